@@ -1,0 +1,46 @@
+"""Typed errors. Each is one clear line for the user; `exit_code` 2 means usage, 1 runtime."""
+
+from tts_codecs.errors import CheckpointError, CodecError, TTSError
+
+__all__ = [
+    "AlignmentError", "AudioError", "CheckpointError", "CodecError", "ConfigError", "DataError",
+    "MissingDependencyError", "OutputError", "TTSError", "TextError", "UsageError", "VoiceError",
+]
+
+
+class UsageError(TTSError):
+    """A wrong argument: something the user can mend in the command itself."""
+
+    exit_code = 2
+
+
+class AudioError(TTSError):
+    """A reference that cannot be used: not audio, silent, too short, non-finite, too large."""
+
+
+class TextError(UsageError):
+    """Text with nothing to say, or that cannot be encoded."""
+
+
+class VoiceError(UsageError):
+    """Unknown voice, or a voice file of another format."""
+
+
+class ConfigError(UsageError):
+    """Unknown key or wrong value in a configuration; names the nearest valid key."""
+
+
+class DataError(TTSError):
+    """A training manifest or cache that cannot be used."""
+
+
+class AlignmentError(TTSError):
+    """Text and audio that cannot be aligned (more phones than frames)."""
+
+
+class OutputError(TTSError):
+    """An output path that cannot be written; no partial file is left."""
+
+
+class MissingDependencyError(TTSError):
+    """An optional extra that is not installed; the message names the pip command."""
