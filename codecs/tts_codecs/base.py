@@ -1,0 +1,207 @@
+"""The codec contract: what every waveform codec offers, and the checks they share.
+
+A codec turns a waveform ``wav [B, 1, N]`` into *units*, one per ``hop`` samples: discrete codes
+``[B, T, K]`` (int64) or continuous latents ``[B, T, D]`` (float), with ``T = ceil(N / hop)``, and
+back into ``T * hop`` samples. Decoding can also be fed in pieces; all that it remembers between
+pieces lies in an explicit state object, so that one module serves many streams at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from tts_codecs.errors import CodecError
+
+UnitKind = Literal["codes", "latents"]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What a codec encodes to.
+
+    Attributes:
+        data: codes ``[B, T, K]`` int64 or latents ``[B, T, D]`` float.
+        lengths: valid units of each row ``[B]`` int64, or None when every row is full.
+        rate: units per second.
+    """
+
+    data: Tensor
+    lengths: Tensor | None
+    rate: float
+
+
+@dataclass(frozen=True)
+class CodecInfo:
+    """Static description of a codec.
+
+    Attributes:
+        name: short name, as used in configurations and files.
+        sample_rate: Hz of the waveform on both sides.
+        hop: samples per unit.
+        kind: "codes" or "latents".
+        num_codebooks: K; 0 for latents.
+        codebook_size: entries of each codebook (the largest, if they differ); 0 for latents.
+        dim: D, width of one unit's continuous vector.
+        bitrate: bits per second of the codes; None for latents.
+        causal: decoding a unit needs no later unit.
+        look_ahead: units after the current one that decoding needs (0 when causal).
+        licence: of the code and of the weights.
+        codebook_sizes: entries of each codebook, when they differ; () when they are all equal.
+    """
+
+    name: str
+    sample_rate: int
+    hop: int
+    kind: UnitKind
+    num_codebooks: int
+    codebook_size: int
+    dim: int
+    bitrate: float | None
+    causal: bool
+    look_ahead: int
+    licence: str
+    codebook_sizes: tuple[int, ...] = field(default=())
+
+    @property
+    def frame_rate(self) -> float:
+        """Units per second."""
+        return self.sample_rate / self.hop
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Entries of each of the K codebooks."""
+        return self.codebook_sizes or (self.codebook_size,) * self.num_codebooks
+
+
+class Codec(nn.Module, ABC):
+    """Abstract waveform codec.
+
+    Streaming: for every way of cutting units along T, the concatenation of what ``decode_chunk``
+    returns (the final call with ``last=True``) equals ``decode`` within 1e-4. A single call may
+    return fewer samples than ``t * hop`` (even none) where the codec looks ahead, and more later.
+    """
+
+    @property
+    @abstractmethod
+    def info(self) -> CodecInfo:
+        """Static description."""
+
+    @abstractmethod
+    def encode(self, wav: Tensor) -> Units:
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``.
+
+        Raises:
+            CodecError: wrong rank, channels, dtype, no samples, or non-finite values.
+        """
+
+    @abstractmethod
+    def decode(self, units: Units | Tensor) -> Tensor:
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``.
+
+        Raises:
+            CodecError: wrong rank, width, dtype, code out of range, or non-finite values.
+        """
+
+    @abstractmethod
+    def init_state(self, batch: int) -> Any:
+        """State of a new stream of ``batch`` rows, before its first unit."""
+
+    @abstractmethod
+    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` units of a stream.
+
+        Args:
+            units: ``[B, t, K]`` codes or ``[B, t, D]`` latents; ``t`` may be 0.
+            state: from ``init_state`` or the previous call; it is not changed.
+            last: no unit follows; everything held back is returned.
+
+        Returns:
+            ``wav [B, 1, n]`` and the state for the next call.
+        """
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are (CPU for a codec without weights)."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            return tensor.device
+        return torch.device("cpu")
+
+
+def check_wav(wav: Tensor, what: str = "wav") -> Tensor:
+    """Return ``wav`` if it is a finite float tensor ``[B, 1, N]`` with N >= 1, else CodecError."""
+    if not isinstance(wav, Tensor):
+        raise CodecError(f"{what}: expected a tensor [B, 1, N], got {type(wav).__name__}")
+    if wav.dim() != 3:
+        raise CodecError(f"{what}: expected rank 3 [B, 1, N], got shape {tuple(wav.shape)}")
+    if wav.shape[1] != 1:
+        raise CodecError(f"{what}: expected 1 channel, got {wav.shape[1]}; mix down to mono first")
+    if not wav.is_floating_point():
+        raise CodecError(f"{what}: expected float samples in [-1, 1], got {wav.dtype}")
+    if wav.shape[0] == 0 or wav.shape[2] == 0:
+        raise CodecError(f"{what}: empty, shape {tuple(wav.shape)}")
+    if not bool(torch.isfinite(wav).all()):
+        raise CodecError(f"{what}: contains NaN or infinite samples")
+    return wav
+
+
+def check_codes(codes: Tensor, sizes: Sequence[int], what: str = "codes") -> Tensor:
+    """Return ``codes`` if int64 ``[B, T, K]`` with ``0 <= codes[..., k] < sizes[k]``.
+
+    K may be smaller than ``len(sizes)`` only where the caller passes the shortened ``sizes``.
+    T may be 0.
+    """
+    if not isinstance(codes, Tensor):
+        raise CodecError(f"{what}: expected a tensor [B, T, K], got {type(codes).__name__}")
+    if codes.dim() != 3:
+        raise CodecError(f"{what}: expected rank 3 [B, T, K], got shape {tuple(codes.shape)}")
+    if codes.dtype != torch.int64:
+        raise CodecError(f"{what}: expected int64, got {codes.dtype}")
+    if codes.shape[2] != len(sizes):
+        raise CodecError(f"{what}: expected {len(sizes)} codebooks, got {codes.shape[2]}")
+    if codes.shape[0] == 0:
+        raise CodecError(f"{what}: empty batch, shape {tuple(codes.shape)}")
+    if codes.numel():
+        top = torch.tensor(list(sizes), device=codes.device)
+        if bool(((codes < 0) | (codes >= top)).any()):
+            low, high = int(codes.min()), int(codes.max())
+            raise CodecError(
+                f"{what}: value outside its codebook (found {low} to {high}, "
+                f"codebooks have {max(sizes)} entries)"
+            )
+    return codes
+
+
+def check_latents(latents: Tensor, dim: int, what: str = "latents") -> Tensor:
+    """Return ``latents`` if finite float ``[B, T, dim]``, else CodecError. T may be 0."""
+    if not isinstance(latents, Tensor):
+        raise CodecError(f"{what}: expected a tensor [B, T, D], got {type(latents).__name__}")
+    if latents.dim() != 3:
+        raise CodecError(f"{what}: expected rank 3 [B, T, D], got shape {tuple(latents.shape)}")
+    if not latents.is_floating_point():
+        raise CodecError(f"{what}: expected float, got {latents.dtype}")
+    if latents.shape[2] != dim:
+        raise CodecError(f"{what}: expected width {dim}, got {latents.shape[2]}")
+    if latents.shape[0] == 0:
+        raise CodecError(f"{what}: empty batch, shape {tuple(latents.shape)}")
+    if not bool(torch.isfinite(latents).all()):
+        raise CodecError(f"{what}: contains NaN or infinite values")
+    return latents
+
+
+def check_units(units: Units | Tensor, info: CodecInfo, what: str = "units") -> Tensor:
+    """Return the checked tensor of ``units`` for a codec with ``info``; T may be 0."""
+    data = units.data if isinstance(units, Units) else units
+    if info.kind == "codes":
+        return check_codes(data, info.sizes, what)
+    return check_latents(data, info.dim, what)
+
+
+def frames_for(samples: int, hop: int) -> int:
+    """Units that ``samples`` samples make: ``ceil(samples / hop)``."""
+    return -(-samples // hop)
