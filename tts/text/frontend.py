@@ -1,0 +1,194 @@
+"""Text to phone tokens: normalisation, sentences, espeak phonemes, fixed symbols."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from tts.errors import TextError
+from tts.text.normalize import normalize
+from tts.text.phonemes import Phonemizer
+from tts.text.sentences import split_sentences
+from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
+
+__all__ = ["Frontend"]
+
+_INLINE = re.compile(r"\[\[([^\[\]]*)\]\]")
+# Normalisation removes private-use characters, so these can stand for inline phonemes.
+_PRIVATE = 0xF0000
+_MAX_INLINE = 0xFFFD
+_HELD = re.compile("[\U000f0000-\U000ffffd]")
+# Marks between digits ("3,5", "10:30") belong to the number espeak reads.
+_TOKEN = re.compile(
+    r'(?P<word>(?:[^\s,.?!;:—…"()\U000f0000-\U000ffffd]|(?<=\d)[.,:](?=\d))+)'
+    r"|(?P<mark>[,.?!;:—…()])|(?P<held>[\U000f0000-\U000ffffd])"
+)
+_STRENGTH = {mark: rank for rank, mark in enumerate(",()—:;….!?")}
+_SPEAKABLE = re.compile(r"[^\W_]")
+
+Pauses = Literal["marks", "sil", "none"]
+
+
+class Frontend:
+    """Text to `Phones` for one language.
+
+    Args:
+        lang: espeak language code.
+        pauses: "marks" keeps one token per punctuation mark, "sil" turns each into `<sil>`,
+            "none" drops them.
+
+    Raises:
+        UsageError: unknown language.
+    """
+
+    def __init__(self, lang: str = "en-us", pauses: Pauses = "marks") -> None:
+        self.phonemizer = Phonemizer(lang)
+        self.lang = self.phonemizer.lang
+        self.pauses = pauses
+
+    def __call__(self, text: str, max_chars: int = 220) -> list[Phones]:
+        """One `Phones` per sentence, each with the pause that follows it (seconds).
+
+        Raises:
+            TextError: nothing to say, or not valid Unicode.
+        """
+        spoken, inline = self._prepare(text)
+        out = []
+        for sentence in split_sentences(spoken, max_chars):
+            phones = self._encode(sentence.text, inline)
+            if phones is not None:
+                phones.pause_after = sentence.pause_after
+                out.append(phones)
+        if not out:
+            raise _nothing(text)
+        return out
+
+    def one(self, text: str) -> Phones:
+        """The whole text as one utterance; for training transcripts.
+
+        Raises:
+            TextError: nothing to say, or not valid Unicode.
+        """
+        spoken, inline = self._prepare(text)
+        phones = self._encode(spoken, inline)
+        if phones is None:
+            raise _nothing(text)
+        return phones
+
+    def batch_one(self, texts: Sequence[str]) -> list[Phones]:
+        """`one` for many texts; a text with nothing to say raises, naming its index."""
+        out = []
+        for index, text in enumerate(texts):
+            try:
+                out.append(self.one(text))
+            except TextError as error:
+                raise TextError(f"text {index}: {error}") from error
+        return out
+
+    @staticmethod
+    def from_phones(ipa: str, pauses: Pauses = "marks") -> Phones:
+        """Phones given directly as IPA words and punctuation, with silence at both edges.
+
+        Raises:
+            TextError: no known phone in it.
+        """
+        phones = _Builder(pauses)
+        # Dots inside of a word mark syllables, not sentences.
+        for chunk in re.sub(r"(?<=\S)\.(?=\S)", "", ipa).split():
+            for match in re.finditer(r"[,.?!;—…()]|[^,.?!;—…()]+", chunk):
+                if match[0] in PUNCTUATION:
+                    phones.mark(match[0])
+                else:
+                    phones.word(match[0], match[0])
+        result = phones.finish(ipa)
+        if result is None:
+            raise TextError(f"no known phone in {ipa[:40]!r}; give IPA such as 'həlˈoʊ'")
+        return result
+
+    def _prepare(self, text: str) -> tuple[str, list[str]]:
+        """Spoken text with one private-use character per inline phoneme block."""
+        pieces = _INLINE.split(text)
+        inline = pieces[1::2]
+        if len(inline) > _MAX_INLINE:
+            raise TextError(f"{len(inline)} inline phoneme blocks; at most {_MAX_INLINE} a text")
+        letters = [c for piece in pieces[::2] for c in piece if c.isalpha()]
+        shout = bool(letters) and not any(c.islower() for c in letters) and " " in text.strip()
+        out = []
+        for n, piece in enumerate(pieces):
+            if n % 2:
+                out.append(f" {chr(_PRIVATE + n // 2)} ")
+            else:
+                out.append(normalize(piece.lower() if shout else piece, self.lang))
+        return "".join(out), inline
+
+    def _encode(self, spoken: str, inline: list[str]) -> Phones | None:
+        builder = _Builder(self.pauses)
+        clause: list[str] = []
+
+        def flush() -> None:
+            for word, ipa in self.phonemizer.phonemize_words(" ".join(clause)):
+                builder.word(word, ipa)
+            clause.clear()
+
+        for match in _TOKEN.finditer(spoken):
+            if match["word"]:
+                if _SPEAKABLE.search(match["word"]):
+                    clause.append(match["word"])
+                continue
+            flush()
+            if match["mark"]:
+                builder.mark(match["mark"])
+            else:
+                for part in inline[ord(match["held"]) - _PRIVATE].split():
+                    builder.word(part, part)
+        flush()
+        return builder.finish(_HELD.sub(lambda m: f"[[{inline[ord(m[0]) - _PRIVATE]}]]", spoken))
+
+
+class _Builder:
+    """Collects words and pauses; a run of pauses leaves its strongest mark."""
+
+    def __init__(self, pauses: Pauses) -> None:
+        self.phones = Phones([SIL], [0])
+        self.pauses = pauses
+
+    def word(self, text: str, ipa: str) -> None:
+        ids, mods = encode_phones(ipa, self.phones.dropped)
+        if ids:
+            start = len(self.phones.ids)
+            self.phones.ids += ids
+            self.phones.mods += mods
+            self.phones.words.append((text, start, start + len(ids)))
+
+    def mark(self, mark: str) -> None:
+        if self.pauses == "none" or not self.phones.words:
+            return
+        mark = "," if mark in "()" else mark
+        new = SIL if self.pauses == "sil" else phones_to_ids(mark)[0]
+        last = self.phones.ids[-1]
+        if last not in PAUSES:
+            self.phones.ids.append(new)
+            self.phones.mods.append(0)
+        elif self.pauses == "marks" and _rank(mark) > _rank(_mark_of(last)):
+            self.phones.ids[-1] = new
+
+    def finish(self, text: str) -> Phones | None:
+        if not self.phones.words:
+            return None
+        if self.phones.ids[-1] != SIL:
+            self.phones.ids.append(SIL)
+            self.phones.mods.append(0)
+        self.phones.text = " ".join(text.split())
+        return self.phones
+
+
+def _mark_of(symbol: int) -> str:
+    return PUNCTUATION[symbol - 4] if 4 <= symbol < 4 + len(PUNCTUATION) else ","
+
+
+def _rank(mark: str) -> int:
+    return _STRENGTH.get(mark, 0)
+
+
+def _nothing(text: str) -> TextError:
+    shown = text.strip()[:40]
+    return TextError(f"nothing to say in {shown!r}" if shown else "the text is empty")
