@@ -1,0 +1,151 @@
+"""Residual vector quantization."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.errors import CodecError
+from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
+from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer, nearest
+
+
+class ResidualVQ(Quantizer):
+    """K codebooks, each quantizing what the ones before left over.
+
+    Algorithm 1 of Zeghidour et al. 2021, "SoundStream", with its quantizer dropout: in training
+    some rows use only the first n codebooks, so that one model serves every bitrate. Here n is
+    drawn per row, and dropped codebooks neither learn from nor are charged for that row.
+
+    Args:
+        dim: D.
+        num_codebooks: K.
+        codebook_size: entries of each codebook.
+        dropout: probability for a row of a training batch to be cut to n codebooks, n uniform in
+            ``[dropout_min, K]``.
+        dropout_min: smallest n.
+        update, decay, commitment, kmeans_init, dead_below: as for `VectorQuantizer`.
+
+    Raises:
+        CodecError: unusable sizes or probabilities.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_codebooks: int,
+        codebook_size: int,
+        dropout: float = 0.0,
+        dropout_min: int = 1,
+        update: CodebookUpdate = "ema",
+        decay: float = 0.99,
+        commitment: float = 1.0,
+        kmeans_init: bool = False,
+        dead_below: float = 0.03,
+    ) -> None:
+        super().__init__()
+        if num_codebooks < 1:
+            raise CodecError(f"ResidualVQ: num_codebooks must be at least 1, got {num_codebooks}")
+        if not 0 <= dropout <= 1 or not 1 <= dropout_min <= num_codebooks:
+            raise CodecError(
+                f"ResidualVQ: dropout {dropout} must be in [0, 1] and dropout_min {dropout_min} "
+                f"in [1, {num_codebooks}]"
+            )
+        self.dim = dim
+        self.num_codebooks = num_codebooks
+        self.codebook_size = codebook_size
+        self.dropout = dropout
+        self.dropout_min = dropout_min
+        self.layers = nn.ModuleList(
+            VectorQuantizer(
+                dim,
+                codebook_size,
+                update=update,
+                decay=decay,
+                commitment=commitment,
+                kmeans_init=kmeans_init,
+                dead_below=dead_below,
+            )
+            for _ in range(num_codebooks)
+        )
+
+    @property
+    def codebooks(self) -> list[Tensor]:
+        """The K codebooks ``[S, D]``."""
+        return [layer.codebook for layer in self._layers()]
+
+    def forward(
+        self, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> QuantizerOutput:
+        """Quantize ``z [B, T, D]``; ``generator`` draws the dropout.
+
+        All K codes are returned, also for rows with dropout; ``used`` says how many entered
+        ``quantized``, which row by row is ``decode(codes[:, :, :used])`` with the codebooks as
+        they were before this call's update. The loss is the mean over codebooks.
+        """
+        self.check_input(z)
+        check_mask(mask, z)
+        used = self._draw_used(z, generator)
+        residual = z.float()
+        total = torch.zeros_like(residual)
+        loss = residual.new_zeros(())
+        codes = []
+        for k, layer in enumerate(self._layers()):
+            row = None if used is None else used > k
+            layer_mask = mask
+            if row is not None:
+                layer_mask = row[:, None].expand(z.shape[:2])
+                layer_mask = layer_mask if mask is None else layer_mask & mask
+            out = layer(residual, layer_mask)
+            step = out.quantized.detach()
+            residual = residual - step
+            total = total + (step if row is None else step * row[:, None, None])
+            loss = loss + out.loss / self.num_codebooks
+            codes.append(out.codes)
+        source = z.float()
+        quantized = (total + (source - source.detach())).to(z.dtype)
+        return QuantizerOutput(quantized, torch.cat(codes, 2), loss, used)
+
+    @torch.no_grad()
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """Codes ``[B, T, n]`` of the first n (default K) codebooks for ``z [B, T, D]``."""
+        self.check_input(z)
+        count = self.num_codebooks if num_codebooks is None else num_codebooks
+        if not 1 <= count <= self.num_codebooks:
+            raise CodecError(
+                f"ResidualVQ: num_codebooks must be in [1, {self.num_codebooks}], got {count}"
+            )
+        residual = z.reshape(-1, self.dim).float()
+        codes = []
+        for codebook in self.codebooks[:count]:
+            index = nearest(residual, codebook)
+            residual = residual - F.embedding(index, codebook)
+            codes.append(index)
+        return torch.stack(codes, 1).view(*z.shape[:2], count)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Values ``[B, T, D]`` float32 of ``codes [B, T, n]`` of the first n codebooks."""
+        count = codes.shape[-1] if isinstance(codes, Tensor) and codes.dim() == 3 else None
+        if count is not None and not 1 <= count <= self.num_codebooks:
+            raise CodecError(
+                f"ResidualVQ: expected 1 to {self.num_codebooks} codebooks, got {count}"
+            )
+        self.check_codes(codes, count)
+        total = F.embedding(codes[..., 0], self.codebooks[0])
+        for k, codebook in enumerate(self.codebooks[1 : codes.shape[2]], start=1):
+            total = total + F.embedding(codes[..., k], codebook)
+        return total
+
+    def _layers(self) -> list[VectorQuantizer]:
+        return [layer for layer in self.layers if isinstance(layer, VectorQuantizer)]
+
+    def _draw_used(self, z: Tensor, generator: torch.Generator | None) -> Tensor | None:
+        if not self.training or self.dropout == 0:
+            return None
+        shape, device = (z.shape[0],), z.device
+        cut = torch.rand(shape, device=device, generator=generator) < self.dropout
+        count = torch.randint(
+            self.dropout_min, self.num_codebooks + 1, shape, device=device, generator=generator
+        )
+        return torch.where(cut, count, torch.full_like(count, self.num_codebooks))

@@ -1,0 +1,340 @@
+"""Quantizers: exact round trips, the public package as oracle, training behaviour."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from tts_codecs.errors import CodecError
+from tts_codecs.quantizers import FSQ, GroupedFSQ, Quantizer, ResidualVQ, VectorQuantizer
+
+LEVELS = [[3], [5, 3], [8, 5, 5, 5], [8, 6, 5], [4, 4, 7], [7, 5, 5, 5, 5], [16, 9]]
+
+
+def noise(*shape: int, seed: int = 0, scale: float = 1.5) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * scale
+
+
+def make(name: str) -> Quantizer:
+    torch.manual_seed(1)
+    if name == "vq":
+        return VectorQuantizer(6, 32).eval()
+    if name == "rvq":
+        return ResidualVQ(6, 4, 16).eval()
+    if name == "fsq":
+        return FSQ([8, 5, 5, 3, 4, 7]).eval()
+    return GroupedFSQ([5, 4, 3], groups=2, symmetric=True).eval()
+
+
+ALL = pytest.mark.parametrize("name", ["vq", "rvq", "fsq", "grouped"])
+
+
+@ALL
+def test_contract(name: str) -> None:
+    q = make(name)
+    z = noise(3, 11, q.dim)
+    out = q(z)
+    assert out.quantized.shape == z.shape and out.codes.shape == (3, 11, q.num_codebooks)
+    assert out.codes.dtype == torch.int64 and out.loss.shape == ()
+    assert torch.equal(out.codes, q.encode(z))
+    torch.testing.assert_close(q.decode(out.codes), out.quantized, rtol=0, atol=1e-6)
+    single = torch.cat([q.encode(row[None]) for row in z])
+    assert torch.equal(single, out.codes)
+    assert torch.equal(q.encode(z), q.encode(z))
+    assert q.bits == pytest.approx(q.num_codebooks * math.log2(q.codebook_size))
+    assert q.encode(z[:, :0]).shape == (3, 0, q.num_codebooks)
+
+
+@ALL
+def test_bad_input(name: str) -> None:
+    q = make(name)
+    z = noise(1, 4, q.dim)
+    nan = z.clone()
+    nan[0, 1, 2] = math.nan
+    for bad in (z[0], z[..., :-1], z.long(), nan):
+        with pytest.raises(CodecError):
+            q.encode(bad)
+    codes = q.encode(z)
+    for bad in (codes[0], codes.int(), codes - 10**6, torch.full_like(codes, q.codebook_size)):
+        with pytest.raises(CodecError):
+            q.decode(bad)
+    with pytest.raises(CodecError, match="mask"):
+        q(z, torch.ones(1, 3, dtype=torch.bool))
+
+
+@ALL
+def test_gradient_passes_straight_through(name: str) -> None:
+    q = make(name)
+    z = noise(2, 5, q.dim, scale=0.3).requires_grad_()
+    weight = noise(2, 5, q.dim, seed=3)
+    (q(z).quantized * weight).sum().backward()
+    assert z.grad is not None
+    if name in ("vq", "rvq"):
+        torch.testing.assert_close(z.grad, weight)
+    else:
+        assert (z.grad.sign() == weight.sign()).all()  # a monotonic bound lies in between
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("levels", LEVELS)
+def test_fsq_equals_public_package(levels: list[int], symmetric: bool) -> None:
+    peer_module = pytest.importorskip("vector_quantize_pytorch")
+    peer = peer_module.FSQ(levels=levels, preserve_symmetry=symmetric)
+    q = FSQ(levels, symmetric=symmetric)
+    z = noise(2, 200, len(levels), scale=2.0)
+    ours, theirs = z.clone().requires_grad_(), z.clone().requires_grad_()
+    out = q(ours)
+    values, index = peer(theirs)
+    assert torch.equal(out.codes[..., 0], index.long())
+    torch.testing.assert_close(out.quantized, values, rtol=0, atol=1e-6)
+    out.quantized.square().sum().backward()
+    values.square().sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    book = torch.arange(q.codebook_size)[None]
+    torch.testing.assert_close(q.decode(book[..., None]), peer.indices_to_codes(book))
+
+
+@pytest.mark.peer
+def test_grouped_fsq_equals_public_package() -> None:
+    peer_module = pytest.importorskip("vector_quantize_pytorch")
+    peer = peer_module.FSQ(levels=[8, 5, 3], num_codebooks=4)
+    q = GroupedFSQ([8, 5, 3], groups=4)
+    z = noise(2, 60, 12)
+    values, index = peer(z)
+    assert torch.equal(q.encode(z), index.long())
+    torch.testing.assert_close(q(z).quantized, values, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("levels", LEVELS)
+def test_fsq_round_trip_over_the_whole_codebook(levels: list[int], symmetric: bool) -> None:
+    q = GroupedFSQ(levels, groups=2, symmetric=symmetric)
+    book = torch.arange(q.codebook_size)
+    codes = torch.stack([book, book.flip(0)], 1)[None]
+    digits = q.codes_to_digits(codes)
+    assert torch.equal(q.digits_to_codes(digits), codes)
+    values = q.decode(codes)
+    assert torch.equal(q.values_to_codes(values + 1e-3), codes)
+    assert values.abs().max() <= 1
+    assert values[0, :, : len(levels)].unique(dim=0).shape[0] == q.codebook_size
+    if symmetric:
+        torch.testing.assert_close(values.min(1).values, -values.max(1).values)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_fsq_reaches_every_level(symmetric: bool) -> None:
+    q = FSQ([16, 9, 3, 255], symmetric=symmetric)
+    z = torch.linspace(-9, 9, 60_001)[None, :, None].expand(1, -1, 4)
+    digits = q.encode_digits(z)[0]
+    for channel, level in enumerate([16, 9, 3, 255]):
+        assert torch.equal(digits[:, channel].unique(), torch.arange(level))
+
+
+def test_fsq_refuses_unusable_settings() -> None:
+    for levels in ([], [2, 5], [1], [300], [256] * 5):
+        with pytest.raises(CodecError):
+            FSQ(levels)
+    assert FSQ([2], symmetric=True).codebook_size == 2
+    for bad in ({"groups": 0}, {"passthrough": 0.7, "noise": 0.6}, {"noise": -0.1}):
+        with pytest.raises(CodecError):
+            GroupedFSQ([5, 5], **bad)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_fsq_training_noise(symmetric: bool) -> None:
+    q = GroupedFSQ([8, 5], groups=2, symmetric=symmetric, passthrough=0.3, noise=0.3)
+    z = noise(200, 20, 4)
+    out = q(z, generator=torch.Generator().manual_seed(5))
+    again = q(z, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(out.quantized, again.quantized)
+    hard = q.decode(out.codes)
+    error = (out.quantized - hard).abs()
+    rounded = (error.amax((1, 2)) < 1e-6).float().mean()
+    assert 0.25 < rounded < 0.55
+    step = 2 / (5 - 1)  # of the coarser channel
+    assert error.amax() <= step + 1e-6 and out.quantized.abs().amax() <= 1 + 1e-6
+    q.eval()
+    torch.testing.assert_close(q(z).quantized, hard, rtol=0, atol=1e-6)
+    exact = GroupedFSQ([8, 5], groups=2, symmetric=symmetric, passthrough=1.0)
+    smooth = exact(z).quantized
+    assert (smooth - hard).abs().mean() > 0.02 and smooth.unique().numel() > 1000
+
+
+@pytest.mark.peer
+def test_vq_equals_public_package() -> None:
+    peer_module = pytest.importorskip("vector_quantize_pytorch")
+    peer = peer_module.VectorQuantize(dim=8, codebook_size=64).eval()
+    q = VectorQuantizer(8, 64).eval()
+    q.codebook.copy_(peer.codebook)
+    z = noise(3, 50, 8)
+    values, index, _ = peer(z)
+    out = q(z)
+    assert torch.equal(out.codes[..., 0], index)
+    torch.testing.assert_close(out.quantized, values)
+
+
+@pytest.mark.peer
+def test_vq_training_step_equals_public_package() -> None:
+    peer_module = pytest.importorskip("vector_quantize_pytorch")
+    peer = peer_module.VectorQuantize(
+        dim=8, codebook_size=16, decay=0.9, eps=1e-5, threshold_ema_dead_code=0
+    ).train()
+    q = VectorQuantizer(8, 16, decay=0.9, dead_below=0).train()
+    q.codebook.copy_(peer.codebook)
+    q.sums.copy_(peer.codebook)
+    for step in range(5):
+        z = noise(2, 40, 8, seed=step)
+        _, index, loss = peer(z)
+        out = q(z)
+        assert torch.equal(out.codes[..., 0], index)
+        torch.testing.assert_close(out.loss, loss.reshape(()))
+        torch.testing.assert_close(q.codebook, peer.codebook)
+
+
+@pytest.mark.peer
+def test_rvq_equals_public_package() -> None:
+    peer_module = pytest.importorskip("vector_quantize_pytorch")
+    peer = peer_module.ResidualVQ(dim=8, num_quantizers=5, codebook_size=32).eval()
+    q = ResidualVQ(8, 5, 32).eval()
+    for mine, theirs in zip(q.codebooks, peer.codebooks, strict=True):
+        mine.copy_(theirs)
+    z = noise(2, 70, 8)
+    values, index, _ = peer(z)
+    out = q(z)
+    assert torch.equal(out.codes, index)
+    torch.testing.assert_close(out.quantized, values)
+    torch.testing.assert_close(q.decode(index), peer.get_output_from_indices(index))
+
+
+@pytest.mark.parametrize("update", ["ema", "gradient"])
+def test_vq_round_trip_over_the_whole_codebook(update: str) -> None:
+    q = VectorQuantizer(5, 100, update=update).eval()  # type: ignore[arg-type]
+    codes = torch.arange(100)[None, :, None]
+    assert torch.equal(q.encode(q.decode(codes)), codes)
+
+
+def test_rvq_prefix_and_partial_decode() -> None:
+    q = make("rvq")
+    assert isinstance(q, ResidualVQ)
+    z = noise(2, 30, 6, scale=1.0)
+    codes = q.encode(z)
+    assert torch.equal(q.encode(z, 2), codes[..., :2])
+    expected = sum(book[codes[..., k]] for k, book in enumerate(q.codebooks[:3]))
+    torch.testing.assert_close(q.decode(codes[..., :3]), expected)
+    for count in (0, 5):
+        with pytest.raises(CodecError):
+            q.encode(z, count)
+    with pytest.raises(CodecError):
+        q.decode(torch.cat([codes, codes], 2))
+
+
+def test_ema_update_equals_reference() -> None:
+    torch.manual_seed(0)
+    q = VectorQuantizer(3, 7, decay=0.8, epsilon=1e-3, dead_below=0).train()
+    book, usage, sums = q.codebook.clone(), q.usage.clone(), q.sums.clone()
+    z = noise(2, 9, 3)
+    mask = torch.rand(2, 9, generator=torch.Generator().manual_seed(2)) > 0.3
+    q(z, mask)
+    for k in range(7):
+        members = [v for v in z[mask] if int(((v - book) ** 2).sum(1).argmin()) == k]
+        usage[k] = 0.8 * usage[k] + 0.2 * len(members)
+        sums[k] = 0.8 * sums[k] + 0.2 * sum(members, torch.zeros(3))
+    smooth = (usage + 1e-3) / (usage.sum() + 7e-3) * usage.sum()
+    torch.testing.assert_close(q.codebook, sums / smooth[:, None])
+    q.eval()
+    before = q.codebook.clone()
+    q(z)
+    assert torch.equal(q.codebook, before)
+
+
+def test_mask_keeps_padding_out() -> None:
+    for build in (
+        lambda: VectorQuantizer(6, 32, dead_below=0),
+        lambda: ResidualVQ(6, 4, 16, dead_below=0),
+    ):
+        torch.manual_seed(1)
+        a = build().train()
+        torch.manual_seed(1)
+        b = build().train()
+        z = noise(2, 10, 6)
+        mask = torch.arange(10)[None] < torch.tensor([[10], [4]])
+        padded = torch.where(mask[..., None], z, 50.0)
+        loss_a, loss_b = a(z, mask).loss, b(padded, mask).loss
+        torch.testing.assert_close(loss_a, loss_b)
+        for x, y in zip(a.buffers(), b.buffers(), strict=True):
+            torch.testing.assert_close(x, y)
+
+
+def test_gradient_codebook_learns_and_commitment_pulls() -> None:
+    torch.manual_seed(0)
+    q = VectorQuantizer(4, 8, update="gradient", commitment=0.25, dead_below=0).train()
+    z = noise(1, 64, 4).requires_grad_()
+    optimiser = torch.optim.SGD(q.parameters(), lr=0.5)
+    first = q(z).loss
+    first.backward()
+    assert z.grad is not None
+    codes = q.encode(z.detach())[0, :, 0]
+    expected = 0.25 * 2 * (z.detach()[0] - q.codebook.detach()[codes]) / (64 * 4)
+    torch.testing.assert_close(z.grad[0], expected)
+    for _ in range(50):
+        optimiser.zero_grad()
+        loss = q(z.detach()).loss
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.9 * first
+
+
+@pytest.mark.parametrize("update", ["ema", "gradient"])
+def test_kmeans_start_and_dead_entries(update: str) -> None:
+    torch.manual_seed(0)
+    centres = noise(8, 4, scale=10)
+    z = (centres[torch.arange(400) % 8] + 0.05 * noise(400, 4, seed=1))[None]
+    q = VectorQuantizer(4, 64, update=update, kmeans_init=True).train()  # type: ignore[arg-type]
+    assert not q.initialised
+    q(z).loss.backward() if update == "gradient" else q(z)
+    assert q.initialised and torch.isfinite(q.codebook).all()
+    assert (q.decode(q.encode(z)) - z).square().mean() < 0.1
+    # One far entry that no frame ever chooses comes back to the data.
+    with torch.no_grad():
+        q.codebook[5] = 1000.0
+        q.sums[5] = 1000.0 * q.usage[5]
+    for _ in range(600):
+        q(z)
+    assert q.codebook.abs().max() < 100
+    state = VectorQuantizer(4, 64, update=update, kmeans_init=True)  # type: ignore[arg-type]
+    state.load_state_dict(q.state_dict())
+    assert state.initialised and torch.equal(state.encode(z), q.encode(z))
+
+
+def test_rvq_dropout() -> None:
+    torch.manual_seed(0)
+    q = ResidualVQ(6, 4, 16, dropout=0.5, dropout_min=2, dead_below=0).train()
+    books = [book.clone() for book in q.codebooks]
+    z = noise(400, 3, 6)
+    out = q(z, generator=torch.Generator().manual_seed(3))
+    assert out.used is not None and out.codes.shape == (400, 3, 4)
+    counts = torch.bincount(out.used, minlength=5) / 400
+    assert counts[:2].sum() == 0 and 0.1 < counts[2] < 0.25 and 0.55 < counts[4] < 0.8
+    steps = torch.stack([book[out.codes[..., k]] for k, book in enumerate(books)])
+    keep = out.used[None] > torch.arange(4)[:, None]
+    expected = (steps * keep[..., None, None]).sum(0)
+    torch.testing.assert_close(out.quantized, expected)
+    assert q.eval()(z).used is None
+    with pytest.raises(CodecError):
+        ResidualVQ(6, 4, 16, dropout_min=5)
+
+
+def test_rvq_training_lowers_the_error() -> None:
+    torch.manual_seed(0)
+    q = ResidualVQ(4, 3, 16, decay=0.8).train()
+    z = noise(4, 100, 4)
+    errors = []
+    for _ in range(30):
+        errors.append(float((q(z).quantized - z).square().mean()))
+    q.eval()
+    by_count = [float((q.decode(q.encode(z, n)) - z).square().mean()) for n in (1, 2, 3)]
+    assert errors[-1] < 0.8 * errors[0] and by_count[0] > by_count[1] > by_count[2]
