@@ -1,0 +1,118 @@
+"""Atomic output files: the finished file appears at its path, or nothing does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tts.errors import OutputError, UsageError
+
+__all__ = ["atomic_output", "check_parent", "is_device", "write_all", "write_error"]
+
+
+def write_error(path: str | os.PathLike[str], exc: OSError) -> OutputError:
+    """One clear line for a failed write."""
+    what = {
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EFBIG: "the file is larger than the system allows",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "permission denied",
+    }.get(exc.errno or 0, exc.strerror or str(exc))
+    return OutputError(f"cannot write {os.fspath(path)!r}: {what}; no file was left there")
+
+
+def write_all(raw: BinaryIO, data: Any) -> None:
+    """Write all of `data` to an unbuffered file, which may take less than it is given."""
+    view = memoryview(data).cast("B")
+    while len(view):
+        written = raw.write(view)
+        # None: a non-blocking pipe that is full. Waiting here would spin, so it is an error.
+        if written is None:
+            raise BlockingIOError("the output does not accept data (non-blocking pipe)")
+        view = view[written:]
+
+
+def is_device(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is an existing pipe, socket or device: written to, never replaced."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def check_parent(path: str | os.PathLike[str]) -> Path:
+    """The real target of `path` (links followed), after checks that need no writing.
+
+    Raises UsageError for a folder, a missing parent folder or an impossible name, and OutputError
+    where the system forbids writing.
+    """
+    text = os.fspath(path)
+    try:
+        target = Path(os.path.realpath(text))
+        if not text or text.endswith(("/", os.sep)) or target.is_dir():
+            raise UsageError(f"output {text!r} is a folder: give a file name in it")
+        target.exists()  # raises for names that are too long, which is_dir hides
+        os.lstat(target.parent)
+    except FileNotFoundError:
+        folder = os.fspath(target.parent)
+        raise UsageError(f"the folder of output {text!r} does not exist: {folder!r}") from None
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise UsageError(f"output {text!r} is not a usable file name: {reason}") from None
+    if not target.parent.is_dir():
+        raise UsageError(f"the parent of output {text!r} is not a folder")
+    if len(os.fsencode(target.name)) > 255:
+        raise UsageError(f"output {text[:40]!r}...: the file name is longer than 255 bytes")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise write_error(text, PermissionError(errno.EACCES, ""))
+    if target.exists() and not os.access(target, os.W_OK):
+        raise write_error(text, PermissionError(errno.EACCES, ""))
+    return target
+
+
+@contextmanager
+def atomic_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A new unbuffered file that becomes `path` when the block ends without an exception.
+
+    It is written beside the target under a hidden name, synced, then renamed over it; on any
+    exception (also KeyboardInterrupt) it is removed and an older file at `path` stays as it was.
+    OSErrors become OutputError; others pass through.
+    """
+    target = check_parent(path)
+    temporary = target.parent / f".tts-{secrets.token_hex(8)}.part"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        try:
+            # 0o666 less the umask, as for any new file; mkstemp would make it private.
+            with os.fdopen(os.open(temporary, flags, 0o666), "w+b", buffering=0) as handle:
+                yield handle
+                os.fsync(handle.fileno())
+            with suppress(FileNotFoundError):
+                os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as exc:
+        raise write_error(path, exc) from exc
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Makes the rename itself durable; not every system can sync a folder, and the file is there.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,122 @@
+"""Level and activity of speech: where sound is, how loud it is, and how to make levels equal.
+
+All functions take mono float arrays [N] at full scale 1.0; levels are in dBFS, where a constant of
+1.0 has 0 dBFS RMS. Activity is decided by energy alone, which is enough to trim silence and to
+measure an active speech level in the spirit of ITU-T P.56 (level over the active frames only).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tts.errors import AudioError
+
+__all__ = [
+    "FRAME_SECONDS", "SILENCE_DBFS", "TARGET_DBFS", "active_frames", "cut_at_pause", "frame_levels",
+    "normalize_level", "split_active", "trim_silence",
+]  # fmt: skip
+
+Samples = NDArray[np.float32]
+
+FRAME_SECONDS = 0.02
+SILENCE_DBFS = -60.0
+# The usual active level of speech files (ITU-T P.56/P.830); leaves 26 dB for peaks.
+TARGET_DBFS = -26.0
+_PEAK_LIMIT = 0.95
+_FLOOR_DBFS = -120.0
+
+
+def frame_levels(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
+    """RMS of consecutive frames of `FRAME_SECONDS`, in dBFS, at least -120.
+
+    samples [N] -> levels [ceil(N / frame)]; the last frame may be short. The mean of the whole
+    signal is taken out first, so that a constant offset does not count as sound.
+    """
+    size = max(1, round(sample_rate * FRAME_SECONDS))
+    if samples.size == 0:
+        return np.zeros(0)
+    centred = samples.astype(np.float64) - samples.mean(dtype=np.float64)
+    starts = np.arange(0, centred.size, size)
+    energy = np.add.reduceat(centred * centred, starts)
+    counts = np.minimum(size, centred.size - starts)
+    return 10.0 * np.log10(np.maximum(energy / counts, 10.0 ** (_FLOOR_DBFS / 10.0)))
+
+
+def active_frames(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which frames [F] carry sound, from their levels [F] in dBFS.
+
+    The threshold lies 35 dB under the loud frames; where there is background noise it rises to
+    6 dB over the noise, but stays 15 dB under the loud frames so that steady sound counts.
+    """
+    if levels.size == 0:
+        return np.zeros(0, dtype=np.bool_)
+    loud, quiet = np.percentile(levels, [95, 10])
+    threshold = max(SILENCE_DBFS, loud - 35.0, min(quiet + 6.0, loud - 15.0))
+    return np.asarray(levels > threshold, dtype=np.bool_)
+
+
+def split_active(
+    samples: Samples, sample_rate: int, *, min_gap: float = 0.2, min_active: float = 0.06
+) -> list[tuple[int, int]]:
+    """Stretches of sound as (start, end) sample indices, in order.
+
+    Pauses shorter than `min_gap` seconds are bridged; sounds shorter than `min_active` seconds
+    after bridging (clicks) are left out.
+    """
+    active = active_frames(frame_levels(samples, sample_rate))
+    size = max(1, round(sample_rate * FRAME_SECONDS))
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], active.astype(np.int8), [0]))))
+    spans: list[tuple[int, int]] = []
+    for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        start, end = first * size, min(last * size, samples.size)
+        if spans and start - spans[-1][1] < min_gap * sample_rate:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return [(a, b) for a, b in spans if b - a >= min_active * sample_rate]
+
+
+def trim_silence(samples: Samples, sample_rate: int, *, keep: float = 0.1) -> Samples:
+    """Cut leading and trailing silence down to `keep` seconds: [N] -> [M], M <= N (a view)."""
+    spans = split_active(samples, sample_rate)
+    if not spans:
+        return samples
+    pad = round(keep * sample_rate)
+    return samples[max(0, spans[0][0] - pad) : spans[-1][1] + pad]
+
+
+def cut_at_pause(samples: Samples, sample_rate: int, seconds: float) -> Samples:
+    """At most the first `seconds`: [N] -> [M], cut at the quietest place of the last quarter.
+
+    A cut in a pause does not leave half a word at the end of a voice prompt.
+    """
+    limit = int(seconds * sample_rate)
+    if samples.size <= limit:
+        return samples
+    size = max(1, round(sample_rate * FRAME_SECONDS))
+    start = int(0.75 * limit)
+    levels = frame_levels(samples[start:limit], sample_rate)
+    if levels.size < 3:
+        return samples[:limit]
+    # Mean of three frames: a pause, not one dip between two periods of the voice.
+    smooth = np.convolve(levels, np.ones(3) / 3.0, mode="valid")
+    return samples[: start + (int(smooth.argmin()) + 2) * size]
+
+
+def normalize_level(
+    samples: Samples, target_dbfs: float = TARGET_DBFS, *, sample_rate: int = 16000
+) -> Samples:
+    """Remove the constant offset and scale to an active level of `target_dbfs`: [N] -> [N].
+
+    The level is the RMS over active frames only, so pauses do not change the gain. Peaks are kept
+    under 0.95 by a smaller gain, never by clipping. Raises AudioError when there is no sound.
+    """
+    levels = frame_levels(samples, sample_rate)
+    active = active_frames(levels)
+    if not active.any():
+        raise AudioError("the recording is silent: no level to normalise")
+    level = 10.0 * np.log10(np.mean(10.0 ** (levels[active] / 10.0)))
+    centred = samples.astype(np.float64) - samples.mean(dtype=np.float64)
+    gain = min(10.0 ** ((target_dbfs - level) / 20.0), _PEAK_LIMIT / float(np.abs(centred).max()))
+    return (centred * gain).astype(np.float32)
