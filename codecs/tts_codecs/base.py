@@ -49,8 +49,9 @@ class CodecInfo:
         codebook_size: entries of each codebook (the largest, if they differ); 0 for latents.
         dim: D, width of one unit's continuous vector.
         bitrate: bits per second of the codes; None for latents.
-        causal: decoding a unit needs no later unit.
-        look_ahead: units after the current one that decoding needs (0 when causal).
+        causal: decoding a unit never needs a later unit; the same as ``look_ahead == 0``.
+        look_ahead: units after the current one that decoding may need, at most. After ``t`` units
+            of a stream at least ``(t - look_ahead) * hop`` samples have come out.
         licence: of the code and of the weights.
         codebook_sizes: entries of each codebook, when they differ; () when they are all equal.
     """

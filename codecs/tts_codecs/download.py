@@ -1,0 +1,86 @@
+"""Fetching a pinned file: HTTPS only, bounded, verified, and whole or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tts_codecs.errors import CheckpointError
+
+_BLOCK = 1 << 20
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file in lower-case hex; CheckpointError if it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def check_sha256(path: str | Path, sha256: str) -> None:
+    """Raise CheckpointError unless the file has this SHA-256 (64 hex digits)."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise CheckpointError(f"sha256 must be 64 hexadecimal digits, got {sha256!r}")
+    found = file_sha256(path)
+    if found != sha256.lower():
+        raise CheckpointError(
+            f"{path}: checksum mismatch, expected {sha256.lower()[:12]}..., found {found[:12]}...; "
+            "the file is truncated or was edited: fetch it again"
+        )
+
+
+def fetch(
+    url: str, target: str | Path, sha256: str, max_bytes: int = 1 << 30, timeout: float = 30.0
+) -> Path:
+    """Return ``target``, downloading it from ``url`` if it is not there yet.
+
+    A file that is there must have the right checksum; it is not replaced otherwise. The download
+    goes to a temporary file beside the target and is moved into place once verified.
+
+    Args:
+        url: ``https://`` address.
+        target: file to write; its folder is made.
+        sha256: 64 hex digits.
+        max_bytes: give up beyond this size.
+        timeout: seconds for each network operation.
+
+    Raises:
+        CheckpointError: other scheme, network failure, too large, wrong checksum, unwritable.
+    """
+    target = Path(target)
+    if target.exists():
+        check_sha256(target, sha256)
+        return target
+    if not url.startswith("https://"):
+        raise CheckpointError(f"weights are fetched by https only, got {url!r}")
+    part = ""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(url, timeout=timeout) as source:
+            handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            with os.fdopen(handle, "wb") as sink:
+                size = 0
+                while block := source.read(_BLOCK):
+                    size += len(block)
+                    if size > max_bytes:
+                        raise CheckpointError(f"{url}: larger than {max_bytes} bytes")
+                    sink.write(block)
+        check_sha256(part, sha256)
+        os.chmod(part, 0o644)
+        os.replace(part, target)
+    except (OSError, urllib.error.URLError) as error:
+        raise CheckpointError(f"cannot fetch {url} to {target}: {error}") from error
+    finally:
+        if part:
+            Path(part).unlink(missing_ok=True)
+    return target

@@ -1,0 +1,210 @@
+"""The codec contract, as one function that every codec's tests call."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+import torch
+from test_encodec import small_codec
+from torch import Tensor
+
+from tts_codecs.base import Codec, Units, frames_for
+from tts_codecs.errors import CodecError
+
+TOLERANCE = 1e-4
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+
+
+def test_wav(batch: int, samples: int, rate: int, seed: int = 0) -> Tensor:
+    """Voiced-like noise ``[batch, 1, samples]``: a harmonic tone per row, and noise."""
+    generator = torch.Generator().manual_seed(seed)
+    time = torch.arange(samples) / rate
+    pitch = 100 + 80 * torch.rand(batch, 1, generator=generator)
+    tone = sum(torch.sin(2 * math.pi * k * pitch * time) / k for k in range(1, 6))
+    noise = torch.randn(batch, samples, generator=generator)
+    return (0.1 * torch.as_tensor(tone) + 0.03 * noise)[:, None]
+
+
+test_wav.__test__ = False  # type: ignore[attr-defined]
+
+
+def decode_in_chunks(codec: Codec, units: Tensor, sizes: list[int]) -> list[Tensor]:
+    """Outputs of ``decode_chunk`` for consecutive pieces; ``sizes`` sum to T."""
+    assert sum(sizes) == units.shape[1]
+    state = codec.init_state(units.shape[0])
+    out, start = [], 0
+    for i, size in enumerate(sizes):
+        piece = units[:, start : start + size]
+        wav, state = codec.decode_chunk(piece, state, last=i == len(sizes) - 1)
+        out.append(wav)
+        start += size
+    return out
+
+
+def chunkings(total: int, seed: int = 0) -> list[list[int]]:
+    """Pieces of 1, 2, 3, 7, all, random ones, and an empty last piece."""
+    plans = []
+    for size in (1, 2, 3, 7, total):
+        plans.append([size] * (total // size) + ([total % size] if total % size else []))
+    rng = random.Random(seed)
+    for _ in range(3):
+        sizes: list[int] = []
+        while sum(sizes) < total:
+            sizes.append(min(rng.randint(0, 9), total - sum(sizes)))
+        plans.append(sizes)
+    plans.append([total, 0])
+    return plans
+
+
+def check_codec_contract(codec: Codec, seconds: float) -> None:
+    """Assert that ``codec`` keeps the contract of `Codec` on ``seconds`` of signal.
+
+    ``seconds`` should make at least 10 units; the time taken is about 15 decodings of it.
+    """
+    info = codec.info
+    wav = test_wav(2, round(seconds * info.sample_rate), info.sample_rate)
+    units = codec.encode(wav)
+    _check_info(codec)
+    _check_shapes(codec, wav, units)
+    _check_batch(codec, wav, units)
+    _check_streaming(codec, units.data)
+    _check_look_ahead(codec, units.data)
+    _check_errors(codec, wav, units.data)
+
+
+def _check_info(codec: Codec) -> None:
+    info = codec.info
+    assert info.sample_rate > 0 and info.hop > 0 and info.dim > 0 and info.licence and info.name
+    assert info.frame_rate == pytest.approx(info.sample_rate / info.hop)
+    assert info.causal == (info.look_ahead == 0) and info.look_ahead >= 0
+    if info.kind == "codes":
+        assert len(info.sizes) == info.num_codebooks > 0
+        assert max(info.sizes) == info.codebook_size
+        bits = sum(math.log2(size) for size in info.sizes)
+        assert info.bitrate == pytest.approx(bits * info.frame_rate, rel=1e-3)
+    else:
+        assert info.bitrate is None and info.num_codebooks == info.codebook_size == 0
+
+
+def _check_shapes(codec: Codec, wav: Tensor, units: Units) -> None:
+    info = codec.info
+    width = info.num_codebooks if info.kind == "codes" else info.dim
+    assert units.rate == pytest.approx(info.frame_rate)
+    assert units.data.shape == (2, frames_for(wav.shape[2], info.hop), width)
+    assert units.data.dtype == torch.int64 or info.kind == "latents"
+    out = codec.decode(units)
+    assert out.shape == (2, 1, units.data.shape[1] * info.hop) and out.is_floating_point()
+    assert bool(torch.isfinite(out).all())
+    assert torch.equal(out, codec.decode(units.data))
+    for samples in (1, info.hop - 1, info.hop, info.hop + 1, 5 * info.hop - 1, 5 * info.hop + 1):
+        short = codec.encode(wav[:, :, :samples])
+        assert short.data.shape[1] == -(-samples // info.hop), samples
+        assert codec.decode(short).shape[2] == short.data.shape[1] * info.hop
+    assert codec.decode(units.data[:, :0]).shape == (2, 1, 0)
+
+
+def _check_batch(codec: Codec, wav: Tensor, units: Units) -> None:
+    again = codec.encode(wav).data
+    assert torch.equal(again, units.data)
+    out = codec.decode(units)
+    for row in range(2):
+        alone = codec.encode(wav[row : row + 1]).data
+        if codec.info.kind == "codes":
+            # A frame halfway between two entries may fall either way with the batch's rounding.
+            assert (alone == units.data[row : row + 1]).float().mean() > 0.99
+        else:
+            torch.testing.assert_close(alone, units.data[row : row + 1], rtol=0, atol=TOLERANCE)
+        single = codec.decode(units.data[row : row + 1])
+        torch.testing.assert_close(single, out[row : row + 1], rtol=0, atol=TOLERANCE)
+
+
+def _check_streaming(codec: Codec, units: Tensor) -> None:
+    hop, look_ahead = codec.info.hop, codec.info.look_ahead
+    # Shorter than any context, about as long, and longer.
+    for total in (1, 2, min(look_ahead + 1, units.shape[1]), units.shape[1]):
+        part = units[:, :total]
+        offline = codec.decode(part)
+        for sizes in chunkings(total):
+            pieces = decode_in_chunks(codec, part, sizes)
+            streamed = torch.cat(pieces, 2)
+            assert streamed.shape == offline.shape, sizes
+            error = (streamed - offline).abs().max()
+            assert error <= TOLERANCE, f"chunks {sizes}: off by {error:.2e}"
+            fed = out = 0
+            for size, piece in zip(sizes, pieces, strict=True):
+                fed, out = fed + size, out + piece.shape[2]
+                assert out >= (fed - look_ahead) * hop, "later than the declared look-ahead"
+    # A state is a value: using it twice gives the same, and two streams do not mix.
+    first, second = units[:1], units[1:2]
+    cut = units.shape[1] // 2
+    a0, state = codec.decode_chunk(first[:, :cut], codec.init_state(1))
+    codec.decode_chunk(second[:, :cut], codec.init_state(1))
+    a1, _ = codec.decode_chunk(first[:, cut:], state, last=True)
+    a2, _ = codec.decode_chunk(first[:, cut:], state, last=True)
+    assert torch.equal(a1, a2)
+    offline = codec.decode(first)
+    torch.testing.assert_close(torch.cat((a0, a1), 2), offline, rtol=0, atol=TOLERANCE)
+
+
+def _check_look_ahead(codec: Codec, units: Tensor) -> None:
+    """Changing units from t on leaves samples before ``(t - look_ahead) * hop`` as they were."""
+    info = codec.info
+    plain = codec.decode(units)
+    for t in {units.shape[1] // 2, units.shape[1] - 1, min(info.look_ahead + 1, units.shape[1])}:
+        changed = units.clone()
+        if info.kind == "codes":
+            sizes = torch.tensor(info.sizes, device=units.device)
+            changed[:, t:] = (changed[:, t:] + 1) % sizes
+        else:
+            changed[:, t:] = changed[:, t:] * 0.5 + 0.1
+        upto = max(0, t - info.look_ahead) * info.hop
+        after = codec.decode(changed)
+        torch.testing.assert_close(after[..., :upto], plain[..., :upto], rtol=0, atol=TOLERANCE)
+        moved = (after - plain).abs().max() if t < units.shape[1] else 1.0
+        assert moved > 10 * TOLERANCE, "units hardly change the waveform: these tests prove nothing"
+
+
+def _check_errors(codec: Codec, wav: Tensor, units: Tensor) -> None:
+    broken = wav.clone()
+    broken[0, 0, 5] = math.nan
+    stereo = wav.expand(-1, 2, -1)
+    for bad in (wav[0], wav[:, 0], stereo, wav[..., :0], (wav * 1000).short(), broken):
+        with pytest.raises(CodecError):
+            codec.encode(bad)
+    if codec.info.kind == "codes":
+        bad_units = [units.int(), units.float(), units - 10**6]
+        bad_units.append(units + torch.tensor(codec.info.sizes, device=units.device))
+    else:
+        bad_units = [units.long(), units * math.inf]
+    bad_units += [units[0], units[..., :-1], units[:0]]
+    for bad in bad_units:
+        with pytest.raises(CodecError):
+            codec.decode(bad)
+        with pytest.raises(CodecError):
+            codec.decode_chunk(bad, codec.init_state(2))
+    with pytest.raises(CodecError):
+        codec.decode_chunk(units, codec.init_state(3))
+    with pytest.raises(CodecError):
+        codec.init_state(0)
+
+
+@pytest.mark.parametrize("ratios", [(5, 4, 2), (2, 2)])
+def test_encodec_keeps_the_contract(ratios: tuple[int, ...]) -> None:
+    codec = small_codec(ratios=ratios)
+    check_codec_contract(codec, 30.5 * codec.info.hop / codec.info.sample_rate)
+
+
+def test_contract_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = small_codec()
+    forward = type(codec).decode_chunk
+
+    def forgets(self, units, state, last=False):  # type: ignore[no-untyped-def]
+        wav, _ = forward(self, units, self.init_state(units.shape[0]), True)
+        return wav, state
+
+    monkeypatch.setattr(type(codec), "decode_chunk", forgets)
+    with pytest.raises(AssertionError, match="off by"):
+        check_codec_contract(codec, 30 * codec.info.hop / codec.info.sample_rate)
