@@ -25,6 +25,10 @@ _RETROFLEX = str.maketrans("tdsznlri", "ʈɖʂʐɳɭɽɨ")
 _DOTTED = re.compile(r"([tdsznlri])\.")
 _TONE3 = re.compile(r"(?<=[a-zɐ-ʯᵻæœøŋː\u0303])ɜ(?=_|$)")
 _MAX_WORDS = 60
+# espeak cuts off words near 160 letters.
+_MAX_LETTERS = 100
+# Speech without spaces or of spelled names; aligning would cost more than context is worth.
+_MAX_ALIGNED = 800
 _CACHE_WORDS = 50_000
 
 
@@ -61,10 +65,14 @@ class Phonemizer:
             return [self._text(text) for text in texts]
 
     def _text(self, text: str) -> list[tuple[str, str]]:
-        words = text.split()
+        words = [
+            w[i : i + _MAX_LETTERS] for w in text.split() for i in range(0, len(w), _MAX_LETTERS)
+        ]
         out: list[tuple[str, str]] = []
         for first in range(0, len(words), _MAX_WORDS):
             out.extend(self._clause(words[first : first + _MAX_WORDS]))
+        if self.lang.startswith("en"):
+            _letter_a(out)
         return out
 
     def _clause(self, words: list[str]) -> list[tuple[str, str]]:
@@ -74,7 +82,10 @@ class Phonemizer:
         # espeak joins some pairs ("of the") and reads a number as many words: find each
         # word's share by aligning with the words said alone.
         alone = [self._alone(word) for word in words]
-        return list(zip(words, _share("".join(spoken), alone), strict=True))
+        joined = "".join(spoken)
+        if len(joined) > _MAX_ALIGNED:
+            return list(zip(words, alone, strict=True))
+        return list(zip(words, _share(joined, alone), strict=True))
 
     def _alone(self, word: str) -> str:
         if word not in self._words:
@@ -93,6 +104,23 @@ class Phonemizer:
         words = [_DOTTED.sub(lambda m: m[1].translate(_RETROFLEX), word) for word in words]
         words = [re.sub(r"[_.\x00-\x1f]+", "", word) for word in words]
         return [word for word in words if any(unicodedata.category(c)[0] == "L" for c in word)]
+
+
+def _letter_a(words: list[tuple[str, str]]) -> None:
+    """A capital A beside another single capital is the letter, not the article."""
+    for at, (word, _) in enumerate(words):
+        if word != "A":
+            continue
+        before, after = (
+            words[at - 1][0] if at else "",
+            words[at + 1][0] if at + 1 < len(words) else "",
+        )
+        if _initial(before) or _initial(after):
+            words[at] = (word, "ˈeɪ")
+
+
+def _initial(word: str) -> bool:
+    return word[:1].isupper() and (len(word) == 1 or word[1:] == "'s")
 
 
 def _plain(word: str) -> bool:

@@ -55,7 +55,7 @@ _ALIASES = {
     "ä": "a\u0308", "ã": "a\u0303", "ẽ": "e\u0303", "ĩ": "i\u0303", "õ": "o\u0303",
     "ũ": "u\u0303", "ỹ": "y\u0303",
     "–": "—", "-": "", "_": "", "\u0361": "", "\u035c": "", "\u200d": "", "‿": "", "|": "",
-    "+": "", "#": "", ".": "", "ˌˈ": "ˈ",
+    "+": "", "#": "", ".": "",
 }  # fmt: skip
 _TONE_LETTERS = {"˥": "1", "˧˥": "2", "˨˩˦": "3", "˨˩": "3", "˥˩": "4"}
 # Which mark stays when a phone has several; tones carry meaning, dentals the least.
@@ -147,9 +147,9 @@ def encode_phones(ipa: str, dropped: list[str] | None = None) -> tuple[list[int]
             dropped.append(symbol)
     # A later mark on the same vowel loses: espeak writes the real stress first.
     for start, stress in reversed(stresses):
-        at = _nucleus(bases, marks, start)
-        if at is not None:
-            marks[at] = (stress, *marks[at][1:])
+        vowel = _nucleus(bases, marks, start)
+        if vowel is not None:
+            marks[vowel] = (stress, *marks[vowel][1:])
     return [_IDS[base] for base in bases], [make_mod(*mark) for mark in marks]
 
 
