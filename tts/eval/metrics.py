@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from tts.audio.resample import resample
 from tts.errors import AudioError, CheckpointError, MissingDependencyError, TTSError
 from tts.eval.normalize import normalize
 
@@ -55,13 +56,7 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
 
 def to_16k(samples: np.ndarray, rate: int) -> np.ndarray:
     """Float32 samples [N] at `rate` Hz to 16 kHz."""
-    import torch
-    from torchaudio.functional import resample
-
-    wave = np.asarray(samples, dtype=np.float32).reshape(-1)
-    if rate == SAMPLE_RATE:
-        return wave
-    return resample(torch.from_numpy(wave), rate, SAMPLE_RATE).numpy()
+    return resample(np.asarray(samples, dtype=np.float32).reshape(-1), rate, SAMPLE_RATE)
 
 
 def _checksum(path: Path) -> str:

@@ -1,0 +1,400 @@
+"""Evaluation: metrics, cases, runs. Tiny random weights and fake metrics; nothing is downloaded."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from tts.errors import AudioError, CheckpointError, DataError, MissingDependencyError, UsageError
+from tts.eval import metrics as metrics_module
+from tts.eval.cases import CaseList, build_cases, load_cases, main, save_cases, spread
+from tts.eval.ecapa import EcapaTdnn, SpeakerEncoder, fbank
+from tts.eval.metrics import Metrics, Quality, WordCount, WordError, load_metrics
+from tts.eval.normalize import normalize
+from tts.eval.report import Row, Scores, interval, summarize
+from tts.eval.run import EvalOptions, evaluate, recordings_of, resynthesis, run_cli
+
+RATE = 16_000
+
+
+def tone(hertz: float, seconds: float = 0.5, rate: int = RATE) -> np.ndarray:
+    time = np.arange(int(seconds * rate)) / rate
+    return (0.4 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
+
+
+# --- speaker encoder -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random network saved under the names SpeechBrain uses."""
+    torch.manual_seed(0)
+    net = EcapaTdnn(16, size=12, scale=4, squeezed=8, attention=8)
+    state = {}
+    for key, value in net.state_dict().items():
+        stem, leaf = key.rsplit(".", 1)
+        if "running" in leaf:
+            value = torch.rand_like(value) + 0.5
+        norm = stem.endswith(("norm", "asp_bn"))
+        state[f"{stem}.{'norm' if norm else 'conv'}.{leaf}"] = value
+    path = tmp_path_factory.mktemp("ecapa") / "embedding_model.ckpt"
+    torch.save(state, path)
+    return path
+
+
+def test_encoder_reads_sizes_from_weights_and_ignores_level(weights: Path) -> None:
+    encoder = SpeakerEncoder(weights)
+    wave = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+    first, louder = encoder.embed(wave), encoder.embed(3 * wave)
+    assert first.shape == (12,) and first.dtype == np.float32
+    assert encoder.similarity(first, louder) == pytest.approx(1, abs=1e-4)
+    other = encoder.embed(tone(300, 1.0))
+    assert encoder.similarity(first, other) < 0.9999
+
+
+def test_encoder_forgets_no_state(weights: Path) -> None:
+    encoder = SpeakerEncoder(weights)
+    before = encoder.embed(tone(200))
+    encoder.embed(tone(900))
+    assert np.array_equal(before, encoder.embed(tone(200)))
+
+
+@pytest.mark.parametrize(
+    "samples", [np.zeros(100, np.float32), np.zeros((2, RATE), np.float32), np.full(RATE, np.nan)]
+)
+def test_encoder_refuses_what_it_cannot_embed(weights: Path, samples: np.ndarray) -> None:
+    with pytest.raises(AudioError):
+        SpeakerEncoder(weights).embed(samples)
+
+
+def test_encoder_names_bad_weights(tmp_path: Path, weights: Path) -> None:
+    with pytest.raises(CheckpointError, match="not found"):
+        SpeakerEncoder(tmp_path / "none.ckpt")
+    cut = tmp_path / "cut.ckpt"
+    cut.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        SpeakerEncoder(cut)
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match="ECAPA"):
+        SpeakerEncoder(tmp_path / "other.ckpt")
+
+
+def test_fbank_follows_the_loudest_band_and_its_floor() -> None:
+    features = fbank(torch.from_numpy(tone(1000))[None])
+    assert features.shape == (1, 51, 80)
+    mel = 2595 * math.log10(1 + 1000 / 700) / (2595 * math.log10(1 + 8000 / 700)) * 81 - 1
+    assert abs(int(features[0, 25].argmax()) - mel) < 1
+    assert float(features.max() - features.min()) == pytest.approx(80, abs=1e-3)
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Mr. Quilter's, colour!", "mister quilters color"),
+        ("eighteen sixty-three", "1863"),
+        ("nineteen hundred and five", "1905"),
+        ("two million three hundred thousand and one", "2,300,001"),
+        ("the twenty-first of may", "the 21st of May"),
+        ("a hundred men", "100 men"),
+        ("one two three", "1 2 3"),
+        ("$5 million", "five million dollars"),
+        ("three point five per cent", "3.5%"),
+        ("To-day, grey theatres", "today gray theaters"),
+    ],
+)
+def test_normalize_gives_one_spelling(a: str, b: str) -> None:
+    assert normalize(a) == normalize(b)
+    assert normalize(normalize(a)) == normalize(a)
+
+
+def test_normalize_keeps_different_numbers_apart() -> None:
+    texts = ["fifty", "fifteen", "fifth", "one hundred", "one thousand", "105", "hundreds"]
+    assert len({normalize(text) for text in texts}) == len(texts)
+    assert normalize("?!") == ""
+
+
+def counter() -> WordError:
+    """The counting half of WordError, without a model."""
+    jiwer = pytest.importorskip("jiwer")
+    error = WordError.__new__(WordError)
+    error._jiwer = jiwer
+    return error
+
+
+def test_word_errors_count_all_three_kinds() -> None:
+    count = counter().count("the cat sat on twenty mats", "The bat sat on on 20.")
+    assert (count.errors, count.words) == (3, 6)  # cat/bat, one "on" more, "mats" gone
+    assert counter().count("one two men", "").rate == 1.0
+
+
+def test_missing_packages_and_models_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def absent(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(metrics_module, "import_module", absent)
+    with pytest.raises(MissingDependencyError, match=r"pip install tts\[eval\]"):
+        Quality()
+    found = load_metrics(tmp_path)
+    assert found.words is None and found.similarity is None and found.quality is None
+    assert set(found.missing) == {"wer", "similarity", "quality"}
+    assert "embedding_model.ckpt" in found.missing["similarity"]
+
+
+# --- cases ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tsv(tmp_path: Path) -> Path:
+    """Four speakers with eight recordings each; speaker n is a tone of 100 * n Hz."""
+    lines = ["path\tspeaker\tsex\tseconds\ttext"]
+    for speaker in range(1, 5):
+        for take in range(8):
+            path = f"s{speaker}-{take}.wav"
+            soundfile.write(tmp_path / path, tone(100.0 * speaker + take), RATE)
+            text = f"speaker {'abcd'[speaker - 1]} says plain line {'klmnopqr'[take]}"
+            lines.append(f"{path}\t{speaker}\t{'MF'[speaker % 2]}\t{3 + take}.0\t{text}")
+    table = tmp_path / "val.tsv"
+    table.write_text("\n".join(lines) + "\n", "utf-8")
+    return table
+
+
+def test_cases_are_by_others_distinct_and_seeded(tsv: Path) -> None:
+    built = build_cases(tsv, speakers=4, sentences=3)
+    assert len(built.cases) == 12 and len({case.text for case in built.cases}) == 12
+    for case in built.cases:
+        assert case.real_speaker != case.speaker
+        assert case.reference != case.other
+        assert case.reference.startswith(f"s{case.speaker}-")
+        assert case.other.startswith(f"s{case.speaker}-")
+        assert int(case.reference[3]) + 3 <= 9
+    for speaker in {case.speaker for case in built.cases}:
+        mine = [case for case in built.cases if case.speaker == speaker]
+        assert len({case.real_speaker for case in mine}) == 3
+        assert len({case.other for case in mine}) == 3
+    assert build_cases(tsv, 4, 3).cases == built.cases
+    assert build_cases(tsv, 4, 3, seed=1).cases != built.cases
+
+
+def test_cases_do_not_depend_on_row_order(tsv: Path) -> None:
+    before = build_cases(tsv, 4, 3).cases
+    head, *rows = tsv.read_text("utf-8").splitlines()
+    tsv.write_text("\n".join([head, *reversed(rows)]) + "\n", "utf-8")
+    assert build_cases(tsv, 4, 3).cases == before
+
+
+def test_cases_survive_the_file_and_bad_files_are_named(tsv: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lists" / "cases.json"
+    path.parent.mkdir()
+    assert main([str(tsv), "-o", str(path), "--speakers", "4", "--sentences", "3"]) == 0
+    loaded = load_cases(path)
+    assert loaded.cases == build_cases(tsv, 4, 3).cases
+    assert json.loads(path.read_text("utf-8"))["root"] == ".."
+    (tmp_path / loaded.cases[0].real).unlink()
+    with pytest.raises(DataError, match=loaded.cases[0].real):
+        load_cases(path)
+    path.write_text("{}", "utf-8")
+    with pytest.raises(DataError, match="not a case list"):
+        load_cases(path)
+    assert main([str(tsv), "-o", str(path), "--speakers", "9"]) == 1
+
+
+def test_a_limit_takes_speakers_in_turn(tsv: Path) -> None:
+    cases = build_cases(tsv, 4, 3).cases
+    assert [case.speaker for case in spread(cases, 4)] == ["1", "2", "3", "4"]
+    assert spread(cases, None) == list(cases)
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+class FakeWords:
+    name = "fake words"
+
+    def __init__(self) -> None:
+        self.heard = 0
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        self.heard += 1
+        return "speaker says plain line"  # two words fewer than every text has
+
+    def count(self, text: str, hypothesis: str) -> WordCount:
+        wanted, heard = text.split(), hypothesis.split()
+        return WordCount(len(wanted) - len(heard), len(wanted), hypothesis)
+
+
+class FakeVoices:
+    """The pitch is the voice."""
+
+    name = "fake voices"
+
+    def embed(self, samples: np.ndarray) -> np.ndarray:
+        spectrum = np.abs(np.fft.rfft(samples, RATE))
+        return np.array([float(spectrum.argmax()), 1.0])
+
+    def compare(self, a: np.ndarray, b: np.ndarray) -> float:
+        return 1 - abs(float(a[0] - b[0])) / 1000
+
+
+class FakeQuality:
+    name = "fake quality"
+
+    def score(self, samples: np.ndarray) -> float:
+        if float(np.abs(samples).max()) == 0:
+            raise AudioError("silence has no quality")
+        return 4.0
+
+
+def fakes() -> Metrics:
+    return Metrics(FakeWords(), FakeVoices(), FakeQuality())
+
+
+def a_voice(text: str, reference: Path, seed: int) -> tuple[np.ndarray, int, float | None]:
+    """Speaks every text as a tone 50 Hz above the reference, at another sample rate."""
+    samples, _ = soundfile.read(reference)
+    hertz = float(np.abs(np.fft.rfft(samples, RATE)).argmax()) + 50
+    return tone(hertz, 1.0, 24_000), 24_000, 0.25
+
+
+@pytest.fixture
+def cases(tsv: Path) -> CaseList:
+    return build_cases(tsv, 4, 3)
+
+
+def test_evaluation_scores_made_and_real(cases: CaseList, tmp_path: Path) -> None:
+    report = evaluate(cases, a_voice, fakes(), tmp_path / "out", name="m", seed=7, plots=0)
+    total = report.summary()
+    assert total["made"]["wer"] == pytest.approx(2 / 6) == total["real"]["wer"]
+    assert total["made"]["similarity"] == pytest.approx(0.95, abs=0.003)
+    assert total["real"]["similarity"] > 0.99
+    assert total["made"]["quality"] == 4.0 and total["made"]["first_audio_seconds"] == 0.25
+    assert 0 < total["made"]["rtf"] < 1 and total["made"]["failures"] == 0
+    assert set(report.by_speaker()) == {"1", "2", "3", "4"}
+    content = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+    assert content["seed"] == 7 and content["metrics"]["wer"] == "fake words"
+    assert content["summary"]["made"]["wer"] == total["made"]["wer"]
+    for row in content["rows"]:
+        assert soundfile.info(tmp_path / "out" / row["wav"]).samplerate == 24_000
+    assert "| m | 12 | 0 | 33.3 %" in report.markdown()
+
+
+def test_failures_are_counted_and_named(cases: CaseList, tmp_path: Path) -> None:
+    bad = {case.text: number for number, case in enumerate(cases.cases[:4])}
+
+    def voice(text: str, reference: Path, seed: int) -> tuple[np.ndarray, int, float | None]:
+        if bad.get(text) == 0:
+            raise RuntimeError("out of breath")
+        if bad.get(text) == 1:
+            return np.zeros(0), RATE, None
+        if bad.get(text) == 2:
+            return np.full(RATE, np.inf), RATE, None
+        if bad.get(text) == 3:
+            return np.zeros(RATE), RATE, None
+        return a_voice(text, reference, seed)
+
+    report = evaluate(cases, voice, fakes(), tmp_path / "out", plots=0)
+    made = report.summary()["made"]
+    assert made["failures"] == 3 and made["items"] == 12
+    assert made["wer"] == pytest.approx((3 * 6 + 9 * 2) / (12 * 6))
+    assert made["wer_of_made"] == pytest.approx(2 / 6)
+    assert made["notes"] == 1 and made["quality_items"] == 8
+    table = report.markdown()
+    assert "out of breath" in table and "silence has no quality" in table and "| 3 |" in table
+
+
+def test_a_missing_metric_is_a_dash_with_its_reason(cases: CaseList, tmp_path: Path) -> None:
+    metrics = Metrics(words=FakeWords(), missing={"quality": "not here", "similarity": "nor here"})
+    report = evaluate(cases, a_voice, metrics, tmp_path / "out", name="m", limit=2, plots=0)
+    line = next(line for line in report.markdown().splitlines() if line.startswith("| m |"))
+    assert line.split(" | ")[4:6] == ["-", "-"]
+    assert "quality: - (not here)" in report.markdown()
+    assert report.summary()["made"]["similarity"] is None
+
+
+def test_real_recordings_are_measured_once(cases: CaseList, tmp_path: Path) -> None:
+    first = fakes()
+    before = evaluate(cases, None, first, tmp_path / "out", plots=0)
+    again = fakes()
+    after = evaluate(cases, None, again, tmp_path / "out", plots=0)
+    assert isinstance(first.words, FakeWords) and isinstance(again.words, FakeWords)
+    assert first.words.heard == 12 and again.words.heard == 0
+    assert before.summary()["real"] == after.summary()["real"]
+    changed = cases.root / cases.cases[0].real
+    soundfile.write(changed, tone(777), RATE)  # other content: measured anew
+    evaluate(cases, None, again, tmp_path / "out", plots=0)
+    assert again.words.heard == 1
+
+
+def test_resynthesis_tells_own_from_another_recording(cases: CaseList, tmp_path: Path) -> None:
+    recordings = recordings_of(cases)
+    report = resynthesis(lambda x, rate: (x, rate), recordings, fakes(), tmp_path / "out", plots=0)
+    made, real = report.summary()["made"], report.summary()["real"]
+    assert made["own_similarity"] == pytest.approx(1, abs=1e-6)
+    assert made["similarity"] == pytest.approx(real["similarity"]) and made["similarity"] < 1
+    assert made["wer"] == real["wer"]
+    assert "ECAPA own" in report.markdown()
+
+    def shift(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
+        return tone(900, 0.5), rate
+
+    lost = resynthesis(shift, recordings, fakes(), tmp_path / "lost", plots=0).summary()["made"]
+    assert lost["own_similarity"] < 0.8 and lost["similarity"] < 0.8
+
+
+def test_word_error_is_errors_over_words_not_a_mean_of_rates() -> None:
+    rows = [
+        Row("a", "s", "", made=Scores(errors=0, words=30)),
+        Row("b", "s", "", made=Scores(errors=5, words=10)),
+    ]
+    assert summarize(rows, "made")["wer"] == pytest.approx(5 / 40)
+
+
+def test_the_interval_holds_the_figure_and_narrows() -> None:
+    def figure(scores: object) -> float | None:
+        values = [score.similarity for score in scores]  # type: ignore[attr-defined]
+        return float(np.mean(values)) if None not in values else None
+
+    values = np.random.default_rng(0).normal(0.5, 0.1, 200)
+    few = interval([Scores(similarity=float(v)) for v in values[:10]], figure)
+    many = interval([Scores(similarity=float(v)) for v in values], figure)
+    assert few is not None and many is not None
+    assert few[0] < np.mean(values[:10]) < few[1] and many[0] < np.mean(values) < many[1]
+    # the standard error of 200 draws is 0.1 / sqrt(200): 95 % are 0.028 wide
+    assert many[1] - many[0] == pytest.approx(0.028, rel=0.25) and few[1] - few[0] > 0.06
+    assert interval([Scores(similarity=0.5)], figure) is None
+
+
+def test_options_run_every_model_and_restore_threads(cases: CaseList, tmp_path: Path) -> None:
+    path = tmp_path / "cases.json"
+    save_cases(cases, path)
+    options = EvalOptions(
+        cases=path,
+        out_dir=tmp_path / "out",
+        models=("one", "two"),
+        limit=4,
+        progress=False,
+        plots=0,
+    )
+    threads = torch.get_num_threads()
+    reports = run_cli(options, load_synthesizer=lambda name: a_voice, metrics=fakes())
+    assert torch.get_num_threads() == threads
+    assert [report.name for report in reports] == ["one", "two"]
+    assert (tmp_path / "out" / "two" / "report.md").is_file()
+    assert str(tmp_path) not in (tmp_path / "out" / "one" / "report.json").read_text("utf-8")
+    with pytest.raises(UsageError):
+        run_cli(EvalOptions(cases=path, out_dir=tmp_path / "o", resynthesis=True))
+
+
+def test_pictures_of_a_few_items(cases: CaseList, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    report = evaluate(cases, a_voice, fakes(), tmp_path / "out", plots=2, limit=4)
+    assert len(list((tmp_path / "out" / "plots").glob("*.png"))) == 2
+    assert report.notes == []

@@ -1,0 +1,229 @@
+"""What an evaluation found: rows, totals with intervals, a table and a JSON file."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tts.errors import OutputError
+
+__all__ = ["Report", "Row", "Scores", "interval", "summarize", "write_json"]
+
+
+@dataclass
+class Scores:
+    """One recording, measured. None where a metric is missing or failed (see `notes`)."""
+
+    errors: int | None = None
+    words: int | None = None
+    hypothesis: str | None = None
+    similarity: float | None = None  # to another recording of the speaker
+    own_similarity: float | None = None  # resynthesis only: to the recording it came from
+    quality: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Row:
+    """One item: what was made beside the real recording. `failure` is why nothing was made."""
+
+    id: str
+    speaker: str
+    text: str
+    made: Scores = field(default_factory=Scores)
+    real: Scores = field(default_factory=Scores)
+    wav: str | None = None
+    seconds: float | None = None
+    compute_seconds: float | None = None
+    first_audio_seconds: float | None = None
+    failure: str | None = None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _word_error(scores: Sequence[Scores]) -> float | None:
+    """All errors over all words, so that long sentences weigh as they should."""
+    pairs = [(s.errors, s.words) for s in scores if s.errors is not None and s.words]
+    total = sum(words for _, words in pairs)
+    return sum(errors for errors, _ in pairs) / total if total else None
+
+
+def _similarity(scores: Sequence[Scores]) -> float | None:
+    return _mean([s.similarity for s in scores if s.similarity is not None])
+
+
+def interval(
+    scores: Sequence[Scores],
+    statistic: Callable[[Sequence[Scores]], float | None],
+    seed: int = 0,
+    draws: int = 1000,
+) -> tuple[float, float] | None:
+    """95 % percentile bootstrap over items; None with fewer than two measured items.
+
+    Items are drawn one by one, so the interval covers other sentences of these speakers, not
+    other speakers.
+    """
+    measured = [score for score in scores if statistic([score]) is not None]
+    if len(measured) < 2:
+        return None
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        drawn = generator.integers(len(measured), size=len(measured))
+        values.append(statistic([measured[i] for i in drawn]))
+    low, high = np.percentile(np.asarray(values, dtype=float), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def summarize(
+    rows: Sequence[Row], side: str, seed: int = 0, bootstrap: bool = True
+) -> dict[str, Any]:
+    """Totals of one side, "made" or "real". Keys: items, wer, similarity, quality, ...
+
+    An item that failed to be made counts as all its words missed in `wer`; `wer_of_made` leaves it
+    out. Similarity and quality are means over the items measured, whose number is given.
+    """
+    scores: list[Scores] = [getattr(row, side) for row in rows]
+    made = [
+        score for row, score in zip(rows, scores, strict=True) if side == "real" or not row.failure
+    ]
+    total: dict[str, Any] = {
+        "items": len(rows),
+        "failures": sum(row.failure is not None for row in rows) if side == "made" else 0,
+        "notes": sum(bool(score.notes) for score in scores),
+        "wer": _word_error(scores),
+        "similarity": _similarity(scores),
+        "similarity_items": sum(score.similarity is not None for score in scores),
+        "own_similarity": _mean([s.own_similarity for s in scores if s.own_similarity is not None]),
+        "quality": _mean([s.quality for s in scores if s.quality is not None]),
+        "quality_items": sum(score.quality is not None for score in scores),
+    }
+    if bootstrap:
+        total["wer_95"] = interval(scores, _word_error, seed)
+        total["similarity_95"] = interval(scores, _similarity, seed)
+    if side == "made":
+        total["wer_of_made"] = _word_error(made)
+        timed = [row for row in rows if row.seconds and row.compute_seconds is not None]
+        seconds = sum(row.seconds or 0.0 for row in timed)
+        total["rtf"] = sum(row.compute_seconds or 0.0 for row in timed) / seconds if timed else None
+        first = [row.first_audio_seconds for row in rows if row.first_audio_seconds is not None]
+        total["first_audio_seconds"] = float(np.median(first)) if first else None
+    return total
+
+
+def _figure(value: float | None, digits: int = 3, percent: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f} %" if percent else f"{value:.{digits}f}"
+
+
+def _ranged(value: float | None, limits: Sequence[float] | None, percent: bool = False) -> str:
+    if value is None or limits is None:
+        return _figure(value, percent=percent)
+    low, high = (100 * x if percent else x for x in limits)
+    form = ".1f" if percent else ".2f"
+    return f"{_figure(value, percent=percent)} [{low:{form}}, {high:{form}}]"
+
+
+@dataclass
+class Report:
+    """Rows with the settings they were made under; `name` is the model or codec."""
+
+    name: str
+    rows: list[Row]
+    settings: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seed: int = 0
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        return {side: summarize(self.rows, side, self.seed) for side in ("made", "real")}
+
+    def by_speaker(self) -> dict[str, dict[str, dict[str, Any]]]:
+        speakers: dict[str, list[Row]] = {}
+        for row in self.rows:
+            speakers.setdefault(row.speaker, []).append(row)
+        return {
+            speaker: {side: summarize(rows, side, bootstrap=False) for side in ("made", "real")}
+            for speaker, rows in speakers.items()
+        }
+
+    def _line(self, name: str, total: dict[str, Any], own: bool) -> str:
+        cells = [
+            name,
+            str(total["items"]),
+            str(total["failures"]),
+            _ranged(total["wer"], total.get("wer_95"), percent=True),
+            _ranged(total["similarity"], total.get("similarity_95")),
+            *([_figure(total["own_similarity"])] if own else []),
+            _figure(total["quality"], 2),
+            _figure(total.get("rtf")),
+            _figure(total.get("first_audio_seconds"), 2),
+        ]
+        return "| " + " | ".join(cells) + " |"
+
+    def markdown(self, speakers: bool = True) -> str:
+        """A table of the totals and the real recordings, then one line per speaker."""
+        own = any(row.made.own_similarity is not None for row in self.rows)
+        heads = [
+            "", "items", "failed", "WER [95 %]", "ECAPA [95 %]", *(["ECAPA own"] if own else []),
+            "DistillMOS", "RTF", "first audio s",
+        ]  # fmt: skip
+        lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+        summary = self.summary()
+        anything = any(row.failure or row.wav for row in self.rows)
+        if anything:
+            lines.append(self._line(self.name, summary["made"], own))
+        lines.append(self._line("real recordings", summary["real"], own))
+        if speakers:
+            for speaker, sides in self.by_speaker().items():
+                side = "made" if anything else "real"
+                lines.append(self._line(f"speaker {speaker}", sides[side], own))
+        lines += [f"\n{key}: - ({reason})" for key, reason in self.missing.items()]
+        if summary["made"]["failures"]:
+            rate = _figure(summary["made"]["wer_of_made"], percent=True)
+            lines.append(f"\nA failed item counts as all words missed; WER without them: {rate}")
+        lines += [f"\nfailed: {row.id}: {row.failure}" for row in self.rows if row.failure]
+        for row in self.rows:
+            lines += [f"\nnot measured: {row.id}: {note}" for note in row.made.notes]
+            lines += [f"\nnot measured: {row.id} (real): {note}" for note in row.real.notes]
+        lines += [f"\nnote: {note}" for note in self.notes]
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "seed": self.seed, "settings": self.settings,
+            "versions": self.versions, "metrics": self.metrics, "missing": self.missing,
+            "notes": self.notes, "summary": self.summary(), "by_speaker": self.by_speaker(),
+            "rows": [asdict(row) for row in self.rows],
+        }  # fmt: skip
+
+    def write(self, folder: str | Path) -> Path:
+        """Write `report.json` and `report.md`; returns the JSON path. Raises OutputError."""
+        path = Path(folder) / "report.json"
+        write_json(path, self.to_json())
+        try:
+            path.with_suffix(".md").write_text(self.markdown(), "utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {path.with_suffix('.md')}: {error.strerror}"
+            ) from error
+        return path
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write whole or not at all. Raises OutputError."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error

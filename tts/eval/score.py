@@ -1,0 +1,159 @@
+"""Measuring one item: what was made, and the real recording beside it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tts.eval.metrics import Metrics, WordCount, read_audio, to_16k
+from tts.eval.report import Scores, write_json
+
+__all__ = ["Item", "RealScores", "measure_made", "measure_real", "measure_silence", "reason"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to make and the recordings it is held against.
+
+    `real` says `text`. Speech that is made is compared with `anchor`, and so is `anchor_twin`,
+    another real recording of the same speaker. `own`: what a resynthesis was made from.
+    """
+
+    id: str
+    speaker: str
+    text: str
+    real: Path
+    anchor: Path
+    anchor_twin: Path
+    own: Path | None = None
+
+
+class RealScores:
+    """Measures a real recording once: results are kept in `path` by content and metric name.
+
+    Words are kept as the transcript and voices as the embedding, so that another text or another
+    pairing needs no new measurement. A cache that cannot be read is measured anew.
+    """
+
+    def __init__(self, metrics: Metrics, path: Path | None = None) -> None:
+        self.metrics, self.path = metrics, path
+        self._known: dict[str, Any] = {}
+        self._hashes: dict[Path, str] = {}
+        self._changed = False
+        if path is not None and path.is_file():
+            try:
+                known = json.loads(path.read_text("utf-8"))
+            except (OSError, ValueError):
+                known = None
+            self._known = known if isinstance(known, dict) else {}
+
+    def _get(self, path: Path, metric: str, measure: Callable[[np.ndarray], T]) -> T:
+        if path not in self._hashes:
+            self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        key = f"{metric} | {self._hashes[path]}"
+        if key not in self._known:
+            self._known[key] = measure(to_16k(*read_audio(path)))
+            self._changed = True
+        return self._known[key]
+
+    def transcript(self, path: Path) -> str:
+        assert self.metrics.words is not None
+        return self._get(path, self.metrics.words.name, self.metrics.words.transcribe)
+
+    def embedding(self, path: Path) -> np.ndarray:
+        encoder = self.metrics.similarity
+        assert encoder is not None
+        vector = self._get(path, encoder.name, lambda x: [float(v) for v in encoder.embed(x)])
+        return np.asarray(vector, dtype=np.float32)
+
+    def quality(self, path: Path) -> float:
+        assert self.metrics.quality is not None
+        return self._get(path, self.metrics.quality.name, self.metrics.quality.score)
+
+    def save(self) -> None:
+        """Write the cache if there is anything new. Raises OutputError."""
+        if self.path is not None and self._changed:
+            write_json(self.path, self._known)
+            self._changed = False
+
+
+def reason(error: Exception) -> str:
+    """The type and first line of an error."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def _attempt(scores: Scores, what: str, measure: Callable[[], T]) -> T | None:
+    """A measurement that fails becomes a note of its row, and the run goes on."""
+    try:
+        return measure()
+    except Exception as error:
+        scores.notes.append(f"{what}: {reason(error)}")
+        return None
+
+
+def _set_words(scores: Scores, count: WordCount | None) -> None:
+    if count is not None:
+        scores.errors, scores.words, scores.hypothesis = count.errors, count.words, count.hypothesis
+
+
+def measure_real(item: Item, known: RealScores) -> Scores:
+    scores = Scores()
+    words, voices = known.metrics.words, known.metrics.similarity
+    if words is not None:
+        counter = words
+        _set_words(
+            scores,
+            _attempt(scores, "wer", lambda: counter.count(item.text, known.transcript(item.real))),
+        )
+    if voices is not None:
+        compare = voices.compare
+        scores.similarity = _attempt(
+            scores,
+            "similarity",
+            lambda: compare(known.embedding(item.anchor_twin), known.embedding(item.anchor)),
+        )
+    if known.metrics.quality is not None:
+        scores.quality = _attempt(scores, "quality", lambda: known.quality(item.real))
+    return scores
+
+
+def measure_made(item: Item, wave: np.ndarray, known: RealScores) -> Scores:
+    """Scores of `wave` [N] at 16 kHz, made for `item`."""
+    scores = Scores()
+    words, voices, rater = known.metrics.words, known.metrics.similarity, known.metrics.quality
+    if words is not None:
+        counter = words
+        _set_words(
+            scores,
+            _attempt(scores, "wer", lambda: counter.count(item.text, counter.transcribe(wave))),
+        )
+    if voices is not None:
+        encoder = voices
+        embedding = _attempt(scores, "similarity", lambda: encoder.embed(wave))
+        if embedding is not None:
+            made = embedding
+            scores.similarity = _attempt(
+                scores, "similarity", lambda: encoder.compare(made, known.embedding(item.anchor))
+            )
+            if (own := item.own) is not None:
+                scores.own_similarity = _attempt(
+                    scores, "own similarity", lambda: encoder.compare(made, known.embedding(own))
+                )
+    if rater is not None:
+        scores.quality = _attempt(scores, "quality", lambda: rater.score(wave))
+    return scores
+
+
+def measure_silence(item: Item, known: RealScores) -> Scores:
+    """Scores of an item that could not be made: every word of it was missed."""
+    scores = Scores()
+    if (words := known.metrics.words) is not None:
+        _set_words(scores, _attempt(scores, "wer", lambda: words.count(item.text, "")))
+    return scores
