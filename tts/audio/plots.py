@@ -68,7 +68,7 @@ def save_mel_plot(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     image = axes.imshow(
-        np.nan_to_num(values, neginf=float(np.min(values, where=np.isfinite(values), initial=0))),
+        np.ma.masked_invalid(values),
         origin="lower",
         aspect="auto",
         interpolation="nearest",
@@ -79,7 +79,7 @@ def save_mel_plot(
     axes.set_ylabel("mel band")
     if title:
         axes.set_title(_plain(title), pad=18 if ends.size else 6)
-    for phone, first, last in zip(phones or (), [0, *ends[:-1]], ends, strict=True):
+    for phone, first, last in zip(phones or (), np.append(0, ends), ends, strict=False):
         axes.axvline(last * per_frame, color="white", linewidth=0.5, alpha=0.6)
         middle = (first + last) / 2 * per_frame
         axes.annotate(
