@@ -370,6 +370,7 @@ _RULES: tuple[_Rule, ...] = (
         r"\d{1,9}(?:\.\d{1,9}){2,9}(?!\w)",
         lambda m: " point ".join(cardinal(part) for part in m[0].split(".")),
     ),
+    _rule(r"(?<=\d)-(?=\d)", " "),
     _rule(rf"((?<![\w)])-(?=[\d.]))?({_NUM})", _plain_number),
     _rule(r"\b([A-Za-z])\^ ?two\b", r"\1 squared"),
     _rule(r"\b([A-Za-z])\^ ?three\b", r"\1 cubed"),
@@ -377,6 +378,6 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"(?i:\band/or\b)", "and or"),
     _rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", " slash "),
     _rule(r"(?<!\s)\s[–-]{1,3}(?!\S)|-{2,3}|–", _dashes),
-    _rule(r"(?<=\d)-(?=\d)|(?<!\w)-(?=\w)|(?<=\w)-(?!\w)", " "),
+    _rule(r"(?<!\w)-(?=\w)|(?<=\w)-(?!\w)", " "),
     _rule(r"[+×÷=&@%§°~<>±^*#_\\|{}\[\]/$£€¥₹₽₩]", _symbol),
 )

@@ -17,9 +17,10 @@ _INLINE = re.compile(r"\[\[([^\[\]]*)\]\]")
 _PRIVATE = 0xF0000
 _MAX_INLINE = 0xFFFD
 _HELD = re.compile("[\U000f0000-\U000ffffd]")
-# Marks between digits ("3,5", "10:30") belong to the number espeak reads.
+# Marks between digits ("3,5", "10:30") and the dot of an ordinal ("3. Mai") belong to the
+# number that espeak reads.
 _TOKEN = re.compile(
-    r'(?P<word>(?:[^\s,.?!;:—…"()\U000f0000-\U000ffffd]|(?<=\d)[.,:](?=\d))+)'
+    r'(?P<word>(?:[^\s,.?!;:—…"()\U000f0000-\U000ffffd]|(?<=\d)[.,:](?=\d)|(?<=\d)\.(?= \w))+)'
     r"|(?P<mark>[,.?!;:—…()])|(?P<held>[\U000f0000-\U000ffffd])"
 )
 _STRENGTH = {mark: rank for rank, mark in enumerate(",()—:;….!?")}

@@ -16,7 +16,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_MARKS = 4
 _JOINERS = "\u200c\u200d"
 _TABLE: dict[str, str] = {
-    **dict.fromkeys("“”„‟«»‹›「」『』《》〈〉＂″", '"'),
+    **dict.fromkeys("“”„‟«»‹›「」『』《》〈〉\u2329\u232a＂″", '"'),
     **dict.fromkeys("‘’‚‛ʼ′＇`´", "'"),
     **dict.fromkeys("‐‑⁃", "-"),
     **dict.fromkeys("‒–", "–"),

@@ -83,6 +83,9 @@ def _ends(text: str, match: re.Match[str]) -> bool:
         return not following
     if "." in word and len(word.replace(".", "")) <= 3:
         return not following
+    if word.isdecimal() and len(word) <= 2:
+        # An ordinal in many languages ("3. Mai"); English numbers are words by now.
+        return not following
     known = word.lower()
     if known in _ALWAYS_BEFORE_NAME:
         return not following
