@@ -176,7 +176,7 @@ def _check_errors(codec: Codec, wav: Tensor, units: Tensor) -> None:
             codec.encode(bad)
     if codec.info.kind == "codes":
         bad_units = [units.int(), units.float(), units - 10**6]
-        bad_units.append(units + torch.tensor(codec.info.sizes, device=units.device))
+        bad_units.append(units * 0 + torch.tensor(codec.info.sizes, device=units.device))
     else:
         bad_units = [units.long(), units * math.inf]
     bad_units += [units[0], units[..., :-1], units[:0]]

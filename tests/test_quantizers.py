@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
@@ -338,3 +339,82 @@ def test_rvq_training_lowers_the_error() -> None:
     q.eval()
     by_count = [float((q.decode(q.encode(z, n)) - z).square().mean()) for n in (1, 2, 3)]
     assert errors[-1] < 0.8 * errors[0] and by_count[0] > by_count[1] > by_count[2]
+
+
+class FakeGroup:
+    """A process group of two threads, with just the calls that the quantizers make."""
+
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(2, timeout=20)
+        self.slots: dict[int, Tensor] = {}
+        self.rank = threading.local()
+
+    def is_available(self) -> bool:
+        return True
+
+    def is_initialized(self) -> bool:
+        return hasattr(self.rank, "value")
+
+    def get_world_size(self) -> int:
+        return 2
+
+    def _gather(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
+        self.slots[self.rank.value] = tensor.clone()
+        self.barrier.wait()
+        both = self.slots[0], self.slots[1]
+        self.barrier.wait()
+        return both
+
+    def all_reduce(self, tensor: Tensor) -> None:
+        first, second = self._gather(tensor)
+        tensor.copy_(first + second)
+
+    def broadcast(self, tensor: Tensor, source: int) -> None:
+        tensor.copy_(self._gather(tensor)[source])
+
+
+def test_processes_share_one_codebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tts_codecs.quantizers import vq
+
+    group = FakeGroup()
+    monkeypatch.setattr(vq, "dist", group)
+    torch.manual_seed(0)
+    start = VectorQuantizer(4, 16, decay=0.5, dead_below=0.2, kmeans_init=True)
+    copies = [VectorQuantizer(4, 16, decay=0.5, dead_below=0.2, kmeans_init=True) for _ in "ab"]
+    batches = [noise(1, 80, 4, seed=1), noise(1, 0, 4)], [noise(1, 60, 4, seed=2), noise(1, 5, 4)]
+    ended = []
+
+    def work(rank: int) -> None:
+        group.rank.value = rank
+        copies[rank].load_state_dict(start.state_dict())
+        copies[rank].train()
+        for z in batches[rank]:
+            for _ in range(6):
+                copies[rank](z)
+        ended.append(rank)
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == [0, 1]
+    for x, y in zip(copies[0].buffers(), copies[1].buffers(), strict=True):
+        assert torch.equal(x, y)
+    assert copies[0].initialised
+
+    # Without replacement, two halves of a batch count as the whole batch does alone.
+    halves = noise(2, 40, 4, seed=7)
+    whole = VectorQuantizer(4, 16, dead_below=0)
+    copies[:] = [VectorQuantizer(4, 16, dead_below=0) for _ in "ab"]
+    start = VectorQuantizer(4, 16, dead_below=0)
+    start.load_state_dict(whole.state_dict())
+    batches[0][:], batches[1][:] = [halves[:1]], [halves[1:]]
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for _ in range(6):
+        whole(halves)
+    torch.testing.assert_close(copies[0].codebook, whole.codebook)

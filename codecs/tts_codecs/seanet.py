@@ -21,6 +21,11 @@ from torch import Tensor, nn
 from tts_codecs.errors import CodecError
 
 
+# Pieces up to this length run the LSTM cell by cell: on a CPU nn.LSTM packs its weights anew in
+# every call, which costs as much as several steps.
+_SHORT = 8
+
+
 @dataclass(frozen=True)
 class ConvState:
     """Inputs ``[B, C, p]`` seen last; before ``started``, all inputs that wait for the padding."""
@@ -68,6 +73,21 @@ def reflect_left(x: Tensor, padding: int) -> Tensor:
     missing = max(0, padding + 1 - x.shape[2])
     padded = F.pad(F.pad(x, (0, missing)), (padding, 0), mode="reflect")
     return padded[..., : padded.shape[2] - missing]
+
+
+def _lstm_steps(
+    lstm: nn.LSTM, x: Tensor, hidden: Tensor, cell: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``lstm`` over ``x [n, B, C]`` cell by cell: outputs, hidden and cell state."""
+    states = [(hidden[k], cell[k]) for k in range(lstm.num_layers)]
+    outputs = []
+    for step in x.unbind(0):
+        for k, state in enumerate(states):
+            states[k] = torch.lstm_cell(step, state, *lstm.all_weights[k])
+            step = states[k][0]
+        outputs.append(step)
+    hidden, cell = (torch.stack(part) for part in zip(*states, strict=True))
+    return torch.stack(outputs), hidden, cell
 
 
 class SEANetStream:
@@ -216,7 +236,10 @@ class SEANetStream:
         if x.shape[2] == 0:
             return x, state
         inputs = x.permute(2, 0, 1).contiguous()
-        y, (hidden, cell) = layer.lstm(inputs, (state.hidden, state.cell))
+        if x.shape[2] <= _SHORT:
+            y, hidden, cell = _lstm_steps(layer.lstm, inputs, state.hidden, state.cell)
+        else:
+            y, (hidden, cell) = layer.lstm(inputs, (state.hidden, state.cell))
         if layer.skip:
             y = y + inputs
         return y.permute(1, 2, 0), LSTMState(hidden, cell)
