@@ -1,0 +1,106 @@
+"""Weights on disk: a folder with `model.safetensors`, `config.yaml` and a model card.
+
+config.yaml names the architecture (`kind`), its `arguments` and the SHA-256 of the weights, so an
+edited or truncated file is refused before anything is computed. Never pickle.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from tts_codecs.errors import CheckpointError
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.yaml"
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _replace(path: Path, write: Any) -> None:
+    """Write beside `path`, then rename: a crash leaves the old file or the new one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    os.close(descriptor)
+    try:
+        write(name)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def save_checkpoint(
+    folder: str | Path,
+    module: nn.Module,
+    kind: str,
+    arguments: dict[str, Any],
+    half: bool = True,
+    **extra: Any,
+) -> None:
+    """Write the weights (fp16 on disk by default) and config of a module, each atomically.
+
+    Args:
+        folder: created if needed.
+        kind: architecture name, checked again when loading.
+        arguments: keyword arguments that rebuild the module.
+        extra: further keys of config.yaml (step, data, ...).
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
+        for name, value in module.state_dict().items()
+    }
+    _replace(folder / WEIGHTS, lambda name: save_file(state, name))
+    config = {"kind": kind, "arguments": arguments, **extra, "sha256": sha256(folder / WEIGHTS)}
+    text = yaml.safe_dump(config, sort_keys=False)
+    _replace(folder / CONFIG, lambda name: Path(name).write_text(text))
+
+
+def read_config(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
+    """config.yaml of a checkpoint folder; CheckpointError if missing or of another kind."""
+    path = Path(folder) / CONFIG
+    try:
+        config = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise CheckpointError(f"no checkpoint in {folder}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} is damaged: not valid YAML") from error
+    if not isinstance(config, dict) or "kind" not in config or "sha256" not in config:
+        raise CheckpointError(f"{path} is damaged: it names no kind or checksum")
+    if kind is not None and config["kind"] != kind:
+        raise CheckpointError(f"{folder} holds a {config['kind']}, not a {kind}")
+    return config
+
+
+def load_weights(folder: str | Path, module: nn.Module) -> None:
+    """Fill `module` with the folder's weights (as float32) after checking their checksum."""
+    folder = Path(folder)
+    path = folder / WEIGHTS
+    expected = read_config(folder)["sha256"]
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing")
+    if sha256(path) != expected:
+        raise CheckpointError(f"{path} is damaged: its checksum differs from {CONFIG}")
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    state = {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{path} does not fit its config: {detail}") from error

@@ -1,0 +1,77 @@
+"""Log-mel analysis shared by every codec and generator.
+
+Frame t covers samples centred at (t + 1/2) * hop, so N samples give exactly N / hop frames and a
+vocoder returns hop samples per frame.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor
+
+from tts_codecs.errors import CodecError
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """Analysis settings. The defaults (16 kHz, 80 bands, 50 frames/s) are those of all weights."""
+
+    sample_rate: int = 16000
+    n_fft: int = 1024
+    hop: int = 320
+    n_mels: int = 80
+    f_min: float = 0.0
+    f_max: float = 8000.0
+    floor: float = 1e-5
+    # Corpus-wide constants that bring log-mels to about zero mean and unit variance, one pair for
+    # all bands: a per-band pair would amplify the near-empty top bands of band-limited recordings.
+    mean: float = -5.5
+    std: float = 2.2
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop
+
+
+@lru_cache(maxsize=16)
+def _basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
+    bank = torchaudio.functional.melscale_fbanks(
+        config.n_fft // 2 + 1,
+        config.f_min,
+        config.f_max,
+        config.n_mels,
+        config.sample_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return bank.to(device), torch.hann_window(config.n_fft, device=device)
+
+
+def log_mel(wav: Tensor, config: MelConfig | None = None) -> Tensor:
+    """Natural-log mel spectrogram, normalised by the constants of `config`.
+
+    Args:
+        wav: [B, N] in -1..1 at `config.sample_rate`; N is padded up to a multiple of hop.
+        config: analysis settings.
+
+    Returns:
+        [B, T, n_mels] with T = ceil(N / hop).
+    """
+    config = config or MelConfig()
+    if wav.dim() != 2:
+        raise CodecError(f"log_mel takes a waveform [B, N], not {list(wav.shape)}")
+    wav = F.pad(wav, (0, -wav.shape[1] % config.hop))
+    pad = (config.n_fft - config.hop) // 2
+    # Reflection needs more samples than it mirrors; a very short clip is padded with silence.
+    mode = "reflect" if wav.shape[1] > pad else "constant"
+    wav = F.pad(wav.unsqueeze(1), (pad, config.n_fft - config.hop - pad), mode=mode).squeeze(1)
+    bank, window = _basis(config, str(wav.device))
+    spectrum = torch.stft(
+        wav, config.n_fft, config.hop, window=window, center=False, return_complex=True
+    ).abs()
+    mel = torch.matmul(spectrum.transpose(1, 2), bank)
+    return (mel.clamp_min(config.floor).log() - config.mean) / config.std

@@ -1,0 +1,78 @@
+"""Multi-resolution spectrogram discriminators (Jang et al. 2021, Défossez et al. 2022), kept thin.
+
+The source already gives voiced phase, so complex spectrograms at three resolutions suffice and a
+waveform discriminator is left out: it would cost several times more.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """One resolution: convolutions over (time, frequency) of the complex STFT."""
+
+    def __init__(self, n_fft: int, hop: int, channels: int = 16, layers: int = 4):
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        sizes = [2] + [channels] * layers
+        self.convs = nn.ModuleList(
+            weight_norm(
+                nn.Conv2d(
+                    a, b, (3, 5), stride=(1, 2), padding=(2 ** max(i - 1, 0), 2),
+                    dilation=(2 ** max(i - 1, 0), 1),
+                )
+            )
+            for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+        )  # fmt: skip
+        self.out = weight_norm(nn.Conv2d(channels, 1, (3, 3), padding=(1, 1)))
+
+    def forward(self, wav: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """[B, N] to (scores [B, T', F'], feature maps of every layer)."""
+        spectrum = torch.stft(
+            wav, self.n_fft, self.hop, window=self.window, center=False, return_complex=True
+        )
+        # Compressing the magnitude lets quiet bands count; phase is kept.
+        magnitude = spectrum.abs().clamp_min(1e-5)
+        spectrum = spectrum / magnitude * magnitude.pow(0.3)
+        x = torch.stack([spectrum.real, spectrum.imag], 1).transpose(2, 3)
+        features = []
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), 0.1)
+            features.append(x)
+        return self.out(x).squeeze(1), features
+
+
+class MultiResolutionDiscriminator(nn.Module):
+    """SpectrogramDiscriminators at several window lengths."""
+
+    def __init__(self, n_ffts: tuple[int, ...] = (256, 512, 1024), channels: int = 16):
+        super().__init__()
+        self.parts = nn.ModuleList(
+            SpectrogramDiscriminator(n_fft, n_fft // 4, channels) for n_fft in n_ffts
+        )
+
+    def forward(self, wav: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+        """[B, N] to one (scores, features) pair a resolution."""
+        return [part(wav) for part in self.parts]
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Hinge loss of the discriminator on [B, N] real and (detached) generated audio."""
+        loss = real.new_zeros(())
+        for (r, _), (f, _) in zip(self(real), self(fake.detach()), strict=True):
+            loss = loss + F.relu(1 - r).mean() + F.relu(1 + f).mean()
+        return loss / len(self.parts)
+
+    def generator_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Hinge generator loss and feature matching (relative L1)."""
+        adversarial, matching = real.new_zeros(()), real.new_zeros(())
+        with torch.no_grad():
+            targets = self(real)
+        for (_, wanted), (score, got) in zip(targets, self(fake), strict=True):
+            adversarial = adversarial - score.mean()
+            for a, b in zip(wanted, got, strict=True):
+                matching = matching + (a - b).abs().mean() / a.abs().mean().clamp_min(1e-3)
+        count = len(self.parts)
+        return adversarial / count, matching / (count * len(targets[0][1]))

@@ -1,0 +1,88 @@
+"""Causal convolution layers with explicit state.
+
+Every layer has one code path, `forward(x, state) -> (y, state)`: offline decoding is a single call
+with the initial state, so a stream cut anywhere gives the same samples.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class CausalConv(nn.Module):
+    """Convolution over time that sees only the present and `kernel - 1` past frames.
+
+    State: the last `kernel - 1` inputs, [B, kernel - 1, C_in].
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, kernel: int, groups: int = 1):
+        super().__init__()
+        self.context = kernel - 1
+        self.in_dim = in_dim
+        self.conv = nn.Conv1d(in_dim, out_dim, kernel, groups=groups)
+
+    def initial(self, batch: int, like: Tensor, value: float = 0.0) -> Tensor:
+        """State before the first frame."""
+        return like.new_full((batch, self.context, self.in_dim), value)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, C_in] to [B, T, C_out]."""
+        x = torch.cat([state, x], dim=1)
+        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        return y, x[:, x.shape[1] - self.context :]
+
+
+class ConvNeXtBlock(nn.Module):
+    """ConvNeXt block (Liu et al. 2022) over time, depthwise part causal."""
+
+    def __init__(self, dim: int, hidden: int, kernel: int = 7, layer_scale: float = 0.2):
+        super().__init__()
+        self.depthwise = CausalConv(dim, dim, kernel, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.up = nn.Linear(dim, hidden)
+        self.down = nn.Linear(hidden, dim)
+        self.scale = nn.Parameter(torch.full((dim,), layer_scale))
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, dim] to the same shape."""
+        y, state = self.depthwise(x, state)
+        y = self.down(F.gelu(self.up(self.norm(y))))
+        return x + self.scale * y, state
+
+
+class CausalStack(nn.Module):
+    """A convolution with `look_ahead` future frames, then causal ConvNeXt blocks.
+
+    The look-ahead is a delay: output frame t belongs to input frame t - look_ahead.
+    """
+
+    def __init__(
+        self, in_dim: int, dim: int, hidden: int, blocks: int, kernel: int, look_ahead: int
+    ):
+        super().__init__()
+        self.entry = CausalConv(in_dim, dim, 2 * look_ahead + 3)
+        self.norm = nn.LayerNorm(dim)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(dim, hidden, kernel) for _ in range(blocks))
+        self.final = nn.LayerNorm(dim)
+
+    def initial(self, batch: int, like: Tensor, value: float) -> list[Tensor]:
+        """State before the first frame; `value` fills the missing past of the input."""
+        states = [self.entry.initial(batch, like, value)]
+        for block in self.blocks:
+            assert isinstance(block, ConvNeXtBlock)
+            states.append(block.depthwise.initial(batch, like))
+        return states
+
+    def forward(
+        self, x: Tensor, states: list[Tensor], extra: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """[B, T, in_dim] (and `extra` [B, T, dim], added after the entry) to [B, T, dim]."""
+        x, first = self.entry(x, states[0])
+        if extra is not None:
+            x = x + extra
+        x = self.norm(x)
+        new = [first]
+        for block, state in zip(self.blocks, states[1:], strict=True):
+            x, state = block(x, state)
+            new.append(state)
+        return self.final(x), new

@@ -1,0 +1,49 @@
+"""Spectral losses between waveforms."""
+
+from functools import lru_cache
+
+import torch
+import torchaudio
+from torch import Tensor
+
+
+@lru_cache(maxsize=64)
+def _basis(n_fft: int, n_mels: int, sample_rate: int, device: str) -> tuple[Tensor, Tensor]:
+    bank = torchaudio.functional.melscale_fbanks(
+        n_fft // 2 + 1, 0.0, sample_rate / 2, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
+    )
+    return torch.hann_window(n_fft, device=device), bank.to(device)
+
+
+def multi_scale_spectral_loss(
+    fake: Tensor,
+    real: Tensor,
+    sample_rate: int,
+    scales: tuple[tuple[int, int], ...] = ((256, 20), (512, 40), (1024, 80), (2048, 120)),
+) -> tuple[Tensor, Tensor]:
+    """Mean L1 distances of log-mel and log-magnitude spectra over window lengths.
+
+    Args:
+        fake, real: [B, N].
+        scales: (n_fft, mel bands) pairs; hop is n_fft / 4.
+
+    Returns:
+        (mel loss, magnitude loss), scalars.
+    """
+    mel_loss, magnitude_loss = fake.new_zeros(()), fake.new_zeros(())
+    for n_fft, n_mels in scales:
+        window, bank = _basis(n_fft, n_mels, sample_rate, str(fake.device))
+
+        def magnitude(wav: Tensor, n_fft: int = n_fft, window: Tensor = window) -> Tensor:
+            spectrum = torch.stft(
+                wav, n_fft, n_fft // 4, window=window, center=False, return_complex=True
+            )
+            return (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
+
+        a, b = magnitude(fake), magnitude(real)
+        mel_a, mel_b = a.transpose(1, 2) @ bank, b.transpose(1, 2) @ bank
+        floor = 1e-5
+        mel_loss = mel_loss + ((mel_a + floor).log() - (mel_b + floor).log()).abs().mean()
+        floor = 1e-3
+        magnitude_loss = magnitude_loss + ((a + floor).log() - (b + floor).log()).abs().mean()
+    return mel_loss / len(scales), magnitude_loss / len(scales)

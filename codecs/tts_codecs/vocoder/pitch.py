@@ -1,0 +1,89 @@
+"""Fundamental frequency read off the log-mel, and the pulse train made from it."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.vocoder.layers import CausalStack
+
+F0_MIN, F0_MAX = 50.0, 600.0
+
+
+class PitchNet(nn.Module):
+    """Causal classifier over log-spaced pitch bins plus a voicing logit (CREPE-style, Kim 2018).
+
+    Predicts the F0 at the END of each frame from the normalised log-mel.
+    """
+
+    def __init__(self, n_mels: int, dim: int, blocks: int, look_ahead: int, bins: int = 128):
+        super().__init__()
+        self.stack = CausalStack(n_mels, dim, 2 * dim, blocks, 5, look_ahead)
+        self.head = nn.Linear(dim, bins + 1)
+        centres = torch.linspace(math.log2(F0_MIN), math.log2(F0_MAX), bins)
+        self.register_buffer("centres", centres, persistent=False)
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """[B, T, bins + 1] logits to F0 in Hz [B, T], 0 where unvoiced."""
+        voiced, scores = logits[..., 0] > 0, logits[..., 1:]
+        best = scores.argmax(-1, keepdim=True)
+        index = torch.arange(scores.shape[-1], device=scores.device)
+        # The expectation around the peak resolves pitch finer than one bin.
+        near = (index - best).abs() <= 4
+        weights = torch.softmax(scores.masked_fill(~near, -torch.inf), -1)
+        f0 = torch.exp2((weights * self.centres).sum(-1))
+        return f0 * voiced
+
+    def loss(self, logits: Tensor, f0: Tensor) -> Tensor:
+        """Cross entropy against a blurred bin plus voicing; f0 [B, T] in Hz, 0 = unvoiced."""
+        voiced = f0 > 0
+        loss = F.binary_cross_entropy_with_logits(logits[..., 0], voiced.float())
+        if voiced.any():
+            width = float(self.centres[1] - self.centres[0]) * 1.25
+            distance = (f0[voiced].log2().unsqueeze(-1) - self.centres) / width
+            target = torch.softmax(-0.5 * distance.square(), -1)
+            loss = loss + F.cross_entropy(logits[..., 1:][voiced], target)
+        return loss
+
+
+def pulse_train(
+    f0: Tensor, previous: Tensor, phase: Tensor, hop: int, sample_rate: int
+) -> tuple[Tensor, Tensor]:
+    """Band-limited pulses of unit power that follow F0.
+
+    All harmonics below Nyquist with equal amplitude and zero phase, summed in closed form (the
+    Dirichlet kernel), so the cost does not depend on their number.
+
+    Args:
+        f0: [B, T] Hz at frame ends, 0 = unvoiced.
+        previous: [B] F0 at the end of the frame before.
+        phase: [B] float64, cycles in 0..1, of the last sample.
+        hop: samples per frame.
+        sample_rate: Hz.
+
+    Returns:
+        pulses [B, T * hop], phase of the last sample [B].
+    """
+    start = torch.cat([previous.unsqueeze(1), f0[:, :-1]], dim=1)
+    ramp = torch.arange(1, hop + 1, device=f0.device, dtype=torch.float64) / hop
+    # Across a voicing edge the pitch stays that of the voiced side while the level ramps.
+    left = torch.where(start > 0, start, f0).double().unsqueeze(-1)
+    right = torch.where(f0 > 0, f0, start).double().unsqueeze(-1)
+    hertz = left + (right - left) * ramp
+    level = (start > 0).double().unsqueeze(-1) * (1 - ramp) + (f0 > 0).double().unsqueeze(-1) * ramp
+    steps = (hertz / sample_rate).flatten(1)
+    cycles = torch.remainder(phase.unsqueeze(1) + steps.cumsum(1), 1.0)
+    count = torch.floor(0.5 * sample_rate / torch.maximum(left, right).clamp_min(F0_MIN / 2))
+    count = count.expand(-1, -1, hop).flatten(1)
+    half = math.pi * cycles
+    sine = torch.sin(half)
+    # Near a pulse's centre the quotient is 0/0; its limit is 2 count + 1.
+    safe = sine.abs() > 1e-6
+    ratio = torch.where(
+        safe,
+        torch.sin((2 * count + 1) * half) / torch.where(safe, sine, torch.ones_like(sine)),
+        2 * count + 1,
+    )
+    pulses = (0.5 * ratio - 0.5) * torch.sqrt(2 / count) * level.flatten(1)
+    return pulses.to(f0.dtype), cycles[:, -1]

@@ -1,0 +1,184 @@
+"""Streaming source-filter vocoder: log-mel in, waveform out.
+
+A harmonic-plus-noise synthesiser with learned filters: pulses at the pitch read off the mel pass a
+complex filter, noise passes a magnitude filter, both in the short-time Fourier domain (ConvNeXt
+trunk and iSTFT as in Vocos, Siuzdak 2023; a source as in NSF, Wang et al. 2019). The phase of voiced
+speech comes from the source, which is what makes a small network sound right.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.mel import MelConfig
+from tts_codecs.vocoder.layers import CausalStack
+from tts_codecs.vocoder.pitch import F0_MIN, PitchNet, pulse_train
+
+_NOISE_PERIOD = 1 << 16
+
+
+@dataclass
+class VocoderState:
+    """What a stream carries from chunk to chunk; nothing is hidden in the module."""
+
+    pitch: list[Tensor]
+    trunk: list[Tensor]
+    f0: Tensor  # [B] Hz at the end of the last frame
+    phase: Tensor  # [B] cycles, float64
+    excitation: Tensor  # [B, 2, n_fft - step] tail of pulses and noise
+    overlap: Tensor  # [B, n_fft - step] sum of windows that later frames still add to
+    position: int = 0  # samples of excitation made so far
+    pending: int = 0  # leading samples to drop: look-ahead and window delay
+
+
+class SourceFilterVocoder(nn.Module):
+    """Mel [B, T, n_mels] (normalised, see tts_codecs.mel) to waveform [B, T * hop].
+
+    Causal but for `look_ahead` mel frames in the trunk's entry and the overlap of the synthesis
+    windows; `total_look_ahead` is the sum, in frames.
+    """
+
+    def __init__(
+        self,
+        dim: int = 320,
+        hidden: int = 960,
+        blocks: int = 8,
+        pitch_dim: int = 160,
+        pitch_blocks: int = 4,
+        look_ahead: int = 2,
+        n_fft: int = 640,
+        upsample: int = 2,
+        mel: MelConfig | None = None,
+    ):
+        super().__init__()
+        self.mel = mel or MelConfig()
+        self.look_ahead = look_ahead
+        self.n_fft = n_fft
+        self.step = self.mel.hop // upsample
+        self.upsample = upsample
+        self.bins = n_fft // 2 + 1
+        self.pitch = PitchNet(self.mel.n_mels, pitch_dim, pitch_blocks, look_ahead)
+        self.pitch_in = nn.Linear(2, dim)
+        self.trunk = CausalStack(self.mel.n_mels, dim, hidden, blocks, 7, look_ahead)
+        self.head = nn.Linear(dim, upsample * 3 * self.bins)
+        with torch.no_grad():
+            self.head.weight.mul_(0.3)
+            bias = self.head.bias.view(upsample, 3, self.bins)
+            bias.zero_()
+            bias[:, 0] = -3.0
+            bias[:, 2] = -4.0
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randn(_NOISE_PERIOD, generator=generator)
+        # A fixed noise table indexed by absolute time makes chunked output equal to offline.
+        self.register_buffer("noise", noise, persistent=False)
+        self.silence = (torch.tensor(self.mel.floor).log().item() - self.mel.mean) / self.mel.std
+
+    @property
+    def total_look_ahead(self) -> int:
+        """Mel frames after t that are needed before frame t's samples are final."""
+        tail = self.n_fft - self.step
+        return self.look_ahead + -(-tail // self.mel.hop)
+
+    def initial(self, batch: int, like: Tensor) -> VocoderState:
+        """State before the first frame."""
+        tail = self.n_fft - self.step
+        return VocoderState(
+            pitch=self.pitch.stack.initial(batch, like, self.silence),
+            trunk=self.trunk.initial(batch, like, self.silence),
+            f0=like.new_zeros(batch),
+            phase=torch.zeros(batch, dtype=torch.float64, device=like.device),
+            excitation=like.new_zeros(batch, 2, tail),
+            overlap=like.new_zeros(batch, tail),
+            position=0,
+            pending=self.look_ahead * self.mel.hop + tail,
+        )
+
+    def _noise(self, batch: int, position: int, count: int) -> Tensor:
+        index = torch.arange(position, position + count, device=self.noise.device)
+        return self.noise[index % _NOISE_PERIOD].expand(batch, -1)
+
+    def _frames(self, signal: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft(signal.unfold(-1, self.n_fft, self.step) * self.window)
+        return spectrum
+
+    def chunk(
+        self, mel: Tensor, state: VocoderState, f0: Tensor | None = None, f0_scale: float = 1.0
+    ) -> tuple[Tensor, VocoderState, Tensor]:
+        """Advance the stream by some frames.
+
+        Args:
+            mel: [B, t, n_mels].
+            state: from `initial` or the chunk before.
+            f0: [B, t] overrides the pitch (Hz at frame ends, DELAYED by look_ahead frames).
+            f0_scale: multiplies the predicted pitch.
+
+        Returns:
+            waveform [B, n], state, pitch logits [B, t, bins + 1].
+        """
+        batch, frames, _ = mel.shape
+        hidden, pitch_state = self.pitch.stack(mel, state.pitch)
+        logits = self.pitch.head(hidden)
+        if f0 is None:
+            f0 = self.pitch.decode(logits.detach()) * f0_scale
+        f0 = f0.to(mel.dtype)
+        features = torch.stack([(f0.clamp_min(F0_MIN) / 200).log2(), (f0 > 0).to(mel.dtype)], -1)
+        hidden, trunk_state = self.trunk(mel, state.trunk, self.pitch_in(features))
+        pulses, phase = pulse_train(f0, state.f0, state.phase, self.mel.hop, self.mel.sample_rate)
+        noise = self._noise(batch, state.position, pulses.shape[1])
+        source = torch.cat([state.excitation, torch.stack([pulses, noise], 1)], dim=2)
+        spectra = self._frames(source)  # [B, 2, t * upsample, bins]
+        filters = self.head(hidden).view(batch, frames * self.upsample, 3, self.bins)
+        level, angle, breath = filters.unbind(2)
+        level, breath = level.clamp(max=6).exp(), breath.clamp(max=6).exp()
+        spectrum = spectra[:, 0] * torch.polar(level, angle) + spectra[:, 1] * breath
+        pieces = torch.fft.irfft(spectrum, self.n_fft) * self.window
+        total = F.fold(
+            pieces.transpose(1, 2),
+            (1, self.n_fft + (frames * self.upsample - 1) * self.step),
+            (1, self.n_fft),
+            stride=(1, self.step),
+        )[:, 0, 0]
+        total = total / (self.window.square().sum() / self.step)
+        tail = self.n_fft - self.step
+        total = torch.cat([total[:, :tail] + state.overlap, total[:, tail:]], dim=1)
+        ready, overlap = total[:, : frames * self.mel.hop], total[:, frames * self.mel.hop :]
+        drop = min(state.pending, ready.shape[1])
+        new = VocoderState(
+            pitch=pitch_state,
+            trunk=trunk_state,
+            f0=f0[:, -1],
+            phase=phase,
+            excitation=source[:, :, source.shape[2] - tail :],
+            overlap=overlap,
+            position=state.position + pulses.shape[1],
+            pending=state.pending - drop,
+        )
+        return ready[:, drop:], new, logits
+
+    def flush(self, batch: int, state: VocoderState, f0_scale: float = 1.0) -> Tensor:
+        """The samples still owed at the end of a stream, [B, n]."""
+        frames = self.total_look_ahead
+        mel = self.noise.new_full((batch, frames, self.mel.n_mels), self.silence)
+        wav, _, _ = self.chunk(mel, state, f0_scale=f0_scale)
+        owed = self.look_ahead * self.mel.hop + self.n_fft - self.step
+        return wav[:, : owed - state.pending]
+
+    def forward(
+        self, mel: Tensor, f0: Tensor | None = None, f0_scale: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Offline: [B, T, n_mels] to (waveform [B, T * hop], pitch logits [B, T, bins + 1]).
+
+        `f0` [B, T], Hz at frame ends, replaces the predicted pitch (training, pitch control).
+        """
+        batch, frames, _ = mel.shape
+        extra = self.total_look_ahead
+        padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
+        if f0 is not None:
+            f0 = F.pad(f0, (self.look_ahead, extra - self.look_ahead))
+        state = self.initial(batch, mel)
+        wav, state, logits = self.chunk(padded, state, f0, f0_scale)
+        logits = logits[:, self.look_ahead : self.look_ahead + frames]
+        return wav[:, : frames * self.mel.hop], logits

@@ -1,0 +1,183 @@
+"""Alignment of phones and audio learned from the data, and the durations that follow from it.
+
+The aligner is a Gaussian per phone token, its mean predicted from the phones around it and the
+voice; monotonic search finds the best path, the path trains the means (Glow-TTS, Kim et al. 2020).
+Pauses between words are optional tokens, so transcripts need no punctuation.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.align.mas import monotonic_alignment
+from tts.modules.convnext import ConvNeXt
+from tts.text.symbols import N_MODS, N_SYMBOLS, SIL
+
+
+@dataclass
+class TokenBatch:
+    """Padded tokens: ids, mods [B, S] int64, lengths [B]."""
+
+    ids: Tensor
+    mods: Tensor
+    lengths: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """[B, S, 1] float, 1 where valid."""
+        index = torch.arange(self.ids.shape[1], device=self.ids.device)
+        return (index < self.lengths.unsqueeze(1)).unsqueeze(-1).float()
+
+    def to(self, device: torch.device | str) -> "TokenBatch":
+        """The same on another device."""
+        return TokenBatch(self.ids.to(device), self.mods.to(device), self.lengths.to(device))
+
+
+def collate_tokens(rows: list[tuple[list[int], list[int]]]) -> TokenBatch:
+    """Pad (ids, mods) rows to one batch."""
+    lengths = torch.tensor([len(ids) for ids, _ in rows])
+    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
+    mods = torch.zeros_like(ids)
+    for row, (a, b) in enumerate(rows):
+        ids[row, : len(a)] = torch.tensor(a)
+        mods[row, : len(b)] = torch.tensor(b)
+    return TokenBatch(ids, mods, lengths)
+
+
+def with_optional_pauses(
+    ids: list[int], mods: list[int], starts: list[int]
+) -> tuple[list[int], list[int], list[bool]]:
+    """Insert an optional `<sil>` before each word but the first.
+
+    Args:
+        ids, mods: phone tokens with `<sil>` at both edges.
+        starts: index of the first token of each word.
+
+    Returns:
+        ids, mods, and which tokens may be skipped (all pauses).
+    """
+    out_ids: list[int] = []
+    out_mods: list[int] = []
+    cuts = set(starts[1:])
+    for at, (i, m) in enumerate(zip(ids, mods, strict=True)):
+        if at in cuts:
+            out_ids.append(SIL)
+            out_mods.append(0)
+        out_ids.append(i)
+        out_mods.append(m)
+    return out_ids, out_mods, [i == SIL for i in out_ids]
+
+
+class PhoneEncoder(nn.Module):
+    """Embeds (symbol, modifier) tokens and mixes neighbours with ConvNeXt blocks."""
+
+    def __init__(self, dim: int, blocks: int, kernel: int = 5, cond: int = 0, dropout: float = 0.1):
+        super().__init__()
+        self.symbol = nn.Embedding(N_SYMBOLS, dim)
+        self.modifier = nn.Embedding(N_MODS, dim)
+        nn.init.normal_(self.symbol.weight, std=0.5)
+        nn.init.normal_(self.modifier.weight, std=0.1)
+        self.blocks = nn.ModuleList(
+            ConvNeXt(dim, 3 * dim, kernel, cond, dropout) for _ in range(blocks)
+        )
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, tokens: TokenBatch, cond: Tensor | None = None) -> Tensor:
+        """To [B, S, dim], zero where padded."""
+        mask = tokens.mask
+        x = self.symbol(tokens.ids) + self.modifier(tokens.mods)
+        for block in self.blocks:
+            x = block(x, mask, cond)
+        return self.norm(x) * mask
+
+
+class Aligner(nn.Module):
+    """Gaussian mean per token over [mel, mel slope] of a frame.
+
+    Args:
+        n_mels: bands of the (normalised) log-mel.
+        speaker_dim: size of the voice vector.
+    """
+
+    def __init__(self, n_mels: int = 80, dim: int = 192, blocks: int = 3, speaker_dim: int = 256):
+        super().__init__()
+        self.voice = nn.Sequential(nn.Linear(speaker_dim, 64), nn.GELU())
+        self.encoder = PhoneEncoder(dim, blocks, 3, cond=64)
+        self.mean = nn.Linear(dim, 2 * n_mels)
+
+    @staticmethod
+    def features(mel: Tensor) -> Tensor:
+        """[B, T, n_mels] to [B, T, 2 n_mels]: the frame and its slope over +-1 frame."""
+        padded = F.pad(mel.transpose(1, 2), (1, 1), mode="replicate").transpose(1, 2)
+        slope = (padded[:, 2:] - padded[:, :-2]) * 0.7
+        return torch.cat([mel, slope], -1)
+
+    def means(self, tokens: TokenBatch, speaker: Tensor) -> Tensor:
+        """[B, S, 2 n_mels]."""
+        return self.mean(self.encoder(tokens, self.voice(speaker)))
+
+    def scores(self, means: Tensor, features: Tensor) -> Tensor:
+        """Log-likelihood up to a constant, [B, S, T]."""
+        cross = torch.bmm(means, features.transpose(1, 2))
+        return cross - 0.5 * means.square().sum(-1, keepdim=True)
+
+    def align(
+        self,
+        tokens: TokenBatch,
+        speaker: Tensor,
+        mel: Tensor,
+        frames: Tensor,
+        optional: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Best path.
+
+        Args:
+            speaker: [B, speaker_dim]; mel: [B, T, n_mels]; frames: [B]; optional: [B, S] bool.
+
+        Returns:
+            durations [B, S] int64, means [B, S, F], features [B, T, F].
+        """
+        features = self.features(mel)
+        means = self.means(tokens, speaker)
+        with torch.no_grad():
+            scores = self.scores(means, features).cpu().numpy()
+        path = monotonic_alignment(
+            scores, tokens.lengths.cpu().numpy(), frames.cpu().numpy(), optional.cpu().numpy()
+        )
+        return torch.from_numpy(path).to(mel.device), means, features
+
+    def loss(
+        self, tokens: TokenBatch, speaker: Tensor, mel: Tensor, frames: Tensor, optional: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Mean squared error of the frames to their token's mean, and the durations [B, S]."""
+        durations, means, features = self.align(tokens, speaker, mel, frames, optional)
+        expanded = expand(means, durations, mel.shape[1])
+        index = torch.arange(mel.shape[1], device=mel.device)
+        mask = (index < frames.unsqueeze(1)).unsqueeze(-1)
+        error = (expanded - features).square() * mask
+        return error.sum() / (mask.sum() * features.shape[-1]), durations
+
+
+def token_index(durations: Tensor, frames: int) -> Tensor:
+    """Which token each frame belongs to: [B, S] durations to [B, frames] int64.
+
+    Frames past the end belong to the last token.
+    """
+    ends = durations.cumsum(1)
+    index = torch.arange(frames, device=durations.device)
+    found = torch.searchsorted(ends, index.expand(len(ends), -1).contiguous(), right=True)
+    return found.clamp(max=durations.shape[1] - 1)
+
+
+def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
+    """Repeat token values [B, S, D] by durations [B, S] to [B, frames, D]."""
+    index = token_index(durations, frames)
+    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
+
+
+def count_frames(durations: np.ndarray) -> int:
+    """Total frames of one row of durations."""
+    return int(durations.sum())

@@ -1,0 +1,81 @@
+"""Phone durations from text and voice."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.align.aligner import PhoneEncoder, TokenBatch
+from tts.generators.conditioning import VoicePrompt
+from tts.modules.convnext import ConvNeXt
+
+
+class DurationModel(nn.Module):
+    """Distribution over frames per phone.
+
+    A classifier over 1..`classes` frames (as FlexSpeech, 2025): its mean is not biased short as
+    that of log-domain regression is. The voice enters as speaker embedding and a style vector
+    pooled from the prompt, which carries the speaking rate, so no transcript is needed for it.
+    """
+
+    def __init__(
+        self,
+        dim: int = 192,
+        blocks: int = 4,
+        classes: int = 60,
+        n_mels: int = 80,
+        style: int = 128,
+        speaker_dim: int = 256,
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        self.classes = classes
+        self.style_in = nn.Linear(n_mels, style)
+        self.style = nn.ModuleList(ConvNeXt(style, 2 * style, 7) for _ in range(3))
+        self.cond = nn.Sequential(
+            nn.Linear(style + speaker_dim, 128), nn.GELU(), nn.Dropout(dropout)
+        )
+        self.encoder = PhoneEncoder(dim, blocks, 5, cond=128, dropout=dropout)
+        self.head = nn.Linear(dim, classes)
+
+    def forward(self, tokens: TokenBatch, prompt: VoicePrompt) -> Tensor:
+        """Logits [B, S, classes]; class c means c + 1 frames."""
+        index = torch.arange(prompt.mel.shape[1], device=prompt.mel.device)
+        mask = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
+        x = self.style_in(prompt.mel)
+        for block in self.style:
+            x = block(x, mask)
+        pooled = (x * mask).sum(1) / mask.sum(1).clamp_min(1)
+        cond = self.cond(torch.cat([pooled, prompt.speaker * 8], -1))
+        return self.head(self.encoder(tokens, cond))
+
+    def loss(self, tokens: TokenBatch, prompt: VoicePrompt, durations: Tensor) -> Tensor:
+        """Cross entropy plus the error of the expected duration; durations [B, S] frames."""
+        logits = self(tokens, prompt)
+        mask = tokens.mask[..., 0] > 0
+        target = (durations - 1).clamp(0, self.classes - 1)
+        entropy = F.cross_entropy(logits[mask], target[mask])
+        expected = self.expected(logits)[mask]
+        return entropy + 0.1 * (expected - durations[mask].clamp(1, self.classes)).abs().mean()
+
+    def expected(self, logits: Tensor) -> Tensor:
+        """Mean frames, [B, S] float."""
+        frames = torch.arange(1, self.classes + 1, device=logits.device)
+        return (torch.softmax(logits, -1) * frames).sum(-1)
+
+    @torch.inference_mode()
+    def predict(
+        self, tokens: TokenBatch, prompt: VoicePrompt, speed: float | Tensor = 1.0
+    ) -> Tensor:
+        """Integer frames per token, at least 1, 0 where padded.
+
+        Rounding carries its error along the sentence, so the total length is right.
+
+        Args:
+            speed: above 1 is faster; a number or [B].
+        """
+        expected = self.expected(self(tokens, prompt))
+        rate = torch.as_tensor(speed, device=expected.device, dtype=expected.dtype)
+        expected = expected / (rate.unsqueeze(-1) if rate.dim() else rate)
+        ends = (expected * tokens.mask[..., 0]).cumsum(1).round().long()
+        durations = torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1]))
+        return durations.clamp_min(1) * tokens.mask[..., 0].long()

@@ -1,0 +1,138 @@
+"""What every generator is conditioned on: expanded phones and the voice of a recording."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.align.aligner import PhoneEncoder, TokenBatch, token_index
+from tts.modules.convnext import ConvNeXt
+
+
+@dataclass
+class VoicePrompt:
+    """A batch of voices.
+
+    Attributes:
+        speaker: [B, 256] speaker embedding.
+        mel: [B, P, n_mels] normalised log-mel of a few seconds of the recording.
+        lengths: [B] valid frames of `mel`.
+    """
+
+    speaker: Tensor
+    mel: Tensor
+    lengths: Tensor
+
+
+@dataclass
+class Voiced:
+    """An encoded voice: `glob` [B, G], `memory` [B, M, D], `mask` [B, M] bool."""
+
+    glob: Tensor
+    memory: Tensor
+    mask: Tensor
+
+
+def fold(frames: Tensor, patch: int) -> Tensor:
+    """[B, T, D] frames to [B, ceil(T / patch), patch * D] units, zero-padded."""
+    frames = F.pad(frames, (0, 0, 0, -frames.shape[1] % patch))
+    return frames.unflatten(1, (-1, patch)).flatten(2)
+
+
+class VoiceConditioner(nn.Module):
+    """Voice prompt to a global vector and a memory to attend to.
+
+    The global vector joins a speaker-verification embedding with the mean and spread of the
+    prompt's mel (channel and timbre); the memory keeps its detail. No transcript is needed.
+    """
+
+    def __init__(
+        self, n_mels: int, dim: int, glob: int, patch: int, blocks: int = 2, speaker_dim: int = 256
+    ):
+        super().__init__()
+        self.patch = patch
+        self.entry = nn.Linear(n_mels * patch, dim)
+        self.blocks = nn.ModuleList(ConvNeXt(dim, 2 * dim, 5) for _ in range(blocks))
+        self.norm = nn.LayerNorm(dim)
+        self.glob = nn.Sequential(
+            nn.Linear(speaker_dim + 2 * n_mels, 2 * glob), nn.GELU(), nn.Linear(2 * glob, glob)
+        )
+        self.null_glob = nn.Parameter(torch.zeros(glob))
+        self.null_memory = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
+        """Encode; `drop` [B] bool replaces a row by the learned null voice."""
+        index = torch.arange(prompt.mel.shape[1], device=prompt.mel.device)
+        valid = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
+        mel = prompt.mel * valid
+        count = valid.sum(1).clamp_min(1)
+        mean = mel.sum(1) / count
+        spread = (((mel - mean.unsqueeze(1)) * valid).square().sum(1) / count + 1e-5).sqrt()
+        # Unit vectors of 256 dims have entries near 1/16; bring them to the scale of the rest.
+        glob = self.glob(torch.cat([prompt.speaker * 16, mean, spread], -1))
+        mask = fold(valid, self.patch)[..., :1]
+        memory = self.entry(fold(mel, self.patch))
+        for block in self.blocks:
+            memory = block(memory, mask)
+        memory = self.norm(memory)
+        # One null slot keeps attention defined for an empty prompt and absorbs what needs none.
+        null = self.null_memory.expand(len(memory), 1, -1)
+        memory = torch.cat([null, memory], 1)
+        attend = torch.cat([torch.ones_like(mask[:, :1, 0]), mask[..., 0]], 1) > 0
+        if drop is not None:
+            glob = torch.where(drop.unsqueeze(-1), self.null_glob, glob)
+            attend = attend & ~drop.unsqueeze(-1)
+            attend[:, 0] = True
+        return Voiced(glob, memory, attend)
+
+
+class ContentEncoder(nn.Module):
+    """Phones and durations to one vector per unit, and a first estimate of the mel.
+
+    Phones are encoded, repeated for their frames, marked with the position inside of the phone,
+    folded to units and smoothed by ConvNeXt blocks.
+    """
+
+    def __init__(
+        self, n_mels: int, dim: int, glob: int, patch: int, phone_dim: int, phone_blocks: int,
+        blocks: int, dropout: float = 0.05,
+    ):  # fmt: skip
+        super().__init__()
+        self.patch = patch
+        self.phones = PhoneEncoder(phone_dim, phone_blocks, 5, cond=glob, dropout=dropout)
+        self.place = nn.Linear(3, phone_dim)
+        self.entry = nn.Linear(phone_dim * patch, dim)
+        self.blocks = nn.ModuleList(
+            ConvNeXt(dim, 3 * dim, 7, cond=glob, dropout=dropout) for _ in range(blocks)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.mean = nn.Linear(dim, n_mels * patch)
+
+    def forward(
+        self, tokens: TokenBatch, durations: Tensor, glob: Tensor, frames: int, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Encode.
+
+        Args:
+            durations: [B, S] frames per token.
+            frames: T of the padded output, a multiple of the patch.
+            mask: [B, U, 1] valid units.
+
+        Returns:
+            content [B, U, dim], mean [B, U, patch * n_mels].
+        """
+        # Frames past a row's end belong to its last phone, however much the batch pads it.
+        owner = torch.minimum(token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1)
+        phones = self.phones(tokens, glob)
+        hidden = phones.gather(1, owner.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
+        ends = durations.cumsum(1).gather(1, owner)
+        length = durations.gather(1, owner).clamp_min(1)
+        index = torch.arange(frames, device=durations.device)
+        into = (index - (ends - length) + 0.5) / length
+        place = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
+        x = self.entry(fold(hidden + self.place(place.float()), self.patch))
+        for block in self.blocks:
+            x = block(x, mask, glob)
+        x = self.norm(x)
+        return x, self.mean(x)

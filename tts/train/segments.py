@@ -1,0 +1,203 @@
+"""Sentence-like segments of aligned utterances with a voice prompt from elsewhere."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tts.align.aligner import collate_tokens, with_optional_pauses
+from tts.align.pauses import Aligned, canonical, is_pause
+from tts.data.cache import Cache
+from tts.errors import DataError
+from tts.text.symbols import SIL
+from tts.train.loop import Batch
+from tts_codecs.mel import MelConfig, log_mel
+
+_EDGE = 12  # frames of a pause kept at a segment's edge
+
+
+@dataclass
+class Utterance:
+    """An aligned utterance: canonical tokens, the frame each starts at, where it may be cut."""
+
+    index: int
+    tokens: Aligned
+    starts: np.ndarray
+    cuts: list[int]
+    pauses: list[int]
+
+
+def read_durations(cache: Cache) -> dict[str, list[int]]:
+    """Durations written by `tts train` of the aligner."""
+    path = Path(cache.folder) / "durations.json"
+    if not path.exists():
+        raise DataError(f"{cache.folder} has no durations.json: align the corpus first")
+    return json.loads(path.read_text())
+
+
+def load_utterances(cache: Cache) -> list[Utterance]:
+    """All aligned utterances with plausible durations."""
+    found = []
+    durations = read_durations(cache)
+    for index, item in enumerate(cache.items):
+        frames = durations.get(item.id)
+        if frames is None:
+            continue
+        ids, mods, _ = with_optional_pauses(item.phones, item.mods, item.words)
+        tokens = canonical(ids, mods, frames)
+        # A wrong transcript shows as phones stretched over what is not said.
+        longest = max(
+            (d for i, d in zip(tokens.ids, tokens.durations, strict=True) if not is_pause(i)),
+            default=0,
+        )
+        if longest > 40:
+            continue
+        starts = np.concatenate([[0], np.cumsum(tokens.durations)])
+        pauses = [at for at, i in enumerate(tokens.ids) if is_pause(i)]
+        cuts = sorted({*tokens.words, *pauses})
+        found.append(Utterance(index, tokens, starts, cuts, pauses))
+    if not found:
+        raise DataError("no utterance could be aligned")
+    return found
+
+
+class SegmentSampler:
+    """Draws (segment, prompt) pairs.
+
+    Args:
+        max_frames: longest segment; prompt: range of prompt frames.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        max_frames: int = 160,
+        min_frames: int = 50,
+        prompt: tuple[int, int] = (75, 200),
+    ):
+        self.cache, self.max_frames, self.min_frames, self.prompt = (
+            cache, max_frames, min_frames, prompt,
+        )  # fmt: skip
+        self.mel = MelConfig()
+        self.utterances = load_utterances(cache)
+        self.by_speaker: dict[str, list[int]] = {}
+        for at, utterance in enumerate(self.utterances):
+            self.by_speaker.setdefault(cache.items[utterance.index].speaker, []).append(at)
+        totals = {
+            s: sum(self.utterances[a].starts[-1] for a in rows)
+            for s, rows in self.by_speaker.items()
+        }
+        weights = np.array(
+            [
+                u.starts[-1] / totals[cache.items[u.index].speaker] ** 0.6
+                for u in self.utterances
+            ],
+            dtype=float,
+        )
+        self.weights = weights / weights.sum()
+
+    def mel_of(self, index: int, start: int, frames: int) -> Tensor:
+        """Log-mel [frames, n_mels] of a part of an utterance, with its true context."""
+        lead = min(start, 2)
+        total = self.cache.frames(index)
+        tail = min(total - start - frames, 2)
+        wav = self.cache.audio(index, start - lead, frames + lead + tail)
+        return log_mel(torch.from_numpy(wav)[None], self.mel)[0, lead : lead + frames]
+
+    def segment(
+        self, utterance: Utterance, limit: int, rng: np.random.Generator
+    ) -> tuple[Aligned, int, int]:
+        """Tokens of a segment of about `limit` frames at most, and its frame range; pauses at
+        its edges become short `<sil>`."""
+        tokens, starts = utterance.tokens, utterance.starts
+        end = len(tokens.ids)
+        options = utterance.pauses if rng.random() < 0.7 else utterance.cuts
+        options = [c for c in options if starts[end] - starts[c] >= self.min_frames] or [0]
+        first = int(rng.choice(options))
+        head = 0
+        if is_pause(tokens.ids[first]):
+            head = max(0, tokens.durations[first] - _EDGE)
+        begin = int(starts[first]) + head
+        last = first + 1
+        for cut in [*utterance.cuts, end]:
+            if cut <= first:
+                continue
+            # A closing pause counts with what is kept of it.
+            kept = 0
+            if cut < end and is_pause(tokens.ids[cut]):
+                kept = min(_EDGE, tokens.durations[cut])
+            if starts[cut] + kept - begin > limit:
+                break
+            last = cut
+        if last < end and is_pause(tokens.ids[last]) and last > first + 1:
+            last += 1
+        ids = tokens.ids[first:last]
+        mods = tokens.mods[first:last]
+        frames = list(tokens.durations[first:last])
+        frames[0] -= head
+        stop = int(starts[last])
+        if len(ids) > 1 and is_pause(ids[-1]) and frames[-1] > _EDGE:
+            stop -= frames[-1] - _EDGE
+            frames[-1] = _EDGE
+        ids = [SIL if is_pause(i) and at in (0, len(ids) - 1) else i for at, i in enumerate(ids)]
+        return Aligned(ids, mods, frames), begin, stop
+
+    def prompt_for(
+        self, at: int, begin: int, stop: int, rng: np.random.Generator
+    ) -> tuple[Tensor, np.ndarray]:
+        """Prompt mel from the same speaker outside of the segment, and a speaker embedding."""
+        wanted = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
+        utterance = self.utterances[at]
+        speaker = self.cache.items[utterance.index].speaker
+        others = self.by_speaker[speaker]
+        total = self.cache.frames(utterance.index)
+        before, after = begin, total - stop
+        room = max(before, after)
+        if (room < 40 or rng.random() < 0.3) and len(others) > 1:
+            other = self.utterances[int(rng.choice([o for o in others if o != at]))]
+            length = min(wanted, self.cache.frames(other.index))
+            start = int(rng.integers(0, self.cache.frames(other.index) - length + 1))
+            return self.mel_of(other.index, start, length), self.cache.speaker(other.index)
+        embedding = self.cache.speaker(utterance.index)
+        if len(others) > 1 and rng.random() < 0.5:
+            pick = self.utterances[int(rng.choice(others))]
+            embedding = self.cache.speaker(pick.index)
+        length = max(1, min(wanted, room))
+        low, high = (0, before - length) if before >= after else (stop, total - length)
+        start = int(rng.integers(low, max(low, high) + 1))
+        return self.mel_of(utterance.index, start, length), embedding
+
+    def draw(self, rng: np.random.Generator, count: int) -> Batch:
+        """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; mel, prompt_mel
+        [B, T, n_mels]; speaker [B, 256]."""
+        rows, durations, mels, prompts, speakers = [], [], [], [], []
+        # One limit for the batch: rows of like length waste little on padding.
+        limit = int(rng.integers(self.min_frames, self.max_frames + 1))
+        for at in rng.choice(len(self.utterances), count, p=self.weights):
+            utterance = self.utterances[int(at)]
+            tokens, begin, stop = self.segment(utterance, limit, rng)
+            total = self.cache.frames(utterance.index)
+            if stop > total or stop - begin < 2:
+                raise DataError(f"{self.cache.items[utterance.index].id}: bad durations")
+            prompt, speaker = self.prompt_for(int(at), begin, stop, rng)
+            rows.append((tokens.ids, tokens.mods))
+            durations.append(torch.tensor(tokens.durations))
+            mels.append(self.mel_of(utterance.index, begin, stop - begin))
+            prompts.append(prompt)
+            speakers.append(torch.from_numpy(speaker))
+        tokens_batch = collate_tokens(rows)
+        pad = torch.nn.utils.rnn.pad_sequence
+        return {
+            "ids": tokens_batch.ids,
+            "mods": tokens_batch.mods,
+            "lengths": tokens_batch.lengths,
+            "durations": pad(durations, batch_first=True),
+            "mel": pad(mels, batch_first=True),
+            "frames": torch.tensor([len(m) for m in mels]),
+            "prompt_mel": pad(prompts, batch_first=True),
+            "prompt_frames": torch.tensor([len(p) for p in prompts]),
+            "speaker": torch.stack(speakers),
+        }

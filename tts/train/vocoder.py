@@ -1,0 +1,118 @@
+"""Training task of the source-filter vocoder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tts.data.cache import Cache
+from tts.train.loop import Batch
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.mel import log_mel
+from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
+from tts_codecs.vocoder.losses import multi_scale_spectral_loss
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+
+class VocoderTask:
+    """Multi-scale spectral losses first, a spectrogram discriminator from `adversarial_from` on.
+
+    Crops of `frames` frames; the first and last `margin` frames only give context, as the network
+    takes silence beyond the crop's edges.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 12,
+        adversarial_batch: int = 4,
+        frames: int = 52,
+        margin: int = 6,
+        adversarial_from: int = 3000,
+        own_pitch: float = 0.3,
+        channels: int = 16,
+    ):
+        self.cache, self.batch_size, self.frames, self.margin = cache, batch_size, frames, margin
+        self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
+        self.own_pitch = own_pitch
+        self.arguments = dict(model or {})
+        self.vocoder = SourceFilterVocoder(**self.arguments)
+        self.modules: dict[str, nn.Module] = {
+            "vocoder": self.vocoder,
+            "discriminator": MultiResolutionDiscriminator(channels=channels),
+        }
+        self.groups = {"vocoder": ["vocoder"], "discriminator": ["discriminator"]}
+        lengths = np.array([cache.frames(i) for i in range(len(cache))], dtype=float)
+        self.usable = np.flatnonzero(lengths >= frames)
+        # Each speaker weighs by the square root of its hours: the many short ones count.
+        speakers = [cache.items[i].speaker for i in self.usable]
+        totals: dict[str, float] = {}
+        for index, speaker in zip(self.usable, speakers, strict=True):
+            totals[speaker] = totals.get(speaker, 0.0) + lengths[index]
+        weights = np.array(
+            [lengths[i] / totals[s] ** 0.5 for i, s in zip(self.usable, speakers, strict=True)]
+        )
+        self.weights = weights / weights.sum()
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """wav [B, frames * hop], f0 [B, frames], noise_at."""
+        wavs, pitches = [], []
+        for index in rng.choice(self.usable, self.batch_size, p=self.weights):
+            start = int(rng.integers(0, self.cache.frames(int(index)) - self.frames + 1))
+            gain = 10 ** (rng.uniform(-10, 6) / 20)
+            wavs.append(self.cache.audio(int(index), start, self.frames) * gain)
+            pitches.append(self.cache.f0(int(index), start, self.frames))
+        own = bool(rng.random() < self.own_pitch)
+        return {
+            "wav": torch.from_numpy(np.stack(wavs)).clamp(-1, 1),
+            "f0": torch.from_numpy(np.stack(pitches)),
+            "own_pitch": own,
+        }
+
+    def _inner(self, wav: Tensor) -> Tensor:
+        edge = self.margin * self.vocoder.mel.hop
+        return wav[:, edge : wav.shape[1] - edge]
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+        """Vocoder losses, then the discriminator's."""
+        vocoder = self.modules["vocoder"]
+        discriminator = self.modules["discriminator"]
+        assert isinstance(discriminator, MultiResolutionDiscriminator)
+        real, f0 = batch["wav"], batch["f0"]
+        mel = log_mel(real, self.vocoder.mel)
+        fake, logits = vocoder(mel, None if batch["own_pitch"] else f0)
+        pitch = self.vocoder.pitch.loss(logits, f0)
+        real, fake = self._inner(real), self._inner(fake)
+        mel_loss, magnitude_loss = multi_scale_spectral_loss(fake, real, self.vocoder.mel.sample_rate)
+        loss = 15 * mel_loss + 5 * magnitude_loss + pitch
+        logs = {"mel": float(mel_loss), "mag": float(magnitude_loss), "pitch": float(pitch)}
+        adversarial = step >= self.adversarial_from
+        if adversarial:
+            part = slice(0, self.adversarial_batch)
+            discriminator.requires_grad_(False)
+            fool, matching = discriminator.generator_loss(real[part], fake[part])
+            discriminator.requires_grad_(True)
+            # The discriminator starts cold; its gradient is faded in.
+            fade = min(1.0, (step - self.adversarial_from) / 500)
+            loss = loss + fade * (fool + 2 * matching)
+            logs |= {"fool": float(fool), "match": float(matching)}
+        yield "vocoder", loss, logs
+        if adversarial:
+            spot = discriminator.discriminator_loss(real[part], fake[part])
+            yield "discriminator", spot, {"spot": float(spot)}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged vocoder weights, as `tts_codecs` loads them."""
+        save_checkpoint(folder, self.vocoder, "source_filter_vocoder", self.arguments, step=step)
+
+    @torch.no_grad()
+    def sample(self, writer: Any, step: int) -> None:
+        """One resynthesised utterance."""
+        index = int(self.usable[0])
+        wav = torch.from_numpy(self.cache.audio(index))[None].to(self.vocoder.window.device)
+        fake, _ = self.vocoder(log_mel(wav, self.vocoder.mel))
+        writer.add_audio("resynthesis", fake[0].cpu(), step, self.vocoder.mel.sample_rate)

@@ -1,0 +1,83 @@
+"""Speaker encoder: GE2E (Wan et al. 2018), the architecture and weights of Resemblyzer.
+
+The weights (Apache-2.0, Resemble AI) ship in `checkpoints/speaker`; they were trained for speaker
+verification on thousands of people, which a synthesis corpus of a few hours cannot replace.
+"""
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor, nn
+
+SAMPLE_RATE = 16000
+_HOP = 160
+_N_FFT = 400
+_BANDS = 40
+_PARTIAL = 160  # frames: 1.6 s windows, the length the encoder was trained on
+_TARGET_DBFS = -30.0
+
+
+class SpeakerEncoder(nn.Module):
+    """Utterance to a unit-length voice vector.
+
+    Three LSTM layers over 40 mel powers; windows of 1.6 s with half overlap are embedded on their
+    own and averaged.
+    """
+
+    dim = 256
+
+    def __init__(self, hidden: int = 256):
+        super().__init__()
+        self.lstm = nn.LSTM(_BANDS, hidden, 3, batch_first=True)
+        self.linear = nn.Linear(hidden, self.dim)
+        bank = torchaudio.functional.melscale_fbanks(
+            _N_FFT // 2 + 1,
+            0.0,
+            SAMPLE_RATE / 2,
+            _BANDS,
+            SAMPLE_RATE,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        self.register_buffer("bank", bank, persistent=False)
+        self.register_buffer("window", torch.hann_window(_N_FFT), persistent=False)
+
+    def mel(self, samples: Tensor) -> Tensor:
+        """[N] samples at 16 kHz to [T, 40] mel powers, after raising quiet audio to -30 dBFS."""
+        rms_db = 10 * torch.log10(samples.square().mean().clamp_min(1e-12))
+        samples = samples * 10 ** (torch.clamp(_TARGET_DBFS - rms_db, min=0.0) / 20)
+        power = (
+            torch.stft(
+                samples,
+                _N_FFT,
+                _HOP,
+                window=self.window,
+                center=True,
+                pad_mode="constant",
+                return_complex=True,
+            )
+            .abs()
+            .square()
+        )
+        return power.T @ self.bank
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """[B, T, 40] mel powers to [B, 256] unit vectors."""
+        _, (hidden, _) = self.lstm(mels)
+        return F.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
+
+    @torch.inference_mode()
+    def embed(self, samples: Tensor) -> Tensor:
+        """Embed one utterance.
+
+        Args:
+            samples: [N] float at 16 kHz, mono.
+
+        Returns:
+            [256], unit length.
+        """
+        mel = self.mel(samples)
+        if len(mel) < _PARTIAL:
+            mel = F.pad(mel, (0, 0, 0, _PARTIAL - len(mel)))
+        windows = mel.unfold(0, _PARTIAL, _PARTIAL // 2).transpose(1, 2)
+        return F.normalize(self(windows).mean(0), dim=0)
