@@ -11,7 +11,7 @@ import pytest
 from tts.errors import TextError, UsageError
 from tts.text.frontend import Frontend
 from tts.text.normalize import clean, normalize
-from tts.text.numbers import cardinal, ordinal, roman, year
+from tts.text.numbers import cardinal, ordinal, plural, roman, year
 from tts.text.phonemes import Phonemizer, languages
 from tts.text.sentences import split_sentences
 from tts.text.symbols import (
@@ -186,6 +186,18 @@ def test_normalize_inside_of_a_sentence(written: str, spoken: str) -> None:
 def test_other_languages_keep_numbers() -> None:
     assert normalize("Es kostet 12,50 €.", "de") == "Es kostet 12,50 €."
     assert normalize("你好，世界。", "cmn") == "你好, 世界."
+
+
+def test_numbers_equal_inflect() -> None:
+    inflect = pytest.importorskip("inflect")
+    engine = inflect.engine()
+    draw = random.Random(2)
+    for n in [0, 12, 13, 20, 40, 85, 100, 999, 1000, *(draw.randrange(10**12) for _ in range(6))]:
+        words = engine.number_to_words(n, andword="").replace(",", "")
+        assert cardinal(n) == " ".join(words.split())
+        assert ordinal(n) == " ".join(engine.ordinal(words).split())
+    for name in ("foot", "inch", "meter", "watt", "century", "thirty", "square meter"):
+        assert plural(name) == engine.plural(name)
 
 
 def test_numbers_agree_with_their_parts() -> None:
@@ -363,7 +375,7 @@ def _growth(work: Callable[[str], object], unit: str, size: int) -> float:
     def best(n: int) -> float:
         text = (unit * n)[:n]
         times = []
-        for _ in range(3):
+        for _ in range(2):
             start = time.process_time()
             work(text)
             times.append(time.process_time() - start)
@@ -379,7 +391,7 @@ def _growth(work: Callable[[str], object], unit: str, size: int) -> float:
      "http://", "a-", "(", "\n", "May ", "'", "[[", "! "],
 )  # fmt: skip
 def test_normalisation_and_splitting_are_linear(unit: str) -> None:
-    assert _growth(lambda text: split_sentences(normalize(text)), unit, 4_000) < 9
+    assert _growth(lambda text: split_sentences(normalize(text)), unit, 2_000) < 9
 
 
 @pytest.mark.parametrize("unit", ["the cat of the house. ", "x", "好", "אב "])
@@ -388,7 +400,7 @@ def test_phonemes_are_linear(english: Frontend, unit: str) -> None:
         english.phonemizer._words.clear()
         english(text)
 
-    assert _growth(fresh, unit, 1_500) < 9
+    assert _growth(fresh, unit, 800) < 9
 
 
 def test_a_hundred_thousand_characters(english: Frontend) -> None:

@@ -1,12 +1,21 @@
 """Numbers to English words (American reading, no "and")."""
 
-import functools
-from typing import Any
-
 __all__ = [
     "cardinal", "decimal", "digits", "fraction", "number", "ordinal", "plural", "roman", "year",
 ]  # fmt: skip
 
+# inflect gives the same words (a test compares them), but importing it takes over a second of
+# CPU, which is more than the whole budget for the first audio.
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ORDINALS = {
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
+    "nine": "ninth", "twelve": "twelfth",
+}  # fmt: skip
+_PLURALS = {"foot": "feet", "century": "centuries"}
 _SCALES = (
     "", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion",
     "septillion", "octillion", "nonillion", "decillion",
@@ -15,27 +24,29 @@ _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _HALVES = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 
 
-@functools.lru_cache(maxsize=1)
-def _inflect() -> Any:
-    import inflect
-
-    return inflect.engine()
-
-
-@functools.lru_cache(maxsize=1000)
 def _small(n: int) -> str:
-    return str(_inflect().number_to_words(n, andword=""))
+    hundreds, rest = divmod(n, 100)
+    words = [f"{_ONES[hundreds]} hundred"] if hundreds else []
+    if rest >= 20:
+        tens, ones = divmod(rest, 10)
+        words.append(_TENS[tens - 2] + (f"-{_ONES[ones]}" if ones else ""))
+    elif rest or not hundreds:
+        words.append(_ONES[rest])
+    return " ".join(words)
 
 
-@functools.lru_cache(maxsize=256)
 def _ordinal_word(word: str) -> str:
-    return str(_inflect().ordinal(word))
+    return _ORDINALS.get(word) or (word[:-1] + "ieth" if word.endswith("y") else word + "th")
 
 
-@functools.lru_cache(maxsize=256)
 def plural(word: str) -> str:
-    """English plural of the last word."""
-    return str(_inflect().plural(word))
+    """English plural of the last word of a unit or number."""
+    head, gap, last = word.rpartition(" ")
+    if last in _PLURALS:
+        return head + gap + _PLURALS[last]
+    if last.endswith(("s", "x", "ch")):
+        return word + "es"
+    return word[:-1] + "ies" if last.endswith("ty") else word + "s"
 
 
 def cardinal(text: str | int) -> str:
