@@ -188,6 +188,7 @@ def test_other_languages_keep_numbers() -> None:
     assert normalize("你好，世界。", "cmn") == "你好, 世界."
 
 
+@pytest.mark.peer
 def test_numbers_equal_inflect() -> None:
     inflect = pytest.importorskip("inflect")
     engine = inflect.engine()
