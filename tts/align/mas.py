@@ -60,9 +60,7 @@ def monotonic_alignment(
     rows = np.arange(batch)
     state = tokens - 1
     before = np.maximum(tokens - 2, 0)
-    skip_last = (
-        (tokens > 1) & optional[rows, tokens - 1] & (best[rows, before] > best[rows, state])
-    )
+    skip_last = (tokens > 1) & optional[rows, tokens - 1] & (best[rows, before] > best[rows, state])
     state = np.where(skip_last, before, state)
     durations = np.zeros((batch, size), dtype=np.int64)
     for t in range(time - 1, -1, -1):

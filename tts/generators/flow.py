@@ -131,9 +131,7 @@ class FlowGenerator(nn.Module):
         dice = torch.rand(batch, device=device)
         drop_all, drop_voice = dice < 0.1, dice < 0.2
         voiced = self.voice(prompt, drop_voice)
-        content, mean = self.content(
-            tokens, durations, voiced.glob, units * self.patch, mask
-        )
+        content, mean = self.content(tokens, durations, voiced.glob, units * self.patch, mask)
         keep = (~drop_all).float()[:, None, None]
         regression = ((mean - target).abs() * mask * keep).sum() / (
             (mask * keep).sum().clamp_min(1) * target.shape[-1]

@@ -8,9 +8,7 @@ from torch import Tensor, nn
 class ConvNeXt(nn.Module):
     """ConvNeXt block (Liu et al. 2022); an optional condition vector shifts and scales the norm."""
 
-    def __init__(
-        self, dim: int, hidden: int, kernel: int = 7, cond: int = 0, dropout: float = 0.0
-    ):
+    def __init__(self, dim: int, hidden: int, kernel: int = 7, cond: int = 0, dropout: float = 0.0):
         super().__init__()
         self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
         self.norm = nn.LayerNorm(dim)

@@ -91,10 +91,7 @@ class SegmentSampler:
             for s, rows in self.by_speaker.items()
         }
         weights = np.array(
-            [
-                u.starts[-1] / totals[cache.items[u.index].speaker] ** 0.6
-                for u in self.utterances
-            ],
+            [u.starts[-1] / totals[cache.items[u.index].speaker] ** 0.6 for u in self.utterances],
             dtype=float,
         )
         self.weights = weights / weights.sum()

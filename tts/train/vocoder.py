@@ -87,7 +87,9 @@ class VocoderTask:
         fake, logits = vocoder(mel, None if batch["own_pitch"] else f0)
         pitch = self.vocoder.pitch.loss(logits, f0)
         real, fake = self._inner(real), self._inner(fake)
-        mel_loss, magnitude_loss = multi_scale_spectral_loss(fake, real, self.vocoder.mel.sample_rate)
+        mel_loss, magnitude_loss = multi_scale_spectral_loss(
+            fake, real, self.vocoder.mel.sample_rate
+        )
         loss = 15 * mel_loss + 5 * magnitude_loss + pitch
         logs = {"mel": float(mel_loss), "mag": float(magnitude_loss), "pitch": float(pitch)}
         adversarial = step >= self.adversarial_from

@@ -1,0 +1,86 @@
+"""Strict configuration of models: an unknown key is an error that names the nearest."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tts.errors import ConfigError
+from tts.resources import nearest
+
+
+class Strict(BaseModel):
+    """Frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SamplingConfig(Strict):
+    """Defaults of a model's sampler; see tts.generators.flow.FlowOptions."""
+
+    steps: int = Field(8, ge=1, le=256)
+    guidance: float = Field(2.0, ge=0, le=20)
+    method: str = Field("euler", pattern="^(euler|midpoint)$")
+    sway: float = Field(-1.0, ge=-1, le=1)
+    temperature: float = Field(1.0, ge=0, le=2)
+
+
+class ModelConfig(Strict):
+    """One model: checkpoint folders (relative to checkpoints/, or paths) and sampling."""
+
+    name: str
+    family: str
+    description: str = ""
+    language: str = "en-us"
+    generator: str
+    durations: str
+    vocoder: str
+    speaker: str = "speaker"
+    sampling: SamplingConfig = SamplingConfig()
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Valid keys of the (nested) section that a wrong key stands in."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        kind = field.annotation if field else None
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            model = kind
+    return list(model.model_fields)
+
+
+def parse(model: type[M], values: Any, source: str) -> M:
+    """Validate `values`; ConfigError with one line per problem, naming the nearest valid key."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source}: not a mapping of keys to values")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path = ".".join(str(p) for p in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                known = _known_keys(model, problem["loc"][:-1])
+                lines.append(f"unknown key {path!r}{nearest(str(problem['loc'][-1]), known)}")
+            else:
+                lines.append(f"{path}: {problem['msg']}")
+        raise ConfigError(f"{source}: " + "; ".join(lines)) from error
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Parsed YAML; ConfigError when it cannot be read."""
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+
+
+def load_model_config(path: str | Path) -> ModelConfig:
+    """Read a model's YAML."""
+    return parse(ModelConfig, read_yaml(path), str(path))

@@ -1,0 +1,61 @@
+"""Where shipped files are: configs/, checkpoints/ and the voices in it."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tts.errors import TTSError, UsageError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def root() -> Path:
+    """Folder that holds `configs` and `checkpoints`: the checkout, or the installed package.
+
+    `TTS_HOME` overrides it.
+    """
+    override = os.environ.get("TTS_HOME")
+    candidates = [Path(override)] if override else [_PACKAGE.parent, _PACKAGE]
+    for folder in candidates:
+        if (folder / "checkpoints").is_dir() and (folder / "configs").is_dir():
+            return folder
+    raise TTSError(
+        "the shipped weights were not found: install from the checkout, or set TTS_HOME to it"
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; did you mean X?' or a list of what there is, for messages about unknown names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there is: {', '.join(names)}" if names else ""
+
+
+def voice_names() -> list[str]:
+    """Built-in voices."""
+    return sorted(p.stem for p in (root() / "checkpoints" / "voices").glob("*.safetensors"))
+
+
+def model_names() -> list[str]:
+    """Shipped models, one YAML each in configs/models."""
+    return sorted(p.stem for p in (root() / "configs" / "models").glob("*.yaml"))
+
+
+def model_config(name: str) -> Path:
+    """Path of a model's YAML: a shipped name or a path to one.
+
+    Raises:
+        UsageError: unknown name, naming the nearest.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"no model config {name}")
+        return path
+    known = model_names()
+    if name not in known:
+        raise UsageError(f"unknown model {name!r}{nearest(name, known)}")
+    return root() / "configs" / "models" / f"{name}.yaml"

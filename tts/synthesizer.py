@@ -1,0 +1,271 @@
+"""The way of one request: text, voice, durations, generator, vocoder, audio."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tts.align.aligner import TokenBatch, collate_tokens
+from tts.align.durations import DurationModel
+from tts.align.pauses import spoken_pauses
+from tts.audio.reference import Reference, load_reference
+from tts.builder import load_module
+from tts.config import ModelConfig, load_model_config
+from tts.errors import UsageError, VoiceError
+from tts.generators.flow import FlowGenerator, FlowOptions
+from tts.resources import model_config, nearest, root, voice_names
+from tts.text.frontend import Frontend
+from tts.text.symbols import SIL, Phones
+from tts.voice.speaker import SpeakerEncoder
+from tts.voice.voice import Voice, collate_voices
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+_EDGE_FRAMES = (3, 5)  # silence before and after a sentence
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a request may change. None takes the model's default.
+
+    Attributes:
+        seed: same seed, same audio.
+        speed: 0.5 (slow) to 2 (fast).
+        pitch: multiplies the pitch of the voice, 0.5 to 2.
+        steps, guidance, temperature: see FlowOptions.
+        language: espeak code, e.g. "en-us", "de", "fr-fr".
+    """
+
+    seed: int = 0
+    speed: float = 1.0
+    pitch: float = 1.0
+    steps: int | None = None
+    guidance: float | None = None
+    temperature: float | None = None
+    language: str | None = None
+
+    def check(self) -> None:
+        """UsageError when a value is out of range."""
+        for name, low, high in (("speed", 0.5, 2.0), ("pitch", 0.5, 2.0)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UsageError(f"{name} {value:g} is out of range: {low:g} to {high:g}")
+        if self.steps is not None and not 1 <= self.steps <= 256:
+            raise UsageError(f"steps {self.steps} is out of range: 1 to 256")
+        if self.guidance is not None and not 0 <= self.guidance <= 20:
+            raise UsageError(f"guidance {self.guidance:g} is out of range: 0 to 20")
+        if self.temperature is not None and not 0 <= self.temperature <= 2:
+            raise UsageError(f"temperature {self.temperature:g} is out of range: 0 to 2")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed} is out of range: 0 to 2^63 - 1")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A word or phone and when it is said, in seconds from the start of the chunk."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass
+class Chunk:
+    """A piece of audio: float32 [N] at `sample_rate`; `text` and `words` come with the first
+    chunk of each sentence, times counted from the start of the whole output."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    text: str = ""
+    words: list[Span] = field(default_factory=list)
+
+
+class Synthesizer:
+    """A loaded model. Requests do not change it, so threads may share it.
+
+    Args:
+        config: which checkpoints.
+        device: "cpu", "cuda", or "auto" for cuda where there is one.
+    """
+
+    def __init__(self, config: ModelConfig, device: str = "auto"):
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.config, self.device = config, device
+        self.generator = cast(FlowGenerator, load_module(config.generator, device))
+        self.durations = cast(DurationModel, load_module(config.durations, device))
+        self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
+        self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
+        self.sample_rate = self.vocoder.mel.sample_rate
+        self._frontends: dict[str, Frontend] = {}
+
+    @classmethod
+    def load(cls, name: str = "default", device: str = "auto") -> "Synthesizer":
+        """Load a shipped model by name, or any model by the path of its YAML."""
+        return cls(load_model_config(model_config(name)), device)
+
+    def voice(
+        self,
+        source: "str | os.PathLike[str] | Voice | Reference | NDArray[np.generic] | BinaryIO",
+    ) -> Voice:
+        """A voice from a recording (path, array, file object) or a saved voice state.
+
+        Raises:
+            AudioError, UsageError: see tts.audio.reference.load_reference.
+            VoiceError: a damaged voice state.
+        """
+        if isinstance(source, Voice):
+            return source
+        if isinstance(source, (str, os.PathLike)) and str(source).endswith(".safetensors"):
+            return Voice.load(source)
+        if isinstance(source, Reference):
+            reference = source
+        else:
+            reference = load_reference(source, self.sample_rate)
+        name = Path(source).stem if isinstance(source, (str, os.PathLike)) else "voice"
+        return Voice.from_reference(reference, self.speaker, name)
+
+    def builtin(self, name: str) -> Voice:
+        """A shipped voice by name; VoiceError names the nearest."""
+        known = voice_names()
+        if name not in known:
+            raise VoiceError(f"unknown voice {name!r}{nearest(name, known)}")
+        return Voice.load(root() / "checkpoints" / "voices" / f"{name}.safetensors")
+
+    def _frontend(self, language: str | None) -> Frontend:
+        code = language or self.config.language
+        if code not in self._frontends:
+            self._frontends[code] = Frontend(code)
+        return self._frontends[code]
+
+    def phonemize(self, text: str, language: str | None = None) -> list[Phones]:
+        """Sentences as phone tokens; TextError when there is nothing to say."""
+        return self._frontend(language)(text)
+
+    def _options(self, options: Options) -> FlowOptions:
+        sampling = FlowOptions(**self.config.sampling.model_dump())
+        given = {
+            name: value
+            for name in ("steps", "guidance", "temperature")
+            if (value := getattr(options, name)) is not None
+        }
+        return replace(sampling, **given)
+
+    def _mel(
+        self, phones: Phones, voice: Voice, options: Options, seed: int
+    ) -> tuple[torch.Tensor, list[int]]:
+        """One sentence to mel [1, T, n_mels] and frames per token."""
+        tokens: TokenBatch = collate_tokens([(spoken_pauses(phones.ids), phones.mods)])
+        tokens = tokens.to(self.device)
+        prompt = collate_voices([voice])
+        prompt.speaker, prompt.mel = prompt.speaker.to(self.device), prompt.mel.to(self.device)
+        prompt.lengths = prompt.lengths.to(self.device)
+        durations = self.durations.predict(tokens, prompt, options.speed)
+        if phones.ids[0] == SIL:
+            durations[0, 0] = _EDGE_FRAMES[0]
+        if phones.ids[-1] == SIL:
+            durations[0, -1] = _EDGE_FRAMES[1]
+            # A whole number of units, so that nothing is cut.
+            durations[0, -1] += -int(durations.sum()) % self.generator.patch
+        generators = [torch.Generator().manual_seed(seed)]
+        mel, frames = self.generator.generate(
+            tokens, durations, prompt, generators, self._options(options)
+        )
+        return mel[:, : int(frames[0])], durations[0].tolist()
+
+    @torch.inference_mode()
+    def stream(
+        self, text: str, voice: Voice, options: Options | None = None, chunk_frames: int = 25
+    ) -> Iterator[Chunk]:
+        """Speak `text`, sentence by sentence; the first chunk of a sentence is short.
+
+        Args:
+            chunk_frames: mel frames (20 ms) per chunk from the second on.
+        """
+        options = options or Options()
+        options.check()
+        offset = 0
+        hop = self.vocoder.mel.hop
+        for number, phones in enumerate(self.phonemize(text, options.language)):
+            mel, frames = self._mel(phones, voice, options, options.seed + number)
+            words = word_spans(phones, frames, hop / self.sample_rate, offset / self.sample_rate)
+            state = self.vocoder.initial(1, mel)
+            at, size = 0, min(chunk_frames, 12)
+            first = True
+            while at < mel.shape[1]:
+                wav, state, _ = self.vocoder.chunk(
+                    mel[:, at : at + size], state, f0_scale=options.pitch
+                )
+                at += size
+                size = chunk_frames
+                if at >= mel.shape[1]:
+                    wav = torch.cat([wav, self.vocoder.flush(1, state, options.pitch)], 1)
+                if wav.shape[1]:
+                    samples = wav[0].float().cpu().numpy()
+                    offset += len(samples)
+                    yield Chunk(
+                        samples, self.sample_rate,
+                        phones.text if first else "", words if first else [],
+                    )  # fmt: skip
+                    first = False
+            pause = np.zeros(int(phones.pause_after * self.sample_rate), dtype=np.float32)
+            if len(pause):
+                offset += len(pause)
+                yield Chunk(pause, self.sample_rate)
+
+    def synthesize(self, text: str, voice: Voice, options: Options | None = None) -> "Audio":
+        """Speak `text`; the concatenation of `stream`.
+
+        Raises:
+            TextError, UsageError: nothing to say, or an option out of range.
+        """
+        begin = time.perf_counter()
+        first = None
+        pieces: list[NDArray[np.float32]] = []
+        words: list[Span] = []
+        for chunk in self.stream(text, voice, options):
+            if first is None:
+                first = time.perf_counter() - begin
+            pieces.append(chunk.samples)
+            words.extend(chunk.words)
+        samples = np.concatenate(pieces)
+        return Audio(samples, self.sample_rate, words, first or 0.0, time.perf_counter() - begin)
+
+
+@dataclass
+class Audio:
+    """A finished utterance.
+
+    Attributes:
+        samples: float32 [N] in -1..1; sample_rate: Hz.
+        words: when each word is said.
+        first_audio: seconds until the first chunk was ready.
+        elapsed: seconds of computation.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    words: list[Span] = field(default_factory=list)
+    first_audio: float = 0.0
+    elapsed: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+    @property
+    def rtf(self) -> float:
+        """Real-time factor: seconds of computation per second of audio."""
+        return self.elapsed / max(self.seconds, 1e-9)
+
+
+def word_spans(phones: Phones, frames: list[int], frame: float, offset: float) -> list[Span]:
+    """When each word of a sentence is said, in seconds."""
+    ends = np.concatenate([[0], np.cumsum(frames)]) * frame + offset
+    return [Span(w, float(ends[first]), float(ends[last])) for w, first, last in phones.words]
