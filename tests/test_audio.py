@@ -290,6 +290,26 @@ def test_damaged_files_give_what_they_hold(tmp_path: Path) -> None:
     assert any("ends early" in line or "damaged" in line for line in voice.warnings)
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3", "aiff"])
+def test_random_damage_is_a_clear_error_or_a_voice(
+    tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = write(tmp_path / f"voice.{suffix}", talk(1.5)).read_bytes()
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(30):
+        damaged = np.frombuffer(data, np.uint8).copy()
+        where = rng.integers(0, len(data) if rng.random() < 0.5 else 100, size=4)
+        damaged[where] = rng.integers(0, 256, size=4)
+        try:
+            voice = load_reference(io.BytesIO(damaged[: rng.integers(60, len(data))].tobytes()))
+            outcomes.add(bool(np.isfinite(voice.samples).all()))
+        except AudioError as exc:
+            assert "\n" not in str(exc)
+    assert False not in outcomes
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_doubtful_recordings_carry_warnings() -> None:
     assert "clipped" in " ".join(load_reference(np.clip(talk(3, level=3.0), -1, 1)).warnings)
     assert "very quiet" in " ".join(load_reference(talk(3, level=0.003)).warnings)

@@ -1,19 +1,20 @@
-"""Atomic output files: the finished file appears at its path, or nothing does."""
+"""Atomic output files, and files handed to C libraries."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from tts.errors import OutputError, UsageError
 
-__all__ = ["atomic_output", "check_parent", "is_device", "write_all", "write_error"]
+__all__ = ["CallbackFile", "atomic_output", "check_parent", "is_device", "write_all", "write_error"]
 
 
 def write_error(path: str | os.PathLike[str], exc: OSError) -> OutputError:
@@ -38,6 +39,53 @@ def write_all(raw: BinaryIO, data: Any) -> None:
         if written is None:
             raise BlockingIOError("the output does not accept data (non-blocking pipe)")
         view = view[written:]
+
+
+class CallbackFile(io.RawIOBase):
+    """A file that libsndfile reads or writes through callbacks; keeps the first exception.
+
+    Exceptions cannot cross the C library: they would be printed and lost, Ctrl-C included. A
+    failed call returns 0 to the library, and `check` raises the exception afterwards.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self.raw: Any = raw
+        self.error: BaseException | None = None
+
+    def write(self, data: Any) -> int:
+        def drain() -> int:
+            write_all(self.raw, data)
+            return len(data)
+
+        return self._guard(drain)
+
+    def readinto(self, data: Any) -> int:
+        def fill() -> int:
+            got = self.raw.read(len(data))
+            data[: len(got)] = got
+            return len(got)
+
+        return self._guard(fill)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._guard(lambda: self.raw.seek(offset, whence))
+
+    def tell(self) -> int:
+        return self._guard(self.raw.tell)
+
+    def _guard(self, call: Callable[[], int]) -> int:
+        if self.error is not None:
+            return 0
+        try:
+            return int(call())
+        except BaseException as exc:
+            self.error = exc
+            return 0
+
+    def check(self) -> None:
+        """Raise what a callback raised."""
+        if self.error is not None:
+            raise self.error
 
 
 def is_device(path: str | os.PathLike[str]) -> bool:

@@ -21,6 +21,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from tts.audio.files import CallbackFile
 from tts.audio.level import (
     FRAME_SECONDS,
     SILENCE_DBFS,
@@ -44,7 +45,7 @@ MAX_HEADER_SECONDS = 30 * 60.0
 MAX_DECODED_VALUES = 100_000_000
 MAX_STDIN_BYTES = 200_000_000
 MIN_ACTIVE_SECONDS = 0.3
-_BLOCK_VALUES = 1 << 18
+_BLOCK_VALUES = 1 << 16
 _MAX_SAMPLE_VALUE = 1e10  # above the range of 32-bit integers stored as floats: not sound
 _UNKNOWN_FRAMES = 1 << 61
 
@@ -204,9 +205,12 @@ def _from_file(
     handle.seek(0)
     head = handle.read(SNIFF_BYTES)
     handle.seek(0)
+    # A damaged header makes libsndfile seek to impossible places: quietly a failed read.
+    guarded = CallbackFile(handle)
     try:
-        sound = sf.SoundFile(handle)
+        sound = sf.SoundFile(guarded)
     except sf.SoundFileError:
+        _raise_interrupt(guarded)
         raise AudioError(f"{name}: not audio; it seems to be {seems_to_be(head)}") from None
     with sound:
         rate, channels, frames = sound.samplerate, sound.channels, sound.frames
@@ -227,6 +231,9 @@ def _from_file(
                 f"({channels} channels at {rate} Hz) are too large for a reference; make it mono"
             )
         mono = _decode_mono(sound, wanted, name, warnings)
+    _raise_interrupt(guarded)
+    if warnings and mono.size < min_seconds * rate:
+        raise AudioError(warnings[-1])
     _check_length(mono.size, rate, name, min_seconds)
     if known and mono.size < wanted and not warnings:
         warnings.append(f"{name}: ends early, after {mono.size / rate:.1f} s")
@@ -235,6 +242,12 @@ def _from_file(
         length = f"{seconds_in:.1f} s long" if known else "too long"
         warnings.append(f"{name}: {length}; only the first {max_seconds:g} s are used")
     return mono, rate, seconds_in
+
+
+def _raise_interrupt(handle: CallbackFile) -> None:
+    """Raise Ctrl-C and the like from within the library; failed reads are damage, told as such."""
+    if handle.error is not None and not isinstance(handle.error, (OSError, ValueError)):
+        raise handle.error
 
 
 def _decode_mono(

@@ -20,7 +20,14 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from tts.audio.files import atomic_output, check_parent, is_device, write_all, write_error
+from tts.audio.files import (
+    CallbackFile,
+    atomic_output,
+    check_parent,
+    is_device,
+    write_all,
+    write_error,
+)
 from tts.errors import OutputError, TTSError, UsageError
 
 __all__ = [
@@ -216,53 +223,12 @@ def _chunks(
             close()
 
 
-class _Sink(io.RawIOBase):
-    """The file libsndfile writes into. It keeps the exception of a failed call.
-
-    Exceptions cannot cross the C library: they would be printed and lost, Ctrl-C included.
-    """
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self.raw = raw
-        self.error: BaseException | None = None
-
-    def write(self, data: Any) -> int:
-        if self.error is not None:
-            return 0
-        try:
-            write_all(self.raw, data)
-        except BaseException as exc:
-            self.error = exc
-            return 0
-        return len(data)
-
-    def readinto(self, data: Any) -> int:
-        return self._guard(lambda: self.raw.readinto(data) or 0)  # type: ignore[attr-defined]
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._guard(lambda: self.raw.seek(offset, whence))
-
-    def tell(self) -> int:
-        return self._guard(self.raw.tell)
-
-    def _guard(self, call: Any) -> int:
-        try:
-            return int(call())
-        except BaseException as exc:
-            self.error = self.error or exc
-            return 0
-
-    def check(self) -> None:
-        if self.error is not None:
-            raise self.error
-
-
 def _encode(
     chunks: Iterable[NDArray[np.float32]], handle: BinaryIO, sample_rate: int, format: str
 ) -> int:
     """Encode chunks into an open seekable file; returns the number of samples."""
     spec = _SUPPORTED[format]
-    sink = _Sink(handle)
+    sink = CallbackFile(handle)
     total = 0
     try:
         with sf.SoundFile(
