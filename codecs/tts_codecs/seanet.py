@@ -20,10 +20,9 @@ from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
 
-
 # Pieces up to this length run the LSTM cell by cell: on a CPU nn.LSTM packs its weights anew in
 # every call, which costs as much as several steps.
-_SHORT = 8
+_SHORT = 4
 
 
 @dataclass(frozen=True)

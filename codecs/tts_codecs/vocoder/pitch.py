@@ -17,6 +17,8 @@ class PitchNet(nn.Module):
     Predicts the F0 at the END of each frame from the normalised log-mel.
     """
 
+    centres: Tensor
+
     def __init__(self, n_mels: int, dim: int, blocks: int, look_ahead: int, bins: int = 128):
         super().__init__()
         self.stack = CausalStack(n_mels, dim, 2 * dim, blocks, 5, look_ahead)

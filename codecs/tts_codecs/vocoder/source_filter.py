@@ -2,8 +2,8 @@
 
 A harmonic-plus-noise synthesiser with learned filters: pulses at the pitch read off the mel pass a
 complex filter, noise passes a magnitude filter, both in the short-time Fourier domain (ConvNeXt
-trunk and iSTFT as in Vocos, Siuzdak 2023; a source as in NSF, Wang et al. 2019). The phase of voiced
-speech comes from the source, which is what makes a small network sound right.
+trunk and iSTFT as in Vocos, Siuzdak 2023; a source as in NSF, Wang et al. 2019). The phase of
+voiced speech comes from the source, which is what makes a small network sound right.
 """
 
 from dataclasses import dataclass
@@ -39,6 +39,9 @@ class SourceFilterVocoder(nn.Module):
     Causal but for `look_ahead` mel frames in the trunk's entry and the overlap of the synthesis
     windows; `total_look_ahead` is the sum, in frames.
     """
+
+    window: Tensor
+    noise: Tensor
 
     def __init__(
         self,
