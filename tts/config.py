@@ -37,7 +37,7 @@ class ModelConfig(Strict):
     durations: str
     vocoder: str
     speaker: str = "speaker"
-    sampling: SamplingConfig = SamplingConfig()
+    sampling: SamplingConfig = Field(default_factory=SamplingConfig)
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -63,8 +63,8 @@ class AlignerTask:
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """One bucket of neighbours in length, so that little is padding."""
-        drawn = rng.choice(self.usable, self.batch_size * self.pool, replace=False)
-        drawn = sorted(drawn.tolist(), key=self.cache.frames)
+        chosen = rng.choice(self.usable, self.batch_size * self.pool, replace=False)
+        drawn = sorted(chosen.tolist(), key=self.cache.frames)
         at = int(rng.integers(0, self.pool)) * self.batch_size
         return alignment_batch(self.cache, drawn[at : at + self.batch_size], self.mel)
 

@@ -91,7 +91,7 @@ class VocoderTask:
             fake, real, self.vocoder.mel.sample_rate
         )
         loss = 15 * mel_loss + 5 * magnitude_loss + pitch
-        logs = {"mel": float(mel_loss), "mag": float(magnitude_loss), "pitch": float(pitch)}
+        logs = {"mel": mel_loss.item(), "mag": magnitude_loss.item(), "pitch": pitch.item()}
         adversarial = step >= self.adversarial_from
         if adversarial:
             part = slice(0, self.adversarial_batch)
@@ -101,11 +101,11 @@ class VocoderTask:
             # The discriminator starts cold; its gradient is faded in.
             fade = min(1.0, (step - self.adversarial_from) / 500)
             loss = loss + fade * (fool + 2 * matching)
-            logs |= {"fool": float(fool), "match": float(matching)}
+            logs |= {"fool": fool.item(), "match": matching.item()}
         yield "vocoder", loss, logs
         if adversarial:
             spot = discriminator.discriminator_loss(real[part], fake[part])
-            yield "discriminator", spot, {"spot": float(spot)}
+            yield "discriminator", spot, {"spot": spot.item()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged vocoder weights, as `tts_codecs` loads them."""

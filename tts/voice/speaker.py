@@ -25,6 +25,8 @@ class SpeakerEncoder(nn.Module):
     """
 
     dim = 256
+    bank: Tensor
+    window: Tensor
 
     def __init__(self, hidden: int = 256):
         super().__init__()

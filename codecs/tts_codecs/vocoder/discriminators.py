@@ -13,6 +13,8 @@ from torch.nn.utils.parametrizations import weight_norm
 class SpectrogramDiscriminator(nn.Module):
     """One resolution: convolutions over (time, frequency) of the complex STFT."""
 
+    window: Tensor
+
     def __init__(self, n_fft: int, hop: int, channels: int = 16, layers: int = 4):
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
