@@ -11,6 +11,7 @@ from tts.resources import root
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import load_weights, read_config
 from tts_codecs.errors import CheckpointError
+from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 MODULES: dict[str, type[nn.Module]] = {
@@ -19,6 +20,7 @@ MODULES: dict[str, type[nn.Module]] = {
     "flow": FlowGenerator,
     "source_filter_vocoder": SourceFilterVocoder,
     "speaker": SpeakerEncoder,
+    "spectral": SpectralAutoencoder,
 }
 
 

@@ -17,6 +17,23 @@ from tts_codecs.vocoder.losses import multi_scale_spectral_loss
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
+def speaker_weights(cache: Cache, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Utterances of at least `frames` frames, and how often to draw each.
+
+    A speaker weighs by the square root of the hours recorded: the many short ones count.
+    """
+    lengths = np.array([cache.frames(i) for i in range(len(cache))], dtype=float)
+    usable = np.flatnonzero(lengths >= frames)
+    speakers = [cache.items[i].speaker for i in usable]
+    totals: dict[str, float] = {}
+    for index, speaker in zip(usable, speakers, strict=True):
+        totals[speaker] = totals.get(speaker, 0.0) + lengths[index]
+    weights = np.array(
+        [lengths[i] / totals[s] ** 0.5 for i, s in zip(usable, speakers, strict=True)]
+    )
+    return usable, weights / weights.sum()
+
+
 class VocoderTask:
     """Multi-scale spectral losses first, a spectrogram discriminator from `adversarial_from` on.
 
@@ -46,17 +63,7 @@ class VocoderTask:
             "discriminator": MultiResolutionDiscriminator(channels=channels),
         }
         self.groups = {"vocoder": ["vocoder"], "discriminator": ["discriminator"]}
-        lengths = np.array([cache.frames(i) for i in range(len(cache))], dtype=float)
-        self.usable = np.flatnonzero(lengths >= frames)
-        # Each speaker weighs by the square root of its hours: the many short ones count.
-        speakers = [cache.items[i].speaker for i in self.usable]
-        totals: dict[str, float] = {}
-        for index, speaker in zip(self.usable, speakers, strict=True):
-            totals[speaker] = totals.get(speaker, 0.0) + lengths[index]
-        weights = np.array(
-            [lengths[i] / totals[s] ** 0.5 for i, s in zip(self.usable, speakers, strict=True)]
-        )
-        self.weights = weights / weights.sum()
+        self.usable, self.weights = speaker_weights(cache, frames)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """wav [B, frames * hop], f0 [B, frames], noise_at."""

@@ -1,0 +1,167 @@
+"""Spectral codec: log-mel bands to grouped FSQ codes and back, then a waveform by the vocoder.
+
+After Langman et al. 2024, "Spectral Codecs", with the bands coded jointly: at 2 kbit/s a code that
+belongs to one band would waste bits on bands that say little. 25 units/s x 8 codes of 1000 entries
+are 1.99 kbit/s. The codes of a unit are independent books, so generators may predict them in any
+order or in parallel.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.base import Codec, CodecInfo, Units, check_units, check_wav
+from tts_codecs.mel import MelConfig, log_mel
+from tts_codecs.quantizers.fsq import GroupedFSQ
+from tts_codecs.vocoder.layers import CausalStack
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
+
+
+@dataclass
+class SpectralState:
+    """Stream state of the decoder."""
+
+    stack: list[Tensor]
+    vocoder: VocoderState
+    owed: int  # leading units of the decoder's output that belong to its look-ahead
+
+
+class SpectralAutoencoder(nn.Module):
+    """The trained part: mel [B, T, n_mels] to codes [B, T / patch, groups] and back.
+
+    The encoder sees the whole utterance; the decoder is causal but for `look_ahead` units.
+    """
+
+    def __init__(
+        self,
+        n_mels: int = 80,
+        patch: int = 2,
+        dim: int = 256,
+        blocks: int = 5,
+        look_ahead: int = 1,
+        levels: tuple[int, ...] = (8, 5, 5, 5),
+        groups: int = 8,
+        noise: float = 0.3,
+    ):
+        super().__init__()
+        self.n_mels, self.patch, self.look_ahead = n_mels, patch, look_ahead
+        self.quantizer = GroupedFSQ(list(levels), groups, symmetric=True, noise=noise)
+        # The same block serves both sides; a wide look-ahead makes the encoder's view symmetric.
+        self.encoder = CausalStack(n_mels * patch, dim, 3 * dim, blocks, 5, 4)
+        self.to_code = nn.Linear(dim, self.quantizer.dim)
+        self.decoder = CausalStack(self.quantizer.dim, dim, 3 * dim, blocks, 7, look_ahead)
+        self.to_mel = nn.Linear(dim, n_mels * patch)
+
+    def fold(self, mel: Tensor) -> Tensor:
+        """[B, T, n_mels] to [B, ceil(T / patch), patch * n_mels], the last frame repeated."""
+        short = -mel.shape[1] % self.patch
+        if short:
+            mel = torch.cat([mel, mel[:, -1:].expand(-1, short, -1)], 1)
+        return mel.unflatten(1, (-1, self.patch)).flatten(2)
+
+    def latents(self, mel: Tensor) -> Tensor:
+        """[B, T, n_mels] to unquantised [B, U, D]."""
+        units = F.pad(self.fold(mel), (0, 0, 0, 4))
+        state = self.encoder.initial(len(units), units, 0.0)
+        return self.to_code(self.encoder(units, state)[0][:, 4:])
+
+    def reconstruct(self, values: Tensor) -> Tensor:
+        """Quantised values [B, U, D] to mel [B, U * patch, n_mels]."""
+        values = F.pad(values, (0, 0, 0, self.look_ahead))
+        state = self.decoder.initial(len(values), values, 0.0)
+        hidden, _ = self.decoder(values, state)
+        return self.unfold(hidden[:, self.look_ahead :])
+
+    def unfold(self, hidden: Tensor) -> Tensor:
+        """Decoder states [B, U, dim] to mel frames."""
+        return self.to_mel(hidden).unflatten(-1, (self.patch, self.n_mels)).flatten(1, 2)
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """[B, T, n_mels] to codes [B, U, groups] int64."""
+        return self.quantizer.encode(self.latents(mel))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes [B, U, groups] to mel [B, U * patch, n_mels]."""
+        return self.reconstruct(self.quantizer.decode(codes))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Training pass: reconstruction through the (noisy) quantizer."""
+        return self.reconstruct(self.quantizer(self.latents(mel)).quantized)
+
+
+class SpectralCodec(Codec):
+    """SpectralAutoencoder and vocoder under the codec contract."""
+
+    def __init__(self, autoencoder: SpectralAutoencoder, vocoder: SourceFilterVocoder):
+        super().__init__()
+        self.autoencoder, self.vocoder = autoencoder, vocoder
+        self.mel: MelConfig = vocoder.mel
+
+    @property
+    def info(self) -> CodecInfo:
+        """25 units/s, 8 codebooks of 1000: 1.99 kbit/s with the default arguments."""
+        auto, quantizer = self.autoencoder, self.autoencoder.quantizer
+        hop = self.mel.hop * auto.patch
+        bits = quantizer.num_codebooks * torch.tensor(float(quantizer.codebook_size)).log2().item()
+        look_ahead = auto.look_ahead + -(-self.vocoder.total_look_ahead // auto.patch)
+        return CodecInfo(
+            name="spectral",
+            sample_rate=self.mel.sample_rate,
+            hop=hop,
+            kind="codes",
+            num_codebooks=quantizer.num_codebooks,
+            codebook_size=quantizer.codebook_size,
+            dim=quantizer.dim,
+            bitrate=bits * self.mel.sample_rate / hop,
+            causal=False,
+            look_ahead=look_ahead,
+            licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
+        )
+
+    def encode(self, wav: Tensor) -> Units:
+        """See Codec."""
+        wav = check_wav(wav)
+        hop = self.info.hop
+        wav = F.pad(wav[:, 0], (0, -wav.shape[2] % hop))
+        codes = self.autoencoder.encode(log_mel(wav, self.mel))
+        return Units(codes, None, self.info.frame_rate)
+
+    def decode(self, units: Units | Tensor) -> Tensor:
+        """See Codec."""
+        codes = check_units(units, self.info)
+        if codes.shape[1] == 0:
+            return torch.zeros(len(codes), 1, 0, device=codes.device)
+        wav, _ = self.vocoder(self.autoencoder.decode(codes))
+        return wav.unsqueeze(1)
+
+    def init_state(self, batch: int) -> SpectralState:
+        """See Codec."""
+        like = self.vocoder.window
+        return SpectralState(
+            self.autoencoder.decoder.initial(batch, like, 0.0),
+            self.vocoder.initial(batch, like),
+            self.autoencoder.look_ahead,
+        )
+
+    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """See Codec."""
+        assert isinstance(state, SpectralState)
+        values = self.autoencoder.quantizer.decode(check_units(units, self.info))
+        if last:
+            values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
+        batch = len(values)
+        wav = values.new_zeros(batch, 0)
+        if values.shape[1]:
+            hidden, stack = self.autoencoder.decoder(values, state.stack)
+            drop = min(state.owed, hidden.shape[1])
+            state = replace(state, stack=stack, owed=state.owed - drop)
+            mel = self.autoencoder.unfold(hidden[:, drop:])
+            if mel.shape[1]:
+                wav, vocoder, _ = self.vocoder.chunk(mel, state.vocoder)
+                state = replace(state, vocoder=vocoder)
+        if last and state.vocoder.position:
+            wav = torch.cat([wav, self.vocoder.flush(batch, state.vocoder)], 1)
+        return wav.unsqueeze(1), state

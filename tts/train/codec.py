@@ -1,0 +1,90 @@
+"""Training task of the spectral codec, wholly in the mel domain (the vocoder is shared)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.data.cache import Cache
+from tts.train.loop import Batch
+from tts.train.vocoder import speaker_weights
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.mel import MelConfig, log_mel
+from tts_codecs.mel_discriminator import MelDiscriminator
+from tts_codecs.spectral import SpectralAutoencoder
+
+
+class SpectralTask:
+    """L1 and squared error of the mel, and a patch discriminator from `adversarial_from` on."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 16,
+        frames: int = 100,
+        adversarial_from: int = 1500,
+    ):
+        self.cache, self.batch_size, self.frames = cache, batch_size, frames
+        self.adversarial_from = adversarial_from
+        self.arguments = dict(model or {})
+        self.autoencoder = SpectralAutoencoder(**self.arguments)
+        self.modules: dict[str, nn.Module] = {
+            "autoencoder": self.autoencoder,
+            "discriminator": MelDiscriminator(),
+        }
+        self.groups = {"autoencoder": ["autoencoder"], "discriminator": ["discriminator"]}
+        self.usable, self.weights = speaker_weights(cache, frames)
+        self.mel = MelConfig()
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """wav [B, frames * hop]."""
+        wavs = []
+        for index in rng.choice(self.usable, self.batch_size, p=self.weights):
+            start = int(rng.integers(0, self.cache.frames(int(index)) - self.frames + 1))
+            gain = 10 ** (rng.uniform(-6, 4) / 20)
+            wavs.append(self.cache.audio(int(index), start, self.frames) * gain)
+        return {"wav": torch.from_numpy(np.stack(wavs)).clamp(-1, 1)}
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+        """Autoencoder losses, then the discriminator's."""
+        discriminator = self.modules["discriminator"]
+        assert isinstance(discriminator, MelDiscriminator)
+        real = log_mel(batch["wav"], self.mel)
+        fake = self.modules["autoencoder"](real)
+        absolute, square = F.l1_loss(fake, real), F.mse_loss(fake, real)
+        # The lower 30 bands resolve harmonics, which pitch and voicing are read from.
+        low = F.l1_loss(fake[..., :30], real[..., :30])
+        loss = 4 * (absolute + square + low)
+        logs = {"l1": absolute.item(), "low": low.item()}
+        adversarial = step >= self.adversarial_from
+        if adversarial:
+            discriminator.requires_grad_(False)
+            fool, matching = discriminator.generator_loss(real, fake)
+            discriminator.requires_grad_(True)
+            fade = min(1.0, (step - self.adversarial_from) / 500)
+            loss = loss + fade * (0.3 * fool + 2 * matching)
+            logs |= {"fool": fool.item(), "match": matching.item()}
+        yield "autoencoder", loss, logs
+        if adversarial:
+            spot = discriminator.discriminator_loss(real, fake)
+            yield "discriminator", spot, {"spot": spot.item()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged weights of the autoencoder; the vocoder has its own checkpoint."""
+        save_checkpoint(folder, self.autoencoder, "spectral", self.arguments, step=step)
+
+    @torch.no_grad()
+    def sample(self, writer: Any, step: int) -> None:
+        """Real and coded mel as a picture."""
+        device = next(self.autoencoder.parameters()).device
+        wav = torch.from_numpy(self.cache.audio(int(self.usable[0])))[None, :96000].to(device)
+        mel = log_mel(wav, self.mel)
+        coded = self.autoencoder.decode(self.autoencoder.encode(mel))[:, : mel.shape[1]]
+        picture = torch.cat([mel, coded], 2)[0].T.flip(0)
+        low, high = picture.min(), picture.max()
+        writer.add_image("mel", ((picture - low) / (high - low))[None].cpu(), step)
