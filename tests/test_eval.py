@@ -277,6 +277,8 @@ def test_evaluation_scores_made_and_real(cases: CaseList, tmp_path: Path) -> Non
     assert total["real"]["similarity"] > 0.99
     assert total["made"]["quality"] == 4.0 and total["made"]["first_audio_seconds"] == 0.25
     assert 0 < total["made"]["rtf"] < 1 and total["made"]["failures"] == 0
+    # tones of 101 to 408 Hz: the mean distance of four voices 100 Hz apart is 167 Hz
+    assert report.chance_similarity == pytest.approx(1 - 0.167, abs=0.01)
     assert set(report.by_speaker()) == {"1", "2", "3", "4"}
     content = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert content["seed"] == 7 and content["metrics"]["wer"] == "fake words"
@@ -378,7 +380,7 @@ def test_options_run_every_model_and_restore_threads(cases: CaseList, tmp_path: 
     options = EvalOptions(
         cases=path,
         out_dir=tmp_path / "out",
-        models=("one", "two"),
+        models=("one", "a/two", "b/two"),
         limit=4,
         progress=False,
         plots=0,
@@ -386,8 +388,8 @@ def test_options_run_every_model_and_restore_threads(cases: CaseList, tmp_path: 
     threads = torch.get_num_threads()
     reports = run_cli(options, load_synthesizer=lambda name: a_voice, metrics=fakes())
     assert torch.get_num_threads() == threads
-    assert [report.name for report in reports] == ["one", "two"]
-    assert (tmp_path / "out" / "two" / "report.md").is_file()
+    assert [report.name for report in reports] == ["one", "a/two", "b/two"]
+    assert (tmp_path / "out" / "a_two" / "report.md").is_file()
     assert str(tmp_path) not in (tmp_path / "out" / "one" / "report.json").read_text("utf-8")
     with pytest.raises(UsageError):
         run_cli(EvalOptions(cases=path, out_dir=tmp_path / "o", resynthesis=True))

@@ -142,6 +142,7 @@ class Report:
     missing: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seed: int = 0
+    chance_similarity: float | None = None  # between the references of different speakers
 
     def summary(self) -> dict[str, dict[str, Any]]:
         return {side: summarize(self.rows, side, self.seed) for side in ("made", "real")}
@@ -170,7 +171,11 @@ class Report:
         return "| " + " | ".join(cells) + " |"
 
     def markdown(self, speakers: bool = True) -> str:
-        """A table of the totals and the real recordings, then one line per speaker."""
+        """A table of the totals and the real recordings, then one line per voice.
+
+        Beside a made item stands the real recording of its text, which in synthesis is by another
+        speaker: the lines per voice then group sentences, not people.
+        """
         own = any(row.made.own_similarity is not None for row in self.rows)
         heads = [
             "", "items", "failed", "WER [95 %]", "ECAPA [95 %]", *(["ECAPA own"] if own else []),
@@ -185,7 +190,9 @@ class Report:
         if speakers:
             for speaker, sides in self.by_speaker().items():
                 side = "made" if anything else "real"
-                lines.append(self._line(f"speaker {speaker}", sides[side], own))
+                lines.append(self._line(f"voice {speaker}", sides[side], own))
+        if self.chance_similarity is not None:
+            lines.append(f"\nECAPA between different speakers here: {self.chance_similarity:.3f}")
         lines += [f"\n{key}: - ({reason})" for key, reason in self.missing.items()]
         if summary["made"]["failures"]:
             rate = _figure(summary["made"]["wer_of_made"], percent=True)
@@ -201,7 +208,9 @@ class Report:
         return {
             "name": self.name, "seed": self.seed, "settings": self.settings,
             "versions": self.versions, "metrics": self.metrics, "missing": self.missing,
-            "notes": self.notes, "summary": self.summary(), "by_speaker": self.by_speaker(),
+            "notes": self.notes,
+            "chance_similarity": self.chance_similarity, "summary": self.summary(),
+            "by_speaker": self.by_speaker(),
             "rows": [asdict(row) for row in self.rows],
         }  # fmt: skip
 

@@ -16,7 +16,15 @@ from tts.errors import OutputError, TTSError, UsageError
 from tts.eval.cases import CaseList, load_cases, spread
 from tts.eval.metrics import Metrics, load_metrics, read_audio, to_16k, versions
 from tts.eval.report import Report, Row
-from tts.eval.score import Item, RealScores, measure_made, measure_real, measure_silence, reason
+from tts.eval.score import (
+    Item,
+    RealScores,
+    chance_similarity,
+    measure_made,
+    measure_real,
+    measure_silence,
+    reason,
+)
 
 __all__ = [
     "Codec", "EvalOptions", "Recording", "Synthesize", "evaluate", "recordings_of",
@@ -136,12 +144,21 @@ def _run(
             if make is not None:
                 _make(row, item, lambda item=item: make(item), known, folder)  # type: ignore[misc]
             rows.append(row)
+        chance = chance_similarity(items, known)
     finally:
         known.save()
     found = {"python": platform.python_version(), **versions()}
     notes = _plot(rows, folder, plots)
     report = Report(
-        name, rows, dict(settings or {}), found, metrics.names(), dict(metrics.missing), notes, seed
+        name,
+        rows,
+        settings=dict(settings or {}),
+        versions=found,
+        metrics=metrics.names(),
+        missing=dict(metrics.missing),
+        notes=notes,
+        seed=seed,
+        chance_similarity=chance,
     )
     report.write(folder)
     return report
@@ -264,6 +281,15 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def _folders(models: Sequence[str]) -> dict[str, str]:
+    """A folder name for each model; models of one file name keep their whole path in it."""
+    short = [_file_name(Path(model).name) for model in models]
+    return {
+        model: name if short.count(name) == 1 else _file_name(model)
+        for model, name in zip(models, short, strict=True)
+    }
+
+
 def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
     """The options that decide figures; paths are left out, for they differ between machines."""
     kept = ("beam", "compute_type", "limit", "fast", "threads", "seed", "resynthesis")
@@ -306,12 +332,12 @@ def run_cli(
             compute_type=options.compute_type,
             threads=options.threads,
         )
-        for model in options.models or ("real",):
+        for model, folder_name in _folders(options.models or ("real",)).items():
             shared: dict[str, Any] = {
                 "name": model, "seed": options.seed, "settings": _settings(options, model),
                 "plots": options.plots, "cache": cache, "progress": options.progress,
             }  # fmt: skip
-            folder = options.out_dir / _file_name(Path(model).name)
+            folder = options.out_dir / folder_name
             if options.resynthesis:
                 assert load_codec is not None
                 chosen = recordings_of(cases, options.limit)

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,15 @@ import numpy as np
 from tts.eval.metrics import Metrics, WordCount, read_audio, to_16k
 from tts.eval.report import Scores, write_json
 
-__all__ = ["Item", "RealScores", "measure_made", "measure_real", "measure_silence", "reason"]
+__all__ = [
+    "Item",
+    "RealScores",
+    "chance_similarity",
+    "measure_made",
+    "measure_real",
+    "measure_silence",
+    "reason",
+]
 
 T = TypeVar("T")
 
@@ -157,3 +166,21 @@ def measure_silence(item: Item, known: RealScores) -> Scores:
     if (words := known.metrics.words) is not None:
         _set_words(scores, _attempt(scores, "wer", lambda: words.count(item.text, "")))
     return scores
+
+
+def chance_similarity(items: Sequence[Item], known: RealScores) -> float | None:
+    """Mean similarity of the references of different speakers: what a wrong voice scores.
+
+    It depends on the recordings (a shared band limit raises it), so it is measured, not assumed.
+    None without the metric, with one speaker, or if a reference cannot be measured.
+    """
+    encoder = known.metrics.similarity
+    if encoder is None:
+        return None
+    anchors = {item.speaker: item.anchor for item in items}
+    try:
+        voices = [known.embedding(path) for path in anchors.values()]
+    except Exception:  # the rows of that reference carry the reason
+        return None
+    pairs = [encoder.compare(a, b) for a, b in combinations(voices, 2)]
+    return float(np.mean(pairs)) if pairs else None
