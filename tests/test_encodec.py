@@ -7,6 +7,7 @@ import io
 import pickle
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,12 @@ def small_codec(ratios: tuple[int, ...] = (5, 4, 2), seed: int = 0) -> EncodecCo
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        shape = {"dimension": 12, "n_filters": 4, "ratios": list(ratios), "causal": True}
+        shape: dict[str, Any] = {
+            "dimension": 12,
+            "n_filters": 4,
+            "ratios": list(ratios),
+            "causal": True,
+        }
         model = EncodecModel(
             SEANetEncoder(**shape),
             SEANetDecoder(**shape),
