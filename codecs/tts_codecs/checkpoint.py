@@ -24,8 +24,11 @@ CONFIG = "config.yaml"
 
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _replace(path: Path, write: Any) -> None:
