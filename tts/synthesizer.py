@@ -147,6 +147,10 @@ class Synthesizer:
         """Sentences as phone tokens; TextError when there is nothing to say."""
         return self._frontend(language)(text)
 
+    def sentences(self, text: str, language: str | None = None) -> Iterator[Phones]:
+        """`phonemize`, one sentence at a time: the first of a book does not wait for the last."""
+        return self._frontend(language).sentences(text)
+
     def _options(self, options: Options) -> FlowOptions:
         sampling = FlowOptions(**self.config.sampling.model_dump())
         given = {
@@ -191,7 +195,7 @@ class Synthesizer:
         options.check()
         offset = 0
         hop = self.vocoder.mel.hop
-        for number, phones in enumerate(self.phonemize(text, options.language)):
+        for number, phones in enumerate(self.sentences(text, options.language)):
             mel, frames = self._mel(phones, voice, options, options.seed + number)
             words = word_spans(phones, frames, hop / self.sample_rate, offset / self.sample_rate)
             state = self.vocoder.initial(1, mel)

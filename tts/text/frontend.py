@@ -1,7 +1,7 @@
 """Text to phone tokens: normalisation, sentences, espeak phonemes, fixed symbols."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from tts.errors import TextError
@@ -47,21 +47,25 @@ class Frontend:
         self.pauses = pauses
 
     def __call__(self, text: str, max_chars: int = 220) -> list[Phones]:
-        """One `Phones` per sentence, each with the pause that follows it (seconds).
+        """All of `sentences` at once."""
+        return list(self.sentences(text, max_chars))
+
+    def sentences(self, text: str, max_chars: int = 220) -> Iterator[Phones]:
+        """One `Phones` per sentence as it is needed, with the pause that follows it (seconds).
 
         Raises:
             TextError: nothing to say, or not valid Unicode.
         """
         spoken, inline = self._prepare(text)
-        out = []
+        empty = True
         for sentence in split_sentences(spoken, max_chars):
             phones = self._encode(sentence.text, inline)
             if phones is not None:
                 phones.pause_after = sentence.pause_after
-                out.append(phones)
-        if not out:
+                empty = False
+                yield phones
+        if empty:
             raise _nothing(text)
-        return out
 
     def one(self, text: str) -> Phones:
         """The whole text as one utterance; for training transcripts.
