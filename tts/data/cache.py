@@ -1,7 +1,8 @@
 """A packed corpus: what training reads, made once by `tts data prepare`.
 
 Folder layout (all little-endian):
-    items.jsonl     one object per utterance: id, speaker, text, offset, samples, phones, mods
+    items.jsonl     one object per utterance: id, speaker, text, offset, samples, phones, mods and
+                    words (index of the first token of each word)
     audio.i16       all utterances one after another, int16 mono at `sample_rate`
     f0.f32          fundamental in Hz at frame boundaries (0 = unvoiced), samples/hop + 1 each
     speaker.f32     [items, 256] speaker embedding of the whole utterance
@@ -17,6 +18,7 @@ import numpy as np
 from tts.errors import DataError
 
 SPEAKER_DIM = 256
+ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
 
 
 @dataclass
@@ -40,24 +42,39 @@ class Cache:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         try:
-            self.meta = json.loads((self.folder / "cache.json").read_text())
-            lines = (self.folder / "items.jsonl").read_text().splitlines()
+            self.meta = json.loads((self.folder / "cache.json").read_text(encoding="utf-8"))
+            lines = (self.folder / "items.jsonl").read_text(encoding="utf-8").split("\n")
+            self.sample_rate: int = self.meta["sample_rate"]
+            self.hop: int = self.meta["hop"]
+            self.items = [Item(**json.loads(line)) for line in lines if line]
+            samples = frames = 0
+            for item in self.items:
+                if item.offset != samples:
+                    raise ValueError(f"{item.id} is not where the one before it ends")
+                item.frame_offset = frames
+                samples += item.samples
+                frames += item.samples // self.hop + 1
         except OSError as error:
             raise DataError(
                 f"{folder} is not a prepared corpus ({error.strerror}); run `tts data prepare`"
             ) from error
-        self.sample_rate: int = self.meta["sample_rate"]
-        self.hop: int = self.meta["hop"]
-        self.items = [Item(**json.loads(line)) for line in lines]
-        frames = 0
-        for item in self.items:
-            item.frame_offset = frames
-            frames += item.samples // self.hop + 1
-        self._audio = np.memmap(self.folder / "audio.i16", dtype="<i2", mode="r")
-        self._f0 = np.memmap(self.folder / "f0.f32", dtype="<f4", mode="r")
-        total = sum(item.samples for item in self.items)
-        if len(self._audio) != total or len(self._f0) != frames:
-            raise DataError(f"{folder} is incomplete; run `tts data prepare` again")
+        except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+            raise DataError(
+                f"{folder} is damaged ({error}); run `tts data prepare` again"
+            ) from error
+        self._audio = self._array("audio.i16", "<i2", samples)
+        self._f0 = self._array("f0.f32", "<f4", frames)
+        table = self._array("speaker.f32", "<f4", SPEAKER_DIM * len(self.items))
+        self._speaker = table.reshape(-1, SPEAKER_DIM)
+
+    def _array(self, name: str, kind: str, length: int) -> np.ndarray:
+        path = self.folder / name
+        try:
+            if length and path.stat().st_size == length * np.dtype(kind).itemsize:
+                return np.memmap(path, dtype=kind, mode="r")
+        except OSError:
+            pass  # missing or unreadable: told below like a wrong size
+        raise DataError(f"{self.folder} is incomplete ({name}); run `tts data prepare` again")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -81,6 +98,4 @@ class Cache:
 
     def speaker(self, index: int) -> np.ndarray:
         """Speaker embedding of an utterance, float32 [256]."""
-        path = self.folder / "speaker.f32"
-        table = np.memmap(path, dtype="<f4", mode="r").reshape(-1, SPEAKER_DIM)
-        return np.array(table[index])
+        return np.array(self._speaker[index])

@@ -1,40 +1,63 @@
-"""Turn a manifest into a packed corpus (see tts.data.cache)."""
+"""Turn corpora into a packed cache (see tts.data.cache)."""
 
 import json
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import soundfile as sf
 import torch
 
+from tts.audio.files import atomic_output, write_error
 from tts.audio.reference import load_reference
-from tts.data.cache import Item
-from tts.errors import MissingDependencyError, TTSError
+from tts.data.cache import ARRAYS, Item
+from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
+from tts.errors import AudioError, DataError, MissingDependencyError, TTSError
 from tts.voice.speaker import SpeakerEncoder
+
+__all__ = ["Entry", "Summary", "fundamental", "prepare", "prepare_corpus"]
 
 HOP = 320
 SAMPLE_RATE = 16000
+MIN_SECONDS, MAX_SECONDS = 0.4, 60.0
+_PARTIAL = ".part"
+
+Phonemize = Callable[[str], tuple[list[int], list[int], list[int]]]
+# int16 samples, f0, speaker embedding
+Analysis = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
-class Entry:
-    """One line of a manifest."""
+class Summary:
+    """What was packed: utterances, hours of audio, speakers, and one line per thing left out."""
 
-    path: Path
-    speaker: str
-    text: str
+    utterances: int
+    hours: float
+    speakers: int
+    skipped: list[str] = field(default_factory=list)
+
+
+def _pyworld() -> Any:
+    try:
+        import pyworld
+    except ImportError as error:
+        raise MissingDependencyError("pitch needs pyworld: pip install 'tts[train]'") from error
+    return pyworld
 
 
 def fundamental(samples: np.ndarray, sample_rate: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
     """F0 in Hz at frame boundaries 0, hop, 2 hop ... by DIO and StoneMask (Morise 2009), 0 where
     unvoiced; float32 [N / hop + 1]."""
-    try:
-        import pyworld
-    except ImportError as error:
-        raise MissingDependencyError("pitch needs pyworld: pip install 'tts[train]'") from error
+    pyworld = _pyworld()
     wave = samples.astype(np.float64)
     period = 1000.0 * hop / sample_rate
     f0, times = pyworld.dio(wave, sample_rate, 60.0, 500.0, frame_period=period)
@@ -43,66 +66,239 @@ def fundamental(samples: np.ndarray, sample_rate: int = SAMPLE_RATE, hop: int = 
     return np.pad(f0, (0, max(0, count - len(f0))))[:count].astype(np.float32)
 
 
-def _analyse(entry: Entry) -> tuple[Entry, np.ndarray | None, np.ndarray | None, str]:
-    torch.set_num_threads(1)  # in a worker process: the pool is the parallelism
+def _is_cut_wave(path: Path) -> bool:
+    """Whether a WAV file ends before its header says: libsndfile reads the rest without a word."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    size = int.from_bytes(head[4:8], "little") + 8
+    # Writers to a pipe leave the largest size there is.
+    streamed = size >= 0x7FFFFF00
+    wave = head[:4] == b"RIFF" and head[8:] == b"WAVE"
+    return wave and not streamed and path.stat().st_size < size - 8
+
+
+def _load(path: Path) -> np.ndarray:
+    """All of a recording, float32 [N], N a multiple of HOP: whatever is cut off is still said in
+    the transcript, so a file that ends early is refused."""
+    audio = load_reference(
+        path, SAMPLE_RATE, min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS, trim=False
+    )
+    if audio.seconds_in > MAX_SECONDS:
+        raise AudioError(f"{audio.seconds_in:.0f} s long; split it to at most {MAX_SECONDS:g} s")
+    if _is_cut_wave(path):
+        raise AudioError("damaged: the file is shorter than its header says")
+    declared = sf.info(str(path)).duration
+    # MP3 headers may estimate; an unknown length is declared as thousands of years.
+    if audio.seconds < 0.98 * declared - 0.1 and declared < 1e6:
+        raise AudioError(f"damaged: ends after {audio.seconds:.1f} of {declared:.1f} s")
+    return audio.samples[: len(audio.samples) // HOP * HOP]
+
+
+def _analyse(entry: Entry, encoder: SpeakerEncoder) -> Analysis | str:
+    """What is stored of an utterance, or why it cannot be used."""
     try:
-        audio = load_reference(entry.path, SAMPLE_RATE)
-    except TTSError as error:
-        return entry, None, None, str(error)
-    samples = audio.samples
-    samples = samples[: len(samples) // HOP * HOP]
-    return entry, samples, fundamental(samples), ""
+        samples = _load(entry.path)
+    except MissingDependencyError:
+        raise
+    except (TTSError, OSError, sf.SoundFileError, ValueError) as error:
+        return str(error)
+    packed = (samples * 32767.0).round().clip(-32768, 32767).astype("<i2")
+    embedding = encoder.embed(torch.from_numpy(samples)).numpy().astype("<f4")
+    return packed, fundamental(samples).astype("<f4"), embedding
+
+
+_encoder: SpeakerEncoder | None = None  # of a worker process
+
+
+def _start_worker(encoder: SpeakerEncoder) -> None:
+    global _encoder
+    torch.set_num_threads(1)  # the pool is the parallelism
+    _encoder = encoder
+
+
+def _work(entry: Entry) -> Analysis | str:
+    assert _encoder is not None
+    return _analyse(entry, _encoder)
+
+
+def _results(
+    entries: Sequence[Entry], encoder: SpeakerEncoder, workers: int
+) -> Iterator[Analysis | str]:
+    """`_analyse` of every entry in order; a bounded number are in memory at once."""
+    if workers <= 1:
+        for entry in entries:
+            yield _analyse(entry, encoder)
+        return
+    # Forking a process that has used torch's threads can hang.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (encoder,)) as pool:
+        ahead: deque[Future[Analysis | str]] = deque()
+        coming = iter(entries)
+        try:
+            for entry in coming:
+                ahead.append(pool.submit(_work, entry))
+                if len(ahead) >= 8 * workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        except BrokenProcessPool as error:
+            raise DataError("a worker process died (out of memory?); try fewer workers") from error
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _unique(path: Path, taken: set[str]) -> str:
+    """The file's name without suffix; parents are put in front, then a number, until unique."""
+    for depth in range(1, len(path.parts) + 1):
+        name = "/".join([*path.parts[:-1], path.stem][-depth:])
+        if name not in taken:
+            break
+    number = 2
+    found = name
+    while found in taken:
+        found, number = f"{name}#{number}", number + 1
+    taken.add(found)
+    return found
 
 
 def prepare(
-    entries: Iterable[Entry],
+    entries: Sequence[Entry],
     folder: str | Path,
     encoder: SpeakerEncoder,
-    phonemize: Callable[[list[str]], list[tuple[list[int], list[int]]]],
+    phonemize: Phonemize,
     workers: int | None = None,
     source: str = "",
     report: Callable[[str], None] = lambda message: None,
-) -> int:
-    """Pack a corpus; damaged files are reported by name and skipped.
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Summary:
+    """Pack a corpus; damaged files and unspeakable texts are reported by name and skipped.
+
+    The folder changes only at the end, cache.json last: a run that is killed leaves an older
+    cache as it was, or a folder that `Cache` refuses.
 
     Args:
         entries: the manifest.
-        folder: where the cache goes; cache.json is written last, so a folder is whole or refused.
+        folder: where the cache goes; an older one is replaced, its durations.json removed.
         encoder: embeds each utterance.
-        phonemize: texts to (phone ids, modifier ids), see tts.text.frontend.
-        workers: processes; default all cores.
+        phonemize: text to (phone ids, modifier ids, first token of each word); TextError skips.
+        workers: processes; default all cores, 1 works in this process.
         source: attribution stored with the cache.
-        report: called with one line per skipped file.
+        report: called with one line per skipped utterance.
+        progress: called with (utterances done, all).
 
-    Returns:
-        Number of utterances packed.
+    Raises:
+        DataError: nothing usable.
+        OutputError: the folder cannot be written or the disk is full.
+        MissingDependencyError: pyworld is not installed.
     """
+    _pyworld()
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cache.json").unlink(missing_ok=True)
-    items: list[Item] = []
-    offset = 0
-    with (
-        ProcessPoolExecutor(workers or os.cpu_count()) as pool,
-        (folder / "audio.i16").open("wb") as audio_file,
-        (folder / "f0.f32").open("wb") as f0_file,
-        (folder / "speaker.f32").open("wb") as speaker_file,
-    ):
-        for entry, samples, f0, problem in pool.map(_analyse, entries, chunksize=8):
-            if samples is None or f0 is None:
-                report(f"skipped {entry.path}: {problem}")
-                continue
-            audio_file.write((samples * 32767.0).round().clip(-32768, 32767).astype("<i2"))
-            f0_file.write(f0.astype("<f4"))
-            speaker_file.write(encoder.embed(torch.from_numpy(samples)).numpy().astype("<f4"))
-            items.append(Item(entry.path.stem, entry.speaker, entry.text, offset, len(samples)))
-            offset += len(samples)
-    for item, (phones, mods) in zip(items, phonemize([i.text for i in items]), strict=True):
-        item.phones, item.mods = phones, mods
-    with (folder / "items.jsonl").open("w") as lines:
-        for item in items:
-            fields = {k: v for k, v in asdict(item).items() if k != "frame_offset"}
-            lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
-    meta = {"sample_rate": SAMPLE_RATE, "hop": HOP, "source": source, "items": len(items)}
-    (folder / "cache.json").write_text(json.dumps(meta, indent=1))
-    return len(items)
+    part = folder / _PARTIAL
+    summary = Summary(0, 0.0, 0)
+    speakers: set[str] = set()
+    taken: set[str] = set()
+    samples_total = 0
+
+    def skip(entry: Entry, problem: str) -> None:
+        message = f"skipped {entry.path}: {problem}"
+        summary.skipped.append(message)
+        report(message)
+
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        with ExitStack() as stack:
+            lines = stack.enter_context((part / "items.jsonl").open("w", encoding="utf-8"))
+            files = [stack.enter_context((part / name).open("wb")) for name in ARRAYS]
+            results = _results(entries, encoder, workers or os.cpu_count() or 1)
+            for done, (entry, result) in enumerate(zip(entries, results, strict=True), 1):
+                progress(done, len(entries))
+                if isinstance(result, str):
+                    skip(entry, result)
+                    continue
+                try:
+                    phones, mods, words = phonemize(entry.text)
+                except MissingDependencyError:
+                    raise
+                except TTSError as error:
+                    skip(entry, f"text: {error}")
+                    continue
+                for file, array in zip(files, result, strict=True):
+                    file.write(array.tobytes())
+                count = len(result[0])
+                item = Item(
+                    _unique(entry.path, taken), entry.speaker, entry.text, samples_total, count,
+                    phones=phones, mods=mods, words=words,
+                )  # fmt: skip
+                fields = {k: v for k, v in asdict(item).items() if k != "frame_offset"}
+                lines.write(json.dumps(fields) + "\n")
+                samples_total += count
+                summary.utterances += 1
+                speakers.add(entry.speaker)
+        if not summary.utterances:
+            why = f" ({summary.skipped[0]})" if summary.skipped else ""
+            raise DataError(f"none of {len(entries)} utterances could be used{why}")
+        for name in ("cache.json", "durations.json"):
+            (folder / name).unlink(missing_ok=True)
+        for name in ("items.jsonl", *ARRAYS):
+            os.replace(part / name, folder / name)
+        meta = {
+            "sample_rate": SAMPLE_RATE, "hop": HOP, "source": source, "items": summary.utterances,
+        }  # fmt: skip
+        with atomic_output(folder / "cache.json") as out:
+            out.write(json.dumps(meta, indent=1).encode())
+    except OSError as error:
+        raise write_error(folder, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    summary.hours = samples_total / SAMPLE_RATE / 3600
+    summary.speakers = len(speakers)
+    return summary
+
+
+def prepare_corpus(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    layout: Layout = "auto",
+    language: str = "en-us",
+    workers: int | None = None,
+    report: Callable[[str], None] = lambda message: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    source: str = "",
+) -> Summary:
+    """Everything `tts data prepare` does: manifest.tsv and a packed cache in `out`.
+
+    Args:
+        sources: corpus folders or tables, see tts.data.layouts.
+        language: espeak code of the transcripts.
+        workers, report, progress: see `prepare`; missing audio and text is reported too.
+        source: attribution; default the names of `sources`.
+
+    Raises:
+        UsageError: unknown layout or language. DataError, OutputError: see `prepare`.
+    """
+    from tts.builder import load_module
+    from tts.text.frontend import Frontend
+
+    missing: list[str] = []
+
+    def note(message: str) -> None:
+        missing.append(message)
+        report(f"skipped {message}")
+
+    frontend = Frontend(language, pauses="none")
+    entries = [entry for path in sources for entry in read_manifest(path, layout, note)]
+    if not entries:
+        raise DataError("no corpus given")
+    encoder = load_module("speaker")
+    assert isinstance(encoder, SpeakerEncoder)
+
+    def phonemize(text: str) -> tuple[list[int], list[int], list[int]]:
+        phones = frontend.one(text)
+        return phones.ids, phones.mods, [start for _, start, _ in phones.words]
+
+    names = source or ", ".join(Path(path).resolve().stem for path in sources)
+    summary = prepare(entries, out, encoder, phonemize, workers, names, report, progress)
+    write_manifest(entries, Path(out) / "manifest.tsv")
+    summary.skipped = [f"skipped {message}" for message in missing] + summary.skipped
+    return summary
