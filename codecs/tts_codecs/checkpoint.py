@@ -88,15 +88,20 @@ def read_config(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
     return config
 
 
-def load_weights(folder: str | Path, module: nn.Module) -> None:
-    """Fill `module` with the folder's weights (as float32) after checking their checksum."""
-    folder = Path(folder)
-    path = folder / WEIGHTS
+def check_weights(folder: str | Path) -> Path:
+    """The weights file of a checkpoint folder; CheckpointError unless its checksum is right."""
+    path = Path(folder) / WEIGHTS
     expected = read_config(folder)["sha256"]
     if not path.is_file():
         raise CheckpointError(f"{path} is missing")
     if sha256(path) != expected:
         raise CheckpointError(f"{path} is damaged: its checksum differs from {CONFIG}")
+    return path
+
+
+def load_weights(folder: str | Path, module: nn.Module) -> None:
+    """Fill `module` with the folder's weights (as float32) after checking their checksum."""
+    path = check_weights(folder)
     try:
         state = load_file(path)
     except SafetensorError as error:

@@ -1,0 +1,111 @@
+"""What the commands share: messages, the text of a request, loading with a clear clock."""
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tts.errors import TextError, UsageError
+
+if TYPE_CHECKING:
+    from tts.synthesizer import Synthesizer
+
+MAX_CHARACTERS = 100_000
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def say(message: str) -> None:
+    """One line for a person, on standard error; standard output is for results."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+def warn(message: str) -> None:
+    """A warning line."""
+    say(f"tts: warning: {message}")
+
+
+def show(line: str) -> None:
+    """One line of result on standard output."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def read_text(text: str | None, text_file: str | None) -> str:
+    """The text of a request: the argument, a file, or standard input for "-".
+
+    Raises:
+        UsageError: both or none given, or a file that cannot be read.
+        TextError: empty, not UTF-8, or longer than 100,000 characters.
+    """
+    if (text is None) == (text_file is None):
+        raise UsageError("give the text as an argument or with --text-file, one of them")
+    if text is None:
+        assert text_file is not None
+        text = _file_text(text_file)
+    if len(text) > MAX_CHARACTERS:
+        raise TextError(
+            f"the text is longer than {MAX_CHARACTERS:,} characters: split it into parts"
+        )
+    if not text.strip():
+        raise TextError("the text is empty")
+    return text
+
+
+def _file_text(name: str) -> str:
+    limit = 4 * MAX_CHARACTERS + 4  # UTF-8 takes at most 4 bytes a character
+    try:
+        if name == "-":
+            if sys.stdin is None or sys.stdin.isatty():
+                raise UsageError("no text on standard input: pipe it in or give a file name")
+            data = sys.stdin.buffer.read(limit)
+        else:
+            with open(name, "rb") as file:
+                data = file.read(limit)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot read the text file {name!r}: {reason}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if len(data) == limit:
+            raise TextError(
+                f"the text is longer than {MAX_CHARACTERS:,} characters: split it into parts"
+            ) from error
+        where = "standard input" if name == "-" else repr(name)
+        raise TextError(f"{where} is not UTF-8 text (byte {error.start})") from error
+
+
+def check_device(device: str) -> str:
+    """UsageError for a device that is not known or not there."""
+    if device not in DEVICES:
+        raise UsageError(f"unknown device {device!r}; there is: {', '.join(DEVICES)}")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("no CUDA device on this machine: use --device cpu")
+    return device
+
+
+def set_threads(count: int | None) -> None:
+    """CPU threads of this process; None leaves torch's choice."""
+    if count is None:
+        return
+    if not 1 <= count <= 1024:
+        raise UsageError(f"threads {count} is out of range: 1 to 1024")
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def load_model(
+    name: str, device: str = "auto", language: str | None = None
+) -> tuple["Synthesizer", float]:
+    """A synthesizer ready for a request, and the seconds it took to load."""
+    begin = time.perf_counter()
+    from tts.synthesizer import Synthesizer
+
+    model = Synthesizer.load(name, check_device(device))
+    # Loads the text front end, which is a part of loading and not of the first sentence.
+    model.phonemize("a", language)
+    return model, time.perf_counter() - begin

@@ -1,0 +1,77 @@
+"""`tts data`: from recordings to what training reads."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from tts.cli.common import say, set_threads
+
+app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None)
+
+
+@app.callback()
+def data() -> None:
+    """Prepare and align training data."""
+
+
+@app.command()
+def prepare(
+    sources: Annotated[list[str], typer.Argument(help="Corpus folders, or TSV or CSV tables.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the cache to make.")],
+    layout: Annotated[
+        str, typer.Option(help="auto, librispeech, libritts, ljspeech, vctk or table.")
+    ] = "auto",
+    language: Annotated[str, typer.Option(help="espeak code of the transcripts.")] = "en-us",
+    workers: Annotated[int | None, typer.Option(help="Processes; default all cores.")] = None,
+    source: Annotated[str, typer.Option(help="Attribution to keep with the data.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Make a manifest and a cache from recordings with their texts.
+
+    Damaged or empty files are named and left out.
+    """
+    from tqdm import tqdm
+
+    from tts.data.prepare import prepare_corpus
+
+    with tqdm(desc="prepare", unit="file", disable=quiet or None, mininterval=1) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        summary = prepare_corpus(
+            sources, out, layout, language, workers, bar.write if not quiet else say,  # type: ignore[arg-type]
+            progress, source,
+        )  # fmt: skip
+    say(
+        f"{out}: {summary.utterances} utterances, {summary.hours:.2f} h, "
+        f"{summary.speakers} speakers, {len(summary.skipped)} left out"
+    )
+
+
+@app.command()
+def align(
+    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    aligner: Annotated[
+        str, typer.Option(help="Checkpoint folder, such as runs/aligner/export, or its name.")
+    ] = "aligner",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+) -> None:
+    """Write durations.json into a cache, which training of durations and generators reads."""
+    set_threads(threads)
+    from typing import cast
+
+    from tts.align.aligner import Aligner
+    from tts.audio.files import atomic_output, write_all
+    from tts.builder import load_module
+    from tts.data.cache import Cache
+    from tts.train.aligner import align_corpus
+
+    corpus = Cache(cache)
+    durations = align_corpus(corpus, cast(Aligner, load_module(aligner)))
+    path = corpus.folder / "durations.json"
+    with atomic_output(path) as file:
+        write_all(file, json.dumps(durations).encode())
+    say(f"{path}: {len(durations)} of {len(corpus)} utterances aligned")

@@ -1,0 +1,128 @@
+"""`tts eval`: score synthesis, or codecs and vocoders, beside real recordings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tts.cli.common import check_device, say, show
+from tts.errors import UsageError
+
+if TYPE_CHECKING:
+    from tts.eval.run import Codec, Synthesize
+    from tts.synthesizer import Options
+
+app = typer.Typer(help="Score models beside real recordings.", rich_markup_mode=None)
+
+
+def _synthesizers(options: "Options", device: str) -> Callable[[str], "Synthesize"]:
+    from dataclasses import replace
+
+    from tts.synthesizer import Synthesizer
+    from tts.voice.voice import Voice
+
+    def load(name: str) -> "Synthesize":
+        model = Synthesizer.load(name, device)
+        model.phonemize("a")  # loading, not a part of the first item
+        voices: dict[Path, Voice] = {}
+
+        def speak(text: str, reference: Path, seed: int) -> tuple[Any, int, float | None]:
+            if reference not in voices:
+                voices[reference] = model.voice(reference)
+            audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
+            return audio.samples, audio.sample_rate, audio.first_audio
+
+        return speak
+
+    return load
+
+
+def _codecs(device: str) -> Callable[[str], "Codec"]:
+    def load(name: str) -> "Codec":
+        from tts.eval.codecs import load_codec
+
+        return load_codec(name, device)
+
+    return load
+
+
+@app.callback(invoke_without_command=True)
+def evaluate(
+    context: typer.Context,
+    cases: Annotated[
+        Path, typer.Option(metavar="JSON", help="Case list, see `tts eval cases`.")
+    ] = Path("cases.json"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the reports.")] = Path(
+        "runs/eval"
+    ),
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Model to score, or with --resynthesis a codec; may be repeated. "
+            "None scores the real recordings only."
+        ),
+    ] = None,
+    resynthesis: Annotated[
+        bool, typer.Option("--resynthesis", help="Encode and decode the recordings instead.")
+    ] = False,
+    metrics: Annotated[
+        Path | None, typer.Option(help="Folder with whisper-base/ and ecapa/.")
+    ] = None,
+    whisper: Annotated[str | None, typer.Option(help="Whisper folder or name.")] = None,
+    ecapa: Annotated[Path | None, typer.Option(help="ECAPA weights.")] = None,
+    audio_root: Annotated[
+        Path | None, typer.Option(help="Where the recordings of the case list lie.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many cases.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="20 cases.")] = False,
+    beam: Annotated[int, typer.Option(help="Beam width of Whisper.")] = 5,
+    compute_type: Annotated[str, typer.Option(help="float32, or int8 for speed.")] = "float32",
+    seed: Annotated[int, typer.Option(help="Seed of every item.")] = 0,
+    speed: Annotated[float, typer.Option(help="0.5 to 2.")] = 1.0,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Temperature.")] = None,
+    plots: Annotated[int, typer.Option(help="Mel pictures of so many items.")] = 3,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+) -> None:
+    """Synthesize a case list and print word error, similarity, quality and speed.
+
+    The same scores of the real recordings stand beside them. Each model gets a folder in OUT with
+    report.md, report.json, the audio and plots.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    check_device(device)
+    from tts.eval.run import EvalOptions, run_cli
+    from tts.synthesizer import Options
+
+    given = EvalOptions(
+        cases=cases, out_dir=out, models=tuple(model or ()), audio_root=audio_root,
+        metrics_dir=metrics, whisper=whisper, ecapa=ecapa, beam=beam, compute_type=compute_type,
+        limit=limit, fast=fast, threads=threads, seed=seed, resynthesis=resynthesis, plots=plots,
+    )  # fmt: skip
+    options = Options(speed=speed, steps=steps, guidance=guidance, temperature=temperature)
+    options.check()
+    for report in run_cli(given, _synthesizers(options, device), _codecs(device)):
+        show(report.markdown())
+    say(f"reports in {out}")
+
+
+@app.command()
+def cases(
+    tsv: Annotated[Path, typer.Argument(help="Columns path, speaker, sex, seconds, text.")],
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("cases.json"),
+    speakers: Annotated[int, typer.Option(help="How many voices.")] = 10,
+    sentences: Annotated[int, typer.Option(help="Sentences for each.")] = 5,
+    seed: Annotated[int, typer.Option(help="Same seed, same list.")] = 0,
+) -> None:
+    """Choose references and sentences of a corpus into a case list."""
+    from tts.eval.cases import build_cases, save_cases
+
+    if speakers < 1 or sentences < 1:
+        raise UsageError("speakers and sentences must be at least 1")
+    built = build_cases(tsv, speakers, sentences, seed)
+    save_cases(built, output)
+    say(f"{output}: {len(built.cases)} cases")

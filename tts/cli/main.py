@@ -1,0 +1,150 @@
+"""The command `tts`: its commands, and one line with an exit code for whatever goes wrong.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 141 the reader closed the pipe, 143
+terminated. Nothing heavy is imported before a command runs.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+import typer.main
+
+from tts.cli import data, doctor, evaluate, models, synthesize, train, voices
+from tts.errors import TTSError
+
+EXAMPLES = """Examples:
+
+  tts synthesize "The birch canoe slid on the smooth planks." -o out.wav
+
+  tts synthesize "In your own voice." --ref my.wav -o out.wav
+
+  tts synthesize --text-file - -o - < book.txt | aplay
+
+  tts voices add anna --ref anna.wav
+
+  tts train configs/train/vocoder.yaml"""
+
+app = typer.Typer(
+    name="tts",
+    help="Text to speech in any voice from a few seconds of it.",
+    epilog=EXAMPLES,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("synthesize")(synthesize.synthesize)
+app.add_typer(voices.app, name="voices")
+app.command("models")(models.models)
+app.add_typer(evaluate.app, name="eval")
+app.command("train")(train.train)
+app.add_typer(data.app, name="data")
+app.command("doctor")(doctor.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            number = version("tts")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        sys.stdout.write(f"tts {number}\n")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Text to speech in any voice from a few seconds of it."""
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an error's message."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _report(error: BaseException, debug: bool) -> int:
+    """One line on standard error; the exit code of an error."""
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, TTSError):
+        chain: BaseException | None = error
+        while chain is not None:
+            if isinstance(chain, BrokenPipeError):
+                return _closed_pipe()
+            chain = chain.__cause__
+        sys.stderr.write(f"tts: error: {' '.join(str(error).split())}\n")
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        return _closed_pipe()
+    if isinstance(error, MemoryError):
+        sys.stderr.write("tts: error: not enough memory\n")
+        return 1
+    hint = "" if debug else " (run `tts --debug ...` for the traceback)"
+    sys.stderr.write(f"tts: error: unexpected {type(error).__name__}: {_line(error)}{hint}\n")
+    return 1
+
+
+def _closed_pipe() -> int:
+    """Like a program that SIGPIPE ends: silent, and nothing is left to flush at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        pass  # no real standard output, as in tests
+    return 141
+
+
+def _terminated(*_: Any) -> None:
+    raise SystemExit(143)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code."""
+    debug = os.environ.get("TTS_DEBUG", "") not in ("", "0") or "--debug" in arguments[:1]
+    command: Callable[..., Any] = typer.main.get_command(app)
+    # Typer carries its own copy of click in some versions and the package in others.
+    usage_errors = tuple(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    try:
+        code = command(args=list(arguments), prog_name="tts", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("tts: interrupted\n")
+        return 130
+    except usage_errors as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        sys.stderr.write(f"tts: error: {' '.join(message.split())} (see `tts --help`)\n")
+        return int(getattr(error, "exit_code", 2))
+    except Exception as error:
+        return _report(error, debug)
+
+
+def main() -> None:
+    """Entry point of the command and of `python -m tts`."""
+    # SIGTERM unwinds like an exception, so that no half-written file is left.
+    signal.signal(signal.SIGTERM, _terminated)
+    # A name or path that the terminal's encoding cannot hold must not hide the message.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = _closed_pipe()
+    sys.exit(code)

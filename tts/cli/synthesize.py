@@ -1,0 +1,150 @@
+"""`tts synthesize`: text and a voice in, speech out."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tts.cli.common import load_model, read_text, say, set_threads, show, warn
+from tts.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tts.synthesizer import Options, Synthesizer
+    from tts.voice.voice import Voice
+
+DEFAULT_VOICE = "default"
+
+
+@dataclass
+class Clock:
+    """What a request took, filled while it streams."""
+
+    first_audio: float = 0.0
+    elapsed: float = 0.0
+
+
+def _timed(
+    model: "Synthesizer", text: str, voice: "Voice", options: "Options", clock: Clock
+) -> Iterator["NDArray"]:
+    """Chunks of samples [n]; counts the seconds of computing, not those of a slow reader."""
+    stream = model.stream(text, voice, options)
+    while True:
+        begin = time.perf_counter()
+        chunk = next(stream, None)
+        clock.elapsed += time.perf_counter() - begin
+        if chunk is None:
+            return
+        clock.first_audio = clock.first_audio or clock.elapsed
+        yield chunk.samples
+
+
+def synthesize(
+    text: Annotated[str | None, typer.Argument(help="What to say.", show_default=False)] = None,
+    text_file: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin."),
+    ] = None,
+    ref: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Speak in the voice of this recording (1 to 60 s)."),
+    ] = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A voice of `tts voices`, or a voice file."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|YAML", help="A model of `tts models`, or a config.")
+    ] = "default",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="PATH|-", help="Audio file, or stdout.")
+    ] = "out.wav",
+    format: Annotated[
+        str | None, typer.Option(help="wav, flac, ogg, opus or mp3; else by the extension.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same audio.")] = 0,
+    speed: Annotated[float, typer.Option(help="0.5 (slow) to 2 (fast).")] = 1.0,
+    pitch: Annotated[float, typer.Option(help="0.5 (an octave down) to 2 (up).")] = 1.0,
+    steps: Annotated[
+        int | None, typer.Option(help="Sampling steps: more is better and slower.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Pull towards text and voice; 1 is none.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Variety: 0 is the plainest reading.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="espeak code of the text: en-us, de, fr-fr, ...")
+    ] = None,
+    ref_text: Annotated[
+        str | None,
+        typer.Option(help="What --ref says. No effect for models that need no transcript."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    json_line: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON line.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
+) -> None:
+    """Say a text in a built-in voice or in the voice of a recording.
+
+    Audio is written while it is computed, so `-o - | aplay` plays at once. Audio alone goes to
+    stdout, all messages to stderr.
+    """
+    from tts.audio.reference import load_reference
+    from tts.audio.writer import check_writable, write_audio
+
+    if ref is not None and voice is not None:
+        raise UsageError("give --ref or --voice, not both")
+    if ref == "-" and text_file == "-":
+        raise UsageError("text and recording cannot both come from standard input")
+    if ref_text is not None and ref is None:
+        raise UsageError("--ref-text is the text of --ref: give that too")
+    # Everything that can fail early does, before seconds go into loading weights.
+    check_writable(output, format=format)
+    words = read_text(text, text_file)
+    reference = None if ref is None else load_reference(ref)
+    if reference is not None and not quiet:
+        for line in reference.warnings:
+            warn(line)
+    path = None
+    if reference is None:
+        from tts.voice.store import find_voice
+
+        path = find_voice(voice or DEFAULT_VOICE)
+
+    from tts.synthesizer import Options
+
+    options = Options(seed, speed, pitch, steps, guidance, temperature, language)
+    options.check()
+    set_threads(threads)
+    synthesizer, loading = load_model(model, device, language)
+    check_writable(output, synthesizer.sample_rate, format=format)
+    chosen = synthesizer.voice(reference if reference is not None else str(path))
+    clock = Clock()
+    chunks = _timed(synthesizer, words, chosen, options, clock)
+    samples = write_audio(output, chunks, synthesizer.sample_rate, format)
+
+    seconds = samples / synthesizer.sample_rate
+    rtf = clock.elapsed / seconds
+    name = "standard output" if output == "-" else output
+    if json_line:
+        result = {
+            "path": output, "seconds": round(seconds, 3), "rtf": round(rtf, 4),
+            "sample_rate": synthesizer.sample_rate, "first_audio": round(clock.first_audio, 3),
+            "elapsed": round(clock.elapsed, 3), "load": round(loading, 3),
+            "model": synthesizer.config.name, "voice": ref or voice or DEFAULT_VOICE,
+            "options": asdict(options),
+        }  # fmt: skip
+        (say if output == "-" else show)(json.dumps(result, ensure_ascii=False))
+    elif not quiet:
+        say(
+            f"{name}: {seconds:.2f} s of audio, RTF {rtf:.3f}, "
+            f"first audio after {clock.first_audio:.2f} s (model loaded in {loading:.1f} s)"
+        )

@@ -1,0 +1,48 @@
+"""`tts train`: one run from a YAML."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tts.cli.common import say, set_threads
+
+
+def train(
+    config: Annotated[str, typer.Argument(help="A YAML such as configs/train/flow.yaml.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set train.steps=100."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Train the vocoder, spectral codec, aligner, duration model or generator.
+
+    Ctrl-C saves and stops; the same command goes on from there. On several GPUs:
+    `accelerate launch -m tts train CONFIG`. Weights to use land in OUT/export.
+    """
+    set_threads(threads)
+    from tts.train.config import load_run
+
+    run = load_run(config, overrides or ())
+
+    from tts.data.cache import Cache
+    from tts.train.loop import Trainer
+
+    task = run.build(Cache(run.data))
+    trainer = Trainer(task, run.train, run.out, quiet=quiet or not sys.stderr.isatty())
+    if trainer.step:
+        say(f"continuing {run.out} at step {trainer.step}")
+    logged = 0
+
+    def progress(line: str) -> None:
+        nonlocal logged
+        # Without a bar every tenth line: a log file stays readable.
+        if trainer.quiet and logged % 10 == 0:
+            say(line)
+        logged += 1
+
+    trainer.run(None if quiet else progress)
+    stopped = "" if trainer.step >= run.train.steps else ", stopped early: run again to go on"
+    say(f"{run.out / 'export'}: step {trainer.step} of {run.train.steps}{stopped}")

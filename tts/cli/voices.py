@@ -1,0 +1,100 @@
+"""`tts voices`: list, add, export and remove voices."""
+
+import json
+import shutil
+from typing import Annotated
+
+import typer
+
+from tts.cli.common import say, show, warn
+
+app = typer.Typer(help="List, add, export and remove voices.", rich_markup_mode=None)
+
+CONSENT = "only clone a voice with its owner's consent, and say that the speech is synthetic"
+
+
+def _list(as_json: bool) -> None:
+    from tts.voice.store import stored_voices
+
+    voices = stored_voices().values()
+    if as_json:
+        rows = [
+            {"name": v.name, "path": str(v.path), "kind": "built-in" if v.shipped else "added"}
+            for v in voices
+        ]
+        show(json.dumps(rows, ensure_ascii=False))
+        return
+    for voice in voices:
+        show(f"{voice.name:24} {'built-in' if voice.shipped else 'added'}")
+    if not voices:
+        say("no voices; add one with: tts voices add NAME --ref FILE")
+
+
+@app.callback(invoke_without_command=True)
+def voices(context: typer.Context) -> None:
+    """List, add, export and remove voices; alone, it lists them."""
+    if context.invoked_subcommand is None:
+        _list(False)
+
+
+@app.command("list")
+def list_voices(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List the built-in voices and those you added."""
+    _list(as_json)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Letters, digits, '-' and '_'.")],
+    ref: Annotated[
+        str, typer.Option(metavar="FILE|-", help="A clean recording of 3 to 10 s of one person.")
+    ],
+    force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
+) -> None:
+    """Encode a recording once and keep it as a voice for `--voice NAME`."""
+    from tts.audio.reference import load_reference
+    from tts.voice.store import new_voice_path
+
+    path = new_voice_path(name, force)
+    say(f"note: {CONSENT}")
+    reference = load_reference(ref)
+    for line in reference.warnings:
+        warn(line)
+
+    from typing import cast
+
+    from tts.builder import load_module
+    from tts.voice.speaker import SpeakerEncoder
+    from tts.voice.voice import Voice
+
+    encoder = cast(SpeakerEncoder, load_module("speaker"))
+    Voice.from_reference(reference, encoder, name).save(path)
+    say(f"added {name}: {path}")
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="A voice of `tts voices`.")],
+    path: Annotated[str, typer.Argument(help="Where its file goes, ending in .safetensors.")],
+) -> None:
+    """Copy a voice to a file, which `--voice FILE` takes on any machine."""
+    from tts.audio.files import atomic_output
+    from tts.errors import UsageError
+    from tts.voice.store import find_voice
+
+    if not path.endswith(".safetensors"):
+        raise UsageError(f"a voice file ends in .safetensors, not {path!r}")
+    source = find_voice(name)
+    with source.open("rb") as file, atomic_output(path) as target:
+        shutil.copyfileobj(file, target)
+    say(f"{name}: {path}")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="A voice you added.")]) -> None:
+    """Delete a voice you added."""
+    from tts.voice.store import remove_voice
+
+    say(f"removed {remove_voice(name)}")

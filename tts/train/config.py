@@ -1,0 +1,162 @@
+"""The YAML of a training run, checked before anything is loaded.
+
+    task: flow                    # vocoder, spectral, aligner, durations or flow
+    data: data/train              # made by `tts data prepare`
+    out: runs/flow                # state, logs and export/ (the weights to use)
+    model: {dim: 256}             # arguments of the network
+    options: {batch_size: 16}     # arguments of the task
+    train: {steps: 16000}         # see tts.train.loop.TrainConfig
+
+Every key is checked against the class it is for; an unknown one names the nearest.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import create_model
+
+from tts.config import Strict, parse, read_yaml
+from tts.errors import ConfigError
+from tts.resources import nearest
+from tts.train.loop import Task, TrainConfig
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Where a task and the network it trains are defined."""
+
+    module: str
+    task: str
+    model_module: str
+    model: str
+
+
+KINDS = {
+    "vocoder": _Kind(
+        "tts.train.vocoder", "VocoderTask", "tts_codecs.vocoder.source_filter",
+        "SourceFilterVocoder",
+    ),
+    "spectral": _Kind(
+        "tts.train.codec", "SpectralTask", "tts_codecs.spectral", "SpectralAutoencoder"
+    ),
+    "aligner": _Kind("tts.train.aligner", "AlignerTask", "tts.align.aligner", "Aligner"),
+    "durations": _Kind(
+        "tts.train.generator", "DurationTask", "tts.align.durations", "DurationModel"
+    ),
+    "flow": _Kind("tts.train.generator", "FlowTask", "tts.generators.flow", "FlowGenerator"),
+}  # fmt: skip
+
+
+def _arguments(cls: type, skip: Iterable[str] = ()) -> type[Strict]:
+    """A strict model of a constructor's keyword arguments; objects that YAML cannot hold are
+    left out."""
+    skip = {"self", *skip}
+    known: dict[str, Any] = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        kind = parameter.annotation
+        if name in skip or not _plain(kind):
+            continue
+        known[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
+    return create_model(cls.__name__, __base__=Strict, **known)
+
+
+def _plain(kind: Any) -> bool:
+    if kind in (int, float, bool, str, type(None)):
+        return True
+    parts = getattr(kind, "__args__", ())
+    return bool(parts) and all(part is Ellipsis or _plain(part) for part in parts)
+
+
+def _train_settings() -> type[Strict]:
+    known: dict[str, Any] = {
+        field.name: (field.type, field.default) for field in fields(TrainConfig)
+    }
+    return create_model("TrainSettings", __base__=Strict, **known)
+
+
+class _Run(Strict):
+    task: str
+    data: str
+    out: str
+    model: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A checked run. `build` makes the task from a `tts.data.cache.Cache`."""
+
+    task: str
+    data: Path
+    out: Path
+    model: dict[str, Any]
+    options: dict[str, Any]
+    train: TrainConfig
+
+    @property
+    def build(self) -> Callable[[Any], Task]:
+        """Cache to task."""
+        kind = KINDS[self.task]
+        cls = getattr(import_module(kind.module), kind.task)
+        return lambda cache: cls(cache, model=self.model, **self.options)
+
+
+def override(values: Any, assignments: Iterable[str]) -> Any:
+    """Apply `key.sub=value` assignments, the value read as YAML, to a copy of parsed YAML.
+
+    Raises:
+        ConfigError: not an assignment, or a value that is not YAML.
+    """
+    if not isinstance(values, dict):
+        return values
+    result = {k: dict(v) if isinstance(v, dict) else v for k, v in values.items()}
+    for assignment in assignments:
+        path, sign, text = assignment.partition("=")
+        if not sign or not path.strip(". "):
+            raise ConfigError(f"--set {assignment!r}: expected key=value, as in train.steps=100")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
+        *parents, last = path.strip().split(".")
+        section: Any = result
+        for part in parents:
+            section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"--set {assignment!r}: {part!r} holds a value, not keys")
+        section[last] = value
+    return result
+
+
+def check_run(values: Any, source: str) -> RunConfig:
+    """Validate a parsed run.
+
+    Raises:
+        ConfigError: unknown task or key (naming the nearest), or a wrong value.
+    """
+    run = parse(_Run, values, source)
+    if run.task not in KINDS:
+        raise ConfigError(f"{source}: unknown task {run.task!r}{nearest(run.task, KINDS)}")
+    kind = KINDS[run.task]
+    task = getattr(import_module(kind.module), kind.task)
+    network = getattr(import_module(kind.model_module), kind.model)
+    # Only what is given is kept, so that a checkpoint's arguments say what was chosen.
+    model = parse(_arguments(network), run.model, f"{source}: model")
+    options = parse(_arguments(task, ("cache", "model")), run.options, f"{source}: options")
+    train = parse(_train_settings(), run.train, f"{source}: train")
+    return RunConfig(
+        run.task, Path(run.data), Path(run.out),
+        model.model_dump(exclude_unset=True), options.model_dump(exclude_unset=True),
+        TrainConfig(**train.model_dump()),
+    )  # fmt: skip
+
+
+def load_run(path: str | Path, assignments: Iterable[str] = ()) -> RunConfig:
+    """Read a run's YAML, with overrides; ConfigError as `check_run`."""
+    return check_run(override(read_yaml(path), assignments), str(path))

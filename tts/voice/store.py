@@ -1,0 +1,94 @@
+"""Voices by name: the shipped ones and those a user added."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tts.errors import OutputError, UsageError, VoiceError
+from tts.resources import nearest, root, voice_names
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class StoredVoice:
+    """A voice file and whether it was shipped or added by the user."""
+
+    name: str
+    path: Path
+    shipped: bool
+
+
+def user_folder() -> Path:
+    """Where added voices live, by the XDG convention."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "tts" / "voices"
+
+
+def stored_voices() -> dict[str, StoredVoice]:
+    """All voices by name; a shipped one wins over an added one of the same name."""
+    found = {
+        path.stem: StoredVoice(path.stem, path, False)
+        for path in sorted(user_folder().glob("*.safetensors"))
+    }
+    folder = root() / "checkpoints" / "voices"
+    for name in voice_names():
+        found[name] = StoredVoice(name, folder / f"{name}.safetensors", True)
+    return dict(sorted(found.items()))
+
+
+def find_voice(name: str) -> Path:
+    """The file of a voice given by name or by the path of a .safetensors file.
+
+    Raises:
+        VoiceError: unknown, naming the nearest.
+    """
+    if name.endswith(".safetensors"):
+        if not Path(name).is_file():
+            raise VoiceError(f"no voice file {name}")
+        return Path(name)
+    known = stored_voices()
+    if name not in known:
+        raise VoiceError(f"unknown voice {name!r}{nearest(name, known)}")
+    return known[name].path
+
+
+def new_voice_path(name: str, replace: bool = False) -> Path:
+    """Where an added voice of this name goes; makes the folder.
+
+    Raises:
+        UsageError: not a usable name, or taken.
+        OutputError: the folder cannot be made.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(f"voice name {name!r}: use 1 to 64 letters, digits, '-' and '_'")
+    known = stored_voices().get(name)
+    if known is not None and known.shipped:
+        raise UsageError(f"{name!r} is a built-in voice: choose another name")
+    if known is not None and not replace:
+        raise UsageError(f"there is a voice {name!r} already: replace it with --force")
+    folder = user_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the voice folder {folder}: {error.strerror}") from error
+    return folder / f"{name}.safetensors"
+
+
+def remove_voice(name: str) -> Path:
+    """Delete an added voice and return where it was.
+
+    Raises:
+        UsageError: built in. VoiceError: unknown. OutputError: cannot be deleted.
+    """
+    known = stored_voices()
+    if name not in known:
+        raise VoiceError(f"unknown voice {name!r}{nearest(name, known)}")
+    if known[name].shipped:
+        raise UsageError(f"{name!r} is a built-in voice and stays")
+    try:
+        known[name].path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot remove {known[name].path}: {error.strerror}") from error
+    return known[name].path
