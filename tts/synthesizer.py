@@ -169,7 +169,7 @@ class Synthesizer:
         prompt = collate_voices([voice])
         prompt.speaker, prompt.mel = prompt.speaker.to(self.device), prompt.mel.to(self.device)
         prompt.lengths = prompt.lengths.to(self.device)
-        durations = self.durations.predict(tokens, prompt, options.speed)
+        durations = self.durations.predict(tokens, prompt, options.speed).clone()
         if phones.ids[0] == SIL:
             durations[0, 0] = _EDGE_FRAMES[0]
         if phones.ids[-1] == SIL:
