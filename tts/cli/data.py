@@ -1,6 +1,7 @@
 """`tts data`: from recordings to what training reads."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +62,11 @@ def align(
 ) -> None:
     """Write durations.json into a cache, which training of durations and generators reads."""
     set_threads(threads)
+    write_durations(cache, aligner)
+
+
+def write_durations(cache: str | Path, aligner: str | Path) -> None:
+    """Align a cache with an aligner's checkpoint and keep the durations beside it."""
     from typing import cast
 
     from tts.align.aligner import Aligner

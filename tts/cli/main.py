@@ -116,21 +116,25 @@ def run(arguments: Sequence[str]) -> int:
     debug = os.environ.get("TTS_DEBUG", "") not in ("", "0") or "--debug" in arguments[:1]
     command: Callable[..., Any] = typer.main.get_command(app)
     # Typer carries its own copy of click in some versions and the package in others.
-    usage_errors = tuple(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    usage_errors: Any = tuple(
+        kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+    )
     try:
-        code = command(args=list(arguments), prog_name="tts", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        result = command(args=list(arguments), prog_name="tts", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
     except typer.Exit as stop:
-        return stop.exit_code
+        code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("tts: interrupted\n")
-        return 130
+        code = 130
     except usage_errors as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         sys.stderr.write(f"tts: error: {' '.join(message.split())} (see `tts --help`)\n")
         return int(getattr(error, "exit_code", 2))
     except Exception as error:
         return _report(error, debug)
+    if code == 130:  # some versions of typer turn Ctrl-C into it
+        sys.stderr.write("tts: interrupted\n")
+    return code
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import say, set_threads
+from tts.cli.data import write_durations
 
 
 def train(
@@ -19,8 +20,9 @@ def train(
 ) -> None:
     """Train the vocoder, spectral codec, aligner, duration model or generator.
 
-    Ctrl-C saves and stops; the same command goes on from there. On several GPUs:
-    `accelerate launch -m tts train CONFIG`. Weights to use land in OUT/export.
+    Weights to use land in OUT/export; a finished aligner also writes the durations of its corpus
+    into the cache. Ctrl-C saves and stops; the same command goes on from there. On several GPUs:
+    `accelerate launch -m tts train CONFIG`.
     """
     set_threads(threads)
     from tts.train.config import load_run
@@ -46,3 +48,5 @@ def train(
     trainer.run(None if quiet else progress)
     stopped = "" if trainer.step >= run.train.steps else ", stopped early: run again to go on"
     say(f"{run.out / 'export'}: step {trainer.step} of {run.train.steps}{stopped}")
+    if run.task == "aligner" and not stopped and trainer.accelerator.is_main_process:
+        write_durations(run.data, run.out / "export")

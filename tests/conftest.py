@@ -1,0 +1,91 @@
+"""Tiny random models in a folder of their own, so that no test needs shipped weights."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+
+@pytest.fixture(scope="session")
+def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """configs/ and checkpoints/ of a random model of a few thousand weights; do not change it."""
+    import torch
+
+    from tts.align.aligner import Aligner
+    from tts.align.durations import DurationModel
+    from tts.audio.reference import Reference
+    from tts.generators.flow import FlowGenerator
+    from tts.voice.speaker import SpeakerEncoder
+    from tts.voice.voice import Voice
+    from tts_codecs.checkpoint import save_checkpoint
+    from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+    root = tmp_path_factory.mktemp("tiny_home")
+    made = {
+        "flow": (
+            FlowGenerator,
+            dict(dim=16, heads=2, hidden=16, blocks=1, content_blocks=1, phone_dim=16,
+                 phone_blocks=1, voice_dim=16, glob=16),
+        ),
+        # At most 3 frames a phone: short audio, quick tests.
+        "durations": (DurationModel, dict(dim=16, blocks=1, classes=3, style=16)),
+        "source_filter_vocoder": (
+            SourceFilterVocoder,
+            dict(dim=16, hidden=16, blocks=1, pitch_dim=16, pitch_blocks=1),
+        ),
+        "speaker": (SpeakerEncoder, dict(hidden=8)),
+        "aligner": (Aligner, {}),
+    }  # fmt: skip
+    names = {"source_filter_vocoder": "vocoder"}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        modules = {kind: cls(**arguments) for kind, (cls, arguments) in made.items()}
+    for kind, module in modules.items():
+        save_checkpoint(root / "checkpoints" / names.get(kind, kind), module, kind, made[kind][1])
+    encoder = modules["speaker"]
+    assert isinstance(encoder, SpeakerEncoder)
+    noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    voice = Voice.from_reference(Reference(noise, 16000, 2.0), encoder, "default")
+    voices = root / "checkpoints" / "voices"
+    voices.mkdir()
+    voice.save(voices / "default.safetensors")
+    models = root / "configs" / "models"
+    models.mkdir(parents=True)
+    (models / "default.yaml").write_text(
+        "name: default\nfamily: flow\ngenerator: flow\ndurations: durations\nvocoder: vocoder\n"
+        "sampling: {steps: 2}\n"
+    )
+    return root
+
+
+@pytest.fixture
+def tiny_home(
+    tiny_home_master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:  # fmt: skip
+    """A copy of the tiny models that this process takes for the shipped ones."""
+    home = tmp_path / "home"
+    shutil.copytree(tiny_home_master, home)
+    monkeypatch.setenv("TTS_HOME", str(home))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return home
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a recording of a buzzing sound in syllables and returns its path."""
+
+    def write(
+        name: str = "ref.wav", seconds: float = 3.0, rate: int = 16000, channels: int = 1,
+        gain: float = 0.3, subtype: str | None = None,
+    ) -> Path:  # fmt: skip
+        t = np.arange(int(seconds * rate)) / rate
+        tone = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 12))
+        wave = gain * tone * (np.sin(2 * np.pi * 1.5 * t) > -0.5)
+        path = tmp_path / name
+        sf.write(path, np.repeat(wave[:, None], channels, 1), rate, subtype=subtype)
+        return path
+
+    return write
