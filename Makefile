@@ -1,0 +1,64 @@
+# make speak   says a sentence in a built-in voice into out.wav
+# make test    lint, types, unit tests, then the test that the shipped weights speak
+# make venv    only the environment; make dev: with the test tools
+#
+# Any Python from 3.10 on: make PYTHON=/path/to/python3 VENV=.venv
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; \
+	done)
+BIN = $(VENV)/bin
+TEXT ?= The birch canoe slid on the smooth planks.
+# The lock is tested with Python 3.11 on Linux; elsewhere the ranges of pyproject.toml hold.
+CONSTRAINTS = $$($(BIN)/python -c 'import sys; ok = sys.version_info[:2] == (3, 11) and \
+	sys.platform == "linux"; print("-c requirements.lock" if ok else "")')
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
+
+.PHONY: speak test lint venv dev lock wheel clean
+
+speak: $(VENV)/.runtime
+	$(BIN)/tts synthesize "$(TEXT)" -o out.wav
+
+test: $(VENV)/.dev lint
+	$(BIN)/python -m pytest -m "not speaks"
+	$(BIN)/python -m pytest -m speaks -rs
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+venv: $(VENV)/.runtime
+dev: $(VENV)/.dev
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.10 or newer found" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps make a second run instant; they age when what is to be installed changes.
+$(VENV)/.runtime: pyproject.toml setup.py requirements.lock | $(BIN)/python
+	@echo "installing into $(VENV): about 5 GB with PyTorch, some minutes the first time"
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(INSTALL) -e '.[dev]'
+	@touch $@
+
+# Refresh the lock from the ranges, with the versions of PyTorch that the weights are tested with.
+lock:
+	rm -rf build/lock
+	python3.11 -m venv build/lock
+	build/lock/bin/python -m pip install --quiet torch==2.11.0 torchaudio==2.11.0 -e '.[dev]'
+	{ echo "# Tested versions for Python 3.11 on Linux; made by: make lock"; \
+	  build/lock/bin/python -m pip list --format=freeze --exclude-editable \
+	  --exclude pip --exclude setuptools --exclude wheel; } > requirements.lock
+	rm -rf build/lock
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .
+
+clean:
+	rm -rf build dist out.wav .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
