@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tts.align.aligner import TokenBatch, collate_tokens
+from tts.align.aligner import collate_tokens
 from tts.align.durations import DurationModel
 from tts.align.pauses import spoken_pauses
 from tts.audio.reference import Reference, load_reference
@@ -24,6 +24,7 @@ from tts.text.frontend import Frontend
 from tts.text.symbols import SIL, Phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import Voice, collate_voices
+from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 _EDGE_FRAMES = (3, 5)  # silence before and after a sentence
@@ -128,7 +129,7 @@ class Synthesizer:
         else:
             reference = load_reference(source, self.sample_rate)
         name = Path(source).stem if isinstance(source, (str, os.PathLike)) else "voice"
-        return Voice.from_reference(reference, self.speaker, name)
+        return Voice.from_reference(reference, self.speaker, self.vocoder, name)
 
     def builtin(self, name: str) -> Voice:
         """A shipped voice by name; VoiceError names the nearest."""
@@ -160,27 +161,25 @@ class Synthesizer:
         }
         return replace(sampling, **given)
 
-    def _mel(
+    def _features(
         self, phones: Phones, voice: Voice, options: Options, seed: int
     ) -> tuple[torch.Tensor, list[int]]:
-        """One sentence to mel [1, T, n_mels] and frames per token."""
-        tokens: TokenBatch = collate_tokens([(spoken_pauses(phones.ids), phones.mods)])
-        tokens = tokens.to(self.device)
-        prompt = collate_voices([voice])
-        prompt.speaker, prompt.mel = prompt.speaker.to(self.device), prompt.mel.to(self.device)
-        prompt.lengths = prompt.lengths.to(self.device)
+        """One sentence to features [1, T, C] and frames per token."""
+        ids, mods = spoken_pauses(phones.ids, phones.mods)
+        tokens = collate_tokens([(ids, mods)]).to(self.device)
+        prompt = collate_voices([voice]).to(self.device)
         durations = self.durations.predict(tokens, prompt, options.speed).clone()
-        if phones.ids[0] == SIL:
+        if ids[0] == SIL:
             durations[0, 0] = _EDGE_FRAMES[0]
-        if phones.ids[-1] == SIL:
+        if ids[-1] == SIL:
             durations[0, -1] = _EDGE_FRAMES[1]
             # A whole number of units, so that nothing is cut.
             durations[0, -1] += -int(durations.sum()) % self.generator.patch
         generators = [torch.Generator().manual_seed(seed)]
-        mel, frames = self.generator.generate(
+        features, frames = self.generator.generate(
             tokens, durations, prompt, generators, self._options(options)
         )
-        return mel[:, : int(frames[0])], durations[0].tolist()
+        return features[:, : int(frames[0])], durations[0].tolist()
 
     @torch.inference_mode()
     def stream(
@@ -196,19 +195,20 @@ class Synthesizer:
         offset = 0
         hop = self.vocoder.mel.hop
         for number, phones in enumerate(self.sentences(text, options.language)):
-            mel, frames = self._mel(phones, voice, options, options.seed + number)
+            features, frames = self._features(phones, voice, options, options.seed + number)
             words = word_spans(phones, frames, hop / self.sample_rate, offset / self.sample_rate)
+            mel, f0 = features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:])
             state = self.vocoder.initial(1, mel)
             at, size = 0, min(chunk_frames, 12)
             first = True
             while at < mel.shape[1]:
-                wav, state, _ = self.vocoder.chunk(
-                    mel[:, at : at + size], state, f0_scale=options.pitch
-                )
+                part = slice(at, at + size)
+                wav, state, _ = self.vocoder.chunk(mel[:, part], state, f0[:, part], options.pitch)
                 at += size
                 size = chunk_frames
                 if at >= mel.shape[1]:
-                    wav = torch.cat([wav, self.vocoder.flush(1, state, options.pitch)], 1)
+                    rest = self.vocoder.flush(1, state, options.pitch, given=True)
+                    wav = torch.cat([wav, rest], 1)
                 if wav.shape[1]:
                     samples = wav[0].float().cpu().numpy()
                     offset += len(samples)

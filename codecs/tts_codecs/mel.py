@@ -38,7 +38,8 @@ class MelConfig:
 
 
 @lru_cache(maxsize=16)
-def _basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
+def basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
+    """Mel filter bank [bins, n_mels] and analysis window."""
     bank = torchaudio.functional.melscale_fbanks(
         config.n_fft // 2 + 1,
         config.f_min,
@@ -49,6 +50,19 @@ def _basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
         mel_scale="slaney",
     )
     return bank.to(device), torch.hann_window(config.n_fft, device=device)
+
+
+def frame_signal(wav: Tensor, config: MelConfig) -> Tensor:
+    """Complex short-time spectrum [B, T, bins] of [B, N], T = ceil(N / hop)."""
+    wav = F.pad(wav, (0, -wav.shape[1] % config.hop))
+    pad = (config.n_fft - config.hop) // 2
+    # Reflection needs more samples than it mirrors; a very short clip is padded with silence.
+    mode = "reflect" if wav.shape[1] > pad else "constant"
+    wav = F.pad(wav.unsqueeze(1), (pad, config.n_fft - config.hop - pad), mode=mode).squeeze(1)
+    _, window = basis(config, str(wav.device))
+    return torch.stft(
+        wav, config.n_fft, config.hop, window=window, center=False, return_complex=True
+    ).transpose(1, 2)
 
 
 def log_mel(wav: Tensor, config: MelConfig | None = None) -> Tensor:
@@ -64,14 +78,6 @@ def log_mel(wav: Tensor, config: MelConfig | None = None) -> Tensor:
     config = config or MelConfig()
     if wav.dim() != 2:
         raise CodecError(f"log_mel takes a waveform [B, N], not {list(wav.shape)}")
-    wav = F.pad(wav, (0, -wav.shape[1] % config.hop))
-    pad = (config.n_fft - config.hop) // 2
-    # Reflection needs more samples than it mirrors; a very short clip is padded with silence.
-    mode = "reflect" if wav.shape[1] > pad else "constant"
-    wav = F.pad(wav.unsqueeze(1), (pad, config.n_fft - config.hop - pad), mode=mode).squeeze(1)
-    bank, window = _basis(config, str(wav.device))
-    spectrum = torch.stft(
-        wav, config.n_fft, config.hop, window=window, center=False, return_complex=True
-    ).abs()
-    mel = torch.matmul(spectrum.transpose(1, 2), bank)
+    bank, _ = basis(config, str(wav.device))
+    mel = frame_signal(wav, config).abs() @ bank
     return (mel.clamp_min(config.floor).log() - config.mean) / config.std

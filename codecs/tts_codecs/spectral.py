@@ -1,7 +1,8 @@
-"""Spectral codec: log-mel bands to grouped FSQ codes and back, then a waveform by the vocoder.
+"""Spectral codec: mel bands and pitch to grouped FSQ codes, and back to a waveform by the vocoder.
 
 After Langman et al. 2024, "Spectral Codecs", with the bands coded jointly: at 2 kbit/s a code that
-belongs to one band would waste bits on bands that say little. 25 units/s x 8 codes of 1000 entries
+belongs to one band would waste bits on bands that say little. What is coded are source-filter
+features (tts_codecs.envelope): harmonics cost bits, their pitch does not. 25 units/s x 8 codes of 1000 entries
 are 1.99 kbit/s. The codes of a unit are independent books, so generators may predict them in any
 order or in parallel.
 """
@@ -14,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.base import Codec, CodecInfo, Units, check_units, check_wav
-from tts_codecs.mel import MelConfig, log_mel
+from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.mel import MelConfig
 from tts_codecs.quantizers.fsq import GroupedFSQ
 from tts_codecs.vocoder.layers import CausalStack
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
@@ -30,14 +32,14 @@ class SpectralState:
 
 
 class SpectralAutoencoder(nn.Module):
-    """The trained part: mel [B, T, n_mels] to codes [B, T / patch, groups] and back.
+    """The trained part: features [B, T, channels] to codes [B, T / patch, groups] and back.
 
     The encoder sees the whole utterance; the decoder is causal but for `look_ahead` units.
     """
 
     def __init__(
         self,
-        n_mels: int = 80,
+        channels: int = 82,
         patch: int = 2,
         dim: int = 256,
         blocks: int = 5,
@@ -47,49 +49,49 @@ class SpectralAutoencoder(nn.Module):
         noise: float = 0.3,
     ):
         super().__init__()
-        self.n_mels, self.patch, self.look_ahead = n_mels, patch, look_ahead
+        self.channels, self.patch, self.look_ahead = channels, patch, look_ahead
         self.quantizer = GroupedFSQ(list(levels), groups, symmetric=True, noise=noise)
         # The same block serves both sides; a wide look-ahead makes the encoder's view symmetric.
-        self.encoder = CausalStack(n_mels * patch, dim, 3 * dim, blocks, 5, 4)
+        self.encoder = CausalStack(channels * patch, dim, 3 * dim, blocks, 5, 4)
         self.to_code = nn.Linear(dim, self.quantizer.dim)
         self.decoder = CausalStack(self.quantizer.dim, dim, 3 * dim, blocks, 7, look_ahead)
-        self.to_mel = nn.Linear(dim, n_mels * patch)
+        self.to_features = nn.Linear(dim, channels * patch)
 
-    def fold(self, mel: Tensor) -> Tensor:
-        """[B, T, n_mels] to [B, ceil(T / patch), patch * n_mels], the last frame repeated."""
-        short = -mel.shape[1] % self.patch
+    def fold(self, features: Tensor) -> Tensor:
+        """[B, T, channels] to [B, ceil(T / patch), patch * channels], the last frame repeated."""
+        short = -features.shape[1] % self.patch
         if short:
-            mel = torch.cat([mel, mel[:, -1:].expand(-1, short, -1)], 1)
-        return mel.unflatten(1, (-1, self.patch)).flatten(2)
+            features = torch.cat([features, features[:, -1:].expand(-1, short, -1)], 1)
+        return features.unflatten(1, (-1, self.patch)).flatten(2)
 
-    def latents(self, mel: Tensor) -> Tensor:
-        """[B, T, n_mels] to unquantised [B, U, D]."""
-        units = F.pad(self.fold(mel), (0, 0, 0, 4))
+    def latents(self, features: Tensor) -> Tensor:
+        """[B, T, channels] to unquantised [B, U, D]."""
+        units = F.pad(self.fold(features), (0, 0, 0, 4))
         state = self.encoder.initial(len(units), units, 0.0)
         return self.to_code(self.encoder(units, state)[0][:, 4:])
 
     def reconstruct(self, values: Tensor) -> Tensor:
-        """Quantised values [B, U, D] to mel [B, U * patch, n_mels]."""
+        """Quantised values [B, U, D] to features [B, U * patch, channels]."""
         values = F.pad(values, (0, 0, 0, self.look_ahead))
         state = self.decoder.initial(len(values), values, 0.0)
         hidden, _ = self.decoder(values, state)
         return self.unfold(hidden[:, self.look_ahead :])
 
     def unfold(self, hidden: Tensor) -> Tensor:
-        """Decoder states [B, U, dim] to mel frames."""
-        return self.to_mel(hidden).unflatten(-1, (self.patch, self.n_mels)).flatten(1, 2)
+        """Decoder states [B, U, dim] to frames."""
+        return self.to_features(hidden).unflatten(-1, (self.patch, self.channels)).flatten(1, 2)
 
-    def encode(self, mel: Tensor) -> Tensor:
-        """[B, T, n_mels] to codes [B, U, groups] int64."""
-        return self.quantizer.encode(self.latents(mel))
+    def encode(self, features: Tensor) -> Tensor:
+        """[B, T, channels] to codes [B, U, groups] int64."""
+        return self.quantizer.encode(self.latents(features))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes [B, U, groups] to mel [B, U * patch, n_mels]."""
+        """Codes [B, U, groups] to features [B, U * patch, channels]."""
         return self.reconstruct(self.quantizer.decode(codes))
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """Training pass: reconstruction through the (noisy) quantizer."""
-        return self.reconstruct(self.quantizer(self.latents(mel)).quantized)
+        return self.reconstruct(self.quantizer(self.latents(features)).quantized)
 
 
 class SpectralCodec(Codec):
@@ -126,7 +128,8 @@ class SpectralCodec(Codec):
         wav = check_wav(wav)
         hop = self.info.hop
         wav = F.pad(wav[:, 0], (0, -wav.shape[2] % hop))
-        codes = self.autoencoder.encode(log_mel(wav, self.mel))
+        features, _ = self.vocoder.analyse(wav)
+        codes = self.autoencoder.encode(features)
         return Units(codes, None, self.info.frame_rate)
 
     def decode(self, units: Units | Tensor) -> Tensor:
@@ -134,7 +137,8 @@ class SpectralCodec(Codec):
         codes = check_units(units, self.info)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
-        wav, _ = self.vocoder(self.autoencoder.decode(codes))
+        features = self.autoencoder.decode(codes)
+        wav, _ = self.vocoder(features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:]))
         return wav.unsqueeze(1)
 
     def init_state(self, batch: int) -> SpectralState:
@@ -158,10 +162,11 @@ class SpectralCodec(Codec):
             hidden, stack = self.autoencoder.decoder(values, state.stack)
             drop = min(state.owed, hidden.shape[1])
             state = replace(state, stack=stack, owed=state.owed - drop)
-            mel = self.autoencoder.unfold(hidden[:, drop:])
-            if mel.shape[1]:
-                wav, vocoder, _ = self.vocoder.chunk(mel, state.vocoder)
+            features = self.autoencoder.unfold(hidden[:, drop:])
+            if features.shape[1]:
+                f0 = unpack_pitch(features[..., -EXTRA:])
+                wav, vocoder, _ = self.vocoder.chunk(features[..., :-EXTRA], state.vocoder, f0)
                 state = replace(state, vocoder=vocoder)
         if last and state.vocoder.position:
-            wav = torch.cat([wav, self.vocoder.flush(batch, state.vocoder)], 1)
+            wav = torch.cat([wav, self.vocoder.flush(batch, state.vocoder, given=True)], 1)
         return wav.unsqueeze(1), state

@@ -22,14 +22,14 @@ class DurationModel(nn.Module):
         dim: int = 192,
         blocks: int = 4,
         classes: int = 60,
-        n_mels: int = 80,
+        channels: int = 82,
         style: int = 128,
         speaker_dim: int = 256,
         dropout: float = 0.1,
     ):
         super().__init__()
         self.classes = classes
-        self.style_in = nn.Linear(n_mels, style)
+        self.style_in = nn.Linear(channels, style)
         self.style = nn.ModuleList(ConvNeXt(style, 2 * style, 7) for _ in range(3))
         self.cond = nn.Sequential(
             nn.Linear(style + speaker_dim, 128), nn.GELU(), nn.Dropout(dropout)
@@ -39,9 +39,9 @@ class DurationModel(nn.Module):
 
     def forward(self, tokens: TokenBatch, prompt: VoicePrompt) -> Tensor:
         """Logits [B, S, classes]; class c means c + 1 frames."""
-        index = torch.arange(prompt.mel.shape[1], device=prompt.mel.device)
+        index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
         mask = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
-        x = self.style_in(prompt.mel)
+        x = self.style_in(prompt.features)
         for block in self.style:
             x = block(x, mask)
         pooled = (x * mask).sum(1) / mask.sum(1).clamp_min(1)
@@ -68,7 +68,8 @@ class DurationModel(nn.Module):
     ) -> Tensor:
         """Integer frames per token, at least 1, 0 where padded.
 
-        Rounding carries its error along the sentence, so the total length is right.
+        Rounding carries its error along the sentence, also that of raising short phones to one
+        frame, so the total length is right.
 
         Args:
             speed: above 1 is faster; a number or [B].
@@ -76,6 +77,9 @@ class DurationModel(nn.Module):
         expected = self.expected(self(tokens, prompt))
         rate = torch.as_tensor(speed, device=expected.device, dtype=expected.dtype)
         expected = expected / (rate.unsqueeze(-1) if rate.dim() else rate)
-        ends = (expected * tokens.mask[..., 0]).cumsum(1).round().long()
-        durations = torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1]))
-        return durations.clamp_min(1) * tokens.mask[..., 0].long()
+        valid = tokens.mask[..., 0].long()
+        ends = (expected * valid).cumsum(1).round().long()
+        # The earliest ends that leave every token a frame: frames beyond that never shrink.
+        least = valid.cumsum(1)
+        ends = least + (ends - least).clamp_min(0).cummax(1).values
+        return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])) * valid

@@ -45,12 +45,12 @@ def canonical(ids: list[int], mods: list[int], durations: list[int]) -> Aligned:
             if d < _SHORTEST:
                 if out.durations:
                     out.durations[-1] += d // 2
-                    carry = d - d // 2
+                    carry += d - d // 2
                 else:
-                    carry = d
+                    carry += d
                 continue
             i = PERIOD if d >= _LONG else COMMA
-        elif i == SIL and d == 0:
+        elif i == SIL and d + carry == 0:
             continue
         out.ids.append(i)
         out.mods.append(m)
@@ -59,9 +59,16 @@ def canonical(ids: list[int], mods: list[int], durations: list[int]) -> Aligned:
     return out
 
 
-def spoken_pauses(ids: list[int]) -> list[int]:
-    """Token ids of a sentence with every mark replaced by the pause that was trained for it."""
-    return [COMMA if i in _AS_COMMA else PERIOD if i in _AS_PERIOD else i for i in ids]
+def spoken_pauses(ids: list[int], mods: list[int]) -> tuple[list[int], list[int]]:
+    """Tokens of a sentence with every mark replaced by the pause that was trained for it.
+
+    A mark before the closing `<sil>` goes: the silence after a sentence is not the generator's.
+    """
+    ids = [COMMA if i in _AS_COMMA else PERIOD if i in _AS_PERIOD else i for i in ids]
+    if ids and ids[-1] == SIL:
+        while len(ids) > 1 and is_pause(ids[-2]):
+            ids, mods = [*ids[:-2], SIL], [*mods[:-2], mods[-1]]
+    return ids, mods
 
 
 def is_pause(token: int) -> bool:

@@ -5,6 +5,8 @@ Folder layout (all little-endian):
                     words (index of the first token of each word)
     audio.i16       all utterances one after another, int16 mono at `sample_rate`
     f0.f32          fundamental in Hz at frame boundaries (0 = unvoiced), samples/hop + 1 each
+    features.f16    [frames, 82] source-filter features (tts_codecs.envelope), made later, with a
+                    trained vocoder's pitch network
     speaker.f32     [items, 256] speaker embedding of the whole utterance
     cache.json      sample_rate, hop, source and attribution
 """
@@ -18,6 +20,7 @@ import numpy as np
 from tts.errors import DataError
 
 SPEAKER_DIM = 256
+CHANNELS = 82
 ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
 
 
@@ -62,6 +65,7 @@ class Cache:
             raise DataError(
                 f"{folder} is damaged ({error}); run `tts data prepare` again"
             ) from error
+        self._features: np.ndarray | None = None
         self._audio = self._array("audio.i16", "<i2", samples)
         self._f0 = self._array("f0.f32", "<f4", frames)
         table = self._array("speaker.f32", "<f4", SPEAKER_DIM * len(self.items))
@@ -95,6 +99,20 @@ class Cache:
         count = self.frames(index) - start if frames is None else frames
         begin = self.items[index].frame_offset + start + 1
         return np.array(self._f0[begin : begin + count])
+
+    def features(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
+        """Source-filter features, float32 [frames, channels]; DataError before they are made."""
+        if self._features is None:
+            path = self.folder / "features.f16"
+            total = sum(item.samples for item in self.items) // self.hop * CHANNELS
+            if not path.is_file() or path.stat().st_size != 2 * total:
+                raise DataError(
+                    f"{self.folder} has no features; run `tts data features` with a vocoder"
+                )
+            self._features = np.memmap(path, dtype="<f2", mode="r").reshape(-1, CHANNELS)
+        begin = self.items[index].offset // self.hop + start
+        count = self.frames(index) - start if frames is None else frames
+        return self._features[begin : begin + count].astype(np.float32)
 
     def speaker(self, index: int) -> np.ndarray:
         """Speaker embedding of an utterance, float32 [256]."""

@@ -16,13 +16,19 @@ class VoicePrompt:
 
     Attributes:
         speaker: [B, 256] speaker embedding.
-        mel: [B, P, n_mels] normalised log-mel of a few seconds of the recording.
-        lengths: [B] valid frames of `mel`.
+        features: [B, P, C] source-filter features of a few seconds of the recording.
+        lengths: [B] valid frames of `features`.
     """
 
     speaker: Tensor
-    mel: Tensor
+    features: Tensor
     lengths: Tensor
+
+    def to(self, device: torch.device | str) -> "VoicePrompt":
+        """The same on another device."""
+        return VoicePrompt(
+            self.speaker.to(device), self.features.to(device), self.lengths.to(device)
+        )
 
 
 @dataclass
@@ -44,35 +50,41 @@ class VoiceConditioner(nn.Module):
     """Voice prompt to a global vector and a memory to attend to.
 
     The global vector joins a speaker-verification embedding with the mean and spread of the
-    prompt's mel (channel and timbre); the memory keeps its detail. No transcript is needed.
+    prompt's features (channel and timbre); the memory keeps its detail. No transcript is needed.
     """
 
     def __init__(
-        self, n_mels: int, dim: int, glob: int, patch: int, blocks: int = 2, speaker_dim: int = 256
+        self,
+        channels: int,
+        dim: int,
+        glob: int,
+        patch: int,
+        blocks: int = 2,
+        speaker_dim: int = 256,
     ):
         super().__init__()
         self.patch = patch
-        self.entry = nn.Linear(n_mels * patch, dim)
+        self.entry = nn.Linear(channels * patch, dim)
         self.blocks = nn.ModuleList(ConvNeXt(dim, 2 * dim, 5) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
         self.glob = nn.Sequential(
-            nn.Linear(speaker_dim + 2 * n_mels, 2 * glob), nn.GELU(), nn.Linear(2 * glob, glob)
+            nn.Linear(speaker_dim + 2 * channels, 2 * glob), nn.GELU(), nn.Linear(2 * glob, glob)
         )
         self.null_glob = nn.Parameter(torch.zeros(glob))
         self.null_memory = nn.Parameter(torch.zeros(dim))
 
     def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
         """Encode; `drop` [B] bool replaces a row by the learned null voice."""
-        index = torch.arange(prompt.mel.shape[1], device=prompt.mel.device)
+        index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
         valid = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
-        mel = prompt.mel * valid
+        features = prompt.features * valid
         count = valid.sum(1).clamp_min(1)
-        mean = mel.sum(1) / count
-        spread = (((mel - mean.unsqueeze(1)) * valid).square().sum(1) / count + 1e-5).sqrt()
+        mean = features.sum(1) / count
+        spread = (((features - mean.unsqueeze(1)) * valid).square().sum(1) / count + 1e-5).sqrt()
         # Unit vectors of 256 dims have entries near 1/16; bring them to the scale of the rest.
         glob = self.glob(torch.cat([prompt.speaker * 16, mean, spread], -1))
         mask = fold(valid, self.patch)[..., :1]
-        memory = self.entry(fold(mel, self.patch))
+        memory = self.entry(fold(features, self.patch))
         for block in self.blocks:
             memory = block(memory, mask)
         memory = self.norm(memory)
@@ -88,14 +100,14 @@ class VoiceConditioner(nn.Module):
 
 
 class ContentEncoder(nn.Module):
-    """Phones and durations to one vector per unit, and a first estimate of the mel.
+    """Phones and durations to one vector per unit, and a first estimate of the features.
 
     Phones are encoded, repeated for their frames, marked with the position inside of the phone,
     folded to units and smoothed by ConvNeXt blocks.
     """
 
     def __init__(
-        self, n_mels: int, dim: int, glob: int, patch: int, phone_dim: int, phone_blocks: int,
+        self, channels: int, dim: int, glob: int, patch: int, phone_dim: int, phone_blocks: int,
         blocks: int, dropout: float = 0.05,
     ):  # fmt: skip
         super().__init__()
@@ -107,7 +119,7 @@ class ContentEncoder(nn.Module):
             ConvNeXt(dim, 3 * dim, 7, cond=glob, dropout=dropout) for _ in range(blocks)
         )
         self.norm = nn.LayerNorm(dim)
-        self.mean = nn.Linear(dim, n_mels * patch)
+        self.mean = nn.Linear(dim, channels * patch)
 
     def forward(
         self, tokens: TokenBatch, durations: Tensor, glob: Tensor, frames: int, mask: Tensor
@@ -120,7 +132,7 @@ class ContentEncoder(nn.Module):
             mask: [B, U, 1] valid units.
 
         Returns:
-            content [B, U, dim], mean [B, U, patch * n_mels].
+            content [B, U, dim], mean [B, U, patch * channels].
         """
         # Frames past a row's end belong to its last phone, however much the batch pads it.
         owner = torch.minimum(token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1)

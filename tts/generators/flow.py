@@ -1,8 +1,8 @@
-"""Flow matching over mel units with expanded phones (the first voice).
+"""Flow matching over units of source-filter features with expanded phones (the first voice).
 
-Conditional flow matching (Lipman et al. 2023) from noise to the mel given content and voice, as in
+Conditional flow matching (Lipman et al. 2023) from noise to features given content and voice, as in
 Matcha-TTS and F5-TTS, with two differences that pay at small scale: the network predicts the clean
-mel as a correction to a regressed mean (velocity follows from it), and the voice prompt is a memory
+features as a correction to a regressed mean (velocity follows from it), and the voice prompt is a memory
 that is encoded once and attended to, not part of the sequence that is integrated.
 """
 
@@ -44,11 +44,11 @@ def time_grid(steps: int, sway: float) -> Tensor:
 
 
 class FlowGenerator(nn.Module):
-    """Phones, durations and a voice to normalised log-mel."""
+    """Phones, durations and a voice to source-filter features (see tts_codecs.envelope)."""
 
     def __init__(
         self,
-        n_mels: int = 80,
+        channels: int = 82,
         patch: int = 2,
         dim: int = 256,
         heads: int = 4,
@@ -62,11 +62,15 @@ class FlowGenerator(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.n_mels, self.patch, self.heads, self.dim = n_mels, patch, heads, dim
-        size = n_mels * patch
-        self.voice = VoiceConditioner(n_mels, voice_dim, glob, patch)
+        self.channels, self.patch, self.heads, self.dim = channels, patch, heads, dim
+        size = channels * patch
+        # Pitch and voicing are 2 channels among 82, but the ear weighs them more.
+        emphasis = torch.ones(channels)
+        emphasis[-2:] = 5.0
+        self.emphasis = emphasis.repeat(patch)
+        self.voice = VoiceConditioner(channels, voice_dim, glob, patch)
         self.content = ContentEncoder(
-            n_mels, dim, glob, patch, phone_dim, phone_blocks, content_blocks, dropout
+            channels, dim, glob, patch, phone_dim, phone_blocks, content_blocks, dropout
         )
         self.null_content = nn.Parameter(torch.zeros(dim))
         self.entry = nn.Linear(2 * size, dim)
@@ -112,20 +116,20 @@ class FlowGenerator(nn.Module):
         tokens: TokenBatch,
         durations: Tensor,
         prompt: VoicePrompt,
-        mel: Tensor,
+        features: Tensor,
         frames: Tensor,
     ) -> dict[str, Tensor]:
         """Training losses.
 
         Args:
-            durations: [B, S] frames per token; mel: [B, T, n_mels]; frames: [B] valid frames.
+            durations: [B, S] frames per token; features: [B, T, channels]; frames: [B] valid frames.
 
         Returns:
-            "mean" (L1 of the regressed mel) and "flow" (weighted squared error).
+            "mean" (L1 of the regressed features) and "flow" (weighted squared error).
         """
-        target = fold(mel, self.patch)
+        target = fold(features, self.patch)
         batch, units, _ = target.shape
-        device = mel.device
+        device = features.device
         count = -(-frames // self.patch)
         mask = (torch.arange(units, device=device) < count.unsqueeze(1)).unsqueeze(-1).float()
         dice = torch.rand(batch, device=device)
@@ -133,7 +137,8 @@ class FlowGenerator(nn.Module):
         voiced = self.voice(prompt, drop_voice)
         content, mean = self.content(tokens, durations, voiced.glob, units * self.patch, mask)
         keep = (~drop_all).float()[:, None, None]
-        regression = ((mean - target).abs() * mask * keep).sum() / (
+        emphasis = self.emphasis.to(device)
+        regression = ((mean - target).abs() * emphasis * mask * keep).sum() / (
             (mask * keep).sum().clamp_min(1) * target.shape[-1]
         )
         mean = mean.detach()
@@ -147,7 +152,7 @@ class FlowGenerator(nn.Module):
             voiced.mask, mask,
         )  # fmt: skip
         # The velocity error is the clean error over 1 - t; clipped, as it diverges at t = 1.
-        weight = (1 - blend).clamp_min(0.2).pow(-2) * mask
+        weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * emphasis
         flow = ((clean - target).square() * weight).sum() / (mask.sum() * target.shape[-1])
         return {"mean": regression, "flow": flow}
 
@@ -167,7 +172,7 @@ class FlowGenerator(nn.Module):
             generators: one per row, so a row's result does not depend on its batch.
 
         Returns:
-            mel [B, T, n_mels] normalised, frames [B].
+            features [B, T, channels], frames [B].
         """
         options = options or FlowOptions()
         frames = durations.sum(1)
@@ -218,4 +223,4 @@ class FlowGenerator(nn.Module):
                 x = x + velocity(middle, (now + then) / 2) * (then - now)
             else:
                 x = x + velocity(x, now) * (then - now)
-        return x.unflatten(-1, (self.patch, self.n_mels)).flatten(1, 2), frames
+        return x.unflatten(-1, (self.patch, self.channels)).flatten(1, 2), frames

@@ -1,4 +1,4 @@
-"""Training task of the spectral codec, wholly in the mel domain (the vocoder is shared)."""
+"""Training task of the spectral codec, wholly in the feature domain (the vocoder is shared)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,14 @@ from tts.data.cache import Cache
 from tts.train.loop import Batch
 from tts.train.vocoder import speaker_weights
 from tts_codecs.checkpoint import save_checkpoint
-from tts_codecs.mel import MelConfig, log_mel
+from tts_codecs.envelope import EXTRA
+from tts_codecs.mel import MelConfig
 from tts_codecs.mel_discriminator import MelDiscriminator
 from tts_codecs.spectral import SpectralAutoencoder
 
 
 class SpectralTask:
-    """L1 and squared error of the mel, and a patch discriminator from `adversarial_from` on."""
+    """L1 and squared error of the features, and a patch discriminator from `adversarial_from` on."""
 
     def __init__(
         self,
@@ -39,39 +40,40 @@ class SpectralTask:
         }
         self.groups = {"autoencoder": ["autoencoder"], "discriminator": ["discriminator"]}
         self.usable, self.weights = speaker_weights(cache, frames)
-        self.mel = MelConfig()
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """wav [B, frames * hop]."""
-        wavs = []
+        """features [B, frames, C]."""
+        rows = []
         for index in rng.choice(self.usable, self.batch_size, p=self.weights):
             start = int(rng.integers(0, self.cache.frames(int(index)) - self.frames + 1))
-            gain = 10 ** (rng.uniform(-6, 4) / 20)
-            wavs.append(self.cache.audio(int(index), start, self.frames) * gain)
-        return {"wav": torch.from_numpy(np.stack(wavs)).clamp(-1, 1)}
+            row = self.cache.features(int(index), start, self.frames)
+            # A change of level is a shift of the log-mel.
+            row[:, :-EXTRA] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
+            rows.append(row)
+        return {"features": torch.from_numpy(np.stack(rows))}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
         """Autoencoder losses, then the discriminator's."""
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MelDiscriminator)
-        real = log_mel(batch["wav"], self.mel)
+        real = batch["features"]
         fake = self.modules["autoencoder"](real)
         absolute, square = F.l1_loss(fake, real), F.mse_loss(fake, real)
-        # The lower 30 bands resolve harmonics, which pitch and voicing are read from.
-        low = F.l1_loss(fake[..., :30], real[..., :30])
-        loss = 4 * (absolute + square + low)
-        logs = {"l1": absolute.item(), "low": low.item()}
+        # Two channels of 82 carry pitch and voicing.
+        pitch = F.l1_loss(fake[..., -EXTRA:], real[..., -EXTRA:])
+        loss = 4 * (absolute + square) + pitch
+        logs = {"l1": absolute.item(), "pitch": pitch.item()}
         adversarial = step >= self.adversarial_from
         if adversarial:
             discriminator.requires_grad_(False)
-            fool, matching = discriminator.generator_loss(real, fake)
+            fool, matching = discriminator.generator_loss(real[..., :-EXTRA], fake[..., :-EXTRA])
             discriminator.requires_grad_(True)
             fade = min(1.0, (step - self.adversarial_from) / 500)
             loss = loss + fade * (0.3 * fool + 2 * matching)
             logs |= {"fool": fool.item(), "match": matching.item()}
         yield "autoencoder", loss, logs
         if adversarial:
-            spot = discriminator.discriminator_loss(real, fake)
+            spot = discriminator.discriminator_loss(real[..., :-EXTRA], fake[..., :-EXTRA])
             yield "discriminator", spot, {"spot": spot.item()}
 
     def export(self, folder: Path, step: int) -> None:
@@ -80,11 +82,10 @@ class SpectralTask:
 
     @torch.no_grad()
     def sample(self, writer: Any, step: int) -> None:
-        """Real and coded mel as a picture."""
+        """Real and coded features as a picture."""
         device = next(self.autoencoder.parameters()).device
-        wav = torch.from_numpy(self.cache.audio(int(self.usable[0])))[None, :96000].to(device)
-        mel = log_mel(wav, self.mel)
-        coded = self.autoencoder.decode(self.autoencoder.encode(mel))[:, : mel.shape[1]]
-        picture = torch.cat([mel, coded], 2)[0].T.flip(0)
+        real = torch.from_numpy(self.cache.features(int(self.usable[0]), 0, 300))[None].to(device)
+        coded = self.autoencoder.decode(self.autoencoder.encode(real))
+        picture = torch.cat([real, coded], 2)[0].T.flip(0)
         low, high = picture.min(), picture.max()
-        writer.add_image("mel", ((picture - low) / (high - low))[None].cpu(), step)
+        writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)

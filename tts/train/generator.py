@@ -24,7 +24,7 @@ def tokens_of(batch: Batch) -> TokenBatch:
 
 def prompt_of(batch: Batch) -> VoicePrompt:
     """The voice part of a batch."""
-    return VoicePrompt(batch["speaker"], batch["prompt_mel"], batch["prompt_frames"])
+    return VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
 
 
 class FlowTask:
@@ -51,7 +51,11 @@ class FlowTask:
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
         """Regression of the mean plus flow matching."""
         parts = self.generator.loss(
-            tokens_of(batch), batch["durations"], prompt_of(batch), batch["mel"], batch["frames"]
+            tokens_of(batch),
+            batch["durations"],
+            prompt_of(batch),
+            batch["features"],
+            batch["frames"],
         )
         logs = {name: value.item() for name, value in parts.items()}
         yield "generator", 2 * parts["mean"] + parts["flow"], logs

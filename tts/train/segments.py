@@ -14,7 +14,6 @@ from tts.data.cache import Cache
 from tts.errors import DataError
 from tts.text.symbols import SIL
 from tts.train.loop import Batch
-from tts_codecs.mel import MelConfig, log_mel
 
 _EDGE = 12  # frames of a pause kept at a segment's edge
 
@@ -81,7 +80,6 @@ class SegmentSampler:
         self.cache, self.max_frames, self.min_frames, self.prompt = (
             cache, max_frames, min_frames, prompt,
         )  # fmt: skip
-        self.mel = MelConfig()
         self.utterances = load_utterances(cache)
         self.by_speaker: dict[str, list[int]] = {}
         for at, utterance in enumerate(self.utterances):
@@ -96,13 +94,9 @@ class SegmentSampler:
         )
         self.weights = weights / weights.sum()
 
-    def mel_of(self, index: int, start: int, frames: int) -> Tensor:
-        """Log-mel [frames, n_mels] of a part of an utterance, with its true context."""
-        lead = min(start, 2)
-        total = self.cache.frames(index)
-        tail = min(total - start - frames, 2)
-        wav = self.cache.audio(index, start - lead, frames + lead + tail)
-        return log_mel(torch.from_numpy(wav)[None], self.mel)[0, lead : lead + frames]
+    def features_of(self, index: int, start: int, frames: int) -> Tensor:
+        """Features [frames, C] of a part of an utterance."""
+        return torch.from_numpy(self.cache.features(index, start, frames))
 
     def segment(
         self, utterance: Utterance, limit: int, rng: np.random.Generator
@@ -126,7 +120,8 @@ class SegmentSampler:
             kept = 0
             if cut < end and is_pause(tokens.ids[cut]):
                 kept = min(_EDGE, tokens.durations[cut])
-            if starts[cut] + kept - begin > limit:
+            # One word is taken however long it is.
+            if starts[cut] + kept - begin > limit and last > first + 1:
                 break
             last = cut
         if last < end and is_pause(tokens.ids[last]) and last > first + 1:
@@ -145,7 +140,7 @@ class SegmentSampler:
     def prompt_for(
         self, at: int, begin: int, stop: int, rng: np.random.Generator
     ) -> tuple[Tensor, np.ndarray]:
-        """Prompt mel from the same speaker outside of the segment, and a speaker embedding."""
+        """Prompt features from the same speaker outside of the segment, and a speaker embedding."""
         wanted = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
         utterance = self.utterances[at]
         speaker = self.cache.items[utterance.index].speaker
@@ -157,7 +152,7 @@ class SegmentSampler:
             other = self.utterances[int(rng.choice([o for o in others if o != at]))]
             length = min(wanted, self.cache.frames(other.index))
             start = int(rng.integers(0, self.cache.frames(other.index) - length + 1))
-            return self.mel_of(other.index, start, length), self.cache.speaker(other.index)
+            return self.features_of(other.index, start, length), self.cache.speaker(other.index)
         embedding = self.cache.speaker(utterance.index)
         if len(others) > 1 and rng.random() < 0.5:
             pick = self.utterances[int(rng.choice(others))]
@@ -165,12 +160,12 @@ class SegmentSampler:
         length = max(1, min(wanted, room))
         low, high = (0, before - length) if before >= after else (stop, total - length)
         start = int(rng.integers(low, max(low, high) + 1))
-        return self.mel_of(utterance.index, start, length), embedding
+        return self.features_of(utterance.index, start, length), embedding
 
     def draw(self, rng: np.random.Generator, count: int) -> Batch:
-        """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; mel, prompt_mel
-        [B, T, n_mels]; speaker [B, 256]."""
-        rows, durations, mels, prompts, speakers = [], [], [], [], []
+        """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,
+        prompt_features [B, T, C]; speaker [B, 256]."""
+        rows, durations, features, prompts, speakers = [], [], [], [], []
         # One limit for the batch: rows of like length waste little on padding.
         limit = int(rng.integers(self.min_frames, self.max_frames + 1))
         for at in rng.choice(len(self.utterances), count, p=self.weights):
@@ -182,7 +177,7 @@ class SegmentSampler:
             prompt, speaker = self.prompt_for(int(at), begin, stop, rng)
             rows.append((tokens.ids, tokens.mods))
             durations.append(torch.tensor(tokens.durations))
-            mels.append(self.mel_of(utterance.index, begin, stop - begin))
+            features.append(self.features_of(utterance.index, begin, stop - begin))
             prompts.append(prompt)
             speakers.append(torch.from_numpy(speaker))
         tokens_batch = collate_tokens(rows)
@@ -192,9 +187,9 @@ class SegmentSampler:
             "mods": tokens_batch.mods,
             "lengths": tokens_batch.lengths,
             "durations": pad(durations, batch_first=True),
-            "mel": pad(mels, batch_first=True),
-            "frames": torch.tensor([len(m) for m in mels]),
-            "prompt_mel": pad(prompts, batch_first=True),
+            "features": pad(features, batch_first=True),
+            "frames": torch.tensor([len(m) for m in features]),
+            "prompt_features": pad(prompts, batch_first=True),
             "prompt_frames": torch.tensor([len(p) for p in prompts]),
             "speaker": torch.stack(speakers),
         }

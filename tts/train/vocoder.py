@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from tts.data.cache import Cache
+from tts.errors import DataError
 from tts.train.loop import Batch
 from tts_codecs.checkpoint import save_checkpoint
-from tts_codecs.mel import log_mel
+from tts_codecs.envelope import unpack_pitch
 from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
 from tts_codecs.vocoder.losses import multi_scale_spectral_loss
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -24,6 +25,8 @@ def speaker_weights(cache: Cache, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """
     lengths = np.array([cache.frames(i) for i in range(len(cache))], dtype=float)
     usable = np.flatnonzero(lengths >= frames)
+    if not len(usable):
+        raise DataError(f"{cache.folder} has no utterance of at least {frames} frames")
     speakers = [cache.items[i].speaker for i in usable]
     totals: dict[str, float] = {}
     for index, speaker in zip(usable, speakers, strict=True):
@@ -50,14 +53,18 @@ class VocoderTask:
         frames: int = 52,
         margin: int = 6,
         adversarial_from: int = 3000,
-        own_pitch: float = 0.3,
+        own_pitch: float = 0.8,
         channels: int = 16,
+        train_pitch: bool = True,
     ):
         self.cache, self.batch_size, self.frames, self.margin = cache, batch_size, frames, margin
         self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
         self.own_pitch = own_pitch
         self.arguments = dict(model or {})
         self.vocoder = SourceFilterVocoder(**self.arguments)
+        # Once features were computed with it, the pitch network must not move any more.
+        self.vocoder.pitch.requires_grad_(train_pitch)
+        self.train_pitch = train_pitch
         self.modules: dict[str, nn.Module] = {
             "vocoder": self.vocoder,
             "discriminator": MultiResolutionDiscriminator(channels=channels),
@@ -73,7 +80,7 @@ class VocoderTask:
             gain = 10 ** (rng.uniform(-10, 6) / 20)
             wavs.append(self.cache.audio(int(index), start, self.frames) * gain)
             pitches.append(self.cache.f0(int(index), start, self.frames))
-        own = bool(rng.random() < self.own_pitch)
+        own = torch.from_numpy(rng.random((self.batch_size, 1)) < self.own_pitch)
         return {
             "wav": torch.from_numpy(np.stack(wavs)).clamp(-1, 1),
             "f0": torch.from_numpy(np.stack(pitches)),
@@ -90,14 +97,20 @@ class VocoderTask:
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MultiResolutionDiscriminator)
         real, f0 = batch["wav"], batch["f0"]
-        mel = log_mel(real, self.vocoder.mel)
-        fake, logits = vocoder(mel, None if batch["own_pitch"] else f0)
-        pitch = self.vocoder.pitch.loss(logits, f0)
+        features, mel = self.vocoder.analyse(real)
+        # Half of the rows see the envelope, as from a generator, and half the full mel.
+        half = len(real) // 2
+        mel = torch.cat([mel[:half], features[half:, :, : mel.shape[-1]]])
+        own = unpack_pitch(features[..., mel.shape[-1] :])
+        fake, logits = vocoder(mel, torch.where(batch["own_pitch"], own, f0))
+        pitch = self.vocoder.pitch.loss(logits[:half], f0[:half])
         real, fake = self._inner(real), self._inner(fake)
         mel_loss, magnitude_loss = multi_scale_spectral_loss(
             fake, real, self.vocoder.mel.sample_rate
         )
-        loss = 15 * mel_loss + 5 * magnitude_loss + pitch
+        loss = 15 * mel_loss + 5 * magnitude_loss
+        if self.train_pitch:
+            loss = loss + pitch
         logs = {"mel": mel_loss.item(), "mag": magnitude_loss.item(), "pitch": pitch.item()}
         adversarial = step >= self.adversarial_from
         if adversarial:
@@ -123,5 +136,6 @@ class VocoderTask:
         """One resynthesised utterance."""
         index = int(self.usable[0])
         wav = torch.from_numpy(self.cache.audio(index))[None].to(self.vocoder.window.device)
-        fake, _ = self.vocoder(log_mel(wav, self.vocoder.mel))
+        features, mel = self.vocoder.analyse(wav)
+        fake, _ = self.vocoder(mel, unpack_pitch(features[..., mel.shape[-1] :]))
         writer.add_audio("resynthesis", fake[0].cpu(), step, self.vocoder.mel.sample_rate)

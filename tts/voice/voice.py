@@ -17,9 +17,12 @@ from tts.audio.reference import Reference
 from tts.errors import VoiceError
 from tts.generators.conditioning import VoicePrompt
 from tts.voice.speaker import SpeakerEncoder
-from tts_codecs.mel import MelConfig, log_mel
+from tts_codecs.envelope import EXTRA
+from tts_codecs.mel import MelConfig
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-FORMAT = "tts-voice-1"
+FORMAT = "tts-voice-2"
+CHANNELS = MelConfig().n_mels + EXTRA
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
 
 
@@ -29,30 +32,36 @@ class Voice:
 
     Attributes:
         speaker: [256] speaker embedding of the whole reference.
-        mel: [P, n_mels] normalised log-mel of up to 6 s of it.
+        features: [P, 82] source-filter features of up to 6 s of it.
         name: for messages and lists.
         meta: source seconds, licence, attribution and the like; strings and numbers.
     """
 
     speaker: Tensor
-    mel: Tensor
+    features: Tensor
     name: str = "voice"
     meta: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_reference(
-        cls, reference: Reference, encoder: SpeakerEncoder, name: str = "voice"
+        cls,
+        reference: Reference,
+        encoder: SpeakerEncoder,
+        vocoder: SourceFilterVocoder,
+        name: str = "voice",
     ) -> "Voice":
         """Encode a loaded reference (mono at 16 kHz, level-normalised)."""
         samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
-        mel = log_mel(samples[None], MelConfig())[0]
-        if len(mel) > PROMPT_FRAMES:
+        hop = vocoder.mel.hop
+        whole = samples[: len(samples) // hop * hop]
+        features = vocoder.analyse(whole[None].to(vocoder.window.device))[0][0].cpu()
+        if len(features) > PROMPT_FRAMES:
             # The loudest stretch holds the most speech.
-            energy = torch.cat([mel.new_zeros(1), mel.mean(1).cumsum(0)])
+            energy = torch.cat([features.new_zeros(1), features[:, :-2].mean(1).cumsum(0)])
             start = int((energy[PROMPT_FRAMES:] - energy[:-PROMPT_FRAMES]).argmax())
-            mel = mel[start : start + PROMPT_FRAMES]
+            features = features[start : start + PROMPT_FRAMES]
         meta = {"seconds": round(reference.seconds_in, 2)}
-        return cls(encoder.embed(samples), mel.clone(), name, meta)
+        return cls(encoder.embed(samples), features.clone(), name, meta)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a .safetensors voice state (fp16, under 60 kB), atomically.
@@ -62,7 +71,7 @@ class Voice:
         """
         tensors = {
             "speaker": self.speaker.half().contiguous(),
-            "mel": self.mel.half().contiguous(),
+            "features": self.features.half().contiguous(),
         }
         metadata = {"format": FORMAT, "name": self.name, "meta": json.dumps(self.meta)}
         with atomic_output(path) as file:
@@ -82,21 +91,21 @@ class Voice:
                 if metadata.get("format") != FORMAT:
                     raise VoiceError(f"{name} is not a voice file of this version ({FORMAT})")
                 speaker = file.get_tensor("speaker").float()
-                mel = file.get_tensor("mel").float()
+                features = file.get_tensor("features").float()
         except FileNotFoundError as error:
             raise VoiceError(f"no voice file {name}") from error
         except (SafetensorError, OSError) as error:
             raise VoiceError(f"{name} is not a voice file, or damaged: {error}") from error
-        if speaker.shape != (256,) or mel.dim() != 2 or mel.shape[1] != MelConfig().n_mels:
+        if speaker.shape != (256,) or features.dim() != 2 or features.shape[1] != CHANNELS:
             raise VoiceError(f"{name} is damaged: unexpected shapes")
-        if not (torch.isfinite(speaker).all() and torch.isfinite(mel).all()):
+        if not (torch.isfinite(speaker).all() and torch.isfinite(features).all()):
             raise VoiceError(f"{name} is damaged: values that are not finite")
         stem = metadata.get("name") or Path(name).stem
-        return cls(speaker, mel, stem, json.loads(metadata.get("meta", "{}")))
+        return cls(speaker, features, stem, json.loads(metadata.get("meta", "{}")))
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:
     """Batch voices, padded to the longest prompt."""
-    mels = torch.nn.utils.rnn.pad_sequence([v.mel for v in voices], batch_first=True)
-    lengths = torch.tensor([len(v.mel) for v in voices])
-    return VoicePrompt(torch.stack([v.speaker for v in voices]), mels, lengths)
+    features = torch.nn.utils.rnn.pad_sequence([v.features for v in voices], batch_first=True)
+    lengths = torch.tensor([len(v.features) for v in voices])
+    return VoicePrompt(torch.stack([v.speaker for v in voices]), features, lengths)

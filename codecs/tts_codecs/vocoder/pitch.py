@@ -27,8 +27,12 @@ class PitchNet(nn.Module):
         self.register_buffer("centres", centres, persistent=False)
 
     def decode(self, logits: Tensor) -> Tensor:
-        """[B, T, bins + 1] logits to F0 in Hz [B, T], 0 where unvoiced."""
-        voiced, scores = logits[..., 0] > 0, logits[..., 1:]
+        """[B, T, bins + 1] logits to F0 in Hz [B, T] float64, 0 where unvoiced.
+
+        Phase is the sum of F0 over all samples so far, so float32 rounding, which differs with
+        the chunk size, would grow to audible size at high harmonics.
+        """
+        voiced, scores = logits[..., 0] > 0, logits[..., 1:].double()
         best = scores.argmax(-1, keepdim=True)
         index = torch.arange(scores.shape[-1], device=scores.device)
         # The expectation around the peak resolves pitch finer than one bin.
@@ -58,7 +62,7 @@ def pulse_train(
     Dirichlet kernel), so the cost does not depend on their number.
 
     Args:
-        f0: [B, T] Hz at frame ends, 0 = unvoiced.
+        f0: [B, T] Hz at frame ends, 0 = unvoiced; the result has its dtype.
         previous: [B] F0 at the end of the frame before.
         phase: [B] float64, cycles in 0..1, of the last sample.
         hop: samples per frame.

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.mel import MelConfig
+from tts_codecs.envelope import mel_envelope, pack_pitch
+from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.vocoder.layers import CausalStack
 from tts_codecs.vocoder.pitch import F0_MIN, PitchNet, pulse_train
 
@@ -26,6 +27,7 @@ class VocoderState:
     pitch: list[Tensor]
     trunk: list[Tensor]
     f0: Tensor  # [B] Hz at the end of the last frame
+    given: Tensor  # [B, look_ahead] given pitch that the delayed trunk has not reached yet
     phase: Tensor  # [B] cycles, float64
     excitation: Tensor  # [B, 2, n_fft - step] tail of pulses and noise
     overlap: Tensor  # [B, n_fft - step] sum of windows that later frames still add to
@@ -92,6 +94,7 @@ class SourceFilterVocoder(nn.Module):
             pitch=self.pitch.stack.initial(batch, like, self.silence),
             trunk=self.trunk.initial(batch, like, self.silence),
             f0=like.new_zeros(batch),
+            given=like.new_zeros(batch, self.look_ahead),
             phase=torch.zeros(batch, dtype=torch.float64, device=like.device),
             excitation=like.new_zeros(batch, 2, tail),
             overlap=like.new_zeros(batch, tail),
@@ -115,7 +118,7 @@ class SourceFilterVocoder(nn.Module):
         Args:
             mel: [B, t, n_mels].
             state: from `initial` or the chunk before.
-            f0: [B, t] overrides the pitch (Hz at frame ends, DELAYED by look_ahead frames).
+            f0: [B, t] overrides the pitch (Hz at frame ends).
             f0_scale: multiplies the predicted pitch.
 
         Returns:
@@ -124,12 +127,19 @@ class SourceFilterVocoder(nn.Module):
         batch, frames, _ = mel.shape
         hidden, pitch_state = self.pitch.stack(mel, state.pitch)
         logits = self.pitch.head(hidden)
+        given = state.given
         if f0 is None:
-            f0 = self.pitch.decode(logits.detach()) * f0_scale
-        f0 = f0.to(mel.dtype)
+            f0 = self.pitch.decode(logits.detach())
+        else:
+            # The trunk runs look_ahead frames late; so must the pitch.
+            f0 = torch.cat([given, f0], 1)
+            f0, given = f0[:, :frames], f0[:, frames:]
+        f0 = f0.to(mel.dtype) * f0_scale
         features = torch.stack([(f0.clamp_min(F0_MIN) / 200).log2(), (f0 > 0).to(mel.dtype)], -1)
         hidden, trunk_state = self.trunk(mel, state.trunk, self.pitch_in(features))
-        pulses, phase = pulse_train(f0, state.f0, state.phase, self.mel.hop, self.mel.sample_rate)
+        pulses, phase = pulse_train(
+            f0, state.f0 * f0_scale, state.phase, self.mel.hop, self.mel.sample_rate
+        )
         noise = self._noise(batch, state.position, pulses.shape[1])
         source = torch.cat([state.excitation, torch.stack([pulses, noise], 1)], dim=2)
         spectra = self._frames(source)  # [B, 2, t * upsample, bins]
@@ -152,7 +162,8 @@ class SourceFilterVocoder(nn.Module):
         new = VocoderState(
             pitch=pitch_state,
             trunk=trunk_state,
-            f0=f0[:, -1],
+            f0=f0[:, -1] / f0_scale,
+            given=given,
             phase=phase,
             excitation=source[:, :, source.shape[2] - tail :],
             overlap=overlap,
@@ -161,13 +172,31 @@ class SourceFilterVocoder(nn.Module):
         )
         return ready[:, drop:], new, logits
 
-    def flush(self, batch: int, state: VocoderState, f0_scale: float = 1.0) -> Tensor:
-        """The samples still owed at the end of a stream, [B, n]."""
+    def flush(
+        self, batch: int, state: VocoderState, f0_scale: float = 1.0, given: bool = False
+    ) -> Tensor:
+        """The samples still owed at the end of a stream, [B, n]; `given` if its pitch was."""
         frames = self.total_look_ahead
         mel = self.noise.new_full((batch, frames, self.mel.n_mels), self.silence)
-        wav, _, _ = self.chunk(mel, state, f0_scale=f0_scale)
+        f0 = mel.new_zeros(batch, frames) if given else None
+        wav, _, _ = self.chunk(mel, state, f0, f0_scale)
         owed = self.look_ahead * self.mel.hop + self.n_fft - self.step
         return wav[:, : owed - state.pending]
+
+    @torch.no_grad()
+    def analyse(self, wav: Tensor) -> tuple[Tensor, Tensor]:
+        """Source-filter features of a waveform [B, N], N a multiple of hop.
+
+        Returns:
+            features [B, T, n_mels + 2] (see tts_codecs.envelope), mel [B, T, n_mels].
+        """
+        mel = log_mel(wav, self.mel)
+        extra = self.look_ahead
+        padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
+        states = self.pitch.stack.initial(len(wav), mel, self.silence)
+        f0 = self.pitch.decode(self.pitch.head(self.pitch.stack(padded, states)[0][:, extra:]))
+        envelope = mel_envelope(wav, f0, self.mel)
+        return torch.cat([envelope, pack_pitch(f0)], -1), mel
 
     def forward(
         self, mel: Tensor, f0: Tensor | None = None, f0_scale: float = 1.0
@@ -180,7 +209,7 @@ class SourceFilterVocoder(nn.Module):
         extra = self.total_look_ahead
         padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
         if f0 is not None:
-            f0 = F.pad(f0, (self.look_ahead, extra - self.look_ahead))
+            f0 = F.pad(f0, (0, extra))
         state = self.initial(batch, mel)
         wav, state, logits = self.chunk(padded, state, f0, f0_scale)
         logits = logits[:, self.look_ahead : self.look_ahead + frames]

@@ -1,0 +1,83 @@
+"""Source-filter features: a mel envelope without harmonics, pitch and voicing.
+
+The harmonics of a voiced log-mel repeat at every multiple of a pitch that two numbers state better.
+Smoothing the power spectrum over one pitch period's width takes them out (as CheapTrick, Morise
+2015, does), which leaves generators and quantizers a smooth target; the vocoder's pulses put the
+harmonics back.
+"""
+
+import torch
+from torch import Tensor
+
+from tts_codecs.mel import MelConfig, basis, frame_signal
+
+#: channels after the mel bands: normalised log2 pitch, voicing (+1 voiced, -1 not)
+EXTRA = 2
+_CENTRE_HZ = 160.0
+_OCTAVES = 0.5
+_UNVOICED_WIDTH = 150.0
+
+
+def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Tensor:
+    """Normalised log-mel of the pitch-adaptively smoothed spectrum.
+
+    Args:
+        wav: [B, N] with N a multiple of hop; f0: [B, N / hop] Hz at frame ends, 0 = unvoiced.
+
+    Returns:
+        [B, T, n_mels], on the scale of `log_mel`.
+    """
+    config = config or MelConfig()
+    power = frame_signal(wav, config).abs().square()  # [B, T, bins]
+    before = torch.cat([f0[:, :1], f0[:, :-1]], 1)
+    centre = torch.where((before > 0) & (f0 > 0), (before + f0) / 2, torch.maximum(before, f0))
+    width = torch.where(centre > 0, centre, torch.full_like(centre, _UNVOICED_WIDTH))
+    # Integral of the spectrum by linear interpolation of its running sum, mirrored at both ends.
+    bins = power.shape[-1]
+    half = (width / 2 * config.n_fft / config.sample_rate).unsqueeze(-1)
+    pad = 32
+    mirrored = torch.cat(
+        [power[..., 1 : pad + 1].flip(-1), power, power[..., -pad - 1 : -1].flip(-1)], -1
+    )
+    total = torch.nn.functional.pad(mirrored.double().cumsum(-1), (1, 0))
+    index = torch.arange(bins, device=wav.device) + pad + 0.5
+
+    def integral(at: Tensor) -> Tensor:
+        low = at.floor().clamp(0, total.shape[-1] - 2)
+        part = (at - low).clamp(0, 1).double()
+        low = low.long()
+        return total.gather(-1, low) * (1 - part) + total.gather(-1, low + 1) * part
+
+    area = integral(index + half) - integral(index - half)
+    smooth = (area / (2 * half)).clamp_min(0).to(power.dtype)
+    bank, _ = basis(config, str(wav.device))
+    mel = smooth.sqrt() @ bank
+    return (mel.clamp_min(config.floor).log() - config.mean) / config.std
+
+
+def pack_pitch(f0: Tensor) -> Tensor:
+    """F0 [B, T] in Hz (0 = unvoiced) to [B, T, 2]: log pitch, bridged over unvoiced stretches,
+    and voicing."""
+    out = f0.new_zeros(*f0.shape, EXTRA)
+    voiced = f0 > 0
+    out[..., 1] = voiced.to(f0.dtype) * 2 - 1
+    height = ((f0.clamp_min(1.0) / _CENTRE_HZ).log2() / _OCTAVES) * voiced
+    index = torch.arange(f0.shape[1], device=f0.device).expand_as(f0)
+    # Nearest voiced frame on each side, then a straight line between the two.
+    left = torch.where(voiced, index, torch.full_like(index, -1)).cummax(1).values
+    far = f0.shape[1]
+    right = torch.where(voiced, index, torch.full_like(index, far)).flip(1).cummin(1).values.flip(1)
+    has_left, has_right = left >= 0, right < far
+    left_at, right_at = left.clamp_min(0), right.clamp_max(far - 1)
+    a, b = height.gather(1, left_at), height.gather(1, right_at)
+    part = (index - left).to(f0.dtype) / (right - left).clamp_min(1)
+    line = a + (b - a) * part
+    bridged = torch.where(has_left & has_right, line, torch.where(has_left, a, b))
+    out[..., 0] = torch.where(has_left | has_right, bridged, torch.zeros_like(bridged))
+    return out
+
+
+def unpack_pitch(extra: Tensor) -> Tensor:
+    """[B, T, 2] back to F0 [B, T] in Hz, 0 where unvoiced."""
+    f0 = _CENTRE_HZ * torch.exp2(extra[..., 0].clamp(-4, 4) * _OCTAVES)
+    return f0 * (extra[..., 1] > 0)
