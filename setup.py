@@ -21,6 +21,6 @@ setup(
     },
     package_data={
         "tts.configs": ["**/*.yaml"],
-        "tts.checkpoints": ["**/*.safetensors", "**/*.yaml", "**/*.json", "**/*.md"],
+        "tts.checkpoints": ["**/*.safetensors", "**/*.yaml", "**/*.json", "**/*.md", "**/LICENSE"],
     },
 )
