@@ -4,23 +4,21 @@
 `tts` in a wheel, where tts.resources finds them.
 """
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, find_packages, setup
+
+DATA = ("configs", "checkpoints")
 
 setup(
     packages=[
         *find_packages(".", include=["tts", "tts.*"]),
         *find_packages("codecs", include=["tts_codecs", "tts_codecs.*"]),
-        "tts.configs",
-        "tts.checkpoints",
+        *(f"tts.{folder}" for folder in DATA),
+        *(f"tts.{folder}.{sub}" for folder in DATA for sub in find_namespace_packages(folder)),
     ],
     package_dir={
         "tts": "tts",
         "tts_codecs": "codecs/tts_codecs",
-        "tts.configs": "configs",
-        "tts.checkpoints": "checkpoints",
+        **{f"tts.{folder}": folder for folder in DATA},
     },
-    package_data={
-        "tts.configs": ["**/*.yaml"],
-        "tts.checkpoints": ["**/*.safetensors", "**/*.yaml", "**/*.json", "**/*.md", "**/LICENSE"],
-    },
+    package_data={"": ["*.yaml", "*.safetensors", "*.json", "*.md", "LICENSE"]},
 )
