@@ -2,8 +2,8 @@
 
 Conditional flow matching (Lipman et al. 2023) from noise to features given content and voice, as in
 Matcha-TTS and F5-TTS, with two differences that pay at small scale: the network predicts the clean
-features as a correction to a regressed mean (velocity follows from it), and the voice prompt is a memory
-that is encoded once and attended to, not part of the sequence that is integrated.
+features as a correction to a regressed mean (velocity follows from it), and the voice prompt is a
+memory that is encoded once and attended to, not part of the sequence that is integrated.
 """
 
 from collections.abc import Sequence
@@ -122,7 +122,8 @@ class FlowGenerator(nn.Module):
         """Training losses.
 
         Args:
-            durations: [B, S] frames per token; features: [B, T, channels]; frames: [B] valid frames.
+            durations: [B, S] frames per token; features: [B, T, channels]; frames: [B]
+                valid frames.
 
         Returns:
             "mean" (L1 of the regressed features) and "flow" (weighted squared error).

@@ -20,7 +20,7 @@ from tts_codecs.spectral import SpectralAutoencoder
 
 
 class SpectralTask:
-    """L1 and squared error of the features, and a patch discriminator from `adversarial_from` on."""
+    """L1 and squared error of the features, a patch discriminator from `adversarial_from` on."""
 
     def __init__(
         self,

@@ -194,7 +194,8 @@ class SourceFilterVocoder(nn.Module):
         extra = self.look_ahead
         padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
         states = self.pitch.stack.initial(len(wav), mel, self.silence)
-        f0 = self.pitch.decode(self.pitch.head(self.pitch.stack(padded, states)[0][:, extra:]))
+        hidden, _ = self.pitch.stack(padded, states)
+        f0 = self.pitch.decode(self.pitch.head(hidden[:, extra:])).to(mel.dtype)
         envelope = mel_envelope(wav, f0, self.mel)
         return torch.cat([envelope, pack_pitch(f0)], -1), mel
 
