@@ -16,10 +16,9 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from tts.align.aligner import Aligner
     from tts.align.durations import DurationModel
-    from tts.audio.reference import Reference
     from tts.generators.flow import FlowGenerator
+    from tts.synthesizer import Synthesizer
     from tts.voice.speaker import SpeakerEncoder
-    from tts.voice.voice import Voice
     from tts_codecs.checkpoint import save_checkpoint
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -45,19 +44,19 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
         modules = {kind: cls(**arguments) for kind, (cls, arguments) in made.items()}
     for kind, module in modules.items():
         save_checkpoint(root / "checkpoints" / names.get(kind, kind), module, kind, made[kind][1])
-    encoder = modules["speaker"]
-    assert isinstance(encoder, SpeakerEncoder)
-    noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
-    voice = Voice.from_reference(Reference(noise, 16000, 2.0), encoder, "default")
-    voices = root / "checkpoints" / "voices"
-    voices.mkdir()
-    voice.save(voices / "default.safetensors")
     models = root / "configs" / "models"
     models.mkdir(parents=True)
     (models / "default.yaml").write_text(
         "name: default\nfamily: flow\ngenerator: flow\ndurations: durations\nvocoder: vocoder\n"
         "sampling: {steps: 2}\n"
     )
+    voices = root / "checkpoints" / "voices"
+    voices.mkdir()
+    noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TTS_HOME", str(root))
+        voice = Synthesizer.load("default", "cpu").voice(noise)
+    voice.save(voices / "default.safetensors")
     return root
 
 

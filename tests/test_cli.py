@@ -470,3 +470,37 @@ def test_eval_names_a_missing_case_list(tmp_path: Path, capfd: Captured) -> None
     one_line(capfd, "none.json")
     assert run(["eval", "cases", str(tmp_path / "none.tsv"), "-o", str(tmp_path / "c.json")]) == 1
     one_line(capfd, "none.tsv")
+
+
+def test_from_recordings_to_weights(
+    tiny_home: Path, tmp_path: Path, capfd: Captured, recording: Recording
+) -> None:
+    """prepare, train the aligner (which writes durations), resume, and align by hand."""
+    pytest.importorskip("pyworld")
+    pytest.importorskip("accelerate")
+    rows = ["path\tspeaker\ttext"]
+    for number in range(9):
+        recording(f"{number}.wav", seconds=2.0 + 0.1 * number)
+        rows.append(f"{number}.wav\tspeaker{number % 3}\tseven words are said")
+    (tmp_path / "broken.wav").write_text("not audio")
+    (tmp_path / "list.tsv").write_text("\n".join([*rows, "broken.wav\tx\thello"]) + "\n")
+    cache = tmp_path / "cache"
+    source = [str(tmp_path / "list.tsv"), "-o", str(cache)]
+    assert run(["data", "prepare", *source, "--workers", "1"]) == 0
+    err = capfd.readouterr().err
+    assert "9 utterances" in err and "3 speakers" in err and "broken.wav" in err
+
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        f"task: aligner\ndata: {cache}\nout: {tmp_path / 'run'}\n"
+        "options: {batch_size: 2, pool: 2}\ntrain: {steps: 1}\n"
+    )
+    assert run(["train", str(config), "-q"]) == 0
+    assert len(json.loads((cache / "durations.json").read_text())) == 9
+    (cache / "durations.json").unlink()
+    capfd.readouterr()
+    assert run(["train", str(config), "--set", "train.steps=2"]) == 0
+    assert "continuing" in capfd.readouterr().err
+    (cache / "durations.json").unlink()
+    assert run(["data", "align", str(cache), "--aligner", str(tmp_path / "run" / "export")]) == 0
+    assert (cache / "durations.json").is_file()

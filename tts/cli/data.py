@@ -1,6 +1,7 @@
 """`tts data`: from recordings to what training reads."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,11 @@ def prepare(
             bar.total = total
             bar.update(done - bar.n)
 
+        def report(line: str) -> None:
+            bar.write(line, file=sys.stderr)
+
         summary = prepare_corpus(
-            sources, out, layout, language, workers, bar.write if not quiet else say,  # type: ignore[arg-type]
+            sources, out, layout, language, workers, report,
             progress, source,
         )  # fmt: skip
     say(

@@ -57,12 +57,12 @@ def _voice() -> "Voice":
     import torch
 
     from tts.voice.store import stored_voices
-    from tts.voice.voice import Voice
+    from tts.voice.voice import CHANNELS, Voice
 
     for voice in stored_voices().values():
         return Voice.load(voice.path)
     speaker = torch.nn.functional.normalize(torch.ones(256), dim=0)
-    return Voice(speaker, torch.zeros(150, 80))
+    return Voice(speaker, torch.zeros(150, CHANNELS))
 
 
 def doctor(

@@ -51,6 +51,7 @@ def add(
     ref: Annotated[
         str, typer.Option(metavar="FILE|-", help="A clean recording of 3 to 10 s of one person.")
     ],
+    model: Annotated[str, typer.Option(help="The model to encode it for.")] = "default",
     force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
 ) -> None:
     """Encode a recording once and keep it as a voice for `--voice NAME`."""
@@ -63,14 +64,11 @@ def add(
     for line in reference.warnings:
         warn(line)
 
-    from typing import cast
+    from tts.synthesizer import Synthesizer
 
-    from tts.builder import load_module
-    from tts.voice.speaker import SpeakerEncoder
-    from tts.voice.voice import Voice
-
-    encoder = cast(SpeakerEncoder, load_module("speaker"))
-    Voice.from_reference(reference, encoder, name).save(path)
+    voice = Synthesizer.load(model, "cpu").voice(reference)
+    voice.name = name
+    voice.save(path)
     say(f"added {name}: {path}")
 
 
