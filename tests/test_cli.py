@@ -441,6 +441,8 @@ def test_models_and_doctor(tiny_home: Path, capfd: Captured) -> None:
         (["model.dmi=3"], ["'dmi'", "'dim'"]),
         (["task=flwo"], ["'flwo'", "'flow'"]),
         (["train.steps=many"], ["steps"]),
+        (["train.steps=0"], ["steps"]),
+        (["train.lr=.nan"], ["lr"]),
         (["nonsense"], ["key=value"]),
         (["data=nowhere"], ["nowhere"]),
     ],

@@ -3,8 +3,18 @@
 from tts_codecs.errors import CheckpointError, CodecError, TTSError
 
 __all__ = [
-    "AlignmentError", "AudioError", "CheckpointError", "CodecError", "ConfigError", "DataError",
-    "MissingDependencyError", "OutputError", "TTSError", "TextError", "UsageError", "VoiceError",
+    "AlignmentError",
+    "AudioError",
+    "CheckpointError",
+    "CodecError",
+    "ConfigError",
+    "DataError",
+    "MissingDependencyError",
+    "OutputError",
+    "TTSError",
+    "TextError",
+    "UsageError",
+    "VoiceError",
 ]
 
 

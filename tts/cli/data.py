@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -47,7 +47,7 @@ def prepare(
             bar.write(line, file=sys.stderr)
 
         summary = prepare_corpus(
-            sources, out, layout, language, workers, report,
+            sources, out, cast(Any, layout), language, workers, report,
             progress, source,
         )  # fmt: skip
     say(
@@ -71,8 +71,6 @@ def align(
 
 def write_durations(cache: str | Path, aligner: str | Path) -> None:
     """Align a cache with an aligner's checkpoint and keep the durations beside it."""
-    from typing import cast
-
     from tts.align.aligner import Aligner
     from tts.audio.files import atomic_output, write_all
     from tts.builder import load_module

@@ -149,11 +149,16 @@ def check_run(values: Any, source: str) -> RunConfig:
     # Only what is given is kept, so that a checkpoint's arguments say what was chosen.
     model = parse(_arguments(network), run.model, f"{source}: model")
     options = parse(_arguments(task, ("cache", "model")), run.options, f"{source}: options")
-    train = parse(_train_settings(), run.train, f"{source}: train")
+    train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
+    for name, least in (("steps", 1), ("log_every", 1), ("warmup", 0)):
+        if getattr(train, name) < least:
+            raise ConfigError(f"{source}: train: {name} must be at least {least}")
+    if not 0 < train.lr < 1 or not 0 <= train.ema < 1:
+        raise ConfigError(f"{source}: train: lr and ema must lie between 0 and 1")
     return RunConfig(
         run.task, Path(run.data), Path(run.out),
         model.model_dump(exclude_unset=True), options.model_dump(exclude_unset=True),
-        TrainConfig(**train.model_dump()),
+        train,
     )  # fmt: skip
 
 
