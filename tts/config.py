@@ -37,7 +37,7 @@ class ModelConfig(Strict):
     durations: str
     vocoder: str
     speaker: str = "speaker"
-    sampling: SamplingConfig = Field(default_factory=SamplingConfig)
+    sampling: SamplingConfig = SamplingConfig()
 
 
 M = TypeVar("M", bound=BaseModel)
