@@ -39,11 +39,11 @@ $(BIN)/python:
 # The stamps make a second run instant; they age when what is to be installed changes.
 $(VENV)/.runtime: pyproject.toml setup.py requirements.lock | $(BIN)/python
 	@echo "installing into $(VENV): about 5 GB with PyTorch, some minutes the first time"
-	$(INSTALL) -e .
+	@$(INSTALL) -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(INSTALL) -e '.[dev]'
+	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
 # Refresh the lock from the ranges, with the versions of PyTorch that the weights are tested with.
