@@ -41,6 +41,9 @@ def load_module(name: str | Path, device: str = "cpu") -> nn.Module:
     cls = MODULES.get(config["kind"])
     if cls is None:
         raise CheckpointError(f"{folder} holds an unknown kind of model, {config['kind']!r}")
-    module = cls(**config["arguments"])
+    try:
+        module = cls(**config["arguments"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{folder} has wrong arguments in its config: {error}") from error
     load_weights(folder, module)
     return module.to(device).eval().requires_grad_(False)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tts.align.aligner import Aligner, TokenBatch, collate_tokens, with_optional_pauses
 from tts.data.cache import Cache
+from tts.errors import DataError
 from tts.train.loop import Batch
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
@@ -51,7 +52,7 @@ class AlignerTask:
     def __init__(
         self, cache: Cache, model: dict[str, Any] | None = None, batch_size: int = 8, pool: int = 6
     ):
-        self.cache, self.batch_size, self.pool = cache, batch_size, pool
+        self.cache, self.batch_size = cache, batch_size
         self.arguments = dict(model or {})
         self.aligner = Aligner(**self.arguments)
         self.modules: dict[str, nn.Module] = {"aligner": self.aligner}
@@ -60,10 +61,14 @@ class AlignerTask:
         self.usable = np.array(
             [i for i, item in enumerate(cache.items) if 4 < len(item.phones) < cache.frames(i)]
         )
+        if not len(self.usable):
+            raise DataError(f"{cache.folder} has no utterance with more frames than phones")
+        self.pool = max(1, min(pool, len(self.usable) // batch_size))
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """One bucket of neighbours in length, so that little is padding."""
-        chosen = rng.choice(self.usable, self.batch_size * self.pool, replace=False)
+        count = min(self.batch_size * self.pool, len(self.usable))
+        chosen = rng.choice(self.usable, count, replace=False)
         drawn = sorted(chosen.tolist(), key=self.cache.frames)
         at = int(rng.integers(0, self.pool)) * self.batch_size
         return alignment_batch(self.cache, drawn[at : at + self.batch_size], self.mel)

@@ -6,6 +6,7 @@ just one that yields twice.
 """
 
 import math
+import pickle
 import random
 import signal
 import threading
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tts.errors import MissingDependencyError, TTSError
+from tts.errors import CheckpointError, MissingDependencyError, TTSError
 
 Batch = dict[str, Any]
 
@@ -138,7 +139,7 @@ class Trainer:
         self.plain = {n: self.accelerator.unwrap_model(m) for n, m in task.modules.items()}
         self.optimizers = {
             name: torch.optim.AdamW(
-                [p for part in parts for p in self.plain[part].parameters() if p.requires_grad],
+                [p for part in parts for p in self.plain[part].parameters()],
                 lr=config.lr,
                 betas=config.betas,
                 weight_decay=config.weight_decay,
@@ -183,11 +184,22 @@ class Trainer:
         if not self.state_path.exists():
             return
         # The file is this trainer's own; python_rng is a plain tuple, so no code is unpickled.
-        state = torch.load(self.state_path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(self.state_path, map_location="cpu", weights_only=True)
+        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+            raise CheckpointError(
+                f"{self.state_path} is damaged; remove it to start over"
+            ) from error
         self.step = state["step"]
         for name, module in self.plain.items():
             if name in state["modules"]:
-                module.load_state_dict(state["modules"][name])
+                try:
+                    module.load_state_dict(state["modules"][name])
+                except RuntimeError as error:
+                    raise CheckpointError(
+                        f"{self.state_path} was written by a model of another shape; train into "
+                        "another folder or remove it"
+                    ) from error
         for name, optimizer in self.optimizers.items():
             if name in state["optimizers"]:
                 optimizer.load_state_dict(state["optimizers"][name])
@@ -222,13 +234,25 @@ class Trainer:
         return norm
 
     def run(self, progress: Callable[[str], None] | None = None) -> None:
-        """Train up to `config.steps`; SIGTERM and Ctrl-C save before they stop."""
-        from tqdm import tqdm
+        """Train up to `config.steps`; SIGTERM and Ctrl-C save before they stop.
 
+        Raises:
+            TTSError: more than 20 steps in a row had a loss or gradient that is not finite.
+        """
         stop = threading.Event()
+        before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: stop.set())
+                before[number] = signal.signal(number, lambda *_: stop.set())
+        try:
+            self._run(stop, progress)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run(self, stop: threading.Event, progress: Callable[[str], None] | None) -> None:
+        from tqdm import tqdm
+
         device = self.accelerator.device
         saved = sampled = time.monotonic()
         workers = 8 if device.type == "cuda" else 1
@@ -242,13 +266,15 @@ class Trainer:
                 }
                 queue.append(pool.submit(self._draw, self.step + len(queue) + 1))
                 logs: dict[str, float] = {}
+                bad = False
                 for name, loss, values in self.task.losses(batch, self.step):
                     norm = self._update(name, loss)
                     logs.update(values)
                     logs[f"norm/{name}"] = math.nan if norm is None else norm
-                    self.bad_steps = 0 if norm is not None else self.bad_steps + 1
-                    if self.bad_steps > 20:
-                        raise TTSError(f"training diverged: 20 bad steps before {self.step}")
+                    bad = bad or norm is None
+                self.bad_steps = self.bad_steps + 1 if bad else 0
+                if self.bad_steps > 20:
+                    raise TTSError(f"training diverged: 20 bad steps before {self.step}")
                 self.ema.update(self.plain, self.step)
                 self.step += 1
                 bar.update()

@@ -26,7 +26,7 @@ class VocoderState:
 
     pitch: list[Tensor]
     trunk: list[Tensor]
-    f0: Tensor  # [B] Hz at the end of the last frame
+    f0: Tensor  # [B] Hz at the end of the last frame, float64
     given: Tensor  # [B, look_ahead] given pitch that the delayed trunk has not reached yet
     phase: Tensor  # [B] cycles, float64
     excitation: Tensor  # [B, 2, n_fft - step] tail of pulses and noise
@@ -93,8 +93,8 @@ class SourceFilterVocoder(nn.Module):
         return VocoderState(
             pitch=self.pitch.stack.initial(batch, like, self.silence),
             trunk=self.trunk.initial(batch, like, self.silence),
-            f0=like.new_zeros(batch),
-            given=like.new_zeros(batch, self.look_ahead),
+            f0=like.new_zeros(batch, dtype=torch.float64),
+            given=like.new_zeros(batch, self.look_ahead, dtype=torch.float64),
             phase=torch.zeros(batch, dtype=torch.float64, device=like.device),
             excitation=like.new_zeros(batch, 2, tail),
             overlap=like.new_zeros(batch, tail),
@@ -134,12 +134,14 @@ class SourceFilterVocoder(nn.Module):
             # The trunk runs look_ahead frames late; so must the pitch.
             f0 = torch.cat([given, f0], 1)
             f0, given = f0[:, :frames], f0[:, frames:]
-        f0 = f0.to(mel.dtype) * f0_scale
-        features = torch.stack([(f0.clamp_min(F0_MIN) / 200).log2(), (f0 > 0).to(mel.dtype)], -1)
+        f0 = f0.double() * f0_scale
+        pitch = (f0.clamp_min(F0_MIN) / 200).log2()
+        features = torch.stack([pitch, (f0 > 0).double()], -1).to(mel.dtype)
         hidden, trunk_state = self.trunk(mel, state.trunk, self.pitch_in(features))
         pulses, phase = pulse_train(
             f0, state.f0 * f0_scale, state.phase, self.mel.hop, self.mel.sample_rate
         )
+        pulses = pulses.to(mel.dtype)
         noise = self._noise(batch, state.position, pulses.shape[1])
         source = torch.cat([state.excitation, torch.stack([pulses, noise], 1)], dim=2)
         spectra = self._frames(source)  # [B, 2, t * upsample, bins]

@@ -1,0 +1,135 @@
+"""Weights on disk: exact round trips; anything missing or damaged is one clear error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from tts.builder import load_module
+from tts.voice.speaker import SpeakerEncoder
+from tts_codecs.checkpoint import CONFIG, WEIGHTS, load_weights, read_config, save_checkpoint
+from tts_codecs.errors import CheckpointError
+
+
+class Small(nn.Module):
+    def __init__(self, size: int = 5) -> None:
+        super().__init__()
+        self.layer = nn.Linear(size, 3)
+        self.register_buffer("steps", torch.arange(4))
+        self.register_buffer("derived", torch.ones(2), persistent=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_checkpoint(tmp_path / "m", Small(), "small", {"size": 5}, step=7, data="none")
+    return tmp_path / "m"
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    for half in (True, False):
+        module, other = Small(), Small()
+        save_checkpoint(tmp_path / "m", module, "small", {"size": 5}, half=half)
+        load_weights(tmp_path / "m", other)
+        weight = module.layer.weight
+        expected = weight.half().float() if half else weight
+        assert torch.equal(other.layer.weight, expected)
+        assert other.layer.weight.dtype == torch.float32
+        assert other.steps.tolist() == [0, 1, 2, 3] and other.steps.dtype == torch.int64
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [CONFIG, WEIGHTS]
+
+
+def test_config_is_kept(folder: Path) -> None:
+    config = read_config(folder, "small")
+    assert config["arguments"] == {"size": 5} and config["step"] == 7
+    with pytest.raises(CheckpointError, match="holds a small, not a large"):
+        read_config(folder, "large")
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "longer":
+        path.write_bytes(content + b"\0")
+    else:
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "truncated", "longer", "one bit"])
+def test_damaged_weights_are_refused(folder: Path, how: str) -> None:
+    damage(folder / WEIGHTS, how)
+    with pytest.raises(CheckpointError, match="missing|damaged") as caught:
+        load_weights(folder, Small())
+    assert WEIGHTS in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "kind: small", "[1, 2]", "a: [", "\x00", "kind: small\nsha256: 1"]
+)
+def test_damaged_configs_are_refused(folder: Path, content: str | None) -> None:
+    if content is None:
+        (folder / CONFIG).unlink()
+    else:
+        (folder / CONFIG).write_text(content)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(folder, Small())
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_do_not_fit(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match="does not fit"):
+        load_weights(folder, Small(6))
+
+
+def test_not_safetensors_even_with_a_right_checksum(folder: Path) -> None:
+    import hashlib
+
+    (folder / WEIGHTS).write_bytes(b"junk" * 10)
+    config = yaml.safe_load((folder / CONFIG).read_text())
+    config["sha256"] = hashlib.sha256(b"junk" * 10).hexdigest()
+    (folder / CONFIG).write_text(yaml.safe_dump(config))
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_weights(folder, Small())
+
+
+def test_a_failed_save_leaves_the_old_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (folder / WEIGHTS).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("tts_codecs.checkpoint.save_file", full)
+    with pytest.raises(OSError):
+        save_checkpoint(folder, Small(), "small", {})
+    assert (folder / WEIGHTS).read_bytes() == before
+    assert sorted(p.name for p in folder.iterdir()) == [CONFIG, WEIGHTS]
+    load_weights(folder, Small())
+
+
+def test_the_registry_refuses_what_it_cannot_build(tmp_path: Path) -> None:
+    encoder = SpeakerEncoder(hidden=4)
+    save_checkpoint(tmp_path, encoder, "speaker", {"hidden": 4})
+    assert not load_module(tmp_path).training
+    for kind, arguments, words in (
+        ("spoker", {"hidden": 4}, "unknown kind"),
+        ("speaker", {"hiden": 4}, "arguments"),
+        ("speaker", {"hidden": "four"}, "arguments"),
+        ("speaker", {"hidden": 5}, "does not fit"),
+        ("speaker", [4], "arguments"),
+        ("speaker", None, "arguments"),
+    ):
+        save_checkpoint(tmp_path, encoder, kind, arguments)  # type: ignore[arg-type]
+        with pytest.raises(CheckpointError, match=words) as caught:
+            load_module(tmp_path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        load_module(tmp_path / "nowhere")
