@@ -1,5 +1,6 @@
 """Tiny random models in a folder of their own, so that no test needs shipped weights."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+
+# As the command does: spinning threads starve each other on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
