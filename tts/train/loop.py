@@ -247,8 +247,8 @@ class Trainer:
         try:
             self._run(stop, progress)
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for which, handler in before.items():
+                signal.signal(which, handler)
 
     def _run(self, stop: threading.Event, progress: Callable[[str], None] | None) -> None:
         from tqdm import tqdm
