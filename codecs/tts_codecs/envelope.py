@@ -6,6 +6,10 @@ Smoothing the power spectrum over one pitch period's width takes them out (as Ch
 harmonics back.
 """
 
+import math
+from typing import TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,3 +85,11 @@ def unpack_pitch(extra: Tensor) -> Tensor:
     """[B, T, 2] back to F0 [B, T] in Hz, 0 where unvoiced."""
     f0 = _CENTRE_HZ * torch.exp2(extra[..., 0].clamp(-4, 4) * _OCTAVES)
     return f0 * (extra[..., 1] > 0)
+
+
+Array = TypeVar("Array", Tensor, np.ndarray)
+
+
+def shift_pitch(log_pitch: Array, factor: float) -> Array:
+    """The log-pitch channel with F0 multiplied by `factor`."""
+    return log_pitch + math.log2(factor) / _OCTAVES

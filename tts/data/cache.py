@@ -8,6 +8,7 @@ Folder layout (all little-endian):
     features.f16    [frames, 82] source-filter features (tts_codecs.envelope), made later, with a
                     trained vocoder's pitch network
     speaker.f32     [items, 256] speaker embedding of the whole utterance
+    speaker_warped.f32  [items, warps, 256] embeddings of frequency-warped copies (optional)
     cache.json      sample_rate, hop, source and attribution
 """
 
@@ -66,6 +67,7 @@ class Cache:
                 f"{folder} is damaged ({error}); run `tts data prepare` again"
             ) from error
         self._features: np.ndarray | None = None
+        self._warped: np.ndarray | None = None
         self._audio = self._array("audio.i16", "<i2", samples)
         self._f0 = self._array("f0.f32", "<f4", frames)
         table = self._array("speaker.f32", "<f4", SPEAKER_DIM * len(self.items))
@@ -113,6 +115,17 @@ class Cache:
         begin = self.items[index].offset // self.hop + start
         count = self.frames(index) - start if frames is None else frames
         return self._features[begin : begin + count].astype(np.float32)
+
+    def warped_speaker(self, index: int, warp: int) -> np.ndarray | None:
+        """Speaker embedding of an utterance warped by WARPS[warp] (tts.train.warp), float32 [256];
+        None when the corpus was prepared without."""
+        if self._warped is None:
+            path = self.folder / "speaker_warped.f32"
+            if not path.is_file():
+                return None
+            table = np.memmap(path, dtype="<f4", mode="r")
+            self._warped = table.reshape(len(self.items), -1, SPEAKER_DIM)
+        return np.array(self._warped[index, warp])
 
     def speaker(self, index: int) -> np.ndarray:
         """Speaker embedding of an utterance, float32 [256]."""

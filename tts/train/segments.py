@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from tts.align.aligner import collate_tokens, with_optional_pauses
 from tts.align.pauses import Aligned, canonical, is_pause
@@ -14,6 +13,7 @@ from tts.data.cache import Cache
 from tts.errors import DataError
 from tts.text.symbols import SIL
 from tts.train.loop import Batch
+from tts.train.warp import WARPS, warp_features
 
 _EDGE = 12  # frames of a pause kept at a segment's edge
 
@@ -68,6 +68,7 @@ class SegmentSampler:
 
     Args:
         max_frames: longest segment; prompt: range of prompt frames.
+        warped: share of segments turned into another voice (see tts.train.warp).
     """
 
     def __init__(
@@ -76,10 +77,12 @@ class SegmentSampler:
         max_frames: int = 160,
         min_frames: int = 50,
         prompt: tuple[int, int] = (75, 200),
+        warped: float = 0.6,
     ):
         self.cache, self.max_frames, self.min_frames, self.prompt = (
             cache, max_frames, min_frames, prompt,
         )  # fmt: skip
+        self.warped = warped
         self.utterances = load_utterances(cache)
         self.by_speaker: dict[str, list[int]] = {}
         for at, utterance in enumerate(self.utterances):
@@ -93,10 +96,6 @@ class SegmentSampler:
             dtype=float,
         )
         self.weights = weights / weights.sum()
-
-    def features_of(self, index: int, start: int, frames: int) -> Tensor:
-        """Features [frames, C] of a part of an utterance."""
-        return torch.from_numpy(self.cache.features(index, start, frames))
 
     def segment(
         self, utterance: Utterance, limit: int, rng: np.random.Generator
@@ -139,8 +138,9 @@ class SegmentSampler:
 
     def prompt_for(
         self, at: int, begin: int, stop: int, rng: np.random.Generator
-    ) -> tuple[Tensor, np.ndarray]:
-        """Prompt features from the same speaker outside of the segment, and a speaker embedding."""
+    ) -> tuple[np.ndarray, int]:
+        """Prompt features [P, C] of the same speaker from outside of the segment, and the utterance
+        whose speaker embedding goes with it."""
         wanted = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
         utterance = self.utterances[at]
         speaker = self.cache.items[utterance.index].speaker
@@ -152,15 +152,14 @@ class SegmentSampler:
             other = self.utterances[int(rng.choice([o for o in others if o != at]))]
             length = min(wanted, self.cache.frames(other.index))
             start = int(rng.integers(0, self.cache.frames(other.index) - length + 1))
-            return self.features_of(other.index, start, length), self.cache.speaker(other.index)
-        embedding = self.cache.speaker(utterance.index)
+            return self.cache.features(other.index, start, length), other.index
+        source = utterance.index
         if len(others) > 1 and rng.random() < 0.5:
-            pick = self.utterances[int(rng.choice(others))]
-            embedding = self.cache.speaker(pick.index)
+            source = self.utterances[int(rng.choice(others))].index
         length = max(1, min(wanted, room))
         low, high = (0, before - length) if before >= after else (stop, total - length)
         start = int(rng.integers(low, max(low, high) + 1))
-        return self.features_of(utterance.index, start, length), embedding
+        return self.cache.features(utterance.index, start, length), source
 
     def draw(self, rng: np.random.Generator, count: int) -> Batch:
         """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,
@@ -174,11 +173,21 @@ class SegmentSampler:
             total = self.cache.frames(utterance.index)
             if stop > total or stop - begin < 2:
                 raise DataError(f"{self.cache.items[utterance.index].id}: bad durations")
-            prompt, speaker = self.prompt_for(int(at), begin, stop, rng)
+            target = self.cache.features(utterance.index, begin, stop - begin)
+            prompt, source = self.prompt_for(int(at), begin, stop, rng)
+            speaker = None
+            if rng.random() < self.warped:
+                warp = int(rng.integers(len(WARPS)))
+                speaker = self.cache.warped_speaker(source, warp)
+            if speaker is None:
+                speaker = self.cache.speaker(source)
+            else:
+                target = warp_features(target, WARPS[warp])
+                prompt = warp_features(prompt, WARPS[warp])
             rows.append((tokens.ids, tokens.mods))
             durations.append(torch.tensor(tokens.durations))
-            features.append(self.features_of(utterance.index, begin, stop - begin))
-            prompts.append(prompt)
+            features.append(torch.from_numpy(target))
+            prompts.append(torch.from_numpy(prompt))
             speakers.append(torch.from_numpy(speaker))
         tokens_batch = collate_tokens(rows)
         pad = torch.nn.utils.rnn.pad_sequence
