@@ -478,7 +478,7 @@ def test_from_recordings_to_weights(
     tiny_home: Path, tmp_path: Path, capfd: Captured, recording: Recording
 ) -> None:
     """prepare, train the aligner (which writes durations), resume, and align by hand."""
-    pytest.importorskip("pyworld")
+    pytest.importorskip("parselmouth")
     pytest.importorskip("accelerate")
     rows = ["path\tspeaker\ttext"]
     for number in range(9):

@@ -277,6 +277,26 @@ def test_cache_round_trip(tmp_path: Path, encoder: SpeakerEncoder) -> None:
         assert np.dot(cache.speaker(index), expected) > 0.999
 
 
+def test_pitch_is_found_under_rumble() -> None:
+    t = np.arange(2 * RATE) / RATE
+    hertz = 140 + 30 * np.sin(2 * np.pi * t)
+    phase = 2 * np.pi * np.cumsum(hertz) / RATE
+    said = t > 0.5
+    tone = said * np.sum([np.sin(k * phase) / k for k in range(1, 15)], axis=0)
+    rng = np.random.default_rng(0)
+    rumble = said * np.sin(2 * np.pi * 23 * t)
+    hiss = 0.1 * rng.normal(size=len(t))
+    found = fundamental((0.1 * (tone + rumble + hiss)).astype(np.float32))
+    assert found.dtype == np.float32 and len(found) == 2 * RATE // HOP + 1
+    at = np.arange(len(found)) * HOP
+    voiced = found > 0
+    assert voiced[29:-3].all() and not voiced[:22].any()
+    # Each value belongs to its frame's boundary: half a frame off is 2 Hz here.
+    np.testing.assert_allclose(found[29:-3], hertz[at[29:-3]], atol=1.5)
+    assert len(fundamental(np.zeros(100, np.float32))) == 1
+    assert not fundamental(np.zeros(5 * HOP, np.float32)).any()
+
+
 def test_damaged_files_are_named_and_skipped(tmp_path: Path, encoder: SpeakerEncoder) -> None:
     good = entries_in(tmp_path, 1)
     bad = {

@@ -29,7 +29,11 @@ __all__ = ["Entry", "Summary", "fundamental", "prepare", "prepare_corpus"]
 HOP = 320
 SAMPLE_RATE = 16000
 MIN_SECONDS, MAX_SECONDS = 0.4, 60.0
+F0_MIN, F0_MAX = 60.0, 500.0
+_F0_STEP = 0.01  # seconds between Praat's estimates
 _PARTIAL = ".part"
+#: files of a cache that `tts data features`, `warps` and `align` add
+MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
 
 Phonemize = Callable[[str], tuple[list[int], list[int], list[int]]]
 # int16 samples, f0, speaker embedding
@@ -46,24 +50,36 @@ class Summary:
     skipped: list[str] = field(default_factory=list)
 
 
-def _pyworld() -> Any:
+def _praat() -> Any:
     try:
-        import pyworld
+        import parselmouth
     except ImportError as error:
-        raise MissingDependencyError("pitch needs pyworld: pip install 'tts[train]'") from error
-    return pyworld
+        raise MissingDependencyError(
+            "pitch needs praat-parselmouth: pip install 'tts[train]'"
+        ) from error
+    return parselmouth
 
 
 def fundamental(samples: np.ndarray, sample_rate: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
-    """F0 in Hz at frame boundaries 0, hop, 2 hop ... by DIO and StoneMask (Morise 2009), 0 where
-    unvoiced; float32 [N / hop + 1]."""
-    pyworld = _pyworld()
-    wave = samples.astype(np.float64)
-    period = 1000.0 * hop / sample_rate
-    f0, times = pyworld.dio(wave, sample_rate, 60.0, 500.0, frame_period=period)
-    f0 = pyworld.stonemask(wave, f0, times, sample_rate)
-    count = len(samples) // hop + 1
-    return np.pad(f0, (0, max(0, count - len(f0))))[:count].astype(np.float32)
+    """F0 in Hz at frame boundaries 0, hop, 2 hop ... by Praat's autocorrelation (Boersma 1993), 0
+    where unvoiced; float32 [N / hop + 1].
+
+    Of the common methods it is the one that low-frequency rumble, which whole speakers of a corpus
+    may have, does not make unvoiced.
+    """
+    praat = _praat()
+    found = np.zeros(len(samples) // hop + 1, dtype=np.float32)
+    if len(samples) < 3 * sample_rate / F0_MIN:  # three periods of the lowest pitch, says Praat
+        return found
+    pitch = praat.Sound(samples.astype(np.float64), sample_rate).to_pitch_ac(
+        time_step=_F0_STEP, pitch_floor=F0_MIN, pitch_ceiling=F0_MAX
+    )
+    hertz = pitch.selected_array["frequency"]
+    times = np.arange(len(found)) * hop / sample_rate
+    nearest = np.round((times - pitch.xs()[0]) / _F0_STEP).astype(int)
+    inside = (nearest >= 0) & (nearest < len(hertz))
+    found[inside] = hertz[nearest[inside]]
+    return found
 
 
 def _is_cut_wave(path: Path) -> bool:
@@ -178,7 +194,7 @@ def prepare(
 
     Args:
         entries: the manifest.
-        folder: where the cache goes; an older one is replaced, its durations.json removed.
+        folder: where the cache goes; an older one is replaced, what was made from it later removed.
         encoder: embeds each utterance.
         phonemize: text to (phone ids, modifier ids, first token of each word); TextError skips.
         workers: processes; default all cores, 1 works in this process.
@@ -189,9 +205,9 @@ def prepare(
     Raises:
         DataError: nothing usable.
         OutputError: the folder cannot be written or the disk is full.
-        MissingDependencyError: pyworld is not installed.
+        MissingDependencyError: praat-parselmouth is not installed.
     """
-    _pyworld()
+    _praat()
     folder = Path(folder)
     part = folder / _PARTIAL
     summary = Summary(0, 0.0, 0)
@@ -238,7 +254,7 @@ def prepare(
         if not summary.utterances:
             why = f" ({summary.skipped[0]})" if summary.skipped else ""
             raise DataError(f"none of {len(entries)} utterances could be used{why}")
-        for name in ("cache.json", "durations.json"):
+        for name in ("cache.json", *MADE_LATER):
             (folder / name).unlink(missing_ok=True)
         for name in ("items.jsonl", *ARRAYS):
             os.replace(part / name, folder / name)
