@@ -33,7 +33,9 @@ def _centres(config: MelConfig) -> np.ndarray:
     return np.where(marks < 15, marks * 200 / 3, above)
 
 
-def warp_features(features: np.ndarray, factor: float, config: MelConfig | None = None) -> np.ndarray:
+def warp_features(
+    features: np.ndarray, factor: float, config: MelConfig | None = None
+) -> np.ndarray:
     """[T, n_mels + 2] features with every frequency multiplied by `factor`."""
     config = config or MelConfig()
     centres = _centres(config)
