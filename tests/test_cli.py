@@ -477,7 +477,8 @@ def test_eval_names_a_missing_case_list(tmp_path: Path, capfd: Captured) -> None
 def test_from_recordings_to_weights(
     tiny_home: Path, tmp_path: Path, capfd: Captured, recording: Recording
 ) -> None:
-    """prepare, train the aligner (which writes durations), resume, and align by hand."""
+    """prepare, features and warps, train the aligner (which writes durations), resume, and align
+    by hand."""
     pytest.importorskip("parselmouth")
     pytest.importorskip("accelerate")
     rows = ["path\tspeaker\ttext"]
@@ -491,6 +492,24 @@ def test_from_recordings_to_weights(
     assert run(["data", "prepare", *source, "--workers", "1"]) == 0
     err = capfd.readouterr().err
     assert "9 utterances" in err and "3 speakers" in err and "broken.wav" in err
+
+    from tts.data.cache import Cache
+    from tts.train.warp import WARPS
+
+    assert run(["data", "features", str(cache), "--vocoder", "speaker"]) == 2
+    one_line(capfd, "speaker", "not a vocoder")
+    assert not (cache / "features.f16").exists()
+    assert run(["data", "features", str(cache), "-q"]) == 0
+    assert run(["data", "warps", str(cache), "-q"]) == 0
+    corpus = Cache(cache)
+    found = corpus.features(8)
+    assert found.shape == (corpus.frames(8), 82) and np.isfinite(found).all() and found.std() > 0.1
+    rows = [corpus.warped_speaker(8, n) for n in range(len(WARPS))]
+    assert all(
+        row is not None and np.linalg.norm(row) == pytest.approx(1, abs=1e-3) for row in rows
+    )
+    assert not np.allclose(rows[0], rows[-1]), "warping changes the voice"
+    capfd.readouterr()
 
     config = tmp_path / "run.yaml"
     config.write_text(

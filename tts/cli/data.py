@@ -2,12 +2,15 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from tts.cli.common import say, set_threads
+from tts.errors import UsageError
 
 app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None)
 
@@ -15,6 +18,23 @@ app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None
 @app.callback()
 def data() -> None:
     """Prepare and align training data."""
+
+
+@contextmanager
+def _bar(name: str, quiet: bool) -> Iterator[tuple[Callable[[int, int], None], Callable[..., Any]]]:
+    """A progress bar as (progress(done, total), write(line)); none where nobody watches."""
+    from tqdm import tqdm
+
+    with tqdm(desc=name, unit="file", disable=quiet or None, mininterval=1) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        def report(line: str) -> None:
+            bar.write(line, file=sys.stderr)
+
+        yield progress, report
 
 
 @app.command()
@@ -33,19 +53,9 @@ def prepare(
 
     Damaged or empty files are named and left out.
     """
-    from tqdm import tqdm
-
     from tts.data.prepare import prepare_corpus
 
-    with tqdm(desc="prepare", unit="file", disable=quiet or None, mininterval=1) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        def report(line: str) -> None:
-            bar.write(line, file=sys.stderr)
-
+    with _bar("prepare", quiet) as (progress, report):
         summary = prepare_corpus(
             sources, out, cast(Any, layout), language, workers, report,
             progress, source,
@@ -67,6 +77,53 @@ def align(
     """Write durations.json into a cache, which training of durations and generators reads."""
     set_threads(threads)
     write_durations(cache, aligner)
+
+
+@app.command()
+def features(
+    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    vocoder: Annotated[
+        str, typer.Option(help="Checkpoint folder, such as runs/vocoder/export, or its name.")
+    ] = "vocoder",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Write features.f16 into a cache, which training of all but vocoder and aligner reads.
+
+    The vocoder's pitch network makes them, so it must not be trained any further.
+    """
+    set_threads(threads)
+    from tts.builder import load_module
+    from tts.data.cache import Cache
+    from tts.data.features import write_features
+    from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+    corpus = Cache(cache)
+    module = load_module(vocoder)
+    if not isinstance(module, SourceFilterVocoder):
+        raise UsageError(f"{vocoder} is not a vocoder")
+    with _bar("features", quiet) as (progress, _):
+        write_features(corpus, module, progress)
+    say(f"{corpus.folder / 'features.f16'}: {len(corpus)} utterances")
+
+
+@app.command()
+def warps(
+    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Write speaker_warped.f32 into a cache: generators then also learn warped voices."""
+    set_threads(threads)
+    from tts.builder import load_module
+    from tts.data.cache import Cache
+    from tts.data.features import write_warped_speakers
+    from tts.voice.speaker import SpeakerEncoder
+
+    corpus = Cache(cache)
+    with _bar("warps", quiet) as (progress, _):
+        write_warped_speakers(corpus, cast(SpeakerEncoder, load_module("speaker")), progress)
+    say(f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances")
 
 
 def write_durations(cache: str | Path, aligner: str | Path) -> None:

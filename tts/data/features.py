@@ -1,0 +1,67 @@
+"""What a cache gains once models are there: source-filter features and warped speakers."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from tts.audio.files import atomic_output, write_all
+from tts.data.cache import CHANNELS, Cache
+from tts.errors import DataError
+from tts.train.warp import WARPS, warp_samples
+from tts.voice.speaker import SpeakerEncoder
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+WARPED_SECONDS = 5.0  # enough for the embedding; whole utterances would take hours
+
+Progress = Callable[[int, int], None]
+
+
+def write_features(
+    cache: Cache, vocoder: SourceFilterVocoder, progress: Progress = lambda done, total: None
+) -> None:
+    """Write features.f16 of a cache, [frames, 82] (see tts_codecs.envelope), atomically.
+
+    Args:
+        vocoder: its pitch network says where to smooth; training of it must be over, as generators
+            learn what it finds.
+        progress: called with (utterances done, all).
+
+    Raises:
+        DataError: the vocoder has another frame rate or number of bands.
+        OutputError: the file cannot be written.
+    """
+    mel = vocoder.mel
+    if (mel.sample_rate, mel.hop, mel.n_mels + 2) != (cache.sample_rate, cache.hop, CHANNELS):
+        raise DataError(
+            f"{cache.folder} has {cache.sample_rate} Hz, {cache.hop} samples a frame and "
+            f"{CHANNELS} channels; the vocoder {mel.sample_rate}, {mel.hop} and {mel.n_mels + 2}"
+        )
+    device = vocoder.window.device
+    with atomic_output(cache.folder / "features.f16") as file:
+        for index in range(len(cache)):
+            wav = torch.from_numpy(cache.audio(index))[None].to(device)
+            features, _ = vocoder.analyse(wav)
+            write_all(file, features[0].cpu().numpy().astype("<f2"))
+            progress(index + 1, len(cache))
+
+
+def write_warped_speakers(
+    cache: Cache, encoder: SpeakerEncoder, progress: Progress = lambda done, total: None
+) -> None:
+    """Write speaker_warped.f32 of a cache, [items, len(WARPS), 256] embeddings of
+    frequency-warped copies (see tts.train.warp), atomically.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    most = round(WARPED_SECONDS * cache.sample_rate / cache.hop)
+    with atomic_output(cache.folder / "speaker_warped.f32") as file:
+        for index in range(len(cache)):
+            samples = cache.audio(index, 0, min(most, cache.frames(index)))
+            rows = [
+                encoder.embed(torch.from_numpy(warp_samples(samples, warp, cache.sample_rate)))
+                for warp in WARPS
+            ]
+            write_all(file, np.stack([row.cpu().numpy() for row in rows]).astype("<f4"))
+            progress(index + 1, len(cache))
