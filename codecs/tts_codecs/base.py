@@ -203,6 +203,21 @@ def check_units(units: Units | Tensor, info: CodecInfo, what: str = "units") -> 
     return check_latents(data, info.dim, what)
 
 
+def check_batch(batch: int) -> int:
+    """Return `batch` if a stream can have so many rows, else CodecError."""
+    if batch < 1:
+        raise CodecError(f"init_state: batch must be at least 1, got {batch}")
+    return batch
+
+
+def check_stream(units: Tensor, batch: int, finished: bool) -> None:
+    """CodecError if a stream of `batch` rows has ended or the units have another number."""
+    if finished:
+        raise CodecError("decode_chunk: this stream has ended; start one with init_state")
+    if units.shape[0] != batch:
+        raise CodecError(f"decode_chunk: the stream has {batch} rows, the units {units.shape[0]}")
+
+
 def frames_for(samples: int, hop: int) -> int:
     """Units that ``samples`` samples make: ``ceil(samples / hop)``."""
     return -(-samples // hop)

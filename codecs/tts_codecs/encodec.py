@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tts_codecs.base import Codec, CodecInfo, Units, check_codes, check_units, check_wav
+from tts_codecs.base import (
+    Codec,
+    CodecInfo,
+    Units,
+    check_batch,
+    check_codes,
+    check_stream,
+    check_units,
+    check_wav,
+)
 from tts_codecs.download import check_sha256, fetch
 from tts_codecs.errors import CheckpointError, CodecError
 from tts_codecs.seanet import LayerState, SEANetStream
@@ -167,22 +176,15 @@ class EncodecCodec(Codec):
 
     def init_state(self, batch: int) -> EncodecState:
         """State of a new stream; CodecError if ``batch`` is below 1."""
-        if batch < 1:
-            raise CodecError(f"init_state: batch must be at least 1, got {batch}")
         like = torch.zeros((), device=self.device)
-        return EncodecState(self._stream.init(batch, like), batch)
+        return EncodecState(self._stream.init(check_batch(batch), like), batch)
 
     @torch.no_grad()
     def decode_chunk(
         self, units: Tensor, state: EncodecState, last: bool = False
     ) -> tuple[Tensor, EncodecState]:
         codes = check_codes(units, self.info.sizes).to(self.device)
-        if state.finished:
-            raise CodecError("decode_chunk: this stream has ended; start one with init_state")
-        if codes.shape[0] != state.batch:
-            raise CodecError(
-                f"decode_chunk: the stream has {state.batch} rows, the units {codes.shape[0]}"
-            )
+        check_stream(codes, state.batch, state.finished)
         latents = self.model.quantizer.decode(codes.permute(2, 0, 1))
         wav, layers = self._stream.step(latents, state.layers, last)
         return wav, EncodecState(layers, state.batch, last)

@@ -82,7 +82,8 @@ def pack_pitch(f0: Tensor) -> Tensor:
 
 
 def unpack_pitch(extra: Tensor) -> Tensor:
-    """[B, T, 2] back to F0 [B, T] in Hz, 0 where unvoiced."""
+    """[B, T, 2] back to F0 [B, T] in Hz, float64, 0 where unvoiced."""
+    extra = extra.double()  # phase sums it up: see PitchNet.forward
     f0 = _CENTRE_HZ * torch.exp2(extra[..., 0].clamp(-4, 4) * _OCTAVES)
     return f0 * (extra[..., 1] > 0)
 

@@ -7,18 +7,27 @@ features (tts_codecs.envelope): harmonics cost bits, their pitch does not. 25 un
 them in any order or in parallel.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
-from tts_codecs.base import Codec, CodecInfo, Units, check_units, check_wav
+from tts_codecs.base import (
+    Codec,
+    CodecInfo,
+    Units,
+    check_batch,
+    check_stream,
+    check_units,
+    check_wav,
+)
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.mel import MelConfig
 from tts_codecs.quantizers.fsq import GroupedFSQ
-from tts_codecs.vocoder.layers import CausalStack
+from tts_codecs.vocoder.layers import CausalStack, in_double
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 
@@ -28,7 +37,9 @@ class SpectralState:
 
     stack: list[Tensor]
     vocoder: VocoderState
-    owed: int  # leading units of the decoder's output that belong to its look-ahead
+    owed: int  # leading frames of the decoder's output that belong to its look-ahead
+    batch: int
+    finished: bool = False
 
 
 class SpectralAutoencoder(nn.Module):
@@ -62,7 +73,11 @@ class SpectralAutoencoder(nn.Module):
         short = -features.shape[1] % self.patch
         if short:
             features = torch.cat([features, features[:, -1:].expand(-1, short, -1)], 1)
-        return features.unflatten(1, (-1, self.patch)).flatten(2)
+        return rearrange(features, "b (u p) c -> b u (p c)", p=self.patch)
+
+    def unfold(self, frames: Tensor) -> Tensor:
+        """[B, U, patch * channels] to [B, U * patch, channels]."""
+        return rearrange(frames, "b u (p c) -> b (u p) c", p=self.patch)
 
     def latents(self, features: Tensor) -> Tensor:
         """[B, T, channels] to unquantised [B, U, D]."""
@@ -75,11 +90,7 @@ class SpectralAutoencoder(nn.Module):
         values = F.pad(values, (0, 0, 0, self.look_ahead))
         state = self.decoder.initial(len(values), values, 0.0)
         hidden, _ = self.decoder(values, state)
-        return self.unfold(hidden[:, self.look_ahead :])
-
-    def unfold(self, hidden: Tensor) -> Tensor:
-        """Decoder states [B, U, dim] to frames."""
-        return self.to_features(hidden).unflatten(-1, (self.patch, self.channels)).flatten(1, 2)
+        return self.unfold(self.to_features(hidden[:, self.look_ahead :]))
 
     def encode(self, features: Tensor) -> Tensor:
         """[B, T, channels] to codes [B, U, groups] int64."""
@@ -87,7 +98,20 @@ class SpectralAutoencoder(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes [B, U, groups] to features [B, U * patch, channels]."""
-        return self.reconstruct(self.quantizer.decode(codes))
+        values = F.pad(self.quantizer.decode(codes), (0, 0, 0, self.look_ahead))
+        state = self.decoder.initial(len(values), values, 0.0)
+        features, _ = self.decode_values(values, state)
+        return features[:, self.look_ahead * self.patch :]
+
+    def decode_values(self, values: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Advance a stream: quantised values [B, u, D] to features [B, u * patch, channels] of the
+        units `look_ahead` earlier.
+
+        Computed in float64: whether a frame is voiced must not depend on how a stream is cut, nor
+        may the pitch, which the phase sums up.
+        """
+        hidden, states = in_double(self.decoder, values, states)
+        return self.unfold(in_double(self.to_features, hidden)).to(values.dtype), states
 
     def forward(self, features: Tensor) -> Tensor:
         """Training pass: reconstruction through the (noisy) quantizer."""
@@ -123,18 +147,20 @@ class SpectralCodec(Codec):
             licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
         )
 
+    @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
         """See Codec."""
-        wav = check_wav(wav)
         hop = self.info.hop
-        wav = F.pad(wav[:, 0], (0, -wav.shape[2] % hop))
+        wav = check_wav(wav)
+        wav = F.pad(wav[:, 0].to(self.device), (0, -wav.shape[2] % hop))
         features, _ = self.vocoder.analyse(wav)
         codes = self.autoencoder.encode(features)
         return Units(codes, None, self.info.frame_rate)
 
+    @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
         """See Codec."""
-        codes = check_units(units, self.info)
+        codes = check_units(units, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
         features = self.autoencoder.decode(codes)
@@ -145,28 +171,32 @@ class SpectralCodec(Codec):
         """See Codec."""
         like = self.vocoder.window
         return SpectralState(
-            self.autoencoder.decoder.initial(batch, like, 0.0),
+            self.autoencoder.decoder.initial(check_batch(batch), like, 0.0),
             self.vocoder.initial(batch, like),
-            self.autoencoder.look_ahead,
+            self.autoencoder.look_ahead * self.autoencoder.patch,
+            batch,
         )
 
+    @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """See Codec."""
         assert isinstance(state, SpectralState)
-        values = self.autoencoder.quantizer.decode(check_units(units, self.info))
+        codes = check_units(units, self.info).to(self.device)
+        check_stream(codes, state.batch, state.finished)
+        values = self.autoencoder.quantizer.decode(codes)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
-        batch = len(values)
-        wav = values.new_zeros(batch, 0)
+        wav = values.new_zeros(state.batch, 0)
+        stack, vocoder, owed = state.stack, state.vocoder, state.owed
         if values.shape[1]:
-            hidden, stack = self.autoencoder.decoder(values, state.stack)
-            drop = min(state.owed, hidden.shape[1])
-            state = replace(state, stack=stack, owed=state.owed - drop)
-            features = self.autoencoder.unfold(hidden[:, drop:])
-            if features.shape[1]:
-                f0 = unpack_pitch(features[..., -EXTRA:])
-                wav, vocoder, _ = self.vocoder.chunk(features[..., :-EXTRA], state.vocoder, f0)
-                state = replace(state, vocoder=vocoder)
-        if last and state.vocoder.position:
-            wav = torch.cat([wav, self.vocoder.flush(batch, state.vocoder, given=True)], 1)
-        return wav.unsqueeze(1), state
+            features, stack = self.autoencoder.decode_values(values, stack)
+            drop = min(owed, features.shape[1])
+            owed -= drop
+            features = features[:, drop:]
+            f0 = unpack_pitch(features[..., -EXTRA:])
+            wav, vocoder, _ = self.vocoder.chunk(features[..., :-EXTRA], vocoder, f0)
+        if last:
+            rest = self.vocoder.flush(state.batch, vocoder, given=True)
+            wav = torch.cat([wav, rest], 1)
+        new = SpectralState(stack, vocoder, owed, state.batch, last)
+        return wav.unsqueeze(1), new

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.vocoder.layers import CausalStack
+from tts_codecs.vocoder.layers import CausalStack, in_double
 
 F0_MIN, F0_MAX = 50.0, 600.0
 
@@ -26,12 +26,20 @@ class PitchNet(nn.Module):
         centres = torch.linspace(math.log2(F0_MIN), math.log2(F0_MAX), bins)
         self.register_buffer("centres", centres, persistent=False)
 
-    def decode(self, logits: Tensor) -> Tensor:
-        """[B, T, bins + 1] logits to F0 in Hz [B, T] float64, 0 where unvoiced.
+    def forward(self, mel: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """[B, T, n_mels] to logits [B, T, bins + 1] of the frames `look_ahead` earlier.
 
-        Phase is the sum of F0 over all samples so far, so float32 rounding, which differs with
-        the chunk size, would grow to audible size at high harmonics.
+        In float64 unless it trains: which bin is best and whether a frame is voiced must not depend
+        on how a stream is cut, nor may the pitch, which the phase sums up.
         """
+        if self.training:
+            hidden, states = self.stack(mel, [state.to(mel.dtype) for state in states])
+            return self.head(hidden), states
+        hidden, states = in_double(self.stack, mel, states)
+        return in_double(self.head, hidden), states
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """[B, T, bins + 1] logits to F0 in Hz [B, T] float64, 0 where unvoiced."""
         voiced, scores = logits[..., 0] > 0, logits[..., 1:].double()
         best = scores.argmax(-1, keepdim=True)
         index = torch.arange(scores.shape[-1], device=scores.device)

@@ -26,7 +26,7 @@ class VocoderState:
 
     pitch: list[Tensor]
     trunk: list[Tensor]
-    f0: Tensor  # [B] Hz at the end of the last frame, float64
+    f0: Tensor  # [B] Hz at the end of the last frame, not scaled, float64
     given: Tensor  # [B, look_ahead] given pitch that the delayed trunk has not reached yet
     phase: Tensor  # [B] cycles, float64
     excitation: Tensor  # [B, 2, n_fft - step] tail of pulses and noise
@@ -116,25 +116,29 @@ class SourceFilterVocoder(nn.Module):
         """Advance the stream by some frames.
 
         Args:
-            mel: [B, t, n_mels].
+            mel: [B, t, n_mels]; t may be 0.
             state: from `initial` or the chunk before.
-            f0: [B, t] overrides the pitch (Hz at frame ends).
-            f0_scale: multiplies the predicted pitch.
+            f0: [B, t] overrides the pitch (Hz at frame ends); a stream gets it always or never.
+            f0_scale: multiplies the pitch.
 
         Returns:
-            waveform [B, n], state, pitch logits [B, t, bins + 1].
+            waveform [B, n], state, pitch logits [B, t, bins + 1] (t = 0 where a given pitch leaves
+            them unused, which is outside of training).
         """
         batch, frames, _ = mel.shape
-        hidden, pitch_state = self.pitch.stack(mel, state.pitch)
-        logits = self.pitch.head(hidden)
-        given = state.given
+        logits = mel.new_zeros(batch, 0, self.pitch.head.out_features)
+        if frames == 0:
+            return mel.new_zeros(batch, 0), state, logits
+        given, pitch_state = state.given, state.pitch
+        if f0 is None or self.training:
+            logits, pitch_state = self.pitch(mel, state.pitch)
         if f0 is None:
-            f0 = self.pitch.decode(logits.detach())
+            plain = self.pitch.decode(logits.detach())
         else:
             # The trunk runs look_ahead frames late; so must the pitch.
-            f0 = torch.cat([given, f0], 1)
-            f0, given = f0[:, :frames], f0[:, frames:]
-        f0 = f0.double() * f0_scale
+            late = torch.cat([given, f0], 1).double()
+            plain, given = late[:, :frames], late[:, frames:]
+        f0 = plain * f0_scale
         pitch = (f0.clamp_min(F0_MIN) / 200).log2()
         features = torch.stack([pitch, (f0 > 0).double()], -1).to(mel.dtype)
         hidden, trunk_state = self.trunk(mel, state.trunk, self.pitch_in(features))
@@ -164,7 +168,7 @@ class SourceFilterVocoder(nn.Module):
         new = VocoderState(
             pitch=pitch_state,
             trunk=trunk_state,
-            f0=f0[:, -1] / f0_scale,
+            f0=plain[:, -1],
             given=given,
             phase=phase,
             excitation=source[:, :, source.shape[2] - tail :],
@@ -196,15 +200,15 @@ class SourceFilterVocoder(nn.Module):
         extra = self.look_ahead
         padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
         states = self.pitch.stack.initial(len(wav), mel, self.silence)
-        hidden, _ = self.pitch.stack(padded, states)
-        f0 = self.pitch.decode(self.pitch.head(hidden[:, extra:])).to(mel.dtype)
+        logits, _ = self.pitch(padded, states)
+        f0 = self.pitch.decode(logits[:, extra:]).to(mel.dtype)
         envelope = mel_envelope(wav, f0, self.mel)
         return torch.cat([envelope, pack_pitch(f0)], -1), mel
 
     def forward(
         self, mel: Tensor, f0: Tensor | None = None, f0_scale: float = 1.0
     ) -> tuple[Tensor, Tensor]:
-        """Offline: [B, T, n_mels] to (waveform [B, T * hop], pitch logits [B, T, bins + 1]).
+        """Offline: [B, T, n_mels] to (waveform [B, T * hop], pitch logits as `chunk` gives them).
 
         `f0` [B, T], Hz at frame ends, replaces the predicted pitch (training, pitch control).
         """

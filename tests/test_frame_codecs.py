@@ -1,0 +1,94 @@
+"""The mel, feature and spectral codecs keep the codec contract, at every size of the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from test_codec_contract import (
+    TOLERANCE,
+    check_codec_contract,
+    chunkings,
+    decode_in_chunks,
+    test_wav,
+)
+from test_vocoder import tiny_vocoder
+
+from tts_codecs.base import Codec
+from tts_codecs.errors import CodecError
+from tts_codecs.mel_codec import FeatureCodec, MelCodec
+from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+
+def tiny_spectral(seed: int = 0, patch: int = 2, look_ahead: int = 1) -> SpectralCodec:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = SpectralAutoencoder(82, patch, 16, 1, look_ahead, (5, 4), 3)
+        with torch.no_grad():
+            made.to_features.weight.mul_(3.0)
+    return SpectralCodec(made, tiny_vocoder(seed)).eval().requires_grad_(False)
+
+
+def full_size(kind: str) -> Codec:
+    """Untrained networks of the shipped size: their pitch is as ragged as can be."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        vocoder = SourceFilterVocoder()
+        with torch.no_grad():
+            # Bias of a spectrum that is loud at all harmonics, where phase errors show most.
+            vocoder.head.bias.view(2, 3, -1)[:, 0] += 1.5
+        codecs: dict[str, Callable[[], Codec]] = {
+            "mel": lambda: MelCodec(vocoder),
+            "features": lambda: FeatureCodec(vocoder),
+            "spectral": lambda: SpectralCodec(SpectralAutoencoder(), vocoder),
+        }
+        return codecs[kind]().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("kind", [MelCodec, FeatureCodec])
+def test_frame_codecs_keep_the_contract(kind: type[MelCodec | FeatureCodec], seed: int) -> None:
+    check_codec_contract(kind(tiny_vocoder(seed)), 0.55)
+
+
+@pytest.mark.parametrize(("patch", "look_ahead"), [(2, 1), (1, 0), (3, 2)])
+def test_the_spectral_codec_keeps_the_contract(patch: int, look_ahead: int) -> None:
+    check_codec_contract(tiny_spectral(0, patch, look_ahead), 0.7)
+
+
+@pytest.mark.parametrize("kind", ["mel", "features", "spectral"])
+def test_full_size_networks_stream_as_offline(kind: str) -> None:
+    codec = full_size(kind)
+    units = codec.encode(test_wav(1, 32000, 16000)).data
+    offline = codec.decode(units)
+    assert offline.std() > 0.01
+    for sizes in chunkings(units.shape[1])[:1] + chunkings(units.shape[1])[4:7]:
+        streamed = torch.cat(decode_in_chunks(codec, units, sizes), 2)
+        assert (streamed - offline).abs().max() <= TOLERANCE, sizes[:5]
+
+
+def test_units_are_what_they_are_said_to_be() -> None:
+    vocoder = tiny_vocoder()
+    mel, features = MelCodec(vocoder), FeatureCodec(vocoder)
+    wav = test_wav(1, 16000, 16000)
+    assert mel.info.name == "mel" and features.info.name == "features"
+    assert (mel.info.dim, features.info.dim) == (80, 82)
+    assert mel.info.frame_rate == features.info.frame_rate == 50
+    assert mel.info.look_ahead == features.info.look_ahead == vocoder.total_look_ahead
+    found = features.encode(wav).data
+    assert set(found[..., -1].unique().tolist()) <= {-1.0, 1.0}  # voicing
+    # The pitch of the latents is what is heard: an octave up changes the waveform.
+    higher = found.clone()
+    higher[..., -2] += 2
+    higher[..., -1] = 1
+    assert (features.decode(higher) - features.decode(found)).abs().max() > 1e-3
+
+
+def test_a_stream_that_ended_takes_no_more() -> None:
+    for codec in (MelCodec(tiny_vocoder()), tiny_spectral()):
+        units = codec.encode(test_wav(1, 3200, 16000)).data
+        _, state = codec.decode_chunk(units, codec.init_state(1), last=True)
+        with pytest.raises(CodecError, match="has ended"):
+            codec.decode_chunk(units, state)
