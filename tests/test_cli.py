@@ -291,11 +291,44 @@ def test_damaged_weights(
     assert no_output(tmp_path)
 
 
-def test_damaged_voice(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+@pytest.mark.parametrize("damage", ["truncated", "value", "notes", "text"])
+def test_damaged_voice(damage: str, tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
     path = tiny_home / "checkpoints" / "voices" / "default.safetensors"
-    path.write_bytes(path.read_bytes()[:1000])
-    assert speak(tmp_path) != 0
-    one_line(capfd, "default.safetensors")
+    data = bytearray(path.read_bytes())
+    if damage == "truncated":
+        data = data[:1000]
+    elif damage == "value":
+        data[-1] ^= 1  # still a finite number
+    elif damage == "notes":
+        data = data.replace(b'\\"seconds\\":', b'\\"seconds\\" ')
+    else:
+        data = bytearray(b"this is not a voice")
+    assert data != path.read_bytes()
+    path.write_bytes(data)
+    assert speak(tmp_path) == 1
+    one_line(capfd, "default.safetensors", "damaged")
+    assert no_output(tmp_path)
+
+
+def test_voices_without_a_checksum_and_of_another_format(
+    tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    path = tiny_home / "checkpoints" / "voices" / "default.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+    assert len(metadata.pop("sha256")) == 64
+    tensors = load_file(path)
+    save_file(tensors, tmp_path / "old.safetensors", metadata)
+    assert speak(tmp_path, "--voice", str(tmp_path / "old.safetensors")) == 0
+    capfd.readouterr()
+    save_file(tensors, tmp_path / "next.safetensors", metadata | {"format": "tts-voice-99"})
+    (tmp_path / "out.wav").unlink()
+    assert speak(tmp_path, "--voice", str(tmp_path / "next.safetensors")) == 2
+    one_line(capfd, "next.safetensors", "version")
+    assert no_output(tmp_path)
 
 
 def test_unwritable_output(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from tts.builder import load_module  # noqa: E402
 from tts.data.cache import Cache, Item  # noqa: E402
 from tts.errors import CheckpointError, DataError, TTSError  # noqa: E402
 from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
+from tts.train.warp import WARPS  # noqa: E402
 
 
 class Toy:
@@ -217,6 +219,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
             lengths[5] += frames - sum(lengths)
             durations[f"u{n}"] = lengths
             offset += len(wav)
+    # Slow waves around the level of speech; pitch and voicing as in f0.
+    total = offset // 320
+    waves = np.sin(np.arange(total)[:, None] / rng.uniform(3, 30, 82)) - 0.5
+    waves[:, 80] = 0.1
+    waves[:, 81] = np.where(np.arange(total) % 25 < 17, 1, -1)
+    (folder / "features.f16").write_bytes(waves.astype("<f2").tobytes())
+    warped = np.abs(rng.normal(size=(5, len(WARPS), 256)))
+    warped /= np.linalg.norm(warped, axis=-1, keepdims=True)
+    (folder / "speaker_warped.f32").write_bytes(warped.astype("<f4").tobytes())
     (folder / "items.jsonl").write_text("\n".join(lines))
     (folder / "durations.json").write_text(json.dumps(durations))
     (folder / "cache.json").write_text(json.dumps({"sample_rate": 16000, "hop": 320}))
@@ -285,3 +296,86 @@ def test_segments_join_tokens_and_frames(cache: Cache) -> None:
     for utterance in found:
         assert utterance.starts[-1] == cache.frames(utterance.index)
         assert all(0 <= cut < len(utterance.tokens.ids) for cut in utterance.cuts)
+
+
+def flow_task(cache: Cache) -> Any:
+    from tts.train.generator import FlowTask
+
+    model = {
+        "dim": 16, "heads": 2, "hidden": 16, "blocks": 1, "content_blocks": 1, "phone_dim": 16,
+        "phone_blocks": 1, "voice_dim": 16, "glob": 16,
+    }  # fmt: skip
+    return FlowTask(cache, model, batch_size=3, max_frames=60)
+
+
+def duration_task(cache: Cache) -> Any:
+    from tts.train.generator import DurationTask
+
+    return DurationTask(cache, {"dim": 16, "blocks": 1, "style": 16}, batch_size=3)
+
+
+def spectral_task(cache: Cache) -> Any:
+    from tts.train.codec import SpectralTask
+
+    model = {"dim": 16, "blocks": 1, "levels": (5, 4), "groups": 2}
+    return SpectralTask(cache, model, batch_size=2, frames=40, adversarial_from=1)
+
+
+def vocoder_task(cache: Cache) -> Any:
+    from tts.train.vocoder import VocoderTask
+
+    model = {"dim": 16, "hidden": 16, "blocks": 1, "pitch_dim": 8, "pitch_blocks": 1}
+    return VocoderTask(
+        cache, model, batch_size=2, frames=30, adversarial_from=100, own_pitch=1.0,
+        train_pitch=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [flow_task, duration_task, spectral_task, vocoder_task])
+def test_tasks_train_and_export(make: Any, cache: Cache, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    task = make(cache)
+    assert one_step(task)
+    name = next(iter(task.modules))
+    before = {k: v.clone() for k, v in task.modules[name].state_dict().items()}
+    made = Trainer(task, TrainConfig(steps=3, lr=1e-2, warmup=0, ema=0.5), tmp_path, quiet=True)
+    made.run()
+    loaded = load_module(tmp_path / "export")
+    moved = 0
+    for key, value in loaded.state_dict().items():
+        average = made.ema.shadow[f"{name}.{key}"]
+        torch.testing.assert_close(value, average, rtol=1e-3, atol=1e-4)
+        moved += int(not torch.equal(average, before[key]))
+        if "pitch." in key:  # train_pitch=False: the features of the corpus depend on it
+            assert torch.equal(average, before[key]), key
+    assert moved > 0
+
+
+def test_warped_segments_have_warped_speakers(cache: Cache) -> None:
+    from tts.train.segments import SegmentSampler
+
+    def draw(warped: float) -> Batch:
+        sampler = SegmentSampler(cache, 60, warped=warped)
+        return sampler.draw(np.random.default_rng(0), 6)
+
+    stored = [cache.warped_speaker(n, w) for n in range(5) for w in range(len(WARPS))]
+    plain = [cache.speaker(n) for n in range(5)]
+    for share, table in ((0.0, plain), (1.0, stored)):
+        batch = draw(share)
+        heights = {round(float(v), 2) for v in batch["features"][..., 80].unique() if v != 0}
+        if share:
+            assert heights <= {round(0.1 + 2 * math.log2(w), 2) for w in WARPS} and heights
+        else:
+            assert heights == {0.1}
+        for row in batch["speaker"].numpy():
+            assert any(np.array_equal(row, known) for known in table)
+
+
+def test_features_are_refused_until_made(cache: Cache, tmp_path: Path) -> None:
+    shutil.copytree(cache.folder, tmp_path / "c")
+    (tmp_path / "c" / "features.f16").unlink()
+    (tmp_path / "c" / "speaker_warped.f32").unlink()
+    bare = Cache(tmp_path / "c")
+    assert bare.warped_speaker(0, 0) is None
+    with pytest.raises(DataError, match="tts data features"):
+        flow_task(bare).batch(np.random.default_rng(0))

@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointError",
     "CodecError",
     "ConfigError",
+    "DamagedVoiceError",
     "DataError",
     "MissingDependencyError",
     "OutputError",
@@ -34,6 +35,12 @@ class TextError(UsageError):
 
 class VoiceError(UsageError):
     """Unknown voice, or a voice file of another format."""
+
+
+class DamagedVoiceError(VoiceError):
+    """A voice file that is cut off, edited or none at all; a runtime error, unlike a wrong name."""
+
+    exit_code = 1
 
 
 class ConfigError(UsageError):

@@ -12,18 +12,21 @@ from tts.eval.run import Codec
 from tts.resources import nearest, root
 from tts_codecs.base import Codec as WaveformCodec
 from tts_codecs.checkpoint import CONFIG
-from tts_codecs.mel import log_mel
+from tts_codecs.mel_codec import FeatureCodec, MelCodec
 from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+FEATURES = "features"
 
 
 def load_codec(name: str, device: str = "auto", vocoder: str = "vocoder") -> Codec:
     """(samples [N], rate) to the same after encoding and decoding.
 
     Args:
-        name: checkpoint of a vocoder or of a spectral codec, by name or folder, or a file of
-            EnCodec weights (24 kHz).
-        vocoder: checkpoint that turns a spectral codec's mel into a waveform.
+        name: checkpoint of a vocoder (copy synthesis from the full mel) or of a spectral codec, by
+            name or folder; "features" for copy synthesis from source-filter features, the best that
+            a generator of them can reach; or a file of EnCodec weights (24 kHz).
+        vocoder: checkpoint that turns features into a waveform.
 
     Raises:
         UsageError: not a codec, or unknown, naming the nearest. CheckpointError: damaged.
@@ -33,37 +36,31 @@ def load_codec(name: str, device: str = "auto", vocoder: str = "vocoder") -> Cod
     if Path(name).is_file():
         from tts_codecs.encodec import EncodecCodec
 
-        return _through(EncodecCodec.from_file(name).to(device).eval())
+        return _through(EncodecCodec.from_file(name).to(device))
     folder = checkpoint_folder(name)
     if not (folder / CONFIG).is_file():
+        if name == FEATURES:
+            return _through(FeatureCodec(_vocoder(vocoder, device)))
         known = [path.parent.name for path in (root() / "checkpoints").glob(f"*/{CONFIG}")]
-        raise UsageError(f"unknown codec {name!r}{nearest(name, known)}")
+        raise UsageError(f"unknown codec {name!r}{nearest(name, [*known, FEATURES])}")
     module = load_module(folder, device)
     if isinstance(module, SourceFilterVocoder):
-        return _copy(module)
+        return _through(MelCodec(module))
     if isinstance(module, SpectralAutoencoder):
-        synthesis = load_module(vocoder, device)
-        assert isinstance(synthesis, SourceFilterVocoder)
-        return _through(SpectralCodec(module, synthesis).to(device).eval())
+        return _through(SpectralCodec(module, _vocoder(vocoder, device)))
     raise UsageError(f"{name!r} is neither a codec nor a vocoder")
 
 
-def _copy(vocoder: SourceFilterVocoder) -> Codec:
-    """Copy synthesis: the mel of a recording back to a waveform."""
-
-    @torch.inference_mode()
-    def run(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
-        config = vocoder.mel
-        wav = torch.from_numpy(resample(samples, rate, config.sample_rate)).to(
-            vocoder.window.device
-        )
-        made, _ = vocoder(log_mel(wav[None], config))
-        return made[0].cpu().numpy(), config.sample_rate
-
-    return run
+def _vocoder(name: str, device: str) -> SourceFilterVocoder:
+    module = load_module(name, device)
+    if not isinstance(module, SourceFilterVocoder):
+        raise UsageError(f"{name!r} is not a vocoder")
+    return module
 
 
 def _through(codec: WaveformCodec) -> Codec:
+    codec.eval()
+
     @torch.inference_mode()
     def run(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
         target = codec.info.sample_rate

@@ -1,5 +1,6 @@
 """A voice: what is kept of a recording, encoded once and reusable."""
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from tts.audio.files import atomic_output
 from tts.audio.reference import Reference
-from tts.errors import VoiceError
+from tts.errors import DamagedVoiceError, VoiceError
 from tts.generators.conditioning import VoicePrompt
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.envelope import EXTRA
@@ -24,6 +25,14 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 FORMAT = "tts-voice-2"
 CHANNELS = MelConfig().n_mels + EXTRA
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
+
+
+def _digest(speaker: Tensor, features: Tensor) -> str:
+    """SHA-256 of both tensors' bytes as they are stored."""
+    digest = hashlib.sha256()
+    for tensor in (speaker, features):
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 @dataclass
@@ -73,7 +82,10 @@ class Voice:
             "speaker": self.speaker.half().contiguous(),
             "features": self.features.half().contiguous(),
         }
-        metadata = {"format": FORMAT, "name": self.name, "meta": json.dumps(self.meta)}
+        metadata = {
+            "format": FORMAT, "name": self.name, "meta": json.dumps(self.meta),
+            "sha256": _digest(**tensors),
+        }  # fmt: skip
         with atomic_output(path) as file:
             file.write(save(tensors, metadata))
 
@@ -82,7 +94,8 @@ class Voice:
         """Read a voice state.
 
         Raises:
-            VoiceError: missing, damaged, or of another format.
+            VoiceError: missing, or of another format.
+            DamagedVoiceError: not a voice file, cut off or edited.
         """
         name = os.fspath(path)
         try:
@@ -90,18 +103,24 @@ class Voice:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != FORMAT:
                     raise VoiceError(f"{name} is not a voice file of this version ({FORMAT})")
-                speaker = file.get_tensor("speaker").float()
-                features = file.get_tensor("features").float()
+                speaker, features = file.get_tensor("speaker"), file.get_tensor("features")
         except FileNotFoundError as error:
             raise VoiceError(f"no voice file {name}") from error
         except (SafetensorError, OSError) as error:
-            raise VoiceError(f"{name} is not a voice file, or damaged: {error}") from error
+            raise DamagedVoiceError(f"{name} is not a voice file, or damaged: {error}") from error
         if speaker.shape != (256,) or features.dim() != 2 or features.shape[1] != CHANNELS:
-            raise VoiceError(f"{name} is damaged: unexpected shapes")
+            raise DamagedVoiceError(f"{name} is damaged: unexpected shapes")
+        # The first voices were saved without a checksum.
+        if metadata.get("sha256", _digest(speaker, features)) != _digest(speaker, features):
+            raise DamagedVoiceError(f"{name} is damaged: its values differ from its checksum")
+        speaker, features = speaker.float(), features.float()
         if not (torch.isfinite(speaker).all() and torch.isfinite(features).all()):
-            raise VoiceError(f"{name} is damaged: values that are not finite")
-        stem = metadata.get("name") or Path(name).stem
-        return cls(speaker, features, stem, json.loads(metadata.get("meta", "{}")))
+            raise DamagedVoiceError(f"{name} is damaged: values that are not finite")
+        try:
+            meta = json.loads(metadata.get("meta", "{}"))
+        except ValueError as error:
+            raise DamagedVoiceError(f"{name} is damaged: its notes are not JSON") from error
+        return cls(speaker, features, metadata.get("name") or Path(name).stem, meta)
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:
