@@ -59,7 +59,8 @@ def evaluate(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to score, or with --resynthesis a codec; may be repeated. "
+            help="Model to score, or with --resynthesis a codec (vocoder, features, spectral or a "
+            "path); may be repeated. "
             "None scores the real recordings only."
         ),
     ] = None,

@@ -4,6 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 
@@ -40,7 +41,7 @@ class MemoryAttention(nn.Module):
         self.memory = nn.Linear(memory_dim, 2 * dim) if memory_dim else None
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return rearrange(x, "b t (h d) -> b h t d", h=self.heads)
 
     def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """[B, M, memory_dim] to keys and values [B, H, M, D]; reusable over sampler steps."""
@@ -62,7 +63,7 @@ class MemoryAttention(nn.Module):
             key = torch.cat([memory[0], key], 2)
             value = torch.cat([memory[1], value], 2)
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.out(y.transpose(1, 2).flatten(2))
+        return self.out(rearrange(y, "b h t d -> b t (h d)"))
 
 
 class DiTBlock(nn.Module):
