@@ -8,6 +8,7 @@ from tts.align.aligner import Aligner
 from tts.align.durations import DurationModel
 from tts.generators.flow import FlowGenerator
 from tts.resources import root
+from tts.voice.probe import SpeakerProbe
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import load_weights, read_config
 from tts_codecs.errors import CheckpointError
@@ -19,6 +20,7 @@ MODULES: dict[str, type[nn.Module]] = {
     "durations": DurationModel,
     "flow": FlowGenerator,
     "source_filter_vocoder": SourceFilterVocoder,
+    "probe": SpeakerProbe,
     "speaker": SpeakerEncoder,
     "spectral": SpectralAutoencoder,
 }

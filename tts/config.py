@@ -21,6 +21,7 @@ class SamplingConfig(Strict):
 
     steps: int = Field(8, ge=1, le=256)
     guidance: float = Field(2.0, ge=0, le=20)
+    guide: str = Field(default="all", pattern="^(all|voice)$")
     method: str = Field("euler", pattern="^(euler|midpoint)$")
     sway: float = Field(-1.0, ge=-1, le=1)
     temperature: float = Field(1.0, ge=0, le=2)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tts.align.aligner import PhoneEncoder, TokenBatch, token_index
 from tts.modules.convnext import ConvNeXt
+from tts_codecs.envelope import EXTRA
 
 
 @dataclass
@@ -38,6 +39,26 @@ class Voiced:
     glob: Tensor
     memory: Tensor
     mask: Tensor
+
+
+def voice_anchor(prompt: VoicePrompt) -> Tensor:
+    """Average spectrum and pitch of the speech in a prompt, [B, 1, C] (0 for voicing).
+
+    Generators work on features relative to it: the long-term spectrum and the pitch of a voice
+    never heard in training then need not be learned, only what is said with them.
+    """
+    features = prompt.features
+    index = torch.arange(features.shape[1], device=features.device)
+    valid = index < prompt.lengths.unsqueeze(1)
+    level = features[..., :-EXTRA].mean(-1).masked_fill(~valid, -torch.inf)
+    # Two units of the normalised log-mel are about 38 dB: pauses do not count.
+    speech = (level > level.amax(1, keepdim=True) - 2.0).unsqueeze(-1).to(features.dtype)
+    anchor = (features * speech).sum(1, keepdim=True) / speech.sum(1, keepdim=True).clamp_min(1)
+    voiced = (valid & (features[..., -1] > 0)).to(features.dtype)
+    pitch = (features[..., -EXTRA] * voiced).sum(1) / voiced.sum(1).clamp_min(1)
+    anchor[:, 0, -EXTRA] = pitch
+    anchor[:, 0, -1] = 0
+    return anchor
 
 
 def fold(frames: Tensor, patch: int) -> Tensor:
@@ -84,7 +105,7 @@ class VoiceConditioner(nn.Module):
         # Unit vectors of 256 dims have entries near 1/16; bring them to the scale of the rest.
         glob = self.glob(torch.cat([prompt.speaker * 16, mean, spread], -1))
         mask = fold(valid, self.patch)[..., :1]
-        memory = self.entry(fold(features, self.patch))
+        memory = self.entry(fold((features - voice_anchor(prompt)) * valid, self.patch))
         for block in self.blocks:
             memory = block(memory, mask)
         memory = self.norm(memory)

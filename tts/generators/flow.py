@@ -14,8 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch
-from tts.generators.conditioning import ContentEncoder, VoiceConditioner, VoicePrompt, fold
+from tts.generators.conditioning import (
+    ContentEncoder,
+    VoiceConditioner,
+    VoicePrompt,
+    fold,
+    voice_anchor,
+)
 from tts.modules.transformer import DiTBlock, rotary, timestep_embedding
+from tts.voice.probe import SpeakerProbe
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class FlowOptions:
     Attributes:
         steps: network evaluations (guided ones run conditional and unconditional in one batch).
         guidance: s in s * cond + (1 - s) * uncond; 1 switches guidance off.
+        guide: what the unconditional branch lacks, "all" (text and voice) or "voice".
         method: "euler" or "midpoint" (two evaluations a step).
         sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
         temperature: scale of the initial noise.
@@ -32,6 +40,7 @@ class FlowOptions:
 
     steps: int = 8
     guidance: float = 2.0
+    guide: str = "all"
     method: str = "euler"
     sway: float = -1.0
     temperature: float = 1.0
@@ -118,6 +127,7 @@ class FlowGenerator(nn.Module):
         prompt: VoicePrompt,
         features: Tensor,
         frames: Tensor,
+        probe: SpeakerProbe | None = None,
     ) -> dict[str, Tensor]:
         """Training losses.
 
@@ -126,9 +136,10 @@ class FlowGenerator(nn.Module):
                 valid frames.
 
         Returns:
-            "mean" (L1 of the regressed features) and "flow" (weighted squared error).
+            "mean" (L1 of the regressed features), "flow" (weighted squared error) and, with a
+            probe, "likeness" (1 - cosine between the voice generated and the one asked for).
         """
-        target = fold(features, self.patch)
+        target = fold(features - voice_anchor(prompt), self.patch)
         batch, units, _ = target.shape
         device = features.device
         count = -(-frames // self.patch)
@@ -155,7 +166,15 @@ class FlowGenerator(nn.Module):
         # The velocity error is the clean error over 1 - t; clipped, as it diverges at t = 1.
         weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * emphasis
         flow = ((clean - target).square() * weight).sum() / (mask.sum() * target.shape[-1])
-        return {"mean": regression, "flow": flow}
+        losses = {"mean": regression, "flow": flow}
+        if probe is not None:
+            made = clean.unflatten(-1, (self.patch, self.channels)).flatten(1, 2)
+            frame_mask = mask.repeat_interleave(self.patch, 1)
+            cosine = probe.likeness(made + voice_anchor(prompt), frame_mask, prompt.speaker)
+            # Late in the flow the noisy input shows the voice; early only the prompt can.
+            weight = (1 - t) * (~drop_voice)
+            losses["likeness"] = ((1 - cosine) * weight).sum() / weight.sum().clamp_min(1e-3)
+        return losses
 
     @torch.inference_mode()
     def generate(
@@ -191,10 +210,16 @@ class FlowGenerator(nn.Module):
         guided = options.guidance != 1.0
         batch = len(frames)
         if guided:
-            null = self.null_content.expand_as(content)
-            content = torch.cat([content, null])
-            mean_in = torch.cat([mean, torch.zeros_like(mean)])
-            glob = torch.cat([glob, self.voice.null_glob.expand_as(glob)])
+            null_glob = self.voice.null_glob.expand_as(glob)
+            if options.guide == "voice":
+                plain, plain_mean = self.content(
+                    tokens, durations, null_glob, units * self.patch, mask
+                )
+            else:
+                plain, plain_mean = self.null_content.expand_as(content), torch.zeros_like(mean)
+            content = torch.cat([content, plain])
+            mean_in = torch.cat([mean, plain_mean])
+            glob = torch.cat([glob, null_glob])
             memory = torch.cat([memory, memory])
             only_null = torch.zeros_like(attend)
             only_null[:, 0] = True
@@ -224,4 +249,5 @@ class FlowGenerator(nn.Module):
                 x = x + velocity(middle, (now + then) / 2) * (then - now)
             else:
                 x = x + velocity(x, now) * (then - now)
-        return x.unflatten(-1, (self.patch, self.channels)).flatten(1, 2), frames
+        features = x.unflatten(-1, (self.patch, self.channels)).flatten(1, 2)
+        return features + voice_anchor(prompt), frames

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch
 from tts.align.durations import DurationModel
+from tts.builder import load_module
 from tts.data.cache import Cache
 from tts.generators.conditioning import VoicePrompt
 from tts.generators.flow import FlowGenerator
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
+from tts.voice.probe import SpeakerProbe
 from tts_codecs.checkpoint import save_checkpoint
 
 
@@ -35,8 +38,12 @@ class FlowTask:
         cache: Cache,
         model: dict[str, Any] | None = None,
         batch_size: int = 12,
-        max_frames: int = 160,
+        max_frames: int = 180,
+        probe: str | None = None,
+        likeness: float = 1.0,
     ):
+        self.probe = load_module(probe) if probe else None
+        self.likeness = likeness
         self.sampler = SegmentSampler(cache, max_frames)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
@@ -56,9 +63,17 @@ class FlowTask:
             prompt_of(batch),
             batch["features"],
             batch["frames"],
+            self.probe_on(batch["frames"].device),
         )
         logs = {name: value.item() for name, value in parts.items()}
-        yield "generator", 2 * parts["mean"] + parts["flow"], logs
+        loss = 2 * parts["mean"] + parts["flow"]
+        if "likeness" in parts:
+            loss = loss + self.likeness * parts["likeness"]
+        yield "generator", loss, logs
+
+    def probe_on(self, device: torch.device) -> SpeakerProbe | None:
+        """The frozen probe where the batch is."""
+        return None if self.probe is None else cast(SpeakerProbe, self.probe.to(device))
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""
@@ -66,6 +81,41 @@ class FlowTask:
 
     def sample(self, writer: Any, step: int) -> None:
         """Nothing yet to hear without a vocoder; `tts eval` judges."""
+
+
+class ProbeTask:
+    """Speaker probe on segments of all (also warped) voices."""
+
+    def __init__(
+        self, cache: Cache, model: dict[str, Any] | None = None, batch_size: int = 32,
+        max_frames: int = 180,
+    ):  # fmt: skip
+        self.sampler = SegmentSampler(cache, max_frames, prompt=(50, 75), warped=0.8)
+        self.batch_size = batch_size
+        self.arguments = dict(model or {})
+        self.probe = SpeakerProbe(**self.arguments)
+        centre = np.mean([cache.speaker(i) for i in range(len(cache))], axis=0)
+        self.probe.centre.copy_(torch.from_numpy(centre))
+        self.modules: dict[str, nn.Module] = {"probe": self.probe}
+        self.groups = {"probe": ["probe"]}
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Segments with the embedding of their speaker."""
+        return self.sampler.draw(rng, self.batch_size)
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+        """One minus the cosine."""
+        index = torch.arange(batch["features"].shape[1], device=batch["features"].device)
+        mask = (index < batch["frames"].unsqueeze(1)).unsqueeze(-1).float()
+        loss = 1 - self.probe.likeness(batch["features"], mask, batch["speaker"]).mean()
+        yield "probe", loss, {"likeness": 1 - loss.item()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged weights."""
+        save_checkpoint(folder, self.probe, "probe", self.arguments, step=step)
+
+    def sample(self, writer: Any, step: int) -> None:
+        """Nothing to hear."""
 
 
 class DurationTask:

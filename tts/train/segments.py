@@ -14,6 +14,8 @@ from tts.errors import DataError
 from tts.text.symbols import SIL
 from tts.train.loop import Batch
 from tts.train.warp import WARPS, warp_features
+from tts_codecs.envelope import EXTRA
+from tts_codecs.mel import MelConfig
 
 _EDGE = 12  # frames of a pause kept at a segment's edge
 
@@ -63,12 +65,27 @@ def load_utterances(cache: Cache) -> list[Utterance]:
     return found
 
 
+def _band_limit(
+    rng: np.random.Generator, target: np.ndarray, prompt: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    config = MelConfig()
+    first = int(rng.integers(config.n_mels - 16, config.n_mels - 1))
+    floor = (np.log(config.floor) - config.mean) / config.std + rng.uniform(0, 0.3)
+    target, prompt = target.copy(), prompt.copy()
+    for row in (target, prompt):
+        top = row[:, first:-EXTRA]
+        np.minimum(top, floor, out=top)
+    return target, prompt
+
+
 class SegmentSampler:
     """Draws (segment, prompt) pairs.
 
     Args:
         max_frames: longest segment; prompt: range of prompt frames.
         warped: share of segments turned into another voice (see tts.train.warp).
+        band_limited: share of segments whose top bands are emptied, as lossy coding does, in
+            segment and prompt alike: what is generated keeps the channel of its prompt.
     """
 
     def __init__(
@@ -78,11 +95,12 @@ class SegmentSampler:
         min_frames: int = 50,
         prompt: tuple[int, int] = (75, 200),
         warped: float = 0.6,
+        band_limited: float = 0.3,
     ):
         self.cache, self.max_frames, self.min_frames, self.prompt = (
             cache, max_frames, min_frames, prompt,
         )  # fmt: skip
-        self.warped = warped
+        self.warped, self.band_limited = warped, band_limited
         self.utterances = load_utterances(cache)
         self.by_speaker: dict[str, list[int]] = {}
         for at, utterance in enumerate(self.utterances):
@@ -184,6 +202,8 @@ class SegmentSampler:
             else:
                 target = warp_features(target, WARPS[warp])
                 prompt = warp_features(prompt, WARPS[warp])
+            if rng.random() < self.band_limited:
+                target, prompt = _band_limit(rng, target, prompt)
             rows.append((tokens.ids, tokens.mods))
             durations.append(torch.tensor(tokens.durations))
             features.append(torch.from_numpy(target))
