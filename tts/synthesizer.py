@@ -21,7 +21,7 @@ from tts.errors import UsageError, VoiceError
 from tts.generators.flow import FlowGenerator, FlowOptions
 from tts.resources import model_config, nearest, root, voice_names
 from tts.text.frontend import Frontend
-from tts.text.symbols import SIL, Phones
+from tts.text.symbols import SIL, Phones, decode_phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import Voice, collate_voices
 from tts_codecs.envelope import EXTRA, unpack_pitch
@@ -77,13 +77,14 @@ class Span:
 
 @dataclass
 class Chunk:
-    """A piece of audio: float32 [N] at `sample_rate`; `text` and `words` come with the first
-    chunk of each sentence, times counted from the start of the whole output."""
+    """A piece of audio: float32 [N] at `sample_rate`; `text`, `words` and `phones` come with the
+    first chunk of each sentence, times counted from the start of the whole output."""
 
     samples: NDArray[np.float32]
     sample_rate: int
     text: str = ""
     words: list[Span] = field(default_factory=list)
+    phones: list[Span] = field(default_factory=list)
 
 
 class Synthesizer:
@@ -196,7 +197,9 @@ class Synthesizer:
         hop = self.vocoder.mel.hop
         for number, phones in enumerate(self.sentences(text, options.language)):
             features, frames = self._features(phones, voice, options, options.seed + number)
-            words = word_spans(phones, frames, hop / self.sample_rate, offset / self.sample_rate)
+            words, spans = spans_of(
+                phones, frames, hop / self.sample_rate, offset / self.sample_rate
+            )
             mel, f0 = features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:])
             state = self.vocoder.initial(1, mel)
             at, size = 0, min(chunk_frames, 12)
@@ -212,11 +215,11 @@ class Synthesizer:
                 if wav.shape[1]:
                     samples = wav[0].float().cpu().numpy()
                     offset += len(samples)
-                    yield Chunk(
-                        samples, self.sample_rate,
-                        phones.text if first else "", words if first else [],
-                    )  # fmt: skip
+                    chunk = Chunk(samples, self.sample_rate)
+                    if first:
+                        chunk.text, chunk.words, chunk.phones = phones.text, words, spans
                     first = False
+                    yield chunk
             pause = np.zeros(int(phones.pause_after * self.sample_rate), dtype=np.float32)
             if len(pause):
                 offset += len(pause)
@@ -232,13 +235,16 @@ class Synthesizer:
         first = None
         pieces: list[NDArray[np.float32]] = []
         words: list[Span] = []
+        phones: list[Span] = []
         for chunk in self.stream(text, voice, options):
             if first is None:
                 first = time.perf_counter() - begin
             pieces.append(chunk.samples)
             words.extend(chunk.words)
+            phones.extend(chunk.phones)
         samples = np.concatenate(pieces)
-        return Audio(samples, self.sample_rate, words, first or 0.0, time.perf_counter() - begin)
+        elapsed = time.perf_counter() - begin
+        return Audio(samples, self.sample_rate, words, phones, first or 0.0, elapsed)
 
 
 @dataclass
@@ -247,7 +253,7 @@ class Audio:
 
     Attributes:
         samples: float32 [N] in -1..1; sample_rate: Hz.
-        words: when each word is said.
+        words, phones: when each is said; pauses are phones named by their mark.
         first_audio: seconds until the first chunk was ready.
         elapsed: seconds of computation.
     """
@@ -255,6 +261,7 @@ class Audio:
     samples: NDArray[np.float32]
     sample_rate: int
     words: list[Span] = field(default_factory=list)
+    phones: list[Span] = field(default_factory=list)
     first_audio: float = 0.0
     elapsed: float = 0.0
 
@@ -269,7 +276,12 @@ class Audio:
         return self.elapsed / max(self.seconds, 1e-9)
 
 
-def word_spans(phones: Phones, frames: list[int], frame: float, offset: float) -> list[Span]:
-    """When each word of a sentence is said, in seconds."""
-    ends = np.concatenate([[0], np.cumsum(frames)]) * frame + offset
-    return [Span(w, float(ends[first]), float(ends[last])) for w, first, last in phones.words]
+def spans_of(
+    phones: Phones, frames: list[int], frame: float, offset: float
+) -> tuple[list[Span], list[Span]]:
+    """When each word and each phone of a sentence is said, in seconds."""
+    ends = (np.concatenate([[0], np.cumsum(frames)]) * frame + offset).tolist()
+    words = [Span(word, ends[first], ends[last]) for word, first, last in phones.words]
+    ids, mods = spoken_pauses(phones.ids, phones.mods)
+    names = [decode_phones([i], [m]) for i, m in zip(ids, mods, strict=True)]
+    return words, [Span(n, a, b) for n, a, b in zip(names, ends, ends[1:], strict=False)]

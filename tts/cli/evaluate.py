@@ -27,11 +27,12 @@ def _synthesizers(options: "Options", device: str) -> Callable[[str], "Synthesiz
         model.phonemize("a")  # loading, not a part of the first item
         voices: dict[Path, Voice] = {}
 
-        def speak(text: str, reference: Path, seed: int) -> tuple[Any, int, float | None]:
+        def speak(text: str, reference: Path, seed: int) -> tuple[Any, ...]:
             if reference not in voices:
                 voices[reference] = model.voice(reference)
             audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
-            return audio.samples, audio.sample_rate, audio.first_audio
+            phones = tuple((span.text, span.end) for span in audio.phones)
+            return audio.samples, audio.sample_rate, audio.first_audio, phones
 
         return speak
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,19 @@ __all__ = [
     "resynthesis", "run_cli",
 ]  # fmt: skip
 
-# (text, path of the reference, seed) to (float samples [N], sample rate, seconds to first audio)
-Synthesize = Callable[[str, Path, int], tuple[np.ndarray, int, float | None]]
+
+class Made(NamedTuple):
+    """What was made: float samples [N], their rate, seconds to the first audio, and the phones
+    with the second at which each ends (for the picture of the alignment)."""
+
+    samples: np.ndarray
+    rate: int
+    first_audio: float | None = None
+    phones: tuple[tuple[str, float], ...] = ()
+
+
+# (text, path of the reference, seed) to what is heard
+Synthesize = Callable[[str, Path, int], tuple[Any, ...]]
 # (float samples [N], sample rate) to the same after encoding and decoding
 Codec = Callable[[np.ndarray, int], tuple[np.ndarray, int]]
 
@@ -63,12 +74,13 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "item"
 
 
-def _make(row: Row, item: Item, make: Callable[[], tuple[np.ndarray, int, float | None]],
-          known: RealScores, folder: Path) -> None:  # fmt: skip
+def _make(row: Row, item: Item, make: Callable[[], tuple[Any, ...]],
+          known: RealScores, folder: Path) -> Made | None:  # fmt: skip
     """Make one item, keep its audio, measure it; a failure is written in the row."""
     started = time.perf_counter()
     try:
-        made, rate, first = make()
+        result = Made(*make())
+        made, rate, first, _ = result
         elapsed = time.perf_counter() - started
         samples = np.asarray(made, dtype=np.float32).reshape(-1)
         if not samples.size:
@@ -80,7 +92,7 @@ def _make(row: Row, item: Item, make: Callable[[], tuple[np.ndarray, int, float 
     except Exception as error:
         row.failure = reason(error)
         row.made = measure_silence(item, known)
-        return
+        return None
     path = folder / "wav" / f"{_file_name(item.id)}.wav"
     try:
         path.parent.mkdir(exist_ok=True)
@@ -91,10 +103,13 @@ def _make(row: Row, item: Item, make: Callable[[], tuple[np.ndarray, int, float 
     row.compute_seconds, row.first_audio_seconds = elapsed, first
     # what a listener gets is the 16-bit file, so that is what is scored
     row.made = measure_made(item, to_16k(*read_audio(path)), known)
+    return result
 
 
-def _plot(rows: Sequence[Row], folder: Path, count: int) -> list[str]:
-    """Mel pictures of the first made items; the reason if they cannot be drawn."""
+def _plot(
+    rows: Sequence[Row], folder: Path, count: int, phones: dict[str, tuple[tuple[str, float], ...]]
+) -> list[str]:
+    """Mel pictures of the first made items, with their phones; the reason if there are none."""
     chosen = [row for row in rows if row.wav][:count]
     if not chosen:
         return []
@@ -108,7 +123,17 @@ def _plot(rows: Sequence[Row], folder: Path, count: int) -> list[str]:
             wave = to_16k(*read_audio(folder / str(row.wav)))
             mel = fbank(torch.from_numpy(wave)[None])[0].T.numpy()  # [80, T]
             (folder / "plots").mkdir(exist_ok=True)
-            save_mel_plot(folder / "plots" / f"{_file_name(row.id)}.png", mel)
+            aligned = phones.get(row.id, ())
+            # The filter bank has 100 frames/s.
+            ends = [min(round(end * 100), mel.shape[1]) for _, end in aligned]
+            save_mel_plot(
+                folder / "plots" / f"{_file_name(row.id)}.png",
+                mel,
+                [name for name, _ in aligned] or None,
+                np.diff([0, *ends]) if aligned else None,
+                row.text,
+                frames_per_second=100.0,
+            )
     except (ImportError, TTSError, OSError) as error:
         return [f"no plots: {reason(error)}"]
     return []
@@ -117,7 +142,7 @@ def _plot(rows: Sequence[Row], folder: Path, count: int) -> list[str]:
 def _run(
     name: str,
     items: Sequence[Item],
-    make: Callable[[Item], tuple[np.ndarray, int, float | None]] | None,
+    make: Callable[[Item], tuple[Any, ...]] | None,
     metrics: Metrics,
     out_dir: str | Path,
     seed: int,
@@ -137,18 +162,21 @@ def _run(
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
     known = RealScores(metrics, cache or folder / "real_scores.json")
     rows: list[Row] = []
+    phones: dict[str, tuple[tuple[str, float], ...]] = {}
     try:
         for item in tqdm(items, desc=name, disable=not progress):
             row = Row(item.id, item.speaker, item.text)
             row.real = measure_real(item, known)
             if make is not None:
-                _make(row, item, lambda item=item: make(item), known, folder)  # type: ignore[misc]
+                made = _make(row, item, lambda item=item: make(item), known, folder)  # type: ignore[misc]
+                if made is not None and len(phones) < plots:
+                    phones[item.id] = made.phones
             rows.append(row)
         chance = chance_similarity(items, known)
     finally:
         known.save()
     found = {"python": platform.python_version(), **versions()}
-    notes = _plot(rows, folder, plots)
+    notes = _plot(rows, folder, plots, phones)
     report = Report(
         name,
         rows,
