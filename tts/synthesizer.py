@@ -27,7 +27,8 @@ from tts.voice.voice import Voice, collate_voices
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-_EDGE_FRAMES = (3, 5)  # silence before and after a sentence
+_EDGE_FRAMES = (5, 6)  # silence before and after a sentence
+_FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ class Synthesizer:
         options.check()
         offset = 0
         hop = self.vocoder.mel.hop
+        fade = torch.linspace(0, 1, _FADE_FRAMES * hop, device=self.device)
         for number, phones in enumerate(self.sentences(text, options.language)):
             features, frames = self._features(phones, voice, options, options.seed + number)
             words, spans = spans_of(
@@ -212,7 +214,10 @@ class Synthesizer:
                 if at >= mel.shape[1]:
                     rest = self.vocoder.flush(1, state, options.pitch, given=True)
                     wav = torch.cat([wav, rest], 1)
+                    wav[:, -len(fade) :] *= fade.flip(0)
                 if wav.shape[1]:
+                    if first:
+                        wav[:, : len(fade)] *= fade
                     samples = wav[0].float().cpu().numpy()
                     offset += len(samples)
                     chunk = Chunk(samples, self.sample_rate)
