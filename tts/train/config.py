@@ -1,6 +1,6 @@
 """The YAML of a training run, checked before anything is loaded.
 
-    task: flow                    # vocoder, spectral, aligner, durations or flow
+    task: flow                    # vocoder, spectral, aligner, durations, probe or flow
     data: data/train              # made by `tts data prepare`
     out: runs/flow                # state, logs and export/ (the weights to use)
     model: {dim: 256}             # arguments of the network
@@ -48,6 +48,7 @@ KINDS = {
     "durations": _Kind(
         "tts.train.generator", "DurationTask", "tts.align.durations", "DurationModel"
     ),
+    "probe": _Kind("tts.train.generator", "ProbeTask", "tts.voice.probe", "SpeakerProbe"),
     "flow": _Kind("tts.train.generator", "FlowTask", "tts.generators.flow", "FlowGenerator"),
 }  # fmt: skip
 
