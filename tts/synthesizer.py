@@ -225,7 +225,8 @@ class Synthesizer:
                         chunk.text, chunk.words, chunk.phones = phones.text, words, spans
                     first = False
                     yield chunk
-            pause = np.zeros(int(phones.pause_after * self.sample_rate), dtype=np.float32)
+            rest_seconds = phones.pause_after / options.speed
+            pause = np.zeros(int(rest_seconds * self.sample_rate), dtype=np.float32)
             if len(pause):
                 offset += len(pause)
                 yield Chunk(pause, self.sample_rate)
