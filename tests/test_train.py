@@ -25,6 +25,7 @@ from tts.data.cache import Cache, Item  # noqa: E402
 from tts.errors import CheckpointError, DataError, TTSError  # noqa: E402
 from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
 from tts.train.warp import WARPS  # noqa: E402
+from tts_codecs.checkpoint import save_checkpoint  # noqa: E402
 
 
 class Toy:
@@ -379,3 +380,16 @@ def test_features_are_refused_until_made(cache: Cache, tmp_path: Path) -> None:
     assert bare.warped_speaker(0, 0) is None
     with pytest.raises(DataError, match="tts data features"):
         flow_task(bare).batch(np.random.default_rng(0))
+
+
+def test_a_fresh_run_starts_from_given_weights(tmp_path: Path) -> None:
+    source = Toy()
+    save_checkpoint(tmp_path / "weights", source.first, "toy", {}, half=False)
+    config = TrainConfig(steps=1, init=str(tmp_path / "weights"))
+    started = Trainer(Toy(), config, tmp_path / "run", quiet=True)
+    for key, value in source.first.state_dict().items():
+        assert torch.equal(started.plain["first"].state_dict()[key], value)
+        assert torch.equal(started.ema.shadow[f"first.{key}"], value)
+    with pytest.raises(CheckpointError):
+        missing = TrainConfig(init=str(tmp_path / "nothing"))
+        Trainer(Toy(), missing, tmp_path / "other", quiet=True)

@@ -21,7 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tts.builder import checkpoint_folder
 from tts.errors import CheckpointError, MissingDependencyError, TTSError
+from tts_codecs.checkpoint import load_weights
 
 Batch = dict[str, Any]
 
@@ -36,6 +38,8 @@ class TrainConfig:
         clip: gradient norm limit.
         ema: decay of the averaged weights that are exported.
         save_minutes: minutes between checkpoints.
+        init: checkpoint (name or folder) a fresh run takes its weights from; shipped weights can
+            be trained on where the state of their own run is gone.
     """
 
     steps: int = 10000
@@ -50,6 +54,7 @@ class TrainConfig:
     save_minutes: float = 5.0
     log_every: int = 20
     sample_minutes: float = 15.0
+    init: str = ""
 
 
 class Task(Protocol):
@@ -179,9 +184,18 @@ class Trainer:
         finally:
             self.ema.swap(self.plain)
 
+    def _warm_start(self) -> None:
+        """Weights of `config.init` into the task's first module and its average."""
+        name, module = next(iter(self.plain.items()))
+        load_weights(checkpoint_folder(self.config.init), module)
+        for key, value in module.state_dict().items():
+            self.ema.shadow[f"{name}.{key}"].copy_(value)
+
     def resume(self) -> None:
         """Continue from state.pt when there is one: weights, optimizers, EMA, step, RNG."""
         if not self.state_path.exists():
+            if self.config.init:
+                self._warm_start()
             return
         # The file is this trainer's own; python_rng is a plain tuple, so no code is unpickled.
         try:
