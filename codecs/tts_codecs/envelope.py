@@ -17,6 +17,8 @@ from tts_codecs.mel import MelConfig, basis, frame_signal
 
 #: channels after the mel bands: normalised log2 pitch, voicing (+1 voiced, -1 not)
 EXTRA = 2
+#: channels of a frame with the default analysis
+CHANNELS = MelConfig().n_mels + EXTRA
 _CENTRE_HZ = 160.0
 _OCTAVES = 0.5
 _UNVOICED_WIDTH = 150.0

@@ -7,7 +7,6 @@ Pauses between words are optional tokens, so transcripts need no punctuation.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -176,8 +175,3 @@ def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
     """Repeat token values [B, S, D] by durations [B, S] to [B, frames, D]."""
     index = token_index(durations, frames)
     return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
-
-
-def count_frames(durations: np.ndarray) -> int:
-    """Total frames of one row of durations."""
-    return int(durations.sum())

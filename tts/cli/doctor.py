@@ -57,7 +57,8 @@ def _voice() -> "Voice":
     import torch
 
     from tts.voice.store import stored_voices
-    from tts.voice.voice import CHANNELS, Voice
+    from tts.voice.voice import Voice
+    from tts_codecs.envelope import CHANNELS
 
     for voice in stored_voices().values():
         return Voice.load(voice.path)

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from tts.errors import DataError
+from tts_codecs.envelope import CHANNELS
 
 SPEAKER_DIM = 256
-CHANNELS = 82
 ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
 
 

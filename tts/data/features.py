@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from tts.audio.files import atomic_output, write_all
-from tts.data.cache import CHANNELS, Cache
+from tts.data.cache import Cache
 from tts.errors import DataError
 from tts.train.warp import WARPS, warp_samples
 from tts.voice.speaker import SpeakerEncoder
+from tts_codecs.envelope import CHANNELS
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 WARPED_SECONDS = 5.0  # enough for the embedding; whole utterances would take hours

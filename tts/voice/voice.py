@@ -18,12 +18,10 @@ from tts.audio.reference import Reference
 from tts.errors import DamagedVoiceError, VoiceError
 from tts.generators.conditioning import VoicePrompt
 from tts.voice.speaker import SpeakerEncoder
-from tts_codecs.envelope import EXTRA
-from tts_codecs.mel import MelConfig
+from tts_codecs.envelope import CHANNELS
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 FORMAT = "tts-voice-2"
-CHANNELS = MelConfig().n_mels + EXTRA
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
 
 
