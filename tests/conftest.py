@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,18 +21,23 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from tts.align.aligner import Aligner
     from tts.align.durations import DurationModel
-    from tts.generators.flow import FlowGenerator
+    from tts.builder import build_generator
     from tts.synthesizer import Synthesizer
     from tts.voice.speaker import SpeakerEncoder
     from tts_codecs.checkpoint import save_checkpoint
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
     root = tmp_path_factory.mktemp("tiny_home")
-    made = {
-        "flow": (
-            FlowGenerator,
-            dict(dim=16, heads=2, hidden=16, blocks=1, content_blocks=1, phone_dim=16,
-                 phone_blocks=1, voice_dim=16, glob=16),
+    made: dict[str, tuple[Any, dict[str, Any]]] = {
+        "generator": (
+            build_generator,
+            dict(
+                strategy={"kind": "flow"},
+                dim=16,
+                conditioner=dict(content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16,
+                                 glob=16),
+                backbone=dict(heads=2, hidden=16, blocks=1),
+            ),
         ),
         # At most 3 frames a phone: short audio, quick tests.
         "durations": (DurationModel, dict(dim=16, blocks=1, classes=3, style=16)),
@@ -42,7 +48,7 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "speaker": (SpeakerEncoder, dict(hidden=8)),
         "aligner": (Aligner, {}),
     }  # fmt: skip
-    names = {"source_filter_vocoder": "vocoder"}
+    names = {"source_filter_vocoder": "vocoder", "generator": "flow"}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         modules = {kind: cls(**arguments) for kind, (cls, arguments) in made.items()}

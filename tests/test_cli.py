@@ -472,7 +472,8 @@ def test_models_and_doctor(tiny_home: Path, capfd: Captured) -> None:
     [
         (["train.stesp=3"], ["'stesp'", "'steps'"]),
         (["model.dmi=3"], ["'dmi'", "'dim'"]),
-        (["task=flwo"], ["'flwo'", "'flow'"]),
+        (["task=genrator"], ["'genrator'", "'generator'"]),
+        (["model.strategy={kind: flaw}"], ["'flaw'", "'flow'"]),
         (["train.steps=many"], ["steps"]),
         (["train.steps=0"], ["steps"]),
         (["train.lr=.nan"], ["lr"]),

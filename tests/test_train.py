@@ -300,13 +300,17 @@ def test_segments_join_tokens_and_frames(cache: Cache) -> None:
 
 
 def flow_task(cache: Cache) -> Any:
-    from tts.train.generator import FlowTask
+    from tts.train.generator import GeneratorTask
 
     model = {
-        "dim": 16, "heads": 2, "hidden": 16, "blocks": 1, "content_blocks": 1, "phone_dim": 16,
-        "phone_blocks": 1, "voice_dim": 16, "glob": 16,
+        "strategy": {"kind": "flow"},
+        "dim": 16,
+        "conditioner": {
+            "content_blocks": 1, "phone_dim": 16, "phone_blocks": 1, "voice_dim": 16, "glob": 16,
+        },
+        "backbone": {"heads": 2, "hidden": 16, "blocks": 1},
     }  # fmt: skip
-    return FlowTask(cache, model, batch_size=3, max_frames=60)
+    return GeneratorTask(cache, model, batch_size=3, max_frames=60)
 
 
 def duration_task(cache: Cache) -> Any:

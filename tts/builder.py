@@ -1,13 +1,23 @@
 """The registry: architecture names to classes, and checkpoints to modules."""
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from tts.align.aligner import Aligner
 from tts.align.durations import DurationModel
-from tts.generators.flow import FlowGenerator
-from tts.resources import root
+from tts.errors import ConfigError
+from tts.generators.backbone import Backbone
+from tts.generators.base import UnitSpace
+from tts.generators.generator import Conditioner, Generator
+from tts.generators.heads.linear import LinearHead
+from tts.generators.strategies.diffusion import Diffusion
+from tts.generators.strategies.flow import Flow
+from tts.generators.units import CodeUnits, FeatureUnits
+from tts.resources import nearest, root
 from tts.voice.probe import SpeakerProbe
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import load_weights, read_config
@@ -15,10 +25,68 @@ from tts_codecs.errors import CheckpointError
 from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-MODULES: dict[str, type[nn.Module]] = {
+HEADS: dict[str, type[nn.Module]] = {
+    "linear": LinearHead,
+}
+STRATEGIES: dict[str, Callable[..., Any]] = {
+    "flow": Flow,
+    "diffusion": Diffusion,
+}
+
+
+def _pick(table: Mapping[str, Callable[..., Any]], spec: dict[str, Any], what: str) -> Any:
+    """The entry `spec["kind"]` names and the other keys, checked against its signature."""
+    rest = dict(spec)
+    kind = rest.pop("kind", None)
+    if kind not in table:
+        raise ConfigError(f"unknown kind of {what}, {kind!r}{nearest(str(kind), table)}")
+    return table[kind], _known(table[kind], rest, what)
+
+
+def _known(cls: Callable[..., Any], given: dict[str, Any], what: str) -> dict[str, Any]:
+    known = inspect.signature(cls).parameters
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"unknown key {name!r} of {what}{nearest(name, known)}")
+    return given
+
+
+def build_generator(
+    strategy: dict[str, Any],
+    head: dict[str, Any] | None = None,
+    conditioner: dict[str, Any] | None = None,
+    backbone: dict[str, Any] | None = None,
+    dim: int = 256,
+) -> Generator:
+    """A generator from the names of its parts.
+
+    Args:
+        strategy, head: `kind` names the class, the other keys are its arguments.
+        conditioner, backbone: arguments of tts.generators.generator.Conditioner and
+            tts.generators.backbone.Backbone.
+        dim: width of the network.
+
+    Raises:
+        ConfigError: an unknown kind or key, naming the nearest.
+    """
+    make_strategy, strategy_keys = _pick(STRATEGIES, strategy, "strategy")
+    make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
+    conditions = Conditioner(dim=dim, **_known(Conditioner, conditioner or {}, "conditioner"))
+    plan = make_strategy(**strategy_keys)
+    network = Backbone(
+        dim, memory_dim=conditions.voice.norm.normalized_shape[0],
+        glob=conditions.voice.null_glob.shape[0], causal=plan.causal, timed=plan.timed,
+        **_known(Backbone, backbone or {}, "backbone"),
+    )  # fmt: skip
+    if "size" in inspect.signature(make_head).parameters:
+        head_keys = {"size": conditions.size, **head_keys}
+    return Generator(conditions, network, make_head(dim=dim, **head_keys), plan)
+
+
+MODULES: dict[str, Callable[..., nn.Module]] = {
     "aligner": Aligner,
     "durations": DurationModel,
-    "flow": FlowGenerator,
+    "generator": build_generator,
     "source_filter_vocoder": SourceFilterVocoder,
     "probe": SpeakerProbe,
     "speaker": SpeakerEncoder,
@@ -45,7 +113,21 @@ def load_module(name: str | Path, device: str = "cpu") -> nn.Module:
         raise CheckpointError(f"{folder} holds an unknown kind of model, {config['kind']!r}")
     try:
         module = cls(**config["arguments"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise CheckpointError(f"{folder} has wrong arguments in its config: {error}") from error
     load_weights(folder, module)
     return module.to(device).eval().requires_grad_(False)
+
+
+def load_units(name: str | Path = "features", device: str = "cpu") -> UnitSpace:
+    """What a generator fills: "features", or the checkpoint of a codec of them.
+
+    Raises:
+        CheckpointError: as `load_module`, or not a codec.
+    """
+    if name == "features":
+        return FeatureUnits()
+    module = load_module(name, device)
+    if isinstance(module, SpectralAutoencoder):
+        return CodeUnits(module)
+    raise CheckpointError(f"{checkpoint_folder(name)} is not a codec of features")

@@ -1,12 +1,14 @@
 """Strict configuration of models: an unknown key is an error that names the nearest."""
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tts.errors import ConfigError
+from tts.generators.base import SamplingOptions
 from tts.resources import nearest
 
 
@@ -16,19 +18,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SamplingConfig(Strict):
-    """Defaults of a model's sampler; see tts.generators.flow.FlowOptions."""
-
-    steps: int = Field(8, ge=1, le=256)
-    guidance: float = Field(2.0, ge=0, le=20)
-    guide: str = Field(default="all", pattern="^(all|voice)$")
-    method: str = Field("euler", pattern="^(euler|midpoint)$")
-    sway: float = Field(-1.0, ge=-1, le=1)
-    temperature: float = Field(1.0, ge=0, le=2)
-
-
 class ModelConfig(Strict):
-    """One model: checkpoint folders (relative to checkpoints/, or paths) and sampling."""
+    """One model: checkpoint folders (relative to checkpoints/, or paths) and sampling.
+
+    `codec` is what the generator fills: "features" or the checkpoint of a codec of them.
+    """
 
     name: str
     family: str
@@ -37,8 +31,9 @@ class ModelConfig(Strict):
     generator: str
     durations: str
     vocoder: str
+    codec: str = "features"
     speaker: str = "speaker"
-    sampling: SamplingConfig = SamplingConfig()
+    sampling: SamplingOptions = SamplingOptions()
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -51,6 +46,8 @@ def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list
         kind = field.annotation if field else None
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             model = kind
+        elif is_dataclass(kind):
+            return [field.name for field in fields(kind)]
     return list(model.model_fields)
 
 
@@ -64,7 +61,7 @@ def parse(model: type[M], values: Any, source: str) -> M:
         lines = []
         for problem in error.errors():
             path = ".".join(str(p) for p in problem["loc"])
-            if problem["type"] == "extra_forbidden":
+            if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
                 known = _known_keys(model, problem["loc"][:-1])
                 lines.append(f"unknown key {path!r}{nearest(str(problem['loc'][-1]), known)}")
             else:

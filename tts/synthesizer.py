@@ -15,10 +15,11 @@ from tts.align.aligner import collate_tokens
 from tts.align.durations import DurationModel
 from tts.align.pauses import spoken_pauses
 from tts.audio.reference import Reference, load_reference
-from tts.builder import load_module
+from tts.builder import load_module, load_units
 from tts.config import ModelConfig, load_model_config
 from tts.errors import UsageError, VoiceError
-from tts.generators.flow import FlowGenerator, FlowOptions
+from tts.generators.base import Request, SamplingOptions
+from tts.generators.generator import Generator
 from tts.resources import model_config, nearest, root, voice_names
 from tts.text.frontend import Frontend
 from tts.text.symbols import SIL, Phones, decode_phones
@@ -28,6 +29,7 @@ from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 _EDGE_FRAMES = (5, 6)  # silence before and after a sentence
+_FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
 _FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
 
 
@@ -39,7 +41,7 @@ class Options:
         seed: same seed, same audio.
         speed: 0.5 (slow) to 2 (fast).
         pitch: multiplies the pitch of the voice, 0.5 to 2.
-        steps, guidance, temperature: see FlowOptions.
+        steps, guidance, temperature: see tts.generators.base.SamplingOptions.
         language: espeak code, e.g. "en-us", "de", "fr-fr".
     """
 
@@ -100,7 +102,8 @@ class Synthesizer:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.config, self.device = config, device
-        self.generator = cast(FlowGenerator, load_module(config.generator, device))
+        self.generator = cast(Generator, load_module(config.generator, device))
+        self.units = load_units(config.codec, device)
         self.durations = cast(DurationModel, load_module(config.durations, device))
         self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
@@ -154,34 +157,47 @@ class Synthesizer:
         """`phonemize`, one sentence at a time: the first of a book does not wait for the last."""
         return self._frontend(language).sentences(text)
 
-    def _options(self, options: Options) -> FlowOptions:
-        sampling = FlowOptions(**self.config.sampling.model_dump())
+    def _options(self, options: Options) -> SamplingOptions:
         given = {
             name: value
             for name in ("steps", "guidance", "temperature")
             if (value := getattr(options, name)) is not None
         }
-        return replace(sampling, **given)
+        return replace(self.config.sampling, **given)
+
+    def request(self, sentences: list[Phones], voices: list[Voice], speed: float = 1.0) -> Request:
+        """What the generator is asked for: sentences with their durations, a voice each."""
+        rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
+        tokens = collate_tokens(rows).to(self.device)
+        prompt = collate_voices(voices).to(self.device)
+        durations = self.durations.predict(tokens, prompt, speed).clone()
+        for row, (ids, _) in enumerate(rows):
+            if ids[0] == SIL:
+                durations[row, 0] = _EDGE_FRAMES[0]
+            if ids[-1] == SIL:
+                last = len(ids) - 1
+                durations[row, last] = _EDGE_FRAMES[1]
+                # A whole number of units, so that nothing is cut.
+                durations[row, last] += -int(durations[row].sum()) % self.generator.patch
+        return Request(tokens, prompt, durations)
 
     def _features(
-        self, phones: Phones, voice: Voice, options: Options, seed: int
-    ) -> tuple[torch.Tensor, list[int]]:
-        """One sentence to features [1, T, C] and frames per token."""
-        ids, mods = spoken_pauses(phones.ids, phones.mods)
-        tokens = collate_tokens([(ids, mods)]).to(self.device)
-        prompt = collate_voices([voice]).to(self.device)
-        durations = self.durations.predict(tokens, prompt, options.speed).clone()
-        if ids[0] == SIL:
-            durations[0, 0] = _EDGE_FRAMES[0]
-        if ids[-1] == SIL:
-            durations[0, -1] = _EDGE_FRAMES[1]
-            # A whole number of units, so that nothing is cut.
-            durations[0, -1] += -int(durations.sum()) % self.generator.patch
-        generators = [torch.Generator().manual_seed(seed)]
-        features, frames = self.generator.generate(
-            tokens, durations, prompt, generators, self._options(options)
-        )
-        return features[:, : int(frames[0])], durations[0].tolist()
+        self, request: Request, seed: int, options: SamplingOptions
+    ) -> Iterator[torch.Tensor]:
+        """Features [1, t, C] of one sentence as the generator commits them."""
+        state = self.units.start(request.prompt)
+        rngs = [torch.Generator().manual_seed(seed)]
+        left = int(request.frames[0])
+        held: torch.Tensor | None = None
+        for units in self.generator.stream(request, rngs, options):
+            if held is not None:
+                features, state = self.units.decode(held, state, False)
+                left -= features.shape[1]
+                yield features
+            held = units
+        assert held is not None
+        features, state = self.units.decode(held, state, True)
+        yield features[:, :left]
 
     @torch.inference_mode()
     def stream(
@@ -197,39 +213,61 @@ class Synthesizer:
         offset = 0
         hop = self.vocoder.mel.hop
         fade = torch.linspace(0, 1, _FADE_FRAMES * hop, device=self.device)
+        sampling = self._options(options)
         for number, phones in enumerate(self.sentences(text, options.language)):
-            features, frames = self._features(phones, voice, options, options.seed + number)
+            request = self.request([phones], [voice], options.speed)
+            assert request.durations is not None
             words, spans = spans_of(
-                phones, frames, hop / self.sample_rate, offset / self.sample_rate
-            )
-            mel, f0 = features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:])
-            state = self.vocoder.initial(1, mel)
-            at, size = 0, min(chunk_frames, 12)
+                phones, request.durations[0].tolist(), hop / self.sample_rate,
+                offset / self.sample_rate,
+            )  # fmt: skip
             first = True
-            while at < mel.shape[1]:
-                part = slice(at, at + size)
-                wav, state, _ = self.vocoder.chunk(mel[:, part], state, f0[:, part], options.pitch)
-                at += size
-                size = chunk_frames
-                if at >= mel.shape[1]:
-                    rest = self.vocoder.flush(1, state, options.pitch, given=True)
-                    wav = torch.cat([wav, rest], 1)
-                    wav[:, -len(fade) :] *= fade.flip(0)
-                if wav.shape[1]:
-                    if first:
-                        wav[:, : len(fade)] *= fade
-                    samples = wav[0].float().cpu().numpy()
-                    offset += len(samples)
-                    chunk = Chunk(samples, self.sample_rate)
-                    if first:
-                        chunk.text, chunk.words, chunk.phones = phones.text, words, spans
-                    first = False
-                    yield chunk
+            features = self._features(request, options.seed + number, sampling)
+            for wav in self._waveform(features, options.pitch, chunk_frames):
+                if first:
+                    wav[:, : len(fade)] *= fade[: wav.shape[1]]
+                samples = wav[0].float().cpu().numpy()
+                offset += len(samples)
+                chunk = Chunk(samples, self.sample_rate)
+                if first:
+                    chunk.text, chunk.words, chunk.phones = phones.text, words, spans
+                first = False
+                yield chunk
             rest_seconds = phones.pause_after / options.speed
             pause = np.zeros(int(rest_seconds * self.sample_rate), dtype=np.float32)
             if len(pause):
                 offset += len(pause)
                 yield Chunk(pause, self.sample_rate)
+
+    def _waveform(
+        self, features: Iterator[torch.Tensor], pitch: float, chunk_frames: int
+    ) -> Iterator[torch.Tensor]:
+        """Features of a sentence to waveform pieces [1, n] that are not empty, the first one early,
+        the end faded out."""
+        state = None
+        size = min(chunk_frames, _FIRST_FRAMES)
+        waiting: torch.Tensor | None = None
+        fade = torch.linspace(1, 0, _FADE_FRAMES * self.vocoder.mel.hop, device=self.device)
+        for piece in features:
+            waiting = piece if waiting is None else torch.cat([waiting, piece], 1)
+            if state is None:
+                state = self.vocoder.initial(1, waiting)
+            # What comes last is kept for the end, where it is faded.
+            while waiting.shape[1] > size:
+                part, waiting = waiting[:, :size], waiting[:, size:]
+                f0 = unpack_pitch(part[..., -EXTRA:])
+                wav, state, _ = self.vocoder.chunk(part[..., :-EXTRA], state, f0, pitch)
+                size = chunk_frames
+                if wav.shape[1]:
+                    yield wav
+        if waiting is None or state is None:
+            return
+        f0 = unpack_pitch(waiting[..., -EXTRA:])
+        wav, state, _ = self.vocoder.chunk(waiting[..., :-EXTRA], state, f0, pitch)
+        wav = torch.cat([wav, self.vocoder.flush(1, state, pitch, given=True)], 1)
+        count = min(len(fade), wav.shape[1])
+        wav[:, wav.shape[1] - count :] *= fade[len(fade) - count :]
+        yield wav
 
     def synthesize(self, text: str, voice: Voice, options: Options | None = None) -> "Audio":
         """Speak `text`; the concatenation of `stream`.

@@ -41,6 +41,43 @@ class Voiced:
     mask: Tensor
 
 
+@dataclass
+class Condition:
+    """What the network sees beside the canvas.
+
+    Attributes:
+        frames: [B, U, dim] per unit, added to the embedded canvas.
+        mean: [B, U, size] first estimate of the relative features; zero where unconditional.
+        glob: [B, G] voice vector.
+        memory: keys and values of the voice prompt for every block; memory_mask: [B, M] bool.
+        mask: [B, U, 1] float, valid units.
+    """
+
+    frames: Tensor
+    mean: Tensor
+    glob: Tensor
+    memory: list[tuple[Tensor, Tensor]]
+    memory_mask: Tensor
+    mask: Tensor
+
+    @property
+    def lengths(self) -> Tensor:
+        """[B] valid units."""
+        return self.mask[..., 0].sum(1).long()
+
+    def cat(self, other: "Condition") -> "Condition":
+        """The rows of both."""
+        pairs = zip(self.memory, other.memory, strict=True)
+        return Condition(
+            torch.cat([self.frames, other.frames]),
+            torch.cat([self.mean, other.mean]),
+            torch.cat([self.glob, other.glob]),
+            [(torch.cat([a, c]), torch.cat([b, d])) for (a, b), (c, d) in pairs],
+            torch.cat([self.memory_mask, other.memory_mask]),
+            torch.cat([self.mask, other.mask]),
+        )
+
+
 def voice_anchor(prompt: VoicePrompt) -> Tensor:
     """Average spectrum and pitch of the speech in a prompt, [B, 1, C] (0 for voicing).
 
@@ -141,30 +178,38 @@ class ContentEncoder(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
         self.mean = nn.Linear(dim, channels * patch)
+        self.filler = nn.Parameter(torch.zeros(phone_dim))
 
     def forward(
-        self, tokens: TokenBatch, durations: Tensor, glob: Tensor, frames: int, mask: Tensor
+        self, tokens: TokenBatch, durations: Tensor | None, glob: Tensor, frames: int, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Encode.
 
         Args:
-            durations: [B, S] frames per token.
+            durations: [B, S] frames per token; None puts one token on each frame and filler after
+                the last, as E2 TTS and F5-TTS do (tokens past the last frame are lost).
             frames: T of the padded output, a multiple of the patch.
             mask: [B, U, 1] valid units.
 
         Returns:
             content [B, U, dim], mean [B, U, patch * channels].
         """
-        # Frames past a row's end belong to its last phone, however much the batch pads it.
-        owner = torch.minimum(token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1)
+        index = torch.arange(frames, device=tokens.ids.device)
         phones = self.phones(tokens, glob)
-        hidden = phones.gather(1, owner.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
-        ends = durations.cumsum(1).gather(1, owner)
-        length = durations.gather(1, owner).clamp_min(1)
-        index = torch.arange(frames, device=durations.device)
-        into = (index - (ends - length) + 0.5) / length
-        place = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
-        x = self.entry(fold(hidden + self.place(place.float()), self.patch))
+        if durations is None:
+            padded = F.pad(phones, (0, 0, 0, max(0, frames - phones.shape[1])))[:, :frames]
+            filler = index >= tokens.lengths.unsqueeze(1)
+            hidden = torch.where(filler.unsqueeze(-1), self.filler, padded)
+        else:
+            # Frames past a row's end belong to its last phone, however much the batch pads it.
+            owner = torch.minimum(token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1)
+            hidden = phones.gather(1, owner.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
+            ends = durations.cumsum(1).gather(1, owner)
+            length = durations.gather(1, owner).clamp_min(1)
+            into = (index - (ends - length) + 0.5) / length
+            place = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
+            hidden = hidden + self.place(place.float())
+        x = self.entry(fold(hidden, self.patch))
         for block in self.blocks:
             x = block(x, mask, glob)
         x = self.norm(x)

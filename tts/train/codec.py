@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.data.cache import Cache
+from tts.generators.conditioning import VoicePrompt, voice_anchor
 from tts.train.loop import Batch
 from tts.train.vocoder import speaker_weights
 from tts_codecs.checkpoint import save_checkpoint
@@ -20,7 +21,13 @@ from tts_codecs.spectral import SpectralAutoencoder
 
 
 class SpectralTask:
-    """L1 and squared error of the features, a patch discriminator from `adversarial_from` on."""
+    """L1 and squared error of the features, a patch discriminator from `adversarial_from` on.
+
+    Args:
+        relative: share of rows coded relative to the average spectrum and pitch of their speaker
+            (tts.generators.conditioning.voice_anchor). Generators of codes work on such units: the
+            long-term spectrum of a voice never heard then need not be learned.
+    """
 
     def __init__(
         self,
@@ -29,9 +36,10 @@ class SpectralTask:
         batch_size: int = 16,
         frames: int = 100,
         adversarial_from: int = 1500,
+        relative: float = 0.5,
     ):
         self.cache, self.batch_size, self.frames = cache, batch_size, frames
-        self.adversarial_from = adversarial_from
+        self.adversarial_from, self.relative = adversarial_from, relative
         self.arguments = dict(model or {})
         self.autoencoder = SpectralAutoencoder(**self.arguments)
         self.modules: dict[str, nn.Module] = {
@@ -49,8 +57,18 @@ class SpectralTask:
             row = self.cache.features(int(index), start, self.frames)
             # A change of level is a shift of the log-mel.
             row[:, :-EXTRA] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
+            if rng.random() < self.relative:
+                row -= self._anchor(int(index), rng)
             rows.append(row)
         return {"features": torch.from_numpy(np.stack(rows))}
+
+    def _anchor(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """Anchor [1, C] of some other seconds of the utterance, as a prompt would give it."""
+        length = min(int(rng.integers(75, 201)), self.cache.frames(index))
+        start = int(rng.integers(0, self.cache.frames(index) - length + 1))
+        features = torch.from_numpy(self.cache.features(index, start, length))[None]
+        prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([length]))
+        return voice_anchor(prompt)[0].numpy()
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
         """Autoencoder losses, then the discriminator's."""

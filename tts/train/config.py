@@ -1,9 +1,9 @@
 """The YAML of a training run, checked before anything is loaded.
 
-    task: flow                    # vocoder, spectral, aligner, durations, probe or flow
+    task: generator               # vocoder, spectral, aligner, durations, probe or generator
     data: data/train              # made by `tts data prepare`
     out: runs/flow                # state, logs and export/ (the weights to use)
-    model: {dim: 256}             # arguments of the network
+    model: {strategy: {kind: flow}}  # arguments of the network
     options: {batch_size: 16}     # arguments of the task
     train: {steps: 16000}         # see tts.train.loop.TrainConfig
 
@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from pydantic import create_model
 
@@ -49,11 +50,11 @@ KINDS = {
         "tts.train.generator", "DurationTask", "tts.align.durations", "DurationModel"
     ),
     "probe": _Kind("tts.train.generator", "ProbeTask", "tts.voice.probe", "SpeakerProbe"),
-    "flow": _Kind("tts.train.generator", "FlowTask", "tts.generators.flow", "FlowGenerator"),
+    "generator": _Kind("tts.train.generator", "GeneratorTask", "tts.builder", "build_generator"),
 }  # fmt: skip
 
 
-def _arguments(cls: type, skip: Iterable[str] = ()) -> type[Strict]:
+def _arguments(cls: Any, skip: Iterable[str] = ()) -> type[Strict]:
     """A strict model of a constructor's keyword arguments; objects that YAML cannot hold are
     left out."""
     skip = {"self", *skip}
@@ -68,6 +69,8 @@ def _arguments(cls: type, skip: Iterable[str] = ()) -> type[Strict]:
 
 def _plain(kind: Any) -> bool:
     if kind in (int, float, bool, str, type(None)):
+        return True
+    if getattr(kind, "__origin__", None) is dict:
         return True
     parts = getattr(kind, "__args__", ())
     return bool(parts) and all(part is Ellipsis or _plain(part) for part in parts)
@@ -149,6 +152,8 @@ def check_run(values: Any, source: str) -> RunConfig:
     network = getattr(import_module(kind.model_module), kind.model)
     # Only what is given is kept, so that a checkpoint's arguments say what was chosen.
     model = parse(_arguments(network), run.model, f"{source}: model")
+    if kind.model == "build_generator":
+        _check_parts(network, model.model_dump(exclude_unset=True), source)
     options = parse(_arguments(task, ("cache", "model")), run.options, f"{source}: options")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
     for name, least in (("steps", 1), ("log_every", 1), ("warmup", 0)):
@@ -161,6 +166,17 @@ def check_run(values: Any, source: str) -> RunConfig:
         model.model_dump(exclude_unset=True), options.model_dump(exclude_unset=True),
         train,
     )  # fmt: skip
+
+
+def _check_parts(network: Any, arguments: dict[str, Any], source: str) -> None:
+    """ConfigError where the parts of a generator do not fit; built without memory to find out."""
+    try:
+        with torch.device("meta"):
+            network(**arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: model: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"{source}: model: {error}") from error
 
 
 def load_run(path: str | Path, assignments: Iterable[str] = ()) -> RunConfig:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch
 from tts.align.durations import DurationModel
-from tts.builder import load_module
+from tts.builder import build_generator, load_module, load_units
 from tts.data.cache import Cache
+from tts.generators.base import Request
 from tts.generators.conditioning import VoicePrompt
-from tts.generators.flow import FlowGenerator
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
@@ -30,8 +30,15 @@ def prompt_of(batch: Batch) -> VoicePrompt:
     return VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
 
 
-class FlowTask:
-    """Flow matching on segments."""
+class GeneratorTask:
+    """Any generator (tts.builder.build_generator) on segments.
+
+    Args:
+        model: arguments of `build_generator`.
+        codec: what is generated, "features" or the checkpoint of a codec of them.
+        probe: checkpoint of the speaker probe; likeness: weight of its loss.
+        mean: weight of the regression.
+    """
 
     def __init__(
         self,
@@ -39,37 +46,36 @@ class FlowTask:
         model: dict[str, Any] | None = None,
         batch_size: int = 12,
         max_frames: int = 180,
+        codec: str = "features",
         probe: str | None = None,
         likeness: float = 1.0,
+        mean: float = 2.0,
     ):
         self.probe = load_module(probe) if probe else None
-        self.likeness = likeness
+        self.likeness, self.mean = likeness, mean
+        self.units = load_units(codec)
         self.sampler = SegmentSampler(cache, max_frames)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
-        self.generator = FlowGenerator(**self.arguments)
+        self.generator = build_generator(**self.arguments)
         self.modules: dict[str, nn.Module] = {"generator": self.generator}
         self.groups = {"generator": ["generator"]}
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Segments with prompts."""
-        return self.sampler.draw(rng, self.batch_size)
+        """Segments with prompts, and their units."""
+        batch = self.sampler.draw(rng, self.batch_size)
+        batch["units"] = self.units.encode(batch["features"], prompt_of(batch))
+        return batch
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
-        """Regression of the mean plus flow matching."""
-        parts = self.generator.loss(
-            tokens_of(batch),
-            batch["durations"],
-            prompt_of(batch),
-            batch["features"],
-            batch["frames"],
-            self.probe_on(batch["frames"].device),
-        )
-        logs = {name: value.item() for name, value in parts.items()}
-        loss = 2 * parts["mean"] + parts["flow"]
-        if "likeness" in parts:
-            loss = loss + self.likeness * parts["likeness"]
-        yield "generator", loss, logs
+        """Regression of the mean and the losses of the strategy."""
+        request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
+        probe = self.probe_on(batch["frames"].device)
+        parts = self.generator.loss(request, batch["features"], batch["units"], probe)
+        weights = {"mean": self.mean, "likeness": self.likeness}
+        loss = sum(weights.get(name, 1.0) * value for name, value in parts.items())
+        assert isinstance(loss, Tensor)
+        yield "generator", loss, {name: value.item() for name, value in parts.items()}
 
     def probe_on(self, device: torch.device) -> SpeakerProbe | None:
         """The frozen probe where the batch is."""
@@ -77,7 +83,7 @@ class FlowTask:
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""
-        save_checkpoint(folder, self.generator, "flow", self.arguments, step=step)
+        save_checkpoint(folder, self.generator, "generator", self.arguments, step=step)
 
     def sample(self, writer: Any, step: int) -> None:
         """Nothing yet to hear without a vocoder; `tts eval` judges."""

@@ -1,0 +1,167 @@
+"""What every generator takes and gives: the request, the options of its sampler, the contracts.
+
+A generator fills a *canvas* of units, 25 a second: codes [B, U, K] or latents [B, U, D]. Families
+differ in which units a step evaluates and which it commits; that is their `Strategy`. How one unit
+enters the network and is drawn from what leaves it is the `Head`. Text, voice, backbone, guidance
+and caching are shared (tts.generators.generator).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked
+from torch import Tensor
+
+from tts.align.aligner import TokenBatch
+from tts.generators.conditioning import Condition, VoicePrompt
+
+if TYPE_CHECKING:
+    from tts.generators.generator import Generator
+
+
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class SamplingOptions:
+    """Settings of the samplers; each family reads those it knows (see its strategy).
+
+    Attributes:
+        steps: network evaluations of flow, diffusion and masked generation (guided ones run both
+            branches in one batch), and of a flow head per unit.
+        guidance: s in s * cond + (1 - s) * uncond; 1 switches guidance off.
+        guide: what the unconditional branch lacks, "all" (text and voice) or "voice".
+        temperature: scale of the noise, or of the logits; 0 takes the likeliest.
+        method: of integration: "euler" or "midpoint" for flow, "ddim" or "ddpm" for diffusion.
+        sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
+        top_k, top_p, min_p: truncation of categorical draws; 0, 1 and 0 switch them off.
+        choice: Gumbel noise on the confidence by which masked generation commits.
+    """
+
+    steps: int = Field(default=8, ge=1, le=256)
+    guidance: float = Field(default=2.0, ge=0, le=20)
+    guide: Literal["all", "voice"] = "all"
+    temperature: float = Field(default=1.0, ge=0, le=2)
+    method: Literal["euler", "midpoint", "ddim", "ddpm"] = "euler"
+    sway: float = Field(default=-1.0, ge=-1, le=1)
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, lt=1)
+    choice: float = Field(default=0.0, ge=0, le=100)
+
+
+@dataclass
+class Request:
+    """A batch of things to say.
+
+    Attributes:
+        tokens: phones; prompt: voices.
+        durations: [B, S] frames per token, or None where the generator finds them itself.
+        frames: [B] frames to fill; by default the sum of the durations.
+    """
+
+    tokens: TokenBatch
+    prompt: VoicePrompt
+    durations: Tensor | None = None
+    frames: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+
+    def __post_init__(self) -> None:
+        if self.durations is not None and not len(self.frames):
+            self.frames = self.durations.sum(1)
+
+    def to(self, device: torch.device | str) -> Request:
+        """The same on another device."""
+        durations = None if self.durations is None else self.durations.to(device)
+        return Request(
+            self.tokens.to(device), self.prompt.to(device), durations, self.frames.to(device)
+        )
+
+
+@dataclass
+class Canvas:
+    """What is given of the units beforehand, for continuation, infilling and editing.
+
+    Attributes:
+        units: codes [B, U, K] int64 or latents [B, U, D]; anything where not committed.
+        committed: [B, U] bool, units that stay as they are.
+    """
+
+    units: Tensor
+    committed: Tensor
+
+
+@dataclass
+class Losses:
+    """Training losses of a strategy.
+
+    Attributes:
+        parts: named scalars, summed with weight 1.
+        estimate: [B, U, size] relative features the network thinks right, if it has any, for
+            losses on what is heard; weight: [B] how much each row counts there.
+    """
+
+    parts: dict[str, Tensor]
+    estimate: Tensor | None = None
+    weight: Tensor | None = None
+
+
+class Head(Protocol):
+    """How one unit enters the network and is drawn from what leaves it."""
+
+    def embed(self, units: Tensor) -> Tensor:
+        """Units [B, U, *] to [B, U, dim]."""
+        ...
+
+
+class Strategy(Protocol):
+    """In which order a canvas is filled; the loss that trains for it.
+
+    Attributes:
+        causal, timed: what it needs of the backbone.
+        streamed: units are committed from left to right in more than one piece.
+    """
+
+    causal: bool
+    timed: bool
+    streamed: bool
+
+    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+        """Training losses for target units [B, U, *]."""
+        ...
+
+    def run(
+        self,
+        net: Generator,
+        condition: Condition,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        canvas: Canvas | None = None,
+    ) -> Iterator[Tensor]:
+        """Yield committed units [B, u, *] from left to right until all U are there.
+
+        Args:
+            condition: B rows, or 2 B where guided: first all conditional ones, then what
+                guidance pushes away from.
+            rngs: one per row, so a row does not depend on its batch.
+        """
+        ...
+
+
+class UnitSpace(Protocol):
+    """Units of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back."""
+
+    patch: int
+
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """Features [B, T, C] to target units [B, ceil(T / patch), *]."""
+        ...
+
+    def start(self, prompt: VoicePrompt) -> Any:
+        """State of a stream."""
+        ...
+
+    def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
+        """The next units [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+        ...

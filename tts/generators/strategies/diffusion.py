@@ -1,0 +1,142 @@
+"""Diffusion: the canvas is denoised along a variance-preserving path (SESD, Lovelace et al. 2024).
+
+x = alpha data + sigma noise; schedules are told by the log signal-to-noise ratio lambda (Kingma et
+al. 2021), alpha^2 = sigmoid(lambda): cosine (Nichol & Dhariwal 2021), shifted towards noise for
+signals whose neighbours give them away (Hoogeboom et al. 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.generators.strategies.flow import both, denoise, guide, random_spans, row_noise
+
+if TYPE_CHECKING:
+    from tts.generators.generator import Generator
+
+_LIMIT = 10.0  # of lambda: float32 has no digits for more
+_RANGE = 8.0  # no normalised feature is beyond
+
+
+class Diffusion:
+    """Strategy: v- or eps-prediction, sampled by DDIM (Song et al. 2021) or DDPM steps.
+
+    What is diffused is the difference to the regressed mean, as with the data-dependent prior of
+    Grad-TTS (Popov et al. 2021); where there is no mean it is the data.
+
+    Args:
+        predict: "v" (Salimans & Ho 2022) or "eps".
+        shift: added to lambda / 2; negative means more noise. 0 is the plain cosine.
+        asymmetric: SESD's loss weight, whose tail towards noise is heavy.
+        inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
+    """
+
+    causal = False
+    timed = True
+    streamed = False
+
+    def __init__(
+        self,
+        predict: Literal["v", "eps"] = "v",
+        shift: float = 0.0,
+        asymmetric: bool = True,
+        inpaint: float = 0.0,
+    ):
+        self.predict, self.shift, self.asymmetric = predict, shift, asymmetric
+        self.inpaint = inpaint
+
+    def log_snr(self, t: Tensor) -> Tensor:
+        """lambda at t in 0 (data) .. 1 (noise)."""
+        half = -torch.log(torch.tan(math.pi / 2 * t.clamp(1e-4, 1 - 1e-4))) + self.shift
+        return (2 * half).clamp(-_LIMIT, _LIMIT)
+
+    @staticmethod
+    def scales(log_snr: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha, sigma."""
+        return torch.sigmoid(log_snr).sqrt(), torch.sigmoid(-log_snr).sqrt()
+
+    def weight(self, log_snr: Tensor) -> Tensor:
+        """Of the squared error of v."""
+        if not self.asymmetric:
+            return torch.ones_like(log_snr)
+        place = (log_snr + 1) / 2.4
+        return torch.where(log_snr < -1, 1 / (1 + place.square()), (-place.square() / 2).exp())
+
+    def clean(
+        self, net: Generator, x: Tensor, condition: Condition, log_snr: Tensor,
+        given: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """The data seen in x [B, U, size] at lambda [B]."""
+        alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
+        # Divided by alpha + sigma the path is that of flow matching, at time alpha / (alpha +
+        # sigma): weights may start from a flow's.
+        shown = x / (alpha + sigma)
+        if given is not None:
+            shown = torch.where(given.unsqueeze(-1), x, shown)
+        out = denoise(net, shown, condition, torch.sigmoid(log_snr / 2), given)
+        if self.predict == "v":
+            return condition.mean + alpha * (x - alpha * condition.mean) - sigma * out
+        return (x - sigma * out) / alpha
+
+    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+        """Weighted squared error of v (for eps-prediction that of eps)."""
+        log_snr = self.log_snr(torch.rand(len(units), device=units.device))
+        alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
+        x = alpha * units + sigma * torch.randn_like(units)
+        given = random_spans(condition.mask, self.inpaint)
+        mask = condition.mask
+        if given is not None:
+            x = torch.where(given.unsqueeze(-1), units, x)
+            mask = mask * (~given).unsqueeze(-1)
+        clean = self.clean(net, x, condition, log_snr, given)
+        scale = alpha / sigma if self.predict == "eps" else 1 / sigma
+        weight = self.weight(log_snr)[:, None, None] * mask * net.emphasis
+        error = ((clean - units) * scale).square() * weight
+        loss = error.sum() / (mask.sum() * units.shape[-1])
+        return Losses({"diffusion": loss}, clean, torch.sigmoid(-log_snr))
+
+    def run(
+        self,
+        net: Generator,
+        condition: Condition,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        canvas: Canvas | None = None,
+    ) -> Iterator[Tensor]:
+        """DDIM steps; with method "ddpm" fresh noise is drawn at every step."""
+        given = canvas.committed if canvas else None
+        marks = both(given, condition) if given is not None else None
+        x = row_noise(condition, rngs) * options.temperature
+        grid = self.log_snr(torch.linspace(1, 0, options.steps + 1))
+        levels = zip(grid.tolist(), *(s.tolist() for s in self.scales(grid)), strict=True)
+        log_snr, alpha, sigma = next(levels)
+        # Pure noise is what the path ends in; the limited lambda only nearly so.
+        clean = x
+        for next_log_snr, next_alpha, next_sigma in levels:
+            if canvas is not None:
+                x = torch.where(canvas.committed.unsqueeze(-1), canvas.units, x)
+            rows = both(x, condition)
+            level = torch.full((len(rows),), log_snr, device=x.device)
+            clean = guide(self.clean(net, rows, condition, level, marks), len(x), options.guidance)
+            if self.predict == "eps":
+                # Near pure noise a small error of eps is a large one of the data.
+                clean = clean.clamp(-_RANGE, _RANGE)
+            eps = (x - alpha * clean) / sigma
+            fresh = 0.0
+            if options.method == "ddpm":
+                share = 1 - (alpha * next_sigma / (next_alpha * sigma)) ** 2
+                fresh = next_sigma * math.sqrt(max(0.0, share))
+            x = next_alpha * clean + math.sqrt(max(0.0, next_sigma**2 - fresh**2)) * eps
+            if fresh:
+                x = x + fresh * options.temperature * row_noise(condition, rngs)
+            log_snr, alpha, sigma = next_log_snr, next_alpha, next_sigma
+        if canvas is not None:
+            clean = torch.where(canvas.committed.unsqueeze(-1), canvas.units, clean)
+        yield clean
