@@ -8,6 +8,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from tts_codecs.errors import CheckpointError
@@ -84,3 +85,34 @@ def fetch(
         if part:
             Path(part).unlink(missing_ok=True)
     return target
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of a Hugging Face repository at one revision, with what it must be.
+
+    Attributes:
+        repo: owner/name; revision: commit hash; path: inside of the repository.
+        sha256: 64 hex digits; size: bytes; licence: of the file.
+    """
+
+    repo: str
+    revision: str
+    path: str
+    sha256: str
+    size: int
+    licence: str
+
+    @property
+    def url(self) -> str:
+        """Address of exactly this revision."""
+        return f"https://huggingface.co/{self.repo}/resolve/{self.revision}/{self.path}"
+
+    def fetch(self, folder: str | Path) -> Path:
+        """The file in `folder`, named as in the repository, downloaded unless it is there.
+
+        Raises:
+            CheckpointError: the download fails, or the file is another one.
+        """
+        target = Path(folder) / self.path
+        return fetch(self.url, target, self.sha256, max_bytes=self.size)

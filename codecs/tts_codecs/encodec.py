@@ -11,6 +11,7 @@ import os
 import pickle
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,8 +214,15 @@ class EncodecCodec(Codec):
                 Path(part).unlink(missing_ok=True)
 
 
-def load_state(model: torch.nn.Module, path: str | Path, sha256: str | None = None) -> None:
+def load_state(
+    model: torch.nn.Module,
+    path: str | Path,
+    sha256: str | None = None,
+    rename: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
+) -> None:
     """Load a state dict from safetensors, or from a verified pickle, into ``model``.
+
+    ``rename`` turns the file's tensors into those of the model.
 
     Raises:
         CheckpointError: missing, unverified, damaged, or of another architecture.
@@ -236,7 +244,7 @@ def load_state(model: torch.nn.Module, path: str | Path, sha256: str | None = No
             )
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state)
+        model.load_state_dict(rename(state))
     except (SafetensorError, pickle.UnpicklingError, OSError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: cannot be read as weights ({reason})") from error

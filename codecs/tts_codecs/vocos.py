@@ -1,0 +1,347 @@
+"""Vocos mel 24 kHz: log-mel to waveform by ConvNeXt blocks and an inverse STFT (Siuzdak 2023,
+"Vocos: Closing the gap between time-domain and Fourier-based neural vocoders").
+
+Own code for the published weights; `load_published` reads them from a file or fetches them when
+asked. Licences: the published code and weights are MIT. No weights come with this project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor, nn
+
+from tts_codecs.base import (
+    Codec,
+    CodecInfo,
+    Units,
+    check_batch,
+    check_latents,
+    check_stream,
+    check_units,
+    check_wav,
+)
+from tts_codecs.download import HubFile
+from tts_codecs.encodec import load_state
+from tts_codecs.errors import CodecError
+
+LICENCE = "MIT (code and weights, Hubert Siuzdak)"
+WEIGHTS = HubFile(
+    repo="charactr/vocos-mel-24khz",
+    revision="0feb3fdd929bcd6649e0e7c5a688cf7dd012ef21",
+    path="pytorch_model.bin",
+    sha256="97ec976ad1fd67a33ab2682d29c0ac7df85234fae875aefcc5fb215681a91b2a",
+    size=54_365_991,
+    licence="MIT",
+)
+SAMPLE_RATE = 24000
+# exp of the predicted log-magnitude is limited to this, as in training.
+_MAX_MAGNITUDE = 100.0
+
+
+@dataclass(frozen=True)
+class VocosConfig:
+    """Sizes; the defaults are those of the published mel 24 kHz model."""
+
+    n_mels: int = 100
+    n_fft: int = 1024
+    hop: int = 256
+    dim: int = 512
+    hidden: int = 1536
+    blocks: int = 8
+    kernel: int = 7
+
+
+@lru_cache(maxsize=8)
+def _filters(n_fft: int, n_mels: int, device: str) -> Tensor:
+    """[bins, n_mels] triangles on the HTK mel scale, not normalised by area."""
+    bank = torchaudio.functional.melscale_fbanks(
+        n_fft // 2 + 1, 0.0, SAMPLE_RATE / 2, n_mels, SAMPLE_RATE, norm=None, mel_scale="htk"
+    )
+    return bank.to(device)
+
+
+def centred_log_mel(
+    wav: Tensor, floor: float = 1e-7, n_fft: int = 1024, hop: int = 256, n_mels: int = 100
+) -> Tensor:
+    """Natural-log magnitude mel spectrogram with frame t centred at sample t * hop.
+
+    Args:
+        wav: [B, N] at 24 kHz; N is padded with silence to a multiple of hop.
+        floor: least magnitude (Vocos 1e-7; F5-TTS 1e-5).
+
+    Returns:
+        [B, ceil(N / hop), n_mels]. The frame centred at the very end, which the packages add, is
+        left out: T frames stand for T * hop samples.
+    """
+    if wav.dim() != 2:
+        raise CodecError(f"centred_log_mel takes a waveform [B, N], not {list(wav.shape)}")
+    wav = F.pad(wav, (0, -wav.shape[1] % hop))
+    # Reflection needs more samples than it mirrors; a very short clip is padded with silence.
+    mode = "reflect" if wav.shape[1] > n_fft // 2 else "constant"
+    window = torch.hann_window(n_fft, device=wav.device)
+    spectrum = torch.stft(
+        wav, n_fft, hop, window=window, center=True, pad_mode=mode, return_complex=True
+    )
+    mel = spectrum.abs().transpose(1, 2) @ _filters(n_fft, n_mels, str(wav.device))
+    return mel[:, :-1].clamp_min(floor).log()
+
+
+class CentredConv(nn.Module):
+    """Convolution over time with as much future as past context, fed in pieces.
+
+    State: the inputs that later outputs still need, [B, n, C_in], n < kernel. The sequence is
+    continued by zeros on both sides.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, kernel: int, groups: int = 1):
+        super().__init__()
+        self.kernel, self.reach, self.in_dim = kernel, kernel // 2, in_dim
+        self.conv = nn.Conv1d(in_dim, out_dim, kernel, groups=groups)
+
+    def initial(self, batch: int, like: Tensor) -> Tensor:
+        """State before the first frame."""
+        return like.new_zeros(batch, self.reach, self.in_dim)
+
+    def forward(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs [B, u, C_out] that are ready, their inputs [B, u, C_in], new state."""
+        x = torch.cat([state, x], 1)
+        if last:
+            x = F.pad(x, (0, 0, 0, self.reach))
+        ready = max(0, x.shape[1] - 2 * self.reach)
+        if not ready:
+            return x.new_zeros(len(x), 0, self.conv.out_channels), x[:, :0], x
+        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        return y, x[:, self.reach : self.reach + ready], x[:, ready:]
+
+
+class VocosBlock(nn.Module):
+    """ConvNeXt block (Liu et al. 2022) over time."""
+
+    def __init__(self, dim: int, hidden: int, kernel: int, scale: float):
+        super().__init__()
+        self.depthwise = CentredConv(dim, dim, kernel, groups=dim)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.up = nn.Linear(dim, hidden)
+        self.down = nn.Linear(hidden, dim)
+        self.scale = nn.Parameter(torch.full((dim,), scale))
+
+    def forward(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        """[B, t, dim] to the outputs [B, u, dim] that are ready."""
+        y, x, state = self.depthwise(x, state, last)
+        return x + self.scale * self.down(F.gelu(self.up(self.norm(y)))), state
+
+
+@dataclass(frozen=True)
+class VocosState:
+    """What a decoding stream remembers.
+
+    Attributes:
+        layers: inputs that each convolution still needs.
+        tail: [B, n_fft - hop] sum of windows that later frames still add to.
+        frames: spectra made so far.
+        batch: rows of the stream.
+        finished: the last piece was decoded.
+    """
+
+    layers: tuple[Tensor, ...]
+    tail: Tensor
+    frames: int
+    batch: int
+    finished: bool = False
+
+
+class VocosCodec(Codec):
+    """Mel spectrograms [B, T, n_mels] as latents, Vocos as decoder; inference only.
+
+    One code path: decoding offline is one piece of a stream. Every convolution sees 3 frames ahead
+    and the synthesis windows 2, hence the look-ahead of 29 frames (0.31 s) with 8 blocks.
+
+    Frames are centred at t * hop and T frames give T * hop samples. The `vocos` package returns
+    (T - 1) * hop, ending at the centre of the last frame; up to there the samples are equal, and
+    the last hop is made of the windows that reach it.
+    """
+
+    window: Tensor
+
+    def __init__(self, config: VocosConfig | None = None, name: str = "vocos_mel_24khz"):
+        super().__init__()
+        self.config = config = config or VocosConfig()
+        if config.n_fft % (2 * config.hop) or config.n_fft < 4 * config.hop:
+            raise CodecError("VocosCodec: n_fft must be an even multiple of hop, at least 4")
+        self.entry = CentredConv(config.n_mels, config.dim, config.kernel)
+        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            VocosBlock(config.dim, config.hidden, config.kernel, 1 / config.blocks)
+            for _ in range(config.blocks)
+        )
+        self.final = nn.LayerNorm(config.dim, eps=1e-6)
+        self.head = nn.Linear(config.dim, config.n_fft + 2)
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+        self.requires_grad_(False)
+        self.eval()
+        # Block m of hop samples is complete with frame m + n_fft / (2 hop).
+        reach = config.kernel // 2
+        self._info = CodecInfo(
+            name=name,
+            sample_rate=SAMPLE_RATE,
+            hop=config.hop,
+            kind="latents",
+            num_codebooks=0,
+            codebook_size=0,
+            dim=config.n_mels,
+            bitrate=None,
+            causal=False,
+            look_ahead=reach * (config.blocks + 1) + config.n_fft // (2 * config.hop),
+            licence=LICENCE,
+        )
+
+    @classmethod
+    def random(cls, config: VocosConfig | None = None, seed: int = 0) -> VocosCodec:
+        """Random weights (for tests and timing; it makes noise)."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(config, "vocos_random")
+
+    @property
+    def info(self) -> CodecInfo:
+        return self._info
+
+    @torch.no_grad()
+    def encode(self, wav: Tensor) -> Units:
+        wav = check_wav(wav)[:, 0].to(self.device, torch.float32)
+        config = self.config
+        mel = centred_log_mel(wav, 1e-7, config.n_fft, config.hop, config.n_mels)
+        return Units(mel, None, self.info.frame_rate)
+
+    def decode(self, units: Units | Tensor) -> Tensor:
+        mel = check_units(units, self.info)
+        return self.decode_chunk(mel, self.init_state(len(mel)), last=True)[0]
+
+    def init_state(self, batch: int) -> VocosState:
+        """State of a new stream; CodecError if ``batch`` is below 1."""
+        check_batch(batch)
+        like = self.head.weight
+        convs = [self.entry, *(block.depthwise for block in self.blocks)]
+        layers = tuple(conv.initial(batch, like) for conv in convs)  # type: ignore[union-attr, operator]
+        tail = like.new_zeros(batch, self.config.n_fft - self.config.hop)
+        return VocosState(layers, tail, 0, batch)
+
+    @torch.no_grad()
+    def decode_chunk(
+        self, units: Tensor, state: VocosState, last: bool = False
+    ) -> tuple[Tensor, VocosState]:
+        mel = check_latents(units, self.info.dim).to(self.head.weight)
+        check_stream(mel, state.batch, state.finished)
+        x, _, first = self.entry(mel, state.layers[0], last)
+        x = self.norm(x)
+        layers = [first]
+        for block, kept in zip(self.blocks, state.layers[1:], strict=True):
+            x, kept = block(x, kept, last)
+            layers.append(kept)
+        level, angle = self.head(self.final(x)).chunk(2, -1)
+        spectrum = torch.polar(level.exp().clamp_max(_MAX_MAGNITUDE), angle)
+        wav, tail = self._overlap_add(spectrum, state, last)
+        frames = state.frames + spectrum.shape[1]
+        return wav[:, None], VocosState(tuple(layers), tail, frames, state.batch, last)
+
+    def _overlap_add(
+        self, spectrum: Tensor, state: VocosState, last: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Samples [B, n] that no later frame adds to, and the sum of those it does."""
+        n_fft, hop = self.config.n_fft, self.config.hop
+        frames = spectrum.shape[1]
+        total = state.tail
+        if frames:
+            pieces = torch.fft.irfft(spectrum, n_fft) * self.window
+            length = n_fft + (frames - 1) * hop
+            total = F.fold(
+                pieces.transpose(1, 2), (1, length), (1, n_fft), stride=(1, hop)
+            )[:, 0, 0]  # fmt: skip
+            early = n_fft - hop
+            total = torch.cat([total[:, :early] + state.tail, total[:, early:]], 1)
+        count = frames * hop
+        start, half = state.frames * hop, n_fft // 2
+        # At the end, up to one hop after the centre of the last frame.
+        ready = total[:, : count + half if last else count]
+        ready = ready / self._envelope(start, ready.shape[1], state.frames + frames)
+        # Before the centre of the first frame nothing is played.
+        return ready[:, max(0, half - start) :], total[:, count:]
+
+    def _envelope(self, start: int, count: int, frames: int) -> Tensor:
+        """Sum of the squared windows of frames 0 to `frames` - 1 over samples from `start`."""
+        n_fft, hop = self.config.n_fft, self.config.hop
+        sample = torch.arange(start, start + count, device=self.window.device)
+        square = self.window.square()
+        total = square.new_zeros(count)
+        newest = sample // hop
+        for back in range(n_fft // hop):
+            frame = newest - back
+            value = square[(sample - frame * hop).clamp(0, n_fft - 1)]
+            total += torch.where((frame >= 0) & (frame < frames), value, 0.0)
+        return total.clamp_min(1e-11)
+
+
+_NAMES = {
+    "backbone.embed.": "entry.conv.",
+    "backbone.norm.": "norm.",
+    "backbone.final_layer_norm.": "final.",
+    "head.out.": "head.",
+}
+_BLOCK_NAMES = {
+    "dwconv.": "depthwise.conv.",
+    "pwconv1.": "up.",
+    "pwconv2.": "down.",
+    "gamma": "scale",
+}
+# Analysis filters and windows, which follow from the sizes.
+_COMPUTED = ("feature_extractor.", "head.istft.")
+
+
+def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """State dict of the published layout to that of `VocosCodec`; other names stay as they are."""
+    out = {}
+    for name, value in state.items():
+        if name.startswith(_COMPUTED):
+            continue
+        if name.startswith("backbone.convnext."):
+            index, part = name.removeprefix("backbone.convnext.").split(".", 1)
+            for old, new in _BLOCK_NAMES.items():
+                if part.startswith(old):
+                    part = new + part.removeprefix(old)
+            name = f"blocks.{index}.{part}"
+        for old, new in _NAMES.items():
+            if name.startswith(old):
+                name = new + name.removeprefix(old)
+        out[name] = value
+    return out
+
+
+def load_published(path: str | Path, sha256: str | None = WEIGHTS.sha256) -> VocosCodec:
+    """Vocos mel 24 kHz with the published weights from a local file.
+
+    Args:
+        path: ``pytorch_model.bin`` or a ``.safetensors`` file with the same names.
+        sha256: 64 hex digits, by default those of the published file; None skips the check, which
+            only a ``.safetensors`` file may.
+
+    Raises:
+        CheckpointError: missing, another file, or of another architecture.
+    """
+    codec = VocosCodec()
+    load_state(codec, path, sha256, from_published)
+    return codec
+
+
+def fetch_published(folder: str | Path) -> VocosCodec:
+    """The same, downloaded into ``folder`` (54 MB, MIT) unless it is there.
+
+    Raises:
+        CheckpointError: the download fails, or the file is not the pinned one.
+    """
+    return load_published(WEIGHTS.fetch(folder))
