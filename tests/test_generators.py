@@ -18,12 +18,15 @@ from tts.errors import ConfigError
 from tts.generators.base import Canvas, Request, SamplingOptions
 from tts.generators.conditioning import VoicePrompt, fold
 from tts.generators.generator import Generator
+from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.strategies.diffusion import Diffusion
 from tts.generators.strategies.flow import random_spans, time_grid
 
 CHANNELS, PATCH, DIM = 6, 2, 16
 SIZE = CHANNELS * PATCH
 BOOKS, ENTRIES = 3, 7
+
+CODES = {"kind": "categorical", "books": BOOKS, "entries": ENTRIES, "width": 5}
 
 # name: (arguments of build_generator, kind of units)
 FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
@@ -35,6 +38,24 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
     "diffusion v": ({"strategy": {"kind": "diffusion", "inpaint": 0.5}}, "latents"),
     "diffusion eps": (
         {"strategy": {"kind": "diffusion", "predict": "eps", "shift": -0.5}}, "latents",
+    ),
+    "masked joint": ({"strategy": {"kind": "masked", "inpaint": 0.3}, "head": CODES}, "codes"),
+    "masked levels": (
+        {"strategy": {"kind": "masked", "order": "levels", "rescale": 0.5}, "head": CODES}, "codes",
+    ),
+    "ar parallel": ({"strategy": {"kind": "autoregressive"}, "head": CODES}, "codes"),
+    "ar delay": (
+        {"strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}}, "head": CODES},
+        "codes",
+    ),
+    "ar stack delay": (
+        {
+            "strategy": {
+                "kind": "autoregressive", "pattern": {"name": "stack_delay", "spacing": 2},
+            },
+            "head": CODES,
+        },
+        "codes",
     ),
 }  # fmt: skip
 
@@ -70,6 +91,9 @@ def family(request: pytest.FixtureRequest) -> str:
 def model(family: str) -> Generator:
     generator = build(family)
     fill(generator)
+    if isinstance(generator.head, CategoricalHead):
+        with torch.no_grad():  # distinct codes, so that a small difference is one of codes
+            generator.head.table.mul_(4)
     return generator.eval().requires_grad_(False)
 
 
@@ -97,7 +121,8 @@ def target(name: str, batch: int, units: int) -> Tensor:
     """Units to train on."""
     generator = torch.Generator().manual_seed(3)
     if FAMILIES[name][1] == "codes":
-        return torch.randint(ENTRIES, (batch, units, BOOKS), generator=generator)
+        at = torch.arange(units)[:, None] // 4 + torch.arange(BOOKS)
+        return (at % ENTRIES).expand(batch, -1, -1).contiguous()
     return torch.randn(batch, units, SIZE, generator=generator) * 0.1 + 2.0
 
 
@@ -175,6 +200,24 @@ def test_streamed_equals_offline(model: Generator) -> None:
     close(torch.cat(pieces, 1), model.generate(request, seeds(3), options))
 
 
+def test_cached_equals_uncached(model: Generator) -> None:
+    if not model.strategy.causal:
+        pytest.skip("only causal networks have a cache")
+    condition = model.conditioner(inputs([40, 31], [20, 7]), model.backbone)
+    x = torch.randn(2, 20, DIM, generator=seeds(1)[0])
+    whole = model.hidden(x, replace(condition, mask=torch.ones(2, 20, 1)))
+    cache = model.backbone.start(condition.memory, condition.memory_mask, 20)
+    parts = [
+        model.hidden(x[:, a:b], condition, cache=cache)
+        for a, b in ((0, 1), (1, 2), (2, 9), (9, 10), (10, 20))
+    ]
+    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=0, atol=1e-4)
+    changed = torch.cat([x[:, :12], torch.randn(2, 8, DIM)], 1)
+    again = model.hidden(changed, replace(condition, mask=torch.ones(2, 20, 1)))
+    torch.testing.assert_close(again[:, :12], whole[:, :12], rtol=0, atol=1e-5)  # causal
+    assert differ(again[:, 12:], whole[:, 12:])
+
+
 def test_the_prompt_is_heard_but_not_its_padding(model: Generator) -> None:
     request = inputs([42], [17])
     prompt = request.prompt
@@ -184,8 +227,8 @@ def test_the_prompt_is_heard_but_not_its_padding(model: Generator) -> None:
     close(model.generate(wide, seeds(1)), plain)
     assert plain.shape[1] == 21  # units of the text alone: no prompt in front
     for other in (
-        VoicePrompt(prompt.speaker, prompt.features.flip(2) * 2, prompt.lengths),
-        VoicePrompt(prompt.speaker.flip(1) * 3, prompt.features, prompt.lengths),
+        VoicePrompt(prompt.speaker, prompt.features.flip(2) * 5, prompt.lengths),
+        VoicePrompt(prompt.speaker.flip(1) * 20, prompt.features, prompt.lengths),
     ):
         changed = model.generate(replace(request, prompt=other), seeds(1))
         assert differ(changed, plain)  # the voice matters
@@ -240,6 +283,11 @@ GOLDEN: dict[str, list[float]] = {
     "flow padded": [-2.4404, -1.0173, -3.347, -3.1273, -1.3242, -1.6496, -1.7356, -0.815],
     "diffusion v": [-0.2482, -0.0365, -0.4717, -1.0374, 4.3612, 4.4324, 4.4521, 0.5728],
     "diffusion eps": [8.0, 8.0, 8.0, 8.0, 7.373, 8.0, 8.0, 0.8633],
+    "masked joint": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.75],
+    "masked levels": [1.0, 3.0, 1.0, 6.0, 3.0, 1.0, 3.0, 2.3611],
+    "ar parallel": [1.0, 4.0, 4.0, 4.0, 3.0, 3.0, 1.0, 3.0833],
+    "ar delay": [1.0, 4.0, 5.0, 4.0, 4.0, 1.0, 4.0, 3.0278],
+    "ar stack delay": [4.0, 4.0, 4.0, 6.0, 4.0, 4.0, 1.0, 2.9444],
 }  # fmt: skip
 
 

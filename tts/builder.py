@@ -13,9 +13,12 @@ from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
 from tts.generators.base import UnitSpace
 from tts.generators.generator import Conditioner, Generator
+from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.linear import LinearHead
+from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.diffusion import Diffusion
 from tts.generators.strategies.flow import Flow
+from tts.generators.strategies.masked import Masked
 from tts.generators.units import CodeUnits, FeatureUnits
 from tts.resources import nearest, root
 from tts.voice.probe import SpeakerProbe
@@ -26,11 +29,14 @@ from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 HEADS: dict[str, type[nn.Module]] = {
+    "categorical": CategoricalHead,
     "linear": LinearHead,
 }
 STRATEGIES: dict[str, Callable[..., Any]] = {
     "flow": Flow,
     "diffusion": Diffusion,
+    "masked": Masked,
+    "autoregressive": Autoregressive,
 }
 
 

@@ -99,16 +99,31 @@ def check_weights(folder: str | Path) -> Path:
     return path
 
 
-def load_weights(folder: str | Path, module: nn.Module) -> None:
-    """Fill `module` with the folder's weights (as float32) after checking their checksum."""
+def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -> list[str]:
+    """Fill `module` with the folder's weights (as float32) after checking their checksum.
+
+    Args:
+        partial: take what has the same name and shape and leave the rest as it is, to start one
+            model from another.
+
+    Returns:
+        names of the tensors left as they were.
+    """
     path = check_weights(folder)
     try:
         state = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     state = {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
+    if partial:
+        own = module.state_dict()
+        state = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+        if not state:
+            raise CheckpointError(f"{path} has nothing in common with this model")
+        return list(module.load_state_dict(state, strict=False).missing_keys)
     try:
         module.load_state_dict(state)
+        return []
     except RuntimeError as error:
         detail = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{path} does not fit its config: {detail}") from error

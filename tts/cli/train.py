@@ -36,6 +36,8 @@ def train(
     trainer = Trainer(task, run.train, run.out, quiet=quiet or not sys.stderr.isatty())
     if trainer.step:
         say(f"continuing {run.out} at step {trainer.step}")
+    elif trainer.fresh:
+        say(f"started from {run.train.init}, new: {', '.join(trainer.fresh)}")
     logged = 0
 
     def progress(line: str) -> None:

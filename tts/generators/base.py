@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tts.align.aligner import TokenBatch
 from tts.generators.conditioning import Condition, VoicePrompt
+from tts.generators.sampling import Sampling
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -37,6 +38,7 @@ class SamplingOptions:
         method: of integration: "euler" or "midpoint" for flow, "ddim" or "ddpm" for diffusion.
         sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
         top_k, top_p, min_p: truncation of categorical draws; 0, 1 and 0 switch them off.
+        repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
         choice: Gumbel noise on the confidence by which masked generation commits.
     """
 
@@ -50,6 +52,16 @@ class SamplingOptions:
     top_p: float = Field(default=1.0, gt=0, le=1)
     min_p: float = Field(default=0.0, ge=0, lt=1)
     choice: float = Field(default=0.0, ge=0, le=100)
+    repetition_window: int = Field(default=10, ge=1)
+    repetition_ratio: float = Field(default=1.0, ge=0, le=1)
+
+    def categorical(self, temperature: float | None = None) -> Sampling:
+        """Settings of a categorical draw, with this or another temperature."""
+        return Sampling(
+            self.temperature if temperature is None else temperature, self.top_k, self.top_p,
+            self.min_p, repetition_window=self.repetition_window,
+            repetition_ratio=self.repetition_ratio,
+        )  # fmt: skip
 
 
 @dataclass

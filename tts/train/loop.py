@@ -38,8 +38,9 @@ class TrainConfig:
         clip: gradient norm limit.
         ema: decay of the averaged weights that are exported.
         save_minutes: minutes between checkpoints.
-        init: checkpoint (name or folder) a fresh run takes its weights from; shipped weights can
-            be trained on where the state of their own run is gone.
+        init: checkpoint (name or folder) a fresh run takes its weights from, as far as names and
+            shapes fit: shipped weights can be trained on where the state of their own run is gone,
+            and one family can start from another.
     """
 
     steps: int = 10000
@@ -137,6 +138,7 @@ class Trainer:
         self.rank = self.accelerator.process_index
         self.step = 0
         self.bad_steps = 0
+        self.fresh: list[str] = []  # tensors that `config.init` did not have
         torch.manual_seed(config.seed + self.rank)
         for name, module in task.modules.items():
             module.to(self.accelerator.device)
@@ -187,7 +189,7 @@ class Trainer:
     def _warm_start(self) -> None:
         """Weights of `config.init` into the task's first module and its average."""
         name, module = next(iter(self.plain.items()))
-        load_weights(checkpoint_folder(self.config.init), module)
+        self.fresh = load_weights(checkpoint_folder(self.config.init), module, partial=True)
         for key, value in module.state_dict().items():
             self.ema.shadow[f"{name}.{key}"].copy_(value)
 

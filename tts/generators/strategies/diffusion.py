@@ -16,7 +16,8 @@ from torch import Tensor
 
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.strategies.flow import both, denoise, guide, random_spans, row_noise
+from tts.generators.guidance import guide_rows
+from tts.generators.strategies.flow import both, denoise, random_spans, row_noise
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -124,7 +125,9 @@ class Diffusion:
                 x = torch.where(canvas.committed.unsqueeze(-1), canvas.units, x)
             rows = both(x, condition)
             level = torch.full((len(rows),), log_snr, device=x.device)
-            clean = guide(self.clean(net, rows, condition, level, marks), len(x), options.guidance)
+            clean = guide_rows(
+                self.clean(net, rows, condition, level, marks), len(x), options.guidance
+            )
             if self.predict == "eps":
                 # Near pure noise a small error of eps is a large one of the data.
                 clean = clean.clamp(-_RANGE, _RANGE)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
+from tts.generators.guidance import guide_rows
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -60,13 +61,6 @@ def random_spans(mask: Tensor, share: float) -> Tensor | None:
 def both(x: Tensor, condition: Condition) -> Tensor:
     """x once more for the unconditional rows, where the condition has them."""
     return torch.cat([x, x]) if len(condition.mask) > len(x) else x
-
-
-def guide(out: Tensor, rows: int, scale: float) -> Tensor:
-    """`scale * cond + (1 - scale) * uncond` of an output whose first `rows` are conditional."""
-    if len(out) == rows:
-        return out
-    return scale * out[:rows] + (1 - scale) * out[rows:]
 
 
 class Flow:
@@ -122,7 +116,7 @@ class Flow:
             rows = both(hold(x), condition)
             level = torch.full((len(rows),), t, device=x.device)
             clean = condition.mean + denoise(net, rows, condition, level, marks)
-            return (guide(clean, len(x), options.guidance) - x) / max(1 - t, 1e-3)
+            return (guide_rows(clean, len(x), options.guidance) - x) / max(1 - t, 1e-3)
 
         x = row_noise(condition, rngs) * options.temperature
         midpoint = options.method == "midpoint"

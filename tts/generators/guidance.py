@@ -1,0 +1,100 @@
+"""Classifier-free guidance, one convention: guided = s * cond + (1 - s) * uncond.
+
+s = 1 is no guidance. Papers that write cond + w * (cond - uncond) mean s = 1 + w. Works on logits,
+velocities, predictions or hidden states alike; set logits to -inf after guiding, not before.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tts.errors import ConfigError, UsageError
+
+
+def needs_guidance(scale: float) -> bool:
+    """Whether the unconditional branch has to be evaluated at all."""
+    return scale != 1.0
+
+
+def anneal(first: float, last: float, masked: float) -> float:
+    """`first` at masked fraction 1 to `last` at 0, linearly (MAGNeT, Ziv et al. 2024)."""
+    return masked * first + (1 - masked) * last
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How strongly to guide, and when.
+
+    Attributes:
+        scale: s while everything is still masked, or throughout.
+        final: s when nothing is masked any more; None keeps `scale`.
+        rescale: phi, how far the guided values are brought back to the spread of the conditional
+            ones (0 not at all, 1 fully).
+        stride: guide every so many steps only (SSR-Speech), the first included.
+    """
+
+    scale: float = 1.0
+    final: float | None = None
+    rescale: float = 0.0
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        for value in (self.scale, self.scale if self.final is None else self.final):
+            if not 0 <= value <= 100:
+                raise ConfigError(f"guidance must be from 0 to 100, not {value}")
+        if not 0 <= self.rescale <= 1:
+            raise ConfigError(f"rescale must be from 0 to 1, not {self.rescale}")
+        if self.stride < 1:
+            raise ConfigError(f"the stride of guidance must be at least 1, not {self.stride}")
+
+    def at(self, step: int = 0, masked: float = 1.0) -> float:
+        """s in a step; `masked` is the fraction of positions still masked."""
+        if step % self.stride:
+            return 1.0
+        return anneal(self.scale, self.scale if self.final is None else self.final, masked)
+
+
+def guide(
+    cond: Tensor, uncond: Tensor | None, scale: float | Tensor, rescale: float = 0.0,
+    mask: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Join the two branches.
+
+    Args:
+        cond: [B, ..., D].
+        uncond: the same shape; None only with scale 1.
+        scale: s, one for all or [B]. Rows with s = 1 are `cond` to the last bit.
+        rescale: phi of Lin et al. 2023 (MaskGCT: 0.75). The spread is that of each position, so
+            that neither padding nor later positions matter, unless `mask` is given.
+        mask: [B, T] bool; the spread is then that of the whole row [T, D], where it is True.
+    """
+    if not isinstance(scale, Tensor) and not needs_guidance(scale):
+        return cond
+    if uncond is None:
+        raise UsageError("guidance other than 1 needs an unconditional branch")
+    s = torch.as_tensor(scale, dtype=cond.dtype, device=cond.device)
+    s = s.reshape(s.shape + (1,) * (cond.ndim - s.ndim))
+    guided = s * cond + (1 - s) * uncond
+    if rescale:
+        ratio = _spread(cond, mask) / _spread(guided, mask).clamp_min(1e-8)
+        guided = guided * (rescale * ratio + 1 - rescale)
+    return torch.where(s == 1, cond, guided)
+
+
+def _spread(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Standard deviation of each position, or of each row where `mask`; keeps dimensions."""
+    if mask is None:
+        return x.std(-1, correction=0, keepdim=True)
+    weight = mask.unsqueeze(-1).to(x.dtype)
+    count = (weight.sum((1, 2), keepdim=True) * x.shape[-1]).clamp_min(1)
+    mean = (x * weight).sum((1, 2), keepdim=True) / count
+    return (((x - mean) * weight).square().sum((1, 2), keepdim=True) / count).sqrt()
+
+
+def guide_rows(out: Tensor, rows: int, scale: float, rescale: float = 0.0) -> Tensor:
+    """`guide` of an output whose first `rows` are conditional and the rest, if any, the same rows
+    unconditional."""
+    if len(out) == rows:
+        return out
+    return guide(out[:rows], out[rows:], scale, rescale)

@@ -1,0 +1,337 @@
+"""Codebook patterns: in which order an autoregressive generator draws the codes of frames.
+
+Codes [B, T, K] and steps [B, S, P] hold the same tokens: step s of a generator evaluates P slots,
+and each code (t, k) is drawn in one slot of one step. A pattern is that mapping as data, after the
+patterns of MusicGen (Copet et al. 2023); nothing here knows of models.
+
+A loop over frames of unknown number needs `emits` (what a step draws), `frontier` (how many frames
+are complete after it) and `from_steps(steps, frontier)`.
+"""
+
+import bisect
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tts.errors import ConfigError, UsageError
+from tts.resources import nearest
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Index tables of a pattern for T frames; shared, not to be written to.
+
+    Attributes:
+        step: [T, K] int64, the step that draws a code.
+        slot: [T, K] int64, the slot of that step.
+        time: [S, P] int64, the frame a slot draws for, -1 where it draws nothing.
+        book: [S, P] int64, its codebook, -1 where it draws nothing.
+    """
+
+    step: Tensor
+    slot: Tensor
+    time: Tensor
+    book: Tensor
+
+    def to(self, device: torch.device | str) -> "Layout":
+        """The same on another device."""
+        return Layout(*(x.to(device) for x in (self.step, self.slot, self.time, self.book)))
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The order of codes as a few integers; make one with `make_pattern`.
+
+    Frames are visited in `order` within windows of len(order) frames, one visit every `stride`
+    steps, and codebook k of the frame of visit v is drawn in step stride * v + offsets[k]. The
+    `levels` codebooks after those follow when all frames are done, one step for each, all frames
+    at once (slot t draws frame t).
+
+    Attributes:
+        name: key in PATTERNS.
+        offsets: steps from the visit of a frame to the draw of each streamed codebook, least 0.
+        slots: slot of each streamed codebook.
+        stride: steps from one visit to the next.
+        order: frames of a window in the order of their visits; (0,) visits left to right.
+        levels: codebooks drawn after the last frame, level by level.
+        sequential: the slots of a step are drawn one after another (a depth model), each given
+            those before it, and not independently.
+    """
+
+    name: str
+    offsets: tuple[int, ...]
+    slots: tuple[int, ...]
+    stride: int = 1
+    order: tuple[int, ...] = (0,)
+    levels: int = 0
+    sequential: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.offsets or len(self.slots) != len(self.offsets) or self.levels < 0:
+            raise ConfigError(f"pattern {self.name}: needs codebooks, one offset and slot each")
+        if min(self.offsets) != 0 or min(self.slots) < 0 or self.stride < 1:
+            raise ConfigError(f"pattern {self.name}: offsets start at 0, slots at 0, strides at 1")
+        if sorted(self.order) != list(range(len(self.order))) or not self.order:
+            raise ConfigError(f"pattern {self.name}: order is not a permutation")
+        places = {(s, o % self.stride) for s, o in zip(self.slots, self.offsets, strict=True)}
+        if len(places) < len(self.offsets):
+            raise ConfigError(f"pattern {self.name}: two codebooks share a slot")
+
+    @property
+    def codebooks(self) -> int:
+        """K."""
+        return len(self.offsets) + self.levels
+
+    @cached_property
+    def _rank(self) -> list[int]:
+        """Visit of each frame of a window."""
+        return [self.order.index(at) for at in range(len(self.order))]
+
+    @cached_property
+    def _release(self) -> list[int]:
+        """Last visit among the frames of a window up to each."""
+        return list(accumulate(self._rank, max))
+
+    @property
+    def streamable(self) -> bool:
+        """Whether frames complete before the last one is begun, whatever their number."""
+        return self.levels == 0
+
+    @property
+    def latency(self) -> int | None:
+        """Most later frames that are begun before a frame can be handed on; None for all."""
+        if not self.streamable:
+            return None
+        late = max(self.offsets) // self.stride
+        return max(visit + late - at for at, visit in enumerate(self._release))
+
+    def _streamed_steps(self, frames: int) -> int:
+        if frames == 0:
+            return 0
+        window, at = divmod(frames - 1, len(self.order))
+        last = window * len(self.order) + self._release[at]
+        return self.stride * last + max(self.offsets) + 1
+
+    def steps(self, frames: int) -> int:
+        """S, the steps that draw `frames` frames."""
+        return self._streamed_steps(frames) + (self.levels if frames else 0)
+
+    def positions(self, frames: int) -> int:
+        """P, the slots of a step (as many as frames where whole levels are drawn at once)."""
+        return max(max(self.slots) + 1, frames if self.levels else 0)
+
+    def layout(self, frames: int) -> Layout:
+        """Index tables for `frames` frames.
+
+        Tables of size S x P grow with the square of T where there are levels; such a generator
+        wants `step` and `slot`, or `emits`.
+        """
+        return _layout(self, frames)
+
+    def valid(self, frames: int) -> Tensor:
+        """[S, P] bool, the slots that draw a code."""
+        return self.layout(frames).time >= 0
+
+    def to_steps(self, codes: Tensor, empty: int) -> Tensor:
+        """Codes [B, T, K] to steps [B, S, P]; slots that draw nothing hold `empty`."""
+        if codes.ndim != 3 or codes.shape[2] != self.codebooks:
+            raise UsageError(
+                f"pattern {self.name} takes codes [B, T, {self.codebooks}], not {list(codes.shape)}"
+            )
+        batch, frames, _ = codes.shape
+        table = self.layout(frames).to(codes.device)
+        steps = codes.new_full((batch, self.steps(frames), self.positions(frames)), empty)
+        steps[:, table.step, table.slot] = codes
+        return steps
+
+    def from_steps(self, steps: Tensor, frames: int | None = None) -> Tensor:
+        """Steps [B, S, P] to codes [B, T, K], the inverse of `to_steps`.
+
+        Args:
+            frames: T; the first frames of a run that goes on, too, if they are complete. Left out,
+                it follows from S (which permuted orders do not allow).
+
+        Raises:
+            UsageError: fewer steps than `frames` frames take, or `frames` is needed.
+        """
+        if frames is None:
+            if len(self.order) > 1:
+                raise UsageError(f"pattern {self.name}: the number of frames must be given")
+            extra = max(self.offsets) + self.levels
+            frames = max(0, (steps.shape[1] - 1 - extra) // self.stride + 1)
+        if steps.ndim != 3 or steps.shape[2] < self.positions(frames):
+            raise UsageError(
+                f"pattern {self.name} takes steps [B, S, {self.positions(frames)}], not "
+                f"{list(steps.shape)}"
+            )
+        if steps.shape[1] < self.steps(frames):
+            raise UsageError(f"{frames} frames are not complete in {steps.shape[1]} steps")
+        table = self.layout(frames).to(steps.device)
+        return steps[:, table.step, table.slot]
+
+    def emits(self, step: int, frames: int | None = None) -> list[tuple[int, int]]:
+        """The (t, k) that a step draws, by codebook.
+
+        Args:
+            frames: T, where known; frames from it on are left out.
+
+        Raises:
+            UsageError: `frames` is needed (whole levels wait for the last frame).
+        """
+        self._check_known(frames)
+        if self.levels and frames is not None and step >= self._streamed_steps(frames):
+            book = len(self.offsets) + step - self._streamed_steps(frames)
+            return [(t, book) for t in range(frames)] if book < self.codebooks else []
+        drawn = []
+        for book, offset in enumerate(self.offsets):
+            visit, rest = divmod(step - offset, self.stride)
+            if rest == 0 and visit >= 0:
+                window, at = divmod(visit, len(self.order))
+                t = window * len(self.order) + self.order[at]
+                if frames is None or t < frames:
+                    drawn.append((t, book))
+        return drawn
+
+    def frontier(self, step: int, frames: int | None = None) -> int:
+        """How many leading frames are complete after a step (-1: before the first).
+
+        Args:
+            frames: T, where known.
+
+        Raises:
+            UsageError: `frames` is needed (whole levels wait for the last frame).
+        """
+        self._check_known(frames)
+        if self.levels and frames is not None:
+            return frames if step + 1 >= self.steps(frames) else 0
+        visits = max(0, (step - max(self.offsets)) // self.stride + 1)
+        window, rest = divmod(visits, len(self.order))
+        done = window * len(self.order) + bisect.bisect_left(self._release, rest)
+        return done if frames is None else min(done, frames)
+
+    def _check_known(self, frames: int | None) -> None:
+        if frames is None and not self.streamable:
+            raise UsageError(f"pattern {self.name}: the number of frames must be given")
+
+
+@lru_cache(maxsize=64)
+def _layout(pattern: Pattern, frames: int) -> Layout:
+    time = torch.arange(frames)
+    window = len(pattern.order)
+    rank = torch.tensor(pattern._rank)
+    visit = time.div(window, rounding_mode="floor") * window + rank[time % window]
+    step = pattern.stride * visit[:, None] + torch.tensor(pattern.offsets)
+    slot = torch.tensor(pattern.slots).expand(frames, -1)
+    if pattern.levels:
+        after = pattern._streamed_steps(frames) + torch.arange(pattern.levels)
+        step = torch.cat([step, after.expand(frames, -1)], 1)
+        slot = torch.cat([slot, time[:, None].expand(-1, pattern.levels)], 1)
+    shape = (pattern.steps(frames), pattern.positions(frames))
+    owner, book = torch.full(shape, -1), torch.full(shape, -1)
+    owner[step, slot] = time[:, None].expand_as(step)
+    book[step, slot] = torch.arange(pattern.codebooks).expand_as(step)
+    return Layout(step, slot, owner, book)
+
+
+def _parallel(codebooks: int) -> Pattern:
+    """All codes of a frame in one step, independently (Koel-TTS)."""
+    return Pattern("parallel", (0,) * codebooks, tuple(range(codebooks)))
+
+
+def _delay(codebooks: int, delays: Sequence[int] | None = None) -> Pattern:
+    """Codebook k of a frame `delays[k]` steps after its first (MusicGen, AudioGen, SSR-Speech)."""
+    offsets = tuple(range(codebooks)) if delays is None else tuple(delays)
+    if len(offsets) != codebooks:
+        raise ConfigError(f"pattern delay: {len(offsets)} delays for {codebooks} codebooks")
+    return Pattern("delay", offsets, tuple(range(codebooks)))
+
+
+def _flat(codebooks: int) -> Pattern:
+    """One code a step, K steps a frame."""
+    return Pattern("flat", tuple(range(codebooks)), (0,) * codebooks, stride=codebooks)
+
+
+def _coarse_first(codebooks: int, streams: int = 1) -> Pattern:
+    """The first codebooks frame by frame, the others a level at a time afterwards (VALL-E)."""
+    if not 1 <= streams <= codebooks:
+        raise ConfigError(f"pattern coarse_first: streams must be from 1 to {codebooks}")
+    return Pattern(
+        "coarse_first", (0,) * streams, tuple(range(streams)), levels=codebooks - streams
+    )
+
+
+def _stack_delay(codebooks: int, spacing: int = 4) -> Pattern:
+    """Level k delayed by k visits, frames visited in an order that spreads them.
+
+    Stack-and-Delay (Le Lan et al. 2023) takes as many steps as `delay`, but the codes of one step
+    belong to frames far apart, so each has seen its neighbours. Windows of K * spacing frames are
+    ours, so that it streams: each is cut into K segments, visited in turn from the last to the
+    first, which keeps any two frames of one step at least `spacing` apart.
+    """
+    if spacing < 1:
+        raise ConfigError("pattern stack_delay: spacing must be at least 1")
+    order = tuple(
+        segment * spacing + at for at in range(spacing) for segment in reversed(range(codebooks))
+    )
+    steps = tuple(range(codebooks))
+    return Pattern("stack_delay", steps, steps, order=order)
+
+
+def _group_parallel(codebooks: int, groups: int) -> Pattern:
+    """Groups of adjacent codebooks in parallel, delays inside of each (LiveSpeech).
+
+    The first groups are one larger where they cannot be equal. One group is `delay`, K groups are
+    `parallel`.
+    """
+    if not 1 <= groups <= codebooks:
+        raise ConfigError(f"pattern group_parallel: groups must be from 1 to {codebooks}")
+    size, larger = divmod(codebooks, groups)
+    sizes = [size + (group < larger) for group in range(groups)]
+    offsets = tuple(at for count in sizes for at in range(count))
+    return Pattern("group_parallel", offsets, tuple(range(codebooks)))
+
+
+def _depth(codebooks: int) -> Pattern:
+    """One step a frame, its codes one after another inside (Fish-Speech, MQTTS, MEGABYTE)."""
+    return Pattern("depth", (0,) * codebooks, tuple(range(codebooks)), sequential=True)
+
+
+PATTERNS: dict[str, Callable[..., Pattern]] = {
+    "parallel": _parallel,
+    "delay": _delay,
+    "flat": _flat,
+    "coarse_first": _coarse_first,
+    "stack_delay": _stack_delay,
+    "group_parallel": _group_parallel,
+    "depth": _depth,
+}
+
+
+def make_pattern(name: str, codebooks: int, **options: Any) -> Pattern:
+    """A pattern of PATTERNS for K codebooks.
+
+    Args:
+        options: `delays` of delay, `streams` of coarse_first, `spacing` of stack_delay, `groups`
+            of group_parallel.
+
+    Raises:
+        ConfigError: unknown name or option (naming the nearest), or a value out of range.
+    """
+    if name not in PATTERNS:
+        raise ConfigError(f"unknown pattern {name!r}{nearest(name, PATTERNS)}")
+    known = dict(list(inspect.signature(PATTERNS[name]).parameters.items())[1:])
+    for key in options:
+        if key not in known:
+            raise ConfigError(f"pattern {name}: unknown option {key!r}{nearest(key, known)}")
+    for key, parameter in known.items():
+        if parameter.default is inspect.Parameter.empty and key not in options:
+            raise ConfigError(f"pattern {name}: {key} must be given")
+    if codebooks < 1:
+        raise ConfigError("a pattern needs at least one codebook")
+    return PATTERNS[name](codebooks, **options)

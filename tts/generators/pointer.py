@@ -1,0 +1,141 @@
+"""Monotonic pointer over phones that paces an autoregressive generator (VALL-E R, Han et al. 2024).
+
+Each step speaks the phone pointed at; then the pointer stays or moves on by one, so that no phone
+is skipped, repeated or left out. Bounds on the steps of a phone, which VALL-E R does not have, make
+every run end; equal bounds make the pointer follow given durations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from tts.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where a batch of rows is; `start` makes one, `step` the next.
+
+    Attributes:
+        index: [B] int64 phone to speak; the number of phones in a finished row.
+        counts: [B, S] int64 steps spent on each phone: in the end, its duration.
+        least: [B, S] int64 steps before the pointer may leave a phone.
+        most: [B, S] int64 steps after which it must; phones of 0 are passed over.
+        lengths: [B] int64 phones.
+    """
+
+    index: Tensor
+    counts: Tensor
+    least: Tensor
+    most: Tensor
+    lengths: Tensor
+
+    @property
+    def finished(self) -> Tensor:
+        """[B] bool, rows past their last phone."""
+        return self.index >= self.lengths
+
+    @property
+    def completed(self) -> Tensor:
+        """[B] int64, leading phones that will get no further step."""
+        return self.index
+
+    @property
+    def durations(self) -> Tensor:
+        """[B, S] int64, the path so far as steps per phone."""
+        return self.counts
+
+    @property
+    def limit(self) -> Tensor:
+        """[B] int64, the most steps a row can still take."""
+        place = torch.arange(self.most.shape[1], device=self.most.device)
+        return ((self.most - self.counts) * (place >= self.index.unsqueeze(1))).sum(1)
+
+    def current(self, values: Tensor) -> Tensor:
+        """Values [B, S, ...] of the phone pointed at, [B, ...]; the last in finished rows."""
+        at = self.index.clamp(max=values.shape[1] - 1)
+        return values[torch.arange(len(at), device=at.device), at]
+
+
+def bounds(durations: Tensor, tolerance: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Least and most steps of each phone from estimates.
+
+    Args:
+        durations: [B, S] steps, estimated or, with tolerance 1, prescribed whole numbers.
+        tolerance: factor by which a phone may be shorter or longer.
+
+    Returns:
+        least, most [B, S] int64: both 0 where the duration is 0, otherwise from 1.
+    """
+    if tolerance < 1:
+        raise UsageError(f"the tolerance of durations must be at least 1, not {tolerance}")
+    some = durations > 0
+    least = (durations / tolerance).floor().long().clamp_min(1)
+    most = (durations * tolerance).ceil().long().clamp_min(1)
+    return least * some, most * some
+
+
+def start(lengths: Tensor, least: Tensor | int, most: Tensor | int, phones: int = 0) -> Pointer:
+    """A pointer at the first phone of each row.
+
+    Args:
+        lengths: [B] int64 phones.
+        least, most: [B, S] int64 steps a phone (see `bounds`), or one number for all phones.
+        phones: S, where both bounds are numbers; 0 is the longest row.
+
+    Raises:
+        UsageError: `most` below `least`, or negative.
+    """
+    tables = [x.shape[1] for x in (least, most) if isinstance(x, Tensor)]
+    size = tables[0] if tables else max(1, phones or int(lengths.max()))
+    inside = torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
+    low = torch.as_tensor(least, device=lengths.device).expand(len(lengths), size) * inside
+    high = torch.as_tensor(most, device=lengths.device).expand(len(lengths), size) * inside
+    if bool(((low < 0) | (high < low)).any()):
+        raise UsageError("the most steps of a phone must not be below the least, or negative")
+    before = torch.full_like(lengths, -1)
+    pointer = Pointer(before, torch.zeros_like(high), low, high, lengths)
+    return replace(pointer, index=_next(pointer))
+
+
+def _next(pointer: Pointer) -> Tensor:
+    """[B] the next phone that may take a step, or the number of phones."""
+    place = torch.arange(pointer.most.shape[1], device=pointer.most.device)
+    open_ = (pointer.most > 0) & (place > pointer.index.unsqueeze(1))
+    return torch.minimum(torch.where(open_, place, pointer.most.shape[1]).amin(1), pointer.lengths)
+
+
+def advance_probability(score: Tensor) -> Tensor:
+    """Scores (logits) of the current phone [B] to the probability of moving on, 1/(1 + e^score)."""
+    return torch.sigmoid(-score)
+
+
+def step(
+    pointer: Pointer, probability: Tensor, rngs: Sequence[torch.Generator] | None = None
+) -> Pointer:
+    """Account for a step spent on the current phone, then stay or move on.
+
+    Args:
+        probability: [B] of moving on (see `advance_probability`); the bounds overrule it.
+        rngs: one CPU generator per row, one number a step until the row is finished; None moves
+            on from 0.5.
+    """
+    if rngs is not None and len(rngs) != len(pointer.index):
+        raise UsageError(f"{len(rngs)} generators for {len(pointer.index)} rows")
+    active = ~pointer.finished
+    point = torch.full(pointer.index.shape, 0.5, dtype=torch.float64)
+    if rngs is not None:
+        for row in active.nonzero()[:, 0].tolist():
+            point[row] = torch.rand((), generator=rngs[row], dtype=torch.float64)
+    place = torch.arange(pointer.counts.shape[1], device=pointer.index.device)
+    here = (place == pointer.index.unsqueeze(1)) & active.unsqueeze(1)
+    counts = pointer.counts + here
+    spent = replace(pointer, counts=counts)
+    count, least, most = (spent.current(x) for x in (counts, spent.least, spent.most))
+    wish = point.to(probability.device) < probability
+    if rngs is None:
+        wish = probability >= 0.5
+    leave = active & (count >= least) & (wish | (count >= most))
+    return replace(spent, index=torch.where(leave, _next(spent), pointer.index))
