@@ -15,7 +15,15 @@ from tts.eval.cases import CaseList, build_cases, load_cases, main, save_cases, 
 from tts.eval.ecapa import EcapaTdnn, SpeakerEncoder, fbank
 from tts.eval.metrics import Metrics, Quality, WordCount, WordError, load_metrics
 from tts.eval.normalize import normalize
-from tts.eval.report import Row, Scores, interval, summarize
+from tts.eval.report import (
+    Report,
+    Row,
+    Scores,
+    comparison,
+    interval,
+    published,
+    summarize,
+)  # fmt: skip
 from tts.eval.run import EvalOptions, evaluate, recordings_of, resynthesis, run_cli
 
 RATE = 16_000
@@ -400,3 +408,18 @@ def test_pictures_of_a_few_items(cases: CaseList, tmp_path: Path) -> None:
     report = evaluate(cases, a_voice, fakes(), tmp_path / "out", plots=2, limit=4)
     assert len(list((tmp_path / "out" / "plots").glob("*.png"))) == 2
     assert report.notes == []
+
+
+def test_a_comparison_has_a_line_for_each_model() -> None:
+    def report(name: str, errors: int) -> Report:
+        row = Row("a", "s", "one two", wav="a.wav", seconds=1.0, compute_seconds=0.5)
+        row.made = Scores(errors=errors, words=2, similarity=0.5, quality=3.0)
+        row.real = Scores(errors=0, words=2, similarity=0.7, quality=3.5)
+        return Report(name, [row], chance_similarity=0.1)
+
+    reports = [report("one", 1), report("two", 2)]
+    lines = comparison(reports).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:5]] == ["one", "two", "real recordings"]
+    assert "50.0 %" in lines[2] and "100.0 %" in lines[3] and "0.100" in lines[-1]
+    kept = published(reports[0])
+    assert kept["wer"] == 0.5 and kept["rtf"] == 0.5 and kept["real"]["similarity"] == 0.7

@@ -27,6 +27,7 @@ class ModelConfig(Strict):
     name: str
     family: str
     description: str = ""
+    licence: str = "MIT"
     language: str = "en-us"
     generator: str
     durations: str

@@ -19,11 +19,11 @@ app = typer.Typer(help="Score models beside real recordings.", rich_markup_mode=
 def _synthesizers(options: "Options", device: str) -> Callable[[str], "Synthesize"]:
     from dataclasses import replace
 
-    from tts.synthesizer import Synthesizer
+    from tts.synthesizer import TTS
     from tts.voice.voice import Voice
 
     def load(name: str) -> "Synthesize":
-        model = Synthesizer.load(name, device)
+        model = TTS.load(name, device)
         model.phonemize("a")  # loading, not a part of the first item
         voices: dict[Path, Voice] = {}
 
@@ -48,6 +48,15 @@ def _codecs(device: str) -> Callable[[str], "Codec"]:
     return load
 
 
+def _scores_of(name: str) -> Path:
+    from tts.builder import checkpoint_folder
+    from tts.config import load_model_config
+    from tts.resources import model_config
+
+    config = load_model_config(model_config(name))
+    return checkpoint_folder(config.generator) / "scores.json"
+
+
 @app.callback(invoke_without_command=True)
 def evaluate(
     context: typer.Context,
@@ -65,6 +74,13 @@ def evaluate(
             "None scores the real recordings only."
         ),
     ] = None,
+    models: Annotated[
+        str, typer.Option(help="Several models, separated by commas, or all: one table of them.")
+    ] = "",
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="Keep the scores beside the weights, for `tts models`."),
+    ] = False,
     resynthesis: Annotated[
         bool, typer.Option("--resynthesis", help="Encode and decode the recordings instead.")
     ] = False,
@@ -97,18 +113,31 @@ def evaluate(
     if context.invoked_subcommand is not None:
         return
     check_device(device)
+    from tts.eval.report import comparison, published, write_json
     from tts.eval.run import EvalOptions, run_cli
+    from tts.resources import model_names
     from tts.synthesizer import Options
 
+    names = [name for name in models.split(",") if name]
+    asked = [*(model or ()), *(model_names() if names == ["all"] else names)]
+    if publish and (resynthesis or limit or fast):
+        raise UsageError("only scores of a whole case list are published")
     given = EvalOptions(
-        cases=cases, out_dir=out, models=tuple(model or ()), audio_root=audio_root,
+        cases=cases, out_dir=out, models=tuple(asked), audio_root=audio_root,
         metrics_dir=metrics, whisper=whisper, ecapa=ecapa, beam=beam, compute_type=compute_type,
         limit=limit, fast=fast, threads=threads, seed=seed, resynthesis=resynthesis, plots=plots,
     )  # fmt: skip
     options = Options(speed=speed, steps=steps, guidance=guidance, temperature=temperature)
     options.check()
-    for report in run_cli(given, _synthesizers(options, device), _codecs(device)):
+    reports = run_cli(given, _synthesizers(options, device), _codecs(device))
+    for report in reports if len(reports) == 1 else []:
         show(report.markdown())
+    if len(reports) > 1:
+        table = comparison(reports)
+        (out / "comparison.md").write_text(table, "utf-8")
+        show(table)
+    for report in reports if publish else []:
+        write_json(_scores_of(report.name), published(report))
     say(f"reports in {out}")
 
 

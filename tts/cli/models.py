@@ -1,34 +1,69 @@
 """`tts models`: what can be asked for with --model."""
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from tts.cli.common import show
 
+_PARTS = ("generator", "codec", "durations", "vocoder", "speaker")
+
+
+def _parameters(weights: Path) -> int:
+    """Numbers in a safetensors file, without reading them."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="pt") as file:
+        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    total = 0
+    for shape in shapes:
+        size = 1
+        for side in shape:
+            size *= side
+        total += size
+    return total
+
+
+def _row(name: str) -> dict[str, Any]:
+    from tts.builder import checkpoint_folder
+    from tts.config import load_model_config
+    from tts.resources import model_config
+
+    config = load_model_config(model_config(name))
+    parts = {part: getattr(config, part) for part in _PARTS}
+    folders = {k: checkpoint_folder(v) for k, v in parts.items() if v != "features"}
+    missing = [k for k, folder in folders.items() if not (folder / "model.safetensors").is_file()]
+    scores = folders["generator"] / "scores.json"
+    return {
+        "name": name, "family": config.family, "language": config.language,
+        "description": config.description, "licence": config.licence, "missing": missing, **parts,
+        "parameters": None if "generator" in missing
+        else _parameters(folders["generator"] / "model.safetensors"),
+        "scores": json.loads(scores.read_text("utf-8")) if scores.is_file() else None,
+    }  # fmt: skip
+
 
 def models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the models and whether their weights are there."""
-    from tts.config import load_model_config
-    from tts.resources import model_config, model_names, root
+    """List the models: family, codec, parameters, licence and what `tts eval` measured."""
+    from tts.resources import model_names
 
-    rows = []
-    for name in model_names():
-        config = load_model_config(model_config(name))
-        parts = {"generator": config.generator, "durations": config.durations,
-                 "vocoder": config.vocoder, "speaker": config.speaker}  # fmt: skip
-        missing = [
-            part for part, folder in parts.items()
-            if not (root() / "checkpoints" / folder / "model.safetensors").is_file()
-        ]  # fmt: skip
-        rows.append(
-            {"name": name, "family": config.family, "language": config.language,
-             "description": config.description, "missing": missing, **parts}
-        )  # fmt: skip
+    rows = [_row(name) for name in model_names()]
     if as_json:
         show(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
+        size = f"{row['parameters'] / 1e6:.1f} M" if row["parameters"] else "-"
+        scores = row["scores"]
+        measured = (
+            f"WER {100 * scores['wer']:.1f} %  ECAPA {scores['similarity']:.3f}  "
+            f"MOS {scores['quality']:.2f}  RTF {scores['rtf']:.3f}"
+            if scores
+            else "not measured"
+        )
         note = f"  (weights missing: {', '.join(row['missing'])})" if row["missing"] else ""
-        show(f"{row['name']:16} {row['family']:8} {row['language']:6} {row['description']}{note}")
+        show(
+            f"{row['name']:12} {row['family']:10} {row['codec']:9} {size:>7}  {row['licence']:8} "
+            f"{measured}{note}\n{'':12} {row['description']}"
+        )

@@ -10,7 +10,9 @@ import numpy as np
 
 from tts.errors import OutputError
 
-__all__ = ["Report", "Row", "Scores", "interval", "summarize", "write_json"]
+__all__ = [
+    "Report", "Row", "Scores", "comparison", "interval", "published", "summarize", "write_json",
+]  # fmt: skip
 
 
 @dataclass
@@ -225,6 +227,29 @@ class Report:
                 f"cannot write {path.with_suffix('.md')}: {error.strerror}"
             ) from error
         return path
+
+
+def comparison(reports: Sequence[Report]) -> str:
+    """One table of several models on the same cases, the real recordings last."""
+    first = reports[0]
+    lines = first.markdown(speakers=False).splitlines()
+    table = lines[:2]
+    own = "ECAPA own" in table[0]
+    table += [report._line(report.name, report.summary()["made"], own) for report in reports]
+    table.append(first._line("real recordings", first.summary()["real"], own))
+    if first.chance_similarity is not None:
+        table.append(f"\nECAPA between different speakers here: {first.chance_similarity:.3f}")
+    return "\n".join(table) + "\n"
+
+
+def published(report: Report) -> dict[str, Any]:
+    """What is kept of a report beside the weights, for `tts models`."""
+    made, real = (report.summary()[side] for side in ("made", "real"))
+    names = ("items", "failures", "wer", "similarity", "quality", "rtf", "first_audio_seconds")
+    scores = {name: made[name] for name in names}
+    scores["real"] = {name: real[name] for name in ("wer", "similarity", "quality")}
+    scores["settings"] = report.settings
+    return scores
 
 
 def write_json(path: Path, content: object) -> None:
