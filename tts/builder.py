@@ -9,6 +9,7 @@ from torch import nn
 
 from tts.align.aligner import Aligner
 from tts.align.durations import DurationModel
+from tts.align.phrasing import PhrasingModel
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
 from tts.generators.base import UnitSpace
@@ -93,6 +94,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "aligner": Aligner,
     "durations": DurationModel,
     "generator": build_generator,
+    "phrasing": PhrasingModel,
     "source_filter_vocoder": SourceFilterVocoder,
     "probe": SpeakerProbe,
     "speaker": SpeakerEncoder,

@@ -1,6 +1,6 @@
 """The YAML of a training run, checked before anything is loaded.
 
-    task: generator               # vocoder, spectral, aligner, durations, probe or generator
+    task: generator               # a key of KINDS below
     data: data/train              # made by `tts data prepare`
     out: runs/flow                # state, logs and export/ (the weights to use)
     model: {strategy: {kind: flow}}  # arguments of the network
@@ -50,6 +50,9 @@ KINDS = {
         "tts.train.generator", "DurationTask", "tts.align.durations", "DurationModel"
     ),
     "probe": _Kind("tts.train.generator", "ProbeTask", "tts.voice.probe", "SpeakerProbe"),
+    "phrasing": _Kind(
+        "tts.train.phrasing", "PhrasingTask", "tts.align.phrasing", "PhrasingModel"
+    ),
     "generator": _Kind("tts.train.generator", "GeneratorTask", "tts.builder", "build_generator"),
 }  # fmt: skip
 
