@@ -22,7 +22,7 @@ pytest.importorskip("tensorboard", reason="needs the train extra")
 
 from tts.builder import load_module  # noqa: E402
 from tts.data.cache import Cache, Item  # noqa: E402
-from tts.errors import CheckpointError, DataError, TTSError  # noqa: E402
+from tts.errors import CheckpointError, ConfigError, DataError, TTSError  # noqa: E402
 from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
 from tts.train.warp import WARPS  # noqa: E402
 from tts_codecs.checkpoint import save_checkpoint  # noqa: E402
@@ -397,3 +397,30 @@ def test_a_fresh_run_starts_from_given_weights(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         missing = TrainConfig(init=str(tmp_path / "nothing"))
         Trainer(Toy(), missing, tmp_path / "other", quiet=True)
+
+
+def test_frozen_tensors_stay(cache: Cache, tmp_path: Path) -> None:
+    task = flow_task(cache)
+    before = {k: v.clone() for k, v in task.generator.state_dict().items()}
+    config = TrainConfig(steps=2, warmup=0, lr=0.01, freeze=("conditioner",))
+    trainer = Trainer(task, config, tmp_path / "run", True)
+    trainer.run()
+    moved = {k for k, v in task.generator.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved and not any(name.startswith("conditioner") for name in moved)
+    with pytest.raises(ConfigError, match="conditoner"):
+        Trainer(flow_task(cache), TrainConfig(freeze=("conditoner",)), tmp_path / "other", True)
+
+
+def test_a_run_starts_from_another_family(cache: Cache, tmp_path: Path) -> None:
+    from tts.train.generator import GeneratorTask
+
+    flow = flow_task(cache)
+    flow.export(tmp_path / "flow", 1)
+    model = {**flow.arguments, "strategy": {"kind": "masked"}, "head": {"kind": "categorical"}}
+    other = GeneratorTask(cache, model, batch_size=2)
+    config = TrainConfig(steps=1, init=str(tmp_path / "flow"))
+    trainer = Trainer(other, config, tmp_path / "run", True)
+    assert trainer.fresh and all(name.startswith("head") for name in trainer.fresh)
+    for name, value in other.generator.backbone.state_dict().items():
+        wanted = flow.generator.backbone.state_dict()[name]
+        torch.testing.assert_close(value, wanted, rtol=1e-3, atol=1e-3)  # fp16 on disk

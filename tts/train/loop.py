@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.builder import checkpoint_folder
-from tts.errors import CheckpointError, MissingDependencyError, TTSError
+from tts.errors import CheckpointError, ConfigError, MissingDependencyError, TTSError
 from tts_codecs.checkpoint import load_weights
 
 Batch = dict[str, Any]
@@ -41,6 +41,8 @@ class TrainConfig:
         init: checkpoint (name or folder) a fresh run takes its weights from, as far as names and
             shapes fit: shipped weights can be trained on where the state of their own run is gone,
             and one family can start from another.
+        freeze: beginnings of the names of tensors of the first module that stay as they are, such
+            as "conditioner": the steps cost less.
     """
 
     steps: int = 10000
@@ -56,6 +58,7 @@ class TrainConfig:
     log_every: int = 20
     sample_minutes: float = 15.0
     init: str = ""
+    freeze: tuple[str, ...] = ()
 
 
 class Task(Protocol):
@@ -140,13 +143,14 @@ class Trainer:
         self.bad_steps = 0
         self.fresh: list[str] = []  # tensors that `config.init` did not have
         torch.manual_seed(config.seed + self.rank)
+        self._freeze(next(iter(task.modules.values())))
         for name, module in task.modules.items():
             module.to(self.accelerator.device)
             task.modules[name] = self.accelerator.prepare_model(module)
         self.plain = {n: self.accelerator.unwrap_model(m) for n, m in task.modules.items()}
         self.optimizers = {
             name: torch.optim.AdamW(
-                [p for part in parts for p in self.plain[part].parameters()],
+                [p for part in parts for p in self.plain[part].parameters() if p.requires_grad],
                 lr=config.lr,
                 betas=config.betas,
                 weight_decay=config.weight_decay,
@@ -158,6 +162,14 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.writer = SummaryWriter(str(self.folder / "logs"))
         self.resume()
+
+    def _freeze(self, module: nn.Module) -> None:
+        for prefix in self.config.freeze:
+            found = [p for name, p in module.named_parameters() if name.startswith(prefix)]
+            if not found:
+                raise ConfigError(f"train.freeze: no tensor is called {prefix!r}")
+            for parameter in found:
+                parameter.requires_grad_(False)
 
     @property
     def state_path(self) -> Path:
