@@ -22,7 +22,7 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tts.align.aligner import Aligner
     from tts.align.durations import DurationModel
     from tts.builder import build_generator
-    from tts.synthesizer import Synthesizer
+    from tts.synthesizer import TTS
     from tts.voice.speaker import SpeakerEncoder
     from tts_codecs.checkpoint import save_checkpoint
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -65,7 +65,7 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TTS_HOME", str(root))
-        voice = Synthesizer.load("default", "cpu").voice(noise)
+        voice = TTS.load("default", "cpu").voice(noise)
     voice.save(voices / "default.safetensors")
     return root
 

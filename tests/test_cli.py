@@ -405,13 +405,13 @@ def test_stopped_in_the_middle(
     error: BaseException, tiny_home: Path, tmp_path: Path, capfd: Captured,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from tts.synthesizer import Chunk, Synthesizer
+    from tts.synthesizer import TTS, Chunk
 
     def stream(*_: Any) -> Iterator[Chunk]:
         yield Chunk(np.zeros(8000, dtype=np.float32), 16000)
         raise error
 
-    monkeypatch.setattr(Synthesizer, "stream", stream)
+    monkeypatch.setattr(TTS, "stream", stream)
     code = speak(tmp_path)
     out, err = capfd.readouterr()
     assert out == "" and len(err.splitlines()) == 1

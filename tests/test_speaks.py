@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tts.eval.normalize import normalize
-from tts.synthesizer import Options, Synthesizer
+from tts.synthesizer import TTS, Options
 
 pytestmark = pytest.mark.speaks
 
@@ -54,8 +54,8 @@ def shipped() -> None:
 
 
 @cache
-def synthesizer() -> Synthesizer:
-    return Synthesizer.load("default", "cpu")
+def synthesizer() -> TTS:
+    return TTS.load("default", "cpu")
 
 
 @pytest.fixture(scope="module")

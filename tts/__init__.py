@@ -1,0 +1,42 @@
+"""Text to speech in the voice of any recording of a few seconds.
+
+    from tts import TTS
+
+    tts = TTS.load("default")
+    voice = tts.voice("ref.wav")
+    tts.synthesize("Hello.", voice, seed=1).save("hello.wav")
+
+Importing it is instant: the names below load what they need when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tts.synthesizer import TTS as TTS
+    from tts.synthesizer import Audio as Audio
+    from tts.synthesizer import Chunk as Chunk
+    from tts.synthesizer import Options as Options
+    from tts.synthesizer import Span as Span
+    from tts.voice.voice import Voice as Voice
+
+_NAMES = {
+    "TTS": "tts.synthesizer",
+    "Audio": "tts.synthesizer",
+    "Chunk": "tts.synthesizer",
+    "Options": "tts.synthesizer",
+    "Span": "tts.synthesizer",
+    "Voice": "tts.voice.voice",
+}
+
+__all__ = ["TTS", "Audio", "Chunk", "Options", "Span", "Voice"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'tts' has no attribute {name!r}")
+    return getattr(import_module(_NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NAMES])

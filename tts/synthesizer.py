@@ -90,7 +90,7 @@ class Chunk:
     phones: list[Span] = field(default_factory=list)
 
 
-class Synthesizer:
+class TTS:
     """A loaded model. Requests do not change it, so threads may share it.
 
     Args:
@@ -111,7 +111,7 @@ class Synthesizer:
         self._frontends: dict[str, Frontend] = {}
 
     @classmethod
-    def load(cls, name: str = "default", device: str = "auto") -> "Synthesizer":
+    def load(cls, name: str = "default", device: str = "auto") -> "TTS":
         """Load a shipped model by name, or any model by the path of its YAML."""
         return cls(load_model_config(model_config(name)), device)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
-    from tts.synthesizer import Synthesizer
+    from tts.synthesizer import TTS
 
 MAX_CHARACTERS = 100_000
 DEVICES = ("auto", "cpu", "cuda")
@@ -98,14 +98,12 @@ def set_threads(count: int | None) -> None:
     torch.set_num_threads(count)
 
 
-def load_model(
-    name: str, device: str = "auto", language: str | None = None
-) -> tuple["Synthesizer", float]:
+def load_model(name: str, device: str = "auto", language: str | None = None) -> tuple["TTS", float]:
     """A synthesizer ready for a request, and the seconds it took to load."""
     begin = time.perf_counter()
-    from tts.synthesizer import Synthesizer
+    from tts.synthesizer import TTS
 
-    model = Synthesizer.load(name, check_device(device))
+    model = TTS.load(name, check_device(device))
     # Loads the text front end, which is a part of loading and not of the first sentence.
     model.phonemize("a", language)
     return model, time.perf_counter() - begin

@@ -14,7 +14,7 @@ from tts.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tts.synthesizer import Options, Synthesizer
+    from tts.synthesizer import TTS, Options
     from tts.voice.voice import Voice
 
 DEFAULT_VOICE = "default"
@@ -29,7 +29,7 @@ class Clock:
 
 
 def _timed(
-    model: "Synthesizer", text: str, voice: "Voice", options: "Options", clock: Clock
+    model: "TTS", text: str, voice: "Voice", options: "Options", clock: Clock
 ) -> Iterator["NDArray"]:
     """Chunks of samples [n]; counts the seconds of computing, not those of a slow reader."""
     stream = model.stream(text, voice, options)

@@ -64,9 +64,9 @@ def add(
     for line in reference.warnings:
         warn(line)
 
-    from tts.synthesizer import Synthesizer
+    from tts.synthesizer import TTS
 
-    voice = Synthesizer.load(model, "cpu").voice(reference)
+    voice = TTS.load(model, "cpu").voice(reference)
     voice.name = name
     voice.save(path)
     say(f"added {name}: {path}")
