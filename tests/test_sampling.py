@@ -280,6 +280,7 @@ def test_no_guidance_is_exact() -> None:
     cond, uncond = random(2, 5, 7), random(2, 5, 7, seed=1)
     assert not needs_guidance(1.0) and needs_guidance(1.5) and needs_guidance(0.0)
     assert guide(cond, None, 1.0) is cond and guide(cond, uncond, 1.0, 0.7) is cond
+    uncond[0, 0, 0] = torch.inf
     mixed = guide(cond, uncond, torch.tensor([1.0, 3.0]), 0.7)
     assert torch.equal(mixed[0], cond[0]) and not torch.equal(mixed[1], cond[1])
     with pytest.raises(UsageError):
