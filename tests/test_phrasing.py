@@ -225,7 +225,7 @@ def test_learns_to_pause_before_a_word() -> None:
     rng = random.Random(0)
     pad = torch.nn.utils.rnn.pad_sequence
     rows, targets = [], []
-    for _ in range(24):
+    for _ in range(12):
         text = [rng.choice("red green blue and or".split()) for _ in range(rng.randint(6, 14))]
         rows.append(words_of(phones_of(" ".join(text))))
         targets.append(
@@ -233,7 +233,7 @@ def test_learns_to_pause_before_a_word() -> None:
                           for n, w in enumerate(text)])
         )  # fmt: skip
     words, before = padded(rows), pad(targets, batch_first=True)
-    prompt = VoicePrompt(torch.zeros(24, 6), torch.zeros(24, 5, 82), torch.full((24,), 5))
+    prompt = VoicePrompt(torch.zeros(12, 6), torch.zeros(12, 5, 82), torch.full((12,), 5))
     model = tiny(dropout=0.0, forget=0.0).train()
     with torch.random.fork_rng(devices=[]):
         optimizer = torch.optim.Adam(model.parameters(), 2e-2)
@@ -385,6 +385,94 @@ def test_the_task_trains_and_exports(corpus: Path, tmp_path: Path) -> None:
     model = load_module(tmp_path / "export")
     assert isinstance(model, PhrasingModel) and model.prior != (0.0, 0.0)
     shutil.rmtree(tmp_path / "export")
+
+
+def test_text_is_read_as_words_with_marks(tmp_path: Path) -> None:
+    from tts.errors import DataError
+    from tts.train.written import Written
+
+    (tmp_path / "a.txt").write_text(
+        "Mr. Lee didn't go\u2014not yet, (he said) at 7 o'clock!\n\n"
+        "\u201cA well-known tale,\u201d he said; it's true.\n"
+    )
+    text = Written(tmp_path)
+    spoken = (
+        "mister lee didn't go not yet he said at seven o'clock a well known tale he said it's true"
+    )
+    assert text.keys.tolist() == [word_key(w) for w in spoken.split()]
+    kinds = dict(zip(enumerate(spoken.split()), text.before.tolist(), strict=True))
+    assert {n: k for (n, _), k in kinds.items() if k} == {
+        0: LONG, 4: LONG, 6: SHORT, 8: SHORT, 11: LONG, 15: SHORT, 17: LONG,
+    }  # fmt: skip
+    one = words_of(phones_of("tale"))
+    assert text.parts[14].tolist() == one.parts[0, 0].tolist()
+    for words, before in text.draw(np.random.default_rng(0), 20, (3, 9)):
+        assert len(before) == int(words.lengths[0]) == words.names.shape[1] >= 2
+        assert before[0] == NONE
+    with pytest.raises(DataError, match="no text"):
+        Written(tmp_path / "none")
+
+
+def test_marks_help_pauses(corpus: Path) -> None:
+    pytest.importorskip("accelerate")
+    from tts.data.cache import Cache
+    from tts.train.phrasing import PhrasingTask
+
+    (corpus / "book.txt").write_text("Birds swim, and green birds. Swim, and walking birds!\n" * 9)
+    task = PhrasingTask(
+        Cache(corpus), {"dim": 8, "blocks": 1, "vocabulary": 8}, 4, holdout=0, text=str(corpus),
+        written=3,
+    )  # fmt: skip
+    assert not task.held and not task.others
+    batch = task.batch(np.random.default_rng(0))
+    assert len(batch["names"]) == 4 and len(batch["written"]["names"]) == 3
+    (_, loss, logs) = next(task.losses(batch, 0))
+    loss.backward()
+    assert loss.item() == pytest.approx(logs["phrasing"] + logs["marks"])
+    assert all(p.grad is not None for p in task.model.parameters())
+
+
+# ---- a request -------------------------------------------------------------------------------
+
+
+def test_pauses_are_spoken_and_words_keep_their_times(tiny_home: Path) -> None:
+    from tts.builder import load_module
+    from tts.config import load_model_config
+    from tts.resources import model_config
+    from tts.synthesizer import TTS, Options
+    from tts_codecs.checkpoint import save_checkpoint
+
+    config = load_model_config(model_config("default"))
+    assert config.phrasing is None
+    plain = TTS(config, "cpu")
+    arguments = {"vocabulary": 4, "dim": 8, "blocks": 1, "prior": [3.0, -20.0]}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save_checkpoint(
+            tiny_home / "checkpoints" / "phrasing", PhrasingModel(**arguments),  # type: ignore[arg-type]
+            "phrasing", arguments,
+        )  # fmt: skip
+    assert isinstance(load_module("phrasing"), PhrasingModel)
+    model = TTS(config.model_copy(update={"phrasing": "phrasing"}), "cpu")
+    voice = model.builtin("default")
+    silent, spoken = plain.synthesize(TEXT, voice), model.synthesize(TEXT, voice)
+    words = TEXT.split()
+    assert [w.text for w in spoken.words] == [w.text for w in silent.words] == words
+    commas = [p for p in spoken.phones if p.text == ","]
+    assert len(commas) > 3 and not [p for p in silent.phones if p.text == ","]
+    for before, after in itertools.pairwise(spoken.words):
+        assert before.start < before.end <= after.start
+    # A pause lies between two words, and gaps between words are pauses.
+    gaps = [(a.end, b.start) for a, b in itertools.pairwise(spoken.words) if b.start > a.end]
+    assert gaps == [(p.start, p.end) for p in commas]
+    assert spoken.words[-1].end <= spoken.seconds
+    # Marks of the text and other languages are left alone.
+    short = "Well, he said, no."
+    assert np.array_equal(
+        model.synthesize(short, voice).samples, plain.synthesize(short, voice).samples
+    )
+    german = model.synthesize(TEXT, voice, Options(language="de"))
+    assert not [p for p in german.phones if p.text == ","]
 
 
 def test_pauses_are_found_at_their_words() -> None:

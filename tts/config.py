@@ -21,7 +21,8 @@ class Strict(BaseModel):
 class ModelConfig(Strict):
     """One model: checkpoint folders (relative to checkpoints/, or paths) and sampling.
 
-    `codec` is what the generator fills: "features" or the checkpoint of a codec of them.
+    `codec` is what the generator fills: "features" or the checkpoint of a codec of them. `phrasing`
+    places pauses in text without punctuation; null speaks it without a pause.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ModelConfig(Strict):
     language: str = "en-us"
     generator: str
     durations: str
+    phrasing: str | None = None
     vocoder: str
     codec: str = "features"
     speaker: str = "speaker"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tts.align.aligner import collate_tokens
 from tts.align.durations import DurationModel
 from tts.align.pauses import spoken_pauses
+from tts.align.phrasing import PhrasingModel, with_phrasing
 from tts.audio.reference import Reference, load_reference
 from tts.builder import load_module, load_units
 from tts.config import ModelConfig, load_model_config
@@ -105,6 +106,8 @@ class TTS:
         self.generator = cast(Generator, load_module(config.generator, device))
         self.units = load_units(config.codec, device)
         self.durations = cast(DurationModel, load_module(config.durations, device))
+        phrasing = load_module(config.phrasing, device) if config.phrasing else None
+        self.phrasing = cast("PhrasingModel | None", phrasing)
         self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
         self.sample_rate = self.vocoder.mel.sample_rate
@@ -156,6 +159,14 @@ class TTS:
     def sentences(self, text: str, language: str | None = None) -> Iterator[Phones]:
         """`phonemize`, one sentence at a time: the first of a book does not wait for the last."""
         return self._frontend(language).sentences(text)
+
+    def phrased(self, phones: Phones, voice: Voice, language: str | None = None) -> Phones:
+        """A sentence with pauses placed where its text has no mark for long: by the model's
+        phrasing, which knows one language only."""
+        code = language or self.config.language
+        if self.phrasing is None or code.split("-")[0] != self.config.language.split("-")[0]:
+            return phones
+        return with_phrasing(phones, self.phrasing, collate_voices([voice]).to(self.device))
 
     def _options(self, options: Options) -> SamplingOptions:
         given = {
@@ -215,6 +226,7 @@ class TTS:
         fade = torch.linspace(0, 1, _FADE_FRAMES * hop, device=self.device)
         sampling = self._options(options)
         for number, phones in enumerate(self.sentences(text, options.language)):
+            phones = self.phrased(phones, voice, options.language)
             request = self.request([phones], [voice], options.speed)
             assert request.durations is not None
             words, spans = spans_of(

@@ -69,7 +69,7 @@ def word_key(text: str) -> int:
     return zlib.crc32(_letters(text).encode())
 
 
-def _parts(text: str) -> list[int]:
+def spelling(text: str) -> list[int]:
     """Buckets of a word's beginning and endings: they tell its part of speech, also of words that
     training never saw."""
     word = _letters(text)
@@ -85,7 +85,7 @@ def words_of(phones: Phones) -> WordBatch:
     ]
     return WordBatch(
         torch.tensor([[word_key(text) for text, _, _ in phones.words]]),
-        torch.tensor([[_parts(text) for text, _, _ in phones.words]]),
+        torch.tensor([[spelling(text) for text, _, _ in phones.words]]),
         torch.tensor([sizes], dtype=torch.float32),
         torch.tensor([len(phones.words)]),
     )
@@ -153,8 +153,11 @@ class PhrasingModel(nn.Module):
         self.boundary = nn.Linear(2 * dim + style, dim)
         self.distance = nn.Linear(6, dim)
         self.head = nn.Linear(dim, 3)
+        # Where a writer puts marks is learned beside it: a hint, and there is far more text.
+        self.marks = nn.Linear(dim, 3)
+        self.writer = nn.Parameter(torch.zeros(style))
 
-    def learn_words(self, keys: Sequence[int]) -> None:
+    def learn_words(self, keys: Sequence[int] | NDArray[np.int64]) -> None:
         """Give the most frequent words that occur at least twice an embedding of their own.
 
         Args:
@@ -166,7 +169,7 @@ class PhrasingModel(nn.Module):
         self.known.fill_(_NO_KEY)
         self.known[: len(chosen)] = torch.from_numpy(chosen)
 
-    def _boundaries(self, words: WordBatch, prompt: VoicePrompt) -> Tensor:
+    def _boundaries(self, words: WordBatch, prompt: VoicePrompt | None) -> Tensor:
         """What is known of each boundary but for earlier pauses, [B, W, dim]."""
         other = len(self.known)
         place = torch.searchsorted(self.known, words.names).clamp(max=other - 1)
@@ -176,7 +179,10 @@ class PhrasingModel(nn.Module):
             names = names.masked_fill(forgotten, other)
         x = self.names(names) + self.parts(words.parts).sum(2) + self.sizes(words.sizes.log1p())
         x = self.dropout(x)
-        cond = self.cond(torch.cat([prompt.speaker * 8, habits(prompt)], -1))
+        if prompt is None:
+            cond = self.writer.expand(len(x), -1)
+        else:
+            cond = self.cond(torch.cat([prompt.speaker * 8, habits(prompt)], -1))
         mask = words.mask
         for block in self.blocks:
             x = block(x, mask, cond)
@@ -185,11 +191,11 @@ class PhrasingModel(nn.Module):
         voice = cond.unsqueeze(1).expand(-1, x.shape[1], -1)
         return self.boundary(torch.cat([before, x, voice], -1))
 
-    def _score(self, boundaries: Tensor, past: Tensor, left: Tensor) -> Tensor:
+    def _score(self, head: nn.Linear, boundaries: Tensor, past: Tensor, left: Tensor) -> Tensor:
         """Logits of boundaries [..., dim] from what was said since the last pause and what is left
         of the sentence, both [..., 3] in words, phones and syllables."""
         distance = self.distance(torch.cat([past, left], -1).clamp_min(0).log1p())
-        return self.head(self.dropout(F.gelu(boundaries + distance)))
+        return head(self.dropout(F.gelu(boundaries + distance)))
 
     @staticmethod
     def _starts(words: WordBatch) -> tuple[Tensor, Tensor]:
@@ -199,17 +205,23 @@ class PhrasingModel(nn.Module):
         starts = ends - sizes
         return starts, ends[:, -1:] - starts
 
-    def forward(self, words: WordBatch, prompt: VoicePrompt, before: Tensor) -> Tensor:
+    def forward(self, words: WordBatch, prompt: VoicePrompt | None, before: Tensor) -> Tensor:
         """Logits [B, W, 3] of what stands before each word, given what stands before the earlier
-        ones; `before` [B, W] holds NONE, SHORT or LONG. Those of the first word mean nothing."""
+        ones. Those of the first word mean nothing.
+
+        Args:
+            prompt: whose pauses; None for the marks of a writer.
+            before: [B, W] int64, NONE, SHORT or LONG.
+        """
+        head = self.marks if prompt is None else self.head
         index = torch.arange(before.shape[1], device=before.device).expand_as(before)
         last = index.masked_fill(before == NONE, 0).cummax(1).values
         last = F.pad(last[:, :-1], (1, 0))
         starts, left = self._starts(words)
         past = starts - starts.gather(1, last.unsqueeze(-1).expand(-1, -1, 3))
-        return self._score(self._boundaries(words, prompt), past, left)
+        return self._score(head, self._boundaries(words, prompt), past, left)
 
-    def loss(self, words: WordBatch, prompt: VoicePrompt, before: Tensor) -> Tensor:
+    def loss(self, words: WordBatch, prompt: VoicePrompt | None, before: Tensor) -> Tensor:
         """Cross entropy; `before` as in `forward`."""
         mask = words.mask[..., 0] > 0
         mask[:, 0] = False
@@ -222,7 +234,7 @@ class PhrasingModel(nn.Module):
         starts, left = self._starts(words)
         past = starts.unsqueeze(1) - starts.unsqueeze(2)
         boundaries = self._boundaries(words, prompt).unsqueeze(1)
-        return self._score(boundaries, past, left.unsqueeze(1).expand_as(past))
+        return self._score(self.head, boundaries, past, left.unsqueeze(1).expand_as(past))
 
 
 def place_pauses(

@@ -28,6 +28,7 @@ from tts.text.frontend import Frontend
 from tts.train.generator import prompt_of
 from tts.train.loop import Batch
 from tts.train.segments import Utterance, load_utterances
+from tts.train.written import Written
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import CHANNELS
 
@@ -94,12 +95,14 @@ class PhrasingTask:
         holdout: speakers that are not trained on; with them the exported prior is set so that as
             many pauses are placed as they make, and config.yaml says how many are right. With 0
             the prior is the one given in `model`.
+        text: folder of plain text with punctuation (*.txt), learned from beside the speech.
+        written: stretches of text per batch.
         language: espeak code of the transcripts.
     """
 
     def __init__(
         self, cache: Cache, model: dict[str, Any] | None = None, batch_size: int = 32,
-        holdout: int = 5, language: str = "en-us",
+        holdout: int = 5, text: str = "", written: int = 48, language: str = "en-us",
     ):  # fmt: skip
         self.cache, self.batch_size = cache, batch_size
         self.arguments = dict(model or {})
@@ -119,7 +122,12 @@ class PhrasingTask:
         self.others = [row for row, s in zip(rows, speakers, strict=True) if s in self.held]
         sizes = np.array([len(row.before) for row in self.rows], dtype=float)
         self.weights = sizes / sizes.sum()
-        self.model.learn_words(torch.cat([row.words.names[0] for row in self.rows]).tolist())
+        self.text = Written(text, language) if text else None
+        self.written = written
+        keys = [row.words.names[0] for row in self.rows]
+        if self.text is not None:
+            keys.append(self.text.keys)
+        self.model.learn_words(torch.cat(keys).numpy())
 
     def _read(self, language: str) -> list[Phrased]:
         frontend = Frontend(language, pauses="none")
@@ -180,12 +188,22 @@ class PhrasingTask:
             if rng.random() < 0.6:
                 first, last = sorted(rng.choice(len(ends), 2, replace=False).tolist())
             cuts.append((ends[first], ends[last]))
-        return self._collate(rows, cuts, rng, blind=0.1)
+        batch = self._collate(rows, cuts, rng, blind=0.1)
+        if self.text is not None:
+            batch["written"] = collate(self.text.draw(rng, self.written))
+        return batch
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
-        """Cross entropy over boundaries."""
+        """Cross entropy over boundaries, of the speakers and of the writers."""
         loss = self.model.loss(_words(batch), prompt_of(batch), batch["before"])
-        yield "phrasing", loss, {"phrasing": loss.item()}
+        logs = {"phrasing": loss.item()}
+        if "written" in batch:
+            device = batch["before"].device
+            part = {name: value.to(device) for name, value in batch["written"].items()}
+            marks = self.model.loss(_words(part), None, part["before"])
+            logs["marks"] = marks.item()
+            loss = loss + marks
+        yield "phrasing", loss, logs
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights with the prior and the scores of the speakers held out."""
