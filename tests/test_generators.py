@@ -57,6 +57,22 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "codes",
     ),
+    "ar flow": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "flow_mlp", "width": 24, "blocks": 2},
+        },
+        "latents",
+    ),
+    "ar flow bands": (
+        {
+            "strategy": {"kind": "autoregressive"},
+            "head": {
+                "kind": "flow_mlp", "prior": "previous", "bands": 2, "width": 24, "blocks": 2,
+            },
+        },
+        "latents",
+    ),
 }  # fmt: skip
 
 
@@ -288,6 +304,8 @@ GOLDEN: dict[str, list[float]] = {
     "ar parallel": [1.0, 4.0, 4.0, 4.0, 3.0, 3.0, 1.0, 3.0833],
     "ar delay": [1.0, 4.0, 5.0, 4.0, 4.0, 1.0, 4.0, 3.0278],
     "ar stack delay": [4.0, 4.0, 4.0, 6.0, 4.0, 4.0, 1.0, 2.9444],
+    "ar flow": [0.7566, -0.9212, -0.7667, -0.6936, 3.0556, 2.6989, 3.1152, 0.229],
+    "ar flow bands": [0.0977, 1.1577, 1.2485, -0.0283, 1.2278, 1.1689, 0.118, 0.013],
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from tts.generators.backbone import Backbone
 from tts.generators.base import UnitSpace
 from tts.generators.generator import Conditioner, Generator
 from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.generators.heads.linear import LinearHead
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.diffusion import Diffusion
@@ -31,6 +32,7 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 HEADS: dict[str, type[nn.Module]] = {
     "categorical": CategoricalHead,
+    "flow_mlp": FlowMLPHead,
     "linear": LinearHead,
 }
 STRATEGIES: dict[str, Callable[..., Any]] = {
@@ -85,8 +87,11 @@ def build_generator(
         glob=conditions.voice.null_glob.shape[0], causal=plan.causal, timed=plan.timed,
         **_known(Backbone, backbone or {}, "backbone"),
     )  # fmt: skip
-    if "size" in inspect.signature(make_head).parameters:
-        head_keys = {"size": conditions.size, **head_keys}
+    sizes = {
+        "size": conditions.size, "features": conditions.size, "channels": conditions.channels,
+    }  # fmt: skip
+    accepted = inspect.signature(make_head).parameters
+    head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
     return Generator(conditions, network, make_head(dim=dim, **head_keys), plan)
 
 

@@ -65,6 +65,14 @@ class Condition:
         """[B] valid units."""
         return self.mask[..., 0].sum(1).long()
 
+    def rows(self, count: int) -> "Condition":
+        """The first `count` rows."""
+        memory = [(key[:count], value[:count]) for key, value in self.memory]
+        return Condition(
+            self.frames[:count], self.mean[:count], self.glob[:count], memory,
+            self.memory_mask[:count], self.mask[:count],
+        )  # fmt: skip
+
     def cat(self, other: "Condition") -> "Condition":
         """The rows of both."""
         pairs = zip(self.memory, other.memory, strict=True)
@@ -96,6 +104,14 @@ def voice_anchor(prompt: VoicePrompt) -> Tensor:
     anchor[:, 0, -EXTRA] = pitch
     anchor[:, 0, -1] = 0
     return anchor
+
+
+def channel_emphasis(channels: int, patch: int) -> Tensor:
+    """Weight of each dimension of a unit of features in losses, [patch * channels]: pitch and
+    voicing are 2 channels among 82, but the ear weighs them more."""
+    emphasis = torch.ones(channels)
+    emphasis[-EXTRA:] = 5.0
+    return emphasis.repeat(patch)
 
 
 def fold(frames: Tensor, patch: int) -> Tensor:

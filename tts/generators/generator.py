@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from tts.generators.backbone import Backbone, Cache
 from tts.generators.base import Canvas, Losses, Request, SamplingOptions, Strategy
-from tts.generators.conditioning import Condition, ContentEncoder, VoiceConditioner, fold
+from tts.generators.conditioning import (
+    Condition,
+    ContentEncoder,
+    VoiceConditioner,
+    channel_emphasis,
+    fold,
+)
 from tts.generators.conditioning import voice_anchor as voice_anchor
 from tts.voice.probe import SpeakerProbe
 
@@ -111,10 +117,8 @@ class Generator(nn.Module):
         super().__init__()
         self.conditioner, self.backbone, self.head = conditioner, backbone, head
         self.strategy = strategy
-        # Pitch and voicing are 2 channels among 82, but the ear weighs them more.
-        emphasis = torch.ones(conditioner.channels)
-        emphasis[-2:] = 5.0
-        self.register_buffer("emphasis", emphasis.repeat(conditioner.patch), persistent=False)
+        emphasis = channel_emphasis(conditioner.channels, conditioner.patch)
+        self.register_buffer("emphasis", emphasis, persistent=False)
 
     @property
     def patch(self) -> int:

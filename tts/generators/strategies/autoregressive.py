@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 class Autoregressive:
     """Strategy: next-step prediction.
 
-    A head for it has `embed(steps) -> [B, S, dim]`; `step_losses(hidden, steps, known, before)`;
-    `draw(hidden, rows, rngs, options, before, history) -> [B, *]` (see tts.generators.heads).
+    A head for it has `embed(steps) -> [B, S, dim]`; `empty(batch, steps)`, what stands before the
+    first step; `step_losses(hidden, steps, known, before, condition)`, `known` [B, S, K] bool or of
+    continuous units [B, S, 1]; `draw(hidden, rows, rngs, options, before, units, condition, step)
+    -> [B, 1, *]` (see tts.generators.heads). With `guides_itself` it needs no unconditional rows.
 
     Args:
         pattern: of the codebooks: name and options of tts.generators.patterns.make_pattern; it
@@ -67,7 +69,7 @@ class Autoregressive:
         context = at_steps(condition, place, lengths)
         mask = known.any(-1, keepdim=True).float()
         hidden = net.hidden(head.embed(fed) + context, replace(condition, mask=mask))
-        return head.step_losses(hidden, steps, known, before, condition)
+        return head.step_losses(hidden, steps, known, fed, condition)
 
     def run(
         self,
@@ -80,6 +82,8 @@ class Autoregressive:
         """One step at a time; units are yielded when all their codes are there."""
         head: Any = net.head
         rows = len(rngs)
+        if getattr(head, "guides_itself", False):
+            condition = condition.rows(rows)
         lengths = condition.lengths
         count = condition.mask.shape[1]
         pattern = self._pattern(head)
@@ -95,10 +99,10 @@ class Autoregressive:
         for step in range(total):
             fed = before
             if pattern is None and self.noise:
-                fed = before + self.noise / 2 * _normal(before, rngs)
+                fed = before + self.noise / 2 * options.temperature * row_normal(before, rngs)
             x = both(head.embed(fed), condition) + context[:, step : step + 1]
             hidden = net.hidden(x, condition, cache=cache)
-            drawn = head.draw(hidden, rows, rngs, options, before, units, condition, step)
+            drawn = head.draw(hidden, rows, rngs, options, fed, units, condition, step)
             if pattern is None:
                 units[:, step : step + 1] = drawn
                 if canvas is not None:
@@ -144,6 +148,7 @@ def at_steps(condition: Condition, place: Tensor | None, lengths: Tensor) -> Ten
     return condition.frames.gather(1, index[..., None].expand(-1, -1, condition.frames.shape[-1]))
 
 
-def _normal(like: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
+def row_normal(like: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
+    """Standard normal noise of the shape [B, ...] of `like`, each row from its own generator."""
     drawn = [torch.randn(like.shape[1:], generator=rng) for rng in rngs]
     return torch.stack(drawn).to(like)

@@ -1,0 +1,208 @@
+"""What heads of continuous units share: how units enter, what counts how much, and flow matching of
+one unit.
+
+Units are features (`size == features`) or latents of a codec. Features have a regressed estimate,
+`Condition.mean`, to which every head predicts a difference: a few hours of speech teach that far
+sooner than the whole. Of latents a linear map of it is the estimate.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tts.generators.base import Losses, SamplingOptions
+from tts.generators.conditioning import Condition, channel_emphasis
+from tts.generators.guidance import guide_rows
+from tts.generators.strategies.autoregressive import row_normal
+from tts.generators.strategies.flow import time_grid
+
+#: weight of the regression of a step beside the flow (FELLE)
+REGRESSION = 0.1
+
+
+class ContinuousHead(nn.Module):
+    """Base of the heads of strategy Autoregressive that draw a vector per step.
+
+    Args:
+        size: D of a unit; dim: of the backbone.
+        features: size of `Condition.mean`; channels: of a frame of it.
+    """
+
+    emphasis: Tensor
+
+    def __init__(self, size: int = 164, dim: int = 256, features: int = 164, channels: int = 82):
+        super().__init__()
+        self.size = size
+        #: frames in a unit
+        self.frames = size // channels if size == features else 1
+        self.entry = nn.Linear(size, dim)
+        self.estimate = nn.Linear(features, size, bias=False) if size != features else None
+        emphasis = torch.ones(size) if self.estimate else channel_emphasis(channels, self.frames)
+        self.register_buffer("emphasis", emphasis, persistent=False)
+
+    def empty(self, batch: int, steps: int) -> Tensor:
+        """Units before the first, [B, S, size]."""
+        return self.entry.weight.new_zeros(batch, steps, self.size)
+
+    def embed(self, units: Tensor) -> Tensor:
+        """[B, S, size] to [B, S, dim]."""
+        return self.entry(units)
+
+    def mean(self, condition: Condition, steps: slice = slice(None)) -> Tensor:
+        """The estimate that does not know the units before, [B, S, size]."""
+        mean = condition.mean[:, steps]
+        return mean if self.estimate is None else self.estimate(mean)
+
+    def previous(self, before: Tensor) -> Tensor:
+        """Units [B, S, size] that hold the last frame of those before."""
+        return before.unflatten(-1, (self.frames, -1))[..., -1:, :].expand(
+            *before.shape[:-1], self.frames, -1
+        ).flatten(-2)  # fmt: skip
+
+    def average(self, error: Tensor, known: Tensor) -> Tensor:
+        """Mean of errors [B, S, size] where `known` [B, S, 1], by emphasis."""
+        total = (error * self.emphasis * known).sum()
+        return total / (known.sum().clamp_min(1) * error.shape[-1])
+
+
+class FlowHead(ContinuousHead):
+    """Flow matching of one unit given the hidden state; subclasses are the network.
+
+    The flow runs from a centre (plus noise) to the unit on a straight line. What the network sees
+    and predicts is scaled by the spread of the data around the centre and by the noise
+    (Karras et al. 2022), so every time weighs the same and an untrained head says the centre.
+
+    Args:
+        prior: where the flow starts, and what the prediction is relative to: "normal" 0,
+            "previous" the frame before (FELLE), "mean" the regression of this step.
+        spread: standard deviation of units around the centre; None takes that of the features.
+        noise: of the start; None takes the spread, and 1 for "normal".
+        repeats: noise levels drawn per unit in training (MAR has 4).
+    """
+
+    spreads = {"normal": 0.85, "previous": 0.4, "mean": 0.3}
+
+    def __init__(
+        self,
+        size: int = 164,
+        dim: int = 256,
+        features: int = 164,
+        channels: int = 82,
+        prior: Literal["normal", "previous", "mean"] = "mean",
+        spread: float | None = None,
+        noise: float | None = None,
+        repeats: int = 1,
+    ):
+        super().__init__(size, dim, features, channels)
+        if prior not in self.spreads:
+            raise ValueError(f"prior is one of {', '.join(self.spreads)}, not {prior!r}")
+        self.prior, self.repeats = prior, repeats
+        self.spread = self.spreads[prior] if spread is None else spread
+        self.noise = (1.0 if prior == "normal" else self.spread) if noise is None else noise
+        self.step = nn.Linear(dim, size)
+        nn.init.normal_(self.step.weight, std=0.01)
+        nn.init.zeros_(self.step.bias)
+
+    def bands(self) -> list[Tensor]:
+        """Dimensions of a unit that are drawn together, in the order of drawing."""
+        return [torch.arange(self.size, device=self.emphasis.device)]
+
+    def network(
+        self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
+    ) -> Tensor:
+        """Scaled noisy units to the scaled prediction, both [B, S, size of the band].
+
+        Args:
+            t: [B, S] times, 0 noise to 1 data; hidden: [B, S, dim].
+            before: [B, S, size] units before.
+            drawn: [B, S, size] what the bands before this one hold, zero elsewhere.
+        """
+        raise NotImplementedError
+
+    def centre(self, step: Tensor, before: Tensor) -> Tensor:
+        """Where the flow starts: [B, S, size] as the regressed step and the units before."""
+        if self.prior == "previous":
+            return self.previous(before)
+        return torch.zeros_like(step) if self.prior == "normal" else step.detach()
+
+    def scales(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of times t: what the input is divided by, the share of the input in the best linear
+        guess, and the deviation of what that guess leaves open."""
+        data, noise = t * self.spread, (1 - t) * self.noise
+        norm = (data.square() + noise.square()).sqrt().clamp_min(1e-4)
+        return norm, data * self.spread / norm.square(), self.spread * noise / norm
+
+    def step_losses(
+        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+    ) -> Losses:
+        """Flow matching, and regression of the step."""
+        hidden, mean = self.forget(hidden, self.mean(condition))
+        step = mean + self.step(hidden)
+        error = steps - step
+        parts = {"step": REGRESSION * self.average(error.abs() + error.square(), known)}
+        offset = steps - self.centre(step, before)
+        total = hidden.new_zeros(())
+        for _ in range(self.repeats):
+            drawn = torch.zeros_like(steps)
+            for band, dims in enumerate(self.bands()):
+                # Few draws at the ends, where there is little to learn (Esser et al. 2024).
+                t = torch.sigmoid(torch.randn_like(steps[..., 0])).clamp(1e-3, 1 - 1e-3)
+                norm, share, rest = self.scales(t.unsqueeze(-1))
+                clean = offset[..., dims]
+                noisy = t.unsqueeze(-1) * clean
+                noisy = noisy + (1 - t.unsqueeze(-1)) * self.noise * torch.randn_like(clean)
+                found = self.network(noisy / norm, t, hidden, before, drawn, band)
+                wrong = torch.zeros_like(steps)
+                wrong[..., dims] = (found - (clean - share * noisy) / rest).square()
+                total = total + self.average(wrong, known)
+                drawn[..., dims] = steps[..., dims]
+        return Losses({**parts, "flow": total / self.repeats})
+
+    def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """What training hides from the head: nothing."""
+        return hidden, mean
+
+    def branches(self, hidden: Tensor, mean: Tensor, rows: int, scale: float) -> list[Tensor]:
+        """Hidden states and means of the conditional rows, then those guidance pushes from."""
+        return [hidden, mean]
+
+    def draw(
+        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+    ) -> Tensor:  # fmt: skip
+        """The unit of a step, [B, 1, size], in `options.steps` Euler steps per band."""
+        mean = self.mean(condition, slice(step, step + 1))
+        hidden, mean = self.branches(hidden, mean, rows, options.guidance)
+        past = before.repeat(len(hidden) // rows, 1, 1)
+        centre = self.centre(mean + self.step(hidden), past)
+        drawn = torch.zeros_like(before)
+        noise = row_normal(before, rngs) * self.noise
+        for band, dims in enumerate(self.bands()):
+            filled = drawn.repeat(len(past) // rows, 1, 1)
+
+            def clean(
+                x: Tensor, t: float, band: int = band, dims: Tensor = dims, filled: Tensor = filled
+            ) -> Tensor:
+                # x is the noisy unit less its noisy centre, so that each branch may have its own.
+                time = torch.full((len(past), 1), t, device=x.device)
+                norm, share, rest = self.scales(time.unsqueeze(-1))
+                there = centre[..., dims]
+                offset = x.repeat(len(past) // rows, 1, 1) - t * there
+                found = self.network(offset / norm, time, hidden, past, filled, band)
+                return guide_rows(there + share * offset + rest * found, rows, options.guidance)
+
+            drawn[..., dims] = self.integrate(clean, noise[..., dims], options)
+        return drawn
+
+    def integrate(
+        self, clean: Callable[[Tensor, float], Tensor], noise: Tensor, options: SamplingOptions
+    ) -> Tensor:
+        """Euler steps on a swayed grid."""
+        x = noise * options.temperature
+        grid = time_grid(options.steps, options.sway).tolist()
+        for now, then in itertools.pairwise(grid):
+            x = x + (clean(x, now) - x) * ((then - now) / (1 - now))
+        return x

@@ -1,0 +1,61 @@
+"""A flow matched by a small MLP, unit after unit (FELLE)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tts.generators.heads.continuous import FlowHead
+from tts.modules.adaln import AdaLNMLP
+from tts.modules.transformer import timestep_embedding
+
+
+class FlowMLPHead(FlowHead):
+    """Wang et al. 2025, "FELLE: Autoregressive Speech Synthesis with Token-Wise Coarse-to-Fine Flow
+    Matching". As published: `prior: previous, bands: 2`, 3 steps per band.
+
+    Args:
+        size, dim, features, channels, prior, spread, noise, repeats: see FlowHead.
+        bands: 2 draws every other channel first and those between after them.
+        width, blocks: of the MLP.
+    """
+
+    def __init__(
+        self,
+        size: int = 164,
+        dim: int = 256,
+        features: int = 164,
+        channels: int = 82,
+        prior: Literal["normal", "previous", "mean"] = "mean",
+        spread: float | None = None,
+        noise: float | None = None,
+        repeats: int = 1,
+        bands: int = 1,
+        width: int = 384,
+        blocks: int = 3,
+    ):
+        super().__init__(size, dim, features, channels, prior, spread, noise, repeats)
+        frame = size // self.frames
+        parts = [[at for at in range(size) if at % frame % bands == k] for k in range(bands)]
+        for at, part in enumerate(parts):
+            self.register_buffer(f"band{at}", torch.tensor(part), persistent=False)
+        self.count = bands
+        self.time = nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim))
+        # What is known of the unit, and the frame before, enter with the noisy channels.
+        self.nets = nn.ModuleList(
+            AdaLNMLP(len(part) + frame + (size if at else 0), dim, len(part), width, blocks)
+            for at, part in enumerate(parts)
+        )
+
+    def bands(self) -> list[Tensor]:
+        """See FlowHead."""
+        return [self.get_buffer(f"band{at}") for at in range(self.count)]
+
+    def network(
+        self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
+    ) -> Tensor:
+        """See FlowHead."""
+        parts = [x, before[..., -(self.size // self.frames) :]]
+        if band:
+            parts.append(drawn)
+        return self.nets[band](torch.cat(parts, -1), hidden + self.time(timestep_embedding(t, 128)))
