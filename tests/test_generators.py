@@ -73,6 +73,34 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "latents",
     ),
+    "ar gaussian": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "gaussian", "width": 24},
+        },
+        "latents",
+    ),
+    "ar energy": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "energy", "noise": 8, "width": 24, "blocks": 2},
+        },
+        "latents",
+    ),
+    "ar local dit": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "local_dit", "width": 16, "heads": 2, "hidden": 32, "blocks": 2},
+        },
+        "latents",
+    ),
+    "ar kl": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "kl", "size": SIZE},
+        },
+        "latents",
+    ),
 }  # fmt: skip
 
 
@@ -306,6 +334,10 @@ GOLDEN: dict[str, list[float]] = {
     "ar stack delay": [4.0, 4.0, 4.0, 6.0, 4.0, 4.0, 1.0, 2.9444],
     "ar flow": [0.7566, -0.9212, -0.7667, -0.6936, 3.0556, 2.6989, 3.1152, 0.229],
     "ar flow bands": [0.0977, 1.1577, 1.2485, -0.0283, 1.2278, 1.1689, 0.118, 0.013],
+    "ar gaussian": [-0.6246, -1.5658, -0.9688, -1.1698, 2.6868, 2.0168, 2.4209, 0.1562],
+    "ar energy": [-3.4605, -3.693, -3.7493, -4.164, 2.8803, 2.2973, 3.1197, 0.0071],
+    "ar local dit": [-0.411, -1.6358, -0.9771, -1.2419, 2.5376, 1.6537, 1.2571, -0.2221],
+    "ar kl": [-1.1499, -0.1661, -2.1364, 0.2286, 0.2224, -1.8142, -1.4562, -15.4466],
 }  # fmt: skip
 
 

@@ -326,6 +326,13 @@ def spectral_task(cache: Cache) -> Any:
     return SpectralTask(cache, model, batch_size=2, frames=40, adversarial_from=1)
 
 
+def latent_task(cache: Cache) -> Any:
+    from tts.train.codec import LatentTask
+
+    model = {"dim": 16, "blocks": 1, "latents": 6}
+    return LatentTask(cache, model, batch_size=2, frames=40, adversarial_from=1)
+
+
 def vocoder_task(cache: Cache) -> Any:
     from tts.train.vocoder import VocoderTask
 
@@ -336,7 +343,9 @@ def vocoder_task(cache: Cache) -> Any:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [flow_task, duration_task, spectral_task, vocoder_task])
+@pytest.mark.parametrize(
+    "make", [flow_task, duration_task, spectral_task, latent_task, vocoder_task]
+)
 def test_tasks_train_and_export(make: Any, cache: Cache, tmp_path: Path) -> None:
     torch.manual_seed(0)
     task = make(cache)
@@ -424,3 +433,15 @@ def test_a_run_starts_from_another_family(cache: Cache, tmp_path: Path) -> None:
     for name, value in other.generator.backbone.state_dict().items():
         wanted = flow.generator.backbone.state_dict()[name]
         torch.testing.assert_close(value, wanted, rtol=1e-3, atol=1e-3)  # fp16 on disk
+
+
+def test_units_of_latents_are_what_the_head_is_fitted_to(cache: Cache, tmp_path: Path) -> None:
+    from tts.train.generator import GeneratorTask
+
+    latent_task(cache).export(tmp_path, 1)
+    parts = flow_task(cache).arguments
+    for head, size in (({"kind": "kl", "size": 12}, 12), ({"kind": "flow_mlp", "size": 6}, 6)):
+        model = {**parts, "strategy": {"kind": "autoregressive"}, "head": head}
+        task = GeneratorTask(cache, model, batch_size=2, codec=str(tmp_path))
+        assert task.batch(np.random.default_rng(0))["units"].shape[-1] == size
+        assert one_step(task)

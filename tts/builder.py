@@ -15,25 +15,34 @@ from tts.generators.backbone import Backbone
 from tts.generators.base import UnitSpace
 from tts.generators.generator import Conditioner, Generator
 from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.energy import EnergyHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
+from tts.generators.heads.gaussian import GaussianHead
+from tts.generators.heads.kl import KLHead
 from tts.generators.heads.linear import LinearHead
+from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.diffusion import Diffusion
 from tts.generators.strategies.flow import Flow
 from tts.generators.strategies.masked import Masked
-from tts.generators.units import CodeUnits, FeatureUnits
+from tts.generators.units import CodeUnits, FeatureUnits, LatentUnits
 from tts.resources import nearest, root
 from tts.voice.probe import SpeakerProbe
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import load_weights, read_config
 from tts_codecs.errors import CheckpointError
+from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 HEADS: dict[str, type[nn.Module]] = {
     "categorical": CategoricalHead,
+    "energy": EnergyHead,
     "flow_mlp": FlowMLPHead,
+    "gaussian": GaussianHead,
+    "kl": KLHead,
     "linear": LinearHead,
+    "local_dit": LocalDiTHead,
 }
 STRATEGIES: dict[str, Callable[..., Any]] = {
     "flow": Flow,
@@ -104,6 +113,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "probe": SpeakerProbe,
     "speaker": SpeakerEncoder,
     "spectral": SpectralAutoencoder,
+    "latent": LatentAutoencoder,
 }
 
 
@@ -132,8 +142,13 @@ def load_module(name: str | Path, device: str = "cpu") -> nn.Module:
     return module.to(device).eval().requires_grad_(False)
 
 
-def load_units(name: str | Path = "features", device: str = "cpu") -> UnitSpace:
+def load_units(
+    name: str | Path = "features", device: str = "cpu", posterior: bool = False
+) -> UnitSpace:
     """What a generator fills: "features", or the checkpoint of a codec of them.
+
+    Args:
+        posterior: latents as distributions, for heads that are fitted to those.
 
     Raises:
         CheckpointError: as `load_module`, or not a codec.
@@ -143,4 +158,6 @@ def load_units(name: str | Path = "features", device: str = "cpu") -> UnitSpace:
     module = load_module(name, device)
     if isinstance(module, SpectralAutoencoder):
         return CodeUnits(module)
+    if isinstance(module, LatentAutoencoder):
+        return LatentUnits(module, posterior)
     raise CheckpointError(f"{checkpoint_folder(name)} is not a codec of features")

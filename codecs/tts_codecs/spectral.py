@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
+from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.base import (
     Codec,
     CodecInfo,
@@ -27,7 +27,6 @@ from tts_codecs.base import (
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.mel import MelConfig
 from tts_codecs.quantizers.fsq import GroupedFSQ
-from tts_codecs.vocoder.layers import CausalStack, in_double
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 
@@ -42,11 +41,8 @@ class SpectralState:
     finished: bool = False
 
 
-class SpectralAutoencoder(nn.Module):
-    """The trained part: features [B, T, channels] to codes [B, T / patch, groups] and back.
-
-    The encoder sees the whole utterance; the decoder is causal but for `look_ahead` units.
-    """
+class SpectralAutoencoder(FeatureAutoencoder):
+    """The trained part: features [B, T, channels] to codes [B, T / patch, groups] and back."""
 
     def __init__(
         self,
@@ -59,38 +55,10 @@ class SpectralAutoencoder(nn.Module):
         groups: int = 8,
         noise: float = 0.3,
     ):
-        super().__init__()
-        self.channels, self.patch, self.look_ahead = channels, patch, look_ahead
-        self.quantizer = GroupedFSQ(list(levels), groups, symmetric=True, noise=noise)
-        # The same block serves both sides; a wide look-ahead makes the encoder's view symmetric.
-        self.encoder = CausalStack(channels * patch, dim, 3 * dim, blocks, 5, 4)
-        self.to_code = nn.Linear(dim, self.quantizer.dim)
-        self.decoder = CausalStack(self.quantizer.dim, dim, 3 * dim, blocks, 7, look_ahead)
-        self.to_features = nn.Linear(dim, channels * patch)
-
-    def fold(self, features: Tensor) -> Tensor:
-        """[B, T, channels] to [B, ceil(T / patch), patch * channels], the last frame repeated."""
-        short = -features.shape[1] % self.patch
-        if short:
-            features = torch.cat([features, features[:, -1:].expand(-1, short, -1)], 1)
-        return rearrange(features, "b (u p) c -> b u (p c)", p=self.patch)
-
-    def unfold(self, frames: Tensor) -> Tensor:
-        """[B, U, patch * channels] to [B, U * patch, channels]."""
-        return rearrange(frames, "b u (p c) -> b (u p) c", p=self.patch)
-
-    def latents(self, features: Tensor) -> Tensor:
-        """[B, T, channels] to unquantised [B, U, D]."""
-        units = F.pad(self.fold(features), (0, 0, 0, 4))
-        state = self.encoder.initial(len(units), units, 0.0)
-        return self.to_code(self.encoder(units, state)[0][:, 4:])
-
-    def reconstruct(self, values: Tensor) -> Tensor:
-        """Quantised values [B, U, D] to features [B, U * patch, channels]."""
-        values = F.pad(values, (0, 0, 0, self.look_ahead))
-        state = self.decoder.initial(len(values), values, 0.0)
-        hidden, _ = self.decoder(values, state)
-        return self.unfold(self.to_features(hidden[:, self.look_ahead :]))
+        quantizer = GroupedFSQ(list(levels), groups, symmetric=True, noise=noise)
+        width = quantizer.dim
+        super().__init__(channels, patch, dim, blocks, look_ahead, width, width)
+        self.quantizer = quantizer
 
     def encode(self, features: Tensor) -> Tensor:
         """[B, T, channels] to codes [B, U, groups] int64."""
@@ -98,20 +66,7 @@ class SpectralAutoencoder(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes [B, U, groups] to features [B, U * patch, channels]."""
-        values = F.pad(self.quantizer.decode(codes), (0, 0, 0, self.look_ahead))
-        state = self.decoder.initial(len(values), values, 0.0)
-        features, _ = self.decode_values(values, state)
-        return features[:, self.look_ahead * self.patch :]
-
-    def decode_values(self, values: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Advance a stream: quantised values [B, u, D] to features [B, u * patch, channels] of the
-        units `look_ahead` earlier.
-
-        Computed in float64: whether a frame is voiced must not depend on how a stream is cut, nor
-        may the pitch, which the phase sums up.
-        """
-        hidden, states = in_double(self.decoder, values, states)
-        return self.unfold(in_double(self.to_features, hidden)).to(values.dtype), states
+        return self.restore(self.quantizer.decode(codes))
 
     def forward(self, features: Tensor) -> Tensor:
         """Training pass: reconstruction through the (noisy) quantizer."""

@@ -1,4 +1,4 @@
-"""What generators fill: source-filter features, or codes of them, relative to the voice.
+"""What generators fill: source-filter features, codes or latents of them, relative to the voice.
 
 Features are taken relative to the average spectrum and pitch of the prompt (`voice_anchor`), which
 is added again at the end: what a voice never heard in training sounds like on average then need
@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts.generators.conditioning import VoicePrompt, fold, voice_anchor
+from tts_codecs.autoencoder import FeatureAutoencoder
+from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder
 
 
@@ -44,17 +46,16 @@ class CodeState:
     owed: int
 
 
-class CodeUnits:
-    """Codes [B, U, K] of the spectral codec."""
+class AutoencoderUnits:
+    """What units of every autoencoder of features share: the way back."""
 
-    def __init__(self, autoencoder: SpectralAutoencoder):
+    def __init__(self, autoencoder: FeatureAutoencoder):
         self.autoencoder = autoencoder
         self.patch = autoencoder.patch
 
-    @torch.no_grad()
-    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """See UnitSpace."""
-        return self.autoencoder.encode(features - voice_anchor(prompt))
+    def values(self, units: Tensor) -> Tensor:
+        """Units [B, u, *] to what the decoder takes."""
+        raise NotImplementedError
 
     def start(self, prompt: VoicePrompt) -> CodeState:
         """Before the first unit."""
@@ -64,10 +65,50 @@ class CodeUnits:
 
     def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, CodeState]:
         """See UnitSpace."""
-        values = self.autoencoder.quantizer.decode(units)
+        values = self.values(units)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
         features, stack = self.autoencoder.decode_values(values, state.stack)
         drop = min(state.owed, features.shape[1])
         features = features[:, drop:] + state.anchor
         return features, replace(state, stack=stack, owed=state.owed - drop)
+
+
+class CodeUnits(AutoencoderUnits):
+    """Codes [B, U, K] of the spectral codec."""
+
+    autoencoder: SpectralAutoencoder
+
+    @torch.no_grad()
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """See UnitSpace."""
+        return self.autoencoder.encode(features - voice_anchor(prompt))
+
+    def values(self, units: Tensor) -> Tensor:
+        """Of codes."""
+        return self.autoencoder.quantizer.decode(units)
+
+
+class LatentUnits(AutoencoderUnits):
+    """Latents [B, U, D] of a variational autoencoder, the means of their distributions.
+
+    Args:
+        posterior: give the distributions instead, mean and logarithm of the variance side by side
+            [B, U, 2 D]; both are decoded from the mean.
+    """
+
+    autoencoder: LatentAutoencoder
+
+    def __init__(self, autoencoder: LatentAutoencoder, posterior: bool = False):
+        super().__init__(autoencoder)
+        self.posterior = posterior
+
+    @torch.no_grad()
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """See UnitSpace."""
+        found = self.autoencoder.encode(features - voice_anchor(prompt))
+        return torch.cat(found, -1) if self.posterior else found[0]
+
+    def values(self, units: Tensor) -> Tensor:
+        """Of latents, or of their distributions."""
+        return units[..., : self.autoencoder.size]

@@ -1,4 +1,4 @@
-"""Training task of the spectral codec, wholly in the feature domain (the vocoder is shared)."""
+"""Training tasks of the codecs of features, wholly in their domain (the vocoder is shared)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +13,10 @@ from tts.data.cache import Cache
 from tts.generators.conditioning import VoicePrompt, voice_anchor
 from tts.train.loop import Batch
 from tts.train.vocoder import speaker_weights
+from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import EXTRA
+from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.mel import MelConfig
 from tts_codecs.mel_discriminator import MelDiscriminator
 from tts_codecs.spectral import SpectralAutoencoder
@@ -29,6 +31,9 @@ class SpectralTask:
             long-term spectrum of a voice never heard then need not be learned.
     """
 
+    kind = "spectral"
+    architecture: type[FeatureAutoencoder] = SpectralAutoencoder
+
     def __init__(
         self,
         cache: Cache,
@@ -41,7 +46,7 @@ class SpectralTask:
         self.cache, self.batch_size, self.frames = cache, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative
         self.arguments = dict(model or {})
-        self.autoencoder = SpectralAutoencoder(**self.arguments)
+        self.autoencoder = self.architecture(**self.arguments)
         self.modules: dict[str, nn.Module] = {
             "autoencoder": self.autoencoder,
             "discriminator": MelDiscriminator(),
@@ -70,17 +75,24 @@ class SpectralTask:
         prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([length]))
         return voice_anchor(prompt)[0].numpy()
 
+    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Features coded and decoded, and losses of the code alone."""
+        return self.modules["autoencoder"](real), {}
+
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
         """Autoencoder losses, then the discriminator's."""
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MelDiscriminator)
         real = batch["features"]
-        fake = self.modules["autoencoder"](real)
+        fake, extra = self.code(real)
         absolute, square = F.l1_loss(fake, real), F.mse_loss(fake, real)
         # Two channels of 82 carry pitch and voicing.
         pitch = F.l1_loss(fake[..., -EXTRA:], real[..., -EXTRA:])
         loss = 4 * (absolute + square) + pitch
         logs = {"l1": absolute.item(), "pitch": pitch.item()}
+        for name, value in extra.items():
+            loss = loss + value
+            logs[name] = value.item()
         adversarial = step >= self.adversarial_from
         if adversarial:
             discriminator.requires_grad_(False)
@@ -96,14 +108,45 @@ class SpectralTask:
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights of the autoencoder; the vocoder has its own checkpoint."""
-        save_checkpoint(folder, self.autoencoder, "spectral", self.arguments, step=step)
+        save_checkpoint(folder, self.autoencoder, self.kind, self.arguments, step=step)
 
     @torch.no_grad()
     def sample(self, writer: Any, step: int) -> None:
         """Real and coded features as a picture."""
         device = next(self.autoencoder.parameters()).device
         real = torch.from_numpy(self.cache.features(int(self.usable[0]), 0, 300))[None].to(device)
-        coded = self.autoencoder.decode(self.autoencoder.encode(real))
+        self.autoencoder.eval()
+        coded, _ = self.code(real)
+        self.autoencoder.train()
         picture = torch.cat([real, coded], 2)[0].T.flip(0)
         low, high = picture.min(), picture.max()
         writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)
+
+
+class LatentTask(SpectralTask):
+    """Variational latents instead of codes.
+
+    Args:
+        kl: weight of the divergence of the latents from N(0, 1), a mean over all of them.
+    """
+
+    kind = "latent"
+    architecture = LatentAutoencoder
+
+    def __init__(
+        self,
+        cache: Cache,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 16,
+        frames: int = 100,
+        adversarial_from: int = 1500,
+        relative: float = 0.5,
+        kl: float = 0.05,
+    ):
+        super().__init__(cache, model, batch_size, frames, adversarial_from, relative)
+        self.kl = kl
+
+    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """See SpectralTask."""
+        made, divergence = self.modules["autoencoder"](real)
+        return made, {"kl": self.kl * divergence.mean()}

@@ -45,6 +45,7 @@ KINDS = {
     "spectral": _Kind(
         "tts.train.codec", "SpectralTask", "tts_codecs.spectral", "SpectralAutoencoder"
     ),
+    "latent": _Kind("tts.train.codec", "LatentTask", "tts_codecs.latent", "LatentAutoencoder"),
     "aligner": _Kind("tts.train.aligner", "AlignerTask", "tts.align.aligner", "Aligner"),
     "durations": _Kind(
         "tts.train.generator", "DurationTask", "tts.align.durations", "DurationModel"

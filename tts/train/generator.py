@@ -53,11 +53,11 @@ class GeneratorTask:
     ):
         self.probe = load_module(probe) if probe else None
         self.likeness, self.mean = likeness, mean
-        self.units = load_units(codec)
         self.sampler = SegmentSampler(cache, max_frames)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.generator = build_generator(**self.arguments)
+        self.units = load_units(codec, posterior=getattr(self.generator.head, "posterior", False))
         self.modules: dict[str, nn.Module] = {"generator": self.generator}
         self.groups = {"generator": ["generator"]}
 

@@ -1,0 +1,68 @@
+"""A unit from noise in one pass of an MLP, trained by the energy distance (SLED)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tts.generators.base import Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.generators.guidance import guide_rows
+from tts.generators.heads.continuous import ContinuousHead
+from tts.generators.strategies.autoregressive import row_normal
+from tts.modules.adaln import AdaLNMLP
+
+
+class EnergyHead(ContinuousHead):
+    """Ma et al. 2025, "Efficient Speech Language Modeling via Energy Distance in Continuous Latent
+    Space" (SLED). The hidden state is the content of the MLP, the noise its condition; guidance
+    moves the hidden state.
+
+    Args:
+        size, dim, features, channels: see ContinuousHead.
+        noise: entries of the noise vector.
+        repulsion: weight of the distance between two draws; 1 is the energy distance, below that
+            draws collapse.
+        width, blocks: of the MLP.
+    """
+
+    def __init__(
+        self,
+        size: int = 164,
+        dim: int = 256,
+        features: int = 164,
+        channels: int = 82,
+        noise: int = 64,
+        repulsion: float = 1.0,
+        width: int = 384,
+        blocks: int = 4,
+    ):
+        super().__init__(size, dim, features, channels)
+        self.noise, self.repulsion = noise, repulsion
+        self.net = AdaLNMLP(dim, noise, size, width, blocks)
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """Euclidean distance of units by emphasis, a root mean square: [B, S, 1]."""
+        square = ((a - b).square() * self.emphasis).mean(-1, keepdim=True)
+        return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
+
+    def step_losses(
+        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+    ) -> Losses:
+        """Twice the expected distance to the data less that between two draws."""
+        mean = self.mean(condition)
+        noise = torch.randn(2, *hidden.shape[:-1], self.noise, device=hidden.device)
+        first, second = (mean + self.net(hidden, part) for part in noise)
+        distance = self.distance(first, steps) + self.distance(second, steps)
+        distance = distance - self.repulsion * self.distance(first, second)
+        return Losses({"energy": (distance * known).sum() / known.sum().clamp_min(1)})
+
+    def draw(
+        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+    ) -> Tensor:  # fmt: skip
+        """The unit of a step, [B, 1, size]."""
+        hidden = guide_rows(hidden, rows, options.guidance)
+        noise = row_normal(hidden.new_empty(rows, 1, self.noise), rngs) * options.temperature
+        mean = self.mean(condition, slice(step, step + 1))[:rows]
+        return mean + self.net(hidden, noise)

@@ -1,0 +1,83 @@
+"""A Gaussian latent per step and a residual MLP from it to the unit (MELLE)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tts.generators.base import Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.generators.guidance import guide_rows
+from tts.generators.heads.continuous import ContinuousHead
+from tts.generators.strategies.autoregressive import row_normal
+
+
+class GaussianHead(ContinuousHead):
+    """Meng et al. 2024, "Autoregressive Speech Synthesis without Vector Quantization" (MELLE).
+
+    z ~ N(mu, sigma^2) of the hidden state, unit = z + MLP(z). The convolutional post-net over the
+    whole utterance is left out: it looks ahead, and the vocoder follows anyway. Guidance, which
+    the paper has not, moves mu.
+
+    Args:
+        size, dim, features, channels: see ContinuousHead.
+        spread: standard deviation of the prior N(unit, spread^2) of the latent; 1 in the paper,
+            whose log-mel spreads wider.
+        kl: weight of the divergence from it; flux: of the reward for mu that differs from the unit
+            before, which keeps a model from standing still.
+        width: of the MLP.
+    """
+
+    def __init__(
+        self,
+        size: int = 164,
+        dim: int = 256,
+        features: int = 164,
+        channels: int = 82,
+        spread: float = 0.3,
+        kl: float = 0.1,
+        flux: float = 0.1,
+        width: int = 384,
+    ):
+        super().__init__(size, dim, features, channels)
+        self.spread, self.kl, self.flux = spread, kl, flux
+        self.out = nn.Linear(dim, 2 * size)
+        self.refine = nn.Sequential(
+            nn.Linear(size, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(width, size),
+        )  # fmt: skip
+        for layer in (self.out, self.refine[-1]):
+            assert isinstance(layer, nn.Linear)
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def latent(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and the logarithm of (sigma / spread)^2, [B, S, size]."""
+        offset, log_ratio = self.out(hidden).chunk(2, -1)
+        return mean + offset, log_ratio.clamp(-10, 4)
+
+    def decode(self, mu: Tensor, log_ratio: Tensor, noise: Tensor) -> Tensor:
+        """The unit of a latent drawn with standard normal noise."""
+        z = mu + self.spread * (0.5 * log_ratio).exp() * noise
+        return z + self.refine(z)
+
+    def step_losses(
+        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+    ) -> Losses:
+        """Regression of the unit less flux, and the divergence of the latent."""
+        mu, log_ratio = self.latent(hidden, self.mean(condition))
+        error = steps - self.decode(mu, log_ratio, torch.randn_like(mu))
+        moved = self.average((mu - before).abs(), known)
+        frames = self.average(error.abs() + error.square(), known) - self.flux * moved
+        squares = log_ratio.exp() + ((mu - steps) / self.spread).square()
+        divergence = self.average(0.5 * (squares - 1 - log_ratio), known)
+        return Losses({"frames": frames, "kl": self.kl * divergence})
+
+    def draw(
+        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+    ) -> Tensor:  # fmt: skip
+        """The unit of a step, [B, 1, size]."""
+        mu, log_ratio = self.latent(hidden, self.mean(condition, slice(step, step + 1)))
+        noise = row_normal(before, rngs) * options.temperature
+        return self.decode(guide_rows(mu, rows, options.guidance), log_ratio[:rows], noise)

@@ -1,0 +1,111 @@
+"""A flow matched by a small transformer over the frames of a unit and of the one before (DiTAR)."""
+
+import itertools
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tts.generators.base import SamplingOptions
+from tts.generators.heads.continuous import FlowHead
+from tts.generators.strategies.flow import time_grid
+from tts.modules.transformer import DiTBlock, rotary, timestep_embedding
+
+
+class LocalDiTHead(FlowHead):
+    """Jia et al. 2025, "DiTAR: Diffusion Transformer Autoregressive Modeling for Speech
+    Generation".
+
+    The frames of the unit before are clean tokens in front of the noisy ones; attention is
+    bidirectional. Guidance is that of the language model: training hides its state from a share of
+    the units, and the transformer alone runs twice, so no unconditional rows are needed.
+
+    Args:
+        size, dim, features, channels, prior, spread, noise, repeats: see FlowHead.
+        width, heads, hidden, blocks: of the transformer.
+        history: give the unit before; without it the paper's error rate rises tenfold.
+        drop: share of units without the state of the language model.
+    """
+
+    guides_itself = True
+
+    def __init__(
+        self,
+        size: int = 164,
+        dim: int = 256,
+        features: int = 164,
+        channels: int = 82,
+        prior: Literal["normal", "previous", "mean"] = "mean",
+        spread: float | None = None,
+        noise: float | None = None,
+        repeats: int = 1,
+        width: int = 192,
+        heads: int = 4,
+        hidden: int = 576,
+        blocks: int = 3,
+        history: bool = True,
+        drop: float = 0.1,
+    ):
+        super().__init__(size, dim, features, channels, prior, spread, noise, repeats)
+        self.width, self.heads, self.drop = width, heads, drop
+        frame = size // self.frames
+        self.noisy = nn.Linear(frame, width)
+        self.past = nn.Linear(frame, width) if history else None
+        self.state = nn.Linear(dim, 2 * width)
+        self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
+        self.modulation = nn.Linear(width, 8 * width)
+        self.blocks = nn.ModuleList(DiTBlock(width, heads, hidden, 0, 3) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.out = nn.Linear(width, frame)
+        for layer in (self.modulation, self.out):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def network(
+        self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
+    ) -> Tensor:
+        """See FlowHead."""
+        frames = x.reshape(-1, self.frames, x.shape[-1] // self.frames)
+        added, moment = self.state(hidden.flatten(0, 1)).chunk(2, -1)
+        tokens = self.noisy(frames) + added.unsqueeze(1)
+        if self.past is not None:
+            tokens = torch.cat([self.past(before.reshape(frames.shape)), tokens], 1)
+        moment = moment + self.time(timestep_embedding(t.flatten(), 128))
+        modulation = self.modulation(nn.functional.silu(moment)).unflatten(-1, (8, self.width))
+        place = torch.arange(tokens.shape[1], device=x.device)
+        table = rotary(place, self.width // self.heads)
+        attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=x.device)
+        for block in self.blocks:
+            tokens = block(tokens, modulation[:, :6], table, None, attend, None)
+        made = self.norm(tokens[:, -self.frames :])
+        made = self.out(made * (1 + modulation[:, 6:7]) + modulation[:, 7:8])
+        return made.reshape(x.shape)
+
+    def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """Hide the state, and with it the text, from a share of the units."""
+        kept = (torch.rand_like(hidden[..., :1]) >= self.drop).float()
+        return hidden * kept, mean * kept
+
+    def branches(self, hidden: Tensor, mean: Tensor, rows: int, scale: float) -> list[Tensor]:
+        """The same rows again without their state, where guidance needs them."""
+        if scale == 1:
+            return [hidden, mean]
+        return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]
+
+    def integrate(
+        self, clean: Callable[[Tensor, float], Tensor], noise: Tensor, options: SamplingOptions
+    ) -> Tensor:
+        """Euler steps. Below 1 the temperature is the time (1 noise, 0 data) at which the noise is
+        added, from there on the flow is that of temperature 1; before that there is none."""
+        late = options.temperature < 1
+        x = torch.zeros_like(noise) if late else noise * options.temperature
+        grid = time_grid(options.steps, options.sway).tolist()
+        for now, then in itertools.pairwise(grid):
+            found = clean(x, now)
+            if late and now >= 1 - options.temperature:
+                late = False
+                x = then * found + (1 - then) * noise
+            else:
+                x = x + (found - x) * ((then - now) / (1 - now))
+        return x
