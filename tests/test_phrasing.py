@@ -454,7 +454,7 @@ def test_pauses_are_spoken_and_words_keep_their_times(tiny_home: Path) -> None:
         )  # fmt: skip
     assert isinstance(load_module("phrasing"), PhrasingModel)
     model = TTS(config.model_copy(update={"phrasing": "phrasing"}), "cpu")
-    voice = model.builtin("default")
+    voice = model.voice("default")
     silent, spoken = plain.synthesize(TEXT, voice), model.synthesize(TEXT, voice)
     words = TEXT.split()
     assert [w.text for w in spoken.words] == [w.text for w in silent.words] == words

@@ -116,7 +116,7 @@ def test_voice_is_understood(name: str, hear: Callable[[np.ndarray, int], str]) 
     if name.startswith("clone of "):
         voice = model.voice(recorded(name.removeprefix("clone of ")))
     else:
-        voice = model.builtin(name)
+        voice = model.voice(name)
     heard, seconds, begin = [], 0.0, time.perf_counter()
     for number, sentence in enumerate(SENTENCES):
         audio = model.synthesize(sentence, voice, Options(seed=number))

@@ -13,23 +13,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tts.speech import Audio as Audio
+    from tts.speech import Chunk as Chunk
+    from tts.speech import Options as Options
+    from tts.speech import Span as Span
+    from tts.speech import Stream as Stream
     from tts.synthesizer import TTS as TTS
-    from tts.synthesizer import Audio as Audio
-    from tts.synthesizer import Chunk as Chunk
-    from tts.synthesizer import Options as Options
-    from tts.synthesizer import Span as Span
     from tts.voice.voice import Voice as Voice
 
 _NAMES = {
     "TTS": "tts.synthesizer",
-    "Audio": "tts.synthesizer",
-    "Chunk": "tts.synthesizer",
-    "Options": "tts.synthesizer",
-    "Span": "tts.synthesizer",
+    "Audio": "tts.speech",
+    "Chunk": "tts.speech",
+    "Options": "tts.speech",
+    "Span": "tts.speech",
+    "Stream": "tts.speech",
     "Voice": "tts.voice.voice",
 }
 
-__all__ = ["TTS", "Audio", "Chunk", "Options", "Span", "Voice"]
+__all__ = ["TTS", "Audio", "Chunk", "Options", "Span", "Stream", "Voice"]
 
 
 def __getattr__(name: str) -> Any:

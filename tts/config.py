@@ -19,7 +19,7 @@ class Strict(BaseModel):
 
 
 class ModelConfig(Strict):
-    """One model: checkpoint folders (relative to checkpoints/, or paths) and sampling.
+    """One model: checkpoint folders (beside its file, in checkpoints/, or paths) and sampling.
 
     `codec` is what the generator fills: "features" or the checkpoint of a codec of them. `phrasing`
     places pauses in text without punctuation; null speaks it without a pause.
@@ -38,6 +38,9 @@ class ModelConfig(Strict):
     speaker: str = "speaker"
     sampling: SamplingOptions = SamplingOptions()
 
+
+#: keys of a ModelConfig that name a checkpoint
+PARTS = ("generator", "codec", "durations", "phrasing", "vocoder", "speaker")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -83,5 +86,11 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def load_model_config(path: str | Path) -> ModelConfig:
-    """Read a model's YAML."""
-    return parse(ModelConfig, read_yaml(path), str(path))
+    """Read a model's YAML; checkpoints in folders beside it are found there first."""
+    config = parse(ModelConfig, read_yaml(path), str(path))
+    beside = {
+        part: str(folder)
+        for part in PARTS
+        if (name := getattr(config, part)) and (folder := Path(path).parent / name).is_dir()
+    }
+    return config.model_copy(update=beside)

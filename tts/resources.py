@@ -45,16 +45,24 @@ def model_names() -> list[str]:
 
 
 def model_config(name: str) -> Path:
-    """Path of a model's YAML: a shipped name or a path to one.
+    """Path of a model's YAML: a shipped name, a path to one, a folder with a `model.yaml`, or the
+    URL of a bundle (tts.bundle).
 
     Raises:
         UsageError: unknown name, naming the nearest.
+        CheckpointError: a bundle that cannot be fetched.
     """
-    if name.endswith((".yaml", ".yml")):
-        path = Path(name)
+    if "://" in name:
+        from tts.bundle import fetch_bundle
+
+        return fetch_bundle(name) / "model.yaml"
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise UsageError(f"no model config {name}")
         return path
+    if (path / "model.yaml").is_file():
+        return path / "model.yaml"
     known = model_names()
     if name not in known:
         raise UsageError(f"unknown model {name!r}{nearest(name, known)}")

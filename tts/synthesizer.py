@@ -1,94 +1,65 @@
 """The way of one request: text, voice, durations, generator, vocoder, audio."""
 
+import hashlib
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from typing_extensions import Unpack
 
 from tts.align.aligner import collate_tokens
 from tts.align.durations import DurationModel
 from tts.align.pauses import spoken_pauses
 from tts.align.phrasing import PhrasingModel, with_phrasing
 from tts.audio.reference import Reference, load_reference
-from tts.builder import load_module, load_units
-from tts.config import ModelConfig, load_model_config
-from tts.errors import UsageError, VoiceError
+from tts.builder import checkpoint_folder, load_module, load_units
+from tts.cancel import Cancellation
+from tts.config import PARTS, ModelConfig, load_model_config
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
-from tts.resources import model_config, nearest, root, voice_names
+from tts.resources import model_config
+from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
 from tts.text.frontend import Frontend
-from tts.text.symbols import SIL, Phones, decode_phones
+from tts.text.symbols import SIL, Phones
 from tts.voice.speaker import SpeakerEncoder
+from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice, collate_voices
+from tts_codecs.checkpoint import read_config
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-_EDGE_FRAMES = (5, 6)  # silence before and after a sentence
-_FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
-_FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
+if TYPE_CHECKING:
+    from tts.batch.rows import Row
+    from tts.batch.worker import Result
+
+EDGE_FRAMES = (5, 6)  # silence before and after a sentence
+FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
+FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
+
+VoiceSource: TypeAlias = (
+    "str | os.PathLike[str] | Voice | Reference | NDArray[np.generic] | BinaryIO"
+)
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a request may change. None takes the model's default.
+def weights_sha256(config: ModelConfig) -> str:
+    """Checksum of the checksums of all weights of a model.
 
-    Attributes:
-        seed: same seed, same audio.
-        speed: 0.5 (slow) to 2 (fast).
-        pitch: multiplies the pitch of the voice, 0.5 to 2.
-        steps, guidance, temperature: see tts.generators.base.SamplingOptions.
-        language: espeak code, e.g. "en-us", "de", "fr-fr".
+    Raises:
+        CheckpointError: a part is missing.
     """
-
-    seed: int = 0
-    speed: float = 1.0
-    pitch: float = 1.0
-    steps: int | None = None
-    guidance: float | None = None
-    temperature: float | None = None
-    language: str | None = None
-
-    def check(self) -> None:
-        """UsageError when a value is out of range."""
-        for name, low, high in (("speed", 0.5, 2.0), ("pitch", 0.5, 2.0)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise UsageError(f"{name} {value:g} is out of range: {low:g} to {high:g}")
-        if self.steps is not None and not 1 <= self.steps <= 256:
-            raise UsageError(f"steps {self.steps} is out of range: 1 to 256")
-        if self.guidance is not None and not 0 <= self.guidance <= 20:
-            raise UsageError(f"guidance {self.guidance:g} is out of range: 0 to 20")
-        if self.temperature is not None and not 0 <= self.temperature <= 2:
-            raise UsageError(f"temperature {self.temperature:g} is out of range: 0 to 2")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"seed {self.seed} is out of range: 0 to 2^63 - 1")
-
-
-@dataclass(frozen=True)
-class Span:
-    """A word or phone and when it is said, in seconds from the start of the chunk."""
-
-    text: str
-    start: float
-    end: float
-
-
-@dataclass
-class Chunk:
-    """A piece of audio: float32 [N] at `sample_rate`; `text`, `words` and `phones` come with the
-    first chunk of each sentence, times counted from the start of the whole output."""
-
-    samples: NDArray[np.float32]
-    sample_rate: int
-    text: str = ""
-    words: list[Span] = field(default_factory=list)
-    phones: list[Span] = field(default_factory=list)
+    digest = hashlib.sha256()
+    for part in PARTS:
+        name = getattr(config, part)
+        if name and name != "features":
+            known = read_config(checkpoint_folder(name)).get("sha256", "")
+            digest.update(f"{part} {known}\n".encode())
+    return digest.hexdigest()
 
 
 class TTS:
@@ -111,40 +82,56 @@ class TTS:
         self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
         self.sample_rate = self.vocoder.mel.sample_rate
+        self.cancellation = Cancellation()
+        for network in (self.generator, self.durations, self.vocoder):
+            self.cancellation.watch(network)
         self._frontends: dict[str, Frontend] = {}
 
     @classmethod
-    def load(cls, name: str = "default", device: str = "auto") -> "TTS":
-        """Load a shipped model by name, or any model by the path of its YAML."""
-        return cls(load_model_config(model_config(name)), device)
+    def load(cls, name: str | os.PathLike[str] = "default", device: str = "auto") -> "TTS":
+        """Load a model.
 
-    def voice(
-        self,
-        source: "str | os.PathLike[str] | Voice | Reference | NDArray[np.generic] | BinaryIO",
-    ) -> Voice:
-        """A voice from a recording (path, array, file object) or a saved voice state.
+        Args:
+            name: a shipped model, the path of a YAML, a folder with a `model.yaml` in it, or
+                `https://.../model.zip#sha256=...`, which is fetched once.
+            device: "cpu", "cuda", or "auto" for cuda where there is one.
+
+        Raises:
+            UsageError, ConfigError: unknown name or key, telling the nearest.
+            CheckpointError: weights that are missing, damaged or cannot be fetched.
+        """
+        return cls(load_model_config(model_config(os.fspath(name))), device)
+
+    def voice(self, source: VoiceSource) -> Voice:
+        """A voice, encoded once.
+
+        Args:
+            source: the name of a built-in or added voice (`tts voices`), the path of a saved voice
+                (.safetensors), or a recording of 1 to 60 s: path, binary file, or array [N] or
+                [C, N] at the model's rate.
 
         Raises:
             AudioError, UsageError: see tts.audio.reference.load_reference.
-            VoiceError: a damaged voice state.
+            VoiceError: an unknown name, telling the nearest, or a damaged voice file.
         """
         if isinstance(source, Voice):
             return source
-        if isinstance(source, (str, os.PathLike)) and str(source).endswith(".safetensors"):
-            return Voice.load(source)
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source)
+            if isinstance(source, str) and NAME.fullmatch(source):
+                # Recordings with such a name have no extension, and are rare.
+                if source in stored_voices() or not path.is_file():
+                    return Voice.load(find_voice(source))
+            if path.suffix == ".safetensors":
+                return Voice.load(path)
+            name = path.stem
+        else:
+            name = "voice"
         if isinstance(source, Reference):
             reference = source
         else:
             reference = load_reference(source, self.sample_rate)
-        name = Path(source).stem if isinstance(source, (str, os.PathLike)) else "voice"
         return Voice.from_reference(reference, self.speaker, self.vocoder, name)
-
-    def builtin(self, name: str) -> Voice:
-        """A shipped voice by name; VoiceError names the nearest."""
-        known = voice_names()
-        if name not in known:
-            raise VoiceError(f"unknown voice {name!r}{nearest(name, known)}")
-        return Voice.load(root() / "checkpoints" / "voices" / f"{name}.safetensors")
 
     def _frontend(self, language: str | None) -> Frontend:
         code = language or self.config.language
@@ -156,7 +143,7 @@ class TTS:
         """Sentences as phone tokens; TextError when there is nothing to say."""
         return self._frontend(language)(text)
 
-    def sentences(self, text: str, language: str | None = None) -> Iterator[Phones]:
+    def sentences(self, text: str | Iterable[str], language: str | None = None) -> Iterator[Phones]:
         """`phonemize`, one sentence at a time: the first of a book does not wait for the last."""
         return self._frontend(language).sentences(text)
 
@@ -168,7 +155,8 @@ class TTS:
             return phones
         return with_phrasing(phones, self.phrasing, collate_voices([voice]).to(self.device))
 
-    def _options(self, options: Options) -> SamplingOptions:
+    def sampling(self, options: Options) -> SamplingOptions:
+        """The model's sampling with what the request changes."""
         given = {
             name: value
             for name in ("steps", "guidance", "temperature")
@@ -176,18 +164,24 @@ class TTS:
         }
         return replace(self.config.sampling, **given)
 
-    def request(self, sentences: list[Phones], voices: list[Voice], speed: float = 1.0) -> Request:
-        """What the generator is asked for: sentences with their durations, a voice each."""
+    def request(
+        self, sentences: list[Phones], voices: list[Voice], speed: float | torch.Tensor = 1.0
+    ) -> Request:
+        """What the generator is asked for: sentences with their durations, a voice each.
+
+        Args:
+            speed: one for all or [B].
+        """
         rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(voices).to(self.device)
         durations = self.durations.predict(tokens, prompt, speed).clone()
         for row, (ids, _) in enumerate(rows):
             if ids[0] == SIL:
-                durations[row, 0] = _EDGE_FRAMES[0]
+                durations[row, 0] = EDGE_FRAMES[0]
             if ids[-1] == SIL:
                 last = len(ids) - 1
-                durations[row, last] = _EDGE_FRAMES[1]
+                durations[row, last] = EDGE_FRAMES[1]
                 # A whole number of units, so that nothing is cut.
                 durations[row, last] += -int(durations[row].sum()) % self.generator.patch
         return Request(tokens, prompt, durations)
@@ -211,45 +205,75 @@ class TTS:
         yield features[:, :left]
 
     @torch.inference_mode()
-    def stream(
-        self, text: str, voice: Voice, options: Options | None = None, chunk_frames: int = 25
-    ) -> Iterator[Chunk]:
-        """Speak `text`, sentence by sentence; the first chunk of a sentence is short.
+    def say(
+        self, phones: Phones, voice: Voice, options: Options, number: int = 0,
+        chunk_frames: int = 25,
+    ) -> Iterator[Chunk]:  # fmt: skip
+        """One sentence and the pause after it, chunk by chunk; times count from its start.
 
         Args:
+            number: of the sentence in its text, which its seed follows.
             chunk_frames: mel frames (20 ms) per chunk from the second on.
         """
-        options = options or Options()
-        options.check()
-        offset = 0
         hop = self.vocoder.mel.hop
-        fade = torch.linspace(0, 1, _FADE_FRAMES * hop, device=self.device)
-        sampling = self._options(options)
-        for number, phones in enumerate(self.sentences(text, options.language)):
-            phones = self.phrased(phones, voice, options.language)
-            request = self.request([phones], [voice], options.speed)
-            assert request.durations is not None
-            words, spans = spans_of(
-                phones, request.durations[0].tolist(), hop / self.sample_rate,
-                offset / self.sample_rate,
-            )  # fmt: skip
-            first = True
-            features = self._features(request, options.seed + number, sampling)
-            for wav in self._waveform(features, options.pitch, chunk_frames):
-                if first:
-                    wav[:, : len(fade)] *= fade[: wav.shape[1]]
-                samples = wav[0].float().cpu().numpy()
-                offset += len(samples)
-                chunk = Chunk(samples, self.sample_rate)
-                if first:
-                    chunk.text, chunk.words, chunk.phones = phones.text, words, spans
-                first = False
-                yield chunk
-            rest_seconds = phones.pause_after / options.speed
-            pause = np.zeros(int(rest_seconds * self.sample_rate), dtype=np.float32)
-            if len(pause):
-                offset += len(pause)
-                yield Chunk(pause, self.sample_rate)
+        request = self.request([phones], [voice], options.speed)
+        assert request.durations is not None
+        words, spans = spans_of(phones, request.durations[0].tolist(), hop / self.sample_rate)
+        fade = torch.linspace(0, 1, FADE_FRAMES * hop, device=self.device)
+        first = True
+        features = self._features(request, options.seed + number, self.sampling(options))
+        for wav in self._waveform(features, options.pitch, chunk_frames):
+            if first:
+                wav[:, : len(fade)] *= fade[: wav.shape[1]]
+            chunk = Chunk(wav[0].float().cpu().numpy(), self.sample_rate)
+            if first:
+                chunk.text, chunk.words, chunk.phones = phones.text, words, spans
+            first = False
+            yield chunk
+        pause = self.pause(phones, options)
+        if len(pause):
+            yield Chunk(pause, self.sample_rate)
+
+    def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:
+        """The silence after a sentence, [N]."""
+        return np.zeros(int(phones.pause_after / options.speed * self.sample_rate), np.float32)
+
+    def stream(
+        self,
+        text: str | Iterable[str],
+        voice: VoiceSource = "default",
+        options: Options | None = None,
+        *,
+        chunk_frames: int = 25,
+        **values: Unpack[OptionValues],
+    ) -> Stream:
+        """Speak `text` sentence by sentence; the first chunk of a sentence is short.
+
+        Nothing is computed before the first chunk is asked for, and nothing after `close`.
+
+        Args:
+            text: of any length, or an iterable of pieces, from which no more is taken than the
+                next sentence needs.
+            voice: as for `voice`.
+            options, values: what differs from the model's defaults: `stream(t, v, seed=1)`.
+            chunk_frames: mel frames (20 ms) per chunk from the second on.
+
+        Raises:
+            UsageError: an option out of range; AudioError, VoiceError: as `voice`.
+            TextError: nothing to say; while iterating.
+        """
+        chosen, speaker = options_of(options, values), self.voice(voice)
+
+        def chunks() -> Iterator[Chunk]:
+            offset = 0
+            for number, phones in enumerate(self.sentences(text, chosen.language)):
+                phones = self.phrased(phones, speaker, chosen.language)
+                begin = offset / self.sample_rate
+                for chunk in self.say(phones, speaker, chosen, number, chunk_frames):
+                    offset += len(chunk.samples)
+                    yield chunk.later(begin)
+
+        return Stream(chunks(), self.cancellation)
 
     def _waveform(
         self, features: Iterator[torch.Tensor], pitch: float, chunk_frames: int
@@ -257,9 +281,9 @@ class TTS:
         """Features of a sentence to waveform pieces [1, n] that are not empty, the first one early,
         the end faded out."""
         state = None
-        size = min(chunk_frames, _FIRST_FRAMES)
+        size = min(chunk_frames, FIRST_FRAMES)
         waiting: torch.Tensor | None = None
-        fade = torch.linspace(1, 0, _FADE_FRAMES * self.vocoder.mel.hop, device=self.device)
+        fade = torch.linspace(1, 0, FADE_FRAMES * self.vocoder.mel.hop, device=self.device)
         for piece in features:
             waiting = piece if waiting is None else torch.cat([waiting, piece], 1)
             if state is None:
@@ -281,63 +305,55 @@ class TTS:
         wav[:, wav.shape[1] - count :] *= fade[len(fade) - count :]
         yield wav
 
-    def synthesize(self, text: str, voice: Voice, options: Options | None = None) -> "Audio":
-        """Speak `text`; the concatenation of `stream`.
+    def synthesize(
+        self,
+        text: str | Iterable[str],
+        voice: VoiceSource = "default",
+        options: Options | None = None,
+        **values: Unpack[OptionValues],
+    ) -> Audio:
+        """Speak `text`; the concatenation of `stream`, which see for arguments and errors."""
+        begin = time.perf_counter()
+        first = 0.0
+        chunks = []
+        for chunk in self.stream(text, voice, options, **values):
+            first = first or time.perf_counter() - begin
+            chunks.append(chunk)
+        audio = joined(chunks, self.sample_rate)
+        return replace(audio, first_audio=first, elapsed=time.perf_counter() - begin)
+
+    def batch(
+        self,
+        rows: "Iterable[Row | Mapping[str, Any] | Sequence[Any]]",
+        out_dir: str | os.PathLike[str],
+        *,
+        workers: int = 1,
+        format: str = "wav",
+        timestamps: Sequence[str] = (),
+        progress: bool = False,
+    ) -> "list[Result]":
+        """Say many rows into files `out_dir/ID.wav`; a run that was stopped goes on.
+
+        Args:
+            rows: (id, text[, voice[, options]]), mappings with the columns of `tts batch`, or
+                tts.batch.rows.Row.
+            workers: processes; 1 computes in this one, with this model.
+            format: wav, flac, ogg, opus or mp3; timestamps: "srt", "json" or both.
+
+        Returns:
+            a Result per row; what is wrong with a row is in its `error`.
 
         Raises:
-            TextError, UsageError: nothing to say, or an option out of range.
+            UsageError: ids that are not unique or no file names, or another run uses the folder.
+            OutputError: the folder cannot be written.
         """
-        begin = time.perf_counter()
-        first = None
-        pieces: list[NDArray[np.float32]] = []
-        words: list[Span] = []
-        phones: list[Span] = []
-        for chunk in self.stream(text, voice, options):
-            if first is None:
-                first = time.perf_counter() - begin
-            pieces.append(chunk.samples)
-            words.extend(chunk.words)
-            phones.extend(chunk.phones)
-        samples = np.concatenate(pieces)
-        elapsed = time.perf_counter() - begin
-        return Audio(samples, self.sample_rate, words, phones, first or 0.0, elapsed)
+        from tts.batch.rows import make_rows
+        from tts.batch.run import run_batch
+        from tts.batch.worker import Settings
 
-
-@dataclass
-class Audio:
-    """A finished utterance.
-
-    Attributes:
-        samples: float32 [N] in -1..1; sample_rate: Hz.
-        words, phones: when each is said; pauses are phones named by their mark.
-        first_audio: seconds until the first chunk was ready.
-        elapsed: seconds of computation.
-    """
-
-    samples: NDArray[np.float32]
-    sample_rate: int
-    words: list[Span] = field(default_factory=list)
-    phones: list[Span] = field(default_factory=list)
-    first_audio: float = 0.0
-    elapsed: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / self.sample_rate
-
-    @property
-    def rtf(self) -> float:
-        """Real-time factor: seconds of computation per second of audio."""
-        return self.elapsed / max(self.seconds, 1e-9)
-
-
-def spans_of(
-    phones: Phones, frames: list[int], frame: float, offset: float
-) -> tuple[list[Span], list[Span]]:
-    """When each word and each phone of a sentence is said, in seconds."""
-    ends = (np.concatenate([[0], np.cumsum(frames)]) * frame + offset).tolist()
-    words = [Span(word, ends[first], ends[last]) for word, first, last in phones.words]
-    ids, mods = spoken_pauses(phones.ids, phones.mods)
-    names = [decode_phones([i], [m]) for i, m in zip(ids, mods, strict=True)]
-    return words, [Span(n, a, b) for n, a, b in zip(names, ends, ends[1:], strict=False)]
+        settings = Settings(
+            Path(out_dir), self.config, format, self.device, tuple(timestamps)
+        )  # fmt: skip
+        return run_batch(
+            make_rows(rows), settings, model=self, workers=workers, progress=progress
+        ).results

@@ -36,7 +36,7 @@ from tts.audio.resample import resample
 from tts.audio.sniff import SNIFF_BYTES, seems_to_be
 from tts.errors import AudioError, UsageError
 
-__all__ = ["Reference", "load_reference"]
+__all__ = ["Reference", "decode_file", "load_reference"]
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 MAX_CHANNELS = 32
@@ -100,7 +100,7 @@ def load_reference(
         mono, seconds_in = _from_array(source, rate, name, min_seconds, max_seconds, warnings)
     else:
         with _opened(source) as (handle, name):
-            mono, rate, seconds_in = _from_file(handle, name, min_seconds, max_seconds, warnings)
+            mono, rate, seconds_in = decode_file(handle, name, min_seconds, max_seconds, warnings)
 
     low, high = float(mono.min()), float(mono.max())
     if max(-low, high) > _MAX_SAMPLE_VALUE:
@@ -198,10 +198,20 @@ def _check_length(frames: int, rate: int, name: str, min_seconds: float) -> None
         )
 
 
-def _from_file(
+def decode_file(
     handle: IO[bytes], name: str, min_seconds: float, max_seconds: float, warnings: list[str]
 ) -> tuple[NDArray[np.float32], int, float]:
-    """Check the header, then decode at most `max_seconds` to mono: [N], rate, seconds."""
+    """Check the header, then decode at most `max_seconds` to mono.
+
+    Args:
+        handle: seekable; name: for messages; warnings: added to.
+
+    Returns:
+        samples [N] as they are in the file, their rate, seconds of the whole file.
+
+    Raises:
+        AudioError: see `load_reference`.
+    """
     handle.seek(0)
     head = handle.read(SNIFF_BYTES)
     handle.seek(0)

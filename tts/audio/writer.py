@@ -31,8 +31,8 @@ from tts.audio.files import (
 from tts.errors import OutputError, TTSError, UsageError
 
 __all__ = [
-    "FORMATS", "check_writable", "encode_audio", "limit_peaks", "output_format", "to_pcm16",
-    "wav_stream_header", "write_audio",
+    "FORMATS", "check_rate", "check_writable", "encode_audio", "limit_peaks", "output_format",
+    "to_pcm16", "wav_stream_header", "write_audio",
 ]  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def check_writable(
     """
     chosen = output_format(path, format)
     if sample_rate is not None:
-        _check_rate(chosen, sample_rate)
+        check_rate(chosen, sample_rate)
     if os.fspath(path) == "-":
         _stdout()
     elif not is_device(path):
@@ -121,7 +121,7 @@ def encode_audio(
 ) -> bytes:
     """A complete file of `format` in memory; samples as in `write_audio`."""
     chosen = output_format("-", format)
-    _check_rate(chosen, sample_rate)
+    check_rate(chosen, sample_rate)
     buffer = io.BytesIO()
     with closing(_chunks(samples)) as chunks:
         _encode(chunks, buffer, sample_rate, chosen)
@@ -172,11 +172,17 @@ def write_audio(
         chunks.close()
 
 
-def _check_rate(format: str, sample_rate: int) -> None:
-    rates = _SUPPORTED[format].rates
-    if sample_rate <= 0 or (rates and sample_rate not in rates):
-        listed = ", ".join(map(str, rates)) or "above 0"
+def check_rate(format: str, sample_rate: int) -> _Format:
+    """What libsndfile calls a format, after checking that it is known and can hold the rate.
+
+    Raises:
+        UsageError: it is not, or cannot.
+    """
+    spec = _SUPPORTED[output_format("-", format)]
+    if sample_rate <= 0 or (spec.rates and sample_rate not in spec.rates):
+        listed = ", ".join(map(str, spec.rates)) or "above 0"
         raise UsageError(f"{format} cannot hold a sample rate of {sample_rate} Hz: {listed}")
+    return spec
 
 
 def _stdout() -> BinaryIO:

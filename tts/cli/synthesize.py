@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,15 +33,15 @@ def _timed(
     model: "TTS", text: str, voice: "Voice", options: "Options", clock: Clock
 ) -> Iterator["NDArray"]:
     """Chunks of samples [n]; counts the seconds of computing, not those of a slow reader."""
-    stream = model.stream(text, voice, options)
-    while True:
-        begin = time.perf_counter()
-        chunk = next(stream, None)
-        clock.elapsed += time.perf_counter() - begin
-        if chunk is None:
-            return
-        clock.first_audio = clock.first_audio or clock.elapsed
-        yield chunk.samples
+    with closing(model.stream(text, voice, options)) as stream:
+        while True:
+            begin = time.perf_counter()
+            chunk = next(stream, None)
+            clock.elapsed += time.perf_counter() - begin
+            if chunk is None:
+                return
+            clock.first_audio = clock.first_audio or clock.elapsed
+            yield chunk.samples
 
 
 def synthesize(

@@ -1,13 +1,13 @@
 """Text to phone tokens: normalisation, sentences, espeak phonemes, fixed symbols."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from tts.errors import TextError
 from tts.text.normalize import normalize
 from tts.text.phonemes import Phonemizer
-from tts.text.sentences import split_sentences
+from tts.text.sentences import split_complete, split_sentences
 from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
 
 __all__ = ["Frontend"]
@@ -50,22 +50,30 @@ class Frontend:
         """All of `sentences` at once."""
         return list(self.sentences(text, max_chars))
 
-    def sentences(self, text: str, max_chars: int = 220) -> Iterator[Phones]:
+    def sentences(self, text: str | Iterable[str], max_chars: int = 220) -> Iterator[Phones]:
         """One `Phones` per sentence as it is needed, with the pause that follows it (seconds).
+
+        Args:
+            text: whole, or in pieces that may still be being written.
 
         Raises:
             TextError: nothing to say, or not valid Unicode.
         """
-        spoken, inline = self._prepare(text)
+        parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
         empty = True
-        for sentence in split_sentences(spoken, max_chars):
-            phones = self._encode(sentence.text, inline)
-            if phones is not None:
-                phones.pause_after = sentence.pause_after
-                empty = False
-                yield phones
+        for part, pause in parts:
+            spoken, inline = self._prepare(part)
+            sentences = split_sentences(spoken, max_chars)
+            for sentence in sentences:
+                phones = self._encode(sentence.text, inline)
+                if phones is not None:
+                    phones.pause_after = (
+                        pause if sentence is sentences[-1] else sentence.pause_after
+                    )
+                    empty = False
+                    yield phones
         if empty:
-            raise _nothing(text)
+            raise _nothing(text if isinstance(text, str) else "")
 
     def one(self, text: str) -> Phones:
         """The whole text as one utterance; for training transcripts.

@@ -3,13 +3,13 @@
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts.errors import UsageError
 from tts.text.lexicon import ABBREVIATIONS, TITLES
 
-__all__ = ["Sentence", "split_sentences"]
+__all__ = ["Sentence", "split_complete", "split_sentences"]
 
 PAUSE_SENTENCE = 0.35
 PAUSE_CLAUSE = 0.15
@@ -23,6 +23,11 @@ _ALWAYS_BEFORE_NAME = TITLES | {"dr", "st"}
 _OFTEN_LAST = frozenset({"etc", "al", "max", "min", "jr", "sr", "inc", "ltd", "ed", "ch"})
 _MIN_CHARS = 20
 _LONGEST_ABBREVIATION = 12
+_AFTER = re.compile(r"\s+(\S)")
+_AFTER_IDEOGRAPH = re.compile(r"\s*(\S)")
+_PARAGRAPH_GAP = re.compile(r"[^\S\n]*\n[^\S\n]*\n")
+#: characters of a text without any end of a sentence that are kept waiting for one
+_MAX_WAITING = 4000
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,50 @@ def split_sentences(text: str, max_chars: int = 220) -> list[Sentence]:
     if out:
         out[-1] = Sentence(out[-1].text, 0.0)
     return out
+
+
+def split_complete(pieces: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """A text that comes in pieces, as parts that end with a sentence, as early as what follows
+    shows that it has ended; each with the pause after it (0 for the last).
+
+    The sentences of all parts are those of the whole text, wherever the pieces were cut.
+    """
+    waiting = ""
+    for piece in pieces:
+        waiting = (waiting + piece).lstrip()
+        cut = _last_end(waiting)
+        if cut is None and len(waiting) > _MAX_WAITING:
+            gap = max(waiting.rfind(" "), waiting.rfind("\n"))
+            cut = (gap if gap > 0 else len(waiting), 0.0)
+        if cut is not None:
+            yield waiting[: cut[0]], cut[1]
+            waiting = waiting[cut[0] :].lstrip()
+    if waiting:
+        yield waiting, 0.0
+
+
+def _last_end(text: str) -> tuple[int, float] | None:
+    """Where the last sentence that is surely over ends, and the pause after it."""
+    ends = [p.start() for p in _PARAGRAPH.finditer(text) if p.end() < len(text)]
+    last_paragraph = ends[-1] if ends else 0
+    for match in reversed(list(_END.finditer(text, last_paragraph))):
+        following = (_AFTER_IDEOGRAPH if match[0][-1] in "。！？।" else _AFTER).match(
+            text, match.end()
+        )
+        if following is None:
+            continue
+        # As it looks in a text whose white space is single spaces.
+        before = " ".join(text[max(0, match.start() - 40) : match.end()].split())
+        seen = _END.search(f"{before} {following[1]}", len(before) - len(match[0]))
+        if seen and seen.end() == len(before) and _ends(seen.string, seen):
+            ends.append(match.end())
+            break
+    # Inline phonemes stay in one part.
+    whole = [end for end in ends if text.rfind("[[", 0, end) <= text.rfind("]]", 0, end)]
+    if not whole:
+        return None
+    paragraph = _PARAGRAPH_GAP.match(text, whole[-1])
+    return whole[-1], PAUSE_PARAGRAPH if paragraph else PAUSE_SENTENCE
 
 
 def _sentences(text: str) -> Iterator[str]:

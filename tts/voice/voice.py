@@ -49,6 +49,11 @@ class Voice:
     name: str = "voice"
     meta: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def sha256(self) -> str:
+        """What names this voice whatever it is called: the checksum that `save` writes."""
+        return _digest(self.speaker.half(), self.features.half())
+
     @classmethod
     def from_reference(
         cls,

@@ -1,0 +1,135 @@
+"""What is done in a folder: kept so that a run can stop anywhere and go on.
+
+    OUT/manifest.jsonl        a line per row, in the order of the rows; written at the end
+    OUT/.batch/plan.json      the groups of the run (tts.batch.plan)
+    OUT/.batch/journal.jsonl  a line per row as it is done, in any order; gone at the end
+
+A row counts as done once its line is in the journal; its files are whole by then. A last line that
+was cut off is dropped.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tts.audio.captions import write_text
+from tts.audio.files import write_error
+from tts.batch.worker import Result
+from tts.errors import OutputError, UsageError
+
+MANIFEST = "manifest.jsonl"
+
+
+class Journal:
+    """The state of a run in its folder; one process at a time.
+
+    Args:
+        out: folder, made if needed.
+
+    Raises:
+        OutputError: it cannot be made or written. UsageError: another run is using it.
+    """
+
+    def __init__(self, out: Path):
+        self.out, self.folder = out, out / ".batch"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(out, os.O_RDONLY)
+        except OSError as error:
+            raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
+        try:
+            _lock(self._lock)
+        except OSError as error:
+            os.close(self._lock)
+            raise UsageError(f"another run is writing into {out}") from error
+        try:
+            for stale in [*out.glob(".tts-*.part"), *self.folder.glob(".tts-*.part")]:
+                stale.unlink(missing_ok=True)
+            # Rows that failed are tried again in a new run, but not when this one goes on.
+            before = _results(out / MANIFEST)
+            self.done = {name: each for name, each in before.items() if not each.error}
+            self.done |= self._replay()
+            self._file = (self.folder / "journal.jsonl").open("ab", buffering=0)
+        except OSError as error:
+            os.close(self._lock)
+            raise write_error(self.folder, error) from error
+
+    def _replay(self) -> dict[str, Result]:
+        """What the journal of a stopped run holds; a torn end is cut off."""
+        path = self.folder / "journal.jsonl"
+        if not path.is_file():
+            return {}
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(path, whole)
+        return _results(path)
+
+    def is_done(self, name: str, key: str) -> bool:
+        """Whether a row has been said as it is now and its file is there, or was found wrong."""
+        found = self.done.get(name)
+        if found is None or found.key != key:
+            return False
+        return bool(found.error) or (self.out / found.file).is_file()
+
+    def groups(self, digest: str) -> list[list[int]] | None:
+        """The plan of a stopped run over the same rows."""
+        path = self.folder / "plan.json"
+        try:
+            known: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            return None
+        return known["groups"] if known.get("rows") == digest else None
+
+    def start(self, digest: str, groups: Sequence[Sequence[int]]) -> None:
+        """Keep the plan of a run."""
+        write_text(self.folder / "plan.json", json.dumps({"rows": digest, "groups": groups}))
+
+    def add(self, results: Iterable[Result]) -> None:
+        """Rows that are done; on the disk when this returns."""
+        lines = "".join(json.dumps(r.record(), ensure_ascii=False) + "\n" for r in results)
+        try:
+            self._file.write(lines.encode())
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise write_error(self.folder / "journal.jsonl", error) from error
+
+    def finish(self, results: Sequence[Result]) -> None:
+        """Write the manifest of all rows; the journal is not needed any more."""
+        lines = "".join(json.dumps(r.record(), ensure_ascii=False) + "\n" for r in results)
+        write_text(self.out / MANIFEST, lines)
+        self._file.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let another run in."""
+        self._file.close()
+        os.close(self._lock)
+
+
+def _results(path: Path) -> dict[str, Result]:
+    """Results of a manifest or journal by id; a later line wins."""
+    if not path.is_file():
+        return {}
+    found = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        try:
+            result = Result(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise OutputError(
+                f"{path} line {number} is not of a batch: choose another folder"
+            ) from error
+        found[result.id] = result
+    return found
+
+
+def _lock(descriptor: int) -> None:
+    """OSError when another process holds it; released by any end of the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs in one folder are not told apart
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

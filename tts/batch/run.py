@@ -1,0 +1,168 @@
+"""A batch from rows to a folder of files: plan, compute, keep account, go on where it stopped."""
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from tqdm import tqdm
+
+from tts.audio.captions import FORMATS as TIMESTAMPS
+from tts.audio.writer import output_format
+from tts.batch.engines import engine, run_here
+from tts.batch.journal import Journal
+from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
+from tts.batch.rows import Row
+from tts.batch.worker import Result, Settings
+from tts.errors import UsageError
+from tts.provenance import load_watermark
+from tts.synthesizer import TTS, weights_sha256
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to.
+
+    Attributes:
+        results: one per row, in their order; skipped: how many were there before.
+        elapsed: seconds of this run.
+    """
+
+    results: list[Result]
+    skipped: int
+    elapsed: float
+
+    @property
+    def failed(self) -> int:
+        """Rows with an error."""
+        return sum(1 for result in self.results if result.error)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio of all rows."""
+        return sum(result.seconds for result in self.results)
+
+
+def run_batch(
+    rows: Sequence[Row],
+    settings: Settings,
+    *,
+    model: TTS | None = None,
+    workers: int = 1,
+    engine_name: str = "processes",
+    progress: bool = False,
+) -> Summary:
+    """Say all rows that are not there yet into `settings.out`.
+
+    Args:
+        rows: from tts.batch.rows, ids unique.
+        model: for a single worker in this process, the loaded model of the settings.
+        workers: processes; 1 computes in this one (but for Ray).
+        progress: a bar on standard error.
+
+    Raises:
+        UsageError: settings out of range, or another run uses the folder.
+        OutputError: the folder cannot be written, the disk is full.
+    """
+    if not 1 <= workers <= 256:
+        raise UsageError(f"workers {workers} is out of range: 1 to 256")
+    compute = engine(engine_name)
+    output_format("-", settings.format)
+    for kind in settings.timestamps:
+        if kind not in TIMESTAMPS:
+            raise UsageError(f"unknown timestamps {kind!r}; there is: {', '.join(TIMESTAMPS)}")
+    if settings.watermark:
+        load_watermark(settings.watermark)
+    begin = time.perf_counter()
+    digests: dict[str, str] = {}
+    shared = _shared(settings)
+    keys = [hashlib.sha256(f"{row.key(digests)} {shared}".encode()).hexdigest() for row in rows]
+    with closing(Journal(settings.out)) as journal:
+        done = [journal.is_done(row.id, key) for row, key in zip(rows, keys, strict=True)]
+        digest = _digest(rows, keys)
+        groups = journal.groups(digest)
+        if groups is None:
+            groups = plan(rows, [n for n in range(len(rows)) if not done[n]])
+            journal.start(digest, groups)
+        # A group of which a row is missing is computed whole: see tts.batch.plan.
+        todo = [group for group in groups if not all(done[n] for n in group)]
+        lists = [[replace(rows[n], mate=done[n]) for n in group] for group in todo]
+        key_of = {row.id: key for row, key in zip(rows, keys, strict=True)}
+        found = {row.id: journal.done[row.id] for row, d in zip(rows, done, strict=True) if d}
+        skipped = len(found)
+        alone = workers == 1 and engine_name == "processes"
+        results = (
+            run_here(settings, lists, model) if alone else compute(settings, lists, workers)
+        ) if lists else iter(())  # fmt: skip
+        with Progress(
+            rows, [row for each in lists for row in each if not row.mate], progress
+        ) as bar:
+            for each in _closing(results):
+                new = [replace(result, key=key_of[result.id]) for result in each]
+                journal.add(new)
+                found.update((result.id, result) for result in new)
+                bar.add(new)
+        summary = [found[row.id] for row in rows]
+        journal.finish(summary)
+    return Summary(summary, skipped, time.perf_counter() - begin)
+
+
+def _closing(results: Iterator[list[Result]]) -> Iterator[list[Result]]:
+    """The same; processes end whatever happens to who takes them."""
+    try:
+        yield from results
+    finally:
+        close = getattr(results, "close", None)
+        if close is not None:
+            close()
+
+
+def _shared(settings: Settings) -> str:
+    """What all audio of a run depends on, as text."""
+    config = settings.model.model_dump(mode="json")
+    weights = weights_sha256(settings.model)
+    return json.dumps([config, weights, settings.format, settings.watermark], sort_keys=True)
+
+
+def _digest(rows: Sequence[Row], keys: Sequence[str]) -> str:
+    parts = [[row.id, key] for row, key in zip(rows, keys, strict=True)]
+    limits = [GROUP_ROWS, GROUP_CHARS]
+    return hashlib.sha256(json.dumps([parts, limits]).encode()).hexdigest()
+
+
+class Progress:
+    """A bar over characters, which say more of the time than rows do, with ETA and RTF."""
+
+    def __init__(self, rows: Sequence[Row], todo: Sequence[Row], show: bool):
+        self._sizes = {row.id: max(1, len(row.text)) for row in todo}
+        self._rows = len(rows) - len(todo)
+        self._total = len(rows)
+        self._audio, self._begin = 0.0, time.perf_counter()
+        self._failed = 0
+        self._bar = tqdm(
+            total=sum(self._sizes.values()), disable=not show, file=sys.stderr, leave=False,
+            bar_format="{percentage:3.0f}%|{bar:30}| {postfix}, ETA {remaining}",
+        )  # fmt: skip
+        self._tell()
+
+    def _tell(self) -> None:
+        rtf = (time.perf_counter() - self._begin) / self._audio if self._audio else 0.0
+        failed = f", {self._failed} failed" if self._failed else ""
+        self._bar.set_postfix_str(f"{self._rows}/{self._total} rows{failed}, RTF {rtf:.3f}")
+
+    def add(self, results: Sequence[Result]) -> None:
+        """A group is done."""
+        self._rows += len(results)
+        self._audio += sum(result.seconds for result in results)
+        self._failed += sum(1 for result in results if result.error)
+        self._bar.update(sum(self._sizes[result.id] for result in results))
+        self._tell()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()

@@ -1,0 +1,89 @@
+"""Where speech comes from: a record to keep beside it, and a hook for watermarks in it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tts.errors import OutputError, UsageError
+from tts.speech import Options
+from tts.synthesizer import TTS, weights_sha256
+from tts.voice.voice import Voice
+
+Marker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+#: sample rate to what marks the chunks [n] of one utterance
+Watermark = Callable[[int], Marker]
+
+
+def text_sha256(text: str) -> str:
+    """Checksum of a text, so that it can be recognised without being kept."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def provenance(model: TTS, voice: Voice, text: str, options: Options) -> dict[str, Any]:
+    """What made an utterance: model and its weights, voice, options, a hash of the text, time."""
+    try:
+        number = version("tts")
+    except PackageNotFoundError:
+        number = ""
+    return {
+        "synthetic": True,
+        "software": f"tts {number}".strip(),
+        "model": model.config.name,
+        "weights_sha256": weights_sha256(model.config),
+        "voice": voice.name,
+        "voice_sha256": voice.sha256,
+        "text_sha256": text_sha256(text),
+        "options": asdict(options),
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def provenance_json(record: dict[str, Any]) -> str:
+    """The text of a provenance file."""
+    return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+
+
+def load_watermark(name: str) -> Watermark:
+    """The function `module:function` names.
+
+    It is called with the sample rate, once for each utterance, and returns what marks its chunks:
+    a function of float32 [n] to float32 [n].
+
+    Raises:
+        UsageError: no such module or function.
+    """
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"watermark {name!r} is not MODULE:FUNCTION: {error}") from error
+    if not callable(found):
+        raise UsageError(f"watermark {name!r} is not a function")
+    return found  # type: ignore[no-any-return]
+
+
+def marker(watermark: Watermark | None, sample_rate: int) -> Marker:
+    """What marks the chunks of one utterance; without a watermark they stay as they are.
+
+    Raises, when called:
+        OutputError: the watermark changed the length.
+    """
+    if watermark is None:
+        return lambda chunk: chunk
+    mark = watermark(sample_rate)
+
+    def checked(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+        made = np.asarray(mark(chunk), dtype=np.float32)
+        if made.shape != chunk.shape:
+            raise OutputError(f"the watermark made {made.shape} of samples {chunk.shape}")
+        return made
+
+    return checked

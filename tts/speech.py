@@ -1,0 +1,226 @@
+"""What a request may say of itself, and what comes back: options, chunks, audio, times."""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
+from types import TracebackType
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tts.align.pauses import spoken_pauses
+from tts.audio.writer import write_audio
+from tts.cancel import Cancellation, Cancelled
+from tts.errors import UsageError
+from tts.resources import nearest
+from tts.text.symbols import Phones, decode_phones
+
+#: smallest and largest value of each number; the server and the batch refuse the same
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**63 - 1), "speed": (0.5, 2), "pitch": (0.5, 2), "steps": (1, 256),
+    "guidance": (0, 20), "temperature": (0, 2),
+}  # fmt: skip
+_WHOLE = ("seed", "steps")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a request may change. None takes the model's default.
+
+    Attributes:
+        seed: same seed, same audio; sentence n of a text uses seed + n.
+        speed: 0.5 (slow) to 2 (fast).
+        pitch: multiplies the pitch of the voice, 0.5 to 2.
+        steps, guidance, temperature: see tts.generators.base.SamplingOptions.
+        language: espeak code, e.g. "en-us", "de", "fr-fr".
+    """
+
+    seed: int = 0
+    speed: float = 1.0
+    pitch: float = 1.0
+    steps: int | None = None
+    guidance: float | None = None
+    temperature: float | None = None
+    language: str | None = None
+
+    def check(self) -> None:
+        """UsageError when a value is of the wrong kind or out of range."""
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if value is None and name not in ("seed", "speed", "pitch"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise UsageError(f"{name} must be a number, not {value!r}")
+            if name in _WHOLE and not isinstance(value, int):
+                raise UsageError(f"{name} must be a whole number, not {value!r}")
+            if not low <= value <= high:
+                shown = "2^63 - 1" if name == "seed" else f"{high:g}"
+                raise UsageError(f"{name} {value:g} is out of range: {low:g} to {shown}")
+        if self.language is not None and not isinstance(self.language, str):
+            raise UsageError(f"language must be a code such as 'en-us', not {self.language!r}")
+
+
+class OptionValues(TypedDict, total=False):
+    """The attributes of `Options` as keyword arguments."""
+
+    seed: int
+    speed: float
+    pitch: float
+    steps: int | None
+    guidance: float | None
+    temperature: float | None
+    language: str | None
+
+
+def options_of(options: Options | None, values: Mapping[str, Any]) -> Options:
+    """`options` (or the defaults) with some values changed, checked.
+
+    Raises:
+        UsageError: an unknown name, telling the nearest, or a value out of range.
+    """
+    known = [each.name for each in fields(Options)]
+    for name in values:
+        if name not in known:
+            raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
+    changed = replace(options or Options(), **values)
+    changed.check()
+    return changed
+
+
+@dataclass(frozen=True)
+class Span:
+    """A word or phone and when it is said, in seconds from the start of the whole output."""
+
+    text: str
+    start: float
+    end: float
+
+    def later(self, seconds: float) -> "Span":
+        """The same, shifted."""
+        return Span(self.text, self.start + seconds, self.end + seconds)
+
+
+def spans_of(phones: Phones, frames: list[int], frame: float) -> tuple[list[Span], list[Span]]:
+    """When each word and each phone of a sentence is said, in seconds from its start.
+
+    Args:
+        frames: of each token; frame: seconds of one.
+    """
+    ends = (np.concatenate([[0], np.cumsum(frames)]) * frame).tolist()
+    words = [Span(word, ends[first], ends[last]) for word, first, last in phones.words]
+    ids, mods = spoken_pauses(phones.ids, phones.mods)
+    names = [decode_phones([i], [m]) for i, m in zip(ids, mods, strict=True)]
+    return words, [Span(n, a, b) for n, a, b in zip(names, ends, ends[1:], strict=False)]
+
+
+@dataclass
+class Chunk:
+    """A piece of audio: float32 [N] at `sample_rate`; `text`, `words` and `phones` come with the
+    first chunk of each sentence, times counted from the start of the whole output."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    text: str = ""
+    words: list[Span] = field(default_factory=list)
+    phones: list[Span] = field(default_factory=list)
+
+    def later(self, seconds: float) -> "Chunk":
+        """The same with its times shifted."""
+        return replace(
+            self,
+            words=[span.later(seconds) for span in self.words],
+            phones=[span.later(seconds) for span in self.phones],
+        )
+
+
+@dataclass
+class Audio:
+    """A finished utterance.
+
+    Attributes:
+        samples: float32 [N] in -1..1; sample_rate: Hz.
+        words, phones: when each is said; pauses are phones named by their mark.
+        first_audio: seconds until the first chunk was ready.
+        elapsed: seconds of computation.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    words: list[Span] = field(default_factory=list)
+    phones: list[Span] = field(default_factory=list)
+    first_audio: float = 0.0
+    elapsed: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+    @property
+    def rtf(self) -> float:
+        """Real-time factor: seconds of computation per second of audio."""
+        return self.elapsed / max(self.seconds, 1e-9)
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write WAV, FLAC, Ogg, Opus or MP3, by the extension or `format`; whole or not at all.
+
+        Raises:
+            UsageError, OutputError: see tts.audio.writer.write_audio.
+        """
+        write_audio(path, self.samples, self.sample_rate, format)
+
+
+class Stream(Iterator[Chunk]):
+    """Chunks of a request, each computed when it is asked for: there is no thread behind it.
+
+    `close`, the end of a `with` block, or letting go of it stops the work. Another thread may call
+    `close` while this one computes: it then stops within one block of a network, and the
+    iteration ends.
+    """
+
+    def __init__(self, chunks: Iterator[Chunk], cancellation: Cancellation):
+        self._chunks, self._cancellation = chunks, cancellation
+        self._stopped = threading.Event()
+        self._busy = threading.Lock()
+
+    def __next__(self) -> Chunk:
+        with self._busy:
+            if self._stopped.is_set():
+                raise StopIteration
+            try:
+                with self._cancellation.watching(self._stopped.is_set):
+                    return next(self._chunks)
+            except Cancelled:
+                raise StopIteration from None
+
+    def close(self) -> None:
+        """Stop; nothing more comes. Can be called often, from any thread."""
+        self._stopped.set()
+        # A thread that is computing sees the flag; one that is not will find nothing.
+        if self._busy.acquire(blocking=False):
+            try:
+                with suppress(AttributeError):
+                    self._chunks.close()  # type: ignore[attr-defined]
+            finally:
+                self._busy.release()
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+
+def joined(chunks: Iterable[Chunk], sample_rate: int) -> Audio:
+    """All chunks of an utterance as one Audio."""
+    pieces = list(chunks)
+    samples = np.concatenate([np.zeros(0, np.float32), *(piece.samples for piece in pieces)])
+    words = [span for piece in pieces for span in piece.words]
+    phones = [span for piece in pieces for span in piece.phones]
+    return Audio(samples, sample_rate, words, phones)
