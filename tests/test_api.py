@@ -284,3 +284,42 @@ def test_threads_share_a_model(tts: TTS, recording: Recording) -> None:
     for mine, expected in zip(together, alone, strict=True):
         assert mine is not None
         np.testing.assert_array_equal(mine, expected)
+
+
+def test_models_say_how_early_they_are_heard(
+    tts: TTS, tiny_home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Autoregressive models speak after the steps they say, others after a whole sentence."""
+    import json
+
+    import torch
+
+    from tts.builder import build_generator
+    from tts.cli.main import run
+    from tts_codecs.checkpoint import save_checkpoint
+
+    arguments = dict(
+        strategy={"kind": "autoregressive"}, head={"kind": "gaussian"}, dim=16,
+        conditioner=dict(content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16, glob=16),
+        backbone=dict(heads=2, hidden=16, blocks=1),
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save_checkpoint(
+            tiny_home / "checkpoints" / "ar", build_generator(**arguments), "generator", arguments
+        )
+    config = tiny_home / "configs" / "models"
+    text = (config / "default.yaml").read_text()
+    (config / "ar.yaml").write_text(
+        text.replace("name: default", "name: ar").replace("generator: flow", "generator: ar")
+    )
+    assert run(["models", "--json"]) == 0
+    rows = {row["name"]: row["streaming"] for row in json.loads(capfd.readouterr().out)}
+    assert set(rows["default"].values()) == {None}
+    model = TTS.load("ar", "cpu")
+    counter = Counter(model)
+    stream = model.stream(TEXT)
+    next(stream)
+    assert counter.count == rows["ar"]["first_audio_steps"] == 8
+    assert rows["ar"]["first_audio_frames"] == 16
+    assert rows["ar"]["look_ahead_frames"] == model.vocoder.total_look_ahead

@@ -8,8 +8,6 @@ import typer
 
 from tts.cli.common import show
 
-_PARTS = ("generator", "codec", "durations", "vocoder", "speaker")
-
 
 def _parameters(weights: Path) -> int:
     """Numbers in a safetensors file, without reading them."""
@@ -28,12 +26,12 @@ def _parameters(weights: Path) -> int:
 
 def _row(name: str) -> dict[str, Any]:
     from tts.builder import checkpoint_folder
-    from tts.config import load_model_config
+    from tts.config import PARTS, load_model_config
     from tts.resources import model_config
 
     config = load_model_config(model_config(name))
-    parts = {part: getattr(config, part) for part in _PARTS}
-    folders = {k: checkpoint_folder(v) for k, v in parts.items() if v != "features"}
+    parts = {part: getattr(config, part) for part in PARTS}
+    folders = {k: checkpoint_folder(v) for k, v in parts.items() if v and v != "features"}
     missing = [k for k, folder in folders.items() if not (folder / "model.safetensors").is_file()]
     scores = folders["generator"] / "scores.json"
     return {
@@ -45,12 +43,27 @@ def _row(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _streaming(name: str) -> dict[str, int | None]:
+    from dataclasses import asdict
+
+    from tts.config import load_model_config
+    from tts.latency import latency
+    from tts.resources import model_config
+
+    return asdict(latency(load_model_config(model_config(name))))
+
+
 def models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the models: family, codec, parameters, licence and what `tts eval` measured."""
+    """List the models: family, codec, parameters, licence and what `tts eval` measured.
+
+    As JSON also how early each is heard (`streaming`, see tts.latency; null: sentence by sentence).
+    """
     from tts.resources import model_names
 
     rows = [_row(name) for name in model_names()]
     if as_json:
+        for row in rows:
+            row["streaming"] = _streaming(row["name"]) if not row["missing"] else None
         show(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:

@@ -162,9 +162,14 @@ class Strategy(Protocol):
 
 
 class UnitSpace(Protocol):
-    """Units of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back."""
+    """Units of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
+
+    Attributes:
+        patch: frames per unit; look_ahead: frames that decoding sees beyond the one it gives.
+    """
 
     patch: int
+    look_ahead: int
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
         """Features [B, T, C] to target units [B, ceil(T / patch), *]."""

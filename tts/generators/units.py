@@ -21,6 +21,8 @@ from tts_codecs.spectral import SpectralAutoencoder
 class FeatureUnits:
     """`patch` frames of features as one continuous unit [B, U, patch * C]."""
 
+    look_ahead = 0
+
     def __init__(self, patch: int = 2):
         self.patch = patch
 
@@ -52,6 +54,7 @@ class AutoencoderUnits:
     def __init__(self, autoencoder: FeatureAutoencoder):
         self.autoencoder = autoencoder
         self.patch = autoencoder.patch
+        self.look_ahead = autoencoder.look_ahead * autoencoder.patch
 
     def values(self, units: Tensor) -> Tensor:
         """Units [B, u, *] to what the decoder takes."""
@@ -61,7 +64,7 @@ class AutoencoderUnits:
         """Before the first unit."""
         anchor = voice_anchor(prompt)
         stack = self.autoencoder.decoder.initial(len(anchor), anchor, 0.0)
-        return CodeState(anchor, stack, self.autoencoder.look_ahead * self.patch)
+        return CodeState(anchor, stack, self.look_ahead)
 
     def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, CodeState]:
         """See UnitSpace."""

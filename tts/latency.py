@@ -1,0 +1,59 @@
+"""How early a model is heard: what has to be generated before, and how far its parts look ahead."""
+
+import inspect
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+from tts.builder import HEADS, STRATEGIES, checkpoint_folder, load_module, load_units
+from tts.config import ModelConfig
+from tts.generators.patterns import make_pattern
+from tts.synthesizer import FIRST_FRAMES
+from tts_codecs.checkpoint import read_config
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Frames are of 20 ms. All None: a sentence is generated as a whole before it is heard.
+
+    Attributes:
+        first_audio_frames: to generate before the first audio.
+        first_audio_steps: network steps that takes, with those by which a pattern delays codes.
+        look_ahead_frames: that codec and vocoder see beyond the one they speak.
+    """
+
+    first_audio_frames: int | None = None
+    first_audio_steps: int | None = None
+    look_ahead_frames: int | None = None
+
+
+def latency(config: ModelConfig) -> Latency:
+    """The figures of a model whose weights are there.
+
+    Raises:
+        CheckpointError: they are not.
+    """
+    arguments: dict[str, Any] = read_config(checkpoint_folder(config.generator))["arguments"]
+    spec = dict(arguments["strategy"])
+    strategy = STRATEGIES[spec.pop("kind")](**spec)
+    if not strategy.streamed:
+        return Latency()
+    space = load_units(config.codec)
+    vocoder = cast(SourceFilterVocoder, load_module(config.vocoder))
+    # TTS.say speaks once it has more than FIRST_FRAMES; one unit is held back, as it may be the
+    # last.
+    units = math.ceil((FIRST_FRAMES + 1 + space.look_ahead) / space.patch) + 1
+    steps = units
+    books = _books(arguments.get("head") or {"kind": "linear"})
+    if books:
+        pattern = make_pattern(codebooks=books, **(strategy.pattern or {"name": "parallel"}))
+        while pattern.frontier(steps - 1) < units:
+            steps += 1
+    return Latency(units * space.patch, steps, space.look_ahead + vocoder.total_look_ahead)
+
+
+def _books(head: dict[str, Any]) -> int:
+    """Codebooks of a head, 0 for continuous units."""
+    known = inspect.signature(HEADS[head["kind"]]).parameters
+    return int(head.get("books", known["books"].default)) if "books" in known else 0
