@@ -27,6 +27,8 @@ SIZE = CHANNELS * PATCH
 BOOKS, ENTRIES = 3, 7
 
 CODES = {"kind": "categorical", "books": BOOKS, "entries": ENTRIES, "width": 5}
+DEPTH = {**CODES, "kind": "depth", "blocks": 1, "heads": 2, "hidden": 24}
+POINTER = {"text": "pointer"}
 
 # name: (arguments of build_generator, kind of units)
 FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
@@ -42,6 +44,33 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
     "masked joint": ({"strategy": {"kind": "masked", "inpaint": 0.3}, "head": CODES}, "codes"),
     "masked levels": (
         {"strategy": {"kind": "masked", "order": "levels", "rescale": 0.5}, "head": CODES}, "codes",
+    ),
+    "masked spans": (
+        {
+            "strategy": {"kind": "masked", "order": "levels", "span": 3, "window": 2},
+            "head": CODES,
+        },
+        "codes",
+    ),
+    "span ar": ({"strategy": {"kind": "span_ar"}, "head": CODES}, "codes"),
+    "span ar refined": (
+        {"strategy": {"kind": "span_ar", "rounds": 3, "quantile": 0.1}, "head": CODES}, "codes",
+    ),
+    "ar flat": (
+        {"strategy": {"kind": "autoregressive", "pattern": {"name": "flat"}}, "head": CODES},
+        "codes",
+    ),
+    "ar depth": ({"strategy": {"kind": "autoregressive"}, "head": DEPTH}, "codes"),
+    "ar pointer": (
+        {
+            "strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}},
+            "head": CODES, "conditioner": POINTER,
+        },
+        "codes",
+    ),
+    "coarse first": ({"strategy": {"kind": "coarse_first"}, "head": CODES}, "codes"),
+    "coarse first pointer": (
+        {"strategy": {"kind": "coarse_first"}, "head": CODES, "conditioner": POINTER}, "codes",
     ),
     "ar parallel": ({"strategy": {"kind": "autoregressive"}, "head": CODES}, "codes"),
     "ar delay": (
@@ -114,8 +143,8 @@ def fill(module: nn.Module, seed: int = 0, scale: float = 0.15) -> None:
                 weight.add_(1.0)
 
 
-def build(name: str) -> Generator:
-    arguments = dict(FAMILIES[name][0])
+def build(family: str | dict[str, Any]) -> Generator:
+    arguments = dict(FAMILIES[family][0] if isinstance(family, str) else family)
     arguments["conditioner"] = {
         "channels": CHANNELS, "patch": PATCH, "voice_dim": 12, "glob": 8, "phone_dim": 16,
         "phone_blocks": 1, "content_blocks": 1, **arguments.get("conditioner", {}),
@@ -329,6 +358,14 @@ GOLDEN: dict[str, list[float]] = {
     "diffusion eps": [8.0, 8.0, 8.0, 8.0, 7.373, 8.0, 8.0, 0.8633],
     "masked joint": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.75],
     "masked levels": [1.0, 3.0, 1.0, 6.0, 3.0, 1.0, 3.0, 2.3611],
+    "masked spans": [1.0, 2.0, 1.0, 3.0, 3.0, 1.0, 3.0, 2.25],
+    "span ar": [0.0, 1.0, 1.0, 3.0, 2.0, 1.0, 3.0, 1.9444],
+    "span ar refined": [0.0, 0.0, 1.0, 3.0, 2.0, 0.0, 0.0, 1.8889],
+    "ar flat": [1.0, 4.0, 4.0, 4.0, 3.0, 4.0, 1.0, 3.0],
+    "ar depth": [1.0, 3.0, 3.0, 4.0, 1.0, 3.0, 0.0, 1.8611],
+    "ar pointer": [3.0, 2.0, 0.0, 0.0, 4.0, 0.0, 0.0, 2.7778],
+    "coarse first": [4.0, 4.0, 4.0, 4.0, 1.0, 1.0, 1.0, 2.3056],
+    "coarse first pointer": [6.0, 6.0, 6.0, 6.0, 5.0, 5.0, 5.0, 4.6667],
     "ar parallel": [1.0, 4.0, 4.0, 4.0, 3.0, 3.0, 1.0, 3.0833],
     "ar delay": [1.0, 4.0, 5.0, 4.0, 4.0, 1.0, 4.0, 3.0278],
     "ar stack delay": [4.0, 4.0, 4.0, 6.0, 4.0, 4.0, 1.0, 2.9444],

@@ -15,6 +15,7 @@ from tts.generators.backbone import Backbone
 from tts.generators.base import UnitSpace
 from tts.generators.generator import Conditioner, Generator
 from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.depth import DepthHead
 from tts.generators.heads.energy import EnergyHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.generators.heads.gaussian import GaussianHead
@@ -22,9 +23,11 @@ from tts.generators.heads.kl import KLHead
 from tts.generators.heads.linear import LinearHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.strategies.autoregressive import Autoregressive
+from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion
 from tts.generators.strategies.flow import Flow
 from tts.generators.strategies.masked import Masked
+from tts.generators.strategies.span_ar import SpanAR
 from tts.generators.units import CodeUnits, FeatureUnits, LatentUnits
 from tts.resources import nearest, root
 from tts.voice.probe import SpeakerProbe
@@ -37,6 +40,7 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 HEADS: dict[str, type[nn.Module]] = {
     "categorical": CategoricalHead,
+    "depth": DepthHead,
     "energy": EnergyHead,
     "flow_mlp": FlowMLPHead,
     "gaussian": GaussianHead,
@@ -49,6 +53,8 @@ STRATEGIES: dict[str, Callable[..., Any]] = {
     "diffusion": Diffusion,
     "masked": Masked,
     "autoregressive": Autoregressive,
+    "coarse_first": CoarseFirst,
+    "span_ar": SpanAR,
 }
 
 
@@ -91,7 +97,7 @@ def build_generator(
     make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     conditions = Conditioner(dim=dim, **_known(Conditioner, conditioner or {}, "conditioner"))
     plan = make_strategy(**strategy_keys)
-    network = Backbone(
+    network = getattr(plan, "network", Backbone)(
         dim, memory_dim=conditions.voice.norm.normalized_shape[0],
         glob=conditions.voice.null_glob.shape[0], causal=plan.causal, timed=plan.timed,
         **_known(Backbone, backbone or {}, "backbone"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -140,3 +140,21 @@ class Backbone(nn.Module):
         if window:
             allowed = allowed & (distance.abs() <= window)
         return F.pad(allowed, (memory, 0), value=True)[None, None]
+
+
+class TwoPass(Backbone):
+    """A causal network, and beside it another of the same sizes that sees all."""
+
+    def __init__(self, dim: int = 256, **sizes: Any):
+        super().__init__(dim, **sizes)
+        self.fine = Backbone(dim, **{**sizes, "causal": False, "timed": True})
+
+    def project(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Those of the causal blocks, then of the others."""
+        return [*super().project(memory), *self.fine.project(memory)]
+
+    def start(
+        self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
+    ) -> Cache:
+        """A cache of the causal blocks."""
+        return super().start(memory[: len(self.blocks)], memory_mask, length)

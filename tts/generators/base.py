@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tts.align.aligner import TokenBatch
 from tts.generators.conditioning import Condition, VoicePrompt
+from tts.generators.conditioning import Spoken as Spoken
 from tts.generators.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -33,19 +34,24 @@ class SamplingOptions:
         steps: network evaluations of flow, diffusion and masked generation (guided ones run both
             branches in one batch), and of a flow head per unit.
         guidance: s in s * cond + (1 - s) * uncond; 1 switches guidance off.
-        guide: what the unconditional branch lacks, "all" (text and voice) or "voice".
+        guide: what the unconditional branch lacks, "all" (text and voice) or "voice", or "phones":
+            it says others, which needs no training for it (SSR-Speech).
         temperature: scale of the noise, or of the logits; 0 takes the likeliest.
         method: of integration: "euler" or "midpoint" for flow, "ddim" or "ddpm" for diffusion.
         sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
         top_k, top_p, min_p: truncation of categorical draws; 0, 1 and 0 switch them off.
         repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
         choice: Gumbel noise on the confidence by which masked generation commits.
+        guidance_final: masked generation: s when nothing is masked any more, approached with the
+            fraction that is (MAGNeT); None keeps `guidance`.
+        tolerance: factor by which a phone may be shorter or longer than the durations of a request
+            where a pointer paces; 1 keeps to them.
     """
 
     steps: int = Field(default=8, ge=1, le=256)
     guidance: float = Field(default=2.0, ge=0, le=20)
-    guide: Literal["all", "voice"] = "all"
-    temperature: float = Field(default=1.0, ge=0, le=2)
+    guide: Literal["all", "voice", "phones"] = "all"
+    temperature: float = Field(default=1.0, ge=0, le=4)
     method: Literal["euler", "midpoint", "ddim", "ddpm"] = "euler"
     sway: float = Field(default=-1.0, ge=-1, le=1)
     top_k: int = Field(default=0, ge=0)
@@ -54,6 +60,13 @@ class SamplingOptions:
     choice: float = Field(default=0.0, ge=0, le=100)
     repetition_window: int = Field(default=10, ge=1)
     repetition_ratio: float = Field(default=1.0, ge=0, le=1)
+    guidance_final: float | None = Field(default=None, ge=0, le=20)
+    tolerance: float = Field(default=1.0, ge=1, le=10)
+
+    @property
+    def guided(self) -> bool:
+        """Whether there is an unconditional branch."""
+        return self.guidance != 1.0 or self.guidance_final not in (None, 1.0)
 
     def categorical(self, temperature: float | None = None) -> Sampling:
         """Settings of a categorical draw, with this or another temperature."""
@@ -97,7 +110,7 @@ class Canvas:
 
     Attributes:
         units: codes [B, U, K] int64 or latents [B, U, D]; anything where not committed.
-        committed: [B, U] bool, units that stay as they are.
+        committed: [B, U] bool, units that stay as they are; of masked families also [B, U, K].
     """
 
     units: Tensor

@@ -1,6 +1,6 @@
 """What every generator is conditioned on: expanded phones and the voice of a recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,47 @@ class Voiced:
 
 
 @dataclass
+class Spoken:
+    """When what was asked for is said.
+
+    Attributes:
+        durations: [B, S] frames per token: those of the request, or what a pointer has found so
+            far, all of them at the end of the stream; None where attention aligns.
+    """
+
+    durations: Tensor | None = None
+
+
+@dataclass
+class Text:
+    """Encoded phones, where a pointer finds on the way when each is said (tts.generators.pacing).
+
+    Attributes:
+        phones: [B, S, phone_dim]; lengths: [B] valid ones.
+        silent: [B] bool, rows that are to hear no text.
+        durations: [B, S] frames per token, true or estimated, where known.
+        spoken: where the pointer writes what it finds.
+    """
+
+    phones: Tensor
+    lengths: Tensor
+    silent: Tensor
+    durations: Tensor | None = None
+    spoken: Spoken = field(default_factory=Spoken)
+
+    def rows(self, count: int) -> "Text":
+        """The first `count` rows."""
+        some = replace(self, phones=self.phones[:count], lengths=self.lengths[:count])
+        durations = None if self.durations is None else self.durations[:count]
+        return replace(some, silent=self.silent[:count], durations=durations)
+
+    def cat(self, other: "Text") -> "Text":
+        """The rows of both, paced by the first."""
+        phones = torch.cat([self.phones, other.phones])
+        return replace(self, phones=phones, silent=torch.cat([self.silent, other.silent]))
+
+
+@dataclass
 class Condition:
     """What the network sees beside the canvas.
 
@@ -51,6 +92,7 @@ class Condition:
         glob: [B, G] voice vector.
         memory: keys and values of the voice prompt for every block; memory_mask: [B, M] bool.
         mask: [B, U, 1] float, valid units.
+        text: where a pointer paces; `frames`, `mean` and `mask` are then filled by it.
     """
 
     frames: Tensor
@@ -59,6 +101,7 @@ class Condition:
     memory: list[tuple[Tensor, Tensor]]
     memory_mask: Tensor
     mask: Tensor
+    text: Text | None = None
 
     @property
     def lengths(self) -> Tensor:
@@ -70,7 +113,7 @@ class Condition:
         memory = [(key[:count], value[:count]) for key, value in self.memory]
         return Condition(
             self.frames[:count], self.mean[:count], self.glob[:count], memory,
-            self.memory_mask[:count], self.mask[:count],
+            self.memory_mask[:count], self.mask[:count], self.text and self.text.rows(count),
         )  # fmt: skip
 
     def cat(self, other: "Condition") -> "Condition":
@@ -83,6 +126,7 @@ class Condition:
             [(torch.cat([a, c]), torch.cat([b, d])) for (a, b), (c, d) in pairs],
             torch.cat([self.memory_mask, other.memory_mask]),
             torch.cat([self.mask, other.mask]),
+            self.text.cat(other.text) if self.text and other.text else None,
         )
 
 
@@ -173,7 +217,41 @@ class VoiceConditioner(nn.Module):
         return Voiced(glob, memory, attend)
 
 
-class ContentEncoder(nn.Module):
+class PhoneContent(nn.Module):
+    """Phones to one vector per unit, and a first estimate of the features: what is shared by the
+    ways to know when each phone is said.
+
+    Args:
+        channels: of the features; patch: frames per unit; glob: of the voice vector.
+        dim, blocks: of the units; phone_dim, phone_blocks: of the phones.
+        kernel: units that a block mixes.
+    """
+
+    def __init__(
+        self, channels: int, dim: int, glob: int, patch: int, phone_dim: int, phone_blocks: int,
+        blocks: int, dropout: float, kernel: int, places: int,
+    ):  # fmt: skip
+        super().__init__()
+        self.patch = patch
+        self.phones = PhoneEncoder(phone_dim, phone_blocks, 5, cond=glob, dropout=dropout)
+        self.place = nn.Linear(places, phone_dim)
+        self.entry = nn.Linear(phone_dim * patch, dim)
+        self.blocks = nn.ModuleList(
+            ConvNeXt(dim, 3 * dim, kernel, cond=glob, dropout=dropout) for _ in range(blocks)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.mean = nn.Linear(dim, channels * patch)
+
+    def units(self, frames: Tensor, mask: Tensor, glob: Tensor) -> tuple[Tensor, Tensor]:
+        """Phones of frames [B, T, phone_dim] to content [B, U, dim] and mean [B, U, size]."""
+        x = self.entry(fold(frames, self.patch))
+        for block in self.blocks:
+            x = block(x, mask, glob)
+        x = self.norm(x)
+        return x, self.mean(x)
+
+
+class ContentEncoder(PhoneContent):
     """Phones and durations to one vector per unit, and a first estimate of the features.
 
     Phones are encoded, repeated for their frames, marked with the position inside of the phone,
@@ -184,16 +262,9 @@ class ContentEncoder(nn.Module):
         self, channels: int, dim: int, glob: int, patch: int, phone_dim: int, phone_blocks: int,
         blocks: int, dropout: float = 0.05,
     ):  # fmt: skip
-        super().__init__()
-        self.patch = patch
-        self.phones = PhoneEncoder(phone_dim, phone_blocks, 5, cond=glob, dropout=dropout)
-        self.place = nn.Linear(3, phone_dim)
-        self.entry = nn.Linear(phone_dim * patch, dim)
-        self.blocks = nn.ModuleList(
-            ConvNeXt(dim, 3 * dim, 7, cond=glob, dropout=dropout) for _ in range(blocks)
+        super().__init__(
+            channels, dim, glob, patch, phone_dim, phone_blocks, blocks, dropout, kernel=7, places=3
         )
-        self.norm = nn.LayerNorm(dim)
-        self.mean = nn.Linear(dim, channels * patch)
         self.filler = nn.Parameter(torch.zeros(phone_dim))
 
     def forward(
@@ -225,8 +296,4 @@ class ContentEncoder(nn.Module):
             into = (index - (ends - length) + 0.5) / length
             place = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
             hidden = hidden + self.place(place.float())
-        x = self.entry(fold(hidden, self.patch))
-        for block in self.blocks:
-            x = block(x, mask, glob)
-        x = self.norm(x)
-        return x, self.mean(x)
+        return self.units(hidden, mask, glob)

@@ -8,23 +8,34 @@ Every family is this class with another head and strategy (tts.builder), so what
 family and not its text, voice or network.
 """
 
+import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from tts.align.aligner import TokenBatch
+from tts.errors import ConfigError
 from tts.generators.backbone import Backbone, Cache
-from tts.generators.base import Canvas, Losses, Request, SamplingOptions, Strategy
+from tts.generators.base import Canvas, Losses, Request, SamplingOptions, Spoken, Strategy
 from tts.generators.conditioning import (
     Condition,
     ContentEncoder,
+    Text,
     VoiceConditioner,
     channel_emphasis,
     fold,
 )
 from tts.generators.conditioning import voice_anchor as voice_anchor
+from tts.generators.pacing import PointerContent
+from tts.text.symbols import PAUSES, SYMBOLS
 from tts.voice.probe import SpeakerProbe
 
+#: ids of phones: letters, without marks and names in brackets
+PHONES = [
+    at for at, s in enumerate(SYMBOLS) if len(s) == 1 and unicodedata.category(s) in ("Ll", "Lo")
+]
 #: shares of training rows without text and voice, and without voice
 DROP_ALL, DROP_VOICE = 0.1, 0.1
 
@@ -36,9 +47,13 @@ class Conditioner(nn.Module):
         channels: C of the features; patch: frames per unit.
         dim: of the backbone; voice_dim: of the encoded prompt; glob: of the voice vector.
         phone_dim, phone_blocks, content_blocks: sizes of the text encoder.
-        text: "expanded" by durations, or "padded" with filler to the length of the canvas
-            (E2, F5-TTS), where attention has to align.
+        text: "expanded" by durations, "padded" with filler to the length of the canvas (E2,
+            F5-TTS), where attention has to align, or "pointer", which finds the durations on the
+            way (tts.generators.pacing; autoregression only).
+        longest: frames after which a pointer leaves a phone where durations are not even estimated.
     """
+
+    content: ContentEncoder | PointerContent
 
     def __init__(
         self,
@@ -52,12 +67,16 @@ class Conditioner(nn.Module):
         content_blocks: int = 4,
         text: str = "expanded",
         dropout: float = 0.0,
+        longest: int = 50,
     ):
         super().__init__()
-        self.channels, self.patch, self.text = channels, patch, text
+        if text not in ("expanded", "padded", "pointer"):
+            raise ConfigError(f"text is expanded, padded or pointer, not {text!r}")
+        self.channels, self.patch, self.text, self.longest = channels, patch, text, longest
         self.size = channels * patch
         self.voice = VoiceConditioner(channels, voice_dim, glob, patch)
-        self.content = ContentEncoder(
+        make = PointerContent if text == "pointer" else ContentEncoder
+        self.content = make(
             channels, dim, glob, patch, phone_dim, phone_blocks, content_blocks, dropout
         )
         self.null_content = nn.Parameter(torch.zeros(dim))
@@ -68,37 +87,84 @@ class Conditioner(nn.Module):
         index = torch.arange(int(count.max()), device=count.device)
         return (index < count.unsqueeze(1)).unsqueeze(-1).float()
 
-    def _content(self, request: Request, glob: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _content(
+        self, request: Request, text: Text | None, glob: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        frames = mask.shape[1] * self.patch
+        if isinstance(self.content, PointerContent):
+            assert text is not None
+            owner, spent = self.content.taught(text, frames)
+            return self.content.units(self.content.said(text.phones, owner, spent), mask, glob)
         durations = request.durations if self.text == "expanded" else None
-        return self.content(request.tokens, durations, glob, mask.shape[1] * self.patch, mask)
+        return self.content(request.tokens, durations, glob, frames, mask)
+
+    def _read(self, request: Request, glob: Tensor, silent: Tensor | None) -> Text | None:
+        if isinstance(self.content, PointerContent):
+            return self.content.read(request.tokens, request.durations, glob, silent)
+        return None
+
+    def seen(self, content: Tensor, mean: Tensor, silent: Tensor | None) -> tuple[Tensor, Tensor]:
+        """frames and mean of a Condition; `silent` [B] bool are rows to hear no text."""
+        # What regression finds is given as it is; only the regression loss moves it.
+        frames = content + self.mean_in(mean.detach())
+        if silent is not None:
+            frames = torch.where(silent[:, None, None], self.null_content, frames)
+            mean = mean * (~silent).float()[:, None, None]
+        return frames, mean
 
     def forward(
         self, request: Request, backbone: Backbone, drop: tuple[Tensor, Tensor] | None = None
     ) -> Condition:
-        """The condition; `drop` are rows [B] bool to lose text and voice, and the voice alone."""
-        mask = self._mask(request)
+        """The condition; `drop` are rows [B] bool to lose text and voice, and the voice alone, in
+        training. Without it a pointer is left to find the frames."""
         voiced = self.voice(request.prompt, drop[0] | drop[1] if drop else None)
-        content, mean = self._content(request, voiced.glob, mask)
-        # What regression finds is given as it is; only the regression loss moves it.
-        frames = content + self.mean_in(mean.detach())
-        if drop is not None:
-            frames = torch.where(drop[0][:, None, None], self.null_content, frames)
-            mean = mean * (~drop[0]).float()[:, None, None]
-        memory = backbone.project(voiced.memory)
-        return Condition(frames, mean, voiced.glob, memory, voiced.mask, mask)
-
-    def unconditional(self, request: Request, given: Condition, guide: str) -> Condition:
-        """What guidance pushes away from: neither text nor voice ("all"), or no voice."""
-        glob = self.voice.null_glob.expand_as(given.glob)
-        if guide == "voice":
-            content, mean = self._content(request, glob, given.mask)
-            frames = content + self.mean_in(mean)
+        silent = drop[0] if drop else None
+        text = self._read(request, voiced.glob, silent)
+        if text is not None and drop is None:
+            sizes = (1, len(self.null_content), self.size)
+            mask, frames, mean = (voiced.glob.new_zeros(len(voiced.glob), 0, n) for n in sizes)
         else:
-            frames = self.null_content.expand_as(given.frames)
-            mean = torch.zeros_like(given.mean)
-        only_null = torch.zeros_like(given.memory_mask)
-        only_null[:, 0] = True
-        return Condition(frames, mean, glob, given.memory, only_null, given.mask)
+            mask = self._mask(request)
+            frames, mean = self.seen(*self._content(request, text, voiced.glob, mask), silent)
+        memory = backbone.project(voiced.memory)
+        return Condition(frames, mean, voiced.glob, memory, voiced.mask, mask, text)
+
+    def unconditional(
+        self, request: Request, given: Condition, guide: str, rngs: Sequence[torch.Generator]
+    ) -> Condition:
+        """What guidance pushes away from.
+
+        Args:
+            guide: "all", neither text nor voice; "voice", the text in no voice; "phones", other
+                phones in the same voice.
+            rngs: one per row, for other phones.
+        """
+        glob, memory_mask = given.glob, given.memory_mask
+        if guide == "phones":
+            request = replace(request, tokens=random_phones(request.tokens, rngs))
+        else:
+            glob = self.voice.null_glob.expand_as(glob)
+            memory_mask = torch.zeros_like(memory_mask)
+            memory_mask[:, 0] = True
+        silent = torch.full_like(request.tokens.lengths, guide == "all", dtype=torch.bool)
+        text = self._read(request, glob, silent)
+        if guide == "all":
+            frames, mean = self.null_content.expand_as(given.frames), torch.zeros_like(given.mean)
+        elif text is not None:
+            frames, mean = given.frames, given.mean
+        else:
+            frames, mean = self.seen(*self._content(request, None, glob, given.mask), None)
+        return Condition(frames, mean, glob, given.memory, memory_mask, given.mask, text)
+
+
+def random_phones(tokens: TokenBatch, rngs: Sequence[torch.Generator]) -> TokenBatch:
+    """Random phones, pauses where they were (SSR-Speech: guidance without training for it)."""
+    ids = tokens.ids.clone()
+    pauses = torch.isin(ids, torch.tensor(sorted(PAUSES), device=ids.device))
+    for row, (rng, length) in enumerate(zip(rngs, tokens.lengths.tolist(), strict=True)):
+        drawn = torch.randint(len(PHONES), (length,), generator=rng)
+        ids[row, :length] = torch.tensor(PHONES)[drawn].to(ids.device)
+    return replace(tokens, ids=torch.where(pauses, tokens.ids, ids))
 
 
 class Generator(nn.Module):
@@ -117,6 +183,11 @@ class Generator(nn.Module):
         super().__init__()
         self.conditioner, self.backbone, self.head = conditioner, backbone, head
         self.strategy = strategy
+        if conditioner.text == "pointer" and not getattr(strategy, "paced", False):
+            raise ConfigError("text: pointer is for strategies that go from left to right")
+        check = getattr(strategy, "check", None)
+        if check is not None:
+            check(self)
         emphasis = channel_emphasis(conditioner.channels, conditioner.patch)
         self.register_buffer("emphasis", emphasis, persistent=False)
 
@@ -184,18 +255,24 @@ class Generator(nn.Module):
         rngs: Sequence[torch.Generator],
         options: SamplingOptions | None = None,
         canvas: Canvas | None = None,
+        spoken: Spoken | None = None,
     ) -> Iterator[Tensor]:
         """Yield units [B, u, *] as they are committed, U = ceil(frames / patch) in all.
 
         Args:
             rngs: one per row, so a row's result does not depend on its batch.
             canvas: units that are given (continuation, infilling, editing).
+            spoken: filled with the durations as they are known.
         """
         options = options or SamplingOptions()
         condition = self.conditioner(request, self.backbone)
-        if options.guidance != 1.0:
-            bare = self.conditioner.unconditional(request, condition, options.guide)
+        if options.guided:
+            bare = self.conditioner.unconditional(request, condition, options.guide, rngs)
             condition = condition.cat(bare)
+        spoken = spoken or Spoken()
+        spoken.durations = request.durations
+        if condition.text is not None:
+            condition.text.spoken = spoken
         yield from self.strategy.run(self, condition, rngs, options, canvas)
 
     def generate(
@@ -204,6 +281,7 @@ class Generator(nn.Module):
         rngs: Sequence[torch.Generator],
         options: SamplingOptions | None = None,
         canvas: Canvas | None = None,
+        spoken: Spoken | None = None,
     ) -> Tensor:
         """`stream` in one piece: units [B, U, *]."""
-        return torch.cat(list(self.stream(request, rngs, options, canvas)), 1)
+        return torch.cat(list(self.stream(request, rngs, options, canvas, spoken)), 1)

@@ -27,6 +27,8 @@ class CategoricalHead(nn.Module):
         levels: digits of an FSQ code, their product is V; () for codes without structure.
     """
 
+    #: the books of a step are drawn one after another (tts.generators.patterns)
+    sequential = False
     digits: Tensor
 
     def __init__(
@@ -56,35 +58,43 @@ class CategoricalHead(nn.Module):
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
 
-    def vectors(self) -> Tensor:
-        """[K, V + 1, width]."""
-        if self.shared is None:
-            return self.table
-        return self.table + self.digits @ self.shared
+    def enter(self, codes: Tensor, book: int) -> Tensor:
+        """Codes [...] of a book to entries [..., width]."""
+        entry = F.embedding(codes, self.table[book])
+        return entry if self.shared is None else entry + self.digits[codes] @ self.shared[book]
 
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, S, K] int64, V where not known, to [B, S, dim]."""
-        vectors = self.vectors()
-        parts = [F.embedding(codes[..., k], vectors[k]) for k in range(self.books)]
-        return self.entry(torch.cat(parts, -1))
+        return self.entry(torch.cat([self.enter(codes[..., k], k) for k in range(self.books)], -1))
+
+    def _logits(self, query: Tensor, book: int) -> Tensor:
+        """[..., width] to [..., V]."""
+        logits = query @ self.table[book, :-1].T + self.bias[book]
+        if self.shared is None:
+            return logits
+        # The digits are met one by one: a step need not put the whole table together.
+        return logits + query @ self.shared[book].T @ self.digits[:-1].T
 
     def forward(self, hidden: Tensor, book: int | None = None) -> Tensor:
         """Hidden [..., dim] to logits [..., K, V], or of one book [..., V]."""
-        query = self.out(hidden).unflatten(-1, (self.books, self.width))
-        vectors = self.vectors()[:, :-1]
         if book is not None:
-            return query[..., book, :] @ vectors[book].T + self.bias[book]
-        return torch.einsum("...kw,kvw->...kv", query, vectors) + self.bias
+            part = slice(book * self.width, (book + 1) * self.width)
+            return self._logits(F.linear(hidden, self.out.weight[part], self.out.bias[part]), book)
+        query = self.out(hidden).unflatten(-1, (self.books, self.width))
+        logits = torch.einsum("...kw,kvw->...kv", query, self.table[:, :-1]) + self.bias
+        if self.shared is None:
+            return logits
+        digits = torch.einsum("...kw,klw->...kl", query, self.shared)
+        return logits + digits @ self.digits[:-1].T
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
         """Mean cross entropy of codes [B, S, K] where `known` [B, S, K] bool."""
         query = self.out(hidden).unflatten(-1, (self.books, self.width))
-        vectors = self.vectors()[:, :-1]
         total = hidden.new_zeros(())
         for book in range(self.books):
             # Only what counts is computed: logits of all positions would be the largest tensor.
             rows = known[..., book]
-            logits = query[rows][:, book] @ vectors[book].T + self.bias[book]
+            logits = self._logits(query[rows][:, book], book)
             total = total + F.cross_entropy(logits, codes[rows][:, book], reduction="sum")
         return total / cast(Tensor, known.sum().clamp_min(1))
 
@@ -100,10 +110,32 @@ class CategoricalHead(nn.Module):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        books: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
-        """The codes of a step, [B, 1, K], from hidden [B or 2 B, 1, dim]."""
-        logits = guide_rows(self(hidden), rows, options.guidance)
-        recent = units[:, max(0, step - options.repetition_window) : step].transpose(1, 2)
-        history = recent.masked_fill(recent == self.entries, -1).unsqueeze(1)
+        """The codes of a step.
+
+        Args:
+            hidden: [B or 2 B, 1, dim].
+            units: [B, U, K], V where not drawn yet; at: the unit that is begun or gone on with.
+            books: those of the step; None for all.
+
+        Returns:
+            [B, 1, K], or of `books` only.
+        """
+        if books is None:
+            logits, books = self(hidden), range(self.books)
+        else:
+            logits = torch.stack([self(hidden, book) for book in books], -2)
+        logits = guide_rows(logits, rows, options.guidance)
+        history = self.history(units, at, options, books)
         return sample(logits, options.categorical(), rngs, history)
+
+    def history(
+        self, units: Tensor, at: int, options: SamplingOptions, books: Sequence[int]
+    ) -> Tensor | None:
+        """Codes [B, 1, books, H] before unit `at`, -1 for none; None where they do not count."""
+        if options.repetition_ratio == 1:
+            return None
+        recent = units[:, max(0, at - options.repetition_window) : at, list(books)]
+        return recent.masked_fill(recent == self.entries, -1).transpose(1, 2).unsqueeze(1)

@@ -1,7 +1,8 @@
 """Autoregression: unit after unit, each drawn given all before it, with a static cache.
 
 Codes follow a pattern (tts.generators.patterns); continuous units are one step each. The text is
-given by durations, so nothing is skipped, repeated, or goes on for ever.
+paced by durations or by a pointer (tts.generators.pacing), so nothing is skipped, repeated, or goes
+on for ever.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
+from tts.errors import ConfigError
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.patterns import Layout, Pattern, make_pattern
+from tts.generators.pacing import Given, Pointed, at_steps
+from tts.generators.patterns import Pattern, make_pattern
 from tts.generators.strategies.flow import both
 
 if TYPE_CHECKING:
@@ -27,12 +31,17 @@ class Autoregressive:
 
     A head for it has `embed(steps) -> [B, S, dim]`; `empty(batch, steps)`, what stands before the
     first step; `step_losses(hidden, steps, known, before, condition)`, `known` [B, S, K] bool or of
-    continuous units [B, S, 1]; `draw(hidden, rows, rngs, options, before, units, condition, step)
-    -> [B, 1, *]` (see tts.generators.heads). With `guides_itself` it needs no unconditional rows.
+    continuous units [B, S, 1]; `draw(hidden, rows, rngs, options, before, units, condition, at)
+    -> [B, 1, *]` for the unit `at`, and of codes `books` (see tts.generators.heads). With
+    `guides_itself` it needs no unconditional rows.
+
+    Codes enter and leave by book: column k of a step [B, S, K] is codebook k, not known where the
+    step does not draw it.
 
     Args:
         pattern: of the codebooks: name and options of tts.generators.patterns.make_pattern; it
-            must be streamable. Continuous units have none.
+            must be streamable. None takes `depth` for a head that draws books one after another
+            and `parallel` for others. Continuous units have none.
         noise: largest standard deviation of noise on the units fed back in training, and half of
             that in sampling (continuous units; Music2Latent's CAM: errors then do not pile up).
     """
@@ -40,36 +49,68 @@ class Autoregressive:
     causal = True
     timed = False
     streamed = True
+    paced = True
 
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
-        self.pattern, self.noise = dict(pattern or {"name": "parallel"}), noise
+        self.pattern, self.noise = pattern and dict(pattern), noise
 
-    def _pattern(self, head: nn.Module) -> Pattern | None:
-        books = getattr(head, "books", 0)
-        return make_pattern(codebooks=books, **self.pattern) if books else None
+    def check(self, net: Generator) -> None:
+        """ConfigError where the parts of a generator do not fit."""
+        pattern = self.order(net)
+        if pattern is None:
+            return
+        if pattern.sequential != getattr(net.head, "sequential", False):
+            raise ConfigError(f"pattern {pattern.name} and this head do not go together")
+        if pattern.levels and self.streamed:
+            raise ConfigError(f"pattern {pattern.name} needs strategy coarse_first")
+        if net.conditioner.text == "pointer" and len(pattern.order) > 1:
+            raise ConfigError(f"pattern {pattern.name} does not go from left to right: no pointer")
+
+    def order(self, net: Generator) -> Pattern | None:
+        """The pattern; None for continuous units."""
+        books = getattr(net.head, "books", 0)
+        if not books:
+            return None
+        sequential = getattr(net.head, "sequential", False)
+        spec = self.pattern or {"name": "depth" if sequential else "parallel"}
+        return make_pattern(codebooks=books, **spec)
 
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
-        """Those of the head, given the true units before."""
+        """Those of the head, given the true units before, and of the pointer."""
+        hidden, steps, known, fed, pattern = self.teach(net, units, condition)
+        found: Losses = net.head.step_losses(hidden, steps, known, fed, condition)  # type: ignore[operator]
+        if condition.text is not None:
+            stride = pattern.stride if pattern else 1
+            before_next = hidden[:, stride - 1 :: stride][:, : units.shape[1]]
+            pace = net.conditioner.content.loss(condition.text, before_next)  # type: ignore[operator]
+            found.parts["pace"] = pace
+        return found
+
+    def teach(
+        self, net: Generator, units: Tensor, condition: Condition
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Pattern | None]:
+        """hidden [B, S, dim] given the true units before; steps [B, S, *] and which of them are
+        known; what was fed; the pattern."""
         head: Any = net.head
-        lengths = condition.lengths
         inside = condition.mask > 0
-        pattern = self._pattern(head)
+        pattern = self._streamed(net)
         if pattern is None:
-            steps, known, place = units, inside, None
+            steps, known = units, inside
         else:
-            layout = pattern.layout(units.shape[1]).to(units.device)
-            steps = pattern.to_steps(units.masked_fill(~inside, head.entries), head.entries)
+            steps = by_book(units.masked_fill(~inside, head.entries), pattern, head.entries)
             known = steps != head.entries
-            place = leads(layout)
-        before = torch.cat([head.empty(len(units), 1), steps[:, :-1]], 1)
-        fed = before
+        fed = torch.cat([head.empty(len(units), 1), steps[:, :-1]], 1)
         if pattern is None and self.noise:
             level = self.noise * torch.rand(len(units), 1, 1, device=units.device)
-            fed = before + level * torch.randn_like(before)
-        context = at_steps(condition, place, lengths)
+            fed = fed + level * torch.randn_like(fed)
         mask = known.any(-1, keepdim=True).float()
-        hidden = net.hidden(head.embed(fed) + context, replace(condition, mask=mask))
-        return head.step_losses(hidden, steps, known, fed, condition)
+        x = head.embed(fed) + at_steps(condition, pattern)
+        return net.hidden(x, replace(condition, mask=mask)), steps, known, fed, pattern
+
+    def _streamed(self, net: Generator) -> Pattern | None:
+        """The part of the pattern that is drawn step by step."""
+        pattern = self.order(net)
+        return pattern and replace(pattern, levels=0)
 
     def run(
         self,
@@ -84,68 +125,80 @@ class Autoregressive:
         rows = len(rngs)
         if getattr(head, "guides_itself", False):
             condition = condition.rows(rows)
-        lengths = condition.lengths
-        count = condition.mask.shape[1]
-        pattern = self._pattern(head)
-        total = pattern.steps(count) if pattern else count
-        place = leads(pattern.layout(count)) if pattern else None
-        context = at_steps(condition, place, lengths)
-        cache = net.backbone.start(condition.memory, condition.memory_mask, total)
+        pattern = self._streamed(net)
+        pace: Given | Pointed
+        if condition.text is None:
+            pace = Given(condition, pattern)
+        else:
+            pace = Pointed(net, condition, pattern, rngs, options)
         before = head.empty(rows, 1)
-        units = before.new_zeros(rows, count, *before.shape[2:])
+        units = before.new_zeros(rows, pace.count, *before.shape[2:])
         if pattern is not None:
             units = units.fill_(head.entries)
-        done = 0
-        for step in range(total):
+        if canvas is not None:
+            short = pace.count - canvas.units.shape[1]
+            canvas = Canvas(
+                F.pad(canvas.units, (0, 0, 0, short)), F.pad(canvas.committed, (0, short))
+            )
+        total = pattern.steps(pace.count) if pattern else pace.count
+        cache = net.backbone.start(condition.memory, condition.memory_mask, total)
+        done = step = 0
+        hidden: Tensor | None = None
+        while True:
+            text = pace.text(step, hidden)
+            if step >= (pattern.steps(pace.count) if pattern else pace.count):
+                return
             fed = before
             if pattern is None and self.noise:
                 fed = before + self.noise / 2 * options.temperature * row_normal(before, rngs)
-            x = both(head.embed(fed), condition) + context[:, step : step + 1]
-            hidden = net.hidden(x, condition, cache=cache)
-            drawn = head.draw(hidden, rows, rngs, options, fed, units, condition, step)
+            hidden = net.hidden(both(head.embed(fed), condition) + text, condition, cache=cache)
             if pattern is None:
-                units[:, step : step + 1] = drawn
+                before = head.draw(hidden, rows, rngs, options, fed, units, condition, step)
                 if canvas is not None:
-                    given = canvas.committed[:, step, None]
-                    units[:, step] = torch.where(given, canvas.units[:, step], units[:, step])
-                before = units[:, step : step + 1]
+                    given = canvas.committed[:, step, None, None]
+                    before = torch.where(given, canvas.units[:, step, None], before)
+                units[:, step : step + 1] = before
                 frontier = step + 1
             else:
-                before = torch.full_like(drawn, head.entries)
-                for t, book in pattern.emits(step, count):
-                    slot = pattern.slots[book]
-                    code = drawn[:, 0, slot]
+                at = step // pattern.stride
+                some = [
+                    book for book, offset in enumerate(pattern.offsets)
+                    if (step - offset) % pattern.stride == 0
+                ]  # fmt: skip
+                books = None if len(some) == head.books else some
+                drawn = head.draw(
+                    hidden, rows, rngs, options, fed, units, condition, at, books
+                )  # fmt: skip
+                before = torch.full_like(units[:, :1], head.entries)
+                pairs = pattern.emits(step, pace.count)
+                if pairs:
+                    times, columns = (list(x) for x in zip(*pairs, strict=True))
+                    code = drawn[:, 0, [some.index(book) for book in columns]]
                     if canvas is not None:
-                        given = canvas.committed[:, t]
-                        code = torch.where(given, canvas.units[:, t, book], code)
-                    code = code.masked_fill(t >= lengths[:rows], head.entries)
-                    units[:, t, book] = code
-                    before[:, 0, slot] = code
-                frontier = pattern.frontier(step, count)
+                        given = canvas.committed[:, times]
+                        code = torch.where(given, canvas.units[:, times, columns], code)
+                    ended = torch.tensor(times, device=code.device) >= pace.lengths[:rows, None]
+                    code = code.masked_fill(ended, head.entries)
+                    units[:, times, columns] = code
+                    before[:, 0, columns] = code
+                frontier = pattern.frontier(step, pace.count)
             if frontier > done:
                 ready = units[:, done:frontier]
                 if pattern is not None:
                     ready = ready.masked_fill(ready == head.entries, 0)
                 yield ready.clone()
                 done = frontier
+            step += 1
 
 
-def leads(layout: Layout) -> Tensor:
-    """[S] the frame whose text a step is given: that of its lowest codebook, of steps that only
-    finish earlier frames the last one."""
-    book = layout.book.masked_fill(layout.book < 0, layout.book.max() + 1)
-    lowest = book.argmin(1)
-    time = layout.time.gather(1, lowest[:, None])[:, 0]
-    begins = book.gather(1, lowest[:, None])[:, 0] == 0
-    return torch.where(begins, time, layout.time.max())
-
-
-def at_steps(condition: Condition, place: Tensor | None, lengths: Tensor) -> Tensor:
-    """What a step sees of the text, [B, S, dim]."""
-    if place is None:
-        return condition.frames
-    index = torch.minimum(place.to(lengths.device).expand(len(lengths), -1), lengths[:, None] - 1)
-    return condition.frames.gather(1, index[..., None].expand(-1, -1, condition.frames.shape[-1]))
+def by_book(codes: Tensor, pattern: Pattern, empty: int) -> Tensor:
+    """Codes [B, T, K] to steps [B, S, K], `empty` where a step does not draw a book."""
+    batch, frames, books = codes.shape
+    steps = codes.new_full((batch, pattern.steps(frames), books), empty)
+    place = pattern.layout(frames).step.to(codes.device)
+    column = torch.arange(place.shape[1], device=codes.device)
+    steps[:, place, column] = codes[..., : place.shape[1]]
+    return steps
 
 
 def row_normal(like: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:

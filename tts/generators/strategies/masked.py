@@ -6,16 +6,18 @@ MaskGIT (Chang et al. 2022) over the codes of speech: SoundStorm, MaskGCT (Wang 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
+from tts.errors import ConfigError
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.guidance import guide_rows
+from tts.generators.guidance import Guidance, guide_rows
 from tts.generators.sampling import draw, process
-from tts.generators.schedules import choose, masked_fraction, remaining
+from tts.generators.schedules import choose, choose_spans, masked_fraction, remaining, spans
 from tts.generators.strategies.flow import both, random_spans
 
 if TYPE_CHECKING:
@@ -25,12 +27,19 @@ if TYPE_CHECKING:
 class Masked:
     """Strategy: iterative unmasking.
 
+    MAGNeT (Ziv et al. 2024) is `order: levels, span: 3, window: 5`, its guidance
+    `SamplingOptions(guidance=10, guidance_final=1)`.
+
     Args:
         order: "joint" unmasks codes of all books together, for books that are independent (grouped
             FSQ); "levels" one book after the other, for residual ones (MaskGCT).
         schedule: of the masked fraction, in training and sampling (tts.generators.schedules).
         rescale: of guided logits to the spread of the conditional ones (MaskGCT: 0.75).
         inpaint: share of training rows of which a stretch is given in all books.
+        span: units that are masked and committed together; more than 1 needs levels.
+        window: units on either side that books above the first attend to; 0 is all. A batch is
+            then trained on one level.
+        first: level to begin with; codes of the books below are given.
     """
 
     causal = False
@@ -43,16 +52,26 @@ class Masked:
         schedule: str = "cosine",
         rescale: float = 0.0,
         inpaint: float = 0.0,
+        span: int = 1,
+        window: int = 0,
+        first: int = 0,
     ):
         masked_fraction(0, 2, schedule)  # refuses an unknown name
-        self.order, self.schedule = order, schedule
-        self.rescale, self.inpaint = rescale, inpaint
+        if order not in ("joint", "levels"):
+            raise ConfigError(f"order is joint or levels, not {order!r}")
+        if min(span - 1, window, first) < 0 or order == "joint" and (span > 1 or window or first):
+            raise ConfigError("span, window and first go with order: levels, and are not negative")
+        self.order, self.schedule, self.rescale = order, schedule, rescale
+        self.inpaint, self.span, self.window, self.first = inpaint, span, window, first
+
+    def check(self, net: Generator) -> None:
+        """ConfigError for a head that draws books one after another."""
+        if getattr(net.head, "sequential", False):
+            raise ConfigError("masked generation draws codes independently: a categorical head")
 
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of what is masked."""
-        head = net.head
         batch, length, books = units.shape
-        valid = (condition.mask > 0).expand(-1, -1, books)
         share = torch.tensor(
             [
                 masked_fraction(int(x), 1000, self.schedule)
@@ -60,23 +79,78 @@ class Masked:
             ],
             device=units.device,
         )
-        hidden = torch.rand(units.shape, device=units.device) < share[:, None, None].clamp_min(0.02)
+        # Spans lie as they do in sampling.
+        dice = torch.rand(batch, -(-length // self.span), books, device=units.device)
+        hidden = dice < share[:, None, None].clamp_min(0.02)
+        hidden = hidden.repeat_interleave(self.span, 1)[:, :length]
+        window = 0
+        here = torch.ones_like(hidden)
         if self.order == "levels":
             # Lower levels are drawn more often: they carry more (MaskGCT).
-            weights = 1 - 2 * torch.arange(books) / (books * (books + 1))
-            level = torch.multinomial(weights, batch, replacement=True).to(units.device)
+            count = books - self.first
+            weights = 1 - 2 * torch.arange(count) / (count * (count + 1))
+            draws = 1 if self.window else batch
+            level = self.first + torch.multinomial(weights, draws, replacement=True)
+            window = self.window if level[0] else 0
+            level = level.expand(batch).to(units.device)
             book = torch.arange(books, device=units.device)
-            here = (book == level[:, None])[:, None]
+            here = (book == level[:, None])[:, None].expand_as(hidden)
             hidden = (hidden & here) | (book > level[:, None])[:, None]
         given = random_spans(condition.mask, self.inpaint)
         if given is not None:
             hidden = hidden & ~given.unsqueeze(-1)
+        return self.taught(net, units, condition, hidden, here, window)
+
+    def taught(
+        self, net: Generator, units: Tensor, condition: Condition, hidden: Tensor, counted: Tensor,
+        window: int = 0,
+    ) -> Losses:  # fmt: skip
+        """Cross entropy of codes [B, U, K] where `counted` of those that are `hidden` [B, U, K]."""
+        head = net.head
+        valid = (condition.mask > 0).expand_as(units)
         hidden = hidden & valid
-        counted = hidden & here if self.order == "levels" else hidden
         known = units.masked_fill(hidden, head.entries)  # type: ignore[arg-type]
-        level_t = 1 - hidden.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
-        out = net.hidden(head.embed(known) + condition.frames, condition, level_t)  # type: ignore[operator]
-        return Losses({"codes": head.loss(out, units, counted)})  # type: ignore[operator]
+        t = 1 - hidden.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+        x = head.embed(known) + condition.frames  # type: ignore[operator]
+        out = net.hidden(x, condition, t, window)
+        return Losses({"codes": head.loss(out, units, hidden & counted)})  # type: ignore[operator]
+
+    def begin(
+        self, net: Generator, condition: Condition, rows: int, canvas: Canvas | None
+    ) -> Tensor:
+        """Codes [B, U, K] with what is given; V where not known and past the end."""
+        valid = condition.mask[:rows] > 0
+        unknown = int(net.head.entries)  # type: ignore[arg-type]
+        shape = (*valid.shape[:2], int(net.head.books))  # type: ignore[arg-type]
+        units = torch.full(shape, unknown, device=valid.device)
+        if canvas is not None:
+            given = canvas.committed
+            given = given if given.ndim == 3 else given.unsqueeze(-1)
+            units = torch.where(given & valid, canvas.units, units)
+        return units
+
+    def predict(
+        self, net: Generator, condition: Condition, units: Tensor, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, scale: float, window: int = 0,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Draw all codes given those known; what is known is drawn too.
+
+        Args:
+            units: [B, U, K], V where not known.
+            scale: of guidance.
+
+        Returns:
+            ids [B, U, K], and log-probabilities [B, U, K, V] at temperature 1.
+        """
+        head, rows = net.head, len(rngs)
+        valid = (condition.mask[:rows] > 0).expand_as(units)
+        masked = valid & (units == int(head.entries))  # type: ignore[arg-type]
+        t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+        x = both(head.embed(units), condition) + condition.frames  # type: ignore[operator]
+        out = net.hidden(x, condition, both(t, condition), window)
+        logits = guide_rows(head(out), rows, scale, self.rescale)
+        ids = _draw_rows(process(logits, options.categorical()), rngs, condition.lengths[:rows])
+        return ids, process(logits, options.categorical(1.0))
 
     def run(
         self,
@@ -87,56 +161,55 @@ class Masked:
         canvas: Canvas | None = None,
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations, shared out over the levels where there are such."""
-        head = net.head
-        books, unknown = int(head.books), int(head.entries)  # type: ignore[arg-type]
-        rows = len(rngs)
+        rows, books = len(rngs), int(net.head.books)  # type: ignore[arg-type]
+        unknown = int(net.head.entries)  # type: ignore[arg-type]
         valid = (condition.mask[:rows] > 0).expand(-1, -1, books)
-        units = torch.full(valid.shape, unknown, device=valid.device)
-        if canvas is not None:
-            units = torch.where(canvas.committed.unsqueeze(-1), canvas.units, units)
+        units = self.begin(net, condition, rows, canvas)
         plan: list[list[int]] = [list(range(books))]
         counts = [options.steps]
         if self.order == "levels":
-            plan = [[book] for book in range(books)]
-            counts = _share_steps(options.steps, books)
-        total = valid.sum((1, 2))
+            plan = [[book] for book in range(self.first, books)]
+            counts = self.shares(options.steps, len(plan))
+        guidance = Guidance(options.guidance, options.guidance_final)
         for level, steps in zip(plan, counts, strict=True):
-            wanted = torch.zeros_like(valid)
-            wanted[..., level] = valid[..., level]
-            wanted &= units == unknown
-            size = wanted.sum((1, 2))
+            wanted = valid[..., level] & (units[..., level] == unknown)
+            size = self._count(wanted)
+            window = self.window if level[0] else 0
             for step in range(steps):
-                masked = valid & (units == unknown)
-                t = 1 - masked.sum((1, 2)) / total.clamp_min(1)
-                seen = units.masked_fill(~valid, unknown)
-                x = both(head.embed(seen), condition) + condition.frames  # type: ignore[operator]
-                out = net.hidden(x, condition, both(t, condition))
-                logits = guide_rows(head(out), rows, options.guidance, self.rescale)
                 # Annealed, as the last codes are drawn into a finished neighbourhood (MaskGCT).
                 heat = options.temperature * masked_fraction(step - 1, steps, "linear")
-                distribution = process(logits, options.categorical(heat))
-                ids = _draw_rows(distribution, rngs, condition.lengths[:rows])
-                sure = process(logits, options.categorical(1.0)).gather(-1, ids.unsqueeze(-1))
-                open_ = wanted & (units == unknown)
-                keep = remaining(size, step, steps, self.schedule)
-                count = open_.sum((1, 2)) - keep
-                chosen = choose(
-                    sure[..., 0].flatten(1), count, open_.flatten(1), rngs,
-                    options.choice * heat,
-                ).view_as(open_)  # fmt: skip
-                units = torch.where(chosen, ids, units)
+                ids, likely = self.predict(
+                    net, condition, units, rngs, replace(options, temperature=heat),
+                    guidance.at(masked=masked_fraction(step - 1, steps, self.schedule)), window,
+                )  # fmt: skip
+                ids = ids[..., level]
+                sure = likely[..., level, :].gather(-1, ids.unsqueeze(-1))[..., 0]
+                open_ = wanted & (units[..., level] == unknown)
+                count = self._count(open_) - remaining(size, step, steps, self.schedule)
+                noise = options.choice * heat
+                if self.span > 1:
+                    chosen = choose_spans(
+                        sure[..., 0], count, open_[..., 0], self.span, rngs, noise
+                    ).unsqueeze(-1)
+                else:
+                    chosen = choose(sure.flatten(1), count, open_.flatten(1), rngs, noise)
+                    chosen = chosen.view_as(open_)
+                units[..., level] = torch.where(chosen, ids, units[..., level])
         yield units.masked_fill(~valid, 0)
 
+    def shares(self, steps: int, levels: int) -> list[int]:
+        """Half of what is left for each level, at least one (MaskGCT: 40, 16, 1 ...)."""
+        counts = [1] * levels
+        spare = max(0, steps - levels)
+        for level in range(levels):
+            part = spare if level == levels - 1 else -(-spare // 2)
+            counts[level] += part
+            spare -= part
+        return counts
 
-def _share_steps(steps: int, books: int) -> list[int]:
-    """Half of the steps for the first book, at least one for each (MaskGCT: 40, 16, 1 ...)."""
-    counts = [1] * books
-    spare = max(0, steps - books)
-    for book in range(books):
-        part = spare if book == books - 1 else -(-spare // 2)
-        counts[book] += part
-        spare -= part
-    return counts
+    def _count(self, mask: Tensor) -> Tensor:
+        """[B] what is committed one by one: codes, or spans of one book."""
+        return (mask if self.span == 1 else spans(mask[..., 0], self.span)).flatten(1).sum(1)
 
 
 def _draw_rows(distribution: Tensor, rngs: Sequence[torch.Generator], lengths: Tensor) -> Tensor:

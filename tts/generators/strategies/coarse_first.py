@@ -1,0 +1,101 @@
+"""Coarse first: some codebooks from left to right, the others level by level by a second network,
+which sees all (VALL-E, Wang et al. 2023; with a pointer VALL-E R, Han et al. 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tts.errors import ConfigError
+from tts.generators.backbone import TwoPass
+from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.generators.strategies.autoregressive import Autoregressive
+from tts.generators.strategies.masked import Masked
+
+if TYPE_CHECKING:
+    from tts.generators.generator import Generator
+
+
+class CoarseFirst(Autoregressive):
+    """Strategy: Autoregressive for the first books, then Masked with `order: levels` for the rest.
+
+    Text, voice and embeddings are shared; each pass has its network (TwoPass). The second takes one
+    evaluation a level and the likeliest codes, as VALL-E does.
+
+    Args:
+        streams: books that are drawn from left to right.
+    """
+
+    streamed = False
+    network = TwoPass
+
+    def __init__(self, streams: int = 1):
+        super().__init__({"name": "coarse_first", "streams": streams})
+        self.streams = streams
+        self.fine = Masked(order="levels", first=streams)
+
+    def check(self, net: Generator) -> None:
+        """ConfigError where the parts of a generator do not fit."""
+        super().check(net)
+        pattern = self.order(net)
+        if pattern is None or not pattern.levels:
+            raise ConfigError("coarse_first needs a head of more codebooks than streams")
+
+    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+        """Those of both passes, each given the true codes."""
+        found = super().losses(net, units, condition)
+        second: Any = _Second(net)
+        fine = self.fine.losses(second, units, second.condition(condition))
+        return Losses({**found.parts, "fine": fine.parts["codes"]})
+
+    def run(
+        self,
+        net: Generator,
+        condition: Condition,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        canvas: Canvas | None = None,
+    ) -> Iterator[Tensor]:
+        """The first books one step at a time, then one evaluation per level."""
+        coarse = torch.cat(list(super().run(net, condition, rngs, options, canvas)), 1)
+        committed = torch.zeros_like(coarse, dtype=torch.bool)
+        committed[..., : self.streams] = True
+        if canvas is not None:
+            length = min(coarse.shape[1], canvas.units.shape[1])
+            given = canvas.committed[:, :length]
+            committed[:, :length] |= given.unsqueeze(-1)
+            coarse[:, :length] = torch.where(
+                given.unsqueeze(-1), canvas.units[:, :length], coarse[:, :length]
+            )
+        levels = coarse.shape[2] - self.streams
+        second: Any = _Second(net)
+        yield from self.fine.run(
+            second, second.condition(condition), rngs,
+            replace(options, steps=levels, temperature=0.0), Canvas(coarse, committed),
+        )  # fmt: skip
+
+
+class _Second:
+    """What Masked needs of a generator, with the second network."""
+
+    def __init__(self, net: Generator):
+        backbone = net.backbone
+        assert isinstance(backbone, TwoPass)
+        self.head, self._first, self._backbone = net.head, len(backbone.blocks), backbone.fine
+
+    def condition(self, condition: Condition) -> Condition:
+        """With the voice as this network sees it."""
+        return replace(condition, memory=condition.memory[self._first :])
+
+    def hidden(
+        self, x: Tensor, condition: Condition, t: Tensor | None = None, window: int = 0
+    ) -> Tensor:
+        """See Generator.hidden."""
+        return self._backbone(
+            x, condition.glob, condition.memory, condition.memory_mask, condition.mask, t, window
+        )

@@ -1,0 +1,119 @@
+"""Span autoregression: every step draws all that is unknown and commits the leftmost share; then
+what was least certain is drawn again (PALLE, Yang et al. 2025).
+
+Between autoregression and masked generation: a fixed number of steps, each with a view of what may
+come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tts.errors import ConfigError
+from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.generators.guidance import Guidance
+from tts.generators.schedules import leftmost, refine
+from tts.generators.strategies.masked import Masked
+
+if TYPE_CHECKING:
+    from tts.generators.generator import Generator
+
+
+class SpanAR(Masked):
+    """Strategy: `options.steps` spans from left to right, then rounds of refinement.
+
+    The network is that of Masked with `order: joint`, and weights trained by it serve here too:
+    that training hides any codes, so also those of an end or of scattered units. Training with this
+    strategy hides just these.
+
+    Args:
+        rounds: of refinement (PALLE: 7); 0 hands on what is committed at once.
+        quantile: share of the units that a round draws again (PALLE: 0.05), none of them twice.
+        reach: share of the units, from the first unknown one on, that the loss counts.
+        scattered: share of training rows that hide scattered units instead of the end, for
+            refinement (PALLE trains a second network for it).
+        rescale: see Masked.
+    """
+
+    def __init__(
+        self,
+        rounds: int = 0,
+        quantile: float = 0.05,
+        reach: float = 0.1,
+        scattered: float = 0.3,
+        rescale: float = 0.0,
+    ):
+        super().__init__(rescale=rescale)
+        for name, value in (("quantile", quantile), ("reach", reach)):
+            if not 0 < value <= 1:
+                raise ConfigError(f"{name} must be above 0 and at most 1, not {value}")
+        self.rounds, self.quantile = rounds, quantile
+        self.reach, self.scattered = reach, scattered
+        self.streamed = not rounds
+
+    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+        """Cross entropy of the units after a random one, or of scattered ones."""
+        batch, length, _ = units.shape
+        total = condition.lengths.unsqueeze(1)
+        index = torch.arange(length, device=units.device)
+        begin = (torch.rand_like(total.float()) * total).floor()
+        hidden = index >= begin
+        counted = index < begin + (self.reach * total).clamp_min(1)
+        some = torch.rand(batch, 1, device=units.device) < self.scattered
+        hidden = torch.where(some, torch.rand(batch, length, device=units.device) < 0.1, hidden)
+        counted = counted | some
+        return self.taught(
+            net, units, condition, hidden.unsqueeze(-1).expand_as(units), counted.unsqueeze(-1)
+        )
+
+    def run(
+        self,
+        net: Generator,
+        condition: Condition,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        canvas: Canvas | None = None,
+    ) -> Iterator[Tensor]:
+        """`options.steps` evaluations and one per round."""
+        rows, unknown = len(rngs), int(net.head.entries)  # type: ignore[arg-type]
+        valid = condition.mask[:rows] > 0
+        units = self.begin(net, condition, rows, canvas)
+        free = valid & (units == unknown)
+        wanted = free.any(-1)
+        total, length = wanted.sum(1), units.shape[1]
+        certain = torch.zeros(wanted.shape, device=units.device)
+        guidance = Guidance(options.guidance, options.guidance_final)
+
+        def fill(units: Tensor, where: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+            ids, likely = self.predict(net, condition, units, rngs, options, scale)
+            # Negative min-entropy, as in PALLE.
+            sure = likely.amax(-1).mean(-1)
+            units = torch.where(where.unsqueeze(-1) & free, ids, units)
+            return units, torch.where(where, sure, certain)
+
+        done, closed = 0, torch.zeros_like(wanted)
+        for step in range(options.steps):
+            # The same share of every row, so that all end with the last step.
+            count = -(-total * (step + 1) // options.steps) - closed.sum(1)
+            chosen = leftmost(wanted & ~closed, count)
+            units, certain = fill(units, chosen, guidance.at(masked=1 - step / options.steps))
+            closed = closed | chosen
+            open_ = wanted & ~closed
+            first = torch.where(open_.any(1), open_.float().argmax(1), length)
+            frontier = int(first.min())
+            if self.streamed and frontier > done:
+                yield units[:, done:frontier].masked_fill(~valid[:, done:frontier], 0)
+                done = frontier
+        visited = ~wanted
+        for _ in range(self.rounds):
+            again = refine(certain, self.quantile, wanted, visited)
+            visited = visited | again
+            masked = units.masked_fill(again.unsqueeze(-1) & free, unknown)
+            units, certain = fill(masked, again, guidance.at(masked=0.0))
+        if not self.streamed:
+            yield units.masked_fill(~valid, 0)
