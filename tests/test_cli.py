@@ -51,7 +51,17 @@ def test_help_is_light_and_has_examples() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "Examples:" in done.stdout and "tts synthesize" in done.stdout
-    for command in ("synthesize", "voices", "models", "eval", "train", "data", "doctor"):
+    for command in (
+        "synthesize",
+        "batch",
+        "serve",
+        "voices",
+        "models",
+        "eval",
+        "train",
+        "data",
+        "doctor",
+    ):
         assert command in done.stdout
 
 
@@ -91,6 +101,31 @@ def test_json_line_and_seed(tiny_home: Path, tmp_path: Path, capfd: Captured) ->
         assert {"path", "seconds", "rtf", "first_audio", "sample_rate"} <= set(result)
         made.append((tmp_path / "out.wav").read_bytes())
     assert made[0] == made[1] != made[2]
+
+
+def half(sample_rate: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A watermark for the test below."""
+    return lambda chunk: chunk * 0.5
+
+
+def test_what_can_stand_beside_the_audio(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    srt, spans = tmp_path / "a.srt", tmp_path / "a.json"
+    beside = ["--timestamps", str(srt), "--timestamps", str(spans), "--provenance"]
+    assert speak(tmp_path, *beside, "--watermark", f"{__name__}:half") == 0
+    marked, _ = sf.read(tmp_path / "out.wav")
+    words = json.loads(spans.read_text())["words"]
+    assert [word["text"] for word in words][:2] == ["The", "birch"]
+    assert words[-1]["end"] <= len(marked) / 16000
+    assert srt.read_text().startswith("1\n00:00:00,") and "canoe slid" in srt.read_text()
+    record = json.loads((tmp_path / "out.wav.provenance.json").read_text())
+    assert len(record["voice_sha256"]) == 64 and record["options"]["seed"] == 0
+    assert TEXT not in json.dumps(record) and len(record["text_sha256"]) == 64
+    assert speak(tmp_path) == 0
+    np.testing.assert_allclose(marked, sf.read(tmp_path / "out.wav")[0] / 2, atol=1e-4)
+    capfd.readouterr()
+    for wrong in (["--timestamps", "a.vtt"], ["--watermark", "tests:none"]):
+        assert speak(tmp_path, *wrong) == 2
+        one_line(capfd, wrong[1])
 
 
 def test_text_from_stdin_and_speed(

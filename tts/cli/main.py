@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
-from tts.cli import data, doctor, evaluate, models, synthesize, train, voices
+from tts.cli import batch, data, doctor, evaluate, models, serve, synthesize, train, voices
 from tts.errors import TTSError
 
 EXAMPLES = """Examples:
@@ -25,6 +25,8 @@ EXAMPLES = """Examples:
   tts synthesize "In your own voice." --ref my.wav -o out.wav
 
   tts synthesize --text-file - -o - < book.txt | aplay
+
+  tts batch rows.csv --out speech --workers 4
 
   tts voices add anna --ref anna.wav
 
@@ -39,7 +41,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("synthesize")(synthesize.synthesize)
+app.command("batch")(batch.batch)
 app.add_typer(voices.app, name="voices")
+app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.add_typer(evaluate.app, name="eval")
 app.command("train")(train.train)

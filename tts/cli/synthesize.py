@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +15,9 @@ from tts.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tts.synthesizer import TTS, Options
+    from tts.provenance import Marker
+    from tts.speech import Options, Span
+    from tts.synthesizer import TTS
     from tts.voice.voice import Voice
 
 DEFAULT_VOICE = "default"
@@ -23,14 +25,16 @@ DEFAULT_VOICE = "default"
 
 @dataclass
 class Clock:
-    """What a request took, filled while it streams."""
+    """What a request took and when its words are said, filled while it streams."""
 
     first_audio: float = 0.0
     elapsed: float = 0.0
+    words: "list[Span]" = field(default_factory=list)
+    phones: "list[Span]" = field(default_factory=list)
 
 
 def _timed(
-    model: "TTS", text: str, voice: "Voice", options: "Options", clock: Clock
+    model: "TTS", text: str, voice: "Voice", options: "Options", clock: Clock, mark: "Marker"
 ) -> Iterator["NDArray"]:
     """Chunks of samples [n]; counts the seconds of computing, not those of a slow reader."""
     with closing(model.stream(text, voice, options)) as stream:
@@ -41,7 +45,21 @@ def _timed(
             if chunk is None:
                 return
             clock.first_audio = clock.first_audio or clock.elapsed
-            yield chunk.samples
+            clock.words += chunk.words
+            clock.phones += chunk.phones
+            yield mark(chunk.samples)
+
+
+def _timestamp_format(path: str) -> str:
+    """ "srt" or "json", by the extension; UsageError where it cannot be written."""
+    from tts.audio.captions import FORMATS
+    from tts.audio.files import check_parent
+
+    kind = path.rpartition(".")[2].lower()
+    if kind not in FORMATS:
+        raise UsageError(f"timestamps go to a .srt or .json file, not {path!r}")
+    check_parent(path)
+    return kind
 
 
 def synthesize(
@@ -86,6 +104,16 @@ def synthesize(
         str | None,
         typer.Option(help="What --ref says. No effect for models that need no transcript."),
     ] = None,
+    timestamps: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="When words are said: .srt or .json; may be repeated."),
+    ] = None,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Write OUTPUT.provenance.json: what made it.")
+    ] = False,
+    watermark: Annotated[
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     json_line: Annotated[
@@ -107,8 +135,11 @@ def synthesize(
         raise UsageError("text and recording cannot both come from standard input")
     if ref_text is not None and ref is None:
         raise UsageError("--ref-text is the text of --ref: give that too")
+    if provenance and output == "-":
+        raise UsageError("--provenance goes beside a file: give one with -o")
     # Everything that can fail early does, before seconds go into loading weights.
     check_writable(output, format=format)
+    kinds = [_timestamp_format(each) for each in timestamps or ()]
     words = read_text(text, text_file)
     reference = None if ref is None else load_reference(ref)
     if reference is not None and not quiet:
@@ -120,7 +151,7 @@ def synthesize(
 
         path = find_voice(voice or DEFAULT_VOICE)
 
-    from tts.synthesizer import Options
+    from tts.speech import Options
 
     options = Options(seed, speed, pitch, steps, guidance, temperature, language)
     options.check()
@@ -128,9 +159,19 @@ def synthesize(
     synthesizer, loading = load_model(model, device, language)
     check_writable(output, synthesizer.sample_rate, format=format)
     chosen = synthesizer.voice(reference if reference is not None else str(path))
+    from tts.audio.captions import captions, write_text
+    from tts.provenance import load_watermark, marker, provenance_json
+    from tts.provenance import provenance as provenance_of
+
+    mark = marker(load_watermark(watermark) if watermark else None, synthesizer.sample_rate)
     clock = Clock()
-    chunks = _timed(synthesizer, words, chosen, options, clock)
+    chunks = _timed(synthesizer, words, chosen, options, clock, mark)
     samples = write_audio(output, chunks, synthesizer.sample_rate, format)
+    for each, kind in zip(timestamps or (), kinds, strict=True):
+        write_text(each, captions(kind, clock.words, clock.phones))
+    if provenance:
+        record = provenance_of(synthesizer, chosen, words, options)
+        write_text(f"{output}.provenance.json", provenance_json(record))
 
     seconds = samples / synthesizer.sample_rate
     rtf = clock.elapsed / seconds

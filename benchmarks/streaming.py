@@ -1,0 +1,56 @@
+"""Seconds to the first audio, and from a cancel to the end of the work, on this machine.
+
+python benchmarks/streaming.py --model default --threads 1
+"""
+
+import argparse
+import json
+import statistics
+import threading
+import time
+
+import torch
+
+from tts import TTS
+
+SENTENCE = "The birch canoe slid on the smooth wooden planks today."  # 10 words
+LONG = "It was a long way home, and nobody had brought a lamp, so they sang to keep together. "
+
+
+def main() -> None:
+    """Prints a line of JSON with medians and worst cases over the runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=10)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    tts = TTS.load(arguments.model, "cpu")
+    voice = tts.voice("default")
+    tts.synthesize(SENTENCE, voice)
+    first, stopped = [], []
+    for run in range(arguments.runs):
+        begin = time.perf_counter()
+        with tts.stream(SENTENCE, voice, seed=run) as stream:
+            next(stream)
+            first.append(time.perf_counter() - begin)
+        # Cancelled from another thread, in the middle of a network.
+        stream = tts.stream(LONG * 3, voice, seed=run)
+        worker = threading.Thread(target=lambda chunks=stream: list(chunks))
+        worker.start()
+        time.sleep(0.02 * (run + 1))
+        begin = time.perf_counter()
+        stream.close()
+        worker.join()
+        stopped.append(time.perf_counter() - begin)
+    print(json.dumps({
+        "model": arguments.model, "threads": arguments.threads,
+        "first_audio_median": round(statistics.median(first), 3),
+        "first_audio_worst": round(max(first), 3),
+        "cancel_median": round(statistics.median(stopped), 4),
+        "cancel_worst": round(max(stopped), 4),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Encode speech while it is made, for a listener who gets each piece at once."""
+
+import io
+from contextlib import suppress
+from typing import IO, Any, cast
+
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
+from tts.audio.files import CallbackFile
+from tts.audio.writer import check_rate, limit_peaks, to_pcm16, wav_stream_header
+from tts.errors import OutputError
+
+#: "pcm" is 16-bit little-endian mono without a header
+STREAMED = ("wav", "pcm", "flac", "ogg", "opus", "mp3")
+
+
+class _Outbox(io.RawIOBase):
+    """What an encoder writes, handed on as it comes. Corrections of what has left are lost: they
+    are lengths in headers, which a stream does not know.
+
+    Args:
+        skip_first: of MP3, an empty frame in place of a header that comes last.
+    """
+
+    def __init__(self, skip_first: bool = False) -> None:
+        self._waiting = bytearray()
+        self._sent = self._at = 0
+        self._skip_first = skip_first
+
+    def write(self, data: Any) -> int:
+        raw = bytes(data)
+        if self._skip_first and self._at == 0:
+            self._skip_first = False
+            self._sent = self._at = len(raw)
+            return len(raw)
+        begin = self._at - self._sent
+        self._at += len(raw)
+        if begin < 0:
+            raw, begin = raw[-begin:], 0
+        self._waiting[begin : begin + len(raw)] = raw
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        begin = max(0, self._at - self._sent)
+        found = bytes(self._waiting[begin:] if size < 0 else self._waiting[begin : begin + size])
+        self._at += len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = (0, self._at, self._sent + len(self._waiting))[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def take(self) -> bytes:
+        data = bytes(self._waiting)
+        self._sent += len(data)
+        self._waiting.clear()
+        return data
+
+
+class StreamEncoder:
+    """float32 [n] chunks at full scale 1.0 to bytes that can be played while they come.
+
+    Raises:
+        UsageError: an unknown format, or one that cannot hold the rate.
+    """
+
+    def __init__(self, format: str, sample_rate: int):
+        self.format, self.sample_rate = format, sample_rate
+        self._header = wav_stream_header(sample_rate) if format == "wav" else b""
+        self._sound: sf.SoundFile | None = None
+        if format not in ("wav", "pcm"):
+            spec = check_rate(format, sample_rate)
+            is_mp3 = format == "mp3"
+            self._outbox = _Outbox(skip_first=is_mp3)
+            self._sink = CallbackFile(cast(IO[bytes], self._outbox))
+            # Players take the length of a stream from the rate of its first frame.
+            steady = {"bitrate_mode": "CONSTANT", "compression_level": 0.5} if is_mp3 else {}
+            self._sound = sf.SoundFile(
+                self._sink, "w", sample_rate, 1, format=spec.container, subtype=spec.subtype,
+                **steady,
+            )  # fmt: skip
+
+    def encode(self, samples: NDArray[np.float32]) -> bytes:
+        """The bytes that are ready after these samples, maybe none.
+
+        Raises:
+            OutputError: samples that are not finite, or the encoder fails.
+        """
+        if not np.isfinite(samples).all():
+            raise OutputError("the audio is not finite")
+        if self._sound is None:
+            header, self._header = self._header, b""
+            return header + to_pcm16(samples)
+        values = limit_peaks(samples)
+        if self.format == "flac":
+            values = np.frombuffer(to_pcm16(samples), dtype="<i2").astype(np.int16)
+        try:
+            # libsndfile 1.2 crashes on long Vorbis blocks: at most 1 s at a time.
+            for start in range(0, len(values), self.sample_rate):
+                self._sound.write(values[start : start + self.sample_rate])
+        except (sf.SoundFileError, AssertionError) as error:
+            raise OutputError(f"the {self.format} encoder failed: {error}") from error
+        self._sink.check()
+        return self._outbox.take()
+
+    def finish(self) -> bytes:
+        """The last bytes."""
+        if self._sound is None:
+            return self._header
+        self._sound.close()
+        self._sink.check()
+        return self._outbox.take()
+
+    def close(self) -> None:
+        """Let go of an encoder that is not needed any more; may be called after `finish`."""
+        if self._sound is not None:
+            with suppress(sf.SoundFileError):
+                self._sound.close()

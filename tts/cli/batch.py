@@ -1,0 +1,88 @@
+"""`tts batch`: many rows of text and voice into files."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tts.cli.common import check_device, say, set_threads, show
+
+
+def batch(
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A .csv with a header, or .jsonl.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the files.")],
+    model: Annotated[
+        str, typer.Option(metavar="NAME|YAML", help="Of rows without one.")
+    ] = "default",
+    format: Annotated[str, typer.Option(help="wav, flac, ogg, opus or mp3.")] = "wav",
+    timestamps: Annotated[
+        list[str] | None, typer.Option(help="srt or json: when words are said; may be repeated.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    engine: Annotated[
+        str, typer.Option(help="processes, or ray for a Ray cluster (RAY_ADDRESS).")
+    ] = "processes",
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Write ID.provenance.json: what made it.")
+    ] = False,
+    watermark: Annotated[
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/batch.md.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads of each process.")] = 1,
+    json_line: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON line.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
+) -> None:
+    """Say the rows of a table into DIR/ID.wav and write DIR/manifest.jsonl.
+
+    Columns: text, and optionally id, voice (name or file), ref (recording), model, language,
+    speed, seed, pitch, steps, guidance, temperature. Rows that are done are skipped: the same
+    command goes on after Ctrl-C, a crash or a full disk. What is wrong with a row stands in the
+    manifest; the exit code is then 1.
+
+    Example: `tts batch rows.csv --out speech --workers 4 --format mp3 --timestamps srt`
+    """
+    from tts.batch.rows import read_rows
+
+    found = read_rows(rows)
+    check_device(device)
+    set_threads(threads)
+    from tts.batch.run import run_batch
+    from tts.batch.worker import Settings
+    from tts.config import load_model_config
+    from tts.resources import model_config
+
+    settings = Settings(
+        out, load_model_config(model_config(model)), format, device, tuple(timestamps or ()),
+        provenance, watermark, threads,
+    )  # fmt: skip
+    summary = run_batch(
+        found, settings, workers=workers, engine_name=engine,
+        progress=not quiet and sys.stderr.isatty(),
+    )  # fmt: skip
+    made = sum(r.seconds for r in summary.results) if not summary.skipped else None
+    if json_line:
+        result = {
+            "out": str(out), "rows": len(found), "failed": summary.failed,
+            "skipped": summary.skipped, "seconds": round(summary.seconds, 3),
+            "elapsed": round(summary.elapsed, 3),
+            "rtf": round(summary.elapsed / made, 4) if made else None,
+        }  # fmt: skip
+        show(json.dumps(result))
+    elif not quiet:
+        before = f", {summary.skipped} of them were there" if summary.skipped else ""
+        rtf = f", RTF {summary.elapsed / made:.3f}" if made else ""
+        say(
+            f"{out}: {len(found) - summary.failed} of {len(found)} rows{before}, "
+            f"{summary.seconds:.1f} s of audio in {summary.elapsed:.1f} s{rtf}"
+        )
+    if summary.failed:
+        first = next(result for result in summary.results if result.error)
+        if not quiet:
+            say(f"{summary.failed} rows failed (see {out / 'manifest.jsonl'}); {first.id}: "
+                f"{first.error}")  # fmt: skip
+        raise typer.Exit(1)

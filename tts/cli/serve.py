@@ -1,0 +1,112 @@
+"""`tts serve`: an HTTP server that OpenAI's clients can speak to."""
+
+import logging
+import socket
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tts.cli.common import check_device, load_model, say, set_threads, warn
+from tts.errors import MissingDependencyError, UsageError
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|YAML", help="May be repeated.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    api_key: Annotated[
+        str,
+        typer.Option(
+            envvar="TTS_API_KEY",
+            help="What clients have to send; rather by the "
+            "environment, where other users do not see it.",
+        ),  # fmt: skip
+    ] = "",
+    max_batch: Annotated[int, typer.Option(min=1, max=256, help="Spoken together.")] = 8,
+    max_queue: Annotated[int, typer.Option(min=0, max=10000, help="May wait; then 429.")] = 32,
+    timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds a request.")] = 300.0,
+    voices: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where uploaded voices are kept.")
+    ] = None,
+    watermark: Annotated[
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/batch.md.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per request.")] = False,
+) -> None:
+    """Serve POST /v1/audio/speech as OpenAI's clients ask for it; docs/server.md has examples.
+
+    It listens to this machine only, unless told otherwise. Ctrl-C or SIGTERM finishes what is being
+    spoken and ends it.
+
+    Example: `tts serve --port 8000`, then
+    `curl localhost:8000/v1/audio/speech -d '{"input": "Hello."}' -o hello.mp3`
+    """
+    try:
+        import uvicorn
+
+        from tts.serve.app import ServeSettings, create_app
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the server needs the package {error.name}: pip install 'tts[serve]'"
+        ) from error
+    from tts.provenance import load_watermark
+
+    check_device(device)
+    set_threads(threads)
+    loopback = _is_loopback(host)
+    if not loopback and not api_key:
+        warn(f"everybody who reaches {host} can use this server: set TTS_API_KEY")
+    hook = load_watermark(watermark) if watermark else None
+    listening = _listen(host, port)
+    models = [load_model(name, device)[0] for name in model or ["default"]]
+    names = [each.config.name for each in models]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")
+    settings = ServeSettings(
+        api_key, loopback, max_batch, max_queue, timeout, voices, watermark=hook
+    )  # fmt: skip
+    config = uvicorn.Config(
+        create_app(models, settings), log_config=None, access_log=not quiet,
+        timeout_graceful_shutdown=int(timeout), server_header=False,
+    )  # fmt: skip
+    if not quiet:
+        _log_requests()
+    name, port = listening.getsockname()[:2]
+    say(f"speaking on http://{f'[{name}]' if ':' in name else name}:{port}/v1 (Ctrl-C ends it)")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket, before seconds go into loading weights."""
+    listening = None
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return listening
+
+
+def _log_requests() -> None:
+    """A line per request on standard error."""
+    log = logging.getLogger("uvicorn.access")
+    log.addHandler(logging.StreamHandler(sys.stderr))
+    log.setLevel(logging.INFO)

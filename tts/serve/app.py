@@ -1,0 +1,215 @@
+"""The HTTP server: OpenAI's speech endpoint, voices, models, health and metrics."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from tts.errors import TTSError, UsageError, VoiceError
+from tts.provenance import Watermark
+from tts.resources import nearest
+from tts.serve.decode import MAX_BYTES, decode_upload
+from tts.serve.http import Guard, HTTPError, error_reply, reply
+from tts.serve.metrics import Metrics
+from tts.serve.scheduler import Job, Scheduler
+from tts.serve.schema import SpeechRequest, parse_speech
+from tts.serve.stream import SpeechResponse
+from tts.serve.voices import VoiceShelf
+from tts.synthesizer import TTS
+
+CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """How a server behaves.
+
+    Attributes:
+        key: API key, "" for none; loopback: it listens to this machine only.
+        max_batch: requests spoken together; max_queue: that may wait.
+        timeout: seconds for a request.
+        voices: folder of uploaded voices, None for that of the user.
+        uploads: recordings decoded at a time.
+    """
+
+    key: str = ""
+    loopback: bool = True
+    max_batch: int = 8
+    max_queue: int = 32
+    timeout: float = 300.0
+    voices: Path | None = None
+    uploads: int = 2
+    watermark: Watermark | None = None
+
+
+def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> FastAPI:
+    """The application for loaded models; the first answers to "default" too.
+
+    Its `state` has `scheduler` and `metrics`.
+    """
+    settings = settings or ServeSettings()
+    scheduler = Scheduler(settings.max_batch, settings.max_queue)
+    metrics = Metrics(lambda: scheduler.load)
+    shelf = VoiceShelf(settings.voices)
+    by_name = {model.config.name: model for model in models}
+    decoding = asyncio.Semaphore(settings.uploads)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(scheduler.stop, settings.timeout)
+
+    app = FastAPI(title="tts", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.scheduler, app.state.metrics = scheduler, metrics
+    app.add_middleware(Guard, key=settings.key, loopback=settings.loopback)
+    _add_errors(app)
+
+    def model_of(name: str) -> TTS:
+        if name == "default":
+            return models[0]
+        if name not in by_name:
+            raise HTTPError(404, f"unknown model {name!r}{nearest(name, ['default', *by_name])}")
+        return by_name[name]
+
+    async def speak(request: Request) -> Response:
+        """Speech from text, sent while it is made."""
+        asked = parse_speech(await asyncio.wait_for(request.body(), settings.timeout))
+        model, options = model_of(asked.model), asked.options()
+        voice = await asyncio.to_thread(shelf.get, asked.voice_name)
+        job = Job(model, asked.input, voice, options, asyncio.get_running_loop())
+        response = SpeechResponse(
+            job, scheduler, metrics, asked.response_format, asked.stream_format == "sse",
+            settings.timeout, len(asked.input), settings.watermark,
+        )  # fmt: skip
+        try:
+            scheduler.submit(job)
+        except TTSError:
+            response.encoder.close()
+            metrics.count("tts_requests_total", outcome="refused")
+            raise
+        return response
+
+    app.post("/v1/audio/speech", openapi_extra=_schema(SpeechRequest))(speak)
+
+    @app.get("/v1/audio/voices")
+    async def list_voices() -> Response:
+        """The voices that requests may name."""
+        return reply({"voices": await asyncio.to_thread(shelf.list)})
+
+    @app.post("/v1/audio/voices")
+    async def add_voice(request: Request) -> Response:
+        """A voice from a recording: form fields `name`, `consent` ("true") and `audio_sample`."""
+        name, data = await asyncio.wait_for(_upload(request), settings.timeout)
+        await asyncio.to_thread(shelf.check_new, name)
+        model = models[0]
+        async with decoding:
+            reference = await decode_upload(data, model.sample_rate)
+            voice = await asyncio.to_thread(model.voice, reference)
+        await asyncio.to_thread(shelf.add, name, voice)
+        metrics.count("tts_voices_added_total")
+        told = {"id": name, "name": name, "kind": "uploaded", "warnings": reference.warnings}
+        return reply(told, 201)
+
+    @app.delete("/v1/audio/voices/{name}")
+    async def delete_voice(name: str) -> Response:
+        """Delete an uploaded voice."""
+        try:
+            await asyncio.to_thread(shelf.remove, name)
+        except UsageError as error:
+            status = 404 if isinstance(error, VoiceError) else 403
+            raise HTTPError(status, str(error)) from error
+        return reply({"id": name, "deleted": True})
+
+    @app.get("/v1/models")
+    async def list_models() -> Response:
+        """The models that requests may name."""
+        return reply({"object": "list", "data": [_model(name) for name in _names(models)]})
+
+    @app.get("/v1/models/{name}")
+    async def show_model(name: str) -> Response:
+        """One of them."""
+        model_of(name)
+        return reply(_model(name))
+
+    @app.get("/health")
+    async def health() -> Response:
+        """Whether it works."""
+        active, waiting = scheduler.load
+        return reply({"status": "ok", "active": active, "waiting": waiting})
+
+    @app.get("/metrics")
+    async def show_metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+def _names(models: Sequence[TTS]) -> list[str]:
+    return list(dict.fromkeys(["default", *(model.config.name for model in models)]))
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "tts"}
+
+
+def _schema(model: type[SpeechRequest]) -> dict[str, Any]:
+    """What the endpoint takes, for /openapi.json: the body is read by hand to bound it."""
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def _upload(request: Request) -> tuple[str, bytes]:
+    """Name and bytes of an uploaded recording.
+
+    Raises:
+        UsageError: a field is missing or too large.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise UsageError("send a form: multipart/form-data with name, consent and audio_sample")
+    try:
+        form = await request.form(max_files=1, max_fields=8, max_part_size=4096)
+    except (MultiPartException, HTTPException, UnicodeError, ValueError, KeyError) as error:
+        raise UsageError("the form cannot be read") from error
+    try:
+        name, consent, file = form.get("name"), form.get("consent"), form.get("audio_sample")
+        if consent != "true":
+            raise UsageError(CONSENT)
+        if not isinstance(name, str) or not isinstance(file, UploadFile):
+            raise UsageError("the form needs the field name and the file audio_sample")
+        data = await file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise HTTPError(413, f"the recording is larger than {MAX_BYTES // 1_000_000} MB")
+        return name, data
+    finally:
+        await form.close()
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Every error as JSON in OpenAI's form."""
+
+    async def known(_: Request, error: Exception) -> Response:
+        return error_reply(error)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return error_reply(HTTPError(error.status_code, str(error.detail)))
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        return error_reply(UsageError("the request is not valid"))
+
+    for kind in (TTSError, asyncio.TimeoutError, Exception):
+        app.add_exception_handler(kind, known)
+    app.add_exception_handler(ClientDisconnect, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)

@@ -1,0 +1,157 @@
+"""The response that speaks: it sends audio while it is made and watches whether anybody listens."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from starlette.responses import Response
+
+from tts.audio.encoder import StreamEncoder
+from tts.provenance import Watermark, marker
+from tts.serve.http import Receive, Scope, Send, error_body, error_reply, status_of
+from tts.serve.metrics import Metrics
+from tts.serve.scheduler import Job, Scheduler
+from tts.serve.schema import MEDIA_TYPES
+from tts.speech import Chunk
+
+T = TypeVar("T")
+
+
+class _Gone(Exception):
+    """The client has left."""
+
+
+class SpeechResponse(Response):
+    """Audio of a job, chunk by chunk, or as server-sent events.
+
+    Nothing is sent before the first audio is there, so errors up to then have their own status.
+
+    Args:
+        timeout: seconds for the whole request.
+        characters: of the text, for the events and the metrics.
+    """
+
+    def __init__(
+        self, job: Job, scheduler: Scheduler, metrics: Metrics, format: str, sse: bool,
+        timeout: float, characters: int, watermark: Watermark | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        self.job, self.scheduler, self.metrics = job, scheduler, metrics
+        self.format, self.sse, self.characters = format, sse, characters
+        self.deadline = job.arrived + timeout
+        self.encoder = StreamEncoder(format, job.model.sample_rate)
+        self.mark = marker(watermark, job.model.sample_rate)
+        self._gone: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._gone = asyncio.create_task(_until_gone(receive))
+        started = False
+        outcome = "ok"
+        try:
+            chunk = await self._chunk()
+            self.metrics.observe("tts_first_audio_seconds", time.perf_counter() - self.job.arrived)
+            while chunk is not None:
+                data = self.encoder.encode(self.mark(chunk.samples))
+                if not started:
+                    await self._race(send(self._start()))
+                    started = True
+                await self._send(send, data)
+                chunk = await self._chunk()
+            await self._send(send, self.encoder.finish())
+            if self.sse:
+                await self._event(send, {"type": "speech.audio.done", "usage": self._usage()})
+            await self._race(send({"type": "http.response.body", "body": b""}))
+        except _Gone:
+            outcome = "client_gone"
+        except Exception as error:
+            outcome = "timeout" if isinstance(error, TimeoutError) else "error"
+            await self._tell(error, started, scope, receive, send)
+        finally:
+            self._gone.cancel()
+            self.scheduler.cancel(self.job)
+            self.encoder.close()
+            seconds = self.job.samples / self.job.model.sample_rate
+            self.metrics.count("tts_requests_total", outcome=outcome)
+            self.metrics.count("tts_audio_seconds_total", seconds)
+            self.metrics.count("tts_characters_total", self.characters)
+            self.metrics.observe("tts_request_seconds", time.perf_counter() - self.job.arrived)
+
+    async def _tell(
+        self, error: Exception, started: bool, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """An error, as far as it can still be told."""
+        if not started:
+            await error_reply(error)(scope, receive, send)
+            return
+        if self.sse:
+            body = error_body(error, status_of(error))
+            await send(_body(_event({"type": "error", **body})))
+            await send({"type": "http.response.body", "body": b""})
+            return
+        # Ending without the last chunk is how HTTP tells that a body is not whole.
+
+    def _usage(self) -> dict[str, int]:
+        """Tokens as they are counted here: characters, and 25 for each second of audio."""
+        made = round(25 * self.job.samples / self.job.model.sample_rate)
+        return {"input_tokens": self.characters, "output_tokens": made,
+                "total_tokens": self.characters + made}  # fmt: skip
+
+    def _start(self) -> dict[str, Any]:
+        kind = "text/event-stream" if self.sse else MEDIA_TYPES[self.format]
+        headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-store"),
+                   (b"x-sample-rate", str(self.job.model.sample_rate).encode())]  # fmt: skip
+        return {"type": "http.response.start", "status": 200, "headers": headers}
+
+    async def _send(self, send: Send, data: bytes) -> None:
+        if not data:
+            return
+        if self.sse:
+            audio = base64.b64encode(data).decode()
+            await self._event(send, {"type": "speech.audio.delta", "audio": audio})
+        else:
+            await self._race(send(_body(data)))
+
+    async def _event(self, send: Send, values: dict[str, Any]) -> None:
+        await self._race(send(_body(_event(values))))
+
+    async def _chunk(self) -> Chunk | None:
+        """The next chunk, None at the end."""
+        item = await self._race(self.job.chunks.get())
+        if isinstance(item, Exception):
+            raise item
+        if item is not None:
+            self.scheduler.taken(self.job)
+        return item
+
+    async def _race(self, work: Awaitable[T]) -> T:
+        """The result of `work`, unless the client leaves or the time is over."""
+        assert self._gone is not None
+        task = asyncio.ensure_future(work)
+        left = max(0.0, self.deadline - time.perf_counter())
+        try:
+            await asyncio.wait(
+                {task, self._gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED
+            )
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+        if self._gone.done():
+            raise _Gone
+        raise TimeoutError("the request took too long")
+
+
+def _body(data: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+def _event(values: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(values).encode() + b"\n\n"
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
