@@ -12,13 +12,15 @@ setup(
     packages=[
         *find_packages(".", include=["tts", "tts.*"]),
         *find_packages("codecs", include=["tts_codecs", "tts_codecs.*"]),
+        "tts_demo",
         *(f"tts.{folder}" for folder in DATA),
         *(f"tts.{folder}.{sub}" for folder in DATA for sub in find_namespace_packages(folder)),
     ],
     package_dir={
         "tts": "tts",
         "tts_codecs": "codecs/tts_codecs",
+        "tts_demo": "demo/tts_demo",
         **{f"tts.{folder}": folder for folder in DATA},
     },
-    package_data={"": ["*.yaml", "*.safetensors", "*.json", "*.md", "LICENSE"]},
+    package_data={"": ["*.yaml", "*.safetensors", "*.json", "*.md", "*.css", "*.js", "LICENSE"]},
 )

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
-from tts.cli import batch, data, doctor, evaluate, models, serve, synthesize, train, voices
+from tts.cli import batch, data, demo, doctor, evaluate, models, serve, synthesize, train, voices
 from tts.errors import TTSError
 
 EXAMPLES = """Examples:
@@ -44,6 +44,7 @@ app.command("synthesize")(synthesize.synthesize)
 app.command("batch")(batch.batch)
 app.add_typer(voices.app, name="voices")
 app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.add_typer(evaluate.app, name="eval")
 app.command("train")(train.train)

@@ -1,0 +1,117 @@
+"""The page: its tabs, and the limits under which it is served."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tts_demo import page
+from tts_demo.batch import batch_tab
+from tts_demo.compare import compare_tab
+from tts_demo.limits import KEPT, MAX_BYTES, QUEUE, SPOKEN, SWEEP
+from tts_demo.speak import speak_tab
+from tts_demo.studio import Studio
+
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Private:
+    """Tells browsers to load nothing from elsewhere and to tell nobody, whatever Gradio's pages
+    ask for; refuses other names of this machine, behind which a foreign site may hide.
+
+    Args:
+        hosts: names by which the page may be asked for; empty allows all.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()):
+        self.app, self.hosts = app, frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        if self.hosts and host.rsplit(":", 1)[0] not in self.hosts:
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b"this page is for this machine"})
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"content-security-policy", _POLICY.encode()),
+                    (b"referrer-policy", b"no-referrer"),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        await self.app(scope, receive, marked)
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page for the models of a studio; nothing is loaded before it is opened."""
+    with gr.Blocks(title=page.TITLE, analytics_enabled=False, delete_cache=(SWEEP, KEPT)) as blocks:
+        gr.Markdown(page.INTRO)
+        with gr.Tabs():
+            with gr.Tab("Speak", id="speak"):
+                speak_tab(studio)
+            with gr.Tab("Compare", id="compare"):
+                compare_tab(studio)
+            with gr.Tab("Batch", id="batch"):
+                batch_tab(studio)
+        blocks.load(studio.warm_up, queue=False, api_visibility="private")
+
+        def left(request: gr.Request) -> None:
+            studio.forget(request.session_hash or "")
+
+        blocks.unload(left)
+    blocks.queue(max_size=QUEUE, default_concurrency_limit=SPOKEN, api_open=False)
+    return blocks
+
+
+def theme() -> gr.themes.Base:
+    """Fonts of the visitor's own machine."""
+    return gr.themes.Soft(
+        primary_hue="teal", secondary_hue="teal", neutral_hue="slate",
+        font=("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"),
+        font_mono=("ui-monospace", "Consolas", "monospace"),
+    ).set(
+        # `set` forgets this one of the theme.
+        background_fill_primary="*neutral_50",
+        block_title_background_fill="transparent", block_title_padding="0",
+        block_title_text_color="*neutral_700", block_title_text_color_dark="*neutral_200",
+        block_label_background_fill="transparent", block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+    )  # fmt: skip
+
+
+def launch(
+    blocks: gr.Blocks, host: str = "127.0.0.1", port: int | None = None, *, open_page: bool = False
+) -> str:
+    """Serve the page from a thread and return its address.
+
+    Args:
+        port: None takes the first free one from 7860.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    is_loopback = host in ("127.0.0.1", "localhost")
+    hosts = ("127.0.0.1", "localhost") if is_loopback else ()
+    options: dict[str, Any] = {"middleware": [Middleware(Private, hosts=hosts)]}
+    _, url, _ = blocks.launch(
+        server_name=host, server_port=port, share=False, inbrowser=open_page, quiet=True,
+        prevent_thread_lock=True, show_error=False, footer_links=[], run_history=False,
+        enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
+        max_file_size=MAX_BYTES, max_threads=16, state_session_capacity=64, allowed_paths=[],
+        app_kwargs=options, theme=theme(), css_paths=page.CSS, js=page.SCRIPT.read_text("utf-8"),
+    )  # fmt: skip
+    return url

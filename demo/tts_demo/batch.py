@@ -1,0 +1,178 @@
+"""The tab for many rows: a table in, a zip of audio files and a manifest out."""
+
+import tempfile
+import zipfile
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from tts.errors import UsageError
+from tts_demo import page
+from tts_demo.fields import recording_fields, stopper, told, voice_field, warn
+from tts_demo.limits import MAX_CHARACTERS, MAX_ROWS
+from tts_demo.studio import Studio, Ticket, Wish
+
+if TYPE_CHECKING:
+    from tts.batch.rows import Row
+    from tts.batch.run import Summary
+    from tts.synthesizer import TTS
+
+HELP = f"""A `.csv` with a header, or `.jsonl`, of up to {MAX_ROWS} rows. The column `text` has to
+be there; `id`, `voice` (a name), `language`, `speed`, `seed`, `pitch`, `steps`, `guidance` and
+`temperature` may be:
+```
+id,text,speed
+one,The birch canoe slid on the smooth planks.,1.0
+two,Glue the sheet to the dark blue background.,0.9
+```"""
+FORMATS = ("wav", "flac", "mp3", "ogg", "opus")
+_LOOK = 0.25  # seconds between looks at how far it is
+
+
+class _Stopped(BaseException):
+    """Nobody wants the batch any more. Not an Exception, which would be taken for the fault of a
+    row."""
+
+
+def checked_rows(path: str, model: str, voice: Any) -> "list[Row]":
+    """Rows of an uploaded table that touch no files of this machine.
+
+    Args:
+        model: what says them; voice: of the rows that name none, or "default".
+
+    Raises:
+        UsageError: the table cannot be used; what is wrong with a row is kept in it.
+    """
+    from tts.batch.rows import read_rows
+    from tts.voice.store import NAME
+
+    try:
+        rows = read_rows(path)
+    except UsageError as error:
+        # The name of the file, not its place on this machine.
+        line = str(error).replace(path, Path(path).name)
+        raise UsageError(line) from None
+    if len(rows) > MAX_ROWS:
+        raise UsageError(f"{len(rows)} rows; {MAX_ROWS} are the most: use `tts batch`")
+
+    def checked(row: "Row") -> "Row":
+        problem = row.problem
+        if not isinstance(row.voice, str) or not NAME.fullmatch(row.voice):
+            problem = "only names of voices can be used here, no files"
+        elif row.model not in ("", model):
+            problem = f"only the model chosen above can be used here, {model!r}"
+        elif len(row.text) > MAX_CHARACTERS:
+            problem = f"the text is longer than {MAX_CHARACTERS:,} characters"
+        if problem:
+            return replace(row, voice="default", model="", problem=problem)
+        return replace(row, model="", voice=voice if row.voice == "default" else row.voice)
+
+    return [checked(row) for row in rows]
+
+
+def _compute(
+    model: "TTS", rows: "list[Row]", out: Path, format: str, studio: Studio, ticket: Ticket
+) -> "Summary":
+    from tts.batch.run import run_batch
+    from tts.batch.worker import Settings
+
+    def unwanted() -> bool:
+        if ticket.stopped:
+            raise _Stopped
+        return False
+
+    settings = Settings(out, model.config, format, studio.device, watermark=studio.watermark)
+    with model.cancellation.watching(unwanted):
+        return run_batch(rows, settings, model=model)
+
+
+def batch(
+    studio: Studio, session: str, table: str | None, wish: Wish, format: str
+) -> Generator[tuple[Any, ...], None, None]:
+    """A table as what changes on the page: status, rows, and in the end the zip.
+
+    Raises:
+        gr.Error: one line on what is wrong with the request; what is wrong with one row stands in
+            its line and in the manifest.
+    """
+    with told(), studio.ticket(session) as ticket, tempfile.TemporaryDirectory() as folder:
+        if not table:
+            raise UsageError("no table: give a .csv or .jsonl file")
+        if format not in FORMATS:
+            raise UsageError(f"unknown format {format!r}; there is: {', '.join(FORMATS)}")
+        yield page.state("Loading the model", 0.0), "", None
+        model = studio.model(wish.model)
+        voice, warnings = studio.voice(model, wish, session)
+        warn(warnings)
+        rows = checked_rows(table, wish.model, voice)
+        out = Path(folder) / "speech"
+        # A thread of its own, so that this one can tell how far it is; it ends with the block.
+        with ThreadPoolExecutor(1) as pool:
+            task = pool.submit(_compute, model, rows, out, format, studio, ticket)
+            try:
+                while not wait([task], timeout=_LOOK).done:
+                    made = len(list(out.glob(f"*.{format}"))) if out.is_dir() else 0
+                    yield page.state(f"{made} of {len(rows)} rows", made / len(rows)), "", None
+            finally:
+                if not task.done():
+                    ticket.stop()
+            try:
+                summary = task.result()
+            except _Stopped:
+                yield page.state("Stopped."), "", None
+                return
+        path = Path(folder) / "speech.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for file in sorted(out.iterdir()):
+                if file.is_file() and not file.name.startswith("."):
+                    archive.write(file, file.name)
+        failed = f", {summary.failed} failed" if summary.failed else ""
+        rtf = f", RTF {summary.elapsed / summary.seconds:.3f}" if summary.seconds else ""
+        text = (
+            f"{len(rows) - summary.failed} of {len(rows)} rows{failed}: {summary.seconds:.1f} s "
+            f"of audio in {summary.elapsed:.1f} s{rtf}"
+        )
+        results = [(r.id, f"{r.seconds:.2f} s" if r.file else r.error) for r in summary.results]
+        yield page.state(text), page.table(("id", "audio"), results), str(path)
+
+
+def batch_tab(studio: Studio) -> None:
+    """Lay out the tab in the Blocks that are being built."""
+    with gr.Row():
+        with gr.Column(scale=5, min_width=320):
+            table = gr.File(label="Table", file_types=[".csv", ".jsonl"], height=140)
+            gr.Markdown(HELP)
+        with gr.Column(scale=5, min_width=320):
+            with gr.Row():
+                model = gr.Dropdown(
+                    studio.models, value=studio.models[0], label="Model", min_width=120
+                )
+                voice = voice_field()
+                format = gr.Dropdown(list(FORMATS), value="wav", label="Format", min_width=100)
+            recording, transcript = recording_fields()
+            with gr.Row():
+                start = gr.Button("Say all rows", variant="primary", scale=3, min_width=120)
+                stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
+            status = gr.HTML(page.state("Ready."))
+            archive = gr.File(label="Audio and manifest.jsonl", interactive=False, height=90)
+            results = gr.HTML("")
+
+    def run(
+        request: gr.Request, table: str | None, model: str, voice: str | None,
+        recording: str | None, transcript: str, format: str,
+    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+        wish = Wish("", model, voice, recording, transcript)
+        with closing(batch(studio, request.session_hash or "", table, wish, format)) as steps:
+            yield from steps
+
+    event = start.click(
+        run, [table, model, voice, recording, transcript, format], [status, results, archive],
+        show_progress="hidden", concurrency_limit=1, concurrency_id="batch",
+        api_visibility="private",
+    )  # fmt: skip
+    stopper(studio, stop, status, [event], page.state("Stopped."))

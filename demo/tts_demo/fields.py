@@ -1,0 +1,82 @@
+"""Fields that several tabs share, and how their errors are told."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from tts.errors import TTSError
+from tts.voice.store import stored_voices
+from tts_demo import page
+from tts_demo.studio import Studio
+
+SENTENCE = "The birch canoe slid on the smooth planks."
+
+
+def voice_choices() -> list[tuple[str, str]]:
+    """(label, name) of the stored voices, "default" first."""
+    voices = sorted(stored_voices().values(), key=lambda v: (v.name != "default", v.name))
+    return [(v.name if v.shipped else f"{v.name} (added)", v.name) for v in voices]
+
+
+def voice_field() -> gr.Dropdown:
+    """A choice of the stored voices."""
+    choices = voice_choices()
+    first = choices[0][1] if choices else None
+    return gr.Dropdown(choices, value=first, label="Voice", min_width=140)
+
+
+def recording_fields() -> tuple[gr.Audio, gr.Textbox]:
+    """A recording to clone, by upload or microphone, and what it says."""
+    with gr.Accordion("Clone a voice from a recording", open=False):
+        gr.HTML(page.CONSENT)
+        recording = gr.Audio(
+            sources=["upload", "microphone"], type="filepath", editable=False, buttons=[],
+            label="3 to 10 s of one person, used instead of the voice above",
+        )  # fmt: skip
+        transcript = gr.Textbox(
+            label="What it says (optional)", max_lines=3,
+            info="The models here need no transcript.",
+        )  # fmt: skip
+    return recording, transcript
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors as one line on the page."""
+    try:
+        yield
+    except gr.Error:
+        raise
+    except TTSError as error:
+        line = " ".join(str(error).split())
+        raise gr.Error(escape(line, quote=False), print_exception=False) from error
+    except MemoryError as error:
+        raise gr.Error("not enough memory", print_exception=False) from error
+    except Exception as error:
+        # The details go to the terminal: they may name folders of this machine.
+        raise gr.Error(f"unexpected {type(error).__name__}", print_exception=True) from error
+
+
+def warn(lines: Sequence[str]) -> None:
+    """Warnings as notes on the page."""
+    for line in lines:
+        gr.Warning(escape(line, quote=False))
+
+
+def stopper(
+    studio: Studio, button: gr.Button, status: gr.HTML, events: Sequence[Any],
+    stopped: str = page.status("Stopped."),
+) -> None:  # fmt: skip
+    """Make a button stop what its session is having spoken, at once, and say so."""
+
+    def stop(request: gr.Request) -> str:
+        studio.stop(request.session_hash or "")
+        return stopped
+
+    button.click(
+        stop, outputs=status, cancels=list(events), queue=False, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip

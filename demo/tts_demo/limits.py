@@ -1,0 +1,21 @@
+"""What the page offers and accepts, spelled out: the modules that define it import PyTorch, which
+takes longer than the page may. tests/test_demo.py holds them equal."""
+
+#: smallest and largest values of tts.speech.RANGES that have a slider
+SPEED = (0.5, 2.0)
+PITCH = (0.5, 2.0)
+#: as the server: tts.serve.schema.MAX_CHARACTERS, tts.serve.decode.MAX_BYTES and MAX_SECONDS
+MAX_CHARACTERS = 4096
+MAX_BYTES = 10_000_000
+MAX_SECONDS = 60.0
+#: keys of a model's YAML that name checkpoints: tts.config.PARTS
+PARTS = ("generator", "codec", "durations", "phrasing", "vocoder", "speaker")
+
+#: rows of a batch
+MAX_ROWS = 200
+#: requests that wait or are spoken at a time
+QUEUE = 16
+SPOKEN = 2
+#: seconds after which files of the page are deleted, and between looking
+KEPT = 900
+SWEEP = 300

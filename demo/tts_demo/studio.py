@@ -1,0 +1,308 @@
+"""What stands behind the page: models, voices and the requests that are being spoken."""
+
+import threading
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import yaml
+
+from tts.errors import AudioError, CheckpointError, TextError, TTSError, UsageError, VoiceError
+from tts.resources import model_names, root
+from tts_demo.limits import MAX_CHARACTERS, MAX_SECONDS, PARTS
+
+if TYPE_CHECKING:
+    from tts.provenance import Watermark
+    from tts.speech import Chunk, Options
+    from tts.synthesizer import TTS
+    from tts.voice.voice import Voice
+
+    _Cloned: TypeAlias = tuple[Voice, tuple[str, ...]]
+
+_VOICES = 32
+
+
+def ready_models() -> list[str]:
+    """Shipped models all of whose weights are there, "default" first."""
+    names = [name for name in model_names() if _is_ready(name)]
+    return sorted(names, key=lambda name: (name != "default", name))
+
+
+def _is_ready(name: str) -> bool:
+    try:
+        config = yaml.safe_load((root() / "configs" / "models" / f"{name}.yaml").read_text("utf-8"))
+        parts = [config[part] for part in PARTS if config.get(part, "features") != "features"]
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return False
+    folders = [root() / "checkpoints" / part for part in parts if part]
+    return all((folder / "model.safetensors").is_file() for folder in folders)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor asks for.
+
+    Attributes:
+        voice: name of a stored voice; recording: a file that is used instead.
+    """
+
+    text: str
+    model: str
+    voice: str | None = "default"
+    recording: str | None = None
+    transcript: str = ""
+
+
+@dataclass
+class Moment:
+    """A step of a request that is being spoken.
+
+    Attributes:
+        chunk: the next piece of audio, None before the first.
+        warnings: about the recording, with the first step.
+        elapsed: seconds of work so far, without loading the model; first_audio: up to the first
+            chunk; loading: seconds it took to load the model.
+        share: of the text, 0 to 1, whose sentences have begun.
+    """
+
+    chunk: "Chunk | None" = None
+    warnings: Sequence[str] = ()
+    elapsed: float = 0.0
+    first_audio: float = 0.0
+    loading: float = 0.0
+    share: float = 0.0
+
+
+class Ticket:
+    """A request that can be stopped from another thread.
+
+    Args:
+        session: whose it is.
+    """
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        self._stopped = threading.Event()
+        self._close: Callable[[], None] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody wants it any more."""
+        return self._stopped.is_set()
+
+    def on_stop(self, close: Callable[[], None]) -> None:
+        """What stops the work that has begun."""
+        self._close = close
+        if self.stopped:
+            close()
+
+    def stop(self) -> None:
+        """Stop it; can be called often."""
+        self._stopped.set()
+        if self._close is not None:
+            self._close()
+
+
+class Studio:
+    """Models and voices, each loaded once, and the requests of all sessions.
+
+    Args:
+        models: names, paths of YAMLs or folders, see tts.TTS.load.
+        threads: CPU threads; None leaves them.
+        watermark: see tts.provenance.load_watermark.
+    """
+
+    def __init__(
+        self, models: Sequence[str], device: str = "auto", threads: int | None = None,
+        watermark: str = "",
+    ):  # fmt: skip
+        self.models, self.device, self.threads = list(models), device, threads
+        self.watermark = watermark
+        self._hook: Watermark | None = None
+        self._loaded: dict[str, TTS] = {}
+        self._loading = threading.Lock()
+        self._voices: OrderedDict[tuple[str, str, str], _Cloned] = OrderedDict()
+        self._tickets: defaultdict[str, set[Ticket]] = defaultdict(set)
+        self._lock = threading.Lock()
+
+    def model(self, name: str) -> "TTS":
+        """A model, loaded when it is first asked for.
+
+        Raises:
+            UsageError: not one of the page. CheckpointError, ConfigError: it cannot be loaded.
+        """
+        if name not in self.models:
+            raise UsageError(f"unknown model {name!r}" if name else "choose a model")
+        with self._loading:
+            if name not in self._loaded:
+                from tts.cli.common import load_model, set_threads
+                from tts.provenance import load_watermark
+
+                set_threads(self.threads)
+                if self.watermark:
+                    self._hook = load_watermark(self.watermark)
+                self._loaded[name] = load_model(name, self.device)[0]
+            return self._loaded[name]
+
+    def is_loaded(self, name: str) -> bool:
+        """Whether a model is ready at once."""
+        return name in self._loaded
+
+    def warm_up(self) -> None:
+        """Load the first model in the background, while the visitor looks at the page."""
+
+        def load() -> None:
+            try:
+                self.model(self.models[0])
+            except TTSError:
+                pass  # told to who asks for it
+
+        threading.Thread(target=load, name="warm-up", daemon=True).start()
+
+    def voice(self, model: "TTS", wish: Wish, session: str) -> "_Cloned":
+        """The voice of a wish and warnings about its recording, which a session has encoded once.
+
+        Raises:
+            VoiceError: none chosen, or unknown. AudioError: not a usable recording.
+        """
+        from tts.voice.store import NAME
+
+        if not wish.recording:
+            if not wish.voice:
+                raise VoiceError("no voice: choose one or give a recording")
+            if not NAME.fullmatch(wish.voice):
+                raise VoiceError(f"unknown voice {wish.voice!r}")
+            return model.voice(wish.voice), ()
+        key = (session, model.config.name, wish.recording)
+        with self._lock:
+            found = self._voices.get(key)
+        if found is None:
+            found = _encoded(model, wish.recording)
+            with self._lock:
+                self._voices[key] = found
+                while len(self._voices) > _VOICES:
+                    self._voices.popitem(last=False)
+        return found
+
+    def marker(self, sample_rate: int) -> Callable[[Any], Any]:
+        """What puts the watermark on the chunks [n] of one utterance."""
+        from tts.provenance import marker
+
+        return marker(self._hook, sample_rate)
+
+    @contextmanager
+    def ticket(self, session: str) -> Iterator[Ticket]:
+        """A request of a session, for as long as it is worked on."""
+        ticket = Ticket(session)
+        with self._lock:
+            self._tickets[session].add(ticket)
+        try:
+            yield ticket
+        finally:
+            ticket.stop()
+            with self._lock:
+                self._tickets[session].discard(ticket)
+                if not self._tickets[session]:
+                    del self._tickets[session]
+
+    def stop(self, session: str) -> int:
+        """Stop what a session is having spoken, and say how many requests that were."""
+        with self._lock:
+            tickets = list(self._tickets.get(session, ()))
+        for ticket in tickets:
+            ticket.stop()
+        return len(tickets)
+
+    def forget(self, session: str) -> None:
+        """Stop what a visitor who has left was having spoken, and drop the cloned voices."""
+        self.stop(session)
+        with self._lock:
+            for key in [key for key in self._voices if key[0] == session]:
+                del self._voices[key]
+
+    def close(self) -> None:
+        """Stop all requests."""
+        with self._lock:
+            sessions = list(self._tickets)
+        for session in sessions:
+            self.stop(session)
+
+    def speak(
+        self, ticket: Ticket, wish: Wish, options: "Options"
+    ) -> Generator[Moment, None, None]:
+        """Say a text chunk by chunk; the first moment comes before any audio.
+
+        It ends early when the ticket is stopped.
+
+        Raises:
+            TextError: nothing to say, or too long; UsageError: an option out of range;
+            VoiceError, AudioError: see `voice`; CheckpointError: see `model`.
+        """
+        check_text(wish.text)
+        options.check()
+        begin = time.perf_counter()
+        model = self.model(wish.model)
+        moment = Moment(loading=time.perf_counter() - begin)
+        begin = time.perf_counter()
+        voice, moment.warnings = self.voice(model, wish, ticket.session)
+        mark = self.marker(model.sample_rate)
+        moment.elapsed = time.perf_counter() - begin
+        yield moment
+        with model.stream(wish.text, voice, options) as stream:
+            ticket.on_stop(stream.close)
+            said = 0
+            while not ticket.stopped:
+                begin = time.perf_counter()
+                chunk = next(stream, None)
+                spent = moment.elapsed + time.perf_counter() - begin
+                if chunk is None:
+                    return
+                chunk.samples = mark(chunk.samples)
+                said += len(chunk.text) + 1 if chunk.text else 0
+                moment = Moment(
+                    chunk, (), spent, moment.first_audio or spent, moment.loading,
+                    min(1.0, said / max(1, len(wish.text))),
+                )  # fmt: skip
+                yield moment
+
+
+def check_text(text: str | None) -> str:
+    """A text the page accepts.
+
+    Raises:
+        TextError: empty or too long.
+    """
+    if not text or not text.strip():
+        raise TextError("the text is empty")
+    if len(text) > MAX_CHARACTERS:
+        raise TextError(
+            f"the text has {len(text):,} characters; {MAX_CHARACTERS:,} are the most: say it in "
+            "parts, or use the command `tts synthesize`"
+        )
+    return text
+
+
+def _encoded(model: "TTS", recording: str) -> "_Cloned":
+    """A recording as a voice, with warnings about it."""
+    from tts.audio.reference import load_reference
+
+    try:
+        # As an open file: messages then name the file and not its place on this machine.
+        with Path(recording).open("rb") as file:
+            reference = load_reference(file, model.sample_rate)
+    except OSError as error:
+        raise AudioError("the recording is not there any more: give it again") from error
+    if reference.seconds_in > MAX_SECONDS:
+        raise AudioError(
+            f"the recording is {reference.seconds_in:.0f} s long; {MAX_SECONDS:.0f} s are the most"
+        )
+    return model.voice(reference), tuple(reference.warnings)
+
+
+def no_models() -> CheckpointError:
+    """The error of a page that has nothing to offer."""
+    return CheckpointError("no model has its weights in checkpoints/: see `tts models`")

@@ -1,0 +1,82 @@
+"""`tts demo`: a page to try the models on."""
+
+import os
+import tempfile
+import threading
+from typing import Annotated
+
+import typer
+
+from tts.cli.common import check_device, say, warn
+from tts.cli.serve import _is_loopback
+from tts.errors import MissingDependencyError, UsageError
+
+# Read by Gradio and its packages when they are imported.
+_QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+def demo(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME|YAML", help="Models of the page; may be repeated."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Else the first free one from 7860.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
+    watermark: Annotated[
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/batch.md.")
+    ] = "",
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Try the models on a page of this machine: clone a voice, compare models, say a table.
+
+    It is for this machine only unless --host says otherwise, works without a network, and deletes
+    what was uploaded and spoken. Ctrl-C ends it.
+
+    Example: `tts demo --open`
+    """
+    check_device(device)
+    if not _is_loopback(host):
+        warn(f"everybody who reaches {host} can use this page and upload recordings")
+    os.environ.update(_QUIET)
+    # Gradio asks itself whether it runs, which must not go through a proxy.
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
+    with tempfile.TemporaryDirectory(prefix="tts-demo-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            from tts_demo.app import build, launch
+            from tts_demo.studio import Studio, no_models, ready_models
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"the demo needs the package {error.name}: pip install 'tts[serve]'"
+            ) from error
+        from tts.resources import model_config
+
+        names = model or ready_models()
+        if not names:
+            raise no_models()
+        for name in names:
+            model_config(name)  # unknown names are told at once
+        studio = Studio(names, device, threads, watermark)
+        page = build(studio)
+        try:
+            try:
+                url = launch(page, host, port, open_page=open_page)
+            except OSError as error:
+                raise UsageError(f"cannot listen on {host}:{port or 7860}: {error}") from error
+            say(f"demo on {url.rstrip('/')} (Ctrl-C ends it)")
+            threading.Event().wait()
+        finally:
+            studio.close()
+            page.close(verbose=False)
