@@ -9,6 +9,7 @@ from torch import nn
 
 from tts.align.aligner import Aligner
 from tts.align.durations import DurationModel
+from tts.align.phone_probe import PhoneProbe
 from tts.align.phrasing import PhrasingModel
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
@@ -117,6 +118,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "phrasing": PhrasingModel,
     "source_filter_vocoder": SourceFilterVocoder,
     "probe": SpeakerProbe,
+    "phone_probe": PhoneProbe,
     "speaker": SpeakerEncoder,
     "spectral": SpectralAutoencoder,
     "latent": LatentAutoencoder,

@@ -28,9 +28,9 @@ from tts.generators.conditioning import (
     fold,
 )
 from tts.generators.conditioning import voice_anchor as voice_anchor
+from tts.generators.judges import Judges
 from tts.generators.pacing import PointerContent
 from tts.text.symbols import PAUSES, SYMBOLS
-from tts.voice.probe import SpeakerProbe
 
 #: ids of phones: letters, without marks and names in brackets
 PHONES = [
@@ -216,7 +216,7 @@ class Generator(nn.Module):
         request: Request,
         features: Tensor,
         units: Tensor,
-        probe: SpeakerProbe | None = None,
+        judges: Judges | None = None,
     ) -> dict[str, Tensor]:
         """Training losses.
 
@@ -224,9 +224,8 @@ class Generator(nn.Module):
             features: [B, T, C] target; units: [B, U, *] the same as units (UnitSpace.encode).
 
         Returns:
-            "mean" (L1 of the regressed features), those of the strategy and, with a probe and where
-            the strategy has an estimate, "likeness" (1 - cosine between the voice generated and
-            the one asked for).
+            "mean" (L1 of the regressed features), those of the strategy and, where it has an
+            estimate, those of the judges.
         """
         dice = torch.rand(len(features), device=features.device)
         drop_all = dice < DROP_ALL
@@ -240,12 +239,10 @@ class Generator(nn.Module):
         condition.mean = condition.mean.detach()
         found: Losses = self.strategy.losses(self, units, condition)
         losses = {"mean": regression, **found.parts}
-        if probe is not None and found.estimate is not None and found.weight is not None:
-            made = found.estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2)
+        if judges is not None and found.estimate is not None and found.weight is not None:
+            made = found.estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2) + anchor
             frame_mask = condition.mask.repeat_interleave(self.patch, 1)
-            cosine = probe.likeness(made + anchor, frame_mask, request.prompt.speaker)
-            weight = found.weight * (~drop_voice)
-            losses["likeness"] = ((1 - cosine) * weight).sum() / weight.sum().clamp_min(1e-3)
+            losses |= judges.losses(made, frame_mask, request, found.weight, drop_all, drop_voice)
         return losses
 
     @torch.inference_mode()

@@ -50,7 +50,10 @@ KINDS = {
     "durations": _Kind(
         "tts.train.generator", "DurationTask", "tts.align.durations", "DurationModel"
     ),
-    "probe": _Kind("tts.train.generator", "ProbeTask", "tts.voice.probe", "SpeakerProbe"),
+    "probe": _Kind("tts.train.probes", "ProbeTask", "tts.voice.probe", "SpeakerProbe"),
+    "phone_probe": _Kind(
+        "tts.train.probes", "PhoneProbeTask", "tts.align.phone_probe", "PhoneProbe"
+    ),
     "phrasing": _Kind(
         "tts.train.phrasing", "PhrasingTask", "tts.align.phrasing", "PhrasingModel"
     ),

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch
 from tts.align.durations import DurationModel
+from tts.align.phone_probe import PhoneProbe
 from tts.builder import build_generator, load_module, load_units
 from tts.data.cache import Cache
 from tts.generators.base import Request
 from tts.generators.conditioning import VoicePrompt
+from tts.generators.judges import Judges
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
@@ -37,6 +38,7 @@ class GeneratorTask:
         model: arguments of `build_generator`.
         codec: what is generated, "features" or the checkpoint of a codec of them.
         probe: checkpoint of the speaker probe; likeness: weight of its loss.
+        phone_probe: checkpoint of the phone probe; clarity: weight of its loss.
         mean: weight of the regression.
     """
 
@@ -49,10 +51,15 @@ class GeneratorTask:
         codec: str = "features",
         probe: str | None = None,
         likeness: float = 1.0,
+        phone_probe: str | None = None,
+        clarity: float = 0.1,
         mean: float = 2.0,
     ):
-        self.probe = load_module(probe) if probe else None
-        self.likeness, self.mean = likeness, mean
+        self.judges = Judges(
+            cast("SpeakerProbe | None", load_module(probe) if probe else None),
+            cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None),
+        )
+        self.weights = {"mean": mean, "likeness": likeness, "clarity": clarity}
         self.sampler = SegmentSampler(cache, max_frames)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
@@ -70,16 +77,11 @@ class GeneratorTask:
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
         """Regression of the mean and the losses of the strategy."""
         request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
-        probe = self.probe_on(batch["frames"].device)
-        parts = self.generator.loss(request, batch["features"], batch["units"], probe)
-        weights = {"mean": self.mean, "likeness": self.likeness}
-        loss = sum(weights.get(name, 1.0) * value for name, value in parts.items())
+        judges = self.judges.to(batch["frames"].device)
+        parts = self.generator.loss(request, batch["features"], batch["units"], judges)
+        loss = sum(self.weights.get(name, 1.0) * value for name, value in parts.items())
         assert isinstance(loss, Tensor)
         yield "generator", loss, {name: value.item() for name, value in parts.items()}
-
-    def probe_on(self, device: torch.device) -> SpeakerProbe | None:
-        """The frozen probe where the batch is."""
-        return None if self.probe is None else cast(SpeakerProbe, self.probe.to(device))
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""
@@ -87,41 +89,6 @@ class GeneratorTask:
 
     def sample(self, writer: Any, step: int) -> None:
         """Nothing yet to hear without a vocoder; `tts eval` judges."""
-
-
-class ProbeTask:
-    """Speaker probe on segments of all (also warped) voices."""
-
-    def __init__(
-        self, cache: Cache, model: dict[str, Any] | None = None, batch_size: int = 32,
-        max_frames: int = 180,
-    ):  # fmt: skip
-        self.sampler = SegmentSampler(cache, max_frames, prompt=(50, 75), warped=0.8)
-        self.batch_size = batch_size
-        self.arguments = dict(model or {})
-        self.probe = SpeakerProbe(**self.arguments)
-        centre = np.mean([cache.speaker(i) for i in range(len(cache))], axis=0)
-        self.probe.centre.copy_(torch.from_numpy(centre))
-        self.modules: dict[str, nn.Module] = {"probe": self.probe}
-        self.groups = {"probe": ["probe"]}
-
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """Segments with the embedding of their speaker."""
-        return self.sampler.draw(rng, self.batch_size)
-
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
-        """One minus the cosine."""
-        index = torch.arange(batch["features"].shape[1], device=batch["features"].device)
-        mask = (index < batch["frames"].unsqueeze(1)).unsqueeze(-1).float()
-        loss = 1 - self.probe.likeness(batch["features"], mask, batch["speaker"]).mean()
-        yield "probe", loss, {"likeness": 1 - loss.item()}
-
-    def export(self, folder: Path, step: int) -> None:
-        """Averaged weights."""
-        save_checkpoint(folder, self.probe, "probe", self.arguments, step=step)
-
-    def sample(self, writer: Any, step: int) -> None:
-        """Nothing to hear."""
 
 
 class DurationTask:

@@ -1,0 +1,89 @@
+"""Training tasks of the probes that judge generated features in the loss of a generator."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tts.align.phone_probe import PhoneProbe
+from tts.data.cache import Cache
+from tts.train.generator import tokens_of
+from tts.train.loop import Batch
+from tts.train.segments import SegmentSampler
+from tts.voice.probe import SpeakerProbe
+from tts_codecs.checkpoint import save_checkpoint
+
+
+def _mask(batch: Batch) -> Tensor:
+    index = torch.arange(batch["features"].shape[1], device=batch["features"].device)
+    return (index < batch["frames"].unsqueeze(1)).unsqueeze(-1).float()
+
+
+class ProbeTask:
+    """Speaker probe on segments of all (also warped) voices."""
+
+    def __init__(
+        self, cache: Cache, model: dict[str, Any] | None = None, batch_size: int = 32,
+        max_frames: int = 180,
+    ):  # fmt: skip
+        self.sampler = SegmentSampler(cache, max_frames, prompt=(50, 75), warped=0.8)
+        self.batch_size = batch_size
+        self.arguments = dict(model or {})
+        self.probe = SpeakerProbe(**self.arguments)
+        centre = np.mean([cache.speaker(i) for i in range(len(cache))], axis=0)
+        self.probe.centre.copy_(torch.from_numpy(centre))
+        self.modules: dict[str, nn.Module] = {"probe": self.probe}
+        self.groups = {"probe": ["probe"]}
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Segments with the embedding of their speaker."""
+        return self.sampler.draw(rng, self.batch_size)
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+        """One minus the cosine."""
+        likeness = self.probe.likeness(batch["features"], _mask(batch), batch["speaker"])
+        loss = 1 - likeness.mean()
+        yield "probe", loss, {"likeness": 1 - loss.item()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged weights."""
+        save_checkpoint(folder, self.probe, "probe", self.arguments, step=step)
+
+    def sample(self, writer: Any, step: int) -> None:
+        """Nothing to hear."""
+
+
+class PhoneProbeTask:
+    """Phone probe on segments of all (also warped) voices."""
+
+    def __init__(
+        self, cache: Cache, model: dict[str, Any] | None = None, batch_size: int = 32,
+        max_frames: int = 180,
+    ):  # fmt: skip
+        self.sampler = SegmentSampler(cache, max_frames, prompt=(1, 2))
+        self.batch_size = batch_size
+        self.arguments = dict(model or {})
+        self.probe = PhoneProbe(**self.arguments)
+        self.modules: dict[str, nn.Module] = {"phone_probe": self.probe}
+        self.groups = {"phone_probe": ["phone_probe"]}
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Segments with their phones."""
+        return self.sampler.draw(rng, self.batch_size)
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+        """Cross entropy of the phones by frame."""
+        errors = self.probe.errors(
+            batch["features"], _mask(batch), tokens_of(batch), batch["durations"]
+        )
+        yield "phone_probe", errors.mean(), {"phones": errors.mean().item()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged weights."""
+        save_checkpoint(folder, self.probe, "phone_probe", self.arguments, step=step)
+
+    def sample(self, writer: Any, step: int) -> None:
+        """Nothing to hear."""
