@@ -20,6 +20,7 @@ from tts.synthesizer import TTS
 Groups = Sequence[Sequence[Row]]
 Engine = Callable[[Settings, Groups, int], Iterator[list[Result]]]
 _TRIES = 2  # of a group whose process died
+_RESTARTS = 16  # of a Ray worker
 
 
 def run_here(settings: Settings, groups: Groups, model: TTS | None = None) -> Iterator[
@@ -126,7 +127,7 @@ def run_ray(settings: Settings, groups: Groups, workers: int) -> Iterator[list[R
     mine = not ray.is_initialized()
     if mine:
         ray.init(log_to_driver=False, include_dashboard=False)
-    remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_TRIES)(Speaker)
+    remote = ray.remote(num_cpus=1, max_restarts=_RESTARTS, max_task_retries=_TRIES)(Speaker)
     waiting = deque(groups)
     running: dict[Any, tuple[Any, Sequence[Row]]] = {}
     actors = [remote.remote(settings) for _ in range(min(workers, len(groups)))]

@@ -14,9 +14,10 @@ from tts.text.symbols import Phones
 from tts.voice.voice import Voice
 from tts_codecs.envelope import EXTRA, unpack_pitch
 
-MAX_TURNS = 16
+#: sentences of a batch by device: a CPU gains nothing beyond what its cache holds
+MAX_TURNS = {"cpu": 8, "cuda": 64}
 #: phones of a batch with what it is padded with: memory stays under a gigabyte
-MAX_PHONES = 3000
+MAX_PHONES = 6000
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,12 @@ def batches(model: TTS, turns: Sequence[Turn]) -> list[list[int]]:
     def kind(at: int) -> str:
         return repr((model.sampling(turns[at].options), turns[at].options.pitch))
 
+    most = MAX_TURNS.get(torch.device(model.device).type, MAX_TURNS["cpu"])
     out: list[list[int]] = []
     for at in sorted(range(len(turns)), key=lambda n: (kind(n), len(turns[n].phones), n)):
         longest = len(turns[at].phones)
         full = out and (
-            len(out[-1]) == MAX_TURNS
+            len(out[-1]) == most
             or (len(out[-1]) + 1) * longest > MAX_PHONES
             or kind(out[-1][0]) != kind(at)
         )
