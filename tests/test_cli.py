@@ -1,5 +1,6 @@
 """The command line: what it prints where, its exit codes, and bad input, on tiny random models."""
 
+import hashlib
 import io
 import json
 import os
@@ -323,6 +324,9 @@ def test_damaged_weights(
     one_line(capfd, "model.safetensors", "missing" if damage == "missing" else "damaged")
     assert run(["doctor"]) == 1
     assert part in capfd.readouterr().err
+    assert run(["doctor", "--json"]) == 1
+    files = json.loads(capfd.readouterr().out)["files"]
+    assert [each["name"] for each in files if each["problem"]] == [part]
     assert no_output(tmp_path)
 
 
@@ -500,6 +504,14 @@ def test_models_and_doctor(tiny_home: Path, capfd: Captured) -> None:
     assert run(["doctor"]) == 0
     out = capfd.readouterr().out
     assert "weights flow: ok" in out and "voice default: ok" in out and "RTF" in out
+    assert run(["doctor", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["packages"]["numpy"] == np.__version__ and told["speed"]["rtf"] > 0
+    files = {(each["kind"], each["name"]): each for each in told["files"]}
+    weights = tiny_home / "checkpoints" / "flow" / "model.safetensors"
+    known = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert files["weights", "flow"]["sha256"] == known
+    assert files["voice", "default"]["problem"] == ""
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def batch(
         bool, typer.Option("--provenance", help="Write ID.provenance.json: what made it.")
     ] = False,
     watermark: Annotated[
-        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/batch.md.")
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of each process.")] = 1,

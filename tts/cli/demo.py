@@ -34,7 +34,7 @@ def demo(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
     watermark: Annotated[
-        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/batch.md.")
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")
     ] = "",
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:

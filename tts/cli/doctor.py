@@ -1,9 +1,10 @@
 """`tts doctor`: what is installed, whether the weights are whole, how fast it is."""
 
+import json
 import platform
 import sys
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = (
     "torch", "torchaudio", "numpy", "soundfile", "safetensors", "phonemizer", "espeakng-loader",
-    "encodec", "accelerate", "faster-whisper", "gradio",
+    "encodec", "accelerate", "faster-whisper", "gradio", "fastapi", "uvicorn", "ray",
 )  # fmt: skip
 
 
@@ -25,31 +26,32 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _check_weights() -> list[str]:
-    """Names of the damaged checkpoints and voices, one line each on the way."""
+def _check_weights() -> list[dict[str, str]]:
+    """Kind, name, checksum and problem ("" for none) of all checkpoints and voices."""
     from tts.errors import CheckpointError, TTSError
     from tts.resources import root
     from tts.voice.store import stored_voices
     from tts.voice.voice import Voice
-    from tts_codecs.checkpoint import check_weights
+    from tts_codecs.checkpoint import check_weights, read_config
 
-    damaged = []
+    found = []
     for config in sorted((root() / "checkpoints").rglob("config.yaml")):
         name = config.parent.relative_to(root() / "checkpoints").as_posix()
+        checksum, problem = "", ""
         try:
+            checksum = str(read_config(config.parent).get("sha256", ""))
             check_weights(config.parent)
-            show(f"weights {name}: ok")
         except CheckpointError as error:
-            show(f"weights {name}: {error}")
-            damaged.append(name)
+            problem = str(error)
+        found.append({"kind": "weights", "name": name, "sha256": checksum, "problem": problem})
     for voice in stored_voices().values():
+        checksum, problem = "", ""
         try:
-            Voice.load(voice.path)
-            show(f"voice {voice.name}: ok")
+            checksum = Voice.load(voice.path).sha256
         except TTSError as error:
-            show(f"voice {voice.name}: {error}")
-            damaged.append(voice.name)
-    return damaged
+            problem = str(error)
+        found.append({"kind": "voice", "name": voice.name, "sha256": checksum, "problem": problem})
+    return found
 
 
 def _voice() -> "Voice":
@@ -70,8 +72,16 @@ def doctor(
     model: Annotated[str, typer.Option(help="The model of the speed test.")] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As one JSON object, for a report of an error.")
+    ] = False,
 ) -> None:
-    """Check versions, device and weights, and say one sentence for the speed."""
+    """Check versions, device and weights, and say one sentence for the speed.
+
+    The exit code is 1 where weights or a voice are damaged.
+
+    Example: `tts doctor --json`
+    """
     from tts.errors import CheckpointError
     from tts.resources import root
 
@@ -79,19 +89,41 @@ def doctor(
     set_threads(threads)
     import torch
 
-    show(f"tts {_version('tts')}, Python {platform.python_version()}, {sys.platform}")
-    for package in _PACKAGES:
-        show(f"{package} {_version(package)}")
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    show(f"CUDA device: {cuda}; CPU threads: {torch.get_num_threads()}")
-    show(f"configs and weights: {root()}")
-    damaged = _check_weights()
+    def line(text: str) -> None:
+        if not as_json:
+            show(text)
+
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    told: dict[str, Any] = {
+        "tts": _version("tts"), "python": platform.python_version(), "platform": sys.platform,
+        "packages": {package: _version(package) for package in _PACKAGES},
+        "cuda": cuda, "threads": torch.get_num_threads(), "root": str(root()),
+    }  # fmt: skip
+    line(f"tts {told['tts']}, Python {told['python']}, {told['platform']}")
+    for package, version in told["packages"].items():
+        line(f"{package} {version}")
+    line(f"CUDA device: {cuda or 'none'}; CPU threads: {told['threads']}")
+    line(f"configs and weights: {told['root']}")
+    told["files"] = _check_weights()
+    for each in told["files"]:
+        state = each["problem"] or f"ok, sha256 {each['sha256'][:12]}"
+        line(f"{each['kind']} {each['name']}: {state}")
+    damaged = [each["name"] for each in told["files"] if each["problem"]]
     if damaged:
+        if as_json:
+            show(json.dumps(told, ensure_ascii=False))
         raise CheckpointError(f"damaged or missing: {', '.join(damaged)}")
     synthesizer, loading = load_model(model, device)
     voice = _voice()
     audio = synthesizer.synthesize("The birch canoe slid on the smooth planks.", voice)
-    show(
+    told["speed"] = {
+        "model": synthesizer.config.name, "device": synthesizer.device, "load": round(loading, 3),
+        "seconds": round(audio.seconds, 3), "rtf": round(audio.rtf, 4),
+        "first_audio": round(audio.first_audio, 3),
+    }  # fmt: skip
+    line(
         f"speed: {audio.seconds:.2f} s of audio, RTF {audio.rtf:.3f}, "
         f"first audio after {audio.first_audio:.2f} s (model loaded in {loading:.1f} s)"
     )
+    if as_json:
+        show(json.dumps(told, ensure_ascii=False))

@@ -41,7 +41,7 @@ def serve(
         Path | None, typer.Option(metavar="DIR", help="Where uploaded voices are kept.")
     ] = None,
     watermark: Annotated[
-        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/batch.md.")
+        str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
