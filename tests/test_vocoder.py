@@ -103,6 +103,20 @@ def test_shipped_weights_stream_as_offline() -> None:
         assert (stream(model, mel, sizes) - offline).abs().max() <= 1e-4, sizes
 
 
+def test_contrast_changes_what_is_filtered_but_not_training() -> None:
+    plain, sharp = tiny_vocoder(), tiny_vocoder()
+    sharp.contrast = 1.4
+    mel = voice(30)
+    heard, logits = plain(mel)
+    changed, same = sharp(mel)
+    assert not torch.allclose(changed, heard, atol=1e-3)
+    torch.testing.assert_close(same, logits)  # the pitch is read off what came
+    torch.testing.assert_close(stream(sharp, mel, [7, 1, 12, 10]), changed, atol=1e-4, rtol=0)
+    flat = torch.full_like(mel, -0.5)
+    torch.testing.assert_close(sharp(flat)[0], plain(flat)[0])
+    torch.testing.assert_close(sharp.train()(mel)[0], plain.train()(mel)[0])
+
+
 def test_nothing_looks_further_than_declared() -> None:
     model = tiny_vocoder()
     mel = voice(30)
