@@ -8,7 +8,6 @@ pypinyin`` (into a folder on PYTHONPATH) beside librosa and einops.
 import math
 import sys
 import types
-import urllib.request
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,9 @@ from torch import Tensor, nn
 from tts.errors import AudioError, CheckpointError, TextError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.generators.f5 import (
-    VOCABULARY,
-    WEIGHTS,
     F5Generator,
     F5Prompt,
     closed,
-    fetch_published,
     from_published,
     load_published,
     speech_frames,
@@ -290,23 +286,6 @@ def test_published_files(small: F5Generator, tmp_path: Path) -> None:
     save_file(layout, weights)
     with pytest.raises(CheckpointError, match="not weights of this model"):
         load_published(weights, vocabulary, None, None, SMALL)
-
-
-def test_licence_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def refuse(url: str, timeout: float) -> Any:
-        asked.append(url)
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    with pytest.raises(UsageError, match="CC BY-NC 4.0"):
-        fetch_published(tmp_path)
-    assert not asked
-    with pytest.raises(CheckpointError, match="timed out"):
-        fetch_published(tmp_path, accept_licence=True)
-    assert asked == [VOCABULARY.url] and f"/resolve/{WEIGHTS.revision}/F5TTS_v1_Base/" in asked[0]
-    assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from tts.align.phrasing import PhrasingModel
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
 from tts.generators.base import UnitSpace
+from tts.generators.f5 import build_f5
 from tts.generators.generator import Conditioner, Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.depth import DepthHead
@@ -38,6 +39,7 @@ from tts_codecs.errors import CheckpointError
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+from tts_codecs.vocos import build_vocos
 
 HEADS: dict[str, type[nn.Module]] = {
     "categorical": CategoricalHead,
@@ -114,6 +116,7 @@ def build_generator(
 MODULES: dict[str, Callable[..., nn.Module]] = {
     "aligner": Aligner,
     "durations": DurationModel,
+    "f5": build_f5,
     "generator": build_generator,
     "phrasing": PhrasingModel,
     "source_filter_vocoder": SourceFilterVocoder,
@@ -122,6 +125,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "speaker": SpeakerEncoder,
     "spectral": SpectralAutoencoder,
     "latent": LatentAutoencoder,
+    "vocos": build_vocos,
 }
 
 

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tts.errors import ConfigError
+from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
+from tts.published import published_model
 from tts.resources import nearest
 
 
@@ -22,7 +23,9 @@ class ModelConfig(Strict):
     """One model: checkpoint folders (beside its file, in checkpoints/, or paths) and sampling.
 
     `codec` is what the generator fills: "features" or the checkpoint of a codec of them. `phrasing`
-    places pauses in text without punctuation; null speaks it without a pause.
+    places pauses in text without punctuation; null speaks it without a pause. `published` names
+    weights of others that are fetched when asked for (tts.published); its parts are found there.
+    `sample_rate` is that of recordings, `needs_transcript` that it needs their words too.
     """
 
     name: str
@@ -31,12 +34,23 @@ class ModelConfig(Strict):
     licence: str = "MIT"
     language: str = "en-us"
     generator: str
-    durations: str
+    durations: str | None = None
     phrasing: str | None = None
     vocoder: str
     codec: str = "features"
     speaker: str = "speaker"
+    published: str | None = None
+    sample_rate: int = 16000
+    needs_transcript: bool = False
     sampling: SamplingOptions = SamplingOptions()
+
+    def check_transcript(self, transcript: str | None) -> None:
+        """UsageError where the words of a recording are needed and not given."""
+        if self.needs_transcript and not (transcript or "").strip():
+            raise UsageError(
+                f"{self.name} needs the words of the recording: give them with --ref-text, or "
+                "transcript= in Python"
+            )
 
 
 #: keys of a ModelConfig that name a checkpoint
@@ -86,11 +100,16 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def load_model_config(path: str | Path) -> ModelConfig:
-    """Read a model's YAML; checkpoints in folders beside it are found there first."""
+    """Read a model's YAML; checkpoints in folders beside it, or fetched for it, are found there
+    first."""
     config = parse(ModelConfig, read_yaml(path), str(path))
-    beside = {
+    places = [Path(path).parent]
+    if config.published is not None:
+        places.append(published_model(config.published).folder)
+    found = {
         part: str(folder)
+        for place in reversed(places)
         for part in PARTS
-        if (name := getattr(config, part)) and (folder := Path(path).parent / name).is_dir()
+        if (name := getattr(config, part)) and (folder := place / name).is_dir()
     }
-    return config.model_copy(update=beside)
+    return config.model_copy(update=found)

@@ -18,14 +18,17 @@ from tts.align.durations import DurationModel
 from tts.align.pauses import spoken_pauses
 from tts.align.phrasing import PhrasingModel, with_phrasing
 from tts.audio.reference import Reference, load_reference
+from tts.audio.resample import resample
 from tts.builder import checkpoint_folder, load_module, load_units
 from tts.cancel import Cancellation
 from tts.config import PARTS, ModelConfig, load_model_config
+from tts.errors import ConfigError
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
 from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
 from tts.text.frontend import Frontend
+from tts.text.normalize import clean
 from tts.text.symbols import SIL, Phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.store import NAME, find_voice, stored_voices
@@ -68,12 +71,27 @@ class TTS:
     Args:
         config: which checkpoints.
         device: "cpu", "cuda", or "auto" for cuda where there is one.
+
+    Attributes:
+        timed: whether it knows when words are said; batched: whether sentences can share a batch.
     """
+
+    timed = True
+    batched = True
 
     def __init__(self, config: ModelConfig, device: str = "auto"):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.config, self.device = config, device
+        self.cancellation = Cancellation()
+        self._frontends: dict[str, Frontend] = {}
+        self._load()
+
+    def _load(self) -> None:
+        """The parts of the config."""
+        config, device = self.config, self.device
+        if config.durations is None:
+            raise ConfigError(f"the config of {config.name!r} names no durations")
         self.generator = cast(Generator, load_module(config.generator, device))
         self.units = load_units(config.codec, device)
         self.durations = cast(DurationModel, load_module(config.durations, device))
@@ -82,10 +100,17 @@ class TTS:
         self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
         self.sample_rate = self.vocoder.mel.sample_rate
-        self.cancellation = Cancellation()
         for network in (self.generator, self.durations, self.vocoder):
             self.cancellation.watch(network)
-        self._frontends: dict[str, Frontend] = {}
+
+    @classmethod
+    def of(cls, config: ModelConfig, device: str = "auto") -> "TTS":
+        """The model of a config; errors as `load`."""
+        if config.published is None:
+            return cls(config, device)
+        from tts.f5_synthesizer import F5TTS
+
+        return F5TTS(config, device)
 
     @classmethod
     def load(cls, name: str | os.PathLike[str] = "default", device: str = "auto") -> "TTS":
@@ -98,22 +123,31 @@ class TTS:
 
         Raises:
             UsageError, ConfigError: unknown name or key, telling the nearest.
-            CheckpointError: weights that are missing, damaged or cannot be fetched.
+            CheckpointError: weights that are missing, damaged, cannot be fetched, or, of others
+                (tts.published), were not yet.
         """
-        return cls(load_model_config(model_config(os.fspath(name))), device)
+        return cls.of(load_model_config(model_config(os.fspath(name))), device)
 
-    def voice(self, source: VoiceSource) -> Voice:
+    def voice(self, source: VoiceSource, transcript: str | None = None) -> Voice:
         """A voice, encoded once.
 
         Args:
             source: the name of a built-in or added voice (`tts voices`), the path of a saved voice
                 (.safetensors), or a recording of 1 to 60 s: path, binary file, or array [N] or
                 [C, N] at the model's rate.
+            transcript: what the recording says, for models that need it; others keep it.
 
         Raises:
             AudioError, UsageError: see tts.audio.reference.load_reference.
             VoiceError: an unknown name, telling the nearest, or a damaged voice file.
+            TextError: a transcript that is not valid Unicode.
         """
+        voice = self._voice(source)
+        if transcript is None:
+            return voice
+        return replace(voice, transcript=clean(transcript).strip())
+
+    def _voice(self, source: VoiceSource) -> Voice:
         if isinstance(source, Voice):
             return source
         if isinstance(source, (str, os.PathLike)):
@@ -131,6 +165,14 @@ class TTS:
             reference = source
         else:
             reference = load_reference(source, self.sample_rate)
+        rate = reference.sample_rate
+        if rate != self.sample_rate:
+            samples = resample(reference.samples, rate, self.sample_rate)
+            reference = replace(reference, samples=samples, sample_rate=self.sample_rate)
+        return self._encoded(reference, name)
+
+    def _encoded(self, reference: Reference, name: str) -> Voice:
+        """A voice from a recording at the model's rate."""
         return Voice.from_reference(reference, self.speaker, self.vocoder, name)
 
     def _frontend(self, language: str | None) -> Frontend:
@@ -141,7 +183,7 @@ class TTS:
 
     def phonemize(self, text: str, language: str | None = None) -> list[Phones]:
         """Sentences as phone tokens; TextError when there is nothing to say."""
-        return self._frontend(language)(text)
+        return list(self.sentences(text, language))
 
     def sentences(self, text: str | Iterable[str], language: str | None = None) -> Iterator[Phones]:
         """`phonemize`, one sentence at a time: the first of a book does not wait for the last."""

@@ -8,6 +8,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def check_sha256(path: str | Path, sha256: str) -> None:
 
 
 def fetch(
-    url: str, target: str | Path, sha256: str, max_bytes: int = 1 << 30, timeout: float = 30.0
-) -> Path:
+    url: str, target: str | Path, sha256: str, max_bytes: int = 1 << 30, timeout: float = 30.0,
+    progress: Callable[[int], object] | None = None,
+) -> Path:  # fmt: skip
     """Return ``target``, downloading it from ``url`` if it is not there yet.
 
     A file that is there must have the right checksum; it is not replaced otherwise. The download
@@ -54,6 +56,7 @@ def fetch(
         sha256: 64 hex digits.
         max_bytes: give up beyond this size.
         timeout: seconds for each network operation.
+        progress: called with the number of bytes that came.
 
     Raises:
         CheckpointError: other scheme, network failure, too large, wrong checksum, unwritable.
@@ -76,6 +79,8 @@ def fetch(
                     if size > max_bytes:
                         raise CheckpointError(f"{url}: larger than {max_bytes} bytes")
                     sink.write(block)
+                    if progress is not None:
+                        progress(len(block))
         check_sha256(part, sha256)
         os.chmod(part, 0o644)
         os.replace(part, target)
@@ -108,11 +113,16 @@ class HubFile:
         """Address of exactly this revision."""
         return f"https://huggingface.co/{self.repo}/resolve/{self.revision}/{self.path}"
 
-    def fetch(self, folder: str | Path) -> Path:
+    def fetch(
+        self, folder: str | Path, progress: Callable[[int], object] | None = None
+    ) -> Path:  # fmt: skip
         """The file in `folder`, named as in the repository, downloaded unless it is there.
+
+        Args:
+            progress: called with the number of bytes that came.
 
         Raises:
             CheckpointError: the download fails, or the file is another one.
         """
         target = Path(folder) / self.path
-        return fetch(self.url, target, self.sha256, max_bytes=self.size)
+        return fetch(self.url, target, self.sha256, max_bytes=self.size, progress=progress)

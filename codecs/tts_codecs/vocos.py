@@ -322,18 +322,26 @@ def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def load_published(path: str | Path, sha256: str | None = WEIGHTS.sha256) -> VocosCodec:
+def build_vocos(**sizes: int) -> VocosCodec:
+    """A codec of the sizes of `VocosConfig`, for checkpoints that name them."""
+    return VocosCodec(VocosConfig(**sizes))
+
+
+def load_published(
+    path: str | Path, sha256: str | None = WEIGHTS.sha256, config: VocosConfig | None = None
+) -> VocosCodec:
     """Vocos mel 24 kHz with the published weights from a local file.
 
     Args:
         path: ``pytorch_model.bin`` or a ``.safetensors`` file with the same names.
         sha256: 64 hex digits, by default those of the published file; None skips the check, which
             only a ``.safetensors`` file may.
+        config: other sizes, for weights of the same kind.
 
     Raises:
         CheckpointError: missing, another file, or of another architecture.
     """
-    codec = VocosCodec()
+    codec = VocosCodec(config)
     load_state(codec, path, sha256, from_published)
     return codec
 

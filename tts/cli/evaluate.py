@@ -113,13 +113,18 @@ def evaluate(
     if context.invoked_subcommand is not None:
         return
     check_device(device)
+    from tts.config import load_model_config
     from tts.eval.report import comparison, published, write_json
     from tts.eval.run import EvalOptions, run_cli
-    from tts.resources import model_names
+    from tts.resources import model_config, model_names
     from tts.synthesizer import Options
 
     names = [name for name in models.split(",") if name]
-    asked = [*(model or ()), *(model_names() if names == ["all"] else names)]
+    if names == ["all"]:
+        # The weights of others are scored where they are named.
+        found = {name: load_model_config(model_config(name)) for name in model_names()}
+        names = [name for name, config in found.items() if config.published is None]
+    asked = [*(model or ()), *names]
     if publish and (resynthesis or limit or fast):
         raise UsageError("only scores of a whole case list are published")
     given = EvalOptions(

@@ -1,12 +1,18 @@
-"""`tts models`: what can be asked for with --model."""
+"""`tts models`: what can be asked for with --model, and weights of others fetched for it."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tts.cli.common import show
+from tts.cli.common import say, show
+from tts.errors import UsageError
+
+app = typer.Typer(
+    help="List the models; fetch the weights that others published.", rich_markup_mode=None
+)
 
 
 def _parameters(weights: Path) -> int:
@@ -36,6 +42,7 @@ def _row(name: str) -> dict[str, Any]:
     scores = folders["generator"] / "scores.json"
     return {
         "name": name, "family": config.family, "language": config.language,
+        "published": config.published,
         "description": config.description, "licence": config.licence, "missing": missing, **parts,
         "parameters": None if "generator" in missing
         else _parameters(folders["generator"] / "model.safetensors"),
@@ -53,11 +60,17 @@ def _streaming(name: str) -> dict[str, int | None]:
     return asdict(latency(load_model_config(model_config(name))))
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+@app.callback(invoke_without_command=True)
+def models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
     """List the models: family, codec, parameters, licence and what `tts eval` measured.
 
     As JSON also how early each is heard (`streaming`, see tts.latency; null: sentence by sentence).
     """
+    if context.invoked_subcommand is not None:
+        return
     from tts.resources import model_names
 
     rows = [_row(name) for name in model_names()]
@@ -76,7 +89,44 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
             else "not measured"
         )
         note = f"  (weights missing: {', '.join(row['missing'])})" if row["missing"] else ""
+        if row["missing"] and row["published"]:
+            note = f"  (not fetched: tts models fetch {row['published']})"
         show(
             f"{row['name']:12} {row['family']:10} {row['codec']:9} {size:>7}  {row['licence']:8} "
             f"{measured}{note}\n{'':12} {row['description']}"
         )
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A model of `tts models` that is not fetched.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Do not ask whether you accept its licence.")
+    ] = False,
+) -> None:
+    """Download weights that others published, after showing what and under which licence."""
+    from tqdm import tqdm
+
+    from tts.published import PUBLISHED
+    from tts.resources import nearest
+
+    if name not in PUBLISHED:
+        raise UsageError(f"nothing to fetch for {name!r}{nearest(name, PUBLISHED)}")
+    model = PUBLISHED[name]
+    if model.fetched:
+        say(f"{name} is there: {model.folder}")
+        return
+    say(f"{name}: {model.size / 1e9:.2f} GB into {model.folder}")
+    for file in model.files:
+        say(f"  {file.url}\n    {file.size:,} bytes, sha256 {file.sha256}\n    {file.licence}")
+    if not accept_licence:
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise UsageError("nobody here to ask: accept the licences above with --accept-licence")
+        if not typer.confirm("Accept these licences and fetch?", default=False, err=True):
+            say("nothing fetched")
+            raise typer.Exit(1)
+    with tqdm(
+        total=model.size, unit="B", unit_scale=True, desc=name, disable=not sys.stderr.isatty()
+    ) as bar:
+        folder = model.fetch(True, bar.update)
+    say(f"{name}: {folder}")

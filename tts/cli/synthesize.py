@@ -102,7 +102,7 @@ def synthesize(
     ] = None,
     ref_text: Annotated[
         str | None,
-        typer.Option(help="What --ref says. No effect for models that need no transcript."),
+        typer.Option(help="What --ref says, word for word; only some models need it."),
     ] = None,
     timestamps: Annotated[
         list[str] | None,
@@ -128,6 +128,9 @@ def synthesize(
     """
     from tts.audio.reference import load_reference
     from tts.audio.writer import check_writable, write_audio
+    from tts.config import load_model_config
+    from tts.published import published_model
+    from tts.resources import model_config
 
     if ref is not None and voice is not None:
         raise UsageError("give --ref or --voice, not both")
@@ -141,7 +144,12 @@ def synthesize(
     check_writable(output, format=format)
     kinds = [_timestamp_format(each) for each in timestamps or ()]
     words = read_text(text, text_file)
-    reference = None if ref is None else load_reference(ref)
+    config = load_model_config(model_config(model))
+    if config.published is not None:
+        published_model(config.published).check_fetched()
+    if ref is not None:
+        config.check_transcript(ref_text)
+    reference = None if ref is None else load_reference(ref, config.sample_rate)
     if reference is not None and not quiet:
         for line in reference.warnings:
             warn(line)
@@ -158,7 +166,9 @@ def synthesize(
     set_threads(threads)
     synthesizer, loading = load_model(model, device, language)
     check_writable(output, synthesizer.sample_rate, format=format)
-    chosen = synthesizer.voice(reference if reference is not None else str(path))
+    if kinds and not synthesizer.timed:
+        raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
+    chosen = synthesizer.voice(reference if reference is not None else str(path), ref_text)
     from tts.audio.captions import captions, write_text
     from tts.provenance import load_watermark, marker, provenance_json
     from tts.provenance import provenance as provenance_of

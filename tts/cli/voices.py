@@ -51,22 +51,30 @@ def add(
     ref: Annotated[
         str, typer.Option(metavar="FILE|-", help="A clean recording of 3 to 10 s of one person.")
     ],
+    ref_text: Annotated[
+        str | None,
+        typer.Option(help="What --ref says, word for word; only some models need it."),
+    ] = None,
     model: Annotated[str, typer.Option(help="The model to encode it for.")] = "default",
     force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
 ) -> None:
     """Encode a recording once and keep it as a voice for `--voice NAME`."""
     from tts.audio.reference import load_reference
+    from tts.config import load_model_config
+    from tts.resources import model_config
     from tts.voice.store import new_voice_path
 
     path = new_voice_path(name, force)
     say(f"note: {CONSENT}")
-    reference = load_reference(ref)
+    config = load_model_config(model_config(model))
+    config.check_transcript(ref_text)
+    reference = load_reference(ref, config.sample_rate)
     for line in reference.warnings:
         warn(line)
 
     from tts.synthesizer import TTS
 
-    voice = TTS.load(model, "cpu").voice(reference)
+    voice = TTS.of(config, "cpu").voice(reference, ref_text)
     voice.name = name
     voice.save(path)
     say(f"added {name}: {path}")

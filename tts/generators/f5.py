@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -245,6 +246,12 @@ class F5Generator(nn.Module):
         return torch.where(fixed, cond, x), frames
 
 
+def build_f5(vocabulary: list[str], **sizes: Any) -> F5Generator:
+    """A generator for checkpoints: its tokens, and the sizes of `F5Config`."""
+    config = F5Config(**{**sizes, "vocabulary": len(vocabulary)})
+    return F5Generator(F5Network(config), CharacterTokens(vocabulary))
+
+
 _NAMES = [
     (r"^(ema_model\.)?(transformer\.)?", ""),
     (r"^time_embed\.time_mlp\.", "time."),
@@ -320,16 +327,3 @@ def load_published(
     network = F5Network(config)
     load_state(network, weights, sha256, lambda state: from_published(state, config.heads))
     return F5Generator(network.requires_grad_(False).eval(), tokens)
-
-
-def fetch_published(folder: str | Path, accept_licence: bool = False) -> F5Generator:
-    """The same, downloaded into `folder` (1.35 GB) unless it is there.
-
-    Raises:
-        UsageError: the licence was not accepted; it is named.
-        CheckpointError: the download fails, or a file is not the pinned one.
-    """
-    if not accept_licence:
-        raise UsageError(f"the weights of f5-base are {LICENCE}; say that you accept this first")
-    vocabulary = VOCABULARY.fetch(folder)
-    return load_published(WEIGHTS.fetch(folder), vocabulary)

@@ -22,14 +22,20 @@ from tts_codecs.envelope import CHANNELS
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 FORMAT = "tts-voice-2"
+RECORDING_RATE = 24000  # Hz
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
 
 
-def _digest(speaker: Tensor, features: Tensor) -> str:
-    """SHA-256 of both tensors' bytes as they are stored."""
+def _digest(
+    speaker: Tensor, features: Tensor, recording: Tensor | None = None, transcript: str = ""
+) -> str:
+    """SHA-256 of the tensors' bytes as they are stored, and of the words of the recording."""
     digest = hashlib.sha256()
     for tensor in (speaker, features):
         digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    if recording is not None:
+        digest.update(recording.contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(transcript.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
@@ -42,17 +48,27 @@ class Voice:
         features: [P, 82] source-filter features of up to 6 s of it.
         name: for messages and lists.
         meta: source seconds, licence, attribution and the like; strings and numbers.
+        recording: [N] samples at 24 kHz, kept by models that continue them (f5-base) only.
+        transcript: what the reference says, where it was told.
     """
 
     speaker: Tensor
     features: Tensor
     name: str = "voice"
     meta: dict[str, Any] = field(default_factory=dict)
+    recording: Tensor | None = None
+    transcript: str = ""
 
     @property
     def sha256(self) -> str:
         """What names this voice whatever it is called: the checksum that `save` writes."""
-        return _digest(self.speaker.half(), self.features.half())
+        return _digest(**self._stored(), transcript=self.transcript)
+
+    def _stored(self) -> dict[str, Tensor]:
+        tensors = {"speaker": self.speaker, "features": self.features}
+        if self.recording is not None:
+            tensors["recording"] = self.recording
+        return {name: value.half().contiguous() for name, value in tensors.items()}
 
     @classmethod
     def from_reference(
@@ -76,21 +92,17 @@ class Voice:
         return cls(encoder.embed(samples), features.clone(), name, meta)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a .safetensors voice state (fp16, under 60 kB), atomically.
+        """Write a .safetensors voice state (fp16, under 60 kB without a recording), atomically.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        tensors = {
-            "speaker": self.speaker.half().contiguous(),
-            "features": self.features.half().contiguous(),
-        }
         metadata = {
             "format": FORMAT, "name": self.name, "meta": json.dumps(self.meta),
-            "sha256": _digest(**tensors),
+            "transcript": self.transcript, "sha256": self.sha256,
         }  # fmt: skip
         with atomic_output(path) as file:
-            file.write(save(tensors, metadata))
+            file.write(save(self._stored(), metadata))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Voice":
@@ -107,23 +119,31 @@ class Voice:
                 if metadata.get("format") != FORMAT:
                     raise VoiceError(f"{name} is not a voice file of this version ({FORMAT})")
                 speaker, features = file.get_tensor("speaker"), file.get_tensor("features")
+                kept = "recording" in file.keys()  # noqa: SIM118
+                recording = file.get_tensor("recording") if kept else None
         except FileNotFoundError as error:
             raise VoiceError(f"no voice file {name}") from error
         except (SafetensorError, OSError) as error:
             raise DamagedVoiceError(f"{name} is not a voice file, or damaged: {error}") from error
-        if speaker.shape != (256,) or features.dim() != 2 or features.shape[1] != CHANNELS:
+        odd = recording is not None and recording.dim() != 1
+        if speaker.shape != (256,) or features.dim() != 2 or features.shape[1] != CHANNELS or odd:
             raise DamagedVoiceError(f"{name} is damaged: unexpected shapes")
         # The first voices were saved without a checksum.
-        if metadata.get("sha256", _digest(speaker, features)) != _digest(speaker, features):
+        transcript = metadata.get("transcript", "")
+        digest = _digest(speaker, features, recording, transcript)
+        if metadata.get("sha256", digest) != digest:
             raise DamagedVoiceError(f"{name} is damaged: its values differ from its checksum")
         speaker, features = speaker.float(), features.float()
-        if not (torch.isfinite(speaker).all() and torch.isfinite(features).all()):
+        recording = None if recording is None else recording.float()
+        given = [each for each in (speaker, features, recording) if each is not None]
+        if not all(bool(torch.isfinite(each).all()) for each in given):
             raise DamagedVoiceError(f"{name} is damaged: values that are not finite")
         try:
             meta = json.loads(metadata.get("meta", "{}"))
         except ValueError as error:
             raise DamagedVoiceError(f"{name} is damaged: its notes are not JSON") from error
-        return cls(speaker, features, metadata.get("name") or Path(name).stem, meta)
+        stem = metadata.get("name") or Path(name).stem
+        return cls(speaker, features, stem, meta, recording, transcript)
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:
