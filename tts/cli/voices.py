@@ -64,10 +64,10 @@ def add(
     from tts.resources import model_config
     from tts.voice.store import new_voice_path
 
-    path = new_voice_path(name, force)
-    say(f"note: {CONSENT}")
     config = load_model_config(model_config(model))
     config.check_transcript(ref_text)
+    path = new_voice_path(name, force)
+    say(f"note: {CONSENT}")
     reference = load_reference(ref, config.sample_rate)
     for line in reference.warnings:
         warn(line)
