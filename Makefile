@@ -1,6 +1,7 @@
 # make speak   says a sentence in a built-in voice into out.wav
 # make test    lint, types, unit tests, then the test that the shipped weights speak
 # make venv    only the environment; make dev: with the test tools
+# make docs    the pages of docs/ in build/site; a warning is an error
 #
 # Any Python from 3.10 on: make PYTHON=/path/to/python3 VENV=.venv
 
@@ -15,7 +16,7 @@ CONSTRAINTS = $$($(BIN)/python -c 'import sys; ok = sys.version_info[:2] == (3, 
 	sys.platform == "linux"; print("-c requirements.lock" if ok else "")')
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: speak test lint venv dev lock wheel clean
+.PHONY: speak test lint venv dev docs lock wheel clean
 
 speak: $(VENV)/.runtime
 	$(BIN)/tts synthesize "$(TEXT)" -o out.wav
@@ -45,6 +46,9 @@ $(VENV)/.runtime: pyproject.toml setup.py requirements.lock | $(BIN)/python
 $(VENV)/.dev: $(VENV)/.runtime
 	@$(INSTALL) -e '.[dev]'
 	@touch $@
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet
 
 # Refresh the lock from the ranges, with the versions of PyTorch that the weights are tested with.
 lock:

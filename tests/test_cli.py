@@ -66,6 +66,15 @@ def test_help_is_light_and_has_examples() -> None:
         assert command in done.stdout
 
 
+def test_shells_complete_commands() -> None:
+    asked = {**os.environ, "_TTS_COMPLETE": "complete_bash", "COMP_WORDS": "tts sy",
+             "COMP_CWORD": "1"}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "tts"], capture_output=True, text=True, env=asked, timeout=240
+    )
+    assert done.stdout.split() == ["synthesize"], done.stderr
+
+
 def test_writes_a_file_and_reports_on_stderr(
     tiny_home: Path, tmp_path: Path, capfd: Captured
 ) -> None:
