@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ def test_rows_of_files(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "rows.jsonl") == [
         Row("000001", "One", options=Options(seed=3)), Row("000002", "Two"),
     ]  # fmt: skip
+    known, lost = make_rows([
+        {"text": "One", "ref": "x.wav", "ref_text": "So."}, {"text": "One", "ref_text": "So."},
+    ])  # fmt: skip
+    assert known == Row("000001", "One", Path("x.wav"), ref_text="So.")
+    assert known.key({}) != replace(known, ref_text="").key({})
+    assert "ref_text" in lost.problem
 
 
 @pytest.mark.parametrize(
@@ -153,6 +160,19 @@ def test_together_as_alone(tts: TTS, recording: Recording) -> None:
             np.testing.assert_allclose(chunk.samples, whole, atol=1e-4)
             np.testing.assert_array_equal(chunk.samples, twin.samples)
             assert chunk.words == alone[at][0].words and chunk.phones == alone[at][0].phones
+
+
+def test_models_that_cannot_batch(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> None:
+    voice = tts.voice("default")
+    turns = [
+        Turn(phones, voice, Options(seed=5), number)
+        for number, phones in enumerate(tts.sentences(" ".join(texts(3))))
+    ]
+    monkeypatch.setattr(TTS, "batched", False)
+    for turn, chunk in zip(turns, say_all(tts, turns), strict=True):
+        pieces = list(tts.say(turn.phones, voice, turn.options, turn.number))
+        np.testing.assert_array_equal(chunk.samples, np.concatenate([p.samples for p in pieces]))
+        assert chunk.words == pieces[0].words and chunk.text == turn.phones.text
 
 
 def test_batch_equals_synthesize(tts: TTS, tmp_path: Path, recording: Recording) -> None:

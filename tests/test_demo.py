@@ -92,13 +92,20 @@ def test_nothing_is_written_beside_the_source() -> None:
     assert not list(Path(tts_demo.live.__file__).parent.glob("*.pyi"))
 
 
-def test_only_models_with_weights_are_offered(tiny_home: Path) -> None:
+def test_only_models_with_weights_are_offered(
+    tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     models = tiny_home / "configs" / "models"
     plain = (models / "default.yaml").read_text()
     (models / "absent.yaml").write_text(plain.replace("generator: flow", "generator: gone"))
     (models / "broken.yaml").write_text("name: [")
     (models / "another.yaml").write_text(plain)
     assert ready_models() == ["default", "another"]
+    (models / "other.yaml").write_text(f"{plain}published: others\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert ready_models() == ["default", "another"]
+    (tmp_path / "cache" / "tts" / "models" / "others-0123abcd").mkdir(parents=True)
+    assert ready_models() == ["default", "another", "other"]
 
 
 @pytest.mark.parametrize("rate", [16000, 24000, 44100, 48000])

@@ -190,6 +190,7 @@ def test_voices_come_and_go(
     expected = tts.synthesize(TEXT, tmp_path / "voices" / "anna.safetensors").samples
     np.testing.assert_allclose(read(said.content, "pcm"), expected, atol=2e-4)
     assert upload(client, path).status_code == 400
+    assert upload(client, path, "bob", model="nobody").status_code == 404
     for name in ("../x", "a b", "", "x" * 65, "default"):
         assert upload(client, path, name).status_code == 400
     assert client.delete(f"{VOICES}/default").status_code == 403
@@ -293,6 +294,33 @@ def test_full_queue_and_micro_batches(tts: TTS, tmp_path: Path) -> None:
         np.testing.assert_allclose(read(answer.content, "pcm"), expected, atol=2e-4)
     # Guidance doubles the rows: one alone first, later three at a time.
     assert gate.rows[0] == 2 and max(gate.rows) == 6
+
+
+def test_models_that_cannot_batch_take_turns(
+    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TTS, "batched", False)
+    gate = Gate(tts)
+    app = create_app([tts], ServeSettings(voices=tmp_path))
+    body = {"input": f"{TEXT} {TEXT}", "response_format": "pcm"}
+    answers: dict[int, Any] = {}
+    with TestClient(app, base_url="http://localhost") as client:
+
+        def ask(seed: int) -> None:
+            answers[seed] = client.post(SPEECH, json={**body, "seed": seed})
+
+        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(3)]
+        for thread in threads:
+            thread.start()
+        assert gate.reached.wait(60)
+        until(lambda: app.state.scheduler.load == (3, 0))
+        gate.open.set()
+        for thread in threads:
+            thread.join(60)
+    assert max(gate.rows) == 2, "a sentence with its unconditional branch"
+    for seed, answer in answers.items():
+        expected = tts.synthesize(body["input"], seed=seed).samples
+        np.testing.assert_allclose(read(answer.content, "pcm"), expected, atol=2e-4)
 
 
 def test_client_that_leaves_frees_its_place(tts: TTS, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def recording_fields() -> tuple[gr.Audio, gr.Textbox]:
         )  # fmt: skip
         transcript = gr.Textbox(
             label="What it says (optional)", max_lines=3,
-            info="The models here need no transcript.",
+            info="Word for word; only models that continue the recording need it.",
         )  # fmt: skip
     return recording, transcript
 

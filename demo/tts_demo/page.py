@@ -103,7 +103,9 @@ def figure(
 
 def speech(words_part: str, figure_part: str = "") -> str:
     """Words and picture of one utterance."""
-    hint = "" if words_part else "<p class='hint'>Words and picture of the speech appear here.</p>"
+    hint = "<p class='hint'>Words and picture of the speech appear here.</p>"
+    if words_part or figure_part:
+        hint = ""
     return f"<div class='speech'>{words_part}{figure_part}{hint}</div>"
 
 

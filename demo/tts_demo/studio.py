@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
+from tts.bundle import cache_folder
 from tts.errors import AudioError, CheckpointError, TextError, TTSError, UsageError, VoiceError
 from tts.resources import model_names, root
 from tts_demo.limits import MAX_CHARACTERS, MAX_SECONDS, PARTS
@@ -35,6 +36,9 @@ def ready_models() -> list[str]:
 def _is_ready(name: str) -> bool:
     try:
         config = yaml.safe_load((root() / "configs" / "models" / f"{name}.yaml").read_text("utf-8"))
+        if config.get("published"):
+            # tts.published.PublishedF5.folder, without PyTorch.
+            return any(cache_folder().glob(f"{config['published']}-{'[0-9a-f]' * 8}"))
         parts = [config[part] for part in PARTS if config.get(part, "features") != "features"]
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         return False
@@ -47,7 +51,8 @@ class Wish:
     """What a visitor asks for.
 
     Attributes:
-        voice: name of a stored voice; recording: a file that is used instead.
+        voice: name of a stored voice; recording: a file that is used instead; transcript: what it
+            says, for models that need that.
     """
 
     text: str
@@ -125,7 +130,7 @@ class Studio:
         self._hook: Watermark | None = None
         self._loaded: dict[str, TTS] = {}
         self._loading = threading.Lock()
-        self._voices: OrderedDict[tuple[str, str, str], _Cloned] = OrderedDict()
+        self._voices: OrderedDict[tuple[str, str, str, str], _Cloned] = OrderedDict()
         self._tickets: defaultdict[str, set[Ticket]] = defaultdict(set)
         self._lock = threading.Lock()
 
@@ -177,11 +182,11 @@ class Studio:
             if not NAME.fullmatch(wish.voice):
                 raise VoiceError(f"unknown voice {wish.voice!r}")
             return model.voice(wish.voice), ()
-        key = (session, model.config.name, wish.recording)
+        key = (session, model.config.name, wish.recording, wish.transcript)
         with self._lock:
             found = self._voices.get(key)
         if found is None:
-            found = _encoded(model, wish.recording)
+            found = _encoded(model, wish.recording, wish.transcript)
             with self._lock:
                 self._voices[key] = found
                 while len(self._voices) > _VOICES:
@@ -286,7 +291,7 @@ def check_text(text: str | None) -> str:
     return text
 
 
-def _encoded(model: "TTS", recording: str) -> "_Cloned":
+def _encoded(model: "TTS", recording: str, transcript: str) -> "_Cloned":
     """A recording as a voice, with warnings about it."""
     from tts.audio.reference import load_reference
 
@@ -300,7 +305,7 @@ def _encoded(model: "TTS", recording: str) -> "_Cloned":
         raise AudioError(
             f"the recording is {reference.seconds_in:.0f} s long; {MAX_SECONDS:.0f} s are the most"
         )
-    return model.voice(reference), tuple(reference.warnings)
+    return model.voice(reference, transcript or None), tuple(reference.warnings)
 
 
 def no_models() -> CheckpointError:

@@ -17,8 +17,8 @@ from tts.voice.voice import Voice
 
 #: columns of a file; those after "model" are options (tts.speech.Options)
 COLUMNS = (
-    "id", "text", "voice", "ref", "model", "language", "speed", "seed", "pitch", "steps",
-    "guidance", "temperature",
+    "id", "text", "voice", "ref", "ref_text", "model", "language", "speed", "seed", "pitch",
+    "steps", "guidance", "temperature",
 )  # fmt: skip
 _IDS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _NUMBERS = {"seed": int, "steps": int}
@@ -32,6 +32,7 @@ class Row:
     Attributes:
         id: names the file; letters, digits, ".", "_" and "-".
         voice: a name, a voice file, a recording (Path), or a Voice.
+        ref_text: what a recording says, for models that need it.
         model: name or path; "" for that of the batch.
         problem: why it cannot be said, found while it was read.
         mate: it is there already and only shares a batch with rows that are not.
@@ -44,6 +45,7 @@ class Row:
     options: Options = Options()
     problem: str = ""
     mate: bool = False
+    ref_text: str = ""
 
     def key(self, digests: dict[str, str]) -> str:
         """What the audio depends on, as a checksum; `digests` keeps those of files."""
@@ -55,6 +57,7 @@ class Row:
                 digests[name] = _file_digest(self.voice)
             voice = digests[name]
         parts = [self.text, voice, self.model, asdict(self.options), self.problem]
+        parts += [self.ref_text] if self.ref_text else []
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -205,6 +208,9 @@ def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
         return replace(row, text="", problem=f"the text is longer than {MAX_TEXT:,} characters")
     if "voice" in values and "ref" in values:
         return replace(row, problem="voice and ref are both given")
+    if "ref_text" in values and "ref" not in values:
+        return replace(row, problem="ref_text is what ref says: give that too")
+    row = replace(row, ref_text=str(values.get("ref_text", "")))
     if "ref" in values:
         row = replace(row, voice=folder / str(values["ref"]))
     elif "voice" in values:

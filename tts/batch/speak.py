@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tts.generators.base import Request
 from tts.generators.conditioning import VoicePrompt
-from tts.speech import Chunk, Options, spans_of
+from tts.speech import Chunk, Options, joined, spans_of
 from tts.synthesizer import FADE_FRAMES, TTS
 from tts.text.symbols import Phones
 from tts.voice.voice import Voice
@@ -53,11 +53,20 @@ def batches(model: TTS, turns: Sequence[Turn]) -> list[list[int]]:
 
 def say_all(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
     """Each sentence with its pause as one Chunk whose times count from its start."""
+    if not model.batched:
+        return [say_alone(model, turn) for turn in turns]
     found: dict[int, Chunk] = {}
     for batch in batches(model, turns):
         said = say_together(model, [turns[at] for at in batch])
         found.update(zip(batch, said, strict=True))
     return [found[at] for at in range(len(turns))]
+
+
+def say_alone(model: TTS, turn: Turn) -> Chunk:
+    """One sentence with its pause."""
+    chunks = model.say(turn.phones, turn.voice, turn.options, turn.number)
+    whole = joined(chunks, model.sample_rate)
+    return Chunk(whole.samples, model.sample_rate, turn.phones.text, whole.words, whole.phones)
 
 
 @torch.inference_mode()

@@ -94,21 +94,21 @@ class Speaker:
         self.settings = settings
         self.watermark = load_watermark(settings.watermark) if settings.watermark else None
         self._models: dict[str, TTS] = {"": model} if model else {}
-        self._voices: OrderedDict[tuple[str, str], Voice] = OrderedDict()
+        self._voices: OrderedDict[tuple[str, str, str], Voice] = OrderedDict()
 
     def model(self, name: str) -> TTS:
         """A model by name, loaded once."""
         if name not in self._models:
             given, device = self.settings.model, self.settings.device
-            self._models[name] = TTS.load(name, device) if name else TTS(given, device)
+            self._models[name] = TTS.load(name, device) if name else TTS.of(given, device)
         return self._models[name]
 
     def _voice(self, model: TTS, row: Row) -> Voice:
         if isinstance(row.voice, Voice):
             return row.voice
-        key = (row.model, str(row.voice))
+        key = (row.model, str(row.voice), row.ref_text)
         if key not in self._voices:
-            self._voices[key] = model.voice(row.voice)
+            self._voices[key] = model.voice(row.voice, row.ref_text or None)
         self._voices.move_to_end(key)
         while len(self._voices) > _VOICES:
             self._voices.popitem(last=False)

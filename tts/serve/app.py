@@ -108,13 +108,15 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
 
     @app.post("/v1/audio/voices")
     async def add_voice(request: Request) -> Response:
-        """A voice from a recording: form fields `name`, `consent` ("true") and `audio_sample`."""
-        name, data = await asyncio.wait_for(_upload(request), settings.timeout)
+        """A voice from a recording: form fields `name`, `consent` ("true") and `audio_sample`,
+        and `ref_text` (what it says) and `model`, where a model needs that."""
+        sent = await asyncio.wait_for(_upload(request), settings.timeout)
+        name, model = sent.name, model_of(sent.model)
+        model.config.check_transcript(sent.ref_text)
         await asyncio.to_thread(shelf.check_new, name)
-        model = models[0]
         async with decoding:
-            reference = await decode_upload(data, model.sample_rate)
-            voice = await asyncio.to_thread(model.voice, reference)
+            reference = await decode_upload(sent.data, model.sample_rate)
+            voice = await asyncio.to_thread(model.voice, reference, sent.ref_text or None)
         await asyncio.to_thread(shelf.add, name, voice)
         metrics.count("tts_voices_added_total")
         told = {"id": name, "name": name, "kind": "uploaded", "warnings": reference.warnings}
@@ -169,8 +171,18 @@ def _schema(model: type[SpeechRequest]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def _upload(request: Request) -> tuple[str, bytes]:
-    """Name and bytes of an uploaded recording.
+@dataclass(frozen=True)
+class _Sent:
+    """The form of an uploaded recording."""
+
+    name: str
+    data: bytes
+    ref_text: str
+    model: str
+
+
+async def _upload(request: Request) -> _Sent:
+    """The form of an uploaded recording.
 
     Raises:
         UsageError: a field is missing or too large.
@@ -187,10 +199,13 @@ async def _upload(request: Request) -> tuple[str, bytes]:
             raise UsageError(CONSENT)
         if not isinstance(name, str) or not isinstance(file, UploadFile):
             raise UsageError("the form needs the field name and the file audio_sample")
+        ref_text, model = form.get("ref_text", ""), form.get("model", "default")
+        if not isinstance(ref_text, str) or not isinstance(model, str):
+            raise UsageError("ref_text and model are fields, not files")
         data = await file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise HTTPError(413, f"the recording is larger than {MAX_BYTES // 1_000_000} MB")
-        return name, data
+        return _Sent(name, data, ref_text, model)
     finally:
         await form.close()
 

@@ -193,6 +193,10 @@ class Scheduler:
     def _say_together(self, ready: list[Job]) -> None:
         """The batch of the request that waits longest, with those that fit to it."""
         first = ready[0]
+        if not first.model.batched:
+            self._say_alone(first)
+            self._served([first])
+            return
         mine = [job for job in ready if job.model is first.model]
         turns = [job.waiting for job in mine]
         known = [turn for turn in turns if turn is not None]
@@ -216,7 +220,10 @@ class Scheduler:
             job.waiting = None
             if not job.cancelled.is_set():
                 job.deliver(chunk)
-        # Who was served goes behind who was not, so that every kind gets its turn.
+        self._served(jobs)
+
+    def _served(self, jobs: list[Job]) -> None:
+        """Who was served goes behind who was not, so that every kind gets its turn."""
         with self._change:
             for job in jobs:
                 if job in self._jobs:
