@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.builder import load_units
-from tts.generators.base import SamplingOptions
+from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, VoicePrompt, channel_emphasis, voice_anchor
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.heads.energy import EnergyHead
@@ -328,8 +328,8 @@ def test_noise_on_the_units_fed_back() -> None:
         def draw(self, hidden: Tensor, rows: int, *rest: Any) -> Tensor:
             return torch.ones(rows, 1, SIZE)
 
-        def step_losses(self, *arguments: Any) -> Any:
-            return arguments
+        def step_losses(self, *arguments: Any) -> Losses:
+            return Losses({})
 
     class Net:
         head = Head(**SIZES)

@@ -2,16 +2,20 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tts.align.aligner import TokenBatch, collate_tokens, token_index
 from tts.align.pauses import COMMA, PERIOD
 from tts.align.phone_probe import PhoneProbe
-from tts.generators.base import Request
+from tts.builder import build_generator
+from tts.generators.base import Losses, Request
 from tts.generators.conditioning import VoicePrompt
 from tts.generators.judges import Judges
+from tts.generators.units import CodeUnits, FeatureUnits
 from tts.text.symbols import SIL
 from tts.voice.probe import SpeakerProbe
+from tts_codecs.spectral import SpectralAutoencoder
 
 CHANNELS = 6
 IDS = (20, 25, 30)
@@ -70,7 +74,7 @@ def test_judges_count_only_rows_that_were_told(probe: PhoneProbe) -> None:
     tokens, durations, features, mask = speech()
     prompt = VoicePrompt(torch.randn(4, 8), torch.randn(4, 5, CHANNELS), torch.full((4,), 5))
     request = Request(tokens, prompt, durations)
-    judges = Judges(SpeakerProbe(CHANNELS, 8, 1, 8).eval(), probe)
+    judges = Judges(FeatureUnits(), SpeakerProbe(CHANNELS, 8, 1, 8).eval(), probe)
     drop_all = torch.tensor([True, False, False, False])
     drop_voice = torch.tensor([True, True, False, False])
     made = features.clone().requires_grad_(True)
@@ -79,4 +83,50 @@ def test_judges_count_only_rows_that_were_told(probe: PhoneProbe) -> None:
     for name, told in (("likeness", ~drop_voice), ("clarity", ~drop_all)):
         (gradient,) = torch.autograd.grad(losses[name], made, retain_graph=True)
         assert torch.equal(gradient.abs().sum((1, 2)) > 0, told), name
-    assert Judges().losses(made, mask, request, torch.ones(4), drop_all, drop_voice) == {}
+    assert not Judges(FeatureUnits())
+    assert (
+        Judges(FeatureUnits()).losses(made, mask, request, torch.ones(4), drop_all, drop_voice)
+        == {}
+    )
+
+
+def test_codes_are_heard_as_they_are_decoded() -> None:
+    torch.manual_seed(0)
+    auto = SpectralAutoencoder(CHANNELS, dim=16, blocks=1, levels=(3, 2), groups=4).eval()
+    units = CodeUnits(auto.requires_grad_(False))
+    codes = torch.randint(0, 6, (2, 7, 4))
+    sure = F.one_hot(codes, 6).float().requires_grad_(True)
+    heard = units.heard(sure)
+    torch.testing.assert_close(heard, auto.decode(codes), atol=1e-5, rtol=1e-4)
+    (gradient,) = torch.autograd.grad(heard.square().sum(), sure)
+    assert (gradient.abs().sum(-1) > 0).all()
+
+
+@pytest.mark.parametrize("pattern", ["parallel", "delay", "stack_delay", "flat"])
+def test_what_steps_estimate_is_put_back_in_time(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = build_generator(
+        strategy={"kind": "autoregressive", "pattern": {"name": pattern}},
+        head={"kind": "categorical", "books": 3, "entries": 7, "width": 4},
+        conditioner={
+            "channels": CHANNELS, "voice_dim": 8, "glob": 8, "phone_dim": 8,
+            "phone_blocks": 1, "content_blocks": 1,
+        },
+        backbone={"heads": 2, "hidden": 32, "blocks": 1},
+        dim=16,
+    )  # fmt: skip
+    codes = torch.randint(0, 7, (2, 10, 3))
+    tokens, durations, features, _ = speech(2)
+    durations[0, -1] = 4
+    prompt = VoicePrompt(torch.randn(2, 256), torch.randn(2, 5, CHANNELS), torch.full((2,), 5))
+    condition = model.conditioner(Request(tokens, prompt, durations), model.backbone)
+
+    def right(hidden: Tensor, steps: Tensor, *_: object) -> Losses:
+        return Losses({}, lambda: F.one_hot(steps, 8).float())
+
+    monkeypatch.setattr(model.head, "step_losses", right)
+    found = model.strategy.losses(model, codes, condition)
+    assert found.estimate is not None
+    assert torch.equal(found.estimate().argmax(-1), codes)

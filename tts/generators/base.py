@@ -8,7 +8,7 @@ and caching are shared (tts.generators.generator).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -123,12 +123,13 @@ class Losses:
 
     Attributes:
         parts: named scalars, summed with weight 1.
-        estimate: [B, U, size] relative features the network thinks right, if it has any, for
-            losses on what is heard; weight: [B] how much each row counts there.
+        estimate: makes what the network thinks right, if it can tell, for losses on what is heard:
+            relative units [B, U, size], or probabilities of codes [B, U, K, V].
+        weight: [B] how much each row counts for the voice there; None for alike.
     """
 
     parts: dict[str, Tensor]
-    estimate: Tensor | None = None
+    estimate: Callable[[], Tensor] | None = None
     weight: Tensor | None = None
 
 
@@ -194,4 +195,8 @@ class UnitSpace(Protocol):
 
     def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
         """The next units [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+        ...
+
+    def heard(self, estimate: Tensor) -> Tensor:
+        """`Losses.estimate` to relative features [B, T, C], with its gradient."""
         ...

@@ -239,10 +239,11 @@ class Generator(nn.Module):
         condition.mean = condition.mean.detach()
         found: Losses = self.strategy.losses(self, units, condition)
         losses = {"mean": regression, **found.parts}
-        if judges is not None and found.estimate is not None and found.weight is not None:
-            made = found.estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2) + anchor
+        if judges and found.estimate is not None:
+            made = judges.units.heard(found.estimate()) + anchor
             frame_mask = condition.mask.repeat_interleave(self.patch, 1)
-            losses |= judges.losses(made, frame_mask, request, found.weight, drop_all, drop_voice)
+            weight = torch.ones_like(dice) if found.weight is None else found.weight
+            losses |= judges.losses(made, frame_mask, request, weight, drop_all, drop_voice)
         return losses
 
     @torch.inference_mode()

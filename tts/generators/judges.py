@@ -3,26 +3,35 @@
 Both are of the clean estimate, so no sampling is in the loop and no recognizer is asked.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from tts.align.phone_probe import PhoneProbe
-from tts.generators.base import Request
+from tts.generators.base import Request, UnitSpace
 from tts.voice.probe import SpeakerProbe
 
 
 @dataclass
 class Judges:
-    """Frozen probes; None leaves a loss out."""
+    """Frozen probes; None leaves a loss out.
 
+    Attributes:
+        units: of the generator that is judged.
+    """
+
+    units: UnitSpace
     voice: SpeakerProbe | None = None
     phones: PhoneProbe | None = None
 
     def to(self, device: torch.device) -> "Judges":
         """The same on another device."""
-        return Judges(self.voice and self.voice.to(device), self.phones and self.phones.to(device))
+        voice = self.voice and self.voice.to(device)
+        return replace(self, voice=voice, phones=self.phones and self.phones.to(device))
+
+    def __bool__(self) -> bool:
+        return not (self.voice is None and self.phones is None)
 
     def losses(
         self, made: Tensor, mask: Tensor, request: Request, weight: Tensor,

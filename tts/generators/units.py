@@ -36,7 +36,11 @@ class FeatureUnits:
 
     def decode(self, units: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
         """See UnitSpace."""
-        return units.unflatten(-1, (self.patch, -1)).flatten(1, 2) + state, state
+        return self.heard(units) + state, state
+
+    def heard(self, estimate: Tensor) -> Tensor:
+        """Units to relative features [B, U * patch, C]."""
+        return estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,16 @@ class CodeUnits(AutoencoderUnits):
         """Of codes."""
         return self.autoencoder.quantizer.decode(units)
 
+    def heard(self, estimate: Tensor) -> Tensor:
+        """Probabilities of codes [B, U, K, V] to the relative features of their expectation, which
+        exists as the values of an FSQ are numbers and not names."""
+        quantizer = self.autoencoder.quantizer
+        every = torch.arange(estimate.shape[-1], device=estimate.device)
+        table = quantizer.decode(every[None, :, None].expand(1, -1, estimate.shape[-2]))[0]
+        table = table.unflatten(-1, (estimate.shape[-2], -1))  # [V, K, D / K]
+        values = torch.einsum("bukv,vkd->bukd", estimate, table).flatten(2)
+        return self.autoencoder.reconstruct(values)
+
 
 class LatentUnits(AutoencoderUnits):
     """Latents [B, U, D] of a variational autoencoder, the means of their distributions.
@@ -111,6 +125,10 @@ class LatentUnits(AutoencoderUnits):
         """See UnitSpace."""
         found = self.autoencoder.encode(features - voice_anchor(prompt))
         return torch.cat(found, -1) if self.posterior else found[0]
+
+    def heard(self, estimate: Tensor) -> Tensor:
+        """Latents to relative features [B, U * patch, C]."""
+        return self.autoencoder.reconstruct(self.values(estimate))
 
     def values(self, units: Tensor) -> Tensor:
         """Of latents, or of their distributions."""

@@ -55,16 +55,17 @@ class GeneratorTask:
         clarity: float = 0.1,
         mean: float = 2.0,
     ):
-        self.judges = Judges(
-            cast("SpeakerProbe | None", load_module(probe) if probe else None),
-            cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None),
-        )
         self.weights = {"mean": mean, "likeness": likeness, "clarity": clarity}
         self.sampler = SegmentSampler(cache, max_frames)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.generator = build_generator(**self.arguments)
         self.units = load_units(codec, posterior=getattr(self.generator.head, "posterior", False))
+        self.judges = Judges(
+            self.units,
+            cast("SpeakerProbe | None", load_module(probe) if probe else None),
+            cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None),
+        )
         self.modules: dict[str, nn.Module] = {"generator": self.generator}
         self.groups = {"generator": ["generator"]}
 

@@ -106,7 +106,7 @@ class CategoricalHead(nn.Module):
         self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
     ) -> Losses:
         """Cross entropy of the next step's codes [B, S, K]."""
-        return Losses({"codes": self.loss(hidden, steps, known)})
+        return Losses({"codes": self.loss(hidden, steps, known)}, lambda: self(hidden).softmax(-1))
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],

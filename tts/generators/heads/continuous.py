@@ -145,6 +145,7 @@ class FlowHead(ContinuousHead):
         parts = {"step": REGRESSION * self.average(error.abs() + error.square(), known)}
         offset = steps - self.centre(step, before)
         total = hidden.new_zeros(())
+        made = torch.zeros_like(steps)
         for _ in range(self.repeats):
             drawn = torch.zeros_like(steps)
             for band, dims in enumerate(self.bands()):
@@ -155,11 +156,13 @@ class FlowHead(ContinuousHead):
                 noisy = t.unsqueeze(-1) * clean
                 noisy = noisy + (1 - t.unsqueeze(-1)) * self.noise * torch.randn_like(clean)
                 found = self.network(noisy / norm, t, hidden, before, drawn, band)
+                made = made.index_copy(-1, dims, share * noisy + rest * found)
                 wrong = torch.zeros_like(steps)
                 wrong[..., dims] = (found - (clean - share * noisy) / rest).square()
                 total = total + self.average(wrong, known)
                 drawn[..., dims] = steps[..., dims]
-        return Losses({**parts, "flow": total / self.repeats})
+        estimate = self.centre(step, before) + made
+        return Losses({**parts, "flow": total / self.repeats}, lambda: estimate)
 
     def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """What training hides from the head: nothing."""

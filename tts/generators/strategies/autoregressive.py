@@ -79,6 +79,11 @@ class Autoregressive:
         """Those of the head, given the true units before, and of the pointer."""
         hidden, steps, known, fed, pattern = self.teach(net, units, condition)
         found: Losses = net.head.step_losses(hidden, steps, known, fed, condition)  # type: ignore[operator]
+        by_step = found.estimate
+        if pattern is not None and by_step is not None:
+            step = pattern.layout(units.shape[1]).step.to(units.device)
+            book = torch.arange(step.shape[1], device=units.device)
+            found.estimate = lambda: by_step()[:, step, book]
         if condition.text is not None:
             stride = pattern.stride if pattern else 1
             before_next = hidden[:, stride - 1 :: stride][:, : units.shape[1]]

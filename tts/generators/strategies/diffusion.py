@@ -101,7 +101,7 @@ class Diffusion:
         weight = self.weight(log_snr)[:, None, None] * mask * net.emphasis
         error = ((clean - units) * scale).square() * weight
         loss = error.sum() / (mask.sum() * units.shape[-1])
-        return Losses({"diffusion": loss}, clean, torch.sigmoid(-log_snr))
+        return Losses({"diffusion": loss}, lambda: clean, torch.sigmoid(-log_snr))
 
     def run(
         self,

@@ -93,7 +93,7 @@ class Flow:
         weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * net.emphasis
         flow = ((clean - units).square() * weight).sum() / (mask.sum() * units.shape[-1])
         # Late in the flow the noisy input shows the voice; early only the prompt can.
-        return Losses({"flow": flow}, clean, 1 - t)
+        return Losses({"flow": flow}, lambda: clean, 1 - t)
 
     def run(
         self,

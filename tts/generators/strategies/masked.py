@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tts.errors import ConfigError
@@ -113,7 +114,13 @@ class Masked:
         t = 1 - hidden.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
         x = head.embed(known) + condition.frames  # type: ignore[operator]
         out = net.hidden(x, condition, t, window)
-        return Losses({"codes": head.loss(out, units, hidden & counted)})  # type: ignore[operator]
+
+        def estimate() -> Tensor:
+            seen = F.one_hot(units, int(head.entries)).float()  # type: ignore[arg-type]
+            return torch.where(hidden.unsqueeze(-1), head(out).softmax(-1), seen)
+
+        loss = head.loss(out, units, hidden & counted)  # type: ignore[operator]
+        return Losses({"codes": loss}, estimate, 1 - t)
 
     def begin(
         self, net: Generator, condition: Condition, rows: int, canvas: Canvas | None
