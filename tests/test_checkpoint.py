@@ -11,7 +11,14 @@ from torch import nn
 
 from tts.builder import load_module
 from tts.voice.speaker import SpeakerEncoder
-from tts_codecs.checkpoint import CONFIG, WEIGHTS, load_weights, read_config, save_checkpoint
+from tts_codecs.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    load_weights,
+    read_config,
+    save_checkpoint,
+    share_weights,
+)
 from tts_codecs.errors import CheckpointError
 
 
@@ -133,3 +140,61 @@ def test_the_registry_refuses_what_it_cannot_build(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(CheckpointError, match="no checkpoint"):
         load_module(tmp_path / "nowhere")
+
+
+class Pair(nn.Module):
+    """A frozen part and one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.common, self.own = Small(), nn.Linear(2, 2)
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> list[tuple[Path, Pair]]:
+    common = Small()
+    found = []
+    for name in ("a", "b"):
+        module = Pair()
+        module.common.load_state_dict(common.state_dict())
+        save_checkpoint(tmp_path / name, module, "pair", {}, step=3)
+        found.append((tmp_path / name, module))
+    return found
+
+
+def test_common_weights_are_stored_once(family: list[tuple[Path, Pair]], tmp_path: Path) -> None:
+    before = [(folder / WEIGHTS).stat().st_size for folder, _ in family]
+    for _ in range(2):  # the second time there is nothing left to move
+        share_weights([folder for folder, _ in family], tmp_path / "shared")
+        for (folder, module), size in zip(family, before, strict=True):
+            other = Pair()
+            load_weights(folder, other)
+            for name, value in module.state_dict().items():
+                assert torch.equal(other.state_dict()[name], value.half().to(value)), name
+            assert (folder / WEIGHTS).stat().st_size < size
+            assert read_config(folder)["step"] == 3
+    assert (tmp_path / "shared" / WEIGHTS).is_file()
+
+
+def test_a_checkpoint_may_be_the_base_of_another(family: list[tuple[Path, Pair]]) -> None:
+    (whole, _), (part, module) = family
+    share_weights([part], whole)
+    other = Pair()
+    load_weights(part, other)
+    assert torch.equal(other.own.weight, module.own.weight.half().float())
+    save_checkpoint(part.parent / "c", nn.Linear(2, 2), "other", {})
+    before = (part / WEIGHTS).read_bytes(), (part / CONFIG).read_bytes()
+    with pytest.raises(CheckpointError, match="nothing in common"):
+        share_weights([part], part.parent / "c")
+    assert before == ((part / WEIGHTS).read_bytes(), (part / CONFIG).read_bytes())
+
+
+def test_another_base_is_refused(family: list[tuple[Path, Pair]], tmp_path: Path) -> None:
+    folders = [folder for folder, _ in family]
+    share_weights(folders, tmp_path / "shared")
+    save_checkpoint(tmp_path / "shared", Small(), "shared", {})
+    with pytest.raises(CheckpointError, match="other weights than"):
+        load_weights(folders[0], Pair())
+    damage(tmp_path / "shared" / CONFIG, "missing")
+    with pytest.raises(CheckpointError, match="no checkpoint in"):
+        load_weights(folders[0], Pair())

@@ -60,8 +60,9 @@ def weights_sha256(config: ModelConfig) -> str:
     for part in PARTS:
         name = getattr(config, part)
         if name and name != "features":
-            known = read_config(checkpoint_folder(name)).get("sha256", "")
-            digest.update(f"{part} {known}\n".encode())
+            known = read_config(checkpoint_folder(name))
+            shared = "".join(f" {base['sha256']}" for base in [known.get("base")] if base)
+            digest.update(f"{part} {known['sha256']}{shared}\n".encode())
     return digest.hexdigest()
 
 

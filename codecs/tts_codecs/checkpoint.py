@@ -2,11 +2,15 @@
 
 config.yaml names the architecture (`kind`), its `arguments` and the SHA-256 of the weights, so an
 edited or truncated file is refused before anything is computed. Never pickle.
+
+Models that have frozen parts in common need not each hold them: `base` in config.yaml names the
+folder beside this one with the tensors that are left out here, and its checksum (`share_weights`).
 """
 
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +64,11 @@ def save_checkpoint(
         arguments: keyword arguments that rebuild the module.
         extra: further keys of config.yaml (step, data, ...).
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {
         name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
         for name, value in module.state_dict().items()
     }
-    _replace(folder / WEIGHTS, lambda name: save_file(state, name))
-    config = {"kind": kind, "arguments": arguments, **extra, "sha256": sha256(folder / WEIGHTS)}
-    text = yaml.safe_dump(config, sort_keys=False)
-    _replace(folder / CONFIG, lambda name: Path(name).write_text(text))
+    _write_weights(Path(folder), state, {"kind": kind, "arguments": arguments, **extra})
 
 
 def read_config(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
@@ -99,6 +98,71 @@ def check_weights(folder: str | Path) -> Path:
     return path
 
 
+def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a folder alone, as stored."""
+    path = check_weights(folder)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
+    """All tensors of a checkpoint as stored, those of its base too; checksums are checked."""
+    folder = Path(folder)
+    state = _read_weights(folder)
+    base = read_config(folder).get("base")
+    if base is None:
+        return state
+    try:
+        beside, expected = folder.resolve().parent / base["folder"], base["sha256"]
+    except (TypeError, KeyError) as error:
+        raise CheckpointError(f"{folder / CONFIG} is damaged: a base has folder, sha256") from error
+    if read_config(beside)["sha256"] != expected:
+        raise CheckpointError(f"{beside} has other weights than {folder} was made with")
+    return _read_weights(beside) | state
+
+
+def _write_weights(folder: Path, state: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / WEIGHTS, lambda name: save_file(state, name))
+    config = {k: v for k, v in config.items() if k != "sha256"}
+    config["sha256"] = sha256(folder / WEIGHTS)
+    text = yaml.safe_dump(config, sort_keys=False)
+    _replace(folder / CONFIG, lambda name: Path(name).write_text(text))
+
+
+def share_weights(folders: Sequence[str | Path], base: str | Path) -> None:
+    """Leave out of checkpoints the tensors that `base`, a folder beside them, holds as well.
+
+    Args:
+        base: a checkpoint, or a new folder, which gets the tensors that all of them have in common.
+
+    Raises:
+        CheckpointError: damaged weights, or nothing in common.
+    """
+    base = Path(base)
+    states = {Path(folder): read_weights(folder) for folder in folders}
+    fresh = not (base / CONFIG).is_file()
+    held = dict(next(iter(states.values()))) if fresh else _read_weights(base)
+
+    def same(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {k: v for k, v in held.items() if k in state and torch.equal(v, state[k])}
+
+    if fresh:
+        for state in states.values():
+            held = same(state)
+    for folder, state in states.items():
+        if not same(state):
+            raise CheckpointError(f"{folder} has nothing in common with {base}")
+    if fresh:
+        _write_weights(base, held, {"kind": "shared"})
+    known = {"folder": base.name, "sha256": read_config(base)["sha256"]}
+    for folder, state in states.items():
+        rest = {k: v for k, v in state.items() if k not in same(state)}
+        _write_weights(folder, rest, read_config(folder) | {"base": known})
+
+
 def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -> list[str]:
     """Fill `module` with the folder's weights (as float32) after checking their checksum.
 
@@ -109,11 +173,8 @@ def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -
     Returns:
         names of the tensors left as they were.
     """
-    path = check_weights(folder)
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+    path = Path(folder) / WEIGHTS
+    state = read_weights(folder)
     state = {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
     if partial:
         own = module.state_dict()

@@ -15,19 +15,20 @@ app = typer.Typer(
 )
 
 
-def _parameters(weights: Path) -> int:
-    """Numbers in a safetensors file, without reading them."""
+def _parameters(folder: Path) -> int:
+    """Numbers in the tensors of a checkpoint, without reading them."""
+    from math import prod
+
     from safetensors import safe_open
 
-    with safe_open(weights, framework="pt") as file:
-        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
-    total = 0
-    for shape in shapes:
-        size = 1
-        for side in shape:
-            size *= side
-        total += size
-    return total
+    from tts_codecs.checkpoint import read_config
+
+    base = read_config(folder).get("base")
+    shapes: dict[str, list[int]] = {}
+    for each in [folder] + ([folder.resolve().parent / base["folder"]] if base else []):
+        with safe_open(each / "model.safetensors", framework="pt") as file:
+            shapes |= {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    return sum(prod(shape) for shape in shapes.values())
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _row(name: str) -> dict[str, Any]:
         "published": config.published,
         "description": config.description, "licence": config.licence, "missing": missing, **parts,
         "parameters": None if "generator" in missing
-        else _parameters(folders["generator"] / "model.safetensors"),
+        else _parameters(folders["generator"]),
         "scores": json.loads(scores.read_text("utf-8")) if scores.is_file() else None,
     }  # fmt: skip
 
@@ -130,3 +131,17 @@ def fetch(
     ) as bar:
         folder = model.fetch(True, bar.update)
     say(f"{name}: {folder}")
+
+
+@app.command()
+def share(
+    folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders, e.g. exports.")],
+    base: Annotated[Path, typer.Option(help="Folder beside them; made where it is not there.")],
+) -> None:
+    """Leave out of checkpoints what another beside them holds too: frozen parts are stored once."""
+    from tts_codecs.checkpoint import share_weights
+
+    share_weights(folders, base)
+    for folder in folders:
+        size = (folder / "model.safetensors").stat().st_size
+        say(f"{folder}: {size / 1e6:.1f} MB")
