@@ -52,6 +52,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "codes",
     ),
+    "soundstorm": ({"strategy": {"kind": "soundstorm"}, "head": CODES}, "codes"),
     "span ar": ({"strategy": {"kind": "span_ar"}, "head": CODES}, "codes"),
     "span ar refined": (
         {"strategy": {"kind": "span_ar", "rounds": 3, "quantile": 0.1}, "head": CODES}, "codes",
@@ -359,6 +360,7 @@ GOLDEN: dict[str, list[float]] = {
     "masked joint": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.75],
     "masked levels": [1.0, 3.0, 1.0, 6.0, 3.0, 1.0, 3.0, 2.3611],
     "masked spans": [1.0, 2.0, 1.0, 3.0, 3.0, 1.0, 3.0, 2.25],
+    "soundstorm": [0.0, 2.0, 1.0, 3.0, 3.0, 1.0, 3.0, 2.1389],
     "span ar": [0.0, 1.0, 1.0, 3.0, 2.0, 1.0, 3.0, 1.9444],
     "span ar refined": [0.0, 0.0, 1.0, 3.0, 2.0, 0.0, 0.0, 1.8889],
     "ar flat": [1.0, 4.0, 4.0, 4.0, 3.0, 4.0, 1.0, 3.0],

@@ -29,6 +29,7 @@ from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion
 from tts.generators.strategies.flow import Flow
 from tts.generators.strategies.masked import Masked
+from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
 from tts.generators.units import CodeUnits, FeatureUnits, LatentUnits
 from tts.resources import nearest, root
@@ -58,6 +59,7 @@ STRATEGIES: dict[str, Callable[..., Any]] = {
     "autoregressive": Autoregressive,
     "coarse_first": CoarseFirst,
     "span_ar": SpanAR,
+    "soundstorm": SoundStorm,
 }
 
 

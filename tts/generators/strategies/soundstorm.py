@@ -1,0 +1,55 @@
+"""SoundStorm (Borsos et al. 2023): codes level by level, nearly all steps on the first level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tts.generators.base import Losses
+from tts.generators.conditioning import Condition
+from tts.generators.schedules import masked_fraction
+from tts.generators.strategies.masked import Masked
+
+if TYPE_CHECKING:
+    from tts.generators.generator import Generator
+
+
+class SoundStorm(Masked):
+    """Strategy: masked generation in the order of a residual quantizer.
+
+    It differs from MaskGCT's levels (`Masked(order="levels")`) in training, where the level is
+    drawn uniformly and a row keeps all codes before a random boundary as its acoustic prompt, and
+    in sampling, where every level but the first takes one step (published: 16, 1, 1, ...).
+
+    Args:
+        schedule: of the masked fraction of the level at hand.
+        rescale: of guided logits, as for Masked.
+    """
+
+    def __init__(self, schedule: str = "cosine", rescale: float = 0.0):
+        super().__init__("levels", schedule, rescale)
+
+    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+        """Cross entropy of the masked codes of one level behind the prompt."""
+        batch, length, books = units.shape
+        device = units.device
+        level = torch.randint(books, (batch, 1, 1), device=device)
+        boundary = torch.rand(batch, 1, 1, device=device) * condition.mask.sum(1, keepdim=True)
+        behind = torch.arange(length, device=device)[:, None] >= boundary.floor()
+        share = torch.tensor(
+            [masked_fraction(int(x), 1000, self.schedule) for x in torch.randint(999, (batch,))],
+            device=device,
+        )
+        # A row is never without a masked code: the one at the boundary is.
+        dice = torch.rand(batch, length, 1, device=device) < share[:, None, None].clamp_min(0.02)
+        dice |= torch.arange(length, device=device)[:, None] == boundary.floor()
+        book = torch.arange(books, device=device)
+        here = book == level
+        hidden = behind & ((here & dice) | (book > level))
+        return self.taught(net, units, condition, hidden, here.expand_as(hidden))
+
+    def shares(self, steps: int, levels: int) -> list[int]:
+        """All steps for the first level but one for each other."""
+        return [max(1, steps - levels + 1)] + [1] * (levels - 1)
