@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts.align.phone_probe import PhoneProbe
+from tts.builder import load_module
 from tts.data.cache import Cache
 from tts.generators.conditioning import VoicePrompt, voice_anchor
 from tts.train.loop import Batch
@@ -29,6 +31,8 @@ class SpectralTask:
         relative: share of rows coded relative to the average spectrum and pitch of their speaker
             (tts.generators.conditioning.voice_anchor). Generators of codes work on such units: the
             long-term spectrum of a voice never heard then need not be learned.
+        phone_probe: checkpoint of the phone probe, which should read in coded features what it
+            reads in the real ones; clarity: weight of that loss.
     """
 
     kind = "spectral"
@@ -42,7 +46,11 @@ class SpectralTask:
         frames: int = 100,
         adversarial_from: int = 1500,
         relative: float = 0.5,
+        phone_probe: str | None = None,
+        clarity: float = 0.5,
     ):
+        self.probe = cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None)
+        self.clarity = clarity
         self.cache, self.batch_size, self.frames = cache, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative
         self.arguments = dict(model or {})
@@ -55,17 +63,22 @@ class SpectralTask:
         self.usable, self.weights = speaker_weights(cache, frames)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """features [B, frames, C]."""
-        rows = []
+        """features [B, frames, C] as they are coded, anchor [B, 1, C] they are relative to."""
+        rows, anchors = [], []
         for index in rng.choice(self.usable, self.batch_size, p=self.weights):
             start = int(rng.integers(0, self.cache.frames(int(index)) - self.frames + 1))
             row = self.cache.features(int(index), start, self.frames)
             # A change of level is a shift of the log-mel.
             row[:, :-EXTRA] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
+            anchor = np.zeros_like(row[:1])
             if rng.random() < self.relative:
-                row -= self._anchor(int(index), rng)
-            rows.append(row)
-        return {"features": torch.from_numpy(np.stack(rows))}
+                anchor = self._anchor(int(index), rng)
+            rows.append(row - anchor)
+            anchors.append(anchor)
+        return {
+            "features": torch.from_numpy(np.stack(rows)),
+            "anchor": torch.from_numpy(np.stack(anchors)),
+        }
 
     def _anchor(self, index: int, rng: np.random.Generator) -> np.ndarray:
         """Anchor [1, C] of some other seconds of the utterance, as a prompt would give it."""
@@ -93,6 +106,16 @@ class SpectralTask:
         for name, value in extra.items():
             loss = loss + value
             logs[name] = value.item()
+        if self.probe is not None:
+            probe, anchor = self.probe.to(real.device), batch["anchor"]
+            mask = torch.ones_like(real[..., :1])
+            read, wanted = probe(fake + anchor, mask), probe(real + anchor, mask)
+            apart = F.kl_div(
+                read.log_softmax(-1), wanted.log_softmax(-1), reduction="none", log_target=True
+            )
+            clarity = apart.sum(-1).mean()
+            loss = loss + self.clarity * clarity
+            logs["clarity"] = clarity.item()
         adversarial = step >= self.adversarial_from
         if adversarial:
             discriminator.requires_grad_(False)
