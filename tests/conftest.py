@@ -12,6 +12,8 @@ import soundfile as sf
 
 # As the command does: spinning threads starve each other on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Tiny models gain nothing from threads, and a process forked from one that has them deadlocks.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

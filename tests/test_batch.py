@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
 from tts import TTS, Options
 from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
@@ -239,6 +240,8 @@ def child(work: Callable[[], object], die_at: int | None = None) -> tuple[int, i
     pid = os.fork()
     if pid == 0:
         count = 0
+        torch.set_num_threads(1)  # a fork has no other threads, whatever the parent had
+        signal.alarm(120)
 
         def hook(event: str, arguments: Any) -> None:
             nonlocal count
