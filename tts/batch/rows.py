@@ -104,14 +104,17 @@ def read_rows(path: str | Path) -> list[Row]:
 
 
 def _read_csv(file: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(4 * MAX_TEXT)
-    reader = csv.DictReader(file, strict=True)
-    _check_columns(reader.fieldnames or (), name)
-    for row in reader:
-        if None in row:
-            raise UsageError(f"{name} line {reader.line_num}: more values than columns")
-        # A short line has None in the columns it lacks; an empty cell is the default.
-        yield {column: value for column, value in row.items() if value not in (None, "")}
+    before = csv.field_size_limit(4 * MAX_TEXT)  # of the whole process
+    try:
+        reader = csv.DictReader(file, strict=True)
+        _check_columns(reader.fieldnames or (), name)
+        for row in reader:
+            if None in row:
+                raise UsageError(f"{name} line {reader.line_num}: more values than columns")
+            # A short line has None in the columns it lacks; an empty cell is the default.
+            yield {column: value for column, value in row.items() if value not in (None, "")}
+    finally:
+        csv.field_size_limit(before)
 
 
 def _read_jsonl(file: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
