@@ -14,6 +14,7 @@ from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import (
     CONFIG,
     WEIGHTS,
+    average_weights,
     load_weights,
     read_config,
     save_checkpoint,
@@ -198,3 +199,19 @@ def test_another_base_is_refused(family: list[tuple[Path, Pair]], tmp_path: Path
     damage(tmp_path / "shared" / CONFIG, "missing")
     with pytest.raises(CheckpointError, match="no checkpoint in"):
         load_weights(folders[0], Pair())
+
+
+def test_weights_between_two(tmp_path: Path) -> None:
+    modules = Small(), Small()
+    for name, module in zip("ab", modules, strict=True):
+        save_checkpoint(tmp_path / name, module, "small", {"size": 5}, half=False)
+    average_weights(tmp_path / "a", tmp_path / "b", 0.25, tmp_path / "c")
+    found = Small()
+    load_weights(tmp_path / "c", found)
+    expected = 0.75 * modules[0].layer.weight + 0.25 * modules[1].layer.weight
+    torch.testing.assert_close(found.layer.weight, expected)
+    assert found.steps.tolist() == [0, 1, 2, 3]
+    save_checkpoint(tmp_path / "d", Small(4), "small", {"size": 4})
+    with pytest.raises(CheckpointError, match="not weights of the same network"):
+        average_weights(tmp_path / "a", tmp_path / "d", 0.5, tmp_path / "e")
+    assert not (tmp_path / "e").exists()

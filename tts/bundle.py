@@ -2,7 +2,8 @@
 
 `https://HOST/PATH/model.zip#sha256=<64 hex digits>` names one; the checksum is a must, so the
 address always gives the same weights. Made with any zip program:
-`cd my_model && zip -r ../model.zip model.yaml generator durations vocoder`.
+`cd my_model && zip -r ../model.zip model.yaml generator durations vocoder`, with the
+folder of a `base` (tts_codecs.checkpoint) where one of them has it.
 """
 
 import os

@@ -33,7 +33,7 @@ from tts.text.symbols import SIL, Phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice, collate_voices
-from tts_codecs.checkpoint import read_config
+from tts_codecs.checkpoint import fingerprint
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -60,9 +60,7 @@ def weights_sha256(config: ModelConfig) -> str:
     for part in PARTS:
         name = getattr(config, part)
         if name and name != "features":
-            known = read_config(checkpoint_folder(name))
-            shared = "".join(f" {base['sha256']}" for base in [known.get("base")] if base)
-            digest.update(f"{part} {known['sha256']}{shared}\n".encode())
+            digest.update(f"{part} {fingerprint(checkpoint_folder(name))}\n".encode())
     return digest.hexdigest()
 
 

@@ -87,6 +87,12 @@ def read_config(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
     return config
 
 
+def fingerprint(folder: str | Path) -> str:
+    """The checksum of a checkpoint, followed by that of its base if it has one."""
+    config = read_config(folder)
+    return " ".join(each["sha256"] for each in (config, config.get("base")) if each)
+
+
 def check_weights(folder: str | Path) -> Path:
     """The weights file of a checkpoint folder; CheckpointError unless its checksum is right."""
     path = Path(folder) / WEIGHTS
@@ -161,6 +167,28 @@ def share_weights(folders: Sequence[str | Path], base: str | Path) -> None:
     for folder, state in states.items():
         rest = {k: v for k, v in state.items() if k not in same(state)}
         _write_weights(folder, rest, read_config(folder) | {"base": known})
+
+
+def average_weights(first: str | Path, second: str | Path, weight: float, out: str | Path) -> None:
+    """Write (1 - weight) first + weight second, with the config of the second.
+
+    Weights before and after a run that trades one virtue for another can have both in between
+    (Wortsman et al. 2022).
+
+    Raises:
+        CheckpointError: damaged weights, or not of the same kind, arguments and shapes.
+    """
+    a, b = read_weights(first), read_weights(second)
+    before = read_config(first)
+    config = read_config(second, before["kind"])
+    alike = a.keys() == b.keys() and all(a[k].shape == b[k].shape for k in b)
+    if not alike or config["arguments"] != before["arguments"]:
+        raise CheckpointError(f"{first} and {second} are not weights of the same network")
+    mixed = {
+        k: torch.lerp(a[k].float(), v.float(), weight).to(v.dtype) if v.is_floating_point() else v
+        for k, v in b.items()
+    }
+    _write_weights(Path(out), mixed, {k: v for k, v in config.items() if k != "base"})
 
 
 def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -> list[str]:
