@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from typing_extensions import Unpack
 
 from tts.align.aligner import collate_tokens
-from tts.align.durations import DurationModel
+from tts.align.durations import DurationModel, with_edges
 from tts.align.pauses import spoken_pauses
 from tts.align.phrasing import PhrasingModel, with_phrasing
 from tts.audio.reference import Reference, load_reference
@@ -29,7 +29,7 @@ from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
 from tts.text.frontend import Frontend
 from tts.text.normalize import clean
-from tts.text.symbols import SIL, Phones
+from tts.text.symbols import Phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice, collate_voices
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from tts.batch.rows import Row
     from tts.batch.worker import Result
 
-EDGE_FRAMES = (5, 6)  # silence before and after a sentence
 FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
 FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
 
@@ -216,15 +215,8 @@ class TTS:
         rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(voices).to(self.device)
-        durations = self.durations.predict(tokens, prompt, speed).clone()
-        for row, (ids, _) in enumerate(rows):
-            if ids[0] == SIL:
-                durations[row, 0] = EDGE_FRAMES[0]
-            if ids[-1] == SIL:
-                last = len(ids) - 1
-                durations[row, last] = EDGE_FRAMES[1]
-                # A whole number of units, so that nothing is cut.
-                durations[row, last] += -int(durations[row].sum()) % self.generator.patch
+        durations = self.durations.predict(tokens, prompt, speed)
+        durations = with_edges(durations, tokens, self.generator.patch)
         return Request(tokens, prompt, durations)
 
     def _features(

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from tts.align.aligner import PhoneEncoder, TokenBatch
 from tts.generators.conditioning import VoicePrompt
 from tts.modules.convnext import ConvNeXt
+from tts.text.symbols import SIL
+
+EDGE_FRAMES = (5, 6)  # silence before and after a sentence
 
 
 class DurationModel(nn.Module):
@@ -83,3 +86,17 @@ class DurationModel(nn.Module):
         least = valid.cumsum(1)
         ends = least + (ends - least).clamp_min(0).cummax(1).values
         return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])) * valid
+
+
+def with_edges(durations: Tensor, tokens: TokenBatch, patch: int) -> Tensor:
+    """Durations [B, S] of sentences that begin and end in silence with EDGE_FRAMES of it; what is
+    said then fills a whole number of units of `patch` frames, so that nothing is cut."""
+    durations = durations.clone()
+    rows = torch.arange(len(durations), device=durations.device)
+    last = tokens.lengths - 1
+    opens, closes = tokens.ids[:, 0] == SIL, tokens.ids[rows, last] == SIL
+    durations[opens, 0] = EDGE_FRAMES[0]
+    durations[rows[closes], last[closes]] = EDGE_FRAMES[1]
+    rest = -durations.sum(1) % patch
+    durations[rows[closes], last[closes]] += rest[closes]
+    return durations

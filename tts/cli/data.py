@@ -126,6 +126,29 @@ def warps(
     say(f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances")
 
 
+@app.command()
+def lessons(
+    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
+    teacher: Annotated[str, typer.Option(help="Model whose speech is to be learnt.")] = "default",
+    rows: Annotated[int, typer.Option(min=1, help="Segments to say.")] = 10000,
+    seed: Annotated[int, typer.Option(help="Another one says other segments.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Have a trained model say the corpus' texts in other voices of it, for others to learn from
+    (options.lessons of generators)."""
+    set_threads(threads)
+    from tts.data.cache import Cache
+    from tts.synthesizer import TTS
+    from tts.train.lessons import write_lessons
+
+    corpus, model = Cache(cache), TTS.load(teacher)
+    with _bar("lessons", quiet) as (progress, _):
+        write_lessons(corpus, model, out, rows, seed, progress=progress)
+    say(f"{out}: {rows} segments said by {teacher}")
+
+
 def write_durations(cache: str | Path, aligner: str | Path) -> None:
     """Align a cache with an aligner's checkpoint and keep the durations beside it."""
     from tts.align.aligner import Aligner

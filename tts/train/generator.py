@@ -15,6 +15,7 @@ from tts.data.cache import Cache
 from tts.generators.base import Request
 from tts.generators.conditioning import VoicePrompt
 from tts.generators.judges import Judges
+from tts.train.lessons import Lessons
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
@@ -40,6 +41,8 @@ class GeneratorTask:
         probe: checkpoint of the speaker probe; likeness: weight of its loss.
         phone_probe: checkpoint of the phone probe; clarity: weight of its loss.
         mean: weight of the regression.
+        lessons: folders of what a teacher says (tts.train.lessons), learnt in place of `taught` of
+            the batches.
     """
 
     def __init__(
@@ -54,9 +57,12 @@ class GeneratorTask:
         phone_probe: str | None = None,
         clarity: float = 0.1,
         mean: float = 2.0,
+        lessons: tuple[str, ...] = (),
+        taught: float = 1.0,
     ):
         self.weights = {"mean": mean, "likeness": likeness, "clarity": clarity}
         self.sampler = SegmentSampler(cache, max_frames)
+        self.lessons, self.taught = Lessons(lessons) if lessons else None, taught
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.generator = build_generator(**self.arguments)
@@ -71,7 +77,9 @@ class GeneratorTask:
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Segments with prompts, and their units."""
-        batch = self.sampler.draw(rng, self.batch_size)
+        taught = self.lessons is not None and rng.random() < self.taught
+        source = self.lessons if self.lessons is not None and taught else self.sampler
+        batch = source.draw(rng, self.batch_size)
         batch["units"] = self.units.encode(batch["features"], prompt_of(batch))
         return batch
 

@@ -1,0 +1,195 @@
+"""What a trained generator says, as targets of others: sequence-level distillation.
+
+The same words in the same voice are spoken in many ways, and a few hours of speech show few of
+them: a masked or autoregressive generator spends itself on which. What a teacher says varies less
+and is said of any text in any voice (Kim & Rush 2016; for speech FastSpeech, Ren et al. 2019).
+
+Folder layout, written by `tts data lessons`:
+    rows.jsonl      per row ids, mods, durations, frames and prompt_frames
+    features.f16    [frames of all rows, 82] what the teacher said
+    prompts.f16     [prompt frames of all rows, 82] recordings, in whose voice
+    speaker.f32     [rows, 256] their speaker embeddings
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from tts.align.aligner import TokenBatch, collate_tokens
+from tts.align.durations import with_edges
+from tts.data.cache import SPEAKER_DIM, Cache
+from tts.errors import DataError, OutputError, UsageError
+from tts.generators.base import Request
+from tts.generators.conditioning import VoicePrompt
+from tts.train.loop import Batch
+from tts.train.segments import SegmentSampler
+from tts_codecs.envelope import CHANNELS
+
+if TYPE_CHECKING:
+    from tts.synthesizer import TTS
+
+#: of all rows, from which a batch is taken: rows of like length waste little on padding
+_NEIGHBOURS = 0.1
+
+
+@dataclass
+class _Row:
+    ids: list[int]
+    mods: list[int]
+    durations: list[int]
+    frames: int
+    prompt_frames: int
+
+
+class Lessons:
+    """Rows of one or more folders, drawn as SegmentSampler draws segments.
+
+    Raises:
+        DataError: a folder is missing or damaged.
+    """
+
+    def __init__(self, folders: tuple[str, ...] | list[str]):
+        self.rows: list[_Row] = []
+        #: per row: its folder's arrays, where it begins in features and prompts, its number there
+        self._places: list[tuple[tuple[np.ndarray, ...], int, int, int]] = []
+        for folder in folders:
+            self._read(Path(folder))
+        if not self.rows:
+            raise DataError("there are no lessons: make some with `tts data lessons`")
+        self._order = np.argsort([row.frames for row in self.rows], kind="stable")
+
+    def _read(self, folder: Path) -> None:
+        try:
+            lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+            rows = [_Row(**json.loads(line)) for line in lines]
+            frames = sum(row.frames for row in rows)
+            prompts = sum(row.prompt_frames for row in rows)
+            arrays = (
+                np.memmap(folder / "features.f16", "<f2", "r", shape=(frames, CHANNELS)),
+                np.memmap(folder / "prompts.f16", "<f2", "r", shape=(prompts, CHANNELS)),
+                np.memmap(folder / "speaker.f32", "<f4", "r", shape=(len(rows), SPEAKER_DIM)),
+            )
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{folder} holds no lessons, or is damaged: {error}") from error
+        at = prompt_at = 0
+        for number, row in enumerate(rows):
+            self._places.append((arrays, at, prompt_at, number))
+            at, prompt_at = at + row.frames, prompt_at + row.prompt_frames
+        self.rows += rows
+
+    def draw(self, rng: np.random.Generator, count: int) -> Batch:
+        """As SegmentSampler.draw."""
+        span = max(count, round(_NEIGHBOURS * len(self.rows)))
+        first = int(rng.integers(0, max(1, len(self.rows) - span + 1)))
+        near = self._order[first : first + span]
+        chosen = rng.choice(near, count, replace=count > len(near))
+        rows = [self.rows[at] for at in chosen]
+        features, prompts, speakers = [], [], []
+        for at, row in zip(chosen, rows, strict=True):
+            (said, heard, table), begin, prompt_begin, number = self._places[at]
+            features.append(said[begin : begin + row.frames])
+            prompts.append(heard[prompt_begin : prompt_begin + row.prompt_frames])
+            speakers.append(table[number])
+        tokens = collate_tokens([(row.ids, row.mods) for row in rows])
+        return {
+            "ids": tokens.ids,
+            "mods": tokens.mods,
+            "lengths": tokens.lengths,
+            "durations": _padded([np.array(row.durations) for row in rows]),
+            "features": _padded([f.astype(np.float32) for f in features]),
+            "frames": torch.tensor([row.frames for row in rows]),
+            "prompt_features": _padded([p.astype(np.float32) for p in prompts]),
+            "prompt_frames": torch.tensor([row.prompt_frames for row in rows]),
+            "speaker": torch.from_numpy(np.stack(speakers)),
+        }
+
+
+def _padded(arrays: list[np.ndarray]) -> Tensor:
+    return pad_sequence([torch.from_numpy(a) for a in arrays], batch_first=True)
+
+
+@torch.inference_mode()
+def say_lessons(teacher: "TTS", batch: Batch, seed: int) -> Batch:
+    """A batch of segments as the teacher says it: every text in the voice of another row, with the
+    durations that the teacher's model predicts for it.
+
+    Returns:
+        The batch with other tokens, "durations", "features" [B, T, C] and "frames".
+    """
+    # The last row's text for the first voice, and so on.
+    ids, mods, lengths = (batch[name].roll(1, 0) for name in ("ids", "mods", "lengths"))
+    tokens = TokenBatch(ids, mods, lengths)
+    prompt = VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
+    durations = teacher.durations.predict(tokens, prompt).clone()
+    request = Request(tokens, prompt, with_edges(durations, tokens, teacher.generator.patch))
+    rngs = [torch.Generator().manual_seed(seed + row) for row in range(len(lengths))]
+    units = teacher.generator.generate(request, rngs, teacher.config.sampling)
+    features, _ = teacher.units.decode(units, teacher.units.start(prompt), True)
+    return batch | {
+        "ids": ids, "mods": mods, "lengths": lengths, "durations": request.durations,
+        "features": features, "frames": request.frames,
+    }  # fmt: skip
+
+
+def write_lessons(
+    cache: Cache, teacher: "TTS", folder: str | Path, rows: int, seed: int = 0,
+    max_frames: int = 180, batch_size: int = 16,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:  # fmt: skip
+    """Have a teacher say segments of a corpus; the folder is there when all is said.
+
+    Args:
+        rows: how many; max_frames: of the segments whose texts are taken, before the teacher's
+            own durations.
+
+    Raises:
+        UsageError: a teacher that does not take durations. OutputError: cannot be written.
+        DataError: the corpus lacks features or durations.
+    """
+    if not teacher.batched or teacher.generator.conditioner.text == "padded":
+        raise UsageError("the teacher has to be a model that takes durations")
+    folder = Path(folder)
+    if folder.exists():
+        raise OutputError(f"{folder} exists")
+    sampler = SegmentSampler(cache, max_frames)
+    rng = np.random.default_rng(seed)
+    part = folder.with_name(folder.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        with (
+            (part / "rows.jsonl").open("w", encoding="utf-8") as table,
+            (part / "features.f16").open("wb") as said,
+            (part / "prompts.f16").open("wb") as heard,
+            (part / "speaker.f32").open("wb") as speakers,
+        ):
+            for done in range(0, rows, batch_size):
+                drawn = sampler.draw(rng, min(batch_size, rows - done))
+                batch = say_lessons(teacher, drawn, seed * rows + done)
+                for row, length in enumerate(batch["lengths"].tolist()):
+                    frames = int(batch["frames"][row])
+                    prompt_frames = int(batch["prompt_frames"][row])
+                    ids, mods, durations = (
+                        batch[name][row, :length].tolist() for name in ("ids", "mods", "durations")
+                    )
+                    kept = _Row(ids, mods, durations, frames, prompt_frames)
+                    table.write(json.dumps(vars(kept)) + "\n")
+                    said.write(_bytes(batch["features"][row, :frames], "<f2"))
+                    heard.write(_bytes(batch["prompt_features"][row, :prompt_frames], "<f2"))
+                    speakers.write(_bytes(batch["speaker"][row], "<f4"))
+                progress(min(rows, done + batch_size), rows)
+        part.rename(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _bytes(values: Tensor, kind: str) -> bytes:
+    return values.cpu().numpy().astype(kind).tobytes()
