@@ -492,6 +492,8 @@ def test_folding_keeps_every_frame() -> None:
         ({"strategy": {"kind": "flow"}, "head": {"kind": "liner"}}, "linear"),
         ({"strategy": {"kind": "flow"}, "backbone": {"block": 2}}, "blocks"),
         ({"strategy": {"kind": "flow"}, "conditioner": {"texts": "padded"}}, "text"),
+        ({"strategy": {"kind": "flow"}, "conditioner": {"dim": 8}}, "'dim' of conditioner"),
+        ({"strategy": {"kind": "flow"}, "backbone": {"causal": True}}, "'causal' of backbone"),
     ],
 )
 def test_wrong_parts_name_the_nearest(arguments: dict[str, Any], words: str) -> None:
