@@ -81,6 +81,9 @@ class TTS:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.config, self.device = config, device
+        # Every length of sentence makes oneDNN compile kernels, of which it keeps 1024 otherwise:
+        # memory would grow for hundreds of requests. Read at its first use in a process.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
         self.cancellation = Cancellation()
         self._frontends: dict[str, Frontend] = {}
         self._load()
