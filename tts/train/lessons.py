@@ -214,7 +214,7 @@ def write_lessons(
         ):
             for done in range(0, rows, batch_size):
                 drawn = sampler.draw(rng, min(batch_size, rows - done))
-                tokens = written and written.draw(rng, len(drawn["lengths"]))
+                tokens = written.draw(rng, len(drawn["lengths"])) if written else None
                 batch = say_lessons(teacher, drawn, seed * rows + done, tokens)
                 for row, length in enumerate(batch["lengths"].tolist()):
                     frames = int(batch["frames"][row])
