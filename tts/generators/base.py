@@ -18,9 +18,10 @@ from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
 from tts.align.aligner import TokenBatch
-from tts.generators.conditioning import Condition, VoicePrompt
+from tts.generators.conditioning import Condition
 from tts.generators.conditioning import Spoken as Spoken
 from tts.generators.sampling import Sampling
+from tts.voice.prompt import VoicePrompt
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator

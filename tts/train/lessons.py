@@ -29,10 +29,10 @@ from tts.align.pauses import spoken_pauses
 from tts.data.cache import SPEAKER_DIM, Cache
 from tts.errors import DataError, OutputError, TextError, UsageError
 from tts.generators.base import Request
-from tts.generators.conditioning import VoicePrompt
 from tts.text.frontend import Frontend
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import CHANNELS
 
 if TYPE_CHECKING:
