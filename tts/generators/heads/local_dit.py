@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +77,8 @@ class LocalDiTHead(FlowHead):
         table = rotary(place, self.width // self.heads)
         attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=x.device)
         for block in self.blocks:
-            tokens = block(tokens, modulation[:, :6], table, None, attend, None)
+            parts = cast(DiTBlock, block).parts(modulation[:, :6])
+            tokens = block(tokens, parts, table, None, attend, None)
         made = self.norm(tokens[:, -self.frames :])
         made = self.out(made * (1 + modulation[:, 6:7]) + modulation[:, 7:8])
         return made.reshape(x.shape)
