@@ -12,6 +12,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.sampling import sample
+from tts.modules.memo import Memo
 
 
 class CategoricalHead(nn.Module):
@@ -57,7 +58,7 @@ class CategoricalHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(books, entries))
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
-        self._folded: tuple[tuple[int, ...], Tensor, Tensor] | None = None
+        self._memo = Memo()
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Tables for inference, made once: what the codes of each book add to the input,
@@ -65,17 +66,16 @@ class CategoricalHead(nn.Module):
         weights = [self.table, self.entry.weight]
         if self.shared is not None:
             weights.append(self.shared)
-        # Training and moving to another device change these.
-        key = tuple(n for w in weights for n in (w.data_ptr(), w._version))
-        if self._folded is None or self._folded[0] != key:
-            with torch.inference_mode():
-                whole = self.table
-                if self.shared is not None:
-                    whole = whole + self.digits @ self.shared
-                into = self.entry.weight.unflatten(1, (self.books, self.width))
-                enter = torch.einsum("kvw,dkw->kvd", whole, into).flatten(0, 1)
-                self._folded = (key, enter, whole[:, :-1].contiguous())
-        return self._folded[1:]
+        found: tuple[Tensor, Tensor] = self._memo.get(weights, self._fold)
+        return found
+
+    def _fold(self) -> tuple[Tensor, Tensor]:
+        whole: Tensor = self.table
+        if self.shared is not None:
+            whole = whole + self.digits @ self.shared
+        into = self.entry.weight.unflatten(1, (self.books, self.width))
+        enter = torch.einsum("kvw,dkw->kvd", whole, into).flatten(0, 1)
+        return enter, whole[:, :-1].contiguous()
 
     def enter(self, codes: Tensor, book: int) -> Tensor:
         """Codes [...] of a book to entries [..., width]."""

@@ -95,15 +95,15 @@ class LocalDiTHead(FlowHead):
         return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]
 
     def integrate(
-        self, clean: Callable[[Tensor, float], Tensor], noise: Tensor, options: SamplingOptions
+        self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
     ) -> Tensor:
         """Euler steps. Below 1 the temperature is the time (1 noise, 0 data) at which the noise is
         added, from there on the flow is that of temperature 1; before that there is none."""
         late = options.temperature < 1
         x = torch.zeros_like(noise) if late else noise * options.temperature
         grid = time_grid(options.steps, options.sway).tolist()
-        for now, then in itertools.pairwise(grid):
-            found = clean(x, now)
+        for at, (now, then) in enumerate(itertools.pairwise(grid)):
+            found = clean(x, at)
             if late and now >= 1 - options.temperature:
                 late = False
                 x = then * found + (1 - then) * noise
