@@ -48,6 +48,24 @@ class Cache:
             block.trim(self.memory + position)
         self.position = position
 
+    def mark(self) -> "Mark":
+        """Where it is now, for `back`."""
+        return Mark(self.position, [block.recent for block in self.blocks])
+
+    def back(self, mark: "Mark") -> None:
+        """Forget what came after a mark."""
+        for block, recent in zip(self.blocks, mark.recent, strict=True):
+            block.filled, block.recent = self.memory + mark.position, recent
+        self.position = mark.position
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a Cache to come back to."""
+
+    position: int
+    recent: list[Tensor]
+
 
 class Backbone(nn.Module):
     """Transformer over units, with the voice prompt as memory and (time, voice) as modulation.
@@ -99,8 +117,9 @@ class Backbone(nn.Module):
         for (key, value), module in zip(memory, self.blocks, strict=True):
             block = cast(DiTBlock, module)
             batch, heads, _, width = key.shape
-            keys = key.new_zeros(batch, heads, size + length, width)
-            values = torch.zeros_like(keys)
+            # What is not filled yet is cut off by use.
+            keys = key.new_empty(batch, heads, size + length, width)
+            values = torch.empty_like(keys)
             keys[:, :, :size], values[:, :, :size] = key, value
             recent = key.new_zeros(batch, block.kernel - 1, self.dim)
             blocks.append(BlockCache(keys, values, size, recent, block.taps()))
