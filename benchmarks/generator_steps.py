@@ -78,29 +78,35 @@ def products(net: Generator, guidance: float) -> Callable[[int], None]:
     return run
 
 
-@torch.inference_mode()
 def main() -> None:
-    """Prints a line of JSON per network and guidance."""
+    """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--units", type=int, default=40)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     networks = {"8x512": wide(), "ar": cast(Generator, load_module("ar"))}
-    for (name, net), guidance in itertools.product(networks.items(), (1.0, 2.0)):
+    for name, net in networks.items():
         small = copy.deepcopy(net)
         quantize(small)
+        compare(name, net, small, arguments.repeats, arguments.units)
+
+
+@torch.inference_mode()
+def compare(name: str, net: Generator, small: Generator, repeats: int, units: int) -> None:
+    """Prints a line of JSON per guidance."""
+    for guidance in (1.0, 2.0):
         kinds = {
             "float32": steps(net, guidance), "int8": steps(small, guidance),
             "linear": products(net, guidance),
         }  # fmt: skip
         taken: dict[str, list[float]] = {kind: [] for kind in kinds}
-        for turn in range(arguments.repeats + 1):
+        for turn in range(repeats + 1):
             for kind, run in kinds.items():
                 begin = time.process_time()
-                run(arguments.units)
+                run(units)
                 if turn:
-                    spent = (time.process_time() - begin) / arguments.units
+                    spent = (time.process_time() - begin) / units
                     taken[kind].append(1000 * spent)
         told = {
             kind: {"median": round(statistics.median(x), 2), "best": round(min(x), 2)}

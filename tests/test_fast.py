@@ -71,6 +71,10 @@ def test_a_memo_follows_its_weights() -> None:
     assert len(made) == 3
     with torch.inference_mode():
         kept = memo.get([weight], make, "inside")
+        loose = torch.ones(3)  # has no version to tell by
+        assert memo.get([loose], lambda: loose * 2).tolist() == [2.0, 2.0, 2.0]
+        loose.add_(1)
+        assert memo.get([loose], lambda: loose * 2).tolist() == [4.0, 4.0, 4.0]
     assert not kept.is_inference()  # it serves where gradients are wanted too
     copy.deepcopy(memo).get([weight], make, "inside")
     assert len(made) == 5  # a copy keeps nothing of weights that are not its own

@@ -115,12 +115,18 @@ def test_without_chance_it_is_plain_decoding(pattern: str, guidance: float) -> N
     net, request = model(pattern), inputs([60], [20])
     options = SamplingOptions(guidance=guidance, temperature=0.0)
     plain = net.generate(request, seeds(1), options)
-    rng = seeds(1)[0]
+    rng, another = seeds(1)[0], model(pattern, 1)
     with torch.inference_mode():
         same = SmallModel(net, request, rng, options)
-        other = SmallModel(model(pattern, 1), request, rng, options)
+        other = SmallModel(another, request, rng, options)
     kept = {}
-    for name, draft in {"n": NGram(), "3": NGram(3), "same": same, "other": other}.items():
+    for name, draft in {
+        "n": NGram(),
+        "first": NGram(1, 1),
+        "3": NGram(3),
+        "same": same,
+        "other": other,
+    }.items():
         tally = Tally()
         pieces = list(speculate(net, request, rng, options, draft, 3, tally))
         assert torch.equal(torch.cat(pieces, 1), plain) and len(pieces) > 1
@@ -133,6 +139,10 @@ def test_a_draft_of_what_was_said() -> None:
     codes, likely = NGram(2).propose(steps, 2)
     assert codes.tolist() == [[5, 6], [1, 2]] and likely is None
     assert NGram(1).propose(steps, 9)[0].tolist() == [[5, 6], [1, 2], [3, 4]]
+    changed = steps.clone()
+    changed[4, 1] = 0
+    assert not len(NGram(1).propose(changed, 1)[0])
+    assert NGram(1, books=1).propose(changed, 1)[0].tolist() == [[5, 6]]
     assert not len(NGram(3).propose(steps, 2)[0]) and not len(NGram(1).propose(steps[:3], 2)[0])
     with pytest.raises(UsageError, match="at least 1"):
         NGram(0)
@@ -151,7 +161,8 @@ def test_what_cannot_be_guessed_is_refused() -> None:
         next(speculate(model(), inputs([20, 20], [20, 20]), rng, options, NGram()))
     with pytest.raises(UsageError, match="repetition"):
         next(speculate(model(), request, rng, SamplingOptions(repetition_ratio=0.1), NGram()))
+    parallel = model("parallel")
     with torch.inference_mode():
-        draft = SmallModel(model("parallel"), request, rng, options)
+        draft = SmallModel(parallel, request, rng, options)
     with pytest.raises(UsageError, match="another pattern"):
         next(speculate(model(), request, rng, options, draft))

@@ -50,20 +50,25 @@ class Draft(Protocol):
 
 
 class NGram:
-    """Draft: what followed the last `length` steps when they were there before, the latest time."""
+    """Draft: what followed the last `length` steps when they were there before, the latest time.
 
-    def __init__(self, length: int = 1):
-        if length < 1:
-            raise UsageError(f"an n-gram has at least 1 step, not {length}")
-        self.length = length
+    Args:
+        books: how many of the first books have to be the same; 0 takes all.
+    """
+
+    def __init__(self, length: int = 1, books: int = 0):
+        if length < 1 or books < 0:
+            raise UsageError(f"an n-gram has at least 1 step and book, not {length} and {books}")
+        self.length, self.books = length, books
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
         """See Draft."""
         size = self.length
         if count < 1 or len(steps) <= size:
             return steps[:0], None
-        windows = steps[:-1].unfold(0, size, 1)  # [S - size, K, size]
-        found = (windows == steps[-size:].T).flatten(1).all(1).nonzero()
+        alike = steps[:, : self.books or None]
+        windows = alike[:-1].unfold(0, size, 1)  # [S - size, K, size]
+        found = (windows == alike[-size:].T).flatten(1).all(1).nonzero()
         if not len(found):
             return steps[:0], None
         begin = int(found[-1]) + size

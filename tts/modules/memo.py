@@ -19,8 +19,11 @@ class Memo:
     def get(self, weights: list[Tensor], make: Callable[[], Any], *also: Hashable) -> Any:
         """The value of `make()`, kept while the weights and `also` stay as they are.
 
-        Training changes the version of a weight, and another device or dtype its place.
+        Training changes the version of a weight, and another device or dtype its place. Of weights
+        that were made in inference mode, which have no version, nothing is kept.
         """
+        if any(weight.is_inference() for weight in weights):
+            return make()
         key = (also, *((w.data_ptr(), w._version) for w in weights))
         kept = self._kept
         if kept is None or kept[0] != key:

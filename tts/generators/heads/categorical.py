@@ -60,6 +60,10 @@ class CategoricalHead(nn.Module):
         nn.init.zeros_(self.out.bias)
         self._memo = Memo()
 
+    def _fast(self) -> bool:
+        """Whether `folded` serves: weights made in inference mode do not tell when they change."""
+        return torch.is_inference_mode_enabled() and not self.table.is_inference()
+
     def folded(self) -> tuple[Tensor, Tensor]:
         """Tables for inference, made once: what the codes of each book add to the input,
         [K * (V + 1), dim], and the entries with all that their digits share, [K, V, width]."""
@@ -84,7 +88,7 @@ class CategoricalHead(nn.Module):
 
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, S, K] int64, V where not known, to [B, S, dim]."""
-        if torch.is_inference_mode_enabled():
+        if self._fast():
             first = torch.arange(self.books, device=codes.device) * (self.entries + 1)
             rows = (codes + first).flatten(0, -2)
             entered = F.embedding_bag(rows, self.folded()[0], mode="sum") + self.entry.bias
@@ -93,7 +97,7 @@ class CategoricalHead(nn.Module):
 
     def _logits(self, query: Tensor, book: int) -> Tensor:
         """[..., width] to [..., V]."""
-        if torch.is_inference_mode_enabled():
+        if self._fast():
             return query @ self.folded()[1][book].T + self.bias[book]
         logits = query @ self.table[book, :-1].T + self.bias[book]
         if self.shared is None:
@@ -107,7 +111,7 @@ class CategoricalHead(nn.Module):
             part = slice(book * self.width, (book + 1) * self.width)
             return self._logits(F.linear(hidden, self.out.weight[part], self.out.bias[part]), book)
         query = self.out(hidden).unflatten(-1, (self.books, self.width))
-        if torch.is_inference_mode_enabled():
+        if self._fast():
             return torch.einsum("...kw,kvw->...kv", query, self.folded()[1]) + self.bias
         logits = torch.einsum("...kw,kvw->...kv", query, self.table[:, :-1]) + self.bias
         if self.shared is None:
