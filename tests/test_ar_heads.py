@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from tts.builder import load_units
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, channel_emphasis, voice_anchor
-from tts.generators.heads.continuous import ContinuousHead
+from tts.generators.heads.continuous import ContinuousHead, FlowHead
 from tts.generators.heads.energy import EnergyHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.generators.heads.gaussian import GaussianHead
@@ -111,7 +112,7 @@ def test_a_flow_finds_the_data_where_the_network_is_right(make: Any) -> None:
             norm, share, rest_ = head.scales(t.unsqueeze(-1))
             return (offset - share * norm * x) / rest_
 
-        head.network = right
+        head.network, head.sampler = right, partial(FlowHead.sampler, head)
         for count in (1, 4):
             made = draw(head, given, hidden, before, steps=count)
             torch.testing.assert_close(made, data, rtol=0, atol=1e-3)
@@ -129,6 +130,7 @@ def test_the_coarse_band_is_given_to_the_fine_one() -> None:
         return network(x, *rest)
 
     head.network = watched  # type: ignore[method-assign]
+    head.sampler = partial(FlowHead.sampler, head)  # type: ignore[method-assign]
     before, hidden = torch.randn(2, 1, SIZE), torch.randn(2, 1, DIM)
     made = draw(head, condition(), hidden, before, steps=2)
     assert [width for width, _ in seen] == [4] * 4
@@ -308,6 +310,7 @@ def test_language_model_guidance_runs_the_local_transformer_alone() -> None:
         return network(x, t, hidden, *rest)
 
     head.network = watched  # type: ignore[method-assign]
+    head.sampler = partial(FlowHead.sampler, head)  # type: ignore[method-assign]
     state, before = torch.randn(2, 1, DIM), torch.randn(2, 1, SIZE)
     draw(head, condition(), state, before, steps=3, guidance=2.0)
     assert [len(x) for x in seen] == [4] * 3

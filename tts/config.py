@@ -2,7 +2,7 @@
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,7 +25,8 @@ class ModelConfig(Strict):
     `codec` is what the generator fills: "features" or the checkpoint of a codec of them. `phrasing`
     places pauses in text without punctuation; null speaks it without a pause. `published` names
     weights of others that are fetched when asked for (tts.published); its parts are found there.
-    `sample_rate` is that of recordings, `needs_transcript` that it needs their words too.
+    `sample_rate` is that of recordings, `needs_transcript` that it needs their words too. `weights`
+    of the generator may be int8 on a CPU (tts.quantize).
     """
 
     name: str
@@ -42,7 +43,12 @@ class ModelConfig(Strict):
     published: str | None = None
     sample_rate: int = 16000
     needs_transcript: bool = False
+    weights: Literal["float32", "int8"] = "float32"
     sampling: SamplingOptions = SamplingOptions()
+
+    def with_int8(self) -> "ModelConfig":
+        """The same with int8 weights."""
+        return self.model_copy(update={"weights": "int8"})
 
     def check_transcript(self, transcript: str | None) -> None:
         """UsageError where the words of a recording are needed and not given."""

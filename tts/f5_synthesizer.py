@@ -13,6 +13,7 @@ from tts.builder import load_module
 from tts.errors import AudioError, TextError, UsageError, VoiceError
 from tts.generators.f5 import F5Generator, F5Prompt
 from tts.published import published_model
+from tts.quantize import quantize
 from tts.speech import Chunk, Options
 from tts.synthesizer import TTS, VoiceSource
 from tts.text.normalize import normalize
@@ -51,6 +52,8 @@ class F5TTS(TTS):
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
         self.analysis = cast(SourceFilterVocoder, load_module(_ANALYSIS, device))
         self.sample_rate = self.f5.sample_rate
+        if self.int8:
+            quantize(self.f5, device)
         for network in (self.f5, self.vocos):
             self.cancellation.watch(network)
 

@@ -37,6 +37,7 @@ def provenance(model: TTS, voice: Voice, text: str, options: Options) -> dict[st
         "synthetic": True,
         "software": f"tts {number}".strip(),
         "model": model.config.name,
+        "weights": model.config.weights,
         "weights_sha256": weights_sha256(model.config),
         "voice": voice.name,
         "voice_sha256": voice.sha256,

@@ -25,6 +25,7 @@ from tts.config import PARTS, ModelConfig, load_model_config
 from tts.errors import ConfigError
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
+from tts.quantize import check_int8, quantize
 from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
 from tts.text.frontend import Frontend
@@ -68,10 +69,13 @@ class TTS:
 
     Args:
         config: which checkpoints.
-        device: "cpu", "cuda", or "auto" for cuda where there is one.
+        device: "cpu", "cuda", or "auto" for cuda where there is one and the weights can be there.
 
     Attributes:
         timed: whether it knows when words are said; batched: whether sentences can share a batch.
+
+    Raises:
+        UsageError: int8 weights on another device than a CPU.
     """
 
     timed = True
@@ -79,7 +83,10 @@ class TTS:
 
     def __init__(self, config: ModelConfig, device: str = "auto"):
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            gpu = torch.cuda.is_available() and config.weights != "int8"
+            device = "cuda" if gpu else "cpu"
+        if config.weights == "int8":
+            check_int8(device)
         self.config, self.device = config, device
         # Every length of sentence makes oneDNN compile kernels, of which it keeps 1024 otherwise:
         # memory would grow for hundreds of requests. Read at its first use in a process.
@@ -101,8 +108,15 @@ class TTS:
         self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
         self.sample_rate = self.vocoder.mel.sample_rate
+        if self.int8:
+            quantize(self.generator, device)
         for network in (self.generator, self.durations, self.vocoder):
             self.cancellation.watch(network)
+
+    @property
+    def int8(self) -> bool:
+        """Whether the generator's weights are int8."""
+        return self.config.weights == "int8"
 
     @classmethod
     def of(cls, config: ModelConfig, device: str = "auto") -> "TTS":
@@ -114,20 +128,24 @@ class TTS:
         return F5TTS(config, device)
 
     @classmethod
-    def load(cls, name: str | os.PathLike[str] = "default", device: str = "auto") -> "TTS":
+    def load(
+        cls, name: str | os.PathLike[str] = "default", device: str = "auto", int8: bool = False
+    ) -> "TTS":
         """Load a model.
 
         Args:
             name: a shipped model, the path of a YAML, a folder with a `model.yaml` in it, or
                 `https://.../model.zip#sha256=...`, which is fetched once.
             device: "cpu", "cuda", or "auto" for cuda where there is one.
+            int8: weights of 8 bits, faster on a CPU (tts.quantize); a config may say so itself.
 
         Raises:
-            UsageError, ConfigError: unknown name or key, telling the nearest.
+            UsageError, ConfigError: unknown name or key, telling the nearest; int8 not on a CPU.
             CheckpointError: weights that are missing, damaged, cannot be fetched, or, of others
                 (tts.published), were not yet.
         """
-        return cls.of(load_model_config(model_config(os.fspath(name))), device)
+        config = load_model_config(model_config(os.fspath(name)))
+        return cls.of(config.with_int8() if int8 else config, device)
 
     def voice(self, source: VoiceSource, transcript: str | None = None) -> Voice:
         """A voice, encoded once.
@@ -388,8 +406,8 @@ class TTS:
         from tts.batch.worker import Settings
 
         settings = Settings(
-            Path(out_dir), self.config, format, self.device, tuple(timestamps)
-        )  # fmt: skip
+            Path(out_dir), self.config, format, self.device, tuple(timestamps), int8=self.int8
+        )
         return run_batch(
             make_rows(rows), settings, model=self, workers=workers, progress=progress
         ).results

@@ -43,6 +43,7 @@ class Settings:
         timestamps: formats of tts.captions.FORMATS.
         provenance: write ID.provenance.json; watermark: see tts.provenance.load_watermark.
         threads: CPU threads of a process; 0 leaves them.
+        int8: weights of models that rows name (tts.quantize); `model` says its own.
     """
 
     out: Path
@@ -53,6 +54,7 @@ class Settings:
     provenance: bool = False
     watermark: str = ""
     threads: int = 0
+    int8: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,10 @@ class Speaker:
         """A model by name, loaded once."""
         if name not in self._models:
             given, device = self.settings.model, self.settings.device
-            self._models[name] = TTS.load(name, device) if name else TTS.of(given, device)
+            if name:
+                self._models[name] = TTS.load(name, device, self.settings.int8)
+            else:
+                self._models[name] = TTS.of(given, device)
         return self._models[name]
 
     def _voice(self, model: TTS, row: Row) -> Voice:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tts.cli.common import check_device, say, set_threads, show
+from tts.cli.common import INT8_HELP, check_device, say, set_threads, show
 
 
 def batch(
@@ -31,6 +31,7 @@ def batch(
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int, typer.Option(help="CPU threads of each process.")] = 1,
     json_line: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON line.")
@@ -49,16 +50,17 @@ def batch(
     from tts.batch.rows import read_rows
 
     found = read_rows(rows)
-    check_device(device)
+    check_device(device, int8)
     set_threads(threads)
     from tts.batch.run import run_batch
     from tts.batch.worker import Settings
     from tts.config import load_model_config
     from tts.resources import model_config
 
+    config = load_model_config(model_config(model))
     settings = Settings(
-        out, load_model_config(model_config(model)), format, device, tuple(timestamps or ()),
-        provenance, watermark, threads,
+        out, config.with_int8() if int8 else config, format, device, tuple(timestamps or ()),
+        provenance, watermark, threads, int8,
     )  # fmt: skip
     summary = run_batch(
         found, settings, workers=workers, engine_name=engine,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tts.cli.common import check_device, load_model, say, set_threads, warn
+from tts.cli.common import INT8_HELP, check_device, load_model, say, set_threads, warn
 from tts.errors import MissingDependencyError, UsageError
 
 
@@ -44,6 +44,7 @@ def serve(
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per request.")] = False,
 ) -> None:
@@ -65,14 +66,14 @@ def serve(
         ) from error
     from tts.provenance import load_watermark
 
-    check_device(device)
+    check_device(device, int8)
     set_threads(threads)
     loopback = _is_loopback(host)
     if not loopback and not api_key:
         warn(f"everybody who reaches {host} can use this server: set TTS_API_KEY")
     hook = load_watermark(watermark) if watermark else None
     listening = _listen(host, port)
-    models = [load_model(name, device)[0] for name in model or ["default"]]
+    models = [load_model(name, device, int8=int8)[0] for name in model or ["default"]]
     names = [each.config.name for each in models]
     if len(set(names)) < len(names):
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts.cli.common import load_model, read_text, say, set_threads, show, warn
+from tts.cli.common import INT8_HELP, load_model, read_text, say, set_threads, show, warn
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def synthesize(
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     json_line: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON line.")
@@ -164,7 +165,7 @@ def synthesize(
     options = Options(seed, speed, pitch, steps, guidance, temperature, language)
     options.check()
     set_threads(threads)
-    synthesizer, loading = load_model(model, device, language)
+    synthesizer, loading = load_model(model, device, language, int8)
     check_writable(output, synthesizer.sample_rate, format=format)
     if kinds and not synthesizer.timed:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
@@ -191,7 +192,8 @@ def synthesize(
             "path": output, "seconds": round(seconds, 3), "rtf": round(rtf, 4),
             "sample_rate": synthesizer.sample_rate, "first_audio": round(clock.first_audio, 3),
             "elapsed": round(clock.elapsed, 3), "load": round(loading, 3),
-            "model": synthesizer.config.name, "voice": ref or voice or DEFAULT_VOICE,
+            "model": synthesizer.config.name, "weights": synthesizer.config.weights,
+            "voice": ref or voice or DEFAULT_VOICE,
             "options": asdict(options),
         }  # fmt: skip
         (say if output == "-" else show)(json.dumps(result, ensure_ascii=False))

@@ -8,24 +8,63 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.modules.transformer import BlockCache, DiTBlock, rotary, timestep_embedding
+from tts.modules.transformer import (
+    BlockCache,
+    DiTBlock,
+    rotary,
+    timestep_embedding,
+    whole_rotary,
+)
 
 
 @dataclass
 class Cache:
-    """State of a causal run: a BlockCache per block, what may be attended to, and the position."""
+    """State of a causal run of one request.
+
+    Attributes:
+        blocks: of each block.
+        attend: [B, M + L] bool; positions not yet filled are cut off by use.
+        bias: the same to add to scores, [B, 1, 1, M + L]; None where all is attended to.
+        table: of rotary embeddings, [L, D] each.
+        memory: M; position: units so far.
+        parts: of the modulation, which the voice alone decides: made at the first step.
+    """
 
     blocks: list[BlockCache]
-    attend: Tensor  # [B, M + L] bool; positions not yet filled are cut off by use
+    attend: Tensor
+    bias: Tensor | None
+    table: tuple[Tensor, Tensor]
     memory: int
     position: int = 0
+    parts: "list[tuple[Tensor, ...]] | None" = None
 
     def trim(self, position: int) -> None:
-        """Forget what came after `position` units; of the convolutions only a whole step back is
-        forgotten, so the caller keeps `recent` where it needs it."""
-        self.position = position
+        """Forget what came after `position` units; only what the last call appended can be.
+
+        Raises:
+            ValueError: a unit that was there before it.
+        """
         for block in self.blocks:
-            block.filled = self.memory + position
+            block.trim(self.memory + position)
+        self.position = position
+
+    def mark(self) -> "Mark":
+        """Where it is now, for `back`."""
+        return Mark(self.position, [block.recent for block in self.blocks])
+
+    def back(self, mark: "Mark") -> None:
+        """Forget what came after a mark."""
+        for block, recent in zip(self.blocks, mark.recent, strict=True):
+            block.filled, block.recent = self.memory + mark.position, recent
+        self.position = mark.position
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a Cache to come back to."""
+
+    position: int
+    recent: list[Tensor]
 
 
 class Backbone(nn.Module):
@@ -75,15 +114,31 @@ class Backbone(nn.Module):
         """An empty cache for sequences of up to `length` units after the memory."""
         size = memory_mask.shape[1]
         blocks = []
-        for (key, value), block in zip(memory, self.blocks, strict=True):
+        for (key, value), module in zip(memory, self.blocks, strict=True):
+            block = cast(DiTBlock, module)
             batch, heads, _, width = key.shape
-            keys = key.new_zeros(batch, heads, size + length, width)
-            values = torch.zeros_like(keys)
+            # What is not filled yet is cut off by use.
+            keys = key.new_empty(batch, heads, size + length, width)
+            values = torch.empty_like(keys)
             keys[:, :, :size], values[:, :, :size] = key, value
-            width = cast(DiTBlock, block).kernel - 1
-            recent = key.new_zeros(batch, self.dim, width)
-            blocks.append(BlockCache(keys, values, size, recent))
-        return Cache(blocks, F.pad(memory_mask, (0, length), value=True), size)
+            recent = key.new_zeros(batch, block.kernel - 1, self.dim)
+            blocks.append(BlockCache(keys, values, size, recent, block.taps()))
+        attend = F.pad(memory_mask, (0, length), value=True)
+        bias = None
+        if not bool(memory_mask.all()):
+            bias = torch.zeros(attend.shape, dtype=memory[0][0].dtype, device=attend.device)
+            bias = bias.masked_fill_(~attend, float("-inf"))[:, None, None]
+        place = torch.arange(length, device=attend.device)
+        return Cache(blocks, attend, bias, whole_rotary(place, self.dim // self.heads), size)
+
+    def _modulation(self, glob: Tensor, t: Tensor | None) -> list[tuple[Tensor, ...]]:
+        """Of each block (DiTBlock.parts), then shift and factor of the output."""
+        moment = self.glob(glob)
+        if self.time is not None and t is not None:
+            moment = moment + self.time(timestep_embedding(t, 128))
+        modulation = self.modulation(F.silu(moment)).unflatten(-1, (8, self.dim))
+        parts = [cast(DiTBlock, block).parts(modulation[:, :6]) for block in self.blocks]
+        return [*parts, (modulation[:, 7:8], 1 + modulation[:, 6:7])]
 
     def forward(
         self,
@@ -104,34 +159,40 @@ class Backbone(nn.Module):
             t: [B] noise level.
             window: attend to at most so many units on either side; 0 to all (MAGNeT's restricted
                 context of the finer codebooks).
-            cache: from `start`; the new units are appended to it.
+            cache: from `start`; the new units are appended to it. It is of one voice and knows no
+                noise level.
 
         Returns:
             [B, U, dim], normalised.
         """
-        moment = self.glob(glob)
-        if self.time is not None and t is not None:
-            moment = moment + self.time(timestep_embedding(t, 128))
-        modulation = self.modulation(F.silu(moment)).unflatten(-1, (8, self.dim))
-        begin = cache.position if cache else 0
-        place = torch.arange(begin, begin + x.shape[1], device=x.device)
-        table = rotary(place, self.dim // self.heads)
-        if cache is None:
-            attend = torch.cat([memory_mask, mask[..., 0] > 0], 1)[:, None, None, :]
-        else:
-            end = cache.memory + begin + x.shape[1]
-            attend = cache.attend[:, None, None, :end]
-        if self.causal and x.shape[1] > 1 or window:
-            allowed = self._allowed(place, begin + x.shape[1], memory_mask.shape[1], window)
-            attend = attend & allowed
-        for at, block in enumerate(self.blocks):
-            x = block(
-                x, modulation[:, :6], table, None if cache else mask, attend,
-                memory[at] if cache is None else None, cache.blocks[at] if cache else None,
-            )  # fmt: skip
         if cache is not None:
-            cache.position += x.shape[1]
-        return self.norm(x) * (1 + modulation[:, 6:7]) + modulation[:, 7:8]
+            return self._next(x, glob, cache, window)
+        parts = self._modulation(glob, t)
+        place = torch.arange(x.shape[1], device=x.device)
+        table = rotary(place, self.dim // self.heads)
+        attend = torch.cat([memory_mask, mask[..., 0] > 0], 1)[:, None, None, :]
+        if self.causal or window:
+            attend = attend & self._allowed(place, x.shape[1], memory_mask.shape[1], window)
+        for at, block in enumerate(self.blocks):
+            x = block(x, parts[at], table, mask, attend, memory[at])
+        return torch.addcmul(parts[-1][0], self.norm(x), parts[-1][1])
+
+    def _next(self, x: Tensor, glob: Tensor, cache: Cache, window: int) -> Tensor:
+        """`forward` of the units [B, n, dim] after those of the cache."""
+        if cache.parts is None:
+            cache.parts = self._modulation(glob, None)
+        begin, end = cache.position, cache.position + x.shape[1]
+        attend = cache.bias if cache.bias is None else cache.bias[..., : cache.memory + end]
+        if x.shape[1] > 1 or window:
+            place = torch.arange(begin, end, device=x.device)
+            allowed = self._allowed(place, end, cache.memory, window)
+            attend = cache.attend[:, None, None, : cache.memory + end] & allowed
+        table = (cache.table[0][begin:end], cache.table[1][begin:end])
+        for block, parts, held in zip(self.blocks, cache.parts, cache.blocks, strict=False):
+            x = block(x, parts, table, None, attend, None, held)
+        cache.position = end
+        shift, factor = cache.parts[-1]
+        return torch.addcmul(shift, self.norm(x), factor)
 
     def _allowed(self, place: Tensor, total: int, memory: int, window: int) -> Tensor:
         """[1, 1, U, M + total] bool: which units each of `place` may see."""

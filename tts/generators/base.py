@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
@@ -75,11 +76,16 @@ class SamplingOptions:
 
     def categorical(self, temperature: float | None = None) -> Sampling:
         """Settings of a categorical draw, with this or another temperature."""
-        return Sampling(
-            self.temperature if temperature is None else temperature, self.top_k, self.top_p,
-            self.min_p, repetition_window=self.repetition_window,
-            repetition_ratio=self.repetition_ratio,
-        )  # fmt: skip
+        return _categorical(self, self.temperature if temperature is None else temperature)
+
+
+@lru_cache(maxsize=256)
+def _categorical(options: SamplingOptions, temperature: float) -> Sampling:
+    """Checked once and not at every draw."""
+    return Sampling(
+        temperature, options.top_k, options.top_p, options.min_p,
+        repetition_window=options.repetition_window, repetition_ratio=options.repetition_ratio,
+    )  # fmt: skip
 
 
 @dataclass

@@ -246,6 +246,16 @@ class Generator(nn.Module):
             losses |= judges.losses(made, frame_mask, request, weight, drop_all, drop_voice)
         return losses
 
+    def condition(
+        self, request: Request, rngs: Sequence[torch.Generator], options: SamplingOptions
+    ) -> Condition:
+        """That of a request, of B rows or, where guided, 2 B (see Strategy.run)."""
+        condition = self.conditioner(request, self.backbone)
+        if options.guided:
+            bare = self.conditioner.unconditional(request, condition, options.guide, rngs)
+            condition = condition.cat(bare)
+        return condition
+
     @torch.inference_mode()
     def stream(
         self,
@@ -263,10 +273,7 @@ class Generator(nn.Module):
             spoken: filled with the durations as they are known.
         """
         options = options or SamplingOptions()
-        condition = self.conditioner(request, self.backbone)
-        if options.guided:
-            bare = self.conditioner.unconditional(request, condition, options.guide, rngs)
-            condition = condition.cat(bare)
+        condition = self.condition(request, rngs, options)
         spoken = spoken or Spoken()
         spoken.durations = request.durations
         if condition.text is not None:

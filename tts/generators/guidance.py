@@ -73,13 +73,14 @@ def guide(
         return cond
     if uncond is None:
         raise UsageError("guidance other than 1 needs an unconditional branch")
-    s = torch.as_tensor(scale, dtype=cond.dtype, device=cond.device)
-    s = s.reshape(s.shape + (1,) * (cond.ndim - s.ndim))
+    s = scale
+    if isinstance(s, Tensor):
+        s = s.to(cond).reshape(s.shape + (1,) * (cond.ndim - s.ndim))
     guided = s * cond + (1 - s) * uncond
     if rescale:
         ratio = _spread(cond, mask) / _spread(guided, mask).clamp_min(1e-8)
         guided = guided * (rescale * ratio + 1 - rescale)
-    return torch.where(s == 1, cond, guided)
+    return torch.where(s == 1, cond, guided) if isinstance(s, Tensor) else guided
 
 
 def _spread(x: Tensor, mask: Tensor | None) -> Tensor:

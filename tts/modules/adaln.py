@@ -1,5 +1,7 @@
 """Residual MLP modulated by a condition: the small network of heads that draw one vector."""
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +21,11 @@ class AdaLNBlock(nn.Module):
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
         """x and cond [..., width] to [..., width]."""
-        shift, scale, gate = self.modulation(cond).chunk(3, -1)
+        return self.modulated(x, self.modulation(cond))
+
+    def modulated(self, x: Tensor, modulation: Tensor) -> Tensor:
+        """`forward` with the modulation [..., 3 * width] of the condition."""
+        shift, scale, gate = modulation.chunk(3, -1)
         y = self.norm(x) * (1 + scale) + shift
         return x + gate * self.down(F.silu(self.up(y)))
 
@@ -54,3 +60,32 @@ class AdaLNMLP(nn.Module):
             x = block(x, cond)
         shift, scale = self.modulation(cond).chunk(2, -1)
         return self.out(self.norm(x) * (1 + scale) + shift)
+
+    def prepare(
+        self, fixed: Tensor, conds: Tensor, moments: Tensor
+    ) -> Callable[[Tensor, int], Tensor]:
+        """`forward` for the steps of a sampler, which share part of content and condition.
+
+        Args:
+            fixed: [B, 1, n], the last n of in_dim that all steps have.
+            conds: [B, 1, cond_dim] of all steps; moments: [S, cond_dim] that each adds to it.
+
+        Returns:
+            A function of the rest of the content, [B, 1, in_dim - n], and the number of the step.
+        """
+        own = self.entry.in_features - fixed.shape[-1]
+        into = self.entry.weight[:, :own]
+        base = F.linear(fixed, self.entry.weight[:, own:], self.entry.bias)
+        both = F.linear(moments, self.cond.weight)[:, None, None] + self.cond(conds)
+        cond = F.silu(both)  # [S, B, 1, width]
+        shaped = [block.modulation(cond) for block in self.blocks]  # type: ignore[operator, union-attr]
+        shift, scale = self.modulation(cond).chunk(2, -1)
+        scale = 1 + scale
+
+        def step(x: Tensor, at: int) -> Tensor:
+            x = base + F.linear(x, into)
+            for block, modulation in zip(self.blocks, shaped, strict=True):
+                x = block.modulated(x, modulation[at])  # type: ignore[operator, union-attr]
+            return self.out(self.norm(x) * scale[at] + shift[at])
+
+        return step

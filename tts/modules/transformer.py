@@ -17,10 +17,22 @@ def rotary(positions: Tensor, dim: int, base: float = 10000.0) -> tuple[Tensor, 
 
 
 def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Apply rotary tables to [B, H, T, D]."""
+    """Apply rotary tables to [..., T, D]."""
     cos, sin = table
     a, b = x.chunk(2, -1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def whole_rotary(positions: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """`rotary` for `rotate_whole`: two [T, dim], the sine of the first half negative."""
+    cos, sin = rotary(positions, dim)
+    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
+
+
+def rotate_whole(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """`rotate` in fewer operations, with tables of `whole_rotary`."""
+    cos, sin = table
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
@@ -38,21 +50,33 @@ class BlockCache:
         keys, values: [B, H, L, D], preallocated, so that a step allocates nothing; a memory (the
             voice prompt) fills the front.
         filled: positions used so far.
-        recent: [B, dim, kernel - 1] last inputs of the depthwise convolution.
+        recent: [B, n, dim] last inputs of the depthwise convolution, at least kernel - 1.
+        taps: [kernel, dim] weights of the convolution, and of what goes past it, for single steps.
     """
 
     keys: Tensor
     values: Tensor
     filled: int
     recent: Tensor
+    taps: Tensor
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Store [B, H, n, D] and return all that is there."""
-        end = self.filled + key.shape[2]
-        self.keys[:, :, self.filled : end] = key
-        self.values[:, :, self.filled : end] = value
-        self.filled = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        begin, count = self.filled, key.shape[2]
+        self.keys.narrow(2, begin, count).copy_(key)
+        self.values.narrow(2, begin, count).copy_(value)
+        self.filled = end = begin + count
+        return self.keys.narrow(2, 0, end), self.values.narrow(2, 0, end)
+
+    def trim(self, filled: int) -> None:
+        """Forget what came after `filled` positions; only what the last call appended can be."""
+        drop, past = self.filled - filled, len(self.taps) - 1
+        if past:
+            kept = self.recent.shape[1] - drop
+            if drop < 0 or kept < past:
+                raise ValueError("only what was appended last can be forgotten")
+            self.recent = self.recent[:, :kept]
+        self.filled = filled
 
 
 class MemoryAttention(nn.Module):
@@ -79,17 +103,23 @@ class MemoryAttention(nn.Module):
         self,
         x: Tensor,
         table: tuple[Tensor, Tensor],
-        mask: Tensor,
+        mask: Tensor | None,
         memory: tuple[Tensor, Tensor] | None = None,
         cache: BlockCache | None = None,
     ) -> Tensor:
-        """x [B, T, dim]; mask [B, 1, 1 or T, M + T] bool, true where attended. With a cache, which
-        holds the memory already, T are the new positions and the mask spans all so far."""
+        """x [B, T, dim]; mask [B, 1, 1 or T, M + T] bool, true where attended, or a bias. With a
+        cache, which holds the memory already, T are the new positions, the mask spans all so far
+        (None attends to all), and the tables are those of `whole_rotary`."""
+        batch, count, dim = x.shape
+        if cache is not None:
+            parts = self.qkv(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            query, key = rotate_whole(parts[:2], table).unbind()
+            key, value = cache.append(key, parts[2])
+            y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            return self.out(y.transpose(1, 2).reshape(batch, count, dim))
         query, key, value = (self._split(part) for part in self.qkv(x).chunk(3, -1))
         query, key = rotate(query, table), rotate(key, table)
-        if cache is not None:
-            key, value = cache.append(key, value)
-        elif memory is not None:
+        if memory is not None:
             key = torch.cat([memory[0], key], 2)
             value = torch.cat([memory[1], value], 2)
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
@@ -119,35 +149,51 @@ class DiTBlock(nn.Module):
         self.offset = nn.Parameter(torch.zeros(6, dim))
         self.dropout = nn.Dropout(dropout)
 
+    def parts(self, modulation: Tensor) -> tuple[Tensor, ...]:
+        """Modulation [B, 6, dim] to what `forward` takes: shift, factor and gate of both halves,
+        [B, 1, dim] each."""
+        parts = (modulation + self.offset).unsqueeze(2).unbind(1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = parts
+        return shift1, 1 + scale1, 1 + gate1, shift2, 1 + scale2, 1 + gate2
+
+    def taps(self) -> Tensor:
+        """[kernel, dim] weights of a causal step: the convolution, and its input on top."""
+        taps = self.depthwise.weight[:, 0].T.clone()
+        taps[-1] += 1
+        return taps
+
     def _mix(self, y: Tensor, cache: BlockCache | None) -> Tensor:
-        y = y.transpose(1, 2)
-        if cache is not None:
-            y = torch.cat([cache.recent, y], 2)
-            cache.recent = y[:, :, y.shape[2] - self.kernel + 1 :]
-        elif self.causal:
-            y = F.pad(y, (self.kernel - 1, 0))
-        else:
-            y = F.pad(y, (self.kernel // 2, self.kernel // 2))
-        return self.depthwise(y).transpose(1, 2)
+        """y and its convolution, [B, T, dim]."""
+        past = self.kernel - 1
+        if cache is not None and past:
+            recent = cache.recent
+            window = torch.cat([recent[:, recent.shape[1] - past :], y], 1)
+            cache.recent = window
+            if y.shape[1] == 1 and self.depthwise.bias is not None:
+                # A convolution of one step costs several times what its products do.
+                return (window * cache.taps).sum(1, keepdim=True) + self.depthwise.bias
+            return y + self.depthwise(window.transpose(1, 2)).transpose(1, 2)
+        ahead = 0 if self.causal else self.kernel // 2
+        padded = F.pad(y.transpose(1, 2), (ahead or past, ahead))
+        return y + self.depthwise(padded).transpose(1, 2)
 
     def forward(
         self,
         x: Tensor,
-        modulation: Tensor,
+        parts: tuple[Tensor, ...],
         table: tuple[Tensor, Tensor],
         frame_mask: Tensor | None,
-        attention_mask: Tensor,
+        attention_mask: Tensor | None,
         memory: tuple[Tensor, Tensor] | None,
         cache: BlockCache | None = None,
     ) -> Tensor:
-        """x [B, T, dim], modulation [B, 6, dim], frame_mask [B, T, 1] or None for all valid."""
-        parts = (modulation + self.offset).unsqueeze(2).unbind(1)
+        """x [B, T, dim], parts of the modulation, frame_mask [B, T, 1] or None for all valid."""
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
-        y = self.norm1(x) * (1 + scale1) + shift1
-        x = x + (1 + gate1) * self.attention(y, table, attention_mask, memory, cache)
-        y = self.norm2(x) * (1 + scale2) + shift2
+        y = torch.addcmul(shift1, self.norm1(x), scale1)
+        x = torch.addcmul(x, gate1, self.attention(y, table, attention_mask, memory, cache))
+        y = torch.addcmul(shift2, self.norm2(x), scale2)
         if frame_mask is not None:
             y = y * frame_mask
-        y = y + self._mix(y, cache)
+        y = self._mix(y, cache)
         y = self.down(self.dropout(F.gelu(self.up(y))))
-        return x + (1 + gate2) * y
+        return torch.addcmul(x, gate2, y)

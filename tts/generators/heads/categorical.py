@@ -13,6 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.sampling import process, sample
+from tts.modules.memo import Memo
 
 
 class CategoricalHead(nn.Module):
@@ -59,6 +60,28 @@ class CategoricalHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(books, entries))
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
+        self._memo = Memo()
+
+    def _fast(self) -> bool:
+        """Whether `folded` serves: weights made in inference mode do not tell when they change."""
+        return torch.is_inference_mode_enabled() and not self.table.is_inference()
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Tables for inference, made once: what the codes of each book add to the input,
+        [K * (V + 1), dim], and the entries with all that their digits share, [K, V, width]."""
+        weights = [self.table, self.entry.weight]
+        if self.shared is not None:
+            weights.append(self.shared)
+        found: tuple[Tensor, Tensor] = self._memo.get(weights, self._fold)
+        return found
+
+    def _fold(self) -> tuple[Tensor, Tensor]:
+        whole: Tensor = self.table
+        if self.shared is not None:
+            whole = whole + self.digits @ self.shared
+        into = self.entry.weight.unflatten(1, (self.books, self.width))
+        enter = torch.einsum("kvw,dkw->kvd", whole, into).flatten(0, 1)
+        return enter, whole[:, :-1].contiguous()
 
     def enter(self, codes: Tensor, book: int) -> Tensor:
         """Codes [...] of a book to entries [..., width]."""
@@ -67,10 +90,17 @@ class CategoricalHead(nn.Module):
 
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, S, K] int64, V where not known, to [B, S, dim]."""
+        if self._fast():
+            first = torch.arange(self.books, device=codes.device) * (self.entries + 1)
+            rows = (codes + first).flatten(0, -2)
+            entered = F.embedding_bag(rows, self.folded()[0], mode="sum") + self.entry.bias
+            return entered.unflatten(0, codes.shape[:-1])
         return self.entry(torch.cat([self.enter(codes[..., k], k) for k in range(self.books)], -1))
 
     def _logits(self, query: Tensor, book: int) -> Tensor:
         """[..., width] to [..., V]."""
+        if self._fast():
+            return query @ self.folded()[1][book].T + self.bias[book]
         logits = query @ self.table[book, :-1].T + self.bias[book]
         if self.shared is None:
             return logits
@@ -83,6 +113,8 @@ class CategoricalHead(nn.Module):
             part = slice(book * self.width, (book + 1) * self.width)
             return self._logits(F.linear(hidden, self.out.weight[part], self.out.bias[part]), book)
         query = self.out(hidden).unflatten(-1, (self.books, self.width))
+        if self._fast():
+            return torch.einsum("...kw,kvw->...kv", query, self.folded()[1]) + self.bias
         logits = torch.einsum("...kw,kvw->...kv", query, self.table[:, :-1]) + self.bias
         if self.shared is None:
             return logits

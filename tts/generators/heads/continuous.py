@@ -8,7 +8,7 @@ sooner than the whole. Of latents a linear map of it is the estimate.
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -122,6 +122,19 @@ class FlowHead(ContinuousHead):
         """
         raise NotImplementedError
 
+    def sampler(
+        self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
+    ) -> Callable[[Tensor, int], Tensor]:
+        """`network` for one unit of [B, 1, *]: a function of x and the number of the time, which
+        may do once what the steps have in common."""
+        levels = torch.tensor(times, device=hidden.device).view(-1, 1, 1)
+
+        def evaluate(x: Tensor, at: int) -> Tensor:
+            time = levels[at].expand(len(hidden), 1)
+            return self.network(x, time, hidden, before, drawn, band)
+
+        return evaluate
+
     def centre(self, step: Tensor, before: Tensor) -> Tensor:
         """Where the flow starts: [B, S, size] as the regressed step and the units before."""
         if self.prior == "previous":
@@ -183,29 +196,29 @@ class FlowHead(ContinuousHead):
         centre = self.centre(mean + self.step(hidden), past)
         drawn = torch.zeros_like(before)
         noise = row_normal(before, rngs) * self.noise
+        times = tuple(time_grid(options.steps, options.sway).tolist()[:-1])
+        scales = list(zip(*(x.tolist() for x in self.scales(torch.tensor(times))), strict=True))
         for band, dims in enumerate(self.bands()):
             filled = drawn.repeat(len(past) // rows, 1, 1)
+            network = self.sampler(times, hidden, past, filled, band)
+            there = centre[..., dims]
 
-            def clean(
-                x: Tensor, t: float, band: int = band, dims: Tensor = dims, filled: Tensor = filled
-            ) -> Tensor:
+            def clean(x: Tensor, at: int, there: Tensor = there, network: Any = network) -> Tensor:
                 # x is the noisy unit less its noisy centre, so that each branch may have its own.
-                time = torch.full((len(past), 1), t, device=x.device)
-                norm, share, rest = self.scales(time.unsqueeze(-1))
-                there = centre[..., dims]
-                offset = x.repeat(len(past) // rows, 1, 1) - t * there
-                found = self.network(offset / norm, time, hidden, past, filled, band)
+                norm, share, rest = scales[at]
+                offset = x.repeat(len(past) // rows, 1, 1) - times[at] * there
+                found = network(offset / norm, at)
                 return guide_rows(there + share * offset + rest * found, rows, options.guidance)
 
             drawn[..., dims] = self.integrate(clean, noise[..., dims], options)
         return drawn
 
     def integrate(
-        self, clean: Callable[[Tensor, float], Tensor], noise: Tensor, options: SamplingOptions
+        self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
     ) -> Tensor:
-        """Euler steps on a swayed grid."""
+        """Euler steps on a swayed grid, whose times `clean` takes by number."""
         x = noise * options.temperature
         grid = time_grid(options.steps, options.sway).tolist()
-        for now, then in itertools.pairwise(grid):
-            x = x + (clean(x, now) - x) * ((then - now) / (1 - now))
+        for at, (now, then) in enumerate(itertools.pairwise(grid)):
+            x = x + (clean(x, at) - x) * ((then - now) / (1 - now))
         return x

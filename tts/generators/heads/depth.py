@@ -60,7 +60,7 @@ class DepthHead(CategoricalHead):
         before = (place <= place.unsqueeze(1))[None, None]
         still = x.new_zeros(1, 6, x.shape[-1])
         for block in self.blocks:
-            x = block(x, still, table, None, before, None)
+            x = block(x, cast(DiTBlock, block).parts(still), table, None, before, None)
         return self.norm(x)
 
     def deepen(self, hidden: Tensor, codes: Tensor) -> Tensor:

@@ -1,12 +1,14 @@
 """A flow matched by a small MLP, unit after unit (FELLE)."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from tts.generators.heads.continuous import FlowHead
 from tts.modules.adaln import AdaLNMLP
+from tts.modules.memo import Memo
 from tts.modules.transformer import timestep_embedding
 
 
@@ -41,6 +43,7 @@ class FlowMLPHead(FlowHead):
             self.register_buffer(f"band{at}", torch.tensor(part), persistent=False)
         self.count = bands
         self.time = nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self._moments = Memo()
         # What is known of the unit, and the frame before, enter with the noisy channels.
         self.nets = nn.ModuleList(
             AdaLNMLP(len(part) + frame + (size if at else 0), dim, len(part), width, blocks)
@@ -59,3 +62,21 @@ class FlowMLPHead(FlowHead):
         if band:
             parts.append(drawn)
         return self.nets[band](torch.cat(parts, -1), hidden + self.time(timestep_embedding(t, 128)))
+
+    def sampler(
+        self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
+    ) -> Callable[[Tensor, int], Tensor]:
+        """See FlowHead. What depends on the time is the same for all units, and the modulation of
+        all steps is made at once: its weights are most of the network's."""
+        parts = [before[..., -(self.size // self.frames) :]]
+        if band:
+            parts.append(drawn)
+        weights = [layer.weight for layer in self.time if isinstance(layer, nn.Linear)]
+        moments = self._moments.get(weights, lambda: self._times(times), times)
+        return cast(AdaLNMLP, self.nets[band]).prepare(torch.cat(parts, -1), hidden, moments)
+
+    def _times(self, times: tuple[float, ...]) -> Tensor:
+        """[S, dim] of times."""
+        t = torch.tensor(times, device=self.emphasis.device)
+        found: Tensor = self.time(timestep_embedding(t, 128))
+        return found

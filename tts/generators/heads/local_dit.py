@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +77,8 @@ class LocalDiTHead(FlowHead):
         table = rotary(place, self.width // self.heads)
         attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=x.device)
         for block in self.blocks:
-            tokens = block(tokens, modulation[:, :6], table, None, attend, None)
+            parts = cast(DiTBlock, block).parts(modulation[:, :6])
+            tokens = block(tokens, parts, table, None, attend, None)
         made = self.norm(tokens[:, -self.frames :])
         made = self.out(made * (1 + modulation[:, 6:7]) + modulation[:, 7:8])
         return made.reshape(x.shape)
@@ -94,15 +95,15 @@ class LocalDiTHead(FlowHead):
         return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]
 
     def integrate(
-        self, clean: Callable[[Tensor, float], Tensor], noise: Tensor, options: SamplingOptions
+        self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
     ) -> Tensor:
         """Euler steps. Below 1 the temperature is the time (1 noise, 0 data) at which the noise is
         added, from there on the flow is that of temperature 1; before that there is none."""
         late = options.temperature < 1
         x = torch.zeros_like(noise) if late else noise * options.temperature
         grid = time_grid(options.steps, options.sway).tolist()
-        for now, then in itertools.pairwise(grid):
-            found = clean(x, now)
+        for at, (now, then) in enumerate(itertools.pairwise(grid)):
+            found = clean(x, at)
             if late and now >= 1 - options.temperature:
                 late = False
                 x = then * found + (1 - then) * noise
