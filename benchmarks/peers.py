@@ -24,7 +24,8 @@ def musicgen(codebooks: int, device: str = "cpu") -> Any:
         attention_dropout=0.0, pad_token_id=ENTRIES, bos_token_id=ENTRIES,
     )  # fmt: skip
     model = MusicgenForCausalLM(config).eval().to(device)
-    model.generation_config.pad_token_id = model.generation_config.bos_token_id = ENTRIES
+    settings = model.generation_config
+    settings.pad_token_id = settings.bos_token_id = settings.decoder_start_token_id = ENTRIES
     return model
 
 

@@ -34,6 +34,8 @@ def markdown(results: Result) -> str:
     lines += ["; ".join(f"{key} {value}" for key, value in machine.items()), ""]
     if not results.get("gpu", False):
         lines += ["Run without a GPU.", ""]
+    if results.get("smoke"):
+        lines += ["Tiny shapes, to see that the rows run: these times say nothing.", ""]
     lines += ["| work | goal | measured | wanted | |", "|---|---|---|---|---|"]
     for name, row in results["rows"].items():
         for goal in row.get("goals", []):

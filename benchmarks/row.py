@@ -30,7 +30,7 @@ class Context:
     missing: dict[str, str] = field(default_factory=dict)
 
     def peer(self, name: str, build: Callable[[], T]) -> T | None:
-        """What `build` makes of a package; None, and a line in the report, where it is not there."""
+        """What `build` makes of a package; None, and a line in the report, without it."""
         try:
             return build()
         except ImportError as error:

@@ -33,6 +33,7 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from benchmarks.row import Context, Row
+    from benchmarks.shapes import SMOKE
     from benchmarks.timing import medians, paired
 
     torch.set_num_threads(arguments.threads)
@@ -44,7 +45,8 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     row.check()
     repeats = row.repeats or arguments.repeats
     load = os.getloadavg()[0]
-    costs = paired(row.runs, repeats, arguments.device, row.warm)
+    warm = 0 if SMOKE else row.warm
+    costs = paired(row.runs, 1 if SMOKE else repeats, arguments.device, warm)
     found: dict[str, Any] = {
         "title": row.title, "unit": row.unit, "clock": row.clock, "scale": row.scale,
         "note": row.note, "repeats": repeats, "load": round(load, 2), "checked": True,
@@ -71,6 +73,7 @@ def apart(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     environment = {
         "OMP_NUM_THREADS": str(arguments.threads), "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONWARNINGS": "ignore", **quiet, **os.environ,
+        "BENCHMARKS_SMOKE": str(int(arguments.smoke)),
     }  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     for line in reversed(done.stdout.splitlines()):
@@ -92,8 +95,11 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--minutes", type=float, default=0.5, help="memory is watched (full: 30)")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--smoke", action="store_true", help="tiny: only whether all rows run")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(given)
+    if arguments.smoke and arguments.out == RESULTS:
+        parser.error("times of --smoke say nothing: give another --out")
     if unknown := set(arguments.rows) - set(names()):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     return arguments
@@ -123,6 +129,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     path = arguments.out / f"{arguments.device}.json"
     results = json.loads(path.read_text()) if path.is_file() else {"rows": {}}
+    results["smoke"] = arguments.smoke
     results["gpu"] = torch.cuda.is_available()
     results["machine"] = machine(arguments.device, arguments.threads)
     failed = []

@@ -9,7 +9,7 @@ from benchmarks.row import Context, Row, faster
 from tts.generators.base import SamplingOptions
 from tts.generators.heads.depth import DepthHead
 
-BOOKS, FRAMES = 8, 50
+BOOKS, FRAMES = 8, 3 if shapes.SMOKE else 50
 
 
 def prepare(context: Context) -> Row:
@@ -17,8 +17,8 @@ def prepare(context: Context) -> Row:
     device = context.device
     # A head that can be narrower than the backbone is timed at 256, as its peers usually are.
     narrow = "inner" in inspect.signature(DepthHead).parameters
-    width = 256 if narrow else shapes.DIM
-    depth = {"dim": width, "hidden": 4 * width, "blocks": 4, "heads": width // 64}
+    width = shapes.DIM // 2 if narrow else shapes.DIM
+    depth = {"dim": width, "hidden": 4 * width, "blocks": 4, "heads": max(1, width // 64)}
     head = {
         "kind": "depth", "books": BOOKS, "entries": shapes.ENTRIES, "blocks": depth["blocks"],
         "heads": depth["heads"], "hidden": depth["hidden"],

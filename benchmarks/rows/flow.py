@@ -9,9 +9,9 @@ from tts.generators.f5 import F5Generator, from_published
 from tts.modules.f5_dit import F5Config, F5Network
 from tts.text.f5_tokens import CharacterTokens
 
-PROMPT, FRAMES = 188, 469  # of 24 kHz, hop 256: 2 s and 5 s
+PROMPT, FRAMES = (20, 90) if shapes.SMOKE else (188, 469)  # of 24 kHz, hop 256: 2 s and 5 s
 LETTERS = [" ", *"abcdefghijklmnopqrstuvwxyz"]
-CHARACTERS = 80
+CHARACTERS = 12 if shapes.SMOKE else 80
 
 
 def prepare(context: Context) -> Row:

@@ -7,7 +7,7 @@ from benchmarks.bare import PlainMasked
 from benchmarks.row import Context, Row, faster
 from tts.generators.base import SamplingOptions
 
-BOOKS, STEPS = 8, 25
+BOOKS, STEPS = 8, 4 if shapes.SMOKE else 25
 
 
 def prepare(context: Context) -> Row:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import peers
+from benchmarks import peers, shapes
 from benchmarks.row import Context, Row, close, within
 from tts.builder import load_module
 from tts_codecs.base import Codec
@@ -13,7 +13,7 @@ from tts_codecs.mel_codec import FeatureCodec
 from tts_codecs.spectral import SpectralCodec
 from tts_codecs.vocos import VocosCodec
 
-SECONDS = 4
+SECONDS = 0.96 if shapes.SMOKE else 4
 
 
 def prepare(context: Context) -> Row:
@@ -22,10 +22,10 @@ def prepare(context: Context) -> Row:
     vocoder: Any = load_module("vocoder", device)
     autoencoder: Any = load_module("spectral", device)
     torch.manual_seed(0)
-    features = torch.randn(1, 50 * SECONDS, 82, device=device)
+    features = torch.randn(1, round(50 * SECONDS), 82, device=device)
     features[..., -1] = 1.0
-    codes = torch.randint(0, 1000, (1, 25 * SECONDS, 8), device=device)
-    mel = torch.randn(1, 96 * SECONDS, 100, device=device)
+    codes = torch.randint(0, 1000, (1, round(25 * SECONDS), 8), device=device)
+    mel = torch.randn(1, round(96 * SECONDS), 100, device=device)
     # name: codec, its units, how many of them are 80 ms (of Vocos, 85)
     ours: dict[str, tuple[Codec, torch.Tensor, int]] = {
         "vocoder": (FeatureCodec(vocoder), features, 4),
