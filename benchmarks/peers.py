@@ -25,6 +25,7 @@ def musicgen(codebooks: int, device: str = "cpu") -> Any:
     )  # fmt: skip
     model = MusicgenForCausalLM(config).eval().to(device)
     settings = model.generation_config
+    settings.num_return_sequences = 1
     settings.pad_token_id = settings.bos_token_id = settings.decoder_start_token_id = ENTRIES
     return model
 

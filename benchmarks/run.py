@@ -70,6 +70,8 @@ def apart(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     ]  # fmt: skip
     # Peers look for weights on the network at their first use; all is random here.
     quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    if arguments.smoke:
+        quiet["NO_TORCH_COMPILE"] = "1"  # moshi compiles in its first steps
     environment = {
         "OMP_NUM_THREADS": str(arguments.threads), "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONWARNINGS": "ignore", **quiet, **os.environ,
