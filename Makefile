@@ -1,6 +1,8 @@
 # make speak   says a sentence in a built-in voice into out.wav
 # make test    lint, types, unit tests, then the test that the shipped weights speak
 # make venv    only the environment; make dev: with the test tools
+# make bench   times everything beside its peers (their own environment, build/bench) and writes
+#              benchmarks/results; BENCH="ar_step rvq --repeats 2" for some rows, or --device cuda
 # make docs    the pages of docs/ in build/site; a warning is an error
 #
 # Any Python from 3.10 on: make PYTHON=/path/to/python3 VENV=.venv
@@ -16,7 +18,7 @@ CONSTRAINTS = $$($(BIN)/python -c 'import sys; ok = sys.version_info[:2] == (3, 
 	sys.platform == "linux"; print("-c requirements.lock" if ok else "")')
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: speak test lint venv dev docs lock wheel clean
+.PHONY: speak test lint bench venv dev docs lock wheel clean
 
 speak: $(VENV)/.runtime
 	$(BIN)/tts synthesize "$(TEXT)" -o out.wav
@@ -29,6 +31,21 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+BENCH ?=
+PEERS = build/bench
+bench: $(PEERS)/.peers
+	TTS_HOME=$(CURDIR) $(PEERS)/bin/python -m benchmarks.run $(BENCH)
+
+# Peers alone are installed; PyTorch and what else they need is that of the project.
+$(PEERS)/.peers: benchmarks/requirements.txt pyproject.toml | $(VENV)/.dev
+	rm -rf $(PEERS)
+	$(BIN)/python -m venv $(PEERS)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r benchmarks/requirements.txt -e .
+	@touch $@
 
 venv: $(VENV)/.runtime
 dev: $(VENV)/.dev

@@ -21,6 +21,12 @@ SENTENCES = (
 )  # fmt: skip
 
 
+def texts(rows: int) -> list[str]:
+    """Texts of one or two sentences, the same ones each time."""
+    rng = random.Random(0)
+    return [" ".join(rng.choices(SENTENCES, k=rng.choice([1, 1, 2]))) for _ in range(rows)]
+
+
 def main() -> None:
     """Prints a line of JSON: seconds and real-time factors of both ways."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -32,18 +38,15 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     tts = TTS.load(arguments.model, arguments.device)
     voice = tts.voice("default")
-    rng = random.Random(0)
-    texts = [
-        " ".join(rng.choices(SENTENCES, k=rng.choice([1, 1, 2]))) for _ in range(arguments.rows)
-    ]
-    tts.synthesize(texts[0], voice)
+    said = texts(arguments.rows)
+    tts.synthesize(said[0], voice)
     with tempfile.TemporaryDirectory() as folder:
         begin = time.process_time(), time.perf_counter()
-        for number, text in enumerate(texts):
+        for number, text in enumerate(said):
             tts.synthesize(text, voice).save(Path(folder) / f"{number}.wav")
         alone = time.process_time() - begin[0], time.perf_counter() - begin[1]
         begin = time.process_time(), time.perf_counter()
-        rows = [(str(number), text, voice) for number, text in enumerate(texts)]
+        rows = [(str(number), text, voice) for number, text in enumerate(said)]
         results = tts.batch(rows, Path(folder) / "batch")
         batch = time.process_time() - begin[0], time.perf_counter() - begin[1]
     seconds = sum(result.seconds for result in results)

@@ -43,6 +43,22 @@ def request(tts: TTS, number: int, folder: Path) -> None:
         assert not any(result.error for result in tts.batch(rows, folder / str(number)))
 
 
+def per_stream(tts: TTS, streams: int = 16) -> float:
+    """MB that a stream holds between its first chunk and its last."""
+    process = psutil.Process()
+    text = SENTENCES[3] * 2
+    with tts.stream(text, "default") as first:
+        next(first)
+    begin = process.memory_info().rss
+    held = [tts.stream(text, "default", seed=seed) for seed in range(streams)]
+    for stream in held:
+        next(stream)
+    grown = process.memory_info().rss - begin
+    for stream in held:
+        stream.close()
+    return grown / 1e6 / streams
+
+
 def main() -> None:
     """Prints a line of JSON; fails where the last request has over 50 MB more than the 20th."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -22,8 +22,8 @@ from tts.align.durations import DurationModel
 from tts.align.mas import monotonic_alignment
 from tts.align.pauses import COMMA, PERIOD, canonical, is_pause, spoken_pauses
 from tts.errors import AlignmentError
-from tts.generators.conditioning import VoicePrompt
 from tts.text.symbols import SIL
+from tts.voice.prompt import VoicePrompt
 
 
 def brute_force(scores: np.ndarray, optional: np.ndarray) -> tuple[float, list[int]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tts.builder import load_units
 from tts.generators.base import Losses, SamplingOptions
-from tts.generators.conditioning import Condition, VoicePrompt, channel_emphasis, voice_anchor
+from tts.generators.conditioning import Condition, channel_emphasis, voice_anchor
 from tts.generators.heads.continuous import ContinuousHead, FlowHead
 from tts.generators.heads.energy import EnergyHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
@@ -21,6 +21,7 @@ from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.units import LatentUnits
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.latent import LatentAutoencoder
 

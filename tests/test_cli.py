@@ -584,7 +584,7 @@ def test_from_recordings_to_weights(
     assert "9 utterances" in err and "3 speakers" in err and "broken.wav" in err
 
     from tts.data.cache import Cache
-    from tts.train.warp import WARPS
+    from tts.data.warp import WARPS
 
     assert run(["data", "features", str(cache), "--vocoder", "speaker"]) == 2
     one_line(capfd, "speaker", "not a vocoder")

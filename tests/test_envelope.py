@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tts.train.warp import WARPS, warp_features, warp_samples
+from tts.data.warp import WARPS, warp_features, warp_samples
 from tts_codecs.envelope import EXTRA, mel_envelope, pack_pitch, shift_pitch, unpack_pitch
 from tts_codecs.mel import log_mel
 

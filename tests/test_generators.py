@@ -16,11 +16,12 @@ from tts.align.aligner import TokenBatch, collate_tokens
 from tts.builder import build_generator
 from tts.errors import ConfigError
 from tts.generators.base import Canvas, Request, SamplingOptions
-from tts.generators.conditioning import VoicePrompt, fold
+from tts.generators.conditioning import fold
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.strategies.diffusion import Diffusion
 from tts.generators.strategies.flow import random_spans, time_grid
+from tts.voice.prompt import VoicePrompt
 
 CHANNELS, PATCH, DIM = 6, 2, 16
 SIZE = CHANNELS * PATCH
@@ -492,6 +493,8 @@ def test_folding_keeps_every_frame() -> None:
         ({"strategy": {"kind": "flow"}, "head": {"kind": "liner"}}, "linear"),
         ({"strategy": {"kind": "flow"}, "backbone": {"block": 2}}, "blocks"),
         ({"strategy": {"kind": "flow"}, "conditioner": {"texts": "padded"}}, "text"),
+        ({"strategy": {"kind": "flow"}, "conditioner": {"dim": 8}}, "'dim' of conditioner"),
+        ({"strategy": {"kind": "flow"}, "backbone": {"causal": True}}, "'causal' of backbone"),
     ],
 )
 def test_wrong_parts_name_the_nearest(arguments: dict[str, Any], words: str) -> None:

@@ -11,11 +11,15 @@ import torch
 from test_train import cache, flow_task, one_step  # noqa: F401
 
 from tts import TTS
+from tts.align.durations import EDGE_FRAMES
+from tts.align.pauses import COMMA
 from tts.data.cache import Cache
 from tts.errors import DataError, OutputError
 from tts.generators.base import Request
+from tts.text.frontend import Frontend
+from tts.text.symbols import SIL
 from tts.train.generator import GeneratorTask, prompt_of, tokens_of
-from tts.train.lessons import Lessons, say_lessons, write_lessons
+from tts.train.lessons import Lessons, Texts, say_lessons, write_lessons
 from tts.train.segments import SegmentSampler
 
 
@@ -48,6 +52,23 @@ def test_texts_change_voices(teacher: TTS, cache: Cache) -> None:  # noqa: F811
     assert torch.equal(said["ids"], drawn["ids"].roll(1, 0))
     assert torch.equal(said["prompt_features"], drawn["prompt_features"])
     assert torch.equal(said["durations"].sum(1), said["frames"])
+
+
+def test_texts_of_others_are_said(teacher: TTS, cache: Cache, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "book.txt").write_text("* * *\nCall me Ishmael, said nobody in this corpus.\n")
+    texts = Texts(tmp_path, Frontend("en-us"), words=4)
+    tokens = texts.draw(np.random.default_rng(0), 3)
+    rows = [ids[:n].tolist() for ids, n in zip(tokens.ids, tokens.lengths.tolist(), strict=True)]
+    known = [Frontend("en-us").one(" ".join(texts.lines[1].split()[n : n + size])).ids
+             for size in (3, 4) for n in range(6)]  # fmt: skip
+    assert all(row[0] == SIL == row[-1] for row in rows)
+    assert all(any(set(row) <= {*ids, COMMA} for ids in known) for row in rows)
+    write_lessons(cache, teacher, tmp_path / "said", 3, max_frames=60, texts=tmp_path)
+    batch = Lessons([str(tmp_path / "said")]).draw(np.random.default_rng(0), 1)
+    # Said as a request of these words is.
+    assert batch["durations"][0, 0] == EDGE_FRAMES[0] and int(batch["frames"][0]) % 2 == 0
+    with pytest.raises(DataError, match="no text"):
+        Texts(tmp_path / "said", Frontend("en-us"))
 
 
 def test_generators_learn_from_lessons(teacher: TTS, cache: Cache, tmp_path: Path) -> None:  # noqa: F811

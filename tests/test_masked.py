@@ -10,8 +10,10 @@ import torch
 from test_generators import BOOKS, CODES, ENTRIES, build, fill, inputs, seeds
 from torch import Tensor
 
+from tts.errors import ConfigError
 from tts.generators.base import Canvas, SamplingOptions
 from tts.generators.generator import Generator
+from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.strategies.masked import Masked
 
 Seen = list[tuple[Tensor, float, int]]
@@ -186,3 +188,31 @@ def test_masked_weights_serve_span_autoregression() -> None:
     assert torch.equal(*found)
     made = net.generate(request, seeds(1), SamplingOptions(10))
     assert made.shape == (1, 30, BOOKS) and made.max() < ENTRIES and len(made.unique()) > 2
+
+
+def test_expected_digits_are_their_rounded_means() -> None:
+    head = CategoricalHead(books=2, entries=12, dim=8, levels=(4, 3))
+    chances = torch.zeros(1, 1, 2, 12)
+    # Book 1: digits (0, 0) and (3, 0) at 1/4 and 3/4, mean 2.25; book 2: one entry, (1, 2).
+    chances[..., 0, [0, 3]] = torch.tensor([0.25, 0.75])
+    chances[..., 1, 1 + 4 * 2] = 1.0
+    assert head.expected(chances.log()).tolist() == [[[2, 9]]]
+    with pytest.raises(ConfigError, match="levels"):
+        CategoricalHead(books=2, entries=12, dim=8).expected(chances.log())
+
+
+@pytest.mark.parametrize("strategy", ["masked", "autoregressive"])
+def test_expected_digits_need_no_chance(strategy: str) -> None:
+    """At any temperature; without guidance they lie where the distribution is."""
+    head = {**CODES, "levels": [ENTRIES]}
+    net = build({"strategy": {"kind": strategy}, "head": head})
+    fill(net)
+    net.eval()
+    request = inputs([30], [20])
+    options = SamplingOptions(steps=4, guidance=1.5, digits="expected")
+    made = [net.generate(request, seeds(seed), options) for seed in (0, 1)]
+    drawn = net.generate(request, seeds(0), replace(options, digits="drawn"))
+    assert made[0].min() >= 0 and made[0].max() < ENTRIES and made[0].unique().numel() > 1
+    assert not torch.equal(made[0], drawn)
+    if strategy == "autoregressive":
+        assert torch.equal(made[0], made[1])

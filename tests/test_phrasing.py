@@ -25,8 +25,8 @@ from tts.align.phrasing import (
     word_key,
     words_of,
 )
-from tts.generators.conditioning import VoicePrompt
 from tts.text.symbols import PAUSES, SIL, SYMBOLS, Phones
+from tts.voice.prompt import VoicePrompt
 
 TEXT = (
     "the old man sat down by the fire and his daughter brought him a cup of tea because "

@@ -10,11 +10,11 @@ from tts.align.pauses import COMMA, PERIOD
 from tts.align.phone_probe import PhoneProbe
 from tts.builder import build_generator
 from tts.generators.base import Losses, Request
-from tts.generators.conditioning import VoicePrompt
 from tts.generators.judges import Judges
 from tts.generators.units import CodeUnits, FeatureUnits
 from tts.text.symbols import SIL
 from tts.voice.probe import SpeakerProbe
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.spectral import SpectralAutoencoder
 
 CHANNELS = 6

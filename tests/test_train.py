@@ -22,9 +22,9 @@ pytest.importorskip("tensorboard", reason="needs the train extra")
 
 from tts.builder import load_module  # noqa: E402
 from tts.data.cache import Cache, Item  # noqa: E402
+from tts.data.warp import WARPS  # noqa: E402
 from tts.errors import CheckpointError, ConfigError, DataError, TTSError  # noqa: E402
 from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
-from tts.train.warp import WARPS  # noqa: E402
 from tts_codecs.checkpoint import save_checkpoint  # noqa: E402
 
 

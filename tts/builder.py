@@ -1,7 +1,7 @@
 """The registry: architecture names to classes, and checkpoints to modules."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,9 @@ STRATEGIES: dict[str, Callable[..., Any]] = {
     "soundstorm": SoundStorm,
 }
 
+#: arguments of Backbone that follow from the other parts
+BACKBONE_GIVEN = ("dim", "memory_dim", "glob", "causal", "timed")
+
 
 def _pick(table: Mapping[str, Callable[..., Any]], spec: dict[str, Any], what: str) -> Any:
     """The entry `spec["kind"]` names and the other keys, checked against its signature."""
@@ -72,8 +75,11 @@ def _pick(table: Mapping[str, Callable[..., Any]], spec: dict[str, Any], what: s
     return table[kind], _known(table[kind], rest, what)
 
 
-def _known(cls: Callable[..., Any], given: dict[str, Any], what: str) -> dict[str, Any]:
-    known = inspect.signature(cls).parameters
+def _known(
+    cls: Callable[..., Any], given: dict[str, Any], what: str, fixed: Sequence[str] = ()
+) -> dict[str, Any]:
+    """`given`, if all of it are arguments of `cls` other than those `fixed` here."""
+    known = [name for name in inspect.signature(cls).parameters if name not in fixed]
     for name in given:
         if name not in known:
             raise ConfigError(f"unknown key {name!r} of {what}{nearest(name, known)}")
@@ -100,12 +106,13 @@ def build_generator(
     """
     make_strategy, strategy_keys = _pick(STRATEGIES, strategy, "strategy")
     make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
-    conditions = Conditioner(dim=dim, **_known(Conditioner, conditioner or {}, "conditioner"))
+    parts = _known(Conditioner, conditioner or {}, "conditioner", ("dim",))
+    conditions = Conditioner(dim=dim, **parts)
     plan = make_strategy(**strategy_keys)
     network = getattr(plan, "network", Backbone)(
         dim, memory_dim=conditions.voice.norm.normalized_shape[0],
         glob=conditions.voice.null_glob.shape[0], causal=plan.causal, timed=plan.timed,
-        **_known(Backbone, backbone or {}, "backbone"),
+        **_known(Backbone, backbone or {}, "backbone", BACKBONE_GIVEN),
     )  # fmt: skip
     sizes = {
         "size": conditions.size, "features": conditions.size, "channels": conditions.channels,

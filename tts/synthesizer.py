@@ -88,6 +88,9 @@ class TTS:
         if config.weights == "int8":
             check_int8(device)
         self.config, self.device = config, device
+        # Every length of sentence makes oneDNN compile kernels, of which it keeps 1024 otherwise:
+        # memory would grow for hundreds of requests. Read at its first use in a process.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
         self.cancellation = Cancellation()
         self._frontends: dict[str, Frontend] = {}
         self._load()

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tts.align.pauses import COMMA, PERIOD
-from tts.generators.conditioning import VoicePrompt
 from tts.modules.convnext import ConvNeXt
 from tts.text.symbols import PAUSES, SYMBOLS, VOWELS, Phones
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
 
 NONE, SHORT, LONG = 0, 1, 2  # what stands before a word

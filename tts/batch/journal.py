@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tts.audio.captions import write_text
 from tts.audio.files import write_error
 from tts.batch.worker import Result
+from tts.captions import write_text
 from tts.errors import OutputError, UsageError
 
 MANIFEST = "manifest.jsonl"

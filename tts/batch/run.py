@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
-from tts.audio.captions import FORMATS as TIMESTAMPS
 from tts.audio.writer import output_format
 from tts.batch.engines import engine, run_here
 from tts.batch.journal import Journal
 from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
 from tts.batch.rows import Row
 from tts.batch.worker import Result, Settings
+from tts.captions import FORMATS as TIMESTAMPS
 from tts.errors import UsageError
 from tts.provenance import load_watermark
 from tts.synthesizer import TTS, weights_sha256

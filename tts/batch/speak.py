@@ -7,10 +7,10 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from tts.generators.base import Request
-from tts.generators.conditioning import VoicePrompt
 from tts.speech import Chunk, Options, joined, spans_of
 from tts.synthesizer import FADE_FRAMES, TTS
 from tts.text.symbols import Phones
+from tts.voice.prompt import VoicePrompt
 from tts.voice.voice import Voice
 from tts_codecs.envelope import EXTRA, unpack_pitch
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tts.audio.captions import captions, write_text
 from tts.audio.files import atomic_output, write_all
 from tts.audio.writer import encode_audio, write_audio
 from tts.batch.rows import Row
 from tts.batch.speak import Turn, say_all
+from tts.captions import captions, write_text
 from tts.config import ModelConfig
 from tts.errors import OutputError, TTSError
 from tts.provenance import (
@@ -40,7 +40,7 @@ class Settings:
     Attributes:
         out: folder of the files; format: of tts.audio.writer.FORMATS.
         model: for rows that name none.
-        timestamps: formats of tts.audio.captions.FORMATS.
+        timestamps: formats of tts.captions.FORMATS.
         provenance: write ID.provenance.json; watermark: see tts.provenance.load_watermark.
         threads: CPU threads of a process; 0 leaves them.
         int8: weights of models that rows name (tts.quantize); `model` says its own.

@@ -131,6 +131,9 @@ def lessons(
     cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
     teacher: Annotated[str, typer.Option(help="Model whose speech is to be learnt.")] = "default",
+    text: Annotated[
+        str, typer.Option(help="Folder of .txt files to say in place of the corpus' texts.")
+    ] = "",
     rows: Annotated[int, typer.Option(min=1, help="Segments to say.")] = 10000,
     seed: Annotated[int, typer.Option(help="Another one says other segments.")] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -145,7 +148,7 @@ def lessons(
 
     corpus, model = Cache(cache), TTS.load(teacher)
     with _bar("lessons", quiet) as (progress, _):
-        write_lessons(corpus, model, out, rows, seed, progress=progress)
+        write_lessons(corpus, model, out, rows, seed, texts=text or None, progress=progress)
     say(f"{out}: {rows} segments said by {teacher}")
 
 

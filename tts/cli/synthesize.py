@@ -52,8 +52,8 @@ def _timed(
 
 def _timestamp_format(path: str) -> str:
     """ "srt" or "json", by the extension; UsageError where it cannot be written."""
-    from tts.audio.captions import FORMATS
     from tts.audio.files import check_parent
+    from tts.captions import FORMATS
 
     kind = path.rpartition(".")[2].lower()
     if kind not in FORMATS:
@@ -170,7 +170,7 @@ def synthesize(
     if kinds and not synthesizer.timed:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
     chosen = synthesizer.voice(reference if reference is not None else str(path), ref_text)
-    from tts.audio.captions import captions, write_text
+    from tts.captions import captions, write_text
     from tts.provenance import load_watermark, marker, provenance_json
     from tts.provenance import provenance as provenance_of
 

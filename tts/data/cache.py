@@ -117,7 +117,7 @@ class Cache:
         return self._features[begin : begin + count].astype(np.float32)
 
     def warped_speaker(self, index: int, warp: int) -> np.ndarray | None:
-        """Speaker embedding of an utterance warped by WARPS[warp] (tts.train.warp), float32 [256];
+        """Speaker embedding of an utterance warped by WARPS[warp] (tts.data.warp), float32 [256];
         None when the corpus was prepared without."""
         if self._warped is None:
             path = self.folder / "speaker_warped.f32"

@@ -7,8 +7,8 @@ import torch
 
 from tts.audio.files import atomic_output, write_all
 from tts.data.cache import Cache
+from tts.data.warp import WARPS, warp_samples
 from tts.errors import DataError
-from tts.train.warp import WARPS, warp_samples
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.envelope import CHANNELS
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -51,7 +51,7 @@ def write_warped_speakers(
     cache: Cache, encoder: SpeakerEncoder, progress: Progress = lambda done, total: None
 ) -> None:
     """Write speaker_warped.f32 of a cache, [items, len(WARPS), 256] embeddings of
-    frequency-warped copies (see tts.train.warp), atomically.
+    frequency-warped copies (see tts.data.warp), atomically.
 
     Raises:
         OutputError: the file cannot be written.

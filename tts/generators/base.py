@@ -19,9 +19,10 @@ from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
 from tts.align.aligner import TokenBatch
-from tts.generators.conditioning import Condition, VoicePrompt
+from tts.generators.conditioning import Condition
 from tts.generators.conditioning import Spoken as Spoken
 from tts.generators.sampling import Sampling
+from tts.voice.prompt import VoicePrompt
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -42,6 +43,9 @@ class SamplingOptions:
         sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
         top_k, top_p, min_p: truncation of categorical draws; 0, 1 and 0 switch them off.
         repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
+        digits: of FSQ codes: "drawn" as entries, or "expected", the rounded means of their digits
+            under the distribution: what an entry that was seen a few times only is like is then
+            known from its neighbours.
         choice: Gumbel noise on the confidence by which masked generation commits.
         guidance_final: masked generation: s when nothing is masked any more, approached with the
             fraction that is (MAGNeT); None keeps `guidance`.
@@ -58,6 +62,7 @@ class SamplingOptions:
     top_k: int = Field(default=0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     min_p: float = Field(default=0.0, ge=0, lt=1)
+    digits: Literal["drawn", "expected"] = "drawn"
     choice: float = Field(default=0.0, ge=0, le=100)
     repetition_window: int = Field(default=10, ge=1)
     repetition_ratio: float = Field(default=1.0, ge=0, le=1)

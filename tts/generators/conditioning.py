@@ -8,28 +8,8 @@ from torch import Tensor, nn
 
 from tts.align.aligner import PhoneEncoder, TokenBatch, token_index
 from tts.modules.convnext import ConvNeXt
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
-
-
-@dataclass
-class VoicePrompt:
-    """A batch of voices.
-
-    Attributes:
-        speaker: [B, 256] speaker embedding.
-        features: [B, P, C] source-filter features of a few seconds of the recording.
-        lengths: [B] valid frames of `features`.
-    """
-
-    speaker: Tensor
-    features: Tensor
-    lengths: Tensor
-
-    def to(self, device: torch.device | str) -> "VoicePrompt":
-        """The same on another device."""
-        return VoicePrompt(
-            self.speaker.to(device), self.features.to(device), self.lengths.to(device)
-        )
 
 
 @dataclass

@@ -15,7 +15,7 @@ n-gram was right in all of them (benchmarks/speculative.py). It is off unless ca
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -112,7 +112,7 @@ class Run:
         if len(request.tokens.lengths) != 1:
             raise UsageError("speculative decoding is for one row at a time")
         self.net, self.options, self.pattern = net, options, pattern
-        self.head: Any = head
+        self.head: Any = cast(Any, head)
         self.condition: Condition = net.condition(request, [rng], options)
         self.frames = self.condition.mask.shape[1]
         self.total = pattern.steps(self.frames)

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tts.generators.conditioning import VoicePrompt, fold, voice_anchor
+from tts.generators.conditioning import fold, voice_anchor
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from tts.align.phone_probe import PhoneProbe
 from tts.builder import load_module
 from tts.data.cache import Cache
-from tts.generators.conditioning import VoicePrompt, voice_anchor
+from tts.generators.conditioning import voice_anchor
 from tts.train.loop import Batch
 from tts.train.vocoder import speaker_weights
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import EXTRA

@@ -13,12 +13,12 @@ from tts.align.phone_probe import PhoneProbe
 from tts.builder import build_generator, load_module, load_units
 from tts.data.cache import Cache
 from tts.generators.base import Request
-from tts.generators.conditioning import VoicePrompt
 from tts.generators.judges import Judges
 from tts.train.lessons import Lessons
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 
 

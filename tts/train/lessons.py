@@ -25,12 +25,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tts.align.aligner import TokenBatch, collate_tokens
 from tts.align.durations import with_edges
+from tts.align.pauses import spoken_pauses
 from tts.data.cache import SPEAKER_DIM, Cache
-from tts.errors import DataError, OutputError, UsageError
+from tts.errors import DataError, OutputError, TextError, UsageError
 from tts.generators.base import Request
-from tts.generators.conditioning import VoicePrompt
+from tts.text.frontend import Frontend
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
+from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import CHANNELS
 
 if TYPE_CHECKING:
@@ -116,17 +118,53 @@ def _padded(arrays: list[np.ndarray]) -> Tensor:
     return pad_sequence([torch.from_numpy(a) for a in arrays], batch_first=True)
 
 
+class Texts:
+    """Stretches of written text, as phones.
+
+    Args:
+        folder: plain text files (*.txt).
+        words: most of a stretch; sentences are cut where they are longer, at any word.
+
+    Raises:
+        DataError: no text in the folder.
+    """
+
+    def __init__(self, folder: str | Path, frontend: Frontend, words: int = 10):
+        self.frontend, self.words = frontend, words
+        texts = [path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.txt"))]
+        self.lines = [line for text in texts for line in text.splitlines() if line.split()]
+        if not self.lines:
+            raise DataError(f"no text in {folder}: it should hold .txt files")
+
+    def draw(self, rng: np.random.Generator, count: int) -> TokenBatch:
+        """`count` stretches of like length, in silence at both ends."""
+        rows: list[tuple[list[int], list[int]]] = []
+        size = int(rng.integers(min(3, self.words), self.words + 1))
+        while len(rows) < count:
+            words = self.lines[int(rng.integers(len(self.lines)))].split()
+            begin = int(rng.integers(max(1, len(words) - size + 1)))
+            try:
+                phones = self.frontend.one(" ".join(words[begin : begin + size]))
+            except TextError:
+                continue  # nothing to say, such as a row of stars
+            rows.append(spoken_pauses(phones.ids, phones.mods))
+        return collate_tokens(rows)
+
+
 @torch.inference_mode()
-def say_lessons(teacher: "TTS", batch: Batch, seed: int) -> Batch:
-    """A batch of segments as the teacher says it: every text in the voice of another row, with the
-    durations that the teacher's model predicts for it.
+def say_lessons(teacher: "TTS", batch: Batch, seed: int, tokens: TokenBatch | None = None) -> Batch:
+    """A batch of segments as the teacher says it, with the durations that its model predicts.
+
+    Args:
+        tokens: what to say, a row for each voice; by default every row's text in the voice of the
+            next.
 
     Returns:
         The batch with other tokens, "durations", "features" [B, T, C] and "frames".
     """
-    # The last row's text for the first voice, and so on.
-    ids, mods, lengths = (batch[name].roll(1, 0) for name in ("ids", "mods", "lengths"))
-    tokens = TokenBatch(ids, mods, lengths)
+    if tokens is None:
+        tokens = TokenBatch(*(batch[name].roll(1, 0) for name in ("ids", "mods", "lengths")))
+    ids, mods, lengths = tokens.ids, tokens.mods, tokens.lengths
     prompt = VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
     durations = teacher.durations.predict(tokens, prompt).clone()
     request = Request(tokens, prompt, with_edges(durations, tokens, teacher.generator.patch))
@@ -141,7 +179,7 @@ def say_lessons(teacher: "TTS", batch: Batch, seed: int) -> Batch:
 
 def write_lessons(
     cache: Cache, teacher: "TTS", folder: str | Path, rows: int, seed: int = 0,
-    max_frames: int = 180, batch_size: int = 16,
+    max_frames: int = 180, batch_size: int = 16, texts: str | Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:  # fmt: skip
     """Have a teacher say segments of a corpus; the folder is there when all is said.
@@ -149,6 +187,8 @@ def write_lessons(
     Args:
         rows: how many; max_frames: of the segments whose texts are taken, before the teacher's
             own durations.
+        texts: folder of plain text to be said in place of that of the corpus: words that nobody
+            in it says.
 
     Raises:
         UsageError: a teacher that does not take durations. OutputError: cannot be written.
@@ -160,6 +200,7 @@ def write_lessons(
     if folder.exists():
         raise OutputError(f"{folder} exists")
     sampler = SegmentSampler(cache, max_frames)
+    written = Texts(texts, Frontend(teacher.config.language)) if texts else None
     rng = np.random.default_rng(seed)
     part = folder.with_name(folder.name + ".part")
     try:
@@ -173,7 +214,8 @@ def write_lessons(
         ):
             for done in range(0, rows, batch_size):
                 drawn = sampler.draw(rng, min(batch_size, rows - done))
-                batch = say_lessons(teacher, drawn, seed * rows + done)
+                tokens = written.draw(rng, len(drawn["lengths"])) if written else None
+                batch = say_lessons(teacher, drawn, seed * rows + done, tokens)
                 for row, length in enumerate(batch["lengths"].tolist()):
                     frames = int(batch["frames"][row])
                     prompt_frames = int(batch["prompt_frames"][row])

@@ -10,10 +10,10 @@ import torch
 from tts.align.aligner import collate_tokens, with_optional_pauses
 from tts.align.pauses import Aligned, canonical, is_pause
 from tts.data.cache import Cache
+from tts.data.warp import WARPS, warp_features
 from tts.errors import DataError
 from tts.text.symbols import SIL
 from tts.train.loop import Batch
-from tts.train.warp import WARPS, warp_features
 from tts_codecs.envelope import EXTRA
 from tts_codecs.mel import MelConfig
 
@@ -83,7 +83,7 @@ class SegmentSampler:
 
     Args:
         max_frames: longest segment; prompt: range of prompt frames.
-        warped: share of segments turned into another voice (see tts.train.warp).
+        warped: share of segments turned into another voice (see tts.data.warp).
         band_limited: share of segments whose top bands are emptied, as lossy coding does, in
             segment and prompt alike: what is generated keeps the channel of its prompt.
     """

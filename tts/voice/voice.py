@@ -16,7 +16,7 @@ from torch import Tensor
 from tts.audio.files import atomic_output
 from tts.audio.reference import Reference
 from tts.errors import DamagedVoiceError, VoiceError
-from tts.generators.conditioning import VoicePrompt
+from tts.voice.prompt import VoicePrompt
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.envelope import CHANNELS
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder

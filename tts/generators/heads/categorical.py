@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts.errors import ConfigError
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
-from tts.generators.sampling import sample
+from tts.generators.sampling import process, sample
 from tts.modules.memo import Memo
 
 
@@ -44,6 +45,7 @@ class CategoricalHead(nn.Module):
         if levels and math.prod(levels) != entries:
             raise ValueError(f"levels {list(levels)} do not make {entries} entries")
         self.books, self.entries, self.width = books, entries, width
+        self.levels = tuple(levels)
         self.table = nn.Parameter(torch.randn(books, entries + 1, width) * (0.02 if levels else 1))
         digits = torch.zeros(entries + 1, sum(levels))
         step, column = 1, 0
@@ -130,6 +132,23 @@ class CategoricalHead(nn.Module):
             total = total + F.cross_entropy(logits, codes[rows][:, book], reduction="sum")
         return total / cast(Tensor, known.sum().clamp_min(1))
 
+    def expected(self, log_probabilities: Tensor) -> Tensor:
+        """The codes [...] whose digits are nearest to their means under [..., V].
+
+        Raises:
+            ConfigError: codes without digits.
+        """
+        if self.shared is None:
+            raise ConfigError("digits: expected is for codes of an FSQ (levels of the head)")
+        ids = torch.zeros_like(log_probabilities[..., 0], dtype=torch.int64)
+        chance, step, column = log_probabilities.exp(), 1, 0
+        for size in self.levels:
+            values = torch.arange(size, device=ids.device, dtype=chance.dtype)
+            mean = chance @ (self.digits[:-1, column : column + size] @ values)
+            ids += step * mean.round().long().clamp(0, size - 1)
+            step, column = step * size, column + size
+        return ids
+
     def empty(self, batch: int, steps: int) -> Tensor:
         """Steps before the first: codes not known, [B, S, K]."""
         return torch.full((batch, steps, self.books), self.entries, device=self.bias.device)
@@ -160,7 +179,15 @@ class CategoricalHead(nn.Module):
         else:
             logits = torch.stack([self(hidden, book) for book in books], -2)
         logits = guide_rows(logits, rows, options.guidance)
-        history = self.history(units, at, options, books)
+        return self.choose(logits, rngs, options, self.history(units, at, options, books))
+
+    def choose(
+        self, logits: Tensor, rngs: Sequence[torch.Generator], options: SamplingOptions,
+        history: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Codes [B, ...] from logits [B, ..., V], as `options.digits` says."""
+        if options.digits == "expected":
+            return self.expected(process(logits, options.categorical(), history))
         return sample(logits, options.categorical(), rngs, history)
 
     def history(

@@ -11,7 +11,6 @@ from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.sampling import sample
 from tts.modules.transformer import DiTBlock, rotary
 
 
@@ -97,7 +96,7 @@ class DepthHead(CategoricalHead):
             # K is small: running the few inputs again costs less than a cache of them.
             logits = guide_rows(self(self._deepen(x)[:, -1:], book), rows, options.guidance)
             past = None if history is None else history[:, :, book]
-            drawn.append(sample(logits, options.categorical(), rngs, past))
+            drawn.append(self.choose(logits, rngs, options, past))
             if book + 1 < self.books:
                 code = drawn[-1].repeat(len(hidden) // rows, 1)
                 step = hidden + self._after(code, book) + self.place[book + 1]

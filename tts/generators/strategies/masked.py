@@ -156,7 +156,11 @@ class Masked:
         x = both(head.embed(units), condition) + condition.frames  # type: ignore[operator]
         out = net.hidden(x, condition, both(t, condition), window)
         logits = guide_rows(head(out), rows, scale, self.rescale)
-        ids = _draw_rows(process(logits, options.categorical()), rngs, condition.lengths[:rows])
+        heated = process(logits, options.categorical())
+        if options.digits == "expected":
+            ids = head.expected(heated)  # type: ignore[operator]
+        else:
+            ids = _draw_rows(heated, rngs, condition.lengths[:rows])
         return ids, process(logits, options.categorical(1.0))
 
     def run(
