@@ -9,7 +9,8 @@ A step of a pattern holds a code of each book, independent given the steps befor
 or drawn again by itself, so the step is complete either way; what was guessed after it stands only
 where all codes of the step were right.
 
-Whether it pays: see benchmarks/NOTES.md, "Generators". It is off unless called for.
+It does not pay for the shipped `ar`, whose steps of 8 codes hardly ever repeat: no guess of an
+n-gram was right in all of them (benchmarks/speculative.py). It is off unless called for.
 """
 
 from collections.abc import Iterator
