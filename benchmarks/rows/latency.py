@@ -39,7 +39,8 @@ def prepare(context: Context) -> Row:
         while count < MOST and not any(gaps(tts, voice, count)):
             count *= 2
         return {
-            "first audio p50 (s)": statistics.median(seen[1:] or seen), "first audio p95 (s)": p95({}),
+            "first audio p50 (s)": statistics.median(seen[1:] or seen),
+            "first audio p95 (s)": p95({}),
             "real-time streams that hold": count // 2 if any(gaps(tts, voice, count)) else count,
         }  # fmt: skip
 
