@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -46,9 +47,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     tts = TTS.load(arguments.model, "cpu")
-    options = tts.config.sampling
+    options = replace(tts.config.sampling, digits="drawn")
     if arguments.temperature is not None:
-        options = type(options)(**{**options.__dict__, "temperature": arguments.temperature})
+        options = replace(options, temperature=arguments.temperature)
     voices = [tts.voice(name) for name in sorted(stored_voices())]
     requests = [
         tts.request([phones], [voices[number % len(voices)]])

@@ -161,6 +161,8 @@ def test_what_cannot_be_guessed_is_refused() -> None:
         next(speculate(model(), inputs([20, 20], [20, 20]), rng, options, NGram()))
     with pytest.raises(UsageError, match="repetition"):
         next(speculate(model(), request, rng, SamplingOptions(repetition_ratio=0.1), NGram()))
+    with pytest.raises(UsageError, match="digits"):
+        next(speculate(model(), request, rng, SamplingOptions(digits="expected"), NGram()))
     parallel = model("parallel")
     with torch.inference_mode():
         draft = SmallModel(parallel, request, rng, options)

@@ -403,6 +403,15 @@ def test_a_fresh_run_starts_from_given_weights(tmp_path: Path) -> None:
     for key, value in source.first.state_dict().items():
         assert torch.equal(started.plain["first"].state_dict()[key], value)
         assert torch.equal(started.ema.shadow[f"first.{key}"], value)
+    # Of several the later ones count, as far as they go.
+    part = nn.Sequential(nn.Linear(4, 8))
+    save_checkpoint(tmp_path / "part", part, "toy", {}, half=False)
+    both = TrainConfig(steps=1, init=(str(tmp_path / "weights"), str(tmp_path / "part")))
+    mixed = Trainer(Toy(), both, tmp_path / "mixed", quiet=True)
+    assert not mixed.fresh
+    found = mixed.plain["first"].state_dict()
+    assert torch.equal(found["0.weight"], part.state_dict()["0.weight"])
+    assert torch.equal(found["2.weight"], source.first.state_dict()["2.weight"])
     with pytest.raises(CheckpointError):
         missing = TrainConfig(init=str(tmp_path / "nothing"))
         Trainer(Toy(), missing, tmp_path / "other", quiet=True)

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tts.builder import checkpoint_folder
+from tts.config import PARTS, ModelConfig
 from tts.errors import OutputError, UsageError
 from tts.speech import Options
-from tts.synthesizer import TTS, weights_sha256
+from tts.synthesizer import TTS
 from tts.voice.voice import Voice
+from tts_codecs.checkpoint import fingerprint
 
 Marker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: sample rate to what marks the chunks [n] of one utterance
@@ -25,6 +28,20 @@ Watermark = Callable[[int], Marker]
 def text_sha256(text: str) -> str:
     """Checksum of a text, so that it can be recognised without being kept."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def weights_sha256(config: ModelConfig) -> str:
+    """Checksum of the checksums of all weights of a model.
+
+    Raises:
+        CheckpointError: a part is missing.
+    """
+    digest = hashlib.sha256()
+    for part in PARTS:
+        name = getattr(config, part)
+        if name and name != "features":
+            digest.update(f"{part} {fingerprint(checkpoint_folder(name))}\n".encode())
+    return digest.hexdigest()
 
 
 def provenance(model: TTS, voice: Voice, text: str, options: Options) -> dict[str, Any]:

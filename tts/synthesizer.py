@@ -1,6 +1,5 @@
 """The way of one request: text, voice, durations, generator, vocoder, audio."""
 
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,9 +18,9 @@ from tts.align.pauses import spoken_pauses
 from tts.align.phrasing import PhrasingModel, with_phrasing
 from tts.audio.reference import Reference, load_reference
 from tts.audio.resample import resample
-from tts.builder import checkpoint_folder, load_module, load_units
+from tts.builder import load_module, load_units
 from tts.cancel import Cancellation
-from tts.config import PARTS, ModelConfig, load_model_config
+from tts.config import ModelConfig, load_model_config
 from tts.errors import ConfigError
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
@@ -34,7 +33,6 @@ from tts.text.symbols import Phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice, collate_voices
-from tts_codecs.checkpoint import fingerprint
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -48,20 +46,6 @@ FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
 VoiceSource: TypeAlias = (
     "str | os.PathLike[str] | Voice | Reference | NDArray[np.generic] | BinaryIO"
 )
-
-
-def weights_sha256(config: ModelConfig) -> str:
-    """Checksum of the checksums of all weights of a model.
-
-    Raises:
-        CheckpointError: a part is missing.
-    """
-    digest = hashlib.sha256()
-    for part in PARTS:
-        name = getattr(config, part)
-        if name and name != "features":
-            digest.update(f"{part} {fingerprint(checkpoint_folder(name))}\n".encode())
-    return digest.hexdigest()
 
 
 class TTS:

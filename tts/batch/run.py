@@ -18,8 +18,8 @@ from tts.batch.rows import Row
 from tts.batch.worker import Result, Settings
 from tts.captions import FORMATS as TIMESTAMPS
 from tts.errors import UsageError
-from tts.provenance import load_watermark
-from tts.synthesizer import TTS, weights_sha256
+from tts.provenance import load_watermark, weights_sha256
+from tts.synthesizer import TTS
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,8 @@ class Run:
             )
         if options.repetition_ratio < 1:
             raise UsageError("speculative decoding has no repetition-aware sampling")
+        if options.digits != "drawn":
+            raise UsageError("speculative decoding draws codes: digits: drawn")
         if len(request.tokens.lengths) != 1:
             raise UsageError("speculative decoding is for one row at a time")
         self.net, self.options, self.pattern = net, options, pattern

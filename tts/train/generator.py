@@ -41,8 +41,8 @@ class GeneratorTask:
         probe: checkpoint of the speaker probe; likeness: weight of its loss.
         phone_probe: checkpoint of the phone probe; clarity: weight of its loss.
         mean: weight of the regression.
-        lessons: folders of what a teacher says (tts.train.lessons), learnt in place of `taught` of
-            the batches.
+        lessons: folders of what a teacher says (tts.train.lessons); taught: share of the batches
+            that are of these in place of the corpus.
     """
 
     def __init__(
@@ -77,8 +77,9 @@ class GeneratorTask:
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Segments with prompts, and their units."""
-        taught = self.lessons is not None and rng.random() < self.taught
-        source = self.lessons if self.lessons is not None and taught else self.sampler
+        source: Lessons | SegmentSampler = self.sampler
+        if self.lessons is not None and rng.random() < self.taught:
+            source = self.lessons
         batch = source.draw(rng, self.batch_size)
         batch["units"] = self.units.encode(batch["features"], prompt_of(batch))
         return batch

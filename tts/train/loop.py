@@ -40,7 +40,7 @@ class TrainConfig:
         save_minutes: minutes between checkpoints.
         init: checkpoint (name or folder) a fresh run takes its weights from, as far as names and
             shapes fit: shipped weights can be trained on where the state of their own run is gone,
-            and one family can start from another.
+            and one family can start from another. Of several the later ones count.
         freeze: beginnings of the names of tensors of the first module that stay as they are, such
             as "conditioner": the steps cost less.
     """
@@ -57,7 +57,7 @@ class TrainConfig:
     save_minutes: float = 5.0
     log_every: int = 20
     sample_minutes: float = 15.0
-    init: str = ""
+    init: str | tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
 
 
@@ -201,7 +201,12 @@ class Trainer:
     def _warm_start(self) -> None:
         """Weights of `config.init` into the task's first module and its average."""
         name, module = next(iter(self.plain.items()))
-        self.fresh = load_weights(checkpoint_folder(self.config.init), module, partial=True)
+        init = self.config.init
+        lacking = [
+            load_weights(checkpoint_folder(each), module, partial=True)
+            for each in ([init] if isinstance(init, str) else init)
+        ]
+        self.fresh = [key for key in lacking[0] if all(key in names for names in lacking)]
         for key, value in module.state_dict().items():
             self.ema.shadow[f"{name}.{key}"].copy_(value)
 

@@ -32,6 +32,8 @@ class CategoricalHead(nn.Module):
     #: the books of a step are drawn one after another (tts.generators.patterns)
     sequential = False
     digits: Tensor
+    values: Tensor
+    places: Tensor
 
     def __init__(
         self,
@@ -45,15 +47,19 @@ class CategoricalHead(nn.Module):
         if levels and math.prod(levels) != entries:
             raise ValueError(f"levels {list(levels)} do not make {entries} entries")
         self.books, self.entries, self.width = books, entries, width
-        self.levels = tuple(levels)
         self.table = nn.Parameter(torch.randn(books, entries + 1, width) * (0.02 if levels else 1))
         digits = torch.zeros(entries + 1, sum(levels))
-        step, column = 1, 0
-        for size in levels:
+        values = torch.zeros(entries, len(levels))
+        places, step, column = [], 1, 0
+        for number, size in enumerate(levels):
             digit = torch.arange(entries) // step % size
             digits[torch.arange(entries), column + digit] = 1.0
+            values[:, number] = digit
+            places.append(step)
             step, column = step * size, column + size
         self.register_buffer("digits", digits, persistent=False)
+        self.register_buffer("values", values, persistent=False)
+        self.register_buffer("places", torch.tensor(places, dtype=torch.int64), persistent=False)
         self.shared = nn.Parameter(torch.randn(books, sum(levels), width)) if levels else None
         self.entry = nn.Linear(books * width, dim)
         self.out = nn.Linear(dim, books * width)
@@ -140,14 +146,8 @@ class CategoricalHead(nn.Module):
         """
         if self.shared is None:
             raise ConfigError("digits: expected is for codes of an FSQ (levels of the head)")
-        ids = torch.zeros_like(log_probabilities[..., 0], dtype=torch.int64)
-        chance, step, column = log_probabilities.exp(), 1, 0
-        for size in self.levels:
-            values = torch.arange(size, device=ids.device, dtype=chance.dtype)
-            mean = chance @ (self.digits[:-1, column : column + size] @ values)
-            ids += step * mean.round().long().clamp(0, size - 1)
-            step, column = step * size, column + size
-        return ids
+        means = log_probabilities.exp() @ self.values
+        return (means.round().long() * self.places).sum(-1)
 
     def empty(self, batch: int, steps: int) -> Tensor:
         """Steps before the first: codes not known, [B, S, K]."""
