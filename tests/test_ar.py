@@ -327,3 +327,37 @@ def test_parts_that_do_not_fit_are_refused(parts: dict[str, Any], words: str) ->
     strategy = {"kind": "autoregressive", **parts.pop("strategy", {})}
     with pytest.raises(ConfigError, match=words):
         build_generator(**{"head": CODES, **parts, "strategy": strategy})
+
+
+@pytest.mark.parametrize("levels", [(), (4, 3)])
+def test_shaken_codes_are_neighbours(levels: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    head = CategoricalHead(books=2, entries=12, dim=8, width=4, levels=levels)
+    codes = torch.randint(0, 13, (8, 200, 2))
+    shaken = head.shake(codes, 0.5)
+    moved = shaken != codes
+    assert torch.equal(moved & (codes == 12), torch.zeros_like(moved))
+    assert 0.05 < moved.float().mean() < 0.5
+    assert int(shaken.min()) >= 0 and int(shaken[moved].max()) < 12
+    if levels:
+        before, after = codes[moved], shaken[moved]
+        first = (after % 4 - before % 4).abs()
+        second = (after // 4 - before // 4).abs()
+        assert torch.equal(first + second, torch.ones_like(first))
+    assert torch.equal(head.shake(codes, 0.0), codes)
+
+
+def test_noise_reaches_what_is_fed_and_not_what_is_asked_for() -> None:
+    net = model("delay")
+    request = inputs([40], [20])
+    units = torch.randint(ENTRIES, (1, 20, BOOKS), generator=seeds(1)[0])
+    plain, steps, known = taught(net, units, request)
+    net.strategy.noise = 1.0  # type: ignore[attr-defined]
+    torch.manual_seed(1)
+    found, same, marked = taught(net, units, request)
+    assert torch.equal(same, steps) and torch.equal(marked, known)
+    assert (found - plain).abs().max() > 1e-3
+    # Only training is disturbed.
+    made = net.generate(request, seeds(1), FREE)
+    net.strategy.noise = 0.0  # type: ignore[attr-defined]
+    assert torch.equal(net.generate(request, seeds(1), FREE), made)

@@ -11,15 +11,17 @@ import torch
 from test_train import cache, flow_task, one_step  # noqa: F401
 
 from tts import TTS
+from tts.align.aligner import TokenBatch
 from tts.align.durations import EDGE_FRAMES
 from tts.align.pauses import COMMA
+from tts.align.phone_probe import PhoneProbe
 from tts.data.cache import Cache
 from tts.errors import DataError, OutputError
 from tts.generators.base import Request
 from tts.text.frontend import Frontend
 from tts.text.symbols import SIL
 from tts.train.generator import GeneratorTask, prompt_of, tokens_of
-from tts.train.lessons import Lessons, Texts, say_lessons, write_lessons
+from tts.train.lessons import Lessons, Texts, clearest, say_lessons, write_lessons
 from tts.train.segments import SegmentSampler
 
 
@@ -106,3 +108,26 @@ def test_damaged_lessons_are_refused(teacher: TTS, cache: Cache, tmp_path: Path)
     (said / "rows.jsonl").write_text("")
     with pytest.raises(DataError):
         Lessons([str(said)])
+
+
+def test_the_clearest_rows_are_kept(teacher: TTS, cache: Cache, tmp_path: Path) -> None:  # noqa: F811
+    torch.manual_seed(0)
+    judge = PhoneProbe(82, 16, 1).eval().requires_grad_(False)
+    drawn = SegmentSampler(cache, 60).draw(np.random.default_rng(1), 4)
+    said = say_lessons(teacher, drawn, 0)
+    errors = []
+    for row in range(4):
+        frames = int(said["frames"][row])
+        made = said["features"][row : row + 1, :frames].float()
+        tokens = TokenBatch(*(said[name][row : row + 1] for name in ("ids", "mods", "lengths")))
+        alone = judge.errors(
+            made, torch.ones(1, frames, 1), tokens, said["durations"][row : row + 1]
+        )
+        errors.append(float(alone))
+    best = sorted(sorted(range(4), key=errors.__getitem__)[:2])
+    assert clearest(said, judge, 2) == best
+    assert clearest(said, None, 2) == [0, 1]
+    write_lessons(
+        cache, teacher, tmp_path / "kept", 5, max_frames=60, batch_size=2, judge=judge, keep=0.5
+    )
+    assert len(Lessons([str(tmp_path / "kept")]).rows) == 5

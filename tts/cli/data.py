@@ -135,6 +135,12 @@ def lessons(
         str, typer.Option(help="Folder of .txt files to say in place of the corpus' texts.")
     ] = "",
     rows: Annotated[int, typer.Option(min=1, help="Segments to say.")] = 10000,
+    phone_probe: Annotated[
+        str, typer.Option(help="Checkpoint that reads phones, to choose what was said clearly.")
+    ] = "",
+    keep: Annotated[
+        float, typer.Option(min=0.05, max=1.0, help="Share that is kept, the clearest.")
+    ] = 0.75,
     seed: Annotated[int, typer.Option(help="Another one says other segments.")] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -142,13 +148,19 @@ def lessons(
     """Have a trained model say the corpus' texts in other voices of it, for others to learn from
     (options.lessons of generators)."""
     set_threads(threads)
+    from tts.align.phone_probe import PhoneProbe
+    from tts.builder import load_module
     from tts.data.cache import Cache
     from tts.synthesizer import TTS
     from tts.train.lessons import write_lessons
 
     corpus, model = Cache(cache), TTS.load(teacher)
+    judge = cast(PhoneProbe, load_module(phone_probe)) if phone_probe else None
     with _bar("lessons", quiet) as (progress, _):
-        write_lessons(corpus, model, out, rows, seed, texts=text or None, progress=progress)
+        write_lessons(
+            corpus, model, out, rows, seed, texts=text or None, judge=judge,
+            keep=keep if judge else 1.0, progress=progress,
+        )  # fmt: skip
     say(f"{out}: {rows} segments said by {teacher}")
 
 

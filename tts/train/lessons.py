@@ -12,6 +12,7 @@ Folder layout, written by `tts data lessons`:
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tts.align.aligner import TokenBatch, collate_tokens
 from tts.align.durations import with_edges
 from tts.align.pauses import spoken_pauses
+from tts.align.phone_probe import PhoneProbe
 from tts.data.cache import SPEAKER_DIM, Cache
 from tts.errors import DataError, OutputError, TextError, UsageError
 from tts.generators.base import Request
@@ -180,6 +182,7 @@ def say_lessons(teacher: "TTS", batch: Batch, seed: int, tokens: TokenBatch | No
 def write_lessons(
     cache: Cache, teacher: "TTS", folder: str | Path, rows: int, seed: int = 0,
     max_frames: int = 180, batch_size: int = 16, texts: str | Path | None = None,
+    judge: PhoneProbe | None = None, keep: float = 1.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:  # fmt: skip
     """Have a teacher say segments of a corpus; the folder is there when all is said.
@@ -189,6 +192,8 @@ def write_lessons(
             own durations.
         texts: folder of plain text to be said in place of that of the corpus: words that nobody
             in it says.
+        judge: reads phones off what was said; keep: the share of it that is kept, that which it
+            reads best. Where the teacher mumbles there is nothing to learn.
 
     Raises:
         UsageError: a teacher that does not take durations. OutputError: cannot be written.
@@ -213,10 +218,12 @@ def write_lessons(
             (part / "speaker.f32").open("wb") as speakers,
         ):
             for done in range(0, rows, batch_size):
-                drawn = sampler.draw(rng, min(batch_size, rows - done))
+                wanted = min(batch_size, rows - done)
+                drawn = sampler.draw(rng, math.ceil(wanted / keep))
                 tokens = written.draw(rng, len(drawn["lengths"])) if written else None
                 batch = say_lessons(teacher, drawn, seed * rows + done, tokens)
-                for row, length in enumerate(batch["lengths"].tolist()):
+                for row in clearest(batch, judge, wanted):
+                    length = int(batch["lengths"][row])
                     frames = int(batch["frames"][row])
                     prompt_frames = int(batch["prompt_frames"][row])
                     ids, mods, durations = (
@@ -231,6 +238,19 @@ def write_lessons(
         part.rename(folder)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}") from error
+
+
+@torch.inference_mode()
+def clearest(batch: Batch, judge: PhoneProbe | None, count: int) -> list[int]:
+    """The `count` rows in which the judge reads the phones best, in their order; without a judge
+    the first."""
+    if judge is None:
+        return list(range(min(count, len(batch["lengths"]))))
+    tokens = TokenBatch(batch["ids"], batch["mods"], batch["lengths"])
+    made = batch["features"]
+    mask = (torch.arange(made.shape[1]) < batch["frames"].unsqueeze(1)).float().unsqueeze(-1)
+    errors = judge.errors(made.float(), mask, tokens, batch["durations"])
+    return sorted(errors.argsort()[:count].tolist())
 
 
 def _bytes(values: Tensor, kind: str) -> bytes:

@@ -34,6 +34,7 @@ class CategoricalHead(nn.Module):
     digits: Tensor
     values: Tensor
     places: Tensor
+    sizes: Tensor
 
     def __init__(
         self,
@@ -60,6 +61,8 @@ class CategoricalHead(nn.Module):
         self.register_buffer("digits", digits, persistent=False)
         self.register_buffer("values", values, persistent=False)
         self.register_buffer("places", torch.tensor(places, dtype=torch.int64), persistent=False)
+        sizes = torch.tensor(list(levels), dtype=torch.int64)
+        self.register_buffer("sizes", sizes, persistent=False)
         self.shared = nn.Parameter(torch.randn(books, sum(levels), width)) if levels else None
         self.entry = nn.Linear(books * width, dim)
         self.out = nn.Linear(dim, books * width)
@@ -102,6 +105,24 @@ class CategoricalHead(nn.Module):
             entered = F.embedding_bag(rows, self.folded()[0], mode="sum") + self.entry.bias
             return entered.unflatten(0, codes.shape[:-1])
         return self.entry(torch.cat([self.enter(codes[..., k], k) for k in range(self.books)], -1))
+
+    def shake(self, codes: Tensor, share: float) -> Tensor:
+        """Codes [B, S, K] of which up to `share` in each row are others: a digit one level up or
+        down where there are digits, else any entry. What is not known stays so.
+
+        What a model feeds itself is never quite what was recorded; shown a little wrong in
+        training, it learns to go on from that as well.
+        """
+        rate = share * torch.rand(len(codes), 1, 1, device=codes.device)
+        moved = (torch.rand(codes.shape, device=codes.device) < rate) & (codes < self.entries)
+        if self.shared is None:
+            return torch.where(moved, torch.randint_like(codes, self.entries), codes)
+        digit = torch.randint_like(codes, len(self.places))
+        change = torch.randint_like(codes, 2) * 2 - 1
+        value = self.values[codes.clamp_max(self.entries - 1)].gather(-1, digit.unsqueeze(-1))
+        value = value.squeeze(-1).long() + change
+        fits = (value >= 0) & (value < self.sizes[digit])
+        return torch.where(moved & fits, codes + change * self.places[digit], codes)
 
     def _logits(self, query: Tensor, book: int) -> Tensor:
         """[..., width] to [..., V]."""

@@ -42,8 +42,9 @@ class Autoregressive:
         pattern: of the codebooks: name and options of tts.generators.patterns.make_pattern; it
             must be streamable. None takes `depth` for a head that draws books one after another
             and `parallel` for others. Continuous units have none.
-        noise: largest standard deviation of noise on the units fed back in training, and half of
+        noise: in training, largest standard deviation of noise on the units fed back, and half of
             that in sampling (continuous units; Music2Latent's CAM: errors then do not pile up).
+            Of codes the largest share that is moved (the head's `shake`), in training only.
     """
 
     causal = True
@@ -105,11 +106,17 @@ class Autoregressive:
             steps = by_book(units.masked_fill(~inside, head.entries), pattern, head.entries)
             known = steps != head.entries
         fed = torch.cat([head.empty(len(units), 1), steps[:, :-1]], 1)
-        if pattern is None and self.noise:
+        if pattern is not None and self.noise:
+            # A head that draws book after book reads `fed` as what it drew itself: left alone.
+            x = head.embed(head.shake(fed, self.noise))
+        elif self.noise:
             level = self.noise * torch.rand(len(units), 1, 1, device=units.device)
             fed = fed + level * torch.randn_like(fed)
+            x = head.embed(fed)
+        else:
+            x = head.embed(fed)
         mask = known.any(-1, keepdim=True).float()
-        x = head.embed(fed) + at_steps(condition, pattern)
+        x = x + at_steps(condition, pattern)
         return net.hidden(x, replace(condition, mask=mask)), steps, known, fed, pattern
 
     def _streamed(self, net: Generator) -> Pattern | None:
