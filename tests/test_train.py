@@ -454,3 +454,44 @@ def test_units_of_latents_are_what_the_head_is_fitted_to(cache: Cache, tmp_path:
         task = GeneratorTask(cache, model, batch_size=2, codec=str(tmp_path))
         assert task.batch(np.random.default_rng(0))["units"].shape[-1] == size
         assert one_step(task)
+
+
+def test_refined_durations_follow_what_is_read(cache: Cache) -> None:
+    """A probe that reads the true phones moves a wrong alignment to where they are."""
+    from tts.align.aligner import with_optional_pauses
+    from tts.text.symbols import N_SYMBOLS
+    from tts.train.aligner import refine_corpus, voicing_agreement
+
+    rng = np.random.default_rng(0)
+    truth, rough = {}, {}
+    for index, item in enumerate(cache.items):
+        ids, _, optional = with_optional_pauses(item.phones, item.mods, item.words)
+        needed = np.array([0 if o else 1 for o in optional])
+        for folder in (truth, rough):
+            extra = rng.multinomial(
+                cache.frames(index) - needed.sum(), needed / max(1, needed.sum())
+            )
+            folder[item.id] = (needed + extra).tolist()
+
+    class Reader(nn.Module):
+        """Knows the labels of the features it is shown."""
+
+        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            logits = torch.zeros(*features.shape[:2], N_SYMBOLS)
+            for row, frames in enumerate(mask[..., 0].sum(1).long().tolist()):
+                for index, item in enumerate(cache.items):
+                    heard = torch.from_numpy(np.array(cache.features(index), np.float32))
+                    if len(heard) == frames and torch.equal(heard, features[row, :frames]):
+                        ids, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
+                        labels = torch.tensor(np.repeat(ids, truth[item.id]))
+                        logits[row, torch.arange(frames), labels] = 20.0
+            return logits
+
+    found = refine_corpus(cache, Reader(), rough, batch_size=2)  # type: ignore[arg-type]
+    for item in cache.items:
+        assert sum(found[item.id]) == sum(truth[item.id])
+        ids, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
+        # Equal neighbours leave their common boundary open.
+        assert np.repeat(ids, found[item.id]).tolist() == np.repeat(ids, truth[item.id]).tolist()
+    for share in voicing_agreement(cache, truth):
+        assert 0 <= share <= 1

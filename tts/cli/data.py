@@ -72,11 +72,17 @@ def align(
     aligner: Annotated[
         str, typer.Option(help="Checkpoint folder, such as runs/aligner/export, or its name.")
     ] = "aligner",
+    phone_probe: Annotated[
+        str, typer.Option(help="Checkpoint of a phone probe, to move what is there already.")
+    ] = "",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
 ) -> None:
-    """Write durations.json into a cache, which training of durations and generators reads."""
+    """Write durations.json into a cache, which training of durations and generators reads.
+
+    With a phone probe that learned from it, durations.json is refined instead.
+    """
     set_threads(threads)
-    write_durations(cache, aligner)
+    write_durations(cache, aligner, phone_probe)
 
 
 @app.command()
@@ -164,17 +170,29 @@ def lessons(
     say(f"{out}: {rows} segments said by {teacher}")
 
 
-def write_durations(cache: str | Path, aligner: str | Path) -> None:
-    """Align a cache with an aligner's checkpoint and keep the durations beside it."""
+def write_durations(cache: str | Path, aligner: str | Path, phone_probe: str = "") -> None:
+    """Align a cache with an aligner's checkpoint and keep the durations beside it; with a phone
+    probe move those that are there."""
     from tts.align.aligner import Aligner
+    from tts.align.phone_probe import PhoneProbe
     from tts.audio.files import atomic_output, write_all
     from tts.builder import load_module
     from tts.data.cache import Cache
-    from tts.train.aligner import align_corpus
+    from tts.train.aligner import align_corpus, refine_corpus, voicing_agreement
+    from tts.train.segments import read_durations
 
     corpus = Cache(cache)
-    durations = align_corpus(corpus, cast(Aligner, load_module(aligner)))
+    if phone_probe:
+        probe = cast(PhoneProbe, load_module(phone_probe))
+        durations = refine_corpus(corpus, probe, read_durations(corpus))
+    else:
+        durations = align_corpus(corpus, cast(Aligner, load_module(aligner)))
     path = corpus.folder / "durations.json"
     with atomic_output(path) as file:
         write_all(file, json.dumps(durations).encode())
     say(f"{path}: {len(durations)} of {len(corpus)} utterances aligned")
+    if (corpus.folder / "features.f16").exists():
+        voiceless, sonorous = voicing_agreement(corpus, durations)
+        say(
+            f"voiceless phones unvoiced {voiceless:.1%}, vowels and sonorants voiced {sonorous:.1%}"
+        )

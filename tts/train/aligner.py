@@ -1,4 +1,11 @@
-"""Training task of the aligner."""
+"""Training task of the aligner, and the alignment of a corpus in two passes.
+
+The aligner's Gaussian per token finds phones roughly, without outside labels. What reads phones
+off frames (PhoneProbe), taught by that, places them better: it has a share in every frame and
+looks at few, so it cannot learn where a boundary was put by mistake. Aligning by its posteriors
+over its priors, as a hybrid recogniser does (Bourlard & Morgan 1994), is the second pass, and may
+be repeated.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from tts.align.aligner import Aligner, TokenBatch, collate_tokens, with_optional_pauses
+from tts.align.mas import monotonic_alignment
+from tts.align.pauses import is_pause
+from tts.align.phone_probe import PhoneProbe
 from tts.data.cache import Cache
 from tts.errors import DataError
+from tts.text.symbols import N_SYMBOLS, SIL, SYMBOLS, VOWELS
 from tts.train.loop import Batch
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
@@ -112,3 +123,73 @@ def align_corpus(cache: Cache, aligner: Aligner, batch_size: int = 16) -> dict[s
             count = int(tokens.lengths[row])
             found[cache.items[index].id] = durations[row, :count].tolist()
     return found
+
+
+#: of the log priors taken off the log posteriors; all of them overrates what is rare
+_PRIOR = 0.5
+
+
+@torch.no_grad()
+def refine_corpus(
+    cache: Cache, probe: PhoneProbe, durations: dict[str, list[int]], batch_size: int = 32
+) -> dict[str, list[int]]:
+    """The second pass: durations as `align_corpus` gives them, by what the probe reads.
+
+    Args:
+        probe: trained on `durations`, of which only the share of each phone is taken.
+
+    Returns:
+        Durations of the same utterances.
+    """
+    counts = np.ones(N_SYMBOLS)
+    rows = {}
+    for index, item in enumerate(cache.items):
+        if item.id in durations:
+            ids, mods, optional = with_optional_pauses(item.phones, item.mods, item.words)
+            read = [SIL if is_pause(i) else i for i in ids]
+            rows[index] = (read, optional)
+            np.add.at(counts, read, durations[item.id])
+    prior = torch.from_numpy(np.log(counts / counts.sum())).float()
+    found: dict[str, list[int]] = {}
+    order = sorted(rows, key=cache.frames)
+    for at in range(0, len(order), batch_size):
+        indices = order[at : at + batch_size]
+        heard = [torch.from_numpy(np.array(cache.features(i), np.float32)) for i in indices]
+        features = nn.utils.rnn.pad_sequence(heard, batch_first=True)
+        frames = torch.tensor([len(f) for f in heard])
+        mask = (torch.arange(features.shape[1]) < frames.unsqueeze(1)).float().unsqueeze(-1)
+        score = (probe(features, mask).log_softmax(-1) - _PRIOR * prior).numpy()
+        size = max(len(rows[i][0]) for i in indices)
+        scores = np.zeros((len(indices), size, features.shape[1]), np.float32)
+        optional_mask = np.zeros((len(indices), size), bool)
+        for row, index in enumerate(indices):
+            ids, optional = rows[index]
+            scores[row, : len(ids)] = score[row][:, ids].T
+            optional_mask[row, : len(ids)] = optional
+        lengths = np.array([len(rows[i][0]) for i in indices])
+        path = monotonic_alignment(scores, lengths, frames.numpy(), optional_mask)
+        for row, index in enumerate(indices):
+            found[cache.items[index].id] = path[row, : lengths[row]].tolist()
+    return found
+
+
+_VOICELESS = tuple(at for at, symbol in enumerate(SYMBOLS) if symbol in set("sʃfθptkh"))
+_SONOROUS = tuple(at for at, symbol in enumerate(SYMBOLS) if symbol in VOWELS | set("mnŋlɹwj"))
+
+
+def voicing_agreement(cache: Cache, durations: dict[str, list[int]]) -> tuple[float, float]:
+    """A judgement of durations that no aligner has learned from: the share of the frames of
+    voiceless obstruents that the pitch channel has as unvoiced, and of vowels and sonorants that
+    it has as voiced."""
+    hits, counts = np.zeros(2), np.zeros(2)
+    for index, item in enumerate(cache.items):
+        if item.id in durations:
+            ids, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
+            labels = np.repeat(ids, durations[item.id])
+            voiced = np.asarray(cache.features(index))[: len(labels), -1] > 0
+            for at, (phones, wanted) in enumerate(((_VOICELESS, False), (_SONOROUS, True))):
+                frames = np.isin(labels, phones)
+                hits[at] += (voiced[frames] == wanted).sum()
+                counts[at] += frames.sum()
+    voiceless, sonorous = hits / np.maximum(counts, 1)
+    return float(voiceless), float(sonorous)
