@@ -208,3 +208,58 @@ def test_a_shipped_model_speaks_with_int8_weights() -> None:
     assert not plain.int8 and not is_int8(plain.generator)
     assert abs(audio.seconds - plain.synthesize("Hello.", seed=1).seconds) < 1e-6
     assert abs(audio.samples).max() > 0.05
+
+
+@pytest.mark.parametrize("spec", [CODES, {**DEPTH, "entries": 12, "levels": [3, 4]}])
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_steps_in_static_buffers_are_the_cached_steps(
+    spec: dict[str, Any], guidance: float
+) -> None:
+    """Also when buffers serve again, for a request of other length and memory."""
+    model = autoregressive(spec)
+    backbone = model.backbone
+    options = SamplingOptions(guidance=guidance, temperature=0.0)
+    for frames, prompt in (([40, 33], [20, 12]), ([24, 30], [9, 15]), ([21], [30])):
+        request = inputs(frames, prompt)
+        rngs = list(range(len(frames)))
+        backbone.graphs = False
+        plain = model.generate(request, seeds(*rngs), options)
+        backbone.graphs = True
+        assert torch.equal(model.generate(request, seeds(*rngs), options), plain)
+    free = backbone._pool._free
+    assert len(free) == 2  # two rows and one; the second request took the buffers of the first
+
+
+def test_static_buffers_are_not_shared_by_requests_at_once() -> None:
+    model = autoregressive(CODES)
+    model.backbone.graphs = True
+    options = SamplingOptions(guidance=1.0, temperature=0.0)
+    requests = [inputs([40], [20]), inputs([36], [14])]
+    alone = [model.generate(request, seeds(1), options) for request in requests]
+    streams = [model.stream(request, seeds(1), options) for request in requests]
+    found: list[list[Tensor]] = [[], []]
+    for _ in range(max(a.shape[1] for a in alone)):
+        for stream, units in zip(streams, found, strict=True):
+            units += [u for u in [next(stream, None)] if u is not None]
+    for units, wanted in zip(found, alone, strict=True):
+        assert torch.equal(torch.cat(units, 1), wanted)
+    # What is dropped half way is handed back.
+    free = model.backbone._pool._free
+    held = len(free)
+    stream = model.stream(requests[0], seeds(1), options)
+    next(stream)
+    assert len(free) == held - 1
+    stream.close()
+    assert len(free) == held
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_a_cuda_graph_replays_the_steps() -> None:
+    model = autoregressive(CODES).cuda()
+    request = inputs([40, 33], [20, 12]).to("cuda")
+    options = SamplingOptions(guidance=2.0, temperature=0.0)
+    model.backbone.graphs = False
+    plain = model.generate(request, seeds(1, 2), options)
+    model.backbone.graphs = True
+    for _ in range(2):
+        assert torch.equal(model.generate(request, seeds(1, 2), options), plain)

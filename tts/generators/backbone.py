@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts.generators.static import StaticCache, StaticPool
 from tts.modules.transformer import (
     BlockCache,
     DiTBlock,
@@ -103,6 +104,9 @@ class Backbone(nn.Module):
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         nn.init.normal_(self.modulation.weight, std=0.01)
         nn.init.zeros_(self.modulation.bias)
+        #: whether steps of one unit replay a CUDA graph; None where the weights are on a GPU
+        self.graphs: bool | None = None
+        self._pool = StaticPool()
 
     def project(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Voice memory [B, M, memory_dim] to the keys and values of every block, made once."""
@@ -131,6 +135,27 @@ class Backbone(nn.Module):
         place = torch.arange(length, device=attend.device)
         return Cache(blocks, attend, bias, whole_rotary(place, self.dim // self.heads), size)
 
+    def steps(
+        self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
+    ) -> "Cache | StaticCache":
+        """As `start`, for units that come one by one and of which none is forgotten. To be handed
+        back with `done`."""
+        device = memory[0][0].device
+        graphs = device.type == "cuda" if self.graphs is None else self.graphs
+        # Autocast casts the weights anew, to places that a graph does not know of.
+        if graphs and not torch.is_autocast_enabled(device.type):
+            return self._pool.take(self, memory[: len(self.blocks)], memory_mask, length)
+        return self.start(memory, memory_mask, length)
+
+    def done(self, cache: "Cache | StaticCache") -> None:
+        """What `steps` gave is not needed any more."""
+        if isinstance(cache, StaticCache):
+            self._pool.give(cache)
+
+    def modulated(self, glob: Tensor) -> list[tuple[Tensor, ...]]:
+        """Modulation by the voice alone: of each block, then shift and factor of the output."""
+        return self._modulation(glob, None)
+
     def _modulation(self, glob: Tensor, t: Tensor | None) -> list[tuple[Tensor, ...]]:
         """Of each block (DiTBlock.parts), then shift and factor of the output."""
         moment = self.glob(glob)
@@ -149,7 +174,7 @@ class Backbone(nn.Module):
         mask: Tensor,
         t: Tensor | None = None,
         window: int = 0,
-        cache: Cache | None = None,
+        cache: "Cache | StaticCache | None" = None,
     ) -> Tensor:
         """Run all units, or with a cache the next ones.
 
@@ -159,12 +184,14 @@ class Backbone(nn.Module):
             t: [B] noise level.
             window: attend to at most so many units on either side; 0 to all (MAGNeT's restricted
                 context of the finer codebooks).
-            cache: from `start`; the new units are appended to it. It is of one voice and knows no
-                noise level.
+            cache: from `start` or `steps`; the new units are appended to it. It is of one voice and
+                knows no noise level.
 
         Returns:
             [B, U, dim], normalised.
         """
+        if isinstance(cache, StaticCache):
+            return cache.step(x, glob)
         if cache is not None:
             return self._next(x, glob, cache, window)
         parts = self._modulation(glob, t)
@@ -180,7 +207,7 @@ class Backbone(nn.Module):
     def _next(self, x: Tensor, glob: Tensor, cache: Cache, window: int) -> Tensor:
         """`forward` of the units [B, n, dim] after those of the cache."""
         if cache.parts is None:
-            cache.parts = self._modulation(glob, None)
+            cache.parts = self.modulated(glob)
         begin, end = cache.position, cache.position + x.shape[1]
         attend = cache.bias if cache.bias is None else cache.bias[..., : cache.memory + end]
         if x.shape[1] > 1 or window:

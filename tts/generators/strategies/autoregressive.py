@@ -143,8 +143,8 @@ class Autoregressive:
             pace = Given(condition, pattern)
         else:
             pace = Pointed(net, condition, pattern, rngs, options)
-        before = head.empty(rows, 1)
-        units = before.new_zeros(rows, pace.count, *before.shape[2:])
+        empty = head.empty(rows, 1)
+        units = empty.new_zeros(rows, pace.count, *empty.shape[2:])
         if pattern is not None:
             units = units.fill_(head.entries)
         if canvas is not None:
@@ -153,7 +153,20 @@ class Autoregressive:
                 F.pad(canvas.units, (0, 0, 0, short)), F.pad(canvas.committed, (0, short))
             )
         total = pattern.steps(pace.count) if pattern else pace.count
-        cache = net.backbone.start(condition.memory, condition.memory_mask, total)
+        cache = net.backbone.steps(condition.memory, condition.memory_mask, total)
+        try:
+            yield from self._walk(net, condition, rngs, options, canvas, pace, units, cache)
+        finally:
+            net.backbone.done(cache)
+
+    def _walk(
+        self, net: Generator, condition: Condition, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, canvas: Canvas | None, pace: Given | Pointed, units: Tensor,
+        cache: Any,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        head: Any = net.head
+        rows, pattern = len(rngs), self._streamed(net)
+        before = head.empty(rows, 1)
         done = step = 0
         hidden: Tensor | None = None
         while True:
