@@ -175,7 +175,8 @@ class DepthHead(CategoricalHead):
         rows, _, dim = first.shape
         shape = (len(self.blocks), 2, rows, self.heads, self.books, dim // self.heads)
         none = first.new_empty(0)  # of a kernel of 1 nothing is remembered
-        caches = [BlockCache(*both, 0, none, none) for both in first.new_empty(shape).unbind()]
+        kept = first.new_empty(shape)
+        caches = [BlockCache(keys, values, 0, none, none) for keys, values in kept]
 
         def step(code: Tensor | None, book: int) -> Tensor:
             x = inputs[:, book : book + 1]
