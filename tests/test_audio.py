@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
 from tts.audio import reference as reference_module
 from tts.audio.level import cut_at_pause, normalize_level, split_active, trim_silence
 from tts.audio.reference import load_reference
-from tts.audio.resample import resample
+from tts.audio.resample import _converter, resample
 from tts.audio.sniff import seems_to_be
 from tts.errors import AudioError, UsageError
 
@@ -318,6 +319,17 @@ def test_doubtful_recordings_carry_warnings() -> None:
 
 
 # ---- rate, level, silence --------------------------------------------------------------------
+
+
+def test_filters_made_once_resample_alike() -> None:
+    samples = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
+    _converter.cache_clear()
+    with torch.inference_mode():
+        first = resample(samples, 44100, RATE)
+    assert np.array_equal(resample(samples, 44100, RATE), first)
+    assert _converter.cache_info().hits == 1
+    assert not any(buffer.is_inference() for buffer in _converter(441, 160).buffers())
+    assert not np.array_equal(resample(samples, 48000, RATE)[:1000], first[:1000])
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 24000, 44100, 48000, 96000, 192000])

@@ -1,5 +1,6 @@
 """The command line: what it prints where, its exit codes, and bad input, on tiny random models."""
 
+import gc
 import hashlib
 import io
 import json
@@ -17,7 +18,9 @@ import pytest
 import soundfile as sf
 
 from tts.cli import main as cli
+from tts.cli.common import quick_start
 from tts.cli.main import run
+from tts.errors import UsageError
 
 TEXT = "The birch canoe slid on the smooth planks."
 Recording = Callable[..., Path]
@@ -615,3 +618,23 @@ def test_from_recordings_to_weights(
     (cache / "durations.json").unlink()
     assert run(["data", "align", str(cache), "--aligner", str(tmp_path / "run" / "export")]) == 0
     assert (cache / "durations.json").is_file()
+
+
+def test_a_quick_start_gives_the_collector_back() -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        with quick_start():
+            assert not gc.isenabled()
+            loop: list[object] = []
+            loop.append(loop)
+        assert gc.isenabled() and gc.get_freeze_count() > frozen
+        with pytest.raises(UsageError), quick_start():
+            raise UsageError("no")
+        assert gc.isenabled()
+        gc.disable()
+        with quick_start():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()

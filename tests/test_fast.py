@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_generators import CODES, DEPTH, build, close, fill, inputs, seeds
+from test_generators import BOOKS, CODES, DEPTH, build, close, fill, inputs, one_row, seeds
 from torch import Tensor
 from torch.ao.nn.quantized.dynamic import Linear as DynamicLinear
 
@@ -20,9 +20,10 @@ from tts.generators.generator import Generator
 from tts.generators.guidance import guide
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.continuous import FlowHead
+from tts.generators.heads.depth import DepthHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.modules.memo import Memo
-from tts.modules.transformer import rotary, rotate, rotate_whole, whole_rotary
+from tts.modules.transformer import DiTBlock, rotary, rotate, rotate_whole, whole_rotary
 from tts.quantize import check_int8, is_int8, quantize
 
 STRUCTURED = {**CODES, "entries": 12, "levels": [3, 4]}
@@ -96,6 +97,47 @@ def test_the_sampler_of_a_flow_is_its_network(bands: int, guidance: float) -> No
     assert slow.std() > 0.05
 
 
+@pytest.mark.parametrize("more", [{}, {"depth_dim": 12}, {"entries": 12, "levels": [3, 4]}])
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_a_depth_decoder_with_a_cache_draws_what_it_draws_without(
+    more: dict[str, Any], guidance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = autoregressive({**DEPTH, "blocks": 2, **more})
+    head = model.head
+    assert isinstance(head, DepthHead)
+    request, options = inputs([20, 14], [20, 9]), SamplingOptions(guidance=guidance, top_k=5)
+    for _ in range(2):  # again with other weights: tables are out of date
+        fast = model.generate(request, seeds(1, 2), options)
+        alone = model.generate(one_row(request, 0), seeds(1), options)
+        assert torch.equal(alone[0], fast[0])
+        with monkeypatch.context() as patch:
+            patch.setattr(head, "_fast", lambda: False)
+            assert torch.equal(model.generate(request, seeds(1, 2), options), fast)
+        assert len(fast.unique()) > 4
+        with torch.no_grad():
+            for block in head.blocks:
+                block.offset.add_(0.5)  # type: ignore[operator, union-attr]
+                block.depthwise.weight.mul_(-2.0)  # type: ignore[operator, union-attr]
+            head.place.mul_(3.0)
+            head.table.add_(0.3)
+    hidden = torch.randn(4, 1, 16, generator=seeds(3)[0])
+    codes = torch.randint(head.entries, (4, BOOKS), generator=seeds(4)[0])
+    deep = head.deepen(hidden[:, 0], codes)
+    with torch.inference_mode():
+        step = head._stepper(hidden)
+        for book in range(BOOKS):
+            found = step(codes[:, book - 1 : book] if book else None, book)
+            torch.testing.assert_close(found[:, 0], deep[:, book], rtol=0, atol=1e-5)
+    assert not any("_tables" in key for key in head.state_dict())
+
+
+def test_a_kernel_of_one_is_a_product() -> None:
+    block = DiTBlock(6, 2, 8, 0, kernel=1)
+    x = torch.randn(2, 5, 6)
+    slow = x + block.depthwise(x.transpose(1, 2)).transpose(1, 2)
+    torch.testing.assert_close(block._mix(x, None), slow, rtol=0, atol=1e-6)
+
+
 def test_rotation_in_fewer_operations() -> None:
     x, place = torch.randn(2, 3, 7, 8), torch.arange(7) + 5
     slow = rotate(x, rotary(place, 8))
@@ -138,7 +180,7 @@ def test_a_cache_may_forget(head: dict[str, Any], masked: bool) -> None:
 
 FAMILIES_INT8: dict[str, dict[str, Any]] = {
     "codes": {"strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}}, "head": CODES},
-    "depth": {"strategy": {"kind": "autoregressive"}, "head": DEPTH},
+    "depth": {"strategy": {"kind": "autoregressive"}, "head": {**DEPTH, "depth_dim": 12}},
     "flow head": {
         "strategy": {"kind": "autoregressive"},
         "head": {"kind": "flow_mlp", "width": 24, "blocks": 2},

@@ -11,6 +11,7 @@ from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published import published_model
 from tts.resources import nearest
+from tts_codecs.checkpoint import YAML_LOADER
 
 
 class Strict(BaseModel):
@@ -98,7 +99,7 @@ def parse(model: type[M], values: Any, source: str) -> M:
 def read_yaml(path: str | Path) -> Any:
     """Parsed YAML; ConfigError when it cannot be read."""
     try:
-        return yaml.safe_load(Path(path).read_text())
+        return yaml.load(Path(path).read_text(), YAML_LOADER)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -1,13 +1,10 @@
 """A frame of the codec language model with a depth decoder over 8 codebooks."""
 
-import inspect
-
 import torch
 
 from benchmarks import peers, shapes
 from benchmarks.row import Context, Row, faster
 from tts.generators.base import SamplingOptions
-from tts.generators.heads.depth import DepthHead
 
 BOOKS, FRAMES = 8, 3 if shapes.SMOKE else 50
 
@@ -15,16 +12,12 @@ BOOKS, FRAMES = 8, 3 if shapes.SMOKE else 50
 def prepare(context: Context) -> Row:
     """Ours, CSM and moshi, 50 frames each."""
     device = context.device
-    # A head that can be narrower than the backbone is timed at 256, as its peers usually are.
-    narrow = "inner" in inspect.signature(DepthHead).parameters
-    width = shapes.DIM // 2 if narrow else shapes.DIM
+    width = shapes.DIM // 2
     depth = {"dim": width, "hidden": 4 * width, "blocks": 4, "heads": max(1, width // 64)}
     head = {
         "kind": "depth", "books": BOOKS, "entries": shapes.ENTRIES, "blocks": depth["blocks"],
-        "heads": depth["heads"], "hidden": depth["hidden"],
+        "heads": depth["heads"], "hidden": depth["hidden"], "depth_dim": width,
     }  # fmt: skip
-    if narrow:
-        head["inner"] = width
     ours = shapes.generator({"kind": "autoregressive"}, head, device=device)
     request = shapes.request(units=FRAMES, device=device)
     options = SamplingOptions(guidance=1.0, top_k=50)

@@ -44,7 +44,7 @@ def prepare(context: Context) -> Row:
     units = torch.randn(ROWS, UNITS, 164, device=device)
     add(
         "ours, flow", flow, lambda: _total(flow.loss(request, features, units)),
-        lambda: mean.update({"generator": flow}, 1),
+        lambda: mean.update(1),
     )  # fmt: skip
     # As many positions as f5-tts has in 5 s.
     long = shapes.request(ROWS, LONG, device)
@@ -53,7 +53,7 @@ def prepare(context: Context) -> Row:
     add(
         "ours, flow, 469 positions", flow,
         lambda: _total(flow.loss(long, long_features, long_units)),
-        lambda: mean.update({"generator": flow}, 1),
+        lambda: mean.update(1),
     )  # fmt: skip
     f5 = context.peer("f5-tts", lambda: peers.f5(27, device))
     if f5 is not None:
@@ -70,7 +70,7 @@ def prepare(context: Context) -> Row:
     lm_mean = Ema({"generator": lm}, 0.999)
     add(
         "ours, AR", lm, lambda: _total(lm.loss(request, features, codes)),
-        lambda: lm_mean.update({"generator": lm}, 1),
+        lambda: lm_mean.update(1),
     )  # fmt: skip
     musicgen = context.peer("MusicGen", lambda: peers.musicgen(BOOKS, device))
     if musicgen is not None:
@@ -79,7 +79,7 @@ def prepare(context: Context) -> Row:
         music_mean = Ema({"model": musicgen}, 0.999)
         add(
             "MusicGen", musicgen, lambda: _musicgen(musicgen, labels, prompt),
-            lambda: music_mean.update({"model": musicgen}, 1),
+            lambda: music_mean.update(1),
         )  # fmt: skip
 
     def check() -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torchaudio.transforms import Resample
 
 __all__ = ["resample"]
 
@@ -26,6 +31,17 @@ def _ratio(rate: int, target: int) -> Fraction:
     return exact.limit_denominator(max(1, int(math.sqrt(_MAX_COEFFICIENTS * target / rate))))
 
 
+@lru_cache(maxsize=4)
+def _converter(down: int, up: int) -> Resample:
+    """The filters of a ratio, a few megabytes at most; making them takes longer than using them on
+    some seconds of speech."""
+    from torchaudio.transforms import Resample
+
+    return Resample(
+        down, up, "sinc_interp_kaiser", lowpass_filter_width=_WIDTH, rolloff=_ROLLOFF, beta=_BETA
+    )
+
+
 def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np.float32]:
     """Convert mono `samples` [N] from `rate` Hz to `target` Hz: [ceil(N * target / rate)].
 
@@ -35,13 +51,11 @@ def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np
     if rate == target or samples.size == 0:
         return samples
     import torch
-    from torchaudio.transforms import Resample
 
     ratio = _ratio(rate, target)
     down, up = ratio.numerator, ratio.denominator
-    convert = Resample(
-        down, up, "sinc_interp_kaiser", lowpass_filter_width=_WIDTH, rolloff=_ROLLOFF, beta=_BETA
-    )
+    with torch.inference_mode(False):  # they are kept, and serve in and outside of it
+        convert = _converter(down, up)
     # Pieces and context are multiples of `down`, so that every piece starts at filter phase 0.
     reach = math.ceil(_WIDTH * down / (min(down, up) * _ROLLOFF)) + down
     context = down * math.ceil(reach / down)

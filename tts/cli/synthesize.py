@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tts.cli.common import INT8_HELP, load_model, read_text, say, set_threads, show, warn
+from tts.cli.common import (
+    INT8_HELP,
+    load_model,
+    quick_start,
+    read_text,
+    say,
+    set_threads,
+    show,
+    warn,
+)
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -127,46 +136,47 @@ def synthesize(
     Audio is written while it is computed, so `-o - | aplay` plays at once. Audio alone goes to
     stdout, all messages to stderr.
     """
-    from tts.audio.reference import load_reference
-    from tts.audio.writer import check_writable, write_audio
-    from tts.config import load_model_config
-    from tts.published import published_model
-    from tts.resources import model_config
+    with quick_start():
+        from tts.audio.reference import load_reference
+        from tts.audio.writer import check_writable, write_audio
+        from tts.config import load_model_config
+        from tts.published import published_model
+        from tts.resources import model_config
 
-    if ref is not None and voice is not None:
-        raise UsageError("give --ref or --voice, not both")
-    if ref == "-" and text_file == "-":
-        raise UsageError("text and recording cannot both come from standard input")
-    if ref_text is not None and ref is None:
-        raise UsageError("--ref-text is the text of --ref: give that too")
-    if provenance and output == "-":
-        raise UsageError("--provenance goes beside a file: give one with -o")
-    # Everything that can fail early does, before seconds go into loading weights.
-    check_writable(output, format=format)
-    kinds = [_timestamp_format(each) for each in timestamps or ()]
-    words = read_text(text, text_file)
-    config = load_model_config(model_config(model))
-    if config.published is not None:
-        published_model(config.published).check_fetched()
-    if ref is not None:
-        config.check_transcript(ref_text)
-    reference = None if ref is None else load_reference(ref, config.sample_rate)
-    if reference is not None and not quiet:
-        for line in reference.warnings:
-            warn(line)
-    path = None
-    if reference is None:
-        from tts.voice.store import find_voice
+        if ref is not None and voice is not None:
+            raise UsageError("give --ref or --voice, not both")
+        if ref == "-" and text_file == "-":
+            raise UsageError("text and recording cannot both come from standard input")
+        if ref_text is not None and ref is None:
+            raise UsageError("--ref-text is the text of --ref: give that too")
+        if provenance and output == "-":
+            raise UsageError("--provenance goes beside a file: give one with -o")
+        # Everything that can fail early does, before seconds go into loading weights.
+        check_writable(output, format=format)
+        kinds = [_timestamp_format(each) for each in timestamps or ()]
+        words = read_text(text, text_file)
+        config = load_model_config(model_config(model))
+        if config.published is not None:
+            published_model(config.published).check_fetched()
+        if ref is not None:
+            config.check_transcript(ref_text)
+        reference = None if ref is None else load_reference(ref, config.sample_rate)
+        if reference is not None and not quiet:
+            for line in reference.warnings:
+                warn(line)
+        path = None
+        if reference is None:
+            from tts.voice.store import find_voice
 
-        path = find_voice(voice or DEFAULT_VOICE)
+            path = find_voice(voice or DEFAULT_VOICE)
 
-    from tts.speech import Options
+        from tts.speech import Options
 
-    options = Options(seed, speed, pitch, steps, guidance, temperature, language)
-    options.check()
-    set_threads(threads)
-    synthesizer, loading = load_model(model, device, language, int8)
-    check_writable(output, synthesizer.sample_rate, format=format)
+        options = Options(seed, speed, pitch, steps, guidance, temperature, language)
+        options.check()
+        set_threads(threads)
+        synthesizer, loading = load_model(model, device, language, int8)
+        check_writable(output, synthesizer.sample_rate, format=format)
     if kinds and not synthesizer.timed:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
     chosen = synthesizer.voice(reference if reference is not None else str(path), ref_text)

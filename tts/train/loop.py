@@ -85,36 +85,48 @@ class Task(Protocol):
 
 
 class Ema:
-    """Exponential moving average of all parameters, with a warm-up of the decay."""
+    """Exponential moving average of all parameters and buffers of a state dict, with a warm-up of
+    the decay; what is not a floating point number is copied."""
 
     def __init__(self, modules: dict[str, nn.Module], decay: float):
         self.decay = decay
-        self.shadow = {
-            f"{name}.{key}": value.detach().clone()
-            for name, module in modules.items()
-            for key, value in module.state_dict().items()
-        }
-
-    def update(self, modules: dict[str, nn.Module], step: int) -> None:
-        """Move the average towards the current weights."""
-        rate = 1 - min(self.decay, (1 + step) / (10 + step))
+        self.shadow: dict[str, Tensor] = {}
+        # Where each is kept in its module: a buffer may be another tensor after a step.
+        self._places: list[tuple[dict[str, Any], str]] = []
         for name, module in modules.items():
             for key, value in module.state_dict().items():
-                average = self.shadow[f"{name}.{key}"]
-                if value.is_floating_point():
-                    average.lerp_(value.detach(), rate)
-                else:
-                    average.copy_(value)
+                self.shadow[f"{name}.{key}"] = value.detach().clone()
+                path, _, last = key.rpartition(".")
+                owner = module.get_submodule(path)
+                kept = owner._parameters if last in owner._parameters else owner._buffers
+                self._places.append((kept, last))
 
-    def swap(self, modules: dict[str, nn.Module]) -> None:
+    def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Averages and current values."""
+        for average, (kept, name) in zip(self.shadow.values(), self._places, strict=True):
+            yield average, kept[name]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move the average towards the current weights."""
+        rate = 1 - min(self.decay, (1 + step) / (10 + step))
+        averages, values = [], []
+        for average, value in self._pairs():
+            if value.is_floating_point():
+                averages.append(average)
+                values.append(value)
+            else:
+                average.copy_(value)
+        # One call for all; they may be of several types and devices.
+        torch._foreach_lerp_(averages, values, rate)
+
+    @torch.no_grad()
+    def swap(self) -> None:
         """Exchange averaged and current weights in place; call twice to restore."""
-        with torch.no_grad():
-            for name, module in modules.items():
-                for key, value in module.state_dict().items():
-                    average = self.shadow[f"{name}.{key}"]
-                    keep = value.clone()
-                    value.copy_(average)
-                    average.copy_(keep)
+        for average, value in self._pairs():
+            keep = value.clone()
+            value.copy_(average)
+            average.copy_(keep)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -192,11 +204,11 @@ class Trainer:
         part = self.state_path.with_suffix(".part")
         torch.save(state, part)
         part.replace(self.state_path)
-        self.ema.swap(self.plain)
+        self.ema.swap()
         try:
             self.task.export(self.folder / "export", self.step)
         finally:
-            self.ema.swap(self.plain)
+            self.ema.swap()
 
     def _warm_start(self) -> None:
         """Weights of `config.init` into the task's first module and its average."""
@@ -308,7 +320,7 @@ class Trainer:
                 self.bad_steps = self.bad_steps + 1 if bad else 0
                 if self.bad_steps > 20:
                     raise TTSError(f"training diverged: 20 bad steps before {self.step}")
-                self.ema.update(self.plain, self.step)
+                self.ema.update(self.step)
                 self.step += 1
                 bar.update()
                 if self.accelerator.is_main_process and self.step % self.config.log_every == 0:

@@ -1,17 +1,37 @@
 """Codes of a frame one after another: a small causal network over the books (dual AR)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.generators.base import SamplingOptions
+from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead
-from tts.modules.transformer import DiTBlock, rotary
+from tts.modules.memo import Memo
+from tts.modules.transformer import BlockCache, DiTBlock, rotary, whole_rotary
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What drawing derives from the weights, made once.
+
+    Attributes:
+        enter: [K * (V + 1), depth_dim], what the codes of a book add to the input for the next.
+        table: of rotary embeddings of K places, see whole_rotary.
+        norms: weight and bias of both layer norms of each block: the modulation, which is the same
+            for all, and the convolution, whose kernel is 1.
+        gates: of both halves of each block, [depth_dim].
+    """
+
+    enter: Tensor
+    table: tuple[Tensor, Tensor]
+    norms: list[tuple[Tensor, Tensor, Tensor, Tensor]]
+    gates: list[tuple[Tensor, Tensor]]
 
 
 class DepthHead(CategoricalHead):
@@ -23,7 +43,8 @@ class DepthHead(CategoricalHead):
 
     Args:
         books, entries, dim, width, levels: see CategoricalHead.
-        blocks, heads, hidden: sizes of the transformer over the books, of width `dim`.
+        blocks, heads, hidden: sizes of the transformer over the books.
+        depth_dim: its width; None for `dim`. Hidden states and entries are projected to another.
     """
 
     sequential = True
@@ -38,20 +59,31 @@ class DepthHead(CategoricalHead):
         blocks: int = 2,
         heads: int = 4,
         hidden: int = 512,
+        depth_dim: int | None = None,
     ):
         super().__init__(books, entries, dim, width, levels)
         self.heads = heads
+        self.project: nn.Linear | None = None
+        if depth_dim not in (None, dim):
+            self.project = nn.Linear(dim, depth_dim)
+            self.out = nn.Linear(depth_dim, books * width)
+            nn.init.normal_(self.out.weight, std=0.01)
+            nn.init.zeros_(self.out.bias)
+            dim = depth_dim
         self.place = nn.Parameter(torch.randn(books, dim) * 0.02)
         # A kernel of 1: whatever comes from other books comes by attention.
         self.blocks = nn.ModuleList(
             DiTBlock(dim, heads, hidden, 0, kernel=1, causal=True) for _ in range(blocks)
         )
         self.norm = nn.LayerNorm(dim)
+        self._tables = Memo()
 
-    def _after(self, codes: Tensor, book: int) -> Tensor:
-        """What codes [...] of a book add to the input for the next, [..., dim]."""
-        part = slice(book * self.width, (book + 1) * self.width)
-        return F.linear(self.enter(codes, book), self.entry.weight[:, part])
+    def _into(self) -> Tensor:
+        """Weights from entries to inputs of the transformer, [K, depth_dim, width]."""
+        into = self.entry.weight
+        if self.project is not None:
+            into = self.project.weight @ into
+        return into.unflatten(1, (self.books, self.width)).transpose(0, 1)
 
     def _deepen(self, x: Tensor) -> Tensor:
         """Inputs for the books so far [N, k, dim] to their hidden states."""
@@ -65,9 +97,12 @@ class DepthHead(CategoricalHead):
 
     def deepen(self, hidden: Tensor, codes: Tensor) -> Tensor:
         """Hidden states of frames [N, dim] and their true codes [N, K] to the hidden state from
-        which each book is drawn, [N, K, dim]: it knows the books before."""
-        inputs = [hidden] + [
-            hidden + self._after(codes[:, book], book) for book in range(self.books - 1)
+        which each book is drawn, [N, K, depth_dim]: it knows the books before."""
+        into = self._into()
+        first = hidden if self.project is None else self.project(hidden)
+        inputs = [first] + [
+            first + F.linear(self.enter(codes[:, book], book), into[book])
+            for book in range(self.books - 1)
         ]
         return self._deepen(torch.stack(inputs, 1) + self.place)
 
@@ -83,6 +118,93 @@ class DepthHead(CategoricalHead):
             total = total + F.cross_entropy(logits, wanted, reduction="sum")
         return total / cast(Tensor, known.sum().clamp_min(1))
 
+    def step_losses(
+        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+    ) -> Losses:
+        """Cross entropy of the next step's codes [B, S, K], given those before in their frame."""
+
+        def estimate() -> Tensor:
+            deep = self.deepen(hidden.flatten(0, 1), steps.flatten(0, 1))
+            logits = torch.stack([self(deep[:, book], book) for book in range(self.books)], 1)
+            return logits.softmax(-1).unflatten(0, hidden.shape[:2])
+
+        return Losses({"codes": self.loss(hidden, steps, known)}, estimate)
+
+    def _made(self) -> _Tables:
+        weights: list[Tensor] = [self.table, self.entry.weight]
+        weights += [] if self.shared is None else [self.shared]
+        weights += [] if self.project is None else [self.project.weight]
+        for module in self.blocks:
+            block = cast(DiTBlock, module)
+            weights += [block.offset, *block.depthwise.parameters()]
+        found: _Tables = self._tables.get(weights, self._make)
+        return found
+
+    def _make(self) -> _Tables:
+        enter = self.folded()[0]
+        if self.project is not None:
+            enter = F.linear(enter, self.project.weight)
+        norms, gates = [], []
+        for module in self.blocks:
+            block = cast(DiTBlock, module)
+            still = block.offset.new_zeros(1, *block.offset.shape)
+            shift1, scale1, gate1, shift2, scale2, gate2 = (
+                part.flatten() for part in block.parts(still)
+            )
+            taps, bias = block.taps()[0], block.depthwise.bias
+            assert bias is not None
+            norms.append((scale1, shift1, scale2 * taps, shift2 * taps + bias))
+            gates.append((gate1, gate2))
+        place = torch.arange(self.books, device=self.place.device)
+        table = whole_rotary(place, self.place.shape[1] // self.heads)
+        return _Tables(enter, table, norms, gates)
+
+    def _stepper(self, hidden: Tensor) -> Callable[[Tensor | None, int], Tensor]:
+        """`deepen` one book after another, with a cache of keys and values.
+
+        Args:
+            hidden: [N, 1, dim] of the frames.
+
+        Returns:
+            A function of the codes [N, 1] of the book before (None at the first) and the book, to
+            the hidden state [N, 1, depth_dim] from which it is drawn. Books have to come in order.
+        """
+        made = self._made()
+        first = hidden if self.project is None else self.project(hidden)
+        inputs = first + self.place
+        rows, _, dim = first.shape
+        shape = (len(self.blocks), 2, rows, self.heads, self.books, dim // self.heads)
+        none = first.new_empty(0)  # of a kernel of 1 nothing is remembered
+        kept = first.new_empty(shape)
+        caches = [BlockCache(keys, values, 0, none, none) for keys, values in kept]
+
+        def step(code: Tensor | None, book: int) -> Tensor:
+            x = inputs[:, book : book + 1]
+            if code is not None:
+                x = x + F.embedding(code + (book - 1) * (self.entries + 1), made.enter)
+            table = (made.table[0][book : book + 1], made.table[1][book : book + 1])
+            for block, norms, gates, cache in zip(
+                cast(list[DiTBlock], self.blocks), made.norms, made.gates, caches, strict=True
+            ):
+                y = F.layer_norm(x, (dim,), norms[0], norms[1])
+                x = torch.addcmul(x, gates[0], block.attention(y, table, None, None, cache))
+                y = F.layer_norm(x, (dim,), norms[2], norms[3])
+                x = torch.addcmul(x, gates[1], block.down(F.gelu(block.up(y))))
+            return self.norm(x)
+
+        return step
+
+    def _plain(self, hidden: Tensor) -> Callable[[Tensor | None, int], Tensor]:
+        """`_stepper` that runs all books so far again, as training does."""
+        codes = hidden.new_zeros(len(hidden), self.books, dtype=torch.int64)
+
+        def step(code: Tensor | None, book: int) -> Tensor:
+            if code is not None:
+                codes[:, book - 1 : book] = code
+            return self.deepen(hidden[:, 0], codes)[:, book : book + 1]
+
+        return step
+
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
         options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
@@ -90,15 +212,12 @@ class DepthHead(CategoricalHead):
     ) -> Tensor:  # fmt: skip
         """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
         history = self.history(units, at, options, range(self.books))
-        x = hidden + self.place[0]
+        step = self._stepper(hidden) if self._fast() else self._plain(hidden)
         drawn: list[Tensor] = []
+        code: Tensor | None = None
         for book in range(self.books):
-            # K is small: running the few inputs again costs less than a cache of them.
-            logits = guide_rows(self(self._deepen(x)[:, -1:], book), rows, options.guidance)
+            logits = guide_rows(self(step(code, book), book), rows, options.guidance)
             past = None if history is None else history[:, :, book]
             drawn.append(self.choose(logits, rngs, options, past))
-            if book + 1 < self.books:
-                code = drawn[-1].repeat(len(hidden) // rows, 1)
-                step = hidden + self._after(code, book) + self.place[book + 1]
-                x = torch.cat([x, step], 1)
+            code = drawn[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else drawn[-1]
         return torch.stack(drawn, -1)
