@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.vocoder.layers import CausalStack, in_double
+from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
 
 F0_MIN, F0_MAX = 50.0, 600.0
 
@@ -22,7 +22,7 @@ class PitchNet(nn.Module):
     def __init__(self, n_mels: int, dim: int, blocks: int, look_ahead: int, bins: int = 128):
         super().__init__()
         self.stack = CausalStack(n_mels, dim, 2 * dim, blocks, 5, look_ahead)
-        self.head = nn.Linear(dim, bins + 1)
+        self.head = KeptLinear(dim, bins + 1)
         centres = torch.linspace(math.log2(F0_MIN), math.log2(F0_MAX), bins)
         self.register_buffer("centres", centres, persistent=False)
 
