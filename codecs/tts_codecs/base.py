@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -130,7 +131,7 @@ class Codec(nn.Module, ABC):
     @property
     def device(self) -> torch.device:
         """Where the weights are (CPU for a codec without weights)."""
-        for tensor in (*self.parameters(), *self.buffers()):
+        for tensor in chain(self.parameters(), self.buffers()):  # a chunk asks: no full list
             return tensor.device
         return torch.device("cpu")
 

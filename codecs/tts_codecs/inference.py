@@ -61,7 +61,7 @@ class Product:
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
         if self.packed:
-            run = torch.ops.mkldnn._linear_pointwise
+            run = torch.ops.mkldnn._linear_pointwise.default
             kind = ("gelu", [], "none") if gelu else ("none", [], "")
             found: Tensor = run(x, self.weight, self.bias, *kind)
             return found
@@ -111,7 +111,7 @@ class Norm:
         self.weight, self.bias = norm.weight.detach().to(dtype), norm.bias.detach().to(dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+        return torch.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
 
 
 class Block:

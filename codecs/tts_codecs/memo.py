@@ -23,9 +23,10 @@ class Memo:
         Training changes the version of a weight, and another device or dtype its place. Of weights
         that were made in inference mode, which have no version, nothing is kept.
         """
-        if any(weight.is_inference() for weight in weights):
+        # Asked for once a chunk or step, for some hundred weights: no generators.
+        if any([weight.is_inference() for weight in weights]):
             return make()
-        key = (also, *((w.data_ptr(), w._version) for w in weights))
+        key = (also, [w.data_ptr() for w in weights], [w._version for w in weights])
         kept = self._kept
         if kept is None or kept[0] != key:
             # Ordinary tensors, which serve in and outside of inference mode.
