@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tts_codecs import inference
 from tts_codecs.base import finite
-from tts_codecs.inference import Product, Taps, Windows, overlap_add
+from tts_codecs.inference import Product, Taps, Windows, linear, overlap_add
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.quantizers.vq import VectorQuantizer, highest
 from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
@@ -46,6 +46,20 @@ def test_products(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     for x in (random(1, 1, 10), random(2, 3, 10), random(300, 10), random(2, 0, 10)):
         close(Product(weight, bias)(x), F.linear(x, weight, bias))
         close(Product(weight)(x, gelu=True), F.gelu(F.linear(x, weight)))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (2, 100), (200,), (0,)])
+def test_linear_layers_of_many_rows(shape: tuple[int, ...]) -> None:
+    layer = nn.Linear(10, 24)
+    x = random(*shape, 10)
+    with torch.no_grad():
+        close(linear(layer, x), F.linear(x, layer.weight, layer.bias))
+        close(linear(layer, x, gelu=True), F.gelu(F.linear(x, layer.weight, layer.bias)))
+        half = linear(layer.bfloat16(), x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    x.requires_grad_()
+    linear(layer.float(), x, gelu=True).sum().backward()
+    assert x.grad is not None and layer.weight.grad is not None
 
 
 def test_convolutions() -> None:

@@ -7,10 +7,13 @@ in float64, they are torch's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_MANY = 48  # rows from which laying out the weights anew is worth it
 _FEW = 16  # frames up to which one product with all taps is faster than a sum over them
 
 
@@ -39,6 +42,25 @@ def _packs(weight: Tensor) -> bool:
     )
 
 
+def _after(gelu: bool) -> tuple[str, list[Any], str]:
+    """What oneDNN does to a product before it is written."""
+    return ("gelu", [], "none") if gelu else ("none", [], "")
+
+
+def linear(layer: nn.Module, x: Tensor, gelu: bool = False) -> Tensor:
+    """`layer(x)` of a linear layer, with `gelu` of that; of many rows without gradients by
+    oneDNN, on the weights as they are."""
+    # A layer with int8 weights is of another type.
+    if type(layer) is nn.Linear and x.numel() >= _MANY * x.shape[-1] and plain(x):
+        weight = layer.weight
+        if x.dtype == weight.dtype and _packs(weight):
+            run = torch.ops.mkldnn._linear_pointwise.default
+            found: Tensor = run(x, weight, layer.bias, *_after(gelu))
+            return found
+    y: Tensor = layer(x)
+    return F.gelu(y) if gelu else y
+
+
 class Product:
     """x W^T + b, with a copy of the weights.
 
@@ -62,8 +84,7 @@ class Product:
             return x.new_zeros(*x.shape[:-1], self.width)
         if self.packed:
             run = torch.ops.mkldnn._linear_pointwise.default
-            kind = ("gelu", [], "none") if gelu else ("none", [], "")
-            found: Tensor = run(x, self.weight, self.bias, *kind)
+            found: Tensor = run(x, self.weight, self.bias, *_after(gelu))
             return found
         y = F.linear(x, self.weight, self.bias)
         return F.gelu(y) if gelu else y

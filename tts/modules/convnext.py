@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts_codecs.inference import linear
+
 
 class ConvNeXt(nn.Module):
     """ConvNeXt block (Liu et al. 2022); an optional condition vector shifts and scales the norm."""
@@ -27,5 +29,5 @@ class ConvNeXt(nn.Module):
         if self.cond is not None and cond is not None:
             gain, shift = self.cond(cond).unsqueeze(1).chunk(2, -1)
             y = y * (1 + gain) + shift
-        y = self.down(self.dropout(F.gelu(self.up(y))))
+        y = linear(self.down, self.dropout(linear(self.up, y, gelu=True)))
         return x + self.scale * y

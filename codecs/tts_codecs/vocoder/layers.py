@@ -44,9 +44,9 @@ class KeptLinear(nn.Linear):
         are not."""
         if not keeps(x, self.weight):
             return super().forward(x)
-        dtype, weights = x.dtype, [self.weight, self.bias]
+        dtype, weight, bias = x.dtype, self.weight, self.bias
         kept: Product = self._memo.get(
-            weights, lambda: Product(*(value.to(dtype) for value in weights)), dtype
+            [weight, bias], lambda: Product(weight.to(dtype), bias.to(dtype)), dtype
         )
         return kept(x)
 
