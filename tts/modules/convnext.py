@@ -1,7 +1,6 @@
 """Non-causal ConvNeXt blocks over phones or frames, with masking."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.inference import linear
