@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from tts_codecs.vocoder.layers import CausalStack, in_double
+from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
 
 
 class FeatureAutoencoder(nn.Module):
@@ -29,7 +29,7 @@ class FeatureAutoencoder(nn.Module):
         self.encoder = CausalStack(channels * patch, dim, 3 * dim, blocks, 5, 4)
         self.to_code = nn.Linear(dim, coded)
         self.decoder = CausalStack(values, dim, 3 * dim, blocks, 7, look_ahead)
-        self.to_features = nn.Linear(dim, channels * patch)
+        self.to_features = KeptLinear(dim, channels * patch)
 
     def fold(self, features: Tensor) -> Tensor:
         """[B, T, channels] to [B, ceil(T / patch), patch * channels], the last frame repeated."""

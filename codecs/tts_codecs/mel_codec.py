@@ -103,11 +103,11 @@ class _FrameCodec(Codec):
         latents = check_units(units, self.info).to(self.device)
         check_stream(latents, state.batch, state.finished)
         mel, f0 = self._split(latents)
-        wav, vocoder, _ = self.vocoder.chunk(mel, state.vocoder, f0)
         if last:
-            rest = self.vocoder.flush(state.batch, vocoder, given=f0 is not None)
-            wav = torch.cat([wav, rest], 1)
-        return wav.unsqueeze(1), FrameState(vocoder, state.batch, last)
+            wav, _ = self.vocoder.finish(mel, state.vocoder, f0)
+            return wav.unsqueeze(1), FrameState(state.vocoder, state.batch, last)
+        wav, vocoder, _ = self.vocoder.chunk(mel, state.vocoder, f0)
+        return wav.unsqueeze(1), FrameState(vocoder, state.batch)
 
 
 class MelCodec(_FrameCodec):

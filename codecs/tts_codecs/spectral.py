@@ -86,7 +86,6 @@ class SpectralCodec(Codec):
         """25 units/s, 8 codebooks of 1000: 1.99 kbit/s with the default arguments."""
         auto, quantizer = self.autoencoder, self.autoencoder.quantizer
         hop = self.mel.hop * auto.patch
-        bits = quantizer.num_codebooks * torch.tensor(float(quantizer.codebook_size)).log2().item()
         look_ahead = auto.look_ahead + -(-self.vocoder.total_look_ahead // auto.patch)
         return CodecInfo(
             name="spectral",
@@ -96,7 +95,7 @@ class SpectralCodec(Codec):
             num_codebooks=quantizer.num_codebooks,
             codebook_size=quantizer.codebook_size,
             dim=quantizer.dim,
-            bitrate=bits * self.mel.sample_rate / hop,
+            bitrate=quantizer.bits * self.mel.sample_rate / hop,
             causal=False,
             look_ahead=look_ahead,
             licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
@@ -141,17 +140,17 @@ class SpectralCodec(Codec):
         values = self.autoencoder.quantizer.decode(codes)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
-        wav = values.new_zeros(state.batch, 0)
         stack, vocoder, owed = state.stack, state.vocoder, state.owed
+        features = values.new_zeros(state.batch, 0, self.autoencoder.channels)
         if values.shape[1]:
             features, stack = self.autoencoder.decode_values(values, stack)
             drop = min(owed, features.shape[1])
             owed -= drop
             features = features[:, drop:]
-            f0 = unpack_pitch(features[..., -EXTRA:])
-            wav, vocoder, _ = self.vocoder.chunk(features[..., :-EXTRA], vocoder, f0)
+        mel, f0 = features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:])
         if last:
-            rest = self.vocoder.flush(state.batch, vocoder, given=True)
-            wav = torch.cat([wav, rest], 1)
+            wav, _ = self.vocoder.finish(mel, vocoder, f0)
+        else:
+            wav, vocoder, _ = self.vocoder.chunk(mel, vocoder, f0)
         new = SpectralState(stack, vocoder, owed, state.batch, last)
         return wav.unsqueeze(1), new

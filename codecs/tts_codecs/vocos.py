@@ -7,6 +7,7 @@ asked. Licences: the published code and weights are MIT. No weights come with th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,8 @@ from tts_codecs.base import (
 from tts_codecs.download import HubFile
 from tts_codecs.encodec import load_state
 from tts_codecs.errors import CodecError
+from tts_codecs.inference import Block, Product, Windows, keeps, overlap_add
+from tts_codecs.memo import Memo
 
 LICENCE = "MIT (code and weights, Hubert Siuzdak)"
 WEIGHTS = HubFile(
@@ -108,16 +111,18 @@ class CentredConv(nn.Module):
         """State before the first frame."""
         return like.new_zeros(batch, self.reach, self.in_dim)
 
-    def forward(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Outputs [B, u, C_out] that are ready, their inputs [B, u, C_in], new state."""
+    def window(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """What the outputs that are ready see, [B, u + kernel - 1, C_in] (u = 0: nothing), their
+        own inputs [B, u, C_in], new state."""
         x = torch.cat([state, x], 1)
         if last:
             x = F.pad(x, (0, 0, 0, self.reach))
         ready = max(0, x.shape[1] - 2 * self.reach)
-        if not ready:
-            return x.new_zeros(len(x), 0, self.conv.out_channels), x[:, :0], x
-        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
-        return y, x[:, self.reach : self.reach + ready], x[:, ready:]
+        return x if ready else x[:, :0], x[:, self.reach : self.reach + ready], x[:, ready:]
+
+    def forward(self, window: Tensor) -> Tensor:
+        """[B, u + kernel - 1, C_in] to [B, u, C_out]."""
+        return self.conv(window.transpose(1, 2)).transpose(1, 2)
 
 
 class VocosBlock(nn.Module):
@@ -131,10 +136,24 @@ class VocosBlock(nn.Module):
         self.down = nn.Linear(hidden, dim)
         self.scale = nn.Parameter(torch.full((dim,), scale))
 
-    def forward(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        """[B, t, dim] to the outputs [B, u, dim] that are ready."""
-        y, x, state = self.depthwise(x, state, last)
-        return x + self.scale * self.down(F.gelu(self.up(self.norm(y)))), state
+    def forward(self, window: Tensor, x: Tensor) -> Tensor:
+        """What the outputs see [B, u + kernel - 1, dim], their own inputs, to [B, u, dim]."""
+        y = self.norm(self.depthwise(window))
+        return x + self.scale * self.down(F.gelu(self.up(y)))
+
+
+class _Kept:
+    """Layers of a `VocosCodec` as inference runs them."""
+
+    def __init__(self, codec: VocosCodec):
+        dtype = codec.head.weight.dtype
+        self.entry = Windows(codec.entry.conv, dtype)
+        self.head = Product(codec.head.weight, codec.head.bias)
+        self.blocks = []
+        for block in codec.blocks:
+            assert isinstance(block, VocosBlock)
+            parts = (block.depthwise.conv, block.norm, block.up, block.down, block.scale)
+            self.blocks.append(Block(*parts, dtype))
 
 
 @dataclass(frozen=True)
@@ -185,6 +204,7 @@ class VocosCodec(Codec):
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
         self.requires_grad_(False)
         self.eval()
+        self._memo = Memo()
         # Block m of hop samples is complete with frame m + n_fft / (2 hop).
         reach = config.kernel // 2
         self._info = CodecInfo(
@@ -238,13 +258,25 @@ class VocosCodec(Codec):
     ) -> tuple[Tensor, VocosState]:
         mel = check_latents(units, self.info.dim).to(self.head.weight)
         check_stream(mel, state.batch, state.finished)
-        x, _, first = self.entry(mel, state.layers[0], last)
-        x = self.norm(x)
+        entry: Callable[[Tensor], Tensor] = self.entry
+        head: Callable[[Tensor], Tensor] = self.head
+        blocks: Sequence[Callable[[Tensor, Tensor], Tensor]] = list(self.blocks)
+        if keeps(mel, self.head.weight):
+            kept: _Kept = self._memo.get(self._memo.weights(self), lambda: _Kept(self))
+            entry, head, blocks = kept.entry, kept.head, kept.blocks
+        window, _, first = self.entry.window(mel, state.layers[0], last)
         layers = [first]
-        for block, kept in zip(self.blocks, state.layers[1:], strict=True):
-            x, kept = block(x, kept, last)
-            layers.append(kept)
-        level, angle = self.head(self.final(x)).chunk(2, -1)
+        if window.shape[1]:
+            x = self.norm(entry(window))
+        else:
+            x = mel.new_zeros(len(mel), 0, self.config.dim)
+        for block, own, past in zip(blocks, self.blocks, state.layers[1:], strict=True):
+            assert isinstance(own, VocosBlock)
+            window, x, rest = own.depthwise.window(x, past, last)
+            layers.append(rest)
+            if window.shape[1]:
+                x = block(window, x)
+        level, angle = head(self.final(x)).chunk(2, -1)
         spectrum = torch.polar(level.exp().clamp_max(_MAX_MAGNITUDE), angle)
         wav, tail = self._overlap_add(spectrum, state, last)
         frames = state.frames + spectrum.shape[1]
@@ -258,13 +290,8 @@ class VocosCodec(Codec):
         frames = spectrum.shape[1]
         total = state.tail
         if frames:
-            pieces = torch.fft.irfft(spectrum, n_fft) * self.window
-            length = n_fft + (frames - 1) * hop
-            total = F.fold(
-                pieces.transpose(1, 2), (1, length), (1, n_fft), stride=(1, hop)
-            )[:, 0, 0]  # fmt: skip
-            early = n_fft - hop
-            total = torch.cat([total[:, :early] + state.tail, total[:, early:]], 1)
+            total = overlap_add(torch.fft.irfft(spectrum, n_fft) * self.window, hop)
+            total[:, : n_fft - hop] += state.tail
         count = frames * hop
         start, half = state.frames * hop, n_fft // 2
         # At the end, up to one hop after the centre of the last frame.

@@ -1,8 +1,9 @@
 """Non-causal ConvNeXt blocks over phones or frames, with masking."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tts_codecs.inference import linear
 
 
 class ConvNeXt(nn.Module):
@@ -27,5 +28,5 @@ class ConvNeXt(nn.Module):
         if self.cond is not None and cond is not None:
             gain, shift = self.cond(cond).unsqueeze(1).chunk(2, -1)
             y = y * (1 + gain) + shift
-        y = self.down(self.dropout(F.gelu(self.up(y))))
+        y = linear(self.down, self.dropout(linear(self.up, y, gelu=True)))
         return x + self.scale * y

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.modules.transformer import MemoryAttention, rotary
+from tts_codecs.inference import linear
 
 _TIME_DIM = 256
 
@@ -56,7 +57,7 @@ class TextBlock(nn.Module):
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x [B, T, dim], valid [B, T, 1] float: frames of the row, filler included."""
         y = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
-        y = F.gelu(self.up(y))
+        y = linear(self.up, y, gelu=True)
         # Over the row's own frames: what a longer row pads must not matter.
         response = (y * valid).norm(dim=1, keepdim=True)
         response = response / (response.mean(-1, keepdim=True) + 1e-6)
@@ -121,7 +122,7 @@ class F5Block(nn.Module):
         y = self.norm(x) * (1 + scale1) + shift1
         x = x + gate1 * self.attention(y, table, attend)
         y = self.norm(x) * (1 + scale2) + shift2
-        return x + gate2 * self.down(F.gelu(self.up(y), approximate="tanh"))
+        return x + gate2 * linear(self.down, F.gelu(linear(self.up, y), approximate="tanh"))
 
 
 class F5Network(nn.Module):

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from tts_codecs.inference import linear
+
 
 def rotary(positions: Tensor, dim: int, base: float = 10000.0) -> tuple[Tensor, Tensor]:
     """Cosine and sine tables of rotary embeddings (Su et al. 2021): [T] to two [T, dim / 2]."""
@@ -117,13 +119,13 @@ class MemoryAttention(nn.Module):
             key, value = cache.append(key, parts[2])
             y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
             return self.out(y.transpose(1, 2).reshape(batch, count, dim))
-        query, key, value = (self._split(part) for part in self.qkv(x).chunk(3, -1))
+        query, key, value = (self._split(part) for part in linear(self.qkv, x).chunk(3, -1))
         query, key = rotate(query, table), rotate(key, table)
         if memory is not None:
             key = torch.cat([memory[0], key], 2)
             value = torch.cat([memory[1], value], 2)
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.out(rearrange(y, "b h t d -> b t (h d)"))
+        return linear(self.out, rearrange(y, "b h t d -> b t (h d)"))
 
 
 class DiTBlock(nn.Module):
@@ -198,5 +200,5 @@ class DiTBlock(nn.Module):
         if frame_mask is not None:
             y = y * frame_mask
         y = self._mix(y, cache)
-        y = self.down(self.dropout(F.gelu(self.up(y))))
+        y = linear(self.down, self.dropout(linear(self.up, y, gelu=True)))
         return torch.addcmul(x, gate2, y)

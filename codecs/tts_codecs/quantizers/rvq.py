@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
-from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer, nearest
+from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer
 
 
 class ResidualVQ(Quantizer):
@@ -118,9 +118,9 @@ class ResidualVQ(Quantizer):
             )
         residual = z.reshape(-1, self.dim).float()
         codes = []
-        for codebook in self.codebooks[:count]:
-            index = nearest(residual, codebook)
-            residual = residual - F.embedding(index, codebook)
+        for layer in self._layers()[:count]:
+            index = layer.nearest(residual)
+            residual = residual - F.embedding(index, layer.codebook)
             codes.append(index)
         return torch.stack(codes, 1).view(*z.shape[:2], count)
 

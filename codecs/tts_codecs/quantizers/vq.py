@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
+from tts_codecs.inference import Product, keeps
+from tts_codecs.memo import Memo
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 
 CodebookUpdate = Literal["ema", "gradient"]
@@ -26,6 +28,36 @@ def nearest(x: Tensor, codebook: Tensor, half_norms: Tensor | None = None) -> Te
         if half_norms is None:
             half_norms = codebook.square().sum(1) / 2
         return torch.addmm(half_norms, x.float(), codebook.t(), alpha=-1).argmin(1)
+
+
+_LANES = 32
+
+
+def highest(scores: Tensor) -> Tensor:
+    """Index ``[N]`` of the highest of each row of ``scores [N, S]``; of equal ones any.
+
+    A maximum over strided lanes and then one within the lane found costs half of what an argmax
+    does, which has to carry indices along.
+    """
+    rows, size = scores.shape
+    if size % _LANES or size < _LANES * 8 or not rows:
+        return scores.argmax(1)
+    lanes = scores.view(rows, _LANES, size // _LANES)
+    lane = lanes.amax(1).argmax(1)
+    row = torch.arange(rows, device=scores.device)
+    return lanes[row, :, lane].argmax(1) * (size // _LANES) + lane
+
+
+class Search:
+    """`nearest` in a codebook [S, D] that stays as it is: norms and layout are made once."""
+
+    def __init__(self, codebook: Tensor):
+        codebook = codebook.detach().float()
+        self.scores = Product(codebook, -codebook.square().sum(1) / 2, rows=1024)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[N, D] float32 to [N]."""
+        return highest(self.scores(x))
 
 
 @torch.no_grad()
@@ -129,6 +161,7 @@ class VectorQuantizer(Quantizer):
         self.register_buffer("usage", torch.ones(codebook_size))
         self.register_buffer("sums", codebook.clone())
         self.register_buffer("initialised", torch.tensor(not kmeans_init))
+        self._memo = Memo()
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         """Quantize ``z [B, T, D]``; in training also update the codebook's statistics."""
@@ -151,7 +184,16 @@ class VectorQuantizer(Quantizer):
     def encode(self, z: Tensor) -> Tensor:
         """Codes ``[B, T, 1]`` of ``z [B, T, D]``."""
         self.check_input(z)
-        return nearest(z.reshape(-1, self.dim), self.codebook).view(*z.shape[:2], 1)
+        return self.nearest(z.reshape(-1, self.dim).float()).view(*z.shape[:2], 1)
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """Codes ``[N]`` of ``x [N, D]`` float32."""
+        codebook = self.codebook
+        with torch.no_grad():
+            if keeps(x, codebook):
+                search: Search = self._memo.get([codebook], lambda: Search(codebook))
+                return search(x)
+            return nearest(x, codebook)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Entries ``[B, T, D]`` float32 of ``codes [B, T, 1]``."""

@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from tts_codecs.inference import Block, Norm, Product, Windows, keeps, plain
+from tts_codecs.memo import Memo
+
 
 def in_double(module: nn.Module, x: Tensor, states: Sequence[Tensor] = ()) -> Any:
     """`module(x)`, or `module(x, states)` with states, in float64 whatever its weights' type.
@@ -20,9 +23,32 @@ def in_double(module: nn.Module, x: Tensor, states: Sequence[Tensor] = ()) -> An
     matrix products round differently for every number of rows, and what differs in the last bit of
     float32 is then heard. In float64 it stays below 1e-9.
     """
+    if plain(x) and isinstance(module, CausalStack | KeptLinear):
+        # These keep their weights in float64, which takes longer to make than to use.
+        x = x.double()
+        return module(x, [state.double() for state in states]) if states else module(x)
     weights = {name: value.double() for name, value in module.state_dict(keep_vars=True).items()}
     arguments = (x.double(), [state.double() for state in states]) if states else (x.double(),)
     return functional_call(module, weights, arguments)
+
+
+class KeptLinear(nn.Linear):
+    """A linear layer that keeps its weights as inference wants them, in the dtype of its input."""
+
+    def __init__(self, in_dim: int, out_dim: int):
+        super().__init__(in_dim, out_dim)
+        self._memo = Memo()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in_dim] to [..., out_dim]; without gradients x may be float64 where the weights
+        are not."""
+        if not keeps(x, self.weight):
+            return super().forward(x)
+        dtype, weight, bias = x.dtype, self.weight, self.bias
+        kept: Product = self._memo.get(
+            [weight, bias], lambda: Product(weight.to(dtype), bias.to(dtype)), dtype
+        )
+        return kept(x)
 
 
 class CausalConv(nn.Module):
@@ -80,6 +106,7 @@ class CausalStack(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.blocks = nn.ModuleList(ConvNeXtBlock(dim, hidden, kernel) for _ in range(blocks))
         self.final = nn.LayerNorm(dim)
+        self._memo = Memo()
 
     def initial(self, batch: int, like: Tensor, value: float) -> list[Tensor]:
         """State before the first frame; `value` fills the missing past of the input."""
@@ -92,7 +119,15 @@ class CausalStack(nn.Module):
     def forward(
         self, x: Tensor, states: list[Tensor], extra: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """[B, T, in_dim] (and `extra` [B, T, dim], added after the entry) to [B, T, dim]."""
+        """[B, T, in_dim] (and `extra` [B, T, dim], added after the entry) to [B, T, dim].
+
+        Without gradients x may be float64 where the weights are not.
+        """
+        if keeps(x, self.final.weight):
+            dtype = x.dtype
+            weights = self._memo.weights(self)
+            kept: _Kept = self._memo.get(weights, lambda: _Kept(self, dtype), dtype)
+            return kept(x, states, extra)
         x, first = self.entry(x, states[0])
         if extra is not None:
             x = x + extra
@@ -101,4 +136,32 @@ class CausalStack(nn.Module):
         for block, state in zip(self.blocks, states[1:], strict=True):
             x, state = block(x, state)
             new.append(state)
+        return self.final(x), new
+
+
+class _Kept:
+    """A `CausalStack` as inference runs it, with weights of a dtype."""
+
+    def __init__(self, stack: CausalStack, dtype: torch.dtype):
+        self.entry = Windows(stack.entry.conv, dtype)
+        self.norm, self.final = Norm(stack.norm, dtype), Norm(stack.final, dtype)
+        self.blocks = []
+        for block in stack.blocks:
+            assert isinstance(block, ConvNeXtBlock)
+            parts = (block.depthwise.conv, block.norm, block.up, block.down, block.scale)
+            self.blocks.append(Block(*parts, dtype))
+
+    def __call__(
+        self, x: Tensor, states: list[Tensor], extra: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """`CausalStack.forward`."""
+        frames = x.shape[1]
+        window = torch.cat([states[0], x], 1)
+        new = [window[:, frames:]]
+        x = self.entry(window)
+        x = self.norm(x if extra is None else x.add_(extra))
+        for block, state in zip(self.blocks, states[1:], strict=True):
+            window = torch.cat([state, x], 1)
+            new.append(window[:, frames:])
+            x = block(window, x)
         return self.final(x), new

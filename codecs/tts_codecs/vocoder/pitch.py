@@ -1,12 +1,13 @@
 """Fundamental frequency read off the log-mel, and the pulse train made from it."""
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.vocoder.layers import CausalStack, in_double
+from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
 
 F0_MIN, F0_MAX = 50.0, 600.0
 
@@ -22,7 +23,7 @@ class PitchNet(nn.Module):
     def __init__(self, n_mels: int, dim: int, blocks: int, look_ahead: int, bins: int = 128):
         super().__init__()
         self.stack = CausalStack(n_mels, dim, 2 * dim, blocks, 5, look_ahead)
-        self.head = nn.Linear(dim, bins + 1)
+        self.head = KeptLinear(dim, bins + 1)
         centres = torch.linspace(math.log2(F0_MIN), math.log2(F0_MAX), bins)
         self.register_buffer("centres", centres, persistent=False)
 
@@ -79,25 +80,28 @@ def pulse_train(
     Returns:
         pulses [B, T * hop], phase of the last sample [B].
     """
-    start = torch.cat([previous.unsqueeze(1), f0[:, :-1]], dim=1)
-    ramp = torch.arange(1, hop + 1, device=f0.device, dtype=torch.float64) / hop
+    edges = torch.cat([previous.unsqueeze(1).double(), f0.double()], 1)
+    voiced = edges > 0
+    start, end = edges[:, :-1], edges[:, 1:]
     # Across a voicing edge the pitch stays that of the voiced side while the level ramps.
-    left = torch.where(start > 0, start, f0).double().unsqueeze(-1)
-    right = torch.where(f0 > 0, f0, start).double().unsqueeze(-1)
-    hertz = left + (right - left) * ramp
-    level = (start > 0).double().unsqueeze(-1) * (1 - ramp) + (f0 > 0).double().unsqueeze(-1) * ramp
-    steps = (hertz / sample_rate).flatten(1)
-    cycles = torch.remainder(phase.unsqueeze(1) + steps.cumsum(1), 1.0)
+    left = torch.where(voiced[:, :-1], start, end)
+    right = torch.where(voiced[:, 1:], end, start)
     count = torch.floor(0.5 * sample_rate / torch.maximum(left, right).clamp_min(F0_MIN / 2))
-    count = count.expand(-1, -1, hop).flatten(1)
-    half = math.pi * cycles
-    sine = torch.sin(half)
+    ramp = _ramp(hop, f0.device)
+    steps = torch.lerp(left.unsqueeze(2), right.unsqueeze(2), ramp)  # [B, T, hop]
+    cycles = steps.flatten(1).div_(sample_rate).cumsum(1).add_(phase.unsqueeze(1)).remainder_(1.0)
+    half = (math.pi * cycles).view_as(steps)
+    sine, odd = torch.sin(half), (2 * count + 1).unsqueeze(2)
     # Near a pulse's centre the quotient is 0/0; its limit is 2 count + 1.
-    safe = sine.abs() > 1e-6
-    ratio = torch.where(
-        safe,
-        torch.sin((2 * count + 1) * half) / torch.where(safe, sine, torch.ones_like(sine)),
-        2 * count + 1,
-    )
-    pulses = (0.5 * ratio - 0.5) * torch.sqrt(2 / count) * level.flatten(1)
-    return pulses.to(f0.dtype), cycles[:, -1]
+    ratio = torch.where(sine.abs() > 1e-6, torch.sin(odd * half) / sine, odd)
+    level = voiced.double().unsqueeze(2)
+    level = torch.lerp(level[:, :-1], level[:, 1:], ramp)
+    pulses = (ratio - 1) * level * torch.sqrt(0.5 / count).unsqueeze(2)
+    return pulses.flatten(1).to(f0.dtype), cycles[:, -1]
+
+
+@lru_cache(maxsize=8)
+def _ramp(hop: int, device: torch.device) -> Tensor:
+    """[hop] float64, from above 0 to 1."""
+    with torch.inference_mode(False):
+        return torch.arange(1, hop + 1, device=device, dtype=torch.float64) / hop

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.envelope import mel_envelope, pack_pitch
+from tts_codecs.inference import overlap_add
 from tts_codecs.mel import MelConfig, log_mel
-from tts_codecs.vocoder.layers import CausalStack
+from tts_codecs.vocoder.layers import CausalStack, KeptLinear
 from tts_codecs.vocoder.pitch import F0_MIN, PitchNet, pulse_train
 
 _NOISE_PERIOD = 1 << 16
@@ -50,6 +51,7 @@ class SourceFilterVocoder(nn.Module):
     """
 
     window: Tensor
+    synthesis: Tensor
     noise: Tensor
 
     def __init__(
@@ -76,14 +78,19 @@ class SourceFilterVocoder(nn.Module):
         self.pitch = PitchNet(self.mel.n_mels, pitch_dim, pitch_blocks, look_ahead)
         self.pitch_in = nn.Linear(2, dim)
         self.trunk = CausalStack(self.mel.n_mels, dim, hidden, blocks, 7, look_ahead)
-        self.head = nn.Linear(dim, upsample * 3 * self.bins)
+        self.head = KeptLinear(dim, upsample * 3 * self.bins)
         with torch.no_grad():
             self.head.weight.mul_(0.3)
             bias = self.head.bias.view(upsample, 3, self.bins)
             bias.zero_()
             bias[:, 0] = -3.0
             bias[:, 2] = -4.0
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        window = torch.hann_window(n_fft)
+        self.register_buffer("window", window, persistent=False)
+        # Analysis and synthesis windows overlap to 1.
+        self.register_buffer(
+            "synthesis", window / (window.square().sum() / self.step), persistent=False
+        )
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(_NOISE_PERIOD, generator=generator)
         # A fixed noise table indexed by absolute time makes chunked output equal to offline.
@@ -112,8 +119,12 @@ class SourceFilterVocoder(nn.Module):
         )
 
     def _noise(self, batch: int, position: int, count: int) -> Tensor:
-        index = torch.arange(position, position + count, device=self.noise.device)
-        return self.noise[index % _NOISE_PERIOD].expand(batch, -1)
+        start = position % _NOISE_PERIOD
+        noise = self.noise[start : start + count]
+        if len(noise) < count:
+            index = torch.arange(start, start + count, device=noise.device)
+            noise = self.noise[index % _NOISE_PERIOD]
+        return noise.expand(batch, -1)
 
     def _frames(self, signal: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(signal.unfold(-1, self.n_fft, self.step) * self.window)
@@ -161,19 +172,13 @@ class SourceFilterVocoder(nn.Module):
         source = torch.cat([state.excitation, torch.stack([pulses, noise], 1)], dim=2)
         spectra = self._frames(source)  # [B, 2, t * upsample, bins]
         filters = self.head(hidden).view(batch, frames * self.upsample, 3, self.bins)
-        level, angle, breath = filters.unbind(2)
-        level, breath = level.clamp(max=6).exp(), breath.clamp(max=6).exp()
-        spectrum = spectra[:, 0] * torch.polar(level, angle) + spectra[:, 1] * breath
-        pieces = torch.fft.irfft(spectrum, self.n_fft) * self.window
-        total = F.fold(
-            pieces.transpose(1, 2),
-            (1, self.n_fft + (frames * self.upsample - 1) * self.step),
-            (1, self.n_fft),
-            stride=(1, self.step),
-        )[:, 0, 0]
-        total = total / (self.window.square().sum() / self.step)
+        loud = filters[:, :, ::2].clamp(max=6).exp()
+        response = torch.polar(loud[:, :, 0], filters[:, :, 1])
+        spectrum = spectra[:, 0] * response + spectra[:, 1] * loud[:, :, 1]
+        pieces = torch.fft.irfft(spectrum, self.n_fft) * self.synthesis
+        total = overlap_add(pieces, self.step)
         tail = self.n_fft - self.step
-        total = torch.cat([total[:, :tail] + state.overlap, total[:, tail:]], dim=1)
+        total[:, :tail] += state.overlap
         ready, overlap = total[:, : frames * self.mel.hop], total[:, frames * self.mel.hop :]
         drop = min(state.pending, ready.shape[1])
         new = VocoderState(
@@ -193,12 +198,21 @@ class SourceFilterVocoder(nn.Module):
         self, batch: int, state: VocoderState, f0_scale: float = 1.0, given: bool = False
     ) -> Tensor:
         """The samples still owed at the end of a stream, [B, n]; `given` if its pitch was."""
-        frames = self.total_look_ahead
-        mel = self.noise.new_full((batch, frames, self.mel.n_mels), self.silence)
-        f0 = mel.new_zeros(batch, frames) if given else None
-        wav, _, _ = self.chunk(mel, state, f0, f0_scale)
+        mel = self.noise.new_zeros(batch, 0, self.mel.n_mels)
+        return self.finish(mel, state, mel[..., 0] if given else None, f0_scale)[0]
+
+    def finish(
+        self, mel: Tensor, state: VocoderState, f0: Tensor | None = None, f0_scale: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """The last frames of a stream, as for `chunk`, and the samples still owed after them:
+        (waveform [B, n], pitch logits [B, t + total_look_ahead, bins + 1])."""
+        extra = self.total_look_ahead
+        padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
+        if f0 is not None:
+            f0 = F.pad(f0, (0, extra))
+        wav, _, logits = self.chunk(padded, state, f0, f0_scale)
         owed = self.look_ahead * self.mel.hop + self.n_fft - self.step
-        return wav[:, : owed - state.pending]
+        return wav[:, : mel.shape[1] * self.mel.hop + owed - state.pending], logits
 
     @torch.no_grad()
     def analyse(self, wav: Tensor) -> tuple[Tensor, Tensor]:
@@ -224,14 +238,8 @@ class SourceFilterVocoder(nn.Module):
         `f0` [B, T], Hz at frame ends, replaces the predicted pitch (training, pitch control).
         """
         batch, frames, _ = mel.shape
-        extra = self.total_look_ahead
-        padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
-        if f0 is not None:
-            f0 = F.pad(f0, (0, extra))
-        state = self.initial(batch, mel)
-        wav, state, logits = self.chunk(padded, state, f0, f0_scale)
-        logits = logits[:, self.look_ahead : self.look_ahead + frames]
-        return wav[:, : frames * self.mel.hop], logits
+        wav, logits = self.finish(mel, self.initial(batch, mel), f0, f0_scale)
+        return wav, logits[:, self.look_ahead : self.look_ahead + frames]
 
 
 def _contrasted(mel: Tensor, contrast: float) -> Tensor:

@@ -1,0 +1,165 @@
+"""Layers as inference runs them: weights laid out for it once (tts_codecs.memo), few calls a layer.
+
+Frames are [B, T, C] throughout. On x86 the products are oneDNN's on weights packed for it, which
+takes half the time of the BLAS that torch calls for float32 (benchmarks/NOTES.md); elsewhere, and
+in float64, they are torch's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_MANY = 48  # rows from which laying out the weights anew is worth it
+_FEW = 16  # frames up to which one product with all taps is faster than a sum over them
+
+
+def plain(x: Tensor) -> bool:
+    """Whether `x` is computed with as it is: on a CPU, without gradients or autocast."""
+    return (
+        x.device.type == "cpu"
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def keeps(x: Tensor, weight: Tensor) -> bool:
+    """Whether a layer with this weight computes with what it keeps for inference: nothing is kept
+    of weights made in inference mode, and to make it for one call pays only in another dtype."""
+    return plain(x) and (x.dtype != weight.dtype or not weight.is_inference())
+
+
+def _packs(weight: Tensor) -> bool:
+    return (
+        weight.device.type == "cpu"
+        and weight.dtype == torch.float32
+        and torch.backends.mkldnn.is_available()
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
+
+
+def _after(gelu: bool) -> tuple[str, list[Any], str]:
+    """What oneDNN does to a product before it is written."""
+    return ("gelu", [], "none") if gelu else ("none", [], "")
+
+
+def linear(layer: nn.Module, x: Tensor, gelu: bool = False) -> Tensor:
+    """`layer(x)` of a linear layer, with `gelu` of that; of many rows without gradients by
+    oneDNN, on the weights as they are."""
+    # A layer with int8 weights is of another type.
+    if type(layer) is nn.Linear and x.numel() >= _MANY * x.shape[-1] and plain(x):
+        weight = layer.weight
+        if x.dtype == weight.dtype and _packs(weight):
+            run = torch.ops.mkldnn._linear_pointwise.default
+            found: Tensor = run(x, weight, layer.bias, *_after(gelu))
+            return found
+    y: Tensor = layer(x)
+    return F.gelu(y) if gelu else y
+
+
+class Product:
+    """x W^T + b, with a copy of the weights.
+
+    Args:
+        weight: [N, K]; bias: [N] or None.
+        rows: how many rows x has, about.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, rows: int = 200):
+        self.width = len(weight)
+        self.bias = None if bias is None else bias.detach().clone()
+        weight = weight.detach().contiguous()
+        self.packed = _packs(weight)
+        if self.packed:
+            weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+        self.weight = weight
+
+    def __call__(self, x: Tensor, gelu: bool = False) -> Tensor:
+        """[..., K] to [..., N], of the weights' dtype; with `gelu` of that."""
+        if not x.numel():
+            return x.new_zeros(*x.shape[:-1], self.width)
+        if self.packed:
+            run = torch.ops.mkldnn._linear_pointwise.default
+            found: Tensor = run(x, self.weight, self.bias, *_after(gelu))
+            return found
+        y = F.linear(x, self.weight, self.bias)
+        return F.gelu(y) if gelu else y
+
+
+class Taps:
+    """A depthwise convolution (`conv.groups` as many as channels) as products with its taps."""
+
+    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
+        assert conv.bias is not None
+        self.taps = conv.weight.detach()[:, 0].t().to(dtype).contiguous()  # [kernel, C]
+        self.bias = conv.bias.detach().to(dtype)
+
+    def __call__(self, window: Tensor) -> Tensor:
+        """[B, T + kernel - 1, C] to [B, T, C]."""
+        kernel = len(self.taps)
+        frames = window.shape[1] - kernel + 1
+        if frames <= _FEW:
+            shifted = window.unfold(1, frames, 1).transpose(2, 3)  # [B, kernel, T, C]
+            return (shifted * self.taps[:, None]).sum(1).add_(self.bias)
+        y = torch.addcmul(self.bias, window[:, :frames], self.taps[0])
+        for k in range(1, kernel):
+            y.addcmul_(window[:, k : k + frames], self.taps[k])
+        return y
+
+
+class Windows:
+    """A convolution over all channels as a product with every window of its input."""
+
+    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
+        self.kernel = conv.kernel_size[0]
+        bias = None if conv.bias is None else conv.bias.to(dtype)
+        self.product = Product(conv.weight.detach().flatten(1).to(dtype), bias)
+
+    def __call__(self, window: Tensor) -> Tensor:
+        """[B, T + kernel - 1, C_in] to [B, T, C_out]."""
+        return self.product(window.unfold(1, self.kernel, 1).flatten(2))
+
+
+class Norm:
+    """Layer normalisation in another dtype than its weights'."""
+
+    def __init__(self, norm: nn.LayerNorm, dtype: torch.dtype):
+        self.shape, self.eps = tuple(norm.normalized_shape), norm.eps
+        self.weight, self.bias = norm.weight.detach().to(dtype), norm.bias.detach().to(dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+
+
+class Block:
+    """A ConvNeXt block; the scale of its branch is in the weights of its last product."""
+
+    def __init__(
+        self, conv: nn.Conv1d, norm: nn.LayerNorm, up: nn.Linear, down: nn.Linear, scale: Tensor,
+        dtype: torch.dtype,
+    ):  # fmt: skip
+        scale = scale.detach().to(dtype)
+        self.taps, self.norm = Taps(conv, dtype), Norm(norm, dtype)
+        self.up = Product(up.weight.to(dtype), up.bias.to(dtype))
+        self.down = Product(scale[:, None] * down.weight.to(dtype), scale * down.bias.to(dtype))
+
+    def __call__(self, window: Tensor, x: Tensor) -> Tensor:
+        """The convolution's input [B, T + kernel - 1, C] and what the branch is added to
+        [B, T, C], which is also the shape of the result."""
+        return self.down(self.up(self.norm(self.taps(window)), gelu=True)).add_(x)
+
+
+def overlap_add(pieces: Tensor, step: int) -> Tensor:
+    """[B, F, n], n a multiple of `step`, each piece `step` after the one before, to their sum
+    [B, n + (F - 1) * step]."""
+    batch, count, length = pieces.shape
+    rows = length // step
+    parts = pieces.view(batch, count, rows, step).transpose(1, 2)
+    # A row too many behind each of the shifts, cut off at the end, moves the next one by a row.
+    wide = F.pad(parts, (0, 0, 0, rows)).view(batch, -1, step)
+    wide = wide[:, : rows * (count + rows - 1)].view(batch, rows, count + rows - 1, step)
+    return wide.sum(1).flatten(1)

@@ -1,0 +1,213 @@
+"""What inference does faster gives what the plain layers give."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from test_vocoder import tiny_vocoder, voice
+from test_vocos import SMALL, lively
+from torch import Tensor, nn
+
+from tts_codecs import inference
+from tts_codecs.base import finite
+from tts_codecs.inference import Product, Taps, Windows, linear, overlap_add
+from tts_codecs.quantizers.rvq import ResidualVQ
+from tts_codecs.quantizers.vq import VectorQuantizer, highest
+from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
+from tts_codecs.vocos import VocosCodec
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def close(found: Tensor, wanted: Tensor, tolerance: float = 1e-5) -> None:
+    torch.testing.assert_close(found, wanted, rtol=0, atol=tolerance)
+
+
+def stack(seed: int = 0) -> CausalStack:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = CausalStack(6, 16, 48, 2, 7, 2)
+        with torch.no_grad():
+            for value in made.parameters():
+                value.add_(0.3 * torch.randn_like(value))
+    return made
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_products(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not packs:
+        monkeypatch.setattr(inference, "_packs", lambda weight: False)
+    weight, bias = random(24, 10), random(24, seed=1)
+    for x in (random(1, 1, 10), random(2, 3, 10), random(300, 10), random(2, 0, 10)):
+        close(Product(weight, bias)(x), F.linear(x, weight, bias))
+        close(Product(weight)(x, gelu=True), F.gelu(F.linear(x, weight)))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (2, 100), (200,), (0,)])
+def test_linear_layers_of_many_rows(shape: tuple[int, ...]) -> None:
+    layer = nn.Linear(10, 24)
+    x = random(*shape, 10)
+    with torch.no_grad():
+        close(linear(layer, x), F.linear(x, layer.weight, layer.bias))
+        close(linear(layer, x, gelu=True), F.gelu(F.linear(x, layer.weight, layer.bias)))
+        half = linear(layer.bfloat16(), x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    x.requires_grad_()
+    linear(layer.float(), x, gelu=True).sum().backward()
+    assert x.grad is not None and layer.weight.grad is not None
+
+
+def test_convolutions() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        depthwise, full = nn.Conv1d(12, 12, 5, groups=12), nn.Conv1d(12, 20, 5)
+    for frames in (1, 3, 16, 17, 40):
+        x = random(2, frames + 4, 12)
+        with torch.no_grad():
+            for layer, conv in (
+                (Taps(depthwise, torch.float32), depthwise),
+                (Windows(full, torch.float32), full),
+            ):
+                close(layer(x), conv(x.transpose(1, 2)).transpose(1, 2))
+
+
+def test_overlap_add_is_a_fold() -> None:
+    for frames in (1, 2, 5, 30):
+        pieces = random(2, frames, 24)
+        length = 24 + (frames - 1) * 6
+        wanted = F.fold(pieces.transpose(1, 2), (1, length), (1, 24), stride=(1, 6))[:, 0, 0]
+        close(overlap_add(pieces, 6), wanted)
+
+
+@pytest.mark.parametrize("frames", [1, 4, 40])
+def test_a_stack_without_gradients(frames: int) -> None:
+    made = stack()
+    x, extra = random(2, frames, 6), random(2, frames, 16, seed=1)
+    states = [random(*s.shape, seed=2) for s in made.initial(2, x, 0.5)]
+
+    def both() -> None:
+        wanted, kept = made(x, states, extra)  # with gradients: the layers themselves
+        before = extra.clone()
+        with torch.no_grad():
+            found, new = made(x, states, extra)
+        assert torch.equal(extra, before)
+        close(found, wanted, 2e-5)
+        for a, b in zip(new, kept, strict=True):
+            close(a, b, 2e-5)
+        wanted, kept = in_double(made, x, states)
+        with torch.no_grad():
+            found, new = in_double(made, x, states)
+        assert found.dtype == torch.float64
+        close(found, wanted, 1e-10)
+        close(new[-1], kept[-1], 1e-10)
+
+    both()
+    with torch.no_grad():  # nothing that was kept outlives the weights it was made of
+        made.blocks[1].up.weight.mul_(1.5)  # type: ignore[union-attr, operator]
+        made.entry.conv.bias.add_(1.0)  # type: ignore[union-attr]
+    both()
+    made.load_state_dict(stack(1).state_dict())
+    both()
+    made = copy.deepcopy(made)
+    both()
+
+
+def test_kept_linear() -> None:
+    layer = KeptLinear(8, 5)
+    x = random(2, 3, 8)
+    for _ in range(2):
+        wanted = layer(x)
+        with torch.no_grad():
+            close(layer(x), wanted)
+            exact = F.linear(x.double(), layer.weight.double(), layer.bias.double())
+            close(in_double(layer, x), exact, 1e-12)
+            layer.weight.mul_(2.0)
+    assert set(layer.state_dict()) == {"weight", "bias"}
+
+
+def test_weights_made_in_inference_mode() -> None:
+    x = random(1, 5, 6)
+    with torch.inference_mode():
+        made = stack()
+        states = made.initial(1, x, 0.0)
+        found, _ = made(x, states)
+        exact, _ = in_double(made, x, states)
+        close(exact.float(), found, 2e-5)
+        made.entry.conv.weight.mul_(2.0)
+        again, _ = in_double(made, x, states)
+    assert (again - exact).abs().max() > 1e-3
+
+
+def test_vocoder_and_vocos_as_with_gradients() -> None:
+    vocoder, mel = tiny_vocoder(), voice(30)
+    wanted, _ = vocoder(mel)
+    with torch.no_grad():
+        close(vocoder(mel)[0], wanted, 2e-5)
+    assert not any("synthesis" in name for name in vocoder.state_dict())
+    codec, units = lively(VocosCodec.random(SMALL)), random(2, 40, 6)
+    state = codec.init_state(2)
+    decode = VocosCodec.decode_chunk.__wrapped__  # type: ignore[attr-defined]
+    wanted, _ = decode(codec, units, state, True)  # the layers themselves
+    close(codec.decode(units)[:, 0], wanted[:, 0], 2e-5)
+
+
+def test_the_end_of_a_stream_in_one_go() -> None:
+    model, mel = tiny_vocoder(), voice(9)
+    for fed in (0, 1, 9):
+        for f0 in (None, torch.full((1, 9), 130.0)):
+            head = None if f0 is None else f0[:, :fed]
+            tail = None if f0 is None else f0[:, fed:]
+            _, state, _ = model.chunk(mel[:, :fed], model.initial(1, mel), head)
+            wav, after, _ = model.chunk(mel[:, fed:], state, tail)
+            rest = model.flush(1, after, given=f0 is not None)
+            found, _ = model.finish(mel[:, fed:], state, tail)
+            close(found, torch.cat([wav, rest], 1), 2e-5)
+
+
+@pytest.mark.parametrize("size", [5, 100, 256, 1024])
+def test_highest(size: int) -> None:
+    scores = random(60, size)
+    assert torch.equal(highest(scores), scores.argmax(1))
+    flat = highest(torch.zeros(3, size))
+    assert (flat >= 0).all() and (flat < size).all()
+    assert highest(scores[:0]).shape == (0,)
+
+
+def test_codes_are_those_of_an_exhaustive_search() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = ResidualVQ(32, 3, 256).eval()
+    for seed in range(2):  # the second time with other codebooks
+        for k, layer in enumerate(model.layers):
+            layer.codebook.copy_(random(256, 32, seed=10 * seed + k) * 0.7**k)  # type: ignore
+        x = random(2, 100, 32, seed=seed)
+        left, wanted = x.double(), []
+        for book in model.codebooks:
+            wanted.append(torch.cdist(left, book.double()[None]).argmin(-1))
+            left = left - book.double()[wanted[-1]]
+        assert torch.equal(model.encode(x), torch.stack(wanted, 2))
+
+
+def test_a_learning_codebook_is_searched_as_it_is() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = VectorQuantizer(8, 256, kmeans_init=True).train()
+        for seed in range(3):
+            x = random(2, 200, 8, seed=seed)
+            before = model.encode(x)
+            assert torch.equal(before, torch.cdist(x, model.codebook[None]).argmin(-1)[..., None])
+            model(x)
+    assert "_memo" not in model.state_dict() and model.encode(x[:, :0]).shape == (2, 0, 1)
+
+
+def test_finite() -> None:
+    big = torch.tensor([3e38, 3e38])
+    assert finite(big) and not torch.isfinite(big.sum())  # a sum that overflows
+    assert finite(torch.zeros(0))
+    for bad in (torch.inf, -torch.inf, torch.nan):
+        assert not finite(torch.tensor([0.0, bad])) and not finite(torch.tensor([-bad, bad, 1.0]))
