@@ -339,7 +339,8 @@ def test_noise_on_the_units_fed_back() -> None:
         head = Head(**SIZES)
 
         class backbone:
-            start = staticmethod(lambda *arguments: None)
+            steps = staticmethod(lambda *arguments: None)
+            done = staticmethod(lambda *arguments: None)
 
         def hidden(self, x: Tensor, *rest: Any, **named: Any) -> Tensor:
             return x
