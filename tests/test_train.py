@@ -129,7 +129,7 @@ def test_averaged_weights_are_exported(tmp_path: Path) -> None:
 def test_the_average_follows_its_definition() -> None:
     module = nn.Linear(1, 1, bias=False)
     average = Ema({"m": module}, 0.5)
-    expected = float(module.weight)
+    expected = float(module.weight.detach())
     for step in range(20):
         with torch.no_grad():
             module.weight.fill_(float(step))
