@@ -22,9 +22,9 @@ from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.continuous import FlowHead
 from tts.generators.heads.depth import DepthHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
-from tts.modules.memo import Memo
 from tts.modules.transformer import DiTBlock, rotary, rotate, rotate_whole, whole_rotary
 from tts.quantize import check_int8, is_int8, quantize
+from tts_codecs.memo import Memo
 
 STRUCTURED = {**CODES, "entries": 12, "levels": [3, 4]}
 

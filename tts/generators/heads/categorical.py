@@ -13,7 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.sampling import process, sample
-from tts.modules.memo import Memo
+from tts_codecs.memo import Memo
 
 
 class CategoricalHead(nn.Module):

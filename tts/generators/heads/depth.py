@@ -12,8 +12,8 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead
-from tts.modules.memo import Memo
 from tts.modules.transformer import BlockCache, DiTBlock, rotary, whole_rotary
+from tts_codecs.memo import Memo
 
 
 @dataclass(frozen=True)
