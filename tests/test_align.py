@@ -264,6 +264,19 @@ def test_short_phones_do_not_lengthen_fast_speech(
     assert durations.predict(tokens, prompt, 2.0).tolist() == [[1] * 40]
 
 
+def test_no_phone_is_shorter_than_asked(
+    durations: DurationModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, prompt = sentences([40]), voices([20])
+    frames = torch.tensor([1.2, 2.0, 9.4, 1.3] * 10)[None]
+    monkeypatch.setattr(durations, "expected", lambda logits: frames)
+    monkeypatch.setattr(durations, "shortest", 3.0)
+    found = durations.predict(tokens, prompt)[0]
+    assert found[[0, 1, 3]].tolist() == [3, 3, 3]
+    assert found.min() == 3 and abs(int(found.sum()) - 184) <= 1
+    assert abs(int(durations.predict(tokens, prompt, 2.0).sum()) - 92) <= 1  # twice as fast still
+
+
 def test_a_row_does_not_depend_on_its_batch(durations: DurationModel) -> None:
     tokens, prompt = sentences([12, 30, 5]), voices([40, 9, 33])
     logits = durations(tokens, prompt)

@@ -18,6 +18,11 @@ class DurationModel(nn.Module):
     A classifier over 1..`classes` frames (as FlexSpeech, 2025): its mean is not biased short as
     that of log-domain regression is. The voice enters as speaker embedding and a style vector
     pooled from the prompt, which carries the speaking rate, so no transcript is needed for it.
+
+    Args:
+        shortest: frames that `predict` gives every phone at least, at speed 1. Speakers swallow
+            phones, of which an aligner still has to give each a frame; generators that learned
+            from a few hours cannot say one in so little, and words are lost.
     """
 
     def __init__(
@@ -29,9 +34,11 @@ class DurationModel(nn.Module):
         style: int = 128,
         speaker_dim: int = 256,
         dropout: float = 0.1,
+        shortest: float = 1.0,
     ):
         super().__init__()
         self.classes = classes
+        self.shortest = shortest
         self.style_in = nn.Linear(channels, style)
         self.style = nn.ModuleList(ConvNeXt(style, 2 * style, 7) for _ in range(3))
         self.cond = nn.Sequential(
@@ -72,12 +79,12 @@ class DurationModel(nn.Module):
         """Integer frames per token, at least 1, 0 where padded.
 
         Rounding carries its error along the sentence, also that of raising short phones to one
-        frame, so the total length is right.
+        frame where speech is fast, so the total length is right.
 
         Args:
             speed: above 1 is faster; a number or [B].
         """
-        expected = self.expected(self(tokens, prompt))
+        expected = self.expected(self(tokens, prompt)).clamp_min(self.shortest)
         rate = torch.as_tensor(speed, device=expected.device, dtype=expected.dtype)
         expected = expected / (rate.unsqueeze(-1) if rate.dim() else rate)
         valid = tokens.mask[..., 0].long()
