@@ -72,9 +72,9 @@ class TTS:
         if config.weights == "int8":
             check_int8(device)
         self.config, self.device = config, device
-        # Every length of sentence makes oneDNN compile kernels, of which it and torch's layer above it
-        # keep 1024 each otherwise: memory would grow for hundreds of requests. Both read this at
-        # their first use in a process.
+        # Every length of sentence makes oneDNN compile kernels, of which it and torch above it keep
+        # 1024 each otherwise: memory would grow for hundreds of requests. Read at their first use
+        # in a process.
         for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(cache, "64")
         self.cancellation = Cancellation()

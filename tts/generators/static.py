@@ -59,7 +59,7 @@ class StaticCache:
     nothing is ever forgotten.
 
     Args:
-        batch: rows; length: of memory and units together; like: a key of the memory, [B, H, *, D].
+        like: a key of the memory, [B, H, *, D]; length: of memory and units together.
     """
 
     def __init__(self, backbone: "Backbone", like: Tensor, length: int):
@@ -163,22 +163,20 @@ class StaticPool:
         """A cache of one request of up to `length` units, its memory in place."""
         like = memory[0][0]
         size = -(-(memory_mask.shape[1] + length) // BUCKET) * BUCKET
-        weight = backbone.modulation.weight
-        key = (like.shape[0], size, like.dtype, like.device, weight.data_ptr())
-        found = None
-        for at, (other, cache) in enumerate(self._free):
-            if other == key:
-                found = cache
-                del self._free[at]
-                break
-        found = found or StaticCache(backbone, like, size)
+        key = _key(backbone, like, size)
+        at = next((at for at, (other, _) in enumerate(self._free) if other == key), None)
+        found = StaticCache(backbone, like, size) if at is None else self._free.pop(at)[1]
         found.begin(memory, memory_mask)
         return found
 
     def give(self, cache: StaticCache) -> None:
         """Hand back what is not needed any more."""
-        like = cache.blocks[0].keys
-        weight = cache.backbone.modulation.weight
-        key = (like.shape[0], cache.length, like.dtype, like.device, weight.data_ptr())
+        key = _key(cache.backbone, cache.blocks[0].keys, cache.length)
         self._free.append((key, cache))
         del self._free[:-_KEPT]
+
+
+def _key(backbone: "Backbone", like: Tensor, length: int) -> object:
+    """What a cache has to agree in with a request; weights that moved need another graph."""
+    place = backbone.modulation.weight.data_ptr()
+    return len(like), length, like.dtype, like.device, place
