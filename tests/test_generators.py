@@ -26,6 +26,9 @@ from tts.voice.prompt import VoicePrompt
 CHANNELS, PATCH, DIM = 6, 2, 16
 SIZE = CHANNELS * PATCH
 BOOKS, ENTRIES = 3, 7
+# What rounding may change: eps-prediction divides it by alpha, 150 times near pure noise, and how
+# sums are rounded hangs on the CPU and on the rows beside.
+ROUNDING = 1e-3
 
 CODES = {"kind": "categorical", "books": BOOKS, "entries": ENTRIES, "width": 5}
 DEPTH = {**CODES, "kind": "depth", "blocks": 1, "heads": 2, "hidden": 24}
@@ -219,13 +222,13 @@ def one_row(request: Request, row: int) -> Request:
 
 def close(found: Tensor, wanted: Tensor) -> None:
     if found.is_floating_point():
-        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+        torch.testing.assert_close(found, wanted, rtol=0, atol=ROUNDING)
     else:
         assert torch.equal(found, wanted)
 
 
 def differ(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).abs().max() > 1e-3)
+    return bool((a - b).abs().max() > 5 * ROUNDING)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
@@ -260,10 +263,7 @@ def test_guidance_of_one_is_none(model: Generator) -> None:
         s: model.generate(request, seeds(1, 2), SamplingOptions(4, s))
         for s in (1.0, 1.0 + 1e-6, 2.0, 4.0)
     }
-    if results[1.0].is_floating_point():
-        torch.testing.assert_close(results[1.0], results[1.0 + 1e-6], rtol=0, atol=1e-3)
-    else:
-        assert torch.equal(results[1.0], results[1.0 + 1e-6])
+    close(results[1.0], results[1.0 + 1e-6])
     assert differ(results[1.0], results[2.0]) and differ(results[2.0], results[4.0])
 
 
@@ -386,7 +386,7 @@ def test_golden_output(family: str, model: Generator) -> None:
     units = model.generate(inputs([23, 12], [31, 10]), seeds(1, 2), SamplingOptions(4, 2.0))
     units = units.float()
     found = [*units[0, ::3, 1].tolist(), *units[1, 1:6:2, 2].tolist(), units[0].mean().item()]
-    assert found == pytest.approx(GOLDEN[family], abs=2e-4)
+    assert found == pytest.approx(GOLDEN[family], abs=ROUNDING)
 
 
 @pytest.mark.parametrize("sway", [-1.0, -0.5, 0.0, 0.5])
