@@ -73,8 +73,8 @@ def apart(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.smoke:
         quiet["NO_TORCH_COMPILE"] = "1"  # moshi compiles in its first steps
     environment = {
-        "OMP_NUM_THREADS": str(arguments.threads), "PYTHONWARNINGS": "ignore", **quiet, **os.environ,
-        "BENCHMARKS_SMOKE": str(int(arguments.smoke)),
+        "OMP_NUM_THREADS": str(arguments.threads), "PYTHONWARNINGS": "ignore", **quiet,
+        **os.environ, "BENCHMARKS_SMOKE": str(int(arguments.smoke)),
     }  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     for line in reversed(done.stdout.splitlines()):

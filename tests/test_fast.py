@@ -22,7 +22,7 @@ from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.continuous import FlowHead
 from tts.generators.heads.depth import DepthHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
-from tts.modules.transformer import DiTBlock, rotary, rotate, rotate_whole, whole_rotary
+from tts.modules.transformer import DiTBlock, rotary, rotate, whole_rotary
 from tts.quantize import check_int8, is_int8, quantize
 from tts_codecs.memo import Memo
 
@@ -138,10 +138,11 @@ def test_a_kernel_of_one_is_a_product() -> None:
     torch.testing.assert_close(block._mix(x, None), slow, rtol=0, atol=1e-6)
 
 
-def test_rotation_in_fewer_operations() -> None:
+def test_rotation_is_that_of_complex_numbers() -> None:
     x, place = torch.randn(2, 3, 7, 8), torch.arange(7) + 5
-    slow = rotate(x, rotary(place, 8))
-    torch.testing.assert_close(rotate_whole(x, whole_rotary(place, 8)), slow, rtol=0, atol=1e-6)
+    turned = torch.complex(*x.chunk(2, -1)) * torch.complex(*rotary(place, 8))
+    wanted = torch.cat([turned.real, turned.imag], -1)
+    torch.testing.assert_close(rotate(x, whole_rotary(place, 8)), wanted, rtol=0, atol=1e-6)
 
 
 def test_a_number_guides_as_a_tensor() -> None:

@@ -7,11 +7,13 @@ in float64, they are torch's.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Gelu: TypeAlias = Literal["", "none", "tanh"]
 
 _MANY = 48  # rows from which laying out the weights anew is worth it
 _FEW = 16  # frames up to which one product with all taps is faster than a sum over them
@@ -42,14 +44,14 @@ def _packs(weight: Tensor) -> bool:
     )
 
 
-def _after(gelu: bool) -> tuple[str, list[Any], str]:
+def _after(gelu: Gelu) -> tuple[str, list[Any], str]:
     """What oneDNN does to a product before it is written."""
-    return ("gelu", [], "none") if gelu else ("none", [], "")
+    return ("gelu", [], gelu) if gelu else ("none", [], "")
 
 
-def linear(layer: nn.Module, x: Tensor, gelu: bool = False) -> Tensor:
-    """`layer(x)` of a linear layer, with `gelu` of that; of many rows without gradients by
-    oneDNN, on the weights as they are."""
+def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
+    """`layer(x)` of a linear layer, with GELU of that, exact ("none") or approximated by "tanh";
+    of many rows without gradients by oneDNN, on the weights as they are."""
     # A layer with int8 weights is of another type.
     if type(layer) is nn.Linear and x.numel() >= _MANY * x.shape[-1] and plain(x):
         weight = layer.weight
@@ -58,7 +60,7 @@ def linear(layer: nn.Module, x: Tensor, gelu: bool = False) -> Tensor:
             found: Tensor = run(x, weight, layer.bias, *_after(gelu))
             return found
     y: Tensor = layer(x)
-    return F.gelu(y) if gelu else y
+    return F.gelu(y, approximate=gelu) if gelu else y
 
 
 class Product:
@@ -78,8 +80,8 @@ class Product:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
         self.weight = weight
 
-    def __call__(self, x: Tensor, gelu: bool = False) -> Tensor:
-        """[..., K] to [..., N], of the weights' dtype; with `gelu` of that."""
+    def __call__(self, x: Tensor, gelu: Gelu = "") -> Tensor:
+        """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
         if self.packed:
@@ -87,7 +89,7 @@ class Product:
             found: Tensor = run(x, self.weight, self.bias, *_after(gelu))
             return found
         y = F.linear(x, self.weight, self.bias)
-        return F.gelu(y) if gelu else y
+        return F.gelu(y, approximate=gelu) if gelu else y
 
 
 class Taps:
@@ -150,7 +152,7 @@ class Block:
     def __call__(self, window: Tensor, x: Tensor) -> Tensor:
         """The convolution's input [B, T + kernel - 1, C] and what the branch is added to
         [B, T, C], which is also the shape of the result."""
-        return self.down(self.up(self.norm(self.taps(window)), gelu=True)).add_(x)
+        return self.down(self.up(self.norm(self.taps(window)), gelu="none")).add_(x)
 
 
 def overlap_add(pieces: Tensor, step: int) -> Tensor:

@@ -12,7 +12,6 @@ from tts.generators.static import StaticCache, StaticPool
 from tts.modules.transformer import (
     BlockCache,
     DiTBlock,
-    rotary,
     timestep_embedding,
     whole_rotary,
 )
@@ -196,7 +195,7 @@ class Backbone(nn.Module):
             return self._next(x, glob, cache, window)
         parts = self._modulation(glob, t)
         place = torch.arange(x.shape[1], device=x.device)
-        table = rotary(place, self.dim // self.heads)
+        table = whole_rotary(place, self.dim // self.heads)
         attend = torch.cat([memory_mask, mask[..., 0] > 0], 1)[:, None, None, :]
         if self.causal or window:
             attend = attend & self._allowed(place, x.shape[1], memory_mask.shape[1], window)

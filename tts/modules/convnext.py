@@ -28,5 +28,5 @@ class ConvNeXt(nn.Module):
         if self.cond is not None and cond is not None:
             gain, shift = self.cond(cond).unsqueeze(1).chunk(2, -1)
             y = y * (1 + gain) + shift
-        y = linear(self.down, self.dropout(linear(self.up, y, gelu=True)))
+        y = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
         return x + self.scale * y

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.modules.transformer import MemoryAttention, rotary
+from tts.modules.transformer import MemoryAttention, rotary, whole_rotary
 from tts_codecs.inference import linear
 
 _TIME_DIM = 256
@@ -57,7 +57,7 @@ class TextBlock(nn.Module):
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """x [B, T, dim], valid [B, T, 1] float: frames of the row, filler included."""
         y = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
-        y = linear(self.up, y, gelu=True)
+        y = linear(self.up, y, gelu="none")
         # Over the row's own frames: what a longer row pads must not matter.
         response = (y * valid).norm(dim=1, keepdim=True)
         response = response / (response.mean(-1, keepdim=True) + 1e-6)
@@ -119,10 +119,10 @@ class F5Block(nn.Module):
         """x [B, T, dim], moment [B, dim], attend [B, 1, 1, T] bool."""
         parts = self.modulation(moment).unsqueeze(1).chunk(6, -1)
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
-        y = self.norm(x) * (1 + scale1) + shift1
-        x = x + gate1 * self.attention(y, table, attend)
-        y = self.norm(x) * (1 + scale2) + shift2
-        return x + gate2 * linear(self.down, F.gelu(linear(self.up, y), approximate="tanh"))
+        y = torch.addcmul(shift1, self.norm(x), 1 + scale1)
+        x = torch.addcmul(x, gate1, self.attention(y, table, attend))
+        y = torch.addcmul(shift2, self.norm(x), 1 + scale2)
+        return torch.addcmul(x, gate2, linear(self.down, linear(self.up, y, gelu="tanh")))
 
 
 class F5Network(nn.Module):
@@ -166,7 +166,7 @@ class F5Network(nn.Module):
         hidden = hidden + y.transpose(1, 2)
         moment = self._moment(t)
         width = self.config.dim // self.config.heads
-        table = rotary(torch.arange(x.shape[1], device=x.device), width)
+        table = whole_rotary(torch.arange(x.shape[1], device=x.device), width)
         attend = mask[:, None, None, :]
         for block in self.blocks:
             hidden = block(hidden, moment, table, attend)

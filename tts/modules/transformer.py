@@ -18,21 +18,15 @@ def rotary(positions: Tensor, dim: int, base: float = 10000.0) -> tuple[Tensor, 
     return angles.cos(), angles.sin()
 
 
-def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Apply rotary tables to [..., T, D]."""
-    cos, sin = table
-    a, b = x.chunk(2, -1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
-
-
 def whole_rotary(positions: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """`rotary` for `rotate_whole`: two [T, dim], the sine of the first half negative."""
+    """`rotary` for `rotate`: two [T, dim], the sine of the first half negative."""
     cos, sin = rotary(positions, dim)
     return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
-def rotate_whole(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """`rotate` in fewer operations, with tables of `whole_rotary`."""
+def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn the halves (a, b) of [..., T, D] to (a cos - b sin, b cos + a sin), with tables of
+    `whole_rotary`."""
     cos, sin = table
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
@@ -109,23 +103,21 @@ class MemoryAttention(nn.Module):
         memory: tuple[Tensor, Tensor] | None = None,
         cache: BlockCache | None = None,
     ) -> Tensor:
-        """x [B, T, dim]; mask [B, 1, 1 or T, M + T] bool, true where attended, or a bias. With a
-        cache, which holds the memory already, T are the new positions, the mask spans all so far
-        (None attends to all), and the tables are those of `whole_rotary`."""
+        """x [B, T, dim], tables of `whole_rotary`; mask [B, 1, 1 or T, M + T] bool, true where
+        attended, or a bias. With a cache, which holds the memory already, T are the new positions
+        and the mask spans all so far (None attends to all)."""
         batch, count, dim = x.shape
+        # view and permute: einops costs a step of one unit more than its products.
+        parts = linear(self.qkv, x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key = rotate(parts[:2], table).unbind()
+        value = parts[2]
         if cache is not None:
-            parts = self.qkv(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            query, key = rotate_whole(parts[:2], table).unbind()
-            key, value = cache.append(key, parts[2])
-            y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-            return self.out(y.transpose(1, 2).reshape(batch, count, dim))
-        query, key, value = (self._split(part) for part in linear(self.qkv, x).chunk(3, -1))
-        query, key = rotate(query, table), rotate(key, table)
-        if memory is not None:
+            key, value = cache.append(key, value)
+        elif memory is not None:
             key = torch.cat([memory[0], key], 2)
             value = torch.cat([memory[1], value], 2)
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return linear(self.out, rearrange(y, "b h t d -> b t (h d)"))
+        return linear(self.out, y.transpose(1, 2).reshape(batch, count, dim))
 
 
 class DiTBlock(nn.Module):
@@ -200,5 +192,5 @@ class DiTBlock(nn.Module):
         if frame_mask is not None:
             y = y * frame_mask
         y = self._mix(y, cache)
-        y = linear(self.down, self.dropout(linear(self.up, y, gelu=True)))
+        y = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
         return torch.addcmul(x, gate2, y)

@@ -12,7 +12,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead
-from tts.modules.transformer import BlockCache, DiTBlock, rotary, whole_rotary
+from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.memo import Memo
 
 
@@ -88,7 +88,7 @@ class DepthHead(CategoricalHead):
     def _deepen(self, x: Tensor) -> Tensor:
         """Inputs for the books so far [N, k, dim] to their hidden states."""
         place = torch.arange(x.shape[1], device=x.device)
-        table = rotary(place, x.shape[-1] // self.heads)
+        table = whole_rotary(place, x.shape[-1] // self.heads)
         before = (place <= place.unsqueeze(1))[None, None]
         still = x.new_zeros(1, 6, x.shape[-1])
         for block in self.blocks:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tts.generators.base import SamplingOptions
 from tts.generators.heads.continuous import FlowHead
 from tts.generators.strategies.flow import time_grid
-from tts.modules.transformer import DiTBlock, rotary, timestep_embedding
+from tts.modules.transformer import DiTBlock, timestep_embedding, whole_rotary
 
 
 class LocalDiTHead(FlowHead):
@@ -74,7 +74,7 @@ class LocalDiTHead(FlowHead):
         moment = moment + self.time(timestep_embedding(t.flatten(), 128))
         modulation = self.modulation(nn.functional.silu(moment)).unflatten(-1, (8, self.width))
         place = torch.arange(tokens.shape[1], device=x.device)
-        table = rotary(place, self.width // self.heads)
+        table = whole_rotary(place, self.width // self.heads)
         attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=x.device)
         for block in self.blocks:
             parts = cast(DiTBlock, block).parts(modulation[:, :6])
