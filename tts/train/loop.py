@@ -166,6 +166,7 @@ class Trainer:
                 lr=config.lr,
                 betas=config.betas,
                 weight_decay=config.weight_decay,
+                fused=self.accelerator.device.type in ("cpu", "cuda"),
             )
             for name, parts in task.groups.items()
         }
