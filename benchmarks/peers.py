@@ -106,6 +106,10 @@ def f5_package() -> Any:
     except ImportError:
         stub("librosa")
         stub("librosa.filters", mel=None)
+        try:
+            return importlib.import_module("f5_tts.model")
+        finally:  # transformers looks whether it is there
+            del sys.modules["librosa"], sys.modules["librosa.filters"]
     return importlib.import_module("f5_tts.model")
 
 

@@ -11,6 +11,7 @@ from tts.builder import build_generator
 from tts.generators.base import Request
 from tts.generators.conditioning import VoicePrompt
 from tts.generators.generator import Generator
+from tts_codecs.inference import PackedLinear, pack
 
 #: set by `--smoke`: tiny networks, to see that all rows run and are right; such times say nothing
 SMOKE = os.environ.get("BENCHMARKS_SMOKE") == "1"
@@ -22,9 +23,10 @@ FRAMES_PER_PHONE = 4
 
 
 def generator(
-    strategy: dict[str, Any], head: dict[str, Any] | None = None, device: str = "cpu"
-) -> Generator:
-    """Ours, of the common shape, in evaluation mode."""
+    strategy: dict[str, Any], head: dict[str, Any] | None = None, device: str = "cpu",
+    packed: bool = True,
+) -> Generator:  # fmt: skip
+    """Ours, of the common shape, in evaluation mode and laid out as TTS does."""
     torch.manual_seed(0)
     backbone = {"heads": HEADS, "hidden": HIDDEN, "blocks": LAYERS}
     net = build_generator(strategy, head, backbone=backbone, dim=DIM)
@@ -32,7 +34,10 @@ def generator(
     for parameter in net.parameters():
         if parameter.detach().abs().max() == 0:
             torch.nn.init.normal_(parameter, std=0.02)
-    return net.eval().requires_grad_(False).to(device)
+    net = net.eval().requires_grad_(False).to(device)
+    if packed:
+        pack(net, few=net.strategy.causal)
+    return net
 
 
 def request(rows: int = 1, units: int = UNITS, device: str = "cpu") -> Request:
@@ -56,4 +61,5 @@ def rngs(rows: int = 1) -> list[torch.Generator]:
 
 def parameters(module: torch.nn.Module) -> int:
     """How many weights a module has."""
-    return sum(parameter.numel() for parameter in module.parameters())
+    packed = sum(part.size for part in module.modules() if isinstance(part, PackedLinear))
+    return packed + sum(parameter.numel() for parameter in module.parameters())

@@ -24,6 +24,8 @@ from tts.generators.heads.depth import DepthHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.modules.transformer import DiTBlock, rotary, rotate, whole_rotary
 from tts.quantize import check_int8, is_int8, quantize
+from tts_codecs import inference
+from tts_codecs.inference import PackedLinear, pack
 from tts_codecs.memo import Memo
 
 STRUCTURED = {**CODES, "entries": 12, "levels": [3, 4]}
@@ -212,6 +214,39 @@ def test_int8_weights_are_close(name: str) -> None:
     made = small.generate(request, seeds(1, 2), SamplingOptions(3))
     assert made.shape == full.generate(request, seeds(1, 2), SamplingOptions(3)).shape
     assert torch.isfinite(made.float()).all()
+
+
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("name", list(FAMILIES_INT8))
+def test_packed_weights_say_the_same(name: str, few: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = build(FAMILIES_INT8[name])
+    fill(full)
+    full.eval().requires_grad_(False)
+    packed = copy.deepcopy(full)
+    monkeypatch.setattr(inference, "_SMALL", 16 * 16)  # of the attention's output, at most
+    count = pack(packed, few=few)
+    if not count:
+        pytest.skip("no oneDNN for this processor")
+    layers = [m for m in packed.modules() if isinstance(m, PackedLinear)]
+    assert len(layers) == count and pack(packed, few=few) == 0
+    left = [m for m in packed.backbone.blocks.modules() if type(m) is torch.nn.Linear]
+    assert len(left) == (len(full.backbone.blocks) if few else 0)
+    assert all(layer.weight.stride() == (1, 16) for layer in left)
+    kept = sum(p.numel() for p in packed.parameters()) + sum(layer.size for layer in layers)
+    assert kept == sum(p.numel() for p in full.parameters())
+    request, options = inputs([20, 14], [20, 9]), SamplingOptions(3)
+    for rows in (request, one_row(request, 1)):
+        numbers = (1, 2)[-len(rows.durations) :]
+        wanted = full.generate(rows, seeds(*numbers), options)
+        close(packed.generate(rows, seeds(*numbers), options), wanted)
+
+
+def test_layers_that_cannot_be_packed_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(FAMILIES_INT8["flow"])
+    assert pack(model.double()) == 0
+    monkeypatch.setattr(inference, "_packs", lambda weight: False)
+    assert pack(model.float()) == 0
+    assert not any(isinstance(m, PackedLinear) for m in model.modules())
 
 
 def test_a_network_with_int8_weights_can_be_stopped() -> None:

@@ -21,6 +21,7 @@ from tts.text.sentences import Sentence, split_complete, split_sentences
 from tts.text.symbols import Phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import RECORDING_RATE, Voice
+from tts_codecs.inference import pack
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocos import VocosCodec
 
@@ -54,6 +55,8 @@ class F5TTS(TTS):
         self.sample_rate = self.f5.sample_rate
         if self.int8:
             quantize(self.f5, device)
+        else:
+            pack(self.f5)
         for network in (self.f5, self.vocos):
             self.cancellation.watch(network)
 

@@ -34,6 +34,7 @@ from tts.voice.speaker import SpeakerEncoder
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice, collate_voices
 from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.inference import pack
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class TTS:
         self.sample_rate = self.vocoder.mel.sample_rate
         if self.int8:
             quantize(self.generator, device)
+        else:
+            pack(self.generator, few=self.generator.strategy.causal)
         for network in (self.generator, self.durations, self.vocoder):
             self.cancellation.watch(network)
 
@@ -227,21 +230,24 @@ class TTS:
         return Request(tokens, prompt, durations)
 
     def _features(
-        self, request: Request, seed: int, options: SamplingOptions
+        self, request: Request, seed: int, options: SamplingOptions, chunk_frames: int
     ) -> Iterator[torch.Tensor]:
-        """Features [1, t, C] of one sentence as the generator commits them."""
+        """Features [1, t, C] of one sentence as the generator commits them, decoded in groups of
+        units of which each is enough for a chunk: a call per unit costs several times as much."""
         state = self.units.start(request.prompt)
         rngs = [torch.Generator().manual_seed(seed)]
         left = int(request.frames[0])
-        held: torch.Tensor | None = None
+        enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.units.look_ahead
+        held: list[torch.Tensor] = []
         for units in self.generator.stream(request, rngs, options):
-            if held is not None:
-                features, state = self.units.decode(held, state, False)
+            # Only what comes after them shows that they are not the last.
+            if sum(part.shape[1] for part in held) * self.units.patch >= enough:
+                features, state = self.units.decode(torch.cat(held, 1), state, False)
                 left -= features.shape[1]
                 yield features
-            held = units
-        assert held is not None
-        features, state = self.units.decode(held, state, True)
+                held, enough = [], chunk_frames
+            held.append(units)
+        features, state = self.units.decode(torch.cat(held, 1), state, True)
         yield features[:, :left]
 
     @torch.inference_mode()
@@ -261,7 +267,9 @@ class TTS:
         words, spans = spans_of(phones, request.durations[0].tolist(), hop / self.sample_rate)
         fade = torch.linspace(0, 1, FADE_FRAMES * hop, device=self.device)
         first = True
-        features = self._features(request, options.seed + number, self.sampling(options))
+        features = self._features(
+            request, options.seed + number, self.sampling(options), chunk_frames
+        )
         for wav in self._waveform(features, options.pitch, chunk_frames):
             if first:
                 wav[:, : len(fade)] *= fade[: wav.shape[1]]

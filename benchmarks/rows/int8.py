@@ -10,19 +10,10 @@ from benchmarks.row import Context, Costs, Goal, Row
 from benchmarks.timing import ratio
 from tts.generators.base import SamplingOptions
 from tts.generators.generator import Generator
+from tts.quantize import quantize
+from tts_codecs.inference import pack
 
 BOOKS, FRAMES = 4, 5 if shapes.SMOKE else 97
-
-
-def quantized(net: Generator) -> Generator:
-    """Ours with int8 weights."""
-    copied = copy.deepcopy(net)
-    # Heads take slices of their weights, which a quantised layer does not have.
-    for part in (copied.conditioner, copied.backbone):
-        torch.ao.quantization.quantize_dynamic(
-            part, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
-        )
-    return copied
 
 
 def prepare(context: Context) -> Row:
@@ -31,9 +22,11 @@ def prepare(context: Context) -> Row:
         raise RuntimeError("int8 is a path of the CPU")
     net = shapes.generator(
         {"kind": "autoregressive", "pattern": {"name": "delay"}},
-        {"kind": "categorical", "books": BOOKS, "entries": shapes.ENTRIES},
-    )
-    small = quantized(net)
+        {"kind": "categorical", "books": BOOKS, "entries": shapes.ENTRIES}, packed=False,
+    )  # fmt: skip
+    small, unpacked = copy.deepcopy(net), copy.deepcopy(net)
+    quantize(small)
+    pack(net, few=True)
     request = shapes.request(units=FRAMES)
     options = SamplingOptions(guidance=1.0, top_k=50)
 
@@ -47,8 +40,9 @@ def prepare(context: Context) -> Row:
         assert _agreement(net, small) > 0.9, "int8 says something else"
 
     runs: dict[str, Any] = {"ours int8": lambda: speak(small), "ours fp32": lambda: speak(net)}
-    for name, quantize in (("pocket-tts int8", True), ("pocket-tts fp32", False)):
-        model = context.peer(name, lambda quantize=quantize: peers.pocket(quantize=quantize))
+    runs["ours fp32, not packed"] = lambda: speak(unpacked)
+    for name, small_peer in (("pocket-tts int8", True), ("pocket-tts fp32", False)):
+        model = context.peer(name, lambda q=small_peer: peers.pocket(quantize=q))
         if model is not None:
             runs[name] = lambda model=model: _latents(model)
 

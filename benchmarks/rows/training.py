@@ -40,7 +40,7 @@ def prepare(context: Context) -> Row:
 
         runs[name], losses[name] = step, loss
 
-    flow = shapes.generator({"kind": "flow"}, device=device)
+    flow = shapes.generator({"kind": "flow"}, device=device, packed=False)
     mean = Ema({"generator": flow}, 0.999)
     request = shapes.request(ROWS, UNITS, device)
     features = torch.randn(ROWS, 2 * UNITS, 82, device=device)
@@ -68,6 +68,7 @@ def prepare(context: Context) -> Row:
     lm = shapes.generator(
         {"kind": "autoregressive", "pattern": {"name": "delay"}},
         {"kind": "categorical", "books": BOOKS, "entries": shapes.ENTRIES}, device=device,
+        packed=False,
     )  # fmt: skip
     codes = torch.randint(0, shapes.ENTRIES, (ROWS, UNITS, BOOKS), device=device)
     lm_mean = Ema({"generator": lm}, 0.999)

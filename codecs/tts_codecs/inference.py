@@ -16,6 +16,7 @@ from torch import Tensor, nn
 Gelu: TypeAlias = Literal["", "none", "tanh"]
 
 _MANY = 48  # rows from which laying out the weights anew is worth it
+_SMALL = 1 << 18  # weights of a layer
 _FEW = 16  # frames up to which one product with all taps is faster than a sum over them
 
 
@@ -51,7 +52,9 @@ def _after(gelu: Gelu) -> tuple[str, list[Any], str]:
 
 def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
     """`layer(x)` of a linear layer, with GELU of that, exact ("none") or approximated by "tanh";
-    of many rows without gradients by oneDNN, on the weights as they are."""
+    by oneDNN if it is packed or, on the weights as they are, of many rows without gradients."""
+    if type(layer) is PackedLinear:
+        return layer.product(x, gelu)
     # A layer with int8 weights is of another type.
     if type(layer) is nn.Linear and x.numel() >= _MANY * x.shape[-1] and plain(x):
         weight = layer.weight
@@ -90,6 +93,50 @@ class Product:
             return found
         y = F.linear(x, self.weight, self.bias)
         return F.gelu(y, approximate=gelu) if gelu else y
+
+
+class PackedLinear(nn.Module):
+    """A linear layer that is only computed with: its weights are packed and cannot be read."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__()
+        self.product = Product(layer.weight, layer.bias)
+        self.size = sum(parameter.numel() for parameter in layer.parameters())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., K] to [..., N], float32 on a CPU, without gradients."""
+        return self.product(x)
+
+
+def pack(network: nn.Module, few: bool = False) -> int:
+    """Replace the linear layers inside of blocks (lists of that name) by packed ones, in place.
+
+    Packed for many rows weights are also read fastest for one, as fast as memory gives them
+    (benchmarks/NOTES.md). No copy of the weights stays. Other devices and processors than x86 keep
+    their layers.
+
+    Args:
+        few: products of one or two rows, the steps of a causal network: small layers, where the
+            call costs more than the product, stay, with their weights stored by columns.
+
+    Returns:
+        how many layers are packed now.
+    """
+    places = []
+    for name, part in network.named_modules():
+        if name.rpartition(".")[2] != "blocks" or not isinstance(part, nn.ModuleList):
+            continue
+        for path, layer in part.named_modules():
+            if type(layer) is not nn.Linear or not _packs(layer.weight):
+                continue
+            if few and layer.weight.numel() <= _SMALL:
+                layer.weight.data = layer.weight.data.t().contiguous().t()
+            else:
+                folder, _, leaf = path.rpartition(".")
+                places.append((part.get_submodule(folder), leaf, layer))
+    for parent, leaf, layer in places:
+        setattr(parent, leaf, PackedLinear(layer))
+    return len(places)
 
 
 class Taps:
