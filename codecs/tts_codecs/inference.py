@@ -45,9 +45,10 @@ def _packs(weight: Tensor) -> bool:
     )
 
 
-def _after(gelu: Gelu) -> tuple[str, list[Any], str]:
-    """What oneDNN does to a product before it is written."""
-    return ("gelu", [], gelu) if gelu else ("none", [], "")
+#: what oneDNN does to a product before it is written
+_AFTER: dict[Gelu, tuple[str, list[Any], str]] = {
+    "": ("none", [], ""), "none": ("gelu", [], "none"), "tanh": ("gelu", [], "tanh"),
+}  # fmt: skip
 
 
 def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
@@ -56,13 +57,16 @@ def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
     if type(layer) is PackedLinear:
         return layer.product(x, gelu)
     # A layer with int8 weights is of another type.
-    if type(layer) is nn.Linear and x.numel() >= _MANY * x.shape[-1] and plain(x):
+    y: Tensor
+    if type(layer) is nn.Linear:
         weight = layer.weight
-        if x.dtype == weight.dtype and _packs(weight):
-            run = torch.ops.mkldnn._linear_pointwise.default
-            found: Tensor = run(x, weight, layer.bias, *_after(gelu))
-            return found
-    y: Tensor = layer(x)
+        many = x.numel() >= _MANY * x.shape[-1] and plain(x)
+        if many and x.dtype == weight.dtype and _packs(weight):
+            y = torch.ops.mkldnn._linear_pointwise.default(x, weight, layer.bias, *_AFTER[gelu])
+            return y
+        y = F.linear(x, weight, layer.bias)
+    else:
+        y = layer(x)
     return F.gelu(y, approximate=gelu) if gelu else y
 
 
@@ -81,6 +85,7 @@ class Product:
         self.packed = _packs(weight)
         if self.packed:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+            self._run = torch.ops.mkldnn._linear_pointwise.default
         self.weight = weight
 
     def __call__(self, x: Tensor, gelu: Gelu = "") -> Tensor:
@@ -88,8 +93,7 @@ class Product:
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
         if self.packed:
-            run = torch.ops.mkldnn._linear_pointwise.default
-            found: Tensor = run(x, self.weight, self.bias, *_after(gelu))
+            found: Tensor = self._run(x, self.weight, self.bias, *_AFTER[gelu])
             return found
         y = F.linear(x, self.weight, self.bias)
         return F.gelu(y, approximate=gelu) if gelu else y

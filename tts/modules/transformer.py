@@ -192,5 +192,6 @@ class DiTBlock(nn.Module):
         if frame_mask is not None:
             y = y * frame_mask
         y = self._mix(y, cache)
-        y = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
+        y = linear(self.up, y, gelu="none")
+        y = linear(self.down, self.dropout(y) if self.training else y)
         return torch.addcmul(x, gate2, y)

@@ -13,6 +13,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
+from tts_codecs.inference import linear
 from tts_codecs.memo import Memo
 
 
@@ -189,7 +190,7 @@ class DepthHead(CategoricalHead):
                 y = F.layer_norm(x, (dim,), norms[0], norms[1])
                 x = torch.addcmul(x, gates[0], block.attention(y, table, None, None, cache))
                 y = F.layer_norm(x, (dim,), norms[2], norms[3])
-                x = torch.addcmul(x, gates[1], block.down(F.gelu(block.up(y))))
+                x = torch.addcmul(x, gates[1], linear(block.down, linear(block.up, y, gelu="none")))
             return self.norm(x)
 
         return step
