@@ -1,4 +1,5 @@
-"""Milliseconds of processor time of a step of the codec language model, float32 and int8.
+"""Milliseconds of processor time of a step of the codec language model: float32 (as TTS packs it,
+and not packed) and int8.
 
 python benchmarks/generator_steps.py --repeats 5
 
@@ -24,6 +25,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
 from tts.quantize import quantize
+from tts_codecs.inference import pack
 
 UNITS, PROMPT = 250, 75  # 10 s of speech after 3 s of recording
 
@@ -63,12 +65,14 @@ def steps(net: Generator, guidance: float) -> Callable[[int], None]:
     return run
 
 
-def products(net: Generator, guidance: float) -> Callable[[int], None]:
-    """Runs the matrix products of so many steps."""
+def products(net: Generator, packed: Generator, guidance: float) -> Callable[[int], None]:
+    """Runs the matrix products of so many steps, of layers named as those of `net`."""
     rows = 1 if guidance == 1 else 2
-    layers = [m for n, m in net.backbone.blocks.named_modules()
-              if isinstance(m, nn.Linear) and not n.endswith("memory")]  # fmt: skip
-    inputs = [torch.randn(rows, 1, layer.in_features) for layer in layers]
+    names = [n for n, m in net.backbone.blocks.named_modules()
+             if isinstance(m, nn.Linear) and not n.endswith("memory")]  # fmt: skip
+    sizes = [net.backbone.blocks.get_submodule(name).in_features for name in names]
+    layers = [packed.backbone.blocks.get_submodule(name) for name in names]
+    inputs = [torch.randn(rows, 1, size) for size in sizes]
 
     def run(count: int) -> None:
         for _ in range(count):
@@ -87,18 +91,21 @@ def main() -> None:
     torch.set_num_threads(1)
     networks = {"8x512": wide(), "ar": cast(Generator, load_module("ar"))}
     for name, net in networks.items():
-        small = copy.deepcopy(net)
+        small, packed = copy.deepcopy(net), copy.deepcopy(net)
         quantize(small)
-        compare(name, net, small, arguments.repeats, arguments.units)
+        pack(packed, few=True)
+        compare(name, net, packed, small, arguments.repeats, arguments.units)
 
 
 @torch.inference_mode()
-def compare(name: str, net: Generator, small: Generator, repeats: int, units: int) -> None:
+def compare(
+    name: str, net: Generator, packed: Generator, small: Generator, repeats: int, units: int
+) -> None:
     """Prints a line of JSON per guidance."""
     for guidance in (1.0, 2.0):
         kinds = {
-            "float32": steps(net, guidance), "int8": steps(small, guidance),
-            "linear": products(net, guidance),
+            "float32": steps(packed, guidance), "not packed": steps(net, guidance),
+            "int8": steps(small, guidance), "linear": products(net, packed, guidance),
         }  # fmt: skip
         taken: dict[str, list[float]] = {kind: [] for kind in kinds}
         for turn in range(repeats + 1):
