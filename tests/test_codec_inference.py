@@ -57,9 +57,34 @@ def test_linear_layers_of_many_rows(shape: tuple[int, ...]) -> None:
         close(linear(layer, x, gelu="none"), F.gelu(F.linear(x, layer.weight, layer.bias)))
         half = linear(layer.bfloat16(), x.bfloat16())
     assert half.dtype == torch.bfloat16
-    x.requires_grad_()
-    linear(layer.float(), x, gelu="none").sum().backward()
-    assert x.grad is not None and layer.weight.grad is not None
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 3), (2, 100), (2, 5, 20), (0,)])
+def test_linear_layers_in_training(shape: tuple[int, ...], bias: bool) -> None:
+    layer = nn.Linear(10, 24, bias=bias)
+    x = random(*shape, 10).requires_grad_()
+    wanted = [x, *layer.parameters()]
+
+    def gradients(y: Tensor, summed: bool) -> tuple[Tensor, ...]:
+        loss = y.sum() if summed else (y * random(*y.shape, seed=2)).sum()
+        return torch.autograd.grad(loss, wanted)
+
+    for gelu in ("", "none", "tanh"):
+        for summed in (True, False):
+            plain = F.linear(x, layer.weight, layer.bias)
+            plain = F.gelu(plain, approximate=gelu) if gelu else plain
+            found = linear(layer, x, gelu=gelu)
+            close(found, plain)
+            for one, other in zip(gradients(found, summed), gradients(plain, summed), strict=True):
+                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    # Frozen weights hand gradients on, an input without gradients takes none.
+    layer.requires_grad_(False)
+    (of_x,) = torch.autograd.grad(linear(layer, x).sum(), x)
+    torch.testing.assert_close(of_x, layer.weight.sum(0).expand_as(x))
+    layer.requires_grad_(True)
+    (of_weight,) = torch.autograd.grad(linear(layer, x.detach()).sum(), layer.weight)
+    torch.testing.assert_close(of_weight, x.flatten(0, -2).sum(0).expand(24, 10))
 
 
 def test_convolutions() -> None:

@@ -1,4 +1,4 @@
-"""Layers as inference runs them: weights laid out for it once (tts_codecs.memo), few calls a layer.
+"""Layers as they are run fast: weights laid out once (tts_codecs.memo), few calls a layer.
 
 Frames are [B, T, C] throughout. On x86 the products are oneDNN's on weights packed for it, which
 takes half the time of the BLAS that torch calls for float32 (benchmarks/NOTES.md); elsewhere, and
@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Gelu: TypeAlias = Literal["", "none", "tanh"]
 
@@ -51,20 +52,50 @@ _AFTER: dict[Gelu, tuple[str, list[Any], str]] = {
 }  # fmt: skip
 
 
+class _Trained(torch.autograd.Function):
+    """x W^T + b by oneDNN, its gradients too: [..., K], [N, K], [N] or None to [..., N]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        grad = grad.contiguous()  # that of a sum is one number, expanded
+        rows = grad.flatten(0, -2)
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            _product(grad, weight.t(), None) if of_x else None,
+            _product(rows.t(), x.flatten(0, -2).t(), None) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, gelu: Gelu = "") -> Tensor:
+    run = torch.ops.mkldnn._linear_pointwise.default
+    found: Tensor = run(x, weight, bias, *_AFTER[gelu])
+    return found
+
+
 def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
     """`layer(x)` of a linear layer, with GELU of that, exact ("none") or approximated by "tanh";
-    by oneDNN if it is packed or, on the weights as they are, of many rows without gradients."""
+    by oneDNN if it is packed or, on the weights as they are, of many rows, in training too."""
     if type(layer) is PackedLinear:
         return layer.product(x, gelu)
-    # A layer with int8 weights is of another type.
     y: Tensor
+    # A layer with int8 weights is of another type.
     if type(layer) is nn.Linear:
-        weight = layer.weight
-        many = x.numel() >= _MANY * x.shape[-1] and plain(x)
-        if many and x.dtype == weight.dtype and _packs(weight):
-            y = torch.ops.mkldnn._linear_pointwise.default(x, weight, layer.bias, *_AFTER[gelu])
-            return y
-        y = F.linear(x, weight, layer.bias)
+        weight, bias = layer.weight, layer.bias
+        many = x.numel() >= _MANY * x.shape[-1] and x.dtype == weight.dtype and _packs(weight)
+        if many and not torch.is_autocast_enabled("cpu"):
+            if not torch.is_grad_enabled():
+                return _product(x, weight, bias, gelu)
+            y = _Trained.apply(x, weight, bias)
+        else:
+            y = F.linear(x, weight, bias)
     else:
         y = layer(x)
     return F.gelu(y, approximate=gelu) if gelu else y
@@ -85,7 +116,6 @@ class Product:
         self.packed = _packs(weight)
         if self.packed:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
-            self._run = torch.ops.mkldnn._linear_pointwise.default
         self.weight = weight
 
     def __call__(self, x: Tensor, gelu: Gelu = "") -> Tensor:
@@ -93,8 +123,7 @@ class Product:
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
         if self.packed:
-            found: Tensor = self._run(x, self.weight, self.bias, *_AFTER[gelu])
-            return found
+            return _product(x, self.weight, self.bias, gelu)
         y = F.linear(x, self.weight, self.bias)
         return F.gelu(y, approximate=gelu) if gelu else y
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts_codecs.inference import linear
+
 
 class AdaLNBlock(nn.Module):
     """Residual block whose norm is shifted, scaled and gated by the condition, closed at first
@@ -27,7 +29,7 @@ class AdaLNBlock(nn.Module):
         """`forward` with the modulation [..., 3 * width] of the condition."""
         shift, scale, gate = modulation.chunk(3, -1)
         y = self.norm(x) * (1 + scale) + shift
-        return x + gate * self.down(F.silu(self.up(y)))
+        return x + gate * linear(self.down, F.silu(linear(self.up, y)))
 
 
 class AdaLNMLP(nn.Module):

@@ -62,7 +62,7 @@ class TextBlock(nn.Module):
         response = (y * valid).norm(dim=1, keepdim=True)
         response = response / (response.mean(-1, keepdim=True) + 1e-6)
         y = self.gamma * (y * response) + self.beta + y
-        return x + self.down(y)
+        return x + linear(self.down, y)
 
 
 class TextEncoder(nn.Module):

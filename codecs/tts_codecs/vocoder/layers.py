@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tts_codecs.inference import Block, Norm, Product, Windows, keeps, plain
+from tts_codecs.inference import Block, Norm, Product, Windows, keeps, linear, plain
 from tts_codecs.memo import Memo
 
 
@@ -88,7 +87,7 @@ class ConvNeXtBlock(nn.Module):
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T, dim] to the same shape."""
         y, state = self.depthwise(x, state)
-        y = self.down(F.gelu(self.up(self.norm(y))))
+        y = linear(self.down, linear(self.up, self.norm(y), gelu="none"))
         return x + self.scale * y, state
 
 

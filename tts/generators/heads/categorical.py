@@ -13,6 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.sampling import process, sample
+from tts_codecs.inference import linear
 from tts_codecs.memo import Memo
 
 
@@ -104,7 +105,8 @@ class CategoricalHead(nn.Module):
             rows = (codes + first).flatten(0, -2)
             entered = F.embedding_bag(rows, self.folded()[0], mode="sum") + self.entry.bias
             return entered.unflatten(0, codes.shape[:-1])
-        return self.entry(torch.cat([self.enter(codes[..., k], k) for k in range(self.books)], -1))
+        parts = [self.enter(codes[..., k], k) for k in range(self.books)]
+        return linear(self.entry, torch.cat(parts, -1))
 
     def shake(self, codes: Tensor, share: float) -> Tensor:
         """Codes [B, S, K] of which up to `share` in each row are others: a digit one level up or
@@ -139,7 +141,7 @@ class CategoricalHead(nn.Module):
         if book is not None:
             part = slice(book * self.width, (book + 1) * self.width)
             return self._logits(F.linear(hidden, self.out.weight[part], self.out.bias[part]), book)
-        query = self.out(hidden).unflatten(-1, (self.books, self.width))
+        query = linear(self.out, hidden).unflatten(-1, (self.books, self.width))
         if self._fast():
             return torch.einsum("...kw,kvw->...kv", query, self.folded()[1]) + self.bias
         logits = torch.einsum("...kw,kvw->...kv", query, self.table[:, :-1]) + self.bias
@@ -150,7 +152,7 @@ class CategoricalHead(nn.Module):
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
         """Mean cross entropy of codes [B, S, K] where `known` [B, S, K] bool."""
-        query = self.out(hidden).unflatten(-1, (self.books, self.width))
+        query = linear(self.out, hidden).unflatten(-1, (self.books, self.width))
         total = hidden.new_zeros(())
         for book in range(self.books):
             # Only what counts is computed: logits of all positions would be the largest tensor.
