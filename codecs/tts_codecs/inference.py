@@ -167,9 +167,11 @@ def pack(network: nn.Module, few: bool = False) -> int:
             else:
                 folder, _, leaf = path.rpartition(".")
                 places.append((part.get_submodule(folder), leaf, layer))
-    for parent, leaf, layer in places:
+    count = len(places)
+    while places:  # one after the other, so that memory never holds all of them twice
+        parent, leaf, layer = places.pop()
         setattr(parent, leaf, PackedLinear(layer))
-    return len(places)
+    return count
 
 
 class Taps:
