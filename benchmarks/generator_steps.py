@@ -25,7 +25,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
 from tts.quantize import quantize
-from tts_codecs.inference import pack
+from tts_codecs.inference import PackedLinear, pack
 
 UNITS, PROMPT = 250, 75  # 10 s of speech after 3 s of recording
 
@@ -65,14 +65,12 @@ def steps(net: Generator, guidance: float) -> Callable[[int], None]:
     return run
 
 
-def products(net: Generator, packed: Generator, guidance: float) -> Callable[[int], None]:
-    """Runs the matrix products of so many steps, of layers named as those of `net`."""
+def products(net: Generator, guidance: float) -> Callable[[int], None]:
+    """Runs the matrix products of so many steps."""
     rows = 1 if guidance == 1 else 2
-    names = [n for n, m in net.backbone.blocks.named_modules()
-             if isinstance(m, nn.Linear) and not n.endswith("memory")]  # fmt: skip
-    sizes = [net.backbone.blocks.get_submodule(name).in_features for name in names]
-    layers = [packed.backbone.blocks.get_submodule(name) for name in names]
-    inputs = [torch.randn(rows, 1, size) for size in sizes]
+    layers = [m for n, m in net.backbone.blocks.named_modules()
+              if isinstance(m, nn.Linear | PackedLinear) and not n.endswith("memory")]  # fmt: skip
+    inputs = [torch.randn(rows, 1, layer.in_features) for layer in layers]
 
     def run(count: int) -> None:
         for _ in range(count):
@@ -93,7 +91,7 @@ def main() -> None:
     for name, net in networks.items():
         small, packed = copy.deepcopy(net), copy.deepcopy(net)
         quantize(small)
-        pack(packed, few=True)
+        pack(packed)
         compare(name, net, packed, small, arguments.repeats, arguments.units)
 
 
@@ -105,7 +103,7 @@ def compare(
     for guidance in (1.0, 2.0):
         kinds = {
             "float32": steps(packed, guidance), "not packed": steps(net, guidance),
-            "int8": steps(small, guidance), "linear": products(net, packed, guidance),
+            "int8": steps(small, guidance), "linear": products(packed, guidance),
         }  # fmt: skip
         taken: dict[str, list[float]] = {kind: [] for kind in kinds}
         for turn in range(repeats + 1):

@@ -36,7 +36,7 @@ def generator(
             torch.nn.init.normal_(parameter, std=0.02)
     net = net.eval().requires_grad_(False).to(device)
     if packed:
-        pack(net, few=net.strategy.causal)
+        pack(net)
     return net
 
 
@@ -61,5 +61,6 @@ def rngs(rows: int = 1) -> list[torch.Generator]:
 
 def parameters(module: torch.nn.Module) -> int:
     """How many weights a module has."""
-    packed = sum(part.size for part in module.modules() if isinstance(part, PackedLinear))
-    return packed + sum(parameter.numel() for parameter in module.parameters())
+    packed = [part for part in module.modules() if isinstance(part, PackedLinear)]
+    kept = sum(parameter.numel() for parameter in module.parameters())
+    return kept + sum((layer.in_features + 1) * layer.out_features for layer in packed)

@@ -80,14 +80,12 @@ def _wait(device: str) -> None:
 
 
 def bandwidth(device: str = "cpu", megabytes: int = 256) -> float:
-    """Bytes per second that a matrix-vector product reads: the floor of a step of batch 1."""
+    """Bytes per second that a sum reads: the floor of a step of batch 1. A product of the BLAS
+    with a vector reads up to half as many (`python -m benchmarks.products`)."""
     dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    columns = 4096
-    rows = megabytes * 2**20 // (columns * dtype.itemsize)
-    matrix = torch.ones(rows, columns, device=device, dtype=dtype)
-    vector = torch.ones(columns, device=device, dtype=dtype)
-    costs = paired({"": lambda: float(len(matrix @ vector) > 0)}, 7, device)[""]
-    return matrix.numel() * dtype.itemsize / min(cost.wall for cost in costs)
+    numbers = torch.ones(megabytes * 2**20 // dtype.itemsize, device=device, dtype=dtype)
+    costs = paired({"": lambda: float(numbers.sum().dim() == 0)}, 7, device)[""]
+    return numbers.nbytes / min(cost.wall for cost in costs)
 
 
 def peak(device: str = "cpu") -> float:

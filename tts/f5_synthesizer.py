@@ -13,7 +13,7 @@ from tts.builder import load_module
 from tts.errors import AudioError, TextError, UsageError, VoiceError
 from tts.generators.f5 import F5Generator, F5Prompt
 from tts.published import published_model
-from tts.quantize import quantize
+from tts.quantize import lay_out
 from tts.speech import Chunk, Options
 from tts.synthesizer import TTS, VoiceSource
 from tts.text.normalize import normalize
@@ -21,7 +21,6 @@ from tts.text.sentences import Sentence, split_complete, split_sentences
 from tts.text.symbols import Phones
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import RECORDING_RATE, Voice
-from tts_codecs.inference import pack
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocos import VocosCodec
 
@@ -53,10 +52,7 @@ class F5TTS(TTS):
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
         self.analysis = cast(SourceFilterVocoder, load_module(_ANALYSIS, device))
         self.sample_rate = self.f5.sample_rate
-        if self.int8:
-            quantize(self.f5, device)
-        else:
-            pack(self.f5)
+        lay_out(self.f5, config.weights, device)
         for network in (self.f5, self.vocos):
             self.cancellation.watch(network)
 

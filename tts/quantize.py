@@ -16,6 +16,7 @@ from torch import nn
 from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
 from tts.errors import UsageError
+from tts_codecs.inference import pack
 
 #: engines of torch whose int8 products are those of this module, the preferred first
 ENGINES = ("x86", "fbgemm", "onednn")
@@ -74,6 +75,19 @@ def quantize(network: nn.Module, device: str | torch.device = "cpu") -> int:
     if not count:
         raise UsageError("this model has no layers that int8 weights are for")
     return count
+
+
+def lay_out(network: nn.Module, weights: str, device: str | torch.device = "cpu") -> None:
+    """Weights of a generator as a model's config says, "float32" or "int8", as they are computed
+    with fastest: int8, or packed where the processor can (tts_codecs.inference.pack).
+
+    Raises:
+        UsageError: see `quantize`.
+    """
+    if weights == "int8":
+        quantize(network, device)
+    else:
+        pack(network)
 
 
 def is_int8(network: nn.Module) -> bool:

@@ -24,7 +24,7 @@ from tts.config import ModelConfig, load_model_config
 from tts.errors import ConfigError
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
-from tts.quantize import check_int8, quantize
+from tts.quantize import check_int8, lay_out
 from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
 from tts.text.frontend import Frontend
@@ -34,7 +34,6 @@ from tts.voice.speaker import SpeakerEncoder
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice, collate_voices
 from tts_codecs.envelope import EXTRA, unpack_pitch
-from tts_codecs.inference import pack
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 if TYPE_CHECKING:
@@ -95,10 +94,7 @@ class TTS:
         self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
         self.sample_rate = self.vocoder.mel.sample_rate
-        if self.int8:
-            quantize(self.generator, device)
-        else:
-            pack(self.generator, few=self.generator.strategy.causal)
+        lay_out(self.generator, config.weights, device)
         for network in (self.generator, self.durations, self.vocoder):
             self.cancellation.watch(network)
 

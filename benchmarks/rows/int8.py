@@ -26,7 +26,7 @@ def prepare(context: Context) -> Row:
     )  # fmt: skip
     small, unpacked = copy.deepcopy(net), copy.deepcopy(net)
     quantize(small)
-    pack(net, few=True)
+    pack(net)
     request = shapes.request(units=FRAMES)
     options = SamplingOptions(guidance=1.0, top_k=50)
 

@@ -7,6 +7,7 @@ in float64, they are torch's.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -17,7 +18,6 @@ from torch.autograd.function import once_differentiable
 Gelu: TypeAlias = Literal["", "none", "tanh"]
 
 _MANY = 48  # rows from which laying out the weights anew is worth it
-_SMALL = 1 << 18  # weights of a layer
 _FEW = 16  # frames up to which one product with all taps is faster than a sum over them
 
 
@@ -37,10 +37,13 @@ def keeps(x: Tensor, weight: Tensor) -> bool:
 
 
 def _packs(weight: Tensor) -> bool:
+    return weight.device.type == "cpu" and weight.dtype == torch.float32 and _has_onednn()
+
+
+@functools.cache
+def _has_onednn() -> bool:
     return (
-        weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
+        torch.backends.mkldnn.is_available()
         and torch.backends.cpu.get_cpu_capability().startswith("AVX")
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
@@ -58,7 +61,7 @@ class _Trained(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _product(x, weight, bias)
+        return onednn(x, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -68,13 +71,16 @@ class _Trained(torch.autograd.Function):
         rows = grad.flatten(0, -2)
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
-            _product(grad, weight.t(), None) if of_x else None,
-            _product(rows.t(), x.flatten(0, -2).t(), None) if of_weight else None,
+            onednn(grad, weight.t()) if of_x else None,
+            onednn(rows.t(), x.flatten(0, -2).t()) if of_weight else None,
             rows.sum(0) if of_bias else None,
         )
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None, gelu: Gelu = "") -> Tensor:
+def onednn(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, gelu: Gelu = ""
+) -> Tensor:  # fmt: skip
+    """x W^T + b on float32 weights [N, K], packed or not, with GELU of that; no gradients."""
     run = torch.ops.mkldnn._linear_pointwise.default
     found: Tensor = run(x, weight, bias, *_AFTER[gelu])
     return found
@@ -92,7 +98,7 @@ def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
         many = x.numel() >= _MANY * x.shape[-1] and x.dtype == weight.dtype and _packs(weight)
         if many and not torch.is_autocast_enabled("cpu"):
             if not torch.is_grad_enabled():
-                return _product(x, weight, bias, gelu)
+                return onednn(x, weight, bias, gelu)
             y = _Trained.apply(x, weight, bias)
         else:
             y = F.linear(x, weight, bias)
@@ -123,7 +129,7 @@ class Product:
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
         if self.packed:
-            return _product(x, self.weight, self.bias, gelu)
+            return onednn(x, self.weight, self.bias, gelu)
         y = F.linear(x, self.weight, self.bias)
         return F.gelu(y, approximate=gelu) if gelu else y
 
@@ -134,43 +140,32 @@ class PackedLinear(nn.Module):
     def __init__(self, layer: nn.Linear):
         super().__init__()
         self.product = Product(layer.weight, layer.bias)
-        self.size = sum(parameter.numel() for parameter in layer.parameters())
+        self.in_features, self.out_features = layer.in_features, layer.out_features
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., K] to [..., N], float32 on a CPU, without gradients."""
         return self.product(x)
 
 
-def pack(network: nn.Module, few: bool = False) -> int:
+def pack(network: nn.Module) -> int:
     """Replace the linear layers inside of blocks (lists of that name) by packed ones, in place.
 
     Packed for many rows weights are also read fastest for one, as fast as memory gives them
     (benchmarks/NOTES.md). No copy of the weights stays. Other devices and processors than x86 keep
     their layers.
 
-    Args:
-        few: products of one or two rows, the steps of a causal network: small layers, where the
-            call costs more than the product, stay, with their weights stored by columns.
-
     Returns:
         how many layers are packed now.
     """
-    places = []
+    count = 0
     for name, part in network.named_modules():
         if name.rpartition(".")[2] != "blocks" or not isinstance(part, nn.ModuleList):
             continue
-        for path, layer in part.named_modules():
-            if type(layer) is not nn.Linear or not _packs(layer.weight):
-                continue
-            if few and layer.weight.numel() <= _SMALL:
-                layer.weight.data = layer.weight.data.t().contiguous().t()
-            else:
-                folder, _, leaf = path.rpartition(".")
-                places.append((part.get_submodule(folder), leaf, layer))
-    count = len(places)
-    while places:  # one after the other, so that memory never holds all of them twice
-        parent, leaf, layer = places.pop()
-        setattr(parent, leaf, PackedLinear(layer))
+        for parent in part.modules():
+            for leaf, layer in parent.named_children():
+                if type(layer) is nn.Linear and _packs(layer.weight):
+                    setattr(parent, leaf, PackedLinear(layer))
+                    count += 1
     return count
 
 

@@ -192,6 +192,5 @@ class DiTBlock(nn.Module):
         if frame_mask is not None:
             y = y * frame_mask
         y = self._mix(y, cache)
-        y = linear(self.up, y, gelu="none")
-        y = linear(self.down, self.dropout(y) if self.training else y)
+        y = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
         return torch.addcmul(x, gate2, y)
