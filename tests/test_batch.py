@@ -87,6 +87,12 @@ def test_rows_of_files(tmp_path: Path) -> None:
         ("a.csv", "id,txet\n1,x\n", "'txet'; did you mean 'text'"),
         ("a.csv", "id,voice\n1,x\n", "no column 'text'"),
         ("a.csv", "id,text\n1,x,y\n", "line 2"),
+        ("a.csv", "id;text\n1;x;y\n", "separator ';'"),
+        ("a.csv", "Nr;Satz\n1;x\n", "no column 'text' with the separator ';'"),
+        ("a.tsv", "Nr\tSatz\n1\tx\n", "separator tab"),
+        ("a.csv", "id,text,Text\n1,x,y\n", "'text' comes 2 times"),
+        ("a.csv", "id,text,sped\n1,x,1\n", "'sped'; did you mean 'speed'"),
+        ("a.xlsx", "PK", "CSV UTF-8"),
         ("a.csv", 'id,text\n1,"x\n', "CSV"),
         ("a.csv", "id,text\n", "no rows"),
         ("a.csv", "id,text\n../x,y\n", "file name"),
@@ -95,7 +101,8 @@ def test_rows_of_files(tmp_path: Path) -> None:
         ("a.jsonl", "{\n", "line 1"),
         ("a.jsonl", "[1]\n", "line 1"),
         ("a.jsonl", '{"text": "x", "sped": 1}\n', "'speed'"),
-        ("a.txt", "x", ".csv"),
+        ("a.txt", "x", "no column 'text'"),
+        ("a.wav", "x", ".csv"),
         ("none.csv", None, "none.csv"),
     ],
 )
@@ -104,6 +111,34 @@ def test_unusable_files(name: str, content: str | None, words: str, tmp_path: Pa
         (tmp_path / name).write_bytes(content.encode("latin-1"))
     with pytest.raises(UsageError, match=words.replace("(", "\\(").replace(".", "\\.")):
         read_rows(tmp_path / name)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_spreadsheets(mark: str, told: bool, encoding: str, tmp_path: Path) -> None:
+    lines = [
+        ["ID", " Text ", "Ref Text", "Speed", "Seed", "Chapter No", ""],
+        ["a", f'"Well{mark} ""you""\nthere."', "", "1.5", "7", "One, two" if mark != "," else "1"],
+        ["", "", "", "", "", "", ""],
+        ["b", "Zweitens: äöü", "", '"1,5"', "9007199254740993", "", ""],
+    ]
+    told_line = [f"sep={mark}"] if told else []
+    table = "\r\n".join([*told_line, *(mark.join(line) for line in lines)]) + "\r\n"
+    path = tmp_path / "rows.csv"
+    path.write_bytes(table.encode(encoding))
+    first, second = read_rows(path)
+    assert (first.id, first.text) == ("a", f'Well{mark} "you"\nthere.')
+    assert first.options == Options(speed=1.5, seed=7) and first.problem == ""
+    assert first.meta == {"Chapter No": lines[1][5]} and second.meta == {}
+    assert (second.id, second.text) == ("b", "Zweitens: äöü")
+    assert second.options == Options(speed=1.5, seed=9007199254740993)
+
+
+def test_one_column_is_text_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text("TEXT\nOne, two; three.\n\nFour.\n")
+    assert [row.text for row in read_rows(path)] == ["One, two; three.", "Four."]
 
 
 def test_rows_of_python(tts: TTS) -> None:

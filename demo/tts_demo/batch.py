@@ -102,7 +102,7 @@ def batch(
     """
     with told(), studio.ticket(session) as ticket, tempfile.TemporaryDirectory() as folder:
         if not table:
-            raise UsageError("no table: give a .csv or .jsonl file")
+            raise UsageError("no table: give a .csv, .tsv or .jsonl file")
         if format not in FORMATS:
             raise UsageError(f"unknown format {format!r}; there is: {', '.join(FORMATS)}")
         yield page.state("Loading the model", 0.0), "", None
@@ -145,7 +145,7 @@ def batch_tab(studio: Studio) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
-            table = gr.File(label="Table", file_types=[".csv", ".jsonl"], height=140)
+            table = gr.File(label="Table", file_types=[".csv", ".tsv", ".txt", ".jsonl"], height=140)
             gr.Markdown(HELP)
         with gr.Column(scale=5, min_width=320):
             with gr.Row():

@@ -1,28 +1,21 @@
 """What a batch is to say: rows of a CSV or JSON Lines file, or of Python values."""
 
-import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tts.batch.table import COLUMNS, MAX_TEXT, check_columns, read_table
 from tts.errors import TTSError, UsageError
-from tts.resources import nearest
 from tts.speech import Options, options_of
 from tts.voice.store import find_voice
 from tts.voice.voice import Voice
 
-#: columns of a file; those after "model" are options (tts.speech.Options)
-COLUMNS = (
-    "id", "text", "voice", "ref", "ref_text", "model", "language", "speed", "seed", "pitch",
-    "steps", "guidance", "temperature",
-)  # fmt: skip
 _IDS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-_NUMBERS = {"seed": int, "steps": int}
-MAX_TEXT = 1_000_000
+_WHOLE = ("seed", "steps")
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,7 @@ class Row:
         model: name or path; "" for that of the batch.
         problem: why it cannot be said, found while it was read.
         mate: it is there already and only shares a batch with rows that are not.
+        meta: columns of the table that mean nothing here; they go into the manifest.
     """
 
     id: str
@@ -46,6 +40,7 @@ class Row:
     problem: str = ""
     mate: bool = False
     ref_text: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def key(self, digests: dict[str, str]) -> str:
         """What the audio depends on, as a checksum; `digests` keeps those of files."""
@@ -76,68 +71,16 @@ def _file_digest(voice: str | Path) -> str:
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """Rows of a `.csv` (with a header) or `.jsonl` file; voices and recordings that are paths are
-    taken from the folder of the file.
+    """Rows of a table (tts.batch.table.read_table); voices and recordings that are paths are taken
+    from the folder of the file.
 
     What is wrong with one row is kept in its `problem`; only the file as a whole can fail.
 
     Raises:
-        UsageError: no such file, not CSV or JSON Lines, an unknown column, ids that are not
-            usable as file names or not unique.
+        UsageError: as `read_table`; ids that are not usable as file names or not unique.
     """
     path = Path(path)
-    readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
-    if path.suffix.lower() not in readers:
-        raise UsageError(f"rows come from a .csv or .jsonl file, not {path.name!r}")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            found = list(readers[path.suffix.lower()](file, str(path)))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from error
-    except csv.Error as error:
-        raise UsageError(f"{path} is not CSV: {error}") from error
-    if not found:
-        raise UsageError(f"{path} holds no rows")
-    return make_rows(found, path.parent, str(path))
-
-
-def _read_csv(file: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
-    before = csv.field_size_limit(4 * MAX_TEXT)  # of the whole process
-    try:
-        reader = csv.DictReader(file, strict=True)
-        _check_columns(reader.fieldnames or (), name)
-        for row in reader:
-            if None in row:
-                raise UsageError(f"{name} line {reader.line_num}: more values than columns")
-            # A short line has None in the columns it lacks; an empty cell is the default.
-            yield {column: value for column, value in row.items() if value not in (None, "")}
-    finally:
-        csv.field_size_limit(before)
-
-
-def _read_jsonl(file: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UsageError(f"{name} line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise UsageError(f"{name} line {number} is not an object")
-        _check_columns(row, f"{name} line {number}", need_text=False)
-        yield {column: value for column, value in row.items() if value is not None}
-
-
-def _check_columns(columns: Iterable[str], name: str, need_text: bool = True) -> None:
-    given = list(columns)
-    for column in given:
-        if column not in COLUMNS:
-            raise UsageError(f"{name}: unknown column {column!r}{nearest(str(column), COLUMNS)}")
-    if need_text and "text" not in given:
-        raise UsageError(f"{name}: no column 'text'; there is: {', '.join(map(str, given))}")
+    return make_rows(read_table(path), path.parent, str(path))
 
 
 def make_rows(
@@ -174,7 +117,7 @@ def _row(value: Any, number: int, folder: Path, name: str) -> Row:
     if isinstance(value, Row):
         return value
     if isinstance(value, Mapping):
-        _check_columns(value, f"{name} {number}", need_text=False)
+        check_columns(value, f"{name} {number}", need_text=False)
         return _from_mapping(value, number, folder)
     if not isinstance(value, (tuple, list)) or not 2 <= len(value) <= 4:
         raise UsageError(f"{name} {number}: (id, text, voice, options) or a mapping expected")
@@ -202,7 +145,10 @@ def _voice(voice: Any, folder: Path) -> str | Path | Voice:
 
 
 def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
-    row = Row(str(values.get("id", f"{number:06d}")), "", model=str(values.get("model", "")))
+    meta = {str(name): _plain(value) for name, value in values.items() if name not in COLUMNS}
+    row = Row(
+        str(values.get("id", f"{number:06d}")), "", model=str(values.get("model", "")), meta=meta
+    )
     text = values.get("text")
     if not isinstance(text, str) or not text.strip():
         return replace(row, problem="the text is empty")
@@ -231,9 +177,21 @@ def _options(values: Mapping[str, Any]) -> Options:
         if value is None:
             continue
         if isinstance(value, str) and column != "language":
-            try:
-                value = _NUMBERS.get(column, float)(value)
-            except ValueError:
-                raise UsageError(f"{column} is not a number: {value!r}") from None
+            value = _number(column, value)
         given[column] = value
     return options_of(None, given)
+
+
+def _number(column: str, text: str) -> float | int:
+    """A number as tables hold it: "1.5", or "1,5" where a spreadsheet writes it so."""
+    try:
+        number = float(text.replace(",", ".") if text.count(",") == 1 else text)
+        # A whole number beyond 2^53 must not go through a float.
+        return int(text) if column in _WHOLE and float(text).is_integer() else number
+    except ValueError:
+        raise UsageError(f"{column} is not a number: {text!r}") from None
+
+
+def _plain(value: Any) -> Any:
+    """A value as the manifest can hold it."""
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

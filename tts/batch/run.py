@@ -105,7 +105,8 @@ def run_batch(
                 journal.add(new)
                 found.update((result.id, result) for result in new)
                 bar.add(new)
-        summary = [found[row.id] for row in rows]
+        # What else the table says now, also of rows that were there.
+        summary = [replace(found[row.id], meta=dict(row.meta)) for row in rows]
         journal.finish(summary)
     return Summary(summary, skipped, time.perf_counter() - begin)
 

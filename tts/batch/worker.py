@@ -3,8 +3,8 @@
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Result:
         file: name of the audio in the folder, "" where there is an error.
         error: why there is none.
         key: see `Row.key`; sha256: of the file; seconds: of audio.
+        meta: of the row.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Result:
     text_sha256: str = ""
     seed: int = 0
     key: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """For JSON."""

@@ -11,7 +11,7 @@ from tts.cli.common import INT8_HELP, check_device, say, set_threads, show
 
 
 def batch(
-    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A .csv with a header, or .jsonl.")],
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A table with a header, or .jsonl.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the files.")],
     model: Annotated[
         str, typer.Option(metavar="NAME|YAML", help="Of rows without one.")
@@ -41,8 +41,9 @@ def batch(
     """Say the rows of a table into DIR/ID.wav and write DIR/manifest.jsonl.
 
     Columns: text, and optionally id, voice (name or file), ref (recording), model, language,
-    speed, seed, pitch, steps, guidance, temperature. Rows that are done are skipped: the same
-    command goes on after Ctrl-C, a crash or a full disk. What is wrong with a row stands in the
+    speed, seed, pitch, steps, guidance, temperature; others are kept in the manifest. Commas,
+    semicolons or tabs, as spreadsheets save them. Rows that are done are skipped: the same command
+    goes on after Ctrl-C, a crash or a full disk. What is wrong with a row stands in the
     manifest; the exit code is then 1.
 
     Example: `tts batch rows.csv --out speech --workers 4 --format mp3 --timestamps srt`
