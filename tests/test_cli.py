@@ -5,9 +5,13 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
+import threading
+import wave
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ import soundfile as sf
 from tts.cli.common import quick_start
 from tts.cli.main import run
 from tts.errors import UsageError
+from tts.voice.voice import Voice
 
 TEXT = "The birch canoe slid on the smooth planks."
 Recording = Callable[..., Path]
@@ -150,6 +155,52 @@ def test_text_from_stdin_and_speed(
     assert seconds[1] > 1.4 * seconds[0]
 
 
+@pytest.mark.parametrize("arguments", [[], ["-"], ["--text-file", "-"]])
+def test_a_pipe_is_the_text(
+    arguments: list[str], tiny_home: Path, tmp_path: Path, capfd: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert speak(tmp_path) == 0
+    expected = (tmp_path / "out.wav").read_bytes()
+    with open(tmp_path / "text.txt", "w+") as file:
+        file.write(TEXT)
+        file.seek(0)
+        monkeypatch.setattr("sys.stdin", file)
+        assert run(["synthesize", *arguments, "-o", str(tmp_path / "piped.wav")]) == 0
+    assert (tmp_path / "piped.wav").read_bytes() == expected
+
+
+def test_stdout_that_is_a_file_gets_a_whole_header(tiny_home: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tts", "synthesize", TEXT, "-o", "-", "-q"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    path = tmp_path / "out.wav"
+    with path.open("wb") as file:
+        subprocess.run(command, stdout=file, check=True, env=env)
+    data = path.read_bytes()
+    assert int.from_bytes(data[40:44], "little") == len(data) - 44
+    assert int.from_bytes(data[4:8], "little") == len(data) - 8
+    with wave.open(str(path)) as sound:
+        assert sound.getnframes() == (len(data) - 44) // 2
+    # What is appended to is not gone back in: the header stays that of a stream.
+    with path.open("ab") as file:
+        subprocess.run(command, stdout=file, check=True, env=env)
+    assert path.read_bytes()[: len(data)] == data
+    assert path.read_bytes()[len(data) + 44 :] == data[44:]
+
+
+@pytest.mark.parametrize("text", ["-5 degrees", "- item", "--help me", "-quiet please", "-5"])
+def test_a_text_with_a_dash_gets_a_hint(text: str, tiny_home: Path, capfd: Captured) -> None:
+    assert run(["synthesize", text]) == 2
+    one_line(capfd, "begins with", f"-- {shlex.quote(text)}")
+
+
+def test_no_text_at_all(tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        assert run(["synthesize"]) == 2
+    one_line(capfd, "pipe", '"--"')
+
+
 def test_voices_from_add_to_remove(
     tiny_home: Path, tmp_path: Path, capfd: Captured, recording: Recording
 ) -> None:
@@ -176,6 +227,38 @@ def test_voices_from_add_to_remove(
     assert run(["voices", "remove", "anna"]) == 0
     assert run(["voices"]) == 0
     assert "anna" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_voices_added_at_once(
+    links: bool, tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+
+        def none(*_: object) -> None:
+            raise OSError(95, "not supported")
+
+        monkeypatch.setattr(os, "link", none)
+    voice = Voice.load(tiny_home / "checkpoints" / "voices" / "default.safetensors")
+    start, told = threading.Barrier(5), []
+
+    def add(number: int) -> None:
+        mine = replace(voice, name="anna", transcript=f"I am {number}")
+        start.wait()
+        try:
+            mine.save(tmp_path / "anna.safetensors", new=True)
+            told.append(number)
+        except UsageError as error:
+            assert "'anna' already" in str(error)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 1
+    assert Voice.load(tmp_path / "anna.safetensors").transcript == f"I am {told[0]}"
+    assert not list(tmp_path.glob(".tts-*"))
 
 
 def test_models_and_doctor(tiny_home: Path, capfd: Captured) -> None:

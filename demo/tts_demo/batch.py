@@ -145,7 +145,9 @@ def batch_tab(studio: Studio) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
-            table = gr.File(label="Table", file_types=[".csv", ".tsv", ".txt", ".jsonl"], height=140)
+            table = gr.File(
+                label="Table", file_types=[".csv", ".tsv", ".txt", ".jsonl"], height=140
+            )
             gr.Markdown(HELP)
         with gr.Column(scale=5, min_width=320):
             with gr.Row():

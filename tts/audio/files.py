@@ -128,12 +128,16 @@ def check_parent(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def atomic_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_output(path: str | os.PathLike[str], *, new: bool = False) -> Iterator[BinaryIO]:
     """A new unbuffered file that becomes `path` when the block ends without an exception.
 
     It is written beside the target under a hidden name, synced, then renamed over it; on any
     exception (also KeyboardInterrupt) it is removed and an older file at `path` stays as it was.
     OSErrors become OutputError; others pass through.
+
+    Args:
+        new: nothing may be at `path`: of several that write at once the first wins, and the others
+            get FileExistsError.
     """
     target = check_parent(path)
     temporary = target.parent / f".tts-{secrets.token_hex(8)}.part"
@@ -144,16 +148,39 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with os.fdopen(os.open(temporary, flags, 0o666), "w+b", buffering=0) as handle:
                 yield handle
                 os.fsync(handle.fileno())
-            with suppress(FileNotFoundError):
-                os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
-            os.replace(temporary, target)
+            if new:
+                _take_place(temporary, target)
+            else:
+                with suppress(FileNotFoundError):
+                    os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+                os.replace(temporary, target)
+        except FileExistsError:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+    except FileExistsError:
+        raise
     except OSError as exc:
         raise write_error(path, exc) from exc
     _sync_folder(target.parent)
+
+
+def _take_place(temporary: Path, target: Path) -> None:
+    """Rename to a name that is not taken; FileExistsError where it is."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links: whoever makes the name owns it, and fills it then.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.replace(temporary, target)
+    else:
+        os.unlink(temporary)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,14 +1,15 @@
 """Write speech to a file or to standard output, whole or chunk by chunk while it is made.
 
 A file appears complete or not at all. On standard output the WAV header carries no length, so
-players start at once. Values are limited the same way for arrays and chunks, so a streamed file
-equals one written whole.
+players start at once; where it is a file, the length is put in at the end. Values are limited the
+same way for arrays and chunks, so a streamed file equals one written whole.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import sys
 from collections.abc import Generator, Iterable, Iterator
@@ -106,13 +107,15 @@ def to_pcm16(samples: NDArray[np.float32]) -> bytes:
     return scaled.astype("<i2").tobytes()
 
 
-def wav_stream_header(sample_rate: int, channels: int = 1) -> bytes:
-    """Header of a 16-bit WAV of unknown length (sizes 0xFFFFFFFF), as live encoders write it."""
+def wav_stream_header(sample_rate: int, channels: int = 1, samples: int | None = None) -> bytes:
+    """Header of a 16-bit WAV of so many samples; of unknown length (sizes 0xFFFFFFFF, as live
+    encoders write it) without them, or where 32 bits cannot hold their bytes."""
     unknown = 0xFFFFFFFF
     width = 2 * channels
+    size = unknown if samples is None else min(samples * width, unknown)
     return struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", unknown, b"WAVE", b"fmt ", 16, 1, channels,
-        sample_rate, sample_rate * width, width, 16, b"data", unknown,
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", min(size + 36, unknown), b"WAVE", b"fmt ", 16, 1, channels,
+        sample_rate, sample_rate * width, width, 16, b"data", size,
     )  # fmt: skip
 
 
@@ -260,6 +263,22 @@ def _pcm16_array(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.frombuffer(to_pcm16(samples), dtype="<i2").astype(np.int16)
 
 
+def _place(raw: BinaryIO) -> int | None:
+    """Where an output stands that can be gone back in, such as a file behind ">" in a shell; None
+    for pipes, and for files that are appended to, whatever their place."""
+    try:
+        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+            return None
+        try:
+            import fcntl
+        except ImportError:  # Windows, whose files do not tell
+            return raw.tell()
+        flags = fcntl.fcntl(raw.fileno(), fcntl.F_GETFL)
+        return None if flags & os.O_APPEND else raw.tell()
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def _write_stream(
     raw: BinaryIO, name: str, chunks: Iterator[NDArray[np.float32]], sample_rate: int, format: str
 ) -> int:
@@ -271,11 +290,16 @@ def _write_stream(
             write_all(raw, buffer.getbuffer())
             return total
         total = 0
+        begin = _place(raw)
         for chunk in chunks:
             # The header goes out with the first samples: an early failure leaves no empty file.
             header = b"" if total else wav_stream_header(sample_rate)
             write_all(raw, header + to_pcm16(chunk))
             total += chunk.size
+        if begin is not None and total:
+            raw.seek(begin)
+            write_all(raw, wav_stream_header(sample_rate, samples=total))
+            raw.seek(0, os.SEEK_END)
         return total
     except BrokenPipeError as exc:
         raise OutputError(f"{name}: the reader closed the pipe") from exc

@@ -1,4 +1,4 @@
-"""A table of texts as people have them: CSV of any separator, of spreadsheets too, or JSON Lines."""
+"""A table of texts as people have them: CSV with any separator, of spreadsheets, JSON Lines."""
 
 import codecs
 import csv
@@ -38,7 +38,7 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     """
     kind = path.suffix.lower()
     if kind in (".xlsx", ".xls", ".ods", ".numbers"):
-        raise UsageError(f"{path.name!r} is a spreadsheet: save it as \"CSV UTF-8\" first")
+        raise UsageError(f'{path.name!r} is a spreadsheet: save it as "CSV UTF-8" first')
     if kind != ".jsonl" and kind not in _TABLES:
         raise UsageError(
             f"rows come from a .csv, .tsv, .txt (with a header) or .jsonl file, not {path.name!r}"
@@ -63,7 +63,7 @@ def _decoded(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         kind = "UTF-16" if wide else "UTF-8"
         raise UsageError(
-            f"{name} is not {kind} text (byte {error.start}): save it as \"CSV UTF-8\""
+            f'{name} is not {kind} text (byte {error.start}): save it as "CSV UTF-8"'
         ) from error
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import gc
+import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -35,17 +37,24 @@ def show(line: str) -> None:
 
 
 def read_text(text: str | None, text_file: str | None) -> str:
-    """The text of a request: the argument, a file, or standard input for "-".
+    """The text of a request: the argument or a file, "-" for standard input, which is also read
+    where neither is given and something is piped in.
 
     Raises:
         UsageError: both or none given, or a file that cannot be read.
         TextError: empty, not UTF-8, or longer than 100,000 characters.
     """
-    if (text is None) == (text_file is None):
+    if text is not None and text_file is not None:
         raise UsageError("give the text as an argument or with --text-file, one of them")
-    if text is None:
-        assert text_file is not None
-        text = _file_text(text_file)
+    if text is None and text_file is None:
+        if not stdin_is_text():
+            raise UsageError(
+                "give the text as an argument, with --text-file, or through a pipe; one that "
+                'begins with "-" goes after "--"'
+            )
+        text_file = "-"
+    if text is None or text == "-":
+        text = _file_text(text_file or "-")
     if len(text) > MAX_CHARACTERS:
         raise TextError(
             f"the text is longer than {MAX_CHARACTERS:,} characters: split it into parts"
@@ -53,6 +62,17 @@ def read_text(text: str | None, text_file: str | None) -> str:
     if not text.strip():
         raise TextError("the text is empty")
     return text
+
+
+def stdin_is_text() -> bool:
+    """Whether something is piped into this process, or a file is its standard input."""
+    try:
+        if sys.stdin is None or sys.stdin.isatty():
+            return False
+        # Not /dev/null and the like, which services have there.
+        return not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return sys.stdin is not None
 
 
 def _file_text(name: str) -> str:

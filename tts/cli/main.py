@@ -5,6 +5,7 @@ terminated. Nothing heavy is imported before a command runs.
 """
 
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -103,6 +104,16 @@ def _report(error: BaseException, debug: bool) -> int:
     return 1
 
 
+def _hint(error: BaseException, arguments: Sequence[str]) -> str:
+    """What else a text may be that was taken for an option."""
+    if type(error).__name__ != "NoSuchOption" or "synthesize" not in arguments[:2]:
+        return ""
+    taken = str(getattr(error, "option_name", ""))
+    dashed = [each for each in arguments if each.startswith("-")]
+    text = next((each for each in dashed if each.startswith(taken or "-") or " " in each), "-TEXT")
+    return f'; a text that begins with "-" goes after "--": tts synthesize -- {shlex.quote(text)}'
+
+
 def _closed_pipe() -> int:
     """Like a program that SIGPIPE ends: silent, and nothing is left to flush at exit."""
     try:
@@ -133,7 +144,8 @@ def run(arguments: Sequence[str]) -> int:
         code = 130
     except usage_errors as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        sys.stderr.write(f"tts: error: {' '.join(message.split())} (see `tts --help`)\n")
+        told = f"{' '.join(message.split())}{_hint(error, arguments)}"
+        sys.stderr.write(f"tts: error: {told} (see `tts --help`)\n")
         return int(getattr(error, "exit_code", 2))
     except Exception as error:
         return _report(error, debug)

@@ -72,7 +72,10 @@ def _timestamp_format(path: str) -> str:
 
 
 def synthesize(
-    text: Annotated[str | None, typer.Argument(help="What to say.", show_default=False)] = None,
+    text: Annotated[
+        str | None,
+        typer.Argument(help="What to say; - or a pipe: from stdin.", show_default=False),
+    ] = None,
     text_file: Annotated[
         str | None,
         typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin."),
@@ -145,7 +148,7 @@ def synthesize(
 
         if ref is not None and voice is not None:
             raise UsageError("give --ref or --voice, not both")
-        if ref == "-" and text_file == "-":
+        if ref == "-" and (text_file == "-" or text == "-" or (text is None and not text_file)):
             raise UsageError("text and recording cannot both come from standard input")
         if ref_text is not None and ref is None:
             raise UsageError("--ref-text is the text of --ref: give that too")

@@ -61,6 +61,7 @@ def add(
     """Encode a recording once and keep it as a voice for `--voice NAME`."""
     from tts.audio.reference import load_reference
     from tts.config import load_model_config
+    from tts.errors import UsageError
     from tts.resources import model_config
     from tts.voice.store import new_voice_path
 
@@ -76,7 +77,10 @@ def add(
 
     voice = TTS.of(config, "cpu").voice(reference, ref_text)
     voice.name = name
-    voice.save(path)
+    try:
+        voice.save(path, new=not force)
+    except UsageError as error:
+        raise UsageError(f"{error}: replace it with --force") from error
     say(f"added {name}: {path}")
 
 

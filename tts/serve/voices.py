@@ -89,7 +89,7 @@ class VoiceShelf:
             except OSError as error:
                 raise OutputError(f"cannot make {self.folder}: {error.strerror}") from error
             voice.name = name
-            voice.save(self.folder / f"{name}.safetensors")
+            voice.save(self.folder / f"{name}.safetensors", new=True)
 
     def remove(self, name: str) -> None:
         """Delete an uploaded voice.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tts.audio.files import atomic_output
 from tts.audio.reference import Reference
-from tts.errors import DamagedVoiceError, VoiceError
+from tts.errors import DamagedVoiceError, UsageError, VoiceError
 from tts.voice.prompt import VoicePrompt
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.envelope import CHANNELS
@@ -91,18 +91,26 @@ class Voice:
         meta = {"seconds": round(reference.seconds_in, 2)}
         return cls(encoder.embed(samples), features.clone(), name, meta)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, new: bool = False) -> None:
         """Write a .safetensors voice state (fp16, under 60 kB without a recording), atomically.
+
+        Args:
+            new: only where there is no file yet, also when others write it at the same time.
 
         Raises:
             OutputError: the file cannot be written.
+            UsageError: `new`, and there is one.
         """
         metadata = {
             "format": FORMAT, "name": self.name, "meta": json.dumps(self.meta),
             "transcript": self.transcript, "sha256": self.sha256,
         }  # fmt: skip
-        with atomic_output(path) as file:
-            file.write(save(self._stored(), metadata))
+        try:
+            with atomic_output(path, new=new) as file:
+                file.write(save(self._stored(), metadata))
+        except FileExistsError as error:
+            stem = Path(path).stem
+            raise UsageError(f"there is a voice {stem!r} already, added meanwhile") from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Voice":
