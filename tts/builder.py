@@ -33,6 +33,7 @@ from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
 from tts.generators.units import CodeUnits, FeatureUnits, LatentUnits
 from tts.resources import nearest, root
+from tts.voice.profile import PhoneProfile
 from tts.voice.probe import SpeakerProbe
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import load_weights, read_config
@@ -130,6 +131,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "phrasing": PhrasingModel,
     "source_filter_vocoder": SourceFilterVocoder,
     "probe": SpeakerProbe,
+    "profile": PhoneProfile,
     "phone_probe": PhoneProbe,
     "speaker": SpeakerEncoder,
     "spectral": SpectralAutoencoder,

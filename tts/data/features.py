@@ -13,7 +13,7 @@ from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.envelope import CHANNELS
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-WARPED_SECONDS = 5.0  # enough for the embedding; whole utterances would take hours
+WARPED_SECONDS = 3.0  # enough for the embedding; whole utterances would take hours
 
 Progress = Callable[[int, int], None]
 

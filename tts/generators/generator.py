@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch
@@ -217,11 +218,13 @@ class Generator(nn.Module):
         features: Tensor,
         units: Tensor,
         judges: Judges | None = None,
+        shift: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Training losses.
 
         Args:
             features: [B, T, C] target; units: [B, U, *] the same as units (UnitSpace.encode).
+            shift: [B, T, C] what was subtracted from both for the voice (tts.voice.profile).
 
         Returns:
             "mean" (L1 of the regressed features), those of the strategy and, where it has an
@@ -241,6 +244,8 @@ class Generator(nn.Module):
         losses = {"mean": regression, **found.parts}
         if judges and found.estimate is not None:
             made = judges.units.heard(found.estimate()) + anchor
+            if shift is not None:
+                made = made + F.pad(shift, (0, 0, 0, made.shape[1] - shift.shape[1]))
             frame_mask = condition.mask.repeat_interleave(self.patch, 1)
             weight = torch.ones_like(dice) if found.weight is None else found.weight
             losses |= judges.losses(made, frame_mask, request, weight, drop_all, drop_voice)

@@ -12,12 +12,14 @@ from tts.align.durations import DurationModel
 from tts.align.phone_probe import PhoneProbe
 from tts.builder import build_generator, load_module, load_units
 from tts.data.cache import Cache
+from tts.errors import ConfigError
 from tts.generators.base import Request
 from tts.generators.judges import Judges
 from tts.train.lessons import Lessons
 from tts.train.loop import Batch
 from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
+from tts.voice.profile import PhoneProfile
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 
@@ -59,9 +61,18 @@ class GeneratorTask:
         mean: float = 2.0,
         lessons: tuple[str, ...] = (),
         taught: float = 1.0,
+        profile: str | None = None,
+        held_out: tuple[str, ...] = (),
+        shares: dict[str, float] | None = None,
+        prompt: tuple[int, int] = (75, 200),
     ):
         self.weights = {"mean": mean, "likeness": likeness, "clarity": clarity}
-        self.sampler = SegmentSampler(cache, max_frames)
+        self.sampler = SegmentSampler(
+            cache, max_frames, prompt=prompt, held_out=held_out, shares=shares
+        )
+        self.profile = cast('PhoneProfile | None', load_module(profile) if profile else None)
+        if self.profile is not None and phone_probe is None:
+            raise ConfigError('profile needs phone_probe')
         self.lessons, self.taught = Lessons(lessons) if lessons else None, taught
         self.batch_size = batch_size
         self.arguments = dict(model or {})
@@ -81,6 +92,13 @@ class GeneratorTask:
         if self.lessons is not None and rng.random() < self.taught:
             source = self.lessons
         batch = source.draw(rng, self.batch_size)
+        if self.profile is not None:
+            prompt, phones = prompt_of(batch), self.judges.phones
+            assert phones is not None
+            shift = self.profile(phones, prompt)
+            count = batch["features"].shape[1]
+            batch["shift"] = self.profile.frames(shift, tokens_of(batch), batch["durations"], count)
+            batch["features"] = batch["features"] - batch["shift"]
         batch["units"] = self.units.encode(batch["features"], prompt_of(batch))
         return batch
 
@@ -88,7 +106,9 @@ class GeneratorTask:
         """Regression of the mean and the losses of the strategy."""
         request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
         judges = self.judges.to(batch["frames"].device)
-        parts = self.generator.loss(request, batch["features"], batch["units"], judges)
+        parts = self.generator.loss(
+            request, batch["features"], batch["units"], judges, batch.get("shift")
+        )
         loss = sum(self.weights.get(name, 1.0) * value for name, value in parts.items())
         assert isinstance(loss, Tensor)
         yield "generator", loss, {name: value.item() for name, value in parts.items()}

@@ -1,6 +1,7 @@
 """Sentence-like segments of aligned utterances with a voice prompt from elsewhere."""
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,8 @@ class SegmentSampler:
     Args:
         max_frames: longest segment; prompt: range of prompt frames.
         warped: share of segments turned into another voice (see tts.data.warp).
+        held_out: speakers that are left out, to choose by.
+        shares: factors on how often speakers are drawn whose names begin so.
         band_limited: share of segments whose top bands are emptied, as lossy coding does, in
             segment and prompt alike: what is generated keeps the channel of its prompt.
     """
@@ -96,12 +99,18 @@ class SegmentSampler:
         prompt: tuple[int, int] = (75, 200),
         warped: float = 0.6,
         band_limited: float = 0.3,
+        held_out: Collection[str] = (),
+        shares: Mapping[str, float] | None = None,
     ):
         self.cache, self.max_frames, self.min_frames, self.prompt = (
             cache, max_frames, min_frames, prompt,
         )  # fmt: skip
         self.warped, self.band_limited = warped, band_limited
-        self.utterances = load_utterances(cache)
+        left_out = frozenset(held_out)
+        self.utterances = [
+            each for each in load_utterances(cache)
+            if cache.items[each.index].speaker not in left_out
+        ]  # fmt: skip
         self.by_speaker: dict[str, list[int]] = {}
         for at, utterance in enumerate(self.utterances):
             self.by_speaker.setdefault(cache.items[utterance.index].speaker, []).append(at)
@@ -109,8 +118,16 @@ class SegmentSampler:
             s: sum(self.utterances[a].starts[-1] for a in rows)
             for s, rows in self.by_speaker.items()
         }
+        share = {
+            speaker: next((f for start, f in (shares or {}).items() if speaker.startswith(start)), 1)
+            for speaker in totals
+        }
+        names = [cache.items[u.index].speaker for u in self.utterances]
         weights = np.array(
-            [u.starts[-1] / totals[cache.items[u.index].speaker] ** 0.6 for u in self.utterances],
+            [
+                u.starts[-1] / totals[name] ** 0.6 * share[name]
+                for u, name in zip(self.utterances, names, strict=True)
+            ],
             dtype=float,
         )
         self.weights = weights / weights.sum()
@@ -162,22 +179,29 @@ class SegmentSampler:
         wanted = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
         utterance = self.utterances[at]
         speaker = self.cache.items[utterance.index].speaker
-        others = self.by_speaker[speaker]
+        others = [o for o in self.by_speaker[speaker] if o != at]
         total = self.cache.frames(utterance.index)
         before, after = begin, total - stop
         room = max(before, after)
-        if (room < 40 or rng.random() < 0.3) and len(others) > 1:
-            other = self.utterances[int(rng.choice([o for o in others if o != at]))]
-            length = min(wanted, self.cache.frames(other.index))
-            start = int(rng.integers(0, self.cache.frames(other.index) - length + 1))
-            return self.cache.features(other.index, start, length), other.index
-        source = utterance.index
-        if len(others) > 1 and rng.random() < 0.5:
-            source = self.utterances[int(rng.choice(others))].index
-        length = max(1, min(wanted, room))
-        low, high = (0, before - length) if before >= after else (stop, total - length)
-        start = int(rng.integers(low, max(low, high) + 1))
-        return self.cache.features(utterance.index, start, length), source
+        pieces: list[np.ndarray] = []
+        sources: list[int] = []
+        if not others or (room >= 40 and rng.random() < 0.5):
+            length = max(1, min(wanted, room))
+            low, high = (0, before - length) if before >= after else (stop, total - length)
+            start = int(rng.integers(low, max(low, high) + 1))
+            pieces.append(self.cache.features(utterance.index, start, length))
+            sources.append(utterance.index)
+        # Short recordings are put together until the prompt is as long as wanted.
+        for other in rng.permutation(others):
+            missing = wanted - sum(len(piece) for piece in pieces)
+            if missing < 40 and pieces:
+                break
+            index = self.utterances[int(other)].index
+            length = min(missing, self.cache.frames(index))
+            start = int(rng.integers(0, self.cache.frames(index) - length + 1))
+            pieces.append(self.cache.features(index, start, length))
+            sources.append(index)
+        return np.concatenate(pieces), sources[int(rng.integers(len(sources)))]
 
     def draw(self, rng: np.random.Generator, count: int) -> Batch:
         """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,

@@ -1,0 +1,93 @@
+"""Phone profile: how a person says each phone, estimated from a short recording.
+
+A voice differs from the average one not only by its mean spectrum but phone by phone, and similar
+phones deviate alike. The deviation of each phone is a mean over the frames of the recording,
+weighted by how likely each phone is there and how close it is to the phone asked for, shrunk
+towards none where little was heard (relevance MAP, Gauvain and Lee 1994, with a kernel over
+phones). Nothing is transcribed: the phones of the recording are the posteriors of a phone probe.
+
+Generators that are trained on features from which this was subtracted do not have to learn it, and
+it is added again to what they generate.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.align.aligner import TokenBatch, token_index
+from tts.align.phone_probe import PhoneProbe
+from tts.generators.conditioning import voice_anchor
+from tts.text.symbols import N_SYMBOLS, PAUSES
+from tts.voice.prompt import VoicePrompt
+from tts_codecs.envelope import EXTRA
+
+#: weights of the frames around one when shifts are smoothed over the borders of phones
+SMOOTHING = (1.0, 2.0, 3.0, 2.0, 1.0)
+
+
+class PhoneProfile(nn.Module):
+    """Prompt features to the deviation of each phone from the average speaker, [B, N, bands].
+
+    Args:
+        phones: ids of the N symbols that have a mean.
+        bands: of the envelope.
+        prior: count of frames that weighs as much as the belief in no deviation.
+    """
+
+    mean: Tensor
+    kernel: Tensor
+
+    def __init__(self, phones: list[int], bands: int = 80, prior: float = 2.0):
+        super().__init__()
+        self.prior, self.phones = prior, phones
+        index = torch.full((N_SYMBOLS,), len(phones))
+        index[torch.tensor(phones)] = torch.arange(len(phones))
+        self.register_buffer("index", index, persistent=False)  # N stands for no deviation
+        self.register_buffer("mean", torch.zeros(len(phones), bands))
+        self.register_buffer("kernel", torch.eye(len(phones)))
+
+    @torch.no_grad()
+    def statistics(self, probe: PhoneProbe, prompt: VoicePrompt) -> tuple[Tensor, Tensor]:
+        """Frames of each phone [B, N], and the sum of their deviations from the voice's mean
+        spectrum plus the phone's, [B, N, bands]."""
+        features, lengths = prompt.features, prompt.lengths
+        valid = torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
+        mask = valid.unsqueeze(-1).to(features.dtype)
+        found = probe(features, mask).softmax(-1)[..., self.phones] * mask
+        relative = (features - voice_anchor(prompt))[..., :-EXTRA]
+        count = found.sum(1)
+        total = torch.einsum("bpn,bpc->bnc", found, relative)
+        return count, total - count.unsqueeze(-1) * self.mean
+
+    @torch.no_grad()
+    def expected(self, count: Tensor, deviation: Tensor) -> Tensor:
+        """Expected deviations [B, N, bands] from what `statistics` gave."""
+        near = torch.einsum("nm,bmc->bnc", self.kernel, deviation)
+        return near / (count @ self.kernel.T + self.prior).unsqueeze(-1)
+
+    def forward(self, probe: PhoneProbe, prompt: VoicePrompt) -> Tensor:
+        """Deviations [B, N, bands] of the voices of a prompt."""
+        return self.expected(*self.statistics(probe, prompt))
+
+    def frames(self, shift: Tensor, tokens: TokenBatch, durations: Tensor, frames: int) -> Tensor:
+        """Shift of each frame [B, frames, bands + 2], smoothed over the borders of phones; nothing
+        in pauses and past the end of a row, and none of pitch and voicing."""
+        table = F.pad(shift, (0, EXTRA, 0, 1))
+        owner = token_index(durations, frames)
+        place = self.index[tokens.ids.gather(1, owner)]
+        place = place.masked_fill(
+            torch.arange(frames, device=place.device) >= durations.sum(1, keepdim=True),
+            len(self.phones),
+        )
+        found = table.gather(1, place.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+        weights = torch.tensor(SMOOTHING, device=found.device)
+        weights = (weights / weights.sum()).expand(found.shape[-1], 1, -1)
+        smooth = F.conv1d(
+            found.transpose(1, 2), weights, padding=len(SMOOTHING) // 2, groups=found.shape[-1]
+        )
+        return smooth.transpose(1, 2)
+
+
+def spoken_phones() -> list[int]:
+    """Ids of symbols that are said."""
+    return [i for i in range(4, N_SYMBOLS) if i not in PAUSES]
