@@ -237,7 +237,7 @@ def test_voices_without_a_checksum_and_of_another_format(
         metadata = dict(file.metadata())
     assert len(metadata.pop("sha256")) == 64
     tensors = load_file(path)
-    save_file(tensors, tmp_path / "old.safetensors", metadata)
+    save_file(tensors, tmp_path / "old.safetensors", metadata | {"format": "tts-voice-2"})
     assert speak(tmp_path, "--voice", str(tmp_path / "old.safetensors")) == 0
     capfd.readouterr()
     save_file(tensors, tmp_path / "next.safetensors", metadata | {"format": "tts-voice-99"})

@@ -33,8 +33,8 @@ from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
 from tts.generators.units import CodeUnits, FeatureUnits, LatentUnits
 from tts.resources import nearest, root
-from tts.voice.profile import PhoneProfile
 from tts.voice.probe import SpeakerProbe
+from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import load_weights, read_config
 from tts_codecs.errors import CheckpointError

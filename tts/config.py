@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
@@ -27,7 +27,10 @@ class ModelConfig(Strict):
     places pauses in text without punctuation; null speaks it without a pause. `published` names
     weights of others that are fetched when asked for (tts.published); its parts are found there.
     `sample_rate` is that of recordings, `needs_transcript` that it needs their words too. `weights`
-    of the generator may be int8 on a CPU (tts.quantize).
+    of the generator may be int8 on a CPU (tts.quantize). `profile` and `phone_probe` tell how a
+    person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
+    `normalised` that the generator was trained on features less that profile; `calibration` is the
+    number of rounds that a voice is calibrated with when it is made (tts.voice.calibration).
     """
 
     name: str
@@ -41,6 +44,10 @@ class ModelConfig(Strict):
     vocoder: str
     codec: str = "features"
     speaker: str = "speaker"
+    profile: str | None = None
+    phone_probe: str | None = None
+    normalised: bool = False
+    calibration: int = Field(default=0, ge=0, le=20)
     published: str | None = None
     sample_rate: int = 16000
     needs_transcript: bool = False
@@ -61,7 +68,9 @@ class ModelConfig(Strict):
 
 
 #: keys of a ModelConfig that name a checkpoint
-PARTS = ("generator", "codec", "durations", "phrasing", "vocoder", "speaker")
+PARTS = (
+    "generator", "codec", "durations", "phrasing", "vocoder", "speaker", "profile", "phone_probe",
+)  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)
 

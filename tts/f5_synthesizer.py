@@ -19,6 +19,7 @@ from tts.synthesizer import TTS, VoiceSource
 from tts.text.normalize import normalize
 from tts.text.sentences import Sentence, split_complete, split_sentences
 from tts.text.symbols import Phones
+from tts.voice.adaptation import Progress
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import RECORDING_RATE, Voice
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -47,6 +48,7 @@ class F5TTS(TTS):
         config, device = self.config, self.device
         if config.published is not None:
             published_model(config.published).check_fetched()
+        self.shifts = None
         self.f5 = cast(F5Generator, load_module(config.generator, device))
         self.vocos = cast(VocosCodec, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
@@ -56,15 +58,21 @@ class F5TTS(TTS):
         for network in (self.f5, self.vocos):
             self.cancellation.watch(network)
 
-    def voice(self, source: VoiceSource, transcript: str | None = None) -> Voice:
+    def voice(
+        self, source: VoiceSource, transcript: str | None = None, *, adapt: bool = False,
+        strength: float = 1.0, calibration: int | None = None, progress: Progress | None = None,
+    ) -> Voice:  # fmt: skip
         """A voice with its recording, encoded once; other models can speak in it too.
 
         Args:
             source: as for `TTS.voice`, of up to 12 s; transcript: its words, a must.
 
         Raises:
-            UsageError: no words. VoiceError: a saved voice without a recording. AudioError: longer.
+            UsageError: no words, or to be adapted. AudioError: longer.
+            VoiceError: a saved voice without a recording.
         """
+        if adapt:
+            raise UsageError(f"voices of {self.config.name!r} cannot be adapted")
         voice = super().voice(source, transcript)
         self._check(voice)
         return voice
@@ -78,7 +86,7 @@ class F5TTS(TTS):
             )
         self.config.check_transcript(voice.transcript)
 
-    def _encoded(self, reference: Reference, name: str) -> Voice:
+    def encoded(self, reference: Reference, name: str) -> Voice:
         if reference.seconds > MAX_PROMPT:
             raise AudioError(
                 f"the recording has {reference.seconds:.1f} s of speech; {self.config.name} takes "

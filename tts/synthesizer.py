@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -15,10 +15,10 @@ from typing_extensions import Unpack
 from tts.align.aligner import collate_tokens
 from tts.align.durations import DurationModel, with_edges
 from tts.align.pauses import spoken_pauses
+from tts.align.phone_probe import PhoneProbe
 from tts.align.phrasing import PhrasingModel, with_phrasing
-from tts.audio.reference import Reference, load_reference
-from tts.audio.resample import resample
-from tts.builder import load_module, load_units
+from tts.audio.reference import Reference
+from tts.builder import checkpoint_folder, load_module, load_units
 from tts.cancel import Cancellation
 from tts.config import ModelConfig, load_model_config
 from tts.errors import ConfigError
@@ -28,11 +28,14 @@ from tts.quantize import check_int8, lay_out
 from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
 from tts.text.frontend import Frontend
-from tts.text.normalize import clean
 from tts.text.symbols import Phones
+from tts.voice.adaptation import AdaptedGenerators, Progress
+from tts.voice.encode import VoiceSource as VoiceSource
+from tts.voice.encode import encode_voice
+from tts.voice.profile import PhoneProfile, VoiceShifts
 from tts.voice.speaker import SpeakerEncoder
-from tts.voice.store import NAME, find_voice, stored_voices
-from tts.voice.voice import Voice, collate_voices
+from tts.voice.voice import Tuning, Voice, collate_voices
+from tts_codecs.checkpoint import fingerprint
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -42,10 +45,6 @@ if TYPE_CHECKING:
 
 FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
 FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
-
-VoiceSource: TypeAlias = (
-    "str | os.PathLike[str] | Voice | Reference | NDArray[np.generic] | BinaryIO"
-)
 
 
 class TTS:
@@ -93,10 +92,25 @@ class TTS:
         self.phrasing = cast("PhrasingModel | None", phrasing)
         self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
+        self.shifts = self._shifts()
+        self.adapted = AdaptedGenerators(
+            config.generator, config.weights, device, self.cancellation.watch
+        )
         self.sample_rate = self.vocoder.mel.sample_rate
         lay_out(self.generator, config.weights, device)
         for network in (self.generator, self.durations, self.vocoder):
             self.cancellation.watch(network)
+
+    def _shifts(self) -> VoiceShifts | None:
+        config, device = self.config, self.device
+        if config.profile is None or config.phone_probe is None:
+            if config.normalised:
+                raise ConfigError(f"{config.name!r} is normalised: name its profile, phone_probe")
+            return None
+        profile = cast(PhoneProfile, load_module(config.profile, device))
+        probe = cast(PhoneProbe, load_module(config.phone_probe, device))
+        name = fingerprint(checkpoint_folder(config.generator))
+        return VoiceShifts(profile, probe, config.normalised, name)
 
     @property
     def int8(self) -> bool:
@@ -132,52 +146,49 @@ class TTS:
         config = load_model_config(model_config(os.fspath(name)))
         return cls.of(config.with_int8() if int8 else config, device)
 
-    def voice(self, source: VoiceSource, transcript: str | None = None) -> Voice:
+    def voice(
+        self,
+        source: VoiceSource,
+        transcript: str | None = None,
+        *,
+        adapt: bool = False,
+        strength: float = 1.0,
+        calibration: int | None = None,
+        progress: Progress | None = None,
+    ) -> Voice:
         """A voice, encoded once.
 
         Args:
             source: the name of a built-in or added voice (`tts voices`), the path of a saved voice
                 (.safetensors), or a recording of 1 to 60 s: path, binary file, or array [N] or
-                [C, N] at the model's rate.
+                [C, N] at the model's rate; or a list of recordings of one person.
             transcript: what the recording says, for models that need it; others keep it.
+            adapt: fit the model's weights to the voice too (tts.voice.adaptation), in some seconds.
+            strength: of the adaptation, 0 to 1.
+            calibration: rounds of calibration (tts.voice.calibration); by default the model's.
+            progress: of the adaptation, called with (steps done, all steps); what it raises stops.
 
         Raises:
             AudioError, UsageError: see tts.audio.reference.load_reference.
-            VoiceError: an unknown name, telling the nearest, or a damaged voice file.
+            VoiceError: an unknown name, telling the nearest, a damaged voice file, or too little
+                speech to adapt to.
             TextError: a transcript that is not valid Unicode.
         """
-        voice = self._voice(source)
-        if transcript is None:
-            return voice
-        return replace(voice, transcript=clean(transcript).strip())
+        return encode_voice(self, source, transcript, adapt, strength, calibration, progress)
 
-    def _voice(self, source: VoiceSource) -> Voice:
-        if isinstance(source, Voice):
-            return source
-        if isinstance(source, (str, os.PathLike)):
-            path = Path(source)
-            if isinstance(source, str) and NAME.fullmatch(source):
-                # Recordings with such a name have no extension, and are rare.
-                if source in stored_voices() or not path.is_file():
-                    return Voice.load(find_voice(source))
-            if path.suffix == ".safetensors":
-                return Voice.load(path)
-            name = path.stem
-        else:
-            name = "voice"
-        if isinstance(source, Reference):
-            reference = source
-        else:
-            reference = load_reference(source, self.sample_rate)
-        rate = reference.sample_rate
-        if rate != self.sample_rate:
-            samples = resample(reference.samples, rate, self.sample_rate)
-            reference = replace(reference, samples=samples, sample_rate=self.sample_rate)
-        return self._encoded(reference, name)
-
-    def _encoded(self, reference: Reference, name: str) -> Voice:
+    def encoded(self, reference: Reference, name: str) -> Voice:
         """A voice from a recording at the model's rate."""
         return Voice.from_reference(reference, self.speaker, self.vocoder, name)
+
+    def adaptation_of(self, voice: Voice) -> Tuning | None:
+        """What this model's weights were fitted to a voice with, if they were."""
+        tuning = None if self.shifts is None else voice.tuning_for(self.shifts.generator)
+        return tuning if tuning is not None and tuning.factors and tuning.strength else None
+
+    def generator_for(self, voice: Voice) -> Generator:
+        """What generates in a voice: the model's generator, or one adapted to the voice."""
+        tuning = self.adaptation_of(voice)
+        return self.generator if tuning is None else self.adapted(voice, tuning)
 
     def _frontend(self, language: str | None) -> Frontend:
         code = language or self.config.language
@@ -211,40 +222,55 @@ class TTS:
         return replace(self.config.sampling, **given)
 
     def request(
-        self, sentences: list[Phones], voices: list[Voice], speed: float | torch.Tensor = 1.0
+        self,
+        sentences: list[Phones],
+        voices: list[Voice],
+        speed: float | torch.Tensor = 1.0,
+        shifted: bool = True,
     ) -> Request:
         """What the generator is asked for: sentences with their durations, a voice each.
 
         Args:
             speed: one for all or [B].
+            shifted: with what the voices add to generated features.
         """
         rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(voices).to(self.device)
         durations = self.durations.predict(tokens, prompt, speed)
         durations = with_edges(durations, tokens, self.generator.patch)
-        return Request(tokens, prompt, durations)
+        shift = None
+        if shifted and self.shifts is not None:
+            frames = int(durations.sum(1).max())
+            shift = self.shifts.frames(voices, tokens, durations, frames)
+        return Request(tokens, prompt, durations, shift=shift)
 
     def _features(
-        self, request: Request, seed: int, options: SamplingOptions, chunk_frames: int
+        self,
+        generator: Generator,
+        request: Request,
+        seed: int,
+        options: SamplingOptions,
+        chunk_frames: int,
     ) -> Iterator[torch.Tensor]:
         """Features [1, t, C] of one sentence as the generator commits them, decoded in groups of
         units of which each is enough for a chunk: a call per unit costs several times as much."""
         state = self.units.start(request.prompt)
         rngs = [torch.Generator().manual_seed(seed)]
-        left = int(request.frames[0])
+        left, begin = int(request.frames[0]), 0
         enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.units.look_ahead
         held: list[torch.Tensor] = []
-        for units in self.generator.stream(request, rngs, options):
+        for units in generator.stream(request, rngs, options):
             # Only what comes after them shows that they are not the last.
             if sum(part.shape[1] for part in held) * self.units.patch >= enough:
                 features, state = self.units.decode(torch.cat(held, 1), state, False)
                 left -= features.shape[1]
-                yield features
+                yield request.shifted(features, begin)
+                begin += features.shape[1]
                 held, enough = [], chunk_frames
             held.append(units)
         features, state = self.units.decode(torch.cat(held, 1), state, True)
-        yield features[:, :left]
+        yield request.shifted(features[:, :left], begin)
 
     @torch.inference_mode()
     def say(
@@ -263,9 +289,9 @@ class TTS:
         words, spans = spans_of(phones, request.durations[0].tolist(), hop / self.sample_rate)
         fade = torch.linspace(0, 1, FADE_FRAMES * hop, device=self.device)
         first = True
-        features = self._features(
-            request, options.seed + number, self.sampling(options), chunk_frames
-        )
+        seed, sampling = options.seed + number, self.sampling(options)
+        generator = self.generator_for(voice)
+        features = self._features(generator, request, seed, sampling, chunk_frames)
         for wav in self._waveform(features, options.pitch, chunk_frames):
             if first:
                 wav[:, : len(fade)] *= fade[: wav.shape[1]]

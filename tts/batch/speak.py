@@ -34,7 +34,10 @@ def batches(model: TTS, turns: Sequence[Turn]) -> list[list[int]]:
     """Places of `turns` that go together: of one kind, of similar length."""
 
     def kind(at: int) -> str:
-        return repr((model.sampling(turns[at].options), turns[at].options.pitch))
+        turn = turns[at]
+        # Voices that weights were adapted to have a generator of their own.
+        adapted = turn.voice.sha256 if model.adaptation_of(turn.voice) else ""
+        return repr((model.sampling(turn.options), turn.options.pitch, adapted))
 
     most = MAX_TURNS.get(torch.device(model.device).type, MAX_TURNS["cpu"])
     out: list[list[int]] = []
@@ -80,7 +83,9 @@ def say_together(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
     request = model.request([t.phones for t in turns], [t.voice for t in turns], speed)
     assert request.durations is not None
     rngs = [torch.Generator().manual_seed(t.options.seed + t.number) for t in turns]
-    units = model.generator.generate(request, rngs, model.sampling(turns[0].options))
+    units = model.generator_for(turns[0].voice).generate(
+        request, rngs, model.sampling(turns[0].options)
+    )
     features = [_features(model, request, units, row) for row in range(len(turns))]
     waves = _waves(model, features, turns[0].options.pitch)
     frame = model.vocoder.mel.hop / model.sample_rate
@@ -106,7 +111,7 @@ def _features(model: TTS, request: Request, units: torch.Tensor, row: int) -> to
     )
     count = -(-frames // model.generator.patch)
     features, _ = model.units.decode(units[one, :count], model.units.start(alone), True)
-    return features[0, :frames]
+    return request.shifted(features[:, :frames], row=row)[0]
 
 
 def _waves(model: TTS, features: Sequence[torch.Tensor], pitch: float) -> list[torch.Tensor]:

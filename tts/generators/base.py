@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
@@ -96,12 +97,15 @@ class Request:
         tokens: phones; prompt: voices.
         durations: [B, S] frames per token, or None where the generator finds them itself.
         frames: [B] frames to fill; by default the sum of the durations.
+        shift: [B, T, C] added to the features that are generated, how these voices say these
+            phones (tts.voice.profile); None for nothing.
     """
 
     tokens: TokenBatch
     prompt: VoicePrompt
     durations: Tensor | None = None
     frames: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    shift: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.durations is not None and not len(self.frames):
@@ -110,9 +114,18 @@ class Request:
     def to(self, device: torch.device | str) -> Request:
         """The same on another device."""
         durations = None if self.durations is None else self.durations.to(device)
+        shift = None if self.shift is None else self.shift.to(device)
         return Request(
-            self.tokens.to(device), self.prompt.to(device), durations, self.frames.to(device)
+            self.tokens.to(device), self.prompt.to(device), durations, self.frames.to(device), shift
         )
+
+    def shifted(self, features: Tensor, begin: int = 0, row: int = 0) -> Tensor:
+        """Generated features [1, t, C] of a row from frame `begin` on, with the row's shift; what
+        lies past its end has none."""
+        if self.shift is None:
+            return features
+        found = self.shift[row : row + 1, begin : begin + features.shape[1]]
+        return features + F.pad(found, (0, 0, 0, features.shape[1] - found.shape[1]))
 
 
 @dataclass

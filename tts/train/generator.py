@@ -70,9 +70,9 @@ class GeneratorTask:
         self.sampler = SegmentSampler(
             cache, max_frames, prompt=prompt, held_out=held_out, shares=shares
         )
-        self.profile = cast('PhoneProfile | None', load_module(profile) if profile else None)
+        self.profile = cast("PhoneProfile | None", load_module(profile) if profile else None)
         if self.profile is not None and phone_probe is None:
-            raise ConfigError('profile needs phone_probe')
+            raise ConfigError("profile needs phone_probe")
         self.lessons, self.taught = Lessons(lessons) if lessons else None, taught
         self.batch_size = batch_size
         self.arguments = dict(model or {})

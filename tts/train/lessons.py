@@ -169,12 +169,18 @@ def say_lessons(teacher: "TTS", batch: Batch, seed: int, tokens: TokenBatch | No
     ids, mods, lengths = tokens.ids, tokens.mods, tokens.lengths
     prompt = VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
     durations = teacher.durations.predict(tokens, prompt).clone()
-    request = Request(tokens, prompt, with_edges(durations, tokens, teacher.generator.patch))
+    durations = with_edges(durations, tokens, teacher.generator.patch)
+    request = Request(tokens, prompt, durations)
     rngs = [torch.Generator().manual_seed(seed + row) for row in range(len(lengths))]
     units = teacher.generator.generate(request, rngs, teacher.config.sampling)
     features, _ = teacher.units.decode(units, teacher.units.start(prompt), True)
+    shifts = teacher.shifts
+    found = None if shifts is None else shifts.deviations(prompt)
+    if shifts is not None and found is not None:
+        count = features.shape[1]
+        features = features + shifts.profile.frames(found, tokens, durations, count)
     return batch | {
-        "ids": ids, "mods": mods, "lengths": lengths, "durations": request.durations,
+        "ids": ids, "mods": mods, "lengths": lengths, "durations": durations,
         "features": features, "frames": request.frames,
     }  # fmt: skip
 

@@ -119,7 +119,9 @@ class SegmentSampler:
             for s, rows in self.by_speaker.items()
         }
         share = {
-            speaker: next((f for start, f in (shares or {}).items() if speaker.startswith(start)), 1)
+            speaker: next(
+                (f for start, f in (shares or {}).items() if speaker.startswith(start)), 1
+            )
             for speaker in totals
         }
         names = [cache.items[u.index].speaker for u in self.utterances]

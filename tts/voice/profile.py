@@ -10,6 +10,9 @@ Generators that are trained on features from which this was subtracted do not ha
 it is added again to what they generate.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +23,9 @@ from tts.generators.conditioning import voice_anchor
 from tts.text.symbols import N_SYMBOLS, PAUSES
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
+
+if TYPE_CHECKING:
+    from tts.voice.voice import Voice
 
 #: weights of the frames around one when shifts are smoothed over the borders of phones
 SMOOTHING = (1.0, 2.0, 3.0, 2.0, 1.0)
@@ -34,6 +40,7 @@ class PhoneProfile(nn.Module):
         prior: count of frames that weighs as much as the belief in no deviation.
     """
 
+    index: Tensor
     mean: Tensor
     kernel: Tensor
 
@@ -47,17 +54,21 @@ class PhoneProfile(nn.Module):
         self.register_buffer("kernel", torch.eye(len(phones)))
 
     @torch.no_grad()
-    def statistics(self, probe: PhoneProbe, prompt: VoicePrompt) -> tuple[Tensor, Tensor]:
-        """Frames of each phone [B, N], and the sum of their deviations from the voice's mean
-        spectrum plus the phone's, [B, N, bands]."""
+    def sums(self, probe: PhoneProbe, prompt: VoicePrompt) -> tuple[Tensor, Tensor]:
+        """Frames of each phone in prompts [B, N], and the sums of their envelopes [B, N, bands]."""
         features, lengths = prompt.features, prompt.lengths
         valid = torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
         mask = valid.unsqueeze(-1).to(features.dtype)
         found = probe(features, mask).softmax(-1)[..., self.phones] * mask
-        relative = (features - voice_anchor(prompt))[..., :-EXTRA]
-        count = found.sum(1)
-        total = torch.einsum("bpn,bpc->bnc", found, relative)
-        return count, total - count.unsqueeze(-1) * self.mean
+        return found.sum(1), torch.einsum("bpn,bpc->bnc", found, features[..., :-EXTRA])
+
+    @torch.no_grad()
+    def statistics(self, probe: PhoneProbe, prompt: VoicePrompt) -> tuple[Tensor, Tensor]:
+        """Frames of each phone [B, N], and the sum of their deviations from the voice's mean
+        spectrum plus the phone's, [B, N, bands]."""
+        count, total = self.sums(probe, prompt)
+        average = voice_anchor(prompt)[..., :-EXTRA] + self.mean
+        return count, total - count.unsqueeze(-1) * average
 
     @torch.no_grad()
     def expected(self, count: Tensor, deviation: Tensor) -> Tensor:
@@ -91,3 +102,51 @@ class PhoneProfile(nn.Module):
 def spoken_phones() -> list[int]:
     """Ids of symbols that are said."""
     return [i for i in range(4, N_SYMBOLS) if i not in PAUSES]
+
+
+class VoiceShifts:
+    """Shifts of the voices of one model, each computed once.
+
+    Args:
+        profile, probe: the phone profile and what reads the phones of a recording.
+        normalised: whether the generator was trained on features less the profile; if not, voices
+            have a shift only where one was found by calibration (tts.voice.calibration).
+        generator: fingerprint of the generator's weights, which tunings of voices are tied to.
+    """
+
+    def __init__(self, profile: PhoneProfile, probe: PhoneProbe, normalised: bool, generator: str):
+        self.profile, self.probe = profile, probe
+        self.normalised, self.generator = normalised, generator
+
+    @torch.inference_mode()
+    def deviations(self, prompt: VoicePrompt) -> Tensor | None:
+        """What the generator leaves to be added for prompts, [B, N, bands]; None for nothing."""
+        return self.profile(self.probe, prompt) if self.normalised else None
+
+    def of(self, voice: "Voice") -> Tensor | None:
+        """Shift of a voice [N, bands] on the CPU, or None for none."""
+        tuning = voice.tuning_for(self.generator)
+        if tuning is not None and tuning.shift is not None:
+            return tuning.shift
+        if not self.normalised:
+            return None
+        key = self.generator
+        if key not in voice.shifts:
+            features, lengths = voice.features[None], torch.tensor([len(voice.features)])
+            prompt = VoicePrompt(voice.speaker[None], features, lengths)
+            found = self.deviations(prompt.to(self.profile.mean.device))
+            assert found is not None
+            voice.shifts[key] = found[0].cpu()
+        return voice.shifts[key]
+
+    @torch.inference_mode()
+    def frames(
+        self, voices: "Sequence[Voice]", tokens: TokenBatch, durations: Tensor, frames: int
+    ) -> Tensor | None:
+        """What is added to generated features [B, frames, C]; None where no voice has a shift."""
+        found = [self.of(voice) for voice in voices]
+        if all(shift is None for shift in found):
+            return None
+        none = torch.zeros_like(self.profile.mean, device="cpu")
+        table = torch.stack([none if shift is None else shift for shift in found])
+        return self.profile.frames(table.to(durations.device), tokens, durations, frames)

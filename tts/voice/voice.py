@@ -1,42 +1,45 @@
 """A voice: what is kept of a recording, encoded once and reusable."""
 
-import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from tts.audio.files import atomic_output
+from tts.audio.files import atomic_output, write_all
 from tts.audio.reference import Reference
-from tts.errors import DamagedVoiceError, UsageError, VoiceError
+from tts.errors import UsageError
+from tts.voice import file as voice_file
 from tts.voice.prompt import VoicePrompt
 from tts.voice.speaker import SpeakerEncoder
-from tts_codecs.envelope import CHANNELS
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-FORMAT = "tts-voice-2"
 RECORDING_RATE = 24000  # Hz
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
 
 
-def _digest(
-    speaker: Tensor, features: Tensor, recording: Tensor | None = None, transcript: str = ""
-) -> str:
-    """SHA-256 of the tensors' bytes as they are stored, and of the words of the recording."""
-    digest = hashlib.sha256()
-    for tensor in (speaker, features):
-        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
-    if recording is not None:
-        digest.update(recording.contiguous().view(torch.uint8).numpy().tobytes())
-        digest.update(transcript.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class Tuning:
+    """What was fitted to one generator for a voice.
+
+    Attributes:
+        generator: fingerprint of its weights (tts_codecs.checkpoint.fingerprint).
+        shift: [N, bands] added to the envelope of each phone (tts.voice.calibration); None for
+            none.
+        factors: of an adapted voice, by the name of a weight of the generator, what is added to it
+            (tts.voice.adaptation): a vector under NAME, or the product of two matrices [O, r] and
+            [r, I] under NAME.a and NAME.b. Empty for an instant voice.
+        strength: of the factors, 0 to 1.
+    """
+
+    generator: str
+    shift: Tensor | None = None
+    factors: dict[str, Tensor] = field(default_factory=dict)
+    strength: float = 1.0
 
 
 @dataclass
@@ -50,6 +53,8 @@ class Voice:
         meta: source seconds, licence, attribution and the like; strings and numbers.
         recording: [N] samples at 24 kHz, kept by models that continue them (f5-base) only.
         transcript: what the reference says, where it was told.
+        tunings: what was fitted to generators for it; other generators go on without.
+        shifts: by generator, what a model computed of the features; not saved.
     """
 
     speaker: Tensor
@@ -58,17 +63,41 @@ class Voice:
     meta: dict[str, Any] = field(default_factory=dict)
     recording: Tensor | None = None
     transcript: str = ""
+    tunings: tuple[Tuning, ...] = ()
+    shifts: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def tuning_for(self, generator: str) -> Tuning | None:
+        """What was fitted to this generator, if anything."""
+        return next((each for each in self.tunings if each.generator == generator), None)
+
+    def tuned(self, tuning: Tuning) -> "Voice":
+        """The same voice with what was fitted to a generator, in place of an earlier fit to it."""
+        rest = tuple(each for each in self.tunings if each.generator != tuning.generator)
+        return replace(self, tunings=(*rest, tuning), shifts={})
 
     @property
     def sha256(self) -> str:
-        """What names this voice whatever it is called: the checksum that `save` writes."""
-        return _digest(**self._stored(), transcript=self.transcript)
+        """What names this voice whatever it is called: a checksum of the recording's features and
+        words, and of what was fitted to a generator."""
+        tensors = {name: value.half() for name, value in self._tensors().items()}
+        if not self.tunings:
+            return voice_file.older_digest(tensors, self.transcript)
+        return voice_file.digest(tensors, self._tuning_notes() | {"transcript": self.transcript})
 
-    def _stored(self) -> dict[str, Tensor]:
+    def _tensors(self) -> dict[str, Tensor]:
         tensors = {"speaker": self.speaker, "features": self.features}
         if self.recording is not None:
             tensors["recording"] = self.recording
-        return {name: value.half().contiguous() for name, value in tensors.items()}
+        for at, tuning in enumerate(self.tunings):
+            if tuning.shift is not None:
+                tensors[f"{at}.shift"] = tuning.shift
+            for name, value in tuning.factors.items():
+                tensors[f"{at}.factors.{name}"] = value
+        return tensors
+
+    def _tuning_notes(self) -> dict[str, str]:
+        fitted = [[each.generator, each.strength] for each in self.tunings]
+        return {"tunings": json.dumps(fitted)} if fitted else {}
 
     @classmethod
     def from_reference(
@@ -92,22 +121,23 @@ class Voice:
         return cls(encoder.embed(samples), features.clone(), name, meta)
 
     def save(self, path: str | os.PathLike[str], *, new: bool = False) -> None:
-        """Write a .safetensors voice state (fp16, under 60 kB without a recording), atomically.
+        """Write a .safetensors voice state in half precision, atomically: under 60 kB of an instant
+        voice without a recording, under 1 MB more of an adapted one.
 
         Args:
-            new: only where there is no file yet, also when others write it at the same time.
+            new: there must be none yet; of several processes that add one, the first wins.
 
         Raises:
             OutputError: the file cannot be written.
             UsageError: `new`, and there is one.
         """
-        metadata = {
-            "format": FORMAT, "name": self.name, "meta": json.dumps(self.meta),
-            "transcript": self.transcript, "sha256": self.sha256,
+        notes = {
+            "name": voice_file.printable(self.name, 255), "meta": json.dumps(self.meta),
+            "transcript": self.transcript, **self._tuning_notes(),
         }  # fmt: skip
         try:
             with atomic_output(path, new=new) as file:
-                file.write(save(self._stored(), metadata))
+                write_all(file, voice_file.encode(self._tensors(), notes))
         except FileExistsError as error:
             stem = Path(path).stem
             raise UsageError(f"there is a voice {stem!r} already, added meanwhile") from error
@@ -118,40 +148,20 @@ class Voice:
 
         Raises:
             VoiceError: missing, or of another format.
-            DamagedVoiceError: not a voice file, cut off or edited.
+            DamagedVoiceError: not a voice file, cut off, edited, or with values no voice has.
         """
-        name = os.fspath(path)
-        try:
-            with safe_open(name, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise VoiceError(f"{name} is not a voice file of this version ({FORMAT})")
-                speaker, features = file.get_tensor("speaker"), file.get_tensor("features")
-                kept = "recording" in file.keys()  # noqa: SIM118
-                recording = file.get_tensor("recording") if kept else None
-        except FileNotFoundError as error:
-            raise VoiceError(f"no voice file {name}") from error
-        except (SafetensorError, OSError) as error:
-            raise DamagedVoiceError(f"{name} is not a voice file, or damaged: {error}") from error
-        odd = recording is not None and recording.dim() != 1
-        if speaker.shape != (256,) or features.dim() != 2 or features.shape[1] != CHANNELS or odd:
-            raise DamagedVoiceError(f"{name} is damaged: unexpected shapes")
-        # The first voices were saved without a checksum.
-        transcript = metadata.get("transcript", "")
-        digest = _digest(speaker, features, recording, transcript)
-        if metadata.get("sha256", digest) != digest:
-            raise DamagedVoiceError(f"{name} is damaged: its values differ from its checksum")
-        speaker, features = speaker.float(), features.float()
-        recording = None if recording is None else recording.float()
-        given = [each for each in (speaker, features, recording) if each is not None]
-        if not all(bool(torch.isfinite(each).all()) for each in given):
-            raise DamagedVoiceError(f"{name} is damaged: values that are not finite")
-        try:
-            meta = json.loads(metadata.get("meta", "{}"))
-        except ValueError as error:
-            raise DamagedVoiceError(f"{name} is damaged: its notes are not JSON") from error
-        stem = metadata.get("name") or Path(name).stem
-        return cls(speaker, features, stem, meta, recording, transcript)
+        tensors, notes = voice_file.decode(path)
+        shown = os.fspath(path)
+        meta = voice_file.notes_of(notes.get("meta", "{}"), shown)
+        tunings = []
+        for at, (generator, strength) in enumerate(voice_file.tunings_of(notes, shown)):
+            start = f"{at}.factors."
+            factors = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+            tunings.append(Tuning(generator, tensors.get(f"{at}.shift"), factors, strength))
+        return cls(
+            tensors["speaker"], tensors["features"], notes.get("name") or Path(path).stem, meta,
+            tensors.get("recording"), notes.get("transcript", ""), tuple(tunings),
+        )  # fmt: skip
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:

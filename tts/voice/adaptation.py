@@ -1,0 +1,379 @@
+"""Adapted voices: the weights of a generator fitted to a person in some seconds.
+
+The generator takes a few dozen steps on random stretches of the recording, each with another
+stretch as its prompt, so it learns the voice and not one sentence. No transcript is needed: phones
+and their durations are read by the phone probe (a Viterbi search with a penalty for changes). What
+the steps changed is kept as few singular vectors of each weight, those that count most in all of
+them together, in under a megabyte (low-rank updates as in LoRA, Hu et al. 2021, but found after
+learning, which lost less here than learning them).
+
+A voice carries these factors; a model makes the adapted generator from them when the voice speaks
+and keeps the last few. Models themselves do not change, so threads and batches may mix voices.
+"""
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from tts.align.aligner import collate_tokens
+from tts.align.phone_probe import PhoneProbe
+from tts.builder import load_module
+from tts.errors import UsageError, VoiceError
+from tts.generators.base import Request
+from tts.generators.generator import Generator
+from tts.quantize import lay_out
+from tts.text.symbols import SIL
+from tts.voice.prompt import VoicePrompt
+from tts.voice.voice import Tuning, Voice
+
+if TYPE_CHECKING:
+    from tts.synthesizer import TTS
+
+#: called with (steps done, all steps); raises to stop
+Progress = Callable[[int, int], None]
+
+LEAST_SECONDS = 2.5
+SPLIT = ".a", ".b"
+
+
+@dataclass(frozen=True)
+class AdaptationOptions:
+    """How a generator is fitted to a voice.
+
+    Attributes:
+        steps: of the optimizer; lr: its peak learning rate (AdamW).
+        rows: stretches in a step; frames: of each at most.
+        weight_bytes: what the factors may take, in half precision.
+        clarity: weight of the phone probe's loss on what is generated.
+        penalty: of a change of phone when the recording is read.
+        seed: of the stretches and of all noise.
+    """
+
+    steps: int = 30
+    lr: float = 3e-4
+    rows: int = 4
+    frames: int = 180
+    weight_bytes: int = 850_000
+    clarity: float = 0.0
+    penalty: float = 4.0
+    seed: int = 0
+
+
+@torch.inference_mode()
+def read_phones(
+    probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
+) -> tuple[list[int], list[int]]:
+    """Phones said in features [T, C] and the frames of each.
+
+    Args:
+        known: ids of the phones that are looked for, besides silence.
+        penalty: logarithm of how much likelier a frame must be to be another phone.
+    """
+    ids = [SIL, *known]
+    mask = features.new_ones(1, len(features), 1)
+    scores = probe(features[None], mask).log_softmax(-1)[0, :, ids].cpu().numpy()
+    best = scores[0].copy()
+    came = np.zeros(scores.shape, np.int64)
+    for frame in range(1, len(scores)):
+        first = int(best.argmax())
+        stay = best >= best[first] - penalty
+        came[frame] = np.where(stay, np.arange(len(ids)), first)
+        best = np.where(stay, best, best[first] - penalty) + scores[frame]
+    state = int(best.argmax())
+    path = [state]
+    for frame in range(len(scores) - 1, 0, -1):
+        state = int(came[frame, state])
+        path.append(state)
+    path.reverse()
+    starts = [0, *(at for at in range(1, len(path)) if path[at] != path[at - 1]), len(path)]
+    runs = list(zip(starts, starts[1:], strict=False))
+    return [ids[path[a]] for a, _ in runs], [b - a for a, b in runs]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One recording to learn from: features [T, C], phones, and the frames of each."""
+
+    features: Tensor
+    ids: list[int]
+    mods: list[int]
+    durations: list[int]
+
+    @property
+    def spoken(self) -> int:
+        """Frames that are not silence."""
+        pairs = zip(self.ids, self.durations, strict=True)
+        return sum(frames for phone, frames in pairs if phone != SIL)
+
+    def stretch(self, rng: np.random.Generator, most: int) -> tuple[int, int]:
+        """First and past-last phone of a random stretch of at most `most` frames, or of one."""
+        starts = np.concatenate([[0], np.cumsum(self.durations)])
+        begin = int(rng.integers(max(1, int(starts[-1]) - most + 1)))
+        first = int(np.searchsorted(starts, begin, "right")) - 1
+        last = first + 1
+        while last < len(self.ids) and starts[last + 1] - starts[first] <= most:
+            last += 1
+        return first, last
+
+
+class _Losses(nn.Module):
+    """The training losses of a generator as a function of its weights."""
+
+    def __init__(self, generator: Generator):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, request: Request, features: Tensor, units: Tensor) -> Tensor:
+        losses = self.generator.loss(request, features, units)
+        return torch.stack([2 * v if k == "mean" else v for k, v in losses.items()]).sum()
+
+
+def adapt(
+    model: "TTS",
+    voice: Voice,
+    recordings: Sequence[Tensor],
+    options: AdaptationOptions | None = None,
+    strength: float = 1.0,
+    progress: Progress | None = None,
+) -> Voice:
+    """The voice with factors that fit the generator of `model` to it.
+
+    Args:
+        voice: encoded from the recordings.
+        recordings: features [T, C] of each recording of the person.
+        strength: 0 to 1, how much of what was learned is used when speaking.
+        progress: called before every step; what it raises stops the learning.
+
+    Raises:
+        UsageError: a strength out of range, or a model that cannot be adapted.
+        VoiceError: less than 2.5 s of speech.
+    """
+    options = options or AdaptationOptions()
+    if not 0 <= strength <= 1:
+        raise UsageError(f"strength {strength} is out of range: 0 to 1")
+    shifts = model.shifts
+    if shifts is None:
+        raise UsageError(f"voices of {model.config.name!r} cannot be adapted")
+    lessons = []
+    for features in recordings:
+        ids, durations = read_phones(shifts.probe, features, shifts.profile.phones, options.penalty)
+        lessons.append(Lesson(features, ids, [0] * len(ids), durations))
+    said = sum(each.spoken for each in lessons)
+    seconds = said * model.vocoder.mel.hop / model.sample_rate
+    if seconds < LEAST_SECONDS:
+        raise VoiceError(
+            f"adapting needs {LEAST_SECONDS:g} s of speech and the recording holds {seconds:.1f}: "
+            "give a longer one, or use the voice without adapting"
+        )
+    generator = cast(Generator, load_module(model.config.generator, model.device))
+    learned = _learn(model, generator, voice, lessons, options, progress)
+    factors = compress(learned, options.weight_bytes)
+    tuning = voice.tuning_for(shifts.generator)
+    shift = None if tuning is None else tuning.shift
+    return voice.tuned(Tuning(shifts.generator, shift, factors, strength))
+
+
+def _learn(
+    model: "TTS",
+    generator: Generator,
+    voice: Voice,
+    lessons: Sequence[Lesson],
+    options: AdaptationOptions,
+    progress: Progress | None,
+) -> dict[str, Tensor]:
+    """What the steps add to each weight, by name."""
+    shifts = model.shifts
+    assert shifts is not None
+    rng = np.random.default_rng(options.seed)
+    base = {name: value.detach() for name, value in generator.named_parameters()}
+    added = {
+        name: torch.zeros_like(value, requires_grad=True)
+        for name, value in base.items()
+        if adapted(name)
+    }
+    optimizer = torch.optim.AdamW(
+        list(added.values()), lr=options.lr, weight_decay=0.0, fused=model.device == "cpu"
+    )
+    lengths = np.array([len(each.features) for each in lessons], dtype=float)
+    share = lengths / lengths.sum()
+    losses = _Losses(generator.train())
+    speaker = voice.speaker.to(model.device)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+        torch.manual_seed(options.seed)
+        for step in range(options.steps):
+            if progress is not None:
+                progress(step, options.steps)
+            request, features = _batch(lessons, share, speaker, rng, options)
+            found = shifts.deviations(request.prompt)
+            if found is not None:
+                assert request.durations is not None
+                features = features - shifts.profile.frames(
+                    found.clone(), request.tokens, request.durations, features.shape[1]
+                )
+            units = model.units.encode(features, request.prompt)
+            weights = {
+                f"generator.{name}": value + added[name] if name in added else value
+                for name, value in base.items()
+            }
+            loss = torch.func.functional_call(losses, weights, (request, features, units))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(added.values(), 1.0)
+            done = step / options.steps
+            for group in optimizer.param_groups:
+                group["lr"] = options.lr * min(1.0, (step + 1) / 4) * (1 - 0.7 * done)
+            optimizer.step()
+    if progress is not None:
+        progress(options.steps, options.steps)
+    return {name: value.detach() for name, value in added.items()}
+
+
+def _batch(
+    lessons: Sequence[Lesson],
+    share: np.ndarray,
+    speaker: Tensor,
+    rng: np.random.Generator,
+    options: AdaptationOptions,
+) -> tuple[Request, Tensor]:
+    """Stretches with prompts from anywhere in the recordings: request and features [B, T, C]."""
+    tokens, durations, features, prompts = [], [], [], []
+    for lesson in rng.choice(len(lessons), options.rows, p=share):
+        each = lessons[lesson]
+        first, last = each.stretch(rng, options.frames)
+        begin = sum(each.durations[:first])
+        frames = each.durations[first:last]
+        tokens.append((each.ids[first:last], each.mods[first:last]))
+        durations.append(torch.tensor(frames))
+        features.append(each.features[begin : begin + sum(frames)])
+        source = lessons[int(rng.choice(len(lessons), p=share))].features
+        size = int(rng.integers(min(100, len(source) // 2), min(300, len(source)) + 1))
+        start = int(rng.integers(len(source) - size + 1))
+        prompts.append(source[start : start + size])
+    device = speaker.device
+    lengths = torch.tensor([len(each) for each in prompts], device=device)
+    prompt = VoicePrompt(
+        speaker.expand(options.rows, -1), pad_sequence(prompts, batch_first=True), lengths
+    )
+    request = Request(
+        collate_tokens(tokens).to(device), prompt,
+        pad_sequence(durations, batch_first=True).to(device),
+    )  # fmt: skip
+    return request, pad_sequence(features, batch_first=True)
+
+
+def adapted(name: str) -> bool:
+    """Whether a weight of a generator is fitted to a voice: all but tables of symbols and codes,
+    of which a recording holds too few."""
+    return not any(part in name for part in ("phones.symbol", "phones.modifier", "head.embed"))
+
+
+def compress(learned: dict[str, Tensor], most: int) -> dict[str, Tensor]:
+    """Factors of at most `most` bytes in half precision: vectors whole, and of matrices the
+    singular vectors that hold most of what was learned for their size.
+
+    Returns:
+        NAME: a tensor of one dimension; NAME.a [O, r] and NAME.b [r, I]: factors of the others,
+        flattened from the second dimension on.
+    """
+    factors: dict[str, Tensor] = {}
+    parts: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+    gains: list[tuple[float, int, str]] = []
+    left = most // 2
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for name, value in learned.items():
+            if value.dim() < 2:
+                factors[name] = value
+                left -= value.numel()
+                continue
+            matrix = value.flatten(1)
+            rank = min(*matrix.shape, 24)
+            u, s, v = torch.svd_lowrank(matrix, q=rank, niter=2)
+            parts[name] = u, s, v
+            size = sum(matrix.shape)
+            gains += [(float(x) ** 2 / size, size, name) for x in s]
+    ranks = dict.fromkeys(parts, 0)
+    for gain, size, name in sorted(gains, reverse=True):
+        if size <= left and gain > 0:
+            ranks[name] += 1
+            left -= size
+    for name, rank in ranks.items():
+        if rank:
+            u, s, v = parts[name]
+            root = s[:rank].sqrt()
+            factors[name + SPLIT[0]] = (u[:, :rank] * root).contiguous()
+            factors[name + SPLIT[1]] = (v[:, :rank] * root).T.contiguous()
+    return {name: value.half().float().cpu() for name, value in factors.items()}
+
+
+@torch.no_grad()
+def apply(generator: Generator, factors: dict[str, Tensor], strength: float) -> None:
+    """Add factors to the weights of a generator, in place.
+
+    Raises:
+        VoiceError: factors that do not fit.
+    """
+    weights = dict(generator.named_parameters())
+    for name, value in factors.items():
+        if name.endswith(SPLIT[1]):
+            continue
+        whole = name.removesuffix(SPLIT[0])
+        if whole != name:
+            other = factors.get(whole + SPLIT[1])
+            if other is None or value.shape[-1] != other.shape[0]:
+                raise VoiceError(f"the voice's factors of {whole!r} do not belong together")
+            value = value.to(other) @ other
+        weight = weights.get(whole)
+        if weight is None or weight.numel() != value.numel():
+            raise VoiceError(f"the voice has factors for {whole!r}, which this generator has not")
+        weight.add_(value.view_as(weight).to(weight), alpha=strength)
+
+
+class AdaptedGenerators:
+    """Generators of a model for adapted voices; the last few are kept.
+
+    Args:
+        checkpoint: folder of the generator; weights, device: as the model has them.
+        watch: called with each new generator.
+        most: generators kept, each as large as that of the model.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        weights: str,
+        device: str,
+        watch: Callable[[nn.Module], None],
+        most: int = 3,
+    ):
+        self.checkpoint, self.weights, self.device = checkpoint, weights, device
+        self.watch, self.most = watch, most
+        self._plain: Generator | None = None
+        self._made: OrderedDict[str, Generator] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, voice: Voice, tuning: Tuning) -> Generator:
+        """That of a voice; VoiceError as `apply`."""
+        key = voice.sha256
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+            if self._plain is None:
+                self._plain = cast(Generator, load_module(self.checkpoint, self.device))
+            made = copy.deepcopy(self._plain)
+            apply(made, tuning.factors, tuning.strength)
+            lay_out(made, self.weights, self.device)
+            self.watch(made)
+            self._made[key] = made
+            while len(self._made) > self.most:
+                self._made.popitem(last=False)
+            return made

@@ -1,0 +1,111 @@
+"""From recordings, files and names to voices for a model."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tts.audio.reference import Reference, load_reference
+from tts.audio.resample import resample
+from tts.errors import UsageError
+from tts.text.normalize import clean
+from tts.voice.adaptation import Progress, adapt
+from tts.voice.calibration import calibrate
+from tts.voice.store import NAME, find_voice, stored_voices
+from tts.voice.voice import Voice
+
+if TYPE_CHECKING:
+    from tts.synthesizer import TTS
+
+Recording: TypeAlias = "str | os.PathLike[str] | Reference | NDArray[np.generic] | BinaryIO"
+VoiceSource: TypeAlias = "Recording | Voice | Sequence[Recording]"
+GAP = 0.2  # seconds of silence between recordings that are put together
+MAX_RECORDINGS = 20
+
+
+def saved_voice(source: object) -> Voice | None:
+    """The voice of a name or of a voice file; None for a recording.
+
+    Raises:
+        VoiceError: an unknown name, telling the nearest, or a damaged file.
+    """
+    if isinstance(source, Voice):
+        return source
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    path = Path(source)
+    # Recordings with such a name have no extension, and are rare.
+    if isinstance(source, str) and NAME.fullmatch(source):
+        if source in stored_voices() or not path.is_file():
+            return Voice.load(find_voice(source))
+    return Voice.load(path) if path.suffix == ".safetensors" else None
+
+
+def _reference(source: Recording, rate: int) -> Reference:
+    """A recording at a rate."""
+    reference = source if isinstance(source, Reference) else load_reference(source, rate)
+    if reference.sample_rate == rate:
+        return reference
+    samples = resample(reference.samples, reference.sample_rate, rate)
+    return replace(reference, samples=samples, sample_rate=rate)
+
+
+def _joined(references: Sequence[Reference]) -> Reference:
+    """Recordings of one person one after the other."""
+    if len(references) == 1:
+        return references[0]
+    rate = references[0].sample_rate
+    gap = np.zeros(int(GAP * rate), np.float32)
+    parts = [part for each in references for part in (each.samples, gap)][:-1]
+    warnings = [line for each in references for line in each.warnings]
+    seconds = sum(each.seconds_in for each in references)
+    return Reference(np.concatenate(parts), rate, seconds, warnings)
+
+
+def _features(model: "TTS", reference: Reference) -> Tensor:
+    """Features [T, C] of a whole recording."""
+    hop = model.vocoder.mel.hop
+    samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
+    samples = samples[: len(samples) // hop * hop]
+    with torch.inference_mode():
+        found = model.vocoder.analyse(samples[None].to(model.device))[0][0]
+    return found.clone()
+
+
+def encode_voice(
+    model: "TTS",
+    source: VoiceSource,
+    transcript: str | None = None,
+    adapted: bool = False,
+    strength: float = 1.0,
+    calibration: int | None = None,
+    progress: Progress | None = None,
+) -> Voice:
+    """See `TTS.voice`, whose arguments these are."""
+    voice = saved_voice(source)
+    if voice is not None:
+        recordings = [voice.features.to(model.device)]
+    else:
+        given = list(source) if isinstance(source, (list, tuple)) else [source]
+        if not 1 <= len(given) <= MAX_RECORDINGS:
+            raise UsageError(f"a voice is made of 1 to {MAX_RECORDINGS} recordings")
+        if any(saved_voice(each) is not None for each in given):
+            raise UsageError("a voice is made of recordings, not of other voices")
+        references = [_reference(each, model.sample_rate) for each in given]  # type: ignore[arg-type]
+        name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
+        voice = model.encoded(_joined(references), name)
+        if adapted:
+            recordings = [_features(model, each) for each in references]
+        rounds = model.config.calibration if calibration is None else calibration
+        voice = calibrate(model, voice, rounds)
+    if adapted:
+        voice = adapt(model, voice, recordings, strength=strength, progress=progress)
+    if transcript is None:
+        return voice
+    return replace(voice, transcript=clean(transcript).strip())

@@ -1,0 +1,201 @@
+"""Voice files: safetensors whose header says what they are, read strictly.
+
+A voice file comes from anybody, so nothing of it is believed: it must be a regular file of bounded
+size, with a small header, the tensors of a voice and no others, in half precision, of plausible
+shapes and values, and a checksum over all of it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import stat
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from tts.errors import DamagedVoiceError, VoiceError
+from tts_codecs.envelope import CHANNELS
+
+FORMAT = "tts-voice-3"
+#: the format before: no tuning, and a checksum of the values alone
+OLDER = "tts-voice-2"
+SPEAKER = 256
+MAX_BYTES = 16 << 20
+MAX_HEADER = 256 << 10
+MAX_FRAMES = 600
+MAX_RECORDING = 61 * 24000
+#: no feature, embedding, shift or factor of a network comes near it
+LARGEST = 64.0
+#: rows a tuning's table and sides a factor may have
+MAX_SIDE = 8192
+MAX_TUNINGS = 16
+_TUNED = re.compile(r"\d{1,2}\.(shift|factors\.[A-Za-z0-9_.]{1,200})")
+NOTES = (str, int, float, bool, type(None))
+
+
+def digest(tensors: dict[str, Tensor], notes: dict[str, str]) -> str:
+    """SHA-256 over names, kinds, shapes and bytes of the tensors and all notes but itself."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    for key, value in sorted(notes.items()):
+        if key != "sha256":
+            found.update(f"{key}\n{value}\n".encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def older_digest(tensors: dict[str, Tensor], transcript: str) -> str:
+    """The checksum of the format before."""
+    found = hashlib.sha256()
+    for name in ("speaker", "features", "recording"):
+        if name in tensors:
+            found.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
+    if "recording" in tensors:
+        found.update(transcript.encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def encode(tensors: dict[str, Tensor], notes: dict[str, str]) -> bytes:
+    """A voice file: tensors in half precision and notes, with their checksum."""
+    half = {name: value.half().contiguous().cpu() for name, value in tensors.items()}
+    notes = {"format": FORMAT, **notes}
+    return save(half, notes | {"sha256": digest(half, notes)})
+
+
+def printable(text: str, limit: int = 64) -> str:
+    """Text without what a terminal would obey, shortened to `limit` characters."""
+    return "".join(c for c in text if c.isprintable())[:limit].strip()
+
+
+def decode(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors (float32) and notes of a voice file.
+
+    Raises:
+        VoiceError: missing, or of another format.
+        DamagedVoiceError: not a voice file, cut off, edited, or with values no voice has.
+    """
+    name = os.fspath(path)
+    data = _bytes(Path(path))
+    notes = _header(data, name)
+    if notes.get("format") not in (FORMAT, OLDER):
+        raise VoiceError(f"{name!r} is not a voice file of this version ({FORMAT})")
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise DamagedVoiceError(f"{name!r} is not a voice file, or damaged: {error}") from error
+    problem = _problem(tensors)
+    if problem:
+        raise DamagedVoiceError(f"{name!r} is damaged: {problem}")
+    if notes["format"] == FORMAT:
+        right = digest(tensors, notes)
+    else:
+        # The first voices were saved without a checksum.
+        right = older_digest(tensors, notes.get("transcript", ""))
+        notes.setdefault("sha256", right)
+    if notes.get("sha256") != right:
+        raise DamagedVoiceError(f"{name!r} is damaged: its values differ from its checksum")
+    label = notes.get("name", "")
+    if not label.isprintable() or len(label) > 255:
+        raise DamagedVoiceError(f"{name!r} is damaged: its name cannot be printed")
+    return {key: value.float() for key, value in tensors.items()}, notes
+
+
+def notes_of(text: str, name: str) -> dict[str, Any]:
+    """The notes on where a voice is from: a flat JSON object. Raises DamagedVoiceError."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedVoiceError(f"{name!r} is damaged: its notes are not JSON") from error
+    if not isinstance(found, dict) or not all(isinstance(v, NOTES) for v in found.values()):
+        raise DamagedVoiceError(f"{name!r} is damaged: its notes are not names and values")
+    return found
+
+
+def tunings_of(notes: dict[str, str], name: str) -> list[tuple[str, float]]:
+    """Generator and strength of each tuning that the notes tell. Raises DamagedVoiceError."""
+    try:
+        found = json.loads(notes.get("tunings", "[]"))
+        fitted = [(generator, float(strength)) for generator, strength in found]
+        right = all(isinstance(g, str) and 0 <= s <= 1 for g, s in fitted)
+    except (ValueError, TypeError, RecursionError):
+        right = False
+    if not right or len(fitted) > MAX_TUNINGS:
+        raise DamagedVoiceError(f"{name!r} is damaged: it does not tell what it was fitted to")
+    return fitted
+
+
+def _bytes(path: Path) -> bytes:
+    """All of a regular file of bounded size; a pipe or device is not opened for reading."""
+    try:
+        # A FIFO nobody writes to would block until somebody does.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError as error:
+        raise VoiceError(f"no voice file {os.fspath(path)!r}") from error
+    except (OSError, ValueError) as error:
+        raise DamagedVoiceError(f"cannot read the voice file {os.fspath(path)!r}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise DamagedVoiceError(f"{os.fspath(path)!r} is not a regular file")
+        if found.st_size > MAX_BYTES:
+            raise DamagedVoiceError(f"{os.fspath(path)!r} is too large for a voice file")
+        return file.read(MAX_BYTES + 1)
+
+
+def _header(data: bytes, name: str) -> dict[str, str]:
+    """The notes in the header of a safetensors file, checked before anything parses the rest."""
+    if len(data) < 8:
+        raise DamagedVoiceError(f"{name!r} is not a voice file, or damaged: it is cut off")
+    (size,) = struct.unpack("<Q", data[:8])
+    if size > min(MAX_HEADER, len(data) - 8):
+        raise DamagedVoiceError(f"{name!r} is not a voice file, or damaged: a wrong header")
+    try:
+        header = json.loads(data[8 : 8 + size])
+    except (ValueError, RecursionError) as error:
+        raise DamagedVoiceError(f"{name!r} is not a voice file, or damaged: {error}") from error
+    notes = header.get("__metadata__") if isinstance(header, dict) else None
+    if not isinstance(notes, dict):
+        raise VoiceError(f"{name!r} is not a voice file of this version ({FORMAT})")
+    if not all(isinstance(value, str) for value in notes.values()):
+        raise DamagedVoiceError(f"{name!r} is damaged: notes that are no text")
+    return notes
+
+
+def _problem(tensors: dict[str, Tensor]) -> str:
+    """What is wrong with the tensors of a voice, or nothing."""
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    frames = shapes.get("features", (0,))
+    if shapes.get("speaker") != (SPEAKER,) or len(frames) != 2 or frames[1] != CHANNELS:
+        return "unexpected shapes"
+    if not 1 <= frames[0] <= MAX_FRAMES:
+        return f"{frames[0]} frames of features; a voice has 1 to {MAX_FRAMES}"
+    for name, shape in shapes.items():
+        if tensors[name].dtype not in (torch.float16, torch.float32):
+            return f"{name} is {tensors[name].dtype}"
+        if name in ("speaker", "features"):
+            continue
+        if name == "recording":
+            if len(shape) != 1 or not 1 <= shape[0] <= MAX_RECORDING:
+                return "a recording of an unexpected shape"
+        elif _TUNED.fullmatch(name) and name.endswith(".shift"):
+            if len(shape) != 2 or not 1 <= shape[0] <= 1024 or shape[1] != CHANNELS - 2:
+                return "a shift of an unexpected shape"
+        elif _TUNED.fullmatch(name):
+            if not 1 <= len(shape) <= 2 or max(shape, default=0) > MAX_SIDE or 0 in shape:
+                return "factors of an unexpected shape"
+        else:
+            return f"it holds {printable(name)!r}"
+    for name, value in tensors.items():
+        values = value.float()
+        if not bool(torch.isfinite(values).all()):
+            return "values that are not finite"
+        if float(values.abs().max()) > LARGEST:
+            return f"{name} has values no voice has"
+    return ""
