@@ -159,7 +159,7 @@ def test_a_recording_is_encoded_once_for_a_session(
 ) -> None:
     calls = []
     encode = TTS.voice
-    monkeypatch.setattr(TTS, "voice", lambda *a: calls.append(1) or encode(*a))
+    monkeypatch.setattr(TTS, "voice", lambda *a, **k: calls.append(1) or encode(*a, **k))
     wish = Wish(TEXT, "default", None, str(recording()), "seven words")
     first = list(speak(studio, "a", wish, options))[-1][3][1]
     second = list(speak(studio, "a", wish, options))[-1][3][1]

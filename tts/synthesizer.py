@@ -185,6 +185,16 @@ class TTS:
         tuning = None if self.shifts is None else voice.tuning_for(self.shifts.generator)
         return tuning if tuning is not None and tuning.factors and tuning.strength else None
 
+    def untuned(self, voice: Voice) -> str:
+        """A line for the user where a voice was adapted to other weights than the model's, and
+        speaks as it is; empty otherwise."""
+        if self.adaptation_of(voice) or not any(each.factors for each in voice.tunings):
+            return ""
+        return (
+            f"the voice {voice.name!r} was adapted to another generator than that of "
+            f"{self.config.name!r}: it is used as it is"
+        )
+
     def generator_for(self, voice: Voice) -> Generator:
         """What generates in a voice: the model's generator, or one adapted to the voice."""
         tuning = self.adaptation_of(voice)

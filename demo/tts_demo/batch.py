@@ -156,7 +156,7 @@ def batch_tab(studio: Studio) -> None:
                 )
                 voice = voice_field()
                 format = gr.Dropdown(list(FORMATS), value="wav", label="Format", min_width=100)
-            recording, transcript = recording_fields()
+            recording, transcript, _ = recording_fields()
             with gr.Row():
                 start = gr.Button("Say all rows", variant="primary", scale=3, min_width=120)
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)

@@ -81,7 +81,7 @@ def compare_tab(studio: Studio) -> None:
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             text = gr.Textbox(SENTENCE, label="Text", lines=3, max_lines=8)
-            recording, transcript = recording_fields()
+            recording, transcript, _ = recording_fields()
         with gr.Column(scale=4, min_width=320):
             with gr.Row():
                 voice = voice_field()

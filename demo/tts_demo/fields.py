@@ -28,8 +28,8 @@ def voice_field() -> gr.Dropdown:
     return gr.Dropdown(choices, value=first, label="Voice", min_width=140)
 
 
-def recording_fields() -> tuple[gr.Audio, gr.Textbox]:
-    """A recording to clone, by upload or microphone, and what it says."""
+def recording_fields(adapting: bool = False) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:
+    """A recording to clone, by upload or microphone, what it says, and whether to adapt to it."""
     with gr.Accordion("Clone a voice from a recording", open=False):
         gr.HTML(page.CONSENT)
         recording = gr.Audio(
@@ -40,7 +40,11 @@ def recording_fields() -> tuple[gr.Audio, gr.Textbox]:
             label="What it says (optional)", max_lines=3,
             info="Word for word; only models that continue the recording need it.",
         )  # fmt: skip
-    return recording, transcript
+        adapt = gr.Checkbox(
+            False, label="Fit the model to the recording", elem_id="adapt", visible=adapting,
+            info="Nearer to the person; takes some seconds, once for each recording.",
+        )  # fmt: skip
+    return recording, transcript, adapt
 
 
 @contextmanager

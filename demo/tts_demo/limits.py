@@ -9,7 +9,9 @@ MAX_CHARACTERS = 4096
 MAX_BYTES = 10_000_000
 MAX_SECONDS = 60.0
 #: keys of a model's YAML that name checkpoints: tts.config.PARTS
-PARTS = ("generator", "codec", "durations", "phrasing", "vocoder", "speaker")
+PARTS = (
+    "generator", "codec", "durations", "phrasing", "vocoder", "speaker", "profile", "phone_probe",
+)  # fmt: skip
 
 #: rows of a batch
 MAX_ROWS = 200

@@ -93,6 +93,11 @@ def speak(
                 for moment in moments:
                     warn(moment.warnings)
                     chunk = moment.chunk
+                    if moment.adapted is not None:
+                        share = moment.adapted
+                        state = "Fitting the model to the recording"
+                        yield page.status(state, share=share, kind="busy"), skip, skip, skip
+                        continue
                     if chunk is None:
                         yield page.status("Speaking", share=0.0, kind="busy"), skip, skip, skip
                         continue
@@ -139,7 +144,7 @@ def speak_tab(studio: Studio) -> None:
                     studio.models, value=studio.models[0], label="Model", min_width=140
                 )
                 voice = voice_field()
-            recording, transcript = recording_fields()
+            recording, transcript, adapt = recording_fields(adapting=True)
             speed = gr.Slider(*SPEED, value=1.0, step=0.05, label="Speed")
             with gr.Accordion("Advanced", open=False):
                 with gr.Row():
@@ -177,15 +182,17 @@ def speak_tab(studio: Studio) -> None:
 
     def run(
         request: gr.Request, text: str, model: str, voice: str | None, recording: str | None,
-        transcript: str, *values: Any,
+        transcript: str, adapt: bool, *values: Any,
     ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
-        wish = Wish(text, model, voice, recording, transcript)
+        wish = Wish(text, model, voice, recording, transcript, adapt)
         with closing(
             speak(studio, request.session_hash or "", wish, lambda: options_of(*values))
         ) as steps:
             yield from steps
 
-    inputs = [text, model, voice, recording, transcript, speed, seed, pitch, steps, guidance]
+    inputs = [
+        text, model, voice, recording, transcript, adapt, speed, seed, pitch, steps, guidance,
+    ]  # fmt: skip
     event = gr.on(
         [start.click, text.submit], run, [*inputs, temperature], [status, live, shown, whole],
         show_progress="hidden", concurrency_limit=SPOKEN, concurrency_id="speak",

@@ -1,5 +1,6 @@
 """What stands behind the page: models, voices and the requests that are being spoken."""
 
+import queue
 import threading
 import time
 from collections import OrderedDict, defaultdict
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tts.provenance import Watermark
     from tts.speech import Chunk, Options
     from tts.synthesizer import TTS
+    from tts.voice.adaptation import Progress
     from tts.voice.voice import Voice
 
     _Cloned: TypeAlias = tuple[Voice, tuple[str, ...]]
@@ -53,6 +55,7 @@ class Wish:
     Attributes:
         voice: name of a stored voice; recording: a file that is used instead; transcript: what it
             says, for models that need that.
+        adapt: fit the model to the voice of the recording (tts.voice.adaptation).
     """
 
     text: str
@@ -60,6 +63,7 @@ class Wish:
     voice: str | None = "default"
     recording: str | None = None
     transcript: str = ""
+    adapt: bool = False
 
 
 @dataclass
@@ -72,6 +76,7 @@ class Moment:
         elapsed: seconds of work so far, without loading the model; first_audio: up to the first
             chunk; loading: seconds it took to load the model.
         share: of the text, 0 to 1, whose sentences have begun.
+        adapted: while the model is being fitted to the voice, the share of the steps that are done.
     """
 
     chunk: "Chunk | None" = None
@@ -80,6 +85,7 @@ class Moment:
     first_audio: float = 0.0
     loading: float = 0.0
     share: float = 0.0
+    adapted: float | None = None
 
 
 class Ticket:
@@ -130,9 +136,10 @@ class Studio:
         self._hook: Watermark | None = None
         self._loaded: dict[str, TTS] = {}
         self._loading = threading.Lock()
-        self._voices: OrderedDict[tuple[str, str, str, str], _Cloned] = OrderedDict()
+        self._voices: OrderedDict[tuple[str, str, str, str, bool], _Cloned] = OrderedDict()
         self._tickets: defaultdict[str, set[Ticket]] = defaultdict(set)
         self._lock = threading.Lock()
+        self._adaptation = threading.Lock()
 
     def model(self, name: str) -> "TTS":
         """A model, loaded when it is first asked for.
@@ -168,8 +175,13 @@ class Studio:
 
         threading.Thread(target=load, name="warm-up", daemon=True).start()
 
-    def voice(self, model: "TTS", wish: Wish, session: str) -> "_Cloned":
+    def voice(
+        self, model: "TTS", wish: Wish, session: str, progress: "Progress | None" = None
+    ) -> "_Cloned":
         """The voice of a wish and warnings about its recording, which a session has encoded once.
+
+        Args:
+            progress: of the adaptation, see tts.TTS.voice.
 
         Raises:
             VoiceError: none chosen, or unknown. AudioError: not a usable recording.
@@ -182,11 +194,11 @@ class Studio:
             if not NAME.fullmatch(wish.voice):
                 raise VoiceError(f"unknown voice {wish.voice!r}")
             return model.voice(wish.voice), ()
-        key = (session, model.config.name, wish.recording, wish.transcript)
+        key = (session, model.config.name, wish.recording, wish.transcript, wish.adapt)
         with self._lock:
             found = self._voices.get(key)
         if found is None:
-            found = _encoded(model, wish.recording, wish.transcript)
+            found = _encoded(model, wish, progress)
             with self._lock:
                 self._voices[key] = found
                 while len(self._voices) > _VOICES:
@@ -253,6 +265,10 @@ class Studio:
         model = self.model(wish.model)
         moment = Moment(loading=time.perf_counter() - begin)
         begin = time.perf_counter()
+        if wish.adapt and wish.recording:
+            yield from self._adapting(ticket, model, wish)
+            if ticket.stopped:
+                return
         voice, moment.warnings = self.voice(model, wish, ticket.session)
         mark = self.marker(model.sample_rate)
         moment.elapsed = time.perf_counter() - begin
@@ -274,6 +290,36 @@ class Studio:
                 )  # fmt: skip
                 yield moment
 
+    def _adapting(self, ticket: Ticket, model: "TTS", wish: Wish) -> Generator[Moment, None, None]:
+        """Make the adapted voice of a wish, one at a time on this machine, and tell how far it
+        is."""
+        from tts.cancel import Cancelled
+
+        told: queue.Queue[Moment | BaseException | None] = queue.Queue()
+
+        def progress(done: int, total: int) -> None:
+            if ticket.stopped:
+                raise Cancelled("stopped")
+            told.put(Moment(adapted=done / total))
+
+        def learn() -> None:
+            try:
+                with self._adaptation:
+                    self.voice(model, wish, ticket.session, progress)
+                told.put(None)
+            except BaseException as error:
+                told.put(error)
+
+        thread = threading.Thread(target=learn, name="adapt", daemon=True)
+        thread.start()
+        yield Moment(adapted=0.0)
+        while (found := told.get()) is not None:
+            if isinstance(found, Cancelled):
+                return
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
 
 def check_text(text: str | None) -> str:
     """A text the page accepts.
@@ -291,13 +337,14 @@ def check_text(text: str | None) -> str:
     return text
 
 
-def _encoded(model: "TTS", recording: str, transcript: str) -> "_Cloned":
-    """A recording as a voice, with warnings about it."""
+def _encoded(model: "TTS", wish: Wish, progress: "Progress | None") -> "_Cloned":
+    """The recording of a wish as a voice, with warnings about it."""
     from tts.audio.reference import load_reference
 
+    assert wish.recording
     try:
         # As an open file: messages then name the file and not its place on this machine.
-        with Path(recording).open("rb") as file:
+        with Path(wish.recording).open("rb") as file:
             reference = load_reference(file, model.sample_rate)
     except OSError as error:
         raise AudioError("the recording is not there any more: give it again") from error
@@ -305,7 +352,8 @@ def _encoded(model: "TTS", recording: str, transcript: str) -> "_Cloned":
         raise AudioError(
             f"the recording is {reference.seconds_in:.0f} s long; {MAX_SECONDS:.0f} s are the most"
         )
-    return model.voice(reference, transcript or None), tuple(reference.warnings)
+    voice = model.voice(reference, wish.transcript or None, adapt=wish.adapt, progress=progress)
+    return voice, tuple(reference.warnings)
 
 
 def no_models() -> CheckpointError:

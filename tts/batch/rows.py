@@ -11,6 +11,7 @@ from typing import Any
 from tts.batch.table import COLUMNS, MAX_TEXT, check_columns, read_table
 from tts.errors import TTSError, UsageError
 from tts.speech import Options, options_of
+from tts.voice.adaptation import parse_strength
 from tts.voice.store import find_voice
 from tts.voice.voice import Voice
 
@@ -26,6 +27,7 @@ class Row:
         id: names the file; letters, digits, ".", "_" and "-".
         voice: a name, a voice file, a recording (Path), or a Voice.
         ref_text: what a recording says, for models that need it.
+        adapt: fit the model to the voice, 0 (not) to 1 (with full strength).
         model: name or path; "" for that of the batch.
         problem: why it cannot be said, found while it was read.
         mate: it is there already and only shares a batch with rows that are not.
@@ -41,6 +43,7 @@ class Row:
     mate: bool = False
     ref_text: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    adapt: float = 0.0
 
     def key(self, digests: dict[str, str]) -> str:
         """What the audio depends on, as a checksum; `digests` keeps those of files."""
@@ -53,6 +56,7 @@ class Row:
             voice = digests[name]
         parts = [self.text, voice, self.model, asdict(self.options), self.problem]
         parts += [self.ref_text] if self.ref_text else []
+        parts += [f"adapt {self.adapt:g}"] if self.adapt else []
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -165,6 +169,7 @@ def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
     elif "voice" in values:
         row = replace(row, voice=_voice(values["voice"], folder))
     try:
+        row = replace(row, adapt=parse_strength(values.get("adapt")))
         return replace(row, options=_options(values))
     except UsageError as error:
         return replace(row, problem=str(error))

@@ -98,7 +98,7 @@ class Speaker:
         self.settings = settings
         self.watermark = load_watermark(settings.watermark) if settings.watermark else None
         self._models: dict[str, TTS] = {"": model} if model else {}
-        self._voices: OrderedDict[tuple[str, str, str], Voice] = OrderedDict()
+        self._voices: OrderedDict[tuple[str, str, str, float], Voice] = OrderedDict()
 
     def model(self, name: str) -> TTS:
         """A model by name, loaded once."""
@@ -111,11 +111,14 @@ class Speaker:
         return self._models[name]
 
     def _voice(self, model: TTS, row: Row) -> Voice:
-        if isinstance(row.voice, Voice):
+        if isinstance(row.voice, Voice) and not row.adapt:
             return row.voice
-        key = (row.model, str(row.voice), row.ref_text)
+        name = row.voice.sha256 if isinstance(row.voice, Voice) else str(row.voice)
+        key = (row.model, name, row.ref_text, row.adapt)
         if key not in self._voices:
-            self._voices[key] = model.voice(row.voice, row.ref_text or None)
+            self._voices[key] = model.voice(
+                row.voice, row.ref_text or None, adapt=row.adapt > 0, strength=row.adapt
+            )
         self._voices.move_to_end(key)
         while len(self._voices) > _VOICES:
             self._voices.popitem(last=False)

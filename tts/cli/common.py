@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tts.errors import TextError, UsageError
@@ -152,3 +152,32 @@ def load_model(
     # Loads the text front end, which is a part of loading and not of the first sentence.
     model.phonemize("a", language)
     return model, time.perf_counter() - begin
+
+
+ADAPT_HELP = "Fit the model to the voice too: nearer to the person, and takes some seconds."
+STRENGTH_HELP = "How much of the adaptation is used: 0 (none) to 1."
+
+
+def check_strength(strength: float, adapt: bool) -> None:
+    """UsageError for a strength out of range, or without --adapt."""
+    if not 0 <= strength <= 1:
+        raise UsageError(f"strength {strength} is out of range: 0 to 1")
+    if strength != 1 and not adapt:
+        raise UsageError("--strength is that of --adapt: give that too")
+
+
+@contextlib.contextmanager
+def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar for the steps of an adaptation, where somebody watches."""
+    if not shown:
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc="adapting", unit="step", disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts.cli.common import check_device, say, show
+from tts.cli.common import STRENGTH_HELP, check_device, check_strength, say, show
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Score models beside real recordings.", rich_markup_mode=None)
 
 
-def _synthesizers(options: "Options", device: str) -> Callable[[str], "Synthesize"]:
+def _synthesizers(
+    options: "Options", device: str, adapt: bool = False, strength: float = 1.0
+) -> Callable[[str], "Synthesize"]:
     from dataclasses import replace
 
     from tts.synthesizer import TTS
@@ -29,7 +31,7 @@ def _synthesizers(options: "Options", device: str) -> Callable[[str], "Synthesiz
 
         def speak(text: str, reference: Path, seed: int) -> tuple[Any, ...]:
             if reference not in voices:
-                voices[reference] = model.voice(reference)
+                voices[reference] = model.voice(reference, adapt=adapt, strength=strength)
             audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
             phones = tuple((span.text, span.end) for span in audio.phones)
             return audio.samples, audio.sample_rate, audio.first_audio, phones
@@ -101,6 +103,10 @@ def evaluate(
     steps: Annotated[int | None, typer.Option(help="Sampling steps.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Temperature.")] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Fit the model to the voice of each reference.")
+    ] = False,
+    strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
     plots: Annotated[int, typer.Option(help="Mel pictures of so many items.")] = 3,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
@@ -125,16 +131,18 @@ def evaluate(
         found = {name: load_model_config(model_config(name)) for name in model_names()}
         names = [name for name, config in found.items() if config.published is None]
     asked = [*(model or ()), *names]
-    if publish and (resynthesis or limit or fast):
+    check_strength(strength, adapt)
+    if publish and (resynthesis or limit or fast or adapt):
         raise UsageError("only scores of a whole case list are published")
     given = EvalOptions(
         cases=cases, out_dir=out, models=tuple(asked), audio_root=audio_root,
         metrics_dir=metrics, whisper=whisper, ecapa=ecapa, beam=beam, compute_type=compute_type,
         limit=limit, fast=fast, threads=threads, seed=seed, resynthesis=resynthesis, plots=plots,
+        adapt=adapt, strength=strength,
     )  # fmt: skip
     options = Options(speed=speed, steps=steps, guidance=guidance, temperature=temperature)
     options.check()
-    reports = run_cli(given, _synthesizers(options, device), _codecs(device))
+    reports = run_cli(given, _synthesizers(options, device, adapt, strength), _codecs(device))
     for report in reports if len(reports) == 1 else []:
         show(report.markdown())
     if len(reports) > 1:

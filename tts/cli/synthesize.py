@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tts.cli.common import (
+    ADAPT_HELP,
     INT8_HELP,
+    STRENGTH_HELP,
+    adapting,
+    check_strength,
     load_model,
     quick_start,
     read_text,
@@ -116,6 +120,8 @@ def synthesize(
         str | None,
         typer.Option(help="What --ref says, word for word; only some models need it."),
     ] = None,
+    adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
+    strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
     timestamps: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH", help="When words are said: .srt or .json; may be repeated."),
@@ -152,6 +158,7 @@ def synthesize(
             raise UsageError("text and recording cannot both come from standard input")
         if ref_text is not None and ref is None:
             raise UsageError("--ref-text is the text of --ref: give that too")
+        check_strength(strength, adapt)
         if provenance and output == "-":
             raise UsageError("--provenance goes beside a file: give one with -o")
         # Everything that can fail early does, before seconds go into loading weights.
@@ -182,7 +189,13 @@ def synthesize(
         check_writable(output, synthesizer.sample_rate, format=format)
     if kinds and not synthesizer.timed:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
-    chosen = synthesizer.voice(reference if reference is not None else str(path), ref_text)
+    source = reference if reference is not None else str(path)
+    with adapting(adapt and not quiet) as progress:
+        chosen = synthesizer.voice(
+            source, ref_text, adapt=adapt, strength=strength, progress=progress
+        )
+    if not quiet and (line := synthesizer.untuned(chosen)):
+        warn(line)
     from tts.captions import captions, write_text
     from tts.provenance import load_watermark, marker, provenance_json
     from tts.provenance import provenance as provenance_of

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from tts.cli.common import say, show, warn
+from tts.cli.common import (
+    ADAPT_HELP,
+    STRENGTH_HELP,
+    adapting,
+    check_strength,
+    say,
+    set_threads,
+    show,
+    warn,
+)
 
 app = typer.Typer(help="List, add, export and remove voices.", rich_markup_mode=None)
 
@@ -49,16 +58,23 @@ def list_voices(
 def add(
     name: Annotated[str, typer.Argument(help="Letters, digits, '-' and '_'.")],
     ref: Annotated[
-        str, typer.Option(metavar="FILE|-", help="A clean recording of 3 to 10 s of one person.")
+        list[str],
+        typer.Option(
+            metavar="FILE|-",
+            help="A clean recording of 3 to 10 s of one person; may be repeated.",
+        ),
     ],
     ref_text: Annotated[
         str | None,
         typer.Option(help="What --ref says, word for word; only some models need it."),
     ] = None,
     model: Annotated[str, typer.Option(help="The model to encode it for.")] = "default",
+    adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
+    strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
 ) -> None:
-    """Encode a recording once and keep it as a voice for `--voice NAME`."""
+    """Encode recordings once and keep them as a voice for `--voice NAME`."""
     from tts.audio.reference import load_reference
     from tts.config import load_model_config
     from tts.errors import UsageError
@@ -69,13 +85,19 @@ def add(
     config.check_transcript(ref_text)
     path = new_voice_path(name, force)
     say(f"note: {CONSENT}")
-    reference = load_reference(ref, config.sample_rate)
-    for line in reference.warnings:
-        warn(line)
+    references = [load_reference(each, config.sample_rate) for each in ref]
+    for reference in references:
+        for line in reference.warnings:
+            warn(line)
+    check_strength(strength, adapt)
+    set_threads(threads)
 
     from tts.synthesizer import TTS
 
-    voice = TTS.of(config, "cpu").voice(reference, ref_text)
+    with adapting(adapt) as progress:
+        voice = TTS.of(config, "cpu").voice(
+            references, ref_text, adapt=adapt, strength=strength, progress=progress
+        )
     voice.name = name
     try:
         voice.save(path, new=not force)

@@ -293,6 +293,8 @@ class EvalOptions:
     threads: int = 1
     seed: int = 0
     resynthesis: bool = False
+    adapt: bool = False
+    strength: float = 1.0
     plots: int = 3
     progress: bool = True
 
@@ -320,7 +322,17 @@ def _folders(models: Sequence[str]) -> dict[str, str]:
 
 def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
     """The options that decide figures; paths are left out, for they differ between machines."""
-    kept = ("beam", "compute_type", "limit", "fast", "threads", "seed", "resynthesis")
+    kept = (
+        "beam",
+        "compute_type",
+        "limit",
+        "fast",
+        "threads",
+        "seed",
+        "resynthesis",
+        "adapt",
+        "strength",
+    )
     return {"model": model, **{key: value for key, value in asdict(options).items() if key in kept}}
 
 

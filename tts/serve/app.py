@@ -13,11 +13,12 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from tts.errors import TTSError, UsageError, VoiceError
 from tts.provenance import Watermark
 from tts.resources import nearest
+from tts.serve.adapting import AdaptationQueue
 from tts.serve.decode import MAX_BYTES, decode_upload
 from tts.serve.http import Guard, HTTPError, error_reply, reply
 from tts.serve.metrics import Metrics
@@ -26,6 +27,8 @@ from tts.serve.schema import SpeechRequest, parse_speech
 from tts.serve.stream import SpeechResponse
 from tts.serve.voices import VoiceShelf
 from tts.synthesizer import TTS
+from tts.voice.adaptation import parse_strength
+from tts.voice.voice import Voice
 
 CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
 
@@ -63,6 +66,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     shelf = VoiceShelf(settings.voices)
     by_name = {model.config.name: model for model in models}
     decoding = asyncio.Semaphore(settings.uploads)
+    adaptations = AdaptationQueue()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -101,6 +105,11 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
 
     app.post("/v1/audio/speech", openapi_extra=_schema(SpeechRequest))(speak)
 
+    def kept(name: str, voice: Voice, warnings: Sequence[str]) -> dict[str, Any]:
+        shelf.add(name, voice)
+        metrics.count("tts_voices_added_total")
+        return {"id": name, "name": name, "kind": "uploaded", "warnings": list(warnings)}
+
     @app.get("/v1/audio/voices")
     async def list_voices() -> Response:
         """The voices that requests may name."""
@@ -109,18 +118,25 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     @app.post("/v1/audio/voices")
     async def add_voice(request: Request) -> Response:
         """A voice from a recording: form fields `name`, `consent` ("true") and `audio_sample`,
-        and `ref_text` (what it says) and `model`, where a model needs that."""
+        and `ref_text` (what it says) and `model`, where a model needs that. With `adapt` ("true",
+        or a strength from 0 to 1) the answer is a stream of events (tts.serve.adapting)."""
         sent = await asyncio.wait_for(_upload(request), settings.timeout)
         name, model = sent.name, model_of(sent.model)
         model.config.check_transcript(sent.ref_text)
         await asyncio.to_thread(shelf.check_new, name)
         async with decoding:
             reference = await decode_upload(sent.data, model.sample_rate)
+            if sent.adapt:
+                adaptations.check()
+                return StreamingResponse(
+                    adaptations.events(
+                        model, reference, sent.ref_text, sent.adapt,
+                        lambda voice: kept(name, voice, reference.warnings),
+                    ),
+                    media_type="text/event-stream",
+                )  # fmt: skip
             voice = await asyncio.to_thread(model.voice, reference, sent.ref_text or None)
-        await asyncio.to_thread(shelf.add, name, voice)
-        metrics.count("tts_voices_added_total")
-        told = {"id": name, "name": name, "kind": "uploaded", "warnings": reference.warnings}
-        return reply(told, 201)
+        return reply(await asyncio.to_thread(kept, name, voice, reference.warnings), 201)
 
     @app.delete("/v1/audio/voices/{name}")
     async def delete_voice(name: str) -> Response:
@@ -179,6 +195,7 @@ class _Sent:
     data: bytes
     ref_text: str
     model: str
+    adapt: float = 0.0
 
 
 async def _upload(request: Request) -> _Sent:
@@ -200,12 +217,13 @@ async def _upload(request: Request) -> _Sent:
         if not isinstance(name, str) or not isinstance(file, UploadFile):
             raise UsageError("the form needs the field name and the file audio_sample")
         ref_text, model = form.get("ref_text", ""), form.get("model", "default")
-        if not isinstance(ref_text, str) or not isinstance(model, str):
-            raise UsageError("ref_text and model are fields, not files")
+        adapt = form.get("adapt", "")
+        if not all(isinstance(each, str) for each in (ref_text, model, adapt)):
+            raise UsageError("ref_text, model and adapt are fields, not files")
         data = await file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise HTTPError(413, f"the recording is larger than {MAX_BYTES // 1_000_000} MB")
-        return _Sent(name, data, ref_text, model)
+        return _Sent(name, data, str(ref_text), str(model), parse_strength(adapt))
     finally:
         await form.close()
 

@@ -67,6 +67,23 @@ class AdaptationOptions:
     seed: int = 0
 
 
+def parse_strength(value: object) -> float:
+    """What a table or a form says of adapting: yes, no, or a strength from 0 to 1.
+
+    Raises:
+        UsageError: anything else.
+    """
+    known = {"": 0.0, "no": 0.0, "false": 0.0, "yes": 1.0, "true": 1.0}
+    text = "" if value is None else str(value).strip().lower()
+    try:
+        found = known[text] if text in known else float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise UsageError(f"adapt is yes, no, or a strength from 0 to 1, not {value!r}")
+    return found
+
+
 @torch.inference_mode()
 def read_phones(
     probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
