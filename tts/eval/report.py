@@ -24,6 +24,7 @@ class Scores:
     hypothesis: str | None = None
     similarity: float | None = None  # to another recording of the speaker
     own_similarity: float | None = None  # resynthesis only: to the recording it came from
+    other_similarity: float | None = None  # synthesis only: to a recording that was not given
     quality: float | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -42,6 +43,10 @@ class Row:
     compute_seconds: float | None = None
     first_audio_seconds: float | None = None
     failure: str | None = None
+
+
+#: further similarities and their columns
+SECOND = {"own_similarity": "ECAPA own", "other_similarity": "ECAPA other"}
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -102,6 +107,9 @@ def summarize(
         "similarity": _similarity(scores),
         "similarity_items": sum(score.similarity is not None for score in scores),
         "own_similarity": _mean([s.own_similarity for s in scores if s.own_similarity is not None]),
+        "other_similarity": _mean(
+            [s.other_similarity for s in scores if s.other_similarity is not None]
+        ),
         "quality": _mean([s.quality for s in scores if s.quality is not None]),
         "quality_items": sum(score.quality is not None for score in scores),
     }
@@ -158,14 +166,22 @@ class Report:
             for speaker, rows in speakers.items()
         }
 
-    def _line(self, name: str, total: dict[str, Any], own: bool) -> str:
+    def second(self) -> str:
+        """Which other similarity the rows have: to the recording a resynthesis was made from, or
+        to one of the person that synthesis was not given; empty for none."""
+        for name in SECOND:
+            if any(getattr(row.made, name) is not None for row in self.rows):
+                return name
+        return ""
+
+    def _line(self, name: str, total: dict[str, Any], second: str) -> str:
         cells = [
             name,
             str(total["items"]),
             str(total["failures"]),
             _ranged(total["wer"], total.get("wer_95"), percent=True),
             _ranged(total["similarity"], total.get("similarity_95")),
-            *([_figure(total["own_similarity"])] if own else []),
+            *([_figure(total[second])] if second else []),
             _figure(total["quality"], 2),
             _figure(total.get("rtf")),
             _figure(total.get("first_audio_seconds"), 2),
@@ -178,21 +194,21 @@ class Report:
         Beside a made item stands the real recording of its text, which in synthesis is by another
         speaker: the lines per voice then group sentences, not people.
         """
-        own = any(row.made.own_similarity is not None for row in self.rows)
+        second = self.second()
         heads = [
-            "", "items", "failed", "WER [95 %]", "ECAPA [95 %]", *(["ECAPA own"] if own else []),
-            "DistillMOS", "RTF", "first audio s",
+            "", "items", "failed", "WER [95 %]", "ECAPA [95 %]",
+            *([SECOND[second]] if second else []), "DistillMOS", "RTF", "first audio s",
         ]  # fmt: skip
         lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
         summary = self.summary()
         anything = any(row.failure or row.wav for row in self.rows)
         if anything:
-            lines.append(self._line(self.name, summary["made"], own))
-        lines.append(self._line("real recordings", summary["real"], own))
+            lines.append(self._line(self.name, summary["made"], second))
+        lines.append(self._line("real recordings", summary["real"], second))
         if speakers:
             for speaker, sides in self.by_speaker().items():
                 side = "made" if anything else "real"
-                lines.append(self._line(f"voice {speaker}", sides[side], own))
+                lines.append(self._line(f"voice {speaker}", sides[side], second))
         if self.chance_similarity is not None:
             lines.append(f"\nECAPA between different speakers here: {self.chance_similarity:.3f}")
         lines += [f"\n{key}: - ({reason})" for key, reason in self.missing.items()]
@@ -234,9 +250,9 @@ def comparison(reports: Sequence[Report]) -> str:
     first = reports[0]
     lines = first.markdown(speakers=False).splitlines()
     table = lines[:2]
-    own = "ECAPA own" in table[0]
-    table += [report._line(report.name, report.summary()["made"], own) for report in reports]
-    table.append(first._line("real recordings", first.summary()["real"], own))
+    second = first.second()
+    table += [report._line(report.name, report.summary()["made"], second) for report in reports]
+    table.append(first._line("real recordings", first.summary()["real"], second))
     if first.chance_similarity is not None:
         table.append(f"\nECAPA between different speakers here: {first.chance_similarity:.3f}")
     return "\n".join(table) + "\n"
@@ -245,7 +261,16 @@ def comparison(reports: Sequence[Report]) -> str:
 def published(report: Report) -> dict[str, Any]:
     """What is kept of a report beside the weights, for `tts models`."""
     made, real = (report.summary()[side] for side in ("made", "real"))
-    names = ("items", "failures", "wer", "similarity", "quality", "rtf", "first_audio_seconds")
+    names = (
+        "items",
+        "failures",
+        "wer",
+        "similarity",
+        "other_similarity",
+        "quality",
+        "rtf",
+        "first_audio_seconds",
+    )
     scores = {name: made[name] for name in names}
     scores["real"] = {name: real[name] for name in ("wer", "similarity", "quality")}
     scores["settings"] = report.settings

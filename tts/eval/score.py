@@ -151,6 +151,11 @@ def measure_made(item: Item, wave: np.ndarray, known: RealScores) -> Scores:
             scores.similarity = _attempt(
                 scores, "similarity", lambda: encoder.compare(made, known.embedding(item.anchor))
             )
+            if item.own is None:
+                scores.other_similarity = _attempt(
+                    scores, "other similarity",
+                    lambda: encoder.compare(made, known.embedding(item.anchor_twin)),
+                )  # fmt: skip
             if (own := item.own) is not None:
                 scores.own_similarity = _attempt(
                     scores, "own similarity", lambda: encoder.compare(made, known.embedding(own))
