@@ -14,7 +14,9 @@ import pytest
 import soundfile as sf
 import torch
 
+from tts.audio import decode as decode_module
 from tts.audio import reference as reference_module
+from tts.audio import sandbox
 from tts.audio.level import cut_at_pause, normalize_level, split_active, trim_silence
 from tts.audio.reference import load_reference
 from tts.audio.resample import _converter, resample
@@ -78,7 +80,8 @@ def test_unusable_recordings_are_refused_by_name(
         (b"", "an empty file"),
         (b"%PDF-1.7 ...", "PDF"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "PNG"),
-        (b"\0\0\0 ftypM4A \0\0\0\0", "ffmpeg"),
+        (b"\0\0\0 ftypM4A \0\0\0\0", "M4A"),
+        (b"\x1aE\xdf\xa3" + bytes(99), "WebM"),
         (b"PK\x03\x04rest", "ZIP"),
         ("dear diary, caf\u00e9".encode() * 100, "a text file"),
         (b"<html><body>404", "web page"),
@@ -186,7 +189,7 @@ def test_compressed_bombs_stay_small(tmp_path: Path) -> None:
 
 
 def test_work_limit_on_wide_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference_module, "MAX_DECODED_VALUES", 100_000)
+    monkeypatch.setattr(decode_module, "MAX_DECODED_VALUES", 100_000)
     path = write(tmp_path / "wide.wav", np.stack([talk(2)] * 4, axis=1))
     with pytest.raises(AudioError, match="make it mono"):
         load_reference(path)
@@ -242,7 +245,7 @@ def test_formats_by_path_bytes_and_stdin(
 
 
 def test_block_decoding_equals_one_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference_module, "_BLOCK_VALUES", 5000)
+    monkeypatch.setattr(decode_module, "BLOCK_VALUES", 5000)
     for suffix in ("flac", "ogg", "opus", "mp3"):
         path = write(tmp_path / f"voice.{suffix}", talk(4))
         voice = load_reference(path, trim=False, target_dbfs=None)
@@ -316,6 +319,136 @@ def test_doubtful_recordings_carry_warnings() -> None:
     assert "very quiet" in " ".join(load_reference(talk(3, level=0.003)).warnings)
     short = np.concatenate([talk(0.8), np.zeros(RATE, np.float32)])
     assert "of sound" in " ".join(load_reference(short).warnings)
+
+
+# ---- what phones, browsers and recorders write -----------------------------------------------
+
+CONTAINERS = {
+    "m4a": ("ipod", "aac"), "mp4": ("mp4", "aac"), "mov": ("mov", "aac"), "aac": ("adts", "aac"),
+    "webm": ("webm", "libopus"), "mka": ("matroska", "flac"),
+    "avi": ("avi", "mp2"), "3gp": ("3gp", "aac"), "oga": ("ogg", "flac"),
+}  # fmt: skip
+
+
+def contained(path: Path, samples: np.ndarray, rate: int, live: bool = False) -> Path:
+    """A container with [N] or [N, 2] samples; a live one tells no length, as MediaRecorder's."""
+    av = pytest.importorskip("av")
+    kind, codec = CONTAINERS[path.suffix[1:]]
+    options = {"live": "1"} if live and kind == "webm" else {}
+    if live and kind in ("mp4", "ipod"):
+        options = {"movflags": "frag_keyframe+empty_moov"}
+    layout = "stereo" if samples.ndim == 2 else "mono"
+    with av.open(str(path), "w", format=kind, options=options) as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        data = np.ascontiguousarray(np.atleast_2d(samples.T)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(data, format="fltp", layout=layout)
+        frame.sample_rate = rate
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "live"), [*((each, False) for each in CONTAINERS), ("webm", True), ("mp4", True)]
+)
+def test_containers_of_phones_and_browsers(tmp_path: Path, suffix: str, live: bool) -> None:
+    rate = 48000 if suffix == "webm" else 44100
+    path = contained(tmp_path / f"voice.{suffix}", talk(3, rate), rate, live)
+    voice = load_reference(path)
+    assert 2.7 < voice.seconds <= 3.2 and "only" not in " ".join(voice.warnings)
+    expected = load_reference(talk(3)).samples
+    n = min(expected.size, voice.samples.size)
+    spectra = [np.abs(np.fft.rfft(x[:n]))[: n // 16] for x in (expected, voice.samples)]
+    assert np.corrcoef(spectra)[0, 1] > 0.9
+
+
+def test_video_is_left_alone_and_stereo_mixed(tmp_path: Path) -> None:
+    both = np.stack([talk(2, 44100), -talk(2, 44100)], axis=1)
+    voice = load_reference(contained(tmp_path / "voice.m4a", both, 44100))
+    assert 1.7 < voice.seconds < 2.3
+
+
+def test_containers_have_limits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = contained(tmp_path / "long.m4a", talk(61), 8000)
+    voice = load_reference(path)
+    assert voice.seconds <= 60.0 and "only the first 60 s" in " ".join(voice.warnings)
+    path = contained(tmp_path / "hour.mka", np.zeros(31 * 60 * 8000), 8000)
+    with pytest.raises(AudioError, match="31 minutes long"):
+        load_reference(path)
+    with pytest.raises(AudioError, match="hour.mka.*MB"):
+        monkeypatch.setattr(sandbox, "MAX_BYTES", 1000)
+        load_reference(path)
+
+
+def test_containers_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = contained(tmp_path / "voice.m4a", talk(2, 44100), 44100)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(AudioError, match=r"M4A.*pip install 'tts\[formats\]'.*ffmpeg"):
+        with path.open("rb") as handle:
+            decode_module.decode_file(handle, "voice.m4a", 1.0, 60.0, [], sandbox=False)
+
+
+@pytest.mark.parametrize("suffix", ["m4a", "webm"])
+def test_damaged_containers(tmp_path: Path, suffix: str) -> None:
+    rate = 48000
+    data = contained(tmp_path / f"voice.{suffix}", talk(2, rate), rate).read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        damaged = np.frombuffer(data, np.uint8).copy()
+        where = rng.integers(0, len(data) if rng.random() < 0.5 else 400, size=4)
+        damaged[where] = rng.integers(0, 256, size=4)
+        handle = io.BytesIO(damaged[: rng.integers(60, len(data))].tobytes())
+        try:
+            found = decode_module.decode_file(handle, "it", 0.1, 60.0, [], sandbox=False)
+            assert np.isfinite(found.samples).all()
+        except AudioError as exc:
+            assert "\n" not in str(exc)
+
+
+@pytest.mark.parametrize("scale", [-1.0, -0.6, -1.5])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_channels_that_cancel_are_turned(tmp_path: Path, scale: float, channels: int) -> None:
+    wave = talk(2)
+    both = np.stack([wave, scale * wave] * (channels // 2), axis=1)
+    path = write(tmp_path / "inverted.wav", both, subtype="FLOAT")
+    for source in (path, both):
+        voice = load_reference(source, trim=False, target_dbfs=None)
+        ratio = abs(float(voice.samples @ wave / (wave @ wave)))
+        assert ratio == pytest.approx((1 - scale) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+@pytest.mark.parametrize("lead", [58.0, 61.0, 75.0, 130.0])
+def test_silence_before_speech_is_passed_over(tmp_path: Path, lead: float, noise: float) -> None:
+    rng = np.random.default_rng(0)
+    wave = np.concatenate([np.zeros(int(lead * RATE), np.float32), talk(8)])
+    wave += noise * rng.standard_normal(wave.size).astype(np.float32)
+    wave[: RATE // 10] += 0.1 * rng.standard_normal(RATE // 10).astype(np.float32) * (noise > 0)
+    for suffix in ("flac", "mp3") if lead == 75.0 else ("flac",):
+        voice = load_reference(write(tmp_path / f"late.{suffix}", wave))
+        assert 7.0 < voice.seconds < 10.0, suffix
+        assert voice.seconds_in == pytest.approx(lead + 8, abs=0.2)
+        assert "are left out" in " ".join(voice.warnings)
+    assert 7.0 < load_reference(wave).seconds < 10.0
+
+
+@pytest.mark.parametrize("kind", ["wav", "aiff", "au"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_headers_without_a_size(kind: str, subtype: str) -> None:
+    buffer = io.BytesIO()
+    sf.write(buffer, talk(2), RATE, format=kind.upper(), subtype=subtype)
+    data = bytearray(buffer.getvalue())
+    expected = load_reference(io.BytesIO(bytes(data))).samples
+    if kind == "wav":
+        at = data.index(b"data")
+        data[4:8] = data[at + 4 : at + 8] = bytes(4)
+    elif kind == "aiff":
+        at, common = data.index(b"SSND"), data.index(b"COMM")
+        data[4:8] = data[at + 4 : at + 8] = data[common + 10 : common + 14] = bytes(4)
+    else:
+        data[8:12] = bytes(4)
+    assert np.array_equal(load_reference(io.BytesIO(bytes(data))).samples, expected)
 
 
 # ---- rate, level, silence --------------------------------------------------------------------

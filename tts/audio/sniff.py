@@ -41,9 +41,6 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"ID3", "a damaged MP3 file"),
 )
 
-# Compressed audio and video that a converter turns into something readable.
-_CONVERTIBLE = ("AAC", "WebM", "WMA", "AMR", "AVI", "Flash")
-
 
 def seems_to_be(head: bytes) -> str:
     """Describe a file by its first bytes (`SNIFF_BYTES` of them are enough).
@@ -55,11 +52,9 @@ def seems_to_be(head: bytes) -> str:
         return "an empty file"
     for offset, magic, name in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
-            if any(word in name for word in _CONVERTIBLE):
-                return f"{name}: convert it first, for example `ffmpeg -i INPUT out.wav`"
             return name
     if head[0] == 0xFF and len(head) > 1 and head[1] & 0xF6 == 0xF0:
-        return "an AAC stream: convert it first, for example `ffmpeg -i INPUT out.wav`"
+        return "an AAC stream"
     if not any(head):
         return "a file of zeros"
     if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27:

@@ -1,0 +1,330 @@
+"""Decode the part of a recording that is used, with bounded work, whatever it is stored in.
+
+Everything that can be refused from a header is refused before anything is decoded. Silence before
+the first sound does not count: a minute of it in front of the speech is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import IO, NamedTuple, Protocol
+
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
+from tts.audio.channels import Mixer
+from tts.audio.containers import ContainerSource, container_of
+from tts.audio.files import CallbackFile
+from tts.audio.headers import whole
+from tts.audio.level import FRAME_SECONDS, SILENCE_DBFS
+from tts.audio.sniff import SNIFF_BYTES, seems_to_be
+from tts.errors import AudioError
+
+__all__ = ["BLOCK_VALUES", "Decoded", "Source", "decode_file", "decode_source"]
+
+MIN_RATE, MAX_RATE = 8_000, 192_000
+MAX_CHANNELS = 32
+MAX_HEADER_SECONDS = 30 * 60.0
+# Work limit: values decoded at most (60 s of 8 channels at 192 kHz are 92 million).
+MAX_DECODED_VALUES = 100_000_000
+BLOCK_VALUES = 1 << 16
+_UNKNOWN_FRAMES = 1 << 61
+_LEAD_SECONDS = 1.0  # a pause before the first sound that is left as it is
+
+
+class Decoded(NamedTuple):
+    """What was decoded: samples [N] as they are in the file, their rate in Hz, seconds of the whole
+    file, and seconds of silence that were passed over before the samples."""
+
+    samples: NDArray[np.float32]
+    rate: int
+    seconds: float
+    skipped: float = 0.0
+
+
+class Source(Protocol):
+    """A recording that can be decoded from its beginning, more than once.
+
+    Attributes:
+        rate: Hz; channels: how many; frames: as the header tells, None where it does not.
+        exact: whether that is the number of frames, and not a length that somebody wrote down.
+    """
+
+    rate: int
+    channels: int
+    frames: int | None
+    exact: bool
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """All of it as [n, C]. Raises AudioError with what is damaged."""
+
+
+class _Sequential(sf.SoundFile):
+    """A sound that is read from its beginning to its end: soundfile seeks after every read of one
+    that can be, which drops the bit reservoir of MP3 (a click per block)."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _SoundFile:
+    """A `Source` of libsndfile. Raises sf.SoundFileError where it cannot be opened."""
+
+    exact = True
+
+    def __init__(self, handle: IO[bytes]):
+        # A damaged header makes libsndfile seek to impossible places: quietly a failed read.
+        self._handle = handle
+        with self._opened() as sound:
+            self.rate, self.channels = sound.samplerate, sound.channels
+            self.frames = sound.frames if 0 <= sound.frames < _UNKNOWN_FRAMES else None
+
+    def _opened(self) -> _Sequential:
+        self._handle.seek(0)
+        guarded = CallbackFile(self._handle)
+        try:
+            return _Sequential(guarded)
+        except sf.SoundFileError:
+            _raise_interrupt(guarded)
+            raise
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """See `Source`."""
+        guarded = CallbackFile(self._handle)
+        self._handle.seek(0)
+        size = max(1, BLOCK_VALUES // self.channels)
+        block = np.empty((size, self.channels), dtype=np.float32)
+        try:
+            with _Sequential(guarded) as sound:
+                while len(part := sound.read(out=block)):
+                    yield part
+        except sf.SoundFileError as error:
+            raise AudioError(str(error)) from error
+        finally:
+            _raise_interrupt(guarded)
+
+
+def _raise_interrupt(handle: CallbackFile) -> None:
+    """Raise Ctrl-C and the like from within the library; failed reads are damage, told as such."""
+    if handle.error is not None and not isinstance(handle.error, (OSError, ValueError)):
+        raise handle.error
+
+
+def _check_layout(rate: int, channels: int, name: str) -> None:
+    """AudioError for a rate or number of channels that no recording of a voice has."""
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(
+            f"{name}: a sample rate of {rate} Hz is not usable; "
+            f"{MIN_RATE // 1000} to {MAX_RATE // 1000} kHz are accepted"
+        )
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise AudioError(f"{name}: {channels} channels; 1 to {MAX_CHANNELS} are accepted")
+
+
+def _check_length(frames: int, rate: int, name: str, min_seconds: float) -> None:
+    """AudioError for nothing, or less than `min_seconds`."""
+    if frames == 0:
+        raise AudioError(f"{name}: holds 0 frames of audio (empty or cut off)")
+    if frames < min_seconds * rate:
+        raise AudioError(
+            f"{name}: only {frames / rate:.2f} s long; at least {min_seconds:g} s are needed"
+        )
+
+
+def decode_file(
+    handle: IO[bytes], name: str, min_seconds: float, max_seconds: float, warnings: list[str],
+    sandbox: bool = True,
+) -> Decoded:  # fmt: skip
+    """Check the header, then decode at most `max_seconds` to mono, from the first sound on.
+
+    Args:
+        handle: seekable; name: for messages; warnings: added to.
+        sandbox: what FFmpeg's libraries are needed for is decoded in a process of its own, with
+            limits (tts.audio.sandbox); False within that.
+
+    Raises:
+        AudioError: see `load_reference`.
+    """
+    handle.seek(0)
+    head = handle.read(SNIFF_BYTES)
+    handle.seek(0)
+    kind = container_of(head)
+    if not kind:
+        try:
+            return decode_source(
+                _SoundFile(whole(handle)), name, min_seconds, max_seconds, warnings
+            )
+        except sf.SoundFileError:
+            kind = container_of(head, failed=True)
+            if not kind or find_spec("av") is None:
+                raise AudioError(f"{name}: not audio; it seems to be {seems_to_be(head)}") from None
+    if sandbox:
+        from tts.audio.sandbox import decode_apart
+
+        return decode_apart(handle, name, min_seconds, max_seconds, warnings)
+    source = ContainerSource(handle, name, kind, seems_to_be(head))
+    return decode_source(source, name, min_seconds, max_seconds, warnings)
+
+
+def decode_source(
+    source: Source, name: str, min_seconds: float, max_seconds: float, warnings: list[str],
+    max_length: float = MAX_HEADER_SECONDS,
+) -> Decoded:  # fmt: skip
+    """`decode_file` of what could be opened.
+
+    Args:
+        max_length: seconds of the whole recording.
+    """
+    rate, channels, frames = source.rate, source.channels, source.frames
+    _check_layout(rate, channels, name)
+    if frames is not None:
+        _check_length(frames, rate, name, min_seconds)
+        if frames > max_length * rate:
+            raise AudioError(
+                f"{name}: {frames / rate / 60:.0f} minutes long (refused above "
+                f"{max_length / 60:.0f}); cut out up to {max_seconds:g} s of speech"
+            )
+    limit = int(max_seconds * rate)
+    wanted = min(frames, limit) if frames is not None and source.exact else limit
+    if wanted * channels > MAX_DECODED_VALUES:
+        raise AudioError(
+            f"{name}: {wanted * channels / 1e6:.0f} million values "
+            f"({channels} channels at {rate} Hz) are too large for a reference; make it mono"
+        )
+    taken = _take(source, wanted, name)
+    mono = taken.samples
+    if taken.damage:
+        warnings.append(f"{name}: damaged after {taken.read / rate:.1f} s ({taken.damage})")
+        if mono.size < min_seconds * rate:
+            raise AudioError(warnings[-1])
+    _check_length(mono.size, rate, name, min_seconds)
+    short = source.exact and taken.ended and taken.read < (frames or 0)
+    if short and not taken.damage:
+        warnings.append(f"{name}: ends early, after {taken.read / rate:.1f} s")
+    seconds = (taken.read if frames is None or taken.ended else frames) / rate
+    skipped = taken.skipped / rate
+    if skipped:
+        warnings.append(f"{name}: begins with {skipped:.0f} s without speech, which are left out")
+    if not taken.ended:
+        length = "too long" if frames is None else f"{seconds:.1f} s long"
+        which = f"the first {max_seconds:g} s" + (" of sound" if skipped else "")
+        warnings.append(f"{name}: {length}; only {which} are used")
+    return Decoded(mono, rate, seconds, skipped)
+
+
+class _Taken(NamedTuple):
+    """Samples [N], frames passed over before them, frames read in all, whether the recording ended
+    there, and what is damaged."""
+
+    samples: NDArray[np.float32]
+    skipped: int
+    read: int
+    ended: bool
+    damage: str = ""
+
+
+def _take(source: Source, wanted: int, name: str) -> _Taken:
+    """At most `wanted` frames from the first sound on, of channels that do not cancel."""
+    mixer: Mixer | None = Mixer(source.channels)
+    look = True  # for the first sound
+    while True:
+        assert mixer is not None
+        taken, again = _attempt(source, wanted, name, mixer, look)
+        if taken is not None:
+            return taken
+        # The channels cancel, or there is no sound anywhere: then the beginning is as good.
+        mixer, look = (again, look) if again is not None else (mixer, False)
+
+
+def _attempt(
+    source: Source, wanted: int, name: str, mixer: Mixer, look: bool
+) -> tuple[_Taken | None, Mixer | None]:
+    """What was taken, or a mixer that has to be used from the beginning, or neither where nothing
+    but silence was found."""
+    rate = source.rate
+    out = np.empty(wanted, dtype=np.float32)
+    filled = read = skipped = 0
+    found, damage, ended = not look, "", False
+    blocks = source.blocks()
+    pending = np.empty(0, dtype=np.float32)
+    try:
+        while True:
+            try:
+                block = None if pending.size else next(blocks, None)
+            except AudioError as error:
+                damage, block = str(error), None
+            if block is None and not pending.size:
+                ended = True
+            elif block is not None:
+                read += len(block)
+                pending = mixer(block, name)
+            count = min(len(pending), wanted - filled)
+            out[filled : filled + count] = pending[:count]
+            filled, pending = filled + count, pending[count:].copy()
+            if not ended and filled < wanted:
+                continue
+            if mixer.cancels:
+                return None, mixer.aligned()
+            if found:
+                # Whether there is more shows with one block more.
+                ended = ended or (not pending.size and _is_over(blocks))
+                return _Taken(out[:filled], skipped, read, ended, damage), None
+            begin = _first_sound(out[:filled], rate)
+            over = ended or (not pending.size and source.frames == read)
+            if over and (begin is not None or not skipped):
+                keep = begin or 0
+                drop = keep if skipped and keep > _LEAD_SECONDS * rate else 0
+                return _Taken(out[drop:filled], skipped + drop, read, True, damage), None
+            if over or read * source.channels > MAX_DECODED_VALUES:
+                return None, None
+            found = begin is not None
+            drop = filled if begin is None else begin if begin > _LEAD_SECONDS * rate else 0
+            _shift(out, drop, filled)
+            filled, skipped = filled - drop, skipped + drop
+    finally:
+        close = getattr(blocks, "close", None)
+        if close is not None:
+            close()
+
+
+def _is_over(blocks: Iterator[NDArray[np.float32]]) -> bool:
+    try:
+        return next(blocks, None) is None
+    except AudioError:
+        return True
+
+
+def _shift(out: NDArray[np.float32], drop: int, filled: int) -> None:
+    """Move out[drop:filled] to the front, a piece at a time."""
+    for at in range(drop, filled, BLOCK_VALUES):
+        piece = out[at : min(at + BLOCK_VALUES, filled)].copy()
+        out[at - drop : at - drop + len(piece)] = piece
+
+
+def _first_sound(samples: NDArray[np.float32], rate: int) -> int | None:
+    """Where sound begins in [N], a little before it; None for silence and what is as steady as the
+    noise of a room."""
+    size = max(1, round(rate * FRAME_SECONDS))
+    levels = []
+    step = size * max(1, BLOCK_VALUES // size)
+    for at in range(0, samples.size - size + 1, step):
+        part = samples[at : at + step]
+        frames = part[: part.size // size * size].reshape(-1, size)
+        levels.append(10.0 * np.log10(frames.var(axis=1, dtype=np.float64) + 1e-12))
+    if not levels:
+        return 0
+    level = np.concatenate(levels)
+    # The level of the loudest third of a second: a click is shorter.
+    loud = float(np.sort(level)[-min(15, level.size)])
+    steady = loud - float(np.median(level)) < 6.0 and loud < SILENCE_DBFS / 2
+    if loud <= SILENCE_DBFS or steady:
+        return None
+    quiet = float(np.percentile(level, 10))
+    threshold = max(SILENCE_DBFS, loud - 35.0, min(quiet + 10.0, loud - 10.0))
+    active = (level > threshold).astype(np.float64)
+    # A quarter of half a second: a click or a knock does not begin the speech.
+    dense = np.convolve(active, np.ones(25), mode="same") >= 7
+    first = int(dense.argmax()) if dense.any() else 0
+    return max(0, (first - 15) * size)
