@@ -298,13 +298,15 @@ class TTS:
         assert request.durations is not None
         words, spans = spans_of(phones, request.durations[0].tolist(), hop / self.sample_rate)
         fade = torch.linspace(0, 1, FADE_FRAMES * hop, device=self.device)
-        first = True
+        first, begun = True, 0
         seed, sampling = options.seed + number, self.sampling(options)
         generator = self.generator_for(voice)
         features = self._features(generator, request, seed, sampling, chunk_frames)
         for wav in self._waveform(features, options.pitch, chunk_frames):
-            if first:
-                wav[:, : len(fade)] *= fade[: wav.shape[1]]
+            # A first chunk may be shorter than the fade.
+            rising = fade[begun : begun + wav.shape[1]]
+            wav[:, : len(rising)] *= rising
+            begun += wav.shape[1]
             chunk = Chunk(wav[0].float().cpu().numpy(), self.sample_rate)
             if first:
                 chunk.text, chunk.words, chunk.phones = phones.text, words, spans

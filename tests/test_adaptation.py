@@ -1,0 +1,303 @@
+"""Calibrated and adapted voices: properties on tiny random models."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tts import TTS
+from tts.align.phone_probe import PhoneProbe
+from tts.errors import UsageError, VoiceError
+from tts.text.symbols import N_SYMBOLS, SIL, phones_to_ids
+from tts.voice.adaptation import (
+    AdaptationOptions,
+    adapt,
+    apply,
+    compress,
+    parse_strength,
+    read_phones,
+)
+from tts.voice.calibration import calibrate
+from tts.voice.profile import PhoneProfile
+from tts.voice.prompt import VoicePrompt
+from tts.voice.voice import Tuning, Voice
+from tts_codecs.checkpoint import save_checkpoint
+
+TEXT = "Hello there, my friend."
+PHONES = phones_to_ids("aeiou") + phones_to_ids("ptkbdmnslh")
+
+
+@pytest.fixture
+def home(tiny_home: Path) -> Path:
+    """The tiny model with a phone profile and a phone probe."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        profile = PhoneProfile(PHONES)
+        profile.mean.normal_(0, 0.1)
+        rows = torch.nn.functional.normalize(torch.randn(len(PHONES), 8), dim=-1)
+        profile.kernel.copy_(torch.exp(3 * (rows @ rows.T - 1)))
+        arguments = {"dim": 16, "blocks": 1}
+        probe = PhoneProbe(**arguments)  # type: ignore[arg-type]
+    save_checkpoint(tiny_home / "checkpoints/profile", profile, "profile", {"phones": PHONES})
+    save_checkpoint(tiny_home / "checkpoints/phone_probe", probe, "phone_probe", arguments)
+    path = tiny_home / "configs/models/default.yaml"
+    path.write_text(path.read_text() + "profile: profile\nphone_probe: phone_probe\n")
+    return tiny_home
+
+
+@pytest.fixture
+def model(home: Path) -> TTS:
+    return TTS.load("default", "cpu")
+
+
+def noise(seed: int, seconds: float = 4.0) -> np.ndarray:
+    """A buzz in syllables, another for each seed."""
+    t = np.arange(int(seconds * 16000)) / 16000
+    rng = np.random.default_rng(seed)
+    tone = sum(np.sin(2 * np.pi * (90 + 20 * seed) * k * t) * rng.uniform(0.2, 1) / k
+               for k in range(1, 20))  # fmt: skip
+    return (0.1 * tone * (np.sin(2 * np.pi * 3 * t) > -0.7)).astype(np.float32)
+
+
+def fitted(model: TTS, seed: int, size: float = 0.05) -> Voice:
+    """A voice with random factors, as if it had been adapted."""
+    rng = torch.Generator().manual_seed(seed)
+    learned = {
+        name: size * torch.randn(value.shape, generator=rng)
+        for name, value in model.generator.named_parameters()
+        if "content" in name
+    }
+    assert model.shifts is not None
+    voice = model.voice(noise(seed))
+    return voice.tuned(Tuning(model.shifts.generator, None, compress(learned, 200_000)))
+
+
+def test_learning_changes_the_voice_and_repeats_itself(model: TTS) -> None:
+    # Random weights read nothing but one phone, or silence: what matters is that steps are taken.
+    assert model.shifts is not None
+    torch.nn.init.zeros_(model.shifts.probe.head.weight)
+    torch.nn.init.zeros_(model.shifts.probe.head.bias)
+    model.shifts.probe.head.bias[PHONES[0]] = 5
+    options = AdaptationOptions(steps=3, lr=1e-2, rows=2, frames=60, weight_bytes=60_000)
+    voice = model.voice(noise(1))
+    steps: list[tuple[int, int]] = []
+    before = {k: v.clone() for k, v in model.generator.state_dict().items()}
+    found = adapt(model, voice, [voice.features], options, progress=lambda *a: steps.append(a))
+    assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    again = adapt(model, voice, [voice.features], options)
+    assert found.sha256 == again.sha256 != voice.sha256
+    factors = found.tunings[0].factors
+    assert 0 < sum(2 * value.numel() for value in factors.values()) <= 60_000
+    for name, value in model.generator.state_dict().items():
+        assert torch.equal(value, before[name])
+    plain = model.synthesize(TEXT, voice).samples
+    assert not np.array_equal(plain, model.synthesize(TEXT, found).samples)
+    none = replace(found, tunings=(replace(found.tunings[0], strength=0.0),))
+    np.testing.assert_array_equal(plain, model.synthesize(TEXT, none).samples)
+
+
+def test_what_progress_raises_stops_the_learning(model: TTS) -> None:
+    assert model.shifts is not None
+    torch.nn.init.zeros_(model.shifts.probe.head.weight)
+    model.shifts.probe.head.bias[PHONES[0]] = 50
+
+    class Stop(Exception):
+        pass
+
+    def progress(done: int, total: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        model.voice(noise(1), adapt=True, progress=progress)
+
+
+def test_alone_in_a_batch_and_in_threads(model: TTS, tmp_path: Path) -> None:
+    voices = [fitted(model, seed) for seed in range(5)] + [model.voice(noise(9))]
+    alone = [model.synthesize(TEXT, voice).samples for voice in voices]
+    for a, b in zip(alone, alone[1:], strict=False):
+        assert len(a) != len(b) or not np.allclose(a, b, atol=1e-4)
+    # More voices than generators are kept, so some are made again.
+    rows = [(f"r{at}", TEXT, voice) for at, voice in enumerate(voices)]
+    results = model.batch(rows, tmp_path / "out")
+    assert all(not each.error for each in results)
+    import soundfile as sf
+
+    for at, samples in enumerate(alone):
+        batched, _ = sf.read(tmp_path / "out" / f"r{at}.wav", dtype="float32")
+        np.testing.assert_allclose(batched, samples, atol=2e-4)
+    found: dict[int, np.ndarray] = {}
+
+    def run(at: int) -> None:
+        found[at] = model.synthesize(TEXT, voices[at]).samples
+
+    threads = [threading.Thread(target=run, args=(at,)) for at in range(len(voices))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    for at, samples in enumerate(alone):
+        np.testing.assert_allclose(found[at], samples, atol=1e-6)
+
+
+def test_saved_with_the_voice_and_tied_to_its_generator(
+    model: TTS, home: Path, tmp_path: Path
+) -> None:
+    voice = fitted(model, 3)
+    voice.save(tmp_path / "fitted.safetensors")
+    assert (tmp_path / "fitted.safetensors").stat().st_size < 1_000_000
+    again = Voice.load(tmp_path / "fitted.safetensors")
+    assert again.sha256 == voice.sha256
+    np.testing.assert_array_equal(
+        model.synthesize(TEXT, again).samples,
+        model.synthesize(TEXT, tmp_path / "fitted.safetensors").samples,
+    )
+    assert not model.untuned(again)
+    other = replace(again, tunings=(replace(again.tunings[0], generator="another"),))
+    assert "another generator" in model.untuned(other)
+    plain = replace(again, tunings=())
+    np.testing.assert_array_equal(
+        model.synthesize(TEXT, other).samples, model.synthesize(TEXT, plain).samples
+    )
+    odd = replace(again, tunings=(replace(again.tunings[0], factors={"nothing": torch.ones(3)}),))
+    with pytest.raises(VoiceError, match="nothing"):
+        model.synthesize(TEXT, odd)
+
+
+def test_too_little_speech_and_wrong_strengths(model: TTS) -> None:
+    assert model.shifts is not None
+    torch.nn.init.zeros_(model.shifts.probe.head.weight)
+    torch.nn.init.zeros_(model.shifts.probe.head.bias)
+    model.shifts.probe.head.bias[SIL] = 5
+    with pytest.raises(VoiceError, match=r"2\.5 s of speech"):
+        model.voice(noise(1), adapt=True)
+    with pytest.raises(UsageError, match="0 to 1"):
+        model.voice(noise(1), adapt=True, strength=1.5)
+    for value, strength in (("", 0), (None, 0), ("yes", 1), (True, 1), ("0.5", 0.5), ("No", 0)):
+        assert parse_strength(value) == strength
+    for value in ("maybe", "2", "-1", "nan"):
+        with pytest.raises(UsageError, match="0 to 1"):
+            parse_strength(value)
+
+
+def test_several_recordings_make_one_voice(model: TTS, recording: Callable[..., Path]) -> None:
+    first, second = recording("a.wav"), recording("b.wav", seconds=2.0)
+    voice = model.voice([first, second])
+    assert voice.meta["seconds"] == pytest.approx(5.0, abs=0.1)
+    assert voice.sha256 != model.voice(first).sha256
+    with pytest.raises(UsageError, match="not of other voices"):
+        model.voice([first, "default"])
+    with pytest.raises(UsageError, match="1 to 20"):
+        model.voice([])
+
+
+def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:
+    rng = torch.Generator().manual_seed(0)
+    low = torch.randn(40, 2, generator=rng) @ torch.randn(2, 30, generator=rng) / 10
+    vector = torch.randn(7, generator=rng)
+    learned = {"a.weight": low, "b.weight": torch.zeros(5, 5), "a.bias": vector}
+    factors = compress(learned, 2_000)
+    assert set(factors) == {"a.weight.a", "a.weight.b", "a.bias"}
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = torch.nn.Linear(30, 40), torch.nn.Linear(5, 5)
+            self.a.bias = torch.nn.Parameter(torch.zeros(7))
+
+    net = Net()
+    before = net.a.weight.detach().clone()
+    apply(net, factors, 0.5)  # type: ignore[arg-type]
+    torch.testing.assert_close(net.a.weight - before, low / 2, atol=2e-3, rtol=0)
+    torch.testing.assert_close(net.a.bias.detach(), vector / 2, atol=1e-3, rtol=0)
+    full = {"w": torch.randn(64, 64, generator=rng)}
+    for most in (300, 3_000, 30_000):
+        assert sum(2 * v.numel() for v in compress(full, most).values()) <= most
+
+
+def test_phones_of_a_recording_are_read_and_short_errors_bridged() -> None:
+    class Reader(torch.nn.Module):
+        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return features[..., :N_SYMBOLS]
+
+    a, b = PHONES[0], PHONES[5]
+    features = torch.zeros(30, N_SYMBOLS)
+    for at in range(30):
+        features[at, a if at < 12 else b] = 3.0
+    features[5] = 0
+    features[5, b] = 3.0
+    probe: PhoneProbe = Reader()  # type: ignore[assignment]
+    assert read_phones(probe, features, PHONES, penalty=4.0) == ([a, b], [12, 18])
+    assert read_phones(probe, features, PHONES, penalty=0.5)[1] == [5, 1, 6, 18]
+
+
+def test_a_profile_finds_what_was_added_to_a_phone(model: TTS) -> None:
+    assert model.shifts is not None
+    profile = model.shifts.profile
+
+    class Reader(torch.nn.Module):
+        """Every tenth of the prompt is another phone."""
+
+        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            scores = torch.full((*features.shape[:2], N_SYMBOLS), -30.0)
+            for at in range(features.shape[1]):
+                scores[:, at, PHONES[at // 40]] = 30.0
+            return scores
+
+    offset = torch.randn(len(PHONES), 80, generator=torch.Generator().manual_seed(0))
+    profile.kernel.copy_(torch.eye(len(PHONES)))
+    owner = torch.arange(400) // 40
+    features = torch.zeros(1, 400, 82)
+    features[0, :, :80] = (profile.mean + offset)[owner]
+    prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([400]))
+    probe: PhoneProbe = Reader()  # type: ignore[assignment]
+    found = profile(probe, prompt)[0][:10]
+    mean = (profile.mean + offset)[:10].mean(0)
+    torch.testing.assert_close(found, (offset[:10] - mean) * 40 / 42, atol=1e-3, rtol=0)
+
+
+def test_calibration_brings_the_prediction_to_the_recording(model: TTS) -> None:
+    voice = model.voice(noise(2))
+    one, three = calibrate(model, voice, 1), calibrate(model, voice, 3)
+    assert one.tunings[0].shift is not None and three.tunings[0].shift is not None
+    assert one.tunings[0].shift.abs().max() > 0
+    # Later rounds change less: the same error is not added again.
+    step = (three.tunings[0].shift - one.tunings[0].shift).abs().mean()
+    assert step < 3 * one.tunings[0].shift.abs().mean()
+    assert calibrate(model, voice, 0) is voice
+    plain = model.synthesize(TEXT, voice).samples
+    shifted = model.synthesize(TEXT, one).samples
+    assert len(plain) == len(shifted) and not np.allclose(plain, shifted, atol=1e-4)
+
+
+def test_a_shift_is_added_alike_whole_streamed_and_batched(model: TTS) -> None:
+    voice = calibrate(model, model.voice(noise(2)), 2)
+    plain = model.voice(noise(3))
+    whole = model.synthesize(TEXT, voice).samples
+    for size in (3, 40):
+        pieces = [chunk.samples for chunk in model.stream(TEXT, voice, chunk_frames=size)]
+        np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-3)
+    phones = model.phonemize(TEXT)[0]
+    request = model.request([phones, phones], [voice, plain])
+    assert request.shift is not None
+    assert request.shift[0].abs().max() > 0 and not request.shift[1].any()
+    assert not request.shift[..., 80:].any()
+
+
+def test_a_normalised_generator_needs_its_profile(home: Path) -> None:
+    path = home / "configs/models/default.yaml"
+    path.write_text(path.read_text() + "normalised: true\n")
+    model = TTS.load("default", "cpu")
+    voice = model.voice(noise(2))
+    request = model.request(model.phonemize(TEXT)[:1], [voice])
+    assert request.shift is not None and request.shift.abs().max() > 0
+    shutil.rmtree(home / "checkpoints/profile")
+    path.write_text(path.read_text().replace("profile: profile\n", ""))
+    from tts.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="normalised"):
+        TTS.load("default", "cpu")
