@@ -114,6 +114,30 @@ def features(
 
 
 @app.command()
+def profile(
+    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the checkpoint to make.")],
+    phone_probe: Annotated[
+        str, typer.Option(help="Checkpoint of the phone probe that reads the corpus.")
+    ] = "phone_probe",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Write a phone profile: how the average speaker says each phone, which voices are told from
+    and generators are trained relative to (options.profile)."""
+    set_threads(threads)
+    from tts.align.phone_probe import PhoneProbe
+    from tts.builder import load_module
+    from tts.data.cache import Cache
+    from tts.data.profile import write_profile
+
+    corpus, probe = Cache(cache), cast(PhoneProbe, load_module(phone_probe))
+    with _bar("profile", quiet) as (progress, _):
+        made = write_profile(corpus, probe, out, progress)
+    say(f"{out}: {len(made.phones)} phones of {len(corpus)} utterances")
+
+
+@app.command()
 def warps(
     cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,

@@ -45,7 +45,7 @@ class AdaptationQueue:
         loop, gone = asyncio.get_running_loop(), threading.Event()
         told: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
 
-        def tell(kind: str, **values: Any) -> None:
+        def tell(kind: str, /, **values: Any) -> None:
             loop.call_soon_threadsafe(told.put_nowait, (kind, values))
 
         def progress(done: int, total: int) -> None:

@@ -1,0 +1,70 @@
+"""Makes a phone profile (tts.voice.profile) from a corpus: the average deviation of each phone from
+the mean spectrum of its speaker, and how alike phones are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from tts.align.phone_probe import PhoneProbe
+from tts.data.cache import Cache
+from tts.errors import DataError
+from tts.generators.conditioning import voice_anchor
+from tts.voice.profile import PhoneProfile, spoken_phones
+from tts.voice.prompt import VoicePrompt
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.envelope import EXTRA
+
+LEAST_FRAMES = 200  # of a phone in the corpus
+SHARPNESS = 3.0  # of the kernel: exp(sharpness * (cosine - 1)) of the probe's output weights
+_BALANCE = 0.6  # speakers count by their frames to the power of 1 - this
+
+
+@torch.inference_mode()
+def write_profile(
+    cache: Cache,
+    probe: PhoneProbe,
+    folder: str | Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PhoneProfile:
+    """Write the checkpoint of a phone profile.
+
+    Args:
+        probe: reads the phones of the corpus; no alignment is needed.
+        progress: called with (utterances done, all).
+
+    Raises:
+        DataError: no features, or no phone that is said often enough.
+    """
+    known = spoken_phones()
+    sums: dict[str, list[torch.Tensor]] = {}
+    for at in range(len(cache)):
+        features = torch.from_numpy(np.array(cache.features(at), np.float32))[None]
+        lengths = torch.tensor([features.shape[1]])
+        mask = torch.ones(1, features.shape[1], 1)
+        found = probe(features, mask).softmax(-1)[0][:, known]
+        anchor = voice_anchor(VoicePrompt(torch.zeros(1, 256), features, lengths))[0, 0, :-EXTRA]
+        relative = features[0, :, :-EXTRA] - anchor
+        mine = [found.sum(0), found.T @ relative, torch.tensor(float(len(found)))]
+        speaker = cache.items[at].speaker
+        so_far = sums.get(speaker)
+        pairs = zip(so_far or mine, mine, strict=True)
+        sums[speaker] = mine if so_far is None else [a + b for a, b in pairs]
+        progress(at + 1, len(cache))
+    weights = [frames**-_BALANCE for _, _, frames in sums.values()]
+    count = sum(w * n for w, (n, _, _) in zip(weights, sums.values(), strict=True))
+    total = sum(w * s for w, (_, s, _) in zip(weights, sums.values(), strict=True))
+    said = sum(n for n, _, _ in sums.values())
+    assert isinstance(count, torch.Tensor) and isinstance(said, torch.Tensor)
+    kept = (said >= LEAST_FRAMES).nonzero()[:, 0]
+    if not len(kept):
+        raise DataError(f"{cache.folder}: no phone is said for {LEAST_FRAMES} frames")
+    phones = [known[int(at)] for at in kept]
+    profile = PhoneProfile(phones)
+    profile.mean.copy_((total / count.clamp_min(1e-6).unsqueeze(-1))[kept])
+    rows = F.normalize(probe.head.weight[phones], dim=-1)
+    profile.kernel.copy_(torch.exp(SHARPNESS * (rows @ rows.T - 1)))
+    save_checkpoint(folder, profile, "profile", {"phones": phones})
+    return profile
