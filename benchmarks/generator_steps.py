@@ -25,7 +25,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
 from tts.quantize import quantize
-from tts_codecs.inference import PackedLinear, pack
+from tts_codecs.nn.inference import PackedLinear, pack
 
 UNITS, PROMPT = 250, 75  # 10 s of speech after 3 s of recording
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import medians, paired
-from tts_codecs.inference import Product, onednn
+from tts_codecs.nn.inference import Product, onednn
 
 HINTS = (1, 200)
 

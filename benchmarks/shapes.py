@@ -11,7 +11,7 @@ from tts.builder import build_generator
 from tts.generators.base import Request
 from tts.generators.conditioning import VoicePrompt
 from tts.generators.generator import Generator
-from tts_codecs.inference import PackedLinear, pack
+from tts_codecs.nn.inference import PackedLinear, pack
 
 #: set by `--smoke`: tiny networks, to see that all rows run and are right; such times say nothing
 SMOKE = os.environ.get("BENCHMARKS_SMOKE") == "1"

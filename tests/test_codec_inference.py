@@ -11,12 +11,12 @@ from test_vocoder import tiny_vocoder, voice
 from test_vocos import SMALL, lively
 from torch import Tensor, nn
 
-from tts_codecs import inference
 from tts_codecs.base import finite
-from tts_codecs.inference import Product, Taps, Windows, linear, overlap_add
+from tts_codecs.nn import inference
+from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double
+from tts_codecs.nn.inference import Product, Taps, Windows, linear, overlap_add
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.quantizers.vq import VectorQuantizer, highest
-from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
 from tts_codecs.vocos import VocosCodec
 
 

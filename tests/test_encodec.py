@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from tts_codecs.checkpoint import load_state
 from tts_codecs.download import fetch
-from tts_codecs.encodec import BANDWIDTHS, EncodecCodec, enliven, load_state
+from tts_codecs.encodec import BANDWIDTHS, EncodecCodec, enliven
 from tts_codecs.errors import CheckpointError, CodecError
 from tts_codecs.seanet import reflect_left
 

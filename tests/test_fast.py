@@ -24,9 +24,9 @@ from tts.generators.heads.depth import DepthHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.modules.transformer import DiTBlock, rotary, rotate, whole_rotary
 from tts.quantize import check_int8, is_int8, quantize
-from tts_codecs import inference
-from tts_codecs.inference import PackedLinear, pack
-from tts_codecs.memo import Memo
+from tts_codecs.nn import inference
+from tts_codecs.nn.inference import PackedLinear, pack
+from tts_codecs.nn.memo import Memo
 
 STRUCTURED = {**CODES, "entries": 12, "levels": [3, 4]}
 

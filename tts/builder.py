@@ -36,12 +36,10 @@ from tts.resources import nearest, root
 from tts.voice.probe import SpeakerProbe
 from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
-from tts_codecs.checkpoint import load_weights, read_config
+from tts_codecs import registry
 from tts_codecs.errors import CheckpointError
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder
-from tts_codecs.vocoder.source_filter import SourceFilterVocoder
-from tts_codecs.vocos import build_vocos
 
 HEADS: dict[str, type[nn.Module]] = {
     "categorical": CategoricalHead,
@@ -124,19 +122,16 @@ def build_generator(
 
 
 MODULES: dict[str, Callable[..., nn.Module]] = {
+    **registry.KINDS,
     "aligner": Aligner,
     "durations": DurationModel,
     "f5": build_f5,
     "generator": build_generator,
     "phrasing": PhrasingModel,
-    "source_filter_vocoder": SourceFilterVocoder,
     "probe": SpeakerProbe,
     "profile": PhoneProfile,
     "phone_probe": PhoneProbe,
     "speaker": SpeakerEncoder,
-    "spectral": SpectralAutoencoder,
-    "latent": LatentAutoencoder,
-    "vocos": build_vocos,
 }
 
 
@@ -152,17 +147,7 @@ def load_module(name: str | Path, device: str = "cpu") -> nn.Module:
     Raises:
         CheckpointError: missing, damaged, or of an unknown kind.
     """
-    folder = checkpoint_folder(name)
-    config = read_config(folder)
-    cls = MODULES.get(config["kind"])
-    if cls is None:
-        raise CheckpointError(f"{folder} holds an unknown kind of model, {config['kind']!r}")
-    try:
-        module = cls(**config["arguments"])
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
-        raise CheckpointError(f"{folder} has wrong arguments in its config: {error}") from error
-    load_weights(folder, module)
-    return module.to(device).eval().requires_grad_(False)
+    return registry.load_module(checkpoint_folder(name), MODULES, device)
 
 
 def load_units(

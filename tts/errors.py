@@ -1,6 +1,12 @@
 """Typed errors. Each is one clear line for the user; `exit_code` 2 means usage, 1 runtime."""
 
-from tts_codecs.errors import CheckpointError, CodecError, TTSError
+from tts_codecs.errors import (
+    CheckpointError,
+    CodecError,
+    MissingDependencyError,
+    TTSError,
+    UsageError,
+)
 
 __all__ = [
     "AlignmentError",
@@ -17,12 +23,6 @@ __all__ = [
     "UsageError",
     "VoiceError",
 ]
-
-
-class UsageError(TTSError):
-    """A wrong argument: something the user can mend in the command itself."""
-
-    exit_code = 2
 
 
 class AudioError(TTSError):
@@ -57,7 +57,3 @@ class AlignmentError(TTSError):
 
 class OutputError(TTSError):
     """An output path that cannot be written; no partial file is left."""
-
-
-class MissingDependencyError(TTSError):
-    """An optional extra that is not installed; the message names the pip command."""

@@ -16,7 +16,7 @@ from torch import nn
 from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
 from tts.errors import UsageError
-from tts_codecs.inference import pack
+from tts_codecs.nn.inference import pack
 
 #: engines of torch whose int8 products are those of this module, the preferred first
 ENGINES = ("x86", "fbgemm", "onednn")
@@ -79,7 +79,7 @@ def quantize(network: nn.Module, device: str | torch.device = "cpu") -> int:
 
 def lay_out(network: nn.Module, weights: str, device: str | torch.device = "cpu") -> None:
     """Weights of a generator as a model's config says, "float32" or "int8", as they are computed
-    with fastest: int8, or packed where the processor can (tts_codecs.inference.pack).
+    with fastest: int8, or packed where the processor can (tts_codecs.nn.inference.pack).
 
     Raises:
         UsageError: see `quantize`.

@@ -1,11 +1,12 @@
 """Where shipped files are: configs/, checkpoints/ and the voices in it."""
 
-import difflib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from tts.errors import TTSError, UsageError
+from tts_codecs.errors import nearest
+
+__all__ = ["model_config", "model_names", "nearest", "root", "voice_names"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -23,15 +24,6 @@ def root() -> Path:
     raise TTSError(
         "the shipped weights were not found: install from the checkout, or set TTS_HOME to it"
     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """'; did you mean X?' or a list of what there is, for messages about unknown names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there is: {', '.join(names)}" if names else ""
 
 
 def voice_names() -> list[str]:

@@ -8,7 +8,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.f5 import F5Generator, from_published
 from tts.modules.f5_dit import F5Config, F5Network
 from tts.text.f5_tokens import CharacterTokens
-from tts_codecs.inference import pack
+from tts_codecs.nn.inference import pack
 
 PROMPT, FRAMES = (20, 90) if shapes.SMOKE else (188, 469)  # of 24 kHz, hop 256: 2 s and 5 s
 LETTERS = [" ", *"abcdefghijklmnopqrstuvwxyz"]

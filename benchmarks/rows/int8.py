@@ -11,7 +11,7 @@ from benchmarks.timing import ratio
 from tts.generators.base import SamplingOptions
 from tts.generators.generator import Generator
 from tts.quantize import quantize
-from tts_codecs.inference import pack
+from tts_codecs.nn.inference import pack
 
 BOOKS, FRAMES = 4, 5 if shapes.SMOKE else 97
 

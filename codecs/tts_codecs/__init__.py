@@ -1,0 +1,79 @@
+"""Neural audio codecs that stream: tokenizers of waveforms, quantizers and a vocoder.
+
+    import tts_codecs
+    codec = tts_codecs.load("spectral")
+    units = codec.encode(wav)      # wav [B, 1, N] at codec.info.sample_rate
+    again = codec.decode(units)
+
+The names below are imported when they are first used, so `import tts_codecs` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tts_codecs.base import Codec, CodecInfo, Units
+    from tts_codecs.encodec import EncodecCodec
+    from tts_codecs.errors import (
+        CheckpointError,
+        CodecError,
+        MissingDependencyError,
+        TTSError,
+        UsageError,
+    )
+    from tts_codecs.mel_codec import FeatureCodec, MelCodec
+    from tts_codecs.quantizers import FSQ, GroupedFSQ, Quantizer, ResidualVQ, VectorQuantizer
+    from tts_codecs.registry import load, names
+    from tts_codecs.spectral import SpectralCodec
+    from tts_codecs.vocos import VocosCodec
+
+_PLACES = {
+    "tts_codecs.base": ("Codec", "CodecInfo", "Units"),
+    "tts_codecs.encodec": ("EncodecCodec",),
+    "tts_codecs.errors": (
+        "CheckpointError", "CodecError", "MissingDependencyError", "TTSError", "UsageError",
+    ),
+    "tts_codecs.mel_codec": ("FeatureCodec", "MelCodec"),
+    "tts_codecs.quantizers": (
+        "FSQ", "GroupedFSQ", "Quantizer", "ResidualVQ", "VectorQuantizer",
+    ),
+    "tts_codecs.registry": ("load", "names"),
+    "tts_codecs.spectral": ("SpectralCodec",),
+    "tts_codecs.vocos": ("VocosCodec",),
+}  # fmt: skip
+_MODULES = {name: module for module, listed in _PLACES.items() for name in listed}
+
+__all__ = [
+    "CheckpointError",
+    "Codec",
+    "CodecError",
+    "CodecInfo",
+    "EncodecCodec",
+    "FSQ",
+    "FeatureCodec",
+    "GroupedFSQ",
+    "MelCodec",
+    "MissingDependencyError",
+    "Quantizer",
+    "ResidualVQ",
+    "SpectralCodec",
+    "TTSError",
+    "Units",
+    "UsageError",
+    "VectorQuantizer",
+    "VocosCodec",
+    "load",
+    "names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

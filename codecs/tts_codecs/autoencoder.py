@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
+from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double
 
 
 class FeatureAutoencoder(nn.Module):

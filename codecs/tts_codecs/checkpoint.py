@@ -9,8 +9,9 @@ folder beside this one with the tensors that are left out here, and its checksum
 
 import hashlib
 import os
+import pickle
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from tts_codecs.download import check_sha256
 from tts_codecs.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"
@@ -218,3 +220,39 @@ def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -
     except RuntimeError as error:
         detail = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{path} does not fit its config: {detail}") from error
+
+
+def load_state(
+    model: nn.Module,
+    path: str | Path,
+    sha256: str | None = None,
+    rename: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict,
+) -> None:
+    """Load a state dict from safetensors, or from a verified pickle, into ``model``.
+
+    ``rename`` turns the file's tensors into those of the model.
+
+    Raises:
+        CheckpointError: missing, unverified, damaged, or of another architecture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no weights at {path}")
+    if sha256 is not None:
+        check_sha256(path, sha256)
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        elif sha256 is None:
+            raise CheckpointError(
+                f"{path}: not a .safetensors file; give its sha256 to load it all the same"
+            )
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(rename(state))
+    except (SafetensorError, pickle.UnpicklingError, OSError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: cannot be read as weights ({reason})") from error
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{path}: not weights of this model ({reason})") from error

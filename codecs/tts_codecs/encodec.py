@@ -8,10 +8,8 @@ No weights come with this project and none are downloaded unless `from_url` is c
 from __future__ import annotations
 
 import os
-import pickle
 import tempfile
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +27,9 @@ from tts_codecs.base import (
     check_units,
     check_wav,
 )
-from tts_codecs.download import check_sha256, fetch
-from tts_codecs.errors import CheckpointError, CodecError
+from tts_codecs.checkpoint import load_state
+from tts_codecs.download import fetch
+from tts_codecs.errors import CheckpointError, CodecError, MissingDependencyError
 from tts_codecs.seanet import LayerState, SEANetStream
 
 if TYPE_CHECKING:
@@ -214,45 +213,6 @@ class EncodecCodec(Codec):
                 Path(part).unlink(missing_ok=True)
 
 
-def load_state(
-    model: torch.nn.Module,
-    path: str | Path,
-    sha256: str | None = None,
-    rename: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
-) -> None:
-    """Load a state dict from safetensors, or from a verified pickle, into ``model``.
-
-    ``rename`` turns the file's tensors into those of the model.
-
-    Raises:
-        CheckpointError: missing, unverified, damaged, or of another architecture.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no weights at {path}")
-    if sha256 is not None:
-        check_sha256(path, sha256)
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        elif sha256 is None:
-            raise CheckpointError(
-                f"{path}: not a .safetensors file; give its sha256 to load it all the same"
-            )
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(rename(state))
-    except (SafetensorError, pickle.UnpicklingError, OSError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: cannot be read as weights ({reason})") from error
-    except (RuntimeError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{path}: not weights of this model ({reason})") from error
-
-
 @torch.no_grad()
 def enliven(model: EncodecModel, seconds: float = 1.0) -> None:
     """Make an untrained model's output depend on its input, in place.
@@ -281,7 +241,13 @@ def enliven(model: EncodecModel, seconds: float = 1.0) -> None:
 
 
 def _build_24khz() -> EncodecModel:
-    from encodec import EncodecModel
+    try:
+        from encodec import EncodecModel
+    except ImportError as error:
+        raise MissingDependencyError(
+            "EnCodec needs the package encodec: pip install 'tts[encodec]', or "
+            "'tts-codecs[encodec]' for the codecs alone"
+        ) from error
 
     with warnings.catch_warnings():
         # The package uses torch's older weight_norm, which its weight files need.

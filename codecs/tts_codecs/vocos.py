@@ -27,11 +27,13 @@ from tts_codecs.base import (
     check_units,
     check_wav,
 )
+from tts_codecs.checkpoint import load_state
 from tts_codecs.download import HubFile
-from tts_codecs.encodec import load_state
 from tts_codecs.errors import CodecError
-from tts_codecs.inference import Block, Product, Windows, keeps, overlap_add
-from tts_codecs.memo import Memo
+from tts_codecs.nn.conv import CentredConv
+from tts_codecs.nn.convnext import CentredConvNeXt, FastConvNeXt
+from tts_codecs.nn.inference import Product, Windows, keeps, overlap_add
+from tts_codecs.nn.memo import Memo
 
 LICENCE = "MIT (code and weights, Hubert Siuzdak)"
 WEIGHTS = HubFile(
@@ -95,53 +97,6 @@ def centred_log_mel(
     return mel[:, :-1].clamp_min(floor).log()
 
 
-class CentredConv(nn.Module):
-    """Convolution over time with as much future as past context, fed in pieces.
-
-    State: the inputs that later outputs still need, [B, n, C_in], n < kernel. The sequence is
-    continued by zeros on both sides.
-    """
-
-    def __init__(self, in_dim: int, out_dim: int, kernel: int, groups: int = 1):
-        super().__init__()
-        self.kernel, self.reach, self.in_dim = kernel, kernel // 2, in_dim
-        self.conv = nn.Conv1d(in_dim, out_dim, kernel, groups=groups)
-
-    def initial(self, batch: int, like: Tensor) -> Tensor:
-        """State before the first frame."""
-        return like.new_zeros(batch, self.reach, self.in_dim)
-
-    def window(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """What the outputs that are ready see, [B, u + kernel - 1, C_in] (u = 0: nothing), their
-        own inputs [B, u, C_in], new state."""
-        x = torch.cat([state, x], 1)
-        if last:
-            x = F.pad(x, (0, 0, 0, self.reach))
-        ready = max(0, x.shape[1] - 2 * self.reach)
-        return x if ready else x[:, :0], x[:, self.reach : self.reach + ready], x[:, ready:]
-
-    def forward(self, window: Tensor) -> Tensor:
-        """[B, u + kernel - 1, C_in] to [B, u, C_out]."""
-        return self.conv(window.transpose(1, 2)).transpose(1, 2)
-
-
-class VocosBlock(nn.Module):
-    """ConvNeXt block (Liu et al. 2022) over time."""
-
-    def __init__(self, dim: int, hidden: int, kernel: int, scale: float):
-        super().__init__()
-        self.depthwise = CentredConv(dim, dim, kernel, groups=dim)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.up = nn.Linear(dim, hidden)
-        self.down = nn.Linear(hidden, dim)
-        self.scale = nn.Parameter(torch.full((dim,), scale))
-
-    def forward(self, window: Tensor, x: Tensor) -> Tensor:
-        """What the outputs see [B, u + kernel - 1, dim], their own inputs, to [B, u, dim]."""
-        y = self.norm(self.depthwise(window))
-        return x + self.scale * self.down(F.gelu(self.up(y)))
-
-
 class _Kept:
     """Layers of a `VocosCodec` as inference runs them."""
 
@@ -151,9 +106,8 @@ class _Kept:
         self.head = Product(codec.head.weight, codec.head.bias)
         self.blocks = []
         for block in codec.blocks:
-            assert isinstance(block, VocosBlock)
-            parts = (block.depthwise.conv, block.norm, block.up, block.down, block.scale)
-            self.blocks.append(Block(*parts, dtype))
+            assert isinstance(block, CentredConvNeXt)
+            self.blocks.append(FastConvNeXt(block, dtype))
 
 
 @dataclass(frozen=True)
@@ -196,7 +150,7 @@ class VocosCodec(Codec):
         self.entry = CentredConv(config.n_mels, config.dim, config.kernel)
         self.norm = nn.LayerNorm(config.dim, eps=1e-6)
         self.blocks = nn.ModuleList(
-            VocosBlock(config.dim, config.hidden, config.kernel, 1 / config.blocks)
+            CentredConvNeXt(config.dim, config.hidden, config.kernel, 1 / config.blocks)
             for _ in range(config.blocks)
         )
         self.final = nn.LayerNorm(config.dim, eps=1e-6)
@@ -271,7 +225,7 @@ class VocosCodec(Codec):
         else:
             x = mel.new_zeros(len(mel), 0, self.config.dim)
         for block, own, past in zip(blocks, self.blocks, state.layers[1:], strict=True):
-            assert isinstance(own, VocosBlock)
+            assert isinstance(own, CentredConvNeXt)
             window, x, rest = own.depthwise.window(x, past, last)
             layers.append(rest)
             if window.shape[1]:

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.align.mas import monotonic_alignment
-from tts.modules.convnext import ConvNeXt
 from tts.text.symbols import N_MODS, N_SYMBOLS, SIL
+from tts_codecs.nn.convnext import ConvNeXt
 
 
 @dataclass

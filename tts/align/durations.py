@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.align.aligner import PhoneEncoder, TokenBatch
-from tts.modules.convnext import ConvNeXt
 from tts.text.symbols import SIL
 from tts.voice.prompt import VoicePrompt
+from tts_codecs.nn.convnext import ConvNeXt
 
 EDGE_FRAMES = (5, 6)  # silence before and after a sentence
 

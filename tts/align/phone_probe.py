@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch, token_index
 from tts.align.pauses import COMMA, PERIOD
-from tts.modules.convnext import ConvNeXt
 from tts.text.symbols import N_SYMBOLS, SIL
+from tts_codecs.nn.convnext import ConvNeXt
 
 
 class PhoneProbe(nn.Module):

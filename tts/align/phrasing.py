@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tts.align.pauses import COMMA, PERIOD
-from tts.modules.convnext import ConvNeXt
 from tts.text.symbols import PAUSES, SYMBOLS, VOWELS, Phones
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
+from tts_codecs.nn.convnext import ConvNeXt
 
 NONE, SHORT, LONG = 0, 1, 2  # what stands before a word
 PAUSE_TOKENS = {SHORT: COMMA, LONG: PERIOD}

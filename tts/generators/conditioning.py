@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.align.aligner import PhoneEncoder, TokenBatch, token_index
-from tts.modules.convnext import ConvNeXt
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
+from tts_codecs.nn.convnext import ConvNeXt
 
 
 @dataclass

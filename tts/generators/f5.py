@@ -25,8 +25,8 @@ from tts.generators.guidance import guide_rows
 from tts.generators.strategies.flow import time_grid
 from tts.modules.f5_dit import F5Config, F5Network
 from tts.text.f5_tokens import CharacterTokens
+from tts_codecs.checkpoint import load_state
 from tts_codecs.download import HubFile, check_sha256
-from tts_codecs.encodec import load_state
 from tts_codecs.vocos import centred_log_mel
 
 LICENCE = "CC BY-NC 4.0 (F5-TTS weights, SWivid: not for commercial use, name the source)"

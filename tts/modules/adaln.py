@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.inference import linear
+from tts_codecs.nn.inference import linear
 
 
 class AdaLNBlock(nn.Module):

@@ -3,8 +3,7 @@ Speech with Flow Matching"): text padded to the length of the speech, joined to 
 
 Attention and its rotary positions are the shared ones (tts.modules.transformer); the published
 weights are reordered for them when loaded (tts.generators.f5). What differs from the shared blocks
-lies here: ConvNeXt V2 with response normalisation, modulation per block (adaLN-zero, Peebles & Xie
-2023) and the convolutional positions.
+lies here: modulation per block (adaLN-zero, Peebles & Xie 2023) and the convolutional positions.
 """
 
 import math
@@ -15,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.modules.transformer import MemoryAttention, rotary, whole_rotary
-from tts_codecs.inference import linear
+from tts_codecs.nn.convnext import ConvNeXtV2
+from tts_codecs.nn.inference import linear
 
 _TIME_DIM = 256
 
@@ -42,29 +42,6 @@ class F5Config:
     groups: int = 16
 
 
-class TextBlock(nn.Module):
-    """ConvNeXt V2 block (Woo et al. 2023): global response normalisation in the wide layer."""
-
-    def __init__(self, dim: int, hidden: int):
-        super().__init__()
-        self.depthwise = nn.Conv1d(dim, dim, 7, padding=3, groups=dim)
-        self.norm = nn.LayerNorm(dim, eps=1e-6)
-        self.up = nn.Linear(dim, hidden)
-        self.gamma = nn.Parameter(torch.zeros(1, 1, hidden))
-        self.beta = nn.Parameter(torch.zeros(1, 1, hidden))
-        self.down = nn.Linear(hidden, dim)
-
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """x [B, T, dim], valid [B, T, 1] float: frames of the row, filler included."""
-        y = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
-        y = linear(self.up, y, gelu="none")
-        # Over the row's own frames: what a longer row pads must not matter.
-        response = (y * valid).norm(dim=1, keepdim=True)
-        response = response / (response.mean(-1, keepdim=True) + 1e-6)
-        y = self.gamma * (y * response) + self.beta + y
-        return x + linear(self.down, y)
-
-
 class TextEncoder(nn.Module):
     """Characters, one per frame from the start, then filler to the length of the speech."""
 
@@ -72,7 +49,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(config.vocabulary + 1, config.text_dim)
         self.blocks = nn.ModuleList(
-            TextBlock(config.text_dim, 2 * config.text_dim) for _ in range(config.text_blocks)
+            ConvNeXtV2(config.text_dim, 2 * config.text_dim) for _ in range(config.text_blocks)
         )
 
     def forward(self, ids: Tensor, frames: Tensor, drop: bool = False) -> Tensor:

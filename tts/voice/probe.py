@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.modules.convnext import ConvNeXt
+from tts_codecs.nn.convnext import ConvNeXt
 
 
 class SpeakerProbe(nn.Module):

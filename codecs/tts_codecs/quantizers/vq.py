@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
-from tts_codecs.inference import Product, keeps
-from tts_codecs.memo import Memo
+from tts_codecs.nn.inference import Product, keeps
+from tts_codecs.nn.memo import Memo
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 
 CodebookUpdate = Literal["ema", "gradient"]

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.vocoder.layers import CausalStack, KeptLinear, in_double
+from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double
 
 F0_MIN, F0_MAX = 50.0, 600.0
 

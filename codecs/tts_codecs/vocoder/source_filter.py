@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.envelope import mel_envelope, pack_pitch
-from tts_codecs.inference import overlap_add
 from tts_codecs.mel import MelConfig, log_mel
-from tts_codecs.vocoder.layers import CausalStack, KeptLinear
+from tts_codecs.nn.causal import CausalStack, KeptLinear
+from tts_codecs.nn.inference import overlap_add
 from tts_codecs.vocoder.pitch import F0_MIN, PitchNet, pulse_train
 
 _NOISE_PERIOD = 1 << 16

@@ -13,8 +13,8 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.sampling import process, sample
-from tts_codecs.inference import linear
-from tts_codecs.memo import Memo
+from tts_codecs.nn.inference import linear
+from tts_codecs.nn.memo import Memo
 
 
 class CategoricalHead(nn.Module):

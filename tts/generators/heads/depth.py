@@ -13,8 +13,8 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
-from tts_codecs.inference import linear
-from tts_codecs.memo import Memo
+from tts_codecs.nn.inference import linear
+from tts_codecs.nn.memo import Memo
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tts.generators.heads.continuous import FlowHead
 from tts.modules.adaln import AdaLNMLP
 from tts.modules.transformer import timestep_embedding
-from tts_codecs.memo import Memo
+from tts_codecs.nn.memo import Memo
 
 
 class FlowMLPHead(FlowHead):

@@ -1,4 +1,4 @@
-"""Layers as they are run fast: weights laid out once (tts_codecs.memo), few calls a layer.
+"""Layers as they are run fast: weights laid out once (tts_codecs.nn.memo), few calls a layer.
 
 Frames are [B, T, C] throughout. On x86 the products are oneDNN's on weights packed for it, which
 takes half the time of the BLAS that torch calls for float32 (benchmarks/NOTES.md); elsewhere, and
@@ -212,24 +212,6 @@ class Norm:
 
     def __call__(self, x: Tensor) -> Tensor:
         return torch.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
-
-
-class Block:
-    """A ConvNeXt block; the scale of its branch is in the weights of its last product."""
-
-    def __init__(
-        self, conv: nn.Conv1d, norm: nn.LayerNorm, up: nn.Linear, down: nn.Linear, scale: Tensor,
-        dtype: torch.dtype,
-    ):  # fmt: skip
-        scale = scale.detach().to(dtype)
-        self.taps, self.norm = Taps(conv, dtype), Norm(norm, dtype)
-        self.up = Product(up.weight.to(dtype), up.bias.to(dtype))
-        self.down = Product(scale[:, None] * down.weight.to(dtype), scale * down.bias.to(dtype))
-
-    def __call__(self, window: Tensor, x: Tensor) -> Tensor:
-        """The convolution's input [B, T + kernel - 1, C] and what the branch is added to
-        [B, T, C], which is also the shape of the result."""
-        return self.down(self.up(self.norm(self.taps(window)), gelu="none")).add_(x)
 
 
 def overlap_add(pieces: Tensor, step: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Causal convolution layers with explicit state.
+"""A causal stack of ConvNeXt blocks with explicit state, and what is computed in float64.
 
 Every layer has one code path, `forward(x, state) -> (y, state)`: offline decoding is a single call
 with the initial state, so a stream cut anywhere gives the same samples.
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tts_codecs.inference import Block, Norm, Product, Windows, keeps, linear, plain
-from tts_codecs.memo import Memo
+from tts_codecs.nn.conv import CausalConv
+from tts_codecs.nn.convnext import CausalConvNeXt, FastConvNeXt
+from tts_codecs.nn.inference import Norm, Product, Windows, keeps, plain
+from tts_codecs.nn.memo import Memo
 
 
 def in_double(module: nn.Module, x: Tensor, states: Sequence[Tensor] = ()) -> Any:
@@ -50,47 +52,6 @@ class KeptLinear(nn.Linear):
         return kept(x)
 
 
-class CausalConv(nn.Module):
-    """Convolution over time that sees only the present and `kernel - 1` past frames.
-
-    State: the last `kernel - 1` inputs, [B, kernel - 1, C_in].
-    """
-
-    def __init__(self, in_dim: int, out_dim: int, kernel: int, groups: int = 1):
-        super().__init__()
-        self.context = kernel - 1
-        self.in_dim = in_dim
-        self.conv = nn.Conv1d(in_dim, out_dim, kernel, groups=groups)
-
-    def initial(self, batch: int, like: Tensor, value: float = 0.0) -> Tensor:
-        """State before the first frame."""
-        return like.new_full((batch, self.context, self.in_dim), value)
-
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, C_in] to [B, T, C_out]."""
-        x = torch.cat([state, x], dim=1)
-        y = self.conv(x.transpose(1, 2)).transpose(1, 2)
-        return y, x[:, x.shape[1] - self.context :]
-
-
-class ConvNeXtBlock(nn.Module):
-    """ConvNeXt block (Liu et al. 2022) over time, depthwise part causal."""
-
-    def __init__(self, dim: int, hidden: int, kernel: int = 7, layer_scale: float = 0.2):
-        super().__init__()
-        self.depthwise = CausalConv(dim, dim, kernel, groups=dim)
-        self.norm = nn.LayerNorm(dim)
-        self.up = nn.Linear(dim, hidden)
-        self.down = nn.Linear(hidden, dim)
-        self.scale = nn.Parameter(torch.full((dim,), layer_scale))
-
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, dim] to the same shape."""
-        y, state = self.depthwise(x, state)
-        y = linear(self.down, linear(self.up, self.norm(y), gelu="none"))
-        return x + self.scale * y, state
-
-
 class CausalStack(nn.Module):
     """A convolution with `look_ahead` future frames, then causal ConvNeXt blocks.
 
@@ -103,7 +64,7 @@ class CausalStack(nn.Module):
         super().__init__()
         self.entry = CausalConv(in_dim, dim, 2 * look_ahead + 3)
         self.norm = nn.LayerNorm(dim)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(dim, hidden, kernel) for _ in range(blocks))
+        self.blocks = nn.ModuleList(CausalConvNeXt(dim, hidden, kernel) for _ in range(blocks))
         self.final = nn.LayerNorm(dim)
         self._memo = Memo()
 
@@ -111,7 +72,7 @@ class CausalStack(nn.Module):
         """State before the first frame; `value` fills the missing past of the input."""
         states = [self.entry.initial(batch, like, value)]
         for block in self.blocks:
-            assert isinstance(block, ConvNeXtBlock)
+            assert isinstance(block, CausalConvNeXt)
             states.append(block.depthwise.initial(batch, like))
         return states
 
@@ -146,9 +107,8 @@ class _Kept:
         self.norm, self.final = Norm(stack.norm, dtype), Norm(stack.final, dtype)
         self.blocks = []
         for block in stack.blocks:
-            assert isinstance(block, ConvNeXtBlock)
-            parts = (block.depthwise.conv, block.norm, block.up, block.down, block.scale)
-            self.blocks.append(Block(*parts, dtype))
+            assert isinstance(block, CausalConvNeXt)
+            self.blocks.append(FastConvNeXt(block, dtype))
 
     def __call__(
         self, x: Tensor, states: list[Tensor], extra: Tensor | None

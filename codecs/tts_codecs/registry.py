@@ -1,0 +1,173 @@
+"""The registry of codecs: kinds of checkpoints to classes, and names to whole codecs.
+
+A checkpoint is a folder (tts_codecs.checkpoint) whose config names one of the kinds below. Some
+are whole codecs (Vocos), others a part that needs a vocoder to make a waveform (the spectral codec,
+or the vocoder by itself, whose units are then mel frames); `load` puts the parts together.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from torch import nn
+
+from tts_codecs.base import Codec
+from tts_codecs.checkpoint import CONFIG, load_weights, read_config
+from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
+
+_PACKAGE = Path(__file__).resolve().parent
+#: copy synthesis from source-filter features, which needs the vocoder alone
+FEATURES = "features"
+
+Build = Callable[..., nn.Module]
+
+
+def _lazy(place: str) -> Build:
+    """The class or function at "module:name", imported at its first call."""
+    module, _, name = place.partition(":")
+
+    def build(**arguments: object) -> nn.Module:
+        made: nn.Module = getattr(import_module(module), name)(**arguments)
+        return made
+
+    return build
+
+
+#: kinds of checkpoints to what builds them from the arguments in their config
+KINDS: dict[str, Build] = {
+    "spectral": _lazy("tts_codecs.spectral:SpectralAutoencoder"),
+    "latent": _lazy("tts_codecs.latent:LatentAutoencoder"),
+    "source_filter_vocoder": _lazy("tts_codecs.vocoder.source_filter:SourceFilterVocoder"),
+    "vocos": _lazy("tts_codecs.vocos:build_vocos"),
+}
+
+
+def checkpoint_folders() -> list[Path]:
+    """Folders that may hold shipped checkpoints: that of `TTS_HOME` alone where it is set, else the
+    checkout, the installed package `tts` and this package."""
+    override = os.environ.get("TTS_HOME")
+    homes = (
+        [Path(override)] if override else [_PACKAGE.parents[1], _PACKAGE.parent / "tts", _PACKAGE]
+    )
+    return [home / "checkpoints" for home in homes if (home / "checkpoints").is_dir()]
+
+
+def names() -> list[str]:
+    """Shipped checkpoints of codecs, by name."""
+    found = set()
+    for folder in checkpoint_folders():
+        for config in folder.glob(f"*/{CONFIG}"):
+            try:
+                known = read_config(config.parent)["kind"] in KINDS
+            except CheckpointError:
+                known = False
+            if known:
+                found.add(config.parent.name)
+    return sorted(found)
+
+
+def find(name: str | Path) -> Path:
+    """The folder of a checkpoint, given by path or by the name of a shipped one.
+
+    Raises:
+        UsageError: there is none, naming the nearest.
+    """
+    path = Path(name)
+    if (path / CONFIG).is_file():
+        return path
+    for folder in checkpoint_folders():
+        if (folder / path / CONFIG).is_file():
+            return folder / path
+    raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), [*names(), FEATURES])}")
+
+
+def load_module(
+    folder: str | Path, kinds: Mapping[str, Build] = KINDS, device: str = "cpu"
+) -> nn.Module:
+    """Build the architecture a checkpoint names and fill it with its verified weights.
+
+    Args:
+        kinds: architectures to choose from.
+
+    Returns:
+        the module in evaluation mode, without gradients.
+
+    Raises:
+        CheckpointError: missing, damaged, or of an unknown kind.
+    """
+    config = read_config(folder)
+    build = kinds.get(config["kind"])
+    if build is None:
+        raise CheckpointError(f"{folder} holds an unknown kind of model, {config['kind']!r}")
+    try:
+        module = build(**config["arguments"])
+    except (KeyError, TypeError, ValueError, RuntimeError, TTSError) as error:
+        raise CheckpointError(f"{folder} has wrong arguments in its config: {error}") from error
+    load_weights(folder, module)
+    return module.to(device).eval().requires_grad_(False)
+
+
+def load(
+    name: str | Path = "spectral", device: str = "cpu", vocoder: str | Path = "vocoder",
+    bandwidth: float | None = None,
+) -> Codec:  # fmt: skip
+    """A codec by name, ready for `encode` and `decode`.
+
+    Args:
+        name: a checkpoint, by the name of a shipped one ("spectral", "vocoder") or by its folder;
+            "features" for copy synthesis from source-filter features; or a file of EnCodec weights
+            (24 kHz).
+        device: where the weights go; "auto" takes a GPU if there is one.
+        vocoder: checkpoint that turns features into a waveform, for codecs of features.
+        bandwidth: kbit/s of a codec that has several (EnCodec: 6 by default).
+
+    Raises:
+        UsageError: unknown, or not a codec; naming the nearest.
+        CheckpointError: damaged weights.
+        CodecError: a bandwidth the codec does not have.
+        MissingDependencyError: EnCodec without its package.
+    """
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    codec = _load(name, device, vocoder, bandwidth)
+    return codec.to(device).eval()
+
+
+def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float | None) -> Codec:
+    from tts_codecs.mel_codec import FeatureCodec, MelCodec
+    from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
+    from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+    def load_vocoder() -> SourceFilterVocoder:
+        try:
+            made = load_module(find(vocoder), KINDS, device)
+        except CheckpointError:
+            if read_config(find(vocoder))["kind"] in KINDS:
+                raise
+            made = None
+        if not isinstance(made, SourceFilterVocoder):
+            raise UsageError(f"{str(vocoder)!r} is not a vocoder")
+        return made
+
+    if Path(name).is_file():
+        from tts_codecs.encodec import EncodecCodec
+
+        return EncodecCodec.from_file(name, 6.0 if bandwidth is None else bandwidth)
+    if bandwidth is not None:
+        raise UsageError(f"{str(name)!r} has one bandwidth; choose one for EnCodec only")
+    if str(name) == FEATURES and not (Path(name) / CONFIG).is_file():
+        return FeatureCodec(load_vocoder())
+    folder = find(name)
+    if read_config(folder)["kind"] not in KINDS:
+        raise UsageError(f"{str(name)!r} is neither a codec nor a vocoder")
+    module = load_module(folder, KINDS, device)
+    if isinstance(module, Codec):
+        return module
+    if isinstance(module, SourceFilterVocoder):
+        return MelCodec(module)
+    if isinstance(module, SpectralAutoencoder):
+        return SpectralCodec(module, load_vocoder())
+    raise UsageError(f"{str(name)!r} is neither a codec nor a vocoder")
