@@ -20,9 +20,9 @@ import torch
 from safetensors.torch import save
 from test_cli import one_line
 from test_f5 import LETTERS, published_layout, scramble
-from test_vocos import lively
-from test_vocos import published_layout as vocos_layout
 
+from codec_helpers import lively
+from codec_helpers import published_layout as vocos_layout
 from tts import TTS
 from tts.cli.main import run
 from tts.errors import AudioError, CheckpointError, TextError, UsageError, VoiceError

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from test_codec_contract import (
+
+from codec_helpers import (
     TOLERANCE,
     check_codec_contract,
     chunkings,
     decode_in_chunks,
-    test_wav,
+    example_wav,
+    tiny_vocoder,
 )
-from test_vocoder import tiny_vocoder
-
 from tts_codecs.base import Codec
 from tts_codecs.errors import CodecError
 from tts_codecs.mel_codec import FeatureCodec, MelCodec
@@ -61,7 +61,7 @@ def test_the_spectral_codec_keeps_the_contract(patch: int, look_ahead: int) -> N
 @pytest.mark.parametrize("kind", ["mel", "features", "spectral"])
 def test_full_size_networks_stream_as_offline(kind: str) -> None:
     codec = full_size(kind)
-    units = codec.encode(test_wav(1, 32000, 16000)).data
+    units = codec.encode(example_wav(1, 32000, 16000)).data
     offline = codec.decode(units)
     assert offline.std() > 0.01
     for sizes in chunkings(units.shape[1])[:1] + chunkings(units.shape[1])[4:7]:
@@ -72,7 +72,7 @@ def test_full_size_networks_stream_as_offline(kind: str) -> None:
 def test_units_are_what_they_are_said_to_be() -> None:
     vocoder = tiny_vocoder()
     mel, features = MelCodec(vocoder), FeatureCodec(vocoder)
-    wav = test_wav(1, 16000, 16000)
+    wav = example_wav(1, 16000, 16000)
     assert mel.info.name == "mel" and features.info.name == "features"
     assert (mel.info.dim, features.info.dim) == (80, 82)
     assert mel.info.frame_rate == features.info.frame_rate == 50
@@ -88,7 +88,7 @@ def test_units_are_what_they_are_said_to_be() -> None:
 
 def test_a_stream_that_ended_takes_no_more() -> None:
     for codec in (MelCodec(tiny_vocoder()), tiny_spectral()):
-        units = codec.encode(test_wav(1, 3200, 16000)).data
+        units = codec.encode(example_wav(1, 3200, 16000)).data
         _, state = codec.decode_chunk(units, codec.init_state(1), last=True)
         with pytest.raises(CodecError, match="has ended"):
             codec.decode_chunk(units, state)

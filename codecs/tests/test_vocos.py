@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from test_codec_contract import check_codec_contract, test_wav
-from torch import Tensor
 
+from codec_helpers import SMALL, check_codec_contract, example_wav, lively, published_layout
 from tts_codecs.errors import CheckpointError, CodecError
 from tts_codecs.vocos import (
     WEIGHTS,
@@ -26,41 +25,6 @@ from tts_codecs.vocos import (
     from_published,
     load_published,
 )
-
-SMALL = VocosConfig(n_mels=6, n_fft=64, hop=16, dim=24, hidden=48, blocks=2)
-
-
-def lively(codec: VocosCodec) -> VocosCodec:
-    """The codec with an output that depends clearly on its input."""
-    with torch.no_grad():
-        codec.head.weight.mul_(3.0)
-        for block in codec.blocks:
-            block.scale.fill_(1.0)  # type: ignore[union-attr, operator]
-    return codec
-
-
-def published_layout(codec: VocosCodec) -> dict[str, Tensor]:
-    """The weights under the published names, written down here a second time."""
-    own = codec.state_dict()
-    out = {
-        "backbone.embed.weight": own["entry.conv.weight"],
-        "backbone.embed.bias": own["entry.conv.bias"],
-        "head.istft.window": torch.hann_window(codec.config.n_fft),
-        "feature_extractor.mel_spec.spectrogram.window": torch.hann_window(codec.config.n_fft),
-        "feature_extractor.mel_spec.mel_scale.fb": torch.zeros(3, 3),
-    }
-    for kind in ("weight", "bias"):
-        out[f"backbone.norm.{kind}"] = own[f"norm.{kind}"]
-        out[f"backbone.final_layer_norm.{kind}"] = own[f"final.{kind}"]
-        out[f"head.out.{kind}"] = own[f"head.{kind}"]
-        for i in range(codec.config.blocks):
-            block, ours = f"backbone.convnext.{i}", f"blocks.{i}"
-            out[f"{block}.gamma"] = own[f"{ours}.scale"]
-            out[f"{block}.dwconv.{kind}"] = own[f"{ours}.depthwise.conv.{kind}"]
-            out[f"{block}.norm.{kind}"] = own[f"{ours}.norm.{kind}"]
-            out[f"{block}.pwconv1.{kind}"] = own[f"{ours}.up.{kind}"]
-            out[f"{block}.pwconv2.{kind}"] = own[f"{ours}.down.{kind}"]
-    return out
 
 
 def test_keeps_the_contract() -> None:
@@ -160,7 +124,7 @@ def test_equals_the_package(tmp_path: Path) -> None:
     path = tmp_path / "pytorch_model.bin"
     torch.save(peer.state_dict(), path)
     codec = load_published(path, hashlib.sha256(path.read_bytes()).hexdigest())
-    wav = test_wav(2, 256 * 40, 24000)
+    wav = example_wav(2, 256 * 40, 24000)
     with torch.no_grad():
         mel = peer.feature_extractor(wav[:, 0])
         expected = peer.decode(mel)

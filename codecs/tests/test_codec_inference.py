@@ -7,10 +7,9 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from test_vocoder import tiny_vocoder, voice
-from test_vocos import SMALL, lively
 from torch import Tensor, nn
 
+from codec_helpers import SMALL, lively, tiny_vocoder, voice
 from tts_codecs.base import finite
 from tts_codecs.nn import inference
 from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double

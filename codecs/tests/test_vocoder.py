@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from codec_helpers import HOP, RATE, tiny_vocoder, voice
 from tts_codecs.checkpoint import load_weights, read_config
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
@@ -17,20 +18,7 @@ from tts_codecs.vocoder.losses import multi_scale_spectral_loss
 from tts_codecs.vocoder.pitch import PitchNet, pulse_train
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-RATE, HOP = 16000, 320
-SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "vocoder"
-
-
-def tiny_vocoder(seed: int = 0, look_ahead: int = 2, n_fft: int = 640) -> SourceFilterVocoder:
-    """A small random vocoder whose output follows its input."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = SourceFilterVocoder(16, 32, 2, 8, 1, look_ahead, n_fft)
-        with torch.no_grad():
-            model.head.weight.mul_(3.0)
-            # About the level of speech.
-            model.head.bias.view(2, 3, -1)[:, [0, 2]] -= 0.5
-    return model.eval().requires_grad_(False)
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "vocoder"
 
 
 def shipped_vocoder() -> SourceFilterVocoder:
@@ -39,17 +27,6 @@ def shipped_vocoder() -> SourceFilterVocoder:
     model = SourceFilterVocoder(**read_config(SHIPPED)["arguments"])
     load_weights(SHIPPED, model)
     return model.eval().requires_grad_(False)
-
-
-def voice(frames: int, batch: int = 1, seed: int = 0) -> Tensor:
-    """Log-mel of a gliding harmonic tone with pauses and noise."""
-    generator = torch.Generator().manual_seed(seed)
-    t = torch.arange(frames * HOP) / RATE
-    pitch = 110 + 40 * torch.sin(2 * math.pi * 0.7 * t) + 30 * torch.arange(batch).unsqueeze(1)
-    phase = 2 * math.pi * pitch.cumsum(1) / RATE
-    tone = torch.stack([torch.sin(k * phase) / k for k in range(1, 12)]).sum(0)
-    noise = torch.randn(batch, len(t), generator=generator)
-    return log_mel(0.1 * tone * ((t % 0.3) < 0.2) + 0.01 * noise)
 
 
 def stream(

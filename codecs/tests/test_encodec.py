@@ -7,52 +7,19 @@ import io
 import pickle
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from codec_helpers import small_codec
 from tts_codecs.checkpoint import load_state
 from tts_codecs.download import fetch
-from tts_codecs.encodec import BANDWIDTHS, EncodecCodec, enliven
+from tts_codecs.encodec import BANDWIDTHS, EncodecCodec
 from tts_codecs.errors import CheckpointError, CodecError
 from tts_codecs.seanet import reflect_left
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
-
-
-def small_codec(ratios: tuple[int, ...] = (5, 4, 2), seed: int = 0) -> EncodecCodec:
-    """A narrow EnCodec of the 24 kHz kind: 4 codebooks of 32, random weights."""
-    from encodec import EncodecModel
-    from encodec.modules import SEANetDecoder, SEANetEncoder
-    from encodec.quantization import ResidualVectorQuantizer
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        shape: dict[str, Any] = {
-            "dimension": 12,
-            "n_filters": 4,
-            "ratios": list(ratios),
-            "causal": True,
-        }
-        model = EncodecModel(
-            SEANetEncoder(**shape),
-            SEANetDecoder(**shape),
-            ResidualVectorQuantizer(dimension=12, n_q=4, bins=32),
-            target_bandwidths=[24000 // _product(ratios) * 5 * 4 / 1000],
-            sample_rate=24000,
-            channels=1,
-        )
-        enliven(model)
-    return EncodecCodec(model, model.target_bandwidths[0], "small")
-
-
-def _product(values: tuple[int, ...]) -> int:
-    out = 1
-    for value in values:
-        out *= value
-    return out
 
 
 @pytest.fixture(scope="module")

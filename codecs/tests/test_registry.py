@@ -1,0 +1,94 @@
+"""Codecs by name, the package by itself, and what importing it costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import tts_codecs
+from codec_helpers import check_codec_contract, tiny_vocoder
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.registry import find
+from tts_codecs.spectral import SpectralAutoencoder
+from tts_codecs.vocos import VocosCodec, VocosConfig
+
+PACKAGE = Path(tts_codecs.__file__).parent
+TINY_VOCOS = {"n_mels": 6, "n_fft": 64, "hop": 16, "dim": 24, "hidden": 48, "blocks": 2}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of tiny checkpoints that this process takes for the shipped ones."""
+    vocoder = dict(dim=16, hidden=32, blocks=2, pitch_dim=8, pitch_blocks=1, look_ahead=2)
+    folder = tmp_path / "checkpoints"
+    save_checkpoint(folder / "vocoder", tiny_vocoder(), "source_filter_vocoder", vocoder)
+    spectral = {"dim": 8, "blocks": 1, "levels": [5, 4], "groups": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = SpectralAutoencoder(dim=8, blocks=1, levels=(5, 4), groups=2)
+    save_checkpoint(folder / "spectral", module, "spectral", spectral)
+    vocos = VocosCodec.random(VocosConfig(**TINY_VOCOS))
+    save_checkpoint(folder / "small_vocos", vocos, "vocos", TINY_VOCOS)
+    monkeypatch.setenv("TTS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_codecs_by_name_and_by_folder(home: Path) -> None:
+    assert tts_codecs.names() == ["small_vocos", "spectral", "vocoder"]
+    kinds = {"spectral": "codes", "vocoder": "latents", "features": "latents"}
+    for name, kind in (kinds | {"small_vocos": "latents"}).items():
+        codec = tts_codecs.load(name)
+        assert isinstance(codec, tts_codecs.Codec) and codec.info.kind == kind
+        assert not codec.training and not any(p.requires_grad for p in codec.parameters())
+    by_folder = tts_codecs.load(home / "checkpoints" / "spectral")
+    wav = 0.1 * torch.randn(1, 1, 8000, generator=torch.Generator().manual_seed(0))
+    codes = by_folder.encode(wav).data
+    assert torch.equal(codes, tts_codecs.load("spectral").encode(wav).data)
+    check_codec_contract(by_folder, 0.7)
+
+
+def test_wrong_names_say_what_there_is(home: Path) -> None:
+    with pytest.raises(tts_codecs.UsageError, match=r"'spectrl'; did you mean 'spectral'"):
+        tts_codecs.load("spectrl")
+    with pytest.raises(tts_codecs.UsageError, match="unknown codec 'none'"):
+        tts_codecs.load("spectral", vocoder="none")
+    with pytest.raises(tts_codecs.UsageError, match="'spectral' is not a vocoder"):
+        tts_codecs.load("features", vocoder="spectral")
+    with pytest.raises(tts_codecs.UsageError, match="one bandwidth"):
+        tts_codecs.load("spectral", bandwidth=3.0)
+    (home / "checkpoints" / "vocoder" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(tts_codecs.CheckpointError):
+        tts_codecs.load("spectral")
+
+
+def test_encodec_without_its_package_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "encodec", None)
+    path = tmp_path / "encodec.safetensors"
+    path.write_bytes(b"anything")
+    with pytest.raises(tts_codecs.MissingDependencyError, match=r"pip install 'tts\[encodec\]'"):
+        tts_codecs.load(path)
+
+
+def test_all_public_names_are_there() -> None:
+    for name in tts_codecs.__all__:
+        assert getattr(tts_codecs, name) is not None and name in dir(tts_codecs)
+    with pytest.raises(AttributeError):
+        _ = tts_codecs.nothing
+
+
+def test_the_package_imports_alone_and_without_torch() -> None:
+    code = (
+        "import sys, tts_codecs; assert 'torch' not in sys.modules; import tts_codecs.registry, "
+        "tts_codecs.spectral, tts_codecs.vocos; assert not [m for m in sys.modules "
+        "if m == 'tts' or m.startswith('tts.') or m == 'encodec']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+
+
+def test_shipped_checkpoints_are_found_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TTS_HOME", raising=False)
+    assert find("spectral").name == "spectral" and "vocoder" in tts_codecs.names()
