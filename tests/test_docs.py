@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
+import tts_codecs
 from tts import TTS
-from tts.builder import STRATEGIES, load_module
+from tts.builder import STRATEGIES
 from tts.cli.main import run
-from tts_codecs.mel_codec import MelCodec
 
 ROOT = Path(__file__).parent.parent
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -91,7 +91,7 @@ def test_table_of_surfaces(place: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert (place / "hello.wav").is_file() and (place / "speech" / "manifest.jsonl").is_file()
     python = [row for row in rows if not row.startswith("tts ")]
     assert len(python) == 2
-    names = {"TTS": TTS, "MelCodec": MelCodec, "load_module": load_module, "torch": torch}
+    names = {"TTS": TTS, "tts_codecs": tts_codecs, "torch": torch}
     for code in python:
         execute(code, names)
 
