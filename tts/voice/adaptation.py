@@ -52,17 +52,15 @@ class AdaptationOptions:
         steps: of the optimizer; lr: its peak learning rate (AdamW).
         rows: stretches in a step; frames: of each at most.
         weight_bytes: what the factors may take, in half precision.
-        clarity: weight of the phone probe's loss on what is generated.
         penalty: of a change of phone when the recording is read.
         seed: of the stretches and of all noise.
     """
 
-    steps: int = 30
-    lr: float = 3e-4
+    steps: int = 24
+    lr: float = 4e-4
     rows: int = 4
     frames: int = 180
     weight_bytes: int = 850_000
-    clarity: float = 0.0
     penalty: float = 4.0
     seed: int = 0
 
@@ -161,7 +159,7 @@ def adapt(
     strength: float = 1.0,
     progress: Progress | None = None,
 ) -> Voice:
-    """The voice with factors that fit the generator of `model` to it.
+    """The voice with factors that fit the generator of `model` to it, not calibrated.
 
     Args:
         voice: encoded from the recordings.
@@ -193,9 +191,7 @@ def adapt(
     generator = cast(Generator, load_module(model.config.generator, model.device))
     learned = _learn(model, generator, voice, lessons, options, progress)
     factors = compress(learned, options.weight_bytes)
-    tuning = voice.tuning_for(shifts.generator)
-    shift = None if tuning is None else tuning.shift
-    return voice.tuned(Tuning(shifts.generator, shift, factors, strength))
+    return voice.tuned(Tuning(shifts.generator, None, factors, strength))
 
 
 def _learn(

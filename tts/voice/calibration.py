@@ -10,6 +10,7 @@ few times, as each smoothing leaves a part of the difference.
 It takes a fraction of a second, no step of training, and nothing when speaking.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,8 +42,8 @@ LEAST_FRAMES, PRIOR = 3.0, 4.0
 
 @torch.inference_mode()
 def calibrate(model: "TTS", voice: Voice, rounds: int = 3, strength: float = 1.0) -> Voice:
-    """The voice with a shift for the generator of a model; as it is where the model has no profile
-    or no text of its language can be predicted.
+    """The voice with a shift for the generator of a model, or for that adapted to the voice; as it is
+    where the model has no profile or no text of its language can be predicted.
 
     Args:
         rounds: measurements, each with the shift found so far.
@@ -58,7 +59,8 @@ def calibrate(model: "TTS", voice: Voice, rounds: int = 3, strength: float = 1.0
     profile, probe = shifts.profile, shifts.probe
     request = model.request(sentences, [voice] * len(sentences), 1.0, shifted=False)
     assert request.durations is not None
-    generator = model.generator
+    before = voice.tuning_for(shifts.generator) or Tuning(shifts.generator)
+    generator = model.generator_for(voice)
     if generator.conditioner.text != "expanded":
         return voice
     condition = generator.conditioner(request, generator.backbone)
@@ -74,7 +76,7 @@ def calibrate(model: "TTS", voice: Voice, rounds: int = 3, strength: float = 1.0
 
     wanted, heard = phones(request.prompt.features[:1], request.prompt.lengths[:1])
     target = heard / wanted.clamp_min(1e-6).unsqueeze(-1)
-    found = shifts.of(voice) if shifts.normalised else None
+    found = shifts.of(replace(voice, tunings=())) if shifts.normalised else None
     # Narrower than that of the profile: what is asked is what this phone lacks.
     kernel = profile.kernel.square()
     shift = torch.zeros_like(profile.mean) if found is None else found.to(said.device)
@@ -91,4 +93,4 @@ def calibrate(model: "TTS", voice: Voice, rounds: int = 3, strength: float = 1.0
         shift = torch.lerp(found.to(shift), shift, strength)
     elif strength < 1:
         shift = shift * strength
-    return voice.tuned(Tuning(shifts.generator, shift.half().float().cpu()))
+    return voice.tuned(replace(before, shift=shift.half().float().cpu()))

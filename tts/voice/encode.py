@@ -89,6 +89,7 @@ def encode_voice(
 ) -> Voice:
     """See `TTS.voice`, whose arguments these are."""
     voice = saved_voice(source)
+    fresh = voice is None
     if voice is not None:
         recordings = [voice.features.to(model.device)]
     else:
@@ -102,10 +103,12 @@ def encode_voice(
         voice = model.encoded(_joined(references), name)
         if adapted:
             recordings = [_features(model, each) for each in references]
-        rounds = model.config.calibration if calibration is None else calibration
-        voice = calibrate(model, voice, rounds)
     if adapted:
         voice = adapt(model, voice, recordings, strength=strength, progress=progress)
+    if adapted or fresh or calibration is not None:
+        # Measured last, with the generator that will speak.
+        rounds = model.config.calibration if calibration is None else calibration
+        voice = calibrate(model, voice, rounds)
     if transcript is None:
         return voice
     return replace(voice, transcript=clean(transcript).strip())
