@@ -42,8 +42,9 @@ LEAST_FRAMES, PRIOR = 3.0, 4.0
 
 @torch.inference_mode()
 def calibrate(model: "TTS", voice: Voice, rounds: int = 3, strength: float = 1.0) -> Voice:
-    """The voice with a shift for the generator of a model, or for that adapted to the voice; as it is
-    where the model has no profile or no text of its language can be predicted.
+    """The voice with a shift for the generator of a model, or for the one adapted to it.
+
+    It stays as it is where the model has no profile or cannot predict the sentences.
 
     Args:
         rounds: measurements, each with the shift found so far.
