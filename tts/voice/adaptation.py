@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 LEAST_SECONDS = 2.5
+#: losses draw from PyTorch's own generator, which threads share
+_ONE_AT_A_TIME = threading.Lock()
 SPLIT = ".a", ".b"
 
 
@@ -189,7 +191,8 @@ def adapt(
             "give a longer one, or use the voice without adapting"
         )
     generator = cast(Generator, load_module(model.config.generator, model.device))
-    learned = _learn(model, generator, voice, lessons, options, progress)
+    with _ONE_AT_A_TIME:
+        learned = _learn(model, generator, voice, lessons, options, progress)
     factors = compress(learned, options.weight_bytes)
     return voice.tuned(Tuning(shifts.generator, None, factors, strength))
 
@@ -324,7 +327,7 @@ def compress(learned: dict[str, Tensor], most: int) -> dict[str, Tensor]:
             root = s[:rank].sqrt()
             factors[name + SPLIT[0]] = (u[:, :rank] * root).contiguous()
             factors[name + SPLIT[1]] = (v[:, :rank] * root).T.contiguous()
-    return {name: value.half().float().cpu() for name, value in factors.items()}
+    return {name: value.half().cpu() for name, value in factors.items()}
 
 
 @torch.no_grad()
@@ -343,7 +346,7 @@ def apply(generator: Generator, factors: dict[str, Tensor], strength: float) -> 
             other = factors.get(whole + SPLIT[1])
             if other is None or value.shape[-1] != other.shape[0]:
                 raise VoiceError(f"the voice's factors of {whole!r} do not belong together")
-            value = value.to(other) @ other
+            value = value.float() @ other.float()
         weight = weights.get(whole)
         if weight is None or weight.numel() != value.numel():
             raise VoiceError(f"the voice has factors for {whole!r}, which this generator has not")
@@ -365,7 +368,7 @@ class AdaptedGenerators:
         weights: str,
         device: str,
         watch: Callable[[nn.Module], None],
-        most: int = 3,
+        most: int = 2,
     ):
         self.checkpoint, self.weights, self.device = checkpoint, weights, device
         self.watch, self.most = watch, most
@@ -381,8 +384,9 @@ class AdaptedGenerators:
                 self._made.move_to_end(key)
                 return self._made[key]
             if self._plain is None:
-                self._plain = cast(Generator, load_module(self.checkpoint, self.device))
-            made = copy.deepcopy(self._plain)
+                # As it is on disk, in half precision: nothing is lost, and half of the memory.
+                self._plain = cast(Generator, load_module(self.checkpoint, self.device)).half()
+            made = copy.deepcopy(self._plain).float()
             apply(made, tuning.factors, tuning.strength)
             lay_out(made, self.weights, self.device)
             self.watch(made)

@@ -156,7 +156,11 @@ class Voice:
         tunings = []
         for at, (generator, strength) in enumerate(voice_file.tunings_of(notes, shown)):
             start = f"{at}.factors."
-            factors = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+            factors = {
+                name.removeprefix(start): value.half()
+                for name, value in tensors.items()
+                if name.startswith(start)
+            }
             tunings.append(Tuning(generator, tensors.get(f"{at}.shift"), factors, strength))
         return cls(
             tensors["speaker"], tensors["features"], notes.get("name") or Path(path).stem, meta,
