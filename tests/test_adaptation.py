@@ -20,11 +20,11 @@ from tts.voice.adaptation import (
     apply,
     compress,
     parse_strength,
-    read_phones,
 )
 from tts.voice.calibration import calibrate
 from tts.voice.profile import PhoneProfile
 from tts.voice.prompt import VoicePrompt
+from tts.voice.reading import read_phones, told_lesson
 from tts.voice.voice import Tuning, Voice
 from tts_codecs.checkpoint import save_checkpoint
 
@@ -337,3 +337,29 @@ def test_the_surfaces(home: Path, tmp_path: Path, recording: Callable[..., Path]
         assert answer.status_code == 400 and "0 to 1" in answer.text
     saved = Voice.load(tmp_path / "voices/berta.safetensors")
     assert saved.tunings and saved.tunings[0].factors
+
+
+def test_words_are_used_where_they_fit() -> None:
+    from tts.text.frontend import Frontend
+
+    text = "a bee"
+    phones = Frontend("en-us", pauses="none").one(text)
+    spoken = [i for i in phones.ids if i != SIL]
+
+    class Reader(torch.nn.Module):
+        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return features[..., :N_SYMBOLS]
+
+    probe: PhoneProbe = Reader()  # type: ignore[assignment]
+    features = torch.zeros(10 * (len(spoken) + 2), N_SYMBOLS)
+    for at, phone in enumerate([SIL, *spoken, SIL]):
+        features[10 * at : 10 * at + 10, phone] = 8.0
+    known = sorted(set(spoken))
+    lesson = told_lesson(probe, features, known, 4.0, text, "en-us")
+    assert lesson is not None
+    assert [i for i in lesson.tokens.ids if i != SIL] == spoken
+    assert all(abs(frames - 10) <= 1 for frames in lesson.tokens.durations)
+    assert sum(lesson.tokens.durations) == len(features)
+    assert any(lesson.tokens.mods)  # stress, which only words tell
+    for wrong in ("Something else entirely, at great length.", "...", "oh my oh my"):
+        assert told_lesson(probe, features, known, 4.0, wrong, "en-us") is None

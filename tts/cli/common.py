@@ -13,6 +13,7 @@ from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
     from tts.synthesizer import TTS
+    from tts.voice.voice import Voice
 
 MAX_CHARACTERS = 100_000
 DEVICES = ("auto", "cpu", "cuda")
@@ -181,3 +182,9 @@ def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
             bar.update(done - bar.n)
 
         yield progress
+
+
+def warn_unfit(voice: "Voice", ref_text: str | None) -> None:
+    """Say so where words were given for an adaptation and do not fit the recording."""
+    if ref_text and voice.meta.get("learned") == "sounds":
+        warn("--ref-text does not fit what is heard: the voice was adapted without it")

@@ -22,6 +22,7 @@ from tts.cli.common import (
     set_threads,
     show,
     warn,
+    warn_unfit,
 )
 from tts.errors import UsageError
 
@@ -194,6 +195,8 @@ def synthesize(
         chosen = synthesizer.voice(
             source, ref_text, adapt=adapt, strength=strength, progress=progress
         )
+    if not quiet:
+        warn_unfit(chosen, ref_text)
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)
     from tts.captions import captions, write_text

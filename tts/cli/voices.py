@@ -15,6 +15,7 @@ from tts.cli.common import (
     set_threads,
     show,
     warn,
+    warn_unfit,
 )
 
 app = typer.Typer(help="List, add, export and remove voices.", rich_markup_mode=None)
@@ -98,6 +99,7 @@ def add(
         voice = TTS.of(config, "cpu").voice(
             references, ref_text, adapt=adapt, strength=strength, progress=progress
         )
+    warn_unfit(voice, ref_text)
     voice.name = name
     try:
         voice.save(path, new=not force)

@@ -15,7 +15,7 @@ import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -24,14 +24,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from tts.align.aligner import collate_tokens
-from tts.align.phone_probe import PhoneProbe
 from tts.builder import load_module
 from tts.errors import UsageError, VoiceError
 from tts.generators.base import Request
 from tts.generators.generator import Generator
 from tts.quantize import lay_out
-from tts.text.symbols import SIL
 from tts.voice.prompt import VoicePrompt
+from tts.voice.reading import Lesson, read_lesson, told_lesson
 from tts.voice.voice import Tuning, Voice
 
 if TYPE_CHECKING:
@@ -84,63 +83,6 @@ def parse_strength(value: object) -> float:
     return found
 
 
-@torch.inference_mode()
-def read_phones(
-    probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
-) -> tuple[list[int], list[int]]:
-    """Phones said in features [T, C] and the frames of each.
-
-    Args:
-        known: ids of the phones that are looked for, besides silence.
-        penalty: logarithm of how much likelier a frame must be to be another phone.
-    """
-    ids = [SIL, *known]
-    mask = features.new_ones(1, len(features), 1)
-    scores = probe(features[None], mask).log_softmax(-1)[0, :, ids].cpu().numpy()
-    best = scores[0].copy()
-    came = np.zeros(scores.shape, np.int64)
-    for frame in range(1, len(scores)):
-        first = int(best.argmax())
-        stay = best >= best[first] - penalty
-        came[frame] = np.where(stay, np.arange(len(ids)), first)
-        best = np.where(stay, best, best[first] - penalty) + scores[frame]
-    state = int(best.argmax())
-    path = [state]
-    for frame in range(len(scores) - 1, 0, -1):
-        state = int(came[frame, state])
-        path.append(state)
-    path.reverse()
-    starts = [0, *(at for at in range(1, len(path)) if path[at] != path[at - 1]), len(path)]
-    runs = list(zip(starts, starts[1:], strict=False))
-    return [ids[path[a]] for a, _ in runs], [b - a for a, b in runs]
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One recording to learn from: features [T, C], phones, and the frames of each."""
-
-    features: Tensor
-    ids: list[int]
-    mods: list[int]
-    durations: list[int]
-
-    @property
-    def spoken(self) -> int:
-        """Frames that are not silence."""
-        pairs = zip(self.ids, self.durations, strict=True)
-        return sum(frames for phone, frames in pairs if phone != SIL)
-
-    def stretch(self, rng: np.random.Generator, most: int) -> tuple[int, int]:
-        """First and past-last phone of a random stretch of at most `most` frames, or of one."""
-        starts = np.concatenate([[0], np.cumsum(self.durations)])
-        begin = int(rng.integers(max(1, int(starts[-1]) - most + 1)))
-        first = int(np.searchsorted(starts, begin, "right")) - 1
-        last = first + 1
-        while last < len(self.ids) and starts[last + 1] - starts[first] <= most:
-            last += 1
-        return first, last
-
-
 class _Losses(nn.Module):
     """The training losses of a generator as a function of its weights."""
 
@@ -160,6 +102,7 @@ def adapt(
     options: AdaptationOptions | None = None,
     strength: float = 1.0,
     progress: Progress | None = None,
+    transcript: str = "",
 ) -> Voice:
     """The voice with factors that fit the generator of `model` to it, not calibrated.
 
@@ -168,6 +111,8 @@ def adapt(
         recordings: features [T, C] of each recording of the person.
         strength: 0 to 1, how much of what was learned is used when speaking.
         progress: called before every step; what it raises stops the learning.
+        transcript: what a single recording says; used if it fits what is heard. The note "learned"
+            of the voice tells: "words", or "sounds" without them.
 
     Raises:
         UsageError: a strength out of range, or a model that cannot be adapted.
@@ -179,10 +124,14 @@ def adapt(
     shifts = model.shifts
     if shifts is None:
         raise UsageError(f"voices of {model.config.name!r} cannot be adapted")
-    lessons = []
-    for features in recordings:
-        ids, durations = read_phones(shifts.probe, features, shifts.profile.phones, options.penalty)
-        lessons.append(Lesson(features, ids, [0] * len(ids), durations))
+    known = shifts.profile.phones
+    lessons = [read_lesson(shifts.probe, each, known, options.penalty) for each in recordings]
+    told = None
+    if transcript and len(recordings) == 1:
+        told = told_lesson(
+            shifts.probe, recordings[0], known, options.penalty, transcript, model.config.language
+        )
+        lessons = [told] if told else lessons
     said = sum(each.spoken for each in lessons)
     seconds = said * model.vocoder.mel.hop / model.sample_rate
     if seconds < LEAST_SECONDS:
@@ -194,6 +143,7 @@ def adapt(
     with _ONE_AT_A_TIME:
         learned = _learn(model, generator, voice, lessons, options, progress)
     factors = compress(learned, options.weight_bytes)
+    voice = replace(voice, meta={**voice.meta, "learned": "words" if told else "sounds"})
     return voice.tuned(Tuning(shifts.generator, None, factors, strength))
 
 
@@ -264,9 +214,10 @@ def _batch(
     for lesson in rng.choice(len(lessons), options.rows, p=share):
         each = lessons[lesson]
         first, last = each.stretch(rng, options.frames)
-        begin = sum(each.durations[:first])
-        frames = each.durations[first:last]
-        tokens.append((each.ids[first:last], each.mods[first:last]))
+        said = each.tokens
+        begin = sum(said.durations[:first])
+        frames = said.durations[first:last]
+        tokens.append((said.ids[first:last], said.mods[first:last]))
         durations.append(torch.tensor(frames))
         features.append(each.features[begin : begin + sum(frames)])
         source = lessons[int(rng.choice(len(lessons), p=share))].features

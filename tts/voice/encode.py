@@ -104,7 +104,12 @@ def encode_voice(
         if adapted:
             recordings = [_features(model, each) for each in references]
     if adapted:
-        voice = adapt(model, voice, recordings, strength=strength, progress=progress)
+        # Of a saved voice only a part of the recording is left, and its words are of all.
+        words = clean(transcript).strip() if transcript and fresh else ""
+        voice = adapt(
+            model, voice, recordings, strength=strength, progress=progress,
+            transcript=words,
+        )  # fmt: skip
     if adapted or fresh or calibration is not None:
         # Measured last, with the generator that will speak.
         rounds = model.config.calibration if calibration is None else calibration

@@ -1,0 +1,114 @@
+"""Reading a recording: which phones are said in it and when, with its words or without them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tts.align.aligner import with_optional_pauses
+from tts.align.mas import monotonic_alignment
+from tts.align.pauses import Aligned, canonical, is_pause
+from tts.align.phone_probe import PhoneProbe
+from tts.errors import TTSError
+from tts.text.frontend import Frontend
+from tts.text.symbols import SIL
+
+#: mean log-likelihood of a frame that words may cost against what is read without them
+MOST_LOST = 1.5
+
+
+@torch.inference_mode()
+def _scores(probe: PhoneProbe, features: Tensor) -> np.ndarray:
+    """Log-probability of each symbol in each frame, [T, N_SYMBOLS]."""
+    mask = features.new_ones(1, len(features), 1)
+    return probe(features[None], mask).log_softmax(-1)[0].cpu().numpy()
+
+
+def read_phones(
+    probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
+) -> tuple[list[int], list[int]]:
+    """Phones said in features [T, C] and the frames of each, found without the words (Viterbi).
+
+    Args:
+        known: ids of the phones that are looked for, besides silence.
+        penalty: logarithm of how much likelier a frame must be to be another phone.
+    """
+    ids = [SIL, *known]
+    scores = _scores(probe, features)[:, ids]
+    best = scores[0].copy()
+    came = np.zeros(scores.shape, np.int64)
+    for frame in range(1, len(scores)):
+        first = int(best.argmax())
+        stay = best >= best[first] - penalty
+        came[frame] = np.where(stay, np.arange(len(ids)), first)
+        best = np.where(stay, best, best[first] - penalty) + scores[frame]
+    state = int(best.argmax())
+    path = [state]
+    for frame in range(len(scores) - 1, 0, -1):
+        state = int(came[frame, state])
+        path.append(state)
+    path.reverse()
+    starts = [0, *(at for at in range(1, len(path)) if path[at] != path[at - 1]), len(path)]
+    runs = list(zip(starts, starts[1:], strict=False))
+    return [ids[path[a]] for a, _ in runs], [b - a for a, b in runs]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One recording to learn from: features [T, C], and the tokens said in it with the frames of
+    each."""
+
+    features: Tensor
+    tokens: Aligned
+
+    @property
+    def spoken(self) -> int:
+        """Frames that are not silence."""
+        pairs = zip(self.tokens.ids, self.tokens.durations, strict=True)
+        return sum(frames for phone, frames in pairs if not is_pause(phone))
+
+    def stretch(self, rng: np.random.Generator, most: int) -> tuple[int, int]:
+        """First and past-last phone of a random stretch of at most `most` frames, or of one."""
+        starts = np.concatenate([[0], np.cumsum(self.tokens.durations)])
+        begin = int(rng.integers(max(1, int(starts[-1]) - most + 1)))
+        first = int(np.searchsorted(starts, begin, "right")) - 1
+        last = first + 1
+        while last < len(self.tokens.ids) and starts[last + 1] - starts[first] <= most:
+            last += 1
+        return first, last
+
+
+def read_lesson(
+    probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
+) -> Lesson:
+    """A recording whose words nobody told."""
+    ids, durations = read_phones(probe, features, known, penalty)
+    return Lesson(features, canonical(ids, [0] * len(ids), durations))
+
+
+def told_lesson(
+    probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float, text: str,
+    language: str,
+) -> Lesson | None:  # fmt: skip
+    """A recording aligned with its words; None where they do not fit what is heard."""
+    try:
+        phones = Frontend(language, pauses="none").one(text)
+        starts = [start for _, start, _ in phones.words]
+        ids, mods, optional = with_optional_pauses(phones.ids, phones.mods, starts)
+        scores = _scores(probe, features)
+        rows = scores[:, [SIL if is_pause(i) else i for i in ids]].T[None]
+        size, frames = np.array([len(ids)]), np.array([len(features)])
+        found = monotonic_alignment(
+            np.ascontiguousarray(rows, np.float32), size, frames, np.array([optional])
+        )[0]
+    except TTSError:  # nothing to say, or more words than the recording has time for
+        return None
+    owner = np.repeat(np.arange(len(ids)), found)
+    told = float(rows[0, owner, np.arange(len(features))].mean())
+    read_ids, read_frames = read_phones(probe, features, known, penalty)
+    read = float(scores[np.arange(len(features)), np.repeat(read_ids, read_frames)].mean())
+    if read - told > MOST_LOST:
+        return None
+    return Lesson(features, canonical(ids, mods, found.tolist()))
