@@ -35,16 +35,16 @@ lint: $(VENV)/.dev
 BENCH ?=
 PEERS = build/bench
 bench: $(PEERS)/.peers
-	TTS_HOME=$(CURDIR) $(PEERS)/bin/python -m benchmarks.run $(BENCH)
+	TTS_HOME=$(CURDIR) $(PEERS)/bin/python -m benchmarks $(BENCH)
 
 # Peers alone are installed; PyTorch and what else they need is that of the project.
-$(PEERS)/.peers: benchmarks/requirements.txt pyproject.toml | $(VENV)/.dev
+$(PEERS)/.peers: benchmarks/peers/requirements.txt pyproject.toml | $(VENV)/.dev
 	rm -rf $(PEERS)
 	$(BIN)/python -m venv $(PEERS)
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	  "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-	  -r benchmarks/requirements.txt -e .
+	  -r benchmarks/peers/requirements.txt -e .
 	@touch $@
 
 venv: $(VENV)/.runtime

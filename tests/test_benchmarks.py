@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import markdown, write
-from benchmarks.row import Goal, faster, within
-from benchmarks.run import names, parse
-from benchmarks.timing import Cost, medians, paired, ratio
+from benchmarks.harness.report import markdown, write
+from benchmarks.harness.row import Goal, faster, within
+from benchmarks.harness.run import names, parse
+from benchmarks.harness.timing import Cost, medians, paired, ratio
 
 
 def costs(*seconds: float, units: float = 1.0) -> list[Cost]:

@@ -10,7 +10,7 @@ or drawn again by itself, so the step is complete either way; what was guessed a
 where all codes of the step were right.
 
 It does not pay for the shipped `ar`, whose steps of 8 codes hardly ever repeat: no guess of an
-n-gram was right in all of them (benchmarks/speculative.py). It is off unless called for.
+n-gram was right in all of them (benchmarks/studies/speculative.py). It is off unless called for.
 """
 
 from collections.abc import Iterator

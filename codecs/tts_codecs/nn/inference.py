@@ -1,7 +1,7 @@
 """Layers as they are run fast: weights laid out once (tts_codecs.nn.memo), few calls a layer.
 
 Frames are [B, T, C] throughout. On x86 the products are oneDNN's on weights packed for it, which
-takes half the time of the BLAS that torch calls for float32 (benchmarks/NOTES.md); elsewhere, and
+takes half the time of the BLAS that torch calls for float32 (docs/performance.md); elsewhere, and
 in float64, they are torch's.
 """
 
@@ -151,7 +151,7 @@ def pack(network: nn.Module) -> int:
     """Replace the linear layers inside of blocks (lists of that name) by packed ones, in place.
 
     Packed for many rows weights are also read fastest for one, as fast as memory gives them
-    (benchmarks/NOTES.md). No copy of the weights stays. Other devices and processors than x86 keep
+    (docs/performance.md). No copy of the weights stays. Other devices and processors than x86 keep
     their layers.
 
     Returns:

@@ -1,0 +1,1 @@
+"""What times, checks and reports: the contract of a case, the timer, shapes, requests."""

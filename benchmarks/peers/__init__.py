@@ -1,0 +1,1 @@
+"""What is timed beside it: public packages with random weights, and bare loops."""

@@ -1,0 +1,1 @@
+"""Scripts for one question each, which `make bench` does not run."""

@@ -1,0 +1,86 @@
+"""Whether speculative decoding pays for a language model of codes: guesses kept, time taken.
+
+python -m benchmarks.studies.speculative --model ar --count 2 4
+
+The draft looks up what followed the last steps when they were there before. Sentences are real
+ones, in the built-in voices; plain and speculative decoding alternate.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from tts import TTS
+from tts.generators.speculative import NGram, Tally, speculate
+from tts.voice.store import stored_voices
+
+SENTENCES = (
+    "The birch canoe slid on the smooth planks.", "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.", "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls, and the juice of lemons makes fine punch.",
+    "The box was thrown beside the parked truck, and nobody saw it again.",
+)  # fmt: skip
+
+
+def spent(units: Iterator[Tensor]) -> float:
+    """Seconds of processor time that all units take."""
+    begin = time.process_time()
+    for _ in units:
+        pass
+    return time.process_time() - begin
+
+
+def main() -> None:
+    """Prints a line of JSON per length of the draft and number of guesses."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="ar")
+    parser.add_argument("--count", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--length", type=int, nargs="+", default=[1])
+    parser.add_argument("--books", type=int, default=0, help="that have to be alike; 0: all")
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--sentences", type=int, default=len(SENTENCES))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    tts = TTS.load(arguments.model, "cpu")
+    options = replace(tts.config.sampling, digits="drawn")
+    if arguments.temperature is not None:
+        options = replace(options, temperature=arguments.temperature)
+    voices = [tts.voice(name) for name in sorted(stored_voices())]
+    requests = [
+        tts.request([phones], [voices[number % len(voices)]])
+        for number, text in enumerate(SENTENCES[: arguments.sentences])
+        for phones in tts.phonemize(text)
+    ]
+    for length in arguments.length:
+        for count in arguments.count:
+            tally, plain, guessed = Tally(), 0.0, 0.0
+            steps = 0
+            for seed, request in enumerate(requests):
+                rngs = [torch.Generator().manual_seed(seed) for _ in range(2)]
+                plain += spent(tts.generator.stream(request, rngs[:1], options))
+                each = Tally()
+                draft = NGram(length, arguments.books)
+                guessed += spent(
+                    speculate(tts.generator, request, rngs[1], options, draft, count, each)
+                )
+                steps += each.steps
+                tally.guessed += each.guessed
+                tally.kept += each.kept
+                tally.passes += each.passes
+            print(json.dumps({
+                "model": arguments.model, "temperature": options.temperature, "length": length,
+                "books": arguments.books,
+                "count": count, "steps": steps, "guessed": tally.guessed, "kept": tally.kept,
+                "steps_per_pass": round(steps / tally.passes, 3),
+                "plain_ms_per_step": round(1000 * plain / steps, 2),
+                "speculative_ms_per_step": round(1000 * guessed / steps, 2),
+            }), flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
