@@ -4,7 +4,6 @@ Every pattern starts at a boundary and has bounded repeats, so that the passes s
 """
 
 import re
-from collections.abc import Callable
 
 from tts.text import lexicon
 from tts.text.numbers import (
@@ -18,8 +17,9 @@ from tts.text.numbers import (
     roman,
     year,
 )
+from tts.text.tracked import Rule, rule
 
-__all__ = ["spell_out"]
+__all__ = ["RULES"]
 
 _Match = re.Match[str]
 _NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
@@ -27,13 +27,6 @@ _MONTH = "|".join(f"{name}|{name[:3]}\\.?" for name in lexicon.MONTHS) + r"|Sept
 _SCALE = r"thousand|million|billion|trillion|bn|tn|mn|k|K|m|M|b|B"
 _UNIT = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
 _TLD = "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|es|it|eu|ca|au|us|tv|me|co"
-
-
-def spell_out(text: str) -> str:
-    """Spoken form of cleaned English text."""
-    for pattern, replace in _RULES:
-        text = pattern.sub(replace, text)
-    return text
 
 
 def _spell(letters: str) -> str:
@@ -287,97 +280,91 @@ def _symbol(match: _Match) -> str:
     return f" {word} " if word else " "
 
 
-_Rule = tuple[re.Pattern[str], Callable[[_Match], str] | str]
-
-
-def _rule(pattern: str, replace: Callable[[_Match], str] | str, flags: int = 0) -> _Rule:
-    return re.compile(pattern, flags), replace
-
-
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
-_RULES: tuple[_Rule, ...] = (
-    _rule(r"\d{37,}", _long),
-    _rule(r"(?<![\w.@/])(?:https?://|www\.)[^\s<>\"]{1,2000}", _address, re.I),
-    _rule(r"(?<![\w.+@-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", _address),
-    _rule(
+#: in this order, each over the whole text
+RULES: tuple[Rule, ...] = (
+    rule(r"\d{37,}", _long),
+    rule(r"(?<![\w.@/])(?:https?://|www\.)[^\s<>\"]{1,2000}", _address, re.I),
+    rule(r"(?<![\w.+@-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", _address),
+    rule(
         rf"(?<![\w.@/-])[a-z0-9-]{{2,63}}(?:\.[a-z0-9-]{{1,63}}){{0,3}}\.(?:{_TLD})"
         r"(?:/[\w./-]{0,200})?(?![\w@])",
         _address,
     ),
-    _rule(
+    rule(
         r"(?<![\w.+-])(?:\+\d{1,3}[ -])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-.]\d{4}(?![\w-])", _phone
     ),
-    _rule(r"(?<!\w)\+\d{1,3}(?:[ -]\d{2,4}){2,4}(?![\w-])", _phone),
-    _rule(r"(?<![\w.+$-])\d{3}-\d{4}(?![\w-])", _phone),
-    _rule(r"(?<![\w-])(\d{4})-(\d{2})-(\d{2})(?![\w-])", _iso_date),
-    _rule(r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _slash_date),
-    _rule(rf"\b({_MONTH}) (\d{{1,2}})(?:st|nd|rd|th)?\b{_YEAR}", _month_day),
-    _rule(rf"\b(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})(?!\w){_YEAR}", _day_month),
-    _rule(rf"\b({_MONTH}),? (\d{{4}})(?!\w)", _month_year),
-    _rule(
+    rule(r"(?<!\w)\+\d{1,3}(?:[ -]\d{2,4}){2,4}(?![\w-])", _phone),
+    rule(r"(?<![\w.+$-])\d{3}-\d{4}(?![\w-])", _phone),
+    rule(r"(?<![\w-])(\d{4})-(\d{2})-(\d{2})(?![\w-])", _iso_date),
+    rule(r"(?<![\w/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _slash_date),
+    rule(rf"\b({_MONTH}) (\d{{1,2}})(?:st|nd|rd|th)?\b{_YEAR}", _month_day),
+    rule(rf"\b(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})(?!\w){_YEAR}", _day_month),
+    rule(rf"\b({_MONTH}),? (\d{{4}})(?!\w)", _month_year),
+    rule(
         r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?:\s?([ap])(?:m\b|\.\s?m\.))?(?![\d:])",
         _time,
         re.I,
     ),
-    _rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m\.)", _hour, re.I),
-    _rule(
+    rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m\.)", _hour, re.I),
+    rule(
         rf"(-)?(?<!\w)(US\$|[$£€¥₹₽₩])\s?({_NUM})(?:\s?({_SCALE})\b)?(?!\d)",
         _money,
     ),
-    _rule(rf"(?<![\w.,])(-)?({_NUM})\s?(USD|EUR|GBP|JPY|CHF)\b", _trailing_currency),
-    _rule(r"(?<![\w'])'?(1\d|20)?(\d)0'?s\b", _decade),
-    _rule(
+    rule(rf"(?<![\w.,])(-)?({_NUM})\s?(USD|EUR|GBP|JPY|CHF)\b", _trailing_currency),
+    rule(r"(?<![\w'])'?(1\d|20)?(\d)0'?s\b", _decade),
+    rule(
         rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({_UNIT})(?![\w^])(?!-\d)",
         _unit,
     ),
-    _rule(rf"(?<![\w.,])({_NUM})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + _scale(m[2])),
-    _rule(
+    rule(rf"(?<![\w.,])({_NUM})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + _scale(m[2])),
+    rule(
         r"(?<![\w.,'])(\d{1,2})'\s?(\d{1,2})(?:\"|'')",
         lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])}",
     ),
-    _rule(r"(?<![\w/.,])(\d{1,4}\s{1,2})?(\d{1,3})/(\d{1,4})(?![\w/])", _fraction),
-    _rule(r"(?<![\w.,-])(\d{1,9})\s?–\s?(\d{1,9})(?![\w.,-]\d)", _range),
-    _rule(r"(?<![\w.,-])(\d{1,9})-(\d{1,9})(?![\w-])", _range),
-    _rule(
+    rule(r"(?<![\w/.,])(\d{1,4}\s{1,2})?(\d{1,3})/(\d{1,4})(?![\w/])", _fraction),
+    rule(r"(?<![\w.,-])(\d{1,9})\s?–\s?(\d{1,9})(?![\w.,-]\d)", _range),
+    rule(r"(?<![\w.,-])(\d{1,9})-(\d{1,9})(?![\w-])", _range),
+    rule(
         r"(?<![\w.,])(\d{1,3}(?:,\d{3}){0,10}|\d{1,36})(?:st|nd|rd|th)\b",
         lambda m: ordinal(m[1].replace(",", "")),
     ),
-    _rule(r"\b(?:No|no|Nos)\.\s?(?=\d)", "number "),
-    _rule(r"#\s?(?=\d)", "number "),
-    _rule(
+    rule(r"\b(?:No|no|Nos)\.\s?(?=\d)", "number "),
+    rule(r"#\s?(?=\d)", "number "),
+    rule(
         r"\b((?i:Chapter|Part|Book|Volume|Act|Scene|Section|Appendix|World War|Article|Phase|Type"
         r"|Figure|Table|Stage|Class|Level|Episode|Season|Super Bowl|Mark|Canto|Psalm)) "
         r"([IVXLC]{1,8})\b(?!')",
         _roman_part,
     ),
-    _rule(
+    rule(
         r"\b((?:King|Queen|Pope|Emperor|Tsar|Czar|Kaiser|Prince) )?"
         r"([A-Z][a-z]{1,20}) ([IVX]{1,7})\b(?!['.]\w)",
         _roman_name,
     ),
-    _rule(r"(?<![\w.])(?:[A-Za-z]\.\s?){1,7}[A-Za-z]\.(?!\w)", _initials),
-    _rule(r"(?<!\w)(Ph\.D|M\.Sc|B\.Sc)\b\.?", lambda m: " ".join(m[1].replace(".", ""))),
-    _rule(r"(\b[A-Z][\w']{1,30} )?\b(St|Dr)\.(?=( [A-Z])?)", _saint_or_street),
-    _rule(
+    rule(r"(?<![\w.])(?:[A-Za-z]\.\s?){1,7}[A-Za-z]\.(?!\w)", _initials),
+    rule(r"(?<!\w)(Ph\.D|M\.Sc|B\.Sc)\b\.?", lambda m: " ".join(m[1].replace(".", ""))),
+    rule(r"(\b[A-Z][\w']{1,30} )?\b(St|Dr)\.(?=( [A-Z])?)", _saint_or_street),
+    rule(
         rf"(?<![\w.])({'|'.join(map(re.escape, lexicon.ABBREVIATIONS))})\.(?!\w)",
         _abbreviation,
         re.I,
     ),
-    _rule(r"\b(vs|etc)\b", lambda m: lexicon.ABBREVIATIONS[m[1]]),
-    _rule(r"\b([A-Z]{2,5})('?s)?\b", _capitals),
-    _rule(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " "),
-    _rule(
+    rule(r"\b(vs|etc)\b", lambda m: lexicon.ABBREVIATIONS[m[1]]),
+    rule(r"\b([A-Z]{2,5})('?s)?\b", _capitals),
+    rule(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " "),
+    rule(
         r"\d{1,9}(?:\.\d{1,9}){2,9}(?!\w)",
         lambda m: " point ".join(cardinal(part) for part in m[0].split(".")),
     ),
-    _rule(r"(?<=\d)-(?=\d)", " "),
-    _rule(rf"((?<![\w)])-(?=[\d.]))?({_NUM})", _plain_number),
-    _rule(r"\b([A-Za-z])\^ ?two\b", r"\1 squared"),
-    _rule(r"\b([A-Za-z])\^ ?three\b", r"\1 cubed"),
-    _rule(r"(?<!\w)([CFcf])#", r"\1 sharp"),
-    _rule(r"(?i:\band/or\b)", "and or"),
-    _rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", " slash "),
-    _rule(r"(?<!\s)\s[–-]{1,3}(?!\S)|-{2,3}|–", _dashes),
-    _rule(r"(?<!\w)-(?=\w)|(?<=\w)-(?!\w)", " "),
-    _rule(r"[+×÷=&@%§°~<>±^*#_\\|{}\[\]/$£€¥₹₽₩]", _symbol),
+    rule(r"(?<=\d)-(?=\d)", " "),
+    rule(rf"((?<![\w)])-(?=[\d.]))?({_NUM})", _plain_number),
+    rule(r"\b([A-Za-z])\^ ?two\b", r"\1 squared"),
+    rule(r"\b([A-Za-z])\^ ?three\b", r"\1 cubed"),
+    rule(r"(?<!\w)([CFcf])#", r"\1 sharp"),
+    rule(r"(?i:\band/or\b)", "and or"),
+    rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", " slash "),
+    rule(r"(?<!\s)\s[–-]{1,3}(?!\S)|-{2,3}|–", _dashes),
+    rule(r"(?<!\w)-(?=\w)|(?<=\w)-(?!\w)", " "),
+    rule(r"[+×÷=&@%§°~<>±^*#_\\|{}\[\]/$£€¥₹₽₩]", _symbol),
 )

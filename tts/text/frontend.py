@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from tts.errors import TextError
-from tts.text.normalize import normalize
+from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
-from tts.text.sentences import split_complete, split_sentences
+from tts.text.sentences import split_complete_at, split_sentences
 from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
+from tts.text.tracked import Tracked
 
 __all__ = ["Frontend"]
 
@@ -59,14 +60,16 @@ class Frontend:
         Raises:
             TextError: nothing to say, or not valid Unicode.
         """
-        parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
+        parts = [(text, 0.0, 0)] if isinstance(text, str) else split_complete_at(text)
         empty = True
-        for part, pause in parts:
+        for part, pause, offset in parts:
             spoken, inline = self._prepare(part)
-            sentences = split_sentences(spoken, max_chars)
+            places = _Places(spoken, offset)
+            sentences = split_sentences(spoken.text, max_chars)
             for sentence in sentences:
                 phones = self._encode(sentence.text, inline)
                 if phones is not None:
+                    phones.spans = places.of(phones)
                     phones.pause_after = (
                         pause if sentence is sentences[-1] else sentence.pause_after
                     )
@@ -82,9 +85,10 @@ class Frontend:
             TextError: nothing to say, or not valid Unicode.
         """
         spoken, inline = self._prepare(text)
-        phones = self._encode(spoken, inline)
+        phones = self._encode(spoken.text, inline)
         if phones is None:
             raise _nothing(text)
+        phones.spans = _Places(spoken, 0).of(phones)
         return phones
 
     def batch_one(self, texts: Sequence[str]) -> list[Phones]:
@@ -117,7 +121,7 @@ class Frontend:
             raise TextError(f"no known phone in {ipa[:40]!r}; give IPA such as 'həlˈoʊ'")
         return result
 
-    def _prepare(self, text: str) -> tuple[str, list[str]]:
+    def _prepare(self, text: str) -> tuple[Tracked, list[str]]:
         """Spoken text with one private-use character per inline phoneme block."""
         pieces = _INLINE.split(text)
         inline = pieces[1::2]
@@ -125,13 +129,26 @@ class Frontend:
             raise TextError(f"{len(inline)} inline phoneme blocks; at most {_MAX_INLINE} a text")
         letters = [c for piece in pieces[::2] for c in piece if c.isalpha()]
         shout = bool(letters) and not any(c.islower() for c in letters) and " " in text.strip()
-        out = []
+        texts: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        at = 0
         for n, piece in enumerate(pieces):
             if n % 2:
-                out.append(f" {chr(_PRIVATE + n // 2)} ")
+                length = len(piece) + 4
+                texts.append(f" {chr(_PRIVATE + n // 2)} ")
+                starts += [at] * 3
+                ends += [at + length] * 3
             else:
-                out.append(normalize(piece.lower() if shout else piece, self.lang))
-        return "".join(out), inline
+                length = len(piece)
+                made = normalize_tracked(piece.lower() if shout else piece, self.lang)
+                texts.append(made.text)
+                starts += [at + start for start in made.starts]
+                ends += [at + end for end in made.ends]
+            at += length
+        spoken = Tracked("")
+        spoken.set("".join(texts), starts, ends)
+        return spoken, inline
 
     def _encode(self, spoken: str, inline: list[str]) -> Phones | None:
         builder = _Builder(self.pauses)
@@ -155,6 +172,29 @@ class Frontend:
                     builder.word(part, part)
         flush()
         return builder.finish(_HELD.sub(lambda m: f"[[{inline[ord(m[0]) - _PRIVATE]}]]", spoken))
+
+
+class _Places:
+    """Where the words of a text's sentences stand in the text as it was written."""
+
+    def __init__(self, spoken: Tracked, offset: int) -> None:
+        self.spoken, self.offset, self.at = spoken, offset, 0
+
+    def of(self, phones: Phones) -> list[tuple[int, int]]:
+        """One (start, end) per word; sentences come in order."""
+        out = []
+        for word, _, _ in phones.words:
+            found = self.spoken.text.find(word, self.at)
+            if found < 0:
+                # Inline phonemes: their words share the place of their block.
+                held = _HELD.search(self.spoken.text, self.at)
+                first, last = held.span() if held else (self.at, self.at)
+            else:
+                first, last = found, found + len(word)
+                self.at = last
+            start, end = self.spoken.span(first, last)
+            out.append((start + self.offset, end + self.offset))
+        return out
 
 
 class _Builder:

@@ -8,9 +8,10 @@ import re
 import unicodedata
 
 from tts.errors import TextError
-from tts.text.english import spell_out
+from tts.text.english import RULES
+from tts.text.tracked import Rule, Tracked, rule
 
-__all__ = ["clean", "normalize"]
+__all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_MARKS = 4
@@ -41,25 +42,60 @@ _COMPATIBLE = (
     (0x2100, 0x214F), (0x2160, 0x217F), (0x2460, 0x24FF), (0xFB00, 0xFDFB), (0xFE70, 0xFEFC),
     (0xFF01, 0xFF9F), (0x1D400, 0x1D7FF),
 )  # fmt: skip
-_REPEATS = re.compile(r'([!?,;:"—])(?:\s*\1)+')
+_LINE_END = re.compile(r"\r\n?")
+_UNPRINTED = re.compile(r"[^\x20-\x5f\x61-\x7e\n\t]")
+_DOTS = re.compile(r"\.(?:\s?\.){2,}")
+_FINISH: tuple[Rule, ...] = (
+    rule(r'([!?,;:"—])(?:\s*\1)+', r"\1"),
+    rule(r"[^\S\n]+", " "),
+    rule(r" ?\n ?", "\n"),
+)
 
 
-def normalize(text: str, lang: str = "en") -> str:
+def normalize(text: str, lang: str = "en", plain: bool = False, emoji: bool = False) -> str:
     """Spoken form of `text`; linear in its length.
 
     Args:
         text: anything; line ends are kept.
-        lang: espeak code; "en" and its variants are written out, others only cleaned.
+        lang: espeak code; languages with rules of their own are written out, others only cleaned.
+        plain: read everything as it stands: no markup is taken out.
+        emoji: say the short names of emoji, which are silent otherwise.
 
     Raises:
         TextError: a lone surrogate, naming its position.
     """
-    text = clean(text)
+    return normalize_tracked(text, lang, plain, emoji).text
+
+
+def normalize_tracked(
+    text: str, lang: str = "en", plain: bool = False, emoji: bool = False
+) -> Tracked:
+    """`normalize` that remembers which characters of `text` each spoken character stands for."""
+    tracked = Tracked(text)
+    _check(text)
+    _clean(tracked)
     if lang.lower().split("-")[0] == "en":
-        text = spell_out(text)
-    text = _REPEATS.sub(r"\1", text)
-    text = re.sub(r"[^\S\n]+", " ", text)
-    return re.sub(r" ?\n ?", "\n", text).strip()
+        tracked.apply(RULES)
+    tracked.apply(_FINISH)
+    tracked.strip()
+    return tracked
+
+
+def word_spans(
+    text: str, lang: str = "en", plain: bool = False, emoji: bool = False
+) -> list[tuple[str, int, int]]:
+    """Each spoken word of `text` with the (start, end) of what was written for it.
+
+    `text[start:end]` is the written form. Words that one written form became share its span, so
+    a caption shows each span once: "It cost $5." gives [("It", 0, 2), ("cost", 3, 7),
+    ("five", 8, 10), ("dollars.", 8, 11)]. Starts never go back but where words changed places.
+    The words of `Phones` carry the same spans as `Phones.spans`.
+
+    Raises:
+        TextError: a lone surrogate, naming its position.
+    """
+    tracked = normalize_tracked(text, lang, plain, emoji)
+    return [(m[0], *tracked.span(*m.span())) for m in re.finditer(r"\S+", tracked.text)]
 
 
 def clean(text: str) -> str:
@@ -71,31 +107,52 @@ def clean(text: str) -> str:
     Raises:
         TextError: a lone surrogate, naming its position.
     """
+    _check(text)
+    tracked = Tracked(text)
+    _clean(tracked)
+    return tracked.text
+
+
+def _check(text: str) -> None:
     broken = _SURROGATE.search(text)
     if broken:
         raise TextError(
             f"text has a lone surrogate at character {broken.start()}; save it as valid UTF-8"
         )
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _clean(tracked: Tracked) -> None:
+    tracked.sub(_LINE_END, "\n")
+    if not tracked.text.isascii() or _UNPRINTED.search(tracked.text):
+        _characters(tracked)
+        tracked.compose()
+    tracked.sub(_DOTS, "…")
+
+
+def _characters(tracked: Tracked) -> None:
     out: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
     marks = 0
-    for char in text:
+    last = ""
+    for at, char in enumerate(tracked.text):
         code = ord(char)
         if char in "\n\t" or 0x20 <= code < 0x7F and char != "`":
-            out.append(char)
+            new = char
             marks = 0
-            continue
-        if unicodedata.combining(char):
+        elif unicodedata.combining(char):
             # Bounded before NFC, whose reordering is quadratic in the length of a run.
             marks += 1
-            if marks <= _MAX_MARKS and not 0x20D0 <= code <= 0x20FF:
-                out.append(char)
-            continue
-        if char not in _JOINERS:
-            marks = 0
-        out.append(_plain(char, out[-1] if out else ""))
-    text = unicodedata.normalize("NFC", "".join(out))
-    return re.sub(r"\.(?:\s?\.){2,}", "…", text)
+            new = char if marks <= _MAX_MARKS and not 0x20D0 <= code <= 0x20FF else ""
+        else:
+            if char not in _JOINERS:
+                marks = 0
+            new = _plain(char, last)
+        out.append(new)
+        last = new if new or not unicodedata.combining(char) else last
+        starts += [tracked.starts[at]] * len(new)
+        ends += [tracked.ends[at]] * len(new)
+    tracked.set("".join(out), starts, ends)
 
 
 def _plain(char: str, before: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tts.errors import UsageError
 from tts.text.lexicon import ABBREVIATIONS, TITLES
 
-__all__ = ["Sentence", "split_complete", "split_sentences"]
+__all__ = ["Sentence", "split_complete", "split_complete_at", "split_sentences"]
 
 PAUSE_SENTENCE = 0.35
 PAUSE_CLAUSE = 0.15
@@ -70,18 +70,27 @@ def split_complete(pieces: Iterable[str]) -> Iterator[tuple[str, float]]:
 
     The sentences of all parts are those of the whole text, wherever the pieces were cut.
     """
-    waiting = ""
+    return ((part, pause) for part, pause, _ in split_complete_at(pieces))
+
+
+def split_complete_at(pieces: Iterable[str]) -> Iterator[tuple[str, float, int]]:
+    """`split_complete` that also tells where in the whole text each part begins."""
+    waiting, at = "", 0
     for piece in pieces:
-        waiting = (waiting + piece).lstrip()
+        waiting += piece
+        at += len(waiting) - len(waiting.lstrip())
+        waiting = waiting.lstrip()
         cut = _last_end(waiting)
         if cut is None and len(waiting) > _MAX_WAITING:
             gap = max(waiting.rfind(" "), waiting.rfind("\n"))
             cut = (gap if gap > 0 else len(waiting), 0.0)
         if cut is not None:
-            yield waiting[: cut[0]], cut[1]
-            waiting = waiting[cut[0] :].lstrip()
+            yield waiting[: cut[0]], cut[1], at
+            rest = waiting[cut[0] :].lstrip()
+            at += len(waiting) - len(rest)
+            waiting = rest
     if waiting:
-        yield waiting, 0.0
+        yield waiting, 0.0, at
 
 
 def _last_end(text: str) -> tuple[int, float] | None:

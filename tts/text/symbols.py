@@ -77,6 +77,8 @@ class Phones:
         text: the text the tokens were made from, after normalisation.
         dropped: symbols that are not in the table and were left out.
         pause_after: silence that follows the sentence, seconds.
+        spans: of each word, the (start, end) of what was written for it in the text that was
+            given; words of one written form ("$5") share it. Empty where there was no text.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -85,6 +87,7 @@ class Phones:
     text: str = ""
     dropped: list[str] = field(default_factory=list)
     pause_after: float = 0.0
+    spans: list[tuple[int, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
