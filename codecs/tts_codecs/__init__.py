@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
+    from tts_codecs.neural import NeuralCodec, build_codec
     from tts_codecs.quantizers import FSQ, GroupedFSQ, Quantizer, ResidualVQ, VectorQuantizer
     from tts_codecs.registry import load, names
     from tts_codecs.spectral import SpectralCodec
@@ -34,6 +35,7 @@ _PLACES = {
         "CheckpointError", "CodecError", "MissingDependencyError", "TTSError", "UsageError",
     ),
     "tts_codecs.mel_codec": ("FeatureCodec", "MelCodec"),
+    "tts_codecs.neural": ("NeuralCodec", "build_codec"),
     "tts_codecs.quantizers": (
         "FSQ", "GroupedFSQ", "Quantizer", "ResidualVQ", "VectorQuantizer",
     ),
@@ -54,6 +56,7 @@ __all__ = [
     "GroupedFSQ",
     "MelCodec",
     "MissingDependencyError",
+    "NeuralCodec",
     "Quantizer",
     "ResidualVQ",
     "SpectralCodec",
@@ -62,6 +65,7 @@ __all__ = [
     "UsageError",
     "VectorQuantizer",
     "VocosCodec",
+    "build_codec",
     "load",
     "names",
 ]

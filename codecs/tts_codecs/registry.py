@@ -39,6 +39,7 @@ KINDS: dict[str, Build] = {
     "spectral": _lazy("tts_codecs.spectral:SpectralAutoencoder"),
     "latent": _lazy("tts_codecs.latent:LatentAutoencoder"),
     "source_filter_vocoder": _lazy("tts_codecs.vocoder.source_filter:SourceFilterVocoder"),
+    "neural": _lazy("tts_codecs.neural:build_codec"),
     "vocos": _lazy("tts_codecs.vocos:build_vocos"),
 }
 
@@ -120,7 +121,8 @@ def load(
             (24 kHz).
         device: where the weights go; "auto" takes a GPU if there is one.
         vocoder: checkpoint that turns features into a waveform, for codecs of features.
-        bandwidth: kbit/s of a codec that has several (EnCodec: 6 by default).
+        bandwidth: kbit/s of a codec that has several: EnCodec (6 by default), or one with a
+            residual quantizer (all codebooks by default; as many as fit otherwise).
 
     Raises:
         UsageError: unknown, or not a codec; naming the nearest.
@@ -133,6 +135,12 @@ def load(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     codec = _load(name, device, vocoder, bandwidth)
+    if bandwidth is not None and not Path(name).is_file():
+        from tts_codecs.neural import NeuralCodec
+
+        if not isinstance(codec, NeuralCodec):
+            raise UsageError(f"{str(name)!r} has one bandwidth only")
+        codec.use_bandwidth(bandwidth)
     return codec.to(device).eval()
 
 
@@ -156,8 +164,6 @@ def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float |
         from tts_codecs.encodec import EncodecCodec
 
         return EncodecCodec.from_file(name, 6.0 if bandwidth is None else bandwidth)
-    if bandwidth is not None:
-        raise UsageError(f"{str(name)!r} has one bandwidth; choose one for EnCodec only")
     if str(name) == FEATURES and not (Path(name) / CONFIG).is_file():
         return FeatureCodec(load_vocoder())
     folder = find(name)

@@ -22,7 +22,7 @@ import yaml
 from pydantic import create_model
 
 from tts.config import Strict, parse, read_yaml
-from tts.errors import ConfigError
+from tts.errors import ConfigError, TTSError
 from tts.resources import nearest
 from tts.train.loop import Task, TrainConfig
 
@@ -45,6 +45,7 @@ KINDS = {
     "spectral": _Kind(
         "tts.train.codec", "SpectralTask", "tts_codecs.spectral", "SpectralAutoencoder"
     ),
+    "codec": _Kind("tts.train.neural_codec", "CodecTask", "tts_codecs.neural", "build_codec"),
     "latent": _Kind("tts.train.codec", "LatentTask", "tts_codecs.latent", "LatentAutoencoder"),
     "aligner": _Kind("tts.train.aligner", "AlignerTask", "tts.align.aligner", "Aligner"),
     "durations": _Kind(
@@ -159,7 +160,7 @@ def check_run(values: Any, source: str) -> RunConfig:
     network = getattr(import_module(kind.model_module), kind.model)
     # Only what is given is kept, so that a checkpoint's arguments say what was chosen.
     model = parse(_arguments(network), run.model, f"{source}: model")
-    if kind.model == "build_generator":
+    if kind.model in ("build_generator", "build_codec"):
         _check_parts(network, model.model_dump(exclude_unset=True), source)
     options = parse(_arguments(task, ("cache", "model")), run.options, f"{source}: options")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
@@ -176,13 +177,11 @@ def check_run(values: Any, source: str) -> RunConfig:
 
 
 def _check_parts(network: Any, arguments: dict[str, Any], source: str) -> None:
-    """ConfigError where the parts of a generator do not fit; built without memory to find out."""
+    """ConfigError where the parts of a network do not fit; built without memory to find out."""
     try:
         with torch.device("meta"):
             network(**arguments)
-    except ConfigError as error:
-        raise ConfigError(f"{source}: model: {error}") from error
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TTSError, TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{source}: model: {error}") from error
 
 

@@ -1,0 +1,156 @@
+"""Trainable codecs: every encoder, quantizer and decoder keeps the contract, at every bit rate."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tts_codecs
+from codec_helpers import check_codec_contract, example_wav
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.errors import CodecError, UsageError
+from tts_codecs.neural import DECODERS, ENCODERS, QUANTIZERS, NeuralCodec, build_codec
+from tts_codecs.quantizers import ResidualVQ, VectorQuantizer
+
+HOP = 20
+ENCODER: dict[str, dict[str, Any]] = {
+    "seanet": {"kind": "seanet", "channels": 4, "strides": [2, 2, 5]},
+    "spectrum": {"kind": "spectrum", "width": 8, "blocks": 1},
+}
+QUANTIZER: dict[str, dict[str, Any]] = {
+    "vq": {"kind": "vq", "dim": 4, "codebook_size": 16},
+    "rvq": {"kind": "rvq", "dim": 4, "num_codebooks": 3, "codebook_size": 16, "dropout": 0.5},
+    "fsq": {"kind": "fsq", "levels": [5, 4]},
+    "grouped_fsq": {"kind": "grouped_fsq", "levels": [5, 4], "groups": 2},
+}
+DECODER: dict[str, dict[str, Any]] = {
+    "seanet": {"kind": "seanet", "channels": 4, "strides": [2, 2, 5]},
+    "spectrum": {"kind": "spectrum", "width": 8, "blocks": 1, "patch": 2, "look_ahead": 2},
+}
+
+
+def arguments(encoder: str, quantizer: str, decoder: str) -> dict[str, Any]:
+    return {
+        "rate": 4000, "hop": HOP, "dim": 8, "name": "tiny", "encoder": ENCODER[encoder],
+        "quantizer": QUANTIZER[quantizer], "decoder": DECODER[decoder],
+    }  # fmt: skip
+
+
+def tiny(encoder: str, quantizer: str, decoder: str, seed: int = 0) -> NeuralCodec:
+    """Random weights, with codes and samples that follow the input."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        codec = build_codec(**arguments(encoder, quantizer, decoder))
+        codec.to_code.weight.mul_(4)
+        codec.from_code.weight.mul_(4)
+        for part in codec.modules():
+            if isinstance(part, VectorQuantizer):
+                part.codebook.copy_(torch.randn_like(part.codebook))
+        for last in ("exit", "head"):
+            if layer := getattr(codec.decoder, last, None):
+                getattr(layer, "conv", layer).weight.mul_(3)
+    return codec.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [*itertools.product(["seanet", "spectrum"], ["rvq"], ["seanet", "spectrum"]),
+     *(("spectrum", quantizer, "spectrum") for quantizer in ("vq", "fsq", "grouped_fsq"))],
+    ids="-".join,
+)  # fmt: skip
+def test_every_part_keeps_the_contract(parts: tuple[str, str, str]) -> None:
+    check_codec_contract(tiny(*parts), 40.5 * HOP / 4000)
+
+
+def test_the_parts_above_are_all() -> None:
+    assert (ENCODER.keys(), QUANTIZER.keys(), DECODER.keys()) == (
+        ENCODERS.keys(), QUANTIZERS.keys(), DECODERS.keys(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoder", ["seanet", "spectrum"])
+def test_encodes_in_pieces_as_at_once(encoder: str) -> None:
+    codec = tiny(encoder, "grouped_fsq", "seanet")
+    wav = example_wav(2, 733, 4000)
+    whole = codec.encode(wav).data
+    for size in (1, 7, HOP, 3 * HOP + 1):
+        state, found = codec.init_encoding(2), []
+        for piece in wav.split(size, 2):
+            codes, state = codec.encode_chunk(piece, state)
+            assert codes.shape[1] <= -(-piece.shape[2] // HOP)
+            found.append(codes)
+        codes, state = codec.encode_chunk(wav[..., :0], state, last=True)
+        streamed = torch.cat([*found, codes], 1)
+        assert streamed.shape == whole.shape
+        # Rounding may tip a value that lies between two levels.
+        assert (streamed == whole).float().mean() > 0.99, size
+        with pytest.raises(CodecError, match="has ended"):
+            codec.encode_chunk(wav, state)
+
+
+def test_one_model_at_every_bit_rate(tmp_path: Path) -> None:
+    codec = tiny("spectrum", "rvq", "spectrum")
+    wav = example_wav(1, 800, 4000)
+    full = codec.encode(wav).data
+    assert codec.info.bitrate == 3 * 4 * 200
+    for count in (1, 2):
+        codec.use_codebooks(count)
+        assert codec.info.num_codebooks == count and codec.info.bitrate == count * 4 * 200
+        codes = codec.encode(wav).data
+        assert torch.equal(codes, full[..., :count])
+        check_codec_contract(codec, 40.5 * HOP / 4000)
+    save_checkpoint(
+        tmp_path, codec, "neural", arguments("spectrum", "rvq", "spectrum"), half=False
+    )  # fmt: skip
+    for kbits, count in ((0.1, 1), (0.8, 1), (1.6, 2), (1.7, 2), (50, 3)):
+        loaded = tts_codecs.load(tmp_path, bandwidth=kbits)
+        assert loaded.info.num_codebooks == count
+        assert torch.equal(loaded.encode(wav).data, full[..., :count])
+    with pytest.raises(CodecError, match="4 codebooks of 3"):
+        codec.use_codebooks(4)
+    fixed = tiny("spectrum", "grouped_fsq", "spectrum")
+    with pytest.raises(CodecError, match="only a residual"):
+        fixed.use_codebooks(1)
+    save_checkpoint(
+        tmp_path / "vq", tiny("seanet", "vq", "seanet"), "neural",
+        arguments("seanet", "vq", "seanet"), half=False,
+    )  # fmt: skip
+    assert tts_codecs.load(tmp_path / "vq", bandwidth=6).info.num_codebooks == 1
+
+
+def test_training_pass_is_what_is_decoded() -> None:
+    codec = tiny("seanet", "rvq", "spectrum")
+    wav = example_wav(2, 30 * HOP, 4000)
+    made, out = codec(wav[:, 0])
+    torch.testing.assert_close(made, codec.decode(codec.encode(wav))[:, 0], rtol=0, atol=1e-4)
+    assert torch.equal(out.codes, codec.encode(wav).data)
+
+
+def test_wrong_parts_are_told() -> None:
+    good = arguments("seanet", "rvq", "spectrum")
+    wrong = [
+        ({"encoder": {"kind": "seanett"}}, "encoder, 'seanett'; did you mean 'seanet'"),
+        ({"quantizer": {**QUANTIZER["rvq"], "codebooksize": 3}}, "did you mean 'codebook_size'"),
+        ({"encoder": {"kind": "seanet", "strides": [2, 2]}}, "must multiply to hop"),
+        ({"decoder": {"kind": "spectrum", "patch": 3}}, "must divide hop"),
+        ({"hop": 0}, "must be positive"),
+    ]
+    for change, message in wrong:
+        with pytest.raises(CodecError, match=message):
+            build_codec(**{**good, **change})
+
+
+def test_other_codecs_have_one_bandwidth(tmp_path: Path) -> None:
+    from tts_codecs.vocos import VocosCodec, VocosConfig
+
+    sizes = {"n_mels": 6, "n_fft": 64, "hop": 16, "dim": 24, "hidden": 48, "blocks": 2}
+    codec = VocosCodec.random(VocosConfig(**sizes))
+    save_checkpoint(tmp_path, codec, "vocos", sizes)
+    with pytest.raises(UsageError, match="one bandwidth"):
+        tts_codecs.load(tmp_path, bandwidth=2)
+
+
+def test_residual_quantizer_is_the_one_that_drops() -> None:
+    assert isinstance(tiny("seanet", "rvq", "seanet").quantizer, ResidualVQ)

@@ -1,0 +1,231 @@
+"""Encoders of a waveform to vectors, one per `hop` samples, and decoders back.
+
+All of them are causal but for a declared look-ahead and are fed in pieces with an explicit list of
+states; offline is one piece. `initial(batch, like)` makes the states; an encoder then takes
+[B, n * hop] samples to [B, n, dim], a decoder the other way. What a decoder with a look-ahead
+returns is `look_ahead` vectors late: output block t belongs to vector t - look_ahead.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.errors import CodecError
+from tts_codecs.nn.causal import CausalStack
+from tts_codecs.nn.conv import CausalConv
+
+States = list[Tensor]
+
+# exp of a predicted log-magnitude is limited to this.
+_MAX_MAGNITUDE = 100.0
+
+
+class WaveEncoder(nn.Module):
+    """Base of encoders: [B, n * hop] samples and states to [B, n, dim] and states."""
+
+    def initial(self, batch: int, like: Tensor) -> States:
+        """States before the first sample."""
+        raise NotImplementedError
+
+
+class WaveDecoder(nn.Module):
+    """Base of decoders: [B, n, dim] vectors and states to [B, n * hop] samples and states."""
+
+    look_ahead = 0
+
+    def initial(self, batch: int, like: Tensor) -> States:
+        """States before the first vector."""
+        raise NotImplementedError
+
+
+class ResidualUnit(nn.Module):
+    """Two causal convolutions with ELU, added to their input, as in SEANet."""
+
+    def __init__(self, channels: int, kernel: int = 3):
+        super().__init__()
+        self.first = CausalConv(channels, channels // 2, kernel)
+        self.second = nn.Linear(channels // 2, channels)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, channels] to the same."""
+        y, state = self.first(F.elu(x), state)
+        return x + self.second(F.elu(y)), state
+
+
+def _check_strides(strides: Sequence[int], hop: int) -> list[int]:
+    if not strides or any(s < 1 for s in strides) or math.prod(strides) != hop:
+        raise CodecError(f"strides {list(strides)} must multiply to hop, {hop}")
+    return list(strides)
+
+
+class SeanetEncoder(WaveEncoder):
+    """Strided convolutions with residual units (Défossez et al. 2022), causal, without an LSTM.
+
+    A convolution with kernel 2 s and stride s is one of kernel 2 over frames folded s to one.
+
+    Args:
+        hop: samples per vector; dim: width of the vectors.
+        channels: of the first layer; they double with every stride.
+        strides: first to last; their product is hop.
+    """
+
+    def __init__(
+        self, hop: int, dim: int, channels: int = 16, strides: Sequence[int] = (2, 4, 5, 8)
+    ):
+        super().__init__()
+        self.strides = _check_strides(strides, hop)
+        self.entry = CausalConv(1, channels, 7)
+        self.units, self.down = nn.ModuleList(), nn.ModuleList()
+        for stride in self.strides:
+            self.units.append(ResidualUnit(channels))
+            self.down.append(CausalConv(channels * stride, 2 * channels, 2))
+            channels *= 2
+        self.exit = CausalConv(channels, dim, 3)
+
+    def initial(self, batch: int, like: Tensor) -> States:
+        """See WaveEncoder."""
+        states = [self.entry.initial(batch, like)]
+        for unit, down in zip(self.units, self.down, strict=True):
+            assert isinstance(unit, ResidualUnit) and isinstance(down, CausalConv)
+            states += [unit.first.initial(batch, like), down.initial(batch, like)]
+        return [*states, self.exit.initial(batch, like)]
+
+    def forward(self, wav: Tensor, states: States) -> tuple[Tensor, States]:
+        """See WaveEncoder."""
+        x, first = self.entry(wav.unsqueeze(-1), states[0])
+        new = [first]
+        for k, (unit, down) in enumerate(zip(self.units, self.down, strict=True)):
+            x, inner = unit(x, states[2 * k + 1])
+            x = F.elu(x).reshape(len(x), x.shape[1] // self.strides[k], -1)
+            x, outer = down(x, states[2 * k + 2])
+            new += [inner, outer]
+        x, last = self.exit(F.elu(x), states[-1])
+        return x, [*new, last]
+
+
+class SeanetDecoder(WaveDecoder):
+    """The mirror of `SeanetEncoder`: a transposed convolution with kernel 2 s and stride s is one
+    of kernel 2 whose outputs are unfolded, one frame to s.
+
+    Args: as of SeanetEncoder; `strides` are given in the encoder's order and run backwards.
+    """
+
+    def __init__(
+        self, hop: int, dim: int, channels: int = 16, strides: Sequence[int] = (2, 4, 5, 8)
+    ):
+        super().__init__()
+        self.strides = _check_strides(strides, hop)[::-1]
+        wide = channels * 2 ** len(self.strides)
+        self.entry = CausalConv(dim, wide, 7)
+        self.units, self.up = nn.ModuleList(), nn.ModuleList()
+        for stride in self.strides:
+            self.up.append(CausalConv(wide, stride * wide // 2, 2))
+            wide //= 2
+            self.units.append(ResidualUnit(wide))
+        self.exit = CausalConv(wide, 1, 7)
+
+    def initial(self, batch: int, like: Tensor) -> States:
+        """See WaveDecoder."""
+        states = [self.entry.initial(batch, like)]
+        for unit, up in zip(self.units, self.up, strict=True):
+            assert isinstance(unit, ResidualUnit) and isinstance(up, CausalConv)
+            states += [up.initial(batch, like), unit.first.initial(batch, like)]
+        return [*states, self.exit.initial(batch, like)]
+
+    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
+        """See WaveDecoder."""
+        x, first = self.entry(x, states[0])
+        new = [first]
+        for k, (unit, up) in enumerate(zip(self.units, self.up, strict=True)):
+            x, outer = up(F.elu(x), states[2 * k + 1])
+            x = x.reshape(len(x), x.shape[1] * self.strides[k], -1)
+            x, inner = unit(x, states[2 * k + 2])
+            new += [outer, inner]
+        x, last = self.exit(F.elu(x), states[-1])
+        return x[..., 0], [*new, last]
+
+
+class SpectrumEncoder(WaveEncoder):
+    """ConvNeXt blocks on the complex short-time spectrum, its magnitudes compressed.
+
+    A vector sees its own `hop` samples and the `hop` before them, and by the blocks the past.
+
+    Args:
+        hop, dim: as of SeanetEncoder.
+        width, blocks: of the network.
+    """
+
+    window: Tensor
+
+    def __init__(self, hop: int, dim: int, width: int = 256, blocks: int = 4):
+        super().__init__()
+        self.hop = hop
+        self.register_buffer("window", torch.hann_window(2 * hop), persistent=False)
+        self.stack = CausalStack(2 * hop + 2, width, 3 * width, blocks, 7, 0)
+        self.exit = nn.Linear(width, dim)
+
+    def initial(self, batch: int, like: Tensor) -> States:
+        """See WaveEncoder."""
+        return [like.new_zeros(batch, self.hop), *self.stack.initial(batch, like, 0.0)]
+
+    def forward(self, wav: Tensor, states: States) -> tuple[Tensor, States]:
+        """See WaveEncoder."""
+        seen = torch.cat([states[0], wav], 1)
+        spectrum = torch.fft.rfft(seen.unfold(1, 2 * self.hop, self.hop) * self.window)
+        spectrum = spectrum / spectrum.abs().clamp_min(1e-4) ** 0.7
+        x, stack = self.stack(torch.cat([spectrum.real, spectrum.imag], -1), states[1:])
+        return self.exit(x), [seen[:, seen.shape[1] - self.hop :], *stack]
+
+
+class SpectrumDecoder(WaveDecoder):
+    """ConvNeXt blocks and an inverse short-time Fourier transform (Siuzdak 2023, "Vocos").
+
+    The window of a frame begins with the frame, not centred on it, so that a frame's samples never
+    wait for a later one: the decoder is causal but for `look_ahead` vectors. The first frames of a
+    sequence, where fewer windows overlap, fade in.
+
+    Args:
+        hop, dim: as of SeanetEncoder; width, blocks: of the network.
+        patch: frames of the transform per vector; hop is a multiple.
+        look_ahead: later vectors that the network sees.
+    """
+
+    window: Tensor
+
+    def __init__(
+        self, hop: int, dim: int, width: int = 256, blocks: int = 6, patch: int = 1,
+        look_ahead: int = 0,
+    ):  # fmt: skip
+        super().__init__()
+        if patch < 1 or hop % patch or look_ahead < 0:
+            raise CodecError(f"patch {patch} must divide hop, {hop}, and look_ahead be 0 or more")
+        self.step, self.patch, self.look_ahead = hop // patch, patch, look_ahead
+        self.n_fft = 4 * self.step
+        self.register_buffer("window", torch.hann_window(self.n_fft) / 2, persistent=False)
+        self.stack = CausalStack(dim, width, 3 * width, blocks, 7, look_ahead)
+        self.head = nn.Linear(width, patch * (self.n_fft + 2))
+
+    def initial(self, batch: int, like: Tensor) -> States:
+        """See WaveDecoder."""
+        tail = like.new_zeros(batch, self.n_fft - self.step)
+        return [tail, *self.stack.initial(batch, like, 0.0)]
+
+    def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
+        """See WaveDecoder."""
+        x, stack = self.stack(x, states[1:])
+        x = self.head(x).unflatten(-1, (self.patch, -1)).flatten(1, 2)
+        magnitude, phase = x.chunk(2, -1)
+        magnitude = magnitude.exp().clamp_max(_MAX_MAGNITUDE)
+        spectrum = torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
+        frames = torch.fft.irfft(spectrum, self.n_fft) * self.window  # [B, F, n_fft]
+        count = frames.shape[1]
+        total = F.fold(
+            frames.transpose(1, 2), (1, self.n_fft + (count - 1) * self.step), (1, self.n_fft),
+            stride=(1, self.step),
+        )[:, 0, 0]  # fmt: skip
+        total = total + F.pad(states[0], (0, total.shape[1] - states[0].shape[1]))
+        ready = count * self.step
+        return total[:, :ready], [total[:, ready:], *stack]
