@@ -24,8 +24,13 @@ import uvicorn  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
 from tts import TTS  # noqa: E402
+from tts.audio.containers import ContainerSource  # noqa: E402
+from tts.audio.decode import decode_source  # noqa: E402
 from tts.audio.encoder import STREAMED, StreamEncoder  # noqa: E402
+from tts.errors import UsageError  # noqa: E402
+from tts.serve.aliases import Aliases  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
+from tts.serve.http import check_origin  # noqa: E402
 from tts.serve.scheduler import Full, Job, Scheduler  # noqa: E402
 from tts.speech import Chunk, Options  # noqa: E402
 
@@ -78,6 +83,12 @@ def read(data: bytes, format: str, count: int = 0) -> np.ndarray:
         bits = int.from_bytes(data[18:26], "big")
         assert bits & ((1 << 36) - 1) == 0
         data = data[:18] + (bits | count).to_bytes(8, "big") + data[26:]
+    if format == "aac":
+        found = decode_source(
+            ContainerSource(io.BytesIO(data), "it", "aac", "AAC"), "it", 0, 60, []
+        )
+        assert found.rate == 16000
+        return found.samples
     samples, rate = sf.read(io.BytesIO(data))
     assert rate == 16000
     return samples
@@ -85,6 +96,8 @@ def read(data: bytes, format: str, count: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("format", STREAMED)
 def test_streamed_encodings_hold_the_sound(format: str) -> None:
+    if format == "aac":
+        pytest.importorskip("av")
     t = np.arange(48000) / 16000
     tone = (0.3 * np.sin(2 * np.pi * 220 * t) * np.sin(np.pi * t)).astype(np.float32)
     encoder = StreamEncoder(format, 16000)
@@ -94,8 +107,8 @@ def test_streamed_encodings_hold_the_sound(format: str) -> None:
     heard = read(b"".join([*parts, encoder.finish()]), format, len(tone))
     encoder.close()
     assert len(heard) >= len(tone)
-    # The delay of MP3 coders is not told in a stream.
-    delays = range(0, 1200) if format == "mp3" else [0]
+    # The delay of MP3 and AAC coders is not told in a stream.
+    delays = range(0, 2100) if format in ("mp3", "aac") else [0]
     errors = [np.abs(heard[d : d + 40000] - tone[:40000]).max() for d in delays]
     assert min(errors) < (1e-4 if format in ("wav", "pcm", "flac") else 0.05)
 
@@ -113,6 +126,100 @@ def test_speech_equals_the_model(client: TestClient, tts: TTS) -> None:
     assert answer.headers["content-type"] == "audio/mpeg" and len(answer.content) > 500
 
 
+def test_what_clients_of_openai_send(client: TestClient, tts: TTS) -> None:
+    expected = tts.synthesize("Hello.").samples
+    base = {"input": "Hello.", "response_format": "pcm"}
+    nothing = dict.fromkeys(("voice", "speed", "seed", "language", "instructions", "stream_format"))
+    for extra, told in (
+        ({"model": "tts-1", "voice": "alloy"}, {}),
+        ({"model": "TTS-1-HD", "voice": " Nova "}, {}),
+        ({"model": "gpt-4o-mini-tts", "voice": {"id": "cedar"}, "instructions": "Be calm."},
+         {"x-tts-ignored": "instructions"}),
+        ({"model": None, **nothing}, {}),
+        ({"model": "", "voice": "", "instructions": "", "language": ""}, {}),
+        ({"user": "me", "stream": True}, {"x-tts-ignored": "user, stream"}),
+    ):  # fmt: skip
+        answer = client.post(SPEECH, json={**base, **extra})
+        assert answer.status_code == 200, (extra, answer.text)
+        np.testing.assert_allclose(read(answer.content, "pcm"), expected, atol=2e-4)
+        found = {name: text for name, text in answer.headers.items() if name.startswith("x-tts")}
+        assert found == told
+    for speed, used in ((0.25, 0.5), (4, 2.0)):
+        answer = client.post(SPEECH, json={**base, "speed": speed})
+        assert answer.headers["x-tts-changed"] == f"speed={used:g}"
+        assert len(read(answer.content, "pcm")) == len(tts.synthesize("Hello.", speed=used).samples)
+    pytest.importorskip("av")
+    answer = client.post(SPEECH, json={**base, "response_format": "aac"})
+    assert answer.headers["content-type"] == "audio/aac" and answer.content[:1] == b"\xff"
+    assert len(read(answer.content, "aac")) >= len(expected)
+
+
+def test_clients_see_the_aliases(client: TestClient, tts: TTS, tmp_path: Path) -> None:
+    # Open WebUI asks for both lists without a key, and takes ids and names from them.
+    models = client.get("/v1/audio/models").json()["models"]
+    assert {"tts-1", "default"} <= {m["id"] for m in models} == {m["name"] for m in models}
+    voices = {v["id"]: v for v in client.get(VOICES).json()["voices"]}
+    assert voices["shimmer"]["voice"] == "default" and voices["shimmer"]["name"]
+    assert client.get("/v1/models/tts-1").json()["root"] == "default"
+    settings = ServeSettings(
+        voices=tmp_path / "own", aliases=("nova=", "gpt-4o-mini-tts=", "Max=default")
+    )
+    with TestClient(create_app([tts], settings), base_url="http://localhost") as other:
+        assert other.post(SPEECH, json={"input": "Hi.", "voice": "max"}).status_code == 200
+        assert "nova" in other.post(SPEECH, json={"input": "Hi.", "voice": "nova"}).text
+        ids = [m["id"] for m in other.get("/v1/models").json()["data"]]
+        assert ids == ["default", "tts-1", "tts-1-hd", "max"]
+
+
+def test_aliases() -> None:
+    known = Aliases(["ar", "flow"], ["tts-1=flow", "boss=anna"])
+    assert [known.model(n, ["ar", "flow"]) for n in ("default", "TTS-1", "tts-1-hd", "x")] == [
+        "ar", "flow", "ar", "x",
+    ]  # fmt: skip
+    # A voice of that name wins over the alias.
+    assert known.voice("nova", {"nova", "elena"}) == "nova"
+    assert known.voice("Nova", {"elena"}) == "elena" and known.voice("boss", {"anna"}) == "anna"
+    known.check({"anna"})
+    with pytest.raises(UsageError, match="'anna'.*'anne'"):
+        known.check({"anne"})
+    for wrong in ("boss", "=anna"):
+        with pytest.raises(UsageError, match="NAME=TARGET"):
+            Aliases(["ar"], [wrong])
+
+
+def test_pages_of_allowed_sites(tts: TTS, tmp_path: Path) -> None:
+    site = "https://chat.example.org"
+    for origins, good, bad in (
+        ((site,), site, "https://evil.example.org"), (("*",), "https://any.example.org", None),
+    ):  # fmt: skip
+        settings = ServeSettings(key="secret", voices=tmp_path / "voices", origins=origins)
+        with TestClient(create_app([tts], settings), base_url="http://localhost") as client:
+            ask = {"Access-Control-Request-Method": "POST",
+                   "Access-Control-Request-Headers": "authorization, content-type"}  # fmt: skip
+            answer = client.options(SPEECH, headers={"Origin": good, **ask})
+            assert answer.status_code == 200
+            assert "authorization" in answer.headers["access-control-allow-headers"].lower()
+            own = {"Origin": good, "Authorization": "bearer secret"}
+            answer = client.post(SPEECH, json={"input": "Hi."}, headers=own)
+            assert answer.status_code == 200
+            assert answer.headers["access-control-allow-origin"] in (good, "*")
+            assert "X-Sample-Rate" in answer.headers["access-control-expose-headers"]
+            # Errors can be read by the page too.
+            answer = client.post(SPEECH, json={"input": "Hi."}, headers={"Origin": good})
+            assert answer.status_code == 401
+            assert answer.headers["access-control-allow-origin"] in (good, "*")
+            if bad is not None:
+                for origin in (bad, "http://[", "null"):
+                    headers = {"Origin": origin, "Authorization": "Bearer secret"}
+                    answer = client.post(SPEECH, json={"input": "Hi."}, headers=headers)
+                    assert answer.status_code == 403, origin
+                    assert "access-control-allow-origin" not in answer.headers
+    for wrong in ("chat.example.org", "https://a.org/x", "", "https://[", "http://a:x"):
+        with pytest.raises(UsageError, match="origin"):
+            check_origin(wrong)
+    assert check_origin("HTTPS://Chat.example.org/") == site
+
+
 def test_events(client: TestClient) -> None:
     body = {"input": TEXT, "response_format": "wav"}
     whole = client.post(SPEECH, json=body).content
@@ -127,7 +234,9 @@ def test_events(client: TestClient) -> None:
 
 
 def test_models_health_and_metrics(client: TestClient) -> None:
-    assert [m["id"] for m in client.get("/v1/models").json()["data"]] == ["default"]
+    listed = client.get("/v1/models").json()["data"]
+    assert [m["id"] for m in listed] == ["default", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"]
+    assert {m["root"] for m in listed} == {"default"}
     assert client.get("/v1/models/default").json()["object"] == "model"
     assert client.get("/v1/models/other").status_code == 404
     assert client.get("/health").json() == {"status": "ok", "active": 0, "waiting": 0}
@@ -148,13 +257,14 @@ def test_errors_are_told(client: TestClient) -> None:
     for body, status, words in (
         ({"input": ""}, 400, "input"),
         ({"input": "x" * 4097}, 400, "4096"),
-        ({"input": "Hello.", "speed": 3}, 400, "speed"),
+        ({"input": "Hello.", "speed": 4.1}, 400, "speed"),
+        ({"input": None}, 400, "input"),
         ({"input": "Hello.", "sped": 1}, 400, "'speed'"),
         ({"input": "Hello.", "voice": "defualt"}, 400, "'default'"),
         ({"input": "Hello.", "voice": "../default"}, 400, "letters"),
         ({"input": "Hello.", "model": "../x"}, 404, "model"),
-        ({"input": "Hello.", "response_format": "aac"}, 400, "mp3"),
-        ({"input": "Hello.", "instructions": "cheerful"}, 400, "instructions"),
+        ({"input": "Hello.", "response_format": "wma"}, 400, "mp3"),
+        ({"input": "Hello.", "instruction": "cheerful"}, 400, "instruction"),
         ({"input": "Hello.", "language": "xx-yy"}, 400, "language"),
         ({"input": "..."}, 400, "nothing to say"),
         ({"input": "\ud800"}, 400, ""),
@@ -184,7 +294,8 @@ def test_voices_come_and_go(
     assert "owner agreed" in upload(client, path, consent="no").json()["error"]["message"]
     answer = upload(client, path)
     assert answer.status_code == 201 and answer.json()["id"] == "anna"
-    listed = {v["id"]: v["kind"] for v in client.get(VOICES).json()["voices"]}
+    voices = client.get(VOICES).json()["voices"]
+    listed = {v["id"]: v["kind"] for v in voices if v["kind"] != "alias"}
     assert listed == {"anna": "uploaded", "default": "built-in"}
     said = client.post(SPEECH, json={"input": TEXT, "voice": "anna", "response_format": "pcm"})
     expected = tts.synthesize(TEXT, tmp_path / "voices" / "anna.safetensors").samples
@@ -233,9 +344,9 @@ def test_official_client(tts: TTS, tmp_path: Path) -> None:
         ) as answer:
             pieces = list(answer.iter_bytes(1024))
         assert len(pieces) > 4
-        assert [model.id for model in client.models.list()] == ["default"]
+        assert [model.id for model in client.models.list()][:2] == ["default", "tts-1"]
         with pytest.raises(openai.BadRequestError, match="speed"):
-            client.audio.speech.create(model="default", voice="default", input="Hi.", speed=4)
+            client.audio.speech.create(model="default", voice="default", input="Hi.", speed=5)
         with pytest.raises(openai.NotFoundError, match="unknown model"):
             client.audio.speech.create(model="tts-9", voice="default", input="Hi.")
         wrong = openai.OpenAI(base_url=url, api_key="guess", max_retries=0)

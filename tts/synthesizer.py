@@ -17,6 +17,7 @@ from tts.align.durations import DurationModel, with_edges
 from tts.align.pauses import spoken_pauses
 from tts.align.phone_probe import PhoneProbe
 from tts.align.phrasing import PhrasingModel, with_phrasing
+from tts.audio.loudness import Leveler
 from tts.audio.reference import Reference
 from tts.builder import checkpoint_folder, load_module, load_units
 from tts.cancel import Cancellation
@@ -329,7 +330,8 @@ class TTS:
         chunk_frames: int = 25,
         **values: Unpack[OptionValues],
     ) -> Stream:
-        """Speak `text` sentence by sentence; the first chunk of a sentence is short.
+        """Speak `text` sentence by sentence, levelled (tts.audio.loudness); the first chunk of a
+        sentence is short.
 
         Nothing is computed before the first chunk is asked for, and nothing after `close`.
 
@@ -347,12 +349,13 @@ class TTS:
         chosen, speaker = options_of(options, values), self.voice(voice)
 
         def chunks() -> Iterator[Chunk]:
-            offset = 0
+            offset, level = 0, Leveler(self.sample_rate)
             for number, phones in enumerate(self.sentences(text, chosen.language)):
                 phones = self.phrased(phones, speaker, chosen.language)
                 begin = offset / self.sample_rate
                 for chunk in self.say(phones, speaker, chosen, number, chunk_frames):
                     offset += len(chunk.samples)
+                    chunk.samples = level(chunk.samples)
                     yield chunk.later(begin)
 
         return Stream(chunks(), self.cancellation)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from tts.audio.files import CallbackFile
 from tts.audio.writer import check_rate, limit_peaks, to_pcm16, wav_stream_header
-from tts.errors import OutputError
+from tts.errors import OutputError, UsageError
 
-#: "pcm" is 16-bit little-endian mono without a header
-STREAMED = ("wav", "pcm", "flac", "ogg", "opus", "mp3")
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+#: "pcm" is 16-bit little-endian mono without a header; "aac" needs the extra `formats`
+STREAMED = ("wav", "pcm", "flac", "ogg", "opus", "mp3", "aac")
 
 
 class _Outbox(io.RawIOBase):
@@ -42,6 +43,12 @@ class _Outbox(io.RawIOBase):
         self._waiting[begin : begin + len(raw)] = raw
         return len(data)
 
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
     def read(self, size: int = -1) -> bytes:
         begin = max(0, self._at - self._sent)
         found = bytes(self._waiting[begin:] if size < 0 else self._waiting[begin : begin + size])
@@ -63,6 +70,48 @@ class _Outbox(io.RawIOBase):
         return data
 
 
+class _AAC:
+    """AAC in ADTS frames, by FFmpeg's libraries (the extra `formats`).
+
+    Raises:
+        UsageError: they are not installed, or cannot hold the rate.
+    """
+
+    def __init__(self, sample_rate: int):
+        try:
+            import av
+        except ImportError as error:
+            raise UsageError("aac needs FFmpeg's libraries: pip install 'tts[formats]'") from error
+        if sample_rate not in _AAC_RATES:
+            raise UsageError(f"aac cannot hold a sample rate of {sample_rate} Hz")
+        self._av, self._rate, self._outbox = av, sample_rate, _Outbox()
+        self._container = av.open(self._outbox, "w", format="adts")
+        self._stream: Any = self._container.add_stream(
+            "aac", rate=sample_rate, layout="mono", bit_rate=64_000
+        )
+
+    def encode(self, samples: NDArray[np.float32] | None) -> bytes:
+        """Bytes that are ready after these samples; None ends it."""
+        frame = None
+        if samples is not None:
+            frame = self._av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples[None]), format="fltp", layout="mono"
+            )
+            frame.sample_rate = self._rate
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except self._av.FFmpegError as error:
+            raise OutputError(f"the aac encoder failed: {error}") from error
+        if frame is None:
+            self._container.close()
+        return self._outbox.take()
+
+    def close(self) -> None:
+        """Let go of it; may be called often."""
+        with suppress(self._av.FFmpegError):
+            self._container.close()
+
+
 class StreamEncoder:
     """float32 [n] chunks at full scale 1.0 to bytes that can be played while they come.
 
@@ -74,7 +123,8 @@ class StreamEncoder:
         self.format, self.sample_rate = format, sample_rate
         self._header = wav_stream_header(sample_rate) if format == "wav" else b""
         self._sound: sf.SoundFile | None = None
-        if format not in ("wav", "pcm"):
+        self._aac = _AAC(sample_rate) if format == "aac" else None
+        if format not in ("wav", "pcm", "aac"):
             spec = check_rate(format, sample_rate)
             is_mp3 = format == "mp3"
             self._outbox = _Outbox(skip_first=is_mp3)
@@ -94,6 +144,8 @@ class StreamEncoder:
         """
         if not np.isfinite(samples).all():
             raise OutputError("the audio is not finite")
+        if self._aac is not None:
+            return self._aac.encode(limit_peaks(samples)) if len(samples) else b""
         if self._sound is None:
             header, self._header = self._header, b""
             return header + to_pcm16(samples)
@@ -111,6 +163,8 @@ class StreamEncoder:
 
     def finish(self) -> bytes:
         """The last bytes."""
+        if self._aac is not None:
+            return self._aac.encode(None)
         if self._sound is None:
             return self._header
         self._sound.close()
@@ -119,6 +173,8 @@ class StreamEncoder:
 
     def close(self) -> None:
         """Let go of an encoder that is not needed any more; may be called after `finish`."""
+        if self._aac is not None:
+            self._aac.close()
         if self._sound is not None:
             with suppress(sf.SoundFileError):
                 self._sound.close()

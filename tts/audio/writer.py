@@ -29,6 +29,7 @@ from tts.audio.files import (
     write_all,
     write_error,
 )
+from tts.audio.loudness import limited
 from tts.errors import OutputError, TTSError, UsageError
 
 __all__ = [
@@ -53,7 +54,8 @@ _SUPPORTED = {
 }
 FORMATS = tuple(_SUPPORTED)
 
-_KNEE = 0.95
+_KNEE = 0.85
+_CEILING = 10.0 ** (-1.0 / 20.0) - 1e-4  # with what rounding to 16 bits may add
 
 
 def output_format(path: str | os.PathLike[str], format: str | None = None) -> str:
@@ -90,15 +92,12 @@ def check_writable(
 
 
 def limit_peaks(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bend values beyond 0.95 smoothly to below 1: [N] -> [N].
+    """Bend values beyond 0.85 smoothly to below -1 dBFS (0.891): [N] -> [N].
 
-    Without memory, so chunks and whole signals give the same values; 0.95 and less stay as is.
+    Without memory, so chunks and whole signals give the same values; 0.85 and less, as of speech
+    that has been levelled (tts.audio.loudness), stay as they are.
     """
-    size = np.abs(samples)
-    if samples.size == 0 or float(size.max()) <= _KNEE:
-        return samples
-    bent = _KNEE + (1.0 - _KNEE) * np.tanh((size - _KNEE) / (1.0 - _KNEE))
-    return np.where(size > _KNEE, np.copysign(bent, samples), samples).astype(np.float32)
+    return limited(samples, _KNEE, _CEILING)
 
 
 def to_pcm16(samples: NDArray[np.float32]) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tts.audio.files import atomic_output, write_all
+from tts.audio.loudness import Leveler
 from tts.audio.writer import encode_audio, write_audio
 from tts.batch.rows import Row
 from tts.batch.speak import Turn, say_all
@@ -204,10 +205,11 @@ class Speaker:
                 made["words"] += placed.words
                 made["phones"] += placed.phones
                 offset += len(chunk.samples)
-                yield mark(chunk.samples)
+                yield mark(level(chunk.samples))
 
         settings = self.settings
         audio = settings.out / f"{row.id}.{settings.format}"
+        level = Leveler(model.sample_rate)
         mark = marker(self.watermark, model.sample_rate)
         if len(row.text) > LONG:
             write_audio(audio, samples(), model.sample_rate, settings.format)

@@ -40,6 +40,23 @@ def serve(
     voices: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where uploaded voices are kept.")
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN|*", help="A site whose pages may ask; may be repeated."),
+    ] = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=TARGET",
+            help="Another name of a model or voice; empty takes one away; may be repeated.",
+        ),
+    ] = None,
+    wyoming: Annotated[
+        bool, typer.Option("--wyoming", help="Speak for Home Assistant too (Wyoming protocol).")
+    ] = False,
+    wyoming_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of --wyoming; 0 takes a free one.")
+    ] = 10200,
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")
     ] = "",
@@ -65,7 +82,18 @@ def serve(
             f"the server needs the package {error.name}: pip install 'tts[serve]'"
         ) from error
     from tts.provenance import load_watermark
+    from tts.serve.aliases import Aliases
+    from tts.serve.http import check_origin
+    from tts.serve.voices import VoiceShelf
 
+    if wyoming:
+        try:
+            import tts.serve.wyoming  # noqa: F401
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"--wyoming needs the package {error.name}: pip install 'tts[wyoming]'"
+            ) from error
+    origins = tuple(check_origin(each) for each in allow_origin or ())
     check_device(device, int8)
     set_threads(threads)
     loopback = _is_loopback(host)
@@ -73,12 +101,15 @@ def serve(
         warn(f"everybody who reaches {host} can use this server: set TTS_API_KEY")
     hook = load_watermark(watermark) if watermark else None
     listening = _listen(host, port)
+    assistants = _listen(host, wyoming_port) if wyoming else None
     models = [load_model(name, device, int8=int8)[0] for name in model or ["default"]]
     names = [each.config.name for each in models]
     if len(set(names)) < len(names):
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")
+    Aliases(names, alias or ()).check(VoiceShelf(voices).names())
     settings = ServeSettings(
-        api_key, loopback, max_batch, max_queue, timeout, voices, watermark=hook
+        api_key, loopback, max_batch, max_queue, timeout, voices, watermark=hook, origins=origins,
+        aliases=tuple(alias or ()), wyoming=assistants,
     )  # fmt: skip
     config = uvicorn.Config(
         create_app(models, settings), log_config=None, access_log=not quiet,
@@ -88,6 +119,10 @@ def serve(
         _log_requests()
     name, port = listening.getsockname()[:2]
     say(f"speaking on http://{f'[{name}]' if ':' in name else name}:{port}/v1 (Ctrl-C ends it)")
+    if assistants is not None:
+        if not loopback:
+            warn("the Wyoming protocol knows no keys: everybody who reaches the port can use it")
+        say(f"speaking on port {assistants.getsockname()[1]} by the Wyoming protocol")
     uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -1,6 +1,7 @@
 """The HTTP server: OpenAI's speech endpoint, voices, models, health and metrics."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
@@ -19,6 +21,7 @@ from tts.errors import TTSError, UsageError, VoiceError
 from tts.provenance import Watermark
 from tts.resources import nearest
 from tts.serve.adapting import AdaptationQueue
+from tts.serve.aliases import Aliases
 from tts.serve.decode import MAX_BYTES, decode_upload
 from tts.serve.http import Guard, HTTPError, error_reply, reply
 from tts.serve.metrics import Metrics
@@ -30,6 +33,8 @@ from tts.synthesizer import TTS
 from tts.voice.adaptation import parse_strength
 from tts.voice.voice import Voice
 
+#: of answers, which pages of other sites may read
+HEADERS = ("X-Sample-Rate", "X-TTS-Ignored", "X-TTS-Changed", "Retry-After")
 CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
 
 
@@ -43,6 +48,9 @@ class ServeSettings:
         timeout: seconds for a request.
         voices: folder of uploaded voices, None for that of the user.
         uploads: recordings decoded at a time.
+        origins: sites whose pages may ask, "*" for all.
+        aliases: other names of models and voices, see tts.serve.aliases.
+        wyoming: a listening socket for the Wyoming protocol (tts.serve.wyoming).
     """
 
     key: str = ""
@@ -53,6 +61,9 @@ class ServeSettings:
     voices: Path | None = None
     uploads: int = 2
     watermark: Watermark | None = None
+    origins: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    wyoming: socket.socket | None = None
 
 
 def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> FastAPI:
@@ -67,33 +78,55 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     by_name = {model.config.name: model for model in models}
     decoding = asyncio.Semaphore(settings.uploads)
     adaptations = AdaptationQueue()
+    aliases = Aliases(by_name, settings.aliases)
+
+    def voice_of(name: str) -> Voice:
+        return shelf.get(aliases.voice(name, shelf.names()))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        assistants = None
+        if settings.wyoming is not None:
+            from tts.serve.wyoming import MAX_EVENT, Assistants
+
+            talk = Assistants(
+                models[0], scheduler, voice_of, shelf.list, settings.timeout, settings.watermark
+            )
+            assistants = await asyncio.start_server(talk, sock=settings.wyoming, limit=MAX_EVENT)
         yield
+        if assistants is not None:
+            assistants.close()
         await asyncio.to_thread(scheduler.stop, settings.timeout)
 
     app = FastAPI(title="tts", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.scheduler, app.state.metrics = scheduler, metrics
-    app.add_middleware(Guard, key=settings.key, loopback=settings.loopback)
+    app.add_middleware(
+        Guard, key=settings.key, loopback=settings.loopback, origins=settings.origins
+    )
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.origins, allow_headers=["*"],
+            allow_methods=["GET", "POST", "DELETE"], expose_headers=HEADERS,
+        )  # fmt: skip
     _add_errors(app)
 
     def model_of(name: str) -> TTS:
-        if name == "default":
-            return models[0]
-        if name not in by_name:
-            raise HTTPError(404, f"unknown model {name!r}{nearest(name, ['default', *by_name])}")
-        return by_name[name]
+        meant = aliases.model(name.strip(), by_name)
+        if meant not in by_name:
+            known = [*by_name, *aliases.models]
+            raise HTTPError(404, f"unknown model {name!r}{nearest(name, known)}")
+        return by_name[meant]
 
     async def speak(request: Request) -> Response:
         """Speech from text, sent while it is made."""
-        asked = parse_speech(await asyncio.wait_for(request.body(), settings.timeout))
+        sent = parse_speech(await asyncio.wait_for(request.body(), settings.timeout))
+        asked = sent.request
         model, options = model_of(asked.model), asked.options()
-        voice = await asyncio.to_thread(shelf.get, asked.voice_name)
+        voice = await asyncio.to_thread(voice_of, asked.voice_name)
         job = Job(model, asked.input, voice, options, asyncio.get_running_loop())
         response = SpeechResponse(
             job, scheduler, metrics, asked.response_format, asked.stream_format == "sse",
-            settings.timeout, len(asked.input), settings.watermark,
+            settings.timeout, len(asked.input), settings.watermark, sent.headers,
         )  # fmt: skip
         try:
             scheduler.submit(job)
@@ -113,7 +146,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     @app.get("/v1/audio/voices")
     async def list_voices() -> Response:
         """The voices that requests may name."""
-        return reply({"voices": await asyncio.to_thread(shelf.list)})
+        return reply({"voices": aliases.listed(await asyncio.to_thread(shelf.list))})
 
     @app.post("/v1/audio/voices")
     async def add_voice(request: Request) -> Response:
@@ -150,14 +183,21 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
 
     @app.get("/v1/models")
     async def list_models() -> Response:
-        """The models that requests may name."""
-        return reply({"object": "list", "data": [_model(name) for name in _names(models)]})
+        """The models that requests may name, and the aliases: those with another `root`."""
+        listed = [_model(name, name) for name in by_name]
+        listed += [_model(name, root) for name, root in aliases.models.items()]
+        return reply({"object": "list", "data": listed})
+
+    @app.get("/v1/audio/models")
+    async def list_speech_models() -> Response:
+        """The same for Open WebUI."""
+        names = [*by_name, *aliases.models]
+        return reply({"models": [{"id": name, "name": name} for name in names]})
 
     @app.get("/v1/models/{name}")
     async def show_model(name: str) -> Response:
         """One of them."""
-        model_of(name)
-        return reply(_model(name))
+        return reply(_model(name, model_of(name).config.name))
 
     @app.get("/health")
     async def health() -> Response:
@@ -173,12 +213,8 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     return app
 
 
-def _names(models: Sequence[TTS]) -> list[str]:
-    return list(dict.fromkeys(["default", *(model.config.name for model in models)]))
-
-
-def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "tts"}
+def _model(name: str, root: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "tts", "root": root}
 
 
 def _schema(model: type[SpeechRequest]) -> dict[str, Any]:

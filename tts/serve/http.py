@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,16 +74,19 @@ class Guard:
     """Before a request reaches the application: its key, its origin, and the size of its body.
 
     A page of another site must not use a server on this machine through its visitor's browser, so
-    requests with a foreign `Origin` are refused, and on a loopback address those whose `Host` is
-    another name.
+    requests with a foreign `Origin` are refused unless it is allowed, and on a loopback address
+    those whose `Host` is another name.
 
     Args:
         key: what "Authorization: Bearer KEY" has to say; "" lets everybody in.
         loopback: whether the server listens to this machine only.
+        origins: other sites whose pages may ask; "*" for all.
     """
 
-    def __init__(self, app: App, key: str = "", loopback: bool = True):
-        self.app, self.key, self.loopback = app, key, loopback
+    def __init__(
+        self, app: App, key: str = "", loopback: bool = True, origins: Collection[str] = ()
+    ):
+        self.app, self.key, self.loopback, self.origins = app, key, loopback, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -118,12 +121,40 @@ class Guard:
         if self.loopback and _name(host) not in ("localhost", "127.0.0.1", "::1"):
             raise HTTPError(403, "this server is for this machine only")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and urlsplit(origin).netloc != host:
+        if origin and not self._may_ask(origin, host):
             raise HTTPError(403, "requests of other sites are refused")
         if self.key and path not in _OPEN_PATHS:
-            given = headers.get(b"authorization", b"")
-            if not hmac.compare_digest(given, b"Bearer " + self.key.encode()):
+            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+            known = hmac.compare_digest(given.strip(), self.key.encode())
+            if scheme.lower() != b"bearer" or not known:
                 raise HTTPError(401, "a valid API key is needed: Authorization: Bearer KEY")
+
+    def _may_ask(self, origin: str, host: str) -> bool:
+        if "*" in self.origins or origin.lower() in self.origins:
+            return True
+        try:
+            return bool(host) and urlsplit(origin).netloc == host
+        except ValueError:
+            return False
+
+
+def check_origin(origin: str) -> str:
+    """An origin as browsers send it.
+
+    Raises:
+        UsageError: it is not "*" or SCHEME://HOST[:PORT].
+    """
+    plain = origin.strip().lower().rstrip("/")
+    try:
+        parts = urlsplit(plain)
+        good = plain == "*" or bool(parts.scheme and parts.netloc)
+        good = good and not (parts.path.strip("*") or parts.query or parts.fragment)
+        _ = parts.port
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError(f"an origin is like https://chat.example.org, or *; not {origin!r}")
+    return plain
 
 
 def _name(host: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from tts.audio.loudness import Leveler
 from tts.batch.speak import Turn, batches, say_together
 from tts.cancel import Cancelled
 from tts.errors import TTSError
@@ -49,6 +50,7 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
     ahead: int = 0
     samples: int = 0
+    level: Leveler | None = None
     turns: Iterator[Turn] | None = None
     waiting: Turn | None = None
 
@@ -69,6 +71,9 @@ class Job:
         """Hand something to the listener, from any thread."""
         if isinstance(item, Chunk):
             item = item.later(self.samples / item.sample_rate)
+            if self.level is None:
+                self.level = Leveler(item.sample_rate)
+            item.samples = self.level(item.samples)
             self.samples += len(item.samples)
             self.ahead += 1
         # A loop that is closed has no listener any more.

@@ -1,6 +1,7 @@
 """What clients send: the request of OpenAI's speech endpoint and a few fields more."""
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -13,9 +14,15 @@ from tts.speech import RANGES, Options
 MAX_CHARACTERS = 4096
 MEDIA_TYPES = {
     "wav": "audio/wav", "pcm": "audio/pcm", "flac": "audio/flac", "opus": "audio/ogg",
-    "mp3": "audio/mpeg",
+    "mp3": "audio/mpeg", "aac": "audio/aac",
 }  # fmt: skip
 assert set(MEDIA_TYPES) <= set(STREAMED)
+
+
+#: fields of OpenAI's requests that change nothing here, which the answer tells in a header
+IGNORED = ("instructions", "user", "metadata", "stream", "store")
+#: speeds that OpenAI takes; ours are fewer, and the nearest is used
+SPEEDS = (0.25, 4.0)
 
 
 def _between(name: str) -> Any:
@@ -39,10 +46,9 @@ class SpeechRequest(Strict):
     model: str = "default"
     input: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
     voice: str | VoiceId = "default"
-    response_format: Literal["mp3", "opus", "flac", "wav", "pcm"] = "mp3"
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
     stream_format: Literal["audio", "sse"] = "audio"
     speed: Annotated[float, _between("speed")] = 1.0
-    instructions: None | Literal[""] = None
     seed: Annotated[int, _between("seed")] = 0
     language: Annotated[str, Field(max_length=32)] | None = None
     pitch: Annotated[float, _between("pitch")] = 1.0
@@ -53,7 +59,7 @@ class SpeechRequest(Strict):
     @property
     def voice_name(self) -> str:
         """The id of the voice."""
-        return self.voice if isinstance(self.voice, str) else self.voice.id
+        return (self.voice if isinstance(self.voice, str) else self.voice.id).strip()
 
     def options(self) -> Options:
         """Checked options.
@@ -69,8 +75,24 @@ class SpeechRequest(Strict):
         return options
 
 
-def parse_speech(body: bytes) -> SpeechRequest:
-    """A request from JSON.
+@dataclass(frozen=True)
+class Asked:
+    """A request, and what of it is told in the answer's headers: fields that change nothing here,
+    and values that were brought into range."""
+
+    request: SpeechRequest
+    ignored: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """For the answer."""
+        told = {"X-TTS-Ignored": self.ignored, "X-TTS-Changed": self.changed}
+        return {name: ", ".join(values) for name, values in told.items() if values}
+
+
+def parse_speech(body: bytes) -> Asked:
+    """A request from JSON. null, and an empty string for what has a default, is the default.
 
     Raises:
         UsageError: not JSON, an unknown field (telling the nearest) or a wrong value.
@@ -79,4 +101,17 @@ def parse_speech(body: bytes) -> SpeechRequest:
         values = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise UsageError("the body is not valid JSON") from error
-    return parse(SpeechRequest, values, "request")
+    if not isinstance(values, dict):
+        return Asked(parse(SpeechRequest, values, "request"))
+    given = {
+        name: value for name, value in values.items()
+        if value is not None and (value != "" or name == "input")
+    }  # fmt: skip
+    ignored = tuple(name for name in IGNORED if name in given)
+    changed: tuple[str, ...] = ()
+    given = {name: value for name, value in given.items() if name not in ignored}
+    speed, (low, high) = given.get("speed"), RANGES["speed"]
+    if isinstance(speed, (int, float)) and SPEEDS[0] <= speed <= SPEEDS[1]:
+        given["speed"] = min(max(speed, low), high)
+        changed = (f"speed={given['speed']:g}",) if given["speed"] != speed else ()
+    return Asked(parse(SpeechRequest, given, "request"), ignored, changed)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from starlette.responses import Response
@@ -32,13 +32,16 @@ class SpeechResponse(Response):
     Args:
         timeout: seconds for the whole request.
         characters: of the text, for the events and the metrics.
+        told: more headers.
     """
 
     def __init__(
         self, job: Job, scheduler: Scheduler, metrics: Metrics, format: str, sse: bool,
         timeout: float, characters: int, watermark: Watermark | None = None,
+        told: Mapping[str, str] | None = None,
     ):  # fmt: skip
         super().__init__()
+        self.told = told or {}
         self.job, self.scheduler, self.metrics = job, scheduler, metrics
         self.format, self.sse, self.characters = format, sse, characters
         self.deadline = job.arrived + timeout
@@ -103,6 +106,7 @@ class SpeechResponse(Response):
         kind = "text/event-stream" if self.sse else MEDIA_TYPES[self.format]
         headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-store"),
                    (b"x-sample-rate", str(self.job.model.sample_rate).encode())]  # fmt: skip
+        headers += [(name.lower().encode(), text.encode()) for name, text in self.told.items()]
         return {"type": "http.response.start", "status": 200, "headers": headers}
 
     async def _send(self, send: Send, data: bytes) -> None:

@@ -35,6 +35,10 @@ class VoiceShelf:
         kinds = {name: "uploaded" for name in self._uploaded()} | own
         return [{"id": n, "name": n, "kind": kind} for n, kind in sorted(kinds.items())]
 
+    def names(self) -> set[str]:
+        """All ids."""
+        return {*self._uploaded(), *stored_voices()}
+
     def get(self, name: str) -> Voice:
         """A voice by id; never a path.
 
