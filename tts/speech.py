@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
@@ -92,15 +92,21 @@ def options_of(options: Options | None, values: Mapping[str, Any]) -> Options:
 
 @dataclass(frozen=True)
 class Span:
-    """A word or phone and when it is said, in seconds from the start of the whole output."""
+    """A word or phone and when it is said, in seconds from the start of the whole output.
+
+    Attributes:
+        at: of a word, the (first, past-last) character of what was written for it in the text that
+            was given, where that is known; words of one written form ("$5") share it.
+    """
 
     text: str
     start: float
     end: float
+    at: tuple[int, int] | None = None
 
     def later(self, seconds: float) -> "Span":
         """The same, shifted."""
-        return Span(self.text, self.start + seconds, self.end + seconds)
+        return Span(self.text, self.start + seconds, self.end + seconds, self.at)
 
 
 def spans_of(phones: Phones, frames: list[int], frame: float) -> tuple[list[Span], list[Span]]:
@@ -110,7 +116,12 @@ def spans_of(phones: Phones, frames: list[int], frame: float) -> tuple[list[Span
         frames: of each token; frame: seconds of one.
     """
     ends = (np.concatenate([[0], np.cumsum(frames)]) * frame).tolist()
-    words = [Span(word, ends[first], ends[last]) for word, first, last in phones.words]
+    known = len(phones.spans) == len(phones.words)
+    places: Sequence[tuple[int, int] | None] = phones.spans if known else [None] * len(phones.words)
+    words = [
+        Span(word, ends[first], ends[last], at)
+        for (word, first, last), at in zip(phones.words, places, strict=True)
+    ]
     ids, mods = spoken_pauses(phones.ids, phones.mods)
     names = [decode_phones([i], [m]) for i, m in zip(ids, mods, strict=True)]
     return words, [Span(n, a, b) for n, a, b in zip(names, ends, ends[1:], strict=False)]

@@ -217,7 +217,7 @@ class Speaker:
         else:
             data = encode_audio(samples(), model.sample_rate, settings.format)
         for kind in settings.timestamps:
-            write_text(settings.out / f"{row.id}.{kind}", captions(kind, **made))
+            write_text(settings.out / f"{row.id}.{kind}", captions(kind, **made, text=row.text))
         if settings.provenance:
             record = provenance(model, voice, row.text, row.options)
             write_text(settings.out / f"{row.id}.provenance.json", provenance_json(record))

@@ -18,7 +18,8 @@ def batch(
     ] = "default",
     format: Annotated[str, typer.Option(help="wav, flac, ogg, opus or mp3.")] = "wav",
     timestamps: Annotated[
-        list[str] | None, typer.Option(help="srt or json: when words are said; may be repeated.")
+        list[str] | None,
+        typer.Option(help="srt, vtt or json: when words are said; may be repeated."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
     engine: Annotated[

@@ -65,13 +65,13 @@ def _timed(
 
 
 def _timestamp_format(path: str) -> str:
-    """ "srt" or "json", by the extension; UsageError where it cannot be written."""
+    """ "srt", "vtt" or "json", by the extension; UsageError where it cannot be written."""
     from tts.audio.files import check_parent
     from tts.captions import FORMATS
 
     kind = path.rpartition(".")[2].lower()
     if kind not in FORMATS:
-        raise UsageError(f"timestamps go to a .srt or .json file, not {path!r}")
+        raise UsageError(f"timestamps go to a .srt, .vtt or .json file, not {path!r}")
     check_parent(path)
     return kind
 
@@ -125,7 +125,9 @@ def synthesize(
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
     timestamps: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATH", help="When words are said: .srt or .json; may be repeated."),
+        typer.Option(
+            metavar="PATH", help="When words are said: .srt, .vtt or .json; may be repeated."
+        ),
     ] = None,
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Write OUTPUT.provenance.json: what made it.")
@@ -208,7 +210,7 @@ def synthesize(
     chunks = _timed(synthesizer, words, chosen, options, clock, mark)
     samples = write_audio(output, chunks, synthesizer.sample_rate, format)
     for each, kind in zip(timestamps or (), kinds, strict=True):
-        write_text(each, captions(kind, clock.words, clock.phones))
+        write_text(each, captions(kind, clock.words, clock.phones, words))
     if provenance:
         record = provenance_of(synthesizer, chosen, words, options)
         write_text(f"{output}.provenance.json", provenance_json(record))
