@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from tts.bundle import cache_folder
 from tts.cli.common import quick_start
 from tts.cli.main import run
 from tts.errors import UsageError
+from tts.voice.store import stored_voices, user_folder
 from tts.voice.voice import Voice
 
 TEXT = "The birch canoe slid on the smooth planks."
@@ -220,13 +222,38 @@ def test_voices_from_add_to_remove(
     for arguments, code in (
         (["add", "anna", "--ref", ref], 2), (["add", "default", "--ref", ref], 2),
         (["add", "../x", "--ref", ref], 2), (["remove", "default"], 2), (["remove", "ana"], 2),
-        (["export", "anna", str(tmp_path / "a.wav")], 2),
+        (["export", "anna", str(tmp_path / "a.wav")], 2), (["export", "anna", copy], 2),
+        (["add", "--ref", ref, "--", "--force"], 2), (["add", "--ref", ref, "--", "-"], 2),
     ):  # fmt: skip
         assert run(["voices", *arguments]) == code
         one_line(capfd)
+    assert run(["voices", "export", "anna", copy, "--force"]) == 0
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(copy)
+    assert run(["voices", "export", "default", str(link), "--force"]) == 2
+    assert Voice.load(copy).name == "anna"
+    capfd.readouterr()
+    added = user_folder()
+    (added / "folder.safetensors").mkdir()
+    (added / "dangling.safetensors").symlink_to(tmp_path / "nothing")
+    (added / "two words.safetensors").write_bytes(Path(copy).read_bytes())
+    assert list(stored_voices()) == ["anna", "default"]
     assert run(["voices", "remove", "anna"]) == 0
     assert run(["voices"]) == 0
     assert "anna" not in capfd.readouterr().out
+
+
+def test_relative_folders_of_the_user_are_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in ("", "data", "./data"):
+        monkeypatch.setenv("XDG_DATA_HOME", value)
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert user_folder() == tmp_path / ".local/share/tts/voices"
+        assert cache_folder() == tmp_path / ".cache/tts/models"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert user_folder() == tmp_path / "data/tts/voices"
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from tts.errors import CheckpointError, UsageError
+from tts.resources import xdg_folder
 from tts_codecs.download import fetch
 
 _URL = re.compile(r"(https://[^\s#]+)#sha256=([0-9a-fA-F]{64})")
@@ -24,8 +25,7 @@ MAX_FILES = 1000
 
 def cache_folder() -> Path:
     """Where fetched models live, by the XDG convention."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "tts" / "models"
+    return xdg_folder("XDG_CACHE_HOME", ".cache") / "tts" / "models"
 
 
 def fetch_bundle(url: str) -> Path:

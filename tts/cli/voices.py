@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -112,8 +114,10 @@ def add(
 def export(
     name: Annotated[str, typer.Argument(help="A voice of `tts voices`.")],
     path: Annotated[str, typer.Argument(help="Where its file goes, ending in .safetensors.")],
+    force: Annotated[bool, typer.Option(help="Replace a file of this name.")] = False,
 ) -> None:
-    """Copy a voice to a file, which `--voice FILE` takes on any machine."""
+    """Copy a voice to a file, which `--voice FILE` takes on any machine; asks before it replaces
+    one."""
     from tts.audio.files import atomic_output
     from tts.errors import UsageError
     from tts.voice.store import find_voice
@@ -121,8 +125,18 @@ def export(
     if not path.endswith(".safetensors"):
         raise UsageError(f"a voice file ends in .safetensors, not {path!r}")
     source = find_voice(name)
-    with source.open("rb") as file, atomic_output(path) as target:
-        shutil.copyfileobj(file, target)
+    if Path(path).is_symlink():
+        raise UsageError(f"{path!r} is a link: remove it first, or choose another name")
+    taken = UsageError(f"there is a file {path!r} already: replace it with --force")
+    if Path(path).exists() and not force:
+        force = sys.stdin.isatty() and typer.confirm(f"replace {path}?", err=True)
+        if not force:
+            raise taken
+    try:
+        with source.open("rb") as file, atomic_output(path, new=not force) as target:
+            shutil.copyfileobj(file, target)
+    except FileExistsError as error:
+        raise taken from error
     say(f"{name}: {path}")
 
 

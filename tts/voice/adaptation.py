@@ -293,13 +293,16 @@ def apply(generator: Generator, factors: dict[str, Tensor], strength: float) -> 
         if name.endswith(SPLIT[1]):
             continue
         whole = name.removesuffix(SPLIT[0])
+        weight = weights.get(whole)
+        fits = weight is not None and weight.numel() == value.numel()
         if whole != name:
             other = factors.get(whole + SPLIT[1])
-            if other is None or value.shape[-1] != other.shape[0]:
+            if other is None or value.dim() != 2 or value.shape[-1] != other.shape[0]:
                 raise VoiceError(f"the voice's factors of {whole!r} do not belong together")
-            value = value.float() @ other.float()
-        weight = weights.get(whole)
-        if weight is None or weight.numel() != value.numel():
+            # Asked before they are multiplied: thin factors may make a huge matrix.
+            fits = weight is not None and weight.numel() == len(value) * other[0].numel()
+            value = value.float() @ other.float() if fits else value
+        if weight is None or not fits:
             raise VoiceError(f"the voice has factors for {whole!r}, which this generator has not")
         weight.add_(value.view_as(weight).to(weight), alpha=strength)
 

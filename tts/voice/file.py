@@ -7,6 +7,7 @@ shapes and values, and a checksum over all of it.
 
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -30,8 +31,8 @@ MAX_BYTES = 16 << 20
 MAX_HEADER = 256 << 10
 MAX_FRAMES = 600
 MAX_RECORDING = 61 * 24000
-#: no feature, embedding, shift or factor of a network comes near it
-LARGEST = 64.0
+#: by the kind of tensor, what none comes near: features are of a few units, embeddings of length 1
+LARGEST = {"speaker": 8.0, "features": 16.0, "recording": 16.0, "shift": 16.0, "factors": 64.0}
 #: rows a tuning's table and sides a factor may have
 MAX_SIDE = 8192
 MAX_TUNINGS = 16
@@ -101,6 +102,9 @@ def decode(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, s
         notes.setdefault("sha256", right)
     if notes.get("sha256") != right:
         raise DamagedVoiceError(f"{name!r} is damaged: its values differ from its checksum")
+    fitted = len(tunings_of(notes, name))
+    if any(int(key.split(".")[0]) >= fitted for key in tensors if _TUNED.fullmatch(key)):
+        raise DamagedVoiceError(f"{name!r} is damaged: it does not tell what it was fitted to")
     label = notes.get("name", "")
     if not label.isprintable() or len(label) > 255:
         raise DamagedVoiceError(f"{name!r} is damaged: its name cannot be printed")
@@ -113,7 +117,12 @@ def notes_of(text: str, name: str) -> dict[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DamagedVoiceError(f"{name!r} is damaged: its notes are not JSON") from error
-    if not isinstance(found, dict) or not all(isinstance(v, NOTES) for v in found.values()):
+    # Python reads NaN, and numbers without an end as infinite; nobody else would what it writes.
+    right = isinstance(found, dict) and all(
+        isinstance(value, NOTES) and not (isinstance(value, float) and not math.isfinite(value))
+        for value in found.values()
+    )
+    if not right:
         raise DamagedVoiceError(f"{name!r} is damaged: its notes are not names and values")
     return found
 
@@ -124,7 +133,7 @@ def tunings_of(notes: dict[str, str], name: str) -> list[tuple[str, float]]:
         found = json.loads(notes.get("tunings", "[]"))
         fitted = [(generator, float(strength)) for generator, strength in found]
         right = all(isinstance(g, str) and 0 <= s <= 1 for g, s in fitted)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         right = False
     if not right or len(fitted) > MAX_TUNINGS:
         raise DamagedVoiceError(f"{name!r} is damaged: it does not tell what it was fitted to")
@@ -140,10 +149,11 @@ def _bytes(path: Path) -> bytes:
         raise VoiceError(f"no voice file {os.fspath(path)!r}") from error
     except (OSError, ValueError) as error:
         raise DamagedVoiceError(f"cannot read the voice file {os.fspath(path)!r}") from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise DamagedVoiceError(f"{os.fspath(path)!r} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise DamagedVoiceError(f"{os.fspath(path)!r} is not a regular file")
         if found.st_size > MAX_BYTES:
             raise DamagedVoiceError(f"{os.fspath(path)!r} is too large for a voice file")
         return file.read(MAX_BYTES + 1)
@@ -192,10 +202,17 @@ def _problem(tensors: dict[str, Tensor]) -> str:
                 return "factors of an unexpected shape"
         else:
             return f"it holds {printable(name)!r}"
+    for name, shape in shapes.items():
+        whole, _, side = name.rpartition(".")
+        if side in ("a", "b") and _TUNED.fullmatch(name):
+            other = shapes.get(f"{whole}.{'b' if side == 'a' else 'a'}", ())
+            if len(shape) != 2 or len(other) != 2 or shape[side == "a"] != other[side == "b"]:
+                return f"the factors of {printable(whole)!r} do not belong together"
     for name, value in tensors.items():
         values = value.float()
         if not bool(torch.isfinite(values).all()):
             return "values that are not finite"
-        if float(values.abs().max()) > LARGEST:
+        kind = name.split(".")[1] if _TUNED.fullmatch(name) else name
+        if float(values.abs().max()) > LARGEST[kind]:
             return f"{name} has values no voice has"
     return ""

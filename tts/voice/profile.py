@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch, token_index
 from tts.align.phone_probe import PhoneProbe
+from tts.errors import VoiceError
 from tts.generators.conditioning import voice_anchor
 from tts.text.symbols import N_SYMBOLS, PAUSES
 from tts.voice.prompt import VoicePrompt
@@ -124,9 +125,12 @@ class VoiceShifts:
         return self.profile(self.probe, prompt) if self.normalised else None
 
     def of(self, voice: "Voice") -> Tensor | None:
-        """Shift of a voice [N, bands] on the CPU, or None for none."""
+        """Shift of a voice [N, bands] on the CPU, or None for none; VoiceError for one that is not
+        of this profile's phones."""
         tuning = voice.tuning_for(self.generator)
         if tuning is not None and tuning.shift is not None:
+            if tuning.shift.shape != self.profile.mean.shape:
+                raise VoiceError(f"the voice {voice.name!r} has a shift of other phones")
             return tuning.shift
         if not self.normalised:
             return None

@@ -1,14 +1,14 @@
 """Voices by name: the shipped ones and those a user added."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from tts.errors import OutputError, UsageError, VoiceError
-from tts.resources import nearest, root, voice_names
+from tts.resources import nearest, root, voice_names, xdg_folder
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: one that begins with a dash would be taken for an option
+NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,7 @@ class StoredVoice:
 
 def user_folder() -> Path:
     """Where added voices live, by the XDG convention."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "tts" / "voices"
+    return xdg_folder("XDG_DATA_HOME", ".local/share") / "tts" / "voices"
 
 
 def stored_voices() -> dict[str, StoredVoice]:
@@ -31,6 +30,7 @@ def stored_voices() -> dict[str, StoredVoice]:
     found = {
         path.stem: StoredVoice(path.stem, path, False)
         for path in sorted(user_folder().glob("*.safetensors"))
+        if NAME.fullmatch(path.stem) and path.is_file()
     }
     folder = root() / "checkpoints" / "voices"
     for name in voice_names():
@@ -62,7 +62,9 @@ def new_voice_path(name: str, replace: bool = False) -> Path:
         OutputError: the folder cannot be made.
     """
     if not NAME.fullmatch(name):
-        raise UsageError(f"voice name {name!r}: use 1 to 64 letters, digits, '-' and '_'")
+        raise UsageError(
+            f"voice name {name!r}: use 1 to 64 letters, digits, '_' and '-', not first"
+        )
     known = stored_voices().get(name)
     if known is not None and known.shipped:
         raise UsageError(f"{name!r} is a built-in voice: choose another name")
