@@ -162,6 +162,9 @@ def test_saved_with_the_voice_and_tied_to_its_generator(
     odd = replace(again, tunings=(replace(again.tunings[0], factors={"nothing": torch.ones(3)}),))
     with pytest.raises(VoiceError, match="nothing"):
         model.synthesize(TEXT, odd)
+    odd = replace(again, tunings=(replace(again.tunings[0], shift=torch.zeros(3, 80)),))
+    with pytest.raises(VoiceError, match="other phones"):
+        model.synthesize(TEXT, odd)
 
 
 def test_too_little_speech_and_wrong_strengths(model: TTS) -> None:
@@ -208,6 +211,13 @@ def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:
     apply(net, factors, 0.5)  # type: ignore[arg-type]
     torch.testing.assert_close(net.a.weight - before, low / 2, atol=2e-3, rtol=0)
     torch.testing.assert_close(net.a.bias.detach(), vector / 2, atol=1e-3, rtol=0)
+    for thin in (
+        {"a.weight.a": torch.ones(8000, 1), "a.weight.b": torch.ones(1, 8000)},
+        {"a.weight.a": torch.ones(40), "a.weight.b": torch.ones(40, 30)},
+        {"a.weight.a": torch.ones(40, 2)}, {"a.bias": torch.ones(8)},
+    ):  # fmt: skip
+        with pytest.raises(VoiceError, match="factors"):
+            apply(net, thin, 1.0)  # type: ignore[arg-type]
     full = {"w": torch.randn(64, 64, generator=rng)}
     for most in (300, 3_000, 30_000):
         assert sum(2 * v.numel() for v in compress(full, most).values()) <= most
