@@ -85,6 +85,37 @@ def tiny_home(
 
 
 @pytest.fixture
+def profiled_home(tiny_home: Path) -> Path:
+    """The tiny model with a phone profile and a phone probe, whose voices can be adapted."""
+    import torch
+
+    from tts.align.phone_probe import PhoneProbe
+    from tts.text.symbols import phones_to_ids
+    from tts.voice.profile import PhoneProfile
+    from tts_codecs.checkpoint import save_checkpoint
+
+    phones = phones_to_ids("aeiouptkbdmnslh")
+    arguments: dict[str, Any] = {"dim": 16, "blocks": 1}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        profile = PhoneProfile(phones)
+        profile.mean.normal_(0, 0.1)
+        rows = torch.nn.functional.normalize(torch.randn(len(phones), 8), dim=-1)
+        profile.kernel.copy_(torch.exp(3 * (rows @ rows.T - 1)))
+        probe = PhoneProbe(**arguments)
+    # Of random scores it would read a phone in every frame; it reads one, in all of them.
+    torch.nn.init.zeros_(probe.head.weight)
+    torch.nn.init.zeros_(probe.head.bias)
+    with torch.no_grad():
+        probe.head.bias[phones[0]] = 5
+    save_checkpoint(tiny_home / "checkpoints/profile", profile, "profile", {"phones": phones})
+    save_checkpoint(tiny_home / "checkpoints/phone_probe", probe, "phone_probe", arguments)
+    path = tiny_home / "configs/models/default.yaml"
+    path.write_text(path.read_text() + "profile: profile\nphone_probe: phone_probe\n")
+    return tiny_home
+
+
+@pytest.fixture
 def recording(tmp_path: Path) -> Callable[..., Path]:
     """Writes a recording of a buzzing sound in syllables and returns its path."""
 

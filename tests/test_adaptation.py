@@ -22,37 +22,17 @@ from tts.voice.adaptation import (
     parse_strength,
 )
 from tts.voice.calibration import calibrate
-from tts.voice.profile import PhoneProfile
 from tts.voice.prompt import VoicePrompt
 from tts.voice.reading import read_phones, told_lesson
 from tts.voice.voice import Tuning, Voice
-from tts_codecs.checkpoint import save_checkpoint
 
 TEXT = "Hello there, my friend."
-PHONES = phones_to_ids("aeiou") + phones_to_ids("ptkbdmnslh")
+PHONES = phones_to_ids("aeiouptkbdmnslh")  # of the profile in conftest.py
 
 
 @pytest.fixture
-def home(tiny_home: Path) -> Path:
-    """The tiny model with a phone profile and a phone probe."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        profile = PhoneProfile(PHONES)
-        profile.mean.normal_(0, 0.1)
-        rows = torch.nn.functional.normalize(torch.randn(len(PHONES), 8), dim=-1)
-        profile.kernel.copy_(torch.exp(3 * (rows @ rows.T - 1)))
-        arguments = {"dim": 16, "blocks": 1}
-        probe = PhoneProbe(**arguments)  # type: ignore[arg-type]
-    # Of random scores it would read a phone in every frame; it reads one, in all of them.
-    torch.nn.init.zeros_(probe.head.weight)
-    torch.nn.init.zeros_(probe.head.bias)
-    with torch.no_grad():
-        probe.head.bias[PHONES[0]] = 5
-    save_checkpoint(tiny_home / "checkpoints/profile", profile, "profile", {"phones": PHONES})
-    save_checkpoint(tiny_home / "checkpoints/phone_probe", probe, "phone_probe", arguments)
-    path = tiny_home / "configs/models/default.yaml"
-    path.write_text(path.read_text() + "profile: profile\nphone_probe: phone_probe\n")
-    return tiny_home
+def home(profiled_home: Path) -> Path:
+    return profiled_home
 
 
 @pytest.fixture

@@ -30,12 +30,13 @@ def blocks(name: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def place(
-    tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    profiled_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     recording: Callable[..., Path],
 ) -> Path:  # fmt: skip
     """A working folder with the recordings that the examples name."""
     recording("ref.wav")
-    shutil.copy(tmp_path / "ref.wav", tmp_path / "my.wav")
+    for name in ("my.wav", "another.wav"):
+        shutil.copy(tmp_path / "ref.wav", tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
