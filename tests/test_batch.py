@@ -373,7 +373,7 @@ def test_command(
     out_, err = capfd.readouterr()
     assert out_ == "" and "1 of 2 rows" in err and "b: speed 9" in err
     for wrong in (
-        ["--format", "wave"], ["--workers", "0"], ["--timestamps", "vtt"], ["--engine", "spark"],
+        ["--format", "wave"], ["--workers", "0"], ["--timestamps", "xyz"], ["--engine", "spark"],
         ["--watermark", "nowhere:m"], ["--model", "x"],
     ):  # fmt: skip
         assert run([*arguments, *wrong]) == 2

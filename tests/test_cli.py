@@ -139,7 +139,7 @@ def test_what_can_stand_beside_the_audio(tiny_home: Path, tmp_path: Path, capfd:
     assert speak(tmp_path) == 0
     np.testing.assert_allclose(marked, sf.read(tmp_path / "out.wav")[0] / 2, atol=1e-4)
     capfd.readouterr()
-    for wrong in (["--timestamps", "a.vtt"], ["--watermark", "tests:none"]):
+    for wrong in (["--timestamps", "a.xyz"], ["--watermark", "tests:none"]):
         assert speak(tmp_path, *wrong) == 2
         one_line(capfd, wrong[1])
 
