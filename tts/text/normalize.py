@@ -52,24 +52,20 @@ _FINISH: tuple[Rule, ...] = (
 )
 
 
-def normalize(text: str, lang: str = "en", plain: bool = False, emoji: bool = False) -> str:
+def normalize(text: str, lang: str = "en") -> str:
     """Spoken form of `text`; linear in its length.
 
     Args:
         text: anything; line ends are kept.
         lang: espeak code; languages with rules of their own are written out, others only cleaned.
-        plain: read everything as it stands: no markup is taken out.
-        emoji: say the short names of emoji, which are silent otherwise.
 
     Raises:
         TextError: a lone surrogate, naming its position.
     """
-    return normalize_tracked(text, lang, plain, emoji).text
+    return normalize_tracked(text, lang).text
 
 
-def normalize_tracked(
-    text: str, lang: str = "en", plain: bool = False, emoji: bool = False
-) -> Tracked:
+def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     """`normalize` that remembers which characters of `text` each spoken character stands for."""
     tracked = Tracked(text)
     _check(text)
@@ -81,9 +77,7 @@ def normalize_tracked(
     return tracked
 
 
-def word_spans(
-    text: str, lang: str = "en", plain: bool = False, emoji: bool = False
-) -> list[tuple[str, int, int]]:
+def word_spans(text: str, lang: str = "en") -> list[tuple[str, int, int]]:
     """Each spoken word of `text` with the (start, end) of what was written for it.
 
     `text[start:end]` is the written form. Words that one written form became share its span, so
@@ -94,7 +88,7 @@ def word_spans(
     Raises:
         TextError: a lone surrogate, naming its position.
     """
-    tracked = normalize_tracked(text, lang, plain, emoji)
+    tracked = normalize_tracked(text, lang)
     return [(m[0], *tracked.span(*m.span())) for m in re.finditer(r"\S+", tracked.text)]
 
 
