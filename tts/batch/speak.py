@@ -39,14 +39,16 @@ def batches(model: TTS, turns: Sequence[Turn]) -> list[list[int]]:
         adapted = turn.voice.sha256 if model.adaptation_of(turn.voice) else ""
         return repr((model.sampling(turn.options), turn.options.pitch, adapted))
 
+    # Once each: a checksum of an adapted voice reads all of its factors.
+    kinds = [kind(at) for at in range(len(turns))]
     most = MAX_TURNS.get(torch.device(model.device).type, MAX_TURNS["cpu"])
     out: list[list[int]] = []
-    for at in sorted(range(len(turns)), key=lambda n: (kind(n), len(turns[n].phones), n)):
+    for at in sorted(range(len(turns)), key=lambda n: (kinds[n], len(turns[n].phones), n)):
         longest = len(turns[at].phones)
         full = out and (
             len(out[-1]) == most
             or (len(out[-1]) + 1) * longest > MAX_PHONES
-            or kind(out[-1][0]) != kind(at)
+            or kinds[out[-1][0]] != kinds[at]
         )
         if not out or full:
             out.append([])

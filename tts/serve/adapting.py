@@ -3,6 +3,7 @@ leaves."""
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,6 +14,7 @@ from tts.serve.http import HTTPError
 from tts.synthesizer import TTS
 from tts.voice.voice import Voice
 
+_log = logging.getLogger(__name__)
 MAX_WAITING = 4
 
 
@@ -63,8 +65,8 @@ class AdaptationQueue:
             except TTSError as error:
                 tell("error", message=str(error))
             except Exception:
+                _log.exception("a voice could not be adapted")
                 tell("error", message="the voice could not be adapted")
-                raise
 
         self._asked += 1
         try:

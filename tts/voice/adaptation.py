@@ -5,7 +5,7 @@ stretch as its prompt, so it learns the voice and not one sentence. No transcrip
 and their durations are read by the phone probe (a Viterbi search with a penalty for changes). What
 the steps changed is kept as few singular vectors of each weight, those that count most in all of
 them together, in under a megabyte (low-rank updates as in LoRA, Hu et al. 2021, but found after
-learning, which lost less here than learning them).
+learning).
 
 A voice carries these factors; a model makes the adapted generator from them when the voice speaks
 and keeps the last few. Models themselves do not change, so threads and batches may mix voices.

@@ -41,17 +41,16 @@ LEAST_FRAMES, PRIOR = 3.0, 4.0
 
 
 @torch.inference_mode()
-def calibrate(model: "TTS", voice: Voice, rounds: int = 3, strength: float = 1.0) -> Voice:
+def calibrate(model: "TTS", voice: Voice, rounds: int) -> Voice:
     """The voice with a shift for the generator of a model, or for the one adapted to it.
 
     It stays as it is where the model has no profile or cannot predict the sentences.
 
     Args:
         rounds: measurements, each with the shift found so far.
-        strength: of the shift, 0 to 1.
     """
     shifts = model.shifts
-    if shifts is None or rounds < 1 or strength <= 0:
+    if shifts is None or rounds < 1:
         return voice
     try:
         sentences = [phones for text in SENTENCES for phones in model.phonemize(text)]
@@ -90,8 +89,4 @@ def calibrate(model: "TTS", voice: Voice, rounds: int = 3, strength: float = 1.0
         error = target - total / count.clamp_min(1e-6).unsqueeze(-1)
         near = kernel @ (weight.unsqueeze(-1) * error)
         shift = shift + near / (kernel @ weight + PRIOR).unsqueeze(-1)
-    if found is not None and strength < 1:
-        shift = torch.lerp(found.to(shift), shift, strength)
-    elif strength < 1:
-        shift = shift * strength
     return voice.tuned(replace(before, shift=shift.half().float().cpu()))
