@@ -6,6 +6,7 @@ Every pattern starts at a boundary and has bounded repeats, so that the passes s
 import re
 
 from tts.text import lexicon
+from tts.text.english_forms import FORMS, MONTH, month
 from tts.text.numbers import (
     cardinal,
     decimal,
@@ -23,9 +24,13 @@ __all__ = ["RULES"]
 
 _Match = re.Match[str]
 _NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
-_MONTH = "|".join(f"{name}|{name[:3]}\\.?" for name in lexicon.MONTHS) + r"|Sept\.?"
+_MONTH = MONTH
 _SCALE = r"thousand|million|billion|trillion|bn|tn|mn|k|K|m|M|b|B"
 _UNIT = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
+_SIGNS = "|".join(
+    sorted((re.escape(c) for c in lexicon.CURRENCIES if not c.isalpha() or c.islower()), key=len)[::-1]
+)
+_CODES = "|".join(c for c in lexicon.CURRENCIES if c.isalpha() and c.isupper())
 _TLD = "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|es|it|eu|ca|au|us|tv|me|co"
 
 
@@ -79,25 +84,22 @@ def _slash_date(match: _Match) -> str:
     return _date(month, day, in_year)
 
 
-def _month(name: str) -> int:
-    return [m[:3] for m in lexicon.MONTHS].index(name[:3].title()) + 1
-
-
 def _month_day(match: _Match) -> str:
     if not 1 <= int(match[2]) <= 31:
         return match[0]
-    return _date(_month(match[1]), int(match[2]), match[3])
+    return _date(month(match[1]), int(match[2]), match[3])
 
 
 def _day_month(match: _Match) -> str:
     if not 1 <= int(match[1]) <= 31:
         return match[0]
-    said = f"the {ordinal(match[1])} of {lexicon.MONTHS[_month(match[2]) - 1]}"
+    the = "" if match.string[: match.start()].lower().endswith("the ") else "the "
+    said = f"{the}{ordinal(match[1])} of {lexicon.MONTHS[month(match[2]) - 1]}"
     return f"{said}, {year(match[3])}" if match[3] else said
 
 
 def _month_year(match: _Match) -> str:
-    return f"{lexicon.MONTHS[_month(match[1]) - 1]} {year(match[2])}"
+    return f"{lexicon.MONTHS[month(match[1]) - 1]} {year(match[2])}"
 
 
 def _half_of_day(letter: str | None) -> str:
@@ -126,18 +128,23 @@ def _scale(short: str | None) -> str:
 
 
 def _money(match: _Match) -> str:
-    one, many, cent, cents = lexicon.CURRENCIES[match[2]]
-    amount, scale = match[3].replace(",", ""), match[4]
+    return money(match[1], match[2], match[3], match[4])
+
+
+def money(sign: str | None, currency: str, amount: str, scale: str | None) -> str:
+    """Words of an amount of money."""
+    one, many, cent, cents = lexicon.CURRENCIES[currency]
+    amount = amount.replace(",", "")
     whole, _, part = amount.partition(".")
     if scale or (part and len(part) != 2) or not cent:
         unit = one if amount == "1" and not scale else many
-        return f"{_sign(match[1])}{number(amount)}{_scale(scale)} {unit}"
+        return f"{_sign(sign)}{number(amount)}{_scale(scale)} {unit}"
     said = []
     if int(whole or "0") or not int(part or "0"):
         said.append(f"{cardinal(int(whole or '0'))} {one if whole == '1' else many}")
     if part and int(part):
         said.append(f"{cardinal(int(part))} {cent if int(part) == 1 else cents}")
-    return _sign(match[1]) + " and ".join(said)
+    return _sign(sign) + " and ".join(said)
 
 
 def _unit(match: _Match) -> str:
@@ -245,10 +252,14 @@ def _saint_or_street(match: _Match) -> str:
 
 def _initials(match: _Match) -> str:
     letters = match[0].replace(".", "").replace(" ", "")
-    known = lexicon.LATIN.get(letters.lower()) if letters.islower() else None
+    known = lexicon.LATIN.get(letters.lower()) if letters[1:].islower() else None
     rest = match.string[match.end() : match.end() + 3]
-    # "U.S. Army" and "J. R. Smith" go on; only the end of the line surely ends the sentence.
-    end = "." if not rest.strip() or "\n" in rest else ""
+    if known and letters[0].isupper():
+        known = known[0].upper() + known[1:]
+    # "U.S. Army" and "J. R. Smith" go on; a word that begins sentences ends the one before.
+    after = re.match(r"\s+([A-Z][a-z']*)", match.string[match.end() : match.end() + 20])
+    starts = after is not None and after[1] in lexicon.STARTERS
+    end = "." if not rest.strip() or "\n" in rest or starts else ""
     return (known or _spell(letters)) + end
 
 
@@ -266,8 +277,16 @@ def _pronounceable(word: str) -> bool:
 
 
 def _trailing_currency(match: _Match) -> str:
-    one, many, _, _ = lexicon.CURRENCIES[match[3]]
-    return f"{_sign(match[1])}{number(match[2])} {one if match[2] == '1' else many}"
+    scale = f"{match[3]} " if match[3] else ""
+    if not scale:
+        return money(match[1], match[4], match[2], None)
+    return f"{_sign(match[1])}{number(match[2])} {scale}{lexicon.CURRENCIES[match[4]][1]}"
+
+
+def _letter_power(match: _Match) -> str:
+    if not match[2] and match[3] in ("two", "three"):
+        return f"{match[1]} {'squared' if match[3] == 'two' else 'cubed'}"
+    return f"{match[1]} to the power of {match[2] or ''}{match[3]}"
 
 
 def _dashes(match: _Match) -> str:
@@ -291,6 +310,7 @@ RULES: tuple[Rule, ...] = (
         r"(?:/[\w./-]{0,200})?(?![\w@])",
         _address,
     ),
+    *FORMS,
     rule(
         r"(?<![\w.+-])(?:\+\d{1,3}[ -])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-.]\d{4}(?![\w-])", _phone
     ),
@@ -308,10 +328,10 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m\.)", _hour, re.I),
     rule(
-        rf"(-)?(?<!\w)(US\$|[$£€¥₹₽₩])\s?({_NUM})(?:\s?({_SCALE})\b)?(?!\d)",
+        rf"(-)?(?<!\w)({_SIGNS})\s?({_NUM})(?:\s?({_SCALE})\b)?(?!\d)",
         _money,
     ),
-    rule(rf"(?<![\w.,])(-)?({_NUM})\s?(USD|EUR|GBP|JPY|CHF)\b", _trailing_currency),
+    rule(rf"(?<![\w.,])(-)?({_NUM})(?: (thousand|[mbtr]+illion))?\s?({_CODES})\b", _trailing_currency),
     rule(r"(?<![\w'])'?(1\d|20)?(\d)0'?s\b", _decade),
     rule(
         rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({_UNIT})(?![\w^])(?!-\d)",
@@ -329,17 +349,17 @@ RULES: tuple[Rule, ...] = (
         r"(?<![\w.,])(\d{1,3}(?:,\d{3}){0,10}|\d{1,36})(?:st|nd|rd|th)\b",
         lambda m: ordinal(m[1].replace(",", "")),
     ),
-    rule(r"\b(?:No|no|Nos)\.\s?(?=\d)", "number "),
+    rule(r"\b(?:No|no|Nos)\.\s{0,2}(?=\d)", "number "),
     rule(r"#\s?(?=\d)", "number "),
     rule(
         r"\b((?i:Chapter|Part|Book|Volume|Act|Scene|Section|Appendix|World War|Article|Phase|Type"
         r"|Figure|Table|Stage|Class|Level|Episode|Season|Super Bowl|Mark|Canto|Psalm)) "
-        r"([IVXLC]{1,8})\b(?!')",
+        r"([IVXLC]{1,8})\b(?!'(?!s\b))",
         _roman_part,
     ),
     rule(
         r"\b((?:King|Queen|Pope|Emperor|Tsar|Czar|Kaiser|Prince) )?"
-        r"([A-Z][a-z]{1,20}) ([IVX]{1,7})\b(?!['.]\w)",
+        r"([A-Z][a-z]{1,20}) ([IVX]{1,7})\b(?!'(?!s\b)|\.\w)",
         _roman_name,
     ),
     rule(r"(?<![\w.])(?:[A-Za-z]\.\s?){1,7}[A-Za-z]\.(?!\w)", _initials),
@@ -359,8 +379,7 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(r"(?<=\d)-(?=\d)", " "),
     rule(rf"((?<![\w)])-(?=[\d.]))?({_NUM})", _plain_number),
-    rule(r"\b([A-Za-z])\^ ?two\b", r"\1 squared"),
-    rule(r"\b([A-Za-z])\^ ?three\b", r"\1 cubed"),
+    rule(r"\b([A-Za-z)])\^ ?(minus )?([a-z-]+)", _letter_power),
     rule(r"(?<!\w)([CFcf])#", r"\1 sharp"),
     rule(r"(?i:\band/or\b)", "and or"),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", " slash "),

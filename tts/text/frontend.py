@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from tts.errors import TextError
+from tts.text.homographs import readings
 from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
 from tts.text.sentences import split_complete_at, split_sentences
@@ -153,15 +154,24 @@ class Frontend:
     def _encode(self, spoken: str, inline: list[str]) -> Phones | None:
         builder = _Builder(self.pauses)
         clause: list[str] = []
+        tokens = list(_TOKEN.finditer(spoken))
+        chosen = readings([m[0] for m in tokens]) if self.lang == "en-us" else {}
+        known: dict[int, str] = {}
 
         def flush() -> None:
-            for word, ipa in self.phonemizer.phonemize_words(" ".join(clause)):
-                builder.word(word, ipa)
+            said = self.phonemizer.phonemize_words(" ".join(clause))
+            # A word of over a hundred letters comes in parts: then no reading is placed.
+            same = len(said) == len(clause)
+            for at, (word, ipa) in enumerate(said):
+                builder.word(word, known.get(at, ipa) if same else ipa)
             clause.clear()
+            known.clear()
 
-        for match in _TOKEN.finditer(spoken):
+        for at, match in enumerate(tokens):
             if match["word"]:
                 if _SPEAKABLE.search(match["word"]):
+                    if at in chosen:
+                        known[len(clause)] = chosen[at]
                     clause.append(match["word"])
                 continue
             flush()

@@ -2,6 +2,7 @@
 
 __all__ = [
     "ABBREVIATIONS", "ADDRESS", "CURRENCIES", "LATIN", "MONTHS", "REGNAL", "SCALES", "SPELLED",
+    "STARTERS", "STATES", "STATE_NAMES", "STREETS", "WEEKDAYS",
     "SYMBOLS", "TITLES", "UNCOUNTED", "UNITS", "WORDS",
 ]  # fmt: skip
 
@@ -9,6 +10,25 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
+
+WEEKDAYS = (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+)  # fmt: skip
+
+STREETS = {
+    "Blvd": "boulevard", "Ave": "avenue", "Rd": "road", "Hwy": "highway", "Ln": "lane",
+    "Pkwy": "parkway", "Sq": "square",
+}  # fmt: skip
+
+#: states whose code stands before a ZIP code
+STATE_NAMES = {
+    "AZ": "Arizona", "CA": "California", "CO": "Colorado", "FL": "Florida", "GA": "Georgia",
+    "IL": "Illinois", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
+    "NC": "North Carolina", "NJ": "New Jersey", "NV": "Nevada", "NY": "New York", "OH": "Ohio",
+    "OR": "Oregon", "PA": "Pennsylvania", "TN": "Tennessee", "TX": "Texas", "VA": "Virginia",
+    "WA": "Washington", "WI": "Wisconsin",
+}  # fmt: skip
+STATES = "|".join(STATE_NAMES)
 
 SCALES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
@@ -30,6 +50,25 @@ CURRENCIES = {
     "GBP": ("pound", "pounds", "penny", "pence"),
     "JPY": ("yen", "yen", "", ""),
     "CHF": ("Swiss franc", "Swiss francs", "", ""),
+    "A$": ("Australian dollar", "Australian dollars", "cent", "cents"),
+    "AU$": ("Australian dollar", "Australian dollars", "cent", "cents"),
+    "C$": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
+    "CA$": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
+    "NZ$": ("New Zealand dollar", "New Zealand dollars", "cent", "cents"),
+    "HK$": ("Hong Kong dollar", "Hong Kong dollars", "cent", "cents"),
+    "S$": ("Singapore dollar", "Singapore dollars", "cent", "cents"),
+    "R$": ("Brazilian real", "Brazilian reais", "centavo", "centavos"),
+    "AUD": ("Australian dollar", "Australian dollars", "cent", "cents"),
+    "CAD": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
+    "NZD": ("New Zealand dollar", "New Zealand dollars", "cent", "cents"),
+    "CNY": ("yuan", "yuan", "", ""), "INR": ("rupee", "rupees", "paisa", "paise"),
+    "SEK": ("Swedish krona", "Swedish kronor", "", ""),
+    "NOK": ("Norwegian krone", "Norwegian kroner", "", ""),
+    "DKK": ("Danish krone", "Danish kroner", "", ""),
+    "PLN": ("zloty", "zlotys", "", ""), "zł": ("zloty", "zlotys", "", ""),
+    "₺": ("lira", "lira", "", ""), "₴": ("hryvnia", "hryvnias", "", ""),
+    "₪": ("shekel", "shekels", "", ""), "฿": ("baht", "baht", "", ""),
+    "₿": ("bitcoin", "bitcoins", "", ""), "¢": ("cent", "cents", "", ""),
 }
 
 UNITS = {
@@ -51,7 +90,14 @@ UNITS = {
     "V": "volt", "mV": "millivolt", "kV": "kilovolt", "mA": "milliampere", "mAh":
     "milliampere hour", "Ω": "ohm", "kΩ": "kiloohm", "J": "joule", "kJ": "kilojoule",
     "kcal": "kilocalorie", "Pa": "pascal", "kPa": "kilopascal", "hPa": "hectopascal",
-    "dB": "decibel", "px": "pixel", "ha": "hectare",
+    "dB": "decibel", "px": "pixel", "ha": "hectare", "kgs": "kilogram", "kms": "kilometer",
+    "mins": "minute", "secs": "second", "psi": "pound per square inch",
+    "PSI": "pound per square inch", "rpm": "revolution per minute", "fps": "frame per second",
+    "kmh": "kilometer per hour", "km/hr": "kilometer per hour", "°K": "degree Kelvin",
+    "ppm": "part per million", "Gb": "gigabit", "Mb": "megabit", "kb": "kilobit",
+    "bpm": "beat per minute", "mpg": "mile per gallon", "sq ft": "square foot",
+    "Wh": "watt hour", "cl": "centiliter", "dl": "deciliter", "kN": "kilonewton", "N": "newton",
+    "atm": "atmosphere", "gal": "gallon", "mol": "mole", "cal": "calorie",
 }  # fmt: skip
 UNCOUNTED = frozenset({"percent", "per mille", "hertz", "kilohertz", "megahertz", "gigahertz"})
 
@@ -73,6 +119,7 @@ ABBREVIATIONS = {
     "nov": "November", "dec": "December", "cf": "compare", "al": "al", "univ": "university",
     "tel": "telephone", "ext": "extension", "min": "minutes", "max": "maximum", "misc":
     "miscellaneous", "assn": "association", "hwy": "highway",
+    "ln": "lane", "pkwy": "parkway", "govt": "government", "mfg": "manufacturing",
 }  # fmt: skip
 #: always followed by a name, so their dot never ends a sentence
 TITLES = frozenset(
@@ -115,3 +162,9 @@ SYMBOLS = {
     "%": "percent", "§": "section", "°": "degrees", "<": "less than", ">": "greater than",
     "±": "plus or minus", "#": "hash",
 }  # fmt: skip
+
+#: words that begin a sentence more often than they follow initials
+STARTERS = frozenset(
+    "He She It They We You The This That These Those In But And I A An His Her Their Our My If When "
+    "While After Before As At On For So Then There However What Why How Who Where Is Are".split()
+)

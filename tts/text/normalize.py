@@ -9,6 +9,7 @@ import unicodedata
 
 from tts.errors import TextError
 from tts.text.english import RULES
+from tts.text.english_forms import RAISED
 from tts.text.tracked import Rule, Tracked, rule
 
 __all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]
@@ -69,6 +70,7 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     """`normalize` that remembers which characters of `text` each spoken character stands for."""
     tracked = Tracked(text)
     _check(text)
+    tracked.apply(RAISED)
     _clean(tracked)
     if lang.lower().split("-")[0] == "en":
         tracked.apply(RULES)

@@ -1,0 +1,325 @@
+"""Words that are read in two ways, by the words around them (American English).
+
+espeak knows some of them ("the record", "to record"); imperatives, past tenses and meanings it
+does not. A reading is chosen by the words beside it, the way a small tagger would: after "to" or
+a pronoun stands a verb, after an article a noun.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+__all__ = ["READINGS", "reading", "readings"]
+
+_Choose = Callable[[Sequence[str], Sequence[str], int], str | None]
+#: word: {reading: IPA}; "verb" and the like are chosen by word class, other names by rules below
+READINGS: dict[str, dict[str, str]] = {}
+_CLASSES = """
+record noun ɹˈɛkɚd verb ɹᵻkˈɔːɹd|present noun pɹˈɛzənt verb pɹɪzˈɛnt
+object noun ˈɑːbdʒɛkt verb əbdʒˈɛkt|subject noun sˈʌbdʒɛkt verb səbdʒˈɛkt
+project noun pɹˈɑːdʒɛkt verb pɹədʒˈɛkt|produce noun pɹˈoʊduːs verb pɹədˈuːs
+permit noun pˈɜːmɪt verb pɚmˈɪt|conduct noun kˈɑːndʌkt verb kəndˈʌkt
+conflict noun kˈɑːnflɪkt verb kənflˈɪkt|contest noun kˈɑːntɛst verb kəntˈɛst
+contract noun kˈɑːntɹækt verb kəntɹˈækt|contrast noun kˈɑːntɹæst verb kəntɹˈæst
+convert noun kˈɑːnvɜːt verb kənvˈɜːt|convict noun kˈɑːnvɪkt verb kənvˈɪkt
+decrease noun dˈiːkɹiːs verb dɪkɹˈiːs|increase noun ˈɪŋkɹiːs verb ɪŋkɹˈiːs
+export noun ˈɛkspoːɹt verb ɛkspˈoːɹt|import noun ˈɪmpoːɹt verb ɪmpˈoːɹt
+extract noun ˈɛkstɹækt verb ɛkstɹˈækt|insult noun ˈɪnsʌlt verb ɪnsˈʌlt
+protest noun pɹˈoʊtɛst verb pɹətˈɛst|rebel noun ɹˈɛbəl verb ɹɪbˈɛl
+refund noun ɹˈiːfʌnd verb ɹɪfˈʌnd|reject noun ɹˈiːdʒɛkt verb ɹɪdʒˈɛkt
+suspect noun sˈʌspɛkt verb səspˈɛkt|transfer noun tɹˈænsfɜː verb tɹænsfˈɜː
+transport noun tɹˈænspoːɹt verb tɹænspˈoːɹt|upset noun ˈʌpsɛt verb ʌpsˈɛt
+update noun ˈʌpdeɪt verb ʌpdˈeɪt|upgrade noun ˈʌpɡɹeɪd verb ʌpɡɹˈeɪd
+progress noun pɹˈɑːɡɹɛs verb pɹəɡɹˈɛs|conducts noun kˈɑːndʌkts verb kəndˈʌkts
+desert noun dˈɛzɚt verb dɪzˈɜːt|survey noun sˈɜːveɪ verb sɚvˈeɪ
+escort noun ˈɛskoːɹt verb ɛskˈoːɹt|defect noun dˈiːfɛkt verb dɪfˈɛkt
+digest noun dˈaɪdʒɛst verb daɪdʒˈɛst|discount noun dˈɪskaʊnt verb dɪskˈaʊnt
+address noun ˈædɹɛs verb ɐdɹˈɛs|attribute noun ˈætɹɪbjuːt verb ətɹˈɪbjuːt
+combine noun kˈɑːmbaɪn verb kəmbˈaɪn|compound noun kˈɑːmpaʊnd verb kəmpˈaʊnd
+compact noun kˈɑːmpækt verb kəmpˈækt|console noun kˈɑːnsoʊl verb kənsˈoʊl
+content noun kˈɑːntɛnt adjective kəntˈɛnt|entrance noun ˈɛntɹəns verb ɛntɹˈæns
+invalid noun ˈɪnvəlɪd adjective ɪnvˈælɪd|minute noun mˈɪnɪt adjective maɪnˈuːt
+perfect noun pˈɜːfɪkt verb pɚfˈɛkt|research noun ɹˈiːsɜːtʃ verb ɹɪsˈɜːtʃ
+segment noun sˈɛɡmənt verb sɛɡmˈɛnt|torment noun tˈɔːɹmɛnt verb tɔːɹmˈɛnt
+recall noun ɹˈiːkɔːl verb ɹɪkˈɔːl|rewrite noun ɹˈiːɹaɪt verb ɹiːɹˈaɪt
+refuse noun ɹˈɛfjuːs verb ɹɪfjˈuːz|use noun jˈuːs verb jˈuːz
+abuse noun ɐbjˈuːs verb ɐbjˈuːz|excuse noun ɛkskjˈuːs verb ɛkskjˈuːz
+house noun hˈaʊs verb hˈaʊz|close adjective klˈoʊs verb klˈoʊz
+estimate noun ˈɛstɪmət verb ˈɛstɪmˌeɪt|graduate noun ɡɹˈædʒuːət verb ɡɹˈædʒuːˌeɪt
+separate adjective sˈɛpɹət verb sˈɛpɚɹˌeɪt|moderate adjective mˈɑːdɚɹət verb mˈɑːdɚɹˌeɪt
+alternate adjective ˈɔːltɚnət verb ˈɔːltɚnˌeɪt|duplicate noun dˈuːplɪkət verb dˈuːplɪkˌeɪt
+delegate noun dˈɛlɪɡət verb dˈɛlɪɡˌeɪt|associate noun ɐsˈoʊʃiət verb ɐsˈoʊʃiˌeɪt
+appropriate adjective ɐpɹˈoʊpɹiət verb ɐpɹˈoʊpɹiˌeɪt|advocate noun ˈædvəkət verb ˈædvəkˌeɪt
+deliberate adjective dɪlˈɪbɹət verb dɪlˈɪbɚɹˌeɪt|elaborate adjective ɪlˈæbɹət verb ɪlˈæbɚɹˌeɪt
+intimate adjective ˈɪntɪmət verb ˈɪntɪmˌeɪt|animate adjective ˈænɪmət verb ˈænɪmˌeɪt
+approximate adjective ɐpɹˈɑːksɪmət verb ɐpɹˈɑːksɪmˌeɪt|coordinate noun koʊˈɔːɹdɪnət verb koʊˈɔːɹdɪnˌeɪt
+subordinate noun səbˈɔːɹdɪnət verb səbˈɔːɹdɪnˌeɪt|live adjective lˈaɪv verb lˈɪv
+resume noun ɹˈɛzuːmˌeɪ verb ɹɪzˈuːm|wound noun wˈuːnd wind wˈaʊnd
+wind noun wˈɪnd verb wˈaɪnd|tear noun tˈɪɹ verb tˈɛɹ|tears noun tˈɪɹz verb tˈɛɹz
+lead verb lˈiːd metal lˈɛd|read present ɹˈiːd past ɹˈɛd|bass music bˈeɪs fish bˈæs
+bow bend bˈaʊ knot bˈoʊ|row line ɹˈoʊ quarrel ɹˈaʊ|sow plant sˈoʊ pig sˈaʊ
+dove bird dˈʌv dive dˈoʊv|polish noun pˈɑːlɪʃ nation pˈoʊlɪʃ|job work dʒˈɑːb name dʒˈoʊb
+sewer drain sˈuːɚ tailor sˈoʊɚ|number count nˈʌmbɚ numb nˈʌmɚ|does verb dˈʌz deer dˈoʊz
+learned verb lˈɜːnd adjective lˈɜːnɪd|aged verb ˈeɪdʒd adjective ˈeɪdʒɪd
+blessed verb blˈɛst adjective blˈɛsɪd|august month ˈɔːɡəst adjective ɔːɡˈʌst
+uses noun jˈuːsɪz verb jˈuːzɪz|records noun ɹˈɛkɚdz verb ɹᵻkˈɔːɹdz
+closer adjective klˈoʊsɚ verb klˈoʊzɚ|insults noun ˈɪnsʌlts verb ɪnsˈʌlts
+objects noun ˈɑːbdʒɛkts verb əbdʒˈɛkts|presents noun pɹˈɛzənts verb pɹɪzˈɛnts
+projects noun pɹˈɑːdʒɛkts verb pɹədʒˈɛkts|permits noun pˈɜːmɪts verb pɚmˈɪts
+rebels noun ɹˈɛbəlz verb ɹɪbˈɛlz|suspects noun sˈʌspɛkts verb səspˈɛkts
+lives noun lˈaɪvz verb lˈɪvz|winds noun wˈɪndz verb wˈaɪndz
+"""
+for _entry in _CLASSES.strip().replace("\n", "|").split("|"):
+    _word, *_rest = _entry.split()
+    READINGS[_word] = dict(zip(_rest[::2], _rest[1::2], strict=True))
+
+_PRONOUNS = frozenset("i you we they he she it who that which this".split())
+_SUBJECTS = frozenset("i you we they he she who people".split())
+_AUX = frozenset(
+    "to will would can could should shall may might must do does did don't doesn't didn't won't "
+    "can't couldn't shouldn't wouldn't cannot let let's please not never always often usually "
+    "i'll you'll we'll they'll he'll she'll it'll i'd you'd we'd they'd just also then help "
+    "mustn't".split()
+)
+_DETERMINERS = frozenset(
+    "the a an my your his her its our their this that these those some any no every each another "
+    "what whose first second last next new old good bad great big small of in for with by from on "
+    "at one two three four five ten many few several more less most own free other same full "
+    "public best worst poor low high heavy strong clean current into under about without "
+    "whose's per little entire whole hot cold fresh desktop business research record".split()
+)
+_OBJECTS = frozenset(
+    "the a an my your his her its our their this that these those it them him us me to all both "
+    "up every some any yourself down what how more with against".split()
+)
+_BE = frozenset(
+    "am is are was were be been being i'm you're we're they're he's she's it's very too so quite "
+    "really more most less feel feels felt seem seems seemed stay stayed remain rather fully "
+    "perfectly extremely".split()
+)
+_PAST = frozenset(
+    "have has had i've you've we've they've he'd she'd having was were been be being is are "
+    "yesterday ago already never once last just".split()
+)
+_PAST_TIME = frozenset("yesterday ago last already".split())
+
+
+def readings(words: Sequence[str]) -> dict[int, str]:
+    """IPA of the homographs in a sentence, by the index of the word. Marks may be words too."""
+    low = [word.lower().strip("\"'") for word in words]
+    out: dict[int, str] = {}
+    for at, word in enumerate(low):
+        if word in READINGS and (name := reading(words, at, low)):
+            out[at] = READINGS[word][name]
+    return out
+
+
+def reading(words: Sequence[str], at: int, low: Sequence[str] | None = None) -> str | None:
+    """Name of the reading of word `at`, or None to leave it to espeak."""
+    low = low or [word.lower().strip("\"'") for word in words]
+    word = low[at]
+    known = READINGS.get(word)
+    if not known:
+        return None
+    rule = _OWN.get(word)
+    if rule and (found := rule(words, low, at)):
+        return found
+    if "verb" not in known:
+        return None if "adjective" not in known else _adjective(low, at, known)
+    return "verb" if _verb(low, at, word) else next(name for name in known if name != "verb")
+
+
+def _near(low: Sequence[str], at: int, size: int = 8) -> set[str]:
+    return {*low[max(0, at - size) : at], *low[at + 1 : at + 1 + size]}
+
+
+def _before(low: Sequence[str], at: int, step: int = 1) -> str:
+    return low[at - step] if at >= step else ""
+
+
+def _after(low: Sequence[str], at: int) -> str:
+    return low[at + 1] if at + 1 < len(low) else ""
+
+
+def _starts(low: Sequence[str], at: int) -> bool:
+    before = _before(low, at)
+    return not before or not re.search(r"\w", before) or before in ("and", "then", "or", "please")
+
+
+def _verb(low: Sequence[str], at: int, word: str) -> bool:
+    before, after = _before(low, at), _after(low, at)
+    if before in _AUX:
+        return not (before in ("not", "also", "just", "never") and _before(low, at, 2) in _BE)
+    if before in _SUBJECTS or (before in ("it", "which", "that") and word.endswith("s")):
+        return True
+    if before.endswith("ly") and (_before(low, at, 2) in _SUBJECTS | _AUX):
+        return True
+    if _starts(low, at):
+        return after in _OBJECTS or (word in ("use", "live", "house") and after not in ("of", "is"))
+    if before in _DETERMINERS or before.endswith("'s") or before in _BE:
+        return False
+    # "prices increase the cost": a noun before, an object after
+    return before.endswith("s") and after in _OBJECTS - {"to", "with", "up", "down", "against"}
+
+
+def _adjective(low: Sequence[str], at: int, known: dict[str, str]) -> str:
+    before = _before(low, at)
+    other = next(name for name in known if name != "adjective")
+    return "adjective" if before in _BE and before not in ("more", "most", "less") else other
+
+
+def _read(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    before, two = _before(low, at), _before(low, at, 2)
+    rest = set(low[at + 1 :]) | set(low[:at])
+    if before in _AUX - {"never", "always", "often", "usually", "just", "also", "then", "not"}:
+        return "present"
+    if before in _PAST or two in _PAST or before.endswith(("'ve", "n't")) and before[:2] == "ha":
+        return "past"
+    if before in ("he", "she", "it", "who"):
+        did = low[max(0, at - 4) : at]
+        return "present" if set(did) & {"did", "does", "will", "can", "could"} else "past"
+    asked = set(low[max(0, at - 3) : at]) & {"did", "do", "does", "will", "can", "could", "would"}
+    if asked:
+        return "present"
+    if rest & {"yesterday", "ago", "once", "earlier", "already"} or "last" in rest and (
+        rest & {"night", "week", "month", "year", "summer", "monday", "sunday", "friday"}
+    ):
+        return "past"
+    if before in ("i", "we", "they", "and", "the") and rest & {
+        "was", "were", "had", "did", "then", "sat", "went", "said", "came", "when"
+    } - ({"then"} if _starts(low, at) else set()):  # fmt: skip
+        return "past"
+    noun = before and before not in _SUBJECTS and before.isalpha() and not _starts(low, at)
+    plural = before.endswith("s") or before in ("people", "children", "and", "or")
+    return "past" if noun and not plural and before not in _DETERMINERS else "present"
+
+
+def _lead(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
+    near = _near(low, at)
+    metal = (
+        "pipe pipes paint pencil poisoning metal heavy toxic melted copper zinc bullet bullets "
+        "tin roof contains solder iron glass melts battery batteries"
+    )
+    if near & set(metal.split()) or _before(low, at, 2) == "made" and _before(low, at) == "of":
+        return "metal"
+    return "verb"
+
+
+def _close(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
+    before, after = _before(low, at), _after(low, at)
+    if after in ("to", "by", "friend", "friends", "call", "enough", "together", "attention"):
+        return "verb" if before in ("will", "to", "must") and after in ("at",) else "adjective"
+    if before in _BE or before in ("come", "came", "get", "got", "stand", "sit", "stay", "keep"):
+        return "adjective"
+    if after in ("look", "range", "relatives", "contact", "race", "game", "match", "up"):
+        return "adjective"
+    if before in ("the", "a") and after in ("of", ".", "", ","):
+        return "verb"
+    if before.endswith("s") and after in ("at", "in", "on", "early", "the", "."):
+        return "verb"
+    return None
+
+
+def _by(name: str, words_near: str, other: str) -> _Choose:
+    cues = frozenset(words_near.split())
+
+    def choose(words: Sequence[str], low: Sequence[str], at: int) -> str:
+        return name if _near(low, at) & cues else other
+
+    return choose
+
+
+def _polish(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    capital = words[at][:1].isupper() and (not _starts(low, at) or _after(low, at) not in _OBJECTS)
+    return "nation" if capital else "noun"
+
+
+def _live(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
+    after, before = _after(low, at), _before(low, at)
+    things = "music show concert broadcast stream band performance audience album wire bait tv"
+    if after in set(things.split()) or before in ("streamed", "broadcast", "performed", "go", "a"):
+        return "adjective"
+    return "verb" if before not in _BE and before not in ("the", "played") else "adjective"
+
+
+def _bow(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    near = _near(low, at)
+    bend = "ship boat audience king queen took down head deep before stage respectfully front low"
+    return "bend" if near & set(bend.split()) or _before(low, at) in _AUX else "knot"
+
+
+def _minute(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    small = "amounts amount details detail traces trace particles quantities differences crack"
+    return "adjective" if _after(low, at) in small.split() else "noun"
+
+
+def _wound(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    after = _after(low, at)
+    return "wind" if after in ("up", "the", "around", "down", "through", "its", "it", "his") and (
+        _before(low, at) not in ("the", "a", "this", "to")
+    ) else "noun"  # fmt: skip
+
+
+def _tear(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    near, before, after = _near(low, at, 5), _before(low, at), _after(low, at)
+    cry = {"eye", "eyes", "cheek", "face", "single", "cried", "gas", "shed", "drop", "fell"}
+    if near & cry or after in ("rolled", "gas"):
+        return "noun"
+    if before in _AUX or before in _SUBJECTS or _starts(low, at) or after in ("in", "it", "the"):
+        return "verb"
+    if low[at] == "tear":
+        return "verb" if near & {"shirt", "paper", "muscle", "ligament", "dress", "wear"} else "noun"
+    return "verb" if before in ("he", "she", "it") else "noun"
+
+
+def _content(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    feeling = _BE | {"with"}
+    return "adjective" if _before(low, at) in feeling - {"more", "most", "less", "with"} else "noun"
+
+
+def _invalid(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    person = _before(low, at) in ("an", "the") and _after(low, at) in (
+        "", ".", ",", "was", "could", "for", "who", "in",
+    )  # fmt: skip
+    return "noun" if person else "adjective"
+
+
+def _named(name: str, other: str, after: str = "", before: str = "") -> _Choose:
+    follow, lead = frozenset(after.split()), frozenset(before.split())
+
+    def choose(words: Sequence[str], low: Sequence[str], at: int) -> str:
+        hit = _after(low, at) in follow or _before(low, at) in lead
+        return name if hit else other
+
+    return choose
+
+
+def _resume(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    before = _before(low, at)
+    return "noun" if before in _DETERMINERS and before not in ("of", "in", "by") else "verb"
+
+
+def _perfect(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    before = _before(low, at)
+    return "verb" if before in _AUX - {"not", "just", "also"} or before in _SUBJECTS else "noun"
+
+
+def _dove(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    return "dive" if _before(low, at) in _PRONOUNS or _after(low, at) in ("into", "in") else "bird"
+
+
+_OWN: dict[str, _Choose] = {
+    "read": _read, "lead": _lead, "close": _close, "polish": _polish, "live": _live, "bow": _bow,
+    "minute": _minute, "wound": _wound, "tear": _tear, "tears": _tear, "content": _content,
+    "invalid": _invalid, "resume": _resume, "perfect": _perfect, "dove": _dove,
+    "bass": _by("fish", "fish caught fishing lake river sea striped water pond fry grilled", "music"),
+    "row": _by("quarrel", "furious blazing heated neighbors argument shouting", "line"),
+    "sow": _by("pig", "piglets pig boar farmer's pigs", "plant"),
+    "sewer": _by("tailor", "thread needle fabric dress sewing cloth", "drain"),
+    "job": _by("name", "bible prophet", "work"),
+    "number": _named("numb", "count", before="grew even felt"),
+    "does": _by("deer", "bucks fawns deer grazing buck", "verb"),
+    "learned": _named("adjective", "verb", "professor scholar man friend judge men colleague"),
+    "aged": _named("adjective", "verb", "man woman mother father parents aunt uncle"),
+    "blessed": _named("adjective", "verb", "virgin event relief day", "the every"),
+    "august": _by("adjective", "body assembly institution presence company", "month"),
+}
