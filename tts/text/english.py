@@ -28,7 +28,9 @@ _MONTH = MONTH
 _SCALE = r"thousand|million|billion|trillion|bn|tn|mn|k|K|m|M|b|B"
 _UNIT = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
 _SIGNS = "|".join(
-    sorted((re.escape(c) for c in lexicon.CURRENCIES if not c.isalpha() or c.islower()), key=len)[::-1]
+    re.escape(c)
+    for c in sorted(lexicon.CURRENCIES, key=len, reverse=True)
+    if not c.isalpha() or c.islower()
 )
 _CODES = "|".join(c for c in lexicon.CURRENCIES if c.isalpha() and c.isupper())
 _TLD = "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|es|it|eu|ca|au|us|tv|me|co"
@@ -331,7 +333,10 @@ RULES: tuple[Rule, ...] = (
         rf"(-)?(?<!\w)({_SIGNS})\s?({_NUM})(?:\s?({_SCALE})\b)?(?!\d)",
         _money,
     ),
-    rule(rf"(?<![\w.,])(-)?({_NUM})(?: (thousand|[mbtr]+illion))?\s?({_CODES})\b", _trailing_currency),
+    rule(
+        rf"(?<![\w.,])(-)?({_NUM})(?: (thousand|[mbtr]+illion))?\s?({_CODES})\b",
+        _trailing_currency,
+    ),
     rule(r"(?<![\w'])'?(1\d|20)?(\d)0'?s\b", _decade),
     rule(
         rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({_UNIT})(?![\w^])(?!-\d)",

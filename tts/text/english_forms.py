@@ -177,11 +177,11 @@ FORMS: tuple[Rule, ...] = (
         lambda m: _day(m[1]),
     ),
     # currencies
-    rule(rf"(?<!\w)({_SIGNS})\s?(\d{{1,3}}(?:\.\d{{3}}){{0,4}}|\d{{1,9}}),(\d\d)\b(?![,.]?\d)",
-         _decimal_comma),
     rule(
-        rf"(?<![\w.,])()(\d{{1,3}}(?:\.\d{{3}}){{0,4}}|\d{{1,9}}),(\d\d)(?=\s?[€])", _decimal_comma
+        rf"(?<!\w)({_SIGNS})\s?(\d{{1,3}}(?:\.\d{{3}}){{0,4}}|\d{{1,9}}),(\d\d)\b(?![,.]?\d)",
+        _decimal_comma,
     ),
+    rule(r"(?<![\w.,])()(\d{1,3}(?:\.\d{3}){0,4}|\d{1,9}),(\d\d)(?=\s?[€])", _decimal_comma),
     rule(rf"(?<!\w)({_SIGNS})\s?-\s?(?=\d)", r"-\1"),
     rule(
         rf"(?<!\w)({_SIGNS})({_N})\s?({_SCALE})?\s?(?:-|–|—|to)\s?(?:\1)?({_N})(?![\d%])",

@@ -51,7 +51,8 @@ delegate noun dˈɛlɪɡət verb dˈɛlɪɡˌeɪt|associate noun ɐsˈoʊʃiət 
 appropriate adjective ɐpɹˈoʊpɹiət verb ɐpɹˈoʊpɹiˌeɪt|advocate noun ˈædvəkət verb ˈædvəkˌeɪt
 deliberate adjective dɪlˈɪbɹət verb dɪlˈɪbɚɹˌeɪt|elaborate adjective ɪlˈæbɹət verb ɪlˈæbɚɹˌeɪt
 intimate adjective ˈɪntɪmət verb ˈɪntɪmˌeɪt|animate adjective ˈænɪmət verb ˈænɪmˌeɪt
-approximate adjective ɐpɹˈɑːksɪmət verb ɐpɹˈɑːksɪmˌeɪt|coordinate noun koʊˈɔːɹdɪnət verb koʊˈɔːɹdɪnˌeɪt
+approximate adjective ɐpɹˈɑːksɪmət verb ɐpɹˈɑːksɪmˌeɪt
+coordinate noun koʊˈɔːɹdɪnət verb koʊˈɔːɹdɪnˌeɪt
 subordinate noun səbˈɔːɹdɪnət verb səbˈɔːɹdɪnˌeɪt|live adjective lˈaɪv verb lˈɪv
 resume noun ɹˈɛzuːmˌeɪ verb ɹɪzˈuːm|wound noun wˈuːnd wind wˈaʊnd
 wind noun wˈɪnd verb wˈaɪnd|tear noun tˈɪɹ verb tˈɛɹ|tears noun tˈɪɹz verb tˈɛɹz
@@ -180,8 +181,10 @@ def _read(words: Sequence[str], low: Sequence[str], at: int) -> str:
     asked = set(low[max(0, at - 3) : at]) & {"did", "do", "does", "will", "can", "could", "would"}
     if asked:
         return "present"
-    if rest & {"yesterday", "ago", "once", "earlier", "already"} or "last" in rest and (
-        rest & {"night", "week", "month", "year", "summer", "monday", "sunday", "friday"}
+    if (
+        rest & {"yesterday", "ago", "once", "earlier", "already"}
+        or "last" in rest
+        and (rest & {"night", "week", "month", "year", "summer", "monday", "sunday", "friday"})
     ):
         return "past"
     if before in ("i", "we", "they", "and", "the") and rest & {
@@ -267,7 +270,8 @@ def _tear(words: Sequence[str], low: Sequence[str], at: int) -> str:
     if before in _AUX or before in _SUBJECTS or _starts(low, at) or after in ("in", "it", "the"):
         return "verb"
     if low[at] == "tear":
-        return "verb" if near & {"shirt", "paper", "muscle", "ligament", "dress", "wear"} else "noun"
+        torn = {"shirt", "paper", "muscle", "ligament", "dress", "wear"}
+        return "verb" if near & torn else "noun"
     return "verb" if before in ("he", "she", "it") else "noun"
 
 
@@ -308,10 +312,22 @@ def _dove(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 
 _OWN: dict[str, _Choose] = {
-    "read": _read, "lead": _lead, "close": _close, "polish": _polish, "live": _live, "bow": _bow,
-    "minute": _minute, "wound": _wound, "tear": _tear, "tears": _tear, "content": _content,
-    "invalid": _invalid, "resume": _resume, "perfect": _perfect, "dove": _dove,
-    "bass": _by("fish", "fish caught fishing lake river sea striped water pond fry grilled", "music"),
+    "read": _read,
+    "lead": _lead,
+    "close": _close,
+    "polish": _polish,
+    "live": _live,
+    "bow": _bow,
+    "minute": _minute,
+    "wound": _wound,
+    "tear": _tear,
+    "tears": _tear,
+    "content": _content,
+    "invalid": _invalid,
+    "resume": _resume,
+    "perfect": _perfect,
+    "dove": _dove,
+    "bass": _by("fish", "fish caught fishing lake river sea striped pond fry grilled", "music"),
     "row": _by("quarrel", "furious blazing heated neighbors argument shouting", "line"),
     "sow": _by("pig", "piglets pig boar farmer's pigs", "plant"),
     "sewer": _by("tailor", "thread needle fabric dress sewing cloth", "drain"),

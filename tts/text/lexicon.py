@@ -61,14 +61,19 @@ CURRENCIES = {
     "AUD": ("Australian dollar", "Australian dollars", "cent", "cents"),
     "CAD": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
     "NZD": ("New Zealand dollar", "New Zealand dollars", "cent", "cents"),
-    "CNY": ("yuan", "yuan", "", ""), "INR": ("rupee", "rupees", "paisa", "paise"),
+    "CNY": ("yuan", "yuan", "", ""),
+    "INR": ("rupee", "rupees", "paisa", "paise"),
     "SEK": ("Swedish krona", "Swedish kronor", "", ""),
     "NOK": ("Norwegian krone", "Norwegian kroner", "", ""),
     "DKK": ("Danish krone", "Danish kroner", "", ""),
-    "PLN": ("zloty", "zlotys", "", ""), "zł": ("zloty", "zlotys", "", ""),
-    "₺": ("lira", "lira", "", ""), "₴": ("hryvnia", "hryvnias", "", ""),
-    "₪": ("shekel", "shekels", "", ""), "฿": ("baht", "baht", "", ""),
-    "₿": ("bitcoin", "bitcoins", "", ""), "¢": ("cent", "cents", "", ""),
+    "PLN": ("zloty", "zlotys", "", ""),
+    "zł": ("zloty", "zlotys", "", ""),
+    "₺": ("lira", "lira", "", ""),
+    "₴": ("hryvnia", "hryvnias", "", ""),
+    "₪": ("shekel", "shekels", "", ""),
+    "฿": ("baht", "baht", "", ""),
+    "₿": ("bitcoin", "bitcoins", "", ""),
+    "¢": ("cent", "cents", "", ""),
 }
 
 UNITS = {
@@ -165,6 +170,7 @@ SYMBOLS = {
 
 #: words that begin a sentence more often than they follow initials
 STARTERS = frozenset(
-    "He She It They We You The This That These Those In But And I A An His Her Their Our My If When "
-    "While After Before As At On For So Then There However What Why How Who Where Is Are".split()
+    "He She It They We You The This That These Those In But And I A An His Her Their Our My If "
+    "When While After Before As At On For So Then There However What Why How Who Where Is "
+    "Are".split()
 )
