@@ -99,6 +99,17 @@ def models(
 
 
 @app.command()
+def join(
+    pieces: Annotated[str, typer.Argument(help="NAME.json beside NAME.000 and so on.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Checkpoint folder to make.")],
+) -> None:
+    """Put a checkpoint together again that training exported in pieces (tts.train.publish)."""
+    from tts.train.publish import join_pieces
+
+    say(f"{join_pieces(pieces, out)} is there")
+
+
+@app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="A model of `tts models` that is not fetched.")],
     accept_licence: Annotated[

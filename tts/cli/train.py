@@ -29,10 +29,10 @@ def train(
 
     run = load_run(config, overrides or ())
 
-    from tts.data.cache import Cache
+    from tts.data.pack import open_corpus
     from tts.train.loop import Trainer
 
-    task = run.build(Cache(run.data))
+    task = run.build(open_corpus(run.data))
     trainer = Trainer(task, run.train, run.out, quiet=quiet or not sys.stderr.isatty())
     if trainer.step:
         say(f"continuing {run.out} at step {trainer.step}")

@@ -15,6 +15,7 @@ Folder layout (all little-endian):
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 
@@ -51,13 +52,8 @@ class Cache:
             self.sample_rate: int = self.meta["sample_rate"]
             self.hop: int = self.meta["hop"]
             self.items = [Item(**json.loads(line)) for line in lines if line]
-            samples = frames = 0
-            for item in self.items:
-                if item.offset != samples:
-                    raise ValueError(f"{item.id} is not where the one before it ends")
-                item.frame_offset = frames
-                samples += item.samples
-                frames += item.samples // self.hop + 1
+            samples = self._place()
+            frames = sum(item.samples // self.hop + 1 for item in self.items)
         except OSError as error:
             raise DataError(
                 f"{folder} is not a prepared corpus ({error.strerror}); run `tts data prepare`"
@@ -68,10 +64,22 @@ class Cache:
             ) from error
         self._features: np.ndarray | None = None
         self._warped: np.ndarray | None = None
-        self._audio = self._array("audio.i16", "<i2", samples)
-        self._f0 = self._array("f0.f32", "<f4", frames)
+        self._durations: dict[str, list[int]] | None = None
+        self._audio: np.ndarray | None = self._array("audio.i16", "<i2", samples)
+        self._f0: np.ndarray | None = self._array("f0.f32", "<f4", frames)
         table = self._array("speaker.f32", "<f4", SPEAKER_DIM * len(self.items))
         self._speaker = table.reshape(-1, SPEAKER_DIM)
+
+    def _place(self) -> int:
+        """Sets `frame_offset` of the items, checks `offset`; returns the samples of all."""
+        samples = frames = 0
+        for item in self.items:
+            if item.offset != samples or item.samples < 0:
+                raise ValueError(f"{item.id} is not where the one before it ends")
+            item.frame_offset = frames
+            samples += item.samples
+            frames += item.samples // self.hop + 1
+        return samples
 
     def _array(self, name: str, kind: str, length: int) -> np.ndarray:
         path = self.folder / name
@@ -94,12 +102,23 @@ class Cache:
         item = self.items[index]
         count = self.frames(index) - start if frames is None else frames
         begin = item.offset + start * self.hop
+        if self._audio is None:
+            raise DataError(f"{self.folder} holds no audio: pack it with --audio")
         return self._audio[begin : begin + count * self.hop].astype(np.float32) / 32768.0
+
+    def samples(self, index: int) -> np.ndarray:
+        """All samples of an utterance, int16, with those after its last whole frame."""
+        if self._audio is None:
+            raise DataError(f"{self.folder} holds no audio: pack it with --audio")
+        item = self.items[index]
+        return np.array(self._audio[item.offset : item.offset + item.samples])
 
     def f0(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
         """Fundamental in Hz at the END of each frame (0 = unvoiced), float32 [frames]."""
         count = self.frames(index) - start if frames is None else frames
         begin = self.items[index].frame_offset + start + 1
+        if self._f0 is None:
+            raise DataError(f"{self.folder} holds no audio: pack it with --audio")
         return np.array(self._f0[begin : begin + count])
 
     def features(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
@@ -119,13 +138,44 @@ class Cache:
     def warped_speaker(self, index: int, warp: int) -> np.ndarray | None:
         """Speaker embedding of an utterance warped by WARPS[warp] (tts.data.warp), float32 [256];
         None when the corpus was prepared without."""
-        if self._warped is None:
-            path = self.folder / "speaker_warped.f32"
-            if not path.is_file():
-                return None
+        table = self._warped_table()
+        return None if table is None else np.array(table[index, warp])
+
+    @property
+    def warps(self) -> int:
+        """Warped copies per utterance whose embeddings are known; 0 for none."""
+        table = self._warped_table()
+        return 0 if table is None else table.shape[1]
+
+    def _warped_table(self) -> np.ndarray | None:
+        path = self.folder / "speaker_warped.f32"
+        if self._warped is None and path.is_file():
             table = np.memmap(path, dtype="<f4", mode="r")
             self._warped = table.reshape(len(self.items), -1, SPEAKER_DIM)
-        return np.array(self._warped[index, warp])
+        return self._warped
+
+    @overload
+    def durations(self, required: Literal[True] = True) -> dict[str, list[int]]: ...
+    @overload
+    def durations(self, required: Literal[False]) -> dict[str, list[int]] | None: ...
+    def durations(self, required: bool = True) -> dict[str, list[int]] | None:
+        """Frames of each token by the id of an utterance, as `tts train` of the aligner wrote them.
+
+        Raises:
+            DataError: there are none, and they are `required`.
+        """
+        path = self.folder / "durations.json"
+        if self._durations is not None:
+            return self._durations
+        if path.is_file():
+            try:
+                found: dict[str, list[int]] = json.loads(path.read_text())
+                return found
+            except ValueError as error:
+                raise DataError(f"{path} is damaged: align the corpus again") from error
+        if required:
+            raise DataError(f"{self.folder} has no durations.json: align the corpus first")
+        return None
 
     def speaker(self, index: int) -> np.ndarray:
         """Speaker embedding of an utterance, float32 [256]."""

@@ -1,9 +1,7 @@
 """Sentence-like segments of aligned utterances with a voice prompt from elsewhere."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +16,7 @@ from tts.train.loop import Batch
 from tts_codecs.envelope import EXTRA
 from tts_codecs.mel import MelConfig
 
-_EDGE = 12  # frames of a pause kept at a segment's edge
+EDGE = 12  # frames of a pause kept at a segment's edge
 
 
 @dataclass
@@ -34,10 +32,7 @@ class Utterance:
 
 def read_durations(cache: Cache) -> dict[str, list[int]]:
     """Durations written by `tts train` of the aligner."""
-    path = Path(cache.folder) / "durations.json"
-    if not path.exists():
-        raise DataError(f"{cache.folder} has no durations.json: align the corpus first")
-    return json.loads(path.read_text())
+    return cache.durations()
 
 
 def load_utterances(cache: Cache) -> list[Utterance]:
@@ -143,10 +138,15 @@ class SegmentSampler:
         end = len(tokens.ids)
         options = utterance.pauses if rng.random() < 0.7 else utterance.cuts
         options = [c for c in options if starts[end] - starts[c] >= self.min_frames] or [0]
-        first = int(rng.choice(options))
+        return self.cut(utterance, int(rng.choice(options)), limit)
+
+    def cut(self, utterance: Utterance, first: int, limit: int) -> tuple[Aligned, int, int]:
+        """`segment` from the token `first` on."""
+        tokens, starts = utterance.tokens, utterance.starts
+        end = len(tokens.ids)
         head = 0
         if is_pause(tokens.ids[first]):
-            head = max(0, tokens.durations[first] - _EDGE)
+            head = max(0, tokens.durations[first] - EDGE)
         begin = int(starts[first]) + head
         last = first + 1
         for cut in [*utterance.cuts, end]:
@@ -155,7 +155,7 @@ class SegmentSampler:
             # A closing pause counts with what is kept of it.
             kept = 0
             if cut < end and is_pause(tokens.ids[cut]):
-                kept = min(_EDGE, tokens.durations[cut])
+                kept = min(EDGE, tokens.durations[cut])
             # One word is taken however long it is.
             if starts[cut] + kept - begin > limit and last > first + 1:
                 break
@@ -167,9 +167,9 @@ class SegmentSampler:
         frames = list(tokens.durations[first:last])
         frames[0] -= head
         stop = int(starts[last])
-        if len(ids) > 1 and is_pause(ids[-1]) and frames[-1] > _EDGE:
-            stop -= frames[-1] - _EDGE
-            frames[-1] = _EDGE
+        if len(ids) > 1 and is_pause(ids[-1]) and frames[-1] > EDGE:
+            stop -= frames[-1] - EDGE
+            frames[-1] = EDGE
         ids = [SIL if is_pause(i) and at in (0, len(ids) - 1) else i for at, i in enumerate(ids)]
         return Aligned(ids, mods, frames), begin, stop
 

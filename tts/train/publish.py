@@ -1,0 +1,75 @@
+"""Checkpoints in pieces small enough to carry, written while a run goes on.
+
+A checkpoint folder becomes NAME.000, NAME.001 ... and NAME.json with their checksums; the last is
+written last, so that a set cut short is noticed. `tts models join` puts it together again.
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+from tts.audio.files import atomic_output, write_all
+from tts.errors import CheckpointError
+
+PIECE = 15 * 2**20
+
+
+def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> list[Path]:
+    """Write the files of a checkpoint folder as pieces of at most `size` bytes; those of before
+    are replaced.
+
+    Args:
+        target: path of the pieces without their endings.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    target = Path(target)
+    os.makedirs(target.parent, exist_ok=True)
+    stream = io.BytesIO()
+    # Weights do not compress.
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(Path(folder).iterdir()):
+            archive.write(path, path.name)
+    data = stream.getvalue()
+    parts = [data[at : at + size] for at in range(0, len(data), size)]
+    paths = [target.with_name(f"{target.name}.{n:03d}") for n in range(len(parts))]
+    for path, part in zip(paths, parts, strict=True):
+        with atomic_output(path) as file:
+            write_all(file, part)
+    about = {
+        "pieces": [p.name for p in paths], "sha256": hashlib.sha256(data).hexdigest(),
+    }  # fmt: skip
+    with atomic_output(target.with_name(f"{target.name}.json")) as file:
+        write_all(file, json.dumps(about).encode())
+    return paths
+
+
+def join_pieces(index: str | Path, out: str | Path) -> Path:
+    """Put a checkpoint folder together from NAME.json and the pieces beside it.
+
+    Raises:
+        CheckpointError: a piece is missing or of another set, or `out` exists.
+    """
+    index, out = Path(index), Path(out)
+    if out.exists():
+        raise CheckpointError(f"{out} exists already")
+    try:
+        about = json.loads(index.read_text())
+        names = [Path(name).name for name in about["pieces"]]
+        data = b"".join((index.parent / name).read_bytes() for name in names)
+        if hashlib.sha256(data).hexdigest() != about["sha256"]:
+            raise ValueError("the pieces are not of one set, or damaged")
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.namelist()
+            if any("/" in name or "\\" in name for name in members):
+                raise ValueError("a file would lie outside of the folder")
+            out.mkdir(parents=True)
+            for name in members:
+                (out / name).write_bytes(archive.read(name))
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{index} cannot be joined: {error}") from error
+    return out
