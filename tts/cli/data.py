@@ -172,7 +172,7 @@ def pack(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Write a corpus into one small file that training reads in place of the cache (`data:` of a
-    run): features to some 5 MB an hour, or audio to 11."""
+    run): features to some 4 MB an hour, or audio to 13."""
     from tts.data.cache import Cache
     from tts.data.pack import write_pack
 
