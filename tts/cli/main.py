@@ -16,7 +16,19 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
-from tts.cli import batch, data, demo, doctor, evaluate, models, serve, synthesize, train, voices
+from tts.cli import (
+    batch,
+    codec,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    models,
+    serve,
+    synthesize,
+    train,
+    voices,
+)
 from tts.errors import TTSError
 
 EXAMPLES = """Examples:
@@ -48,6 +60,7 @@ app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(codec.app, name="codec")
 app.command("train")(train.train)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,90 @@
+"""Codes and latents in a file: safetensors, with what is needed to decode them in its metadata.
+
+codes [T, K] int16 or int32, or latents [T, D] float32
+metadata: format "tts-codes 1", codec, weights (their checksum), sample_rate, hop, samples
+"""
+
+import json
+import struct
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from tts_codecs.base import CodecInfo, Units
+from tts_codecs.errors import CodecError
+
+FORMAT = "tts-codes 1"
+_TENSORS = {"codes": (torch.int16, torch.int32), "latents": (torch.float32,)}
+
+
+@dataclass(frozen=True)
+class CodedFile:
+    """Contents of a file of units.
+
+    Attributes:
+        units: codes [1, T, K] int64 or latents [1, T, D] float32.
+        kind: "codes" or "latents".
+        codec: name or folder of the checkpoint that coded them; weights: its checksum or "".
+        sample_rate: Hz; hop: samples per unit; samples: of the waveform, which ends in the last
+            unit.
+    """
+
+    units: Tensor
+    kind: str
+    codec: str
+    weights: str
+    sample_rate: int
+    hop: int
+    samples: int
+
+
+def pack_units(units: Units, info: CodecInfo, samples: int, codec: str, weights: str = "") -> bytes:
+    """A file of one row of units.
+
+    Raises:
+        CodecError: more rows than one.
+    """
+    if len(units.data) != 1:
+        raise CodecError(f"a file holds one recording, not {len(units.data)}")
+    data = units.data[0].cpu()
+    if info.kind == "codes":
+        data = data.to(torch.int16 if info.codebook_size <= 2**15 else torch.int32)
+    metadata = {
+        "format": FORMAT, "codec": codec, "weights": weights, "hop": str(info.hop),
+        "sample_rate": str(info.sample_rate), "samples": str(samples),
+    }  # fmt: skip
+    return save({info.kind: data.contiguous()}, metadata)
+
+
+def unpack_units(data: bytes, name: str = "the file") -> CodedFile:
+    """Read what `pack_units` wrote.
+
+    Raises:
+        CodecError: not such a file, damaged, or of another version.
+    """
+    try:
+        tensors = load(data)
+        (size,) = struct.unpack("<Q", data[:8])
+        metadata = json.loads(data[8 : 8 + size]).get("__metadata__")
+    except (SafetensorError, struct.error, ValueError, AttributeError) as error:
+        raise CodecError(f"{name}: not a file of codes, or damaged") from error
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        raise CodecError(f"{name}: not a file of codes ({FORMAT})")
+    kind = next(iter(tensors), "")
+    if len(tensors) != 1 or kind not in _TENSORS:
+        raise CodecError(f"{name}: holds {sorted(tensors)}, not codes or latents")
+    units = tensors[kind]
+    try:
+        rate, hop, samples = (int(metadata[key]) for key in ("sample_rate", "hop", "samples"))
+        codec, weights = metadata["codec"], metadata["weights"]
+    except (KeyError, ValueError) as error:
+        raise CodecError(f"{name}: damaged metadata ({error})") from error
+    if units.dim() != 2 or units.dtype not in _TENSORS[kind] or min(units.shape) < 1:
+        raise CodecError(f"{name}: {kind} of shape {tuple(units.shape)}, {units.dtype}")
+    if min(rate, hop) < 1 or not (len(units) - 1) * hop < samples <= len(units) * hop:
+        raise CodecError(f"{name}: {len(units)} units of {hop} samples are not {samples} samples")
+    units = units.long() if kind == "codes" else units
+    return CodedFile(units[None], kind, codec, weights, rate, hop, samples)

@@ -1,0 +1,97 @@
+"""`tts codec`: to a file of codes and back, what is refused, and the file format itself."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+import tts_codecs
+from tts.cli.main import run
+from tts_codecs.files import pack_units, unpack_units
+
+
+@pytest.fixture
+def home(tiny_home: Path) -> Path:
+    from tts_codecs.checkpoint import save_checkpoint
+    from tts_codecs.spectral import SpectralAutoencoder
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = SpectralAutoencoder(82, 2, 8, 1, levels=(5, 4), groups=2)
+    saved = {"dim": 8, "blocks": 1, "levels": [5, 4], "groups": 2}
+    save_checkpoint(tiny_home / "checkpoints" / "spectral", module, "spectral", saved)
+    return tiny_home
+
+
+def test_there_and_back(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    rng = np.random.default_rng(0)
+    samples = (0.1 * rng.normal(size=17001)).astype(np.float32)
+    source, codes, out = tmp_path / "in.wav", str(tmp_path / "c.safetensors"), tmp_path / "out.wav"
+    sf.write(source, samples, 16000)
+    assert run(["codec", "encode", str(source), "-o", codes, "--device", "cpu"]) == 0
+    assert run(["codec", "decode", codes, "-o", str(out), "--device", "cpu"]) == 0
+    made, rate = sf.read(out, dtype="float32")
+    assert rate == 16000 and made.shape == samples.shape
+    codec = tts_codecs.load("spectral")
+    wav = torch.from_numpy(sf.read(source, dtype="float32")[0])[None, None]
+    whole = codec.decode(codec.encode(wav))[0, 0, : len(samples)].clamp(-0.95, 0.95)
+    assert np.abs(made - whole.numpy()).max() < 2e-3  # 16 bits and streamed
+    capsys.readouterr()
+    assert run(["codec", "info", codes, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["seconds"] == pytest.approx(17001 / 16000) and told["codec"] == "spectral"
+    assert run(["codec", "info"]) == 0
+    assert capsys.readouterr().out.split() == ["spectral", "vocoder", "features"]
+    assert run(["codec", "info", "spectral", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_codebooks"] == 2
+    assert run(["codec", "bench", "features", "--seconds", "1", "--repeats", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["decode_rtf"] > 0
+    # Other weights under the same name do not decode it.
+    config = home / "checkpoints" / "spectral" / "config.yaml"
+    data = Path(codes).read_bytes().replace(b'"weights":"', b'"weights":"0')
+    size = int.from_bytes(data[:8], "little") + 1
+    Path(codes).write_bytes(size.to_bytes(8, "little") + data[8:])
+    assert config.is_file() and run(["codec", "decode", codes, "-o", str(out)]) == 1
+
+
+def test_refusals_leave_nothing(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    source, out = tmp_path / "in.wav", tmp_path / "out"
+    sf.write(source, np.zeros(800), 16000)
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"nothing of the kind")
+    there = ["-o", str(out) + ".safetensors"]
+    for line, code in [
+        (["encode", str(source), *there, "--codec", "spectrl"], 2),
+        (["encode", str(source), *there, "--bitrate", "2"], 2),
+        (["encode", str(source), *there, "--bitrate", "-1"], 2),
+        (["encode", str(tmp_path / "none.wav"), *there], 2),
+        (["encode", str(wrong), *there], 1),
+        (["decode", str(wrong), "-o", str(out) + ".wav"], 1),
+        (["decode", str(tmp_path / "none"), "-o", str(out) + ".wav"], 2),
+        (["info", str(wrong)], 1),
+        (["bench", "spectral", "--seconds", "0"], 2),
+    ]:
+        assert run(["codec", *line]) == code, line
+        assert len(capsys.readouterr().err.splitlines()) == 1, line
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_every_cut_of_a_file_is_refused(home: Path) -> None:
+    codec = tts_codecs.load("spectral")
+    units = codec.encode(0.1 * torch.ones(1, 1, 1600))
+    data = pack_units(units, codec.info, 1600, "spectral", "x")
+    found = unpack_units(data)
+    assert torch.equal(found.units, units.data) and found.samples == 1600
+    for end in range(len(data)):
+        with pytest.raises(tts_codecs.CodecError):
+            unpack_units(data[:end])
+    for samples in (0, 640, 1921, 10**9):
+        with pytest.raises(tts_codecs.CodecError, match="samples"):
+            unpack_units(pack_units(units, codec.info, samples, "spectral"))

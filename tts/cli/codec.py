@@ -1,0 +1,278 @@
+"""`tts codec`: recordings to codes and back, what codecs there are, and how fast they are."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tts.cli.common import check_device, say, set_threads, show
+from tts.errors import CodecError, UsageError
+
+if TYPE_CHECKING:
+    from tts_codecs import Codec
+
+app = typer.Typer(help="Encode recordings to codes and decode them.", rich_markup_mode=None)
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Threads = Annotated[int | None, typer.Option("--threads", help="CPU threads.")]
+Bitrate = Annotated[
+    float | None, typer.Option("--bitrate", help="kbit/s, of a codec that has several.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No line about the result.")]
+
+_PIECE = 1.0  # seconds that are decoded at a time
+
+
+@app.command()
+def encode(
+    recording: Annotated[str, typer.Argument(help='An audio file; "-": standard input.')],
+    output: Annotated[str, typer.Option("-o", "--output", help='A .safetensors file, or "-".')],
+    codec: Annotated[str, typer.Option("--codec", help="A name or a folder.")] = "spectral",
+    bitrate: Bitrate = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Encode a recording to a file of codes."""
+    from tts.audio.files import atomic_output, check_parent, is_device, write_all
+
+    piped = output == "-"
+    if piped and sys.stdout.isatty():
+        raise UsageError("refusing to write codes to a terminal: redirect them or use -o FILE")
+    if not piped and not is_device(output):
+        check_parent(output)
+    check_device(device)
+    set_threads(threads)
+    _check_bitrate(bitrate)
+
+    import torch
+
+    import tts_codecs
+    from tts.audio.recording import read_recording
+    from tts_codecs.files import pack_units
+
+    made = tts_codecs.load(codec, device, bandwidth=bitrate)
+    samples = read_recording(recording, made.info.sample_rate)
+    with torch.inference_mode():
+        units = made.encode(torch.from_numpy(samples)[None, None])
+    data = pack_units(units, made.info, len(samples), codec, _weights(codec))
+    if piped:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    elif is_device(output):
+        with open(output, "wb", buffering=0) as file:
+            write_all(file, data)
+    else:
+        with atomic_output(output) as file:
+            write_all(file, data)
+    if not quiet:
+        seconds = len(samples) / made.info.sample_rate
+        rate = f", {made.info.bitrate / 1000:.2f} kbit/s" if made.info.bitrate else ""
+        say(f"{output}: {seconds:.2f} s in {units.data.shape[1]} units{rate}, {len(data)} bytes")
+
+
+@app.command()
+def decode(
+    codes: Annotated[str, typer.Argument(help='What `tts codec encode` wrote; "-": a pipe.')],
+    output: Annotated[str, typer.Option("-o", "--output", help='An audio file, or "-".')],
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="By default the one that coded it.")
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Decode a file of codes to audio, piece by piece."""
+    from tts.audio.writer import check_writable, write_audio
+
+    check_writable(output)
+    check_device(device)
+    set_threads(threads)
+
+    import tts_codecs
+    from tts_codecs.files import unpack_units
+
+    found = unpack_units(_bytes(codes), "standard input" if codes == "-" else repr(codes))
+    name = found.codec if codec is None else codec
+    made = tts_codecs.load(name, device)
+    info = made.info
+    if (info.kind, info.sample_rate, info.hop) != (found.kind, found.sample_rate, found.hop):
+        raise CodecError(f"{codes!r} was not coded by {name!r}: other rate, hop or kind of units")
+    if found.weights and _weights(name) != found.weights:
+        raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
+    if found.kind == "codes" and found.units.shape[2] < info.num_codebooks:
+        from tts_codecs.neural import NeuralCodec
+
+        if isinstance(made, NeuralCodec):
+            made.use_codebooks(found.units.shape[2])
+    written = write_audio(output, _decoded(made, found.units, found.samples), info.sample_rate)
+    if not quiet:
+        say(f"{output}: {written / info.sample_rate:.2f} s of audio")
+
+
+def _decoded(codec: "Codec", units: Any, samples: int) -> Iterator[Any]:
+    """The waveform [n] of units [1, T, *] in pieces, `samples` in all."""
+    import torch
+
+    state = codec.init_state(1)
+    pieces = units.split(max(1, round(_PIECE * codec.info.frame_rate)), 1)
+    for number, piece in enumerate(pieces, 1):
+        with torch.inference_mode():
+            wav, state = codec.decode_chunk(piece, state, last=number == len(pieces))
+        wav = wav[0, 0, :samples]
+        samples -= len(wav)
+        if len(wav):
+            yield wav.cpu().numpy()
+
+
+@app.command()
+def info(
+    name: Annotated[str | None, typer.Argument(help="A codec, or a file of codes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Describe a codec or a file of codes; without a name, list the codecs."""
+    import tts_codecs
+
+    if name is None:
+        for each in [*tts_codecs.names(), "features"]:
+            show(json.dumps(each) if as_json else each)
+        return
+    found = _describe_file(name) if os.path.isfile(name) else None
+    if found is None:
+        codec = tts_codecs.load(name, "cpu")
+        described = codec.info
+        found = {
+            field: getattr(described, field) for field in described.__dataclass_fields__
+        } | {
+            "frame_rate": described.frame_rate,
+            "parameters": sum(each.numel() for each in codec.parameters()),
+        }  # fmt: skip
+        found.pop("codebook_sizes")
+    if as_json:
+        show(json.dumps(found))
+    else:
+        for key, value in found.items():
+            show(f"{key}: {value:.6g}" if isinstance(value, float) else f"{key}: {value}")
+
+
+def _describe_file(name: str) -> dict[str, Any] | None:
+    """What a file of codes says, or None for weights of EnCodec."""
+    from tts_codecs.files import unpack_units
+
+    data = _bytes(name)
+    try:
+        found = unpack_units(data, repr(name))
+    except CodecError:
+        if name.endswith((".th", ".bin")):
+            return None
+        raise
+    return {
+        "codec": found.codec, "kind": found.kind, "units": found.units.shape[1],
+        "width": found.units.shape[2], "sample_rate": found.sample_rate, "hop": found.hop,
+        "seconds": found.samples / found.sample_rate, "bytes": len(data),
+    }  # fmt: skip
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="A codec.")] = "spectral",
+    bitrate: Bitrate = None,
+    seconds: Annotated[float, typer.Option("--seconds", help="Of audio, 1 to 60.")] = 10.0,
+    repeats: Annotated[int, typer.Option("--repeats", help="The median of so many.")] = 3,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Time a codec: real-time factors, latency, megabytes of weights; one line of JSON."""
+    if not 1 <= seconds <= 60 or not 1 <= repeats <= 100:
+        raise UsageError("--seconds is 1 to 60 and --repeats 1 to 100")
+    check_device(device)
+    set_threads(threads)
+    _check_bitrate(bitrate)
+
+    import statistics
+
+    import torch
+
+    import tts_codecs
+
+    codec = tts_codecs.load(name, device, bandwidth=bitrate)
+    described = codec.info
+    count = round(seconds * described.sample_rate)
+    wav = 0.1 * torch.randn(1, 1, count, generator=torch.Generator().manual_seed(0))
+    wav = wav.to(codec.device)
+    piece = max(1, round(0.08 * described.frame_rate))
+
+    def stream() -> float:
+        state, first = codec.init_state(1), 0.0
+        begin = time.perf_counter()
+        pieces = units.data.split(piece, 1)
+        for number, each in enumerate(pieces, 1):
+            out, state = codec.decode_chunk(each, state, last=number == len(pieces))
+            if out.shape[2] and not first:
+                first = time.perf_counter() - begin
+        return first
+
+    taken: dict[str, list[float]] = {"encode": [], "decode": [], "stream": [], "first": []}
+    with torch.inference_mode():
+        for turn in range(repeats + 1):
+            begin = time.perf_counter()
+            units = codec.encode(wav)
+            encoded = time.perf_counter()
+            codec.decode(units)
+            decoded = time.perf_counter()
+            first = stream()
+            streamed = time.perf_counter()
+            if turn:  # the first prepares weights
+                taken["encode"].append(encoded - begin)
+                taken["decode"].append(decoded - encoded)
+                taken["stream"].append(streamed - decoded)
+                taken["first"].append(first)
+    median = {key: statistics.median(values) for key, values in taken.items()}
+    weights = sum(each.numel() * each.element_size() for each in codec.parameters())
+    show(json.dumps({
+        "codec": described.name, "kbit_s": described.bitrate and described.bitrate / 1000,
+        "device": device, "threads": threads, "seconds": seconds,
+        "encode_rtf": round(median["encode"] / seconds, 5),
+        "decode_rtf": round(median["decode"] / seconds, 5),
+        "stream_rtf": round(median["stream"] / seconds, 5),
+        "piece_ms": round(1000 * piece / described.frame_rate, 1),
+        "first_piece_ms": round(1000 * median["first"], 2),
+        "latency_ms": round(1000 * (piece + described.look_ahead) / described.frame_rate, 1),
+        "weights_mb": round(weights / 1e6, 1),
+    }))  # fmt: skip
+
+
+def _check_bitrate(bitrate: float | None) -> None:
+    if bitrate is not None and not 0 < bitrate <= 1000:
+        raise UsageError(f"--bitrate {bitrate:g} is out of range: kbit/s, above 0 to 1000")
+
+
+def _bytes(name: str) -> bytes:
+    """The contents of a file of codes, or of standard input."""
+    try:
+        if name == "-":
+            if sys.stdin is None or sys.stdin.isatty():
+                raise UsageError("no codes on standard input: pipe them in or give a file name")
+            return sys.stdin.buffer.read()
+        with open(name, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot read {name!r}: {reason}") from error
+
+
+def _weights(name: str) -> str:
+    """Checksum of the weights that define the codes of a codec; "" where there are none."""
+    from pathlib import Path
+
+    from tts_codecs.checkpoint import fingerprint, sha256
+    from tts_codecs.registry import FEATURES, find
+
+    if Path(name).is_file():
+        return sha256(Path(name))
+    return "" if name == FEATURES else fingerprint(find(name))
