@@ -126,6 +126,48 @@ def test_vocoder_task(cache: Cache, tmp_path: Path) -> None:
         VocoderTask(cache, model, frames=1000)
 
 
+def test_vocoder_learns_its_upper_band_from_wide_recordings(cache: Cache, tmp_path: Path) -> None:
+    import soundfile
+
+    from tts.train.vocoder import VocoderTask
+    from tts_codecs.checkpoint import save_checkpoint
+    from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(24000), 24000)
+    table = tmp_path / "wide.tsv"
+    table.write_text("a.wav\tann\nb.wav\tbob\n")
+    sizes = {"dim": 16, "hidden": 24, "blocks": 1, "pitch_dim": 8, "pitch_blocks": 1}
+    save_checkpoint(
+        tmp_path / "narrow", SourceFilterVocoder(**sizes), "source_filter_vocoder", sizes
+    )
+    wide = sizes | {"sample_rate": 24000, "n_fft": 960}
+    options: dict[str, Any] = {
+        "batch_size": 4, "adversarial_batch": 2, "adversarial_from": 1, "channels": 4,
+        "frames": 30, "train_pitch": False, "own_pitch": 1.0,
+        "narrow": str(tmp_path / "narrow"),
+    }  # fmt: skip
+    task = VocoderTask(cache, wide, wide=str(table), **options)
+    batch = task.batch(np.random.default_rng(0))
+    assert batch["wav"].shape == (2, 30 * 320) and batch["wide"].shape == (2, 30 * 480)
+    (_, loss, _), *_ = task.losses(batch, 0)
+    (gradient,) = torch.autograd.grad(loss, task.vocoder.head.weight)
+    assert gradient.view(2, 3, 481, -1)[:, 0, 330:].abs().max() > 0
+    assert {"mel", "fool", "spot"} <= one_step(task).keys()
+    exported(task, tmp_path)
+    # Without wide recordings nothing says what is above the corpus' band.
+    alone = VocoderTask(cache, wide, **options)
+    (_, loss, _), *_ = alone.losses(alone.batch(np.random.default_rng(0)), 0)
+    weight = alone.vocoder.head.weight
+    (gradient,) = torch.autograd.grad(loss, weight)
+    by_bin = gradient.view(2, 3, 481, -1).abs().amax((0, 1, 3))
+    assert by_bin[380:].max() < 0.02 * by_bin[:300].max()
+    table.write_text("a.wav\tann\nmissing.wav\tbob\n")
+    with pytest.raises(DataError, match=r"missing\.wav"):
+        VocoderTask(cache, wide, wide=str(table), **options)
+
+
 def test_segments_join_tokens_and_frames(cache: Cache) -> None:
     from tts.train.segments import load_utterances
 

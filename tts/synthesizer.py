@@ -97,7 +97,7 @@ class TTS:
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, self.cancellation.watch
         )
-        self.sample_rate = self.vocoder.mel.sample_rate
+        self.sample_rate = self.vocoder.sample_rate
         lay_out(self.generator, config.weights, device)
         for network in (self.generator, self.durations, self.vocoder):
             self.cancellation.watch(network)
@@ -294,7 +294,7 @@ class TTS:
             number: of the sentence in its text, which its seed follows.
             chunk_frames: mel frames (20 ms) per chunk from the second on.
         """
-        hop = self.vocoder.mel.hop
+        hop = self.vocoder.hop
         request = self.request([phones], [voice], options.speed)
         assert request.durations is not None
         words, spans = spans_of(phones, request.durations[0].tolist(), hop / self.sample_rate)
@@ -368,7 +368,7 @@ class TTS:
         state = None
         size = min(chunk_frames, FIRST_FRAMES)
         waiting: torch.Tensor | None = None
-        fade = torch.linspace(1, 0, FADE_FRAMES * self.vocoder.mel.hop, device=self.device)
+        fade = torch.linspace(1, 0, FADE_FRAMES * self.vocoder.hop, device=self.device)
         for piece in features:
             waiting = piece if waiting is None else torch.cat([waiting, piece], 1)
             if state is None:

@@ -345,7 +345,7 @@ def _encoded(model: "TTS", wish: Wish, progress: "Progress | None") -> "_Cloned"
     try:
         # As an open file: messages then name the file and not its place on this machine.
         with Path(wish.recording).open("rb") as file:
-            reference = load_reference(file, model.sample_rate)
+            reference = load_reference(file, model.config.sample_rate)
     except OSError as error:
         raise AudioError("the recording is not there any more: give it again") from error
     if reference.seconds_in > MAX_SECONDS:

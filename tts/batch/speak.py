@@ -90,7 +90,7 @@ def say_together(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
     )
     features = [_features(model, request, units, row) for row in range(len(turns))]
     waves = _waves(model, features, turns[0].options.pitch)
-    frame = model.vocoder.mel.hop / model.sample_rate
+    frame = model.vocoder.hop / model.sample_rate
     out = []
     for row, (turn, wave) in enumerate(zip(turns, waves, strict=True)):
         frames = request.durations[row, : request.tokens.lengths[row]].tolist()
@@ -124,7 +124,7 @@ def _waves(model: TTS, features: Sequence[torch.Tensor], pitch: float) -> list[t
     )
     f0 = pad_sequence([unpack_pitch(each[:, -EXTRA:]) for each in features], batch_first=True)
     wav, _ = vocoder(envelopes, f0, pitch)
-    hop = vocoder.mel.hop
+    hop = vocoder.hop
     ramp = torch.linspace(0, 1, FADE_FRAMES * hop, device=wav.device)
     out = []
     for row, each in zip(wav, features, strict=True):

@@ -158,7 +158,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
         model.config.check_transcript(sent.ref_text)
         await asyncio.to_thread(shelf.check_new, name)
         async with decoding:
-            reference = await decode_upload(sent.data, model.sample_rate)
+            reference = await decode_upload(sent.data, model.config.sample_rate)
             if sent.adapt:
                 adaptations.check()
                 return StreamingResponse(

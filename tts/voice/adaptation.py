@@ -133,7 +133,7 @@ def adapt(
         )
         lessons = [told] if told else lessons
     said = sum(each.spoken for each in lessons)
-    seconds = said * model.vocoder.mel.hop / model.sample_rate
+    seconds = said * model.vocoder.hop / model.sample_rate
     if seconds < LEAST_SECONDS:
         raise VoiceError(
             f"adapting needs {LEAST_SECONDS:g} s of speech and the recording holds {seconds:.1f}: "

@@ -100,7 +100,7 @@ def encode_voice(
                 raise UsageError(f"a voice is made of 1 to {MAX_RECORDINGS} recordings")
             if any(saved_voice(each) is not None for each in given):
                 raise UsageError("a voice is made of recordings, not of other voices")
-        references = [_reference(each, model.sample_rate) for each in given]  # type: ignore[arg-type]
+        references = [_reference(each, model.config.sample_rate) for each in given]  # type: ignore[arg-type]
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
         voice = model.encoded(_joined(references), name)
         if adapted:

@@ -1,4 +1,4 @@
-"""Streaming source-filter vocoder: log-mel in, waveform out.
+"""Streaming source-filter vocoder: log-mel in, waveform out, at the mel's rate or a higher one.
 
 A harmonic-plus-noise synthesiser with learned filters: pulses at the pitch read off the mel pass a
 complex filter, noise passes a magnitude filter, both in the short-time Fourier domain (ConvNeXt
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.envelope import mel_envelope, pack_pitch
+from tts_codecs.errors import CodecError
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.nn.causal import CausalStack, KeptLinear
 from tts_codecs.nn.inference import overlap_add
@@ -40,10 +41,16 @@ class VocoderState:
 class SourceFilterVocoder(nn.Module):
     """Mel [B, T, n_mels] (normalised, see tts_codecs.mel) to waveform [B, T * hop].
 
+    The waveform has `sample_rate`, which may be above that of the mel: the filters then reach
+    further up, and what lies above the mel's band is inferred from what lies within. `hop` counts
+    samples of the waveform.
+
     Causal but for `look_ahead` mel frames in the trunk's entry and the overlap of the synthesis
     windows; `total_look_ahead` is the sum, in frames.
 
     Args:
+        n_fft: length of the source's and the filters' windows in samples of the waveform.
+        sample_rate: Hz of the waveform; by default that of the mel.
         contrast: outside of training, how much further than they are the bands of a frame stand
             from the average around them; 1 changes nothing. Networks fitted to an average error
             fill the valleys between formants, here as in the synthesis filters whose postfilters
@@ -66,13 +73,21 @@ class SourceFilterVocoder(nn.Module):
         upsample: int = 2,
         mel: MelConfig | None = None,
         contrast: float = 1.0,
+        sample_rate: int | None = None,
     ):
         super().__init__()
         self.contrast = contrast
         self.mel = mel or MelConfig()
+        self.sample_rate = sample_rate or self.mel.sample_rate
+        self.hop, rest = divmod(self.mel.hop * self.sample_rate, self.mel.sample_rate)
+        if rest or self.hop % upsample:
+            raise CodecError(
+                f"a vocoder of {self.sample_rate} Hz needs whole samples in {upsample} parts of a "
+                f"frame of {self.mel.hop / self.mel.sample_rate:g} s"
+            )
         self.look_ahead = look_ahead
         self.n_fft = n_fft
-        self.step = self.mel.hop // upsample
+        self.step = self.hop // upsample
         self.upsample = upsample
         self.bins = n_fft // 2 + 1
         self.pitch = PitchNet(self.mel.n_mels, pitch_dim, pitch_blocks, look_ahead)
@@ -101,7 +116,7 @@ class SourceFilterVocoder(nn.Module):
     def total_look_ahead(self) -> int:
         """Mel frames after t that are needed before frame t's samples are final."""
         tail = self.n_fft - self.step
-        return self.look_ahead + -(-tail // self.mel.hop)
+        return self.look_ahead + -(-tail // self.hop)
 
     def initial(self, batch: int, like: Tensor) -> VocoderState:
         """State before the first frame."""
@@ -115,7 +130,7 @@ class SourceFilterVocoder(nn.Module):
             excitation=like.new_zeros(batch, 2, tail),
             overlap=like.new_zeros(batch, tail),
             position=0,
-            pending=self.look_ahead * self.mel.hop + tail,
+            pending=self.look_ahead * self.hop + tail,
         )
 
     def _noise(self, batch: int, position: int, count: int) -> Tensor:
@@ -165,7 +180,7 @@ class SourceFilterVocoder(nn.Module):
             mel = _contrasted(mel, self.contrast)
         hidden, trunk_state = self.trunk(mel, state.trunk, self.pitch_in(features))
         pulses, phase = pulse_train(
-            f0, state.f0 * f0_scale, state.phase, self.mel.hop, self.mel.sample_rate
+            f0, state.f0 * f0_scale, state.phase, self.hop, self.sample_rate
         )
         pulses = pulses.to(mel.dtype)
         noise = self._noise(batch, state.position, pulses.shape[1])
@@ -179,7 +194,7 @@ class SourceFilterVocoder(nn.Module):
         total = overlap_add(pieces, self.step)
         tail = self.n_fft - self.step
         total[:, :tail] += state.overlap
-        ready, overlap = total[:, : frames * self.mel.hop], total[:, frames * self.mel.hop :]
+        ready, overlap = total[:, : frames * self.hop], total[:, frames * self.hop :]
         drop = min(state.pending, ready.shape[1])
         new = VocoderState(
             pitch=pitch_state,
@@ -211,12 +226,12 @@ class SourceFilterVocoder(nn.Module):
         if f0 is not None:
             f0 = F.pad(f0, (0, extra))
         wav, _, logits = self.chunk(padded, state, f0, f0_scale)
-        owed = self.look_ahead * self.mel.hop + self.n_fft - self.step
-        return wav[:, : mel.shape[1] * self.mel.hop + owed - state.pending], logits
+        owed = self.look_ahead * self.hop + self.n_fft - self.step
+        return wav[:, : mel.shape[1] * self.hop + owed - state.pending], logits
 
     @torch.no_grad()
     def analyse(self, wav: Tensor) -> tuple[Tensor, Tensor]:
-        """Source-filter features of a waveform [B, N], N a multiple of hop.
+        """Source-filter features of a waveform [B, N] at the mel's rate, N a multiple of its hop.
 
         Returns:
             features [B, T, n_mels + 2] (see tts_codecs.envelope), mel [B, T, n_mels].
