@@ -1,9 +1,11 @@
 """Word tables of the English normalisation."""
 
 __all__ = [
-    "ABBREVIATIONS", "ADDRESS", "CURRENCIES", "LATIN", "MONTHS", "REGNAL", "SCALES", "SPELLED",
-    "STARTERS", "STATES", "STATE_NAMES", "STREETS", "WEEKDAYS",
-    "SYMBOLS", "TITLES", "UNCOUNTED", "UNITS", "WORDS",
+    "ABBREVIATIONS", "ADDRESS", "COMPASS", "COUNTED", "CURRENCIES", "FORMULAS", "FUNCTION",
+    "GREEK", "HUSHED", "LATIN", "NUMBERED", "PART_WORDS", "PLAIN_TITLES",
+    "MEASURED", "MONTHS", "PER", "PER_WORDS", "PICTURES", "REGNAL", "SCALES", "SPELLED",
+    "STARTERS", "STATES", "STATE_NAMES", "STREETS", "SYMBOLS", "TITLES", "UNCOUNTED", "UNITS",
+    "WEEKDAYS", "WORDS", "WORDS_WITH_NUMBERS",
 ]  # fmt: skip
 
 MONTHS = (
@@ -58,6 +60,7 @@ CURRENCIES = {
     "HK$": ("Hong Kong dollar", "Hong Kong dollars", "cent", "cents"),
     "S$": ("Singapore dollar", "Singapore dollars", "cent", "cents"),
     "R$": ("Brazilian real", "Brazilian reais", "centavo", "centavos"),
+    "MX$": ("Mexican peso", "Mexican pesos", "centavo", "centavos"),
     "AUD": ("Australian dollar", "Australian dollars", "cent", "cents"),
     "CAD": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
     "NZD": ("New Zealand dollar", "New Zealand dollars", "cent", "cents"),
@@ -102,9 +105,76 @@ UNITS = {
     "ppm": "part per million", "Gb": "gigabit", "Mb": "megabit", "kb": "kilobit",
     "bpm": "beat per minute", "mpg": "mile per gallon", "sq ft": "square foot",
     "Wh": "watt hour", "cl": "centiliter", "dl": "deciliter", "kN": "kilonewton", "N": "newton",
+    "m2": "square meter", "km2": "square kilometer", "cm2": "square centimeter",
+    "mm^2": "square millimeter", "m3": "cubic meter", "cm3": "cubic centimeter",
+    "mm^3": "cubic millimeter", "km^3": "cubic kilometer", "sq. ft.": "square foot",
+    "sq. ft": "square foot", "sq m": "square meter", "sq. m": "square meter",
+    "sq km": "square kilometer", "sq. km": "square kilometer", "sq mi": "square mile",
+    "sq. mi": "square mile", "sq. mi.": "square mile", "sq in": "square inch",
+    "cu ft": "cubic foot", "cu. ft.": "cubic foot",
+    "tsp": "teaspoon", "tbsp": "tablespoon", "Tbsp": "tablespoon", "pt": "pint", "qt": "quart",
+    "dL": "deciliter", "hl": "hectoliter", "dpi": "dot per inch", "ppi": "pixel per inch",
+    "yr": "year", "yrs": "year", "mos": "month", "wk": "week", "wks": "week", "km/s":
+    "kilometer per second", "MB/s": "megabyte per second", "kt": "knot", "kn": "knot",
+    "KM": "kilometer", "KG": "kilogram", "CM": "centimeter", "MPH": "mile per hour",
+    "LBS": "pound", "LB": "pound", "OZ": "ounce", "RPM": "revolution per minute",
+    "KM/H": "kilometer per hour", "KMH": "kilometer per hour", "KPH": "kilometer per hour",
+    "BPM": "beat per minute", "FPS": "frame per second", "DPI": "dot per inch",
+    "lm": "lumen", "lx": "lux", "cd": "candela", "nF": "nanofarad",
+    "μF": "microfarad", "pF": "picofarad", "MΩ": "megaohm", "mW": "milliwatt", "μA": "microampere",
+    "A": "ampere", "kA": "kiloampere", "MPa": "megapascal", "GPa": "gigapascal", "mmHg":
+    "millimeter of mercury", "MJ": "megajoule", "MWh": "megawatt hour", "GWh": "gigawatt hour",
+    "TWh": "terawatt hour", "THz": "terahertz", "PB": "petabyte", "Kbps": "kilobit per second",
+    "kbps": "kilobit per second", "Mbit/s": "megabit per second", "Gbit/s": "gigabit per second",
+    "MP": "megapixel", "ly": "light year", "Nm": "newton meter", "hp": "horsepower",
+    "bar": "bar", "mbar": "millibar", "ton": "ton", "mcg": "microgram", "IU":
+    "international unit", "mmol": "millimole", "μmol": "micromole", 
     "atm": "atmosphere", "gal": "gallon", "mol": "mole", "cal": "calorie",
 }  # fmt: skip
-UNCOUNTED = frozenset({"percent", "per mille", "hertz", "kilohertz", "megahertz", "gigahertz"})
+UNCOUNTED = frozenset(
+    "percent hertz kilohertz megahertz gigahertz terahertz horsepower lux".split()
+) | {"per mille"}
+#: short forms that stand after a slash beside the units
+PER = {
+    "hr": "hour", "h": "hour", "mo": "month", "yr": "year", "wk": "week", "sec": "second",
+    "min": "minute", "d": "day",
+    **{word: word for word in (
+        "second minute hour day night week month year person unit item page head mile room seat "
+        "user game share ticket student child gallon pound barrel acre ounce lesson session "
+        "visit trip call copy piece cup serving dose ton quarter semester weekend".split()
+    )},
+}  # fmt: skip
+PER_WORDS = "second|minute|hour|day|night|week|month|year|person|item|page|mile"
+COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+#: nouns that are counted, before which a number is not a year
+COUNTED = (
+    "people|men|women|children|students|words|pages|times|miles|kilometers|kilometres|meters|"
+    "metres|dollars|euros|pounds|years|days|hours|minutes|seconds|months|weeks|users|items|books|"
+    "votes|points|feet|inches|bytes|pixels|calories|cases|deaths|employees|members|soldiers|"
+    "tons|tonnes|copies|files|lines|steps|square|or|different|more|other|homes|houses|jobs|"
+    "workers|seats|rooms|acres|degrees|watts|volts|guests|residents|inhabitants|customers|kids"
+)
+#: words after an amount that are not a noun which it describes
+FUNCTION = (
+    "and|or|to|in|on|at|for|from|of|per|a|an|the|by|with|without|is|was|are|were|has|had|have|be|"
+    "more|less|off|each|every|if|when|then|than|that|which|who|but|as|up|down|over|under|"
+    "about|after|before|ago|away|long|wide|tall|high|deep|thick|apart|into|out|back|now|"
+    "today|yesterday|tomorrow|here|there|north|south|east|west|because|while|just|only|will|"
+    "would|can|could|may|might|should|must|it|he|she|we|they|you|not|so|went|goes|later|"
+    "earlier|instead|once|twice|through|across|around|between|until|till|since|during|"
+    "against|toward|towards|outside|inside|below|above|total|altogether|together|too|also"
+)
+#: nouns that an amount before them describes even without an article
+MEASURED = (
+    "bill|bills|note|notes|coin|coins|banknote|banknotes|film|lens|lenses|sprint|dash|hurdles|"
+    "freestyle|relay|monitor|monitors|television|televisions|gift card|gift cards|steak|nail|nails|"
+    "pizza|fine|bag|bags|weight|tank|engine|battery|wrench|socket|drill|guy|man|rule|screen|"
+    "screens|wheels|rims"
+)
+PICTURES = (
+    "video|videos|TV|TVs|resolution|monitor|monitors|screen|screens|display|displays|UHD|camera|"
+    "cameras|movie|movies|footage|content|streaming|projector|run|race"
+)
 
 #: lower-case letters with dots
 LATIN = {"eg": "for example", "ie": "that is", "am": "A M", "pm": "P M"}
@@ -124,12 +194,20 @@ ABBREVIATIONS = {
     "nov": "November", "dec": "December", "cf": "compare", "al": "al", "univ": "university",
     "tel": "telephone", "ext": "extension", "min": "minutes", "max": "maximum", "misc":
     "miscellaneous", "assn": "association", "hwy": "highway",
+    "avg": "average", "incl": "including", "excl": "excluding", "temp": "temperature",
+    "esp": "especially", "viz": "namely", "sec": "section", "eg": "for example", "ie": "that is",
+    "ca": "circa", "lbs": "pounds", "hrs": "hours", "mins": "minutes", "secs": "seconds",
+    "yrs": "years", "apt": "apartment", "attn": "attention", "gal": "gallons",
+    "bldg": "building", "intl": "international", "natl": "national", "tbsp":
+    "tablespoons", "tsp": "teaspoons", "oz": "ounces", "qty": "quantity",
+    "resp": "respectively", "ref": "reference", "sq": "square", "supt":
+    "superintendent", "wk": "week", "yr": "year", "mo": "month", "para": "paragraph",
     "ln": "lane", "pkwy": "parkway", "govt": "government", "mfg": "manufacturing",
 }  # fmt: skip
 #: always followed by a name, so their dot never ends a sentence
 TITLES = frozenset(
     "mr mrs ms messrs prof rev hon gen col capt lt sgt cmdr gov sen rep pres mt ft fig vol ch pp "
-    "cf approx vs co dept est ext".split()
+    "cf approx vs co dept est ext avg incl excl esp viz sec eg ie ca attn temp".split()
 )
 
 REGNAL = frozenset(
@@ -142,19 +220,43 @@ REGNAL = frozenset(
 
 #: spelled although they look like words
 SPELLED = frozenset(
-    "USA CIA UAE EPA IOU API CEO CFO CTO IDE AOL IRA ISO IPO EKG ETA ASAP FAQ URL USB GUI IQ AI EU "
-    "UK US UN UV IT ID IP IV TV PC PR DJ DIY HIV OECD IEEE NCAA NAACP IMF IATA AIG UFO IKEA "
-    "AMA ABA ACLU OCD ADHD".split()
-) - {"ASAP", "IKEA", "IT", "IATA"}
+    "USA CIA UAE EPA IOU API CEO CFO CTO COO CIO IDE AOL IRA ISO IPO EKG ECG EEG ETA FAQ URL "
+    "USB GUI IQ AI EU UK US UN UV IT ID IP IV TV PC PR DJ DIY HIV OECD IEEE NCAA NAACP IMF AIG "
+    "UFO AMA ABA ACLU OCD ADHD FBI UCLA HBO IRS ATM GDP VAT ESPN NBA BBC UCL USC AKA ASU OSU "
+    "AFK ETF IRC IOS OS CPU GPU TPU RPG FPS EV UX UI QA HR AC DC EST PST CET EDT PDT UTC GMT "
+    "IBM AMD ARM EDF SUV EVS DNA RNA MRI CT ICU ER OR PE IVF BMI STI STD PTA GPA SATS ESL EFL "
+    "TOEFL IELTS AP MBA PHD CV NGO MEP MP EC ECB ECHR EEC GATT WTO WHO ILO IAEA ICC ICJ IOC UFC "
+    "IRL OMG FYI BTW IMO IMHO ASCII".split()
+) - frozenset("IT ER OR ARM WHO GATT TOEFL SATS ASCII AP EST PE EC EV OS".split()) | {"OS", "EV"}
 #: read as words in capitals; the short ones are ordinary words in emphasis
 WORDS = frozenset(
-    "NASA NATO UNESCO UNICEF OPEC LASER RADAR SCUBA AIDS SWAT FEMA NAFTA OSHA PIN RAM ROM SIM GIF "
-    "JPEG COVID IKEA LEGO ASAP FIFA UEFA YOLO ZIP SAT ACT NOT NO YES AND THE BUT FOR YOU ARE WAS "
-    "HAS HAD HIS HER HIM SHE WE HE IT IS IN ON AT TO OF OR SO DO GO IF BY MY ME AM AN AS UP BE OH "
-    "HI ALL ANY CAN DID GET GOT HOW LET MAY NEW NOW OFF OLD ONE OUR OUT OWN PUT SAY SEE TOO TRY "
-    "TWO USE WAY WHO WHY BAD BIG END RUN STOP WHAT WHEN THIS THAT WITH FROM MUST HELP DON LLC"
-    " WORD TEXT".split()
-) - {"LLC", "DON"}
+    "NASA NATO UNESCO UNICEF OPEC LASER RADAR SCUBA AIDS SWAT FEMA NAFTA OSHA PIN RAM ROM SIM "
+    "GIF JPEG COVID IKEA LEGO ASAP FIFA UEFA YOLO ZIP SAT ACT IATA ASCII WYSIWYG NIMBY BAFTA "
+    "NICE ABLE ABOUT ABOVE ADD AFTER AGAIN AGE AGO AID AIM AIR ALL ALONE ALSO AM AN AND ANY "
+    "APRIL ARE ARM ART AS ASK AT ATE AWAY BAD BAG BALL BAN BAR BE BEAR BED BEEN BEST BIG BIKE "
+    "BIRD BIT BOOK BOTH BOX BOY BUS BUSY BUT BUY BY BYE CALL CAN CAR CARE CAT COLD COME COOL "
+    "COW CRY CUT DAD DAY DEAD DEAL DEAR DID DIE DO DOES DOG DOING DON DONE DOOR DOWN DRY EACH "
+    "EAR EARN EASY EAT EGG ELSE END EVEN EVER EVERY EYE FACT FAIL FALL FAN FAR FAST FAT FEAR "
+    "FEEL FEW FIND FINE FIRE FISH FIT FIVE FLY FOOD FOR FOUR FREE FROM FULL FUN GAME GET GIRL "
+    "GIVE GO GOAL GOD GOES GOLD GONE GOOD GOT GREAT GUN GUY HAD HAIR HALF HALL HAND HARD HAS "
+    "HAT HATE HAVE HE HEAD HEAR HELL HELLO HELP HER HERE HEY HI HIGH HIM HIS HIT HOLD HOLY HOME "
+    "HOPE HOT HOUR HOW HUGE HURT I ICE IDEA IF IN INTO IS IT ITS JOB JOIN JOKE JOY JULY JUNE "
+    "JUST KEEP KEY KID KILL KIND KING KISS KNEW KNOW LADY LAKE LAND LAST LATE LAW LAY LEFT LEG "
+    "LESS LET LIE LIFE LIKE LINE LIST LIVE LONG LOOK LORD LOSE LOST LOT LOUD LOVE LOW LUCK MAD "
+    "MADE MAIL MAIN MAKE MAN MANY MAP MAY ME MEAN MEET MEN MILE MIND MINE MISS MOM MOON MORE "
+    "MOST MOVE MUCH MUM MUST MY NAME NEAR NEED NET NEVER NEW NEWS NEXT NIGHT NINE NO NONE NOR "
+    "NOT NOTE NOW ODD OF OFF OH OIL OLD ON ONCE ONE ONLY ONTO OPEN OR OTHER OUR OUT OVER OWN "
+    "PAGE PAID PAIN PART PASS PAST PAY PEN PET PLAN PLAY PLUS POOR PUT RAIN RAN READ REAL RED "
+    "REST RICH RIDE RIGHT RING RISK ROAD ROOM RULE RUN SAD SAFE SAID SALE SAME SAW SAY SEA SEE "
+    "SEEN SELF SELL SEND SET SHE SHIP SHOP SHOW SHUT SICK SIDE SIGN SING SIT SIX SKY SLOW SO "
+    "SOFT SOLD SOME SON SONG SOON SORRY STAR STAY STEP STOP SUCH SUN SURE TAKE TALK TALL TEA "
+    "TELL TEN TEST TEXT THAN THAT THE THEM THEN THEY THIN THIS TIME TINY TO TODAY TOLD TOO TOOK "
+    "TOP TOWN TREE TRUE TRY TURN TWO TYPE UGLY UNIT UNTIL UP UPON US USE USED VERY VIEW VOTE "
+    "WAIT WAKE WALK WALL WANT WAR WARM WAS WASH WAY WE WEAK WEAR WEEK WELL WENT WERE WEST WHAT "
+    "WHEN WHERE WHO WHOLE WHOM WHY WIDE WIFE WIN WIND WISE WISH WITH WON WOOD WORD WORK WORLD "
+    "WOW YEAH YEAR YES YET YOU YOUR ZERO AREA EAST EDGE ITEM ONES ELSE AREN ISN WASN OUCH OOPS "
+    "AHA HMM UH UM AH AW SHH MAYBE".split()
+) - {"DON", "US", "WHO"} | {"WHO", "ROOMS"}
 
 ADDRESS = {
     "://": "", "@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore",
@@ -165,7 +267,9 @@ ADDRESS = {
 SYMBOLS = {
     "+": "plus", "×": "times", "÷": "divided by", "=": "equals", "&": "and", "@": "at",
     "%": "percent", "§": "section", "°": "degrees", "<": "less than", ">": "greater than",
-    "±": "plus or minus", "#": "hash",
+    "±": "plus or minus", "#": "hash", "≤": "less than or equal to",
+    "≥": "greater than or equal to", "≠": "not equal to", "≈": "approximately equal to",
+    "√": "the square root of", "∞": "infinity", "∑": "the sum of",
 }  # fmt: skip
 
 #: words that begin a sentence more often than they follow initials
@@ -174,3 +278,27 @@ STARTERS = frozenset(
     "When While After Before As At On For So Then There However What Why How Who Where Is "
     "Are".split()
 )
+
+#: formulas without a figure that are spelled
+FORMULAS = frozenset("NaCl HCl NaOH KCl KOH HF CuO FeO ZnO MgO CaO".split())
+#: capitals before a figure that are words
+WORDS_WITH_NUMBERS = frozenset(
+    "RAM ROM PIN SIM ZIP SAT ACT NO AND THE BUT FOR YOU TO OF IN OR".split()
+)
+
+PLAIN_TITLES = {"Mr": "mister", "Mrs": "missus", "Ms": "miz", "Dr": "doctor"}
+NUMBERED = {
+    "Vol": "Volume", "Ch": "Chapter", "Fig": "Figure", "Sec": "Section", "Art": "Article",
+    "Bk": "Book",
+}  # fmt: skip
+GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma "
+    "sigma tau upsilon phi chi psi omega"
+).split()
+#: words before a numeral, in capitals
+PART_WORDS = frozenset(
+    "CHAPTER PART BOOK VOLUME ACT SCENE SECTION APPENDIX WAR ARTICLE PHASE TYPE FIGURE TABLE "
+    "STAGE CLASS LEVEL EPISODE SEASON BOWL MARK TITLE GRADE".split()
+)
+#: without a vowel, but not spelled
+HUSHED = frozenset("HMM MM SHH SH PSST BRR BRRR GRR ZZZ HM TSK NTH".split())

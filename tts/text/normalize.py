@@ -8,8 +8,9 @@ import re
 import unicodedata
 
 from tts.errors import TextError
+from tts.text.capitals import without_shouting
 from tts.text.english import RULES
-from tts.text.english_forms import RAISED
+from tts.text.english_codes import RAISED
 from tts.text.tracked import Rule, Tracked, rule
 
 __all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]
@@ -35,7 +36,7 @@ _TABLE: dict[str, str] = {
     **dict.fromkeys("•●▪‣◦・", ", "),
     "…": "…", "−": "-", "⁄": "/", "∕": "/", "¿": "", "¡": "", "℃": "°C", "℉": "°F", "°": "°",
     "º": "°", "²": "^2", "³": "^3", "№": "No. ", "µ": "μ", "×": "×", "÷": "÷", "±": "±",
-    "™": "", "®": "", "©": "",
+    "™": "", "®": "",
 }  # fmt: skip
 # Letters whose compatibility form is the same letter; elsewhere NFKC would damage the spelling
 # (Thai sara am) or change the meaning (5½ to 51/2).
@@ -73,6 +74,7 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     tracked.apply(RAISED)
     _clean(tracked)
     if lang.lower().split("-")[0] == "en":
+        tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)
         tracked.apply(RULES)
     tracked.apply(_FINISH)
     tracked.strip()
@@ -160,6 +162,10 @@ def _plain(char: str, before: str) -> str:
         return _numeric(char, value)
     if category == "Nd":
         return str(unicodedata.decimal(char))
+    if char == "©":
+        return char
+    if category == "Lm" and unicodedata.decomposition(char).startswith("<super>"):
+        return unicodedata.normalize("NFKC", char)
     if any(first <= code <= last for first, last in _COMPATIBLE):
         return unicodedata.normalize("NFKC", char)
     if category in ("Zl", "Zp") or char == "\x85":

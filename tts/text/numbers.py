@@ -97,6 +97,8 @@ def year(text: str | int) -> str:
 
 def fraction(top: int, bottom: int) -> str:
     """3, 4 gives "three quarters"; large denominators are read "over"."""
+    if bottom in (100, 1000):
+        return f"{cardinal(top)} {'hundredth' if bottom == 100 else 'thousandth'}{'s' * (top != 1)}"
     if bottom == 0 or bottom == 1 or bottom > 100:
         return f"{cardinal(top)} over {cardinal(bottom)}"
     one, many = _HALVES.get(bottom, ("", ""))

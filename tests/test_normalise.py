@@ -1,0 +1,46 @@
+"""English as it is written and as it is said, by kinds: tests/data/normalise_en.tsv."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tts.text.normalize import normalize
+
+_TABLE = Path(__file__).parent / "data" / "normalise_en.tsv"
+ROWS = [
+    line.split("\t") for line in _TABLE.read_text(encoding="utf-8").splitlines()[1:] if line.strip()
+]
+KINDS = list(dict.fromkeys(kind for kind, _, _ in ROWS))
+
+
+def _words(text: str) -> str:
+    """Lower-case words without marks; "twenty-one" is two and "C D's" is "c ds"."""
+    return " ".join(re.findall(r"[^\W_]+", text.lower().replace("'", "")))
+
+
+def test_table_is_large_and_has_no_row_twice() -> None:
+    assert len(ROWS) >= 600 and len(KINDS) >= 15
+    assert len({written for _, written, _ in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_is_read_as_it_is_said(kind: str) -> None:
+    wrong = [
+        f"{written!r}: {_words(normalize(written))!r}, not {_words(said)!r}"
+        for of, written, said in ROWS
+        if of == kind and _words(normalize(written)) != _words(said)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_is_read_the_same_inside_of_a_sentence(kind: str) -> None:
+    wrong = [
+        f"{written!r}: {_words(normalize(f'so, {written}'))!r}, not {_words(said)!r}"
+        for of, written, said in ROWS
+        if of == kind
+        and of not in ("capitals",)
+        and _words(normalize(f"so, {written}")) != _words(f"so, {said}")
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,244 @@
+"""English amounts: money, units of measure and their ranges."""
+
+import re
+
+from tts.text import lexicon
+from tts.text.numbers import cardinal, number, plural
+from tts.text.tracked import Rule, rule
+
+__all__ = ["AMOUNTS", "AMOUNT_FORMS"]
+
+_Match = re.Match[str]
+_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
+_NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
+_UNIT = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
+_SCALE = r"thousand|million|billion|trillion|bn|tn|mn|k|K|m|M|b|B"
+_BY_LENGTH = sorted(lexicon.CURRENCIES, key=len, reverse=True)
+_SIGNS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha())
+_MARKS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha() or c.islower())
+_CODES = "|".join(c for c in lexicon.CURRENCIES if c.isalpha() and c.isupper())
+_AFTER = "|".join(re.escape(c) for c in lexicon.CURRENCIES if len(c) == 1 or c.islower())
+_PER = "|".join(
+    re.escape(unit) for unit in sorted({*lexicon.PER, *lexicon.UNITS}, key=len, reverse=True)
+)
+_DASH = r"\s?[-–—]\s?"
+_ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
+_NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)[a-z]{2}")
+_KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
+
+
+def _attributive(match: _Match) -> bool:
+    """Whether the amount stands before what it measures: "a $5 bill", "35 mm film"."""
+    end = match.end()
+    after = match.string[end : end + 24]
+    if _KNOWN_NOUN.match(after):
+        return True
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    return _NOUN.match(after) is not None and _ARTICLE.search(before) is not None
+
+
+def _sign(sign: str | None) -> str:
+    return "minus " if sign else ""
+
+
+def _scale(short: str | None) -> str:
+    return f" {lexicon.SCALES.get(short, short.lower())}" if short else ""
+
+
+def _decimal_comma(match: _Match) -> str:
+    return match[1] + match[2].replace(".", "") + "." + match[3]
+
+
+def _money(match: _Match) -> str:
+    return money(match[1], match[2], match[3], match[4], _attributive(match))
+
+
+def money(
+    sign: str | None, currency: str, amount: str, scale: str | None, attributive: bool = False
+) -> str:
+    """Words of an amount of money; attributive ones are singular ("a five dollar bill")."""
+    one, many, cent, cents = lexicon.CURRENCIES[currency]
+    if attributive:
+        many, cents = one, cent
+    amount = amount.replace(",", "")
+    whole, _, part = amount.partition(".")
+    if scale or (part and len(part) != 2) or not cent:
+        unit = one if amount == "1" and not scale else many
+        return f"{_sign(sign)}{number(amount)}{_scale(scale)} {unit}"
+    said = []
+    if int(whole or "0") or not int(part or "0"):
+        said.append(f"{cardinal(int(whole or '0'))} {one if whole == '1' else many}")
+    if part and int(part):
+        said.append(f"{cardinal(int(part))} {cent if int(part) == 1 else cents}")
+    return _sign(sign) + " and ".join(said)
+
+
+def _trailing_currency(match: _Match) -> str:
+    if not match[3]:
+        return money(match[1], match[4], match[2], None, _attributive(match))
+    return f"{_sign(match[1])}{number(match[2])} {match[3]} {lexicon.CURRENCIES[match[4]][1]}"
+
+
+def _money_range(match: _Match) -> str:
+    sign, first, scale, second = match.groups()
+    if "." in first and len(first.partition(".")[2]) == 2 and not scale:
+        return f"{money(None, sign, first, None)} to {sign}{second}"
+    middle = _scale(scale)
+    return f"{number(first)}{middle} to {sign}{second}"
+
+
+def _money_range_after(match: _Match) -> str:
+    return f"{number(match[1])} to {match[3]}{match[2]}"
+
+
+def unit_name(short: str, many: bool) -> str:
+    """Words of a unit: "km/h" is "kilometers per hour"."""
+    name = lexicon.UNITS[short]
+    if not many:
+        return name
+    first, *rest = name.split(" per ", 1)
+    if first not in lexicon.UNCOUNTED:
+        head, _, last = first.partition(" ")
+        # "degree Celsius" counts its first word, "square meter" its last.
+        counts_first = head in ("degree", "dot", "part") and last
+        first = f"{plural(head)} {last}" if counts_first else plural(first)
+    return " per ".join([first, *rest])
+
+
+def _per(short: str) -> str:
+    return lexicon.PER.get(short) or lexicon.UNITS.get(short) or short
+
+
+def _unit(match: _Match) -> str:
+    sign, amount, short = match[1], match[2], match[3]
+    many = amount != "1" and not _attributive(match)
+    if short == "°":
+        return f"{_sign(sign)}{number(amount)} {'degrees' if many else 'degree'}"
+    return f"{_sign(sign)}{number(amount)} {unit_name(short, many)}"
+
+
+def _unit_of_noun(match: _Match) -> str:
+    return f"{match[1]}-{unit_name(match[2], False)}"
+
+
+def _compound_unit(match: _Match) -> str:
+    return f"{number(match[1])} {unit_name(match[2], match[1] != '1')} per {_per(match[3])}"
+
+
+def _bare_unit(match: _Match) -> str:
+    return f"{unit_name(match[1], True)} per {_per(match[2])}"
+
+
+def _unit_range(match: _Match) -> str:
+    return f"{'minus ' if match[1] else ''}{number(match[2])} to {match[3]}"
+
+
+def _angle(match: _Match) -> str:
+    said = [f"{number(match[1])} degree{'' if match[1] == '1' else 's'}"]
+    if match[2]:
+        said.append(f"{number(match[2])} minutes")
+    if match[3]:
+        said.append(f"{number(match[3])} seconds")
+    if match[4]:
+        said.append(lexicon.COMPASS[match[4]])
+    return " ".join(said)
+
+
+def _inches(match: _Match) -> str:
+    line = match.string[max(0, match.start() - 200) : match.start()].rpartition("\n")[2]
+    if match[0][-1] == '"' and line.count('"') % 2:
+        return match[0]
+    after = match.string[match.end() : match.end() + 24]
+    single = match[1] == "1" or _NOUN.match(after)
+    return f"{number(match[1])} {'inch' if single else 'inches'}"
+
+
+def _by(match: _Match) -> str:
+    return (
+        " times " if match.string[match.end() :][:20].lstrip("0123456789. ")[:1] == "=" else " by "
+    )
+
+
+def _thousands(match: _Match) -> str:
+    return match[0].replace(" ", ",")
+
+
+#: in this order, before the amounts themselves
+AMOUNT_FORMS: tuple[Rule, ...] = (
+    # "1 000 000" where it surely is one number
+    rule(r"(?<![\d.,+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\d.,]|[ -]\d)", _thousands),
+    # currencies
+    rule(
+        rf"(?<!\w)({_SIGNS})\s?(\d{{1,3}}(?:\.\d{{3}}){{0,4}}|\d{{1,9}}),(\d\d)\b(?![,.]?\d)",
+        _decimal_comma,
+    ),
+    rule(r"(?<![\w.,])()(\d{1,3}(?:\.\d{3}){0,4}|\d{1,9}),(\d\d)(?=\s?[€])", _decimal_comma),
+    rule(rf"(?<!\w)({_SIGNS})\s?-\s?(?=\d)", r"-\1"),
+    rule(rf"(?<![^\s(])-\s(?=(?:{_SIGNS})\d)(?<!\w -\s)", "-"),
+    rule(
+        rf"(?<!\w)({_SIGNS})({_N})\s?({_SCALE})?(?:{_DASH}|\s?to\s?)(?:\1)?({_N})(?![\d%])",
+        _money_range,
+    ),
+    rule(
+        rf"(?<![\w.,])({_CODES})\s?({_N}){_DASH}(?:\1\s?)?({_N})(?![\w%])",
+        lambda m: f"{number(m[2])} to {m[3]} {m[1]}",
+    ),
+    rule(
+        rf"(?<![\w.,])({_N}){_DASH}({_N}) ?({_CODES})\b",
+        lambda m: f"{number(m[1])} to {m[2]} {m[3]}",
+    ),
+    rule(rf"(?<![\w.,])({_N}){_DASH}({_N})\s?({_AFTER})(?![\w$€£])", _money_range_after),
+    rule(
+        rf"(?<![\w.,$£€])({_N})(?:\s?({_SCALE})\b)?\s?({_AFTER})(?![\w$€£])(?!\s?\d)",
+        lambda m: f"{m[3]}{m[1]}{m[2] or ''}",
+    ),
+    rule(
+        rf"(?<![\w.,])({_CODES})\s?({_N})(?:\s?({_SCALE})\b)?",
+        lambda m: f"{m[2]} {_scale(m[3]).strip() + ' ' if m[3] else ''}{m[1]}",
+    ),
+    rule(r"(?<![\w.,$£€])(\d{1,2})p(?!\w)", lambda m: f"£0.{m[1].zfill(2)}"),
+    rule(rf"(?<![\w$])\$/(?=(?:{_PER})\b)", "dollars per "),
+    # units
+    rule(
+        rf"(?<![\w.,–-])(-)?({_N})\s?(?:{_UNIT})?{_DASH}(-?{_N}\s?(?:{_UNIT}))(?![\w^])",
+        _unit_range,
+    ),
+    rule(rf"(?<![\w.,-])({_N})\s?({_UNIT})\s?/\s?({_PER})(?![\w^])", _compound_unit),
+    rule(
+        rf"(?<![\w/.,-])(km|mg|kg|g|μg|MB|GB|KB|kB|TB|m|ml|mL|L|W|kW)/({_PER})(?![\w/^])",
+        _bare_unit,
+    ),
+    rule(rf"(?<=[A-Za-z]{{2}})/(?=(?:{lexicon.PER_WORDS})\b)", " per "),
+    rule(rf"(?<=\d)(?:\s?/)({_PER})(?![\w/^])", lambda m: f" per {_per(m[1])}"),
+    rule(rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,3}})?)-({_UNIT})(?= [a-z])", _unit_of_noun),
+    rule(
+        r"(?<![\w.,])(\d{1,3}(?:\.\d{1,9})?)\s?°\s?(?:(\d{1,2}(?:\.\d{1,9})?)\s?'\s?)?"
+        r"(?:(\d{1,2}(?:\.\d{1,9})?)\s?(?:\"|'')\s?)?([NSEW])?(?![\w°])(?<![°\s])",
+        lambda m: _angle(m) if m[2] or m[4] else m[0],
+    ),
+    rule(
+        r"(?<![\w.,'])(\d{1,2})'\s?(\d{1,2})(?:\"|'')",
+        lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])}",
+    ),
+    rule(r"(?<![\w.,'\"/-])(\d{1,3}(?:\.\d{1,2})?)\"(?!\w)", _inches),
+    rule(r"(?<![\w.,])(\d{1,6})\s?in\.(?= [a-z]|\s*$|[,;)])", _inches),
+    # times and by
+    rule(r"(?<=\d)\s?[*·]\s?(?=\d)", " times "),
+    rule(r"(?<=\d)\s?×\s?(?=\d)", " times "),
+    rule(r"(?<=\d) [xX] (?=\d)|(?<=\d)[xX](?=\d{1,5}(?!\d))", _by),
+    rule(r"(?<=\d)\s?[-–]\s?(\d{1,9})x(?!\w)", r" to \1x"),
+    rule(r"(?<=\d)x(?!\w|\s?[+=*/^-])", " times"),
+    rule(
+        r"(?<![\w.])(\d{1,2})(20|40|60|80)p(?!\w)", lambda m: f"{cardinal(m[1])} {cardinal(m[2])} P"
+    ),
+    rule(rf"(?<![\w.])(\d)K(?= (?:{lexicon.PICTURES})\b)", r"\1-K"),
+)
+AMOUNTS: tuple[Rule, ...] = (
+    rule(rf"(-)?(?<!\w)({_MARKS})\s?({_NUM})(?:\s?({_SCALE})\b)?(?!\d)", _money),
+    rule(
+        rf"(?<![\w.,])(-)?({_NUM})(?: (thousand|[mbtr]+illion))?\s?({_CODES})\b",
+        _trailing_currency,
+    ),
+    rule(rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({_UNIT})(?![\w^])(?!-\d)", _unit),
+    rule(rf"(?<![\w.,])({_NUM})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + _scale(m[2])),
+)

@@ -1,0 +1,274 @@
+"""English codes: addresses of the net, telephone numbers, postcodes, formulas, models."""
+
+import re
+
+from tts.text import lexicon
+from tts.text.numbers import cardinal, digits, number
+from tts.text.tracked import Rule, rule
+
+__all__ = ["ADDRESSES", "CODES", "FORMULAS", "RAISED", "pronounceable", "spell"]
+
+_Match = re.Match[str]
+_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
+_TLD = (
+    "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|es|it|eu|ca|au|us|tv|me|co|nl|pl|pt|ch|at|"
+    "jp|cn|in|br|ru|se|no|dk|fi|ie|nz|biz|mil|int|xyz|online|shop|blog|tech|cloud"
+)
+_FILE = (
+    "txt|pdf|docx?|xlsx?|pptx?|csv|tsv|js|ts|py|md|json|html?|css|xml|ya?ml|zip|gz|tar|exe|jpe?g|"
+    "png|gif|svg|mp3|mp4|wav|flac|ogg|mov|avi|cpp|rs|go|java|sh|ini|cfg|log|sql|php|toml"
+)
+_SPELLED_FILES = frozenset(
+    "txt pdf csv tsv js ts py md html css xml gz svg wav cpp rs sql php".split()
+)
+_ONSETS = frozenset(
+    "b c d f g h j k l m n p q r s t v w x y z bl br ch cl cr dr fl fr gl gr kn ph pl pr qu sc sh "
+    "sk sl sm sn sp st str sw th tr tw wh wr sch scr shr spl spr squ thr".split()
+) | {""}
+_CODAS = frozenset(
+    "b c d f g k l m n p r s t v w x y z ck ct ch sh th ng nd nt nk nc mp lt ld lk lf lm lp ll ss "
+    "st sk sp ft pt rt rd rk rm rn rp rl rs rb rg rv rth nth ght tch dge ff zz ls ns ts ds ks ps "
+    "ms bs gs ws xt rst mb".split()
+) | {""}
+#: atoms whose symbols may stand in a formula
+_ATOMS = (
+    "He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ar|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Br|Kr|Ag|Cd|Sn|Xe|Ba|Pt|Au|Hg|Pb|"
+    "Ra|H|B|C|N|O|F|P|S|K|V|I|U"
+)
+
+
+_VARIABLE = r"(?<!\d)(?:(?<!\d )|(?![kcmd]?m\b|s\b|ft\b|in\b))[A-Za-z]{1,2}"
+
+
+def spell(letters: str) -> str:
+    """Letters one by one, digits as words."""
+    return " ".join(cardinal(c) if c.isdigit() else c.upper() for c in letters if c.isalnum())
+
+
+def pronounceable(word: str) -> bool:
+    """Whether capitals look like a word: each run of consonants is one that English has."""
+    low = word.lower()
+    parts = re.split(r"([aeiouy]+)", low)
+    if len(parts) < 3:
+        return False
+    if max(map(len, parts[1::2])) > 2 or parts[0] not in _ONSETS or parts[-1] not in _CODAS:
+        return False
+    return all(
+        any(run[:at] in _CODAS and run[at:] in _ONSETS for at in range(len(run) + 1))
+        for run in parts[2:-1:2]
+    )
+
+
+def _label(match: _Match) -> str:
+    """One part of an address: short ones without a vowel are spelled."""
+    return spell(match[0])
+
+
+def _address(match: _Match) -> str:
+    text = re.sub(r"^https?://", "", match[0], flags=re.I)
+    bare = text.rstrip(".,;:!?)'\"")
+    end = text[len(bare) :]
+    text = bare.rstrip("/")
+    text = re.sub(r"^www(?=\.)", "W W W", text, flags=re.I)
+    text = re.sub(r"[^\w\s'@./:?&=#%+~-]", " ", text)
+    text = re.sub(r"(?<![^\W_])[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{2,4}(?![^\W_])", _label, text)
+    text = re.sub(r"(?<=\.)U K\b", "uk", text)
+    for mark, word in lexicon.ADDRESS.items():
+        text = text.replace(mark, f" {word} ")
+    return " " + text + end
+
+
+def _file(match: _Match) -> str:
+    name, kind = match[1], match[2]
+    name = re.sub(r"[_-]", lambda m: " underscore " if m[0] == "_" else " dash ", name)
+    if name.isupper():
+        name = name.lower()
+    return f"{name} dot {spell(kind) if kind in _SPELLED_FILES else kind}"
+
+
+def _hashtag(match: _Match) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", match[1])
+    return f"hashtag {words}"
+
+
+def _groups(match: _Match) -> str:
+    groups = re.findall(r"\+?\d+", match[0])
+    said = []
+    for group in groups:
+        if group == "800" and groups[0] in ("1", "+1", "800"):
+            said.append("eight hundred")
+        else:
+            said.append("plus " + digits(group) if group[0] == "+" else digits(group))
+    return ", ".join(said)
+
+
+def _international(match: _Match) -> str:
+    size = sum(c.isdigit() for c in match[0])
+    return _groups(match) if 7 <= size <= 16 else match[0]
+
+
+def _place(match: _Match) -> str:
+    name = lexicon.STATE_NAMES.get(match[1], match[1])
+    return f"{name}{match[2]}{digits(match[3])}" + (f", {digits(match[4])}" if match[4] else "")
+
+
+def _model(text: str) -> str:
+    """A number of three digits as models and roads say it: 747 is "seven forty-seven"."""
+    high, low = text[0], int(text[1:])
+    if text[0] == "0":
+        return digits(text)
+    if not low:
+        return cardinal(text)
+    return f"{cardinal(high)} {'oh ' if low < 10 else ''}{cardinal(low)}"
+
+
+def _formula(match: _Match) -> str:
+    text = match[0]
+    if not re.search(r"\d", text) and text not in lexicon.FORMULAS:
+        return text
+    parts = re.findall(r"[A-Za-z]|\d+", text)
+    return " ".join(cardinal(p) if p.isdigit() else p.upper() for p in parts)
+
+
+def _letters_and_number(match: _Match) -> str:
+    letters = match[1]
+    if letters in lexicon.CURRENCIES:
+        return letters
+    if len(letters) > 3 and pronounceable(letters) or letters in lexicon.WORDS_WITH_NUMBERS:
+        return letters + " "
+    return spell(letters) + " "
+
+
+def _after_number(match: _Match) -> str:
+    word = match[2]
+    if word in lexicon.UNITS or word in lexicon.CURRENCIES:
+        return match[0]
+    return f"{cardinal(match[1])} {spell(word)}"
+
+
+def _power(match: _Match) -> str:
+    base, sign, exponent = match[1], match[2], match[3]
+    if base[0].isdigit():
+        said = number(base)
+    else:
+        said = " ".join(base) if len(base) < 3 else base
+    if not sign and exponent in ("2", "3"):
+        return f"{said} {'squared' if exponent == '2' else 'cubed'}"
+    minus = "minus " if sign in ("-", "−", "–") else ""
+    power = cardinal(exponent) if exponent.isdigit() else exponent
+    return f"{said} to the power of {minus}{power}"
+
+
+def _exponent(match: _Match) -> str:
+    minus = "minus " if match[2] == "-" else ""
+    return f"{number(match[1])} times ten to the power of {minus}{cardinal(match[3])}"
+
+
+# "me.It was": two sentences without a space between
+_GLUED = re.compile(r"[a-z]{1,3}\.(?:it|in|no|at|me|us)")
+_UP = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ", "0123456789+-nx")
+_DOWN = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-")
+
+
+def _ion(match: _Match) -> str:
+    charge = match[2].translate(_UP)
+    said = f"{charge[0]} " if len(charge) > 1 else ""
+    return f"{spell(match[1].translate(_DOWN))} {said}{'plus' if charge[-1] == '+' else 'minus'}"
+
+
+#: before the clean-up, which takes raised figures for note marks
+RAISED: tuple[Rule, ...] = (
+    rule(rf"\b((?:(?:{_ATOMS})[₀-₉]{{0,3}}){{1,8}})([⁰¹²³⁴⁵⁶⁷⁸⁹]?[⁺⁻])(?![⁰¹²³⁴⁵⁶⁷⁸⁹])", _ion),
+    rule(
+        r"(?:(?<=[\d)])|(?<=(?<![^\W\d_])[A-Za-z])|(?<=(?<![^\W\d_])[a-z][a-z]))"
+        r"(?<!\bis)(?<!\bit)(?<!\bof)(?<!\bto)(?<!\bin)(?<!\bon)(?<!\bat)(?<!\bbe)(?<!\bwe)"
+        r"(?<!\bhe)(?<!\bme)(?<!\bso)(?<!\bup)(?<!\bus)(?<!\bby)(?<!\bdo)(?<!\bno)"
+        r"[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿˣ]{1,9}",
+        lambda m: "^" + m[0].translate(_UP),
+    ),
+    rule(r"(?<=\w)[₀-₉]{1,9}", lambda m: m[0].translate(_DOWN)),
+    rule(r"(?<=[\d)])\s?−\s?(?=[\d(])", " minus "),
+)
+#: first of all
+ADDRESSES: tuple[Rule, ...] = (
+    rule(r"(?<![\w.@/])(?:https?://|www\.)[^\s<>\"]{1,2000}", _address, re.I),
+    rule(r"(?<![\w.+@-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", _address),
+    rule(
+        rf"(?<![\w.@/-])[A-Za-z0-9-]{{2,63}}(?:\.[a-z0-9-]{{1,63}}){{0,3}}\.(?:{_TLD})"
+        r"(?:/[\w./?=&#%~-]{0,200})?(?![\w@])",
+        lambda m: m[0] if _GLUED.fullmatch(m[0]) else _address(m),
+    ),
+    rule(rf"(?<![\w.@/-])([A-Za-z][\w-]{{0,40}})\.({_FILE})(?![\w@]|\.\w)", _file),
+    rule(r"(?<![\w&/#])#([A-Za-z]\w{0,60})", _hashtag),
+)
+CODES: tuple[Rule, ...] = (
+    rule(r"(?<![\w+.-])\+?1[- .](?:\(\d{3}\)|\d{3})[- .]\d{3}[- .]\d{4}(?![\w-])", _groups),
+    rule(
+        r"(?<![\w+.-])(1[- ]8\d\d)[- ]([A-Z]{4,12})\b",
+        lambda m: (
+            ", ".join("eight hundred" if g == "800" else digits(g) for g in re.split(r"\D", m[1]))
+            + f", {m[2].lower()}"
+        ),
+    ),
+    rule(r"(?<![\w+])\+\d{1,15}(?:[ .-]?(?:\(\d{1,4}\)|\d{1,8})){0,7}(?![\w-])", _international),
+    rule(
+        r"(?<![\w+.-])(?:\(0\d{1,4}\) ?|0\d{2,4} )\d{3,4} ?\d{2,6}(?: \d{2,4})?(?![\w-])", _groups
+    ),
+    rule(r"(?<![\w+.,-])0\d{9,10}(?![\w,.-]\w)", _groups),
+    rule(r"(?<![\w+.,-])0\d(?: \d\d){4}(?![\w-])", _groups),
+    rule(r"(?<![\w.+-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-.]\d{4}(?![\w-])", _groups),
+    rule(r"(?<![\w.+$£€-])\d{3}-\d{4}(?![\w-])", _groups),
+    rule(
+        r"(?i)\b(call|calls|called|calling|dial|dials|dialed|dialled|dialing|ring|rang|phone|text|"
+        r"emergency|extension|ext\.|PIN|PIN is|code is|password is|passcode is|code|number is)"
+        r"(:? )(\d{3,8})\b(?![-,.:/]\d|\s?%| (?:people|times|of|more)\b)",
+        lambda m: f"{m[1]}{m[2]}{digits(m[3])}",
+    ),
+    rule(
+        r"\b(911|999|112)(?= (?:calls?|operators?|dispatchers?|emergency|emergencies)\b)",
+        lambda m: digits(m[1]),
+    ),
+    rule(
+        r"\b((?:[Ff]light|FLIGHT) )([A-Z]{2}) ?(\d{2,4})\b",
+        lambda m: f"{m[1]}{spell(m[2])} {digits(m[3])}",
+    ),
+    rule(
+        r"\b([A-Z]{1,2}\d[A-Z\d]?) (\d[A-Z]{2})\b",
+        lambda m: f"{spell(m[1])}, {spell(m[2])}",
+    ),
+    rule(r"\b([A-Z]\d[A-Z]) (\d[A-Z]\d)\b", lambda m: f"{spell(m[1])}, {spell(m[2])}"),
+    rule(
+        rf"\b((?i:zip(?: code)?|postcode|postal code)|{lexicon.STATES})(:? )(\d{{5}})"
+        r"(?:-(\d{4}))?\b(?![,.]\d)",
+        _place,
+    ),
+)
+FORMULAS: tuple[Rule, ...] = (
+    rule(rf"(?<![\w,.])({_N})[eE]([+-]?)(\d{{1,3}})(?![\w.])", _exponent),
+    rule(r"(?<=\d)\s?[xX×*·]\s?(?=10\s?\^)", " times "),
+    rule(
+        rf"(?<![\w.,])({_N}|{_VARIABLE})(?:\^|\*\*)[{{(]?([+-]?)(\d{{1,4}}|[a-z])\b[}})]?",
+        _power,
+    ),
+    rule(r"\)\^([23])(?!\d)", lambda m: f") {'squared' if m[1] == '2' else 'cubed'}"),
+    rule(r"\bpH\b", "P H"),
+    rule(rf"\b(?:(?:{_ATOMS})\d{{0,3}}){{2,10}}\b", _formula),
+    rule(r"\b([A-Z]{2,5})(?=\d)", _letters_and_number),
+    rule(r"(?<![\d.,])(\d{1,4})([A-Z]{2,4})\b", _after_number),
+    rule(r"\b(?!(?:km|cm|mm|ft|kg)\d)([b-df-hj-np-tv-xz]{2,4})(?=\d)", _letters_and_number),
+    rule(r"\b([A-Z]{1,3})-(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]}-{_model(m[2])}"),
+    rule(r"\b([A-Z])(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]} {_model(m[2])}"),
+    rule(
+        r"\b(Boeing|Airbus|Highway|Hwy\.?|Route|Interstate|Area|Room|Apartment|Apt\.?|Suite) "
+        r"(\d{3})\b(?![-.,]\d)",
+        lambda m: f"{m[1]} {_model(m[2])}",
+    ),
+    rule(
+        r"\b((?i:version|python|ios|android|macos|ubuntu|java|php|ruby|chrome|firefox|debian|"
+        r"fedora|linux|kernel|release)) (\d{1,3})\.(\d{1,2})\b(?!\.\d)",
+        lambda m: (
+            f"{m[1]} {cardinal(m[2])} point " + (digits(m[3]) if m[3][0] == "0" else cardinal(m[3]))
+        ),
+    ),
+    rule(r"(?<![\w.])v\.?\s?(?=\d)", "version "),
+)

@@ -1,0 +1,286 @@
+"""English dates, times of day and years as they are said."""
+
+import re
+
+from tts.text import lexicon
+from tts.text.numbers import cardinal, number, ordinal, year
+from tts.text.tracked import Rule, rule
+
+__all__ = ["DATES", "DATE_FORMS", "DECADES", "YEARS", "sentence_end"]
+
+_Match = re.Match[str]
+_MONTH = (
+    "|".join(rf"{name}|{name[:3]}\.?(?![a-z])" for name in lexicon.MONTHS) + r"|Sept\.?(?![a-z])"
+)
+_DAY = (
+    "|".join(rf"{day}|{day[:3]}\.?(?![a-z])" for day in lexicon.WEEKDAYS)
+    + r"|Tues\.?(?![a-z])|Thurs?\.?(?![a-z])"
+)
+_CLOCK = r"(?:[01]?\d|2[0-4])(?:[:.][0-5]\d)?"
+_HALF = r"\s?[ap](?:m\b|\.\s?m\.)"
+_DASH = r"\s?[-–—]\s?"
+_NTH = r"(?:st|nd|rd|th)"
+_YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
+
+
+def _month(name: str) -> str:
+    """Full name of a month or its first three letters."""
+    return next(month for month in lexicon.MONTHS if month[:3] == name[:3].title())
+
+
+def _day(name: str) -> str:
+    return next(day for day in lexicon.WEEKDAYS if day[:3] == name[:3].title())
+
+
+def sentence_end(match: _Match) -> str:
+    """The dot of an abbreviation also ends the sentence at the end or before a capital."""
+    rest = match.string[match.end() : match.end() + 3]
+    ends = not rest.strip() or "\n" in rest or rest[0] == " " and rest.lstrip()[:1].isupper()
+    return "." if match[0].endswith(".") and ends else ""
+
+
+def _the(match: _Match) -> str:
+    """ "the ", unless it is there."""
+    before = match.string[max(0, match.start() - 4) : match.start()].lower()
+    return "" if before.endswith(("the ", "this ")) else "the "
+
+
+def _date(month: int, day: int, in_year: str | None) -> str:
+    said = f"{lexicon.MONTHS[month - 1]} {ordinal(day)}"
+    return f"{said}, {year(in_year)}" if in_year else said
+
+
+def _numeric(match: _Match, in_year: str, month: int, day: int) -> str:
+    if month > 12:
+        month, day = day, month
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return match[0]
+    if len(in_year) == 2:
+        in_year = ("20" if int(in_year) < 50 else "19") + in_year
+    return _date(month, day, in_year)
+
+
+def _iso_date(match: _Match) -> str:
+    if int(match[3]) > 12:
+        return match[0]
+    return _numeric(match, match[1], int(match[3]), int(match[4]))
+
+
+def _american(match: _Match) -> str:
+    return _numeric(match, match[4], int(match[1]), int(match[3]))
+
+
+def _european(match: _Match) -> str:
+    return _numeric(match, match[3], int(match[2]), int(match[1]))
+
+
+def _month_day(match: _Match) -> str:
+    if not 1 <= int(match[2]) <= 31:
+        return match[0]
+    said = f"{_month(match[1])} {ordinal(match[2])}"
+    return f"{said}, {year(match[3])}" if match[3] else said
+
+
+def _day_month(match: _Match) -> str:
+    if not 1 <= int(match[1]) <= 31:
+        return match[0]
+    said = f"{_the(match)}{ordinal(match[1])} of {_month(match[2])}"
+    return f"{said}, {year(match[3])}" if match[3] else said
+
+
+def _half_of_day(letter: str | None) -> str:
+    return f" {letter.upper()} M" if letter else ""
+
+
+def _time(match: _Match) -> str:
+    hour, minute, second = int(match[1]), int(match[2]), match[3]
+    half = _half_of_day(match[4])
+    said = cardinal(hour)
+    if minute:
+        said += (" oh " if minute < 10 else " ") + cardinal(minute)
+    elif not half and not second:
+        said += " o'clock" if 1 <= hour <= 12 else " hundred"
+    if second:
+        said += f" and {cardinal(int(second))} seconds"
+    return said + half + sentence_end(match)
+
+
+def _hour(match: _Match) -> str:
+    return cardinal(int(match[1])) + _half_of_day(match[2]) + sentence_end(match)
+
+
+def _stamp(match: _Match) -> str:
+    zone = match[3] or ""
+    said = " U T C" if zone else ""
+    if zone and zone.upper() != "Z":
+        minutes = int(zone[-2:])
+        said += f" {'plus' if zone[0] == '+' else 'minus'} {cardinal(int(zone[1:3]))}"
+        said += f" {cardinal(minutes)}" if minutes else ""
+    clock = re.sub(r":00$", "", match[2]) if match[2].count(":") == 2 else match[2]
+    return f"{match[1]} at {clock}{said}"
+
+
+def _exact_time(match: _Match) -> str:
+    hour, minute = int(match[1]), int(match[2])
+    said = cardinal(hour) + (" oh " if 0 < minute < 10 else " ")
+    return f"{said}{cardinal(minute)} and {number(match[3])} seconds"
+
+
+def _zone(match: _Match) -> str:
+    minutes = f" {cardinal(match[4])}" if match[4] and int(match[4]) else ""
+    sign = "plus" if match[2] == "+" else "minus"
+    return f"{' '.join(match[1])} {sign} {cardinal(int(match[3]))}{minutes}"
+
+
+def _day_range(match: _Match) -> str:
+    in_year = f", {year(match[4])}" if match[4] else ""
+    return f"{_month(match[1])} {ordinal(match[2])} to {ordinal(match[3])}{in_year}"
+
+
+def _day_range_before(match: _Match) -> str:
+    in_year = f", {year(match[4])}" if match[4] else ""
+    days = f"{ordinal(match[1])} to {ordinal(match[2])}"
+    return f"{_the(match)}{days} of {_month(match[3])}{in_year}"
+
+
+def _decade(match: _Match) -> str:
+    century, tens = match[1], int(match[2])
+    word = cardinal(tens * 10)[:-1] + "ies" if tens > 1 else ("tens" if tens else "hundreds")
+    if not century:
+        return word
+    return "two thousands" if century == "20" and not tens else f"{cardinal(century)} {word}"
+
+
+def _old_year(match: _Match) -> str:
+    text = match[2]
+    high, low = divmod(int(text), 100)
+    if len(text) != 3:
+        said = year(text)
+    elif low == 0:
+        said = f"{cardinal(high)} hundred"
+    else:
+        said = f"{cardinal(high)} {'oh ' if low < 10 else ''}{cardinal(low)}"
+    return f"{match[1]}{said}"
+
+
+#: before the amounts: what looks like a range or a decimal but is a date or a time
+DATE_FORMS: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w-])(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d{1,9})?"
+        r"(Z|[+-]\d{2}:?\d{2})?(?![\w:])",
+        _stamp,
+    ),
+    rule(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d):([0-5]\d\.\d{1,9})(?![\d:])", _exact_time),
+    rule(r"\b(UTC|GMT)\s?([+-])(\d{1,2})(?::(\d\d))?\b", _zone),
+    rule(rf"(?<![\d:.$£€])(1[0-2]|0?[1-9])\.([0-5]\d)(?={_HALF})", r"\1:\2", re.I),
+    rule(
+        rf"(?<![\w:.$£€-])({_CLOCK})({_HALF})?{_DASH}(?={_CLOCK}{_HALF})",
+        lambda m: f"{m[1]}{m[2] or ''} to ",
+        re.I,
+    ),
+    rule(
+        rf"(?<![\w:.$£€-])({_CLOCK}{_HALF}){_DASH}(?=noon\b|midnight\b|late\b|close\b|{_CLOCK})",
+        r"\1 to ",
+        re.I,
+    ),
+    rule(rf"\b(noon|midnight){_DASH}(?={_CLOCK})", r"\1 to ", re.I),
+    rule(
+        r"(?<![\w:.-])((?:[01]?\d|2[0-4]):[0-5]\d)\s?[-–—]\s?(?=(?:[01]?\d|2[0-4]):[0-5]\d(?!\d))",
+        r"\1 to ",
+    ),
+    rule(
+        rf"(?<![\w-])(\d{{1,2}})-({_MONTH})-(\d{{4}}|\d\d)(?![\w-])",
+        lambda m: f"{m[1]} {_month(m[2])} {m[3] if len(m[3]) == 4 else '20' + m[3]}",
+        re.I,
+    ),
+    rule(rf"\b({_MONTH}) (\d{{1,2}}{_NTH}?){_DASH}({_MONTH}) (?=\d{{1,2}}(?!\d))", r"\1 \2 to \3 "),
+    rule(
+        rf"(?<![\w.-])(\d{{1,2}}{_NTH}? (?:{_MONTH})){_DASH}(?=\d{{1,2}}{_NTH}? (?:{_MONTH}))",
+        r"\1 to ",
+    ),
+    rule(
+        rf"\b({_MONTH}) (\d{{1,2}}){_NTH}?{_DASH}(\d{{1,2}}){_NTH}?\b"
+        r"(?!\s?[:/])(?:,? (\d{4})\b)?",
+        _day_range,
+    ),
+    rule(
+        rf"(?<![\w.-])(\d{{1,2}}){_NTH}?{_DASH}(\d{{1,2}}){_NTH}? (?:of )?({_MONTH})(?!\w)"
+        r"(?:,? (\d{4})\b)?",
+        _day_range_before,
+    ),
+    rule(
+        rf"\b({_MONTH})(?: (\d{{4}}))?{_DASH}({_MONTH})(?!\w)",
+        lambda m: f"{_month(m[1])}{' ' + year(m[2]) if m[2] else ''} to {_month(m[3])}",
+    ),
+    rule(rf"\b({_DAY}){_DASH}({_DAY})(?!\w)", lambda m: f"{_day(m[1])} to {_day(m[2])}"),
+    rule(
+        rf"\b(Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)\b\.?(?=,? (?:{_MONTH}|\d{{1,2}}\b))",
+        lambda m: _day(m[1]),
+    ),
+    rule(r"\b(Mon|Tues?|Wed|Thurs?|Fri|Sat)\.(?=,? [a-z])", lambda m: _day(m[1])),
+    rule(r"(?<![\w.])(\d{1,2})h(\d{2})(?!\w)", r"\1 h \2"),
+    rule(r"(?<=\dh)(\s?\d{1,2})m\b", r"\1 min"),
+    rule(r"(?<=\dh)(?=\d)", " "),
+)
+#: years that are not read like other numbers
+YEARS: tuple[Rule, ...] = (
+    rule(r"\b(?:c|ca)\. ?(?=\d{3,4}\b)|\bca (?=\d{4}\b)", "circa "),
+    rule(r"(?<![\w.])b\. (?=\d{4}\b)", "born "),
+    rule(r"(?<![\w.])d\. (?=\d{4}\b)", "died "),
+    rule(
+        r"\b((?i:in|since|until|till|by|from|before|after|around|circa|of) )(1\d{3})\b"
+        r"(?![,.:/-]\d|\s?%|\s(?!AD|BC|CE)[a-z])",
+        _old_year,
+    ),
+    rule(r"\b((?i:the year|in the year|circa|anno|AD|A\.D\.) )(\d{3,4})\b(?![,.]\d)", _old_year),
+    rule(r"\b(In )(\d{3})(?=, )", _old_year),
+    rule(r"(?<![\w.,])()(\d{3,4})(?= ?(?:AD|BC|BCE|CE|B\.C\.|A\.D\.)(?!\w))", _old_year),
+    # "ten sixty-six", but "one thousand sixty-six people"
+    rule(
+        rf"(?<![\w.,:/$£€#+-])()(10[1-9]\d)\b(?![,.:/-]\d|\s?[%°]| (?:{lexicon.COUNTED})\b)",
+        _old_year,
+    ),
+    rule(
+        rf"(?<!the )(?<![\w.,:/$£€#+-])(1[01]\d\d|1[2-9]\d\d|20\d\d)(?<!00)"
+        rf"(?= (?:{lexicon.COUNTED})\b)",
+        lambda m: cardinal(m[1]),
+    ),
+    rule(
+        r"\b((?i:summer|winter|spring|fall|autumn|class|back|season)(?: of| in)? )'(\d\d)\b",
+        lambda m: f"{m[1]}{'oh ' if m[2][0] == '0' else ''}{cardinal(int(m[2]))}",
+    ),
+    rule(
+        r"(?<![\w.,-])(1[1-9]\d\d|20\d\d)\s?[-–]\s?(\d\d)(?![\w-]|[.,:/]\d)",
+        lambda m: (
+            f"{year(m[1])} to {'oh ' if m[2][0] == '0' else ''}{cardinal(int(m[2]))}"
+            if int(m[2]) > int(m[1][2:]) or int(m[1][2:]) > 89
+            else m[0]
+        ),
+    ),
+)
+DATES: tuple[Rule, ...] = (
+    rule(r"(?<![\w/.-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?![\w/-])", _iso_date),
+    rule(r"(?<![\w/.-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\w/-])", _american),
+    rule(r"(?<![\w/])(\d{1,2})(/)(\d{1,2})/(\d{2})(?![\w/])", _american),
+    rule(r"(?<![\w/.-])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w/-]|\.\d)", _european),
+    rule(rf"\b({_MONTH}) (\d{{1,2}}){_NTH}?\b{_YEAR}", _month_day),
+    rule(rf"\b(\d{{1,2}}){_NTH}? (?:of )?({_MONTH})(?!\w){_YEAR}", _day_month),
+    rule(rf"\b({_MONTH}),? (\d{{4}})(?!\w)", lambda m: f"{_month(m[1])} {year(m[2])}"),
+    rule(
+        r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?:\s?([ap])(?:m\b|\.\s?m\.))?"
+        r"(?![\d:])",
+        _time,
+        re.I,
+    ),
+    rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m\.)", _hour, re.I),
+)
+DECADES: tuple[Rule, ...] = (
+    rule(r"(?<![\w.,])(100|1,?000)s(?= of\b)", lambda m: cardinal(m[1].replace(",", ""))[4:] + "s"),
+    rule(r"(?<![\w'.,])'?(1\d|20)(\d)0'?s\b", _decade),
+    rule(
+        r"(?:(?<=the )|(?<=The )|(?<=early )|(?<=mid )|(?<=mid-)|(?<=late )|(?<=his )|(?<=her )"
+        r"|(?<=my )|(?<=our )|(?<=your )|(?<=their )|(?<=early-)|(?<=late-)|(?=')|(?=\d0's))"
+        r"(?<!\w')'?()(\d)0'?s\b",
+        _decade,
+    ),
+)
