@@ -109,6 +109,25 @@ def test_stdout_is_audio_alone_and_equals_the_file(
     assert result["seconds"] == pytest.approx(len(stored) / 16000, abs=1e-3)
 
 
+def test_any_sample_rate(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    assert speak(tmp_path) == 0
+    plain, rate = sf.read(tmp_path / "out.wav")
+    for wanted in (8000, 44100):
+        assert speak(tmp_path, "--rate", str(wanted)) == 0
+        samples, found = sf.read(tmp_path / "out.wav")
+        assert found == wanted
+        assert len(samples) == -(-len(plain) * wanted // rate)
+    capfd.readouterr()
+    (tmp_path / "out.wav").unlink()
+    for wrong, *arguments in (
+        ["192000 Hz", "--rate", "500"],
+        ["mp3", "--rate", "96000", "--format", "mp3"],
+    ):
+        assert speak(tmp_path, *arguments) == 2
+        one_line(capfd, wrong)
+        assert no_output(tmp_path)
+
+
 def test_json_line_and_seed(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
     made = []
     for seed in ("1", "1", "2"):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.align.pauses import spoken_pauses
+from tts.audio.resample import check_output_rate, resample
 from tts.audio.writer import write_audio
 from tts.cancel import Cancellation, Cancelled
 from tts.errors import UsageError
@@ -174,6 +175,16 @@ class Audio:
     def rtf(self) -> float:
         """Real-time factor: seconds of computation per second of audio."""
         return self.elapsed / max(self.seconds, 1e-9)
+
+    def resampled(self, sample_rate: int) -> "Audio":
+        """The same at another sample rate in Hz.
+
+        Raises:
+            UsageError: not 8000 to 192000 Hz.
+        """
+        check_output_rate(sample_rate)
+        samples = resample(self.samples, self.sample_rate, sample_rate)
+        return replace(self, samples=samples, sample_rate=sample_rate)
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write WAV, FLAC, Ogg, Opus or MP3, by the extension or `format`; whole or not at all.

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tts.errors import UsageError
+
 if TYPE_CHECKING:
     from torchaudio.transforms import Resample
 
-__all__ = ["resample"]
+__all__ = ["StreamResampler", "check_output_rate", "resample"]
 
 # The filter bank of torchaudio has down * up coefficients and more: 44101 -> 16000 Hz would need
 # gigabytes. Ratios above this many coefficients are rounded (by less than 0.05 %, under one cent).
@@ -42,6 +44,67 @@ def _converter(down: int, up: int) -> Resample:
     )
 
 
+def _context(down: int, up: int) -> int:
+    """Samples before and after a piece that its filters reach, a multiple of `down`: pieces then
+    start at filter phase 0."""
+    reach = math.ceil(_WIDTH * down / (min(down, up) * _ROLLOFF)) + down
+    return down * math.ceil(reach / down)
+
+
+def check_output_rate(rate: int) -> None:
+    """UsageError unless `rate` is one that sound is written with, 8 to 192 kHz."""
+    if not 8000 <= rate <= 192_000:
+        raise UsageError(f"a sample rate is 8000 to 192000 Hz, not {rate}")
+
+
+class StreamResampler:
+    """Sample-rate conversion of a stream, piece by piece, to the samples that `resample` gives.
+
+    What has been put in comes out when the filters have seen the few milliseconds after it.
+    """
+
+    def __init__(self, rate: int, target: int):
+        """rate: Hz of what is put in; target: Hz of what comes out."""
+        import torch
+
+        self._same = rate == target
+        ratio = _ratio(rate, target)
+        self._down, self._up = ratio.numerator, ratio.denominator
+        self._reach = _context(self._down, self._up)
+        with torch.inference_mode(False):
+            self._convert = _converter(self._down, self._up)
+        self._kept = np.zeros(0, np.float32)
+        self._start = 0  # of what is kept, in samples put in
+        self._done = 0  # samples put in that have come out
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take [N] samples; give those that are ready, [M]."""
+        if self._same:
+            return samples
+        self._kept = np.concatenate([self._kept, np.asarray(samples, np.float32)])
+        ready = self._start + self._kept.size - self._reach - self._done
+        return self._come(ready // self._down * self._up) if ready >= self._down else _NONE
+
+    def finish(self) -> NDArray[np.float32]:
+        """The samples still owed at the end of the stream, [M]."""
+        left = self._start + self._kept.size - self._done
+        return _NONE if left <= 0 else self._come(-(-left * self._up // self._down))
+
+    def _come(self, count: int) -> NDArray[np.float32]:
+        import torch
+
+        with torch.inference_mode():
+            converted = self._convert(torch.from_numpy(self._kept)).numpy()
+        first = (self._done - self._start) // self._down * self._up
+        self._done += count // self._up * self._down
+        drop = max(0, (self._done - self._reach - self._start) // self._down * self._down)
+        self._kept, self._start = self._kept[drop:], self._start + drop
+        return converted[first : first + count]
+
+
+_NONE = np.zeros(0, np.float32)
+
+
 def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np.float32]:
     """Convert mono `samples` [N] from `rate` Hz to `target` Hz: [ceil(N * target / rate)].
 
@@ -56,9 +119,7 @@ def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np
     down, up = ratio.numerator, ratio.denominator
     with torch.inference_mode(False):  # they are kept, and serve in and outside of it
         convert = _converter(down, up)
-    # Pieces and context are multiples of `down`, so that every piece starts at filter phase 0.
-    reach = math.ceil(_WIDTH * down / (min(down, up) * _ROLLOFF)) + down
-    context = down * math.ceil(reach / down)
+    context = _context(down, up)
     piece = down * max(1, int(_PIECE_SECONDS * rate) // down)
     out = np.empty(-(-samples.size * up // down), dtype=np.float32)
     with torch.inference_mode():

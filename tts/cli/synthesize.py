@@ -48,20 +48,31 @@ class Clock:
 
 
 def _timed(
-    model: "TTS", text: str, voice: "Voice", options: "Options", clock: Clock, mark: "Marker"
+    model: "TTS",
+    text: str,
+    voice: "Voice",
+    options: "Options",
+    clock: Clock,
+    mark: "Marker",
+    rate: int,
 ) -> Iterator["NDArray"]:
-    """Chunks of samples [n]; counts the seconds of computing, not those of a slow reader."""
+    """Chunks of samples [n] at `rate` Hz; counts the seconds of computing, not those of a slow
+    reader."""
+    from tts.audio.resample import StreamResampler
+
+    resampler = StreamResampler(model.sample_rate, rate)
     with closing(model.stream(text, voice, options)) as stream:
         while True:
             begin = time.perf_counter()
             chunk = next(stream, None)
             clock.elapsed += time.perf_counter() - begin
             if chunk is None:
+                yield mark(resampler.finish())
                 return
             clock.first_audio = clock.first_audio or clock.elapsed
             clock.words += chunk.words
             clock.phones += chunk.phones
-            yield mark(chunk.samples)
+            yield mark(resampler.push(chunk.samples))
 
 
 def _timestamp_format(path: str) -> str:
@@ -101,6 +112,10 @@ def synthesize(
     ] = "out.wav",
     format: Annotated[
         str | None, typer.Option(help="wav, flac, ogg, opus or mp3; else by the extension.")
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(metavar="HZ", help="Sample rate of the audio; the model's own by default."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same audio.")] = 0,
     speed: Annotated[float, typer.Option(help="0.5 (slow) to 2 (fast).")] = 1.0,
@@ -150,6 +165,7 @@ def synthesize(
     """
     with quick_start():
         from tts.audio.reference import load_reference
+        from tts.audio.resample import check_output_rate
         from tts.audio.writer import check_writable, write_audio
         from tts.config import load_model_config
         from tts.published import published_model
@@ -165,7 +181,9 @@ def synthesize(
         if provenance and output == "-":
             raise UsageError("--provenance goes beside a file: give one with -o")
         # Everything that can fail early does, before seconds go into loading weights.
-        check_writable(output, format=format)
+        if rate is not None:
+            check_output_rate(rate)
+        check_writable(output, rate, format=format)
         kinds = [_timestamp_format(each) for each in timestamps or ()]
         words = read_text(text, text_file)
         config = load_model_config(model_config(model))
@@ -189,7 +207,8 @@ def synthesize(
         options.check()
         set_threads(threads)
         synthesizer, loading = load_model(model, device, language, int8)
-        check_writable(output, synthesizer.sample_rate, format=format)
+        rate = rate or synthesizer.sample_rate
+        check_writable(output, rate, format=format)
     if kinds and not synthesizer.timed:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
     source = reference if reference is not None else str(path)
@@ -205,23 +224,23 @@ def synthesize(
     from tts.provenance import load_watermark, marker, provenance_json
     from tts.provenance import provenance as provenance_of
 
-    mark = marker(load_watermark(watermark) if watermark else None, synthesizer.sample_rate)
+    mark = marker(load_watermark(watermark) if watermark else None, rate)
     clock = Clock()
-    chunks = _timed(synthesizer, words, chosen, options, clock, mark)
-    samples = write_audio(output, chunks, synthesizer.sample_rate, format)
+    chunks = _timed(synthesizer, words, chosen, options, clock, mark, rate)
+    samples = write_audio(output, chunks, rate, format)
     for each, kind in zip(timestamps or (), kinds, strict=True):
         write_text(each, captions(kind, clock.words, clock.phones, words))
     if provenance:
         record = provenance_of(synthesizer, chosen, words, options)
         write_text(f"{output}.provenance.json", provenance_json(record))
 
-    seconds = samples / synthesizer.sample_rate
+    seconds = samples / rate
     rtf = clock.elapsed / seconds
     name = "standard output" if output == "-" else output
     if json_line:
         result = {
             "path": output, "seconds": round(seconds, 3), "rtf": round(rtf, 4),
-            "sample_rate": synthesizer.sample_rate, "first_audio": round(clock.first_audio, 3),
+            "sample_rate": rate, "first_audio": round(clock.first_audio, 3),
             "elapsed": round(clock.elapsed, 3), "load": round(loading, 3),
             "model": synthesizer.config.name, "weights": synthesizer.config.weights,
             "voice": ref or voice or DEFAULT_VOICE,
