@@ -100,8 +100,19 @@ class F5TTS(TTS):
         voice.recording = torch.from_numpy(reference.samples.copy())
         return voice
 
-    def sentences(self, text: str | Iterable[str], language: str | None = None) -> Iterator[Phones]:
-        """Sentences as text alone: ids, mods and words of the Phones are empty."""
+    def sentences(
+        self, text: str | Iterable[str], language: str | None = None, markup: str = "none"
+    ) -> Iterator[Phones]:
+        """Sentences as text alone: ids, mods and words of the Phones are empty.
+
+        Raises:
+            UsageError: markup. TextError: nothing to say, or inline phonemes.
+        """
+        if markup != "none":
+            raise UsageError(f"{self.config.name} reads plain text: no markup, no [pause]")
+        return self._plain_sentences(text, language)
+
+    def _plain_sentences(self, text: str | Iterable[str], language: str | None) -> Iterator[Phones]:
         parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
         empty = True
         for part, pause in parts:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.align.pauses import spoken_pauses
+from tts.audio.loudness import limited
 from tts.audio.resample import check_output_rate, resample
 from tts.audio.writer import write_audio
 from tts.cancel import Cancellation, Cancelled
 from tts.errors import UsageError
 from tts.resources import nearest
+from tts.text.markup import check_markup
 from tts.text.symbols import Phones, decode_phones
 
 #: smallest and largest value of each number; the server and the batch refuse the same
@@ -37,6 +39,8 @@ class Options:
         pitch: multiplies the pitch of the voice, 0.5 to 2.
         steps, guidance, temperature: see tts.generators.base.SamplingOptions.
         language: espeak code, e.g. "en-us", "de", "fr-fr".
+        markup: of the text: "none", "pauses" ([pause 0.5]) or "ssml" (and that), see
+            tts.text.markup.
     """
 
     seed: int = 0
@@ -46,6 +50,7 @@ class Options:
     guidance: float | None = None
     temperature: float | None = None
     language: str | None = None
+    markup: str = "none"
 
     def check(self) -> None:
         """UsageError when a value is of the wrong kind or out of range."""
@@ -62,6 +67,7 @@ class Options:
                 raise UsageError(f"{name} {value:g} is out of range: {low:g} to {shown}")
         if self.language is not None and not isinstance(self.language, str):
             raise UsageError(f"language must be a code such as 'en-us', not {self.language!r}")
+        check_markup(self.markup)
 
 
 class OptionValues(TypedDict, total=False):
@@ -74,6 +80,7 @@ class OptionValues(TypedDict, total=False):
     guidance: float | None
     temperature: float | None
     language: str | None
+    markup: str
 
 
 def options_of(options: Options | None, values: Mapping[str, Any]) -> Options:
@@ -131,13 +138,29 @@ def spans_of(phones: Phones, frames: list[int], frame: float) -> tuple[list[Span
 @dataclass
 class Chunk:
     """A piece of audio: float32 [N] at `sample_rate`; `text`, `words` and `phones` come with the
-    first chunk of each sentence, times counted from the start of the whole output."""
+    first chunk of each sentence, times counted from the start of the whole output.
+
+    Attributes:
+        gain: [N] volume that markup asks for, which multiplies the samples once they are levelled;
+            None for 1.
+    """
 
     samples: NDArray[np.float32]
     sample_rate: int
     text: str = ""
     words: list[Span] = field(default_factory=list)
     phones: list[Span] = field(default_factory=list)
+    gain: NDArray[np.float32] | None = None
+
+    def levelled(
+        self, level: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """The samples as they are heard: levelled (tts.audio.loudness), then with the gain."""
+        samples = level(self.samples)
+        if self.gain is None:
+            return samples
+        heard = samples * self.gain
+        return np.where(self.gain > 1, limited(heard), heard)
 
     def later(self, seconds: float) -> "Chunk":
         """The same with its times shifted."""

@@ -17,6 +17,7 @@ from tts.align.durations import DurationModel, with_edges
 from tts.align.pauses import spoken_pauses
 from tts.align.phone_probe import PhoneProbe
 from tts.align.phrasing import PhrasingModel, with_phrasing
+from tts.align.prosody import held, inflected, paces, shaped
 from tts.audio.loudness import Leveler
 from tts.audio.reference import Reference
 from tts.builder import checkpoint_folder, load_module, load_units
@@ -29,6 +30,8 @@ from tts.quantize import check_int8, lay_out
 from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
 from tts.text.frontend import Frontend
+from tts.text.marked import marked_sentences
+from tts.text.markup import parse_markup
 from tts.text.symbols import Phones
 from tts.voice.adaptation import AdaptedGenerators, Progress
 from tts.voice.encode import VoiceSource as VoiceSource
@@ -211,9 +214,21 @@ class TTS:
         """Sentences as phone tokens; TextError when there is nothing to say."""
         return list(self.sentences(text, language))
 
-    def sentences(self, text: str | Iterable[str], language: str | None = None) -> Iterator[Phones]:
-        """`phonemize`, one sentence at a time: the first of a book does not wait for the last."""
-        return self._frontend(language).sentences(text)
+    def sentences(
+        self, text: str | Iterable[str], language: str | None = None, markup: str = "none"
+    ) -> Iterator[Phones]:
+        """`phonemize`, one sentence at a time: the first of a book does not wait for the last.
+
+        Args:
+            markup: see `Options`; a text with markup is read whole before the first sentence.
+
+        Raises:
+            MarkupError: see tts.text.markup.parse_markup.
+        """
+        frontend = self._frontend(language)
+        if markup == "none":
+            return frontend.sentences(text)
+        return marked_sentences(frontend, parse_markup(text, markup, frontend.lang))
 
     def phrased(self, phones: Phones, voice: Voice, language: str | None = None) -> Phones:
         """A sentence with pauses placed where its text has no mark for long: by the model's
@@ -248,12 +263,14 @@ class TTS:
         rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(voices).to(self.device)
-        durations = self.durations.predict(tokens, prompt, speed)
+        durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, speed))
+        durations = held(durations, sentences, self.vocoder.hop / self.sample_rate)
         durations = with_edges(durations, tokens, self.generator.patch)
         shift = None
         if shifted and self.shifts is not None:
             frames = int(durations.sum(1).max())
             shift = self.shifts.frames(voices, tokens, durations, frames)
+        shift = inflected(shift, sentences, durations, self.generator.conditioner.channels)
         return Request(tokens, prompt, durations, shift=shift)
 
     def _features(
@@ -283,7 +300,6 @@ class TTS:
         features, state = self.units.decode(torch.cat(held, 1), state, True)
         yield request.shifted(features[:, :left], begin)
 
-    @torch.inference_mode()
     def say(
         self, phones: Phones, voice: Voice, options: Options, number: int = 0,
         chunk_frames: int = 25,
@@ -294,6 +310,12 @@ class TTS:
             number: of the sentence in its text, which its seed follows.
             chunk_frames: mel frames (20 ms) per chunk from the second on.
         """
+        return shaped(self._say(phones, voice, options, number, chunk_frames), phones)
+
+    @torch.inference_mode()
+    def _say(
+        self, phones: Phones, voice: Voice, options: Options, number: int, chunk_frames: int
+    ) -> Iterator[Chunk]:
         hop = self.vocoder.hop
         request = self.request([phones], [voice], options.speed)
         assert request.durations is not None
@@ -318,8 +340,10 @@ class TTS:
             yield Chunk(pause, self.sample_rate)
 
     def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:
-        """The silence after a sentence, [N]."""
-        return np.zeros(int(phones.pause_after / options.speed * self.sample_rate), np.float32)
+        """The silence after a sentence, [N]; exact where markup told it."""
+        usual = phones.pause_after / options.speed
+        seconds = phones.breaks.get(len(phones.words), usual)
+        return np.zeros(int(seconds * self.sample_rate), np.float32)
 
     def stream(
         self,
@@ -350,12 +374,13 @@ class TTS:
 
         def chunks() -> Iterator[Chunk]:
             offset, level = 0, Leveler(self.sample_rate)
-            for number, phones in enumerate(self.sentences(text, chosen.language)):
+            sentences = self.sentences(text, chosen.language, chosen.markup)
+            for number, phones in enumerate(sentences):
                 phones = self.phrased(phones, speaker, chosen.language)
                 begin = offset / self.sample_rate
                 for chunk in self.say(phones, speaker, chosen, number, chunk_frames):
                     offset += len(chunk.samples)
-                    chunk.samples = level(chunk.samples)
+                    chunk.samples, chunk.gain = chunk.levelled(level), None
                     yield chunk.later(begin)
 
         return Stream(chunks(), self.cancellation)

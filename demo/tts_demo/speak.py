@@ -46,7 +46,7 @@ def _number(name: str, text: str | None, kind: type[int] | type[float]) -> Any:
 
 def options_of(
     speed: float, seed: float | None, pitch: float, steps: str | None, guidance: str | None,
-    temperature: str | None,
+    temperature: str | None, markup: bool = False,
 ) -> "Options":  # fmt: skip
     """Options of the fields; an empty one takes the model's default.
 
@@ -58,6 +58,7 @@ def options_of(
     options = Options(
         int(seed or 0), float(speed), float(pitch), _number("steps", steps, int),
         _number("guidance", guidance, float), _number("temperature", temperature, float),
+        markup="ssml" if markup else "none",
     )  # fmt: skip
     options.check()
     return options
@@ -145,6 +146,10 @@ def speak_tab(studio: Studio) -> None:
                 )
                 voice = voice_field()
             recording, transcript, adapt = recording_fields(adapting=True)
+            markup = gr.Checkbox(
+                label="The text has markup",
+                info='[pause 0.5], or SSML: <break time="1s"/>, <emphasis>, <prosody rate="slow">',
+            )
             speed = gr.Slider(*SPEED, value=1.0, step=0.05, label="Speed")
             with gr.Accordion("Advanced", open=False):
                 with gr.Row():
@@ -194,7 +199,8 @@ def speak_tab(studio: Studio) -> None:
         text, model, voice, recording, transcript, adapt, speed, seed, pitch, steps, guidance,
     ]  # fmt: skip
     event = gr.on(
-        [start.click, text.submit], run, [*inputs, temperature], [status, live, shown, whole],
+        [start.click, text.submit], run, [*inputs, temperature, markup],
+        [status, live, shown, whole],
         show_progress="hidden", concurrency_limit=SPOKEN, concurrency_id="speak",
         trigger_mode="once", api_visibility="private",
     )  # fmt: skip

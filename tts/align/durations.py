@@ -82,11 +82,11 @@ class DurationModel(nn.Module):
         frame where speech is fast, so the total length is right.
 
         Args:
-            speed: above 1 is faster; a number or [B].
+            speed: above 1 is faster; a number, [B], or [B, S] of each token.
         """
         expected = self.expected(self(tokens, prompt)).clamp_min(self.shortest)
         rate = torch.as_tensor(speed, device=expected.device, dtype=expected.dtype)
-        expected = expected / (rate.unsqueeze(-1) if rate.dim() else rate)
+        expected = expected / (rate.unsqueeze(-1) if rate.dim() == 1 else rate)
         valid = tokens.mask[..., 0].long()
         ends = (expected * valid).cumsum(1).round().long()
         # The earliest ends that leave every token a frame: frames beyond that never shrink.

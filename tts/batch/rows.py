@@ -54,7 +54,10 @@ class Row:
             if name not in digests:
                 digests[name] = _file_digest(self.voice)
             voice = digests[name]
-        parts = [self.text, voice, self.model, asdict(self.options), self.problem]
+        options = asdict(self.options)
+        if options["markup"] == "none":
+            del options["markup"]  # as it was before there was any
+        parts = [self.text, voice, self.model, options, self.problem]
         parts += [self.ref_text] if self.ref_text else []
         parts += [f"adapt {self.adapt:g}"] if self.adapt else []
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -181,7 +184,7 @@ def _options(values: Mapping[str, Any]) -> Options:
         value = values.get(column)
         if value is None:
             continue
-        if isinstance(value, str) and column != "language":
+        if isinstance(value, str) and column not in ("language", "markup"):
             value = _number(column, value)
         given[column] = value
     return options_of(None, given)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from tts.align.prosody import shaped
 from tts.generators.base import Request
 from tts.speech import Chunk, Options, joined, spans_of
 from tts.synthesizer import FADE_FRAMES, TTS
@@ -70,8 +72,15 @@ def say_all(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
 def say_alone(model: TTS, turn: Turn) -> Chunk:
     """One sentence with its pause."""
     chunks = model.say(turn.phones, turn.voice, turn.options, turn.number)
-    whole = joined(chunks, model.sample_rate)
-    return Chunk(whole.samples, model.sample_rate, turn.phones.text, whole.words, whole.phones)
+    pieces = list(chunks)
+    whole = joined(pieces, model.sample_rate)
+    gain = None
+    if any(piece.gain is not None for piece in pieces):
+        ones = (np.ones_like(p.samples) if p.gain is None else p.gain for p in pieces)
+        gain = np.concatenate(list(ones))
+    return Chunk(
+        whole.samples, model.sample_rate, turn.phones.text, whole.words, whole.phones, gain
+    )
 
 
 @torch.inference_mode()
@@ -91,13 +100,14 @@ def say_together(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
     features = [_features(model, request, units, row) for row in range(len(turns))]
     waves = _waves(model, features, turns[0].options.pitch)
     frame = model.vocoder.hop / model.sample_rate
-    out = []
+    out: list[Chunk] = []
     for row, (turn, wave) in enumerate(zip(turns, waves, strict=True)):
         frames = request.durations[row, : request.tokens.lengths[row]].tolist()
         words, phones = spans_of(turn.phones, frames, frame)
         pause = torch.from_numpy(model.pause(turn.phones, turn.options))
         samples = torch.cat([wave.float().cpu(), pause]).numpy()
-        out.append(Chunk(samples, model.sample_rate, turn.phones.text, words, phones))
+        chunk = Chunk(samples, model.sample_rate, turn.phones.text, words, phones)
+        out += shaped([chunk], turn.phones)
     return out
 
 

@@ -25,6 +25,7 @@ from tts.provenance import (
 )
 from tts.speech import Chunk, Span
 from tts.synthesizer import TTS
+from tts.text.markup import without_tags
 from tts.voice.voice import Voice
 
 #: sentences of a long text that are held in memory
@@ -166,8 +167,9 @@ class Speaker:
             raise TTSError(row.problem)
         model = self.model(row.model)
         voice = self._voice(model, row)
-        for number, phones in enumerate(model.sentences(row.text, row.options.language)):
-            phones = model.phrased(phones, voice, row.options.language)
+        language, markup = row.options.language, row.options.markup
+        for number, phones in enumerate(model.sentences(row.text, language, markup)):
+            phones = model.phrased(phones, voice, language)
             yield Turn(phones, voice, row.options, number)
 
     def _said(self, model: str, turns: Sequence[Turn]) -> list[Chunk | Exception]:
@@ -205,7 +207,7 @@ class Speaker:
                 made["words"] += placed.words
                 made["phones"] += placed.phones
                 offset += len(chunk.samples)
-                yield mark(level(chunk.samples))
+                yield mark(chunk.levelled(level))
 
         settings = self.settings
         audio = settings.out / f"{row.id}.{settings.format}"
@@ -216,8 +218,11 @@ class Speaker:
             data: bytes | None = None
         else:
             data = encode_audio(samples(), model.sample_rate, settings.format)
+        options = row.options
+        language = options.language or model.config.language
+        shown = without_tags(row.text, options.markup, language) if settings.timestamps else ""
         for kind in settings.timestamps:
-            write_text(settings.out / f"{row.id}.{kind}", captions(kind, **made, text=row.text))
+            write_text(settings.out / f"{row.id}.{kind}", captions(kind, **made, text=shown))
         if settings.provenance:
             record = provenance(model, voice, row.text, row.options)
             write_text(settings.out / f"{row.id}.provenance.json", provenance_json(record))

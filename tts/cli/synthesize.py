@@ -132,6 +132,10 @@ def synthesize(
     language: Annotated[
         str | None, typer.Option(help="espeak code of the text: en-us, de, fr-fr, ...")
     ] = None,
+    markup: Annotated[
+        str, typer.Option(help="Of the text: none, pauses ([pause 0.5]) or ssml.")
+    ] = "none",
+    ssml: Annotated[bool, typer.Option("--ssml", help="The text is SSML: --markup ssml.")] = False,
     ref_text: Annotated[
         str | None,
         typer.Option(help="What --ref says, word for word; only some models need it."),
@@ -202,9 +206,15 @@ def synthesize(
             path = find_voice(voice or DEFAULT_VOICE)
 
         from tts.speech import Options
+        from tts.text.markup import without_tags
 
-        options = Options(seed, speed, pitch, steps, guidance, temperature, language)
+        if ssml and markup not in ("none", "ssml"):
+            raise UsageError("give --ssml or --markup, not both")
+        markup = "ssml" if ssml else markup
+        options = Options(seed, speed, pitch, steps, guidance, temperature, language, markup)
         options.check()
+        # Its mistakes are told before seconds go into loading weights.
+        shown = without_tags(words, markup, language or config.language)
         set_threads(threads)
         synthesizer, loading = load_model(model, device, language, int8)
         rate = rate or synthesizer.sample_rate
@@ -229,7 +239,7 @@ def synthesize(
     chunks = _timed(synthesizer, words, chosen, options, clock, mark, rate)
     samples = write_audio(output, chunks, rate, format)
     for each, kind in zip(timestamps or (), kinds, strict=True):
-        write_text(each, captions(kind, clock.words, clock.phones, words))
+        write_text(each, captions(kind, clock.words, clock.phones, shown))
     if provenance:
         record = provenance_of(synthesizer, chosen, words, options)
         write_text(f"{output}.provenance.json", provenance_json(record))

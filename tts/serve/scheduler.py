@@ -63,8 +63,9 @@ class Job:
         return self.waiting
 
     def _turns(self) -> Iterator[Turn]:
-        for number, phones in enumerate(self.model.sentences(self.text, self.options.language)):
-            phones = self.model.phrased(phones, self.voice, self.options.language)
+        language, markup = self.options.language, self.options.markup
+        for number, phones in enumerate(self.model.sentences(self.text, language, markup)):
+            phones = self.model.phrased(phones, self.voice, language)
             yield Turn(phones, self.voice, self.options, number)
 
     def deliver(self, item: Chunk | Exception | None) -> None:
@@ -73,7 +74,7 @@ class Job:
             item = item.later(self.samples / item.sample_rate)
             if self.level is None:
                 self.level = Leveler(item.sample_rate)
-            item.samples = self.level(item.samples)
+            item.samples, item.gain = item.levelled(self.level), None
             self.samples += len(item.samples)
             self.ahead += 1
         # A loop that is closed has no listener any more.

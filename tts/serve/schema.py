@@ -39,8 +39,8 @@ class VoiceId(Strict):
 class SpeechRequest(Strict):
     """POST /v1/audio/speech.
 
-    `seed`, `language`, `pitch`, `steps`, `guidance` and `temperature` are additions to OpenAI's
-    request (its client sends them as `extra_body`).
+    `seed`, `language`, `pitch`, `steps`, `guidance`, `temperature` and `markup` are additions to
+    OpenAI's request (its client sends them as `extra_body`).
     """
 
     model: str = "default"
@@ -55,6 +55,7 @@ class SpeechRequest(Strict):
     steps: Annotated[int, _between("steps")] | None = None
     guidance: Annotated[float, _between("guidance")] | None = None
     temperature: Annotated[float, _between("temperature")] | None = None
+    markup: Literal["none", "pauses", "ssml"] = "none"
 
     @property
     def voice_name(self) -> str:
@@ -69,7 +70,7 @@ class SpeechRequest(Strict):
         """
         options = Options(
             self.seed, self.speed, self.pitch, self.steps, self.guidance, self.temperature,
-            self.language,
+            self.language, self.markup,
         )  # fmt: skip
         options.check()
         return options

@@ -9,6 +9,10 @@ test pins their checksum.
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tts.text.style import Style
 
 __all__ = [
     "MODS", "N_MODS", "N_SYMBOLS", "NULL", "PAD", "PAUSES", "PUNCTUATION", "SIL", "SYMBOLS",
@@ -79,6 +83,9 @@ class Phones:
         pause_after: silence that follows the sentence, seconds.
         spans: of each word, the (start, end) of what was written for it in the text that was
             given; words of one written form ("$5") share it. Empty where there was no text.
+        styles: how each word is said; empty where no markup told (tts.text.markup).
+        breaks: exact seconds of the pause before the word of that number, also of no pause; of
+            silence before the first one, and after the last, in place of `pause_after`.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -88,6 +95,8 @@ class Phones:
     dropped: list[str] = field(default_factory=list)
     pause_after: float = 0.0
     spans: list[tuple[int, int]] = field(default_factory=list)
+    styles: list["Style"] = field(default_factory=list)
+    breaks: dict[int, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

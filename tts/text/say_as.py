@@ -1,0 +1,150 @@
+"""`<say-as>` of SSML: a text as the words it is to be read by.
+
+Kinds and formats are those of the W3C's note on say-as (2005), as common voices take them.
+"""
+
+import re
+from collections.abc import Callable
+
+from tts.errors import UsageError
+from tts.text.lexicon import ADDRESS, MONTHS
+from tts.text.numbers import cardinal, digits, fraction, number, ordinal, year
+
+__all__ = ["KINDS", "say_as"]
+
+_DATE = re.compile(r"(\d{1,4})(?:[-/. ](\d{1,4}))?(?:[-/. ](\d{1,4}))?")
+_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "my", "ym", "d", "m", "y")
+_CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?\s*([ap])?\.?m?\.?", re.IGNORECASE)
+
+
+def say_as(text: str, kind: str, form: str, language: str) -> str:
+    """The text as it is to be read.
+
+    Args:
+        kind: of `KINDS`; form: of a date, such as "dmy".
+
+    Raises:
+        UsageError: the text is not of that kind, or the kind is not known for the language.
+    """
+    text = " ".join(text.split())
+    is_english = language.lower().split("-")[0] == "en"
+    found = KINDS[kind](text, form, is_english)
+    if not found.strip():
+        raise UsageError(f"{text[:20]!r} has nothing to say as {kind}")
+    return f" {found} "
+
+
+def _characters(text: str, _: str, is_english: bool) -> str:
+    if not is_english:
+        return " ".join(c for c in text if c.isalnum())
+    return " ".join(_character(c) for c in text if not c.isspace())
+
+
+def _character(character: str) -> str:
+    if character in "aA":  # alone it is the article
+        return "[[ˈeɪ]]"
+    if character.isdecimal():
+        return digits(character)
+    return character.upper() if character.isalpha() else ADDRESS.get(character, "")
+
+
+def _digits(text: str, _: str, is_english: bool) -> str:
+    if not any(c.isdecimal() for c in text):
+        raise UsageError(f"{text[:20]!r} holds no digits")
+    return digits(text) if is_english else " ".join(c for c in text if c.isdecimal())
+
+
+def _telephone(text: str, form: str, is_english: bool) -> str:
+    groups = re.findall(r"\d+", text)
+    if not groups:
+        raise UsageError(f"{text[:20]!r} holds no digits")
+    return ", ".join(_digits(group, form, is_english) for group in groups)
+
+
+def _plain_number(text: str) -> tuple[str, str]:
+    """Sign and digits of a number as it is written."""
+    found = re.fullmatch(r"([-−+]?)\s*(\d[\d,]*(?:\.\d+)?|\.\d+)", text)
+    if not found:
+        raise UsageError(f"{text[:20]!r} is not a number")
+    return ("minus " if found[1] in ("-", "−") else ""), found[2]
+
+
+def _cardinal(text: str, _: str, is_english: bool) -> str:
+    if not is_english:
+        return text
+    sign, plain = _plain_number(text)
+    return sign + number(plain)
+
+
+def _ordinal(text: str, _: str, is_english: bool) -> str:
+    if not is_english:
+        raise UsageError("ordinals are known for English only: write the words")
+    found = re.fullmatch(r"(\d[\d,]*)(?:st|nd|rd|th)?", text, re.IGNORECASE)
+    if not found:
+        raise UsageError(f"{text[:20]!r} is not a whole number")
+    return ordinal(found[1].replace(",", ""))
+
+
+def _fraction(text: str, form: str, is_english: bool) -> str:
+    found = re.fullmatch(r"(?:(\d{1,9})[ +]+)?(\d{1,9})\s*[/⁄]\s*(\d{1,9})", text)
+    if not found:
+        raise UsageError(f"{text[:20]!r} is not a fraction such as 3/4")
+    if not is_english:
+        return text
+    part = fraction(int(found[2]), int(found[3]))
+    return f"{cardinal(found[1])} and {part}" if found[1] else part
+
+
+def _date(text: str, form: str, is_english: bool) -> str:
+    form = re.sub(r"[^a-z]", "", form.lower()).replace("yyyymmdd", "ymd")
+    form = re.sub(r"([dmy])\1+", r"\1", form)
+    found = _DATE.fullmatch(text)
+    if not is_english or not found:
+        return text  # "May 4th", which is read as any date is
+    parts = [part for part in found.groups() if part]
+    if not form:
+        form = {1: "y", 2: "md", 3: "ymd" if len(parts[0]) == 4 else "mdy"}[len(parts)]
+    if form not in _FORMATS:
+        raise UsageError(f"format {form[:20]!r} of a date is not known: {', '.join(_FORMATS)}")
+    if len(form) != len(parts):
+        raise UsageError(f"{text[:20]!r} is not a date of the format {form!r}")
+    said = {name: int(part) for name, part in zip(form, parts, strict=True)}
+    if not 1 <= said.get("m", 1) <= 12 or not 1 <= said.get("d", 1) <= 31:
+        raise UsageError(f"{text[:20]!r} is not a date of the format {form!r}")
+    words = []
+    if "m" in said:
+        words.append(MONTHS[said["m"] - 1])
+    if "d" in said:
+        words.append(ordinal(said["d"]))
+    spoken = " ".join(words)
+    if "y" in said:
+        spoken += (", " if "d" in said else " ") + year(said["y"])
+    return spoken
+
+
+def _time(text: str, _: str, is_english: bool) -> str:
+    found = _CLOCK.fullmatch(text)
+    if not is_english or not found:
+        return text  # "1'21\"" and words
+    hours, minutes, seconds = int(found[1]), int(found[2]), int(found[3] or 0)
+    if hours > 24 or minutes > 59 or seconds > 59:
+        raise UsageError(f"{text[:20]!r} is not a time of day")
+    low = f"oh {cardinal(minutes)}" if 0 < minutes < 10 else cardinal(minutes)
+    half = f" {found[4].upper()} M" if found[4] else ""
+    if not minutes:
+        low = "" if half else ("hundred hours" if hours > 12 else "o'clock")
+    spoken = f"{cardinal(hours)} {low}".strip() + half
+    return spoken + (f" and {cardinal(seconds)} seconds" if seconds else "")
+
+
+def _as_written(text: str, _: str, __: bool) -> str:
+    return text
+
+
+KINDS: dict[str, Callable[[str, str, bool], str]] = {
+    "characters": _characters, "spell-out": _characters, "verbatim": _characters,
+    "digits": _digits, "telephone": _telephone,
+    "cardinal": _cardinal, "number": _cardinal, "ordinal": _ordinal, "fraction": _fraction,
+    "date": _date, "time": _time,
+    "unit": _as_written, "currency": _as_written, "address": _as_written,
+}  # fmt: skip
