@@ -1,6 +1,7 @@
 """English as it is written and as it is said, by kinds: tests/data/normalise_en.tsv."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,17 @@ def test_every_row_is_read_the_same_inside_of_a_sentence(kind: str) -> None:
         and _words(normalize(f"so, {written}")) != _words(f"so, {said}")
     ]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["1", "ﷺ", "(", "[", "{", "-", "–", "$", "€1", "1-", "1/", "1:", "1°", "A", "A.", "AB ", "A'S ",
+     "a_", "#a", "2^", "x^", "a²", "₀", "<b>", "*", "`", "|", "> ", "~", "1−", "CO2", "Jan 1-", "𝟏"],
+)  # fmt: skip
+def test_no_text_of_4096_characters_is_slow(unit: str) -> None:
+    text = (unit * 4096)[:4096]
+    normalize(text[:64])
+    start = time.process_time()
+    normalize(text)
+    # At most 0.7 s where this was written (a ligature of 18 letters); the bound leaves room.
+    assert time.process_time() - start < 3

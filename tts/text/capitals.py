@@ -7,6 +7,7 @@ hides it. Nothing changes its length, so that words stay where they were written
 import re
 
 from tts.text import lexicon
+from tts.text.english_codes import pronounceable
 from tts.text.numbers import roman
 
 __all__ = ["without_shouting"]
@@ -34,8 +35,9 @@ def without_shouting(text: str) -> str:
         if line.isupper() and len(line.lower()) == len(line):
             words = [m[0] for m in _WORD.finditer(line) if not _glued(line, m)]
             # A word alone may be an initialism, but not beside a number that it measures.
+            beside = len(words) == 1 and len(words[0]) > 3 and len(_WORD.findall(line)) > 1
             alone = len(words) == 1 and (words[0] in _TITLED | _SCALES or words[0] in _UNITS)
-            out.append(_quiet(line) if len(words) > 1 or alone else line)
+            out.append(_quiet(line) if len(words) > 1 or alone or beside else line)
         else:
             out.append(_RUN.sub(_run, line))
     return "".join(out)
@@ -45,7 +47,7 @@ def _glued(line: str, match: re.Match[str]) -> bool:
     """Whether letters are a part of a code: "1AA", "AT&T"."""
     left, right = line[max(0, match.start() - 1) : match.start()], line[match.end() :][:1]
     known = match[0] in _UNITS or match[0] in ("AM", "PM", "ST", "ND", "RD", "TH")
-    return left == "&" or right == "&" or right.isdigit() or (left.isdigit() and not known)
+    return left == "&" or right in ("&", "$") or right.isdigit() or (left.isdigit() and not known)
 
 
 def _run(match: re.Match[str]) -> str:
@@ -102,9 +104,17 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
         right[:1] == "-" or left[-1:] == "-" or left[-1:].isdigit()
     ):
         return bare.title() + tail
+    if (
+        bare in ("WWII", "WWI")
+        or bare in lexicon.STATE_NAMES
+        and re.match(r" \d{5}", line[match.end() :][:6])
+    ):
+        return bare + tail
     if bare == "US":
         return bare + tail if before in ("THE", "A", "IN") else "us"
     spelled = bare in lexicon.SPELLED or not re.search("[AEIOUY]", bare) and bare.isascii()
+    if len(bare) in (3, 4) and bare not in lexicon.WORDS and bare.isascii():
+        spelled = spelled or not pronounceable(bare)
     if (
         len(bare) == 1
         or bare in lexicon.CURRENCIES

@@ -6,7 +6,7 @@ Every pattern starts at a boundary and has bounded repeats, so that the passes s
 import re
 
 from tts.text import lexicon
-from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS
+from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, SQUARES
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
@@ -119,6 +119,7 @@ RULES: tuple[Rule, ...] = (
     *SHORT_WORDS,
     *DATE_FORMS,
     *CODES,
+    *SQUARES,
     *FORMULAS,
     *_MATHS[:4],
     *AMOUNT_FORMS,

@@ -6,13 +6,13 @@ from tts.text import lexicon
 from tts.text.numbers import cardinal, number, plural
 from tts.text.tracked import Rule, rule
 
-__all__ = ["AMOUNTS", "AMOUNT_FORMS"]
+__all__ = ["AMOUNTS", "AMOUNT_FORMS", "SQUARES"]
 
 _Match = re.Match[str]
 _N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
 _NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
 _UNIT = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
-_SCALE = r"thousand|million|billion|trillion|bn|tn|mn|k|K|m|M|b|B"
+_SCALE = r"thousand|lakh|crore|million|billion|trillion|bn|tn|mn|k|K|m|M|b|B"
 _BY_LENGTH = sorted(lexicon.CURRENCIES, key=len, reverse=True)
 _SIGNS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha())
 _MARKS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha() or c.islower())
@@ -21,8 +21,10 @@ _AFTER = "|".join(re.escape(c) for c in lexicon.CURRENCIES if len(c) == 1 or c.i
 _PER = "|".join(
     re.escape(unit) for unit in sorted({*lexicon.PER, *lexicon.UNITS}, key=len, reverse=True)
 )
+_DOLLARS = "USD|AUD|CAD|NZD|HKD|SGD"
 _DASH = r"\s?[-–—]\s?"
 _ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
+_RATE = re.compile(r"-(?:an?|per)-[a-z]")
 _NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)[a-z]{2}")
 _KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
 
@@ -31,7 +33,7 @@ def _attributive(match: _Match) -> bool:
     """Whether the amount stands before what it measures: "a $5 bill", "35 mm film"."""
     end = match.end()
     after = match.string[end : end + 24]
-    if _KNOWN_NOUN.match(after):
+    if _KNOWN_NOUN.match(after) or _RATE.match(after):
         return True
     before = match.string[max(0, match.start() - 24) : match.start()]
     return _NOUN.match(after) is not None and _ARTICLE.search(before) is not None
@@ -129,6 +131,18 @@ def _bare_unit(match: _Match) -> str:
     return f"{unit_name(match[1], True)} per {_per(match[2])}"
 
 
+def _negative_power(match: _Match) -> str:
+    return f"/{match[1]}" + ("^2" if match[2] == "2" else "")
+
+
+def _bare_square(match: _Match) -> str:
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    if re.search(r"\d\s?$", before):
+        return match[0]
+    single = re.search(r"(?:\bper|\ban?|\beach|/|\bone)\s?$", before)
+    return unit_name(f"{match[1]}^{match[2]}", not single)
+
+
 def _unit_range(match: _Match) -> str:
     return f"{'minus ' if match[1] else ''}{number(match[2])} to {match[3]}"
 
@@ -163,11 +177,22 @@ def _thousands(match: _Match) -> str:
     return match[0].replace(" ", ",")
 
 
+#: before the powers of numbers
+SQUARES: tuple[Rule, ...] = (
+    rule(r"(?<=[a-zA-Z])(?: |·)(s|h|kg|m|L|mol|K|d)\^-([12])(?!\d)", _negative_power),
+    rule(r"(?<![\w/])([kcm]?m|ft|in|mi|yd)\^([23])(?!\d)", _bare_square),
+)
 #: in this order, before the amounts themselves
 AMOUNT_FORMS: tuple[Rule, ...] = (
     # "1 000 000" where it surely is one number
     rule(r"(?<![\d.,+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\d.,]|[ -]\d)", _thousands),
     # currencies
+    rule(r"(?<=\d)\s?元", " yuan"),
+    rule(r"\bRs\.?\s?(?=\d)", "₹"),
+    rule(r"(?<=\d)\.[-–—](?!\w)", ""),
+    rule(rf"\$\s?({_N})\s?({_DOLLARS})\b", r"\1 \2"),
+    rule(rf"\b({_DOLLARS})\$\s?(?=\d)", r"\1 "),
+    rule(rf"(?<!\w)((?:{_SIGNS}){_N})-(?=(?:{_SCALE})\b)", r"\1 "),
     rule(
         rf"(?<!\w)({_SIGNS})\s?(\d{{1,3}}(?:\.\d{{3}}){{0,4}}|\d{{1,9}}),(\d\d)\b(?![,.]?\d)",
         _decimal_comma,

@@ -112,6 +112,19 @@ def _place(match: _Match) -> str:
     return f"{name}{match[2]}{digits(match[3])}" + (f", {digits(match[4])}" if match[4] else "")
 
 
+def _house(match: _Match) -> str:
+    """221B is a house, 5B in a list of amounts five billion."""
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    capital = match.string[match.end() : match.end() + 2].strip()[:1].isupper()
+    if capital or re.search(
+        r"(?i)\b(?:apt|apartment|room|flat|unit|suite|seat|gate)\b\.? $", before
+    ):
+        number = match[1]
+        said = _model(number) if len(number) == 3 else cardinal(number)
+        return f"{said} {match[2]}"
+    return match[0]
+
+
 def _model(text: str) -> str:
     """A number of three digits as models and roads say it: 747 is "seven forty-seven"."""
     high, low = text[0], int(text[1:])
@@ -178,6 +191,10 @@ def _ion(match: _Match) -> str:
 
 #: before the clean-up, which takes raised figures for note marks
 RAISED: tuple[Rule, ...] = (
+    rule(
+        rf"(?<!\w)([⁰¹²³⁴⁵⁶⁷⁸⁹]{{2,3}})({_ATOMS})\b",
+        lambda m: f"{spell(m[2])}-{m[1].translate(_UP)}",
+    ),
     rule(rf"\b((?:(?:{_ATOMS})[₀-₉]{{0,3}}){{1,8}})([⁰¹²³⁴⁵⁶⁷⁸⁹]?[⁺⁻])(?![⁰¹²³⁴⁵⁶⁷⁸⁹])", _ion),
     rule(
         r"(?:(?<=[\d)])|(?<=(?<![^\W\d_])[A-Za-z])|(?<=(?<![^\W\d_])[a-z][a-z]))"
@@ -218,6 +235,14 @@ CODES: tuple[Rule, ...] = (
     rule(r"(?<![\w+.,-])0\d(?: \d\d){4}(?![\w-])", _groups),
     rule(r"(?<![\w.+-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-.]\d{4}(?![\w-])", _groups),
     rule(r"(?<![\w.+$£€-])\d{3}-\d{4}(?![\w-])", _groups),
+    rule(r"(?<![\w.])(911|999|112)(?= or (?:911|999|112)\b)", lambda m: digits(m[1])),
+    rule(r"(?<=(?:one|ine|two) or )(911|999|112)\b", lambda m: digits(m[1])),
+    rule(
+        r"\b([A-Z]{1,2}\d[A-Z\d]?)(\d[A-Z]{2})\b",
+        lambda m: f"{spell(m[1])}, {spell(m[2])}",
+    ),
+    rule(r"(?<![\w.,])(\d{1,4})([A-D])\b(?= [A-Z][a-z]|[,.;:!?)]|\s*$)", _house),
+    rule(r"(?<![\w.,-])(\d{5})-(\d{4})(?![\w-])", lambda m: f"{digits(m[1])}, {digits(m[2])}"),
     rule(
         r"(?i)\b(call|calls|called|calling|dial|dials|dialed|dialled|dialing|ring|rang|phone|text|"
         r"emergency|extension|ext\.|PIN|PIN is|code is|password is|passcode is|code|number is)"
@@ -253,13 +278,15 @@ FORMULAS: tuple[Rule, ...] = (
     rule(r"\)\^([23])(?!\d)", lambda m: f") {'squared' if m[1] == '2' else 'cubed'}"),
     rule(r"\bpH\b", "P H"),
     rule(rf"\b(?:(?:{_ATOMS})\d{{0,3}}){{2,10}}\b", _formula),
+    rule(r"\b([A-Z]{2})(\d{3})\b", lambda m: f"{spell(m[1])} {_model(m[2])}"),
     rule(r"\b([A-Z]{2,5})(?=\d)", _letters_and_number),
     rule(r"(?<![\d.,])(\d{1,4})([A-Z]{2,4})\b", _after_number),
     rule(r"\b(?!(?:km|cm|mm|ft|kg)\d)([b-df-hj-np-tv-xz]{2,4})(?=\d)", _letters_and_number),
     rule(r"\b([A-Z]{1,3})-(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]}-{_model(m[2])}"),
     rule(r"\b([A-Z])(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]} {_model(m[2])}"),
     rule(
-        r"\b(Boeing|Airbus|Highway|Hwy\.?|Route|Interstate|Area|Room|Apartment|Apt\.?|Suite) "
+        r"\b(Boeing|Airbus|Highway|Hwy\.?|Route|Interstate|Area|Xbox|Porsche|Peugeot|Bus|Room|"
+        r"Apartment|Apt\.?|Suite|Studio) "
         r"(\d{3})\b(?![-.,]\d)",
         lambda m: f"{m[1]} {_model(m[2])}",
     ),

@@ -16,11 +16,16 @@ _DAY = (
     "|".join(rf"{day}|{day[:3]}\.?(?![a-z])" for day in lexicon.WEEKDAYS)
     + r"|Tues\.?(?![a-z])|Thurs?\.?(?![a-z])"
 )
+_SHORT_DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
 _CLOCK = r"(?:[01]?\d|2[0-4])(?:[:.][0-5]\d)?"
 _HALF = r"\s?[ap](?:m\b|\.\s?m\.)"
 _DASH = r"\s?[-–—]\s?"
 _NTH = r"(?:st|nd|rd|th)"
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
+
+
+# a zone after the time of day
+_GOES_ON = re.compile(r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT)")
 
 
 def _month(name: str) -> str:
@@ -35,6 +40,8 @@ def _day(name: str) -> str:
 def sentence_end(match: _Match) -> str:
     """The dot of an abbreviation also ends the sentence at the end or before a capital."""
     rest = match.string[match.end() : match.end() + 3]
+    if _GOES_ON.match(match.string[match.end() : match.end() + 12]):
+        return ""
     ends = not rest.strip() or "\n" in rest or rest[0] == " " and rest.lstrip()[:1].isupper()
     return "." if match[0].endswith(".") and ends else ""
 
@@ -95,12 +102,14 @@ def _half_of_day(letter: str | None) -> str:
 def _time(match: _Match) -> str:
     hour, minute, second = int(match[1]), int(match[2]), match[3]
     half = _half_of_day(match[4])
+    if match[0] == "00:00":
+        return "midnight"
     said = cardinal(hour)
     if minute:
         said += (" oh " if minute < 10 else " ") + cardinal(minute)
     elif not half and not second:
         said += " o'clock" if 1 <= hour <= 12 else " hundred"
-    if second:
+    if second and int(second):
         said += f" and {cardinal(int(second))} seconds"
     return said + half + sentence_end(match)
 
@@ -218,6 +227,30 @@ DATE_FORMS: tuple[Rule, ...] = (
         lambda m: _day(m[1]),
     ),
     rule(r"\b(Mon|Tues?|Wed|Thurs?|Fri|Sat)\.(?=,? [a-z])", lambda m: _day(m[1])),
+    rule(
+        rf"\b({_SHORT_DAY})(\s?(?:[/,&]|and|or)\s?)(?=(?:{_SHORT_DAY})\b)",
+        lambda m: _day(m[1]) + (", " if m[2] == "/" else m[2]),
+    ),
+    rule(rf"(?<=[yY][,&/ ])( ?(?:and |or |& )?)({_SHORT_DAY})\b", lambda m: m[1] + _day(m[2])),
+    rule(r"\b(Tues?|Thu|Thurs?|Fri)\b", lambda m: _day(m[1])),
+    rule(r"\b(Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\b(?!\.)", lambda m: _month(m[1])),
+    rule(
+        rf"\b((?:{_MONTH}) \d{{1,2}}{_NTH}?(?:, \d{{4}})?){_DASH}"
+        rf"(?=(?:{_MONTH}) \d{{1,2}}(?!\d))",
+        r"\1 to ",
+    ),
+    rule(r"(?<![\w.,])(\d{2,4}'?s)\s?[-–—]\s?(?='?\d{2,4}'?s\b)", r"\1 to "),
+    rule(r"(?<=:\d\d)\s?h(?:rs?)?\b", " hours"),
+    rule(r"(?<!\w)'(?=\d\d(?![\w']))", ""),
+    rule(
+        r"\b((?i:on|by|until|since|before|after|due|from|for|dated) )(1[0-2]|0?[1-9])/(\d{1,2})"
+        r"(?![\w/])(?! (?:of|cup|inch|mile|teaspoon))",
+        lambda m: (
+            f"{m[1]}{_date(int(m[2]), int(m[3]), None)}"
+            if 12 < int(m[3]) <= 31 or int(m[3]) and m[1].lower() in ("on ", "due ", "dated ")
+            else m[0]
+        ),
+    ),
     rule(r"(?<![\w.])(\d{1,2})h(\d{2})(?!\w)", r"\1 h \2"),
     rule(r"(?<=\dh)(\s?\d{1,2})m\b", r"\1 min"),
     rule(r"(?<=\dh)(?=\d)", " "),
@@ -279,7 +312,8 @@ DECADES: tuple[Rule, ...] = (
     rule(r"(?<![\w'.,])'?(1\d|20)(\d)0'?s\b", _decade),
     rule(
         r"(?:(?<=the )|(?<=The )|(?<=early )|(?<=mid )|(?<=mid-)|(?<=late )|(?<=his )|(?<=her )"
-        r"|(?<=my )|(?<=our )|(?<=your )|(?<=their )|(?<=early-)|(?<=late-)|(?=')|(?=\d0's))"
+        r"|(?<=s and )|(?<=s or )|(?<=s to )|(?<=my )|(?<=our )|(?<=your )|(?<=their )"
+        r"|(?<=early-)|(?<=late-)|(?=')|(?=\d0's))"
         r"(?<!\w')'?()(\d)0'?s\b",
         _decade,
     ),

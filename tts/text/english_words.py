@@ -131,7 +131,10 @@ WORDS: tuple[Rule, ...] = (
         r"(?<!\w)(Ph\.D|M\.Sc|B\.Sc|Ph\.d)\b\.?", lambda m: " ".join(m[1].replace(".", "").upper())
     ),
     rule(r"\b(PhD|MSc|BSc|DPhil)(s?)\b", lambda m: " ".join(m[1].upper()) + ("'s" if m[2] else "")),
-    rule(r"(\b[A-Z][\w']{1,30} )?\b(St|Dr)\.(?=( [A-Z])?)", _saint_or_street),
+    rule(
+        r"(\b(?:[A-Z][\w']{1,30}|[a-z-]{1,20}(?:th|first|second|third)) )?\b(St|Dr)\.(?=( [A-Z])?)",
+        _saint_or_street,
+    ),
     rule(r"\b(min|max)\.(?= ?\d)", lambda m: m[1] + "imum"),
     rule(
         rf"(?<![\w.])({'|'.join(map(re.escape, lexicon.ABBREVIATIONS))})\.(?!\w)",
