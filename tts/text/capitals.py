@@ -113,7 +113,7 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
     if bare == "US":
         return bare + tail if before in ("THE", "A", "IN") else "us"
     spelled = bare in lexicon.SPELLED or not re.search("[AEIOUY]", bare) and bare.isascii()
-    if len(bare) in (3, 4) and bare not in lexicon.WORDS and bare.isascii():
+    if len(bare) in (3, 4) and bare not in lexicon.WORDS and before not in _BEFORE_NAME:
         spelled = spelled or not pronounceable(bare)
     if (
         len(bare) == 1

@@ -28,7 +28,7 @@ _ONSETS = frozenset(
 _CODAS = frozenset(
     "b c d f g k l m n p r s t v w x y z ck ct ch sh th ng nd nt nk nc mp lt ld lk lf lm lp ll ss "
     "st sk sp ft pt rt rd rk rm rn rp rl rs rb rg rv rth nth ght tch dge ff zz ls ns ts ds ks ps "
-    "ms bs gs ws xt rst mb".split()
+    "ms bs gs ws xt rst mb hn wn wl wk".split()
 ) | {""}
 #: atoms whose symbols may stand in a formula
 _ATOMS = (
