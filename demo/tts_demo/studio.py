@@ -353,7 +353,7 @@ def _encoded(model: "TTS", wish: Wish, progress: "Progress | None") -> "_Cloned"
             f"the recording is {reference.seconds_in:.0f} s long; {MAX_SECONDS:.0f} s are the most"
         )
     voice = model.voice(reference, wish.transcript or None, adapt=wish.adapt, progress=progress)
-    return voice, tuple(reference.warnings)
+    return voice, voice.warnings
 
 
 def no_models() -> CheckpointError:

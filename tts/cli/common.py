@@ -6,12 +6,13 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
+    from tts.audio.reference import Reference
     from tts.synthesizer import TTS
     from tts.voice.voice import Voice
 
@@ -182,6 +183,14 @@ def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
             bar.update(done - bar.n)
 
         yield progress
+
+
+def warn_new(voice: "Voice", references: "Sequence[Reference]") -> None:
+    """The warnings of a voice that its recordings did not give already."""
+    before = {line for each in references for line in each.warnings}
+    for line in voice.warnings:
+        if line not in before:
+            warn(line)
 
 
 def warn_unfit(voice: "Voice", ref_text: str | None) -> None:

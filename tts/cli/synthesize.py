@@ -22,6 +22,7 @@ from tts.cli.common import (
     set_threads,
     show,
     warn,
+    warn_new,
     warn_unfit,
 )
 from tts.errors import UsageError
@@ -227,6 +228,7 @@ def synthesize(
             source, ref_text, adapt=adapt, strength=strength, progress=progress
         )
     if not quiet:
+        warn_new(chosen, [reference] if reference else [])
         warn_unfit(chosen, ref_text)
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)

@@ -17,6 +17,7 @@ from tts.cli.common import (
     set_threads,
     show,
     warn,
+    warn_new,
     warn_unfit,
 )
 
@@ -101,6 +102,7 @@ def add(
         voice = TTS.of(config, "cpu").voice(
             references, ref_text, adapt=adapt, strength=strength, progress=progress
         )
+    warn_new(voice, references)
     warn_unfit(voice, ref_text)
     voice.name = name
     try:

@@ -138,10 +138,10 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
 
     app.post("/v1/audio/speech", openapi_extra=_schema(SpeechRequest))(speak)
 
-    def kept(name: str, voice: Voice, warnings: Sequence[str]) -> dict[str, Any]:
+    def kept(name: str, voice: Voice) -> dict[str, Any]:
         shelf.add(name, voice)
         metrics.count("tts_voices_added_total")
-        return {"id": name, "name": name, "kind": "uploaded", "warnings": list(warnings)}
+        return {"id": name, "name": name, "kind": "uploaded", "warnings": list(voice.warnings)}
 
     @app.get("/v1/audio/voices")
     async def list_voices() -> Response:
@@ -164,12 +164,12 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
                 return StreamingResponse(
                     adaptations.events(
                         model, reference, sent.ref_text, sent.adapt,
-                        lambda voice: kept(name, voice, reference.warnings),
+                        lambda voice: kept(name, voice),
                     ),
                     media_type="text/event-stream",
                 )  # fmt: skip
             voice = await asyncio.to_thread(model.voice, reference, sent.ref_text or None)
-        return reply(await asyncio.to_thread(kept, name, voice, reference.warnings), 201)
+        return reply(await asyncio.to_thread(kept, name, voice), 201)
 
     @app.delete("/v1/audio/voices/{name}")
     async def delete_voice(name: str) -> Response:

@@ -17,6 +17,7 @@ from tts.errors import UsageError
 from tts.text.normalize import clean
 from tts.voice.adaptation import Progress, adapt
 from tts.voice.calibration import calibrate
+from tts.voice.judge import warnings_about
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice
 
@@ -103,6 +104,9 @@ def encode_voice(
         references = [_reference(each, model.config.sample_rate) for each in given]  # type: ignore[arg-type]
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
         voice = model.encoded(_joined(references), name)
+        told = [line for each in references for line in each.warnings]
+        told += [line for each in references for line in warnings_about(model, each)]
+        voice = replace(voice, warnings=tuple(told))
         if adapted:
             recordings = [_features(model, each) for each in references]
     if adapted:

@@ -54,6 +54,7 @@ class Voice:
         recording: [N] samples at 24 kHz, kept by models that continue them (f5-base) only.
         transcript: what the reference says, where it was told.
         tunings: what was fitted to generators for it; other generators go on without.
+        warnings: about the recording it was made of, for whoever made it; not saved.
         shifts: by generator, what a model computed of the features; not saved.
     """
 
@@ -64,6 +65,7 @@ class Voice:
     recording: Tensor | None = None
     transcript: str = ""
     tunings: tuple[Tuning, ...] = ()
+    warnings: tuple[str, ...] = field(default=(), compare=False)
     shifts: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def tuning_for(self, generator: str) -> Tuning | None:

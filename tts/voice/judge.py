@@ -1,0 +1,124 @@
+"""What a recording seems to be where it is no clear recording of one person speaking.
+
+The phone probe tells speech from other sound: its posteriors on speech are sure of many different
+phones, those on noise are unsure, and those on tones, music and drums of few phones. Levels tell
+noise (loud frames are close to quiet ones) and reverberation (the level falls slowly), and the
+speaker encoder tells two people: windows of 1.6 s fall in two groups that are far apart.
+
+Thresholds were set on recordings of four corpora, those of mobile phones among them, and on these
+with noise, rooms and other people added; two people who speak at once are not told.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tts.align.phone_probe import PhoneProbe
+from tts.audio.level import frame_levels
+from tts.audio.reference import Reference
+from tts.text.symbols import SIL
+from tts.voice.speaker import SpeakerEncoder
+
+if TYPE_CHECKING:
+    from tts.synthesizer import TTS
+
+_UNSURE = 0.23  # mean posterior of the likeliest phones; speech as loud as the noise has 0.27
+_LITTLE = 0.3  # share of frames that are phones at all
+_FEW = 2.5  # entropy of the phones of at least _LONG seconds, in nats; speech has 2.9 and more
+_LONG = 3.0
+_NOISY_DB = 14.0  # between loud and quiet frames; speech 10 dB above white noise has 16
+_FALL_DB = 10.5  # that the level falls in 0.1 s where it falls fastest
+_FALL_SHARE = 0.65  # of the range of levels; noise, which hides falls, makes both small
+_WINDOW, _STEP = 160, 40  # frames of 10 ms of a window of the speaker encoder, and between two
+_APART = 0.8  # cosine of the means of two groups of windows, below which they are two people,
+_UNLIKE = 0.5  # that of the two windows least alike,
+_SPREAD = 0.68  # and the mean of all that do not overlap
+_SHARE = 0.2  # of the windows in the smaller group
+
+
+def warnings_about(model: "TTS", reference: Reference, name: str = "the recording") -> list[str]:
+    """What would make a poor voice of a recording, each with what helps; empty for clear speech.
+
+    Args:
+        reference: mono at the rate of the model's features.
+    """
+    samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
+    found = []
+    if model.shifts is not None:
+        hop = model.vocoder.mel.hop
+        whole = samples[: len(samples) // hop * hop]
+        with torch.inference_mode():
+            features = model.vocoder.analyse(whole[None].to(model.device))[0]
+        if not speaks(model.shifts.probe, features, reference.seconds):
+            return [
+                f"{name}: seems to hold no speech, only noise, tones or music; give a recording of "
+                "one person speaking"
+            ]
+    level_range, fall = levels(reference)
+    if fall < min(_FALL_DB, _FALL_SHARE * level_range):
+        found.append(
+            f"{name}: has much echo, which the voice takes over in part; record closer to the "
+            "microphone, or in a room with soft furniture"
+        )
+        return found  # which makes one person unlike herself
+    if level_range < _NOISY_DB:
+        found.append(
+            f"{name}: the speech is only about {level_range:.0f} dB above noise, music or other "
+            "voices, which the voice takes over in part; record in a quieter place, closer to the "
+            "microphone"
+        )
+    if two_speakers(model.speaker, samples):
+        found.append(
+            f"{name}: seems to hold more than one person, and the voice will lie between them; "
+            "give a part where one person speaks"
+        )
+    return found
+
+
+@torch.inference_mode()
+def speaks(probe: PhoneProbe, features: Tensor, seconds: float) -> bool:
+    """Whether features [1, T, C] of so many seconds are those of speech."""
+    mask = features.new_ones(1, features.shape[1], 1)
+    posterior = probe(features, mask).softmax(-1)[0]
+    top, phone = posterior.max(-1)
+    said = phone != SIL
+    if said.float().mean() < _LITTLE or top[said].mean() < _UNSURE:
+        return False
+    use = posterior[said].mean(0)
+    entropy = -(use * use.clamp_min(1e-9).log()).sum()
+    return seconds < _LONG or float(entropy) > _FEW
+
+
+def levels(reference: Reference) -> tuple[float, float]:
+    """Range between loud (95 %) and quiet (10 %) frames in dB, and how far the level falls within
+    0.1 s after loud frames, at the steepest 2 %."""
+    found = frame_levels(reference.samples, reference.sample_rate)
+    loud, quiet = np.percentile(found, [95, 10])
+    smooth = np.convolve(found, np.full(2, 0.5), "valid")
+    falls = (smooth[:-5] - smooth[5:])[smooth[:-5] > loud - 15.0]
+    fall = float(np.percentile(falls, 98)) if falls.size > 20 else float("inf")
+    return float(loud - quiet), fall
+
+
+@torch.inference_mode()
+def two_speakers(encoder: SpeakerEncoder, samples: Tensor) -> bool:
+    """Whether windows of [N] samples at 16 kHz fall in two groups of different people."""
+    mel = encoder.mel(samples)
+    if len(mel) < _WINDOW + 4 * _STEP:
+        return False
+    vectors = encoder(mel.unfold(0, _WINDOW, _STEP).transpose(1, 2))
+    count = len(vectors)
+    apart = _WINDOW // _STEP
+    alike = (vectors @ vectors.T)[torch.ones(count, count).triu(apart) > 0]
+    if alike.min() > _UNLIKE or alike.mean() > _SPREAD:
+        return False
+    centred = vectors - vectors.mean(0)
+    side = (centred @ torch.linalg.svd(centred, full_matrices=False).Vh[0]) > 0
+    share = float(side.float().mean())
+    if min(share, 1 - share) < _SHARE:
+        return False
+    first, second = (F.normalize(vectors[each].mean(0), dim=0) for each in (side, ~side))
+    return float(first @ second) < _APART
