@@ -14,9 +14,10 @@ import tts_codecs
 from tts.data.cache import Cache
 from tts.errors import ConfigError
 from tts.resources import root
+from tts.train.codebooks import codebook_statistics
 from tts.train.config import check_run, load_run
 from tts.train.loop import TrainConfig, Trainer
-from tts.train.neural_codec import CodecTask, codebook_statistics
+from tts.train.neural_codec import CodecTask
 
 MODEL: dict[str, Any] = {
     "hop": 320,

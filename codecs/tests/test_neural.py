@@ -11,8 +11,8 @@ import tts_codecs
 from codec_helpers import check_codec_contract, example_wav
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.errors import CodecError, UsageError
-from tts_codecs.neural import DECODERS, ENCODERS, QUANTIZERS, NeuralCodec, build_codec
-from tts_codecs.quantizers import ResidualVQ, VectorQuantizer
+from tts_codecs.neural import DECODERS, ENCODERS, NeuralCodec, build_codec
+from tts_codecs.quantizers import QUANTIZERS, ResidualVQ, VectorQuantizer
 
 HOP = 20
 ENCODER: dict[str, dict[str, Any]] = {

@@ -11,7 +11,6 @@ VQ-VAE, RVQ codecs of the EnCodec kind and FSQ codecs differ in one YAML only (c
 `tts train` trains them; `tts_codecs.load` reads what it exports.
 """
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts_codecs.base import (
-    Codec,
     CodecInfo,
     Units,
     check_batch,
@@ -29,7 +27,8 @@ from tts_codecs.base import (
     check_stream,
     check_wav,
 )
-from tts_codecs.errors import CodecError, nearest
+from tts_codecs.errors import CodecError
+from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.waveform import (
     SeanetDecoder,
     SeanetEncoder,
@@ -39,24 +38,12 @@ from tts_codecs.nn.waveform import (
     WaveDecoder,
     WaveEncoder,
 )
-from tts_codecs.quantizers import (
-    FSQ,
-    GroupedFSQ,
-    Quantizer,
-    QuantizerOutput,
-    ResidualVQ,
-    VectorQuantizer,
-)
+from tts_codecs.parts import build_part
+from tts_codecs.quantizers import Quantizer, QuantizerOutput, build_quantizer
 
 ENCODERS: dict[str, Callable[..., WaveEncoder]] = {
     "seanet": SeanetEncoder,
     "spectrum": SpectrumEncoder,
-}
-QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
-    "vq": VectorQuantizer,
-    "rvq": ResidualVQ,
-    "fsq": FSQ,
-    "grouped_fsq": GroupedFSQ,
 }
 DECODERS: dict[str, Callable[..., WaveDecoder]] = {
     "seanet": SeanetDecoder,
@@ -83,7 +70,7 @@ class NeuralState:
     finished: bool = False
 
 
-class NeuralCodec(Codec):
+class NeuralCodec(LayeredCodec):
     """Encoder, quantizer and decoder under the codec contract; encodes in pieces as well.
 
     Args:
@@ -104,37 +91,24 @@ class NeuralCodec(Codec):
         self.from_code = torch.nn.Linear(quantizer.dim, dim)
         self.num_codebooks = quantizer.num_codebooks
 
-    def use_codebooks(self, count: int) -> None:
-        """Code with the first `count` codebooks from now on, if the quantizer is residual.
+    @property
+    def layered(self) -> Quantizer:
+        """See LayeredCodec."""
+        return self.quantizer
 
-        Raises:
-            CodecError: more than there are, or a quantizer that needs them all.
-        """
-        most = self.quantizer.num_codebooks
-        if not 1 <= count <= most:
-            raise CodecError(f"{self.name}: {count} codebooks of {most}")
-        if count != most and not isinstance(self.quantizer, ResidualVQ):
-            raise CodecError(f"{self.name}: only a residual quantizer works with fewer codebooks")
-        self.num_codebooks = count
-
-    def use_bandwidth(self, kbits: float) -> None:
-        """Code with as many codebooks as fit into `kbits` kbit/s, at least one; see above."""
-        each = self.info.bitrate
-        assert each is not None
-        self.use_codebooks(
-            min(max(1, int(1000 * kbits / (each / self.num_codebooks) + 1e-6)),
-                self.quantizer.num_codebooks)
-        )  # fmt: skip
+    @property
+    def units_per_second(self) -> float:
+        """See LayeredCodec."""
+        return self.rate / self.hop
 
     @property
     def info(self) -> CodecInfo:
         """Sizes by the number of codebooks in use."""
         quantizer, count = self.quantizer, self.num_codebooks
-        bits = quantizer.bits / quantizer.num_codebooks * count
         return CodecInfo(
             name=self.name, sample_rate=self.rate, hop=self.hop, kind="codes",
             num_codebooks=count, codebook_size=quantizer.codebook_size, dim=quantizer.dim,
-            bitrate=bits * self.rate / self.hop, causal=self.decoder.look_ahead == 0,
+            bitrate=self.bandwidths()[count], causal=self.decoder.look_ahead == 0,
             look_ahead=self.decoder.look_ahead, licence=self.licence,
         )  # fmt: skip
 
@@ -147,10 +121,7 @@ class NeuralCodec(Codec):
         return made[:, self.decoder.look_ahead * self.hop :], out
 
     def _quantize(self, latents: Tensor) -> Tensor:
-        z = self.to_code(latents)
-        if isinstance(self.quantizer, ResidualVQ):
-            return self.quantizer.encode(z, self.num_codebooks)
-        return self.quantizer.encode(z)
+        return self.quantizer.encode(self.to_code(latents), self.num_codebooks)
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
@@ -220,21 +191,6 @@ class NeuralCodec(Codec):
         return made.unsqueeze(1), NeuralState(layers, state.batch, owed, state.held, last)
 
 
-def _part(
-    table: dict[str, Callable[..., Any]], spec: dict[str, Any], what: str, **given: Any
-) -> Any:
-    """What `spec["kind"]` names, built with its other keys, which are checked, and `given`."""
-    rest = dict(spec)
-    kind = rest.pop("kind", None)
-    if kind not in table:
-        raise CodecError(f"unknown kind of {what}, {kind!r}{nearest(str(kind), table)}")
-    known = [name for name in inspect.signature(table[kind]).parameters if name not in given]
-    for name in rest:
-        if name not in known:
-            raise CodecError(f"unknown key {name!r} of {what}{nearest(name, known)}")
-    return table[kind](**given, **rest)
-
-
 def build_codec(
     encoder: dict[str, Any],
     quantizer: dict[str, Any],
@@ -259,8 +215,8 @@ def build_codec(
         raise CodecError(f"rate {rate}, hop {hop} and dim {dim} must be positive")
     return NeuralCodec(
         rate, hop, dim,
-        _part(ENCODERS, encoder, "encoder", hop=hop, dim=dim),
-        _part(QUANTIZERS, quantizer, "quantizer"),
-        _part(DECODERS, decoder, "decoder", hop=hop, dim=dim),
+        build_part(ENCODERS, encoder, "encoder", hop=hop, dim=dim),
+        build_quantizer(quantizer),
+        build_part(DECODERS, decoder, "decoder", hop=hop, dim=dim),
         name, licence,
     )  # fmt: skip

@@ -136,9 +136,9 @@ def load(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     codec = _load(name, device, vocoder, bandwidth)
     if bandwidth is not None and not Path(name).is_file():
-        from tts_codecs.neural import NeuralCodec
+        from tts_codecs.layered import LayeredCodec
 
-        if not isinstance(codec, NeuralCodec):
+        if not isinstance(codec, LayeredCodec):
             raise UsageError(f"{str(name)!r} has one bandwidth only")
         codec.use_bandwidth(bandwidth)
     return codec.to(device).eval()

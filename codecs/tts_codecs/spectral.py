@@ -16,7 +16,6 @@ from torch import Tensor
 
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.base import (
-    Codec,
     CodecInfo,
     Units,
     check_batch,
@@ -25,8 +24,9 @@ from tts_codecs.base import (
     check_wav,
 )
 from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.layered import LayeredCodec
 from tts_codecs.mel import MelConfig
-from tts_codecs.quantizers.fsq import GroupedFSQ
+from tts_codecs.quantizers import GroupedFSQ, Quantizer, QuantizerOutput, build_quantizer
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 
@@ -42,7 +42,17 @@ class SpectralState:
 
 
 class SpectralAutoencoder(FeatureAutoencoder):
-    """The trained part: features [B, T, channels] to codes [B, T / patch, groups] and back."""
+    """The trained part: features [B, T, channels] to codes [B, T / patch, K] and back.
+
+    Args:
+        channels, patch, dim, blocks, look_ahead: see FeatureAutoencoder.
+        levels, groups, noise: of the grouped FSQ that is used by default.
+        quantizer: another one (tts_codecs.quantizers.build_quantizer), such as
+            {"kind": "rvq", "dim": 32, "num_codebooks": 8, "codebook_size": 1024}. One with learned
+            entries gets vectors bounded by tanh, which an FSQ does by itself: a network trained
+            with one can then go on with the other.
+        name: shown in `info`.
+    """
 
     def __init__(
         self,
@@ -54,32 +64,56 @@ class SpectralAutoencoder(FeatureAutoencoder):
         levels: tuple[int, ...] = (8, 5, 5, 5),
         groups: int = 8,
         noise: float = 0.3,
+        quantizer: dict[str, Any] | None = None,
+        name: str = "spectral",
     ):
-        quantizer = GroupedFSQ(list(levels), groups, symmetric=True, noise=noise)
-        width = quantizer.dim
-        super().__init__(channels, patch, dim, blocks, look_ahead, width, width)
-        self.quantizer = quantizer
+        made: Quantizer = (
+            GroupedFSQ(list(levels), groups, symmetric=True, noise=noise)
+            if quantizer is None
+            else build_quantizer(quantizer)
+        )
+        super().__init__(channels, patch, dim, blocks, look_ahead, made.dim, made.dim)
+        self.quantizer, self.name = made, name
+        self.bounded = not made.bounds
 
-    def encode(self, features: Tensor) -> Tensor:
-        """[B, T, channels] to codes [B, U, groups] int64."""
-        return self.quantizer.encode(self.latents(features))
+    def vectors(self, features: Tensor) -> Tensor:
+        """[B, T, channels] to what is quantized, [B, U, quantizer.dim]."""
+        latents = self.latents(features)
+        return latents.tanh() if self.bounded else latents
+
+    def encode(self, features: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """[B, T, channels] to codes [B, U, K] int64, or of the first `num_codebooks`."""
+        return self.quantizer.encode(self.vectors(features), num_codebooks)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes [B, U, groups] to features [B, U * patch, channels]."""
+        """Codes [B, U, K] to features [B, U * patch, channels]."""
         return self.restore(self.quantizer.decode(codes))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Training pass: reconstruction through the (noisy) quantizer."""
-        return self.reconstruct(self.quantizer(self.latents(features)).quantized)
+    def forward(self, features: Tensor) -> tuple[Tensor, QuantizerOutput]:
+        """Training pass: reconstruction through the (noisy) quantizer, and what that returned."""
+        out: QuantizerOutput = self.quantizer(self.vectors(features))
+        return self.reconstruct(out.quantized), out
 
 
-class SpectralCodec(Codec):
+class SpectralCodec(LayeredCodec):
     """SpectralAutoencoder and vocoder under the codec contract."""
 
     def __init__(self, autoencoder: SpectralAutoencoder, vocoder: SourceFilterVocoder):
         super().__init__()
         self.autoencoder, self.vocoder = autoencoder, vocoder
         self.mel: MelConfig = vocoder.mel
+        self.name = autoencoder.name
+        self.num_codebooks = autoencoder.quantizer.num_codebooks
+
+    @property
+    def layered(self) -> Quantizer:
+        """See LayeredCodec."""
+        return self.autoencoder.quantizer
+
+    @property
+    def units_per_second(self) -> float:
+        """See LayeredCodec."""
+        return self.mel.sample_rate / (self.mel.hop * self.autoencoder.patch)
 
     @property
     def info(self) -> CodecInfo:
@@ -88,14 +122,14 @@ class SpectralCodec(Codec):
         hop = self.mel.hop * auto.patch
         look_ahead = auto.look_ahead + -(-self.vocoder.total_look_ahead // auto.patch)
         return CodecInfo(
-            name="spectral",
+            name=self.name,
             sample_rate=self.mel.sample_rate,
             hop=hop,
             kind="codes",
-            num_codebooks=quantizer.num_codebooks,
+            num_codebooks=self.num_codebooks,
             codebook_size=quantizer.codebook_size,
             dim=quantizer.dim,
-            bitrate=quantizer.bits * self.mel.sample_rate / hop,
+            bitrate=self.bandwidths()[self.num_codebooks],
             causal=False,
             look_ahead=look_ahead,
             licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
@@ -108,7 +142,7 @@ class SpectralCodec(Codec):
         wav = check_wav(wav)
         wav = F.pad(wav[:, 0].to(self.device), (0, -wav.shape[2] % hop))
         features, _ = self.vocoder.analyse(wav)
-        codes = self.autoencoder.encode(features)
+        codes = self.autoencoder.encode(features, self.num_codebooks)
         return Units(codes, None, self.info.frame_rate)
 
     @torch.no_grad()

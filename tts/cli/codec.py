@@ -106,9 +106,9 @@ def decode(
     if found.weights and _weights(name) != found.weights:
         raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
     if found.kind == "codes" and found.units.shape[2] < info.num_codebooks:
-        from tts_codecs.neural import NeuralCodec
+        from tts_codecs.layered import LayeredCodec
 
-        if isinstance(made, NeuralCodec):
+        if isinstance(made, LayeredCodec):
             made.use_codebooks(found.units.shape[2])
     written = write_audio(output, _decoded(made, found.units, found.samples), info.sample_rate)
     if not quiet:

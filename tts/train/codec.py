@@ -13,6 +13,7 @@ from tts.align.phone_probe import PhoneProbe
 from tts.builder import load_module
 from tts.data.cache import Cache
 from tts.generators.conditioning import voice_anchor
+from tts.train.codebooks import RecentCodes
 from tts.train.loop import Batch
 from tts.train.vocoder import speaker_weights
 from tts.voice.prompt import VoicePrompt
@@ -34,6 +35,7 @@ class SpectralTask:
             long-term spectrum of a voice never heard then need not be learned.
         phone_probe: checkpoint of the phone probe, which should read in coded features what it
             reads in the real ones; clarity: weight of that loss.
+        commitment: weight of the quantizer's own loss.
     """
 
     kind = "spectral"
@@ -49,9 +51,10 @@ class SpectralTask:
         relative: float = 0.5,
         phone_probe: str | None = None,
         clarity: float = 0.5,
+        commitment: float = 0.25,
     ):
         self.probe = cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None)
-        self.clarity = clarity
+        self.clarity, self.commitment = clarity, commitment
         self.cache, self.batch_size, self.frames = cache, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative
         self.arguments = dict(model or {})
@@ -62,6 +65,8 @@ class SpectralTask:
         }
         self.groups = {"autoencoder": ["autoencoder"], "discriminator": ["discriminator"]}
         self.usable, self.weights = speaker_weights(cache, frames)
+        if isinstance(self.autoencoder, SpectralAutoencoder):
+            self._recent = RecentCodes(self.autoencoder.quantizer.codebook_size)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """features [B, frames, C] as they are coded, anchor [B, 1, C] they are relative to."""
@@ -89,21 +94,22 @@ class SpectralTask:
         prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([length]))
         return voice_anchor(prompt)[0].numpy()
 
-    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features coded and decoded, and losses of the code alone."""
-        return self.modules["autoencoder"](real), {}
+    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
+        """Features coded and decoded, losses of the code alone, and what else is logged of it."""
+        made, out = self.modules["autoencoder"](real)
+        return made, {"commit": self.commitment * out.loss}, self._recent.add(out.codes)
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
         """Autoencoder losses, then the discriminator's."""
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MelDiscriminator)
         real = batch["features"]
-        fake, extra = self.code(real)
+        fake, extra, told = self.code(real)
         absolute, square = F.l1_loss(fake, real), F.mse_loss(fake, real)
         # Two channels of 82 carry pitch and voicing.
         pitch = F.l1_loss(fake[..., -EXTRA:], real[..., -EXTRA:])
         loss = 4 * (absolute + square) + pitch
-        logs = {"l1": absolute.item(), "pitch": pitch.item()}
+        logs = {"l1": absolute.item(), "pitch": pitch.item(), **told}
         for name, value in extra.items():
             loss = loss + value
             logs[name] = value.item()
@@ -140,7 +146,7 @@ class SpectralTask:
         device = next(self.autoencoder.parameters()).device
         real = torch.from_numpy(self.cache.features(int(self.usable[0]), 0, 300))[None].to(device)
         self.autoencoder.eval()
-        coded, _ = self.code(real)
+        coded = self.code(real)[0]
         self.autoencoder.train()
         picture = torch.cat([real, coded], 2)[0].T.flip(0)
         low, high = picture.min(), picture.max()
@@ -170,7 +176,7 @@ class LatentTask(SpectralTask):
         super().__init__(cache, model, batch_size, frames, adversarial_from, relative)
         self.kl = kl
 
-    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
         """See SpectralTask."""
         made, divergence = self.modules["autoencoder"](real)
-        return made, {"kl": self.kl * divergence.mean()}
+        return made, {"kl": self.kl * divergence.mean()}, {}

@@ -1,6 +1,5 @@
 """Training task of waveform codecs: any encoder, quantizer and decoder of tts_codecs.neural."""
 
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,13 @@ from torch import Tensor, nn
 
 from tts.data.cache import Cache
 from tts.errors import ConfigError
+from tts.train.codebooks import RecentCodes
 from tts.train.loop import Batch
 from tts.train.vocoder import speaker_weights
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.neural import build_codec
 from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
 from tts_codecs.vocoder.losses import multi_scale_spectral_loss
-
-#: batches whose codes the statistics of codebooks are of
-_KEPT = 50
-
-
-def codebook_statistics(codes: Tensor, size: int) -> dict[str, float]:
-    """How well codebooks are used, from codes [N, K]: the share of entries that occur (`use`), the
-    perplexity of a codebook (the mean over K), and the entropy of a unit in `bits`."""
-    counts = torch.stack([torch.bincount(column, minlength=size) for column in codes.t()])
-    share = counts / counts.sum(1, keepdim=True)
-    entropy = -(share * share.clamp_min(1e-12).log2()).sum(1)
-    return {
-        "use": float((counts > 0).float().mean()),
-        "perplexity": float((2**entropy).mean()),
-        "bits": float(entropy.sum()),
-    }
 
 
 class CodecTask:
@@ -78,7 +62,7 @@ class CodecTask:
         }
         self.groups = {"codec": ["codec"], "discriminator": ["discriminator"]}
         self.usable, self.weights = speaker_weights(cache, self.frames)
-        self._recent: deque[Tensor] = deque(maxlen=_KEPT)
+        self._recent = RecentCodes(self.codec.info.codebook_size)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """wav [B, units * hop], each row at a level of its own."""
@@ -98,10 +82,9 @@ class CodecTask:
         mel, magnitude = multi_scale_spectral_loss(fake, real, self.codec.rate)
         absolute = (fake - real).abs().mean()
         loss = 15 * mel + 5 * magnitude + self.waveform * absolute + self.commitment * out.loss
-        self._recent.append(out.codes.detach().flatten(0, 1).cpu())
         logs = {"mel": mel.item(), "mag": magnitude.item(), "l1": absolute.item()}
         logs |= {"commit": out.loss.item()}
-        logs |= codebook_statistics(torch.cat(list(self._recent)), self.codec.info.codebook_size)
+        logs |= self._recent.add(out.codes)
         adversarial = step >= self.adversarial_from
         part = slice(0, self.adversarial_batch)
         if adversarial:

@@ -1,8 +1,39 @@
-"""Quantizers behind one contract: `VectorQuantizer`, `ResidualVQ`, `FSQ`, `GroupedFSQ`."""
+"""Quantizers behind one contract, and the names a YAML gives them."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tts_codecs.parts import build_part
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
 from tts_codecs.quantizers.fsq import FSQ, GroupedFSQ
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.quantizers.vq import VectorQuantizer
 
-__all__ = ["FSQ", "GroupedFSQ", "Quantizer", "QuantizerOutput", "ResidualVQ", "VectorQuantizer"]
+QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
+    "vq": VectorQuantizer,
+    "rvq": ResidualVQ,
+    "fsq": FSQ,
+    "grouped_fsq": GroupedFSQ,
+}
+
+
+def build_quantizer(spec: Mapping[str, Any]) -> Quantizer:
+    """The quantizer that `kind`, a key of QUANTIZERS, names; the other keys are its arguments.
+
+    Raises:
+        CodecError: an unknown kind or key, naming the nearest, or sizes that do not work.
+    """
+    made: Quantizer = build_part(QUANTIZERS, spec, "quantizer")
+    return made
+
+
+__all__ = [
+    "FSQ",
+    "QUANTIZERS",
+    "GroupedFSQ",
+    "Quantizer",
+    "QuantizerOutput",
+    "ResidualVQ",
+    "VectorQuantizer",
+    "build_quantizer",
+]

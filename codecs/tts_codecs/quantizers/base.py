@@ -35,11 +35,27 @@ class Quantizer(nn.Module, ABC):
     dim: int
     num_codebooks: int
     codebook_size: int
+    bounds = False  # whether it bounds its input itself, as FSQ does
 
     @property
     def bits(self) -> float:
         """Bits for one frame of K codes."""
         return self.num_codebooks * math.log2(self.codebook_size)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Entries of each of the K codebooks."""
+        return (self.codebook_size,) * self.num_codebooks
+
+    @property
+    def prefixes(self) -> tuple[int, ...]:
+        """Numbers of leading codes that `encode` and `decode` take; all K alone, unless the
+        quantizer is residual."""
+        return (self.num_codebooks,)
+
+    def prefix_bits(self, count: int) -> float:
+        """Bits for one frame of the first `count` codes."""
+        return sum(math.log2(size) for size in self.sizes[:count])
 
     @abstractmethod
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
@@ -47,12 +63,23 @@ class Quantizer(nn.Module, ABC):
         losses and statistics."""
 
     @abstractmethod
-    def encode(self, z: Tensor) -> Tensor:
-        """Codes ``[B, T, K]`` of ``z [B, T, D]``; CodecError on wrong shape or non-finite."""
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """Codes ``[B, T, n]`` of ``z [B, T, D]``, n one of `prefixes` (default K); CodecError on
+        wrong shape, non-finite values or another n."""
 
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
         """Quantized values ``[B, T, D]`` of ``codes [B, T, K]``; CodecError if out of range."""
+
+    def check_prefix(self, count: int | None) -> int:
+        """Return `count` (default K) if it is one of `prefixes`, else raise CodecError."""
+        if count is None:
+            return self.num_codebooks
+        if count not in self.prefixes:
+            allowed = self.prefixes
+            told = f"[{allowed[0]}, {allowed[-1]}]" if len(allowed) > 1 else f"{allowed[0]}"
+            raise CodecError(f"{type(self).__name__}: num_codebooks must be in {told}, got {count}")
+        return count
 
     def check_input(self, z: Tensor) -> Tensor:
         """Return ``z`` if it is finite float ``[B, T, D]``, else raise CodecError."""

@@ -40,6 +40,7 @@ class GroupedFSQ(Quantizer):
         CodecError: unusable levels, groups or probabilities.
     """
 
+    bounds = True
     levels: Tensor
     basis: Tensor
 
@@ -96,8 +97,9 @@ class GroupedFSQ(Quantizer):
         codes = self.digits_to_codes(digits.detach().flatten(2).long())
         return QuantizerOutput(quantized, codes, z.new_zeros(()))
 
-    def encode(self, z: Tensor) -> Tensor:
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
         """Codes ``[B, T, G]`` of ``z [B, T, D]``."""
+        self.check_prefix(num_codebooks)
         with torch.no_grad():
             return self.digits_to_codes(self.encode_digits(z))
 

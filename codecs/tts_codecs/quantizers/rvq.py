@@ -71,6 +71,11 @@ class ResidualVQ(Quantizer):
         )
 
     @property
+    def prefixes(self) -> tuple[int, ...]:
+        """1 to K."""
+        return tuple(range(1, self.num_codebooks + 1))
+
+    @property
     def codebooks(self) -> list[Tensor]:
         """The K codebooks ``[S, D]``."""
         return [layer.codebook for layer in self._layers()]
@@ -111,11 +116,7 @@ class ResidualVQ(Quantizer):
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
         """Codes ``[B, T, n]`` of the first n (default K) codebooks for ``z [B, T, D]``."""
         self.check_input(z)
-        count = self.num_codebooks if num_codebooks is None else num_codebooks
-        if not 1 <= count <= self.num_codebooks:
-            raise CodecError(
-                f"ResidualVQ: num_codebooks must be in [1, {self.num_codebooks}], got {count}"
-            )
+        count = self.check_prefix(num_codebooks)
         residual = z.reshape(-1, self.dim).float()
         codes = []
         for layer in self._layers()[:count]:

@@ -181,8 +181,9 @@ class VectorQuantizer(Quantizer):
         quantized = (entry.detach() + (flat - flat.detach())).view(z.shape).to(z.dtype)
         return QuantizerOutput(quantized, index.view(*z.shape[:2], 1), loss)
 
-    def encode(self, z: Tensor) -> Tensor:
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
         """Codes ``[B, T, 1]`` of ``z [B, T, D]``."""
+        self.check_prefix(num_codebooks)
         self.check_input(z)
         return self.nearest(z.reshape(-1, self.dim).float()).view(*z.shape[:2], 1)
 

@@ -1,0 +1,58 @@
+"""Bandwidth chosen at use: what codecs share whose quantizer works with fewer codebooks too."""
+
+from tts_codecs.base import Codec
+from tts_codecs.errors import CodecError
+from tts_codecs.quantizers.base import Quantizer
+
+
+class LayeredCodec(Codec):
+    """A codec that codes with the leading codebooks of its quantizer, all of them by default.
+
+    A class that inherits has `name`, and `units_per_second` at which codes are made.
+    """
+
+    name: str
+    num_codebooks: int
+
+    @property
+    def layered(self) -> Quantizer:
+        """The quantizer whose codebooks are counted."""
+        raise NotImplementedError
+
+    @property
+    def units_per_second(self) -> float:
+        """Units per second."""
+        raise NotImplementedError
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Entries of the codebooks in use."""
+        return self.layered.sizes[: self.num_codebooks]
+
+    def bandwidths(self) -> dict[int, float]:
+        """Numbers of codebooks this codec works with, to bit/s."""
+        quantizer = self.layered
+        return {n: quantizer.prefix_bits(n) * self.units_per_second for n in quantizer.prefixes}
+
+    def use_codebooks(self, count: int) -> None:
+        """Code with the first `count` codebooks from now on.
+
+        Raises:
+            CodecError: not one of the numbers in `bandwidths`.
+        """
+        allowed = self.layered.prefixes
+        if count not in allowed:
+            most = self.layered.num_codebooks
+            if len(allowed) == 1 and 1 <= count <= most:
+                raise CodecError(
+                    f"{self.name}: only a residual quantizer works with fewer codebooks"
+                )
+            listed = ", ".join(str(each) for each in allowed)
+            raise CodecError(f"{self.name}: {count} codebooks of {most}; it works with {listed}")
+        self.num_codebooks = count
+
+    def use_bandwidth(self, kbits: float) -> None:
+        """Code with as many codebooks as fit into `kbits` kbit/s, or the fewest there are."""
+        rates = self.bandwidths()
+        fitting = [count for count, rate in rates.items() if rate <= 1000 * kbits + 1e-3]
+        self.use_codebooks(max(fitting, default=min(rates)))
