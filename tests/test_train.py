@@ -205,6 +205,14 @@ def spectral_task(cache: Cache) -> Any:
     return SpectralTask(cache, model, batch_size=2, frames=40, adversarial_from=1)
 
 
+def rvq_task(cache: Cache) -> Any:
+    from tts.train.codec import SpectralTask
+
+    quantizer = {"kind": "rvq", "dim": 6, "num_codebooks": 2, "codebook_size": 8, "dropout": 0.5}
+    model = {"dim": 16, "blocks": 1, "quantizer": quantizer}
+    return SpectralTask(cache, model, batch_size=2, frames=40, adversarial_from=9, fit_batches=4)
+
+
 def latent_task(cache: Cache) -> Any:
     from tts.train.codec import LatentTask
 
@@ -223,7 +231,7 @@ def vocoder_task(cache: Cache) -> Any:
 
 
 @pytest.mark.parametrize(
-    "make", [flow_task, duration_task, spectral_task, latent_task, vocoder_task]
+    "make", [flow_task, duration_task, spectral_task, rvq_task, latent_task, vocoder_task]
 )
 def test_tasks_train_and_export(make: Any, cache: Cache, tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -242,6 +250,29 @@ def test_tasks_train_and_export(make: Any, cache: Cache, tmp_path: Path) -> None
         if "pitch." in key:  # train_pitch=False: the features of the corpus depend on it
             assert torch.equal(average, before[key]), key
     assert moved > 0
+
+
+def test_codebooks_are_fitted_before_training(cache: Cache) -> None:
+    torch.manual_seed(0)
+    task = rvq_task(cache)
+    batch = task.batch(np.random.default_rng(5))
+    vectors = task.autoencoder.vectors(batch["features"]).detach()
+    quantizer = task.autoencoder.quantizer
+
+    def error() -> float:
+        return float((quantizer.decode(quantizer.encode(vectors)) - vectors).square().mean())
+
+    before = error()
+    next(task.losses(batch, 0))
+    fitted = error()
+    assert fitted < 0.5 * before, (fitted, before)
+    from tts.train.codec import SpectralTask
+
+    fsq = SpectralTask(
+        cache, {"dim": 16, "blocks": 1, "levels": (5, 4)}, batch_size=2, frames=40, fit_batches=2
+    )
+    with pytest.raises(ConfigError, match="no codebooks to fit"):
+        next(fsq.losses(batch, 0))
 
 
 def test_warped_segments_have_warped_speakers(cache: Cache) -> None:

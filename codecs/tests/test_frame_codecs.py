@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import tts_codecs
 from codec_helpers import (
     TOLERANCE,
     check_codec_contract,
@@ -22,10 +25,14 @@ from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
-def tiny_spectral(seed: int = 0, patch: int = 2, look_ahead: int = 1) -> SpectralCodec:
+def tiny_spectral(
+    seed: int = 0, patch: int = 2, look_ahead: int = 1, quantizer: dict[str, Any] | None = None
+) -> SpectralCodec:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = SpectralAutoencoder(82, patch, 16, 1, look_ahead, (5, 4), 3)
+        made = SpectralAutoencoder(
+            82, patch, 16, 1, look_ahead, (5, 4), 3, quantizer=quantizer, name="tiny"
+        )
         with torch.no_grad():
             made.to_features.weight.mul_(3.0)
     return SpectralCodec(made, tiny_vocoder(seed)).eval().requires_grad_(False)
@@ -56,6 +63,49 @@ def test_frame_codecs_keep_the_contract(kind: type[MelCodec | FeatureCodec], see
 @pytest.mark.parametrize(("patch", "look_ahead"), [(2, 1), (1, 0), (3, 2)])
 def test_the_spectral_codec_keeps_the_contract(patch: int, look_ahead: int) -> None:
     check_codec_contract(tiny_spectral(0, patch, look_ahead), 0.7)
+
+
+RVQ = {"kind": "rvq", "dim": 6, "num_codebooks": 3, "codebook_size": 16}
+
+
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        RVQ,
+        {"kind": "residual_fsq", "levels": [5, 4, 3], "num_codebooks": 2},
+        {"kind": "lfq", "bits": 4, "groups": 2},
+    ],
+    ids=lambda spec: spec["kind"],
+)
+def test_the_spectral_codec_with_any_quantizer(quantizer: dict[str, Any]) -> None:
+    codec = tiny_spectral(quantizer=quantizer)
+    check_codec_contract(codec, 0.7)
+    for count, rate in codec.bandwidths().items():
+        codec.use_bandwidth(rate / 1000)
+        assert codec.info.num_codebooks == count and codec.info.bitrate == rate
+        check_codec_contract(codec, 0.7)
+
+
+def test_vectors_are_bounded_by_one_of_both() -> None:
+    wide = 100 * torch.randn(1, 8, 82, generator=torch.Generator().manual_seed(0))
+    assert tiny_spectral(quantizer=RVQ).autoencoder.vectors(wide).abs().max() <= 1
+    assert tiny_spectral().autoencoder.vectors(wide).abs().max() > 1  # an FSQ bounds them itself
+
+
+def test_a_spectral_codec_is_loaded_at_a_bandwidth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tts_codecs.checkpoint import save_checkpoint
+
+    made = tiny_spectral(quantizer=RVQ)
+    saved = {"dim": 16, "blocks": 1, "quantizer": RVQ, "name": "tiny"}
+    save_checkpoint(tmp_path / "rvq", made.autoencoder, "spectral", saved, half=False)
+    plain = {"dim": 16, "hidden": 32, "blocks": 2, "pitch_dim": 8, "pitch_blocks": 1}
+    save_checkpoint(tmp_path / "vocoder", made.vocoder, "source_filter_vocoder", plain, half=False)
+    loaded = tts_codecs.load(tmp_path / "rvq", vocoder=tmp_path / "vocoder", bandwidth=0.2)
+    wav = example_wav(1, 8000, 16000)
+    assert loaded.info.name == "tiny" and loaded.info.bitrate == 200
+    assert torch.equal(loaded.encode(wav).data, made.encode(wav).data[..., :2])
 
 
 @pytest.mark.parametrize("kind", ["mel", "features", "spectral"])

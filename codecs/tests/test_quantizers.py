@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
 from tts_codecs.errors import CodecError
-from tts_codecs.quantizers import FSQ, GroupedFSQ, Quantizer, ResidualVQ, VectorQuantizer
+from tts_codecs.quantizers import (
+    FSQ,
+    QUANTIZERS,
+    BinnedQuantizer,
+    GroupedFSQ,
+    GroupedRVQ,
+    LookupFreeQuantizer,
+    Quantizer,
+    ResidualFSQ,
+    ResidualVQ,
+    ScalarQuantizer,
+    VectorQuantizer,
+    build_quantizer,
+)
 
 LEVELS = [[3], [5, 3], [8, 5, 5, 5], [8, 6, 5], [4, 4, 7], [7, 5, 5, 5, 5], [16, 9]]
 
@@ -19,18 +33,58 @@ def noise(*shape: int, seed: int = 0, scale: float = 1.5) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * scale
 
 
+MADE: dict[str, Callable[[], Quantizer]] = {
+    "vq": lambda: VectorQuantizer(6, 32),
+    "rvq": lambda: ResidualVQ(6, 4, 16),
+    "fsq": lambda: FSQ([8, 5, 5, 3, 4, 7]),
+    "grouped_fsq": lambda: GroupedFSQ([5, 4, 3], groups=2, symmetric=True),
+    "grouped_rvq": lambda: GroupedRVQ(6, 2, 3, 16),
+    "residual_fsq": lambda: ResidualFSQ([5, 4, 3, 2, 9, 8], 3),
+    "lfq": lambda: LookupFreeQuantizer(3, 2),
+    "scalar": lambda: ScalarQuantizer(6, 4),
+    "binned": lambda: BinnedQuantizer(6, -2.0, 2.0, 16),
+}
+
+
 def make(name: str) -> Quantizer:
     torch.manual_seed(1)
-    if name == "vq":
-        return VectorQuantizer(6, 32).eval()
-    if name == "rvq":
-        return ResidualVQ(6, 4, 16).eval()
-    if name == "fsq":
-        return FSQ([8, 5, 5, 3, 4, 7]).eval()
-    return GroupedFSQ([5, 4, 3], groups=2, symmetric=True).eval()
+    return MADE[name]().eval()
 
 
-ALL = pytest.mark.parametrize("name", ["vq", "rvq", "fsq", "grouped"])
+ALL = pytest.mark.parametrize("name", list(MADE))
+
+
+def test_all_names_are_tested() -> None:
+    assert MADE.keys() == QUANTIZERS.keys()
+    assert build_quantizer({"kind": "residual_fsq", "levels": [5, 4], "num_codebooks": 2}).dim == 2
+    for spec, message in [
+        ({"kind": "rvqq"}, "did you mean 'rvq'"),
+        ({"kind": "rvq", "dim": 4, "num_codebooks": 2}, "needs the key 'codebook_size'"),
+        ({"kind": "lfq", "bitz": 4}, "did you mean 'bits'"),
+    ]:
+        with pytest.raises(CodecError, match=message):
+            build_quantizer(spec)
+
+
+@ALL
+def test_fewer_codebooks(name: str) -> None:
+    q = make(name)
+    z = noise(2, 9, q.dim)
+    codes, before = q.encode(z), math.inf
+    assert q.prefixes[-1] == q.num_codebooks
+    for count in range(q.num_codebooks + 2):
+        if count in q.prefixes:
+            assert torch.equal(q.encode(z, count), codes[..., :count])
+            values = q.decode(codes[..., :count])
+            error = float((values - q.decode(codes)).square().mean())
+            assert error < before and q.prefix_bits(count) <= q.bits + 1e-9
+            before = error
+        else:
+            with pytest.raises(CodecError, match="num_codebooks"):
+                q.encode(z, count)
+            with pytest.raises(CodecError):
+                q.decode(codes[..., :1].expand(-1, -1, count))
+    assert before == 0
 
 
 @ALL

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     )
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
     from tts_codecs.neural import NeuralCodec, build_codec
-    from tts_codecs.quantizers import FSQ, GroupedFSQ, Quantizer, ResidualVQ, VectorQuantizer
+    from tts_codecs.quantizers import (
+        FSQ,
+        BinnedQuantizer,
+        GroupedFSQ,
+        GroupedRVQ,
+        LookupFreeQuantizer,
+        Quantizer,
+        ResidualFSQ,
+        ResidualVQ,
+        ScalarQuantizer,
+        VectorQuantizer,
+        build_quantizer,
+    )
     from tts_codecs.registry import load, names
     from tts_codecs.spectral import SpectralCodec
     from tts_codecs.vocos import VocosCodec
@@ -37,7 +49,8 @@ _PLACES = {
     "tts_codecs.mel_codec": ("FeatureCodec", "MelCodec"),
     "tts_codecs.neural": ("NeuralCodec", "build_codec"),
     "tts_codecs.quantizers": (
-        "FSQ", "GroupedFSQ", "Quantizer", "ResidualVQ", "VectorQuantizer",
+        "BinnedQuantizer", "FSQ", "GroupedFSQ", "GroupedRVQ", "LookupFreeQuantizer", "Quantizer",
+        "ResidualFSQ", "ResidualVQ", "ScalarQuantizer", "VectorQuantizer", "build_quantizer",
     ),
     "tts_codecs.registry": ("load", "names"),
     "tts_codecs.spectral": ("SpectralCodec",),
@@ -46,6 +59,7 @@ _PLACES = {
 _MODULES = {name: module for module, listed in _PLACES.items() for name in listed}
 
 __all__ = [
+    "BinnedQuantizer",
     "CheckpointError",
     "Codec",
     "CodecError",
@@ -54,11 +68,15 @@ __all__ = [
     "FSQ",
     "FeatureCodec",
     "GroupedFSQ",
+    "GroupedRVQ",
+    "LookupFreeQuantizer",
     "MelCodec",
     "MissingDependencyError",
     "NeuralCodec",
     "Quantizer",
+    "ResidualFSQ",
     "ResidualVQ",
+    "ScalarQuantizer",
     "SpectralCodec",
     "TTSError",
     "Units",
@@ -66,6 +84,7 @@ __all__ = [
     "VectorQuantizer",
     "VocosCodec",
     "build_codec",
+    "build_quantizer",
     "load",
     "names",
 ]

@@ -138,7 +138,7 @@ def load(
     if bandwidth is not None and not Path(name).is_file():
         from tts_codecs.layered import LayeredCodec
 
-        if not isinstance(codec, LayeredCodec):
+        if not isinstance(codec, LayeredCodec) or len(codec.bandwidths()) == 1:
             raise UsageError(f"{str(name)!r} has one bandwidth only")
         codec.use_bandwidth(bandwidth)
     return codec.to(device).eval()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tts.align.phone_probe import PhoneProbe
 from tts.builder import load_module
 from tts.data.cache import Cache
+from tts.errors import CodecError, ConfigError
 from tts.generators.conditioning import voice_anchor
 from tts.train.codebooks import RecentCodes
 from tts.train.loop import Batch
@@ -36,6 +37,8 @@ class SpectralTask:
         phone_probe: checkpoint of the phone probe, which should read in coded features what it
             reads in the real ones; clarity: weight of that loss.
         commitment: weight of the quantizer's own loss.
+        fit_batches: codebooks start from k-means of the vectors of so many batches, after
+            `train.init`; on a frozen encoder that is most of their training.
     """
 
     kind = "spectral"
@@ -52,9 +55,10 @@ class SpectralTask:
         phone_probe: str | None = None,
         clarity: float = 0.5,
         commitment: float = 0.25,
+        fit_batches: int = 0,
     ):
         self.probe = cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None)
-        self.clarity, self.commitment = clarity, commitment
+        self.clarity, self.commitment, self.fit_batches = clarity, commitment, fit_batches
         self.cache, self.batch_size, self.frames = cache, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative
         self.arguments = dict(model or {})
@@ -99,8 +103,24 @@ class SpectralTask:
         made, out = self.modules["autoencoder"](real)
         return made, {"commit": self.commitment * out.loss}, self._recent.add(out.codes)
 
+    @torch.no_grad()
+    def fit(self) -> None:
+        """Codebooks from k-means; ConfigError for a quantizer without."""
+        auto = self.autoencoder
+        assert isinstance(auto, SpectralAutoencoder)
+        device = next(auto.parameters()).device
+        rng = np.random.default_rng(0)
+        drawn = (self.batch(rng)["features"] for _ in range(self.fit_batches))
+        vectors = [auto.vectors(each.to(device)).flatten(0, 1) for each in drawn]
+        try:
+            auto.quantizer.fit(torch.cat(vectors))
+        except CodecError as error:
+            raise ConfigError(f"options.fit_batches: {error}") from error
+
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
         """Autoencoder losses, then the discriminator's."""
+        if step == 0 and self.fit_batches:
+            self.fit()
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MelDiscriminator)
         real = batch["features"]

@@ -5,7 +5,11 @@ from typing import Any
 
 from tts_codecs.parts import build_part
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
+from tts_codecs.quantizers.binned import BinnedQuantizer, ScalarQuantizer
 from tts_codecs.quantizers.fsq import FSQ, GroupedFSQ
+from tts_codecs.quantizers.grouped import GroupedRVQ
+from tts_codecs.quantizers.lfq import LookupFreeQuantizer
+from tts_codecs.quantizers.residual_fsq import ResidualFSQ
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.quantizers.vq import VectorQuantizer
 
@@ -14,6 +18,11 @@ QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
     "rvq": ResidualVQ,
     "fsq": FSQ,
     "grouped_fsq": GroupedFSQ,
+    "grouped_rvq": GroupedRVQ,
+    "residual_fsq": ResidualFSQ,
+    "lfq": LookupFreeQuantizer,
+    "scalar": ScalarQuantizer,
+    "binned": BinnedQuantizer,
 }
 
 
@@ -30,10 +39,15 @@ def build_quantizer(spec: Mapping[str, Any]) -> Quantizer:
 __all__ = [
     "FSQ",
     "QUANTIZERS",
+    "BinnedQuantizer",
     "GroupedFSQ",
+    "GroupedRVQ",
+    "LookupFreeQuantizer",
     "Quantizer",
     "QuantizerOutput",
+    "ResidualFSQ",
     "ResidualVQ",
+    "ScalarQuantizer",
     "VectorQuantizer",
     "build_quantizer",
 ]

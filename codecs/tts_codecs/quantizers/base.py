@@ -81,6 +81,16 @@ class Quantizer(nn.Module, ABC):
             raise CodecError(f"{type(self).__name__}: num_codebooks must be in {told}, got {count}")
         return count
 
+    def fit(self, x: Tensor) -> None:
+        """Set learned codebooks by k-means of vectors ``[N, D]``; CodecError where there are
+        none."""
+        raise CodecError(f"{type(self).__name__} has no codebooks to fit")
+
+    @staticmethod
+    def width_of(codes: Tensor) -> int | None:
+        """n of ``codes [B, T, n]``; None for what is not of that rank."""
+        return codes.shape[2] if isinstance(codes, Tensor) and codes.dim() == 3 else None
+
     def check_input(self, z: Tensor) -> Tensor:
         """Return ``z`` if it is finite float ``[B, T, D]``, else raise CodecError."""
         return check_latents(z, self.dim, type(self).__name__)

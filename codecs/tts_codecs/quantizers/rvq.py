@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
-from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer
+from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer, nearest
 
 
 class ResidualVQ(Quantizer):
@@ -81,9 +81,10 @@ class ResidualVQ(Quantizer):
         return [layer.codebook for layer in self._layers()]
 
     def forward(
-        self, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; ``generator`` draws the dropout.
+        self, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None,
+        used: Tensor | None = None,
+    ) -> QuantizerOutput:  # fmt: skip
+        """Quantize ``z [B, T, D]``; ``generator`` draws the dropout, unless ``used`` [B] says it.
 
         All K codes are returned, also for rows with dropout; ``used`` says how many entered
         ``quantized``, which row by row is ``decode(codes[:, :, :used])`` with the codebooks as
@@ -91,7 +92,7 @@ class ResidualVQ(Quantizer):
         """
         self.check_input(z)
         check_mask(mask, z)
-        used = self._draw_used(z, generator)
+        used = self.draw_used(z, generator) if used is None else used
         residual = z.float()
         total = torch.zeros_like(residual)
         loss = residual.new_zeros(())
@@ -113,6 +114,15 @@ class ResidualVQ(Quantizer):
         return QuantizerOutput(quantized, torch.cat(codes, 2), loss, used)
 
     @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Set the codebooks by k-means of vectors ``[N, D]``, one after the other on what the ones
+        before leave over."""
+        residual = x.float()
+        for layer in self._layers():
+            layer.fit(residual)
+            residual = residual - F.embedding(nearest(residual, layer.codebook), layer.codebook)
+
+    @torch.no_grad()
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
         """Codes ``[B, T, n]`` of the first n (default K) codebooks for ``z [B, T, D]``."""
         self.check_input(z)
@@ -127,12 +137,7 @@ class ResidualVQ(Quantizer):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Values ``[B, T, D]`` float32 of ``codes [B, T, n]`` of the first n codebooks."""
-        count = codes.shape[-1] if isinstance(codes, Tensor) and codes.dim() == 3 else None
-        if count is not None and not 1 <= count <= self.num_codebooks:
-            raise CodecError(
-                f"ResidualVQ: expected 1 to {self.num_codebooks} codebooks, got {count}"
-            )
-        self.check_codes(codes, count)
+        self.check_codes(codes, self.check_prefix(self.width_of(codes)))
         total = F.embedding(codes[..., 0], self.codebooks[0])
         for k, codebook in enumerate(self.codebooks[1 : codes.shape[2]], start=1):
             total = total + F.embedding(codes[..., k], codebook)
@@ -141,7 +146,8 @@ class ResidualVQ(Quantizer):
     def _layers(self) -> list[VectorQuantizer]:
         return [layer for layer in self.layers if isinstance(layer, VectorQuantizer)]
 
-    def _draw_used(self, z: Tensor, generator: torch.Generator | None) -> Tensor | None:
+    def draw_used(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
+        """How many codebooks each row [B] uses in this training step; None outside, for all."""
         if not self.training or self.dropout == 0:
             return None
         shape, device = (z.shape[0],), z.device

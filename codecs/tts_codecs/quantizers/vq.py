@@ -201,6 +201,11 @@ class VectorQuantizer(Quantizer):
         self.check_codes(codes)
         return F.embedding(codes[..., 0], self.codebook)
 
+    def fit(self, x: Tensor) -> None:
+        """Set the codebook by k-means of vectors ``[N, D]``, as `kmeans_init` does with the first
+        batch; with many more vectors than entries it starts where training would end."""
+        self._initialise(x.detach().float())
+
     def _loss(self, flat: Tensor, entry: Tensor, keep: Tensor | None) -> Tensor:
         def mse(a: Tensor, b: Tensor) -> Tensor:
             error = (a - b).square().mean(1)

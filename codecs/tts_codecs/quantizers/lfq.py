@@ -1,0 +1,105 @@
+"""Lookup-free quantization: the signs of the channels are the code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tts_codecs.errors import CodecError
+from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
+
+_MOST_BITS = 16
+
+
+class LookupFreeQuantizer(Quantizer):
+    """Each channel to its sign; the signs of a group of channels are the bits of one code, the
+    first channel the lowest.
+
+    Yu et al. 2023, "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation"
+    (MAGVIT-v2). Signs need no loss to be used, but an entropy loss makes each of them sure and all
+    codes equally frequent. It is computed exactly, channel by channel: a softmax over the distances
+    to all codes is a product over channels, so no table of codes is needed.
+
+    Args:
+        bits: channels of a group; groups: codes per frame; ``dim = bits * groups``.
+        entropy: weight of the entropy loss; diversity: of its second term, the entropy of the
+            average code, which counts negatively.
+        commitment: weight of the squared distance to the signs.
+        sharpness: inverse temperature of the softmax.
+        scale: the values are ``-scale`` and ``scale``.
+
+    Raises:
+        CodecError: unusable sizes.
+    """
+
+    bounds = True
+
+    def __init__(
+        self, bits: int, groups: int = 1, entropy: float = 0.1, diversity: float = 1.0,
+        commitment: float = 0.25, sharpness: float = 10.0, scale: float = 1.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if not 1 <= bits <= _MOST_BITS or groups < 1:
+            raise CodecError(
+                f"LookupFreeQuantizer: bits {bits} must be 1 to {_MOST_BITS}, groups {groups} at "
+                "least 1"
+            )
+        if scale <= 0 or sharpness <= 0:
+            raise CodecError(f"LookupFreeQuantizer: scale {scale}, sharpness {sharpness} below 0")
+        self.width, self.groups = bits, groups
+        self.dim, self.num_codebooks, self.codebook_size = bits * groups, groups, 2**bits
+        self.entropy, self.diversity, self.commitment = entropy, diversity, commitment
+        self.sharpness, self.scale = sharpness, scale
+
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
+        """Quantize ``z [B, T, D]``; in training the loss is entropy and commitment."""
+        self.check_input(z)
+        check_mask(mask, z)
+        x = z.float()
+        positive = x.detach() > 0
+        values = torch.where(positive, self.scale, -self.scale)
+        loss = x.new_zeros(())
+        if self.training:
+            kept = x.flatten(0, 1) if mask is None else x[mask]
+            if len(kept):
+                apart = (kept - torch.where(kept > 0, self.scale, -self.scale)).square().mean()
+                loss = self.entropy * self._entropy(kept) + self.commitment * apart
+        quantized = (values + (x - x.detach())).to(z.dtype)
+        return QuantizerOutput(quantized, self._index(positive), loss)
+
+    @torch.no_grad()
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """Codes ``[B, T, G]`` of ``z [B, T, D]``."""
+        self.check_input(z)
+        self.check_prefix(num_codebooks)
+        return self._index(z > 0)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Values ``[B, T, D]`` float32 of ``codes [B, T, G]``."""
+        self.check_codes(codes)
+        powers = 2 ** torch.arange(self.width, device=codes.device)
+        signs = (codes[..., None] // powers) % 2
+        return (signs.flatten(2).float() * 2 - 1) * self.scale
+
+    def _index(self, positive: Tensor) -> Tensor:
+        powers = 2 ** torch.arange(self.width, device=positive.device)
+        return (positive.unflatten(-1, (self.groups, -1)).long() * powers).sum(-1)
+
+    def _entropy(self, x: Tensor) -> Tensor:
+        """Mean entropy of a frame's code minus `diversity` times that of the average code, of
+        ``x [N, D]``, in nats, a mean over groups."""
+        # The distances to all codes differ by 4 * scale * x between the two signs of a channel.
+        logit = (4 * self.sharpness * self.scale * x).unflatten(1, (self.groups, -1))
+        plus, minus = torch.sigmoid(logit), torch.sigmoid(-logit)
+        sure = -(
+            plus * torch.nn.functional.logsigmoid(logit)
+            + minus * torch.nn.functional.logsigmoid(-logit)
+        ).sum(-1)
+        # The average over frames does not factorise: all codes of a group, built bit by bit.
+        joint = x.new_ones(len(x), self.groups, 1)
+        for bit in range(self.width):
+            both = torch.stack([minus[..., bit], plus[..., bit]], -1)
+            joint = (both[..., :, None] * joint[..., None, :]).flatten(-2)
+        average = joint.mean(0)
+        even = -(average * average.clamp_min(1e-5).log()).sum(-1)
+        return sure.mean() - self.diversity * even.mean()
