@@ -13,8 +13,7 @@ from tts.align.phone_probe import PhoneProbe
 from tts.align.phrasing import PhrasingModel
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
-from tts.generators.base import UnitSpace
-from tts.generators.f5 import build_f5
+from tts.generators.f5 import build_f5, f5_sampling_options
 from tts.generators.generator import Conditioner, Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.depth import DepthHead
@@ -24,6 +23,7 @@ from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import KLHead
 from tts.generators.heads.linear import LinearHead
 from tts.generators.heads.local_dit import LocalDiTHead
+from tts.generators.protocols import Strategy, UnitSpace
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion
@@ -51,7 +51,7 @@ HEADS: dict[str, type[nn.Module]] = {
     "linear": LinearHead,
     "local_dit": LocalDiTHead,
 }
-STRATEGIES: dict[str, Callable[..., Any]] = {
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "flow": Flow,
     "diffusion": Diffusion,
     "masked": Masked,
@@ -108,7 +108,7 @@ def build_generator(
     parts = _known(Conditioner, conditioner or {}, "conditioner", ("dim",))
     conditions = Conditioner(dim=dim, **parts)
     plan = make_strategy(**strategy_keys)
-    network = getattr(plan, "network", Backbone)(
+    network = plan.network(
         dim, memory_dim=conditions.voice.norm.normalized_shape[0],
         glob=conditions.voice.null_glob.shape[0], causal=plan.causal, timed=plan.timed,
         **_known(Backbone, backbone or {}, "backbone", BACKBONE_GIVEN),
@@ -120,6 +120,33 @@ def build_generator(
     head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
     return Generator(conditions, network, make_head(dim=dim, **head_keys), plan)
 
+
+def sampling_options(
+    strategy: dict[str, Any],
+    head: dict[str, Any] | None = None,
+    conditioner: dict[str, Any] | None = None,
+    **_: Any,
+) -> dict[str, tuple[str, ...]]:
+    """Options of the sampler that a generator reads (tts.generators.base.SamplingOptions), each
+    with the values it knows, () for all.
+
+    Args:
+        strategy, head, conditioner: as of `build_generator`, whose other arguments do not matter.
+
+    Raises:
+        ConfigError: an unknown kind, naming the nearest.
+    """
+    make_strategy, _keys = _pick(STRATEGIES, strategy, "strategy")
+    make_head, _keys = _pick(HEADS, head or {"kind": "linear"}, "head")
+    pointer = {"tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
+    return {**make_strategy.sampling, **make_head.sampling, **pointer}
+
+
+#: options of the sampler by kind of checkpoint, as `sampling_options`, from its arguments
+GENERATORS: dict[str, Callable[..., Mapping[str, tuple[str, ...]]]] = {
+    "generator": sampling_options,
+    "f5": f5_sampling_options,
+}
 
 MODULES: dict[str, Callable[..., nn.Module]] = {
     **registry.KINDS,

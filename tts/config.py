@@ -7,11 +7,13 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tts.builder import GENERATORS, checkpoint_folder
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published import published_model
 from tts.resources import nearest
-from tts_codecs.checkpoint import YAML_LOADER
+from tts_codecs.checkpoint import YAML_LOADER, read_config
+from tts_codecs.errors import CheckpointError
 
 
 class Strict(BaseModel):
@@ -118,7 +120,8 @@ def read_yaml(path: str | Path) -> Any:
 def load_model_config(path: str | Path) -> ModelConfig:
     """Read a model's YAML; checkpoints in folders beside it, or fetched for it, are found there
     first."""
-    config = parse(ModelConfig, read_yaml(path), str(path))
+    values = read_yaml(path)
+    config = parse(ModelConfig, values, str(path))
     places = [Path(path).parent]
     if config.published is not None:
         places.append(published_model(config.published).folder)
@@ -128,4 +131,29 @@ def load_model_config(path: str | Path) -> ModelConfig:
         for part in PARTS
         if (name := getattr(config, part)) and (folder := place / name).is_dir()
     }
-    return config.model_copy(update=found)
+    config = config.model_copy(update=found)
+    _check_sampling(config, values.get("sampling") or {}, str(path))
+    return config
+
+
+def _check_sampling(config: ModelConfig, given: dict[str, Any], source: str) -> None:
+    """ConfigError for an option of the sampler that the generator does not read, naming the
+    nearest, or a value that it does not know; nothing where its checkpoint is not there yet."""
+    try:
+        checkpoint = read_config(checkpoint_folder(config.generator))
+    except CheckpointError:
+        return  # told when it is loaded
+    options = GENERATORS.get(str(checkpoint.get("kind")))
+    if options is None:
+        return
+    known = options(**checkpoint["arguments"])
+    lines = []
+    for name, value in given.items():
+        if name not in known:
+            lines.append(f"'sampling.{name}' is no option of this generator{nearest(name, known)}")
+        elif known[name] and str(value) not in known[name]:
+            lines.append(
+                f"sampling.{name} of this generator is {' or '.join(known[name])}, not {value}"
+            )
+    if lines:
+        raise ConfigError(f"{source}: " + "; ".join(lines))

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from tts.builder import HEADS, STRATEGIES, checkpoint_folder, load_module, load_units
 from tts.config import ModelConfig
-from tts.generators.patterns import make_pattern
 from tts.synthesizer import FIRST_FRAMES
 from tts_codecs.checkpoint import read_config
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -19,7 +18,8 @@ class Latency:
 
     Attributes:
         first_audio_frames: to generate before the first audio.
-        first_audio_steps: network steps that takes, with those by which a pattern delays codes.
+        first_audio_steps: network steps that takes, with those by which a pattern delays codes;
+            None where it depends on the length of the sentence.
         look_ahead_frames: that codec and vocoder see beyond the one they speak.
     """
 
@@ -46,12 +46,7 @@ def latency(config: ModelConfig) -> Latency:
     # TTS.say speaks once it has more than FIRST_FRAMES; one unit is held back, as it may be the
     # last.
     units = math.ceil((FIRST_FRAMES + 1 + space.look_ahead) / space.patch) + 1
-    steps = units
-    books = _books(arguments.get("head") or {"kind": "linear"})
-    if books:
-        pattern = make_pattern(codebooks=books, **(strategy.pattern or {"name": "parallel"}))
-        while pattern.frontier(steps - 1) < units:
-            steps += 1
+    steps = strategy.steps_before(units, _books(arguments.get("head") or {"kind": "linear"}))
     return Latency(units * space.patch, steps, space.look_ahead + vocoder.total_look_ahead)
 
 

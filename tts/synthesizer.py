@@ -90,7 +90,8 @@ class TTS:
         if config.durations is None:
             raise ConfigError(f"the config of {config.name!r} names no durations")
         self.generator = cast(Generator, load_module(config.generator, device))
-        self.units = load_units(config.codec, device)
+        self.units = load_units(config.codec, device, self.generator.posterior)
+        self.generator.check_units(self.units)
         self.durations = cast(DurationModel, load_module(config.durations, device))
         phrasing = load_module(config.phrasing, device) if config.phrasing else None
         self.phrasing = cast("PhrasingModel | None", phrasing)

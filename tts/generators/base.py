@@ -1,17 +1,17 @@
-"""What every generator takes and gives: the request, the options of its sampler, the contracts.
+"""What every generator takes and gives: the request, the options of its sampler, losses.
 
 A generator fills a *canvas* of units, 25 a second: codes [B, U, K] or latents [B, U, D]. Families
 differ in which units a step evaluates and which it commits; that is their `Strategy`. How one unit
-enters the network and is drawn from what leaves it is the `Head`. Text, voice, backbone, guidance
-and caching are shared (tts.generators.generator).
+enters the network and is drawn from what leaves it is the `Head` (tts.generators.protocols). Text,
+voice, backbone, guidance and caching are shared (tts.generators.generator).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,13 +20,9 @@ from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
 from tts.align.aligner import TokenBatch
-from tts.generators.conditioning import Condition
 from tts.generators.conditioning import Spoken as Spoken
 from tts.generators.sampling import Sampling
 from tts.voice.prompt import VoicePrompt
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
@@ -155,72 +151,3 @@ class Losses:
     parts: dict[str, Tensor]
     estimate: Callable[[], Tensor] | None = None
     weight: Tensor | None = None
-
-
-class Head(Protocol):
-    """How one unit enters the network and is drawn from what leaves it."""
-
-    def embed(self, units: Tensor) -> Tensor:
-        """Units [B, U, *] to [B, U, dim]."""
-        ...
-
-
-class Strategy(Protocol):
-    """In which order a canvas is filled; the loss that trains for it.
-
-    Attributes:
-        causal, timed: what it needs of the backbone.
-        streamed: units are committed from left to right in more than one piece.
-    """
-
-    causal: bool
-    timed: bool
-    streamed: bool
-
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
-        """Training losses for target units [B, U, *]."""
-        ...
-
-    def run(
-        self,
-        net: Generator,
-        condition: Condition,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        canvas: Canvas | None = None,
-    ) -> Iterator[Tensor]:
-        """Yield committed units [B, u, *] from left to right until all U are there.
-
-        Args:
-            condition: B rows, or 2 B where guided: first all conditional ones, then what
-                guidance pushes away from.
-            rngs: one per row, so a row does not depend on its batch.
-        """
-        ...
-
-
-class UnitSpace(Protocol):
-    """Units of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
-
-    Attributes:
-        patch: frames per unit; look_ahead: frames that decoding sees beyond the one it gives.
-    """
-
-    patch: int
-    look_ahead: int
-
-    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """Features [B, T, C] to target units [B, ceil(T / patch), *]."""
-        ...
-
-    def start(self, prompt: VoicePrompt) -> Any:
-        """State of a stream."""
-        ...
-
-    def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
-        """The next units [B, u, *] to features [B, t, C]; with `last` all that was held back."""
-        ...
-
-    def heard(self, estimate: Tensor) -> Tensor:
-        """`Losses.estimate` to relative features [B, T, C], with its gradient."""
-        ...

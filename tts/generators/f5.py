@@ -252,6 +252,14 @@ def build_f5(vocabulary: list[str], **sizes: Any) -> F5Generator:
     return F5Generator(F5Network(config), CharacterTokens(vocabulary))
 
 
+def f5_sampling_options(**_: Any) -> dict[str, tuple[str, ...]]:
+    """Options of the sampler that it reads, see tts.builder.sampling_options."""
+    return {
+        "steps": (), "guidance": (), "temperature": (), "sway": (), "method": ("euler",),
+        "guide": ("all",),
+    }  # fmt: skip
+
+
 _NAMES = [
     (r"^(ema_model\.)?(transformer\.)?", ""),
     (r"^time_embed\.time_mlp\.", "time."),

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tts.align.aligner import TokenBatch
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone, Cache
-from tts.generators.base import Canvas, Losses, Request, SamplingOptions, Spoken, Strategy
+from tts.generators.base import Canvas, Losses, Request, SamplingOptions, Spoken
 from tts.generators.conditioning import (
     Condition,
     ContentEncoder,
@@ -31,6 +31,8 @@ from tts.generators.conditioning import (
 from tts.generators.conditioning import voice_anchor as voice_anchor
 from tts.generators.judges import Judges
 from tts.generators.pacing import PointerContent
+from tts.generators.protocols import Head, Strategy, UnitSpace
+from tts.generators.units import check_units
 from tts.text.symbols import PAUSES, SYMBOLS
 
 #: ids of phones: letters, without marks and names in brackets
@@ -172,8 +174,12 @@ class Generator(nn.Module):
     """Phones, durations and a voice to units; see the module's docstring.
 
     Args:
-        conditioner, backbone, head: the network.
+        conditioner, backbone, head: the network; the head has one of the contracts of
+            tts.generators.protocols.
         strategy: how it is trained and run; has no weights.
+
+    Raises:
+        ConfigError: parts that do not fit.
     """
 
     emphasis: Tensor
@@ -184,13 +190,21 @@ class Generator(nn.Module):
         super().__init__()
         self.conditioner, self.backbone, self.head = conditioner, backbone, head
         self.strategy = strategy
-        if conditioner.text == "pointer" and not getattr(strategy, "paced", False):
+        if conditioner.text == "pointer" and not strategy.paced:
             raise ConfigError("text: pointer is for strategies that go from left to right")
-        check = getattr(strategy, "check", None)
-        if check is not None:
-            check(self)
+        strategy.check(self)
         emphasis = channel_emphasis(conditioner.channels, conditioner.patch)
         self.register_buffer("emphasis", emphasis, persistent=False)
+
+    def check_units(self, units: UnitSpace) -> None:
+        """ConfigError where it does not fill such units: it would fail at its first batch."""
+        check_units(units, self.head, self.patch, self.conditioner.channels)
+
+    @property
+    def posterior(self) -> bool:
+        """Whether its units are distributions (tts.generators.protocols.Head)."""
+        assert isinstance(self.head, Head)
+        return self.head.posterior
 
     @property
     def patch(self) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tts.errors import ConfigError, UsageError
+from tts.generators.conditioning import Condition
 
 
 def needs_guidance(scale: float) -> bool:
@@ -99,3 +100,8 @@ def guide_rows(out: Tensor, rows: int, scale: float, rescale: float = 0.0) -> Te
     if len(out) == rows:
         return out
     return guide(out[:rows], out[rows:], scale, rescale)
+
+
+def both(x: Tensor, condition: Condition) -> Tensor:
+    """x once more for the unconditional rows, where the condition has them."""
+    return torch.cat([x, x]) if len(condition.mask) > len(x) else x

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from tts.align.phone_probe import PhoneProbe
-from tts.generators.base import Request, UnitSpace
+from tts.generators.base import Request
+from tts.generators.protocols import UnitSpace
 from tts.voice.probe import SpeakerProbe
 
 

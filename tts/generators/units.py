@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from tts.errors import ConfigError
 from tts.generators.conditioning import fold, voice_anchor
+from tts.generators.protocols import CodeHead, LatentHead, StepHead, UnitSpace
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.latent import LatentAutoencoder
@@ -26,6 +28,10 @@ class FeatureUnits:
 
     def __init__(self, patch: int = 2):
         self.patch = patch
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        return _size_fits(head, self.patch * channels, "features")
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
         """See UnitSpace."""
@@ -42,6 +48,27 @@ class FeatureUnits:
     def heard(self, estimate: Tensor) -> Tensor:
         """Units to relative features [B, U * patch, C]."""
         return estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2)
+
+
+def check_units(units: UnitSpace, head: nn.Module, patch: int, channels: int) -> None:
+    """ConfigError where a generator with this head, of `patch` frames of C channels a unit, does
+    not fill such units: it would fail at its first batch."""
+    problem = units.fits(head, channels)
+    if not problem and units.patch != patch:
+        problem = f"the generator has {patch} frames in a unit, the codec {units.patch}"
+    if problem:
+        raise ConfigError(f"generator and codec do not go together: {problem}")
+
+
+def _size_fits(head: nn.Module, size: int, what: str) -> str:
+    """Why a head is not one of continuous units of this size; "" where it is."""
+    if isinstance(head, CodeHead):
+        return f"a {type(head).__name__} draws codes, not {what}: name a codec of codes"
+    if isinstance(head, (LatentHead, StepHead)):
+        own = head.empty(1, 1).shape[-1] if isinstance(head, StepHead) else head.size
+        if own != size:
+            return f"the head has size: {own}, a unit of {what} {size}"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +92,10 @@ class AutoencoderUnits:
         """Units [B, u, *] to what the decoder takes."""
         raise NotImplementedError
 
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        raise NotImplementedError
+
     def start(self, prompt: VoicePrompt) -> CodeState:
         """Before the first unit."""
         anchor = voice_anchor(prompt)
@@ -86,6 +117,19 @@ class CodeUnits(AutoencoderUnits):
     """Codes [B, U, K] of the spectral codec."""
 
     autoencoder: SpectralAutoencoder
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        if not isinstance(head, CodeHead):
+            return f"a {type(head).__name__} draws continuous units, not codes"
+        quantizer = self.autoencoder.quantizer
+        wanted = (quantizer.groups, quantizer.codebook_size)
+        if (head.books, head.entries) != wanted:
+            return (
+                f"the head has books: {head.books} and entries: {head.entries}, the codec "
+                f"{wanted[0]} and {wanted[1]}"
+            )
+        return ""
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
@@ -120,6 +164,11 @@ class LatentUnits(AutoencoderUnits):
     def __init__(self, autoencoder: LatentAutoencoder, posterior: bool = False):
         super().__init__(autoencoder)
         self.posterior = posterior
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        size = self.autoencoder.size * (2 if self.posterior else 1)
+        return _size_fits(head, size, "distributions" if self.posterior else "latents")
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:

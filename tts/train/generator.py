@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch
 from tts.align.durations import DurationModel
 from tts.align.phone_probe import PhoneProbe
-from tts.builder import build_generator, load_module, load_units
+from tts.builder import build_generator, checkpoint_folder, load_module, load_units
 from tts.data.cache import Cache
 from tts.errors import ConfigError
 from tts.generators.base import Request
@@ -22,6 +23,8 @@ from tts.voice.probe import SpeakerProbe
 from tts.voice.profile import PhoneProfile
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
 def tokens_of(batch: Batch) -> TokenBatch:
@@ -45,6 +48,7 @@ class GeneratorTask:
         mean: weight of the regression.
         lessons: folders of what a teacher says (tts.train.lessons); taught: share of the batches
             that are of these in place of the corpus.
+        vocoder: checkpoint with which samples are heard while it trains; None for pictures alone.
     """
 
     def __init__(
@@ -65,7 +69,9 @@ class GeneratorTask:
         held_out: tuple[str, ...] = (),
         shares: dict[str, float] | None = None,
         prompt: tuple[int, int] = (75, 200),
+        vocoder: str | None = "vocoder",
     ):
+        self.vocoder = vocoder
         self.weights = {"mean": mean, "likeness": likeness, "clarity": clarity}
         self.sampler = SegmentSampler(
             cache, max_frames, prompt=prompt, held_out=held_out, shares=shares
@@ -77,7 +83,8 @@ class GeneratorTask:
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.generator = build_generator(**self.arguments)
-        self.units = load_units(codec, posterior=getattr(self.generator.head, "posterior", False))
+        self.units = load_units(codec, posterior=self.generator.posterior)
+        self.generator.check_units(self.units)
         self.judges = Judges(
             self.units,
             cast("SpeakerProbe | None", load_module(probe) if probe else None),
@@ -118,7 +125,35 @@ class GeneratorTask:
         save_checkpoint(folder, self.generator, "generator", self.arguments, step=step)
 
     def sample(self, writer: Any, step: int) -> None:
-        """Nothing yet to hear without a vocoder; `tts eval` judges."""
+        """One utterance of the corpus: recorded features beside generated ones as a picture, and
+        the generated ones as audio, where the vocoder is there."""
+        batch = self.sampler.draw(np.random.default_rng(0), 1)
+        device = next(self.generator.parameters()).device
+        batch = {k: v.to(device) for k, v in batch.items() if isinstance(v, Tensor)}
+        request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
+        training = self.generator.training
+        self.generator.eval()
+        try:
+            units = self.generator.generate(request, [torch.Generator().manual_seed(0)])
+        finally:
+            self.generator.train(training)
+        with torch.inference_mode():
+            made, _ = self.units.decode(units, self.units.start(request.prompt), True)
+            made = made[:, : int(request.frames[0])]
+            if self.profile is not None and self.judges.phones is not None:
+                shift = self.profile(self.judges.phones, request.prompt)
+                made = made + self.profile.frames(
+                    shift, request.tokens, batch["durations"], made.shape[1]
+                )
+        picture = torch.cat([batch["features"][:, : made.shape[1]], made], 2)[0].T.flip(0)
+        low, high = picture.min(), picture.max()
+        writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)
+        if self.vocoder is None or not (checkpoint_folder(self.vocoder) / "config.json").is_file():
+            return
+        vocoder = cast(SourceFilterVocoder, load_module(self.vocoder, str(device)))
+        with torch.inference_mode():
+            wav, _ = vocoder(made[..., :-EXTRA], unpack_pitch(made[..., -EXTRA:]))
+        writer.add_audio("generated", wav[0].cpu(), step, vocoder.mel.sample_rate)
 
 
 class DurationTask:

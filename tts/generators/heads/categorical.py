@@ -12,6 +12,7 @@ from tts.errors import ConfigError
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
+from tts.generators.protocols import Knobs
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.inference import linear
 from tts_codecs.nn.memo import Memo
@@ -32,6 +33,12 @@ class CategoricalHead(nn.Module):
 
     #: the books of a step are drawn one after another (tts.generators.patterns)
     sequential = False
+    posterior = False
+    guides_itself = False
+    sampling: Knobs = {
+        "top_k": (), "top_p": (), "min_p": (), "digits": (), "repetition_window": (),
+        "repetition_ratio": (),
+    }  # fmt: skip
     digits: Tensor
     values: Tensor
     places: Tensor

@@ -16,21 +16,25 @@ from torch import Tensor, nn
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, channel_emphasis
 from tts.generators.guidance import guide_rows
-from tts.generators.strategies.autoregressive import row_normal
-from tts.generators.strategies.flow import time_grid
+from tts.generators.integration import row_normal, time_grid
+from tts.generators.protocols import Knobs
 
 #: weight of the regression of a step beside the flow (FELLE)
 REGRESSION = 0.1
 
 
 class ContinuousHead(nn.Module):
-    """Base of the heads of strategy Autoregressive that draw a vector per step.
+    """Base of the heads of strategy Autoregressive that draw a vector per step; contract StepHead,
+    of which subclasses add `step_losses` and `draw`.
 
     Args:
         size: D of a unit; dim: of the backbone.
         features: size of `Condition.mean`; channels: of a frame of it.
     """
 
+    posterior = False
+    guides_itself = False
+    sampling: Knobs = {}
     emphasis: Tensor
 
     def __init__(self, size: int = 164, dim: int = 256, features: int = 164, channels: int = 82):
@@ -83,6 +87,7 @@ class FlowHead(ContinuousHead):
         repeats: noise levels drawn per unit in training (MAR has 4).
     """
 
+    sampling: Knobs = {"steps": (), "sway": ()}
     spreads = {"normal": 0.85, "previous": 0.4, "mean": 0.3}
 
     def __init__(
@@ -187,10 +192,10 @@ class FlowHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
         """The unit of a step, [B, 1, size], in `options.steps` Euler steps per band."""
-        mean = self.mean(condition, slice(step, step + 1))
+        mean = self.mean(condition, slice(at, at + 1))
         hidden, mean = self.branches(hidden, mean, rows, options.guidance)
         past = before.repeat(len(hidden) // rows, 1, 1)
         centre = self.centre(mean + self.step(hidden), past)
@@ -203,11 +208,11 @@ class FlowHead(ContinuousHead):
             network = self.sampler(times, hidden, past, filled, band)
             there = centre[..., dims]
 
-            def clean(x: Tensor, at: int, there: Tensor = there, network: Any = network) -> Tensor:
+            def clean(x: Tensor, n: int, there: Tensor = there, network: Any = network) -> Tensor:
                 # x is the noisy unit less its noisy centre, so that each branch may have its own.
-                norm, share, rest = scales[at]
-                offset = x.repeat(len(past) // rows, 1, 1) - times[at] * there
-                found = network(offset / norm, at)
+                norm, share, rest = scales[n]
+                offset = x.repeat(len(past) // rows, 1, 1) - times[n] * there
+                found = network(offset / norm, n)
                 return guide_rows(there + share * offset + rest * found, rows, options.guidance)
 
             drawn[..., dims] = self.integrate(clean, noise[..., dims], options)

@@ -9,7 +9,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
-from tts.generators.strategies.autoregressive import row_normal
+from tts.generators.integration import row_normal
 from tts.modules.adaln import AdaLNMLP
 
 
@@ -59,10 +59,10 @@ class EnergyHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
         """The unit of a step, [B, 1, size]."""
         hidden = guide_rows(hidden, rows, options.guidance)
         noise = row_normal(hidden.new_empty(rows, 1, self.noise), rngs) * options.temperature
-        mean = self.mean(condition, slice(step, step + 1))[:rows]
+        mean = self.mean(condition, slice(at, at + 1))[:rows]
         return mean + self.net(hidden, noise)

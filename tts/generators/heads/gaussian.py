@@ -9,7 +9,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
-from tts.generators.strategies.autoregressive import row_normal
+from tts.generators.integration import row_normal
 
 
 class GaussianHead(ContinuousHead):
@@ -75,9 +75,9 @@ class GaussianHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
         """The unit of a step, [B, 1, size]."""
-        mu, log_ratio = self.latent(hidden, self.mean(condition, slice(step, step + 1)))
+        mu, log_ratio = self.latent(hidden, self.mean(condition, slice(at, at + 1)))
         noise = row_normal(before, rngs) * options.temperature
         return self.decode(guide_rows(mu, rows, options.guidance), log_ratio[:rows], noise)

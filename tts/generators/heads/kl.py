@@ -9,7 +9,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
-from tts.generators.strategies.autoregressive import row_normal
+from tts.generators.integration import row_normal
 
 #: logarithm of the variance of latents that are drawn, not distributed
 CERTAIN = -30.0
@@ -65,10 +65,10 @@ class KLHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, step: int,
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
         """The unit of a step, [B, 1, size]."""
-        found = self.distribution(hidden, self.mean(condition, slice(step, step + 1)))
+        found = self.distribution(hidden, self.mean(condition, slice(at, at + 1)))
         mean = guide_rows(found[0], rows, options.guidance)
         noise = row_normal(mean, rngs) * options.temperature
         drawn = mean + (0.5 * found[1][:rows]).exp() * noise

@@ -3,27 +3,59 @@
 import torch
 from torch import Tensor, nn
 
+from tts.generators.conditioning import Condition, channel_emphasis
+from tts.generators.protocols import Knobs
+
 
 class LinearHead(nn.Module):
-    """A linear map in and a linear map out.
+    """A linear map in and a linear map out; contract LatentHead.
+
+    Units are features, whose regressed mean is `Condition.mean`, or latents of a codec
+    (`size != features`), whose mean is a linear map of that.
 
     Args:
         size: D of a unit; dim: of the backbone.
+        features: size of `Condition.mean`; by default that of a unit. channels: of a frame of it.
     """
 
-    def __init__(self, size: int = 164, dim: int = 256):
+    posterior = False
+    sampling: Knobs = {}
+    emphasis: Tensor
+
+    def __init__(
+        self, size: int = 164, dim: int = 256, features: int | None = None, channels: int = 82
+    ):
         super().__init__()
+        self.size = size
         self.entry = nn.Linear(size, dim)
         self.given = nn.Parameter(torch.zeros(dim))
         self.out = nn.Linear(dim, size)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
+        latent = features is not None and features != size
+        self.estimate = nn.Linear(features, size, bias=False) if latent else None
+        # Which dimension of a latent holds the pitch is not known.
+        plain = latent or size % channels
+        emphasis = torch.ones(size) if plain else channel_emphasis(channels, size // channels)
+        self.register_buffer("emphasis", emphasis, persistent=False)
 
     def embed(self, units: Tensor, given: Tensor | None = None) -> Tensor:
         """[B, U, size] to [B, U, dim]; `given` [B, U] bool marks clean units among noisy ones."""
-        x = self.entry(units)
+        x: Tensor = self.entry(units)
         return x if given is None else x + given.unsqueeze(-1) * self.given
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def mean(self, condition: Condition) -> Tensor:
+        """The regressed estimate of the units, [B, U, size]."""
+        if self.estimate is None:
+            return condition.mean
+        mean: Tensor = self.estimate(condition.mean)
+        return mean
+
+    def predict(self, hidden: Tensor) -> Tensor:
         """[B, U, dim] to [B, U, size]."""
-        return self.out(hidden)
+        out: Tensor = self.out(hidden)
+        return out
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`predict`."""
+        return self.predict(hidden)

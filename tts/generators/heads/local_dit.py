@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tts.generators.base import SamplingOptions
 from tts.generators.heads.continuous import FlowHead
-from tts.generators.strategies.flow import time_grid
+from tts.generators.integration import time_grid
 from tts.modules.transformer import DiTBlock, timestep_embedding, whole_rotary
 
 

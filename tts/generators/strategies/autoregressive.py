@@ -16,11 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts.errors import ConfigError
+from tts.generators.backbone import Backbone, Cache
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.pacing import Given, Pointed, at_steps
+from tts.generators.guidance import both
+from tts.generators.integration import row_normal
+from tts.generators.pacing import Given, Pointed, PointerContent, at_steps
 from tts.generators.patterns import Pattern, make_pattern
-from tts.generators.strategies.flow import both
+from tts.generators.protocols import CodeStepHead, Knobs, step_head
+from tts.generators.static import StaticCache
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -29,11 +33,7 @@ if TYPE_CHECKING:
 class Autoregressive:
     """Strategy: next-step prediction.
 
-    A head for it has `embed(steps) -> [B, S, dim]`; `empty(batch, steps)`, what stands before the
-    first step; `step_losses(hidden, steps, known, before, condition)`, `known` [B, S, K] bool or of
-    continuous units [B, S, 1]; `draw(hidden, rows, rngs, options, before, units, condition, at)
-    -> [B, 1, *]` for the unit `at`, and of codes `books` (see tts.generators.heads). With
-    `guides_itself` it needs no unconditional rows.
+    Its heads are those of the contracts StepHead and CodeStepHead (tts.generators.protocols).
 
     Codes enter and leave by book: column k of a step [B, S, K] is codebook k, not known where the
     step does not draw it.
@@ -51,16 +51,20 @@ class Autoregressive:
     timed = False
     streamed = True
     paced = True
+    network: type[Backbone] = Backbone
+    sampling: Knobs = {"guidance": (), "guide": (), "temperature": ()}
 
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
         self.pattern, self.noise = pattern and dict(pattern), noise
 
     def check(self, net: Generator) -> None:
         """ConfigError where the parts of a generator do not fit."""
-        pattern = self.order(net)
-        if pattern is None:
+        head, pattern = step_head(net.head), self.order(net)
+        if pattern is None or not isinstance(head, CodeStepHead):
+            if self.pattern:
+                raise ConfigError("a pattern is of codes: this head draws continuous units")
             return
-        if pattern.sequential != getattr(net.head, "sequential", False):
+        if pattern.sequential != head.sequential:
             raise ConfigError(f"pattern {pattern.name} and this head do not go together")
         if pattern.levels and self.streamed:
             raise ConfigError(f"pattern {pattern.name} needs strategy coarse_first")
@@ -69,17 +73,28 @@ class Autoregressive:
 
     def order(self, net: Generator) -> Pattern | None:
         """The pattern; None for continuous units."""
-        books = getattr(net.head, "books", 0)
-        if not books:
+        head = step_head(net.head)
+        if not isinstance(head, CodeStepHead):
             return None
-        sequential = getattr(net.head, "sequential", False)
-        spec = self.pattern or {"name": "depth" if sequential else "parallel"}
-        return make_pattern(codebooks=books, **spec)
+        spec = self.pattern or {"name": "depth" if head.sequential else "parallel"}
+        return make_pattern(codebooks=head.books, **spec)
+
+    def steps_before(self, units: int, books: int) -> int | None:
+        """See Strategy: the steps by which the pattern delays codes come on top."""
+        if not self.streamed:
+            return None
+        if not books:
+            return units
+        pattern = make_pattern(codebooks=books, **(self.pattern or {"name": "parallel"}))
+        steps = units
+        while pattern.frontier(steps - 1) < units:
+            steps += 1
+        return steps
 
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
         """Those of the head, given the true units before, and of the pointer."""
         hidden, steps, known, fed, pattern = self.teach(net, units, condition)
-        found: Losses = net.head.step_losses(hidden, steps, known, fed, condition)  # type: ignore[operator]
+        found = step_head(net.head).step_losses(hidden, steps, known, fed, condition)
         by_step = found.estimate
         if pattern is not None and by_step is not None:
             step = pattern.layout(units.shape[1]).step.to(units.device)
@@ -88,8 +103,9 @@ class Autoregressive:
         if condition.text is not None:
             stride = pattern.stride if pattern else 1
             before_next = hidden[:, stride - 1 :: stride][:, : units.shape[1]]
-            pace = net.conditioner.content.loss(condition.text, before_next)  # type: ignore[operator]
-            found.parts["pace"] = pace
+            content = net.conditioner.content
+            assert isinstance(content, PointerContent)
+            found.parts["pace"] = content.loss(condition.text, before_next)
         return found
 
     def teach(
@@ -97,16 +113,15 @@ class Autoregressive:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Pattern | None]:
         """hidden [B, S, dim] given the true units before; steps [B, S, *] and which of them are
         known; what was fed; the pattern."""
-        head: Any = net.head
+        head = step_head(net.head)
         inside = condition.mask > 0
         pattern = self._streamed(net)
-        if pattern is None:
-            steps, known = units, inside
-        else:
+        steps, known = units, inside
+        if pattern is not None and isinstance(head, CodeStepHead):
             steps = by_book(units.masked_fill(~inside, head.entries), pattern, head.entries)
             known = steps != head.entries
         fed = torch.cat([head.empty(len(units), 1), steps[:, :-1]], 1)
-        if pattern is not None and self.noise:
+        if self.noise and isinstance(head, CodeStepHead):
             # A head that draws book after book reads `fed` as what it drew itself: left alone.
             x = head.embed(head.shake(fed, self.noise))
         elif self.noise:
@@ -133,9 +148,9 @@ class Autoregressive:
         canvas: Canvas | None = None,
     ) -> Iterator[Tensor]:
         """One step at a time; units are yielded when all their codes are there."""
-        head: Any = net.head
+        head = step_head(net.head)
         rows = len(rngs)
-        if getattr(head, "guides_itself", False):
+        if head.guides_itself:
             condition = condition.rows(rows)
         pattern = self._streamed(net)
         pace: Given | Pointed
@@ -145,7 +160,7 @@ class Autoregressive:
             pace = Pointed(net, condition, pattern, rngs, options)
         empty = head.empty(rows, 1)
         units = empty.new_zeros(rows, pace.count, *empty.shape[2:])
-        if pattern is not None:
+        if isinstance(head, CodeStepHead):
             units = units.fill_(head.entries)
         if canvas is not None:
             short = pace.count - canvas.units.shape[1]
@@ -162,9 +177,9 @@ class Autoregressive:
     def _walk(
         self, net: Generator, condition: Condition, rngs: Sequence[torch.Generator],
         options: SamplingOptions, canvas: Canvas | None, pace: Given | Pointed, units: Tensor,
-        cache: Any,
+        cache: Cache | StaticCache,
     ) -> Iterator[Tensor]:  # fmt: skip
-        head: Any = net.head
+        head = step_head(net.head)
         rows, pattern = len(rngs), self._streamed(net)
         before = head.empty(rows, 1)
         done = step = 0
@@ -174,10 +189,10 @@ class Autoregressive:
             if step >= (pattern.steps(pace.count) if pattern else pace.count):
                 return
             fed = before
-            if pattern is None and self.noise:
+            if self.noise and not isinstance(head, CodeStepHead):
                 fed = before + self.noise / 2 * options.temperature * row_normal(before, rngs)
             hidden = net.hidden(both(head.embed(fed), condition) + text, condition, cache=cache)
-            if pattern is None:
+            if pattern is None or not isinstance(head, CodeStepHead):
                 before = head.draw(hidden, rows, rngs, options, fed, units, condition, step)
                 if canvas is not None:
                     given = canvas.committed[:, step, None, None]
@@ -209,7 +224,7 @@ class Autoregressive:
                 frontier = pattern.frontier(step, pace.count)
             if frontier > done:
                 ready = units[:, done:frontier]
-                if pattern is not None:
+                if isinstance(head, CodeStepHead):
                     ready = ready.masked_fill(ready == head.entries, 0)
                 yield ready.clone()
                 done = frontier
@@ -224,9 +239,3 @@ def by_book(codes: Tensor, pattern: Pattern, empty: int) -> Tensor:
     column = torch.arange(place.shape[1], device=codes.device)
     steps[:, place, column] = codes[..., : place.shape[1]]
     return steps
-
-
-def row_normal(like: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
-    """Standard normal noise of the shape [B, ...] of `like`, each row from its own generator."""
-    drawn = [torch.randn(like.shape[1:], generator=rng) for rng in rngs]
-    return torch.stack(drawn).to(like)

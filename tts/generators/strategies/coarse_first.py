@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from tts.errors import ConfigError
 from tts.generators.backbone import TwoPass
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
+from tts.generators.protocols import Knobs
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.masked import Masked
 
@@ -33,6 +34,8 @@ class CoarseFirst(Autoregressive):
 
     streamed = False
     network = TwoPass
+    # Both passes read them; how many evaluations the second takes is given.
+    sampling: Knobs = {**Autoregressive.sampling, "guidance_final": ()}
 
     def __init__(self, streams: int = 1):
         super().__init__({"name": "coarse_first", "streams": streams})
@@ -49,7 +52,7 @@ class CoarseFirst(Autoregressive):
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
         """Those of both passes, each given the true codes."""
         found = super().losses(net, units, condition)
-        second: Any = _Second(net)
+        second = _Second(net)
         fine = self.fine.losses(second, units, second.condition(condition))
         return Losses({**found.parts, "fine": fine.parts["codes"]})
 
@@ -73,7 +76,7 @@ class CoarseFirst(Autoregressive):
                 given.unsqueeze(-1), canvas.units[:, :length], coarse[:, :length]
             )
         levels = coarse.shape[2] - self.streams
-        second: Any = _Second(net)
+        second = _Second(net)
         yield from self.fine.run(
             second, second.condition(condition), rngs,
             replace(options, steps=levels, temperature=0.0), Canvas(coarse, committed),

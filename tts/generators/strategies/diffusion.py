@@ -16,8 +16,10 @@ from torch import Tensor
 
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.guidance import guide_rows
-from tts.generators.strategies.flow import both, denoise, random_spans, row_noise
+from tts.generators.guidance import both, guide_rows
+from tts.generators.integration import denoise, random_spans, row_noise
+from tts.generators.protocols import Knobs, latent_head
+from tts.generators.strategies.whole import WholeCanvas
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -26,7 +28,7 @@ _LIMIT = 10.0  # of lambda: float32 has no digits for more
 _RANGE = 8.0  # no normalised feature is beyond
 
 
-class Diffusion:
+class Diffusion(WholeCanvas):
     """Strategy: v- or eps-prediction, sampled by DDIM (Song et al. 2021) or DDPM steps.
 
     What is diffused is the difference to the regressed mean, as with the data-dependent prior of
@@ -39,9 +41,9 @@ class Diffusion:
         inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
     """
 
-    causal = False
-    timed = True
-    streamed = False
+    sampling: Knobs = {
+        "steps": (), "guidance": (), "guide": (), "temperature": (), "method": ("ddim", "ddpm"),
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -52,6 +54,10 @@ class Diffusion:
     ):
         self.predict, self.shift, self.asymmetric = predict, shift, asymmetric
         self.inpaint = inpaint
+
+    def check(self, net: Generator) -> None:
+        """ConfigError for a head that does not draw whole canvases."""
+        latent_head(net.head)
 
     def log_snr(self, t: Tensor) -> Tensor:
         """lambda at t in 0 (data) .. 1 (noise)."""
@@ -75,15 +81,17 @@ class Diffusion:
         given: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """The data seen in x [B, U, size] at lambda [B]."""
+        head = latent_head(net.head)
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
         # Divided by alpha + sigma the path is that of flow matching, at time alpha / (alpha +
         # sigma): weights may start from a flow's.
         shown = x / (alpha + sigma)
         if given is not None:
             shown = torch.where(given.unsqueeze(-1), x, shown)
-        out = denoise(net, shown, condition, torch.sigmoid(log_snr / 2), given)
+        out = denoise(net, head, shown, condition, torch.sigmoid(log_snr / 2), given)
         if self.predict == "v":
-            return condition.mean + alpha * (x - alpha * condition.mean) - sigma * out
+            mean = head.mean(condition)
+            return mean + alpha * (x - alpha * mean) - sigma * out
         return (x - sigma * out) / alpha
 
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
@@ -98,7 +106,7 @@ class Diffusion:
             mask = mask * (~given).unsqueeze(-1)
         clean = self.clean(net, x, condition, log_snr, given)
         scale = alpha / sigma if self.predict == "eps" else 1 / sigma
-        weight = self.weight(log_snr)[:, None, None] * mask * net.emphasis
+        weight = self.weight(log_snr)[:, None, None] * mask * latent_head(net.head).emphasis
         error = ((clean - units) * scale).square() * weight
         loss = error.sum() / (mask.sum() * units.shape[-1])
         return Losses({"diffusion": loss}, lambda: clean, torch.sigmoid(-log_snr))
@@ -114,7 +122,8 @@ class Diffusion:
         """DDIM steps; with method "ddpm" fresh noise is drawn at every step."""
         given = canvas.committed if canvas else None
         marks = both(given, condition) if given is not None else None
-        x = row_noise(condition, rngs) * options.temperature
+        size = latent_head(net.head).size
+        x = row_noise(condition, rngs, size) * options.temperature
         grid = self.log_snr(torch.linspace(1, 0, options.steps + 1))
         levels = zip(grid.tolist(), *(s.tolist() for s in self.scales(grid)), strict=True)
         log_snr, alpha, sigma = next(levels)
@@ -138,7 +147,7 @@ class Diffusion:
                 fresh = next_sigma * math.sqrt(max(0.0, share))
             x = next_alpha * clean + math.sqrt(max(0.0, next_sigma**2 - fresh**2)) * eps
             if fresh:
-                x = x + fresh * options.temperature * row_noise(condition, rngs)
+                x = x + fresh * options.temperature * row_noise(condition, rngs, size)
             log_snr, alpha, sigma = next_log_snr, next_alpha, next_sigma
         if canvas is not None:
             clean = torch.where(canvas.committed.unsqueeze(-1), canvas.units, clean)

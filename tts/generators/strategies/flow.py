@@ -15,55 +15,16 @@ from torch import Tensor
 
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.guidance import guide_rows
+from tts.generators.guidance import both, guide_rows
+from tts.generators.integration import denoise, random_spans, row_noise, time_grid
+from tts.generators.protocols import Knobs, latent_head
+from tts.generators.strategies.whole import WholeCanvas
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
 
 
-def time_grid(steps: int, sway: float) -> Tensor:
-    """steps + 1 times from 0 (noise) to 1 (data)."""
-    u = torch.linspace(0, 1, steps + 1)
-    return u + sway * (torch.cos(torch.pi / 2 * u) - 1 + u)
-
-
-def row_noise(condition: Condition, rngs: Sequence[torch.Generator]) -> Tensor:
-    """Standard normal [B, U, size], each row from its own generator."""
-    lengths = condition.lengths.tolist()
-    noise = condition.mean.new_zeros(len(rngs), *condition.mean.shape[1:])
-    for row, rng in enumerate(rngs):
-        drawn = torch.randn((lengths[row], noise.shape[-1]), generator=rng)
-        noise[row, : lengths[row]] = drawn.to(noise)
-    return noise
-
-
-def denoise(
-    net: Generator, x: Tensor, condition: Condition, t: Tensor, given: Tensor | None = None
-) -> Tensor:
-    """What the head says of noisy units x [B, U, size] at time t [B] (0 noise, 1 data); `given`
-    [B, U] bool are clean in x."""
-    embedded = net.head.embed(x, given)  # type: ignore[operator]
-    return net.head(net.hidden(embedded + condition.frames, condition, t))
-
-
-def random_spans(mask: Tensor, share: float) -> Tensor | None:
-    """Units [B, U] bool to give clean in training: in `share` of the rows a random stretch of up to
-    70 %; None when share is 0."""
-    if not share:
-        return None
-    lengths = mask[..., 0].sum(1)
-    size = lengths * torch.rand_like(lengths) * 0.7 * (torch.rand_like(lengths) < share)
-    begin = (lengths - size) * torch.rand_like(lengths)
-    index = torch.arange(mask.shape[1], device=mask.device)
-    return (index >= begin.unsqueeze(1)) & (index < (begin + size).unsqueeze(1).floor())
-
-
-def both(x: Tensor, condition: Condition) -> Tensor:
-    """x once more for the unconditional rows, where the condition has them."""
-    return torch.cat([x, x]) if len(condition.mask) > len(x) else x
-
-
-class Flow:
+class Flow(WholeCanvas):
     """Strategy: conditional flow matching on the straight path (1 - t) noise + t data.
 
     Args:
@@ -71,15 +32,21 @@ class Flow:
             canvas then continues or edits what is given.
     """
 
-    causal = False
-    timed = True
-    streamed = False
+    sampling: Knobs = {
+        "steps": (), "guidance": (), "guide": (), "temperature": (), "sway": (),
+        "method": ("euler", "midpoint"),
+    }  # fmt: skip
 
     def __init__(self, inpaint: float = 0.0):
         self.inpaint = inpaint
 
+    def check(self, net: Generator) -> None:
+        """ConfigError for a head that does not draw whole canvases."""
+        latent_head(net.head)
+
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
         """Squared error of the clean units, weighted as the error of the velocity."""
+        head = latent_head(net.head)
         t = torch.sigmoid(torch.randn(len(units), device=units.device) - 0.2)
         blend = t[:, None, None]
         noisy = (1 - blend) * torch.randn_like(units) + blend * units
@@ -88,9 +55,9 @@ class Flow:
         if given is not None:
             noisy = torch.where(given.unsqueeze(-1), units, noisy)
             mask = mask * (~given).unsqueeze(-1)
-        clean = condition.mean + denoise(net, noisy, condition, t, given)
+        clean = head.mean(condition) + denoise(net, head, noisy, condition, t, given)
         # The velocity error is the clean error over 1 - t; clipped, as it diverges at t = 1.
-        weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * net.emphasis
+        weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * head.emphasis
         flow = ((clean - units).square() * weight).sum() / (mask.sum() * units.shape[-1])
         # Late in the flow the noisy input shows the voice; early only the prompt can.
         return Losses({"flow": flow}, lambda: clean, 1 - t)
@@ -104,6 +71,8 @@ class Flow:
         canvas: Canvas | None = None,
     ) -> Iterator[Tensor]:
         """Euler or midpoint steps on a swayed grid."""
+        head = latent_head(net.head)
+        mean = head.mean(condition)
         given = canvas.committed if canvas else None
         marks = both(given, condition) if given is not None else None
 
@@ -115,10 +84,10 @@ class Flow:
         def velocity(x: Tensor, t: float) -> Tensor:
             rows = both(hold(x), condition)
             level = torch.full((len(rows),), t, device=x.device)
-            clean = condition.mean + denoise(net, rows, condition, level, marks)
+            clean = mean + denoise(net, head, rows, condition, level, marks)
             return (guide_rows(clean, len(x), options.guidance) - x) / max(1 - t, 1e-3)
 
-        x = row_noise(condition, rngs) * options.temperature
+        x = row_noise(condition, rngs, head.size) * options.temperature
         midpoint = options.method == "midpoint"
         evaluations = options.steps // 2 if midpoint else options.steps
         grid = time_grid(max(1, evaluations), options.sway).tolist()

@@ -16,16 +16,18 @@ from torch import Tensor
 from tts.errors import ConfigError
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.guidance import Guidance, guide_rows
+from tts.generators.guidance import Guidance, both, guide_rows
+from tts.generators.integration import random_spans
+from tts.generators.protocols import Knobs, Network, masked_head
 from tts.generators.sampling import draw, process
 from tts.generators.schedules import choose, choose_spans, masked_fraction, remaining, spans
-from tts.generators.strategies.flow import both, random_spans
+from tts.generators.strategies.whole import WholeCanvas
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
 
 
-class Masked:
+class Masked(WholeCanvas):
     """Strategy: iterative unmasking.
 
     MAGNeT (Ziv et al. 2024) is `order: levels, span: 3, window: 5`, its guidance
@@ -43,9 +45,10 @@ class Masked:
         first: level to begin with; codes of the books below are given.
     """
 
-    causal = False
-    timed = True
-    streamed = False
+    sampling: Knobs = {
+        "steps": (), "guidance": (), "guidance_final": (), "guide": (), "temperature": (),
+        "top_k": (), "top_p": (), "min_p": (), "digits": (), "choice": (),
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -67,10 +70,9 @@ class Masked:
 
     def check(self, net: Generator) -> None:
         """ConfigError for a head that draws books one after another."""
-        if getattr(net.head, "sequential", False):
-            raise ConfigError("masked generation draws codes independently: a categorical head")
+        masked_head(net.head)
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of what is masked."""
         batch, length, books = units.shape
         share = torch.tensor(
@@ -103,33 +105,31 @@ class Masked:
         return self.taught(net, units, condition, hidden, here, window)
 
     def taught(
-        self, net: Generator, units: Tensor, condition: Condition, hidden: Tensor, counted: Tensor,
+        self, net: Network, units: Tensor, condition: Condition, hidden: Tensor, counted: Tensor,
         window: int = 0,
     ) -> Losses:  # fmt: skip
         """Cross entropy of codes [B, U, K] where `counted` of those that are `hidden` [B, U, K]."""
-        head = net.head
+        head = masked_head(net.head)
         valid = (condition.mask > 0).expand_as(units)
         hidden = hidden & valid
-        known = units.masked_fill(hidden, head.entries)  # type: ignore[arg-type]
+        known = units.masked_fill(hidden, head.entries)
         t = 1 - hidden.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
-        x = head.embed(known) + condition.frames  # type: ignore[operator]
+        x = head.embed(known) + condition.frames
         out = net.hidden(x, condition, t, window)
 
         def estimate() -> Tensor:
-            seen = F.one_hot(units, int(head.entries)).float()  # type: ignore[arg-type]
+            seen = F.one_hot(units, head.entries).float()
             return torch.where(hidden.unsqueeze(-1), head(out).softmax(-1), seen)
 
-        loss = head.loss(out, units, hidden & counted)  # type: ignore[operator]
+        loss = head.loss(out, units, hidden & counted)
         return Losses({"codes": loss}, estimate, 1 - t)
 
-    def begin(
-        self, net: Generator, condition: Condition, rows: int, canvas: Canvas | None
-    ) -> Tensor:
+    def begin(self, net: Network, condition: Condition, rows: int, canvas: Canvas | None) -> Tensor:
         """Codes [B, U, K] with what is given; V where not known and past the end."""
         valid = condition.mask[:rows] > 0
-        unknown = int(net.head.entries)  # type: ignore[arg-type]
-        shape = (*valid.shape[:2], int(net.head.books))  # type: ignore[arg-type]
-        units = torch.full(shape, unknown, device=valid.device)
+        head = masked_head(net.head)
+        shape = (*valid.shape[:2], head.books)
+        units = torch.full(shape, head.entries, device=valid.device)
         if canvas is not None:
             given = canvas.committed
             given = given if given.ndim == 3 else given.unsqueeze(-1)
@@ -137,7 +137,7 @@ class Masked:
         return units
 
     def predict(
-        self, net: Generator, condition: Condition, units: Tensor, rngs: Sequence[torch.Generator],
+        self, net: Network, condition: Condition, units: Tensor, rngs: Sequence[torch.Generator],
         options: SamplingOptions, scale: float, window: int = 0,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Draw all codes given those known; what is known is drawn too.
@@ -149,31 +149,31 @@ class Masked:
         Returns:
             ids [B, U, K], and log-probabilities [B, U, K, V] at temperature 1.
         """
-        head, rows = net.head, len(rngs)
+        head, rows = masked_head(net.head), len(rngs)
         valid = (condition.mask[:rows] > 0).expand_as(units)
-        masked = valid & (units == int(head.entries))  # type: ignore[arg-type]
+        masked = valid & (units == head.entries)
         t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
-        x = both(head.embed(units), condition) + condition.frames  # type: ignore[operator]
+        x = both(head.embed(units), condition) + condition.frames
         out = net.hidden(x, condition, both(t, condition), window)
         logits = guide_rows(head(out), rows, scale, self.rescale)
         heated = process(logits, options.categorical())
         if options.digits == "expected":
-            ids = head.expected(heated)  # type: ignore[operator]
+            ids = head.expected(heated)
         else:
             ids = _draw_rows(heated, rngs, condition.lengths[:rows])
         return ids, process(logits, options.categorical(1.0))
 
     def run(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
         canvas: Canvas | None = None,
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations, shared out over the levels where there are such."""
-        rows, books = len(rngs), int(net.head.books)  # type: ignore[arg-type]
-        unknown = int(net.head.entries)  # type: ignore[arg-type]
+        head = masked_head(net.head)
+        rows, books, unknown = len(rngs), head.books, head.entries
         valid = (condition.mask[:rows] > 0).expand(-1, -1, books)
         units = self.begin(net, condition, rows, canvas)
         plan: list[list[int]] = [list(range(books))]

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
+from tts.generators.protocols import Network
 from tts.generators.schedules import masked_fraction
 from tts.generators.strategies.masked import Masked
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 
 class SoundStorm(Masked):
@@ -31,7 +27,7 @@ class SoundStorm(Masked):
     def __init__(self, schedule: str = "cosine", rescale: float = 0.0):
         super().__init__("levels", schedule, rescale)
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of the masked codes of one level behind the prompt."""
         batch, length, books = units.shape
         device = units.device

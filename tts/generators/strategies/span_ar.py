@@ -8,7 +8,6 @@ come.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,11 +16,9 @@ from tts.errors import ConfigError
 from tts.generators.base import Canvas, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance
+from tts.generators.protocols import Knobs, Network, masked_head
 from tts.generators.schedules import leftmost, refine
 from tts.generators.strategies.masked import Masked
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 
 class SpanAR(Masked):
@@ -40,6 +37,8 @@ class SpanAR(Masked):
         rescale: see Masked.
     """
 
+    sampling: Knobs = {name: values for name, values in Masked.sampling.items() if name != "choice"}
+
     def __init__(
         self,
         rounds: int = 0,
@@ -56,7 +55,7 @@ class SpanAR(Masked):
         self.reach, self.scattered = reach, scattered
         self.streamed = not rounds
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of the units after a random one, or of scattered ones."""
         batch, length, _ = units.shape
         total = condition.lengths.unsqueeze(1)
@@ -73,14 +72,14 @@ class SpanAR(Masked):
 
     def run(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
         canvas: Canvas | None = None,
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations and one per round."""
-        rows, unknown = len(rngs), int(net.head.entries)  # type: ignore[arg-type]
+        rows, unknown = len(rngs), masked_head(net.head).entries
         valid = condition.mask[:rows] > 0
         units = self.begin(net, condition, rows, canvas)
         free = valid & (units == unknown)

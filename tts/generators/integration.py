@@ -1,0 +1,53 @@
+"""Noise, times and given spans: what strategies and heads of continuous units share."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tts.generators.conditioning import Condition
+from tts.generators.protocols import LatentHead, Network
+
+
+def time_grid(steps: int, sway: float) -> Tensor:
+    """steps + 1 times from 0 (noise) to 1 (data), uniform or swayed as in F5-TTS."""
+    u = torch.linspace(0, 1, steps + 1)
+    return u + sway * (torch.cos(torch.pi / 2 * u) - 1 + u)
+
+
+def row_normal(like: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
+    """Standard normal noise of the shape [B, ...] of `like`, each row from its own generator."""
+    drawn = [torch.randn(like.shape[1:], generator=rng) for rng in rngs]
+    return torch.stack(drawn).to(like)
+
+
+def row_noise(condition: Condition, rngs: Sequence[torch.Generator], size: int) -> Tensor:
+    """Standard normal [B, U, size], each row from its own generator: as many numbers as the row
+    has units, however long the batch is."""
+    lengths = condition.lengths.tolist()
+    noise = condition.mean.new_zeros(len(rngs), condition.mean.shape[1], size)
+    for row, rng in enumerate(rngs):
+        drawn = torch.randn((lengths[row], size), generator=rng)
+        noise[row, : lengths[row]] = drawn.to(noise)
+    return noise
+
+
+def denoise(
+    net: Network, head: LatentHead, x: Tensor, condition: Condition, t: Tensor,
+    given: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """What the head says of noisy units x [B, U, size] at time t [B] (0 noise, 1 data); `given`
+    [B, U] bool are clean in x."""
+    return head.predict(net.hidden(head.embed(x, given) + condition.frames, condition, t))
+
+
+def random_spans(mask: Tensor, share: float) -> Tensor | None:
+    """Units [B, U] bool to give clean in training: in `share` of the rows a random stretch of up to
+    70 %; None when share is 0."""
+    if not share:
+        return None
+    lengths = mask[..., 0].sum(1)
+    size = lengths * torch.rand_like(lengths) * 0.7 * (torch.rand_like(lengths) < share)
+    begin = (lengths - size) * torch.rand_like(lengths)
+    index = torch.arange(mask.shape[1], device=mask.device)
+    return (index >= begin.unsqueeze(1)) & (index < (begin + size).unsqueeze(1).floor())

@@ -1,0 +1,319 @@
+"""Contracts of the parts of a generator: heads, strategies and spaces of units.
+
+A generator is a conditioner, a backbone, a head and a strategy (tts.generators.generator). A
+strategy says by `head` which of the head contracts here it drives:
+
+    LatentHead     Flow, Diffusion: the whole canvas of latents, by integration
+    MaskedHead     Masked, SoundStorm, SpanAR: codes, drawn independently of each other
+    StepHead       Autoregressive: one unit at a time; of codes it is a CodeStepHead
+
+They are checked when a generator is built, so that parts that do not fit are a ConfigError then and
+not a failure inside of a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from tts.errors import ConfigError
+from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.voice.prompt import VoicePrompt
+
+if TYPE_CHECKING:
+    from tts.generators.backbone import Backbone
+    from tts.generators.generator import Generator
+
+#: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
+#: does not know all of them
+Knobs = Mapping[str, tuple[str, ...]]
+
+
+@runtime_checkable
+class Head(Protocol):
+    """How one unit enters the network and is drawn from what leaves it; an `nn.Module`.
+
+    Attributes:
+        posterior: units are distributions, mean and logarithm of the variance side by side
+            (tts.generators.units.LatentUnits).
+        sampling: options of the sampler that drawing reads.
+    """
+
+    posterior: bool
+    sampling: Knobs
+
+    def embed(self, units: Tensor) -> Tensor:
+        """Units [B, U, *] to [B, U, dim]."""
+        ...
+
+
+@runtime_checkable
+class LatentHead(Protocol):
+    """Head of strategies that draw a whole canvas of continuous units by integration.
+
+    Attributes:
+        posterior, sampling: see Head.
+        size: D of a unit.
+        emphasis: [D] weight of each dimension in losses.
+    """
+
+    posterior: bool
+    sampling: Knobs
+    size: int
+    emphasis: Tensor
+
+    def embed(self, units: Tensor, given: Tensor | None = None) -> Tensor:
+        """[B, U, D] to [B, U, dim]; `given` [B, U] bool marks clean units among noisy ones."""
+        ...
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """[B, U, dim] to what the network says of the units, [B, U, D]."""
+        ...
+
+    def mean(self, condition: Condition) -> Tensor:
+        """The regressed estimate of the units, [B, U, D]; zero where there is none."""
+        ...
+
+
+@runtime_checkable
+class CodeHead(Protocol):
+    """What heads of codes share.
+
+    Attributes:
+        posterior, sampling: see Head.
+        books: K; entries: V of each; code V stands for one that is not known.
+        sequential: the books of a unit are drawn one after another.
+    """
+
+    posterior: bool
+    sampling: Knobs
+    books: int
+    entries: int
+    sequential: bool
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Codes [B, U, K] int64, V where not known, to [B, U, dim]."""
+        ...
+
+    def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
+        """Mean cross entropy of codes [B, U, K] where `known` [B, U, K] bool, a scalar."""
+        ...
+
+
+@runtime_checkable
+class MaskedHead(CodeHead, Protocol):
+    """Head of strategies that draw many codes at once, each given those known."""
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Hidden [B, U, dim] to logits [B, U, K, V]."""
+        ...
+
+    def expected(self, log_probabilities: Tensor) -> Tensor:
+        """The codes [...] nearest to the means of [..., V]; ConfigError where codes are names."""
+        ...
+
+
+@runtime_checkable
+class StepHead(Protocol):
+    """Head of strategies that draw one unit after another.
+
+    Attributes:
+        posterior, sampling: see Head.
+        guides_itself: guidance needs no unconditional rows of the backbone.
+    """
+
+    posterior: bool
+    sampling: Knobs
+    guides_itself: bool
+
+    def embed(self, units: Tensor) -> Tensor:
+        """Steps [B, S, *] to [B, S, dim]."""
+        ...
+
+    def empty(self, batch: int, steps: int) -> Tensor:
+        """What stands before the first step, [B, S, *]."""
+        ...
+
+    def step_losses(
+        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+    ) -> Losses:
+        """Losses of the next steps.
+
+        Args:
+            hidden: [B, S, dim] from which each step is drawn.
+            steps: [B, S, *] true steps; before: [B, S, *] what was fed, the steps before them.
+            known: [B, S, K] bool codes that a step has, or [B, S, 1] units inside of the row.
+        """
+        ...
+
+    def draw(
+        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+    ) -> Tensor:  # fmt: skip
+        """The next unit [B, 1, *].
+
+        Args:
+            hidden: [B or 2 B, 1, dim]; rows: B.
+            before: [B, 1, *] the step before; units: [B, U, *] all so far; at: number of the unit.
+        """
+        ...
+
+
+@runtime_checkable
+class CodeStepHead(CodeHead, Protocol):
+    """StepHead of codes: a step draws some of the books, as a pattern says."""
+
+    guides_itself: bool
+
+    def empty(self, batch: int, steps: int) -> Tensor:
+        """See StepHead: codes not known, [B, S, K]."""
+        ...
+
+    def shake(self, codes: Tensor, share: float) -> Tensor:
+        """Codes [B, S, K] of which up to `share` in each row are others."""
+        ...
+
+    def step_losses(
+        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+    ) -> Losses:
+        """See StepHead."""
+        ...
+
+    def draw(
+        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        books: Sequence[int] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """See StepHead; the codes [B, 1, K], or [B, 1, len(books)] of some books."""
+        ...
+
+
+def latent_head(head: nn.Module) -> LatentHead:
+    """The head as one that flow and diffusion drive; ConfigError where it is none."""
+    if not isinstance(head, LatentHead):
+        raise ConfigError(f"flow and diffusion need head linear, not {type(head).__name__}")
+    return head
+
+
+def masked_head(head: nn.Module) -> MaskedHead:
+    """The head as one of masked generation; ConfigError where it is none."""
+    if not isinstance(head, MaskedHead) or head.sequential:
+        raise ConfigError("masked generation draws codes independently: a categorical head")
+    return head
+
+
+def step_head(head: nn.Module) -> StepHead | CodeStepHead:
+    """The head as one of autoregression; ConfigError where it is none."""
+    if isinstance(head, CodeStepHead):
+        return head
+    if not isinstance(head, StepHead):
+        raise ConfigError(
+            f"autoregression needs a head that draws unit after unit, not {type(head).__name__}"
+        )
+    return head
+
+
+class Network(Protocol):
+    """What a strategy that draws a whole canvas sees of a generator."""
+
+    @property
+    def head(self) -> nn.Module:
+        """One of the heads above."""
+        ...
+
+    def hidden(
+        self, x: Tensor, condition: Condition, t: Tensor | None = None, window: int = 0
+    ) -> Tensor:
+        """See tts.generators.generator.Generator.hidden."""
+        ...
+
+
+class Strategy(Protocol):
+    """In which order a canvas is filled; the loss that trains for it.
+
+    Attributes:
+        causal, timed: what it needs of the backbone.
+        streamed: units are committed from left to right in more than one piece.
+        paced: goes from left to right, so that a pointer can find the durations on the way.
+        network: class of the backbone.
+        sampling: options of the sampler that it reads, beside those of its head.
+    """
+
+    causal: bool
+    timed: bool
+    streamed: bool
+    paced: bool
+    sampling: Knobs
+
+    @property
+    def network(self) -> type[Backbone]:
+        """Class of the backbone."""
+        ...
+
+    def check(self, net: Generator) -> None:
+        """ConfigError where the parts of a generator do not fit."""
+        ...
+
+    def steps_before(self, units: int, books: int) -> int | None:
+        """Evaluations of the network until the first `units` units are committed, of a head of so
+        many books (0: continuous); None where that depends on the length of the sentence."""
+        ...
+
+    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+        """Training losses for target units [B, U, *]."""
+        ...
+
+    def run(
+        self,
+        net: Generator,
+        condition: Condition,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        canvas: Canvas | None = None,
+    ) -> Iterator[Tensor]:
+        """Yield committed units [B, u, *] from left to right until all U are there.
+
+        Args:
+            condition: B rows, or 2 B where guided: first all conditional ones, then what
+                guidance pushes away from.
+            rngs: one per row, so a row does not depend on its batch.
+        """
+        ...
+
+
+class UnitSpace(Protocol):
+    """Units of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
+
+    Attributes:
+        patch: frames per unit; look_ahead: frames that decoding sees beyond the one it gives.
+    """
+
+    patch: int
+    look_ahead: int
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """What of a head over features of C channels does not go with these units; "" for nothing.
+
+        Training on units of another size would only fail at its first batch.
+        """
+        ...
+
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """Features [B, T, C] to target units [B, ceil(T / patch), *]."""
+        ...
+
+    def start(self, prompt: VoicePrompt) -> Any:
+        """State of a stream."""
+        ...
+
+    def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
+        """The next units [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+        ...
+
+    def heard(self, estimate: Tensor) -> Tensor:
+        """`Losses.estimate` to relative features [B, T, C], with its gradient."""
+        ...
