@@ -5,22 +5,23 @@ A new family adds one entry to FAMILIES and gets all of these tests.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from tts.align.aligner import TokenBatch, collate_tokens
-from tts.builder import build_generator
+from tts.builder import build_generator, sampling_options
 from tts.errors import ConfigError
 from tts.generators.base import Canvas, Request, SamplingOptions
 from tts.generators.conditioning import fold
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.integration import random_spans, time_grid
+from tts.generators.protocols import CodeHead, Head
 from tts.generators.strategies.diffusion import Diffusion
-from tts.generators.strategies.flow import random_spans, time_grid
 from tts.voice.prompt import VoicePrompt
 
 CHANNELS, PATCH, DIM = 6, 2, 16
@@ -255,6 +256,50 @@ def test_a_seed_gives_one_result(model: Generator) -> None:
     still = model.generate(request, seeds(7), SamplingOptions(temperature=0.0))
     moved = model.generate(request, seeds(8), SamplingOptions(temperature=0.0))
     assert torch.equal(still, moved)
+
+
+class Watched(SamplingOptions):
+    """Options that remember which of them were read."""
+
+    seen: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in OPTIONS:
+            Watched.seen.add(name)
+        return super().__getattribute__(name)
+
+
+OPTIONS = {field.name for field in fields(SamplingOptions)}
+
+
+def test_options_that_are_read_are_declared(
+    family: str, model: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a config may say for a generator is what its strategy and head read."""
+    declared = sampling_options(**FAMILIES[family][0])
+    assert set(declared) <= OPTIONS
+    monkeypatch.setattr(Watched, "seen", set())
+    watched = Watched(steps=4, guidance=2.0, choice=0.5, repetition_ratio=0.5)
+    model.generate(inputs([20], [30]), seeds(1), watched)
+    # The categorical settings are looked up in a cache, with all options as its key.
+    assert declared.keys() - Watched.seen <= {"guidance_final", "top_k", "top_p", "min_p"}
+    key = {"guidance_final", "repetition_window", "repetition_ratio", "top_k", "top_p", "min_p"}
+    if isinstance(model.head, CategoricalHead):
+        assert Watched.seen - declared.keys() <= OPTIONS
+    else:
+        assert Watched.seen - declared.keys() <= key
+
+
+def test_parts_have_their_contracts(family: str, model: Generator) -> None:
+    assert isinstance(model.head, Head)
+    codes = FAMILIES[family][1] == "codes"
+    assert isinstance(model.head, CodeHead) == codes
+    strategy = model.strategy
+    steps = strategy.steps_before(3, BOOKS if codes else 0)
+    if not strategy.streamed:
+        assert steps is None
+    elif strategy.paced:
+        assert steps is not None and steps >= 3
 
 
 def test_guidance_of_one_is_none(model: Generator) -> None:

@@ -322,8 +322,10 @@ def test_a_run_starts_from_another_family(cache: Cache, tmp_path: Path) -> None:
 
     flow = flow_task(cache)
     flow.export(tmp_path / "flow", 1)
-    model = {**flow.arguments, "strategy": {"kind": "masked"}, "head": {"kind": "categorical"}}
-    other = GeneratorTask(cache, model, batch_size=2)
+    spectral_task(cache).export(tmp_path / "spectral", 1)
+    head = {"kind": "categorical", "books": 2, "entries": 20}
+    model = {**flow.arguments, "strategy": {"kind": "masked"}, "head": head}
+    other = GeneratorTask(cache, model, batch_size=2, codec=str(tmp_path / "spectral"))
     config = TrainConfig(steps=1, init=str(tmp_path / "flow"))
     trainer = Trainer(other, config, tmp_path / "run", True)
     assert trainer.fresh and all(name.startswith("head") for name in trainer.fresh)
@@ -337,11 +339,67 @@ def test_units_of_latents_are_what_the_head_is_fitted_to(cache: Cache, tmp_path:
 
     latent_task(cache).export(tmp_path, 1)
     parts = flow_task(cache).arguments
-    for head, size in (({"kind": "kl", "size": 12}, 12), ({"kind": "flow_mlp", "size": 6}, 6)):
-        model = {**parts, "strategy": {"kind": "autoregressive"}, "head": head}
+    for kind, head, size in (
+        ("autoregressive", {"kind": "kl", "size": 12}, 12),
+        ("autoregressive", {"kind": "flow_mlp", "size": 6}, 6),
+        ("flow", {"kind": "linear", "size": 6}, 6),
+        ("diffusion", {"kind": "linear", "size": 6}, 6),
+    ):
+        model = {**parts, "strategy": {"kind": kind}, "head": head}
         task = GeneratorTask(cache, model, batch_size=2, codec=str(tmp_path))
         assert task.batch(np.random.default_rng(0))["units"].shape[-1] == size
         assert one_step(task)
+        written = Written()
+        task.sample(written, 1)
+        assert set(written.shapes) == {"features"}
+
+
+class Written:
+    """A writer of TensorBoard that keeps the shapes of what it is given."""
+
+    def __init__(self) -> None:
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def add_image(self, name: str, picture: torch.Tensor, step: int) -> None:
+        assert 0 <= picture.min() and picture.max() <= 1
+        self.shapes[name] = tuple(picture.shape)
+
+    def add_audio(self, name: str, wav: torch.Tensor, step: int, rate: int) -> None:
+        assert rate == 16000 and bool(wav.isfinite().all())
+        self.shapes[name] = tuple(wav.shape)
+
+
+def test_what_a_generator_says_can_be_seen_and_heard(cache: Cache, tmp_path: Path) -> None:
+    vocoder_task(cache).export(tmp_path, 1)
+    task = flow_task(cache)
+    task.vocoder = str(tmp_path)
+    written = Written()
+    task.sample(written, 1)
+    task.sample(written, 2)
+    assert task.generator.training
+    _, channels, frames = written.shapes["features"]
+    assert channels == 2 * 82 and written.shapes["generated"] == (frames * 320,)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "head", "words"),
+    [
+        ("flow", {"kind": "linear", "size": 7}, "size: 7, a unit of latents 6"),
+        ("flow", {"kind": "linear"}, "a unit of latents 6"),
+        ("autoregressive", {"kind": "gaussian", "size": 12}, "size: 12"),
+        ("autoregressive", {"kind": "kl", "size": 6}, "a unit of distributions 12"),
+        ("masked", {"kind": "categorical"}, "draws codes"),
+    ],
+)
+def test_a_head_for_other_units_is_refused(
+    cache: Cache, tmp_path: Path, strategy: str, head: dict[str, Any], words: str
+) -> None:
+    from tts.train.generator import GeneratorTask
+
+    latent_task(cache).export(tmp_path, 1)
+    model = {**flow_task(cache).arguments, "strategy": {"kind": strategy}, "head": head}
+    with pytest.raises(ConfigError, match=words):
+        GeneratorTask(cache, model, codec=str(tmp_path))
 
 
 def test_refined_durations_follow_what_is_read(cache: Cache) -> None:

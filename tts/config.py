@@ -141,12 +141,9 @@ def _check_sampling(config: ModelConfig, given: dict[str, Any], source: str) -> 
     nearest, or a value that it does not know; nothing where its checkpoint is not there yet."""
     try:
         checkpoint = read_config(checkpoint_folder(config.generator))
-    except CheckpointError:
-        return  # told when it is loaded
-    options = GENERATORS.get(str(checkpoint.get("kind")))
-    if options is None:
-        return
-    known = options(**checkpoint["arguments"])
+        known = GENERATORS[checkpoint["kind"]](**checkpoint["arguments"])
+    except (CheckpointError, ConfigError, KeyError, TypeError):
+        return  # not there, or damaged: told when it is loaded
     lines = []
     for name, value in given.items():
         if name not in known:

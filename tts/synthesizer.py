@@ -24,7 +24,7 @@ from tts.builder import checkpoint_folder, load_module, load_units
 from tts.cancel import Cancellation
 from tts.config import ModelConfig, load_model_config
 from tts.errors import ConfigError
-from tts.generators.base import Request, SamplingOptions
+from tts.generators.base import Request, SamplingOptions, Spoken
 from tts.generators.generator import Generator
 from tts.quantize import check_int8, lay_out
 from tts.resources import model_config
@@ -281,25 +281,27 @@ class TTS:
         seed: int,
         options: SamplingOptions,
         chunk_frames: int,
+        spoken: Spoken,
     ) -> Iterator[torch.Tensor]:
         """Features [1, t, C] of one sentence as the generator commits them, decoded in groups of
-        units of which each is enough for a chunk: a call per unit costs several times as much."""
+        units of which each is enough for a chunk: a call per unit costs several times as much.
+        `spoken` is filled: a pointer decides on the way how long each phone is."""
         state = self.units.start(request.prompt)
         rngs = [torch.Generator().manual_seed(seed)]
-        left, begin = int(request.frames[0]), 0
+        begin = 0
         enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.units.look_ahead
         held: list[torch.Tensor] = []
-        for units in generator.stream(request, rngs, options):
+        for units in generator.stream(request, rngs, options, spoken=spoken):
             # Only what comes after them shows that they are not the last.
             if sum(part.shape[1] for part in held) * self.units.patch >= enough:
                 features, state = self.units.decode(torch.cat(held, 1), state, False)
-                left -= features.shape[1]
                 yield request.shifted(features, begin)
                 begin += features.shape[1]
                 held, enough = [], chunk_frames
             held.append(units)
         features, state = self.units.decode(torch.cat(held, 1), state, True)
-        yield request.shifted(features[:, :left], begin)
+        frames = request.frames if spoken.durations is None else spoken.durations.sum(1)
+        yield request.shifted(features[:, : int(frames[0]) - begin], begin)
 
     def say(
         self, phones: Phones, voice: Voice, options: Options, number: int = 0,
@@ -320,12 +322,14 @@ class TTS:
         hop = self.vocoder.hop
         request = self.request([phones], [voice], options.speed)
         assert request.durations is not None
-        words, spans = spans_of(phones, request.durations[0].tolist(), hop / self.sample_rate)
         fade = torch.linspace(0, 1, FADE_FRAMES * hop, device=self.device)
         first, begun = True, 0
         seed, sampling = options.seed + number, self.sampling(options)
-        generator = self.generator_for(voice)
-        features = self._features(generator, request, seed, sampling, chunk_frames)
+        generator, spoken = self.generator_for(voice), Spoken(request.durations)
+        # Times that a pointer finds are known at the end only: one chunk waits for them there.
+        late = generator.paces and sampling.tolerance > 1
+        waiting: Chunk | None = None
+        features = self._features(generator, request, seed, sampling, chunk_frames, spoken)
         for wav in self._waveform(features, options.pitch, chunk_frames):
             # A first chunk may be shorter than the fade.
             rising = fade[begun : begun + wav.shape[1]]
@@ -333,12 +337,28 @@ class TTS:
             begun += wav.shape[1]
             chunk = Chunk(wav[0].float().cpu().numpy(), self.sample_rate)
             if first:
-                chunk.text, chunk.words, chunk.phones = phones.text, words, spans
+                chunk.text = phones.text
+                if not late:
+                    self._time(chunk, phones, request.durations)
             first = False
-            yield chunk
+            if waiting is not None:
+                yield waiting
+            waiting = chunk if late else None
+            if not late:
+                yield chunk
+        if waiting is not None:
+            assert spoken.durations is not None
+            self._time(waiting, phones, spoken.durations)
+            yield waiting
         pause = self.pause(phones, options)
         if len(pause):
             yield Chunk(pause, self.sample_rate)
+
+    def _time(self, chunk: Chunk, phones: Phones, durations: torch.Tensor) -> None:
+        """Write into a chunk when the words and phones of its sentence are said, as durations
+        [1, S] in frames tell."""
+        frame = self.vocoder.mel.hop / self.sample_rate
+        chunk.words, chunk.phones = spans_of(phones, durations[0].tolist(), frame)
 
     def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:
         """The silence after a sentence, [N]; exact where markup told it."""

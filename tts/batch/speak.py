@@ -1,14 +1,14 @@
 """Sentences of many texts and voices in one batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from tts.align.prosody import shaped
-from tts.generators.base import Request
+from tts.generators.base import Request, Spoken
 from tts.speech import Chunk, Options, joined, spans_of
 from tts.synthesizer import FADE_FRAMES, TTS
 from tts.text.symbols import Phones
@@ -94,15 +94,19 @@ def say_together(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
     request = model.request([t.phones for t in turns], [t.voice for t in turns], speed)
     assert request.durations is not None
     rngs = [torch.Generator().manual_seed(t.options.seed + t.number) for t in turns]
+    spoken = Spoken()
     units = model.generator_for(turns[0].voice).generate(
-        request, rngs, model.sampling(turns[0].options)
+        request, rngs, model.sampling(turns[0].options), spoken=spoken
     )
+    # A pointer has its own idea of how long each phone is.
+    assert spoken.durations is not None
+    request = replace(request, durations=spoken.durations, frames=spoken.durations.sum(1))
     features = [_features(model, request, units, row) for row in range(len(turns))]
     waves = _waves(model, features, turns[0].options.pitch)
     frame = model.vocoder.hop / model.sample_rate
     out: list[Chunk] = []
     for row, (turn, wave) in enumerate(zip(turns, waves, strict=True)):
-        frames = request.durations[row, : request.tokens.lengths[row]].tolist()
+        frames = spoken.durations[row, : request.tokens.lengths[row]].tolist()
         words, phones = spans_of(turn.phones, frames, frame)
         pause = torch.from_numpy(model.pause(turn.phones, turn.options))
         samples = torch.cat([wave.float().cpu(), pause]).numpy()

@@ -141,7 +141,8 @@ def channel_emphasis(channels: int, patch: int) -> Tensor:
 def fold(frames: Tensor, patch: int) -> Tensor:
     """[B, T, D] frames to [B, ceil(T / patch), patch * D] units, zero-padded."""
     frames = F.pad(frames, (0, 0, 0, -frames.shape[1] % patch))
-    return frames.unflatten(1, (-1, patch)).flatten(2)
+    out: Tensor = frames.unflatten(1, (-1, patch)).flatten(2)
+    return out
 
 
 class VoiceConditioner(nn.Module):

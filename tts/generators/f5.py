@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tts.errors import AudioError, TextError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.generators.guidance import guide_rows
-from tts.generators.strategies.flow import time_grid
+from tts.generators.integration import time_grid
 from tts.modules.f5_dit import F5Config, F5Network
 from tts.text.f5_tokens import CharacterTokens
 from tts_codecs.checkpoint import load_state

@@ -32,6 +32,7 @@ from tts.generators.conditioning import voice_anchor as voice_anchor
 from tts.generators.judges import Judges
 from tts.generators.pacing import PointerContent
 from tts.generators.protocols import Head, Strategy, UnitSpace
+from tts.generators.static import StaticCache
 from tts.generators.units import check_units
 from tts.text.symbols import PAUSES, SYMBOLS
 
@@ -99,7 +100,8 @@ class Conditioner(nn.Module):
             owner, spent = self.content.taught(text, frames)
             return self.content.units(self.content.said(text.phones, owner, spent), mask, glob)
         durations = request.durations if self.text == "expanded" else None
-        return self.content(request.tokens, durations, glob, frames, mask)
+        out: tuple[Tensor, Tensor] = self.content(request.tokens, durations, glob, frames, mask)
+        return out
 
     def _read(self, request: Request, glob: Tensor, silent: Tensor | None) -> Text | None:
         if isinstance(self.content, PointerContent):
@@ -201,6 +203,11 @@ class Generator(nn.Module):
         check_units(units, self.head, self.patch, self.conditioner.channels)
 
     @property
+    def paces(self) -> bool:
+        """Whether a pointer decides on the way how long each phone is."""
+        return self.conditioner.text == "pointer"
+
+    @property
     def posterior(self) -> bool:
         """Whether its units are distributions (tts.generators.protocols.Head)."""
         assert isinstance(self.head, Head)
@@ -217,14 +224,15 @@ class Generator(nn.Module):
         condition: Condition,
         t: Tensor | None = None,
         window: int = 0,
-        cache: Cache | None = None,
+        cache: Cache | StaticCache | None = None,
     ) -> Tensor:
         """Embedded units x [B, U, dim], already with `condition.frames`, to hidden [B, U, dim];
         with a cache, the next units only."""
-        return self.backbone(
+        out: Tensor = self.backbone(
             x, condition.glob, condition.memory, condition.memory_mask, condition.mask, t, window,
             cache,
         )  # fmt: skip
+        return out
 
     def loss(
         self,
@@ -269,7 +277,7 @@ class Generator(nn.Module):
         self, request: Request, rngs: Sequence[torch.Generator], options: SamplingOptions
     ) -> Condition:
         """That of a request, of B rows or, where guided, 2 B (see Strategy.run)."""
-        condition = self.conditioner(request, self.backbone)
+        condition: Condition = self.conditioner(request, self.backbone)
         if options.guided:
             bare = self.conditioner.unconditional(request, condition, options.guide, rngs)
             condition = condition.cat(bare)

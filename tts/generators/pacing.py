@@ -63,12 +63,14 @@ class PointerContent(PhoneContent):
         """
         found = phones.gather(1, owner.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
         count = 1 + spent.float()
-        return found + self.place(torch.stack([count.log() / 2, 1 / count], -1))
+        out: Tensor = found + self.place(torch.stack([count.log() / 2, 1 / count], -1))
+        return out
 
     def stay(self, hidden: Tensor, said: Tensor) -> Tensor:
         """Score [B, T] of staying on the phones `said` [B, T, phone_dim], given the hidden state
         [B, T, dim] of the unit before the frame to decide for."""
-        return self.score(torch.cat([hidden, said], -1)).squeeze(-1)
+        out: Tensor = self.score(torch.cat([hidden, said], -1)).squeeze(-1)
+        return out
 
     def taught(self, text: Text, frames: int) -> tuple[Tensor, Tensor]:
         """owner and spent [B, T] by true durations; frames past the end go on with the last."""

@@ -104,7 +104,8 @@ def choose(
 
 def _fold(x: Tensor, width: int, fill: float) -> Tensor:
     """[B, T] to spans [B, ceil(T / width), width]."""
-    return F.pad(x, (0, -x.shape[1] % width), value=fill).unflatten(1, (-1, width))
+    out: Tensor = F.pad(x, (0, -x.shape[1] % width), value=fill).unflatten(1, (-1, width))
+    return out
 
 
 def spans(mask: Tensor, width: int) -> Tensor:

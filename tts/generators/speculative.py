@@ -15,7 +15,7 @@ n-gram was right in all of them (benchmarks/studies/speculative.py). It is off u
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -25,12 +25,12 @@ from tts.generators.backbone import Mark
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
-from tts.generators.guidance import guide_rows
+from tts.generators.guidance import both, guide_rows
 from tts.generators.pacing import at_steps
 from tts.generators.patterns import Pattern
+from tts.generators.protocols import masked_head
 from tts.generators.sampling import draw, pick, process, uniforms
 from tts.generators.strategies.autoregressive import Autoregressive
-from tts.generators.strategies.flow import both
 
 
 class Draft(Protocol):
@@ -114,7 +114,7 @@ class Run:
         if len(request.tokens.lengths) != 1:
             raise UsageError("speculative decoding is for one row at a time")
         self.net, self.options, self.pattern = net, options, pattern
-        self.head: Any = cast(Any, head)
+        self.head = masked_head(head)
         self.condition: Condition = net.condition(request, [rng], options)
         self.frames = self.condition.mask.shape[1]
         self.total = pattern.steps(self.frames)

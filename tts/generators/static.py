@@ -38,7 +38,7 @@ class StaticBlock(BlockCache):
         self.at = at
 
     @property
-    def recent(self) -> Tensor:  # type: ignore[override]
+    def recent(self) -> Tensor:
         """Last inputs of the depthwise convolution, [B, kernel - 1, dim]."""
         return self._recent
 

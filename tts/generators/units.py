@@ -47,7 +47,8 @@ class FeatureUnits:
 
     def heard(self, estimate: Tensor) -> Tensor:
         """Units to relative features [B, U * patch, C]."""
-        return estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2)
+        out: Tensor = estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2)
+        return out
 
 
 def check_units(units: UnitSpace, head: nn.Module, patch: int, channels: int) -> None:

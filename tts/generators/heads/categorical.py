@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -111,7 +110,8 @@ class CategoricalHead(nn.Module):
             first = torch.arange(self.books, device=codes.device) * (self.entries + 1)
             rows = (codes + first).flatten(0, -2)
             entered = F.embedding_bag(rows, self.folded()[0], mode="sum") + self.entry.bias
-            return entered.unflatten(0, codes.shape[:-1])
+            out: Tensor = entered.unflatten(0, codes.shape[:-1])
+            return out
         parts = [self.enter(codes[..., k], k) for k in range(self.books)]
         return linear(self.entry, torch.cat(parts, -1))
 
@@ -166,7 +166,7 @@ class CategoricalHead(nn.Module):
             rows = known[..., book]
             logits = self._logits(query[rows][:, book], book)
             total = total + F.cross_entropy(logits, codes[rows][:, book], reduction="sum")
-        return total / cast(Tensor, known.sum().clamp_min(1))
+        return total / known.sum().clamp_min(1)
 
     def expected(self, log_probabilities: Tensor) -> Tensor:
         """The codes [...] whose digits are nearest to their means under [..., V].

@@ -53,7 +53,8 @@ class ContinuousHead(nn.Module):
 
     def embed(self, units: Tensor) -> Tensor:
         """[B, S, size] to [B, S, dim]."""
-        return self.entry(units)
+        out: Tensor = self.entry(units)
+        return out
 
     def mean(self, condition: Condition, steps: slice = slice(None)) -> Tensor:
         """The estimate that does not know the units before, [B, S, size]."""
@@ -62,9 +63,10 @@ class ContinuousHead(nn.Module):
 
     def previous(self, before: Tensor) -> Tensor:
         """Units [B, S, size] that hold the last frame of those before."""
-        return before.unflatten(-1, (self.frames, -1))[..., -1:, :].expand(
+        out: Tensor = before.unflatten(-1, (self.frames, -1))[..., -1:, :].expand(
             *before.shape[:-1], self.frames, -1
         ).flatten(-2)  # fmt: skip
+        return out
 
     def average(self, error: Tensor, known: Tensor) -> Tensor:
         """Mean of errors [B, S, size] where `known` [B, S, 1], by emphasis."""

@@ -84,7 +84,8 @@ class DepthHead(CategoricalHead):
         into = self.entry.weight
         if self.project is not None:
             into = self.project.weight @ into
-        return into.unflatten(1, (self.books, self.width)).transpose(0, 1)
+        out: Tensor = into.unflatten(1, (self.books, self.width)).transpose(0, 1)
+        return out
 
     def _deepen(self, x: Tensor) -> Tensor:
         """Inputs for the books so far [N, k, dim] to their hidden states."""
@@ -94,7 +95,8 @@ class DepthHead(CategoricalHead):
         still = x.new_zeros(1, 6, x.shape[-1])
         for block in self.blocks:
             x = block(x, cast(DiTBlock, block).parts(still), table, None, before, None)
-        return self.norm(x)
+        out: Tensor = self.norm(x)
+        return out
 
     def deepen(self, hidden: Tensor, codes: Tensor) -> Tensor:
         """Hidden states of frames [N, dim] and their true codes [N, K] to the hidden state from
@@ -117,7 +119,7 @@ class DepthHead(CategoricalHead):
             logits = self(deep[counted[:, book], book], book)
             wanted = target[counted[:, book], book]
             total = total + F.cross_entropy(logits, wanted, reduction="sum")
-        return total / cast(Tensor, known.sum().clamp_min(1))
+        return total / known.sum().clamp_min(1)
 
     def step_losses(
         self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
@@ -127,7 +129,8 @@ class DepthHead(CategoricalHead):
         def estimate() -> Tensor:
             deep = self.deepen(hidden.flatten(0, 1), steps.flatten(0, 1))
             logits = torch.stack([self(deep[:, book], book) for book in range(self.books)], 1)
-            return logits.softmax(-1).unflatten(0, hidden.shape[:2])
+            out: Tensor = logits.softmax(-1).unflatten(0, hidden.shape[:2])
+            return out
 
         return Losses({"codes": self.loss(hidden, steps, known)}, estimate)
 
@@ -191,7 +194,8 @@ class DepthHead(CategoricalHead):
                 x = torch.addcmul(x, gates[0], block.attention(y, table, None, None, cache))
                 y = F.layer_norm(x, (dim,), norms[2], norms[3])
                 x = torch.addcmul(x, gates[1], linear(block.down, linear(block.up, y, gelu="none")))
-            return self.norm(x)
+            out: Tensor = self.norm(x)
+            return out
 
         return step
 

@@ -65,4 +65,5 @@ class EnergyHead(ContinuousHead):
         hidden = guide_rows(hidden, rows, options.guidance)
         noise = row_normal(hidden.new_empty(rows, 1, self.noise), rngs) * options.temperature
         mean = self.mean(condition, slice(at, at + 1))[:rows]
-        return mean + self.net(hidden, noise)
+        out: Tensor = mean + self.net(hidden, noise)
+        return out

@@ -61,7 +61,10 @@ class FlowMLPHead(FlowHead):
         parts = [x, before[..., -(self.size // self.frames) :]]
         if band:
             parts.append(drawn)
-        return self.nets[band](torch.cat(parts, -1), hidden + self.time(timestep_embedding(t, 128)))
+        out: Tensor = self.nets[band](
+            torch.cat(parts, -1), hidden + self.time(timestep_embedding(t, 128))
+        )
+        return out
 
     def sampler(
         self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int

@@ -59,7 +59,8 @@ class GaussianHead(ContinuousHead):
     def decode(self, mu: Tensor, log_ratio: Tensor, noise: Tensor) -> Tensor:
         """The unit of a latent drawn with standard normal noise."""
         z = mu + self.spread * (0.5 * log_ratio).exp() * noise
-        return z + self.refine(z)
+        out: Tensor = z + self.refine(z)
+        return out
 
     def step_losses(
         self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition

@@ -45,7 +45,8 @@ class KLHead(ContinuousHead):
         mean, log_variance = units.chunk(2, -1)
         if self.training:
             mean = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-        return self.entry(mean)
+        out: Tensor = self.entry(mean)
+        return out
 
     def distribution(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the variance of the next latents, [B, S, size / 2]."""

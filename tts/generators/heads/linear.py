@@ -32,7 +32,8 @@ class LinearHead(nn.Module):
         self.out = nn.Linear(dim, size)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
-        latent = features is not None and features != size
+        features = features or size
+        latent = features != size
         self.estimate = nn.Linear(features, size, bias=False) if latent else None
         # Which dimension of a latent holds the pitch is not known.
         plain = latent or size % channels

@@ -81,7 +81,8 @@ class LocalDiTHead(FlowHead):
             tokens = block(tokens, parts, table, None, attend, None)
         made = self.norm(tokens[:, -self.frames :])
         made = self.out(made * (1 + modulation[:, 6:7]) + modulation[:, 7:8])
-        return made.reshape(x.shape)
+        out: Tensor = made.reshape(x.shape)
+        return out
 
     def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """Hide the state, and with it the text, from a share of the units."""

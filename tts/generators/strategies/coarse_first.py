@@ -99,6 +99,7 @@ class _Second:
         self, x: Tensor, condition: Condition, t: Tensor | None = None, window: int = 0
     ) -> Tensor:
         """See Generator.hidden."""
-        return self._backbone(
+        out: Tensor = self._backbone(
             x, condition.glob, condition.memory, condition.memory_mask, condition.mask, t, window
         )
+        return out
