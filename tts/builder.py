@@ -139,7 +139,9 @@ def sampling_options(
     make_strategy, _keys = _pick(STRATEGIES, strategy, "strategy")
     make_head, _keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     pointer = {"tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
-    return {**make_strategy.sampling, **make_head.sampling, **pointer}
+    # Only strategies that go unit after unit have the head draw.
+    drawn = make_head.sampling if make_strategy.paced else {}
+    return {**make_strategy.sampling, **drawn, **pointer}
 
 
 #: options of the sampler by kind of checkpoint, as `sampling_options`, from its arguments

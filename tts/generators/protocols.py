@@ -40,7 +40,7 @@ class Head(Protocol):
     Attributes:
         posterior: units are distributions, mean and logarithm of the variance side by side
             (tts.generators.units.LatentUnits).
-        sampling: options of the sampler that drawing reads.
+        sampling: options of the sampler that `draw` of a StepHead reads.
     """
 
     posterior: bool
