@@ -22,7 +22,7 @@ from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
 from tts.voice.profile import PhoneProfile
 from tts.voice.prompt import VoicePrompt
-from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.checkpoint import CONFIG, save_checkpoint
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -148,7 +148,7 @@ class GeneratorTask:
         picture = torch.cat([batch["features"][:, : made.shape[1]], made], 2)[0].T.flip(0)
         low, high = picture.min(), picture.max()
         writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)
-        if self.vocoder is None or not (checkpoint_folder(self.vocoder) / "config.json").is_file():
+        if self.vocoder is None or not (checkpoint_folder(self.vocoder) / CONFIG).is_file():
             return
         vocoder = cast(SourceFilterVocoder, load_module(self.vocoder, str(device)))
         with torch.inference_mode():
