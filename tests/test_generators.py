@@ -19,6 +19,7 @@ from tts.generators.base import Canvas, Request, SamplingOptions
 from tts.generators.conditioning import fold
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.linear import LinearHead
 from tts.generators.integration import random_spans, time_grid
 from tts.generators.protocols import CodeHead, Head
 from tts.generators.strategies.diffusion import Diffusion
@@ -498,14 +499,20 @@ def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> No
     assert (log_snr.diff() < 0).all()
     right = alpha * noise - sigma * (units - mean) if predict == "v" else noise
 
+    class Plain(LinearHead):
+        def embed(self, units: Tensor, given: Tensor | None = None) -> Tensor:
+            return units
+
+        def predict(self, hidden: Tensor) -> Tensor:
+            return hidden
+
     class Perfect:
-        head = staticmethod(lambda x: x)
+        head = Plain(dim=DIM, size=SIZE, features=SIZE, channels=CHANNELS)
 
         def hidden(self, x: Tensor, condition: Any, t: Tensor) -> Tensor:
             torch.testing.assert_close(t, (alpha / (alpha + sigma))[:, 0, 0])
             return right
 
-    Perfect.head.embed = lambda x, given: x  # type: ignore[attr-defined]
     condition: Any = type("C", (), {"mean": mean, "frames": torch.zeros(())})
     net: Any = Perfect()
     clean = strategy.clean(net, alpha * units + sigma * noise, condition, log_snr)

@@ -357,7 +357,7 @@ class TTS:
     def _time(self, chunk: Chunk, phones: Phones, durations: torch.Tensor) -> None:
         """Write into a chunk when the words and phones of its sentence are said, as durations
         [1, S] in frames tell."""
-        frame = self.vocoder.mel.hop / self.sample_rate
+        frame = self.vocoder.hop / self.sample_rate
         chunk.words, chunk.phones = spans_of(phones, durations[0].tolist(), frame)
 
     def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:

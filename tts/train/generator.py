@@ -153,7 +153,7 @@ class GeneratorTask:
         vocoder = cast(SourceFilterVocoder, load_module(self.vocoder, str(device)))
         with torch.inference_mode():
             wav, _ = vocoder(made[..., :-EXTRA], unpack_pitch(made[..., -EXTRA:]))
-        writer.add_audio("generated", wav[0].cpu(), step, vocoder.mel.sample_rate)
+        writer.add_audio("generated", wav[0].cpu(), step, vocoder.sample_rate)
 
 
 class DurationTask:
