@@ -31,7 +31,8 @@ from tts.errors import UsageError  # noqa: E402
 from tts.serve.aliases import Aliases  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.http import check_origin  # noqa: E402
-from tts.serve.scheduler import Full, Job, Scheduler  # noqa: E402
+from tts.serve.job import Job
+from tts.serve.scheduler import Full, Scheduler  # noqa: E402
 from tts.speech import Chunk, Options  # noqa: E402
 
 TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
@@ -248,7 +249,7 @@ def test_models_health_and_metrics(client: TestClient) -> None:
     assert "tts_characters_total 9" in text and "tts_active_requests 0" in text
     assert 'tts_first_audio_seconds_bucket{le="+Inf"} 1' in text
     families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
-    assert len(families) == len(set(families)) == 7
+    assert len(families) == len(set(families)) == 8
     for line in text.splitlines():
         assert line.startswith("# TYPE ") or float(line.rsplit(" ", 1)[1]) >= 0
 
@@ -377,7 +378,10 @@ class Gate:
         assert self.open.wait(60)
 
 
-def test_full_queue_and_micro_batches(tts: TTS, tmp_path: Path) -> None:
+def test_full_queue_and_micro_batches(
+    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts.serve.scheduler.FIRST_STEP", 60)
     gate = Gate(tts)
     app = create_app([tts], ServeSettings(voices=tmp_path, max_batch=3, max_queue=1))
     body = {"input": TEXT, "response_format": "pcm"}
@@ -504,7 +508,7 @@ def test_scheduler_waits_for_slow_listeners_and_isolates_errors(tts: TTS) -> Non
             item = await jobs[1].chunks.get()
             if isinstance(item, Exception):
                 break
-        while scheduler.load[0] and jobs[0].ahead < 12:
+        while not scheduler.parked:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.2)
         held = jobs[0].samples
@@ -514,7 +518,7 @@ def test_scheduler_waits_for_slow_listeners_and_isolates_errors(tts: TTS) -> Non
         while (chunk := await jobs[0].chunks.get()) is not None:
             assert isinstance(chunk, Chunk)
             seconds += len(chunk.samples)
-            scheduler.taken(jobs[0])
+            scheduler.taken(jobs[0], chunk)
         assert seconds > held
         with pytest.raises(Full):
             for _ in range(5):

@@ -1,8 +1,5 @@
 """`tts serve`: an HTTP server that OpenAI's clients can speak to."""
 
-import logging
-import socket
-import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +34,13 @@ def serve(
     max_batch: Annotated[int, typer.Option(min=1, max=256, help="Spoken together.")] = 8,
     max_queue: Annotated[int, typer.Option(min=0, max=10000, help="May wait; then 429.")] = 32,
     timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds a request.")] = 300.0,
+    stall_timeout: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds a client may read nothing.")
+    ] = 60.0,
+    max_connections: Annotated[int, typer.Option(min=1, max=60000, help="At a time.")] = 1000,
+    max_connections_per_address: Annotated[
+        int, typer.Option(min=1, max=60000, help="Of them; more behind a proxy.")
+    ] = 256,
     voices: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where uploaded voices are kept.")
     ] = None,
@@ -74,8 +78,6 @@ def serve(
     `curl localhost:8000/v1/audio/speech -d '{"input": "Hello."}' -o hello.mp3`
     """
     try:
-        import uvicorn
-
         from tts.serve.app import ServeSettings, create_app
     except ImportError as error:
         raise MissingDependencyError(
@@ -83,7 +85,9 @@ def serve(
         ) from error
     from tts.provenance import load_watermark
     from tts.serve.aliases import Aliases
+    from tts.serve.connections import Limits, listen, raise_open_files, server_of
     from tts.serve.http import check_origin
+    from tts.serve.logs import log_to_stderr
     from tts.serve.voices import VoiceShelf
 
     if wyoming:
@@ -100,49 +104,29 @@ def serve(
     if not loopback and not api_key:
         warn(f"everybody who reaches {host} can use this server: set TTS_API_KEY")
     hook = load_watermark(watermark) if watermark else None
-    listening = _listen(host, port)
-    assistants = _listen(host, wyoming_port) if wyoming else None
+    listening = listen(host, port)
+    assistants = listen(host, wyoming_port) if wyoming else None
     models = [load_model(name, device, int8=int8)[0] for name in model or ["default"]]
     names = [each.config.name for each in models]
     if len(set(names)) < len(names):
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")
     Aliases(names, alias or ()).check(VoiceShelf(voices).names())
     settings = ServeSettings(
-        api_key, loopback, max_batch, max_queue, timeout, voices, watermark=hook, origins=origins,
-        aliases=tuple(alias or ()), wyoming=assistants,
+        api_key, loopback, max_batch, max_queue, timeout, stall_timeout, voices, watermark=hook,
+        origins=origins, aliases=tuple(alias or ()), wyoming=assistants,
     )  # fmt: skip
-    config = uvicorn.Config(
-        create_app(models, settings), log_config=None, access_log=not quiet,
-        timeout_graceful_shutdown=int(timeout), server_header=False,
+    log_to_stderr(requests=not quiet)
+    # Files besides connections: weights, voices, the pipes of decoders.
+    most = max(16, min(max_connections, raise_open_files() - 256))
+    limits = Limits(most, min(max_connections_per_address, most))
+    server = server_of(
+        create_app(models, settings), limits, access_log=not quiet,
+        timeout_graceful_shutdown=int(timeout),
     )  # fmt: skip
-    if not quiet:
-        _log_requests()
     name, port = listening.getsockname()[:2]
     say(f"speaking on http://{f'[{name}]' if ':' in name else name}:{port}/v1 (Ctrl-C ends it)")
     if assistants is not None:
         if not loopback:
             warn("the Wyoming protocol knows no keys: everybody who reaches the port can use it")
         say(f"speaking on port {assistants.getsockname()[1]} by the Wyoming protocol")
-    uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket, before seconds go into loading weights."""
-    listening = None
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        if listening is not None:
-            listening.close()
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return listening
-
-
-def _log_requests() -> None:
-    """A line per request on standard error."""
-    log = logging.getLogger("uvicorn.access")
-    log.addHandler(logging.StreamHandler(sys.stderr))
-    log.setLevel(logging.INFO)
+    server.run(sockets=[listening])

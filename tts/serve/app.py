@@ -24,10 +24,11 @@ from tts.serve.adapting import AdaptationQueue
 from tts.serve.aliases import Aliases
 from tts.serve.decode import MAX_BYTES, decode_upload
 from tts.serve.http import Guard, HTTPError, error_reply, reply
+from tts.serve.job import Job
 from tts.serve.metrics import Metrics
-from tts.serve.scheduler import Job, Scheduler
+from tts.serve.scheduler import Scheduler
 from tts.serve.schema import SpeechRequest, parse_speech
-from tts.serve.stream import SpeechResponse
+from tts.serve.stream import STALL, SpeechResponse
 from tts.serve.voices import VoiceShelf
 from tts.synthesizer import TTS
 from tts.voice.adaptation import parse_strength
@@ -45,7 +46,7 @@ class ServeSettings:
     Attributes:
         key: API key, "" for none; loopback: it listens to this machine only.
         max_batch: requests spoken together; max_queue: that may wait.
-        timeout: seconds for a request.
+        timeout: seconds for a request; stall: that a client may take nothing of what is sent.
         voices: folder of uploaded voices, None for that of the user.
         uploads: recordings decoded at a time.
         origins: sites whose pages may ask, "*" for all.
@@ -58,6 +59,7 @@ class ServeSettings:
     max_batch: int = 8
     max_queue: int = 32
     timeout: float = 300.0
+    stall: float = STALL
     voices: Path | None = None
     uploads: int = 2
     watermark: Watermark | None = None
@@ -73,7 +75,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     """
     settings = settings or ServeSettings()
     scheduler = Scheduler(settings.max_batch, settings.max_queue)
-    metrics = Metrics(lambda: scheduler.load)
+    metrics = Metrics(lambda: (*scheduler.load, scheduler.parked))
     shelf = VoiceShelf(settings.voices)
     by_name = {model.config.name: model for model in models}
     decoding = asyncio.Semaphore(settings.uploads)
@@ -90,7 +92,13 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
             from tts.serve.wyoming import MAX_EVENT, Assistants
 
             talk = Assistants(
-                models[0], scheduler, voice_of, shelf.list, settings.timeout, settings.watermark
+                models[0],
+                scheduler,
+                voice_of,
+                shelf.list,
+                settings.timeout,
+                settings.watermark,
+                settings.stall,
             )
             assistants = await asyncio.start_server(talk, sock=settings.wyoming, limit=MAX_EVENT)
         yield
@@ -126,7 +134,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
         job = Job(model, asked.input, voice, options, asyncio.get_running_loop())
         response = SpeechResponse(
             job, scheduler, metrics, asked.response_format, asked.stream_format == "sse",
-            settings.timeout, len(asked.input), settings.watermark, sent.headers,
+            settings.timeout, len(asked.input), settings.watermark, sent.headers, settings.stall,
         )  # fmt: skip
         try:
             scheduler.submit(job)

@@ -11,10 +11,11 @@ class Metrics:
     """Counters and histograms; threads may share them.
 
     Args:
-        load: gives how many requests are being spoken, and how many wait.
+        load: gives how many requests are being spoken, how many wait for that, and how many are
+            parked until their clients read.
     """
 
-    def __init__(self, load: Callable[[], tuple[int, int]]):
+    def __init__(self, load: Callable[[], tuple[int, int, int]]):
         self._load = load
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -37,10 +38,11 @@ class Metrics:
 
     def text(self) -> str:
         """All of them."""
-        active, waiting = self._load()
+        active, waiting, parked = self._load()
         lines = [
             "# TYPE tts_active_requests gauge", f"tts_active_requests {active}",
             "# TYPE tts_waiting_requests gauge", f"tts_waiting_requests {waiting}",
+            "# TYPE tts_parked_requests gauge", f"tts_parked_requests {parked}",
         ]  # fmt: skip
         with self._lock:
             told = set()

@@ -1,27 +1,32 @@
-"""One thread that computes for many listeners: their sentences share batches.
+"""One thread that computes for many listeners, in short steps of which each gets its turn.
 
-Requests wait in a bounded queue. A listener who is alone gets each sentence in pieces as it is
-made; where several listen, a sentence of each is computed in one batch (tts.batch.speak), so that
-none waits for another's text to end. One who left is forgotten at once.
+In every other step who has heard nothing yet goes first, the shortest first sentence before longer
+ones; in the steps between, who has heard something, each in turn, so that newcomers without end
+stop nobody. Sentences that are being said go on before others begin, but for those steps. A step is
+one piece of a sentence, or, where a batch is quick enough that a newcomer can wait for it, a
+sentence each of several requests (tts.batch.speak). A request whose listener does not take what was
+computed for it is parked: it holds no place until the listener goes on. One who left is forgotten
+at once.
 """
 
-import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 
-from tts.audio.loudness import Leveler
+import torch
+
 from tts.batch.speak import Turn, batches, say_together
 from tts.cancel import Cancelled
 from tts.errors import TTSError
-from tts.speech import Chunk, Options
+from tts.serve.job import AHEAD, Job, Stalled
+from tts.speech import Chunk
 from tts.synthesizer import TTS
-from tts.voice.voice import Voice
 
-#: chunks that may wait for a slow listener before no more are computed for it
-AHEAD = 12
+#: seconds that a batch may take: of those who wait for their first audio, and of the others
+FIRST_STEP, STEP = 0.25, 0.5
+#: seconds a phone in a batch, until it is known better
+_PACE = {"cpu": 0.004, "cuda": 0.0004}
+#: phones by which a first sentence counts as shorter for each step that it has waited
+_AGING = 8
 
 
 class Full(TTSError):
@@ -32,66 +37,19 @@ class Stopping(TTSError):
     """The server takes no new requests."""
 
 
-@dataclass(eq=False)
-class Job:
-    """One request: what it says, and chunks on their way to who listens.
-
-    Attributes:
-        chunks: of the listener's event loop: Chunk, an error, or None at the end.
-    """
-
-    model: TTS
-    text: str
-    voice: Voice
-    options: Options
-    loop: asyncio.AbstractEventLoop
-    chunks: "asyncio.Queue[Chunk | Exception | None]" = field(default_factory=asyncio.Queue)
-    arrived: float = field(default_factory=time.perf_counter)
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    ahead: int = 0
-    samples: int = 0
-    level: Leveler | None = None
-    turns: Iterator[Turn] | None = None
-    waiting: Turn | None = None
-
-    def next_turn(self) -> Turn | None:
-        """The next sentence, None after the last; TextError when there is nothing to say."""
-        if self.turns is None:
-            self.turns = self._turns()
-        if self.waiting is None:
-            self.waiting = next(self.turns, None)
-        return self.waiting
-
-    def _turns(self) -> Iterator[Turn]:
-        language, markup = self.options.language, self.options.markup
-        for number, phones in enumerate(self.model.sentences(self.text, language, markup)):
-            phones = self.model.phrased(phones, self.voice, language)
-            yield Turn(phones, self.voice, self.options, number)
-
-    def deliver(self, item: Chunk | Exception | None) -> None:
-        """Hand something to the listener, from any thread."""
-        if isinstance(item, Chunk):
-            item = item.later(self.samples / item.sample_rate)
-            if self.level is None:
-                self.level = Leveler(item.sample_rate)
-            item.samples, item.gain = item.levelled(self.level), None
-            self.samples += len(item.samples)
-            self.ahead += 1
-        # A loop that is closed has no listener any more.
-        with suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self.chunks.put_nowait, item)
-
-
 class Scheduler:
     """See the module.
 
     Args:
-        max_batch: sentences computed together; max_queue: requests beyond those that wait.
+        max_batch: requests of which sentences are computed together.
+        max_queue: requests beyond those that wait. As many as both may be parked besides.
     """
 
     def __init__(self, max_batch: int = 8, max_queue: int = 32):
         self.max_batch, self.max_queue = max_batch, max_queue
         self._jobs: list[Job] = []
+        self._pace: dict[int, float] = {}
+        self._step = 0
         self._change = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="tts-scheduler", daemon=True)
@@ -101,27 +59,55 @@ class Scheduler:
     def load(self) -> tuple[int, int]:
         """How many requests are being spoken, and how many wait for that."""
         with self._change:
-            active = min(len(self._jobs), self.max_batch)
-            return active, len(self._jobs) - active
+            count = sum(job.parked is None for job in self._jobs)
+        active = min(count, self.max_batch)
+        return active, count - active
+
+    @property
+    def parked(self) -> int:
+        """How many requests wait for their listeners."""
+        with self._change:
+            return sum(job.parked is not None for job in self._jobs)
+
+    def check(self) -> None:
+        """Raise what `submit` would raise now."""
+        with self._change:
+            self._check()
+
+    def _check(self) -> None:
+        if self._stopping:
+            raise Stopping("the server is stopping")
+        waiting = sum(job.parked is None for job in self._jobs)
+        if waiting >= self.max_batch + self.max_queue:
+            raise Full(f"{waiting} requests are waiting: try again later")
 
     def submit(self, job: Job) -> None:
-        """Queue a request.
+        """Queue a request. Where too many are parked, the one that is it for longest is cut off.
 
         Raises:
             Full, Stopping: it is not taken.
         """
         with self._change:
-            if self._stopping:
-                raise Stopping("the server is stopping")
-            if len(self._jobs) >= self.max_batch + self.max_queue:
-                raise Full(f"{len(self._jobs)} requests are waiting: try again later")
+            self._check()
+            parked = [job for job in self._jobs if job.parked is not None]
+            if len(parked) > self.max_batch + self.max_queue:
+                self._cut(min(parked, key=lambda job: job.parked or 0.0))
+            job.served = self._step
             self._jobs.append(job)
             self._change.notify()
 
-    def taken(self, job: Job) -> None:
+    def _cut(self, job: Job) -> None:
+        job.cancelled.set()
+        self._drop(job)
+        job.deliver(Stalled("the client does not read"))
+        job.cut()
+
+    def taken(self, job: Job, chunk: Chunk) -> None:
         """The listener has taken a chunk."""
         with self._change:
-            job.ahead -= 1
+            job.ahead -= len(chunk.samples) / chunk.sample_rate
+            if job.parked is not None:
+                job.parked = None if job.ahead < AHEAD else time.perf_counter()
             self._change.notify()
 
     def cancel(self, job: Job) -> None:
@@ -150,22 +136,38 @@ class Scheduler:
         if job in self._jobs:
             self._jobs.remove(job)
 
-    def _runnable(self) -> list[Job]:
-        """Requests among the first `max_batch` whose listeners keep up."""
-        return [job for job in self._jobs[: self.max_batch] if job.ahead < AHEAD]
+    def _ordered(self) -> list[Job]:
+        """Requests whose listeners keep up, in the order in which they should be computed for."""
+        ready = [job for job in self._jobs if job.parked is None]
+        in_turn = self._step % 2 == 1
+
+        def key(job: Job) -> tuple[float, ...]:
+            if not job.heard:
+                waited = self._step - job.served
+                return 3 if in_turn else 0, job.cost - _AGING * waited, job.arrived
+            return 1 if in_turn or job.speaking else 2, job.served, job.arrived
+
+        return sorted(ready, key=key)
 
     def _work(self) -> None:
         while True:
             with self._change:
-                while not (jobs := self._runnable()):
+                while not (jobs := self._ordered()):
                     if self._stopping and not self._jobs:
                         return
                     self._change.wait()
-            ready = [job for job in jobs if self._has_turn(job)]
-            if len(ready) == 1:
-                self._say_alone(ready[0])
-            elif ready:
-                self._say_together(ready)
+                self._step += 1
+            first = jobs[0]
+            if first.speaking:
+                self._say_piece(first)
+                continue
+            if not self._has_turn(first):
+                continue
+            together = self._batch(first, jobs)
+            if len(together) == 1:
+                self._say_piece(first)
+            else:
+                self._say_together(together)
 
     def _has_turn(self, job: Job) -> bool:
         """Whether there is a sentence left; else the request is over."""
@@ -182,57 +184,74 @@ class Scheduler:
             self._drop(job)
         job.deliver(item)
 
-    def _say_alone(self, job: Job) -> None:
-        turn, job.waiting = job.waiting, None
-        assert turn is not None
+    def _deliver(self, job: Job, chunk: Chunk) -> None:
+        if job.cancelled.is_set():
+            return
+        with self._change:
+            job.ahead += len(chunk.samples) / chunk.sample_rate
+            if job.ahead >= AHEAD and job.parked is None:
+                job.parked = time.perf_counter()
+        job.deliver(chunk)
+
+    def _say_piece(self, job: Job) -> None:
+        """A piece of a sentence of one request."""
+        job.served = self._step
         try:
             with job.model.cancellation.watching(job.cancelled.is_set):
-                for chunk in job.model.say(turn.phones, turn.voice, turn.options, turn.number):
-                    if job.cancelled.is_set():
-                        return
-                    job.deliver(chunk)
+                chunk = job.next_chunk()
+            if chunk is not None:
+                self._deliver(job, chunk)
         except Cancelled:
             return
         except Exception as error:
             self._end(job, error)
 
-    def _say_together(self, ready: list[Job]) -> None:
-        """The batch of the request that waits longest, with those that fit to it."""
-        first = ready[0]
-        if not first.model.batched:
-            self._say_alone(first)
-            self._served([first])
-            return
-        mine = [job for job in ready if job.model is first.model]
-        turns = [job.waiting for job in mine]
-        known = [turn for turn in turns if turn is not None]
-        batch = next(each for each in batches(first.model, known) if 0 in each)
-        jobs = [mine[at] for at in batch]
-        said: list[Chunk] | Exception
+    def _batch(self, first: Job, jobs: list[Job]) -> list[Job]:
+        """Requests that begin a sentence with `first`, as many as a step has time for."""
+        model = first.model
+        if not model.batched:
+            return [first]
+        limit = STEP if first.heard else FIRST_STEP
+        pace = self._pace.get(id(model)) or _PACE.get(torch.device(model.device).type, _PACE["cpu"])
+        mine: list[Job] = []
+        turns: list[Turn] = []
+        longest = 0
+        for job in jobs:
+            if len(mine) == self.max_batch:
+                break
+            if job.model is not model or job.speaking or job.heard != first.heard:
+                continue
+            if not self._has_turn(job):
+                continue
+            assert job.waiting is not None
+            longest = max(longest, len(job.waiting.phones))
+            if mine and pace * longest * (len(mine) + 1) > limit:
+                break
+            mine.append(job)
+            turns.append(job.waiting)
+        return [mine[at] for at in next(each for each in batches(model, turns) if 0 in each)]
+
+    def _say_together(self, jobs: list[Job]) -> None:
+        model = jobs[0].model
+        turns = [job.waiting for job in jobs]
+        known: list[Turn] = [turn for turn in turns if turn is not None]
+        begin = time.perf_counter()
         try:
-            with first.model.cancellation.watching(lambda: all(j.cancelled.is_set() for j in jobs)):
-                said = say_together(first.model, [known[at] for at in batch])
+            with model.cancellation.watching(lambda: all(j.cancelled.is_set() for j in jobs)):
+                said = say_together(model, known)
         except Cancelled:
             return
-        except Exception as error:
-            if len(jobs) > 1:
-                # One of them is at fault: alone it fails alone.
-                for job in jobs:
-                    self._say_alone(job)
-            else:
-                self._end(jobs[0], error)
-            return
-        for job, chunk in zip(jobs, said, strict=True):
-            job.waiting = None
-            if not job.cancelled.is_set():
-                job.deliver(chunk)
-        self._served(jobs)
-
-    def _served(self, jobs: list[Job]) -> None:
-        """Who was served goes behind who was not, so that every kind gets its turn."""
-        with self._change:
+        except Exception:
+            # One of them is at fault: alone it fails alone.
             for job in jobs:
-                if job in self._jobs:
-                    at = min(len(self._jobs), self.max_batch) - 1
-                    self._jobs.remove(job)
-                    self._jobs.insert(at, job)
+                self._say_piece(job)
+            return
+        self._learn(model, known, time.perf_counter() - begin)
+        for job, chunk in zip(jobs, said, strict=True):
+            job.waiting, job.served = None, self._step
+            self._deliver(job, chunk)
+
+    def _learn(self, model: TTS, turns: list[Turn], seconds: float) -> None:
+        """How long a batch takes, for the next one."""
+        pace = seconds / (len(turns) * max(len(turn.phones) for turn in turns))
+        self._pace[id(model)] = 0.7 * self._pace.get(id(model), pace) + 0.3 * pace

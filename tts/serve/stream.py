@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import math
 import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
@@ -12,12 +13,15 @@ from starlette.responses import Response
 from tts.audio.encoder import StreamEncoder
 from tts.provenance import Watermark, marker
 from tts.serve.http import Receive, Scope, Send, error_body, error_reply, status_of
+from tts.serve.job import Job, Stalled
 from tts.serve.metrics import Metrics
-from tts.serve.scheduler import Job, Scheduler
+from tts.serve.scheduler import Scheduler
 from tts.serve.schema import MEDIA_TYPES
 from tts.speech import Chunk
 
 T = TypeVar("T")
+#: seconds that a client may take nothing
+STALL = 60.0
 
 
 class _Gone(Exception):
@@ -31,6 +35,7 @@ class SpeechResponse(Response):
 
     Args:
         timeout: seconds for the whole request.
+        stall: seconds that the client may take nothing; then its connection is cut off.
         characters: of the text, for the events and the metrics.
         told: more headers.
     """
@@ -38,19 +43,21 @@ class SpeechResponse(Response):
     def __init__(
         self, job: Job, scheduler: Scheduler, metrics: Metrics, format: str, sse: bool,
         timeout: float, characters: int, watermark: Watermark | None = None,
-        told: Mapping[str, str] | None = None,
+        told: Mapping[str, str] | None = None, stall: float = STALL,
     ):  # fmt: skip
         super().__init__()
         self.told = told or {}
         self.job, self.scheduler, self.metrics = job, scheduler, metrics
         self.format, self.sse, self.characters = format, sse, characters
-        self.deadline = job.arrived + timeout
+        self.deadline, self.stall = job.arrived + timeout, stall
         self.encoder = StreamEncoder(format, job.model.sample_rate)
         self.mark = marker(watermark, job.model.sample_rate)
         self._gone: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._gone = asyncio.create_task(_until_gone(receive))
+        gone, loop = self._gone, asyncio.get_running_loop()
+        self.job.cut = lambda: loop.call_soon_threadsafe(gone.cancel)
         started = False
         outcome = "ok"
         try:
@@ -59,16 +66,19 @@ class SpeechResponse(Response):
             while chunk is not None:
                 data = self.encoder.encode(self.mark(chunk.samples))
                 if not started:
-                    await self._race(send(self._start()))
                     started = True
+                    await self._out(send(self._start()))
                 await self._send(send, data)
                 chunk = await self._chunk()
             await self._send(send, self.encoder.finish())
             if self.sse:
                 await self._event(send, {"type": "speech.audio.done", "usage": self._usage()})
-            await self._race(send({"type": "http.response.body", "body": b""}))
+            await self._out(send({"type": "http.response.body", "body": b""}))
         except _Gone:
             outcome = "client_gone"
+        except Stalled:
+            outcome = "stalled"
+            abort(scope)
         except Exception as error:
             outcome = "timeout" if isinstance(error, TimeoutError) else "error"
             await self._tell(error, started, scope, receive, send)
@@ -116,10 +126,10 @@ class SpeechResponse(Response):
             audio = base64.b64encode(data).decode()
             await self._event(send, {"type": "speech.audio.delta", "audio": audio})
         else:
-            await self._race(send(_body(data)))
+            await self._out(send(_body(data)))
 
     async def _event(self, send: Send, values: dict[str, Any]) -> None:
-        await self._race(send(_body(_event(values))))
+        await self._out(send(_body(_event(values))))
 
     async def _chunk(self) -> Chunk | None:
         """The next chunk, None at the end."""
@@ -127,25 +137,40 @@ class SpeechResponse(Response):
         if isinstance(item, Exception):
             raise item
         if item is not None:
-            self.scheduler.taken(self.job)
+            self.scheduler.taken(self.job, item)
         return item
 
-    async def _race(self, work: Awaitable[T]) -> T:
+    async def _out(self, sending: Awaitable[None]) -> None:
+        """Send, unless the client takes nothing for too long."""
+        await self._race(sending, self.stall)
+
+    async def _race(self, work: Awaitable[T], stall: float = math.inf) -> T:
         """The result of `work`, unless the client leaves or the time is over."""
         assert self._gone is not None
         task = asyncio.ensure_future(work)
         left = max(0.0, self.deadline - time.perf_counter())
         try:
             await asyncio.wait(
-                {task, self._gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                {task, self._gone}, timeout=min(left, stall), return_when=asyncio.FIRST_COMPLETED
             )
             if task.done():
                 return task.result()
         finally:
             task.cancel()
+        if self._gone.cancelled():
+            raise Stalled("the client does not read")
         if self._gone.done():
             raise _Gone
+        if stall <= left:
+            raise Stalled("the client does not read")
         raise TimeoutError("the request took too long")
+
+
+def abort(scope: Scope) -> None:
+    """End a connection at once: closing it would wait for its client to read what is left."""
+    end = scope.get("extensions", {}).get("tts.abort")
+    if end is not None:
+        end()
 
 
 def _body(data: bytes) -> dict[str, Any]:

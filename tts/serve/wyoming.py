@@ -28,7 +28,8 @@ from wyoming.tts import (
 from tts.audio.writer import to_pcm16
 from tts.errors import TextError, TTSError, UsageError, VoiceError
 from tts.provenance import Watermark, marker
-from tts.serve.scheduler import Job, Scheduler
+from tts.serve.job import Job
+from tts.serve.scheduler import Scheduler
 from tts.speech import Chunk, Options
 from tts.synthesizer import TTS
 from tts.voice.voice import Voice
@@ -47,17 +48,17 @@ class Assistants:
 
     Args:
         model: that speaks; voice: gives a voice by name, voices: lists them (id, name).
-        timeout: seconds for one event to come, and for what is sent to be taken.
+        timeout: seconds for one event to come; stall: for what is sent to be taken.
     """
 
     def __init__(
         self, model: TTS, scheduler: Scheduler, voice: Callable[[str], Voice],
         voices: Callable[[], Sequence[dict[str, Any]]], timeout: float = 300.0,
-        watermark: Watermark | None = None,
+        watermark: Watermark | None = None, stall: float = 60.0,
     ):  # fmt: skip
         self.model, self.scheduler = model, scheduler
         self.voice, self.voices = voice, voices
-        self.timeout, self.watermark = timeout, watermark
+        self.timeout, self.watermark, self.stall = timeout, watermark, stall
         self.connections = 0
 
     def info(self) -> Info:
@@ -94,8 +95,10 @@ class Assistants:
             with suppress(OSError, asyncio.TimeoutError):
                 told = Error(" ".join(str(error).split()), type(error).__name__)
                 await asyncio.wait_for(async_write_event(told.event(), writer), 5)
-        except (OSError, EOFError, asyncio.TimeoutError):
-            pass  # the assistant has left, or does not go on
+        except asyncio.TimeoutError:
+            writer.transport.abort()  # it does not go on, or does not read
+        except (OSError, EOFError):
+            pass  # the assistant has left
         finally:
             self.connections -= 1
             writer.close()
@@ -140,7 +143,7 @@ class _Talk:
         self.name = "default"
 
     async def _send(self, event: Event) -> None:
-        await asyncio.wait_for(async_write_event(event, self.writer), self.owner.timeout)
+        await asyncio.wait_for(async_write_event(event, self.writer), self.owner.stall)
 
     async def take(self, event: Event) -> None:
         """Act on an event; kinds that mean nothing here are passed over."""
@@ -196,6 +199,7 @@ class _Talk:
             voice = await asyncio.to_thread(owner.voice, "default")  # one that was deleted since
         mark = marker(owner.watermark, owner.model.sample_rate)
         job = Job(owner.model, text, voice, Options(), asyncio.get_running_loop())
+        job.cut = lambda: job.loop.call_soon_threadsafe(self.writer.transport.abort)
         owner.scheduler.submit(job)
         try:
             while (item := await asyncio.wait_for(job.chunks.get(), owner.timeout)) is not None:
@@ -204,7 +208,7 @@ class _Talk:
                 if isinstance(item, Exception):
                     raise item if isinstance(item, TTSError) else TTSError("it cannot be spoken")
                 assert isinstance(item, Chunk)
-                owner.scheduler.taken(job)
+                owner.scheduler.taken(job, item)
                 await self._start(item.sample_rate)
                 sound = to_pcm16(mark(item.samples))
                 await self._send(AudioChunk(item.sample_rate, 2, 1, sound).event())

@@ -1,0 +1,105 @@
+"""One request of a server: what is still to be said, and what waits for its listener."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tts.audio.loudness import Leveler
+from tts.batch.speak import Turn
+from tts.errors import TTSError
+from tts.speech import Chunk, Options
+from tts.synthesizer import TTS
+from tts.voice.voice import Voice
+
+#: seconds of audio that may wait for a slow listener before no more are computed for it
+AHEAD = 8.0
+#: characters of the longest sentence, where its phones are not yet known
+_SENTENCE = 220
+
+
+class Stalled(TTSError):
+    """The listener does not take what was computed for it."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A request, and chunks on their way to who listens.
+
+    Attributes:
+        chunks: of the listener's event loop: Chunk, an error, or None at the end.
+        ahead: seconds of audio that wait for the listener; samples: delivered so far.
+        speaking: chunks of the sentence that is being said, waiting: the next one.
+        served: number of the step of the scheduler that last computed for it.
+        parked: since when the listener is behind, where it is.
+        cut: called from any thread to end a connection whose listener is behind.
+    """
+
+    model: TTS
+    text: str
+    voice: Voice
+    options: Options
+    loop: asyncio.AbstractEventLoop
+    chunks: "asyncio.Queue[Chunk | Exception | None]" = field(default_factory=asyncio.Queue)
+    arrived: float = field(default_factory=time.perf_counter)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    ahead: float = 0.0
+    samples: int = 0
+    served: int = 0
+    parked: float | None = None
+    cut: Callable[[], object] = lambda: None
+    level: Leveler | None = None
+    turns: Iterator[Turn] | None = None
+    waiting: Turn | None = None
+    speaking: Iterator[Chunk] | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether it has had audio."""
+        return self.samples > 0
+
+    @property
+    def cost(self) -> int:
+        """Phones of its next sentence, which the time to its audio follows; at most, where they
+        are not known yet."""
+        return len(self.waiting.phones) if self.waiting else min(len(self.text), _SENTENCE)
+
+    def next_turn(self) -> Turn | None:
+        """The next sentence, None after the last; TextError when there is nothing to say."""
+        if self.turns is None:
+            self.turns = self._turns()
+        if self.waiting is None:
+            self.waiting = next(self.turns, None)
+        return self.waiting
+
+    def _turns(self) -> Iterator[Turn]:
+        language, markup = self.options.language, self.options.markup
+        for number, phones in enumerate(self.model.sentences(self.text, language, markup)):
+            phones = self.model.phrased(phones, self.voice, language)
+            yield Turn(phones, self.voice, self.options, number)
+
+    def next_chunk(self) -> Chunk | None:
+        """The next piece of the sentence that is being said, which `waiting` begins; None after
+        its last."""
+        if self.speaking is None:
+            turn, self.waiting = self.waiting, None
+            assert turn is not None
+            self.speaking = self.model.say(turn.phones, turn.voice, turn.options, turn.number)
+        chunk = next(self.speaking, None)
+        if chunk is None:
+            self.speaking = None
+        return chunk
+
+    def deliver(self, item: Chunk | Exception | None) -> None:
+        """Hand something to the listener, from any thread."""
+        if isinstance(item, Chunk):
+            item = item.later(self.samples / item.sample_rate)
+            if self.level is None:
+                self.level = Leveler(item.sample_rate)
+            item.samples, item.gain = item.levelled(self.level), None
+            self.samples += len(item.samples)
+        # A loop that is closed has no listener any more.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.chunks.put_nowait, item)
