@@ -124,7 +124,7 @@ class CodeUnits(AutoencoderUnits):
         if not isinstance(head, CodeHead):
             return f"a {type(head).__name__} draws continuous units, not codes"
         quantizer = self.autoencoder.quantizer
-        wanted = (quantizer.groups, quantizer.codebook_size)
+        wanted = (quantizer.num_codebooks, quantizer.codebook_size)
         if (head.books, head.entries) != wanted:
             return (
                 f"the head has books: {head.books} and entries: {head.entries}, the codec "
