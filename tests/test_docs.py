@@ -62,7 +62,7 @@ def test_python(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert names["units"].shape[-1] == 164 and names["units"].isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["docs/index.md", "docs/voices.md"])
+@pytest.mark.parametrize("name", ["docs/index.md", "docs/markup.md", "docs/voices.md"])
 def test_commands(name: str, place: Path) -> None:
     commands = [line for kind, code in blocks(name) if kind == "sh" for line in code.splitlines()]
     assert len(commands) > 4

@@ -19,6 +19,7 @@ from tts.synthesizer import TTS, VoiceSource
 from tts.text.normalize import normalize
 from tts.text.sentences import Sentence, split_complete, split_sentences
 from tts.text.symbols import Phones
+from tts.text.user_lexicon import respelt
 from tts.voice.adaptation import Progress
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import RECORDING_RATE, Voice
@@ -118,7 +119,8 @@ class F5TTS(TTS):
         for part, pause in parts:
             if "[[" in part:
                 raise TextError(f"{self.config.name} reads letters, not [[phonemes]]")
-            sentences = split_sentences(normalize(part, language or self.config.language))
+            code = language or self.config.language
+            sentences = split_sentences(normalize(respelt(part, code), code))
             for sentence in sentences:
                 if _spoken(sentence):
                     last = sentence is sentences[-1]

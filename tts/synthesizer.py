@@ -32,7 +32,9 @@ from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, opti
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import parse_markup
+from tts.text.phonemes import check_language
 from tts.text.symbols import Phones
+from tts.text.user_lexicon import UserLexicon
 from tts.voice.adaptation import AdaptedGenerators, Progress
 from tts.voice.encode import VoiceSource as VoiceSource
 from tts.voice.encode import encode_voice
@@ -208,7 +210,7 @@ class TTS:
     def _frontend(self, language: str | None) -> Frontend:
         code = language or self.config.language
         if code not in self._frontends:
-            self._frontends[code] = Frontend(code)
+            self._frontends[code] = Frontend(code, lexicon=UserLexicon(check_language(code)))
         return self._frontends[code]
 
     def phonemize(self, text: str, language: str | None = None) -> list[Phones]:

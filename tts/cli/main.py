@@ -23,6 +23,7 @@ from tts.cli import (
     demo,
     doctor,
     evaluate,
+    lexicon,
     models,
     serve,
     synthesize,
@@ -56,6 +57,7 @@ app = typer.Typer(
 app.command("synthesize")(synthesize.synthesize)
 app.command("batch")(batch.batch)
 app.add_typer(voices.app, name="voices")
+app.add_typer(lexicon.app, name="lexicon")
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")

@@ -1,7 +1,7 @@
 """Text to phone tokens: normalisation, sentences, espeak phonemes, fixed symbols."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 from tts.errors import TextError
@@ -38,12 +38,17 @@ class Frontend:
         lang: espeak language code.
         pauses: "marks" keeps one token per punctuation mark, "sil" turns each into `<sil>`,
             "none" drops them.
+        lexicon: puts how words are said in their place before anything else is done.
 
     Raises:
         UsageError: unknown language.
     """
 
-    def __init__(self, lang: str = "en-us", pauses: Pauses = "marks") -> None:
+    def __init__(
+        self, lang: str = "en-us", pauses: Pauses = "marks",
+        lexicon: Callable[[Tracked], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.lexicon = lexicon
         self.phonemizer = Phonemizer(lang)
         self.lang = self.phonemizer.lang
         self.pauses = pauses
@@ -65,7 +70,7 @@ class Frontend:
         empty = True
         for part, pause, offset in parts:
             spoken, inline = self._prepare(part)
-            places = _Places(spoken, offset)
+            places = _Places(spoken, offset, part, inline)
             sentences = split_sentences(spoken.text, max_chars)
             for sentence in sentences:
                 phones = self._encode(sentence.text, inline)
@@ -89,7 +94,7 @@ class Frontend:
         phones = self._encode(spoken.text, inline)
         if phones is None:
             raise _nothing(text)
-        phones.spans = _Places(spoken, 0).of(phones)
+        phones.spans = _Places(spoken, 0, text, inline).of(phones)
         return phones
 
     def batch_one(self, texts: Sequence[str]) -> list[Phones]:
@@ -124,6 +129,10 @@ class Frontend:
 
     def _prepare(self, text: str) -> tuple[Tracked, list[str]]:
         """Spoken text with one private-use character per inline phoneme block."""
+        written = Tracked(text)
+        if self.lexicon is not None:
+            self.lexicon(written)
+            text = written.text
         pieces = _INLINE.split(text)
         inline = pieces[1::2]
         if len(inline) > _MAX_INLINE:
@@ -148,7 +157,8 @@ class Frontend:
                 ends += [at + end for end in made.ends]
             at += length
         spoken = Tracked("")
-        spoken.set("".join(texts), starts, ends)
+        spans = [written.span(a, b) for a, b in zip(starts, ends, strict=True)]
+        spoken.set("".join(texts), [start for start, _ in spans], [end for _, end in spans])
         return spoken, inline
 
     def _encode(self, spoken: str, inline: list[str]) -> Phones | None:
@@ -187,23 +197,40 @@ class Frontend:
 class _Places:
     """Where the words of a text's sentences stand in the text as it was written."""
 
-    def __init__(self, spoken: Tracked, offset: int) -> None:
+    def __init__(
+        self, spoken: Tracked, offset: int, written: str, inline: Sequence[str]
+    ) -> None:  # fmt: skip
         self.spoken, self.offset, self.at = spoken, offset, 0
+        self.written, self.inline = written, inline
 
     def of(self, phones: Phones) -> list[tuple[int, int]]:
-        """One (start, end) per word; sentences come in order."""
-        out = []
-        for word, _, _ in phones.words:
+        """One (start, end) per word; sentences come in order. Words of the lexicon that are given
+        as phones get their written form as a name."""
+        out: list[tuple[int, int]] = []
+        left, place = 0, (0, 0)  # words of an inline block that are to come, and where it stands
+        for number, (word, first_token, last_token) in enumerate(phones.words):
+            if left:
+                left -= 1
+                out.append(place)
+                continue
             found = self.spoken.text.find(word, self.at)
-            if found < 0:
+            held = _HELD.search(self.spoken.text, self.at)
+            if held and (found < 0 or held.start() < found):
                 # Inline phonemes: their words share the place of their block.
-                held = _HELD.search(self.spoken.text, self.at)
-                first, last = held.span() if held else (self.at, self.at)
+                first, last = held.span()
+                parts = self.inline[ord(held[0]) - _PRIVATE].split()
+                left = sum(bool(encode_phones(part)[0]) for part in parts) - 1
+            elif found < 0:
+                first = last = self.at
             else:
                 first, last = found, found + len(word)
-                self.at = last
+            self.at = max(self.at, last)
             start, end = self.spoken.span(first, last)
-            out.append((start + self.offset, end + self.offset))
+            place = (start + self.offset, end + self.offset)
+            out.append(place)
+            written = self.written[start:end]
+            if held and first == held.start() and not left and written and "[[" not in written:
+                phones.words[number] = (written, first_token, last_token)
         return out
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tts.errors import MissingDependencyError, TextError, UsageError
 
-__all__ = ["Phonemizer", "languages"]
+__all__ = ["Phonemizer", "check_language", "languages"]
 
 _LOCK = threading.RLock()
 # Listed by the loader's espeak, but their dictionaries are not in its data.
@@ -49,7 +49,7 @@ class Phonemizer:
     """
 
     def __init__(self, lang: str = "en-us") -> None:
-        self.lang = _check_language(lang)
+        self.lang = check_language(lang)
         self._words: dict[str, str] = {}
 
     def phonemize_words(self, text: str) -> list[tuple[str, str]]:
@@ -191,7 +191,8 @@ def _wrapper(lang: str) -> Any:
     return wrapper
 
 
-def _check_language(lang: str) -> str:
+def check_language(lang: str) -> str:
+    """The espeak code that a code means ("en" is "en-us"); UsageError naming the nearest."""
     code = lang.strip().lower().replace("_", "-")
     code = _SHORT.get(code, code)
     known = {voice.lower(): voice for voice in _voices()}

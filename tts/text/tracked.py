@@ -28,8 +28,12 @@ class Tracked:
         self.starts = list(range(len(text)))
         self.ends = list(range(1, len(text) + 1))
 
-    def sub(self, pattern: re.Pattern[str], replace: Replace) -> None:
-        """`pattern.sub` in place; linear in the length of the text."""
+    def sub(self, pattern: re.Pattern[str], replace: Replace, whole: bool = False) -> None:
+        """`pattern.sub` in place; linear in the length of the text.
+
+        Args:
+            whole: all that is put in stands for all of the match, also what both have in common.
+        """
         at = 0
         texts: list[str] = []
         starts: list[int] = []
@@ -40,7 +44,7 @@ class Tracked:
             if new == old:
                 continue
             # What stays at both edges keeps its own place.
-            head, most = 0, min(len(old), len(new))
+            head, most = 0, 0 if whole else min(len(old), len(new))
             while head < most and old[head] == new[head]:
                 head += 1
             tail = 0

@@ -1,0 +1,203 @@
+"""The user's lexicon: how words are to be said, one file per language, applied to every text.
+
+A file `LANGUAGE.tsv` in the user's data folder holds a word and how it is said on each line, parted
+by a tab: as other words ("jif"), or as phones in IPA between double brackets ("[[dʒˈɪf]]").
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tts.audio.files import atomic_output, write_all
+from tts.errors import OutputError, TextError, UsageError
+from tts.resources import nearest, xdg_folder
+from tts.text.symbols import encode_phones
+from tts.text.tracked import Tracked
+
+__all__ = ["UserLexicon", "add_word", "lexicon_path", "read_lexicon", "remove_word",
+           "respelt"]  # fmt: skip
+
+LONGEST, MOST = 200, 50_000  # characters of an entry, entries of a file
+_INLINE = r"\[\[[^\[\]]*\]\]"
+_SIBILANT, _VOICELESS = "szʃʒ", "ptkfθ"
+
+
+def lexicon_path(language: str) -> Path:
+    """The file of a language, which need not be there."""
+    folder = xdg_folder("XDG_DATA_HOME", ".local/share") / "tts" / "lexicon"
+    return folder / f"{language}.tsv"
+
+
+def read_lexicon(language: str) -> dict[str, str]:
+    """Words and how each is said; empty where there is no file.
+
+    Raises:
+        UsageError: a file that cannot be read or is damaged, naming the line.
+    """
+    path = lexicon_path(language)
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the lexicon {path} cannot be read: {error}") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        word, tab, said = line.partition("\t")
+        try:
+            if not tab:
+                raise UsageError("a word, a tab and how it is said are expected")
+            found[_word(word)] = _said(said)
+        except UsageError as error:
+            raise UsageError(f"{path}, line {number}: {error}") from error
+    if len(found) > MOST:
+        raise UsageError(f"{path} holds {len(found):,} words; {MOST:,} are the most")
+    return found
+
+
+def add_word(language: str, word: str, said: str, replace: bool = False) -> Path:
+    """Keep how a word is said and return the file.
+
+    Args:
+        word: one or more words; with a capital it is that spelling only, else any.
+        said: other words, or IPA between double brackets.
+        replace: it may be there already.
+
+    Raises:
+        UsageError: not usable, or there already. OutputError: cannot be written.
+    """
+    word, said = _word(word), _said(said)
+    known = read_lexicon(language)
+    if word in known and not replace:
+        raise UsageError(f"{word!r} is said as {known[word]!r} already: replace it with --force")
+    return _write(language, known | {word: said})
+
+
+def remove_word(language: str, word: str) -> Path:
+    """Forget a word and return the file.
+
+    Raises:
+        UsageError: it is not there, telling the nearest. OutputError: cannot be written.
+    """
+    known = read_lexicon(language)
+    word = " ".join(word.split())
+    if word not in known:
+        hint = nearest(word, known) if known else ": it is empty"
+        raise UsageError(f"no {word[:40]!r} in the lexicon of {language}{hint}")
+    return _write(language, {each: said for each, said in known.items() if each != word})
+
+
+def _write(language: str, entries: dict[str, str]) -> Path:
+    path = lexicon_path(language)
+    text = "".join(f"{word}\t{said}\n" for word, said in sorted(entries.items()))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    with atomic_output(path) as file:
+        write_all(file, text.encode())
+    return path
+
+
+def _word(text: str) -> str:
+    word = " ".join(text.split())
+    if not any(c.isalnum() for c in word) or any(c in word for c in "[]<>"):
+        raise UsageError(f"{word[:40]!r} is not a word: letters or digits, no brackets")
+    return _checked(word)
+
+
+def _said(text: str) -> str:
+    said = " ".join(text.split())
+    if said.startswith("[[") and said.endswith("]]"):
+        dropped: list[str] = []
+        inside = said[2:-2]
+        ids, _ = encode_phones(inside, dropped)
+        if not ids or dropped or "[" in inside or "]" in inside:
+            wrong = f" ({', '.join(dict.fromkeys(dropped))})" if dropped else ""
+            raise UsageError(f"{inside[:40]!r} is not IPA{wrong}")
+    elif not any(c.isalnum() for c in said) or any(c in said for c in "[]<>"):
+        raise UsageError(f"{said[:40]!r} is nothing to say: words, or IPA in [[ ]]")
+    return _checked(said)
+
+
+def _checked(text: str) -> str:
+    if len(text) > LONGEST:
+        raise UsageError(f"{text[:20]!r}... is longer than {LONGEST} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TextError(f"{text[:20]!r} is not valid Unicode") from error
+    return text
+
+
+class UserLexicon:
+    """The lexicon of one language as it is now: read again when its file has changed.
+
+    Args:
+        language: espeak code.
+    """
+
+    def __init__(self, language: str):
+        self.language = language
+        self._state: tuple[int, int] | None = None
+        self._pattern: re.Pattern[str] | None = None
+        self._replace: Callable[[re.Match[str]], str] = lambda match: match[0]
+
+    def __call__(self, text: Tracked) -> None:
+        """Put how words are said in their place; inline phonemes stay.
+
+        Raises:
+            UsageError: a damaged file.
+        """
+        try:
+            stat = lexicon_path(self.language).stat()
+            state = (stat.st_mtime_ns, stat.st_size)
+        except OSError:
+            state = None
+        if state != self._state:
+            entries = read_lexicon(self.language)
+            self._pattern = _pattern(entries, self.language)
+            self._replace = _replacer(entries)
+            self._state = state
+        if self._pattern is not None:
+            text.sub(self._pattern, self._replace, whole=True)
+
+
+def respelt(text: str, language: str) -> str:
+    """A text with the words of the lexicon that are said as other words; for models of letters,
+    which cannot use phones."""
+    known = read_lexicon(language)
+    entries = {word: said for word, said in known.items() if not said.startswith("[[")}
+    pattern = _pattern(entries, language)
+    return pattern.sub(_replacer(entries), text) if pattern else text
+
+
+def _pattern(entries: dict[str, str], language: str) -> re.Pattern[str] | None:
+    if not entries:
+        return None
+    parts = []
+    for word in sorted(entries, key=lambda each: (-len(each), each)):
+        spelled = r"\s+".join(map(re.escape, word.split()))
+        parts.append(spelled if word != word.lower() else f"(?i:{spelled})")
+    # A genitive is of the word: it must not be said alone.
+    tail = r"(?P<s>['’]s)?" if language.startswith("en") else "(?P<s>)"
+    return re.compile(rf"{_INLINE}|(?<!\w)(?P<word>{'|'.join(parts)}){tail}(?!\w)")
+
+
+def _replacer(entries: dict[str, str]) -> Callable[[re.Match[str]], str]:
+    def replace(match: re.Match[str]) -> str:
+        if not match["word"]:
+            return match[0]
+        word = " ".join(match["word"].split())
+        said = entries.get(word) or entries[word.lower()]
+        if not match["s"]:
+            return said
+        if not said.startswith("[["):
+            return said + match["s"]
+        last = said[-3]
+        ending = "ɪz" if last in _SIBILANT else "s" if last in _VOICELESS else "z"
+        return f"{said[:-2]}{ending}]]"
+
+    return replace
