@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tts.text.frontend import Frontend
+from tts.text.homographs import READINGS, reading
 from tts.text.normalize import normalize
 
 _TABLE = Path(__file__).parent / "data" / "normalise_en.tsv"
 ROWS = [
     line.split("\t") for line in _TABLE.read_text(encoding="utf-8").splitlines()[1:] if line.strip()
 ]
+_SENTENCES = Path(__file__).parent / "data" / "homographs_en.tsv"
+HOMOGRAPHS = [line.split("\t") for line in _SENTENCES.read_text(encoding="utf-8").splitlines()[1:]]
 KINDS = list(dict.fromkeys(kind for kind, _, _ in ROWS))
 
 
@@ -59,3 +63,26 @@ def test_no_text_of_4096_characters_is_slow(unit: str) -> None:
     normalize(text)
     # At most 0.7 s where this was written (a ligature of 18 letters); the bound leaves room.
     assert time.process_time() - start < 3
+
+
+def test_homographs_sound_as_the_sentence_wants() -> None:
+    wrong = []
+    for sentence, word, wanted in HOMOGRAPHS:
+        words = re.findall(r"[\w']+|[^\w\s]", sentence)
+        at = [w.lower() for w in words].index(word)
+        found = reading(words, at)
+        sounds = READINGS[word]
+        if found is None or sounds[found] != sounds[wanted]:
+            wrong.append(f"{sentence} {word}: {found}, not {wanted}")
+    assert len(HOMOGRAPHS) >= 300 and len({word for _, word, _ in HOMOGRAPHS}) >= 60
+    # 358 of 359 where this was written.
+    assert len(wrong) <= 0.03 * len(HOMOGRAPHS), "\n".join(wrong)
+
+
+def test_homographs_reach_the_phones() -> None:
+    english = Frontend("en-us")
+    assert "klˈoʊz" in str(english.one("Close the door."))
+    assert "klˈoʊs" in str(english.one("Stay close to me."))
+    assert "ɹˈɛd" in str(english.one("I read it yesterday."))
+    assert "lˈɛd" in str(english.one("It is made of lead."))
+    assert "ɛkspˈoːɹts" in str(english.one("The company exports cars."))

@@ -73,6 +73,25 @@ for _entry in _CLASSES.strip().replace("\n", "|").split("|"):
     _word, *_rest = _entry.split()
     READINGS[_word] = dict(zip(_rest[::2], _rest[1::2], strict=True))
 
+
+def _plurals() -> None:
+    """ "exports" and the like: both readings of a noun that is a verb too, with its ending."""
+    for word, known in list(READINGS.items()):
+        form = word + ("es" if word.endswith(("s", "x", "ch")) else "s")
+        if set(known) != {"noun", "verb"} or word.endswith("ss") or form in READINGS:
+            continue
+        if word not in ("house", "resume", "refuse", "wind", "polish") and word[-1] != "s":
+            READINGS[form] = {name: _with_s(ipa) for name, ipa in known.items()}
+
+
+def _with_s(ipa: str) -> str:
+    if ipa.endswith(("s", "z", "ʃ", "ʒ")):
+        return ipa + "ᵻz"
+    return ipa + ("s" if ipa[-1] in "ptkfθ" else "z")
+
+
+_plurals()
+
 _PRONOUNS = frozenset("i you we they he she it who that which this".split())
 _SUBJECTS = frozenset("i you we they he she who people".split())
 _AUX = frozenset(
@@ -101,7 +120,12 @@ _PAST = frozenset(
     "have has had i've you've we've they've he'd she'd having was were been be being is are "
     "yesterday ago already never once last just".split()
 )
-_PAST_TIME = frozenset("yesterday ago last already".split())
+_ARTICLES = frozenset("the a an this that each every my your his her its our their no".split())
+_AFTER_VERB = _OBJECTS | frozenset("when if in on at from with slowly well often each".split())
+_AFTER_NOUN = frozenset(
+    "was were are is have had has of in for and or to from at on by with that which who show will "
+    "can may ago , . ? ! ; :".split()
+) | {""}
 
 
 def readings(words: Sequence[str]) -> dict[int, str]:
@@ -150,6 +174,8 @@ def _verb(low: Sequence[str], at: int, word: str) -> bool:
     before, after = _before(low, at), _after(low, at)
     if before in _AUX:
         return not (before in ("not", "also", "just", "never") and _before(low, at, 2) in _BE)
+    if before in ("me", "us", "him", "her", "them") and _before(low, at, 2) in ("let", "help"):
+        return True
     if before in _SUBJECTS or (before in ("it", "which", "that") and word.endswith("s")):
         return True
     if before.endswith("ly") and (_before(low, at, 2) in _SUBJECTS | _AUX):
@@ -158,8 +184,30 @@ def _verb(low: Sequence[str], at: int, word: str) -> bool:
         return after in _OBJECTS or (word in ("use", "live", "house") and after not in ("of", "is"))
     if before in _DETERMINERS or before.endswith("'s") or before in _BE:
         return False
+    if word.endswith("s") and not word.endswith("ss"):
+        # "The company exports cars": a singular noun before, something after.
+        noun = _before(low, at, 2) in _ARTICLES and before.isalpha() and not before.endswith("s")
+        return (noun and after not in _AFTER_NOUN) or after in _OBJECTS - {"up", "down", "to"}
+    if _plural_subject(low, at):
+        return True
     # "prices increase the cost": a noun before, an object after
     return before.endswith("s") and after in _OBJECTS - {"to", "with", "up", "down", "against"}
+
+
+def _plural_subject(low: Sequence[str], at: int) -> bool:
+    """ "Farms produce milk", "The two reports conflict"."""
+    before = _before(low, at)
+    if len(before) < 4 or not before.endswith("s") or before.endswith(("ss", "us", "is", "'s")):
+        return False
+    if before in ("news", "sports", "sales", "business", "savings", "goods", "always", "perhaps"):
+        return False
+    first = _before(low, at, 2)
+    after = _after(low, at)
+    if not re.search(r"\w", first):
+        return after not in ("was", "is", "has", "of")
+    return (first in _DETERMINERS or _before(low, at, 3) in _ARTICLES) and (
+        not re.search(r"\w", after) or after in _AFTER_VERB
+    )
 
 
 def _adjective(low: Sequence[str], at: int, known: dict[str, str]) -> str:
@@ -244,15 +292,24 @@ def _live(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
     return "verb" if before not in _BE and before not in ("the", "played") else "adjective"
 
 
+def _upset(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
+    return "verb" if _before(low, at) in _BE | {"got", "get", "was", "were", "so"} else None
+
+
 def _bow(words: Sequence[str], low: Sequence[str], at: int) -> str:
     near = _near(low, at)
-    bend = "ship boat audience king queen took down head deep before stage respectfully front low"
+    if _before(low, at) == "a" and _before(low, at, 2) in ("take", "takes", "took", "taking"):
+        return "bend"
+    bend = "ship ship's boat's deck boat audience king queen took down head deep before stage respectfully front low"
     return "bend" if near & set(bend.split()) or _before(low, at) in _AUX else "knot"
 
 
 def _minute(words: Sequence[str], low: Sequence[str], at: int) -> str:
     small = "amounts amount details detail traces trace particles quantities differences crack"
-    return "adjective" if _after(low, at) in small.split() else "noun"
+    after = _after(low, at)
+    # "The details are minute."
+    told = _before(low, at) in ("are", "were", "is", "was", "very") and not re.search(r"\w", after)
+    return "adjective" if after in small.split() or told else "noun"
 
 
 def _wound(words: Sequence[str], low: Sequence[str], at: int) -> str:
@@ -319,6 +376,7 @@ _OWN: dict[str, _Choose] = {
     "live": _live,
     "bow": _bow,
     "minute": _minute,
+    "upset": _upset,
     "wound": _wound,
     "tear": _tear,
     "tears": _tear,
