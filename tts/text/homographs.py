@@ -300,7 +300,10 @@ def _bow(words: Sequence[str], low: Sequence[str], at: int) -> str:
     near = _near(low, at)
     if _before(low, at) == "a" and _before(low, at, 2) in ("take", "takes", "took", "taking"):
         return "bend"
-    bend = "ship ship's boat's deck boat audience king queen took down head deep before stage respectfully front low"
+    bend = (
+        "ship ship's boat boat's deck audience king queen took down head deep before stage "
+        "respectfully front low"
+    )
     return "bend" if near & set(bend.split()) or _before(low, at) in _AUX else "knot"
 
 
