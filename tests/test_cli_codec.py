@@ -46,7 +46,7 @@ def test_there_and_back(
     told = json.loads(capsys.readouterr().out)
     assert told["seconds"] == pytest.approx(17001 / 16000) and told["codec"] == "spectral"
     assert run(["codec", "info"]) == 0
-    assert capsys.readouterr().out.split() == ["spectral", "vocoder", "features"]
+    assert capsys.readouterr().out.split() == ["spectral", "vocoder", "dmel", "features"]
     assert run(["codec", "info", "spectral", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["num_codebooks"] == 2
     assert run(["codec", "bench", "features", "--seconds", "1", "--repeats", "1"]) == 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tts.errors import CheckpointError, UsageError
-from tts.eval.codecs import load_codec
+from tts.eval.codecs import load_codec, named
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.spectral import SpectralAutoencoder
 
@@ -27,7 +27,7 @@ def test_every_codec_by_name(home: Path) -> None:
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.normal(size=22050)).astype(np.float32)
     made = {}
-    for name in ("vocoder", "features", "spectral", str(home / "checkpoints" / "vocoder")):
+    for name in ("vocoder", "features", "dmel", "spectral", str(home / "checkpoints" / "vocoder")):
         made[name], rate = load_codec(name, "cpu")(samples, 22050)
         assert rate == 16000 and made[name].shape == (16000,) and made[name].dtype == np.float32
         assert np.isfinite(made[name]).all() and made[name].std() > 0
@@ -35,6 +35,21 @@ def test_every_codec_by_name(home: Path) -> None:
     assert not np.allclose(made["vocoder"], made["features"], atol=1e-4)
     assert not np.allclose(made["features"], made["spectral"], atol=1e-4)
     np.testing.assert_array_equal(made["vocoder"], made[str(home / "checkpoints" / "vocoder")])
+
+
+def test_a_bandwidth_is_part_of_the_name(home: Path) -> None:
+    quantizer = {"kind": "residual_fsq", "levels": [4, 4], "num_codebooks": 3}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = SpectralAutoencoder(82, 2, 8, 1, quantizer=quantizer, name="r")
+    saved = {"dim": 8, "blocks": 1, "quantizer": quantizer, "name": "r"}
+    folder = home / "checkpoints" / "a@b"
+    save_checkpoint(folder, module, "spectral", saved)
+    for name, count in ((str(folder), 3), ("a@b@0.1", 1), ("a@b@0.2", 2), ("a@b@9", 3)):
+        assert named(name, "cpu").info.num_codebooks == count
+    for name in ("a@b@0", "a@b@-1", "a@b@nan", "spectral@2"):
+        with pytest.raises(UsageError, match="bandwidth"):
+            named(name, "cpu")
 
 
 def test_unknown_and_unfit_names(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from codec_helpers import (
     tiny_vocoder,
 )
 from tts_codecs.base import Codec
+from tts_codecs.dmel import DMelCodec
 from tts_codecs.errors import CodecError
 from tts_codecs.mel_codec import FeatureCodec, MelCodec
 from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
@@ -58,6 +60,22 @@ def full_size(kind: str) -> Codec:
 @pytest.mark.parametrize("kind", [MelCodec, FeatureCodec])
 def test_frame_codecs_keep_the_contract(kind: type[MelCodec | FeatureCodec], seed: int) -> None:
     check_codec_contract(kind(tiny_vocoder(seed)), 0.55)
+
+
+@pytest.mark.parametrize("levels", [2, 16])
+def test_dmel_keeps_the_contract(levels: int) -> None:
+    codec = DMelCodec(tiny_vocoder(), levels)
+    check_codec_contract(codec, 0.55)
+    assert codec.info.bitrate == pytest.approx(50 * 80 * math.log2(levels))
+
+
+def test_dmel_is_the_mel_rounded() -> None:
+    vocoder = tiny_vocoder()
+    wav = example_wav(1, 16000, 16000)
+    mel, codec = MelCodec(vocoder).encode(wav).data, DMelCodec(vocoder, 256)
+    levels = codec.quantizer.decode(codec.encode(wav).data)
+    assert (levels - mel).abs().max() <= codec.quantizer.step / 2 + 1e-5
+    assert torch.equal(codec.decode(codec.encode(wav)), MelCodec(vocoder).decode(levels))
 
 
 @pytest.mark.parametrize(("patch", "look_ahead"), [(2, 1), (1, 0), (3, 2)])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tts_codecs.base import Codec, CodecInfo, Units
+    from tts_codecs.dmel import DMelCodec
     from tts_codecs.encodec import EncodecCodec
     from tts_codecs.errors import (
         CheckpointError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "tts_codecs.base": ("Codec", "CodecInfo", "Units"),
+    "tts_codecs.dmel": ("DMelCodec",),
     "tts_codecs.encodec": ("EncodecCodec",),
     "tts_codecs.errors": (
         "CheckpointError", "CodecError", "MissingDependencyError", "TTSError", "UsageError",
@@ -64,6 +66,7 @@ __all__ = [
     "Codec",
     "CodecError",
     "CodecInfo",
+    "DMelCodec",
     "EncodecCodec",
     "FSQ",
     "FeatureCodec",

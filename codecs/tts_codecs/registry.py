@@ -19,6 +19,10 @@ from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
 _PACKAGE = Path(__file__).resolve().parent
 #: copy synthesis from source-filter features, which needs the vocoder alone
 FEATURES = "features"
+#: binned log-mel, which needs the vocoder alone too
+DMEL = "dmel"
+#: names that are no checkpoints
+BUILT = (DMEL, FEATURES)
 
 Build = Callable[..., nn.Module]
 
@@ -80,7 +84,7 @@ def find(name: str | Path) -> Path:
     for folder in checkpoint_folders():
         if (folder / path / CONFIG).is_file():
             return folder / path
-    raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), [*names(), FEATURES])}")
+    raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), [*names(), *BUILT])}")
 
 
 def load_module(
@@ -117,8 +121,8 @@ def load(
 
     Args:
         name: a checkpoint, by the name of a shipped one ("spectral", "vocoder") or by its folder;
-            "features" for copy synthesis from source-filter features; or a file of EnCodec weights
-            (24 kHz).
+            "features" for copy synthesis from source-filter features; "dmel" for binned log-mels;
+            or a file of EnCodec weights (24 kHz).
         device: where the weights go; "auto" takes a GPU if there is one.
         vocoder: checkpoint that turns features into a waveform, for codecs of features.
         bandwidth: kbit/s of a codec that has several: EnCodec (6 by default), or one with a
@@ -145,6 +149,7 @@ def load(
 
 
 def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float | None) -> Codec:
+    from tts_codecs.dmel import DMelCodec
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
     from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -164,8 +169,8 @@ def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float |
         from tts_codecs.encodec import EncodecCodec
 
         return EncodecCodec.from_file(name, 6.0 if bandwidth is None else bandwidth)
-    if str(name) == FEATURES and not (Path(name) / CONFIG).is_file():
-        return FeatureCodec(load_vocoder())
+    if str(name) in BUILT and not (Path(name) / CONFIG).is_file():
+        return FeatureCodec(load_vocoder()) if str(name) == FEATURES else DMelCodec(load_vocoder())
     folder = find(name)
     if read_config(folder)["kind"] not in KINDS:
         raise UsageError(f"{str(name)!r} is neither a codec nor a vocoder")

@@ -139,7 +139,9 @@ def info(
     import tts_codecs
 
     if name is None:
-        for each in [*tts_codecs.names(), "features"]:
+        from tts_codecs.registry import BUILT
+
+        for each in [*tts_codecs.names(), *BUILT]:
             show(json.dumps(each) if as_json else each)
         return
     found = _describe_file(name) if os.path.isfile(name) else None
@@ -271,8 +273,8 @@ def _weights(name: str) -> str:
     from pathlib import Path
 
     from tts_codecs.checkpoint import fingerprint, sha256
-    from tts_codecs.registry import FEATURES, find
+    from tts_codecs.registry import BUILT, find
 
     if Path(name).is_file():
         return sha256(Path(name))
-    return "" if name == FEATURES else fingerprint(find(name))
+    return "" if name in BUILT else fingerprint(find(name))

@@ -71,8 +71,8 @@ def evaluate(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to score, or with --resynthesis a codec (vocoder, features, spectral or a "
-            "path); may be repeated. "
+            help="Model to score, or with --resynthesis a codec (tts codec info, or a path; "
+            "NAME@KBITS at one of its bandwidths); may be repeated. "
             "None scores the real recordings only."
         ),
     ] = None,

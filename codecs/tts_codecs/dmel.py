@@ -1,0 +1,70 @@
+"""dMel: log-mel bands rounded to a few levels each, and a vocoder to hear them; no training.
+
+Bai et al. 2024, "dMel: Speech Tokenization Made Simple". The codes are as many as bands, 80 of 16
+levels per frame of 20 ms: 16 kbit/s. That is a lot beside learned codes, but they take no encoder,
+keep what a mel keeps, and their order is that of frequency.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tts_codecs.base import Codec, CodecInfo, Units, check_units, check_wav
+from tts_codecs.mel_codec import FrameState, MelCodec
+from tts_codecs.quantizers.binned import BinnedQuantizer
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+# Normalised log-mels from silence to the loudest of speech (0.01 % of values lie above 2.7).
+_LOW, _HIGH = -2.75, 2.75
+
+
+class DMelCodec(Codec):
+    """Codes [B, T, 80], each the level of one band, decoded by a vocoder that finds the pitch in
+    them.
+
+    Args:
+        vocoder: of mels.
+        levels: of a band, 2 to 256.
+
+    Raises:
+        CodecError: unusable levels.
+    """
+
+    def __init__(self, vocoder: SourceFilterVocoder, levels: int = 16):
+        super().__init__()
+        self.mel = MelCodec(vocoder)
+        self.quantizer = BinnedQuantizer(vocoder.mel.n_mels, _LOW, _HIGH, levels)
+
+    @property
+    def info(self) -> CodecInfo:
+        """50 units/s of 80 codes with the default vocoder; its look-ahead is the vocoder's."""
+        under, quantizer = self.mel.info, self.quantizer
+        return replace(
+            under, name="dmel", kind="codes", num_codebooks=quantizer.num_codebooks,
+            codebook_size=quantizer.codebook_size, bitrate=quantizer.bits * under.frame_rate,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def encode(self, wav: Tensor) -> Units:
+        """See Codec."""
+        units = self.mel.encode(check_wav(wav))
+        return replace(units, data=self.quantizer.encode(units.data))
+
+    def _mels(self, units: Units | Tensor) -> Tensor:
+        return self.quantizer.decode(check_units(units, self.info).to(self.device))
+
+    @torch.no_grad()
+    def decode(self, units: Units | Tensor) -> Tensor:
+        """See Codec."""
+        return self.mel.decode(self._mels(units))
+
+    def init_state(self, batch: int) -> FrameState:
+        """See Codec."""
+        return self.mel.init_state(batch)
+
+    @torch.no_grad()
+    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """See Codec."""
+        return self.mel.decode_chunk(self._mels(units), state, last)
