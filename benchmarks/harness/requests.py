@@ -50,7 +50,7 @@ def request(tts: TTS, number: int, folder: Path) -> None:
         with tts.stream(text * 3, "default", **options) as stream:
             next(stream)
     elif kind == 3:
-        noise = np.random.default_rng(number).normal(0, 0.1, 3 * tts.sample_rate)
+        noise = np.random.default_rng(number).normal(0, 0.1, 3 * tts.config.sample_rate)
         tts.synthesize(text, tts.voice(noise.astype(np.float32)), **options)
     else:
         rows = [(f"{number}-{n}", MIXED[n], "default", options) for n in range(2)]

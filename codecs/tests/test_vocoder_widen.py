@@ -3,6 +3,9 @@ one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import torchaudio
@@ -10,6 +13,8 @@ from torch import Tensor
 
 from codec_helpers import HOP, RATE, tiny_vocoder, voice
 from tts_codecs.errors import CodecError
+from tts_codecs.mel_codec import FeatureCodec, MelCodec
+from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocoder.widen import widen
 
@@ -79,3 +84,23 @@ def test_refuses_what_does_not_fit() -> None:
     with pytest.raises(CodecError, match="whole samples"):
         SourceFilterVocoder(16, 32, 2, 8, 1, 2, 640, sample_rate=22050 + 1)
     assert narrow.hop == HOP
+
+
+def tiny_spectral(vocoder: SourceFilterVocoder) -> SpectralCodec:
+    torch.manual_seed(0)
+    return SpectralCodec(SpectralAutoencoder(dim=16, blocks=1), vocoder).eval()
+
+
+@pytest.mark.parametrize("make", [MelCodec, FeatureCodec, tiny_spectral])
+def test_codecs_have_the_rate_of_their_vocoder(make: Callable[[SourceFilterVocoder], Any]) -> None:
+    narrow = tiny_vocoder()
+    low, high = make(narrow), make(wide_vocoder(narrow))
+    assert (high.info.sample_rate, high.info.frame_rate) == (WIDE, low.info.frame_rate)
+    t = torch.arange(WIDE) / WIDE
+    wav = (0.2 * torch.sin(2 * torch.pi * 150 * t) * (1 + torch.sin(2 * torch.pi * 1200 * t)))[None]
+    units = high.encode(wav[None])
+    same = low.encode(torchaudio.functional.resample(wav, WIDE, RATE)[None])
+    assert units.data.shape == same.data.shape
+    assert (units.data.double() - same.data).abs().mean() < 0.3 * same.data.double().abs().mean()
+    made = high.decode(units)
+    assert made.shape[-1] == units.data.shape[1] * high.info.hop >= WIDE

@@ -56,8 +56,8 @@ class _FrameCodec(Codec):
         look_ahead = self.vocoder.total_look_ahead
         return CodecInfo(
             name=self.name,
-            sample_rate=mel.sample_rate,
-            hop=mel.hop,
+            sample_rate=self.vocoder.sample_rate,
+            hop=self.vocoder.hop,
             kind="latents",
             num_codebooks=0,
             codebook_size=0,
@@ -70,7 +70,7 @@ class _FrameCodec(Codec):
 
     @abstractmethod
     def _analyse(self, wav: Tensor) -> Tensor:
-        """[B, N], N a multiple of hop, to latents."""
+        """[B, N] at the mel's rate, N a multiple of its hop, to latents."""
 
     @abstractmethod
     def _split(self, latents: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -81,6 +81,7 @@ class _FrameCodec(Codec):
         """See Codec."""
         wav = check_wav(wav)[:, 0].to(self.device)
         wav = F.pad(wav, (0, -wav.shape[1] % self.info.hop))
+        wav = self.vocoder.at_mel_rate(wav)
         return Units(self._analyse(wav), None, self.info.frame_rate)
 
     @torch.no_grad()

@@ -119,11 +119,11 @@ class SpectralCodec(LayeredCodec):
     def info(self) -> CodecInfo:
         """25 units/s, 8 codebooks of 1000: 1.99 kbit/s with the default arguments."""
         auto, quantizer = self.autoencoder, self.autoencoder.quantizer
-        hop = self.mel.hop * auto.patch
+        hop = self.vocoder.hop * auto.patch
         look_ahead = auto.look_ahead + -(-self.vocoder.total_look_ahead // auto.patch)
         return CodecInfo(
             name=self.name,
-            sample_rate=self.mel.sample_rate,
+            sample_rate=self.vocoder.sample_rate,
             hop=hop,
             kind="codes",
             num_codebooks=self.num_codebooks,
@@ -141,7 +141,7 @@ class SpectralCodec(LayeredCodec):
         hop = self.info.hop
         wav = check_wav(wav)
         wav = F.pad(wav[:, 0].to(self.device), (0, -wav.shape[2] % hop))
-        features, _ = self.vocoder.analyse(wav)
+        features, _ = self.vocoder.analyse(self.vocoder.at_mel_rate(wav))
         codes = self.autoencoder.encode(features, self.num_codebooks)
         return Units(codes, None, self.info.frame_rate)
 

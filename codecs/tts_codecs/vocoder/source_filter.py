@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchaudio.functional import resample
 
 from tts_codecs.envelope import mel_envelope, pack_pitch
 from tts_codecs.errors import CodecError
@@ -228,6 +229,13 @@ class SourceFilterVocoder(nn.Module):
         wav, _, logits = self.chunk(padded, state, f0, f0_scale)
         owed = self.look_ahead * self.hop + self.n_fft - self.step
         return wav[:, : mel.shape[1] * self.hop + owed - state.pending], logits
+
+    def at_mel_rate(self, wav: Tensor) -> Tensor:
+        """A waveform [B, T * hop] of the vocoder's rate at that of the mel, [B, T * mel.hop]."""
+        if self.sample_rate == self.mel.sample_rate:
+            return wav
+        found = resample(wav, self.sample_rate, self.mel.sample_rate, lowpass_filter_width=64)
+        return found[:, : wav.shape[1] // self.hop * self.mel.hop]
 
     @torch.no_grad()
     def analyse(self, wav: Tensor) -> tuple[Tensor, Tensor]:
