@@ -33,6 +33,7 @@ from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import parse_markup
 from tts.text.phonemes import check_language
+from tts.text.pieces import in_pieces
 from tts.text.symbols import Phones
 from tts.text.user_lexicon import UserLexicon
 from tts.voice.adaptation import AdaptedGenerators, Progress
@@ -230,8 +231,8 @@ class TTS:
         """
         frontend = self._frontend(language)
         if markup == "none":
-            return frontend.sentences(text)
-        return marked_sentences(frontend, parse_markup(text, markup, frontend.lang))
+            return in_pieces(frontend.sentences(text))
+        return in_pieces(marked_sentences(frontend, parse_markup(text, markup, frontend.lang)))
 
     def phrased(self, phones: Phones, voice: Voice, language: str | None = None) -> Phones:
         """A sentence with pauses placed where its text has no mark for long: by the model's

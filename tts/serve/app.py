@@ -22,11 +22,12 @@ from tts.provenance import Watermark
 from tts.resources import nearest
 from tts.serve.adapting import AdaptationQueue
 from tts.serve.aliases import Aliases
+from tts.serve.budget import Budget
 from tts.serve.decode import MAX_BYTES, decode_upload
 from tts.serve.http import Guard, HTTPError, error_reply, reply
 from tts.serve.job import Job
 from tts.serve.metrics import Metrics
-from tts.serve.scheduler import Scheduler
+from tts.serve.scheduler import Full, Scheduler, Stopping
 from tts.serve.schema import SpeechRequest, parse_speech
 from tts.serve.stream import STALL, SpeechResponse
 from tts.serve.voices import VoiceShelf
@@ -47,6 +48,7 @@ class ServeSettings:
         key: API key, "" for none; loopback: it listens to this machine only.
         max_batch: requests spoken together; max_queue: that may wait.
         timeout: seconds for a request; stall: that a client may take nothing of what is sent.
+        budget: what one text may cost.
         voices: folder of uploaded voices, None for that of the user.
         uploads: recordings decoded at a time.
         origins: sites whose pages may ask, "*" for all.
@@ -60,6 +62,7 @@ class ServeSettings:
     max_queue: int = 32
     timeout: float = 300.0
     stall: float = STALL
+    budget: Budget = Budget()
     voices: Path | None = None
     uploads: int = 2
     watermark: Watermark | None = None
@@ -79,6 +82,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     shelf = VoiceShelf(settings.voices)
     by_name = {model.config.name: model for model in models}
     decoding = asyncio.Semaphore(settings.uploads)
+    reading = asyncio.Semaphore(4)
     adaptations = AdaptationQueue()
     aliases = Aliases(by_name, settings.aliases)
 
@@ -131,7 +135,17 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
         asked = sent.request
         model, options = model_of(asked.model), asked.options()
         voice = await asyncio.to_thread(voice_of, asked.voice_name)
-        job = Job(model, asked.input, voice, options, asyncio.get_running_loop())
+        job = Job(
+            model, asked.input, voice, options, asyncio.get_running_loop(), budget=settings.budget
+        )  # fmt: skip
+        try:
+            scheduler.check()
+            async with reading:
+                await asyncio.to_thread(job.prepare)
+        except TTSError as error:
+            refused = isinstance(error, (Full, Stopping))
+            metrics.count("tts_requests_total", outcome="refused" if refused else "error")
+            raise
         response = SpeechResponse(
             job, scheduler, metrics, asked.response_format, asked.stream_format == "sse",
             settings.timeout, len(asked.input), settings.watermark, sent.headers, settings.stall,

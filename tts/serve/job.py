@@ -3,15 +3,17 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tts.audio.loudness import Leveler
 from tts.batch.speak import Turn
 from tts.errors import TTSError
+from tts.serve.budget import Budget, phones_of
 from tts.speech import Chunk, Options
 from tts.synthesizer import TTS
+from tts.text.symbols import Phones
 from tts.voice.voice import Voice
 
 #: seconds of audio that may wait for a slow listener before no more are computed for it
@@ -54,6 +56,17 @@ class Job:
     turns: Iterator[Turn] | None = None
     waiting: Turn | None = None
     speaking: Iterator[Chunk] | None = None
+    budget: Budget = Budget()
+
+    def prepare(self) -> None:
+        """Read the text, which takes up to half a second of computation, so that the scheduler need
+        not.
+
+        Raises:
+            TextError: nothing to say, or it costs too much (tts.serve.budget).
+        """
+        self.turns = self._turns(phones_of(self.model, self.text, self.options, self.budget))
+        self.waiting = next(self.turns, None)
 
     @property
     def heard(self) -> bool:
@@ -69,15 +82,14 @@ class Job:
     def next_turn(self) -> Turn | None:
         """The next sentence, None after the last; TextError when there is nothing to say."""
         if self.turns is None:
-            self.turns = self._turns()
-        if self.waiting is None:
+            self.prepare()
+        elif self.waiting is None:
             self.waiting = next(self.turns, None)
         return self.waiting
 
-    def _turns(self) -> Iterator[Turn]:
-        language, markup = self.options.language, self.options.markup
-        for number, phones in enumerate(self.model.sentences(self.text, language, markup)):
-            phones = self.model.phrased(phones, self.voice, language)
+    def _turns(self, sentences: Sequence[Phones]) -> Iterator[Turn]:
+        for number, phones in enumerate(sentences):
+            phones = self.model.phrased(phones, self.voice, self.options.language)
             yield Turn(phones, self.voice, self.options, number)
 
     def next_chunk(self) -> Chunk | None:
