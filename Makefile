@@ -3,6 +3,8 @@
 # make venv    only the environment; make dev: with the test tools
 # make bench   times everything beside its peers (their own environment, build/bench) and writes
 #              benchmarks/results; BENCH="ar_step rvq --repeats 2" for some rows, or --device cuda
+# make gpu     tests, trains and times on a GPU: CONFIG=, OUT=, SECONDS=, SET="KEY=VALUE ...";
+#              make gpu-smoke tries that on a CPU
 # make docs    the pages of docs/ in build/site; a warning is an error
 #
 # Any Python from 3.10 on: make PYTHON=/path/to/python3 VENV=.venv
@@ -18,7 +20,7 @@ CONSTRAINTS = $$($(BIN)/python -c 'import sys; ok = sys.version_info[:2] == (3, 
 	sys.platform == "linux"; print("-c requirements.lock" if ok else "")')
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: speak test lint bench venv dev docs lock wheel clean
+.PHONY: speak test lint bench gpu gpu-smoke venv dev docs lock wheel clean
 
 speak: $(VENV)/.runtime
 	$(BIN)/tts synthesize "$(TEXT)" -o out.wav
@@ -36,6 +38,15 @@ BENCH ?=
 PEERS = build/bench
 bench: $(PEERS)/.peers
 	TTS_HOME=$(CURDIR) $(PEERS)/bin/python -m benchmarks $(BENCH)
+
+CONFIG ?= configs/train/base.yaml
+OUT ?= build/out
+SET ?=
+SECONDS ?= 460
+gpu: $(VENV)/.dev
+	PYTHON=$(BIN)/python benchmarks/gpu.sh $(CONFIG) $(OUT) $(SECONDS) $(SET)
+gpu-smoke: $(VENV)/.dev
+	PYTHON=$(BIN)/python benchmarks/gpu.sh --smoke $(OUT)
 
 # Peers alone are installed; PyTorch and what else they need is that of the project.
 $(PEERS)/.peers: benchmarks/peers/requirements.txt pyproject.toml | $(VENV)/.dev

@@ -1,7 +1,10 @@
 """The timer and the report of the benchmarks; what is timed is checked by the rows themselves."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +100,21 @@ def test_rows_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             parse(wrong)
     assert re.search("no such row: nothing", capsys.readouterr().err)
+
+
+def test_the_kit_for_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
+    """Trains a made-up corpus, exports in pieces, times generation."""
+    from tts.train.publish import join_pieces
+
+    script = Path(__file__).parents[1] / "benchmarks" / "gpu.sh"
+    run = subprocess.run(
+        [str(script), "--smoke", str(tmp_path / "out")], timeout=700, capture_output=True,
+        text=True, env=os.environ | {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["training"] == 0 and {row["family"] for row in report["generation"]} == {
+        "flow", "ar",
+    }  # fmt: skip
+    made = join_pieces(tmp_path / "out" / "run.json", tmp_path / "export")
+    assert (made / "model.safetensors").stat().st_size > 1000

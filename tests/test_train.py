@@ -37,7 +37,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
         (folder / "speaker.f32").open("wb") as speaker,
     ):
         for n in range(5):
-            frames = 90 + 25 * n
+            frames = 105 + 25 * n
             wav = talk(frames * 320 / 16000)[: frames * 320] + 0.003 * rng.normal(size=frames * 320)
             audio.write((wav * 32767).astype("<i2").tobytes())
             f0.write(np.where(np.arange(frames + 1) % 25 < 17, 150, 0).astype("<f4").tobytes())

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
-from tts.errors import CheckpointError, TTSError  # noqa: E402
+from tts.errors import CheckpointError, TTSError, UsageError  # noqa: E402
 from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
+from tts.train.publish import join_pieces  # noqa: E402
 from tts_codecs.checkpoint import save_checkpoint  # noqa: E402
 
 
@@ -231,3 +232,157 @@ def test_a_fresh_run_starts_from_given_weights(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         missing = TrainConfig(init=str(tmp_path / "nothing"))
         Trainer(Toy(), missing, tmp_path / "other", quiet=True)
+
+
+def test_two_halves_are_one_batch(tmp_path: Path) -> None:
+    """Accumulated gradients are those of the whole batch."""
+
+    class Halves(Toy):
+        size = 6
+
+        def batch(self, rng: np.random.Generator) -> Batch:
+            rows = np.random.default_rng(5).normal(size=(6, 4)).astype(np.float32)
+            begin = 0
+            if self.size == 3:
+                begin = 3 - getattr(self, "begin", 3)
+                self.begin = begin
+            return {"x": torch.from_numpy(rows[begin : begin + self.size])}
+
+        def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+            hidden = self.first[2](self.first[0](batch["x"]))
+            yield "a", hidden.square().mean(), {}
+            yield "b", self.second(hidden.detach()).square().mean(), {}
+
+    found = []
+    for size, accumulate in ((6, 1), (3, 2)):
+        torch.manual_seed(3)
+        task = Halves()
+        task.size = size
+        config = TrainConfig(steps=3, lr=1e-2, accumulate=accumulate)
+        made = Trainer(task, config, tmp_path / str(size), quiet=True)
+        made.run()
+        found.append(everything(made))
+    for key, value in found[0].items():
+        assert torch.allclose(value, found[1][key], atol=1e-6), key
+
+
+def test_a_budget_ends_a_run_with_a_low_rate(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    config = TrainConfig(steps=10**6, lr=1e-2, warmup=2, budget=1.0, publish=0.3, log_every=1)
+    made = Trainer(Writes(), config, tmp_path / "run", quiet=True)
+    lines: list[str] = []
+    made.run(lines.append)
+    assert made.finished and made.elapsed >= 1 and 2 <= made.step < 10**6
+    rate = made.optimizers["a"].param_groups[0]["lr"]
+    assert rate < 0.7 * config.lr
+    assert learning_rate(9, config, 1.0) == pytest.approx(config.final * config.lr)
+    assert learning_rate(9, config, 0.5) > 0.4 * config.lr
+    assert "tflops=" in lines[-1] and "of_peak=" in lines[-1]
+    join_pieces(tmp_path / "run" / "pieces" / "run.json", tmp_path / "joined")
+    assert (tmp_path / "joined" / "config.yaml").exists()
+    # Its time is spent; more of it goes on.
+    again = Trainer(Writes(), config, tmp_path / "run", quiet=True)
+    assert again.finished and again.step == made.step
+
+
+class Writes(Toy):
+    def export(self, folder: Path, step: int) -> None:
+        save_checkpoint(folder, self.first, "toy", {}, step=step)
+
+
+def test_a_run_that_is_too_slow_stops(tmp_path: Path) -> None:
+    config = TrainConfig(steps=1000, slowest=1e-4, log_every=2)
+    made = Trainer(Toy(), config, tmp_path, quiet=True)
+    with pytest.raises(TTSError, match="slowest"):
+        made.run()
+    assert made.step == 6
+
+
+def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(UsageError, match="CUDA"):
+        Trainer(Toy(), TrainConfig(device="cuda"), tmp_path, quiet=True)
+
+
+def test_bfloat16_on_float32_weights(tmp_path: Path) -> None:
+    config = TrainConfig(steps=3, precision="bf16")
+    made = Trainer(Toy(), config, tmp_path, quiet=True)
+    made.run()
+    assert all(v.dtype == torch.float32 for v in made.plain["first"].state_dict().values())
+    with made.engine.autocast():
+        assert made.plain["first"](torch.ones(1, 4)).dtype == torch.bfloat16
+
+
+WORKER = """
+import sys, torch
+sys.path[:0] = [{tests!r}]
+from test_train_loop import Toy, TrainConfig, Trainer, Plain
+torch.manual_seed(100 + int(sys.argv[2]))  # other weights in each process
+config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1)
+made = Trainer(Plain(), config, sys.argv[1], quiet=True)
+made.run()
+torch.save(made.plain["first"].state_dict(), sys.argv[1] + sys.argv[2])
+print(made.accelerator.num_processes, made.step)
+"""
+
+
+class Plain(Toy):
+    """Without any chance but that of the batches."""
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+        hidden = self.first[2](self.first[0](batch["x"]))
+        yield "a", (hidden - batch["x"][:, :2]).square().mean(), {}
+
+
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    """Real processes over gloo, each with batches of its own: they end with the weights of one
+    process that averages the gradients of both."""
+    import os
+    import socket
+    import subprocess
+    import sys
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = WORKER.format(tests=str(Path(__file__).parent))
+    running = []
+    try:
+        for rank in range(2):
+            environment = os.environ | {
+                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+                "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1",
+            }  # fmt: skip
+            running.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", code, str(tmp_path / "run"), str(rank)],
+                    env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                )
+            )  # fmt: skip
+        for process in running:
+            # Most of it is imports, which a busy machine may take minutes for.
+            out, err = process.communicate(timeout=600)
+            assert process.returncode == 0, err
+            assert out.split() == ["2", "4"]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    one, two = (torch.load(f"{tmp_path / 'run'}{rank}") for rank in range(2))
+
+    class Both(Trainer):
+        def draw(self, number: int) -> Batch:
+            rng = np.random.default_rng((self.config.seed, number % 2, number // 2))
+            return self.task.batch(rng)
+
+    torch.manual_seed(100)
+    config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1, accumulate=2)
+    both = Both(Plain(), config, tmp_path / "both", quiet=True)
+    before = both.plain["first"].state_dict()["0.weight"].clone()
+    both.run()
+    for key, value in both.plain["first"].state_dict().items():
+        assert torch.equal(one[key], two[key]), key
+        assert torch.allclose(one[key], value, atol=1e-6), key
+    assert not torch.allclose(before, one["0.weight"], atol=1e-3)

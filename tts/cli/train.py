@@ -15,6 +15,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set train.steps=100."),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda: bfloat16 there, batches made on it.")
+    ] = "",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -27,7 +30,8 @@ def train(
     set_threads(threads)
     from tts.train.config import load_run
 
-    run = load_run(config, overrides or ())
+    chosen = [f"train.device={device}"] if device else []
+    run = load_run(config, [*(overrides or ()), *chosen])
 
     from tts.data.pack import open_corpus
     from tts.train.loop import Trainer
@@ -48,7 +52,8 @@ def train(
         logged += 1
 
     trainer.run(None if quiet else progress)
-    stopped = "" if trainer.step >= run.train.steps else ", stopped early: run again to go on"
-    say(f"{run.out / 'export'}: step {trainer.step} of {run.train.steps}{stopped}")
+    stopped = "" if trainer.finished else ", stopped early: run again to go on"
+    of = f"{trainer.elapsed:.0f} s" if run.train.budget else f"of {run.train.steps}"
+    say(f"{run.out / 'export'}: step {trainer.step} {of}{stopped}")
     if run.task == "aligner" and not stopped and trainer.accelerator.is_main_process:
         write_durations(run.data, run.out / "export")

@@ -33,6 +33,13 @@ def _centres(config: MelConfig) -> np.ndarray:
     return np.where(marks < 15, marks * 200 / 3, above)
 
 
+def warp_matrix(factor: float, config: MelConfig | None = None) -> np.ndarray:
+    """[n_mels, n_mels] float32 whose product with frames of bands on its left warps them."""
+    config = config or MelConfig()
+    bands = np.eye(config.n_mels, config.n_mels + EXTRA, dtype=np.float32)
+    return warp_features(bands, factor, config)[:, :-EXTRA]
+
+
 def warp_features(
     features: np.ndarray, factor: float, config: MelConfig | None = None
 ) -> np.ndarray:

@@ -95,6 +95,7 @@ class Request:
         frames: [B] frames to fill; by default the sum of the durations.
         shift: [B, T, C] added to the features that are generated, how these voices say these
             phones (tts.voice.profile); None for nothing.
+        longest: frames of the padded canvas, where known without asking the device.
     """
 
     tokens: TokenBatch
@@ -102,6 +103,7 @@ class Request:
     durations: Tensor | None = None
     frames: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
     shift: Tensor | None = None
+    longest: int | None = None
 
     def __post_init__(self) -> None:
         if self.durations is not None and not len(self.frames):

@@ -88,7 +88,9 @@ class Conditioner(nn.Module):
 
     def _mask(self, request: Request) -> Tensor:
         count = -(-request.frames // self.patch)
-        index = torch.arange(int(count.max()), device=count.device)
+        longest = request.longest
+        most = int(count.max()) if longest is None else -(-longest // self.patch)
+        index = torch.arange(most, device=count.device)
         return (index < count.unsqueeze(1)).unsqueeze(-1).float()
 
     def _content(

@@ -7,6 +7,7 @@ choices do not depend on the padding.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +36,14 @@ def masked_fraction(step: int, steps: int, schedule: str = "cosine") -> float:
     if step + 1 >= steps:
         return 0.0
     return SCHEDULES[schedule]((step + 1) / steps)
+
+
+@lru_cache(maxsize=16)
+def masked_fractions(schedule: str, device: torch.device) -> Tensor:
+    """What `masked_fraction` gives for steps -1 to 998 of 1000, [1000] float32 on a device: to look
+    up there what is drawn there."""
+    rows = [masked_fraction(step, 1000, schedule) for step in range(-1, 999)]
+    return torch.tensor(rows, device=device)
 
 
 def remaining(total: Tensor, step: int, steps: int, schedule: str = "cosine") -> Tensor:

@@ -22,7 +22,7 @@ from tts.align.phone_probe import PhoneProbe
 from tts.data.cache import Cache
 from tts.errors import DataError
 from tts.text.symbols import N_SYMBOLS, SIL, SYMBOLS, VOWELS
-from tts.train.loop import Batch
+from tts.train.loop import Batch, Logs
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
 
@@ -84,14 +84,14 @@ class AlignerTask:
         at = int(rng.integers(0, self.pool)) * self.batch_size
         return alignment_batch(self.cache, drawn[at : at + self.batch_size], self.mel)
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Squared error along the best path."""
         tokens = TokenBatch(batch["ids"], batch["mods"], batch["lengths"])
         loss, durations = self.aligner.loss(
             tokens, batch["speaker"], batch["mel"], batch["frames"], batch["optional"]
         )
         pauses = durations[batch["optional"]].sum() / durations.sum()
-        yield "aligner", loss, {"mse": loss.item(), "pause_share": pauses.item()}
+        yield "aligner", loss, {"mse": loss.detach(), "pause_share": pauses.detach()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""

@@ -15,7 +15,7 @@ from tts.data.cache import Cache
 from tts.errors import CodecError, ConfigError
 from tts.generators.conditioning import voice_anchor
 from tts.train.codebooks import RecentCodes
-from tts.train.loop import Batch
+from tts.train.loop import Batch, Logs
 from tts.train.vocoder import speaker_weights
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
@@ -117,7 +117,7 @@ class SpectralTask:
         except CodecError as error:
             raise ConfigError(f"options.fit_batches: {error}") from error
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Autoencoder losses, then the discriminator's."""
         if step == 0 and self.fit_batches:
             self.fit()
@@ -129,10 +129,12 @@ class SpectralTask:
         # Two channels of 82 carry pitch and voicing.
         pitch = F.l1_loss(fake[..., -EXTRA:], real[..., -EXTRA:])
         loss = 4 * (absolute + square) + pitch
-        logs = {"l1": absolute.item(), "pitch": pitch.item(), **told}
+        logs: dict[str, float | Tensor] = {
+            "l1": absolute.detach(), "pitch": pitch.detach(), **told,
+        }  # fmt: skip
         for name, value in extra.items():
             loss = loss + value
-            logs[name] = value.item()
+            logs[name] = value.detach()
         if self.probe is not None:
             probe, anchor = self.probe.to(real.device), batch["anchor"]
             mask = torch.ones_like(real[..., :1])
@@ -142,7 +144,7 @@ class SpectralTask:
             )
             clarity = apart.sum(-1).mean()
             loss = loss + self.clarity * clarity
-            logs["clarity"] = clarity.item()
+            logs["clarity"] = clarity.detach()
         adversarial = step >= self.adversarial_from
         if adversarial:
             discriminator.requires_grad_(False)
@@ -150,11 +152,11 @@ class SpectralTask:
             discriminator.requires_grad_(True)
             fade = min(1.0, (step - self.adversarial_from) / 500)
             loss = loss + fade * (0.3 * fool + 2 * matching)
-            logs |= {"fool": fool.item(), "match": matching.item()}
+            logs |= {"fool": fool.detach(), "match": matching.detach()}
         yield "autoencoder", loss, logs
         if adversarial:
             spot = discriminator.discriminator_loss(real[..., :-EXTRA], fake[..., :-EXTRA])
-            yield "discriminator", spot, {"spot": spot.item()}
+            yield "discriminator", spot, {"spot": spot.detach()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights of the autoencoder; the vocoder has its own checkpoint."""

@@ -3,6 +3,7 @@
     task: generator               # a key of KINDS below
     data: data/train              # made by `tts data prepare`
     out: runs/flow                # state, logs and export/ (the weights to use)
+    size: base                    # of a generator: small (default) or base; `model` goes before it
     model: {strategy: {kind: flow}}  # arguments of the network
     options: {batch_size: 16}     # arguments of the task
     train: {steps: 16000}         # see tts.train.loop.TrainConfig
@@ -24,7 +25,17 @@ from pydantic import create_model
 from tts.config import Strict, parse, read_yaml
 from tts.errors import ConfigError, TTSError
 from tts.resources import nearest
-from tts.train.loop import Task, TrainConfig
+from tts.train.loop import DEVICES, PRECISIONS, Task, TrainConfig
+
+#: arguments of `build_generator` by size: about 10 and 30 million weights
+SIZES: dict[str, dict[str, Any]] = {
+    "small": {},
+    "base": {
+        "dim": 512,
+        "backbone": {"blocks": 10, "heads": 8, "hidden": 768},
+        "conditioner": {"content_blocks": 3},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,7 @@ class _Run(Strict):
     task: str
     data: str
     out: str
+    size: str = "small"
     model: dict[str, Any] = {}
     options: dict[str, Any] = {}
     train: dict[str, Any] = {}
@@ -146,6 +158,12 @@ def override(values: Any, assignments: Iterable[str]) -> Any:
     return result
 
 
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`, dicts in both put together."""
+    both = {k: v for k, v in base.items() if isinstance(v, dict) and isinstance(over.get(k), dict)}
+    return {**base, **over, **{k: merged(v, over[k]) for k, v in both.items()}}
+
+
 def check_run(values: Any, source: str) -> RunConfig:
     """Validate a parsed run.
 
@@ -156,17 +174,30 @@ def check_run(values: Any, source: str) -> RunConfig:
     if run.task not in KINDS:
         raise ConfigError(f"{source}: unknown task {run.task!r}{nearest(run.task, KINDS)}")
     kind = KINDS[run.task]
+    if run.size not in SIZES:
+        raise ConfigError(f"{source}: size is small or base{nearest(run.size, SIZES)}")
+    if run.size != "small" and kind.model != "build_generator":
+        raise ConfigError(f"{source}: only generators come in sizes")
+    given = merged(SIZES[run.size], run.model)
     task = getattr(import_module(kind.module), kind.task)
     network = getattr(import_module(kind.model_module), kind.model)
     # Only what is given is kept, so that a checkpoint's arguments say what was chosen.
-    model = parse(_arguments(network), run.model, f"{source}: model")
+    model = parse(_arguments(network), given, f"{source}: model")
     if kind.model in ("build_generator", "build_codec"):
         _check_parts(network, model.model_dump(exclude_unset=True), source)
     options = parse(_arguments(task, ("cache", "model")), run.options, f"{source}: options")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
-    for name, least in (("steps", 1), ("log_every", 1), ("warmup", 0)):
+    for name, least in (("steps", 1), ("log_every", 1), ("warmup", 0), ("accumulate", 1),
+        ("budget", 0), ("slowest", 0), ("publish", 0),
+    ):  # fmt: skip
         if getattr(train, name) < least:
             raise ConfigError(f"{source}: train: {name} must be at least {least}")
+    for name, choices in (("device", DEVICES), ("precision", PRECISIONS)):
+        value = getattr(train, name)
+        if value not in choices:
+            raise ConfigError(
+                f"{source}: train: {name} is one of {', '.join(choices)}, not {value!r}"
+            )
     if not 0 < train.lr < 1 or not 0 <= train.ema < 1:
         raise ConfigError(f"{source}: train: lr and ema must lie between 0 and 1")
     return RunConfig(

@@ -16,12 +16,15 @@ from tts.data.cache import Cache
 from tts.errors import ConfigError
 from tts.generators.base import Request
 from tts.generators.judges import Judges
+from tts.generators.units import AutoencoderUnits
 from tts.train.lessons import Lessons
-from tts.train.loop import Batch
+from tts.train.loop import Batch, Logs
+from tts.train.resident import ResidentSampler
 from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
 from tts.voice.profile import PhoneProfile
 from tts.voice.prompt import VoicePrompt
+from tts_codecs.base import trusted
 from tts_codecs.checkpoint import CONFIG, save_checkpoint
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -49,6 +52,8 @@ class GeneratorTask:
         lessons: folders of what a teacher says (tts.train.lessons); taught: share of the batches
             that are of these in place of the corpus.
         vocoder: checkpoint with which samples are heard while it trains; None for pictures alone.
+        resident: whether the corpus is kept on the device and batches are made there; by default on
+            a GPU, unless there are lessons.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class GeneratorTask:
         shares: dict[str, float] | None = None,
         prompt: tuple[int, int] = (75, 200),
         vocoder: str | None = "vocoder",
+        resident: bool | None = None,
     ):
         self.vocoder = vocoder
         self.weights = {"mean": mean, "likeness": likeness, "clarity": clarity}
@@ -80,9 +86,15 @@ class GeneratorTask:
         if self.profile is not None and phone_probe is None:
             raise ConfigError("profile needs phone_probe")
         self.lessons, self.taught = Lessons(lessons) if lessons else None, taught
+        if resident and lessons:
+            raise ConfigError("resident: lessons are not read there; taught or resident")
+        self.resident = resident
+        self.corpus: ResidentSampler | None = None
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.generator = build_generator(**self.arguments)
+        #: a window of attention is thrown for each step
+        self.varies = bool(getattr(self.generator.strategy, "window", 0))
         self.units = load_units(codec, posterior=self.generator.posterior)
         self.generator.check_units(self.units)
         self.judges = Judges(
@@ -98,7 +110,33 @@ class GeneratorTask:
         source: Lessons | SegmentSampler = self.sampler
         if self.lessons is not None and rng.random() < self.taught:
             source = self.lessons
-        batch = source.draw(rng, self.batch_size)
+        return self._finished(source.draw(rng, self.batch_size))
+
+    def place(self, device: torch.device) -> bool:
+        """Move what batches are made with to the device; whether they are made there."""
+        on_gpu = device.type == "cuda" and self.lessons is None
+        if not (on_gpu if self.resident is None else self.resident):
+            return False
+        self.corpus = ResidentSampler(self.sampler, device)
+        self.judges = self.judges.to(device)
+        if self.profile is not None:
+            self.profile = self.profile.to(device)
+        if isinstance(self.units, AutoencoderUnits):
+            self.units.autoencoder.to(device)
+        return True
+
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """Networks that are run and not trained."""
+        return [m for m in (self.judges.voice, self.judges.phones) if m is not None]
+
+    def resident_batch(self, rng: torch.Generator, host: np.random.Generator) -> Batch:
+        """`batch` made on the device."""
+        assert self.corpus is not None
+        with torch.no_grad(), trusted():
+            return self._finished(self.corpus.draw(rng, host, self.batch_size))
+
+    def _finished(self, batch: Batch) -> Batch:
         if self.profile is not None:
             prompt, phones = prompt_of(batch), self.judges.phones
             assert phones is not None
@@ -109,16 +147,18 @@ class GeneratorTask:
         batch["units"] = self.units.encode(batch["features"], prompt_of(batch))
         return batch
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Regression of the mean and the losses of the strategy."""
         request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
+        request.longest = batch["features"].shape[1]
         judges = self.judges.to(batch["frames"].device)
-        parts = self.generator.loss(
-            request, batch["features"], batch["units"], judges, batch.get("shift")
-        )
+        with trusted():
+            parts = self.generator.loss(
+                request, batch["features"], batch["units"], judges, batch.get("shift")
+            )
         loss = sum(self.weights.get(name, 1.0) * value for name, value in parts.items())
         assert isinstance(loss, Tensor)
-        yield "generator", loss, {name: value.item() for name, value in parts.items()}
+        yield "generator", loss, {name: value.detach() for name, value in parts.items()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""
@@ -174,10 +214,10 @@ class DurationTask:
         """Segments with prompts."""
         return self.sampler.draw(rng, self.batch_size)
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Cross entropy over frames."""
         loss = self.model.loss(tokens_of(batch), prompt_of(batch), batch["durations"])
-        yield "durations", loss, {"durations": loss.item()}
+        yield "durations", loss, {"durations": loss.detach()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""

@@ -3,16 +3,20 @@
 A `Task` owns modules, optimizers, data and losses. `Task.losses` is a generator of (optimizer name,
 loss, logs): the loop does backward, clipping and the update after each, so an adversarial task is
 just one that yields twice.
+
+On a GPU the losses are computed in bfloat16 on float32 weights, and nothing in a step waits for the
+device: losses, norms and the count of bad steps stay there until they are logged.
 """
 
 import math
+import os
 import pickle
 import random
 import signal
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,10 +26,23 @@ import torch
 from torch import Tensor, nn
 
 from tts.builder import checkpoint_folder
-from tts.errors import CheckpointError, ConfigError, MissingDependencyError, TTSError
+from tts.errors import (
+    CheckpointError,
+    ConfigError,
+    MissingDependencyError,
+    TTSError,
+    UsageError,
+)
+from tts.train.publish import write_pieces
+from tts.train.stepping import Batches, Engine, StepClock
 from tts_codecs.checkpoint import load_weights
 
 Batch = dict[str, Any]
+Logs = Mapping[str, float | Tensor]
+
+
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 @dataclass
@@ -43,6 +60,18 @@ class TrainConfig:
             and one family can start from another. Of several the later ones count.
         freeze: beginnings of the names of tensors of the first module that stay as they are, such
             as "conditioner": the steps cost less.
+        device: "auto" (a GPU where there is one), "cpu" or "cuda".
+        precision: "auto" (what the task asks for, else bf16 on a GPU and fp32 on a CPU), "fp32" or
+            "bf16".
+        accumulate: batches per step; their gradients are averaged.
+        budget: seconds of training after which the run is done, whatever `steps` says: the learning
+            rate then falls with the time spent, so a run ends well on any machine. 0 for none.
+        slowest: milliseconds; a run whose first steps take longer stops with an error. 0 for any.
+        graphs: replay the losses and gradients of a step as a CUDA graph, for tasks that make their
+            batches on the GPU; where it fails, steps are run one kernel after the other.
+        compile: fuse the kernels of repeated blocks by torch.compile; takes a minute to start.
+        publish: seconds after which averaged weights are exported in pieces (tts.train.publish), to
+            be there if the machine goes away; into `publish_to`, default OUT/pieces. 0 for never.
     """
 
     steps: int = 10000
@@ -59,10 +88,26 @@ class TrainConfig:
     sample_minutes: float = 15.0
     init: str | tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
+    device: str = "auto"
+    precision: str = "auto"
+    accumulate: int = 1
+    budget: float = 0.0
+    slowest: float = 0.0
+    graphs: bool = False
+    compile: bool = False
+    publish: float = 0.0
+    publish_to: str = ""
 
 
 class Task(Protocol):
-    """One thing to train."""
+    """One thing to train.
+
+    One that makes its batches on the device of the training has two methods more: `place(device)`,
+    called once, tells whether it does, and `resident_batch(rng, host)` draws a batch from a
+    torch.Generator of the device and a numpy Generator for what shapes depend on. `precision` of a
+    task is that of "auto"; `varies` says that its steps of one shape are not all alike, which rules
+    out CUDA graphs.
+    """
 
     modules: dict[str, nn.Module]
     groups: dict[str, list[str]]  # optimizer name -> module names
@@ -71,8 +116,9 @@ class Task(Protocol):
         """Draw one batch of tensors; called from a worker thread, pure in `rng`."""
         ...
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
-        """Yield (optimizer name, scalar loss, logs)."""
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
+        """Yield (optimizer name, scalar loss, logs); values of logs are numbers or, where they are
+        not to be waited for, scalar tensors."""
         ...
 
     def export(self, folder: Path, step: int) -> None:
@@ -129,11 +175,14 @@ class Ema:
             average.copy_(keep)
 
 
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Warm-up then cosine."""
+def learning_rate(step: int, config: TrainConfig, elapsed: float = 0.0) -> float:
+    """Warm-up then cosine, over the steps or, with a budget, the seconds `elapsed`."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
-    done = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
+    if config.budget:
+        done = min(1.0, elapsed / config.budget)
+    else:
+        done = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
     return config.lr * (config.final + (1 - config.final) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
@@ -149,28 +198,44 @@ class Trainer:
                 f"training needs {error.name}: pip install 'tts[train]'"
             ) from error
         self.task, self.config, self.folder, self.quiet = task, config, Path(folder), quiet
-        self.accelerator = Accelerator()
+        self.accelerator = Accelerator(cpu=check_training_device(config.device) == "cpu")
+        self.device: torch.device = self.accelerator.device
         self.rank = self.accelerator.process_index
+        precision = config.precision
+        if precision == "auto":
+            usual = "bf16" if self.device.type == "cuda" else "fp32"
+            precision = getattr(task, "precision", usual)
+        self.precision = torch.bfloat16 if precision == "bf16" else torch.float32
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
         self.step = 0
-        self.bad_steps = 0
+        self.halt = False
+        self.begun = 0.0  # when training would have begun without a break, by the monotonic clock
+        self.elapsed = 0.0  # seconds of training before the last look at the clock
+        self.bad_steps = torch.zeros((), device=self.device)
         self.fresh: list[str] = []  # tensors that `config.init` did not have
         torch.manual_seed(config.seed + self.rank)
         self._freeze(next(iter(task.modules.values())))
-        for name, module in task.modules.items():
-            module.to(self.accelerator.device)
-            task.modules[name] = self.accelerator.prepare_model(module)
-        self.plain = {n: self.accelerator.unwrap_model(m) for n, m in task.modules.items()}
+        for module in task.modules.values():
+            module.to(self.device)
+            share_weights(module)
+        # Not wrapped for several processes: tasks call more than `forward`, so the loop itself
+        # averages the gradients.
+        self.plain = task.modules
+        place = getattr(task, "place", None)
+        self.resident = place is not None and bool(place(self.device))
         self.optimizers = {
             name: torch.optim.AdamW(
                 [p for part in parts for p in self.plain[part].parameters() if p.requires_grad],
                 lr=config.lr,
                 betas=config.betas,
                 weight_decay=config.weight_decay,
-                fused=self.accelerator.device.type in ("cpu", "cuda"),
+                fused=self.device.type in ("cpu", "cuda"),
             )
             for name, parts in task.groups.items()
         }
         self.ema = Ema(self.plain, config.ema)
+        self.engine = Engine(self)
         if self.accelerator.is_main_process:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.writer = SummaryWriter(str(self.folder / "logs"))
@@ -195,6 +260,7 @@ class Trainer:
             return
         state = {
             "step": self.step,
+            "elapsed": self.elapsed,
             "modules": {n: m.state_dict() for n, m in self.plain.items()},
             "optimizers": {n: o.state_dict() for n, o in self.optimizers.items()},
             "ema": self.ema.shadow,
@@ -236,7 +302,7 @@ class Trainer:
             raise CheckpointError(
                 f"{self.state_path} is damaged; remove it to start over"
             ) from error
-        self.step = state["step"]
+        self.step, self.elapsed = state["step"], state.get("elapsed", 0.0)
         for name, module in self.plain.items():
             if name in state["modules"]:
                 try:
@@ -258,32 +324,23 @@ class Trainer:
         version, internal, gauss = state["python_rng"]
         random.setstate((version, tuple(internal), gauss))
 
-    def _draw(self, step: int) -> Batch:
-        # Seeding by step makes the data of a resumed run equal to an uninterrupted one.
-        return self.task.batch(np.random.default_rng((self.config.seed, self.rank, step)))
+    def draw(self, number: int) -> Batch:
+        """Batch `number` of the run."""
+        # Seeding by number makes the data of a resumed run equal to an uninterrupted one.
+        return self.task.batch(np.random.default_rng((self.config.seed, self.rank, number)))
 
-    def _update(self, name: str, loss: Tensor) -> float | None:
-        """One optimizer step; None when loss or gradients are not finite (the step is skipped)."""
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        if not torch.isfinite(loss):
-            return None
-        self.accelerator.backward(loss)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        norm = float(nn.utils.clip_grad_norm_(parameters, self.config.clip))
-        if not math.isfinite(norm):
-            optimizer.zero_grad(set_to_none=True)
-            return None
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, self.config)
-        optimizer.step()
-        return norm
+    @property
+    def learning_rate(self) -> float:
+        """That of the next update."""
+        return learning_rate(self.step, self.config, self.elapsed)
 
     def run(self, progress: Callable[[str], None] | None = None) -> None:
-        """Train up to `config.steps`; SIGTERM and Ctrl-C save before they stop.
+        """Train up to `config.steps`, or for `config.budget` seconds; SIGTERM and Ctrl-C save
+        before they stop.
 
         Raises:
-            TTSError: more than 20 steps in a row had a loss or gradient that is not finite.
+            TTSError: more than 20 steps in a row had a loss or gradient that is not finite, or
+                steps are slower than `config.slowest`.
         """
         stop = threading.Event()
         before: dict[int, Any] = {}
@@ -296,50 +353,104 @@ class Trainer:
             for which, handler in before.items():
                 signal.signal(which, handler)
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        spent = self.config.budget and self.elapsed >= self.config.budget
+        return self.step >= self.config.steps or bool(spent)
+
     def _run(self, stop: threading.Event, progress: Callable[[str], None] | None) -> None:
         from tqdm import tqdm
 
-        device = self.accelerator.device
-        saved = sampled = time.monotonic()
-        workers = 8 if device.type == "cuda" else 1
-        bar = tqdm(total=self.config.steps, initial=self.step, disable=self.quiet, mininterval=5)
-        with ThreadPoolExecutor(workers) as pool:
-            queue = [pool.submit(self._draw, self.step + i) for i in range(workers * 2)]
-            while self.step < self.config.steps and not stop.is_set():
-                batch = {
-                    k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v
-                    for k, v in queue.pop(0).result().items()
-                }
-                queue.append(pool.submit(self._draw, self.step + len(queue) + 1))
-                logs: dict[str, float] = {}
-                bad = False
-                for name, loss, values in self.task.losses(batch, self.step):
-                    norm = self._update(name, loss)
-                    logs.update(values)
-                    logs[f"norm/{name}"] = math.nan if norm is None else norm
-                    bad = bad or norm is None
-                self.bad_steps = self.bad_steps + 1 if bad else 0
-                if self.bad_steps > 20:
-                    raise TTSError(f"training diverged: 20 bad steps before {self.step}")
+        config = self.config
+        self.begun = time.monotonic() - self.elapsed
+        saved = sampled = published = time.monotonic()
+        bar = tqdm(total=config.steps, initial=self.step, disable=self.quiet, mininterval=5)
+        clock = StepClock(self.device)
+        with Batches(self) as batches:
+            while not self.finished and not self._halted(stop):
+                logs = self.engine.step([next(batches) for _ in range(config.accumulate)])
                 self.ema.update(self.step)
                 self.step += 1
                 bar.update()
-                if self.accelerator.is_main_process and self.step % self.config.log_every == 0:
-                    for key, value in logs.items():
+                looks = self.step % config.log_every == 0 or self.step >= config.steps
+                # On a CPU a look costs nothing; on a GPU it waits for all that was asked for.
+                if looks or self.device.type == "cpu":
+                    if float(self.bad_steps) > 20:
+                        raise TTSError(f"training diverged: 20 bad steps before {self.step}")
+                    self.elapsed = self._agreed(time.monotonic() - self.begun, stop)
+                clock.tick(self.step, looks)
+                if clock.slower_than(config.slowest):
+                    raise TTSError(
+                        f"a step takes {1000 * clock.seconds:.0f} ms, more than the "
+                        f"{config.slowest:.0f} allowed (train.slowest)"
+                    )
+                if self.accelerator.is_main_process and self.step % config.log_every == 0:
+                    values = {key: float(value) for key, value in logs.items()}
+                    for key, value in values.items():
                         self.writer.add_scalar(key, value, self.step)
-                    text = " ".join(f"{k}={v:.3f}" for k, v in logs.items())
+                    text = " ".join(f"{k}={v:.3f}" for k, v in values.items())
+                    text += self.engine.told(clock.seconds)
                     bar.set_postfix_str(text)
                     if progress is not None:
                         progress(f"step {self.step} {text}")
                 now = time.monotonic()
-                if now - sampled > 60 * self.config.sample_minutes:
+                if now - sampled > 60 * config.sample_minutes:
                     sampled = now
                     if self.accelerator.is_main_process:
                         self.task.sample(self.writer, self.step)
-                if now - saved > 60 * self.config.save_minutes:
+                if now - saved > 60 * config.save_minutes:
                     saved = now
                     self.save()
-            for future in queue:
-                future.cancel()
+                if config.publish and now - published > config.publish:
+                    published = now
+                    self.publish()
         self.save()
+        if config.publish:
+            self.publish()
         bar.close()
+
+    def _halted(self, stop: threading.Event) -> bool:
+        # Processes stop at the same step, which they agree on when they look at the clock.
+        return self.halt if self.accelerator.num_processes > 1 else stop.is_set()
+
+    def _agreed(self, elapsed: float, stop: threading.Event) -> float:
+        """The first process' clock, and a stop if any was asked to."""
+        if self.accelerator.num_processes == 1:
+            return elapsed
+        wish = torch.tensor([elapsed * (self.rank == 0), float(stop.is_set())], device=self.device)
+        torch.distributed.all_reduce(wish)
+        self.halt = float(wish[1]) > 0
+        return float(wish[0])
+
+    def publish(self) -> None:
+        """Export the averaged weights in half precision, in pieces that are small to carry."""
+        if not self.accelerator.is_main_process:
+            return
+        self.ema.swap()
+        try:
+            with tempfile.TemporaryDirectory(dir=self.folder) as made:
+                self.task.export(Path(made), self.step)
+                target = Path(self.config.publish_to or self.folder / "pieces")
+                write_pieces(made, target / self.folder.name)
+        finally:
+            self.ema.swap()
+
+
+def check_training_device(name: str) -> str:
+    """ "cpu" or "cuda"; UsageError for a device that is not there."""
+    if name not in DEVICES:
+        raise UsageError(f"device is auto, cpu or cuda, not {name!r}")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise UsageError("no CUDA device on this machine: use --device cpu")
+    # accelerate's own switch counts as well.
+    wished = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return "cuda" if name == "cuda" or (name == "auto" and there and not wished) else "cpu"
+
+
+def share_weights(module: nn.Module) -> None:
+    """Every process begins with the weights and buffers of the first."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for value in [*module.parameters(), *module.buffers()]:
+            torch.distributed.broadcast(value.detach(), 0)

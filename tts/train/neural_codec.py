@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tts.data.cache import Cache
 from tts.errors import ConfigError
 from tts.train.codebooks import RecentCodes
-from tts.train.loop import Batch
+from tts.train.loop import Batch, Logs
 from tts.train.vocoder import speaker_weights
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.neural import build_codec
@@ -31,6 +31,8 @@ class CodecTask:
         channels: width of the discriminators.
         commitment: weight of the quantizer's loss; waveform: of the absolute error of samples.
     """
+
+    precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
 
     def __init__(
         self,
@@ -73,7 +75,7 @@ class CodecTask:
             rows.append(wav * 10 ** (rng.uniform(-10, 6) / 20))
         return {"wav": torch.from_numpy(np.stack(rows)).float().clamp(-1, 1)}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Losses of the codec, then of the discriminators."""
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MultiResolutionDiscriminator)
@@ -82,9 +84,10 @@ class CodecTask:
         mel, magnitude = multi_scale_spectral_loss(fake, real, self.codec.rate)
         absolute = (fake - real).abs().mean()
         loss = 15 * mel + 5 * magnitude + self.waveform * absolute + self.commitment * out.loss
-        logs = {"mel": mel.item(), "mag": magnitude.item(), "l1": absolute.item()}
-        logs |= {"commit": out.loss.item()}
-        logs |= self._recent.add(out.codes)
+        logs: dict[str, float | Tensor] = {
+            "mel": mel.detach(), "mag": magnitude.detach(), "l1": absolute.detach(),
+            "commit": out.loss.detach(), **self._recent.add(out.codes),
+        }  # fmt: skip
         adversarial = step >= self.adversarial_from
         part = slice(0, self.adversarial_batch)
         if adversarial:
@@ -93,11 +96,11 @@ class CodecTask:
             discriminator.requires_grad_(True)
             fade = min(1.0, (step - self.adversarial_from) / 500)
             loss = loss + fade * (fool + 2 * matching)
-            logs |= {"fool": fool.item(), "match": matching.item()}
+            logs |= {"fool": fool.detach(), "match": matching.detach()}
         yield "codec", loss, logs
         if adversarial:
             spot = discriminator.discriminator_loss(real[part], fake[part])
-            yield "discriminator", spot, {"spot": spot.item()}
+            yield "discriminator", spot, {"spot": spot.detach()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights of the codec, as `tts_codecs.load` reads them."""

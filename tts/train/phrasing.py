@@ -26,7 +26,7 @@ from tts.data.cache import Cache
 from tts.errors import DataError
 from tts.text.frontend import Frontend
 from tts.train.generator import prompt_of
-from tts.train.loop import Batch
+from tts.train.loop import Batch, Logs
 from tts.train.segments import Utterance, load_utterances
 from tts.train.written import Written
 from tts_codecs.checkpoint import save_checkpoint
@@ -193,15 +193,15 @@ class PhrasingTask:
             batch["written"] = collate(self.text.draw(rng, self.written))
         return batch
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Cross entropy over boundaries, of the speakers and of the writers."""
         loss = self.model.loss(_words(batch), prompt_of(batch), batch["before"])
-        logs = {"phrasing": loss.item()}
+        logs = {"phrasing": loss.detach()}
         if "written" in batch:
             device = batch["before"].device
             part = {name: value.to(device) for name, value in batch["written"].items()}
             marks = self.model.loss(_words(part), None, part["before"])
-            logs["marks"] = marks.item()
+            logs["marks"] = marks.detach()
             loss = loss + marks
         yield "phrasing", loss, logs
 

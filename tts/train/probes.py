@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tts.align.phone_probe import PhoneProbe
 from tts.data.cache import Cache
 from tts.train.generator import tokens_of
-from tts.train.loop import Batch
+from tts.train.loop import Batch, Logs
 from tts.train.segments import SegmentSampler
 from tts.voice.probe import SpeakerProbe
 from tts_codecs.checkpoint import save_checkpoint
@@ -42,11 +42,11 @@ class ProbeTask:
         """Segments with the embedding of their speaker."""
         return self.sampler.draw(rng, self.batch_size)
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """One minus the cosine."""
         likeness = self.probe.likeness(batch["features"], _mask(batch), batch["speaker"])
         loss = 1 - likeness.mean()
-        yield "probe", loss, {"likeness": 1 - loss.item()}
+        yield "probe", loss, {"likeness": 1 - loss.detach()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""
@@ -74,12 +74,12 @@ class PhoneProbeTask:
         """Segments with their phones."""
         return self.sampler.draw(rng, self.batch_size)
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Cross entropy of the phones by frame."""
         errors = self.probe.errors(
             batch["features"], _mask(batch), tokens_of(batch), batch["durations"]
         )
-        yield "phone_probe", errors.mean(), {"phones": errors.mean().item()}
+        yield "phone_probe", errors.mean(), {"phones": errors.mean().detach()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""

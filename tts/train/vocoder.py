@@ -13,7 +13,7 @@ from tts.builder import checkpoint_folder, load_module
 from tts.data.cache import Cache
 from tts.data.wide import WideRecordings
 from tts.errors import DataError
-from tts.train.loop import Batch
+from tts.train.loop import Batch, Logs
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import unpack_pitch
 from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
@@ -52,6 +52,8 @@ class VocoderTask:
     band that they have is compared. It can start from the weights of a vocoder of the corpus' rate,
     the checkpoint `narrow`.
     """
+
+    precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
 
     def __init__(
         self,
@@ -137,7 +139,7 @@ class VocoderTask:
         edge = self.margin * self.vocoder.hop
         return wav[:, edge : wav.shape[1] - edge]
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Vocoder losses, then the discriminator's."""
         vocoder = self.modules["vocoder"]
         discriminator = self.modules["discriminator"]
@@ -150,7 +152,7 @@ class VocoderTask:
         mel = torch.where(envelope[:, None, None], features[..., : full.shape[-1]], full)
         own = unpack_pitch(features[..., full.shape[-1] :])
         fake, logits = vocoder(mel, torch.where(batch["own_pitch"], own, f0))
-        pitch = self.vocoder.pitch.loss(logits[~envelope], f0[~envelope])
+        pitch = self.vocoder.pitch.loss(logits[::2], f0[::2])
         real = narrow
         if self.vocoder.sample_rate != self.vocoder.mel.sample_rate:
             rows = len(narrow)
@@ -166,7 +168,7 @@ class VocoderTask:
         loss = 15 * mel_loss + 5 * magnitude_loss
         if self.train_pitch:
             loss = loss + pitch
-        logs = {"mel": mel_loss.item(), "mag": magnitude_loss.item(), "pitch": pitch.item()}
+        logs = {"mel": mel_loss.detach(), "mag": magnitude_loss.detach(), "pitch": pitch.detach()}
         adversarial = step >= self.adversarial_from
         if adversarial:
             part = slice(0, self.adversarial_batch)
@@ -176,11 +178,11 @@ class VocoderTask:
             # The discriminator starts cold; its gradient is faded in.
             fade = min(1.0, (step - self.adversarial_from) / 500)
             loss = loss + fade * (fool + 2 * matching)
-            logs |= {"fool": fool.item(), "match": matching.item()}
+            logs |= {"fool": fool.detach(), "match": matching.detach()}
         yield "vocoder", loss, logs
         if adversarial:
             spot = discriminator.discriminator_loss(real[part], fake[part])
-            yield "discriminator", spot, {"spot": spot.item()}
+            yield "discriminator", spot, {"spot": spot.detach()}
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged vocoder weights, as `tts_codecs` loads them."""

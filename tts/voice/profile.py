@@ -44,6 +44,8 @@ class PhoneProfile(nn.Module):
     index: Tensor
     mean: Tensor
     kernel: Tensor
+    said: Tensor
+    smoothing: Tensor
 
     def __init__(self, phones: list[int], bands: int = 80, prior: float = 2.0):
         super().__init__()
@@ -51,6 +53,9 @@ class PhoneProfile(nn.Module):
         index = torch.full((N_SYMBOLS,), len(phones))
         index[torch.tensor(phones)] = torch.arange(len(phones))
         self.register_buffer("index", index, persistent=False)  # N stands for no deviation
+        self.register_buffer("said", torch.tensor(phones), persistent=False)
+        weights = torch.tensor(SMOOTHING)
+        self.register_buffer("smoothing", weights / weights.sum(), persistent=False)
         self.register_buffer("mean", torch.zeros(len(phones), bands))
         self.register_buffer("kernel", torch.eye(len(phones)))
 
@@ -60,7 +65,7 @@ class PhoneProfile(nn.Module):
         features, lengths = prompt.features, prompt.lengths
         valid = torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
         mask = valid.unsqueeze(-1).to(features.dtype)
-        found = probe(features, mask).softmax(-1)[..., self.phones] * mask
+        found = probe(features, mask).softmax(-1)[..., self.said] * mask
         return found.sum(1), torch.einsum("bpn,bpc->bnc", found, features[..., :-EXTRA])
 
     @torch.no_grad()
@@ -92,8 +97,7 @@ class PhoneProfile(nn.Module):
             len(self.phones),
         )
         found = table.gather(1, place.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
-        weights = torch.tensor(SMOOTHING, device=found.device)
-        weights = (weights / weights.sum()).expand(found.shape[-1], 1, -1)
+        weights = self.smoothing.expand(found.shape[-1], 1, -1)
         smooth = F.conv1d(
             found.transpose(1, 2), weights, padding=len(SMOOTHING) // 2, groups=found.shape[-1]
         )

@@ -1,7 +1,8 @@
 """Codes: an embedding per book on the way in, a distribution per book on the way out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,25 @@ from tts.generators.protocols import Knobs
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.inference import linear
 from tts_codecs.nn.memo import Memo
+
+#: devices that can be asked for values at no cost
+NEAR = ("cpu",)
+
+
+def near(x: Tensor) -> bool:
+    """Whether shapes may depend on the values of x: an accelerator would have to be waited for."""
+    return x.device.type in NEAR
+
+
+def book_errors(
+    logits: Callable[[Tensor], Tensor], query: Tensor, codes: Tensor, counted: Tensor
+) -> Tensor:
+    """Sum of the cross entropies of codes [...] given `query` [..., D] where `counted` [...] bool:
+    only of those where that is known, else of all, with the others left out of the sum."""
+    if near(query):
+        return F.cross_entropy(logits(query[counted]), codes[counted], reduction="sum")
+    wanted = codes.masked_fill(~counted, -100)  # what cross_entropy ignores
+    return F.cross_entropy(logits(query).flatten(0, -2), wanted.flatten(), reduction="sum")
 
 
 class CategoricalHead(nn.Module):
@@ -162,10 +182,10 @@ class CategoricalHead(nn.Module):
         query = linear(self.out, hidden).unflatten(-1, (self.books, self.width))
         total = hidden.new_zeros(())
         for book in range(self.books):
-            # Only what counts is computed: logits of all positions would be the largest tensor.
-            rows = known[..., book]
-            logits = self._logits(query[rows][:, book], book)
-            total = total + F.cross_entropy(logits, codes[rows][:, book], reduction="sum")
+            total = total + book_errors(
+                partial(self._logits, book=book),
+                query[..., book, :], codes[..., book], known[..., book],
+            )  # fmt: skip
         return total / known.sum().clamp_min(1)
 
     def expected(self, log_probabilities: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
-from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.categorical import CategoricalHead, book_errors, near
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.inference import linear
 from tts_codecs.nn.memo import Memo
@@ -111,14 +112,17 @@ class DepthHead(CategoricalHead):
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
         """Mean cross entropy of codes [B, S, K] where `known`, given those of the frame before."""
-        frames = known.any(-1)
-        target, counted = codes[frames], known[frames]
-        deep = self.deepen(hidden[frames], target)
+        if near(hidden):
+            frames = known.any(-1)
+            hidden, codes, counted = hidden[frames], codes[frames], known[frames]
+        else:
+            hidden, codes, counted = (x.flatten(0, 1) for x in (hidden, codes, known))
+        deep = self.deepen(hidden, codes)
         total = hidden.new_zeros(())
         for book in range(self.books):
-            logits = self(deep[counted[:, book], book], book)
-            wanted = target[counted[:, book], book]
-            total = total + F.cross_entropy(logits, wanted, reduction="sum")
+            total = total + book_errors(
+                partial(self, book=book), deep[:, book], codes[:, book], counted[:, book]
+            )
         return total / known.sum().clamp_min(1)
 
     def step_losses(

@@ -20,7 +20,14 @@ from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import random_spans
 from tts.generators.protocols import Knobs, Network, masked_head
 from tts.generators.sampling import draw, process
-from tts.generators.schedules import choose, choose_spans, masked_fraction, remaining, spans
+from tts.generators.schedules import (
+    choose,
+    choose_spans,
+    masked_fraction,
+    masked_fractions,
+    remaining,
+    spans,
+)
 from tts.generators.strategies.whole import WholeCanvas
 
 if TYPE_CHECKING:
@@ -75,13 +82,8 @@ class Masked(WholeCanvas):
     def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of what is masked."""
         batch, length, books = units.shape
-        share = torch.tensor(
-            [
-                masked_fraction(int(x), 1000, self.schedule)
-                for x in torch.randint(-1, 999, (batch,))
-            ],
-            device=units.device,
-        )
+        place = torch.randint(1000, (batch,), device=units.device)
+        share = masked_fractions(self.schedule, units.device)[place]
         # Spans lie as they do in sampling.
         dice = torch.rand(batch, -(-length // self.span), books, device=units.device)
         hidden = dice < share[:, None, None].clamp_min(0.02)
@@ -91,9 +93,11 @@ class Masked(WholeCanvas):
         if self.order == "levels":
             # Lower levels are drawn more often: they carry more (MaskGCT).
             count = books - self.first
-            weights = 1 - 2 * torch.arange(count) / (count * (count + 1))
-            draws = 1 if self.window else batch
-            level = self.first + torch.multinomial(weights, draws, replacement=True)
+            # One level decides on the window: that is drawn where no device has to be asked.
+            draws, where = (1, torch.device("cpu")) if self.window else (batch, units.device)
+            weights = 1 - 2 * torch.arange(count, device=where) / (count * (count + 1))
+            lots = torch.rand(draws, device=where) * weights.sum()
+            level = self.first + torch.searchsorted(weights.cumsum(0), lots).clamp_max(count - 1)
             window = self.window if level[0] else 0
             level = level.expand(batch).to(units.device)
             book = torch.arange(books, device=units.device)

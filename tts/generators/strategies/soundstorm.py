@@ -8,7 +8,7 @@ from torch import Tensor
 from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.protocols import Network
-from tts.generators.schedules import masked_fraction
+from tts.generators.schedules import masked_fractions
 from tts.generators.strategies.masked import Masked
 
 
@@ -34,10 +34,8 @@ class SoundStorm(Masked):
         level = torch.randint(books, (batch, 1, 1), device=device)
         boundary = torch.rand(batch, 1, 1, device=device) * condition.mask.sum(1, keepdim=True)
         behind = torch.arange(length, device=device)[:, None] >= boundary.floor()
-        share = torch.tensor(
-            [masked_fraction(int(x), 1000, self.schedule) for x in torch.randint(999, (batch,))],
-            device=device,
-        )
+        place = torch.randint(999, (batch,), device=device)
+        share = masked_fractions(self.schedule, device)[place + 1]
         # A row is never without a masked code: the one at the boundary is.
         dice = torch.rand(batch, length, 1, device=device) < share[:, None, None].clamp_min(0.02)
         dice |= torch.arange(length, device=device)[:, None] == boundary.floor()
