@@ -22,5 +22,7 @@ setup(
         "tts_demo": "demo/tts_demo",
         **{f"tts.{folder}": folder for folder in DATA},
     },
-    package_data={"": ["*.yaml", "*.safetensors", "*.json", "*.md", "*.css", "*.js", "LICENSE"]},
+    package_data={
+        "": ["*.yaml", "*.safetensors", "*.json", "*.md", "*.css", "*.js", "LICENSE", "py.typed"]
+    },
 )

@@ -9,6 +9,7 @@
 Importing it is instant: the names below load what they need when they are first used.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tts.speech import Stream as Stream
     from tts.synthesizer import TTS as TTS
     from tts.voice.voice import Voice as Voice
+
+# Nothing is shown unless a program asks for it, as libraries do.
+logging.getLogger("tts").addHandler(logging.NullHandler())
 
 _NAMES = {
     "TTS": "tts.synthesizer",

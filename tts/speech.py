@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
-from typing import Any, TypedDict
+from typing import Any, BinaryIO, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tts.align.pauses import spoken_pauses
 from tts.audio.loudness import limited
 from tts.audio.resample import check_output_rate, resample
-from tts.audio.writer import write_audio
+from tts.audio.writer import encode_audio, save_to, write_audio
 from tts.cancel import Cancellation, Cancelled
 from tts.errors import UsageError
 from tts.resources import nearest
@@ -51,6 +51,13 @@ class Options:
     temperature: float | None = None
     language: str | None = None
     markup: str = "none"
+
+    def __post_init__(self) -> None:
+        # Numbers of NumPy and tensors of one are what computations of a user end in.
+        for name in RANGES:
+            value = getattr(self, name)
+            if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+                object.__setattr__(self, name, value.item())
 
     def check(self) -> None:
         """UsageError when a value is of the wrong kind or out of range."""
@@ -171,7 +178,7 @@ class Chunk:
         )
 
 
-@dataclass
+@dataclass(repr=False)
 class Audio:
     """A finished utterance.
 
@@ -209,13 +216,39 @@ class Audio:
         samples = resample(self.samples, self.sample_rate, sample_rate)
         return replace(self, samples=samples, sample_rate=sample_rate)
 
-    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write WAV, FLAC, Ogg, Opus or MP3, by the extension or `format`; whole or not at all.
+    def save(self, path: str | os.PathLike[str] | BinaryIO, format: str | None = None) -> None:
+        """Write WAV, FLAC, Ogg, Opus or MP3; whole or not at all.
+
+        Args:
+            path: a file name, whose extension tells the format, or a binary file that is open for
+                writing, such as io.BytesIO.
+            format: where the name does not tell; of a file without a name WAV.
 
         Raises:
             UsageError, OutputError: see tts.audio.writer.write_audio.
         """
-        write_audio(path, self.samples, self.sample_rate, format)
+        if isinstance(path, (str, os.PathLike)):
+            write_audio(path, self.samples, self.sample_rate, format)
+        else:
+            save_to(path, self.samples, self.sample_rate, format)
+
+    def to_bytes(self, format: str = "wav") -> bytes:
+        """A complete file of a format: wav, flac, ogg, opus or mp3.
+
+        Raises:
+            UsageError: an unknown format, or one that cannot hold the sample rate.
+            OutputError: there is no audio, or it is not finite.
+        """
+        return encode_audio(self.samples, self.sample_rate, format)
+
+    def _repr_html_(self) -> str:
+        """A player, which notebooks show for the last value of a cell."""
+        from tts.audio.display import player
+
+        return player(self)
+
+    def __repr__(self) -> str:
+        return f"<Audio of {self.seconds:.2f} s at {self.sample_rate} Hz>"
 
 
 class Stream(Iterator[Chunk]):

@@ -23,9 +23,12 @@ from tts.audio.reference import Reference
 from tts.builder import checkpoint_folder, load_module, load_units
 from tts.cancel import Cancellation
 from tts.config import ModelConfig, load_model_config
-from tts.errors import ConfigError
+from tts.devices import choose_device
+from tts.errors import ConfigError, UsageError
+from tts.facade import Facade, check_config
 from tts.generators.base import Request, SamplingOptions, Spoken
 from tts.generators.generator import Generator
+from tts.progress import GivenText, TextProgress, check_frames, check_progress, told
 from tts.quantize import check_int8, lay_out
 from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
@@ -54,27 +57,30 @@ FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
 FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
 
 
-class TTS:
+class TTS(Facade):
     """A loaded model. Requests do not change it, so threads may share it.
 
     Args:
         config: which checkpoints.
-        device: "cpu", "cuda", or "auto" for cuda where there is one and the weights can be there.
+        device: "cpu", "cuda", "cuda:1", or "auto" for cuda where there is one and the weights can
+            be there.
+
+    A `with` block closes it, as `close` does.
 
     Attributes:
         timed: whether it knows when words are said; batched: whether sentences can share a batch.
 
     Raises:
-        UsageError: int8 weights on another device than a CPU.
+        UsageError: an unknown device or one that is not there, int8 weights on another than a CPU,
+            or a name in place of a config (`TTS.load` takes names).
     """
 
     timed = True
     batched = True
 
     def __init__(self, config: ModelConfig, device: str = "auto"):
-        if device == "auto":
-            gpu = torch.cuda.is_available() and config.weights != "int8"
-            device = "cuda" if gpu else "cpu"
+        config = check_config(config)
+        device = choose_device(device, config.weights == "int8")
         if config.weights == "int8":
             check_int8(device)
         self.config, self.device = config, device
@@ -143,7 +149,7 @@ class TTS:
         Args:
             name: a shipped model, the path of a YAML, a folder with a `model.yaml` in it, or
                 `https://.../model.zip#sha256=...`, which is fetched once.
-            device: "cpu", "cuda", or "auto" for cuda where there is one.
+            device: "cpu", "cuda", "cuda:1", or "auto" for cuda where there is one.
             int8: weights of 8 bits, faster on a CPU (tts.quantize); a config may say so itself.
 
         Raises:
@@ -151,6 +157,8 @@ class TTS:
             CheckpointError: weights that are missing, damaged, cannot be fetched, or, of others
                 (tts.published), were not yet.
         """
+        if not isinstance(name, (str, os.PathLike)):
+            raise UsageError(f"a model is loaded by name or path, not {type(name).__name__}")
         config = load_model_config(model_config(os.fspath(name)))
         return cls.of(config.with_int8() if int8 else config, device)
 
@@ -168,8 +176,9 @@ class TTS:
 
         Args:
             source: the name of a built-in or added voice (`tts voices`), the path of a saved voice
-                (.safetensors), or a recording of 1 to 60 s: path, binary file, or array [N] or
-                [C, N] at the model's rate; or a list of recordings of one person.
+                (.safetensors), or a recording of 1 to 60 s: path, binary file, bytes of a file,
+                (array, rate), an Audio, or an array or tensor [N] or [C, N] at the model's rate; or
+                a list of recordings of one person.
             transcript: what the recording says, for models that need it; others keep it.
             adapt: fit the model's weights to the voice too (tts.voice.adaptation), in some seconds.
             strength: of the adaptation, 0 to 1.
@@ -376,6 +385,7 @@ class TTS:
         options: Options | None = None,
         *,
         chunk_frames: int = 25,
+        progress: TextProgress | None = None,
         **values: Unpack[OptionValues],
     ) -> Stream:
         """Speak `text` sentence by sentence, levelled (tts.audio.loudness); the first chunk of a
@@ -389,16 +399,20 @@ class TTS:
             voice: as for `voice`.
             options, values: what differs from the model's defaults: `stream(t, v, seed=1)`.
             chunk_frames: mel frames (20 ms) per chunk from the second on.
+            progress: called with (characters said, characters known so far) at every sentence.
 
         Raises:
             UsageError: an option out of range; AudioError, VoiceError: as `voice`.
-            TextError: nothing to say; while iterating.
+            TextError: the text is none, at once; nothing to say, while iterating.
         """
-        chosen, speaker = options_of(options, values), self.voice(voice)
+        chosen, given = options_of(options, values), GivenText(text)
+        check_progress(progress)
+        chunk_frames = check_frames(chunk_frames)
+        speaker = self.voice(voice)
 
         def chunks() -> Iterator[Chunk]:
             offset, level = 0, Leveler(self.sample_rate)
-            sentences = self.sentences(text, chosen.language, chosen.markup)
+            sentences = self.sentences(given.source, chosen.language, chosen.markup)
             for number, phones in enumerate(sentences):
                 phones = self.phrased(phones, speaker, chosen.language)
                 begin = offset / self.sample_rate
@@ -407,7 +421,8 @@ class TTS:
                     chunk.samples, chunk.gain = chunk.levelled(level), None
                     yield chunk.later(begin)
 
-        return Stream(chunks(), self.cancellation)
+        made = chunks() if progress is None else told(chunks(), given, progress)
+        return Stream(made, self.cancellation)
 
     def _waveform(
         self, features: Iterator[torch.Tensor], pitch: float, chunk_frames: int
@@ -444,13 +459,15 @@ class TTS:
         text: str | Iterable[str],
         voice: VoiceSource = "default",
         options: Options | None = None,
+        *,
+        progress: TextProgress | None = None,
         **values: Unpack[OptionValues],
     ) -> Audio:
         """Speak `text`; the concatenation of `stream`, which see for arguments and errors."""
         begin = time.perf_counter()
         first = 0.0
         chunks = []
-        for chunk in self.stream(text, voice, options, **values):
+        for chunk in self.stream(text, voice, options, progress=progress, **values):
             first = first or time.perf_counter() - begin
             chunks.append(chunk)
         audio = joined(chunks, self.sample_rate)
@@ -464,7 +481,7 @@ class TTS:
         workers: int = 1,
         format: str = "wav",
         timestamps: Sequence[str] = (),
-        progress: bool = False,
+        progress: "bool | Progress" = False,
     ) -> "list[Result]":
         """Say many rows into files `out_dir/ID.wav`; a run that was stopped goes on.
 
@@ -473,6 +490,7 @@ class TTS:
                 tts.batch.rows.Row.
             workers: processes; 1 computes in this one, with this model.
             format: wav, flac, ogg, opus or mp3; timestamps: "srt", "json" or both.
+            progress: a bar on standard error, or a function called with (rows done, all rows).
 
         Returns:
             a Result per row; what is wrong with a row is in its `error`.

@@ -34,7 +34,7 @@ from tts.errors import OutputError, TTSError, UsageError
 
 __all__ = [
     "FORMATS", "check_rate", "check_writable", "encode_audio", "limit_peaks", "output_format",
-    "to_pcm16", "wav_stream_header", "write_audio",
+    "save_to", "to_pcm16", "wav_stream_header", "write_audio",
 ]  # fmt: skip
 
 
@@ -172,6 +172,32 @@ def write_audio(
         ) from exc
     finally:
         chunks.close()
+
+
+def save_to(
+    file: Any, samples: NDArray[np.float32], sample_rate: int, format: str | None = None
+) -> None:
+    """Write speech into a binary file that is open; nothing before all of it is encoded.
+
+    Args:
+        format: by default that of the file's name, and WAV where it has none.
+
+    Raises:
+        UsageError: not a file to write bytes into, or see `write_audio`.
+        OutputError: it cannot be written.
+    """
+    if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
+        kind = type(file).__name__
+        raise UsageError(f"audio is saved to a path or a binary file, not {kind}")
+    name = getattr(file, "name", "")
+    suffix = Path(name).suffix if isinstance(name, str) else ""
+    if format is None:
+        format = output_format(name) if suffix else "wav"
+    data = encode_audio(samples, sample_rate, format)
+    try:
+        write_all(file, data)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write the audio: {error}") from error
 
 
 def check_rate(format: str, sample_rate: int) -> _Format:

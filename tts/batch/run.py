@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -53,7 +53,7 @@ def run_batch(
     model: TTS | None = None,
     workers: int = 1,
     engine_name: str = "processes",
-    progress: bool = False,
+    progress: bool | Callable[[int, int], object] = False,
 ) -> Summary:
     """Say all rows that are not there yet into `settings.out`.
 
@@ -61,7 +61,7 @@ def run_batch(
         rows: from tts.batch.rows, ids unique.
         model: for a single worker in this process, the loaded model of the settings.
         workers: processes; 1 computes in this one (but for Ray).
-        progress: a bar on standard error.
+        progress: a bar on standard error, or a function called with (rows done, all rows).
 
     Raises:
         UsageError: settings out of range, or another run uses the folder.
@@ -137,14 +137,17 @@ def _digest(rows: Sequence[Row], keys: Sequence[str]) -> str:
 class Progress:
     """A bar over characters, which say more of the time than rows do, with ETA and RTF."""
 
-    def __init__(self, rows: Sequence[Row], todo: Sequence[Row], show: bool):
+    def __init__(
+        self, rows: Sequence[Row], todo: Sequence[Row], show: bool | Callable[[int, int], object]
+    ):
         self._sizes = {row.id: max(1, len(row.text)) for row in todo}
         self._rows = len(rows) - len(todo)
         self._total = len(rows)
         self._audio, self._begin = 0.0, time.perf_counter()
         self._failed = 0
+        self._call = show if callable(show) else None
         self._bar = tqdm(
-            total=sum(self._sizes.values()), disable=not show, file=sys.stderr, leave=False,
+            total=sum(self._sizes.values()), disable=show is not True, file=sys.stderr, leave=False,
             bar_format="{percentage:3.0f}%|{bar:30}| {postfix}, ETA {remaining}",
         )  # fmt: skip
         self._tell()
@@ -153,6 +156,8 @@ class Progress:
         rtf = (time.perf_counter() - self._begin) / self._audio if self._audio else 0.0
         failed = f", {self._failed} failed" if self._failed else ""
         self._bar.set_postfix_str(f"{self._rows}/{self._total} rows{failed}, RTF {rtf:.3f}")
+        if self._call is not None:
+            self._call(self._rows, self._total)
 
     def add(self, results: Sequence[Result]) -> None:
         """A group is done."""

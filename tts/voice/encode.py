@@ -1,14 +1,14 @@
 """From recordings, files and names to voices for a model."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tts.audio.reference import Reference, load_reference
@@ -18,14 +18,15 @@ from tts.text.normalize import clean
 from tts.voice.adaptation import Progress, adapt
 from tts.voice.calibration import calibrate
 from tts.voice.judge import warnings_about
+from tts.voice.sources import Recording, plain, recordings_of
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice
 
 if TYPE_CHECKING:
     from tts.synthesizer import TTS
 
-Recording: TypeAlias = "str | os.PathLike[str] | Reference | NDArray[np.generic] | BinaryIO"
 VoiceSource: TypeAlias = "Recording | Voice | Sequence[Recording]"
+log = logging.getLogger(__name__)
 GAP = 0.2  # seconds of silence between recordings that are put together
 MAX_RECORDINGS = 20
 
@@ -50,7 +51,11 @@ def saved_voice(source: object) -> Voice | None:
 
 def _reference(source: Recording, rate: int) -> Reference:
     """A recording at a rate."""
-    reference = source if isinstance(source, Reference) else load_reference(source, rate)
+    given, array_rate = plain(source)
+    if isinstance(given, Reference):
+        reference = given
+    else:
+        reference = load_reference(given, rate, array_rate=array_rate)
     if reference.sample_rate == rate:
         return reference
     samples = resample(reference.samples, reference.sample_rate, rate)
@@ -94,19 +99,21 @@ def encode_voice(
     if voice is not None:
         recordings = [voice.features.to(model.device)]
     else:
-        given = [source]
-        if isinstance(source, (list, tuple)):
-            given = list(source)
-            if not 1 <= len(given) <= MAX_RECORDINGS:
-                raise UsageError(f"a voice is made of 1 to {MAX_RECORDINGS} recordings")
-            if any(saved_voice(each) is not None for each in given):
-                raise UsageError("a voice is made of recordings, not of other voices")
-        references = [_reference(each, model.config.sample_rate) for each in given]  # type: ignore[arg-type]
+        given = recordings_of(source)
+        if not 1 <= len(given) <= MAX_RECORDINGS:
+            raise UsageError(f"a voice is made of 1 to {MAX_RECORDINGS} recordings")
+        if any(saved_voice(each) is not None for each in given):
+            raise UsageError(
+                "a voice is made of recordings, not of other voices; `a.mix(b, 0.5)` mixes two"
+            )
+        references = [_reference(each, model.config.sample_rate) for each in given]
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
         voice = model.encoded(_joined(references), name)
         told = [line for each in references for line in each.warnings]
         told += [line for each in references for line in warnings_about(model, each)]
         voice = replace(voice, warnings=tuple(told))
+        for line in told:
+            log.warning("%s", line)
         if adapted:
             recordings = [_features(model, each) for each in references]
     if adapted:

@@ -77,6 +77,19 @@ class Voice:
         rest = tuple(each for each in self.tunings if each.generator != tuning.generator)
         return replace(self, tunings=(*rest, tuning), shifts={})
 
+    def mix(self, other: "Voice", share: float = 0.5) -> "Voice":
+        """A voice between two (tts.voice.mixing).
+
+        Args:
+            share: of the other voice: 0 gives this one, 1 the other.
+
+        Raises:
+            UsageError: a share outside of 0 to 1, or something that is no voice.
+        """
+        from tts.voice.mixing import mix
+
+        return mix(self, other, share)
+
     @property
     def sha256(self) -> str:
         """What names this voice whatever it is called: a checksum of the recording's features and

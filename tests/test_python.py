@@ -1,0 +1,359 @@
+"""Python as people write it: any recording, mixtures, memory, event loops, a model's life."""
+
+import ast
+import asyncio
+import io
+import logging
+import math
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from tts import TTS, Options, Voice
+from tts.errors import AudioError, ConfigError, OutputError, TextError, TTSError, UsageError
+from tts.speech import Audio
+from tts.voice.voice import Tuning
+
+ROOT = Path(__file__).parent.parent
+TEXT = "The birch canoe slid. It was smooth. It was blue."
+
+
+@pytest.fixture
+def tts(tiny_home: Path) -> TTS:
+    return TTS.load("default", device="cpu")
+
+
+def test_one_recording_in_every_form(tts: TTS, recording: Callable[..., Path]) -> None:
+    path = recording("ref.wav", subtype="FLOAT")
+    samples, rate = sf.read(path, dtype="float32")
+    expected = tts.voice(path)
+    forms: list[Any] = [
+        (samples, rate), (rate, samples), (samples.tolist(), np.int64(rate)),
+        (torch.from_numpy(samples), float(rate)), torch.from_numpy(samples)[None], samples[:, None],
+        path.read_bytes(), bytearray(path.read_bytes()), memoryview(path.read_bytes()),
+        io.BytesIO(path.read_bytes()), Audio(samples, rate), [path], ((samples, rate),),
+        {"array": samples, "sampling_rate": rate}, samples.tolist(),
+        torch.from_numpy(samples).double().requires_grad_(),
+    ]  # fmt: skip
+    for form in forms:
+        found = tts.voice(form)
+        torch.testing.assert_close(found.features, expected.features, atol=1e-5, rtol=0)
+
+
+def test_rate_of_an_array_counts(tts: TTS, recording: Callable[..., Path]) -> None:
+    samples, rate = sf.read(recording("high.wav", rate=48000), dtype="int16")
+    assert abs(tts.voice((samples, rate)).meta["seconds"] - 3) < 0.01
+    both = tts.voice([(samples, rate), (samples, rate)])
+    assert abs(both.meta["seconds"] - 6) < 0.01
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        (np.zeros(16000), 0), (np.zeros(16000), -1), (np.zeros(16000), math.nan),
+        (np.zeros(16000), 16000.5), (np.zeros(16000), 10**12), (16000, 16000), None, 5, [], [None],
+        b"", b"RIFF", {"array": [0.0]}, {}, (np.array(["a"]), 16000), torch.zeros(2, 2, 16000),
+        (torch.zeros(16000), True), [[[]]], object(), (np.zeros(0), 16000),
+        torch.zeros(16000, dtype=torch.complex64),
+    ],
+)  # fmt: skip
+def test_what_is_no_recording(tts: TTS, source: Any) -> None:
+    with pytest.raises(TTSError):
+        tts.voice(source)
+
+
+def test_mixture(tts: TTS, recording: Callable[..., Path]) -> None:
+    a = tts.voice(recording("a.wav"))
+    rng = np.random.default_rng(3)
+    b = tts.voice((rng.normal(0, 0.1, 32000).astype(np.float32), 16000))
+    c = a.mix(b, 0.3)
+    nearer, further = (float(c.speaker @ each.speaker) for each in (a, b))
+    assert nearer > further
+    assert float(c.speaker.norm()) == pytest.approx(1, abs=1e-4)
+    # Means of a mixture, on the whole and of each part, lie on the line between both.
+    between = torch.lerp(a.features.mean(0)[:80], b.features.mean(0)[:80], 0.3)
+    middle = [c.mix(a, 0.5).features.mean(0)[:80], between]
+    assert (c.features.mean(0)[:80] - between).abs().mean() < 0.5
+    assert middle[0].isfinite().all()
+    for share, same in ((0, a), (1, b), (np.float32(1), b)):
+        torch.testing.assert_close(a.mix(b, share).features, same.features)
+    one, two = (tts.synthesize("Hello.", a.mix(b, s), seed=1).samples for s in (0.2, 0.8))
+    assert len(one) != len(two) or not np.array_equal(one, two)
+    assert len(c.features) <= 300
+
+
+def test_mixture_is_a_voice_file(tts: TTS, tmp_path: Path, recording: Callable[..., Path]) -> None:
+    a, b = tts.voice("default"), tts.voice(recording())
+    path = tmp_path / "mixed.safetensors"
+    mixed = a.mix(b, 0.25)
+    mixed.save(path)
+    assert Voice.load(path).meta["mixed"] == f"0.75 {a.name} + 0.25 ref"
+    assert Voice.load(path).sha256 == mixed.sha256
+
+
+def test_mixture_of_adapted_voices_adds_their_changes() -> None:
+    def voice(rank: int, strength: float) -> Voice:
+        factors = {"w.a": torch.randn(6, rank), "w.b": torch.randn(rank, 5), "n": torch.randn(4)}
+        fit = Tuning("g", torch.randn(3, 80), factors, strength)
+        return Voice(torch.randn(256), torch.randn(40, 82), tunings=(fit,))
+
+    a, b = voice(2, 0.5), voice(3, 1.0)
+    found = a.mix(b, 0.25).tunings[0]
+    fa, fb = a.tunings[0], b.tunings[0]
+    assert fa.shift is not None and fb.shift is not None and found.shift is not None
+    torch.testing.assert_close(found.shift, 0.75 * fa.shift + 0.25 * fb.shift)
+    for name, product in (("n", lambda f: f["n"]), ("w", lambda f: f["w.a"] @ f["w.b"])):
+        expected = 0.375 * product(fa.factors) + 0.25 * product(fb.factors)
+        torch.testing.assert_close(product(found.factors), expected, msg=name)
+    alone = a.mix(Voice(torch.randn(256), torch.randn(40, 82)), 0.25).tunings[0]
+    torch.testing.assert_close(alone.factors["n"], 0.375 * fa.factors["n"])
+
+
+@pytest.mark.parametrize("other, share", [("default", 0.5), (None, 0.5), (0, -0.1), (0, 1.1),
+                                          (0, math.nan), (0, "half"), (0, None)])  # fmt: skip
+def test_what_cannot_be_mixed(tts: TTS, other: Any, share: Any) -> None:
+    voice = tts.voice("default")
+    with pytest.raises(UsageError):
+        voice.mix(voice if other == 0 else other, share)
+
+
+def test_audio_in_memory(tts: TTS, tmp_path: Path) -> None:
+    audio = tts.synthesize("Hello.", "default")
+    for format in ("wav", "flac", "ogg", "mp3"):
+        buffer = io.BytesIO()
+        audio.save(buffer, format=format)
+        assert buffer.getvalue() == audio.to_bytes(format) or format == "ogg"  # serial numbers
+        buffer.seek(0)
+        assert sf.info(buffer).samplerate == audio.sample_rate
+    buffer = io.BytesIO()
+    audio.save(buffer)
+    audio.save(tmp_path / "a.wav")
+    assert buffer.getvalue() == (tmp_path / "a.wav").read_bytes()
+    with open(tmp_path / "b.flac", "wb") as file:  # its name tells
+        audio.save(file)
+    assert sf.info(tmp_path / "b.flac").format == "FLAC"
+    for wrong in (io.StringIO(), None, 5):
+        with pytest.raises(UsageError, match="path or a binary file"):
+            audio.save(wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="mp4"):
+        audio.to_bytes("mp4")
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(OutputError):
+        audio.save(closed)
+
+
+def test_notebook(tts: TTS) -> None:
+    audio = tts.synthesize("Hello <b>there</b> & so.", "default")
+    page = audio._repr_html_()
+    assert "<audio controls" in page and "base64," in page and "<b>" not in page
+    assert "array" not in repr(audio) and f"{audio.seconds:.2f}" in repr(audio)
+    long = Audio(np.zeros(16000 * 70, np.float32), 16000)
+    assert "audio/mpeg" in long._repr_html_() and len(long._repr_html_()) < 2_000_000
+    assert "no audio" in Audio(np.zeros(0, np.float32), 16000)._repr_html_()
+
+
+def test_event_loop(tts: TTS) -> None:
+    expected = tts.synthesize(TEXT, "default", seed=3).samples
+
+    async def pieces() -> AsyncIterator[str]:
+        for piece in (TEXT[:15], TEXT[15:40], TEXT[40:]):
+            await asyncio.sleep(0)
+            yield piece
+
+    async def main() -> None:
+        for text in (TEXT, iter([TEXT]), pieces()):
+            found, beats = [], 0
+
+            async def beat() -> None:
+                nonlocal beats
+                while True:
+                    beats += 1
+                    await asyncio.sleep(0)
+
+            clock = asyncio.create_task(beat())
+            async for chunk in tts.astream(text, "default", seed=3):
+                found.append(chunk.samples)
+            clock.cancel()
+            np.testing.assert_array_equal(np.concatenate(found), expected)
+            assert beats > 2, "the loop was blocked"
+        audio = await tts.asynthesize(TEXT, "default", seed=3)
+        np.testing.assert_array_equal(audio.samples, expected)
+        one, two = await asyncio.gather(
+            tts.asynthesize("One.", "default"), tts.asynthesize("Two.", "default")
+        )
+        assert one.seconds and two.seconds
+
+    asyncio.run(main())
+
+
+def test_event_loop_stops(tts: TTS) -> None:
+    async def forever() -> AsyncIterator[str]:
+        yield "Hello there. "
+        yield "How "
+        await asyncio.sleep(3600)
+
+    async def main() -> None:
+        async with tts.astream(TEXT * 50, "default") as stream:
+            await anext(stream)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        await stream.aclose()
+
+        async def listen() -> None:
+            async for _ in tts.astream(forever(), "default"):
+                pass
+
+        task = asyncio.create_task(listen())
+        await asyncio.sleep(0.5)
+        task.cancel()  # while a thread waits for a piece that never comes
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(UsageError, match="speed"):
+            tts.astream("Hello.", speed=9)
+        with pytest.raises(TextError):
+            await tts.asynthesize("")
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_progress(tts: TTS, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    audio = tts.synthesize(TEXT, "default", progress=lambda *at: told.append(at))
+    assert told[0] == (0, len(TEXT)) and told[-1] == (len(TEXT), len(TEXT))
+    done = [each[0] for each in told]
+    assert len(done) == 4 and done == sorted(done), "one call a sentence, and the first"
+    np.testing.assert_array_equal(audio.samples, tts.synthesize(TEXT, "default").samples)
+    told.clear()
+    list(tts.stream(iter([TEXT[:20], TEXT[20:]]), "default", progress=lambda *at: told.append(at)))
+    assert told[-1] == (len(TEXT), len(TEXT))
+
+    def stop(done: int, total: int) -> None:
+        if done:
+            raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        tts.synthesize(TEXT, "default", progress=stop)
+    told.clear()
+    rows = [(f"r{n}", "Hello.", "default") for n in range(3)]
+    tts.batch(rows, tmp_path / "out", progress=lambda *at: told.append(at))
+    assert told[0] == (0, 3) and told[-1] == (3, 3)
+    with pytest.raises(UsageError, match="progress"):
+        tts.stream(TEXT, "default", progress=3)  # type: ignore[arg-type]
+
+
+def test_life(tts: TTS) -> None:
+    before = tts.synthesize("Hello.", "default").samples
+    assert tts.warmup() > 0
+    np.testing.assert_array_equal(tts.synthesize("Hello.", "default").samples, before)
+    with tts as same:
+        assert same is tts and not tts.closed
+    tts.close()
+    assert tts.closed and tts.config.name == "default" and tts.sample_rate == 16000
+    for use in (tts.warmup, lambda: tts.synthesize("a"), lambda: tts.stream(TEXT),
+                lambda: tts.phonemize("a"), lambda: tts.generator):  # fmt: skip
+        with pytest.raises(UsageError, match="closed"):
+            use()
+    with pytest.raises(AttributeError):
+        _ = TTS.load("default", "cpu").nothing  # type: ignore[attr-defined]
+
+
+def test_lists(tts: TTS, recording: Callable[..., Path], tmp_path: Path) -> None:
+    (model,) = TTS.models()
+    assert model.name == "default" and model.ready and model.words == "not measured"
+    folder = tmp_path / "data" / "tts" / "voices"
+    folder.mkdir(parents=True)
+    tts.voice(recording()).save(folder / "mine.safetensors")
+    (folder / "bad.safetensors").write_bytes(b"no voice")
+    bad, default, mine = TTS.voices()
+    assert (default.kind, mine.kind, mine.seconds) == ("built-in", "added", 3.0)
+    assert "damaged" in bad.problem and not mine.problem
+
+
+def test_shipped_lists() -> None:
+    for model in TTS.models():
+        if model.scores:
+            assert "misheard" in model.quality and "times" in model.speed and model.first_audio
+    assert all(voice.sex and voice.accent for voice in TTS.voices() if voice.shipped)
+
+
+def test_numbers_of_numpy(tts: TTS) -> None:
+    expected = tts.synthesize("Hello.", "default", seed=3, speed=1.5, steps=2).samples
+    given = dict(seed=np.int64(3), speed=np.float32(1.5), steps=np.uint8(2))
+    found = tts.synthesize("Hello.", "default", **given)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.samples, expected)
+    assert Options(seed=torch.tensor(3)) == Options(seed=np.array(3)) == Options(seed=3)  # type: ignore[arg-type]
+    list(tts.stream("Hello.", "default", chunk_frames=np.int32(9)))  # type: ignore[arg-type]
+    wrong: list[dict[str, Any]] = [
+        {"seed": np.float64(3)}, {"seed": np.array([3])}, {"speed": np.bool_(True)},
+        {"speed": np.nan}, {"chunk_frames": 0}, {"chunk_frames": 2.5}, {"steps": "8"},
+        {"seed": np.int64(-1)}, {"chunk_frames": None},
+    ]  # fmt: skip
+    for values in wrong:
+        with pytest.raises(UsageError):
+            tts.stream("Hello.", "default", **values)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"Hello.", True, 1.5, object()])
+def test_what_is_no_text(tts: TTS, text: Any) -> None:
+    for use in (tts.synthesize, tts.stream):
+        with pytest.raises(TextError):
+            use(text, "default")
+
+
+def test_pieces_that_are_no_text(tts: TTS) -> None:
+    for pieces in (["Hello. ", None], [1, 2], [b"Hello."]):
+        with pytest.raises(TextError, match="piece"):
+            tts.synthesize(pieces, "default")  # type: ignore[arg-type]
+
+
+def test_wrong_models_and_devices(tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"TTS.load\('default'\)"):
+        TTS("default")  # type: ignore[arg-type]
+    for wrong in (None, 5, {}):
+        with pytest.raises(ConfigError):
+            TTS(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="name or path"):
+            TTS.load(wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="did you mean 'cuda'"):
+        TTS.load("default", "gpu")
+    for device in ("cuda:x", "cpu:1", "", None, 0, "cuda:-1", "CPU!"):
+        with pytest.raises(UsageError, match="unknown device"):
+            TTS.load("default", device)  # type: ignore[arg-type]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="no CUDA device"):
+        TTS.load("default", "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match="cuda:3"):
+        TTS.load("default", "cuda:3")
+    assert TTS.load("default", torch.device("cpu")).device == "cpu"  # type: ignore[arg-type]
+
+
+def test_logging_and_no_prints(
+    tts: TTS, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    quiet = np.random.default_rng(0).normal(0, 0.001, 32000).astype(np.float32)
+    with caplog.at_level(logging.DEBUG, "tts"):
+        voice = tts.voice((quiet, 16000))
+        tts.synthesize("Hello.", voice)
+    assert any("quiet" in line.getMessage() for line in caplog.records)
+    assert capfd.readouterr().out == ""
+    for path in (ROOT / "tts").rglob("*.py"):
+        if "cli" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            called = node.func if isinstance(node, ast.Call) else None
+            assert not (isinstance(called, ast.Name) and called.id == "print"), path
+    assert isinstance(logging.getLogger("tts").handlers[0], logging.NullHandler)
+
+
+def test_errors_have_types() -> None:
+    assert issubclass(AudioError, TTSError) and issubclass(TextError, UsageError)
+    for package in ("tts", "codecs/tts_codecs", "demo/tts_demo"):
+        assert (ROOT / package / "py.typed").is_file()

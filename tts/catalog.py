@@ -1,0 +1,176 @@
+"""What there is to choose from: models with what was measured of them, and voices."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tts.builder import checkpoint_folder
+from tts.config import PARTS, ModelConfig, load_model_config
+from tts.errors import UsageError
+from tts.resources import model_config, model_names
+from tts.voice.store import StoredVoice, stored_voices
+from tts.voice.voice import Voice
+
+_ACCENTS = {
+    "en-us": "American English", "en-gb": "British English", "en": "English", "de": "German",
+    "fr-fr": "French", "es": "Spanish", "es-419": "Latin American Spanish", "it": "Italian",
+    "pt": "Portuguese", "pt-br": "Brazilian Portuguese", "nl": "Dutch", "pl": "Polish",
+}  # fmt: skip
+_SEXES = {"F": "female", "M": "male"}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model that `TTS.load` knows by name.
+
+    Attributes:
+        name, family, description, language, licence: as its config says.
+        missing: parts whose weights are not there; published: the name to fetch them by.
+        scores: what `tts eval --publish` measured: wer, similarity, quality (DistillMOS),
+            rtf, first_audio_seconds and more; None where nothing was.
+        config: all of its config.
+    """
+
+    name: str
+    family: str
+    description: str
+    language: str
+    licence: str
+    missing: tuple[str, ...]
+    published: str | None
+    scores: dict[str, Any] | None
+    config: ModelConfig = field(repr=False)
+
+    @property
+    def ready(self) -> bool:
+        """Whether its weights are there."""
+        return not self.missing
+
+    @property
+    def quality(self) -> str:
+        """What was measured of its speech, in words; empty where nothing was."""
+        scores = self.scores
+        if not scores:
+            return ""
+        wrong = scores["wer"]
+        clear = f"1 word in {round(1 / wrong)} misheard" if wrong > 0.005 else "no word misheard"
+        return (
+            f"{clear}, likeness {_grade(scores['similarity'], 0.35, 0.5, 0.65)}, "
+            f"sound {_grade(scores['quality'], 2.8, 3.2, 3.6)}"
+        )
+
+    @property
+    def speed(self) -> str:
+        """How fast it speaks on one CPU core, in words; empty where it was not measured."""
+        if not self.scores or not self.scores.get("rtf"):
+            return ""
+        return f"{1 / self.scores['rtf']:.2g} times as fast as speech on one core"
+
+    @property
+    def first_audio(self) -> str:
+        """How soon it is heard, in words; empty where it was not measured."""
+        seconds = self.scores.get("first_audio_seconds") if self.scores else None
+        return f"heard after {seconds:.2g} s" if seconds else ""
+
+    @property
+    def words(self) -> str:
+        """Quality, speed and first audio in a line."""
+        if not self.ready:
+            fetch = f" (tts models fetch {self.published})" if self.published else ""
+            return f"weights are missing: {', '.join(self.missing)}{fetch}"
+        return "; ".join(filter(None, (self.quality, self.speed, self.first_audio))) or (
+            "not measured"
+        )
+
+
+def _grade(value: float, fair: float, good: float, great: float) -> str:
+    """A measurement as a word."""
+    names = ("poor", "fair", "good", "very good")
+    return names[sum(value >= limit for limit in (fair, good, great))]
+
+
+@dataclass(frozen=True)
+class VoiceInfo:
+    """A voice that is known by its name.
+
+    Attributes:
+        name: for `voice=`; path: its file; shipped: built in, not added by the user.
+        sex: "female", "male", or empty where nobody told.
+        accent: of the language of the recording, e.g. "American English", or empty.
+        seconds: of speech it was made of, None for a mixture.
+        adapted: whether weights were fitted to it too.
+        meta: all that is kept on it: source, licence, attribution, who consented and the like.
+        problem: why its file cannot be used, empty if it can.
+    """
+
+    name: str
+    path: Path
+    shipped: bool
+    sex: str = ""
+    accent: str = ""
+    seconds: float | None = None
+    adapted: bool = False
+    meta: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def kind(self) -> str:
+        """ "built-in", or "added" by the user."""
+        return "built-in" if self.shipped else "added"
+
+    @property
+    def sample(self) -> str:
+        """The command that makes this voice heard."""
+        return f"tts voices sample {self.name} -o {self.name}.wav"
+
+    @property
+    def words(self) -> str:
+        """What is known of it, in a line."""
+        found = [self.sex, self.accent]
+        if self.seconds:
+            found.append(f"of {self.seconds:g} s")
+        if self.meta.get("mixed"):
+            found.append(f"mixed of {self.meta['mixed']}")
+        return ", ".join(filter(None, [*found, "adapted" if self.adapted else "", self.problem]))
+
+
+def models() -> list[ModelInfo]:
+    """All models that are known by name."""
+    return [model_info(name) for name in model_names()]
+
+
+def model_info(name: str) -> ModelInfo:
+    """What is known of a model; errors as of `TTS.load`, but for weights that are missing."""
+    config = load_model_config(model_config(name))
+    named = {part: value for part in PARTS if (value := getattr(config, part))}
+    folders = {part: checkpoint_folder(v) for part, v in named.items() if v != "features"}
+    missing = [part for part, each in folders.items() if not (each / "model.safetensors").is_file()]
+    scores = folders["generator"] / "scores.json"
+    return ModelInfo(
+        name, config.family, config.description, config.language, config.licence, tuple(missing),
+        config.published, json.loads(scores.read_text("utf-8")) if scores.is_file() else None,
+        config,
+    )  # fmt: skip
+
+
+def voices() -> list[VoiceInfo]:
+    """All built-in and added voices, those with a damaged file too."""
+    return [voice_info(stored) for stored in stored_voices().values()]
+
+
+def voice_info(stored: StoredVoice) -> VoiceInfo:
+    """What a stored voice says of itself."""
+    try:
+        voice = Voice.load(stored.path)
+    except UsageError as error:
+        return VoiceInfo(stored.name, stored.path, stored.shipped, problem=str(error))
+    meta = voice.meta
+    seconds = meta.get("seconds")
+    language = str(meta.get("language", ""))
+    return VoiceInfo(
+        stored.name, stored.path, stored.shipped, _SEXES.get(str(meta.get("sex")), ""),
+        str(meta.get("accent", "")) or _ACCENTS.get(language, language),
+        float(seconds) if isinstance(seconds, (int, float)) else None,
+        any(each.factors for each in voice.tunings), meta,
+    )  # fmt: skip

@@ -1,0 +1,139 @@
+"""A voice between two: what it is made of lies on the way from one to the other.
+
+The embedding moves along the great circle between both. The prompt holds stretches of both voices,
+in proportion, each moved so that its mean envelope and mean pitch are those of the mixture: what
+speaks in it then hears one person, not two in turn.
+"""
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tts.errors import UsageError
+from tts_codecs.envelope import EXTRA
+
+if TYPE_CHECKING:
+    from tts.voice.voice import Tuning, Voice
+
+LEAST_FRAMES = 10  # of a voice that is in the mixture at all
+
+
+def mix(first: "Voice", second: "Voice", share: float) -> "Voice":
+    """A voice of `1 - share` of the first and `share` of the second.
+
+    What was fitted to a generator for them (tts.voice.adaptation, tts.voice.calibration) is mixed
+    in the same way. A recording, which f5-base continues, cannot be mixed and is left out.
+
+    Args:
+        share: 0 gives the first voice, 1 the second.
+
+    Raises:
+        UsageError: a share outside of 0 to 1, or that is no number; something that is no voice.
+    """
+    from tts.voice.voice import Voice
+
+    if not isinstance(second, Voice):
+        raise UsageError(f"a voice is mixed with a voice, not with {type(second).__name__}")
+    try:
+        share = float(share)
+    except (TypeError, ValueError):
+        raise UsageError(f"the share of a mixture is a number, not {share!r}") from None
+    if not 0 <= share <= 1:
+        raise UsageError(f"the share of a mixture is 0 to 1, not {share:g}")
+    if share in (0.0, 1.0):
+        return replace(second if share else first)
+    parts = [[voice.name, round(part, 4)] for voice, part in ((first, 1 - share), (second, share))]
+    return Voice(
+        _between(first.speaker, second.speaker, share),
+        _prompt(first.features, second.features, share),
+        f"{first.name}+{second.name}",
+        {"mixed": " + ".join(f"{part:g} {name}" for name, part in parts)},
+        tunings=_tunings(first, second, share),
+    )
+
+
+def _between(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """A point on the great circle between two embeddings [256], their lengths interpolated."""
+    one, two = first / first.norm(), second / second.norm()
+    length = torch.lerp(first.norm(), second.norm(), share)
+    angle = math.acos(float((one @ two).clamp(-1, 1)))
+    if math.sin(angle) < 1e-4:
+        # Nearly the same, or opposite, where no way is nearer than another.
+        way = torch.lerp(one, two, share)
+        return length * way / way.norm().clamp_min(1e-6)
+    weights = math.sin((1 - share) * angle), math.sin(share * angle)
+    return length * (weights[0] * one + weights[1] * two) / math.sin(angle)
+
+
+def _means(features: Tensor) -> Tensor:
+    """Mean of each channel [C] of features [T, C]: pitch where there is a voice; the last channel,
+    which tells where, does not move."""
+    means = features.mean(0)
+    weight = features[:, -1].clamp(0, 1)
+    if float(weight.sum()) > 1:
+        means[-EXTRA] = (features[:, -EXTRA] * weight).sum() / weight.sum()
+    means[-1] = 0
+    return means
+
+
+def _prompt(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """Frames of both [T, C], as many as the longer has, in proportion where there are enough."""
+    total = max(len(first), len(second))
+    count = round(share * total)
+    count = min(max(count, min(LEAST_FRAMES, len(second))), len(second))
+    rest = min(max(total - count, min(LEAST_FRAMES, len(first))), len(first))
+    one, two = _means(first), _means(second)
+    middle = torch.lerp(one, two, share)
+    return torch.cat([_loudest(first, rest) + middle - one, _loudest(second, count) + middle - two])
+
+
+def _loudest(features: Tensor, count: int) -> Tensor:
+    """The stretch of `count` frames that holds the most speech."""
+    energy = torch.cat([features.new_zeros(1), features[:, :-EXTRA].mean(1).cumsum(0)])
+    start = int((energy[count:] - energy[: len(energy) - count]).argmax())
+    return features[start : start + count]
+
+
+def _tunings(first: "Voice", second: "Voice", share: float) -> "tuple[Tuning, ...]":
+    """What was fitted to each generator, mixed; who has none for one adds nothing to it."""
+    names = dict.fromkeys(each.generator for voice in (first, second) for each in voice.tunings)
+    mixed = []
+    for name in names:
+        fitted = [
+            (tuning, part)
+            for voice, part in ((first, 1 - share), (second, share))
+            if (tuning := voice.tuning_for(name)) is not None
+        ]
+        mixed.append(_tuning(name, fitted))
+    return tuple(mixed)
+
+
+def _tuning(name: str, fitted: "list[tuple[Tuning, float]]") -> "Tuning":
+    """The sum of fits to one generator, each with its part.
+
+    A product of factors is a matrix of low rank; a sum of such is one of the ranks together, so the
+    mixture of two adapted voices is exact.
+    """
+    from tts.voice.voice import Tuning
+
+    shifts = [part * tuning.shift for tuning, part in fitted if tuning.shift is not None]
+    # Of both or of none: without, a model computes it from the prompt of the mixture.
+    same = len(shifts) == 2 and shifts[0].shape == shifts[1].shape
+    shift = shifts[0] + shifts[1] if same else None
+    factors: dict[str, Tensor] = {}
+    for tuning, part in fitted:
+        amount = part * tuning.strength
+        if not amount:
+            continue
+        for key, value in tuning.factors.items():
+            if key.endswith(".a"):
+                made = [factors[key], amount * value] if key in factors else [amount * value]
+                factors[key] = torch.cat(made, 1)
+            elif key.endswith(".b"):
+                factors[key] = torch.cat([factors[key], value]) if key in factors else value
+            else:
+                factors[key] = factors[key] + amount * value if key in factors else amount * value
+    return Tuning(name, shift, factors, 1.0)
