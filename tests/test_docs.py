@@ -164,3 +164,16 @@ def test_server(place: Path) -> None:
                 assert done.returncode == 0, (line, done.stderr)
     for name in ("hello.mp3", "hello.wav", "anna.mp3"):
         assert (place / name).stat().st_size > 500
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/api.md", "docs/voices.md"])
+def test_types_of_python(name: str, tmp_path: Path) -> None:
+    """A type checker finds nothing wrong with the examples, all of a document as one program."""
+    api = pytest.importorskip("mypy.api")
+    examples = [code for language, code in blocks(name) if language == "python"]
+    path = tmp_path / "example.py"
+    path.write_text("\n".join(examples))
+    cache = ROOT / ".mypy_cache"  # of the package, which is what takes the time
+    config = f"--config-file={ROOT / 'pyproject.toml'}"
+    told, wrong, code = api.run([config, f"--cache-dir={cache}", "--check-untyped-defs", str(path)])
+    assert code == 0, told + wrong

@@ -67,6 +67,11 @@ class Facade:
         """Whether `close` was called."""
         return bool(self.__dict__.get("_closed", False))
 
+    def check_open(self) -> None:
+        """UsageError once it is closed."""
+        if self.closed:
+            raise UsageError(f"the model {self.config.name!r} is closed: load it again")
+
     def close(self) -> None:
         """Let go of the weights; nothing can be spoken afterwards. Can be called often.
 
@@ -84,8 +89,8 @@ class Facade:
     if not TYPE_CHECKING:  # to a type checker it would make every name an attribute
 
         def __getattr__(self, name: str) -> Any:
-            if self.__dict__.get("_closed") and not name.startswith("__"):
-                raise UsageError(f"the model {self.config.name!r} is closed: load it again")
+            if not name.startswith("__"):
+                self.check_open()
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __enter__(self: T) -> T:

@@ -94,6 +94,7 @@ def encode_voice(
     progress: Progress | None = None,
 ) -> Voice:
     """See `TTS.voice`, whose arguments these are."""
+    model.check_open()
     voice = saved_voice(source)
     fresh = voice is None
     if voice is not None:
