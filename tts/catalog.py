@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tts import scores
 from tts.builder import checkpoint_folder
 from tts.config import PARTS, ModelConfig, load_model_config
 from tts.errors import UsageError
@@ -50,28 +51,17 @@ class ModelInfo:
     @property
     def quality(self) -> str:
         """What was measured of its speech, in words; empty where nothing was."""
-        scores = self.scores
-        if not scores:
-            return ""
-        wrong = scores["wer"]
-        clear = f"1 word in {round(1 / wrong)} misheard" if wrong > 0.005 else "no word misheard"
-        return (
-            f"{clear}, likeness {_grade(scores['similarity'], 0.35, 0.5, 0.65)}, "
-            f"sound {_grade(scores['quality'], 2.8, 3.2, 3.6)}"
-        )
+        return scores.quality(self.scores)
 
     @property
     def speed(self) -> str:
         """How fast it speaks on one CPU core, in words; empty where it was not measured."""
-        if not self.scores or not self.scores.get("rtf"):
-            return ""
-        return f"{1 / self.scores['rtf']:.2g} times as fast as speech on one core"
+        return scores.speed(self.scores)
 
     @property
     def first_audio(self) -> str:
         """How soon it is heard, in words; empty where it was not measured."""
-        seconds = self.scores.get("first_audio_seconds") if self.scores else None
-        return f"heard after {seconds:.2g} s" if seconds else ""
+        return scores.first_audio(self.scores)
 
     @property
     def words(self) -> str:
@@ -79,15 +69,7 @@ class ModelInfo:
         if not self.ready:
             fetch = f" (tts models fetch {self.published})" if self.published else ""
             return f"weights are missing: {', '.join(self.missing)}{fetch}"
-        return "; ".join(filter(None, (self.quality, self.speed, self.first_audio))) or (
-            "not measured"
-        )
-
-
-def _grade(value: float, fair: float, good: float, great: float) -> str:
-    """A measurement as a word."""
-    names = ("poor", "fair", "good", "very good")
-    return names[sum(value >= limit for limit in (fair, good, great))]
+        return scores.words(self.scores)
 
 
 @dataclass(frozen=True)
@@ -146,10 +128,10 @@ def model_info(name: str) -> ModelInfo:
     named = {part: value for part in PARTS if (value := getattr(config, part))}
     folders = {part: checkpoint_folder(v) for part, v in named.items() if v != "features"}
     missing = [part for part, each in folders.items() if not (each / "model.safetensors").is_file()]
-    scores = folders["generator"] / "scores.json"
+    measured = folders["generator"] / "scores.json"
     return ModelInfo(
         name, config.family, config.description, config.language, config.licence, tuple(missing),
-        config.published, json.loads(scores.read_text("utf-8")) if scores.is_file() else None,
+        config.published, json.loads(measured.read_text("utf-8")) if measured.is_file() else None,
         config,
     )  # fmt: skip
 

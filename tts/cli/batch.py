@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tts.cli.common import INT8_HELP, check_device, say, set_threads, show
+from tts.cli.common import INT8_HELP, check_device, say, set_threads, show, warn_language
 
 
 def batch(
@@ -60,6 +60,8 @@ def batch(
     from tts.resources import model_config
 
     config = load_model_config(model_config(model))
+    if not quiet:
+        warn_language(config, [row.options.language for row in found])
     settings = Settings(
         out, config.with_int8() if int8 else config, format, device, tuple(timestamps or ()),
         provenance, watermark, threads, int8,

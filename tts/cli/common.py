@@ -6,13 +6,14 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
     from tts.audio.reference import Reference
+    from tts.config import ModelConfig
     from tts.synthesizer import TTS
     from tts.voice.voice import Voice
 
@@ -197,3 +198,15 @@ def warn_unfit(voice: "Voice", ref_text: str | None) -> None:
     """Say so where words were given for an adaptation and do not fit the recording."""
     if ref_text and voice.meta.get("learned") == "sounds":
         warn("--ref-text does not fit what is heard: the voice was adapted without it")
+
+
+def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> None:
+    """One warning where a model speaks languages that its weights have not heard."""
+    own = config.language.split("-")[0]
+    heard = {each.split("-")[0]: each for each in languages if each}
+    foreign = sorted(each for name, each in heard.items() if name != own)
+    if foreign:
+        warn(
+            f"{config.name} has no voice trained in {', '.join(foreign)}: it was trained in "
+            f"{config.language}, so expect a strong accent and unclear words"
+        )

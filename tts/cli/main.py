@@ -18,12 +18,14 @@ import typer.main
 
 from tts.cli import (
     batch,
+    bench,
     codec,
     data,
     demo,
     doctor,
     evaluate,
     lexicon,
+    manual,
     models,
     serve,
     synthesize,
@@ -66,15 +68,21 @@ app.add_typer(codec.app, name="codec")
 app.command("train")(train.train)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
+app.command("man")(manual.man)
+
+
+def version_number() -> str:
+    """Of the installed package."""
+    try:
+        return version("tts")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        try:
-            number = version("tts")
-        except PackageNotFoundError:
-            number = "(not installed)"
-        sys.stdout.write(f"tts {number}\n")
+        sys.stdout.write(f"tts {version_number()}\n")
         raise typer.Exit
 
 

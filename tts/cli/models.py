@@ -3,12 +3,15 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tts.cli.common import say, show
 from tts.errors import UsageError
+
+if TYPE_CHECKING:
+    from tts.catalog import ModelInfo
 
 app = typer.Typer(
     help="List the models; fetch the weights that others published.", rich_markup_mode=None
@@ -31,23 +34,18 @@ def _parameters(folder: Path) -> int:
     return sum(prod(shape) for shape in shapes.values())
 
 
-def _row(name: str) -> dict[str, Any]:
+def _row(model: "ModelInfo") -> dict[str, Any]:
     from tts.builder import checkpoint_folder
-    from tts.config import PARTS, load_model_config
-    from tts.resources import model_config
+    from tts.config import PARTS
 
-    config = load_model_config(model_config(name))
-    parts = {part: getattr(config, part) for part in PARTS}
-    folders = {k: checkpoint_folder(v) for k, v in parts.items() if v and v != "features"}
-    missing = [k for k, folder in folders.items() if not (folder / "model.safetensors").is_file()]
-    scores = folders["generator"] / "scores.json"
+    config = model.config
     return {
-        "name": name, "family": config.family, "language": config.language,
-        "published": config.published,
-        "description": config.description, "licence": config.licence, "missing": missing, **parts,
-        "parameters": None if "generator" in missing
-        else _parameters(folders["generator"]),
-        "scores": json.loads(scores.read_text("utf-8")) if scores.is_file() else None,
+        "name": model.name, "family": model.family, "language": model.language,
+        "published": model.published, "description": model.description, "licence": model.licence,
+        "missing": list(model.missing), **{part: getattr(config, part) for part in PARTS},
+        "parameters": None if "generator" in model.missing
+        else _parameters(checkpoint_folder(config.generator)),
+        "scores": model.scores, "words": model.words,
     }  # fmt: skip
 
 
@@ -66,15 +64,16 @@ def models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """List the models: family, codec, parameters, licence and what `tts eval` measured.
+    """List the models: family, codec, parameters, licence, what `tts eval` measured, and in words
+    how good and how fast each is.
 
     As JSON also how early each is heard (`streaming`, see tts.latency; null: sentence by sentence).
     """
     if context.invoked_subcommand is not None:
         return
-    from tts.resources import model_names
+    from tts.catalog import models as known
 
-    rows = [_row(name) for name in model_names()]
+    rows = [_row(each) for each in known()]
     if as_json:
         for row in rows:
             row["streaming"] = _streaming(row["name"]) if not row["missing"] else None
@@ -95,6 +94,7 @@ def models(
         show(
             f"{row['name']:12} {row['family']:10} {row['codec']:9} {size:>7}  {row['licence']:8} "
             f"{measured}{note}\n{'':12} {row['description']}"
+            + (f"\n{'':12} {row['words']}" if scores else "")
         )
 
 

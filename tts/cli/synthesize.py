@@ -22,9 +22,11 @@ from tts.cli.common import (
     set_threads,
     show,
     warn,
+    warn_language,
     warn_new,
     warn_unfit,
 )
+from tts.cli.complete import model_names_for, voice_names_for
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,10 +105,19 @@ def synthesize(
     ] = None,
     voice: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="A voice of `tts voices`, or a voice file."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="A voice of `tts voices`, or a voice file.",
+            autocompletion=voice_names_for,
+        ),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME|YAML", help="A model of `tts models`, or a config.")
+        str,
+        typer.Option(
+            metavar="NAME|YAML",
+            help="A model of `tts models`, or a config.",
+            autocompletion=model_names_for,
+        ),
     ] = "default",
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="PATH|-", help="Audio file, or stdout.")
@@ -216,6 +227,8 @@ def synthesize(
         options.check()
         # Its mistakes are told before seconds go into loading weights.
         shown = without_tags(words, markup, language or config.language)
+        if not quiet:
+            warn_language(config, [language])
         set_threads(threads)
         synthesizer, loading = load_model(model, device, language, int8)
         rate = rate or synthesizer.sample_rate

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from tts.cli.common import (
     STRENGTH_HELP,
     adapting,
     check_strength,
+    load_model,
     say,
     set_threads,
     show,
@@ -20,32 +21,46 @@ from tts.cli.common import (
     warn_new,
     warn_unfit,
 )
+from tts.cli.complete import added_names_for, model_names_for, voice_names_for
 
-app = typer.Typer(help="List, add, export and remove voices.", rich_markup_mode=None)
+if TYPE_CHECKING:
+    from tts.catalog import VoiceInfo
 
+app = typer.Typer(
+    help="List, show, hear, add, mix, rename, export and remove voices.", rich_markup_mode=None
+)
+
+SAMPLE = "This is how I sound. The birch canoe slid on the smooth planks."
 CONSENT = "only clone a voice with its owner's consent, and say that the speech is synthetic"
 
 
-def _list(as_json: bool) -> None:
-    from tts.voice.store import stored_voices
+def _told(voice: "VoiceInfo") -> dict[str, Any]:
+    """What is known of a voice, for JSON."""
+    return {
+        "name": voice.name, "path": str(voice.path), "kind": voice.kind, "sex": voice.sex,
+        "accent": voice.accent, "seconds": voice.seconds, "adapted": voice.adapted,
+        "sample": voice.sample, "problem": voice.problem, "meta": voice.meta,
+    }  # fmt: skip
 
-    voices = stored_voices().values()
+
+def _list(as_json: bool) -> None:
+    from tts.catalog import voices
+
+    known = voices()
     if as_json:
-        rows = [
-            {"name": v.name, "path": str(v.path), "kind": "built-in" if v.shipped else "added"}
-            for v in voices
-        ]
-        show(json.dumps(rows, ensure_ascii=False))
+        show(json.dumps([_told(voice) for voice in known], ensure_ascii=False))
         return
-    for voice in voices:
-        show(f"{voice.name:24} {'built-in' if voice.shipped else 'added'}")
-    if not voices:
+    for voice in known:
+        show(f"{voice.name:24} {voice.kind:9} {voice.words}".rstrip())
+    if known:
+        say("hear one: tts voices sample NAME -o NAME.wav")
+    else:
         say("no voices; add one with: tts voices add NAME --ref FILE")
 
 
 @app.callback(invoke_without_command=True)
 def voices(context: typer.Context) -> None:
-    """List, add, export and remove voices; alone, it lists them."""
+    """List, show, hear, add, mix, rename, export and remove voices; alone, it lists them."""
     if context.invoked_subcommand is None:
         _list(False)
 
@@ -114,7 +129,9 @@ def add(
 
 @app.command()
 def export(
-    name: Annotated[str, typer.Argument(help="A voice of `tts voices`.")],
+    name: Annotated[
+        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
+    ],
     path: Annotated[str, typer.Argument(help="Where its file goes, ending in .safetensors.")],
     force: Annotated[bool, typer.Option(help="Replace a file of this name.")] = False,
 ) -> None:
@@ -143,8 +160,92 @@ def export(
 
 
 @app.command()
-def remove(name: Annotated[str, typer.Argument(help="A voice you added.")]) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(help="A voice you added.", autocompletion=added_names_for)],
+) -> None:
     """Delete a voice you added."""
     from tts.voice.store import remove_voice
 
     say(f"removed {remove_voice(name)}")
+
+
+@app.command("show")
+def show_voice(
+    name: Annotated[
+        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what is known of a voice: where it is from, its licence, what it was fitted to."""
+    from tts.catalog import voice_info
+    from tts.voice.file import printable
+    from tts.voice.store import find_stored
+
+    voice = voice_info(find_stored(name))
+    if as_json:
+        show(json.dumps(_told(voice), ensure_ascii=False))
+        return
+    rows = {
+        "name": voice.name, "kind": voice.kind, "sex": voice.sex, "accent": voice.accent,
+        "adapted": "yes" if voice.adapted else "no", "file": str(voice.path),
+        "sample": voice.sample, "problem": voice.problem,
+        **{key: value for key, value in voice.meta.items() if key != "sex"},
+    }  # fmt: skip
+    for key, value in rows.items():
+        if value not in ("", None):
+            show(f"{printable(key)}: {printable(str(value), 1000)}")
+
+
+@app.command()
+def rename(
+    name: Annotated[str, typer.Argument(help="A voice you added.", autocompletion=added_names_for)],
+    new: Annotated[str, typer.Argument(help="Letters, digits, '-' and '_'.")],
+) -> None:
+    """Give a voice you added another name."""
+    from tts.voice.store import rename_voice
+
+    say(f"{name} is now {new}: {rename_voice(name, new)}")
+
+
+@app.command()
+def sample(
+    name: Annotated[
+        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="Audio file.")],
+    text: Annotated[str, typer.Option(help="What it says.")] = SAMPLE,
+    model: Annotated[
+        str, typer.Option(help="The model that speaks.", autocompletion=model_names_for)
+    ] = "default",
+) -> None:
+    """Let a voice say a sentence."""
+    from tts.audio.writer import check_writable, write_audio
+    from tts.voice.store import find_stored
+
+    find_stored(name)
+    check_writable(output)
+    synthesizer, _ = load_model(model)
+    with synthesizer.stream(text, name) as stream:
+        write_audio(output, (chunk.samples for chunk in stream), synthesizer.sample_rate)
+
+
+@app.command()
+def mix(
+    first: Annotated[
+        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
+    ],
+    second: Annotated[str, typer.Argument(help="Another.", autocompletion=voice_names_for)],
+    name: Annotated[str, typer.Argument(help="Of the mixture: letters, digits, '-' and '_'.")],
+    share: Annotated[float, typer.Option(help="Of the second voice, 0 to 1.")] = 0.5,
+    force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
+) -> None:
+    """Make a voice that lies between two."""
+    from tts.voice.store import find_voice, new_voice_path
+    from tts.voice.voice import Voice
+
+    voices = [Voice.load(find_voice(each)) for each in (first, second)]
+    mixed = voices[0].mix(voices[1], share)
+    path = new_voice_path(name, force)
+    mixed.name = name
+    mixed.save(path, new=not force)
+    say(f"added {name}: {path}")

@@ -54,6 +54,41 @@ def find_voice(name: str) -> Path:
     return known[name].path
 
 
+def find_stored(name: str) -> StoredVoice:
+    """A voice by its name. Raises VoiceError, naming the nearest."""
+    known = stored_voices()
+    if name not in known:
+        raise VoiceError(f"unknown voice {name!r}{nearest(name, known)}")
+    return known[name]
+
+
+def rename_voice(name: str, new: str) -> Path:
+    """Give an added voice another name, in its file too, and return where it is.
+
+    Raises:
+        UsageError: built in, or the new name is not usable or taken. VoiceError: unknown, or a
+            damaged file. OutputError: the folder cannot be written.
+    """
+    from tts.voice.voice import Voice
+
+    stored = find_stored(name)
+    if stored.shipped:
+        raise UsageError(f"{name!r} is a built-in voice and keeps its name")
+    try:
+        path = new_voice_path(new)
+    except UsageError as error:
+        raise UsageError(str(error).replace(": replace it with --force", "")) from error
+    voice = Voice.load(stored.path)
+    voice.name = new
+    voice.save(path, new=True)
+    try:
+        stored.path.unlink()
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OutputError(f"cannot rename {stored.path}: {error.strerror}") from error
+    return path
+
+
 def new_voice_path(name: str, replace: bool = False) -> Path:
     """Where an added voice of this name goes; makes the folder.
 
