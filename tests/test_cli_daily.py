@@ -89,18 +89,23 @@ def test_samples_and_mixtures(anna: Path, tmp_path: Path, capfd: Capture) -> Non
     assert "mixed: 0.75 anna" in capfd.readouterr().out
 
 
+def warnings(capfd: Capture) -> list[str]:
+    lines = capfd.readouterr().err.splitlines()
+    return [line for line in lines if line.startswith("tts: warning")]
+
+
 def test_one_warning_for_a_language(tiny_home: Path, tmp_path: Path, capfd: Capture) -> None:
     out = str(tmp_path / "a.wav")
     for language, count in (("de", 1), ("en-gb", 0), ("en-us", 0)):
         assert run(["synthesize", "Hallo. Guten Tag.", "--language", language, "-o", out]) == 0
-        warned = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tts: warning")]
+        warned = warnings(capfd)
         assert len(warned) == count and all(language in line for line in warned)
     assert run(["synthesize", "Hallo.", "--language", "de", "-o", out, "-q"]) == 0
     assert not capfd.readouterr().err
     table = tmp_path / "rows.csv"
     table.write_text("text,language\nHallo.,de\nTag.,de\nBonjour.,fr-fr\nHello.,en-us\n")
     assert run(["batch", str(table), "--out", str(tmp_path / "out")]) == 0
-    (warned,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tts: warning")]
+    (warned,) = warnings(capfd)
     assert "de, fr-fr" in warned
 
 
