@@ -177,3 +177,13 @@ def test_types_of_python(name: str, tmp_path: Path) -> None:
     config = f"--config-file={ROOT / 'pyproject.toml'}"
     told, wrong, code = api.run([config, f"--cache-dir={cache}", "--check-untyped-defs", str(path)])
     assert code == 0, told + wrong
+
+
+def test_page_of_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TTS_HOME", raising=False)  # it shows a shipped codec
+    names: dict[str, Any] = {}
+    for language, code in blocks("docs/codecs.md"):
+        if language == "python":
+            execute(code, names)
+    pieces = torch.cat([names["first"], names["rest"]], 2)
+    assert (pieces - names["wav"]).abs().max() < 1e-4

@@ -156,7 +156,7 @@ class NeuralCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec; any number of leading codebooks of a residual quantizer is taken."""
+        """See Codec; units have as many codes as there are codebooks in use."""
         codes = self._checked(units)
         return self.decode_chunk(codes, self.init_state(len(codes)), last=True)[0]
 
