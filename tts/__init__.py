@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tts.editing.edit import Edited as Edited
     from tts.speech import Audio as Audio
     from tts.speech import Chunk as Chunk
     from tts.speech import Options as Options
@@ -28,6 +29,7 @@ logging.getLogger("tts").addHandler(logging.NullHandler())
 _NAMES = {
     "TTS": "tts.synthesizer",
     "Audio": "tts.speech",
+    "Edited": "tts.editing.edit",
     "Chunk": "tts.speech",
     "Options": "tts.speech",
     "Span": "tts.speech",
@@ -35,7 +37,7 @@ _NAMES = {
     "Voice": "tts.voice.voice",
 }
 
-__all__ = ["TTS", "Audio", "Chunk", "Options", "Span", "Stream", "Voice"]
+__all__ = ["TTS", "Audio", "Chunk", "Edited", "Options", "Span", "Stream", "Voice"]
 
 
 def __getattr__(name: str) -> Any:

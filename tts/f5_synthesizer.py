@@ -159,7 +159,7 @@ class F5TTS(TTS):
         if options.pitch != 1.0:
             raise UsageError(f"{self.config.name} cannot change the pitch: leave it at 1")
         prompt = self._prompt(voice)
-        rng = torch.Generator().manual_seed(options.seed + number)
+        rng = torch.Generator().manual_seed(options.seed_of(number))
         sampling = self.sampling(options)
         shown = phones.text
         pieces = self._pieces(phones.text, prompt, options.speed)

@@ -41,6 +41,7 @@ class Options:
         language: espeak code, e.g. "en-us", "de", "fr-fr".
         markup: of the text: "none", "pauses" ([pause 0.5]) or "ssml" (and that), see
             tts.text.markup.
+        takes: other seeds of single sentences: (number from 1 on, seed), ...
     """
 
     seed: int = 0
@@ -51,6 +52,11 @@ class Options:
     temperature: float | None = None
     language: str | None = None
     markup: str = "none"
+    takes: tuple[tuple[int, int], ...] = ()
+
+    def seed_of(self, number: int) -> int:
+        """The seed of a sentence, counted from 0: `seed + number`, or that of its take."""
+        return dict(self.takes).get(number + 1, self.seed + number)
 
     def __post_init__(self) -> None:
         # Numbers of NumPy and tensors of one are what computations of a user end in.
@@ -75,6 +81,11 @@ class Options:
         if self.language is not None and not isinstance(self.language, str):
             raise UsageError(f"language must be a code such as 'en-us', not {self.language!r}")
         check_markup(self.markup)
+        for take in self.takes:
+            if len(take) != 2 or any(type(value) is not int for value in take):
+                raise UsageError(f"a take is a number of a sentence and a seed, not {take!r}")
+            if take[0] < 1 or not 0 <= take[1] <= RANGES["seed"][1]:
+                raise UsageError(f"take {take[0]}={take[1]} is out of range: 1=0 and more")
 
 
 class OptionValues(TypedDict, total=False):
@@ -88,6 +99,7 @@ class OptionValues(TypedDict, total=False):
     temperature: float | None
     language: str | None
     markup: str
+    takes: tuple[tuple[int, int], ...]
 
 
 def options_of(options: Options | None, values: Mapping[str, Any]) -> Options:

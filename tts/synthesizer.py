@@ -52,6 +52,7 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 if TYPE_CHECKING:
     from tts.batch.rows import Row
     from tts.batch.worker import Result
+    from tts.editing.edit import Edited, Source
 
 FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
 FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
@@ -217,7 +218,8 @@ class TTS(Facade):
         tuning = self.adaptation_of(voice)
         return self.generator if tuning is None else self.adapted(voice, tuning)
 
-    def _frontend(self, language: str | None) -> Frontend:
+    def frontend(self, language: str | None = None) -> Frontend:
+        """Text to phones in a language, with the user's lexicon."""
         code = language or self.config.language
         if code not in self._frontends:
             self._frontends[code] = Frontend(code, lexicon=UserLexicon(check_language(code)))
@@ -238,7 +240,7 @@ class TTS(Facade):
         Raises:
             MarkupError: see tts.text.markup.parse_markup.
         """
-        frontend = self._frontend(language)
+        frontend = self.frontend(language)
         if markup == "none":
             return in_pieces(frontend.sentences(text))
         return in_pieces(marked_sentences(frontend, parse_markup(text, markup, frontend.lang)))
@@ -336,7 +338,7 @@ class TTS(Facade):
         assert request.durations is not None
         fade = torch.linspace(0, 1, FADE_FRAMES * hop, device=self.device)
         first, begun = True, 0
-        seed, sampling = options.seed + number, self.sampling(options)
+        seed, sampling = options.seed_of(number), self.sampling(options)
         generator, spoken = self.generator_for(voice), Spoken(request.durations)
         # Times that a pointer finds are known at the end only: one chunk waits for them there.
         late = generator.paces and sampling.tolerance > 1
@@ -472,6 +474,52 @@ class TTS(Facade):
             chunks.append(chunk)
         audio = joined(chunks, self.sample_rate)
         return replace(audio, first_audio=first, elapsed=time.perf_counter() - begin)
+
+    def edit(
+        self,
+        recording: "Source",
+        said: str,
+        wanted: str,
+        options: Options | None = None,
+        *,
+        sample_rate: int | None = None,
+        **values: Unpack[OptionValues],
+    ) -> "Edited":
+        """A recording with other words: what stays is the recording, sample for sample outside of
+        cross-fades of 12 ms, new words are in its voice (tts.editing).
+
+        Args:
+            recording: path, binary file, or array [N] or [C, N], of up to 60 s; channels are
+                averaged.
+            said: its words; wanted: the words it is to say.
+            sample_rate: Hz of an array; by default the model's.
+
+        Raises:
+            AlignmentError: it does not say these words. TextError: nothing to say.
+            UsageError, AudioError: as `voice`; a model without a phone probe.
+        """
+        from tts.editing.edit import edit
+
+        return edit(self, recording, said, wanted, options, sample_rate, **values)
+
+    def extend(
+        self,
+        recording: "Source",
+        text: str,
+        said: str | None = None,
+        options: Options | None = None,
+        *,
+        sample_rate: int | None = None,
+        **values: Unpack[OptionValues],
+    ) -> "Edited":
+        """A recording that goes on with a text, in its voice, pace and room.
+
+        Args:
+            said: its words; without them its phones are read. Others, raises: as `edit`.
+        """
+        from tts.editing.extend import extend
+
+        return extend(self, recording, text, said, options, sample_rate, **values)
 
     def batch(
         self,

@@ -57,6 +57,8 @@ class Row:
         options = asdict(self.options)
         if options["markup"] == "none":
             del options["markup"]  # as it was before there was any
+        if not options["takes"]:
+            del options["takes"]
         parts = [self.text, voice, self.model, options, self.problem]
         parts += [self.ref_text] if self.ref_text else []
         parts += [f"adapt {self.adapt:g}"] if self.adapt else []

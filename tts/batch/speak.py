@@ -93,7 +93,7 @@ def say_together(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
     speed = torch.tensor([turn.options.speed for turn in turns], device=model.device)
     request = model.request([t.phones for t in turns], [t.voice for t in turns], speed)
     assert request.durations is not None
-    rngs = [torch.Generator().manual_seed(t.options.seed + t.number) for t in turns]
+    rngs = [torch.Generator().manual_seed(t.options.seed_of(t.number)) for t in turns]
     spoken = Spoken()
     units = model.generator_for(turns[0].voice).generate(
         request, rngs, model.sampling(turns[0].options), spoken=spoken

@@ -23,6 +23,7 @@ from tts.cli import (
     data,
     demo,
     doctor,
+    edit,
     evaluate,
     lexicon,
     manual,
@@ -57,6 +58,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("synthesize")(synthesize.synthesize)
+app.command("edit")(edit.edit)
+app.command("continue")(edit.extend)
 app.command("batch")(batch.batch)
 app.add_typer(voices.app, name="voices")
 app.add_typer(lexicon.app, name="lexicon")

@@ -90,6 +90,15 @@ def _timestamp_format(path: str) -> str:
     return kind
 
 
+def parse_take(text: str) -> tuple[int, int]:
+    """The number of a sentence and its seed, of "2=77"; UsageError for anything else."""
+    number, sign, seed = text.partition("=")
+    try:
+        return int(number), int(seed if sign else "?")
+    except ValueError:
+        raise UsageError(f"a take is N=SEED, such as 2=77, not {text[:40]!r}") from None
+
+
 def synthesize(
     text: Annotated[
         str | None,
@@ -143,6 +152,12 @@ def synthesize(
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="espeak code of the text: en-us, de, fr-fr, ...")
+    ] = None,
+    take: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N=SEED", help="Another seed for sentence N (from 1); may be repeated."
+        ),
     ] = None,
     markup: Annotated[
         str, typer.Option(help="Of the text: none, pauses ([pause 0.5]) or ssml.")
@@ -223,7 +238,10 @@ def synthesize(
         if ssml and markup not in ("none", "ssml"):
             raise UsageError("give --ssml or --markup, not both")
         markup = "ssml" if ssml else markup
-        options = Options(seed, speed, pitch, steps, guidance, temperature, language, markup)
+        takes = tuple(parse_take(each) for each in take or ())
+        options = Options(
+            seed, speed, pitch, steps, guidance, temperature, language, markup, takes
+        )  # fmt: skip
         options.check()
         # Its mistakes are told before seconds go into loading weights.
         shown = without_tags(words, markup, language or config.language)

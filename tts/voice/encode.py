@@ -74,7 +74,7 @@ def _joined(references: Sequence[Reference]) -> Reference:
     return Reference(np.concatenate(parts), rate, seconds, warnings)
 
 
-def _features(model: "TTS", reference: Reference) -> Tensor:
+def features_of(model: "TTS", reference: Reference) -> Tensor:
     """Features [T, C] of a whole recording."""
     hop = model.vocoder.mel.hop
     samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
@@ -116,7 +116,7 @@ def encode_voice(
         for line in told:
             log.warning("%s", line)
         if adapted:
-            recordings = [_features(model, each) for each in references]
+            recordings = [features_of(model, each) for each in references]
     if adapted:
         # Of a saved voice only a part of the recording is left, and its words are of all.
         words = clean(transcript).strip() if transcript and fresh else ""

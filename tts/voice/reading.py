@@ -13,7 +13,7 @@ from tts.align.pauses import Aligned, canonical, is_pause
 from tts.align.phone_probe import PhoneProbe
 from tts.errors import TTSError
 from tts.text.frontend import Frontend
-from tts.text.symbols import SIL
+from tts.text.symbols import SIL, Phones
 
 #: mean log-likelihood of a frame that words may cost against what is read without them
 MOST_LOST = 1.5
@@ -88,6 +88,53 @@ def read_lesson(
     return Lesson(features, canonical(ids, [0] * len(ids), durations))
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """Words laid over a recording.
+
+    Attributes:
+        tokens: with the frames of each and the first token of each word.
+        lost: mean log-likelihood of a frame that the words cost against what is read without them.
+        costs: [T] of each frame.
+    """
+
+    tokens: Aligned
+    lost: float
+    costs: np.ndarray
+
+    def cost(self, begin: int, end: int) -> float:
+        """Mean of the costs of frames begin to end."""
+        return float(self.costs[begin:end].mean()) if end > begin else 0.0
+
+
+def fit_words(
+    probe: PhoneProbe, features: Tensor, phones: Phones, known: Sequence[int], penalty: float
+) -> Fitted:
+    """Words laid over features [T, C] by what the probe hears (forced alignment).
+
+    Args:
+        phones: without pauses; known, penalty: see `read_phones`.
+
+    Raises:
+        AlignmentError: more phones than frames.
+    """
+    starts = [start for _, start, _ in phones.words]
+    ids, mods, optional = with_optional_pauses(phones.ids, phones.mods, starts)
+    scores = _scores(probe, features)
+    rows = scores[:, [SIL if is_pause(i) else i for i in ids]].T[None]
+    size, frames = np.array([len(ids)]), np.array([len(features)])
+    found = monotonic_alignment(
+        np.ascontiguousarray(rows, np.float32), size, frames, np.array([optional])
+    )[0]
+    owner = np.repeat(np.arange(len(ids)), found)
+    index = np.arange(len(features))
+    told = rows[0, owner, index]
+    read_ids, read_frames = read_phones(probe, features, known, penalty)
+    read = scores[index, np.repeat(read_ids, read_frames)]
+    tokens = canonical(ids, mods, found.tolist())
+    return Fitted(tokens, float(read.mean()) - float(told.mean()), read - told)
+
+
 def told_lesson(
     probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float, text: str,
     language: str,
@@ -95,20 +142,7 @@ def told_lesson(
     """A recording aligned with its words; None where they do not fit what is heard."""
     try:
         phones = Frontend(language, pauses="none").one(text)
-        starts = [start for _, start, _ in phones.words]
-        ids, mods, optional = with_optional_pauses(phones.ids, phones.mods, starts)
-        scores = _scores(probe, features)
-        rows = scores[:, [SIL if is_pause(i) else i for i in ids]].T[None]
-        size, frames = np.array([len(ids)]), np.array([len(features)])
-        found = monotonic_alignment(
-            np.ascontiguousarray(rows, np.float32), size, frames, np.array([optional])
-        )[0]
+        fitted = fit_words(probe, features, phones, known, penalty)
     except TTSError:  # nothing to say, or more words than the recording has time for
         return None
-    owner = np.repeat(np.arange(len(ids)), found)
-    told = float(rows[0, owner, np.arange(len(features))].mean())
-    read_ids, read_frames = read_phones(probe, features, known, penalty)
-    read = float(scores[np.arange(len(features)), np.repeat(read_ids, read_frames)].mean())
-    if read - told > MOST_LOST:
-        return None
-    return Lesson(features, canonical(ids, mods, found.tolist()))
+    return None if fitted.lost > MOST_LOST else Lesson(features, fitted.tokens)

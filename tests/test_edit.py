@@ -1,0 +1,227 @@
+"""Editing of recordings: what stays is the recording itself; tiny random models."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+import tts.voice.reading as reading
+from tts import TTS, Edited
+from tts.cli.main import run
+from tts.errors import AlignmentError, AudioError, TextError, UsageError
+from tts.text.frontend import Frontend
+from tts.text.symbols import N_SYMBOLS, SIL
+
+SAID = "one two three four"
+FRAMES = 6  # of a phone; 15 of the pauses at the ends and between "two" and "three"
+PAUSE = 15
+
+
+def layout() -> list[int]:
+    """The phone of each frame of the recording."""
+    phones = Frontend("en-us", pauses="none").one(SAID)
+    out = [SIL] * PAUSE
+    for number, (_, first, last) in enumerate(phones.words):
+        out += [SIL] * PAUSE if number == 2 else []
+        for phone in phones.ids[first:last]:
+            out += [phone] * FRAMES
+    return out + [SIL] * PAUSE
+
+
+@pytest.fixture
+def tts(profiled_home: Path, monkeypatch: pytest.MonkeyPatch) -> TTS:
+    """A model whose probe hears the words of the recording, whatever it sounds like."""
+    heard = layout()
+
+    def scores(_: object, features: np.ndarray) -> np.ndarray:
+        out = np.full((len(features), N_SYMBOLS), -8.0, np.float32)
+        for frame in range(len(features)):
+            out[frame, heard[min(frame, len(heard) - 1)]] = -0.1
+        return out
+
+    monkeypatch.setattr(reading, "_scores", scores)
+    monkeypatch.setattr("tts.voice.encode.calibrate", lambda model, voice, rounds: voice)
+    model = TTS.load("default", "cpu")
+    assert model.shifts is not None
+    model.shifts.profile.phones = sorted({phone for phone in heard if phone != SIL})
+    return model
+
+
+@pytest.fixture
+def sound() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    count = len(layout()) * 320
+    t = np.arange(count) / 16000
+    tone = sum(np.sin(2 * np.pi * 130 * k * t) / k for k in range(1, 9))
+    return (0.1 * tone + 0.01 * rng.standard_normal(count)).astype(np.float32)
+
+
+def unchanged(edited: Edited, sound: np.ndarray) -> int:
+    """Samples that are kept; each is that of the recording."""
+    total = 0
+    for kept in edited.kept:
+        size = kept.end - kept.source
+        np.testing.assert_array_equal(
+            edited.samples[kept.out : kept.out + size], sound[kept.source : kept.end]
+        )
+        total += size
+    assert np.isfinite(edited.samples).all()
+    return total
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changes", "places"),
+    [
+        ("one seven three four", [(("two",), ("seven",))], 1),
+        ("five two three nine", [(("one",), ("five",)), (("four",), ("nine",))], 2),
+        ("one six two three eight four", [((), ("six",)), ((), ("eight",))], 2),
+        ("zero one two three four", [((), ("zero",))], 1),
+        ("one two three four five", [((), ("five",))], 1),
+        ("one two four", [(("three",), ())], 0),
+        ("two three four", [(("one",), ())], 0),
+        ("one two three", [(("four",), ())], 0),
+        ("nine eight seven six", [(("one", "two", "three", "four"), ("nine", "eight", "seven",
+         "six"))], 1),
+    ],
+)  # fmt: skip
+def test_what_stays_is_the_recording(
+    tts: TTS, sound: np.ndarray, wanted: str, changes: list[tuple[tuple[str, ...], ...]],
+    places: int,
+) -> None:  # fmt: skip
+    edited = tts.edit(sound, SAID, wanted)
+    assert [(change.old, change.new) for change in edited.changes] == changes
+    kept = unchanged(edited, sound)
+    # Both ends of the recording are its silence, which stays.
+    assert edited.kept[0].source == edited.kept[0].out == 0
+    assert edited.kept[-1].end == len(sound)
+    last = edited.kept[-1]
+    assert last.out + last.end - last.source == len(edited.samples)
+    phones = {word: b - a for word, a, b in Frontend("en-us", pauses="none").one(SAID).words}
+    gone = sum(phones[word] for old, _ in changes for word in old) * FRAMES * 320
+    # Two fades of 12 ms at each place, and pauses beside words that were taken out.
+    lost = len(sound) - kept - gone
+    assert -1 <= lost <= (2 * len(changes)) * 192 + PAUSE * 320
+    assert [word.text for word in edited.words] == wanted.split()
+    times = [each for word in edited.words for each in (word.start, word.end)]
+    assert times == sorted(times) and times[-1] <= edited.seconds + 0.03
+    assert len(edited.kept) == places + 1 or places == 0
+
+
+def test_no_change_is_the_recording(tts: TTS, sound: np.ndarray) -> None:
+    edited = tts.edit(sound, SAID, "One, two -- three: four!")
+    assert not edited.changes and edited.sample_rate == 16000
+    np.testing.assert_array_equal(edited.samples, sound)
+    assert [word.text for word in edited.words] == SAID.split()
+
+
+def test_times_of_words_are_those_of_the_recording(tts: TTS, sound: np.ndarray) -> None:
+    edited = tts.edit(sound, SAID, "one two three four")
+    starts = [word.start for word in edited.words]
+    heard = layout()
+    first = next(n for n, phone in enumerate(heard) if phone != SIL)
+    assert starts[0] == pytest.approx(first * 0.02, abs=0.041)
+
+
+def test_other_rates_seeds_and_speeds(tts: TTS, sound: np.ndarray) -> None:
+    from tts.audio.resample import resample
+
+    wide = resample(sound, 16000, 44100)
+    edited = tts.edit(wide, SAID, "one seven three four", sample_rate=44100)
+    assert edited.sample_rate == 44100 and unchanged(edited, wide) > 0.6 * len(wide)
+    one = tts.edit(sound, SAID, "one seven three four", seed=1)
+    again = tts.edit(sound, SAID, "one seven three four", seed=1)
+    other = tts.edit(sound, SAID, "one seven three four", seed=2)
+    np.testing.assert_array_equal(one.samples, again.samples)
+    assert not np.array_equal(one.samples, other.samples)
+    slow = tts.edit(sound, SAID, "one seven three four", speed=0.5)
+    assert len(slow.samples) > len(one.samples)
+
+
+def test_errors(tts: TTS, sound: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(AlignmentError, match="does not say 'seven eleven"):
+        tts.edit(sound, "seven eleven sixty five", "one")
+    with pytest.raises(AlignmentError):
+        tts.edit(sound, SAID + " and many more words than it has time for" * 9, "one")
+    for said, wanted in (("", "one"), (SAID, " "), (SAID, "...")):
+        with pytest.raises(TextError):
+            tts.edit(sound, said, wanted)
+    with pytest.raises(UsageError):
+        tts.edit(tmp_path / "nothing.wav", SAID, "one")
+    with pytest.raises(AudioError, match="60 s"):
+        tts.edit(np.tile(sound, 40), SAID, "one")
+    with pytest.raises(UsageError, match="out of range"):
+        tts.edit(sound, SAID, "one", speed=9)
+    tts.shifts = None
+    with pytest.raises(UsageError, match="phone probe"):
+        tts.edit(sound, SAID, "one")
+
+
+def test_files_hold_the_same_values(tts: TTS, sound: np.ndarray, tmp_path: Path) -> None:
+    values = np.rint(sound * 32767).astype(np.int16)
+    sf.write(tmp_path / "in.wav", values, 16000)
+    for name in ("out.wav", "out.flac"):
+        edited = tts.edit(tmp_path / "in.wav", SAID, "one seven three four")
+        edited.save(tmp_path / name)
+        found, rate = sf.read(tmp_path / name, dtype="int16")
+        assert rate == 16000 and len(found) == len(edited.samples)
+        for kept in edited.kept:
+            size = kept.end - kept.source
+            part = found[kept.out : kept.out + size]
+            np.testing.assert_array_equal(part, values[kept.source : kept.end])
+
+
+@pytest.mark.parametrize("said", [SAID, None])
+def test_continuing(tts: TTS, sound: np.ndarray, said: str | None) -> None:
+    longer = tts.extend(sound, "Five six. Seven!", said)
+    assert unchanged(longer, sound) > len(sound) - PAUSE * 320
+    assert len(longer.kept) == 1 and longer.kept[0].out == 0
+    assert [word.text for word in longer.words] == ["Five", "six", "Seven"]
+    assert longer.words[0].start >= longer.kept[0].end / 16000 - 0.03
+    assert longer.words[-1].end <= longer.seconds + 0.03
+    with pytest.raises(TextError):
+        tts.extend(sound, "  ")
+
+
+def test_command_lines(
+    tts: TTS, sound: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("tts.cli.edit.load_model", lambda *_: (tts, 0.0))
+    source, out = tmp_path / "in.wav", tmp_path / "out.wav"
+    sf.write(source, sound, 16000)
+    given = ["edit", str(source), "--from", SAID, "-o", str(out)]
+    assert run([*given, "--to", "one nine three four", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["changes"] == [{"from": "two", "to": "nine"}] and out.exists()
+    assert run(["continue", str(source), "Five.", "-o", str(out), "-q"]) == 0
+    out.unlink()
+    capsys.readouterr()
+    assert run(["edit", str(source), "--from", "sixty five", "--to", "x", "-o", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "does not say 'sixty five'" in error
+    assert run([*given, "--to", " "]) == 2
+    assert run(["edit", str(tmp_path / "no.wav"), "--from", "a", "--to", "b"]) == 2
+    assert not out.exists()
+
+
+def test_takes_of_single_sentences(
+    tts: TTS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "One two. Three four. Five six."
+    plain = tts.synthesize(text, seed=5)
+    same = tts.synthesize(text, seed=5, takes=((2, 6), (9, 1)))
+    np.testing.assert_array_equal(plain.samples, same.samples)  # sentence 2 had seed 6
+    other = tts.synthesize(text, seed=5, takes=((2, 99),))
+    assert len(other.samples) == len(plain.samples)
+    begin = round(plain.words[2].start * tts.sample_rate)
+    np.testing.assert_array_equal(other.samples[: begin - 2000], plain.samples[: begin - 2000])
+    assert not np.array_equal(other.samples, plain.samples)
+    for wrong in (((0, 1),), ((1, -1),), ((1, 1.5),)):
+        with pytest.raises(UsageError):
+            tts.synthesize(text, takes=wrong)  # type: ignore[arg-type]
+    out = ["-o", str(tmp_path / "out.wav"), "-q"]
+    assert run(["synthesize", text, "--take", "2=99", "--take", "3=1", *out]) == 0
+    assert run(["synthesize", text, "--take", "two", *out]) == 2
+    assert "N=SEED" in capsys.readouterr().err

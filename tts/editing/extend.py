@@ -1,0 +1,111 @@
+"""A recording that goes on: its last words are the context in which the next ones are said."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tts.align.pauses import PERIOD, is_pause
+from tts.audio.reference import load_reference
+from tts.editing.align import PENALTY, Piece, align_words
+from tts.editing.edit import CONTEXT, Edited, Source, probing, read_recording, runs
+from tts.editing.join import Joiner
+from tts.editing.plan import Change, pieces_of
+from tts.editing.render import render
+from tts.speech import Options, Span, options_of
+from tts.text.frontend import Frontend
+from tts.text.symbols import SIL
+from tts.voice.encode import features_of
+from tts.voice.reading import read_lesson
+
+if TYPE_CHECKING:
+    from tts.synthesizer import TTS
+
+#: frames of silence that are kept after a recording, and put in where it has none
+_SILENCE, _PAUSE = 25, 12
+
+
+def extend(
+    model: "TTS", recording: Source, text: str, said: str | None = None,
+    options: Options | None = None, sample_rate: int | None = None, **values: object,
+) -> Edited:  # fmt: skip
+    """Make a recording go on with a text; see `TTS.extend`."""
+    chosen = options_of(options, values)
+    shifts = probing(model)
+    language = chosen.language or model.config.language
+    sentences = list(model.sentences(text, chosen.language, chosen.markup))
+    samples, rate = read_recording(recording, sample_rate or model.config.sample_rate)
+    reference = load_reference(samples, model.config.sample_rate, array_rate=rate, trim=False)
+    features = features_of(model, reference)
+    known = shifts.profile.phones
+    if said is None:
+        lesson = read_lesson(shifts.probe, features, known, PENALTY)
+        pieces = _read(lesson.tokens.ids, lesson.tokens.mods, lesson.tokens.durations)
+    else:
+        words = Frontend(language, pauses="none").one(said)
+        found = align_words(shifts.probe, features, words, known, said)
+        pairs = zip(found.pauses, [*found.words, None], strict=True)
+        pieces = [each for pair in pairs for each in pair if each is not None]
+    pieces, end = _ended(pieces)
+    frame = model.vocoder.hop / model.sample_rate
+    samples = samples if end is None else samples[: round(end * frame * rate)]
+    first = len(pieces)
+    while first > 1 and sum(piece.length for piece in pieces[first - 1 :]) * frame < CONTEXT:
+        first -= 1
+    voice = model.voice(reference)
+    joiner = Joiner(samples, rate)
+    spans: list[Span] = []
+    for number, phones in enumerate(sentences):
+        new = pieces_of(phones)
+        context = [*pieces[first:], *new, Piece((SIL,), (0,), (6,))]
+        seed = replace(chosen, seed=chosen.seed_of(number))
+        rendered = render(model, voice, features, context, seed)
+        found_runs = runs(
+            [*pieces[:first], *context], [(first, rendered)], frame, samples, rate, model
+        )
+        if number:
+            found_runs = [run for run in found_runs if run.made is not None]
+            seconds = sentences[number - 1].pause_after + _SILENCE / 2 * frame
+            joiner.silence(round(seconds * rate))
+        begin = joiner.length / rate
+        for run in found_runs:
+            joiner.add(run)
+        if not number:
+            begin = (joiner.length - (found_runs[-1].end - found_runs[-1].begin)) / rate
+        at = begin
+        for piece in rendered.pieces[len(rendered.pieces) - len(new) - 1 : -1]:
+            if piece.word:
+                spans.append(Span(piece.word, at, at + piece.length * frame))
+            at += piece.length * frame
+    out, kept = joiner.result()
+    said_now = tuple(word for phones in sentences for word, _, _ in phones.words)
+    return Edited(
+        out, rate, spans, kept=kept, changes=[Change((), said_now)],
+        original=np.ascontiguousarray(samples),
+    )  # fmt: skip
+
+
+def _read(ids: Sequence[int], mods: Sequence[int], frames: Sequence[int]) -> list[Piece]:
+    """Phones that were read off a recording as pieces: what is between two pauses is one word."""
+    pieces: list[Piece] = []
+    first = at = 0
+    for last in range(1, len(ids) + 1):
+        if last < len(ids) and is_pause(ids[last]) == is_pause(ids[first]):
+            continue
+        part = slice(first, last)
+        word = "" if is_pause(ids[first]) else "(heard)"
+        pieces.append(Piece(tuple(ids[part]), tuple(mods[part]), tuple(frames[part]), word, at))
+        at, first = at + sum(frames[part]), last
+    return pieces
+
+
+def _ended(pieces: list[Piece]) -> tuple[list[Piece], int | None]:
+    """Pieces that end in a pause, and the frame after which the recording is cut; None for not."""
+    last = pieces[-1]
+    if last.word:
+        return [*pieces, Piece((PERIOD,), (0,), (_PAUSE,))], None
+    frames = min(last.length, _SILENCE)
+    assert last.source is not None
+    pause = Piece((PERIOD,), (0,), (frames,), source=last.source)
+    return [*pieces[:-1], pause], pause.end
