@@ -474,13 +474,14 @@ def test_foreign_hosts_are_let_in_only_where_wanted() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    async def ask(hosts: tuple[str, ...], host: bytes) -> int:
+    async def ask(hosts: tuple[str, ...], host: bytes, origin: bytes = b"") -> int:
         sent: list[Any] = []
 
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "headers": [(b"host", host)]}
+        headers = [(b"host", host), *([(b"origin", origin)] if origin else [])]
+        scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
         await Private(app, hosts)(scope, None, send)  # type: ignore[arg-type]
         return int(sent[0]["status"])
 
@@ -489,3 +490,8 @@ def test_foreign_hosts_are_let_in_only_where_wanted() -> None:
     assert asyncio.run(ask(local, b"127.0.0.1")) == 200
     assert asyncio.run(ask(local, b"evil.example:7860")) == 403
     assert asyncio.run(ask((), b"lab.example")) == 200
+    # What a page of another site sends is refused, under any name.
+    assert asyncio.run(ask(local, b"localhost:7860", b"http://localhost:7860")) == 200
+    for hosts in (local, ()):
+        for origin in (b"http://evil.example", b"null", b"http://[", b"http://localhost:1"):
+            assert asyncio.run(ask(hosts, b"localhost:7860", origin)) == 403

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import random
+import re
 import socket
 import threading
 import time
@@ -27,10 +28,11 @@ from tts import TTS  # noqa: E402
 from tts.audio.containers import ContainerSource  # noqa: E402
 from tts.audio.decode import decode_source  # noqa: E402
 from tts.audio.encoder import STREAMED, StreamEncoder  # noqa: E402
+from tts.cli.main import run  # noqa: E402
 from tts.errors import UsageError  # noqa: E402
 from tts.serve.aliases import Aliases  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.http import check_origin  # noqa: E402
+from tts.serve.guard import check_access, check_origin  # noqa: E402
 from tts.serve.job import Job
 from tts.serve.scheduler import Full, Scheduler  # noqa: E402
 from tts.speech import Chunk, Options  # noqa: E402
@@ -359,9 +361,34 @@ def test_strangers_are_refused(client: TestClient) -> None:
     for headers, status in (
         ({"Origin": "http://evil.example"}, 403), ({"Host": "evil.example"}, 403),
         ({"Host": "[::1]:8000"}, 200), ({"Origin": "http://localhost"}, 200),
+        ({"Origin": "http://["}, 403), ({"Origin": "null"}, 403), ({"Host": "["}, 403),
+        ({"Host": "LOCALHOST:80"}, 200), ({"Host": "localhost.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200), ({"Sec-Fetch-Site": "none"}, 200),
     ):  # fmt: skip
         answer = client.post(SPEECH, json={"input": "Hello."}, headers=headers)
         assert answer.status_code == status
+
+
+def test_a_server_that_others_reach_needs_names_and_a_key(
+    tts: TTS, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for options in ([], ["--api-key", "k"], ["--allowed-host", "lab"], ["--allowed-host", "a b"]):
+        assert run(["serve", "--host", "0.0.0.0", "--port", "0", *options]) == 2
+        assert re.search("allowed.host|TTS_API_KEY", capfd.readouterr().err)
+    assert run(["demo", "--host", "0.0.0.0"]) == 2
+    assert "--insecure" in capfd.readouterr().err
+    assert check_access("127.0.0.1", ()) == ("localhost", "127.0.0.1", "::1")
+    assert check_access("0.0.0.0", ["Lab.example"], "k")[-1] == "lab.example"
+    assert check_access("10.0.0.5", ["[fe80::1]"], "k")[-2:] == ("10.0.0.5", "fe80::1")
+    assert check_access("0.0.0.0", [], insecure=True) == check_access("::", ["*"], "k") == ()
+    settings = ServeSettings(voices=tmp_path, hosts=("lab.example",))
+    with TestClient(create_app([tts], settings), base_url="http://lab.example:8000") as client:
+        assert client.get("/health").status_code == 200
+        assert client.get("/health", headers={"Host": "localhost"}).status_code == 403
+        own = {"Origin": "http://lab.example:8000"}
+        assert client.get("/health", headers=own).status_code == 200
+        assert client.get("/health", headers={"Origin": "http://lab.example"}).status_code == 403
 
 
 class Gate:

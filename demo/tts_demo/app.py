@@ -7,6 +7,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tts.serve.guard import LOCAL, Access
 from tts_demo import page
 from tts_demo.batch import batch_tab
 from tts_demo.compare import compare_tab
@@ -24,23 +25,28 @@ _POLICY = (
 
 class Private:
     """Tells browsers to load nothing from elsewhere and to tell nobody, whatever Gradio's pages
-    ask for; refuses other names of this machine, behind which a foreign site may hide.
+    ask for; refuses other names of this machine, behind which a foreign site may hide, and requests
+    of other sites, as the server does (tts.serve.guard).
 
     Args:
         hosts: names by which the page may be asked for; empty allows all.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()):
-        self.app, self.hosts = app, frozenset(hosts)
+        self.app, self.access = app, Access(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        if self.hosts and host.rsplit(":", 1)[0] not in self.hosts:
+        refused = self.access.refusal({name.lower(): value for name, value in scope["headers"]})
+        if scope["type"] != "http":
+            if not refused:
+                await self.app(scope, receive, send)
+            return
+        if refused:
             await send({"type": "http.response.start", "status": 403, "headers": []})
-            await send({"type": "http.response.body", "body": b"this page is for this machine"})
+            await send({"type": "http.response.body", "body": refused.encode()})
             return
 
         async def marked(message: Message) -> None:
@@ -94,18 +100,18 @@ def theme() -> gr.themes.Base:
 
 
 def launch(
-    blocks: gr.Blocks, host: str = "127.0.0.1", port: int | None = None, *, open_page: bool = False
-) -> str:
+    blocks: gr.Blocks, host: str = "127.0.0.1", port: int | None = None, *, open_page: bool = False,
+    hosts: Sequence[str] = LOCAL,
+) -> str:  # fmt: skip
     """Serve the page from a thread and return its address.
 
     Args:
         port: None takes the first free one from 7860.
+        hosts: names it answers to, () for all.
 
     Raises:
         OSError: the port is taken.
     """
-    is_loopback = host in ("127.0.0.1", "localhost")
-    hosts = ("127.0.0.1", "localhost") if is_loopback else ()
     options: dict[str, Any] = {"middleware": [Middleware(Private, hosts=hosts)]}
     _, url, _ = blocks.launch(
         server_name=host, server_port=port, share=False, inbrowser=open_page, quiet=True,

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import check_device, say, warn
-from tts.cli.serve import _is_loopback
 from tts.errors import MissingDependencyError, UsageError
+from tts.serve.guard import check_access, is_loopback
 
 # Read by Gradio and its packages when they are imported.
 _QUIET = {
@@ -31,6 +31,13 @@ def demo(
             min=1, max=65535, help="Else the first free one from 7860.", show_default=False
         ),
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|*", help="A name by which browsers call this machine; may be repeated."
+        ),
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Answer to any name.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
     watermark: Annotated[
@@ -40,13 +47,15 @@ def demo(
 ) -> None:
     """Try the models on a page of this machine: clone a voice, compare models, say a table.
 
-    It is for this machine only unless --host says otherwise, works without a network, and deletes
+    It is for this machine only unless --host says otherwise (which needs --allowed-host or
+    --insecure), works without a network, and deletes
     what was uploaded and spoken. Ctrl-C ends it.
 
     Example: `tts demo --open`
     """
     check_device(device)
-    if not _is_loopback(host):
+    hosts = check_access(host, allowed_host or (), insecure=insecure, keyed=False)
+    if not is_loopback(host):
         warn(f"everybody who reaches {host} can use this page and upload recordings")
     os.environ.update(_QUIET)
     # Gradio asks itself whether it runs, which must not go through a proxy.
@@ -72,7 +81,7 @@ def demo(
         page = build(studio)
         try:
             try:
-                url = launch(page, host, port, open_page=open_page)
+                url = launch(page, host, port, open_page=open_page, hosts=hosts)
             except OSError as error:
                 raise UsageError(f"cannot listen on {host}:{port or 7860}: {error}") from error
             say(f"demo on {url.rstrip('/')} (Ctrl-C ends it)")

@@ -1,6 +1,5 @@
 """`tts serve`: an HTTP server that OpenAI's clients can speak to."""
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +7,6 @@ import typer
 
 from tts.cli.common import INT8_HELP, check_device, load_model, say, set_threads, warn
 from tts.errors import MissingDependencyError, UsageError
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def serve(
@@ -44,6 +36,15 @@ def serve(
     voices: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where uploaded voices are kept.")
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|*", help="A name by which clients call this machine; may be repeated."
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let everybody who reaches it use it, by any name.")
+    ] = False,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="ORIGIN|*", help="A site whose pages may ask; may be repeated."),
@@ -71,8 +72,9 @@ def serve(
 ) -> None:
     """Serve POST /v1/audio/speech as OpenAI's clients ask for it; docs/server.md has examples.
 
-    It listens to this machine only, unless told otherwise. Ctrl-C or SIGTERM finishes what is being
-    spoken and ends it.
+    It listens to this machine only, unless told otherwise: another --host needs a key and the names
+    by which clients call this machine (--allowed-host), or --insecure. Ctrl-C or SIGTERM finishes
+    what is being spoken and ends it.
 
     Example: `tts serve --port 8000`, then
     `curl localhost:8000/v1/audio/speech -d '{"input": "Hello."}' -o hello.mp3`
@@ -86,7 +88,7 @@ def serve(
     from tts.provenance import load_watermark
     from tts.serve.aliases import Aliases
     from tts.serve.connections import Limits, listen, raise_open_files, server_of
-    from tts.serve.http import check_origin
+    from tts.serve.guard import check_access, check_origin, is_loopback
     from tts.serve.logs import log_to_stderr
     from tts.serve.voices import VoiceShelf
 
@@ -100,9 +102,7 @@ def serve(
     origins = tuple(check_origin(each) for each in allow_origin or ())
     check_device(device, int8)
     set_threads(threads)
-    loopback = _is_loopback(host)
-    if not loopback and not api_key:
-        warn(f"everybody who reaches {host} can use this server: set TTS_API_KEY")
+    hosts = check_access(host, allowed_host or (), api_key, insecure)
     hook = load_watermark(watermark) if watermark else None
     listening = listen(host, port)
     assistants = listen(host, wyoming_port) if wyoming else None
@@ -112,7 +112,7 @@ def serve(
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")
     Aliases(names, alias or ()).check(VoiceShelf(voices).names())
     settings = ServeSettings(
-        api_key, loopback, max_batch, max_queue, timeout, stall_timeout, voices, watermark=hook,
+        api_key, hosts, max_batch, max_queue, timeout, stall_timeout, voices, watermark=hook,
         origins=origins, aliases=tuple(alias or ()), wyoming=assistants,
     )  # fmt: skip
     log_to_stderr(requests=not quiet)
@@ -126,7 +126,7 @@ def serve(
     name, port = listening.getsockname()[:2]
     say(f"speaking on http://{f'[{name}]' if ':' in name else name}:{port}/v1 (Ctrl-C ends it)")
     if assistants is not None:
-        if not loopback:
+        if not is_loopback(host):
             warn("the Wyoming protocol knows no keys: everybody who reaches the port can use it")
         say(f"speaking on port {assistants.getsockname()[1]} by the Wyoming protocol")
     server.run(sockets=[listening])

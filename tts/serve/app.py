@@ -24,6 +24,7 @@ from tts.serve.adapting import AdaptationQueue
 from tts.serve.aliases import Aliases
 from tts.serve.budget import Budget
 from tts.serve.decode import MAX_BYTES, decode_upload
+from tts.serve.guard import LOCAL, Access
 from tts.serve.http import Guard, HTTPError, error_reply, reply
 from tts.serve.job import Job
 from tts.serve.metrics import Metrics
@@ -45,7 +46,7 @@ class ServeSettings:
     """How a server behaves.
 
     Attributes:
-        key: API key, "" for none; loopback: it listens to this machine only.
+        key: API key, "" for none; hosts: names it answers to, empty for all.
         max_batch: requests spoken together; max_queue: that may wait.
         timeout: seconds for a request; stall: that a client may take nothing of what is sent.
         budget: what one text may cost.
@@ -57,7 +58,7 @@ class ServeSettings:
     """
 
     key: str = ""
-    loopback: bool = True
+    hosts: tuple[str, ...] = LOCAL
     max_batch: int = 8
     max_queue: int = 32
     timeout: float = 300.0
@@ -112,9 +113,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
 
     app = FastAPI(title="tts", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.scheduler, app.state.metrics = scheduler, metrics
-    app.add_middleware(
-        Guard, key=settings.key, loopback=settings.loopback, origins=settings.origins
-    )
+    app.add_middleware(Guard, key=settings.key, access=Access(settings.hosts, settings.origins))
     if settings.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.origins, allow_headers=["*"],

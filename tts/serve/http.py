@@ -3,13 +3,13 @@
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
 from tts.errors import AudioError, TextError, TTSError, UsageError, VoiceError
+from tts.serve.guard import Access
 from tts.serve.scheduler import Full, Stopping
 
 Scope = MutableMapping[str, Any]
@@ -21,6 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_JSON = 64 * 1024
 MAX_FORM = 10_000_000 + 64 * 1024
 _OPEN_PATHS = ("/health",)
+LOCAL_ONLY = Access()
 
 
 class HTTPError(TTSError):
@@ -73,20 +74,13 @@ def error_reply(error: Exception) -> Response:
 class Guard:
     """Before a request reaches the application: its key, its origin, and the size of its body.
 
-    A page of another site must not use a server on this machine through its visitor's browser, so
-    requests with a foreign `Origin` are refused unless it is allowed, and on a loopback address
-    those whose `Host` is another name.
-
     Args:
         key: what "Authorization: Bearer KEY" has to say; "" lets everybody in.
-        loopback: whether the server listens to this machine only.
-        origins: other sites whose pages may ask; "*" for all.
+        access: by which names, and pages of which sites, it may be asked.
     """
 
-    def __init__(
-        self, app: App, key: str = "", loopback: bool = True, origins: Collection[str] = ()
-    ):
-        self.app, self.key, self.loopback, self.origins = app, key, loopback, origins
+    def __init__(self, app: App, key: str = "", access: Access = LOCAL_ONLY):
+        self.app, self.key, self.access = app, key, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -117,49 +111,11 @@ class Guard:
         await self.app(scope, counted, send)
 
     def _check(self, path: str, headers: dict[bytes, bytes]) -> None:
-        host = headers.get(b"host", b"").decode("latin-1")
-        if self.loopback and _name(host) not in ("localhost", "127.0.0.1", "::1"):
-            raise HTTPError(403, "this server is for this machine only")
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and not self._may_ask(origin, host):
-            raise HTTPError(403, "requests of other sites are refused")
+        refused = self.access.refusal(headers)
+        if refused:
+            raise HTTPError(403, refused)
         if self.key and path not in _OPEN_PATHS:
             scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
             known = hmac.compare_digest(given.strip(), self.key.encode())
             if scheme.lower() != b"bearer" or not known:
                 raise HTTPError(401, "a valid API key is needed: Authorization: Bearer KEY")
-
-    def _may_ask(self, origin: str, host: str) -> bool:
-        if "*" in self.origins or origin.lower() in self.origins:
-            return True
-        try:
-            return bool(host) and urlsplit(origin).netloc == host
-        except ValueError:
-            return False
-
-
-def check_origin(origin: str) -> str:
-    """An origin as browsers send it.
-
-    Raises:
-        UsageError: it is not "*" or SCHEME://HOST[:PORT].
-    """
-    plain = origin.strip().lower().rstrip("/")
-    try:
-        parts = urlsplit(plain)
-        good = plain == "*" or bool(parts.scheme and parts.netloc)
-        good = good and not (parts.path.strip("*") or parts.query or parts.fragment)
-        _ = parts.port
-    except ValueError:
-        good = False
-    if not good:
-        raise UsageError(f"an origin is like https://chat.example.org, or *; not {origin!r}")
-    return plain
-
-
-def _name(host: str) -> str:
-    """The name in a Host header, without port and brackets."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
