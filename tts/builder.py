@@ -170,13 +170,16 @@ def checkpoint_folder(name: str | Path) -> Path:
     return path if path.is_dir() else root() / "checkpoints" / path
 
 
-def load_module(name: str | Path, device: str = "cpu") -> nn.Module:
+def load_module(name: str | Path, device: str = "cpu", kind: str | None = None) -> nn.Module:
     """Build the architecture a checkpoint names and fill it with its verified weights.
 
+    Args:
+        kind: the architecture it has to be.
+
     Raises:
-        CheckpointError: missing, damaged, or of an unknown kind.
+        CheckpointError: missing, damaged, or of an unknown or another kind.
     """
-    return registry.load_module(checkpoint_folder(name), MODULES, device)
+    return registry.load_module(checkpoint_folder(name), MODULES, device, kind)
 
 
 def load_units(

@@ -51,7 +51,7 @@ class ModelConfig(Strict):
     normalised: bool = False
     calibration: int = Field(default=0, ge=0, le=20)
     published: str | None = None
-    sample_rate: int = 16000
+    sample_rate: int = Field(default=16000, ge=8000, le=192_000)
     needs_transcript: bool = False
     weights: Literal["float32", "int8"] = "float32"
     sampling: SamplingOptions = SamplingOptions()
@@ -113,8 +113,10 @@ def read_yaml(path: str | Path) -> Any:
         return yaml.load(Path(path).read_text(), YAML_LOADER)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is not valid YAML: {(str(error).splitlines() or [''])[0]}"
+        ) from error
 
 
 def load_model_config(path: str | Path) -> ModelConfig:

@@ -50,9 +50,9 @@ class F5TTS(TTS):
         if config.published is not None:
             published_model(config.published).check_fetched()
         self.shifts = None
-        self.f5 = cast(F5Generator, load_module(config.generator, device))
-        self.vocos = cast(VocosCodec, load_module(config.vocoder, device))
-        self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
+        self.f5 = cast(F5Generator, load_module(config.generator, device, "f5"))
+        self.vocos = cast(VocosCodec, load_module(config.vocoder, device, "vocos"))
+        self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
         self.analysis = cast(SourceFilterVocoder, load_module(_ANALYSIS, device))
         self.sample_rate = self.f5.sample_rate
         lay_out(self.f5, config.weights, device)

@@ -16,7 +16,7 @@ from tts.audio.loudness import limited
 from tts.audio.resample import check_output_rate, resample
 from tts.audio.writer import encode_audio, save_to, write_audio
 from tts.cancel import Cancellation, Cancelled
-from tts.errors import UsageError
+from tts.errors import CheckpointError, UsageError
 from tts.resources import nearest
 from tts.text.markup import check_markup
 from tts.text.symbols import Phones, decode_phones
@@ -174,7 +174,13 @@ class Chunk:
     def levelled(
         self, level: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        """The samples as they are heard: levelled (tts.audio.loudness), then with the gain."""
+        """The samples as they are heard: levelled (tts.audio.loudness), then with the gain.
+
+        Raises:
+            CheckpointError: they are not finite, so the weights cannot be right.
+        """
+        if not np.isfinite(self.samples).all():
+            raise CheckpointError("the model makes samples that are not finite: wrong weights")
         samples = level(self.samples)
         if self.gain is None:
             return samples

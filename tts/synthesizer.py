@@ -99,14 +99,17 @@ class TTS(Facade):
         config, device = self.config, self.device
         if config.durations is None:
             raise ConfigError(f"the config of {config.name!r} names no durations")
-        self.generator = cast(Generator, load_module(config.generator, device))
+        self.generator = cast(Generator, load_module(config.generator, device, "generator"))
         self.units = load_units(config.codec, device, self.generator.posterior)
         self.generator.check_units(self.units)
-        self.durations = cast(DurationModel, load_module(config.durations, device))
-        phrasing = load_module(config.phrasing, device) if config.phrasing else None
+        self.durations = cast(DurationModel, load_module(config.durations, device, "durations"))
+        placed = config.phrasing
+        phrasing = load_module(placed, device, "phrasing") if placed else None
         self.phrasing = cast("PhrasingModel | None", phrasing)
-        self.vocoder = cast(SourceFilterVocoder, load_module(config.vocoder, device))
-        self.speaker = cast(SpeakerEncoder, load_module(config.speaker))
+        self.vocoder = cast(
+            SourceFilterVocoder, load_module(config.vocoder, device, "source_filter_vocoder")
+        )
+        self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
         self.shifts = self._shifts()
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, self.cancellation.watch
@@ -122,8 +125,8 @@ class TTS(Facade):
             if config.normalised:
                 raise ConfigError(f"{config.name!r} is normalised: name its profile, phone_probe")
             return None
-        profile = cast(PhoneProfile, load_module(config.profile, device))
-        probe = cast(PhoneProbe, load_module(config.phone_probe, device))
+        profile = cast(PhoneProfile, load_module(config.profile, device, "profile"))
+        probe = cast(PhoneProbe, load_module(config.phone_probe, device, "phone_probe"))
         name = fingerprint(checkpoint_folder(config.generator))
         return VoiceShifts(profile, probe, config.normalised, name)
 

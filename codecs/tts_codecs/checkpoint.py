@@ -82,9 +82,11 @@ def read_config(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
         config = yaml.load(path.read_text(), YAML_LOADER)
     except OSError as error:
         raise CheckpointError(f"no checkpoint in {folder}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: not valid YAML") from error
-    if not isinstance(config, dict) or "kind" not in config or "sha256" not in config:
+    if not isinstance(config, dict) or not all(
+        isinstance(config.get(key), str) for key in ("kind", "sha256")
+    ):
         raise CheckpointError(f"{path} is damaged: it names no kind or checksum")
     if kind is not None and config["kind"] != kind:
         raise CheckpointError(f"{folder} holds a {config['kind']}, not a {kind}")
@@ -106,6 +108,19 @@ def check_weights(folder: str | Path) -> Path:
     if sha256(path) != expected:
         raise CheckpointError(f"{path} is damaged: its checksum differs from {CONFIG}")
     return path
+
+
+def weights_bytes(folder: str | Path) -> int:
+    """Size of a checkpoint's weights with those of its base; CheckpointError if missing."""
+    folder, size = Path(folder), 0
+    base = read_config(folder).get("base")
+    beside = [folder.resolve().parent / str(base.get("folder"))] if isinstance(base, dict) else []
+    for each in (folder, *beside):
+        try:
+            size += (each / WEIGHTS).stat().st_size
+        except OSError as error:
+            raise CheckpointError(f"{each / WEIGHTS} is missing") from error
+    return size
 
 
 def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -208,6 +223,10 @@ def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -
     path = Path(folder) / WEIGHTS
     state = read_weights(folder)
     state = {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
+    for name, value in state.items():
+        # A sum is finite only if all are, and the cheapest way to see it.
+        if value.is_floating_point() and not torch.isfinite(value.sum()):
+            raise CheckpointError(f"{path} holds values that are not finite, in {name!r}")
     if partial:
         own = module.state_dict()
         state = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}

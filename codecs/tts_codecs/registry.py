@@ -13,7 +13,8 @@ from pathlib import Path
 from torch import nn
 
 from tts_codecs.base import Codec
-from tts_codecs.checkpoint import CONFIG, load_weights, read_config
+from tts_codecs.checkpoint import CONFIG, load_weights, read_config, weights_bytes
+from tts_codecs.construction import building
 from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -88,12 +89,13 @@ def find(name: str | Path) -> Path:
 
 
 def load_module(
-    folder: str | Path, kinds: Mapping[str, Build] = KINDS, device: str = "cpu"
-) -> nn.Module:
+    folder: str | Path, kinds: Mapping[str, Build] = KINDS, device: str = "cpu",
+    kind: str | None = None,
+) -> nn.Module:  # fmt: skip
     """Build the architecture a checkpoint names and fill it with its verified weights.
 
     Args:
-        kinds: architectures to choose from.
+        kinds: architectures to choose from; kind: the one it has to be.
 
     Returns:
         the module in evaluation mode, without gradients.
@@ -101,14 +103,21 @@ def load_module(
     Raises:
         CheckpointError: missing, damaged, or of an unknown kind.
     """
-    config = read_config(folder)
+    config = read_config(folder, kind)
     build = kinds.get(config["kind"])
     if build is None:
         raise CheckpointError(f"{folder} holds an unknown kind of model, {config['kind']!r}")
+    # A value of weights takes a byte at least, and a part may be built to be replaced.
+    most = weights_bytes(folder) + 1_000_000
     try:
-        module = build(**config["arguments"])
-    except (KeyError, TypeError, ValueError, RuntimeError, TTSError) as error:
-        raise CheckpointError(f"{folder} has wrong arguments in its config: {error}") from error
+        with building(most):
+            module = build(**config["arguments"])
+    # What wrong arguments raise in constructors has no bounds: heads of 0 divide by zero.
+    except Exception as error:
+        known = isinstance(error, (TTSError, ValueError))
+        detail = str(error) if known else f"{type(error).__name__}: {error}"
+        detail = " ".join(detail.split())[:300]
+        raise CheckpointError(f"{folder} has wrong arguments in its config: {detail}") from error
     load_weights(folder, module)
     return module.to(device).eval().requires_grad_(False)
 
