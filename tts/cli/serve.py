@@ -112,7 +112,7 @@ def serve(
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")
     Aliases(names, alias or ()).check(VoiceShelf(voices).names())
     settings = ServeSettings(
-        api_key, hosts, max_batch, max_queue, timeout, stall_timeout, voices, watermark=hook,
+        api_key, hosts, max_batch, max_queue, timeout, stall_timeout, voices=voices, watermark=hook,
         origins=origins, aliases=tuple(alias or ()), wyoming=assistants,
     )  # fmt: skip
     log_to_stderr(requests=not quiet)
