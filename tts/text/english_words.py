@@ -126,7 +126,7 @@ WORDS: tuple[Rule, ...] = (
         r"([A-Z][a-z]{1,20}) ([IVX]{1,7})\b(?!'(?!s\b)|\.\w)",
         _roman_name,
     ),
-    rule(r"(?<![\w.])(?:[A-Za-z]\.\s?){1,7}[A-Za-z]\.(?!\w)", _initials),
+    rule(r"(?<![\w.])(?:[A-Za-z]\. ?){1,7}[A-Za-z]\.(?!\w)", _initials),
     rule(
         r"(?<!\w)(Ph\.D|M\.Sc|B\.Sc|Ph\.d)\b\.?", lambda m: " ".join(m[1].replace(".", "").upper())
     ),

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["Rule", "Tracked", "rule"]
 
-Replace = Callable[[re.Match[str]], str] | str
+Replace = Callable[[re.Match[str]], str] | str | int
 Rule = tuple[re.Pattern[str], Replace]
 
 
 def rule(pattern: str, replace: Replace, flags: int = 0) -> Rule:
-    """A compiled pattern and what takes the place of its matches."""
+    """A compiled pattern and what takes the place of its matches; a number is the group that is
+    all that stays, with its own places."""
     return re.compile(pattern, flags), replace
 
 
@@ -39,6 +40,13 @@ class Tracked:
         starts: list[int] = []
         ends: list[int] = []
         for match in pattern.finditer(self.text):
+            if isinstance(replace, int):
+                first, last = match.span(replace)
+                texts += [self.text[at : match.start()], self.text[first:last]]
+                starts += self.starts[at : match.start()] + self.starts[first:last]
+                ends += self.ends[at : match.start()] + self.ends[first:last]
+                at = match.end()
+                continue
             new = match.expand(replace) if isinstance(replace, str) else replace(match)
             old = match[0]
             if new == old:
