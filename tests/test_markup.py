@@ -175,7 +175,7 @@ def test_one_error_names_the_tag_and_its_place(text: str, told: tuple[str, ...])
 
 
 def test_options_and_nothing_to_say(tts: TTS) -> None:
-    with pytest.raises(UsageError, match="none, pauses or ssml, not 'html'"):
+    with pytest.raises(UsageError, match="none, plain, pauses or ssml, not 'html'"):
         tts.stream(TEXT, markup="html")
     for text in ("<break time='1s'/>", "<speak/>", "<speak> <p> </p> </speak>"):
         with pytest.raises(TextError):

@@ -19,6 +19,7 @@ from tts.synthesizer import TTS, VoiceSource
 from tts.text.normalize import normalize
 from tts.text.sentences import Sentence, split_complete, split_sentences
 from tts.text.symbols import Phones
+from tts.text.tracked import Tracked
 from tts.text.user_lexicon import respelt
 from tts.voice.adaptation import Progress
 from tts.voice.speaker import SpeakerEncoder
@@ -109,17 +110,23 @@ class F5TTS(TTS):
         Raises:
             UsageError: markup. TextError: nothing to say, or inline phonemes.
         """
-        if markup != "none":
+        if markup not in ("none", "plain"):
             raise UsageError(f"{self.config.name} reads plain text: no markup, no [pause]")
-        return self._plain_sentences(text, language)
+        return self._plain_sentences(text, language, markup == "plain")
 
-    def _plain_sentences(self, text: str | Iterable[str], language: str | None) -> Iterator[Phones]:
+    def _plain_sentences(
+        self, text: str | Iterable[str], language: str | None, plain: bool
+    ) -> Iterator[Phones]:
         parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
         empty = True
         for part, pause in parts:
             if "[[" in part:
                 raise TextError(f"{self.config.name} reads letters, not [[phonemes]]")
             code = language or self.config.language
+            if not plain:
+                written = Tracked(part)
+                without_chat_marks(written)
+                part = written.text
             sentences = split_sentences(normalize(respelt(part, code), code))
             for sentence in sentences:
                 if _spoken(sentence):

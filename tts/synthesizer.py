@@ -244,9 +244,10 @@ class TTS(Facade):
             MarkupError: see tts.text.markup.parse_markup.
         """
         frontend = self.frontend(language)
-        if markup == "none":
-            return in_pieces(frontend.sentences(text))
-        return in_pieces(marked_sentences(frontend, parse_markup(text, markup, frontend.lang)))
+        if markup in ("none", "plain"):
+            return in_pieces(frontend.sentences(text, plain=markup == "plain"))
+        marked = parse_markup(text, markup, frontend.lang)
+        return in_pieces(marked_sentences(frontend, marked, plain=markup == "ssml"))
 
     def phrased(self, phones: Phones, voice: Voice, language: str | None = None) -> Phones:
         """A sentence with pauses placed where its text has no mark for long: by the model's

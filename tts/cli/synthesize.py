@@ -160,9 +160,12 @@ def synthesize(
         ),
     ] = None,
     markup: Annotated[
-        str, typer.Option(help="Of the text: none, pauses ([pause 0.5]) or ssml.")
+        str, typer.Option(help="Of the text: none, plain, pauses ([pause 0.5]) or ssml.")
     ] = "none",
     ssml: Annotated[bool, typer.Option("--ssml", help="The text is SSML: --markup ssml.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Read Markdown and HTML as they stand: --markup plain.")
+    ] = False,
     ref_text: Annotated[
         str | None,
         typer.Option(help="What --ref says, word for word; only some models need it."),
@@ -235,9 +238,10 @@ def synthesize(
         from tts.speech import Options
         from tts.text.markup import without_tags
 
-        if ssml and markup not in ("none", "ssml"):
-            raise UsageError("give --ssml or --markup, not both")
-        markup = "ssml" if ssml else markup
+        asked = [name for name, given in (("ssml", ssml), ("plain", plain)) if given]
+        if asked and (len(asked) > 1 or markup not in ("none", *asked)):
+            raise UsageError("give one of --ssml, --plain and --markup")
+        markup = asked[0] if asked else markup
         takes = tuple(parse_take(each) for each in take or ())
         options = Options(
             seed, speed, pitch, steps, guidance, temperature, language, markup, takes

@@ -55,7 +55,7 @@ class SpeechRequest(Strict):
     steps: Annotated[int, _between("steps")] | None = None
     guidance: Annotated[float, _between("guidance")] | None = None
     temperature: Annotated[float, _between("temperature")] | None = None
-    markup: Literal["none", "pauses", "ssml"] = "none"
+    markup: Literal["none", "plain", "pauses", "ssml"] = "none"
     takes: Annotated[list[tuple[int, int]], Field(max_length=1000)] = []
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 from tts.errors import TextError
+from tts.text.chat import without_chat_marks
 from tts.text.homographs import readings
 from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
@@ -57,11 +58,14 @@ class Frontend:
         """All of `sentences` at once."""
         return list(self.sentences(text, max_chars))
 
-    def sentences(self, text: str | Iterable[str], max_chars: int = 220) -> Iterator[Phones]:
+    def sentences(
+        self, text: str | Iterable[str], max_chars: int = 220, plain: bool = False
+    ) -> Iterator[Phones]:
         """One `Phones` per sentence as it is needed, with the pause that follows it (seconds).
 
         Args:
             text: whole, or in pieces that may still be being written.
+            plain: read what stands there, marks of chat programs (tts.text.chat) as well.
 
         Raises:
             TextError: nothing to say, or not valid Unicode.
@@ -69,7 +73,7 @@ class Frontend:
         parts = [(text, 0.0, 0)] if isinstance(text, str) else split_complete_at(text)
         empty = True
         for part, pause, offset in parts:
-            spoken, inline = self._prepare(part)
+            spoken, inline = self._prepare(part, plain)
             places = _Places(spoken, offset, part, inline)
             sentences = split_sentences(spoken.text, max_chars)
             for sentence in sentences:
@@ -127,9 +131,12 @@ class Frontend:
             raise TextError(f"no known phone in {ipa[:40]!r}; give IPA such as 'həlˈoʊ'")
         return result
 
-    def _prepare(self, text: str) -> tuple[Tracked, list[str]]:
+    def _prepare(self, text: str, plain: bool = True) -> tuple[Tracked, list[str]]:
         """Spoken text with one private-use character per inline phoneme block."""
         written = Tracked(text)
+        if not plain:
+            without_chat_marks(written)
+            text = written.text
         if self.lexicon is not None:
             self.lexicon(written)
             text = written.text
@@ -137,8 +144,7 @@ class Frontend:
         inline = pieces[1::2]
         if len(inline) > _MAX_INLINE:
             raise TextError(f"{len(inline)} inline phoneme blocks; at most {_MAX_INLINE} a text")
-        letters = [c for piece in pieces[::2] for c in piece if c.isalpha()]
-        shout = bool(letters) and not any(c.islower() for c in letters) and " " in text.strip()
+        shout = not self.lang.startswith("en") and _is_shout(pieces[::2])
         texts: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -269,6 +275,13 @@ class _Builder:
             self.phones.mods.append(0)
         self.phones.text = " ".join(text.split())
         return self.phones
+
+
+def _is_shout(pieces: Sequence[str]) -> bool:
+    """Several words in capitals alone; English tells its own (tts.text.capitals)."""
+    letters = [c for piece in pieces for c in piece if c.isalpha()]
+    spaced = any(" " in piece.strip() for piece in pieces)
+    return bool(letters) and spaced and not any(c.islower() for c in letters)
 
 
 def _mark_of(symbol: int) -> str:

@@ -11,12 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tts.errors import TextError, UsageError
+from tts.text.chat import without_chat_marks
 from tts.text.style import PLAIN, Style, parse_seconds
+from tts.text.tracked import Tracked
 
 __all__ = ["MARKUPS", "Marked", "MarkupError", "check_markup", "parse_markup", "without_tags"]
 
-#: what a request may say of its text: as it is; with `[pause 0.5]`; that and SSML
-MARKUPS = ("none", "pauses", "ssml")
+#: what a request may say of its text: none of its own, so that marks of chat programs are left
+#: out; everything read as it stands; with `[pause 0.5]`; that and SSML
+MARKUPS = ("none", "plain", "pauses", "ssml")
 _PAUSE = re.compile(r"\[\s*pause\b([^\[\]]*)\]?", re.IGNORECASE)
 
 
@@ -145,8 +148,15 @@ def without_tags(text: str, markup: str, language: str = "en-us") -> str:
     Raises:
         MarkupError: as `parse_markup`.
     """
-    if markup == "none":
+    if markup == "plain":
         return text
+    if markup == "none":
+        tracked = Tracked(text)
+        without_chat_marks(tracked)
+        shown = ["\n" if char == "\n" else " " for char in text]
+        for start, end in zip(tracked.starts, tracked.ends, strict=True):
+            shown[start:end] = text[start:end]
+        return "".join(shown)
     marked = parse_markup(text, markup, language)
     kept = [" "] * len(text)
     for char, start, end in set(zip(marked.text, marked.starts, marked.ends, strict=True)):
