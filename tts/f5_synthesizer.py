@@ -16,6 +16,7 @@ from tts.published import published_model
 from tts.quantize import lay_out
 from tts.speech import Chunk, Options
 from tts.synthesizer import TTS, VoiceSource
+from tts.text.chat import without_chat_marks
 from tts.text.normalize import normalize
 from tts.text.sentences import Sentence, split_complete, split_sentences
 from tts.text.symbols import Phones
