@@ -76,7 +76,7 @@ def test_words_stay_where_they_were_written() -> None:
 
 def test_plain_reads_everything() -> None:
     english = Frontend("en-us")
-    marked = "**x** [a](b.org)"
+    marked = "**x** [a](page.org)"
     plain = [word for p in english.sentences(marked, plain=True) for word, _, _ in p.words]
     assert "org" in plain and "dot" in plain
     assert [word for p in english.sentences(marked) for word, _, _ in p.words] == ["x", "a"]

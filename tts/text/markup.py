@@ -154,8 +154,10 @@ def without_tags(text: str, markup: str, language: str = "en-us") -> str:
         tracked = Tracked(text)
         without_chat_marks(tracked)
         shown = ["\n" if char == "\n" else " " for char in text]
-        for start, end in zip(tracked.starts, tracked.ends, strict=True):
-            shown[start:end] = text[start:end]
+        for char, start, end in zip(tracked.text, tracked.starts, tracked.ends, strict=True):
+            same = end == start + 1 and text[start] == char
+            if same or (text.startswith("&", start) and end > start + 1):
+                shown[start] = char
         return "".join(shown)
     marked = parse_markup(text, markup, language)
     kept = [" "] * len(text)

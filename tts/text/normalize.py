@@ -1,7 +1,8 @@
 """Text as written to text as spoken.
 
 Every language gets the Unicode clean-up. English also gets its numbers, dates, units and
-abbreviations written out; for other languages espeak reads the numbers.
+abbreviations written out; German, French, Spanish, Italian, Portuguese, Dutch and Polish their
+numbers, dates, times, currencies and units (tts.text.languages). In others espeak reads numbers.
 """
 
 import re
@@ -44,6 +45,8 @@ _COMPATIBLE = (
     (0x2100, 0x214F), (0x2160, 0x217F), (0x2460, 0x24FF), (0xFB00, 0xFDFB), (0xFE70, 0xFEFC),
     (0xFF01, 0xFF9F), (0x1D400, 0x1D7FF),
 )  # fmt: skip
+# The clean-up takes the mark of an ordinal for degrees.
+_ORDINAL = re.compile(r"(?<=\d)\.?º(?!\s?[CFcf]\b)")
 _LINE_END = re.compile(r"\r\n?")
 _UNPRINTED = re.compile(r"[^\x20-\x5f\x61-\x7e\n\t]")
 _DOTS = re.compile(r"\.(?:\s?\.){2,}")
@@ -72,10 +75,17 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     tracked = Tracked(text)
     _check(text)
     tracked.apply(RAISED)
+    if lang.lower().split("-")[0] in ("es", "it", "pt"):
+        tracked.sub(_ORDINAL, "o")
     _clean(tracked)
     if lang.lower().split("-")[0] == "en":
         tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)
         tracked.apply(RULES)
+    elif re.search(r"\d", tracked.text):
+        # Words of other languages are loaded for a text that needs them.
+        from tts.text.languages import rules_of
+
+        tracked.apply(rules_of(lang))
     tracked.apply(_FINISH)
     tracked.strip()
     return tracked

@@ -1,0 +1,223 @@
+"""Words of seven languages around their numbers."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["LANGUAGES", "Money", "Words"]
+
+_Forms = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Money:
+    """A currency: forms for one and many (Polish: 1, 2-4, 5 on), their gender, its hundredth."""
+
+    forms: _Forms
+    cents: _Forms
+    gender: str = "m"
+    cent_gender: str = "m"
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a language says around numbers.
+
+    Attributes:
+        months: names, as in dates; comma: of decimals; to: of ranges; minus, plus: signs.
+        of: before month and year; first: the first day of a month, where it is an ordinal.
+        oclock, oclock_one: between hours and minutes; minutes: before minutes.
+        clock: what may stand after a time of day; hour_gender: of the number of hours.
+        money, units: forms and genders; cent_join: between them and cents.
+        forms: by gender, endings of numbers before a noun; ordinals: pattern of written ones.
+    """
+
+    months: _Forms
+    comma: str
+    to: str
+    minus: str
+    plus: str
+    oclock: str
+    clock: str
+    money: dict[str, Money]
+    units: dict[str, tuple[_Forms, str]]
+    oclock_one: str = ""
+    minutes: str = ""
+    of: str = ""
+    first: str = ""
+    hour_gender: str = ""
+    cent_join: str = ""
+    forms: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    ordinals: str = ""
+
+
+def _units(table: str) -> dict[str, tuple[_Forms, str]]:
+    """ "km m Kilometer/Kilometer; ..." """
+    out: dict[str, tuple[_Forms, str]] = {}
+    for entry in table.strip().split(";"):
+        short, gender, forms = entry.strip().split(" ", 2)
+        out[short] = (tuple(forms.split("/")), gender)
+    return out
+
+
+def _months(names: str) -> _Forms:
+    return tuple(names.split())
+
+
+_SPANISH = r"(?<![\w.,])(\d{1,3})\.?([ºªo])(?!\w)"
+LANGUAGES: dict[str, Words] = {
+    "de": Words(
+        _months("Januar Februar März April Mai Juni Juli August September Oktober November "
+                "Dezember"),
+        "Komma", "bis", "minus", "und", "Uhr", "Uhr",
+        {
+            "EUR": Money(("Euro", "Euro"), ("Cent", "Cent")),
+            "USD": Money(("Dollar", "Dollar"), ("Cent", "Cent")),
+            "GBP": Money(("Pfund", "Pfund"), ("Penny", "Pence")),
+            "PLN": Money(("Zloty", "Zloty"), ("Groschen", "Groschen")),
+        },
+        _units(
+            "km m Kilometer/Kilometer;m m Meter/Meter;cm m Zentimeter/Zentimeter;"
+            "mm m Millimeter/Millimeter;kg n Kilogramm/Kilogramm;g n Gramm/Gramm;"
+            "mg n Milligramm/Milligramm;l m Liter/Liter;ml m Milliliter/Milliliter;"
+            "°C m Grad Celsius/Grad Celsius;° m Grad/Grad;% n Prozent/Prozent;"
+            "km/h m Kilometer pro Stunde/Kilometer pro Stunde;h f Stunde/Stunden;"
+            "min f Minute/Minuten;m² m Quadratmeter/Quadratmeter;GB n Gigabyte/Gigabyte;"
+            "m^2 m Quadratmeter/Quadratmeter;MB n Megabyte/Megabyte;W n Watt/Watt"
+        ),
+        oclock_one="Uhr", hour_gender="m",
+        forms={"m": (("eins", "ein"),), "n": (("eins", "ein"),), "f": (("^eins", "eine"),)},
+    ),
+    "fr": Words(
+        _months("janvier février mars avril mai juin juillet août septembre octobre novembre "
+                "décembre"),
+        "virgule", "à", "moins", "et", "heures", "heures?|h",
+        {
+            "EUR": Money(("euro", "euros"), ("centime", "centimes")),
+            "USD": Money(("dollar", "dollars"), ("cent", "cents")),
+            "GBP": Money(("livre", "livres"), ("penny", "pence"), "f"),
+            "PLN": Money(("zloty", "zlotys"), ("grosz", "grosz")),
+        },
+        _units(
+            "km m kilomètre/kilomètres;m m mètre/mètres;cm m centimètre/centimètres;"
+            "mm m millimètre/millimètres;kg m kilogramme/kilogrammes;g m gramme/grammes;"
+            "mg m milligramme/milligrammes;l m litre/litres;ml m millilitre/millilitres;"
+            "°C m degré Celsius/degrés Celsius;° m degré/degrés;% m pour cent/pour cent;"
+            "km/h m kilomètre par heure/kilomètres par heure;min f minute/minutes;"
+            "m^2 m mètre carré/mètres carrés;Go m gigaoctet/gigaoctets;Mo m mégaoctet/mégaoctets;"
+            "W m watt/watts"
+        ),
+        oclock_one="heure", first="premier", hour_gender="f", cent_join="et",
+        forms={"f": (("un", "une"),)},
+        ordinals=r"(?<![\w.,])(\d{1,3})(ère|ème|er|re|e)\b",
+    ),
+    "es": Words(
+        _months("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre "
+                "diciembre"),
+        "coma", "a", "menos", "y", "", "horas|h",
+        {
+            "EUR": Money(("euro", "euros"), ("céntimo", "céntimos")),
+            "USD": Money(("dólar", "dólares"), ("centavo", "centavos")),
+            "GBP": Money(("libra", "libras"), ("penique", "peniques"), "f"),
+            "PLN": Money(("zloty", "zlotys"), ("grosz", "groszy")),
+        },
+        _units(
+            "km m kilómetro/kilómetros;m m metro/metros;cm m centímetro/centímetros;"
+            "mm m milímetro/milímetros;kg m kilogramo/kilogramos;g m gramo/gramos;"
+            "mg m miligramo/miligramos;l m litro/litros;ml m mililitro/mililitros;"
+            "°C m grado Celsius/grados Celsius;° m grado/grados;% m por ciento/por ciento;"
+            "km/h m kilómetro por hora/kilómetros por hora;min m minuto/minutos;"
+            "m^2 m metro cuadrado/metros cuadrados;GB m gigabyte/gigabytes;W m vatio/vatios"
+        ),
+        of="de ", hour_gender="f", cent_join="con",
+        forms={"m": (("veintiuno", "veintiún"), ("uno", "un")), "f": (("uno", "una"),)},
+        ordinals=_SPANISH,
+    ),
+    "it": Words(
+        _months("gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre "
+                "novembre dicembre"),
+        "virgola", "a", "meno", "e", "", "ore|h",
+        {
+            "EUR": Money(("euro", "euro"), ("centesimo", "centesimi")),
+            "USD": Money(("dollaro", "dollari"), ("centesimo", "centesimi")),
+            "GBP": Money(("sterlina", "sterline"), ("penny", "pence"), "f"),
+            "PLN": Money(("zloty", "zloty"), ("grosz", "grosz")),
+        },
+        _units(
+            "km m chilometro/chilometri;m m metro/metri;cm m centimetro/centimetri;"
+            "mm m millimetro/millimetri;kg m chilogrammo/chilogrammi;g m grammo/grammi;"
+            "mg m milligrammo/milligrammi;l m litro/litri;ml m millilitro/millilitri;"
+            "°C m grado Celsius/gradi Celsius;° m grado/gradi;% m per cento/per cento;"
+            "km/h m chilometro all'ora/chilometri all'ora;min m minuto/minuti;"
+            "m^2 m metro quadrato/metri quadrati;GB m gigabyte/gigabyte;W m watt/watt"
+        ),
+        minutes="e ", first="primo", hour_gender="", cent_join="e",
+        forms={"m": (("^uno", "un"),), "f": (("^uno", "una"),)},
+        ordinals=_SPANISH,
+    ),
+    "pt": Words(
+        _months("janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro "
+                "dezembro"),
+        "vírgula", "a", "menos", "e", "horas", "horas?|h",
+        {
+            "EUR": Money(("euro", "euros"), ("cêntimo", "cêntimos")),
+            "USD": Money(("dólar", "dólares"), ("centavo", "centavos")),
+            "GBP": Money(("libra", "libras"), ("pêni", "pence"), "f"),
+            "PLN": Money(("zloty", "zlotys"), ("grosz", "groszy")),
+        },
+        _units(
+            "km m quilômetro/quilômetros;m m metro/metros;cm m centímetro/centímetros;"
+            "mm m milímetro/milímetros;kg m quilograma/quilogramas;g m grama/gramas;"
+            "mg m miligrama/miligramas;l m litro/litros;ml m mililitro/mililitros;"
+            "°C m grau Celsius/graus Celsius;° m grau/graus;% m por cento/por cento;"
+            "km/h m quilômetro por hora/quilômetros por hora;min m minuto/minutos;"
+            "m^2 m metro quadrado/metros quadrados;GB m gigabyte/gigabytes;W m watt/watts"
+        ),
+        oclock_one="hora", minutes="e ", of="de ", first="primeiro", hour_gender="f",
+        cent_join="e", forms={"f": (("um", "uma"), ("dois", "duas"))},
+        ordinals=_SPANISH,
+    ),
+    "nl": Words(
+        _months("januari februari maart april mei juni juli augustus september oktober november "
+                "december"),
+        "komma", "tot", "min", "en", "uur", "uur|u",
+        {
+            "EUR": Money(("euro", "euro"), ("cent", "cent")),
+            "USD": Money(("dollar", "dollar"), ("cent", "cent")),
+            "GBP": Money(("pond", "pond"), ("penny", "pence")),
+            "PLN": Money(("zloty", "zloty"), ("grosz", "groszy")),
+        },
+        _units(
+            "km m kilometer/kilometer;m m meter/meter;cm m centimeter/centimeter;"
+            "mm m millimeter/millimeter;kg m kilo/kilo;g m gram/gram;mg m milligram/milligram;"
+            "l m liter/liter;ml m milliliter/milliliter;°C m graden Celsius/graden Celsius;"
+            "° m graad/graden;% m procent/procent;km/h m kilometer per uur/kilometer per uur;"
+            "min m minuut/minuten;m^2 m vierkante meter/vierkante meter;"
+            "GB m gigabyte/gigabyte;W m watt/watt"
+        ),
+        oclock_one="uur", cent_join="en",
+        ordinals=r"(?<![\w.,])(\d{1,3})(ste|de|e)\b",
+    ),
+    "pl": Words(
+        _months("stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października "
+                "listopada grudnia"),
+        "przecinek", "do", "minus", "i", "", "godz",
+        {
+            "EUR": Money(("euro", "euro", "euro"), ("cent", "centy", "centów"), "n"),
+            "USD": Money(("dolar", "dolary", "dolarów", "dolara"), ("cent", "centy", "centów")),
+            "GBP": Money(("funt", "funty", "funtów", "funta"), ("pens", "pensy", "pensów")),
+            "PLN": Money(("złoty", "złote", "złotych", "złotego"), ("grosz", "grosze", "groszy")),
+        },
+        _units(
+            "km m kilometr/kilometry/kilometrów/kilometra;m m metr/metry/metrów/metra;"
+            "cm m centymetr/centymetry/centymetrów/centymetra;"
+            "mm m milimetr/milimetry/milimetrów/milimetra;"
+            "kg m kilogram/kilogramy/kilogramów/kilograma;g m gram/gramy/gramów/grama;"
+            "l m litr/litry/litrów/litra;ml m mililitr/mililitry/mililitrów/mililitra;"
+            "°C m stopień Celsjusza/stopnie Celsjusza/stopni Celsjusza/stopnia Celsjusza;"
+            "° m stopień/stopnie/stopni/stopnia;% m procent/procent/procent/procent;"
+            "km/h m kilometr na godzinę/kilometry na godzinę/kilometrów na godzinę/"
+            "kilometra na godzinę;min f minuta/minuty/minut/minuty"
+        ),
+        cent_join="",
+        forms={"f": (("jeden", "jedna"), ("dwa", "dwie")), "n": (("^jeden", "jedno"),)},
+    ),
+}  # fmt: skip
