@@ -74,7 +74,7 @@ def test_commands(name: str, place: Path) -> None:
 
 
 # What takes an evaluation set, a corpus or a person is only looked up.
-LONG = ("serve", "demo", "eval", "train")
+LONG = ("serve", "demo", "eval", "train", "edit")
 
 
 def test_table_of_surfaces(place: Path, capfd: pytest.CaptureFixture[str]) -> None:

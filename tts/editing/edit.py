@@ -52,12 +52,18 @@ class Edited(Audio):
     changes: list[Change] = field(default_factory=list)
     original: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
-    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """As `Audio.save`; in WAV and FLAC what is kept has the very 16-bit values that were read.
+    def save(
+        self, path: str | os.PathLike[str] | BinaryIO, format: str | None = None
+    ) -> None:  # fmt: skip
+        """As `Audio.save`; of files in WAV and FLAC what is kept has the 16-bit values that were
+        read.
 
         Raises:
             UsageError, OutputError: see tts.audio.writer.write_audio.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            super().save(path, format)
+            return
         check_writable(path, self.sample_rate, format=format)
         kind = (format or Path(os.fspath(path)).suffix.lstrip(".")).lower()
         if kind not in ("wav", "flac") or os.fspath(path) == "-":
