@@ -144,3 +144,19 @@ def test_linear(unit: str) -> None:
         normalize((unit * 4096)[:4096], lang)
         # At most 0.3 s where this was written; the bound leaves room for a busy machine.
         assert time.process_time() - start < 3
+
+
+def test_words_of_other_scripts_are_said_in_their_language() -> None:
+    english = Frontend("en-us")
+    for word, lang in (("привет", "ru"), ("你好", "cmn"), ("안녕", "ko"), ("λόγος", "el")):
+        phones = english.one(f"He said {word} to me.")
+        alone = Frontend(lang).one(word)
+        _, first, last = phones.words[2]
+        assert phones.ids[first:last] == [i for i in alone.ids[1:-1]]
+        assert [word for word, _, _ in phones.words] == ["He", "said", word, "to", "me"]
+
+
+def test_a_script_that_espeak_cannot_say_is_left_out_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match="TIBETAN"):
+        phones = Frontend("en-us").one("He said བོད to me.")
+    assert [word for word, _, _ in phones.words] == ["He", "said", "to", "me"]

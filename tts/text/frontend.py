@@ -6,6 +6,7 @@ from typing import Literal
 
 from tts.errors import TextError
 from tts.text.chat import without_chat_marks
+from tts.text.foreign import phonemize
 from tts.text.homographs import readings
 from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
@@ -175,7 +176,7 @@ class Frontend:
         known: dict[int, str] = {}
 
         def flush() -> None:
-            said = self.phonemizer.phonemize_words(" ".join(clause))
+            said = phonemize(self.phonemizer, clause)
             # A word of over a hundred letters comes in parts: then no reading is placed.
             same = len(said) == len(clause)
             for at, (word, ipa) in enumerate(said):
