@@ -87,7 +87,7 @@ def say_alone(model: TTS, turn: Turn) -> Chunk:
 def say_together(model: TTS, turns: Sequence[Turn]) -> list[Chunk]:
     """`TTS.say` of sentences of one kind in one batch.
 
-    Each equals what it gives alone but for rounding (under 1e-4); the same batch gives the same
+    Each equals what it gives alone but for rounding (under 1e-3); the same batch gives the same
     bytes.
     """
     speed = torch.tensor([turn.options.speed for turn in turns], device=model.device)
