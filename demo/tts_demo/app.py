@@ -68,7 +68,7 @@ def build(studio: Studio) -> gr.Blocks:
         gr.Markdown(page.INTRO)
         with gr.Tabs():
             with gr.Tab("Speak", id="speak"):
-                speak_tab(studio)
+                speak_tab(studio, blocks)
             with gr.Tab("Compare", id="compare"):
                 compare_tab(studio)
             with gr.Tab("Batch", id="batch"):

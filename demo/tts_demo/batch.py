@@ -13,7 +13,7 @@ import gradio as gr
 
 from tts.errors import UsageError
 from tts_demo import page
-from tts_demo.fields import recording_fields, stopper, told, voice_field, warn
+from tts_demo.fields import ending_in_status, recording_fields, stopper, told, voice_field, warn
 from tts_demo.limits import MAX_CHARACTERS, MAX_ROWS
 from tts_demo.studio import Studio, Ticket, Wish
 
@@ -170,7 +170,7 @@ def batch_tab(studio: Studio) -> None:
     ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
         wish = Wish("", model, voice, recording, transcript)
         with closing(batch(studio, request.session_hash or "", table, wish, format)) as steps:
-            yield from steps
+            yield from ending_in_status(steps, 3, page.state)
 
     event = start.click(
         run, [table, model, voice, recording, transcript, format], [status, results, archive],

@@ -10,7 +10,16 @@ import numpy as np
 
 from tts.errors import TTSError, UsageError
 from tts_demo import page
-from tts_demo.fields import SENTENCE, recording_fields, stopper, told, voice_field, warn
+from tts_demo.choosing import about
+from tts_demo.fields import (
+    SENTENCE,
+    ending_in_status,
+    recording_fields,
+    stopper,
+    told,
+    voice_field,
+    warn,
+)
 from tts_demo.limits import SPOKEN
 from tts_demo.speak import options_of, to_pcm
 from tts_demo.studio import Studio, Wish, check_text
@@ -94,10 +103,11 @@ def compare_tab(studio: Studio) -> None:
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
             status = gr.HTML(page.state("Ready."))
     outputs: list[Any] = [status]
-    with gr.Row():
+    with gr.Row(elem_classes="grid"):
         for name in studio.models:
             with gr.Column(min_width=280, elem_classes="speaking"):
                 gr.Markdown(f"**{name}**")
+                gr.HTML(about(name))
                 outputs += [
                     gr.HTML(page.status("")),
                     gr.Audio(
@@ -113,7 +123,7 @@ def compare_tab(studio: Studio) -> None:
     ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
         wish = Wish(text, "", voice, recording, transcript)
         with closing(compare(studio, request.session_hash or "", wish, chosen, seed)) as steps:
-            yield from steps
+            yield from ending_in_status(steps, len(outputs), page.state)
 
     event = start.click(
         run, [text, voice, recording, transcript, models, seed], outputs, show_progress="hidden",

@@ -1,8 +1,8 @@
 """Fields that several tabs share, and how their errors are told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 import gradio as gr
@@ -62,6 +62,29 @@ def told() -> Iterator[None]:
     except Exception as error:
         # The details go to the terminal: they may name folders of this machine.
         raise gr.Error(f"unexpected {type(error).__name__}", print_exception=True) from error
+
+
+def ending_in_status(
+    steps: Iterator[tuple[Any, ...]], outputs: int, shown: Callable[[str], str]
+) -> Iterator[tuple[Any, ...]]:
+    """The same changes of the page; after an error, the status tells it too instead of what was
+    being done.
+
+    Args:
+        outputs: how many each change has, of which the first is the status.
+        shown: the status of a message.
+    """
+    try:
+        yield from steps
+    except gr.Error as error:
+        message = unescape(str(error.message))
+        yield shown(message), *[gr.skip()] * (outputs - 1)
+        raise
+
+
+def failed(message: str) -> str:
+    """A status with figures that tells an error."""
+    return page.status(message, kind="error")
 
 
 def warn(lines: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """The tab that speaks: audio plays while it is computed, words light up as they are said."""
 
+import secrets
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,11 @@ import numpy as np
 
 from tts.errors import UsageError
 from tts_demo import page
+from tts_demo.choosing import about, estimate
 from tts_demo.fields import (
     SENTENCE,
+    ending_in_status,
+    failed,
     recording_fields,
     stopper,
     told,
@@ -21,6 +25,7 @@ from tts_demo.fields import (
 from tts_demo.limits import MAX_CHARACTERS, PITCH, SPEED, SPOKEN
 from tts_demo.live import LiveAudio, Segments
 from tts_demo.studio import Moment, Studio, Wish
+from tts_demo.takes import make_take, takes_list
 
 if TYPE_CHECKING:
     from tts.speech import Options, Span
@@ -132,7 +137,19 @@ def speak(
         yield status, last, shown, (rate, to_pcm(samples))
 
 
-def speak_tab(studio: Studio) -> None:
+def take_of(whole: Any, wish: Wish, seed: float | None) -> Any:
+    """A take of a whole recording (rate, samples [N]); no change without one."""
+    if not isinstance(whole, tuple):
+        return gr.skip()
+    rate, samples = whole
+    voice = "a recording" if wish.recording else str(wish.voice)
+    return make_take(
+        samples.astype(np.float32) / 32768, rate, text=wish.text, model=wish.model, voice=voice,
+        seed=int(seed or 0),
+    )  # fmt: skip
+
+
+def speak_tab(studio: Studio, blocks: gr.Blocks) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
@@ -140,11 +157,17 @@ def speak_tab(studio: Studio) -> None:
                 SENTENCE, label="Text", lines=4, max_lines=12,
                 placeholder=f"What to say, up to {MAX_CHARACTERS:,} characters",
             )  # fmt: skip
+            size = gr.HTML(estimate(SENTENCE, studio.models[0]), elem_id="estimate")
+            # Above all that may be changed: a phone shows them without scrolling.
+            with gr.Row():
+                start = gr.Button("Speak", variant="primary", scale=3, min_width=120)
+                stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
             with gr.Row():
                 model = gr.Dropdown(
                     studio.models, value=studio.models[0], label="Model", min_width=140
                 )
                 voice = voice_field()
+            kind = gr.HTML(about(studio.models[0]), elem_id="about")
             recording, transcript, adapt = recording_fields(adapting=True)
             markup = gr.Checkbox(
                 label="The text has markup",
@@ -154,6 +177,7 @@ def speak_tab(studio: Studio) -> None:
             with gr.Accordion("Advanced", open=False):
                 with gr.Row():
                     seed = gr.Number(0, label="Seed", precision=0, min_width=120)
+                    another = gr.Button("Another seed", min_width=120)
                     pitch = gr.Slider(*PITCH, value=1.0, step=0.05, label="Pitch", min_width=160)
                 with gr.Row():
                     steps, guidance, temperature = (
@@ -162,9 +186,6 @@ def speak_tab(studio: Studio) -> None:
                         )
                         for name in ("Steps", "Guidance", "Temperature")
                     )
-            with gr.Row():
-                start = gr.Button("Speak", variant="primary", scale=3, min_width=120)
-                stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
         with gr.Column(scale=6, min_width=320, elem_classes="speaking"):
             status = gr.HTML(page.status("Ready."), elem_id="status")
             live = LiveAudio(
@@ -177,6 +198,8 @@ def speak_tab(studio: Studio) -> None:
                 format="wav", elem_id="whole",
                 waveform_options=gr.WaveformOptions(show_recording_waveform=False),
             )  # fmt: skip
+            made = gr.State(None)
+            takes_list(text, seed, made, blocks)
     voices = [name for _, name in voice_choices()]
     if voices:
         examples = [
@@ -193,15 +216,23 @@ def speak_tab(studio: Studio) -> None:
         with closing(
             speak(studio, request.session_hash or "", wish, lambda: options_of(*values))
         ) as steps:
-            yield from steps
+            for step in ending_in_status(steps, 4, failed):
+                # The last one brings the whole recording.
+                yield *step, take_of(step[3], wish, values[1])
 
     inputs = [
         text, model, voice, recording, transcript, adapt, speed, seed, pitch, steps, guidance,
     ]  # fmt: skip
     event = gr.on(
         [start.click, text.submit], run, [*inputs, temperature, markup],
-        [status, live, shown, whole],
+        [status, live, shown, whole, made],
         show_progress="hidden", concurrency_limit=SPOKEN, concurrency_id="speak",
         trigger_mode="once", api_visibility="private",
     )  # fmt: skip
     stopper(studio, stop, status, [event])
+    quick: dict[str, Any] = {
+        "queue": False, "show_progress": "hidden", "api_visibility": "private",
+    }  # fmt: skip
+    gr.on([text.change, model.change, speed.change], estimate, [text, model, speed], size, **quick)
+    model.change(about, model, kind, **quick)
+    another.click(lambda: secrets.randbelow(1_000_000), None, seed, **quick)
