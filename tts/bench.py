@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
-    from tts.speech import Stream
+    from tts.speech import Audio, Stream
     from tts.synthesizer import TTS
     from tts.voice.voice import Voice
 
@@ -56,7 +56,7 @@ def measure(model: "TTS", voice: "Voice", seconds: float = 10.0) -> Speed:
         raise UsageError(f"seconds {seconds:g} is out of range: {low:g} to {high:g}")
     begin = time.perf_counter()
     model.warmup(voice)
-    alone = []
+    alone: list[Audio] = []
     while not alone or time.perf_counter() - begin < _ALONE * seconds:
         alone.append(model.synthesize(SENTENCES[len(alone) % len(SENTENCES)], voice))
     audio = sum(each.seconds for each in alone)
