@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ gr = pytest.importorskip("gradio")
 
 from tts.errors import UsageError  # noqa: E402
 from tts_demo import page  # noqa: E402
-from tts_demo.app import build  # noqa: E402
+from tts_demo.app import build, launch  # noqa: E402
 from tts_demo.choosing import about, estimate  # noqa: E402
 from tts_demo.fields import ending_in_status, failed, told  # noqa: E402
 from tts_demo.limits import MAX_CHARACTERS  # noqa: E402
@@ -125,3 +126,47 @@ def test_the_page_is_laid_out_for_hands_and_readers(tiny_home: Path) -> None:
         if kind in ("textbox", "dropdown", "slider", "number", "audio", "checkbox", "file"):
             assert props.get("label"), (kind, props)
     assert "browserstate" in names
+
+
+def messages(url: str, number: int, data: list[Any]) -> list[dict[str, Any]]:
+    """What a browser gets for an event of the page."""
+    body = {"fn_index": number, "data": data, "session_hash": f"s{number}", "event_data": None}
+    join = urllib.request.Request(
+        f"{url}gradio_api/queue/join", json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )  # fmt: skip
+    urllib.request.urlopen(join, timeout=60).read()
+    found = []
+    with urllib.request.urlopen(
+        f"{url}gradio_api/queue/data?session_hash=s{number}", timeout=120
+    ) as stream:
+        for line in stream:
+            if line.startswith(b"data:"):
+                found.append(json.loads(line[5:]))
+                if found[-1]["msg"] in ("process_completed", "close_stream"):
+                    break
+    return found
+
+
+def test_speaking_through_the_queue(
+    tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    studio = Studio(["default"], "cpu")
+    blocks = build(studio)
+    url = launch(blocks)
+    try:
+        functions = blocks.fns
+        number = next(n for n, f in functions.items() if f.name == "run" and len(f.outputs) == 5)
+        count = len(functions[number].inputs)
+        fields = ["", "default", "default", None, "", False, 1.0, 7, 1.0, "", "", "", False]
+        assert len(fields) == count
+        # An error: the last thing the status says is what is wrong.
+        told = messages(url, number, fields)
+        said = json.dumps([m["output"] for m in told if m["msg"] == "process_generating"])
+        assert "the text is empty" in said, said
+        assert told[-1]["msg"] == "process_completed" and not told[-1]["success"]
+    finally:
+        studio.close()
+        blocks.close(verbose=False)
