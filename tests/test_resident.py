@@ -156,8 +156,14 @@ FAMILIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_no_step_asks_the_device(cache: Cache, tmp_path: Path, family: str) -> None:  # noqa: F811
-    """Tensors without memory cannot be asked for a value: whoever tries gets an error."""
+def test_no_step_asks_the_device(
+    cache: Cache,  # noqa: F811
+    tmp_path: Path,
+    family: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tensors without memory cannot be asked for a value: whoever tries gets an error. Nor does a
+    second step send one there."""
     codec = "features"
     if "books" in FAMILIES[family].get("head", {}):
         codec = str(tmp_path)
@@ -179,11 +185,17 @@ def test_no_step_asks_the_device(cache: Cache, tmp_path: Path, family: str) -> N
         task.units.autoencoder.to("meta")
     with trusted():
         meta = task._finished(meta)  # profile and codes
-    for name, loss, logs in task.losses(meta, 0):
-        assert name == "generator" and loss.device.type == "meta"
-        loss.backward()
-        assert all(isinstance(value, Tensor) for value in logs.values())
-        assert {"likeness", "clarity"} <= logs.keys()
+    sent: list[Any] = []
+    plain = torch.tensor
+    for step in range(2):
+        monkeypatch.setattr(torch, "tensor", lambda *a, **k: sent.append(a) or plain(*a, **k))
+        sent.clear()  # what is kept was made in the first step
+        for name, loss, logs in task.losses(meta, step):
+            assert name == "generator" and loss.device.type == "meta"
+            loss.backward()
+            assert all(isinstance(value, Tensor) for value in logs.values())
+            assert {"likeness", "clarity"} <= logs.keys()
+    assert not sent
 
 
 def test_drawing_asks_nothing(cache: Cache) -> None:  # noqa: F811

@@ -10,6 +10,7 @@ the pointer moves by frames, `patch` of them in a unit, since phones are shorter
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -215,9 +216,15 @@ class Pointed:
         condition.mask = mask.repeat(len(condition.glob) // self._rows, 1, 1)
 
 
-def leads(pattern: Pattern, frames: int) -> Tensor:
+@lru_cache(maxsize=64)
+def leads(pattern: Pattern, frames: int, device: torch.device) -> Tensor:
     """[S] the frame whose text a step is given: the last that has been begun; of steps that only
     finish earlier frames the last of all."""
+    with torch.inference_mode(False):  # whoever asks first, training uses it too
+        return _leads(pattern, frames).to(device)
+
+
+def _leads(pattern: Pattern, frames: int) -> Tensor:
     visit = torch.arange(pattern.steps(frames)).div(pattern.stride, rounding_mode="floor")
     window = len(pattern.order)
     frame = visit - visit % window + torch.tensor(pattern.order)[visit % window]
@@ -229,6 +236,6 @@ def at_steps(condition: Condition, pattern: Pattern | None) -> Tensor:
     if pattern is None:
         return condition.frames
     frames, lengths = condition.frames, condition.lengths
-    place = leads(pattern, frames.shape[1]).to(frames.device)
+    place = leads(pattern, frames.shape[1], frames.device)
     index = torch.minimum(place.expand(len(frames), -1), lengths[:, None] - 1)
     return frames.gather(1, index[..., None].expand(-1, -1, frames.shape[-1]))

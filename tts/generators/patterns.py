@@ -126,13 +126,13 @@ class Pattern:
         """P, the slots of a step (as many as frames where whole levels are drawn at once)."""
         return max(max(self.slots) + 1, frames if self.levels else 0)
 
-    def layout(self, frames: int) -> Layout:
+    def layout(self, frames: int, device: torch.device | None = None) -> Layout:
         """Index tables for `frames` frames.
 
         Tables of size S x P grow with the square of T where there are levels; such a generator
         wants `step` and `slot`, or `emits`.
         """
-        return _layout(self, frames)
+        return _layout(self, frames, device or torch.device("cpu"))
 
     def valid(self, frames: int) -> Tensor:
         """[S, P] bool, the slots that draw a code."""
@@ -145,7 +145,7 @@ class Pattern:
                 f"pattern {self.name} takes codes [B, T, {self.codebooks}], not {list(codes.shape)}"
             )
         batch, frames, _ = codes.shape
-        table = self.layout(frames).to(codes.device)
+        table = self.layout(frames, codes.device)
         steps = codes.new_full((batch, self.steps(frames), self.positions(frames)), empty)
         steps[:, table.step, table.slot] = codes
         return steps
@@ -172,7 +172,7 @@ class Pattern:
             )
         if steps.shape[1] < self.steps(frames):
             raise UsageError(f"{frames} frames are not complete in {steps.shape[1]} steps")
-        table = self.layout(frames).to(steps.device)
+        table = self.layout(frames, steps.device)
         return steps[:, table.step, table.slot]
 
     def emits(self, step: int, frames: int | None = None) -> list[tuple[int, int]]:
@@ -221,7 +221,13 @@ class Pattern:
 
 
 @lru_cache(maxsize=64)
-def _layout(pattern: Pattern, frames: int) -> Layout:
+def _layout(pattern: Pattern, frames: int, device: torch.device) -> Layout:
+    # Whoever asks first, training uses it too.
+    with torch.inference_mode(False):
+        return _made(pattern, frames).to(device)
+
+
+def _made(pattern: Pattern, frames: int) -> Layout:
     time = torch.arange(frames)
     window = len(pattern.order)
     rank = torch.tensor(pattern._rank)

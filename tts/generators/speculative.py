@@ -118,7 +118,7 @@ class Run:
         self.condition: Condition = net.condition(request, [rng], options)
         self.frames = self.condition.mask.shape[1]
         self.total = pattern.steps(self.frames)
-        self.place = pattern.layout(self.frames).step.to(self.condition.mask.device)
+        self.place = pattern.layout(self.frames, self.condition.mask.device).step
         device = self.place.device
         self.known = torch.zeros(self.total, self.head.books, dtype=torch.bool, device=device)
         self.known[self.place, torch.arange(self.head.books, device=device)] = True

@@ -97,7 +97,7 @@ class Autoregressive:
         found = step_head(net.head).step_losses(hidden, steps, known, fed, condition)
         by_step = found.estimate
         if pattern is not None and by_step is not None:
-            step = pattern.layout(units.shape[1]).step.to(units.device)
+            step = pattern.layout(units.shape[1], units.device).step
             book = torch.arange(step.shape[1], device=units.device)
             found.estimate = lambda: by_step()[:, step, book]
         if condition.text is not None:
@@ -235,7 +235,7 @@ def by_book(codes: Tensor, pattern: Pattern, empty: int) -> Tensor:
     """Codes [B, T, K] to steps [B, S, K], `empty` where a step does not draw a book."""
     batch, frames, books = codes.shape
     steps = codes.new_full((batch, pattern.steps(frames), books), empty)
-    place = pattern.layout(frames).step.to(codes.device)
+    place = pattern.layout(frames, codes.device).step
     column = torch.arange(place.shape[1], device=codes.device)
     steps[:, place, column] = codes[..., : place.shape[1]]
     return steps
