@@ -54,26 +54,28 @@ def fitted(model: TTS, seed: int, size: float = 0.05) -> Voice:
     rng = torch.Generator().manual_seed(seed)
     learned = {
         name: size * torch.randn(value.shape, generator=rng)
-        for name, value in model.generator.named_parameters()
+        for name, value in model.acoustic.generator.named_parameters()
         if "content" in name
     }
-    assert model.shifts is not None
+    assert model.acoustic.shifts is not None
     voice = model.voice(noise(seed))
-    return voice.tuned(Tuning(model.shifts.generator, None, compress(learned, 200_000)))
+    return voice.tuned(Tuning(model.acoustic.shifts.generator, None, compress(learned, 200_000)))
 
 
 def test_learning_changes_the_voice_and_repeats_itself(model: TTS) -> None:
     options = AdaptationOptions(steps=3, lr=1e-2, rows=2, frames=60, weight_bytes=60_000)
     voice = model.voice(noise(1))
     steps: list[tuple[int, int]] = []
-    before = {k: v.clone() for k, v in model.generator.state_dict().items()}
-    found = adapt(model, voice, [voice.features], options, progress=lambda *a: steps.append(a))
+    before = {k: v.clone() for k, v in model.acoustic.generator.state_dict().items()}
+    found = adapt(
+        model.acoustic, voice, [voice.features], options, progress=lambda *a: steps.append(a)
+    )
     assert steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    again = adapt(model, voice, [voice.features], options)
+    again = adapt(model.acoustic, voice, [voice.features], options)
     assert found.sha256 == again.sha256 != voice.sha256
     factors = found.tunings[0].factors
     assert 0 < sum(2 * value.numel() for value in factors.values()) <= 60_000
-    for name, value in model.generator.state_dict().items():
+    for name, value in model.acoustic.generator.state_dict().items():
         assert torch.equal(value, before[name])
     plain = model.synthesize(TEXT, voice).samples
     assert not np.array_equal(plain, model.synthesize(TEXT, found).samples)
@@ -148,8 +150,8 @@ def test_saved_with_the_voice_and_tied_to_its_generator(
 
 
 def test_too_little_speech_and_wrong_strengths(model: TTS) -> None:
-    assert model.shifts is not None
-    model.shifts.probe.head.bias[SIL] = 9
+    assert model.acoustic.shifts is not None
+    model.acoustic.shifts.probe.head.bias[SIL] = 9
     with pytest.raises(VoiceError, match=r"2\.5 s of speech"):
         model.voice(noise(1), adapt=True)
     with pytest.raises(UsageError, match="0 to 1"):
@@ -220,8 +222,8 @@ def test_phones_of_a_recording_are_read_and_short_errors_bridged() -> None:
 
 
 def test_a_profile_finds_what_was_added_to_a_phone(model: TTS) -> None:
-    assert model.shifts is not None
-    profile = model.shifts.profile
+    assert model.acoustic.shifts is not None
+    profile = model.acoustic.shifts.profile
 
     class Reader(torch.nn.Module):
         """Every tenth of the prompt is another phone."""
@@ -246,27 +248,27 @@ def test_a_profile_finds_what_was_added_to_a_phone(model: TTS) -> None:
 
 def test_calibration_brings_the_prediction_to_the_recording(model: TTS) -> None:
     voice = model.voice(noise(2))
-    one, three = calibrate(model, voice, 1), calibrate(model, voice, 3)
+    one, three = calibrate(model.acoustic, voice, 1), calibrate(model.acoustic, voice, 3)
     assert one.tunings[0].shift is not None and three.tunings[0].shift is not None
     assert one.tunings[0].shift.abs().max() > 0
     # Later rounds change less: the same error is not added again.
     step = (three.tunings[0].shift - one.tunings[0].shift).abs().mean()
     assert step < 3 * one.tunings[0].shift.abs().mean()
-    assert calibrate(model, voice, 0) is voice
+    assert calibrate(model.acoustic, voice, 0) is voice
     plain = model.synthesize(TEXT, voice).samples
     shifted = model.synthesize(TEXT, one).samples
     assert len(plain) == len(shifted) and not np.allclose(plain, shifted, atol=1e-4)
 
 
 def test_a_shift_is_added_alike_whole_streamed_and_batched(model: TTS) -> None:
-    voice = calibrate(model, model.voice(noise(2)), 2)
+    voice = calibrate(model.acoustic, model.voice(noise(2)), 2)
     plain = model.voice(noise(3))
     whole = model.synthesize(TEXT, voice).samples
     for size in (3, 40):
         pieces = [chunk.samples for chunk in model.stream(TEXT, voice, chunk_frames=size)]
         np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-3)
     phones = model.phonemize(TEXT)[0]
-    request = model.request([phones, phones], [voice, plain])
+    request = model.acoustic.request([phones, phones], [voice, plain])
     assert request.shift is not None
     assert request.shift[0].abs().max() > 0 and not request.shift[1].any()
     assert not request.shift[..., 80:].any()
@@ -277,7 +279,7 @@ def test_a_normalised_generator_needs_its_profile(home: Path) -> None:
     path.write_text(path.read_text() + "normalised: true\n")
     model = TTS.load("default", "cpu")
     voice = model.voice(noise(2))
-    request = model.request(model.phonemize(TEXT)[:1], [voice])
+    request = model.acoustic.request(model.phonemize(TEXT)[:1], [voice])
     assert request.shift is not None and request.shift.abs().max() > 0
     shutil.rmtree(home / "checkpoints/profile")
     path.write_text(path.read_text().replace("profile: profile\n", ""))

@@ -203,7 +203,7 @@ class Counter:
     def __init__(self, tts: TTS):
         self.count = 0
         self.act: dict[int, Callable[[], None]] = {}
-        tts.generator.backbone.blocks[0].register_forward_hook(self)
+        tts.acoustic.generator.backbone.blocks[0].register_forward_hook(self)
 
     def __call__(self, *_: object) -> None:
         self.count += 1
@@ -324,4 +324,4 @@ def test_models_say_how_early_they_are_heard(
     next(stream)
     assert counter.count == rows["ar"]["first_audio_steps"] == 8
     assert rows["ar"]["first_audio_frames"] == 16
-    assert rows["ar"]["look_ahead_frames"] == model.vocoder.total_look_ahead
+    assert rows["ar"]["look_ahead_frames"] == model.acoustic.vocoder.total_look_ahead

@@ -111,7 +111,7 @@ def test_times_are_those_of_the_pointer(tiny_home: Path) -> None:
     model = TTS.load(path, "cpu")
     voice = model.voice("default")
     phones = next(model.sentences("A quick word, or two."))
-    exact = model.request([phones], [voice]).durations
+    exact = model.acoustic.request([phones], [voice]).durations
     assert exact is not None
     lengths = set()
     for seed in range(4):

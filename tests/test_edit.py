@@ -44,8 +44,8 @@ def tts(profiled_home: Path, monkeypatch: pytest.MonkeyPatch) -> TTS:
     monkeypatch.setattr(reading, "_scores", scores)
     monkeypatch.setattr("tts.voice.encode.calibrate", lambda model, voice, rounds: voice)
     model = TTS.load("default", "cpu")
-    assert model.shifts is not None
-    model.shifts.profile.phones = sorted({phone for phone in heard if phone != SIL})
+    assert model.acoustic.shifts is not None
+    model.acoustic.shifts.profile.phones = sorted({phone for phone in heard if phone != SIL})
     return model
 
 
@@ -153,7 +153,7 @@ def test_errors(tts: TTS, sound: np.ndarray, tmp_path: Path) -> None:
         tts.edit(np.tile(sound, 40), SAID, "one")
     with pytest.raises(UsageError, match="out of range"):
         tts.edit(sound, SAID, "one", speed=9)
-    tts.shifts = None
+    tts.acoustic.shifts = None
     with pytest.raises(UsageError, match="phone probe"):
         tts.edit(sound, SAID, "one")
 

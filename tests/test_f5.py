@@ -19,17 +19,11 @@ from torch import Tensor, nn
 
 from tts.errors import AudioError, CheckpointError, TextError, UsageError
 from tts.generators.base import SamplingOptions
-from tts.generators.f5 import (
-    F5Generator,
-    F5Prompt,
-    closed,
-    from_published,
-    load_published,
-    speech_frames,
-    step_grid,
-)
-from tts.modules.f5_dit import F5Config, F5Network
-from tts.text.f5_tokens import CharacterTokens, spread
+from tts.published.f5.conversion import from_published, load_published
+from tts.published.f5.generator import F5Generator, step_grid
+from tts.published.f5.network import F5Config, F5Network
+from tts.published.f5.prompt import F5Prompt, closed, speech_frames
+from tts.published.f5.tokenizer import CharacterTokens, spread
 
 LETTERS = [" ", *"abcdefghijklmnopqrstuvwxyz", *".,!?'", "é"]
 SMALL = F5Config(

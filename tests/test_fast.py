@@ -277,10 +277,10 @@ def test_int8_says_where_it_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shipped_model_speaks_with_int8_weights() -> None:
     model = TTS.load("ar", int8=True)
     assert model.int8 and model.device == "cpu" and model.config.weights == "int8"
-    assert is_int8(model.generator) and not is_int8(model.vocoder)
+    assert is_int8(model.acoustic.generator) and not is_int8(model.acoustic.vocoder)
     audio = model.synthesize("Hello.", seed=1)
     plain = TTS.load("ar", "cpu")
-    assert not plain.int8 and not is_int8(plain.generator)
+    assert not plain.int8 and not is_int8(plain.acoustic.generator)
     assert abs(audio.seconds - plain.synthesize("Hello.", seed=1).seconds) < 1e-6
     assert abs(audio.samples).max() > 0.05
 

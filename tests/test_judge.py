@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tts import TTS
 from tts.audio.reference import Reference
-from tts.voice.judge import levels, two_speakers, warnings_about
+from tts.voice.judge import levels, two_speakers
 from tts.voice.speaker import SpeakerEncoder
 
 RATE = 16000
@@ -102,9 +102,9 @@ def test_shipped_weights_tell_speech_from_other_sound() -> None:
         return audio.samples
 
     first, second = said("default"), said("bruno")
-    assert warnings_about(model, reference(first)) == []
-    assert warnings_about(model, reference(second)) == []
-    assert warnings_about(model, reference(in_a_room(first, 0.25, 0.4))) == []
+    assert model.pipeline.voices.warnings(reference(first)) == []
+    assert model.pipeline.voices.warnings(reference(second)) == []
+    assert model.pipeline.voices.warnings(reference(in_a_room(first, 0.25, 0.4))) == []
     for samples, words in (
         (with_noise(first, 3), "noise"),
         (in_a_room(first, 1.0, 2.0), "echo"),
@@ -114,5 +114,5 @@ def test_shipped_weights_tell_speech_from_other_sound() -> None:
         (tones([262, 330, 392, 523, 440, 349, 294, 262, 330, 392]), "no speech"),
         (tones([131, 147, 165, 196, 131, 147, 165, 196], (1, 1.25, 1.5)), "no speech"),
     ):
-        (line, *_) = warnings_about(model, reference(samples)) or [""]
+        (line, *_) = model.pipeline.voices.warnings(reference(samples)) or [""]
         assert words in line

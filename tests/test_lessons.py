@@ -42,8 +42,10 @@ def test_lessons_are_what_the_teacher_says(teacher: TTS, cache: Cache, tmp_path:
     request = Request(tokens_of(batch), prompt_of(batch), durations)
     chosen = next(n for n, row in enumerate(lessons.rows) if row.durations == durations[0].tolist())
     rng = torch.Generator().manual_seed(3 * 5 + chosen)
-    units = teacher.generator.generate(request, [rng], teacher.config.sampling)
-    features, _ = teacher.units.decode(units, teacher.units.start(request.prompt), True)
+    units = teacher.acoustic.generator.generate(request, [rng], teacher.config.sampling)
+    features, _ = teacher.acoustic.units.decode(
+        units, teacher.acoustic.units.start(request.prompt), True
+    )
     said = features[:, : batch["features"].shape[1]]
     torch.testing.assert_close(said, batch["features"], rtol=2e-3, atol=5e-3)
 

@@ -75,13 +75,13 @@ def test_peaks_in_every_surface(tiny_home: Path, tmp_path: Path) -> None:
     import torch
 
     tts = TTS.load("default", device="cpu")
-    original = tts.vocoder.chunk
+    original = tts.acoustic.vocoder.chunk
 
     def loud(*arguments: object) -> object:
         wav, *rest = original(*arguments)  # type: ignore[arg-type]
         return (100 * wav, *rest)
 
-    tts.vocoder.chunk = loud  # type: ignore[method-assign]
+    tts.acoustic.vocoder.chunk = loud  # type: ignore[method-assign]
     text = "The birch canoe slid on the smooth planks."
     audio = tts.synthesize(text)
     assert torch.tensor(audio.samples).abs().max() <= CEILING

@@ -211,7 +211,7 @@ def test_rate_pitch_and_volume_of_a_part(tts: TTS) -> None:
 
     phones = sentences("one <prosody pitch='+12st'>wonderful</prosody> three")
     voice = tts.voice("default")
-    request = tts.request(phones, [voice])
+    request = tts.acoustic.request(phones, [voice])
     assert request.shift is not None and request.durations is not None
     frames = np.repeat(np.arange(len(phones[0].ids)), request.durations[0].tolist())
     height = request.shift[0, :, -2]

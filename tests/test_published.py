@@ -26,13 +26,14 @@ from codec_helpers import published_layout as vocos_layout
 from tts import TTS
 from tts.cli.main import run
 from tts.errors import AudioError, CheckpointError, TextError, UsageError, VoiceError
-from tts.f5_synthesizer import F5TTS, MAX_TOGETHER
-from tts.generators.f5 import VOCABULARY, WEIGHTS, F5Generator
-from tts.modules.f5_dit import F5Config, F5Network
 from tts.published import PUBLISHED, PublishedF5
+from tts.published.f5.conversion import VOCABULARY, WEIGHTS
+from tts.published.f5.generator import F5Generator
+from tts.published.f5.network import F5Config, F5Network
+from tts.published.f5.pipeline import MAX_TOGETHER, F5Model
+from tts.published.f5.tokenizer import CharacterTokens
 from tts.resources import root
 from tts.speech import joined
-from tts.text.f5_tokens import CharacterTokens
 from tts.voice.voice import Voice
 from tts_codecs import vocos
 from tts_codecs.download import HubFile
@@ -149,7 +150,10 @@ def test_fetch_then_speak(web: Web, tmp_path: Path, recording: Recording, capfd:
 def test_is_the_published_model(web: Web, model: TTS, recording: Recording) -> None:
     """What is said equals what the parts say that the files were made of."""
     voice = model.voice(recording(rate=24000), "The words.")
-    assert isinstance(model, F5TTS) and model.sample_rate == 24000
+    can = model.capabilities
+    assert can.sample_rate == can.recording_rate == model.sample_rate == 24000
+    assert can.needs_transcript and not (can.word_times or can.pitch or can.batching)
+    assert not (can.streaming or can.adaptation)
     (phones,) = model.sentences("It is a day.")
     found = joined(model.say(phones, voice, found_options(seed=5, steps=4)), 24000)
     assert voice.recording is not None
@@ -199,19 +203,20 @@ def test_requests(model: TTS, recording: Recording) -> None:
 def test_long_sentences_are_parted(
     model: TTS, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(model, F5TTS)
+    network = model.pipeline.generator
+    assert isinstance(network, F5Model)
     voice = model.voice(recording(seconds=9), "some words, many of them")
     said: list[str] = []
     frames: list[int] = []
-    generate = model.f5.generate
+    generate = network.network.generate
 
-    def watched(prompts: Any, texts: Any, *rest: Any) -> Any:
-        mel, count = generate(prompts, texts, *rest)
+    def watched(prompts: Any, texts: Any, *rest: Any, **more: Any) -> Any:
+        mel, count = generate(prompts, texts, *rest, **more)
         said.extend(texts)
         frames.append(len(prompts[0].features) + int(count))
         return mel, count
 
-    monkeypatch.setattr(model.f5, "generate", watched)
+    monkeypatch.setattr(network.network, "generate", watched)
     sentence = "one and two and three, " * 7 + "and four."
     chunks = [c for c in model.stream(sentence, voice, steps=1, guidance=1) if c.text]
     assert [c.text for c in chunks] == [sentence] and len(said) > 2

@@ -397,7 +397,7 @@ class Gate:
     def __init__(self, tts: TTS):
         self.open, self.reached = threading.Event(), threading.Event()
         self.rows: list[int] = []
-        tts.generator.backbone.blocks[0].register_forward_pre_hook(self)
+        tts.acoustic.generator.backbone.blocks[0].register_forward_pre_hook(self)
 
     def __call__(self, _: object, inputs: tuple[Any, ...]) -> None:
         self.rows.append(len(inputs[0]))

@@ -13,7 +13,6 @@ from tts.align.phone_probe import PhoneProbe
 from tts.align.phrasing import PhrasingModel
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
-from tts.generators.f5 import build_f5, f5_sampling_options
 from tts.generators.generator import Conditioner, Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.depth import DepthHead
@@ -32,6 +31,7 @@ from tts.generators.strategies.masked import Masked
 from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
 from tts.generators.units import CodeUnits, FeatureUnits, LatentUnits
+from tts.published.f5.generator import build_f5, f5_sampling_options
 from tts.resources import nearest, root
 from tts.voice.probe import SpeakerProbe
 from tts.voice.profile import PhoneProfile

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 #: what stays when a model is closed
-_KEPT = ("config", "device", "sample_rate", "cancellation")
+_KEPT = ("config", "device", "sample_rate", "capabilities", "cancellation")
 T = TypeVar("T", bound="Facade")
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from tts.builder import HEADS, STRATEGIES, checkpoint_folder, load_module, load_units
 from tts.config import ModelConfig
-from tts.synthesizer import FIRST_FRAMES
+from tts.pipeline.acoustic import FIRST_FRAMES
 from tts_codecs.checkpoint import read_config
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -34,17 +34,17 @@ def latency(config: ModelConfig) -> Latency:
     Raises:
         CheckpointError: they are not.
     """
-    if config.published is not None:
-        return Latency()
     arguments: dict[str, Any] = read_config(checkpoint_folder(config.generator))["arguments"]
+    if "strategy" not in arguments:
+        return Latency()  # of the published models none speaks before its sentence is whole
     spec = dict(arguments["strategy"])
     strategy = STRATEGIES[spec.pop("kind")](**spec)
     if not strategy.streamed:
         return Latency()
     space = load_units(config.codec)
     vocoder = cast(SourceFilterVocoder, load_module(config.vocoder))
-    # TTS.say speaks once it has more than FIRST_FRAMES; one unit is held back, as it may be the
-    # last.
+    # FeatureDecoder speaks once it has more than FIRST_FRAMES; one unit is held back, as it may be
+    # the last.
     units = math.ceil((FIRST_FRAMES + 1 + space.look_ahead) / space.patch) + 1
     steps = strategy.steps_before(units, _books(arguments.get("head") or {"kind": "linear"}))
     return Latency(units * space.patch, steps, space.look_ahead + vocoder.total_look_ahead)

@@ -1,61 +1,41 @@
-"""The way of one request: text, voice, durations, generator, vocoder, audio."""
+"""The synthesizer: a loaded model behind one class, from text and a voice to audio."""
 
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
-from tts.align.aligner import collate_tokens
-from tts.align.durations import DurationModel, with_edges
-from tts.align.pauses import spoken_pauses
-from tts.align.phone_probe import PhoneProbe
-from tts.align.phrasing import PhrasingModel, with_phrasing
-from tts.align.prosody import held, inflected, paces, shaped
 from tts.audio.loudness import Leveler
-from tts.audio.reference import Reference
-from tts.builder import checkpoint_folder, load_module, load_units
 from tts.cancel import Cancellation
 from tts.config import ModelConfig, load_model_config
 from tts.devices import choose_device
-from tts.errors import ConfigError, UsageError
+from tts.errors import UsageError
 from tts.facade import Facade, check_config
-from tts.generators.base import Request, SamplingOptions, Spoken
-from tts.generators.generator import Generator
+from tts.generators.base import SamplingOptions
+from tts.pipeline.acoustic import AcousticModel
+from tts.pipeline.assemble import assemble
+from tts.pipeline.render import Renderer, Turn
 from tts.progress import GivenText, TextProgress, check_frames, check_progress, told
-from tts.quantize import check_int8, lay_out
+from tts.quantize import check_int8
 from tts.resources import model_config
-from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of, spans_of
-from tts.text.frontend import Frontend
-from tts.text.marked import marked_sentences
-from tts.text.markup import parse_markup
-from tts.text.phonemes import check_language
-from tts.text.pieces import in_pieces
+from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of
 from tts.text.symbols import Phones
-from tts.text.user_lexicon import UserLexicon
-from tts.voice.adaptation import AdaptedGenerators, Progress
+from tts.voice.adaptation import Progress
 from tts.voice.encode import VoiceSource as VoiceSource
 from tts.voice.encode import encode_voice
-from tts.voice.profile import PhoneProfile, VoiceShifts
-from tts.voice.speaker import SpeakerEncoder
-from tts.voice.voice import Tuning, Voice, collate_voices
-from tts_codecs.checkpoint import fingerprint
-from tts_codecs.envelope import EXTRA, unpack_pitch
-from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+from tts.voice.voice import Voice
 
 if TYPE_CHECKING:
     from tts.batch.rows import Row
     from tts.batch.worker import Result
     from tts.editing.edit import Edited, Source
-
-FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
-FADE_FRAMES = 3  # a noisy voice that starts at once is heard as a consonant
 
 
 class TTS(Facade):
@@ -69,15 +49,16 @@ class TTS(Facade):
     A `with` block closes it, as `close` does.
 
     Attributes:
-        timed: whether it knows when words are said; batched: whether sentences can share a batch.
+        config, device: as given; device is "cpu" or "cuda".
+        pipeline: the ports of the model; renderer: what makes audio through them.
+        capabilities: what the model can do; sample_rate: Hz of the audio it makes.
+        cancellation: stops what a thread computes with the model.
 
     Raises:
         UsageError: an unknown device or one that is not there, int8 weights on another than a CPU,
             or a name in place of a config (`TTS.load` takes names).
+        CheckpointError, ConfigError: see tts.pipeline.assemble.
     """
-
-    timed = True
-    batched = True
 
     def __init__(self, config: ModelConfig, device: str = "auto"):
         config = check_config(config)
@@ -91,44 +72,21 @@ class TTS(Facade):
         for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(cache, "64")
         self.cancellation = Cancellation()
-        self._frontends: dict[str, Frontend] = {}
-        self._load()
+        self.pipeline = assemble(config, device, self.cancellation)
+        self.capabilities = self.pipeline.capabilities
+        self.sample_rate = self.capabilities.sample_rate
+        self.renderer = Renderer(config.name, self.pipeline, config.sampling, device)
 
-    def _load(self) -> None:
-        """The parts of the config."""
-        config, device = self.config, self.device
-        if config.durations is None:
-            raise ConfigError(f"the config of {config.name!r} names no durations")
-        self.generator = cast(Generator, load_module(config.generator, device, "generator"))
-        self.units = load_units(config.codec, device, self.generator.posterior)
-        self.generator.check_units(self.units)
-        self.durations = cast(DurationModel, load_module(config.durations, device, "durations"))
-        placed = config.phrasing
-        phrasing = load_module(placed, device, "phrasing") if placed else None
-        self.phrasing = cast("PhrasingModel | None", phrasing)
-        self.vocoder = cast(
-            SourceFilterVocoder, load_module(config.vocoder, device, "source_filter_vocoder")
-        )
-        self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
-        self.shifts = self._shifts()
-        self.adapted = AdaptedGenerators(
-            config.generator, config.weights, device, self.cancellation.watch
-        )
-        self.sample_rate = self.vocoder.sample_rate
-        lay_out(self.generator, config.weights, device)
-        for network in (self.generator, self.durations, self.vocoder):
-            self.cancellation.watch(network)
+    @property
+    def acoustic(self) -> AcousticModel:
+        """The networks of a model of this project, for who goes below the pipeline.
 
-    def _shifts(self) -> VoiceShifts | None:
-        config, device = self.config, self.device
-        if config.profile is None or config.phone_probe is None:
-            if config.normalised:
-                raise ConfigError(f"{config.name!r} is normalised: name its profile, phone_probe")
-            return None
-        profile = cast(PhoneProfile, load_module(config.profile, device, "profile"))
-        probe = cast(PhoneProbe, load_module(config.phone_probe, device, "phone_probe"))
-        name = fingerprint(checkpoint_folder(config.generator))
-        return VoiceShifts(profile, probe, config.normalised, name)
+        Raises:
+            UsageError: a model of others, which has other parts.
+        """
+        if not isinstance(self.pipeline.tuner, AcousticModel):
+            raise UsageError(f"{self.config.name} is a model of others: it has other parts")
+        return self.pipeline.tuner
 
     @property
     def int8(self) -> bool:
@@ -138,11 +96,7 @@ class TTS(Facade):
     @classmethod
     def of(cls, config: ModelConfig, device: str = "auto") -> "TTS":
         """The model of a config; errors as `load`."""
-        if config.published is None:
-            return cls(config, device)
-        from tts.f5_synthesizer import F5TTS
-
-        return F5TTS(config, device)
+        return cls(config, device)
 
     @classmethod
     def load(
@@ -191,42 +145,25 @@ class TTS(Facade):
 
         Raises:
             AudioError, UsageError: see tts.audio.reference.load_reference.
-            VoiceError: an unknown name, telling the nearest, a damaged voice file, or too little
-                speech to adapt to.
+            UsageError: to be adapted by a model that cannot; words that it needs are not given.
+            VoiceError: an unknown name, telling the nearest, a damaged voice file, too little
+                speech to adapt to, or a saved voice that lacks what the model needs.
             TextError: a transcript that is not valid Unicode.
         """
-        return encode_voice(self, source, transcript, adapt, strength, calibration, progress)
-
-    def encoded(self, reference: Reference, name: str) -> Voice:
-        """A voice from a recording at the model's rate."""
-        return Voice.from_reference(reference, self.speaker, self.vocoder, name)
-
-    def adaptation_of(self, voice: Voice) -> Tuning | None:
-        """What this model's weights were fitted to a voice with, if they were."""
-        tuning = None if self.shifts is None else voice.tuning_for(self.shifts.generator)
-        return tuning if tuning is not None and tuning.factors and tuning.strength else None
+        self.check_open()
+        if adapt and not self.capabilities.adaptation:
+            raise UsageError(f"voices of {self.config.name!r} cannot be adapted")
+        voice = encode_voice(
+            self.pipeline, source, transcript, adapt, strength, calibration, progress
+        )
+        self.pipeline.voices.check(voice)
+        return voice
 
     def untuned(self, voice: Voice) -> str:
         """A line for the user where a voice was adapted to other weights than the model's, and
         speaks as it is; empty otherwise."""
-        if self.adaptation_of(voice) or not any(each.factors for each in voice.tunings):
-            return ""
-        return (
-            f"the voice {voice.name!r} was adapted to another generator than that of "
-            f"{self.config.name!r}: it is used as it is"
-        )
-
-    def generator_for(self, voice: Voice) -> Generator:
-        """What generates in a voice: the model's generator, or one adapted to the voice."""
-        tuning = self.adaptation_of(voice)
-        return self.generator if tuning is None else self.adapted(voice, tuning)
-
-    def frontend(self, language: str | None = None) -> Frontend:
-        """Text to phones in a language, with the user's lexicon."""
-        code = language or self.config.language
-        if code not in self._frontends:
-            self._frontends[code] = Frontend(code, lexicon=UserLexicon(check_language(code)))
-        return self._frontends[code]
+        tuner = self.pipeline.tuner
+        return "" if tuner is None else tuner.untuned(voice)
 
     def phonemize(self, text: str, language: str | None = None) -> list[Phones]:
         """Sentences as phone tokens; TextError when there is nothing to say."""
@@ -241,148 +178,45 @@ class TTS(Facade):
             markup: see `Options`; a text with markup is read whole before the first sentence.
 
         Raises:
+            UsageError: a model that reads no markup.
             MarkupError: see tts.text.markup.parse_markup.
         """
-        frontend = self.frontend(language)
-        if markup in ("none", "plain"):
-            return in_pieces(frontend.sentences(text, plain=markup == "plain"))
-        marked = parse_markup(text, markup, frontend.lang)
-        return in_pieces(marked_sentences(frontend, marked, plain=markup == "ssml"))
+        return self.pipeline.text.sentences(text, language or self.config.language, markup)
 
     def phrased(self, phones: Phones, voice: Voice, language: str | None = None) -> Phones:
-        """A sentence with pauses placed where its text has no mark for long: by the model's
-        phrasing, which knows one language only."""
-        code = language or self.config.language
-        if self.phrasing is None or code.split("-")[0] != self.config.language.split("-")[0]:
-            return phones
-        return with_phrasing(phones, self.phrasing, collate_voices([voice]).to(self.device))
+        """A sentence with pauses where its text has no mark for long, if the model places any."""
+        return self.pipeline.text.phrased(phones, voice, language or self.config.language)
+
+    def turns(self, text: str | Iterable[str], voice: Voice, options: Options) -> Iterator[Turn]:
+        """The sentences of a request, one at a time; TextError when there is nothing to say."""
+        return self.turns_of(self.sentences(text, options.language, options.markup), voice, options)
+
+    def turns_of(
+        self, sentences: Iterable[Phones], voice: Voice, options: Options
+    ) -> Iterator[Turn]:
+        """`turns` of a text that was read before."""
+        for number, phones in enumerate(sentences):
+            phones = self.phrased(phones, voice, options.language)
+            yield Turn(phones, voice, options, number)
 
     def sampling(self, options: Options) -> SamplingOptions:
         """The model's sampling with what the request changes."""
-        given = {
-            name: value
-            for name in ("steps", "guidance", "temperature")
-            if (value := getattr(options, name)) is not None
-        }
-        return replace(self.config.sampling, **given)
-
-    def request(
-        self,
-        sentences: list[Phones],
-        voices: list[Voice],
-        speed: float | torch.Tensor = 1.0,
-        shifted: bool = True,
-    ) -> Request:
-        """What the generator is asked for: sentences with their durations, a voice each.
-
-        Args:
-            speed: one for all or [B].
-            shifted: with what the voices add to generated features.
-        """
-        rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
-        tokens = collate_tokens(rows).to(self.device)
-        prompt = collate_voices(voices).to(self.device)
-        durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, speed))
-        durations = held(durations, sentences, self.vocoder.hop / self.sample_rate)
-        durations = with_edges(durations, tokens, self.generator.patch)
-        shift = None
-        if shifted and self.shifts is not None:
-            frames = int(durations.sum(1).max())
-            shift = self.shifts.frames(voices, tokens, durations, frames)
-        shift = inflected(shift, sentences, durations, self.generator.conditioner.channels)
-        return Request(tokens, prompt, durations, shift=shift)
-
-    def _features(
-        self,
-        generator: Generator,
-        request: Request,
-        seed: int,
-        options: SamplingOptions,
-        chunk_frames: int,
-        spoken: Spoken,
-    ) -> Iterator[torch.Tensor]:
-        """Features [1, t, C] of one sentence as the generator commits them, decoded in groups of
-        units of which each is enough for a chunk: a call per unit costs several times as much.
-        `spoken` is filled: a pointer decides on the way how long each phone is."""
-        state = self.units.start(request.prompt)
-        rngs = [torch.Generator().manual_seed(seed)]
-        begin = 0
-        enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.units.look_ahead
-        held: list[torch.Tensor] = []
-        for units in generator.stream(request, rngs, options, spoken=spoken):
-            # Only what comes after them shows that they are not the last.
-            if sum(part.shape[1] for part in held) * self.units.patch >= enough:
-                features, state = self.units.decode(torch.cat(held, 1), state, False)
-                yield request.shifted(features, begin)
-                begin += features.shape[1]
-                held, enough = [], chunk_frames
-            held.append(units)
-        features, state = self.units.decode(torch.cat(held, 1), state, True)
-        frames = request.frames if spoken.durations is None else spoken.durations.sum(1)
-        yield request.shifted(features[:, : int(frames[0]) - begin], begin)
+        return self.renderer.options(options)
 
     def say(
         self, phones: Phones, voice: Voice, options: Options, number: int = 0,
         chunk_frames: int = 25,
     ) -> Iterator[Chunk]:  # fmt: skip
-        """One sentence and the pause after it, chunk by chunk; times count from its start.
+        """One sentence and the pause after it, see Renderer.alone.
 
         Args:
             number: of the sentence in its text, which its seed follows.
-            chunk_frames: mel frames (20 ms) per chunk from the second on.
         """
-        return shaped(self._say(phones, voice, options, number, chunk_frames), phones)
-
-    @torch.inference_mode()
-    def _say(
-        self, phones: Phones, voice: Voice, options: Options, number: int, chunk_frames: int
-    ) -> Iterator[Chunk]:
-        hop = self.vocoder.hop
-        request = self.request([phones], [voice], options.speed)
-        assert request.durations is not None
-        fade = torch.linspace(0, 1, FADE_FRAMES * hop, device=self.device)
-        first, begun = True, 0
-        seed, sampling = options.seed_of(number), self.sampling(options)
-        generator, spoken = self.generator_for(voice), Spoken(request.durations)
-        # Times that a pointer finds are known at the end only: one chunk waits for them there.
-        late = generator.paces and sampling.tolerance > 1
-        waiting: Chunk | None = None
-        features = self._features(generator, request, seed, sampling, chunk_frames, spoken)
-        for wav in self._waveform(features, options.pitch, chunk_frames):
-            # A first chunk may be shorter than the fade.
-            rising = fade[begun : begun + wav.shape[1]]
-            wav[:, : len(rising)] *= rising
-            begun += wav.shape[1]
-            chunk = Chunk(wav[0].float().cpu().numpy(), self.sample_rate)
-            if first:
-                chunk.text = phones.text
-                if not late:
-                    self._time(chunk, phones, request.durations)
-            first = False
-            if waiting is not None:
-                yield waiting
-            waiting = chunk if late else None
-            if not late:
-                yield chunk
-        if waiting is not None:
-            assert spoken.durations is not None
-            self._time(waiting, phones, spoken.durations)
-            yield waiting
-        pause = self.pause(phones, options)
-        if len(pause):
-            yield Chunk(pause, self.sample_rate)
-
-    def _time(self, chunk: Chunk, phones: Phones, durations: torch.Tensor) -> None:
-        """Write into a chunk when the words and phones of its sentence are said, as durations
-        [1, S] in frames tell."""
-        frame = self.vocoder.hop / self.sample_rate
-        chunk.words, chunk.phones = spans_of(phones, durations[0].tolist(), frame)
+        return self.renderer.alone(Turn(phones, voice, options, number), chunk_frames)
 
     def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:
         """The silence after a sentence, [N]; exact where markup told it."""
-        usual = phones.pause_after / options.speed
-        seconds = phones.breaks.get(len(phones.words), usual)
-        return np.zeros(int(seconds * self.sample_rate), np.float32)
+        return self.renderer.pause(phones, options.speed)
 
     def stream(
         self,
@@ -418,47 +252,15 @@ class TTS(Facade):
 
         def chunks() -> Iterator[Chunk]:
             offset, level = 0, Leveler(self.sample_rate)
-            sentences = self.sentences(given.source, chosen.language, chosen.markup)
-            for number, phones in enumerate(sentences):
-                phones = self.phrased(phones, speaker, chosen.language)
+            for turn in self.turns(given.source, speaker, chosen):
                 begin = offset / self.sample_rate
-                for chunk in self.say(phones, speaker, chosen, number, chunk_frames):
+                for chunk in self.renderer.alone(turn, chunk_frames):
                     offset += len(chunk.samples)
                     chunk.samples, chunk.gain = chunk.levelled(level), None
                     yield chunk.later(begin)
 
         made = chunks() if progress is None else told(chunks(), given, progress)
         return Stream(made, self.cancellation)
-
-    def _waveform(
-        self, features: Iterator[torch.Tensor], pitch: float, chunk_frames: int
-    ) -> Iterator[torch.Tensor]:
-        """Features of a sentence to waveform pieces [1, n] that are not empty, the first one early,
-        the end faded out."""
-        state = None
-        size = min(chunk_frames, FIRST_FRAMES)
-        waiting: torch.Tensor | None = None
-        fade = torch.linspace(1, 0, FADE_FRAMES * self.vocoder.hop, device=self.device)
-        for piece in features:
-            waiting = piece if waiting is None else torch.cat([waiting, piece], 1)
-            if state is None:
-                state = self.vocoder.initial(1, waiting)
-            # What comes last is kept for the end, where it is faded.
-            while waiting.shape[1] > size:
-                part, waiting = waiting[:, :size], waiting[:, size:]
-                f0 = unpack_pitch(part[..., -EXTRA:])
-                wav, state, _ = self.vocoder.chunk(part[..., :-EXTRA], state, f0, pitch)
-                size = chunk_frames
-                if wav.shape[1]:
-                    yield wav
-        if waiting is None or state is None:
-            return
-        f0 = unpack_pitch(waiting[..., -EXTRA:])
-        wav, state, _ = self.vocoder.chunk(waiting[..., :-EXTRA], state, f0, pitch)
-        wav = torch.cat([wav, self.vocoder.flush(1, state, pitch, given=True)], 1)
-        count = min(len(fade), wav.shape[1])
-        wav[:, wav.shape[1] - count :] *= fade[len(fade) - count :]
-        yield wav
 
     def synthesize(
         self,

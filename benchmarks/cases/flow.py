@@ -6,9 +6,10 @@ from benchmarks.harness import shapes
 from benchmarks.harness.row import Context, Row, close, faster, finite
 from benchmarks.peers import packages as peers
 from tts.generators.base import SamplingOptions
-from tts.generators.f5 import F5Generator, from_published
-from tts.modules.f5_dit import F5Config, F5Network
-from tts.text.f5_tokens import CharacterTokens
+from tts.published.f5.conversion import from_published
+from tts.published.f5.generator import F5Generator
+from tts.published.f5.network import F5Config, F5Network
+from tts.published.f5.tokenizer import CharacterTokens
 from tts_codecs.nn.inference import pack
 
 PROMPT, FRAMES = (20, 90) if shapes.SMOKE else (188, 469)  # of 24 kHz, hop 256: 2 s and 5 s

@@ -18,7 +18,7 @@ SECONDS = 6
 def prepare(context: Context) -> Row:
     """A request with a new recording of 6 s at 44.1 kHz, and its parts."""
     tts = TTS.load("default", context.device)
-    config: MelConfig = tts.vocoder.mel
+    config: MelConfig = tts.acoustic.vocoder.mel
     rng = torch.Generator().manual_seed(0)
     recording = 0.1 * torch.randn(44100 * SECONDS, generator=rng)
     rate = tts.config.sample_rate

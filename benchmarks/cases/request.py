@@ -52,7 +52,12 @@ def prepare(context: Context) -> Row:
     runs["ours, first audio"] = early
     for name, (model, state) in models.items():
         runs[f"{name}, first audio"] = lambda m=model, s=state: _first(m, s)
-    parts = (tts.generator, tts.durations, tts.vocoder, tts.phrasing)
+    parts = (
+        tts.acoustic.generator,
+        tts.acoustic.durations,
+        tts.acoustic.vocoder,
+        tts.acoustic.phrasing,
+    )
     weights = sum(shapes.parameters(part) for part in parts if part is not None)
     sizes = {"weights of ours (M)": weights / 1e6}
     for name, (model, _) in models.items():

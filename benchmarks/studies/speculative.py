@@ -52,7 +52,7 @@ def main() -> None:
         options = replace(options, temperature=arguments.temperature)
     voices = [tts.voice(name) for name in sorted(stored_voices())]
     requests = [
-        tts.request([phones], [voices[number % len(voices)]])
+        tts.acoustic.request([phones], [voices[number % len(voices)]])
         for number, text in enumerate(SENTENCES[: arguments.sentences])
         for phones in tts.phonemize(text)
     ]
@@ -62,11 +62,11 @@ def main() -> None:
             steps = 0
             for seed, request in enumerate(requests):
                 rngs = [torch.Generator().manual_seed(seed) for _ in range(2)]
-                plain += spent(tts.generator.stream(request, rngs[:1], options))
+                plain += spent(tts.acoustic.generator.stream(request, rngs[:1], options))
                 each = Tally()
                 draft = NGram(length, arguments.books)
                 guessed += spent(
-                    speculate(tts.generator, request, rngs[1], options, draft, count, each)
+                    speculate(tts.acoustic.generator, request, rngs[1], options, draft, count, each)
                 )
                 steps += each.steps
                 tally.guessed += each.guessed

@@ -166,11 +166,7 @@ class Speaker:
         if row.problem:
             raise TTSError(row.problem)
         model = self.model(row.model)
-        voice = self._voice(model, row)
-        language, markup = row.options.language, row.options.markup
-        for number, phones in enumerate(model.sentences(row.text, language, markup)):
-            phones = model.phrased(phones, voice, language)
-            yield Turn(phones, voice, row.options, number)
+        yield from model.turns(row.text, self._voice(model, row), row.options)
 
     def _said(self, model: str, turns: Sequence[Turn]) -> list[Chunk | Exception]:
         """Chunks of all turns; where a batch fails, each of its sentences is tried alone."""

@@ -255,7 +255,7 @@ def synthesize(
         synthesizer, loading = load_model(model, device, language, int8)
         rate = rate or synthesizer.sample_rate
         check_writable(output, rate, format=format)
-    if kinds and not synthesizer.timed:
+    if kinds and not synthesizer.capabilities.word_times:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
     source = reference if reference is not None else str(path)
     with adapting(adapt and not quiet) as progress:

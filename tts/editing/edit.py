@@ -25,7 +25,6 @@ from tts.editing.render import Rendered, level_of, render
 from tts.errors import AudioError, UsageError
 from tts.speech import Audio, Options, Span, options_of
 from tts.text.frontend import Frontend
-from tts.voice.encode import features_of
 
 if TYPE_CHECKING:
     from tts.synthesizer import TTS
@@ -78,9 +77,9 @@ class Edited(Audio):
 
 def probing(model: "TTS") -> "VoiceShifts":
     """What a model hears words with; UsageError where it has nothing."""
-    if model.shifts is None:
+    if model.acoustic.shifts is None:
         raise UsageError(f"{model.config.name!r} has no phone probe, which finds the words")
-    return model.shifts
+    return model.acoustic.shifts
 
 
 def edit(
@@ -92,13 +91,13 @@ def edit(
     shifts = probing(model)
     language = chosen.language or model.config.language
     old = Frontend(language, pauses="none").one(said)
-    new = model.frontend(chosen.language).one(wanted)
+    new = model.acoustic.frontend(chosen.language).one(wanted)
     samples, rate = read_recording(recording, sample_rate or model.config.sample_rate)
     reference = load_reference(samples, model.config.sample_rate, array_rate=rate, trim=False)
-    features = features_of(model, reference)
+    features = model.acoustic.features(reference)
     recorded = align_words(shifts.probe, features, old, shifts.profile.phones, said)
     planned = plan(recorded, new)
-    frame = model.vocoder.hop / model.sample_rate
+    frame = model.acoustic.vocoder.hop / model.sample_rate
     if not planned.changes:
         words = spans(planned, [], frame)
         whole = [Kept(0, len(samples), 0)]
@@ -209,7 +208,7 @@ def _at_rate(
     model: "TTS",
 ) -> NDArray[np.float32]:  # fmt: skip
     """Rendered speech at the rate and level of the recording."""
-    heard = level_of(each.samples, each.begins, each.pieces, model.vocoder.hop)
+    heard = level_of(each.samples, each.begins, each.pieces, model.acoustic.vocoder.hop)
     parts = [
         samples[round(p.source * frame * rate) : round(p.end * frame * rate)]
         for p in each.pieces

@@ -16,7 +16,6 @@ from tts.editing.render import render
 from tts.speech import Options, Span, options_of
 from tts.text.frontend import Frontend
 from tts.text.symbols import SIL
-from tts.voice.encode import features_of
 from tts.voice.reading import read_lesson
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def extend(
     sentences = list(model.sentences(text, chosen.language, chosen.markup))
     samples, rate = read_recording(recording, sample_rate or model.config.sample_rate)
     reference = load_reference(samples, model.config.sample_rate, array_rate=rate, trim=False)
-    features = features_of(model, reference)
+    features = model.acoustic.features(reference)
     known = shifts.profile.phones
     if said is None:
         lesson = read_lesson(shifts.probe, features, known, PENALTY)
@@ -48,7 +47,7 @@ def extend(
         pairs = zip(found.pauses, [*found.words, None], strict=True)
         pieces = [each for pair in pairs for each in pair if each is not None]
     pieces, end = _ended(pieces)
-    frame = model.vocoder.hop / model.sample_rate
+    frame = model.acoustic.vocoder.hop / model.sample_rate
     samples = samples if end is None else samples[: round(end * frame * rate)]
     first = len(pieces)
     while first > 1 and sum(piece.length for piece in pieces[first - 1 :]) * frame < CONTEXT:

@@ -80,24 +80,24 @@ def render(
     pieces = _edged(asked)
     tokens = _tokens(pieces, model.device)
     prompt = collate_voices([voice]).to(model.device)
-    predicted = model.durations.predict(tokens, prompt, 1.0)[0].tolist()
+    predicted = model.acoustic.durations.predict(tokens, prompt, 1.0)[0].tolist()
     pieces = _paced(pieces, predicted, options.speed)
-    rest = -sum(piece.length for piece in pieces) % model.generator.patch
+    rest = -sum(piece.length for piece in pieces) % model.acoustic.generator.patch
     if rest:
         last = pieces[-1]
         pieces[-1] = timed(last, [*last.frames[:-1], last.frames[-1] + rest])
     frames = [n for piece in pieces for n in piece.frames]
     durations = torch.tensor([frames], device=model.device)
     shift = None
-    if model.shifts is not None:
-        shift = model.shifts.frames([voice], tokens, durations, sum(frames))
+    if model.acoustic.shifts is not None:
+        shift = model.acoustic.shifts.frames([voice], tokens, durations, sum(frames))
     request = Request(tokens, prompt, durations, shift=shift)
     given, kept, spoken = _given(features, pieces, sum(frames))
     made = _generate(model, voice, request, given, kept, options)
     matched = _matched(model, made, given, kept & spoken, features)
     heard = torch.where(kept[:, None], given, matched)
     f0 = unpack_pitch(heard[None, :, -EXTRA:])
-    wav, _ = model.vocoder(heard[None, :, :-EXTRA], f0)
+    wav, _ = model.acoustic.vocoder(heard[None, :, :-EXTRA], f0)
     begins = [0]
     for piece in pieces:
         begins.append(begins[-1] + piece.length)
@@ -152,16 +152,16 @@ def _generate(
     model: "TTS", voice: Voice, request: Request, given: Tensor, kept: Tensor, options: Options
 ) -> Tensor:
     """Features [T, C] of all of it; what is kept is given where the model was trained for that."""
-    generator, canvas = model.generator_for(voice), None
+    generator, canvas = model.acoustic.generator_for(voice), None
     if getattr(generator.strategy, "inpaint", 0):
         shift = 0 if request.shift is None else request.shift
-        units = model.units.encode(given[None] - shift, request.prompt)
+        units = model.acoustic.units.encode(given[None] - shift, request.prompt)
         whole = kept[: len(kept) // generator.patch * generator.patch]
         committed = whole.view(-1, generator.patch).all(1)[None]
         canvas = Canvas(units, committed)
     rngs = [torch.Generator().manual_seed(options.seed)]
     units = generator.generate(request, rngs, model.sampling(options), canvas)
-    features, _ = model.units.decode(units, model.units.start(request.prompt), True)
+    features, _ = model.acoustic.units.decode(units, model.acoustic.units.start(request.prompt), True)
     return request.shifted(features[:, : int(request.frames[0])])[0]
 
 
@@ -182,7 +182,7 @@ def _matched(model: "TTS", made: Tensor, given: Tensor, both: Tensor, recording:
         if voiced.any():
             higher = (given[voiced, -EXTRA] - made[voiced, -EXTRA]).mean() * trust
             out[:, -EXTRA] += higher.clamp(-_MOST_PITCH, _MOST_PITCH)
-    mel = model.vocoder.mel
+    mel = model.acoustic.vocoder.mel
     levels = recording[:, :-EXTRA]
     quiet = levels.quantile(_QUIET, 0) if len(levels) else levels.new_zeros(levels.shape[1])
     scale = torch.stack([out[:, :-EXTRA], quiet.expand_as(out[:, :-EXTRA])]) * mel.std

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -13,7 +13,6 @@ from tts.errors import TTSError
 from tts.serve.budget import Budget, phones_of
 from tts.speech import Chunk, Options
 from tts.synthesizer import TTS
-from tts.text.symbols import Phones
 from tts.voice.voice import Voice
 
 #: seconds of audio that may wait for a slow listener before no more are computed for it
@@ -65,7 +64,8 @@ class Job:
         Raises:
             TextError: nothing to say, or it costs too much (tts.serve.budget).
         """
-        self.turns = self._turns(phones_of(self.model, self.text, self.options, self.budget))
+        sentences = phones_of(self.model, self.text, self.options, self.budget)
+        self.turns = self.model.turns_of(sentences, self.voice, self.options)
         self.waiting = next(self.turns, None)
 
     @property
@@ -86,11 +86,6 @@ class Job:
         elif self.waiting is None:
             self.waiting = next(self.turns, None)
         return self.waiting
-
-    def _turns(self, sentences: Sequence[Phones]) -> Iterator[Turn]:
-        for number, phones in enumerate(sentences):
-            phones = self.model.phrased(phones, self.voice, self.options.language)
-            yield Turn(phones, self.voice, self.options, number)
 
     def next_chunk(self) -> Chunk | None:
         """The next piece of the sentence that is being said, which `waiting` begins; None after

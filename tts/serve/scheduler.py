@@ -209,7 +209,7 @@ class Scheduler:
     def _batch(self, first: Job, jobs: list[Job]) -> list[Job]:
         """Requests that begin a sentence with `first`, as many as a step has time for."""
         model = first.model
-        if not model.batched:
+        if not model.capabilities.batching:
             return [first]
         limit = STEP if first.heard else FIRST_STEP
         pace = self._pace.get(id(model)) or _PACE.get(torch.device(model.device).type, _PACE["cpu"])

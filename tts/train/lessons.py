@@ -168,13 +168,14 @@ def say_lessons(teacher: "TTS", batch: Batch, seed: int, tokens: TokenBatch | No
         tokens = TokenBatch(*(batch[name].roll(1, 0) for name in ("ids", "mods", "lengths")))
     ids, mods, lengths = tokens.ids, tokens.mods, tokens.lengths
     prompt = VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
-    durations = teacher.durations.predict(tokens, prompt).clone()
-    durations = with_edges(durations, tokens, teacher.generator.patch)
+    model = teacher.acoustic
+    durations = model.durations.predict(tokens, prompt).clone()
+    durations = with_edges(durations, tokens, model.generator.patch)
     request = Request(tokens, prompt, durations)
     rngs = [torch.Generator().manual_seed(seed + row) for row in range(len(lengths))]
-    units = teacher.generator.generate(request, rngs, teacher.config.sampling)
-    features, _ = teacher.units.decode(units, teacher.units.start(prompt), True)
-    shifts = teacher.shifts
+    units = model.generator.generate(request, rngs, teacher.config.sampling)
+    features, _ = model.units.decode(units, model.units.start(prompt), True)
+    shifts = model.shifts
     found = None if shifts is None else shifts.deviations(prompt)
     if shifts is not None and found is not None:
         count = features.shape[1]
@@ -205,7 +206,7 @@ def write_lessons(
         UsageError: a teacher that does not take durations. OutputError: cannot be written.
         DataError: the corpus lacks features or durations.
     """
-    if not teacher.batched or teacher.generator.conditioner.text == "padded":
+    if teacher.acoustic.generator.conditioner.text == "padded":
         raise UsageError("the teacher has to be a model that takes durations")
     folder = Path(folder)
     if folder.exists():

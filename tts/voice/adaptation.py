@@ -34,7 +34,7 @@ from tts.voice.reading import Lesson, read_lesson, told_lesson
 from tts.voice.voice import Tuning, Voice
 
 if TYPE_CHECKING:
-    from tts.synthesizer import TTS
+    from tts.pipeline.acoustic import AcousticModel
 
 #: called with (steps done, all steps); raises to stop
 Progress = Callable[[int, int], None]
@@ -96,7 +96,7 @@ class _Losses(nn.Module):
 
 
 def adapt(
-    model: "TTS",
+    model: "AcousticModel",
     voice: Voice,
     recordings: Sequence[Tensor],
     options: AdaptationOptions | None = None,
@@ -125,6 +125,7 @@ def adapt(
     if shifts is None:
         raise UsageError(f"voices of {model.config.name!r} cannot be adapted")
     known = shifts.profile.phones
+    recordings = [each.to(model.device) for each in recordings]
     lessons = [read_lesson(shifts.probe, each, known, options.penalty) for each in recordings]
     told = None
     if transcript and len(recordings) == 1:
@@ -133,7 +134,7 @@ def adapt(
         )
         lessons = [told] if told else lessons
     said = sum(each.spoken for each in lessons)
-    seconds = said * model.vocoder.hop / model.sample_rate
+    seconds = said * model.vocoder.hop / model.vocoder.sample_rate
     if seconds < LEAST_SECONDS:
         raise VoiceError(
             f"adapting needs {LEAST_SECONDS:g} s of speech and the recording holds {seconds:.1f}: "
@@ -148,7 +149,7 @@ def adapt(
 
 
 def _learn(
-    model: "TTS",
+    model: "AcousticModel",
     generator: Generator,
     voice: Voice,
     lessons: Sequence[Lesson],

@@ -22,7 +22,7 @@ from tts.voice.prompt import VoicePrompt
 from tts.voice.voice import Tuning, Voice
 
 if TYPE_CHECKING:
-    from tts.synthesizer import TTS
+    from tts.pipeline.acoustic import AcousticModel
 
 #: what is predicted: every phone of English, in several surroundings
 SENTENCES = (
@@ -41,7 +41,7 @@ LEAST_FRAMES, PRIOR = 3.0, 4.0
 
 
 @torch.inference_mode()
-def calibrate(model: "TTS", voice: Voice, rounds: int) -> Voice:
+def calibrate(model: "AcousticModel", voice: Voice, rounds: int) -> Voice:
     """The voice with a shift for the generator of a model, or for the one adapted to it.
 
     It stays as it is where the model has no profile or cannot predict the sentences.
@@ -53,11 +53,11 @@ def calibrate(model: "TTS", voice: Voice, rounds: int) -> Voice:
     if shifts is None or rounds < 1:
         return voice
     try:
-        sentences = [phones for text in SENTENCES for phones in model.phonemize(text)]
+        sentences = [phones for text in SENTENCES for phones in model.sentences(text)]
     except TextError:
         return voice
     profile, probe = shifts.profile, shifts.probe
-    request = model.request(sentences, [voice] * len(sentences), 1.0, shifted=False)
+    request = model.request(sentences, [voice] * len(sentences), shifted=False)
     assert request.durations is not None
     before = voice.tuning_for(shifts.generator) or Tuning(shifts.generator)
     generator = model.generator_for(voice)

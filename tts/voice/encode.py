@@ -5,25 +5,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from tts.audio.reference import Reference, load_reference
 from tts.audio.resample import resample
 from tts.errors import UsageError
 from tts.text.normalize import clean
-from tts.voice.adaptation import Progress, adapt
-from tts.voice.calibration import calibrate
-from tts.voice.judge import warnings_about
+from tts.voice.adaptation import Progress
 from tts.voice.sources import Recording, plain, recordings_of
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice
 
 if TYPE_CHECKING:
-    from tts.synthesizer import TTS
+    from tts.pipeline.ports import Pipeline
 
 VoiceSource: TypeAlias = "Recording | Voice | Sequence[Recording]"
 log = logging.getLogger(__name__)
@@ -74,18 +70,8 @@ def _joined(references: Sequence[Reference]) -> Reference:
     return Reference(np.concatenate(parts), rate, seconds, warnings)
 
 
-def features_of(model: "TTS", reference: Reference) -> Tensor:
-    """Features [T, C] of a whole recording."""
-    hop = model.vocoder.mel.hop
-    samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
-    samples = samples[: len(samples) // hop * hop]
-    with torch.inference_mode():
-        found = model.vocoder.analyse(samples[None].to(model.device))[0][0]
-    return found.clone()
-
-
 def encode_voice(
-    model: "TTS",
+    pipeline: "Pipeline[Any]",
     source: VoiceSource,
     transcript: str | None = None,
     adapted: bool = False,
@@ -93,12 +79,12 @@ def encode_voice(
     calibration: int | None = None,
     progress: Progress | None = None,
 ) -> Voice:
-    """See `TTS.voice`, whose arguments these are."""
-    model.check_open()
+    """See `TTS.voice`, whose arguments these are; to be adapted only where there is a tuner."""
+    tuner = pipeline.tuner
     voice = saved_voice(source)
     fresh = voice is None
     if voice is not None:
-        recordings = [voice.features.to(model.device)]
+        recordings = [voice.features]
     else:
         given = recordings_of(source)
         if not 1 <= len(given) <= MAX_RECORDINGS:
@@ -107,27 +93,23 @@ def encode_voice(
             raise UsageError(
                 "a voice is made of recordings, not of other voices; `a.mix(b, 0.5)` mixes two"
             )
-        references = [_reference(each, model.config.sample_rate) for each in given]
+        references = [_reference(each, pipeline.capabilities.recording_rate) for each in given]
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
-        voice = model.encoded(_joined(references), name)
+        voice = pipeline.voices.encode(_joined(references), name)
         told = [line for each in references for line in each.warnings]
-        told += [line for each in references for line in warnings_about(model, each)]
+        told += [line for each in references for line in pipeline.voices.warnings(each)]
         voice = replace(voice, warnings=tuple(told))
         for line in told:
             log.warning("%s", line)
-        if adapted:
-            recordings = [features_of(model, each) for each in references]
-    if adapted:
+        if adapted and tuner is not None:
+            recordings = [tuner.features(each) for each in references]
+    if adapted and tuner is not None:
         # Of a saved voice only a part of the recording is left, and its words are of all.
         words = clean(transcript).strip() if transcript and fresh else ""
-        voice = adapt(
-            model, voice, recordings, strength=strength, progress=progress,
-            transcript=words,
-        )  # fmt: skip
-    if adapted or fresh or calibration is not None:
+        voice = tuner.adapt(voice, recordings, strength, progress, words)
+    if tuner is not None and (adapted or fresh or calibration is not None):
         # Measured last, with the generator that will speak.
-        rounds = model.config.calibration if calibration is None else calibration
-        voice = calibrate(model, voice, rounds)
+        voice = tuner.calibrate(voice, calibration)
     if transcript is None:
         return voice
     return replace(voice, transcript=clean(transcript).strip())

@@ -9,8 +9,6 @@ Thresholds were set on recordings of four corpora, those of mobile phones among 
 with noise, rooms and other people added; two people who speak at once are not told.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -21,9 +19,6 @@ from tts.audio.level import frame_levels
 from tts.audio.reference import Reference
 from tts.text.symbols import SIL
 from tts.voice.speaker import SpeakerEncoder
-
-if TYPE_CHECKING:
-    from tts.synthesizer import TTS
 
 _UNSURE = 0.23  # mean posterior of the likeliest phones; speech as loud as the noise has 0.27
 _LITTLE = 0.3  # share of frames that are phones at all
@@ -39,24 +34,22 @@ _SPREAD = 0.68  # and the mean of all that do not overlap
 _SHARE = 0.2  # of the windows in the smaller group
 
 
-def warnings_about(model: "TTS", reference: Reference, name: str = "the recording") -> list[str]:
+def warnings_about(
+    reference: Reference, encoder: SpeakerEncoder, speech: bool = True, name: str = "the recording"
+) -> list[str]:
     """What would make a poor voice of a recording, each with what helps; empty for clear speech.
 
     Args:
-        reference: mono at the rate of the model's features.
+        reference: mono at 16 kHz.
+        speech: whether it is known to hold any (`speaks`).
     """
     samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
     found = []
-    if model.shifts is not None:
-        hop = model.vocoder.mel.hop
-        whole = samples[: len(samples) // hop * hop]
-        with torch.inference_mode():
-            features = model.vocoder.analyse(whole[None].to(model.device))[0]
-        if not speaks(model.shifts.probe, features, reference.seconds):
-            return [
-                f"{name}: seems to hold no speech, only noise, tones or music; give a recording of "
-                "one person speaking"
-            ]
+    if not speech:
+        return [
+            f"{name}: seems to hold no speech, only noise, tones or music; give a recording of one "
+            "person speaking"
+        ]
     level_range, fall = levels(reference)
     if fall < min(_FALL_DB, _FALL_SHARE * level_range):
         found.append(
@@ -70,7 +63,7 @@ def warnings_about(model: "TTS", reference: Reference, name: str = "the recordin
             "voices, which the voice takes over in part; record in a quieter place, closer to the "
             "microphone"
         )
-    if two_speakers(model.speaker, samples):
+    if two_speakers(encoder, samples):
         found.append(
             f"{name}: seems to hold more than one person, and the voice will lie between them; "
             "give a part where one person speaks"

@@ -2,8 +2,9 @@
 Speech with Flow Matching"): text padded to the length of the speech, joined to it frame by frame.
 
 Attention and its rotary positions are the shared ones (tts.modules.transformer); the published
-weights are reordered for them when loaded (tts.generators.f5). What differs from the shared blocks
-lies here: modulation per block (adaLN-zero, Peebles & Xie 2023) and the convolutional positions.
+weights are reordered for them when loaded (tts.published.f5.conversion). What differs from the
+shared blocks lies here: modulation per block (adaLN-zero, Peebles & Xie 2023) and the
+convolutional positions.
 """
 
 import math

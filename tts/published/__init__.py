@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 
 from tts.bundle import cache_folder
 from tts.errors import CheckpointError, ConfigError, UsageError
-from tts.generators import f5
-from tts.modules.f5_dit import F5Config
+from tts.published.f5 import conversion
+from tts.published.f5.network import F5Config
 from tts.resources import nearest
 from tts_codecs import vocos
 from tts_codecs.checkpoint import save_checkpoint
@@ -36,8 +36,8 @@ class PublishedF5:
     """
 
     name: str
-    weights: HubFile = f5.WEIGHTS
-    vocabulary: HubFile = f5.VOCABULARY
+    weights: HubFile = conversion.WEIGHTS
+    vocabulary: HubFile = conversion.VOCABULARY
     vocoder: HubFile = vocos.WEIGHTS
     sizes: F5Config = F5Config()
     vocoder_sizes: vocos.VocosConfig = vocos.VocosConfig()
@@ -107,7 +107,7 @@ class PublishedF5:
 
     def _convert(self, vocabulary: Path, vocoder: Path, weights: Path, folder: Path) -> None:
         """The published files as checkpoints of this project, in single precision as they are."""
-        generator = f5.load_published(
+        generator = conversion.load_published(
             weights, vocabulary, self.weights.sha256, self.vocabulary.sha256, self.sizes
         )
         tokens = sorted(generator.tokens.index, key=generator.tokens.index.__getitem__)

@@ -1,0 +1,328 @@
+"""The pipeline of this project's own models: phones, durations, a generator of any family over
+source-filter features or a codec of them, and the source-filter vocoder."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from tts.align.aligner import collate_tokens
+from tts.align.durations import DurationModel, with_edges
+from tts.align.pauses import spoken_pauses
+from tts.align.phone_probe import PhoneProbe
+from tts.align.phrasing import PhrasingModel, with_phrasing
+from tts.align.prosody import held, inflected, paces
+from tts.audio.reference import Reference
+from tts.builder import checkpoint_folder, load_module, load_units
+from tts.cancel import Cancellation
+from tts.config import ModelConfig
+from tts.errors import ConfigError
+from tts.generators.base import Request, SamplingOptions, Spoken
+from tts.generators.generator import Generator
+from tts.pipeline.ports import Capabilities, Pipeline
+from tts.quantize import lay_out
+from tts.text.frontend import Frontend
+from tts.text.marked import marked_sentences
+from tts.text.markup import parse_markup
+from tts.text.phonemes import check_language
+from tts.text.pieces import in_pieces
+from tts.text.symbols import Phones
+from tts.text.user_lexicon import UserLexicon
+from tts.voice.adaptation import AdaptedGenerators, Progress, adapt
+from tts.voice.calibration import calibrate
+from tts.voice.judge import speaks, warnings_about
+from tts.voice.profile import PhoneProfile, VoiceShifts
+from tts.voice.prompt import VoicePrompt
+from tts.voice.speaker import SpeakerEncoder
+from tts.voice.voice import Tuning, Voice, collate_voices
+from tts_codecs.checkpoint import fingerprint
+from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
+FADE_FRAMES = 3
+
+
+class AcousticModel:
+    """The networks of a model, and all ports of its pipeline but the decoder.
+
+    Args:
+        config: which checkpoints; device: "cpu" or "cuda".
+        cancellation: asked by the blocks of the networks.
+
+    Raises:
+        ConfigError: parts that are missing or do not go together.
+        CheckpointError: weights that are missing or damaged.
+    """
+
+    def __init__(self, config: ModelConfig, device: str, cancellation: Cancellation):
+        if config.durations is None:
+            raise ConfigError(f"the config of {config.name!r} names no durations")
+        self.config, self.device = config, device
+        self.generator = cast(Generator, load_module(config.generator, device, "generator"))
+        self.units = load_units(config.codec, device, self.generator.posterior)
+        self.generator.check_units(self.units)
+        self.durations = cast(DurationModel, load_module(config.durations, device, "durations"))
+        placed = config.phrasing
+        phrasing = load_module(placed, device, "phrasing") if placed else None
+        self.phrasing = cast("PhrasingModel | None", phrasing)
+        self.vocoder = cast(
+            SourceFilterVocoder, load_module(config.vocoder, device, "source_filter_vocoder")
+        )
+        self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
+        self.shifts = self._shifts()
+        self.adapted = AdaptedGenerators(
+            config.generator, config.weights, device, cancellation.watch
+        )
+        self._frontends: dict[str, Frontend] = {}
+        lay_out(self.generator, config.weights, device)
+        for network in (self.generator, self.durations, self.vocoder):
+            cancellation.watch(network)
+
+    def _shifts(self) -> VoiceShifts | None:
+        config, device = self.config, self.device
+        if config.profile is None or config.phone_probe is None:
+            if config.normalised:
+                raise ConfigError(f"{config.name!r} is normalised: name its profile, phone_probe")
+            return None
+        profile = cast(PhoneProfile, load_module(config.profile, device, "profile"))
+        probe = cast(PhoneProbe, load_module(config.phone_probe, device, "phone_probe"))
+        name = fingerprint(checkpoint_folder(config.generator))
+        return VoiceShifts(profile, probe, config.normalised, name)
+
+    # Text front end.
+
+    def sentences(
+        self, text: str | Iterable[str], language: str | None = None, markup: str = "none"
+    ) -> Iterator[Phones]:
+        """See TextFrontend; [[phonemes]] in the text are said as they are."""
+        frontend = self.frontend(language)
+        if markup in ("none", "plain"):
+            return in_pieces(frontend.sentences(text, plain=markup == "plain"))
+        marked = parse_markup(text, markup, frontend.lang)
+        return in_pieces(marked_sentences(frontend, marked, plain=markup == "ssml"))
+
+    def frontend(self, language: str | None = None) -> Frontend:
+        """Text to phones in a language, with the user's lexicon."""
+        code = language or self.config.language
+        if code not in self._frontends:
+            self._frontends[code] = Frontend(code, lexicon=UserLexicon(check_language(code)))
+        return self._frontends[code]
+
+    def phrased(self, sentence: Phones, voice: Voice, language: str) -> Phones:
+        """See TextFrontend: by the phrasing model, which knows one language only."""
+        if self.phrasing is None or language.split("-")[0] != self.config.language.split("-")[0]:
+            return sentence
+        return with_phrasing(sentence, self.phrasing, collate_voices([voice]).to(self.device))
+
+    # Voices.
+
+    def encode(self, reference: Reference, name: str) -> Voice:
+        """See VoiceEncoder."""
+        return Voice.from_reference(reference, self.speaker, self.vocoder, name)
+
+    def warnings(self, reference: Reference) -> list[str]:
+        """See VoiceEncoder."""
+        speech = True
+        if self.shifts is not None:
+            features = self.features(reference)[None]
+            speech = speaks(self.shifts.probe, features, reference.seconds)
+        return warnings_about(reference, self.speaker, speech)
+
+    def check(self, voice: Voice) -> None:
+        """See VoiceEncoder: any voice will do."""
+
+    def features(self, reference: Reference) -> Tensor:
+        """See Tuner."""
+        hop = self.vocoder.mel.hop
+        samples = torch.from_numpy(reference.samples.copy())
+        samples = samples[: len(samples) // hop * hop]
+        with torch.inference_mode():
+            found = self.vocoder.analyse(samples[None].to(self.device))[0][0]
+        return found.clone()
+
+    def adapt(
+        self, voice: Voice, recordings: Sequence[Tensor], strength: float = 1.0,
+        progress: Progress | None = None, transcript: str = "",
+    ) -> Voice:  # fmt: skip
+        """See Tuner."""
+        return adapt(
+            self, voice, recordings, strength=strength, progress=progress, transcript=transcript
+        )
+
+    def calibrate(self, voice: Voice, rounds: int | None = None) -> Voice:
+        """See Tuner."""
+        return calibrate(self, voice, self.config.calibration if rounds is None else rounds)
+
+    def adaptation_of(self, voice: Voice) -> Tuning | None:
+        """What this model's weights were fitted to a voice with, if they were."""
+        tuning = None if self.shifts is None else voice.tuning_for(self.shifts.generator)
+        return tuning if tuning is not None and tuning.factors and tuning.strength else None
+
+    def untuned(self, voice: Voice) -> str:
+        """See Tuner."""
+        if self.adaptation_of(voice) or not any(each.factors for each in voice.tunings):
+            return ""
+        return (
+            f"the voice {voice.name!r} was adapted to another generator than that of "
+            f"{self.config.name!r}: it is used as it is"
+        )
+
+    def generator_for(self, voice: Voice) -> Generator:
+        """What generates in a voice: the model's generator, or one adapted to the voice."""
+        tuning = self.adaptation_of(voice)
+        return self.generator if tuning is None else self.adapted(voice, tuning)
+
+    # Length model.
+
+    def parts(self, sentence: Phones, voice: Voice, speed: float) -> list[Phones]:
+        """See LengthModel: the sentence as it is."""
+        return [sentence]
+
+    def request(
+        self, sentences: Sequence[Phones], voices: Sequence[Voice],
+        speed: Sequence[float] | None = None, shifted: bool = True,
+    ) -> Request:  # fmt: skip
+        """See LengthModel: sentences with the durations that are predicted for them.
+
+        Args:
+            shifted: with what the voices add to generated features (tts.voice.profile).
+        """
+        rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
+        tokens = collate_tokens(rows).to(self.device)
+        prompt = collate_voices(list(voices)).to(self.device)
+        rate = torch.tensor(speed or [1.0] * len(sentences), device=self.device)
+        durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, rate))
+        durations = held(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
+        durations = with_edges(durations, tokens, self.generator.patch)
+        shift = None
+        if shifted and self.shifts is not None:
+            frames = int(durations.sum(1).max())
+            shift = self.shifts.frames(voices, tokens, durations, frames)
+        shift = inflected(shift, sentences, durations, self.generator.conditioner.channels)
+        return Request(tokens, prompt, durations, shift=shift)
+
+    # Generator.
+
+    def group(self, voice: Voice) -> str:
+        """See LatentGenerator: an adapted voice has a generator of its own."""
+        return voice.sha256 if self.adaptation_of(voice) else ""
+
+    def decides_lengths(self, options: SamplingOptions) -> bool:
+        """See LatentGenerator: a pointer may leave the durations of a request."""
+        return self.generator.paces and options.tolerance > 1
+
+    def stream(
+        self, request: Request, voice: Voice, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, spoken: Spoken,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """See LatentGenerator."""
+        return self.generator_for(voice).stream(request, rngs, options, spoken=spoken)
+
+
+class FeatureDecoder:
+    """Units of a generator to features, and those to waveform; see Decoder.
+
+    Args:
+        model: whose units and vocoder these are.
+    """
+
+    def __init__(self, model: AcousticModel):
+        self.units, self.vocoder = model.units, model.vocoder
+        self.sample_rate = self.vocoder.sample_rate
+        self.frame_rate = self.vocoder.mel.sample_rate / self.vocoder.mel.hop
+        self.fade = FADE_FRAMES / self.frame_rate
+
+    def stream(
+        self, latents: Iterator[Tensor], request: Request, spoken: Spoken, pitch: float,
+        chunk_frames: int,
+    ) -> Iterator[tuple[Tensor, bool]]:  # fmt: skip
+        """See Decoder. What comes last is kept for the end: there it is known to be the last."""
+        features = self._features(latents, request, spoken, chunk_frames)
+        state = None
+        size = min(chunk_frames, FIRST_FRAMES)
+        waiting: Tensor | None = None
+        for piece in features:
+            waiting = piece if waiting is None else torch.cat([waiting, piece], 1)
+            if state is None:
+                state = self.vocoder.initial(1, waiting)
+            while waiting.shape[1] > size:
+                part, waiting = waiting[:, :size], waiting[:, size:]
+                f0 = unpack_pitch(part[..., -EXTRA:])
+                wav, state, _ = self.vocoder.chunk(part[..., :-EXTRA], state, f0, pitch)
+                size = chunk_frames
+                if wav.shape[1]:
+                    yield wav[0], False
+        if waiting is None or state is None:
+            return
+        f0 = unpack_pitch(waiting[..., -EXTRA:])
+        wav, state, _ = self.vocoder.chunk(waiting[..., :-EXTRA], state, f0, pitch)
+        wav = torch.cat([wav, self.vocoder.flush(1, state, pitch, given=True)], 1)
+        yield wav[0], True
+
+    def _features(
+        self, latents: Iterator[Tensor], request: Request, spoken: Spoken, chunk_frames: int
+    ) -> Iterator[Tensor]:
+        """Features [1, t, C], decoded in groups of units of which each is enough for a piece: a
+        call per unit costs several times as much."""
+        state = self.units.start(request.prompt)
+        begin = 0
+        enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.units.look_ahead
+        held: list[Tensor] = []
+        for units in latents:
+            # Only what comes after them shows that they are not the last.
+            if sum(part.shape[1] for part in held) * self.units.patch >= enough:
+                features, state = self.units.decode(torch.cat(held, 1), state, False)
+                yield request.shifted(features, begin)
+                begin += features.shape[1]
+                held, enough = [], chunk_frames
+            held.append(units)
+        features, state = self.units.decode(torch.cat(held, 1), state, True)
+        frames = request.frames if spoken.durations is None else spoken.durations.sum(1)
+        yield request.shifted(features[:, : int(frames[0]) - begin], begin)
+
+    def rows(self, latents: Tensor, request: Request, spoken: Spoken, pitch: float) -> list[Tensor]:
+        """See Decoder: each row is decoded alone, as what follows its end must not reach into it;
+        the vocoder runs on all of them."""
+        # A pointer has its own idea of how long each phone is.
+        if spoken.durations is not None:
+            request = replace(request, durations=spoken.durations, frames=spoken.durations.sum(1))
+        features = [self._row(latents, request, row) for row in range(len(latents))]
+        envelopes = pad_sequence(
+            [each[:, :-EXTRA] for each in features], batch_first=True,
+            padding_value=self.vocoder.silence,
+        )  # fmt: skip
+        f0 = pad_sequence([unpack_pitch(each[:, -EXTRA:]) for each in features], batch_first=True)
+        wav, _ = self.vocoder(envelopes, f0, pitch)
+        hop = self.vocoder.hop
+        return [row[: len(each) * hop].clone() for row, each in zip(wav, features, strict=True)]
+
+    def _row(self, latents: Tensor, request: Request, row: int) -> Tensor:
+        """Features [T, C] of one row."""
+        frames = int(request.frames[row])
+        prompt = request.prompt
+        one = slice(row, row + 1)
+        alone = VoicePrompt(
+            prompt.speaker[one],
+            prompt.features[one, : int(prompt.lengths[row])],
+            prompt.lengths[one],
+        )
+        count = -(-frames // self.units.patch)
+        features, _ = self.units.decode(latents[one, :count], self.units.start(alone), True)
+        return request.shifted(features[:, :frames], row=row)[0]
+
+
+def acoustic_pipeline(
+    config: ModelConfig, device: str, cancellation: Cancellation
+) -> Pipeline[Request]:
+    """The pipeline of a config; errors as `AcousticModel`."""
+    model = AcousticModel(config, device, cancellation)
+    decoder = FeatureDecoder(model)
+    can = Capabilities(
+        decoder.sample_rate, config.sample_rate, streaming=model.generator.strategy.streamed,
+        adaptation=model.shifts is not None, needs_transcript=config.needs_transcript,
+    )  # fmt: skip
+    return Pipeline(model, model, model, model, decoder, can, model)

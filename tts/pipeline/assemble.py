@@ -1,0 +1,41 @@
+"""From a model's config to its pipeline: which one is for which kind of generator."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tts.builder import checkpoint_folder
+from tts.cancel import Cancellation
+from tts.config import ModelConfig
+from tts.errors import CheckpointError
+from tts.pipeline.acoustic import acoustic_pipeline
+from tts.pipeline.ports import Pipeline
+from tts.published import published_model
+from tts.published.f5.pipeline import f5_pipeline
+from tts_codecs.checkpoint import read_config
+
+#: by kind of the generator's checkpoint
+PIPELINES: dict[str, Callable[[ModelConfig, str, Cancellation], Pipeline[Any]]] = {
+    "generator": acoustic_pipeline,
+    "f5": f5_pipeline,
+}
+
+
+def assemble(config: ModelConfig, device: str, cancellation: Cancellation) -> Pipeline[Any]:
+    """The pipeline of a config, with its weights.
+
+    Args:
+        device: "cpu" or "cuda".
+        cancellation: asked by the blocks of the networks.
+
+    Raises:
+        CheckpointError: weights that are missing, damaged, of an unknown kind, or of others and
+            not fetched yet; the command is named.
+        ConfigError: parts that are missing or do not go together.
+    """
+    if config.published is not None:
+        published_model(config.published).check_fetched()
+    folder = checkpoint_folder(config.generator)
+    kind = str(read_config(folder).get("kind"))
+    if kind not in PIPELINES:
+        raise CheckpointError(f"{folder} is a {kind}, not one of: {', '.join(PIPELINES)}")
+    return PIPELINES[kind](config, device, cancellation)

@@ -1,0 +1,215 @@
+"""The renderer: sentences to audio through the ports of a pipeline, alone or many in a batch.
+
+Everything that speaks goes through it: the command, streams, batches, the server, the demo and the
+evaluation.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tts.align.prosody import shaped
+from tts.errors import UsageError
+from tts.generators.base import SamplingOptions, Spoken
+from tts.pipeline.ports import Pipeline
+from tts.speech import Chunk, Options, joined, spans_of
+from tts.text.symbols import Phones
+from tts.voice.voice import Voice
+
+#: sentences of a batch by device: a CPU gains nothing beyond what its cache holds
+MAX_TURNS = {"cpu": 8, "cuda": 64}
+#: phones of a batch with what it is padded with: memory stays under a gigabyte
+MAX_PHONES = 6000
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One sentence of a text; `number` is its place there, which its seed follows."""
+
+    phones: Phones
+    voice: Voice
+    options: Options
+    number: int = 0
+
+
+class Fade:
+    """Linear ramps at both ends of a sentence that comes in pieces: a noisy voice that starts at
+    once is heard as a consonant, and what ends at once as a click."""
+
+    def __init__(self, samples: int, device: torch.device):
+        self.ramp = torch.linspace(0, 1, samples, device=device)
+        self.begun = 0
+
+    def __call__(self, wave: Tensor, last: bool) -> Tensor:
+        """The next piece [n], faded in place; the last one may be shorter than the ramp."""
+        rising = self.ramp[self.begun : self.begun + len(wave)]
+        wave[: len(rising)] *= rising
+        self.begun += len(wave)
+        if last:
+            count = min(len(self.ramp), len(wave))
+            wave[len(wave) - count :] *= self.ramp.flip(0)[len(self.ramp) - count :]
+        return wave
+
+
+class Renderer:
+    """Sentences to audio.
+
+    Args:
+        name: of the model, for messages.
+        pipeline: its ports; sampling: its defaults; device: on which it computes.
+    """
+
+    def __init__(self, name: str, pipeline: Pipeline[Any], sampling: SamplingOptions, device: str):
+        self.name, self.pipeline, self.sampling, self.device = name, pipeline, sampling, device
+
+    def options(self, options: Options) -> SamplingOptions:
+        """The model's sampling with what a request changes."""
+        given = {"steps": options.steps, "guidance": options.guidance,
+                 "temperature": options.temperature}  # fmt: skip
+        changed: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
+        return replace(self.sampling, **changed)
+
+    def pause(self, phones: Phones, speed: float) -> NDArray[np.float32]:
+        """The silence after a sentence, [N]; exact where markup told it."""
+        seconds = phones.breaks.get(len(phones.words), phones.pause_after / speed)
+        return np.zeros(int(seconds * self.pipeline.decoder.sample_rate), np.float32)
+
+    def _check(self, options: Options) -> None:
+        if options.pitch != 1.0 and not self.pipeline.capabilities.pitch:
+            raise UsageError(f"{self.name} cannot change the pitch: leave it at 1")
+
+    def alone(self, turn: Turn, chunk_frames: int = 25) -> Iterator[Chunk]:
+        """One sentence and the pause after it, chunk by chunk; times count from its start.
+
+        Args:
+            chunk_frames: frames per chunk from the second on.
+
+        Raises:
+            UsageError, VoiceError: what the model cannot do, or a voice that it cannot speak in.
+        """
+        self._check(turn.options)
+        return shaped(self._alone(turn, chunk_frames), turn.phones)
+
+    @torch.inference_mode()
+    def _alone(self, turn: Turn, chunk_frames: int) -> Iterator[Chunk]:
+        options, rate = turn.options, self.pipeline.decoder.sample_rate
+        rng = torch.Generator().manual_seed(options.seed_of(turn.number))
+        shown = turn.phones.text
+        for part in self.pipeline.lengths.parts(turn.phones, turn.voice, options.speed):
+            for chunk in self._part(replace(turn, phones=part), rng, chunk_frames):
+                chunk.text, shown = shown, ""
+                yield chunk
+            pause = self.pause(part, options.speed)
+            if len(pause):
+                yield Chunk(pause, rate)
+
+    def _part(self, turn: Turn, rng: torch.Generator, chunk_frames: int) -> Iterator[Chunk]:
+        """What is generated in one piece; times come with the first chunk, or where the generator
+        finds them itself with the last, for which one chunk waits."""
+        ports, options, sampling = self.pipeline, turn.options, self.options(turn.options)
+        request = ports.lengths.request([turn.phones], [turn.voice], [options.speed])
+        spoken = Spoken()
+        latents = ports.generator.stream(request, turn.voice, [rng], sampling, spoken)
+        late = ports.generator.decides_lengths(sampling)
+        fade: Fade | None = None
+        first, waiting = True, None
+        for wave, last in ports.decoder.stream(
+            latents, request, spoken, options.pitch, chunk_frames
+        ):
+            fade = fade or self._fade(wave)
+            wave = fade(wave, last)
+            chunk = Chunk(wave.float().cpu().numpy(), ports.decoder.sample_rate)
+            if first and not late:
+                self._time(chunk, turn.phones, spoken, 0)
+            first = False
+            if waiting is not None:
+                yield waiting
+            waiting = chunk if late else None
+            if not late:
+                yield chunk
+        if waiting is not None:
+            self._time(waiting, turn.phones, spoken, 0)
+            yield waiting
+
+    def _fade(self, wave: Tensor) -> Fade:
+        decoder = self.pipeline.decoder
+        return Fade(round(decoder.fade * decoder.sample_rate), wave.device)
+
+    def _time(self, chunk: Chunk, phones: Phones, spoken: Spoken, row: int) -> None:
+        """Write into a chunk when the words and phones of its sentence are said, if known."""
+        if self.pipeline.capabilities.word_times and spoken.durations is not None:
+            frames = spoken.durations[row].tolist()
+            frame = 1 / self.pipeline.decoder.frame_rate
+            chunk.words, chunk.phones = spans_of(phones, frames, frame)
+
+    def batches(self, turns: Sequence[Turn]) -> list[list[int]]:
+        """Places of `turns` that go together: of one kind, of similar length."""
+        # Once each: a checksum of an adapted voice reads all of its factors.
+        kinds = [self._kind(turn) for turn in turns]
+        most = MAX_TURNS.get(torch.device(self.device).type, MAX_TURNS["cpu"])
+        out: list[list[int]] = []
+        for at in sorted(range(len(turns)), key=lambda n: (kinds[n], len(turns[n].phones), n)):
+            longest = len(turns[at].phones)
+            full = out and (
+                len(out[-1]) == most
+                or (len(out[-1]) + 1) * longest > MAX_PHONES
+                or kinds[out[-1][0]] != kinds[at]
+            )
+            if not out or full:
+                out.append([])
+            out[-1].append(at)
+        return out
+
+    def _kind(self, turn: Turn) -> str:
+        weights = self.pipeline.generator.group(turn.voice)
+        return repr((self.options(turn.options), turn.options.pitch, weights))
+
+    def all(self, turns: Sequence[Turn]) -> list[Chunk]:
+        """Each sentence with its pause as one Chunk whose times count from its start."""
+        if not self.pipeline.capabilities.batching:
+            return [self.whole(turn) for turn in turns]
+        found: dict[int, Chunk] = {}
+        for batch in self.batches(turns):
+            said = self.together([turns[at] for at in batch])
+            found.update(zip(batch, said, strict=True))
+        return [found[at] for at in range(len(turns))]
+
+    def whole(self, turn: Turn) -> Chunk:
+        """`alone` in one piece."""
+        rate = self.pipeline.decoder.sample_rate
+        pieces = list(self.alone(turn))
+        audio, gain = joined(pieces, rate), None
+        if any(piece.gain is not None for piece in pieces):
+            ones = (np.ones_like(p.samples) if p.gain is None else p.gain for p in pieces)
+            gain = np.concatenate(list(ones))
+        return Chunk(audio.samples, rate, turn.phones.text, audio.words, audio.phones, gain)
+
+    @torch.inference_mode()
+    def together(self, turns: Sequence[Turn]) -> list[Chunk]:
+        """Sentences of one kind (`batches`) in one batch, each with its pause.
+
+        Each equals what it gives alone but for rounding (under 1e-3); the same batch gives the
+        same bytes.
+        """
+        ports, options = self.pipeline, turns[0].options
+        request = ports.lengths.request(
+            [t.phones for t in turns], [t.voice for t in turns], [t.options.speed for t in turns]
+        )
+        rngs = [torch.Generator().manual_seed(t.options.seed_of(t.number)) for t in turns]
+        spoken, sampling = Spoken(), self.options(options)
+        latents = ports.generator.stream(request, turns[0].voice, rngs, sampling, spoken)
+        waves = ports.decoder.rows(torch.cat(list(latents), 1), request, spoken, options.pitch)
+        out: list[Chunk] = []
+        for row, (turn, wave) in enumerate(zip(turns, waves, strict=True)):
+            wave = self._fade(wave)(wave, True).float().cpu()
+            pause = torch.from_numpy(self.pause(turn.phones, turn.options.speed))
+            samples = torch.cat([wave, pause]).numpy()
+            chunk = Chunk(samples, ports.decoder.sample_rate, turn.phones.text)
+            self._time(chunk, turn.phones, spoken, row)
+            out += shaped([chunk], turn.phones)
+        return out

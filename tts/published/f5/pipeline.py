@@ -1,0 +1,228 @@
+"""F5-TTS in the ports of the pipeline: letters instead of phones, and the recording of the voice is
+continued, so that its words are needed too."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from tts.audio.reference import Reference
+from tts.audio.resample import resample
+from tts.builder import load_module
+from tts.cancel import Cancellation
+from tts.config import ModelConfig
+from tts.errors import AudioError, TextError, UsageError, VoiceError
+from tts.generators.base import SamplingOptions, Spoken
+from tts.pipeline.ports import Capabilities, Pipeline
+from tts.published.f5.generator import F5Generator
+from tts.published.f5.prompt import F5Prompt, speech_frames
+from tts.quantize import lay_out
+from tts.text.chat import without_chat_marks
+from tts.text.normalize import normalize
+from tts.text.sentences import Sentence, split_complete, split_sentences
+from tts.text.symbols import Phones
+from tts.text.tracked import Tracked
+from tts.text.user_lexicon import respelt
+from tts.voice.judge import warnings_about
+from tts.voice.speaker import SpeakerEncoder
+from tts.voice.voice import RECORDING_RATE, Voice
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+from tts_codecs.vocos import VocosCodec
+
+#: seconds of a recording: a longer one would have to be cut, and its words with it
+MAX_PROMPT = 12.0
+#: seconds of recording and sentence together that are spoken well
+MAX_TOGETHER = 22.0
+_MIN_CHARS = 20
+_FADE = 0.01  # seconds
+_ANALYSIS = "vocoder"  # the shipped one, whose features the voices of all other models have
+
+
+@dataclass(frozen=True)
+class F5Request:
+    """B texts with the recordings that they continue.
+
+    Attributes:
+        prompts, texts: of each row.
+        frames: of each row, without its prompt.
+    """
+
+    prompts: list[F5Prompt]
+    texts: list[str]
+    frames: list[int]
+
+
+class F5Model:
+    """F5-TTS as text front end, voice encoder, length model and generator.
+
+    Args:
+        config: of the model; its `generator` is a checkpoint of kind "f5".
+
+    Raises:
+        CheckpointError: weights that are missing or damaged.
+    """
+
+    def __init__(self, config: ModelConfig, device: str, cancellation: Cancellation):
+        self.config = config
+        self.network = cast(F5Generator, load_module(config.generator, device, "f5"))
+        self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
+        self.analysis = cast(SourceFilterVocoder, load_module(_ANALYSIS, device))
+        lay_out(self.network, config.weights, device)
+        cancellation.watch(self.network)
+
+    def sentences(
+        self, text: str | Iterable[str], language: str, markup: str = "none"
+    ) -> Iterator[Phones]:
+        """See TextFrontend: text alone; ids, mods and words of the Phones are empty."""
+        if markup not in ("none", "plain"):
+            raise UsageError(f"{self.config.name} reads plain text: no markup, no [pause]")
+        return self._sentences(text, language, markup == "plain")
+
+    def _sentences(
+        self, text: str | Iterable[str], language: str, plain: bool
+    ) -> Iterator[Phones]:
+        parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
+        empty = True
+        for part, pause in parts:
+            if "[[" in part:
+                raise TextError(f"{self.config.name} reads letters, not [[phonemes]]")
+            if not plain:
+                written = Tracked(part)
+                without_chat_marks(written)
+                part = written.text
+            sentences = split_sentences(normalize(respelt(part, language), language))
+            for sentence in sentences:
+                if _spoken(sentence):
+                    last = sentence is sentences[-1]
+                    after = pause if last else sentence.pause_after
+                    empty = False
+                    yield Phones(text=sentence.text, pause_after=after)
+        if empty:
+            raise TextError("there is nothing to say")
+
+    def phrased(self, sentence: Phones, voice: Voice, language: str) -> Phones:
+        """See TextFrontend: the model places its own pauses."""
+        return sentence
+
+    def encode(self, reference: Reference, name: str) -> Voice:
+        """See VoiceEncoder: with the recording, of up to 12 s; other models can speak in it too."""
+        if reference.seconds > MAX_PROMPT:
+            raise AudioError(
+                f"the recording has {reference.seconds:.1f} s of speech; {self.config.name} takes "
+                f"{MAX_PROMPT:g} s at most: cut it, and its words"
+            )
+        voice = Voice.from_reference(self._lower(reference), self.speaker, self.analysis, name)
+        voice.recording = torch.from_numpy(reference.samples.copy())
+        return voice
+
+    def _lower(self, reference: Reference) -> Reference:
+        """The recording at the rate of the voices of other models."""
+        rate = self.analysis.mel.sample_rate
+        samples = resample(reference.samples, RECORDING_RATE, rate)
+        return replace(reference, samples=samples, sample_rate=rate)
+
+    def warnings(self, reference: Reference) -> list[str]:
+        """See VoiceEncoder."""
+        return warnings_about(self._lower(reference), self.speaker)
+
+    def check(self, voice: Voice) -> None:
+        """See VoiceEncoder: it has to keep its recording, and the words of that."""
+        if voice.recording is None:
+            raise VoiceError(
+                f"the voice {voice.name!r} keeps no recording for {self.config.name} to continue: "
+                "give --ref and --ref-text, or make it with `tts voices add NAME --ref FILE "
+                f"--ref-text TEXT --model {self.config.name}`"
+            )
+        self.config.check_transcript(voice.transcript)
+
+    def prompt(self, voice: Voice) -> F5Prompt:
+        """The recording and words of a voice, as the network takes them."""
+        self.check(voice)
+        assert voice.recording is not None
+        words = normalize(voice.transcript, self.config.language)
+        return self.network.prompt(voice.recording, words)
+
+    def parts(self, sentence: Phones, voice: Voice, speed: float) -> list[Phones]:
+        """See LengthModel: parts that fit behind the prompt, at the pace of which they are said."""
+        prompt, text = self.prompt(voice), sentence.text
+        seconds = len(prompt.features) / self.network.frame_rate
+        size = (MAX_TOGETHER - seconds) * speed * len(prompt.text.encode()) / seconds
+        limit = int(size * len(text) / len(text.encode()))
+        found = [s for s in split_sentences(text, max(_MIN_CHARS, limit)) if _spoken(s)]
+        parts = [Phones(text=each.text, pause_after=each.pause_after) for each in found]
+        if parts:
+            parts[-1].pause_after = sentence.pause_after
+        return parts
+
+    def request(
+        self, sentences: Sequence[Phones], voices: Sequence[Voice], speed: Sequence[float]
+    ) -> F5Request:
+        """See LengthModel: a text takes as long per byte as the recording does."""
+        prompts = [self.prompt(voice) for voice in voices]
+        texts = [sentence.text.strip() for sentence in sentences]
+        frames = [speech_frames(*each) for each in zip(prompts, texts, speed, strict=True)]
+        return F5Request(prompts, texts, frames)
+
+    def group(self, voice: Voice) -> str:
+        """See LatentGenerator: all voices have the same weights."""
+        return ""
+
+    def decides_lengths(self, options: SamplingOptions) -> bool:
+        """See LatentGenerator: it keeps to the frames of the request."""
+        return False
+
+    def stream(
+        self, request: F5Request, voice: Voice, rngs: Sequence[torch.Generator],
+        options: SamplingOptions, spoken: Spoken,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """See LatentGenerator: all log-mel frames [B, T, 100] at once."""
+        yield self.network.generate(
+            request.prompts, request.texts, rngs, options, frames=request.frames
+        )[0]
+
+
+class F5Decoder:
+    """Log-mel frames to waveform by Vocos; see Decoder."""
+
+    def __init__(self, vocos: VocosCodec, sample_rate: int, frame_rate: float):
+        self.vocos, self.sample_rate, self.frame_rate = vocos, sample_rate, frame_rate
+        self.fade = _FADE
+
+    def stream(
+        self, latents: Iterator[Tensor], request: F5Request, spoken: Spoken, pitch: float,
+        chunk_frames: int,
+    ) -> Iterator[tuple[Tensor, bool]]:  # fmt: skip
+        """See Decoder: all in one piece, as loud as the recording was."""
+        (mel,) = latents
+        yield self.vocos.decode(mel)[0, 0].float().cpu() * request.prompts[0].gain, True
+
+    def rows(
+        self, latents: Tensor, request: F5Request, spoken: Spoken, pitch: float
+    ) -> list[Tensor]:
+        """See Decoder; nothing asks for it, as sentences go one by one."""
+        waves = []
+        for row, (prompt, frames) in enumerate(zip(request.prompts, request.frames, strict=True)):
+            wave = self.vocos.decode(latents[row : row + 1, :frames])[0, 0]
+            waves.append(wave.float().cpu() * prompt.gain)
+        return waves
+
+
+def f5_pipeline(
+    config: ModelConfig, device: str, cancellation: Cancellation
+) -> Pipeline[F5Request]:
+    """The pipeline of a config; errors as `F5Model`."""
+    model = F5Model(config, device, cancellation)
+    vocos = cast(VocosCodec, load_module(config.vocoder, device, "vocos"))
+    cancellation.watch(vocos)
+    decoder = F5Decoder(vocos, model.network.sample_rate, model.network.frame_rate)
+    can = Capabilities(
+        decoder.sample_rate, config.sample_rate, word_times=False, pitch=False, batching=False,
+        needs_transcript=config.needs_transcript,
+    )  # fmt: skip
+    return Pipeline(model, model, model, model, decoder, can)
+
+
+def _spoken(sentence: Sentence) -> bool:
+    return any(character.isalnum() for character in sentence.text)
