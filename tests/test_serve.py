@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -441,7 +442,7 @@ def test_full_queue_and_micro_batches(
 def test_models_that_cannot_batch_take_turns(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TTS, "batched", False)
+    monkeypatch.setattr(TTS, "capabilities", replace(tts.capabilities, batching=False))
     gate = Gate(tts)
     app = create_app([tts], ServeSettings(voices=tmp_path))
     body = {"input": f"{TEXT} {TEXT}", "response_format": "pcm"}

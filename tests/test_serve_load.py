@@ -21,6 +21,7 @@ pytest.importorskip("fastapi")
 from tts import TTS  # noqa: E402
 from tts.cancel import Cancellation  # noqa: E402
 from tts.errors import TextError  # noqa: E402
+from tts.pipeline.ports import Capabilities
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.budget import Budget, phones_of  # noqa: E402
 from tts.serve.connections import Limits, listen, server_of  # noqa: E402
@@ -28,6 +29,7 @@ from tts.serve.job import Job, Stalled  # noqa: E402
 from tts.serve.logs import RateLimit  # noqa: E402
 from tts.serve.scheduler import Full, Scheduler  # noqa: E402
 from tts.speech import Chunk, Options  # noqa: E402
+from tts.text.frontend import Frontend  # noqa: E402
 from tts.text.pieces import MAX_PHONES, in_pieces  # noqa: E402
 from tts.text.symbols import SIL, Phones  # noqa: E402
 
@@ -166,7 +168,8 @@ def test_too_many_stalled_clients_give_way(tts: TTS) -> None:
 class Script:
     """A model that says phones as pieces of silence, one a phone, and writes down whose."""
 
-    batched, device, sample_rate = False, "cpu", 1000
+    device, sample_rate = "cpu", 1000
+    capabilities = Capabilities(1000, 1000, batching=False)
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -177,6 +180,8 @@ class Script:
     def sentences(self, text: str, *_: Any) -> Iterator[Phones]:
         for sentence in text.split("."):
             yield Phones([1] * len(sentence), [0] * len(sentence), text=sentence)
+
+    turns_of = TTS.turns_of
 
     def phrased(self, phones: Phones, *_: Any) -> Phones:
         return phones
@@ -322,7 +327,7 @@ COSTLY = ("\ufdfa" * 200, "\u4e2d" * 250, "1" * 4096, "\u0e01" * 4096, "%" * 409
 
 def test_sentences_are_short_whatever_their_characters(tts: TTS) -> None:
     for text in ("\u4e2d" * 250, "1" * 500, "[[" + "na" * 900 + "]]", "A% " * 100):
-        whole = list(tts.frontend(None).sentences(text))
+        whole = list(Frontend().sentences(text))
         pieces = list(tts.sentences(text))
         assert max(len(piece) for piece in pieces) <= MAX_PHONES
         inner = [[i for i in p.ids if i != SIL] for p in (*whole, *pieces)]
@@ -335,7 +340,7 @@ def test_sentences_are_short_whatever_their_characters(tts: TTS) -> None:
             assert len(piece.spans) == len(piece.words)
             assert all(1 <= first < past < len(piece) for _, first, past in piece.words)
     # Ordinary sentences are left as they are.
-    assert list(tts.sentences(LONG[:400])) == list(tts.frontend(None).sentences(LONG[:400]))
+    assert list(tts.sentences(LONG[:400])) == list(tts._frontend(None).sentences(LONG[:400]))
 
 
 def test_breaks_and_words_of_pieces() -> None:

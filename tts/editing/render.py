@@ -161,7 +161,9 @@ def _generate(
         canvas = Canvas(units, committed)
     rngs = [torch.Generator().manual_seed(options.seed)]
     units = generator.generate(request, rngs, model.sampling(options), canvas)
-    features, _ = model.acoustic.units.decode(units, model.acoustic.units.start(request.prompt), True)
+    features, _ = model.acoustic.units.decode(
+        units, model.acoustic.units.start(request.prompt), True
+    )
     return request.shifted(features[:, : int(request.frames[0])])[0]
 
 
