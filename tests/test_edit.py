@@ -42,7 +42,7 @@ def tts(profiled_home: Path, monkeypatch: pytest.MonkeyPatch) -> TTS:
         return out
 
     monkeypatch.setattr(reading, "_scores", scores)
-    monkeypatch.setattr("tts.voice.encode.calibrate", lambda model, voice, rounds: voice)
+    monkeypatch.setattr("tts.pipeline.acoustic.calibrate", lambda model, voice, rounds: voice)
     model = TTS.load("default", "cpu")
     assert model.acoustic.shifts is not None
     model.acoustic.shifts.profile.phones = sorted({phone for phone in heard if phone != SIL})

@@ -442,7 +442,7 @@ def test_full_queue_and_micro_batches(
 def test_models_that_cannot_batch_take_turns(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TTS, "capabilities", replace(tts.capabilities, batching=False))
+    monkeypatch.setattr(tts, "capabilities", replace(tts.capabilities, batching=False))
     gate = Gate(tts)
     app = create_app([tts], ServeSettings(voices=tmp_path))
     body = {"input": f"{TEXT} {TEXT}", "response_format": "pcm"}

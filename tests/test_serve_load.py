@@ -29,7 +29,6 @@ from tts.serve.job import Job, Stalled  # noqa: E402
 from tts.serve.logs import RateLimit  # noqa: E402
 from tts.serve.scheduler import Full, Scheduler  # noqa: E402
 from tts.speech import Chunk, Options  # noqa: E402
-from tts.text.frontend import Frontend  # noqa: E402
 from tts.text.pieces import MAX_PHONES, in_pieces  # noqa: E402
 from tts.text.symbols import SIL, Phones  # noqa: E402
 
@@ -327,7 +326,7 @@ COSTLY = ("\ufdfa" * 200, "\u4e2d" * 250, "1" * 4096, "\u0e01" * 4096, "%" * 409
 
 def test_sentences_are_short_whatever_their_characters(tts: TTS) -> None:
     for text in ("\u4e2d" * 250, "1" * 500, "[[" + "na" * 900 + "]]", "A% " * 100):
-        whole = list(Frontend().sentences(text))
+        whole = list(tts.acoustic.frontend().sentences(text))
         pieces = list(tts.sentences(text))
         assert max(len(piece) for piece in pieces) <= MAX_PHONES
         inner = [[i for i in p.ids if i != SIL] for p in (*whole, *pieces)]
@@ -340,7 +339,7 @@ def test_sentences_are_short_whatever_their_characters(tts: TTS) -> None:
             assert len(piece.spans) == len(piece.words)
             assert all(1 <= first < past < len(piece) for _, first, past in piece.words)
     # Ordinary sentences are left as they are.
-    assert list(tts.sentences(LONG[:400])) == list(tts._frontend(None).sentences(LONG[:400]))
+    assert list(tts.sentences(LONG[:400])) == list(tts.acoustic.frontend().sentences(LONG[:400]))
 
 
 def test_breaks_and_words_of_pieces() -> None:
