@@ -80,9 +80,7 @@ class F5Model:
             raise UsageError(f"{self.config.name} reads plain text: no markup, no [pause]")
         return self._sentences(text, language, markup == "plain")
 
-    def _sentences(
-        self, text: str | Iterable[str], language: str, plain: bool
-    ) -> Iterator[Phones]:
+    def _sentences(self, text: str | Iterable[str], language: str, plain: bool) -> Iterator[Phones]:
         parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
         empty = True
         for part, pause in parts:
