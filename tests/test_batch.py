@@ -204,7 +204,8 @@ def test_models_that_cannot_batch(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> 
         Turn(phones, voice, Options(seed=5), number)
         for number, phones in enumerate(tts.sentences(" ".join(texts(3))))
     ]
-    monkeypatch.setattr(TTS, "batched", False)
+    can = replace(tts.capabilities, batching=False)
+    monkeypatch.setattr(tts.renderer, "pipeline", replace(tts.pipeline, capabilities=can))
     for turn, chunk in zip(turns, say_all(tts, turns), strict=True):
         pieces = list(tts.say(turn.phones, voice, turn.options, turn.number))
         np.testing.assert_array_equal(chunk.samples, np.concatenate([p.samples for p in pieces]))
