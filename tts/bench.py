@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tts.errors import UsageError
-from tts.speech import Audio
 
 if TYPE_CHECKING:
     from tts.speech import Audio, Stream
