@@ -101,7 +101,7 @@ def test_shipped_weights_tell_speech_from_other_sound() -> None:
         audio = model.synthesize(text, voice).resampled(RATE)
         return audio.samples
 
-    first, second = said("default"), said("bruno")
+    first, second = said("default"), said("felix")
     assert model.pipeline.voices.warnings(reference(first)) == []
     assert model.pipeline.voices.warnings(reference(second)) == []
     assert model.pipeline.voices.warnings(reference(in_a_room(first, 0.25, 0.4))) == []

@@ -249,7 +249,7 @@ def test_models_health_and_metrics(client: TestClient) -> None:
     until(lambda: 'outcome="error"} 1' in client.get("/metrics").text)
     text = client.get("/metrics").text
     assert 'tts_requests_total{outcome="ok"} 1' in text
-    assert "tts_characters_total 9" in text and "tts_active_requests 0" in text
+    assert "tts_characters_total 6" in text and "tts_active_requests 0" in text
     assert 'tts_first_audio_seconds_bucket{le="+Inf"} 1' in text
     families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(families) == len(set(families)) == 8

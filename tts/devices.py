@@ -3,6 +3,7 @@
 import torch
 
 from tts.errors import UsageError
+from tts.quantize import check_int8
 from tts.resources import nearest
 
 #: what is taken besides "cuda:N"; "mps" is the GPU of an Apple computer
@@ -29,6 +30,8 @@ def choose_device(device: str | torch.device, int8: bool = False) -> str:
         raise UsageError(f"unknown device {device!r}{hint}; there is: cpu, cuda, cuda:N, mps, auto")
     if kind == "auto":
         return "cuda" if torch.cuda.is_available() and not int8 else "cpu"
+    if int8:
+        check_int8(name)  # a device that cannot have it need not be there
     if kind == "cuda":
         _check_cuda(int(number or 0))
     if kind == "mps" and not torch.backends.mps.is_available():

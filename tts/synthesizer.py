@@ -63,7 +63,7 @@ class TTS(Facade):
         config = check_config(config)
         device = choose_device(device, config.weights == "int8")
         if config.weights == "int8":
-            check_int8(device)
+            check_int8(device)  # "auto" took the CPU
         self.config, self.device = config, device
         # Every length of sentence makes oneDNN compile kernels, of which it and torch above it keep
         # 1024 each otherwise: memory would grow for hundreds of requests. Read at their first use

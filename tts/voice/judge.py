@@ -28,9 +28,9 @@ _NOISY_DB = 14.0  # between loud and quiet frames; speech 10 dB above white nois
 _FALL_DB = 10.5  # that the level falls in 0.1 s where it falls fastest
 _FALL_SHARE = 0.65  # of the range of levels; noise, which hides falls, makes both small
 _WINDOW, _STEP = 160, 40  # frames of 10 ms of a window of the speaker encoder, and between two
-_APART = 0.8  # cosine of the means of two groups of windows, below which they are two people,
-_UNLIKE = 0.5  # that of the two windows least alike,
-_SPREAD = 0.68  # and the mean of all that do not overlap
+_APART = 0.78  # cosine of the means of two groups of windows, below which they are two people,
+_UNLIKE = 0.55  # that of the two windows least alike,
+_SPREAD = 0.7  # and the mean of all that do not overlap
 _SHARE = 0.2  # of the windows in the smaller group
 
 
