@@ -500,3 +500,20 @@ def test_pauses_are_found_at_their_words() -> None:
         tokens = canonical(ids, [0] * len(ids), frames)
         utterance = Utterance(0, tokens, np.zeros(1), [], [])
         assert pauses_before(utterance, starts) == truth
+
+
+def test_a_repeated_word_is_said_in_one_breath() -> None:
+    def pauses(text: str) -> int:
+        phones = phones_of(text)
+        known: dict[str, list[int]] = {}
+        for word, first, last in phones.words:  # the same word, the same phones
+            phones.ids[first:last] = known.setdefault(word, phones.ids[first:last])
+        model = tiny(least=1)
+        with torch.no_grad():
+            model.head.weight.zero_()
+            model.head.bias.copy_(torch.tensor([0.0, 9.0, 0.0]))  # short pauses everywhere
+        return len(with_phrasing(phones, model, voices([40])).ids) - len(phones.ids)
+
+    assert pauses("aha aha aha aha aha aha aha aha") == 0
+    assert pauses("one two three four") == 3
+    assert pauses("nay nay nay we went out out home") == 4

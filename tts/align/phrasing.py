@@ -25,6 +25,7 @@ from tts_codecs.nn.convnext import ConvNeXt
 NONE, SHORT, LONG = 0, 1, 2  # what stands before a word
 PAUSE_TOKENS = {SHORT: COMMA, LONG: PERIOD}
 _VOWEL_IDS = frozenset(SYMBOLS.index(symbol) for symbol in VOWELS)
+_REPEATED = 20.0  # taken from the score of a pause between a word and the same word again
 _PARTS = 4
 _BUCKETS = 1024
 _NO_KEY = 2**32  # larger than any CRC-32
@@ -296,8 +297,14 @@ def with_phrasing(phones: Phones, model: PhrasingModel, prompt: VoicePrompt) -> 
         any(i in PAUSES for i in phones.ids[last:first])
         for (_, _, last), (_, first, _) in zip(words, words[1:], strict=False)
     ]
-    table = model.table(words_of(phones).to(prompt.speaker.device), prompt)[0]
-    placed = place_pauses(table.cpu().numpy(), marked, model.prior, model.least, model.most)
+    table = model.table(words_of(phones).to(prompt.speaker.device), prompt)[0].cpu().numpy()
+    # Nobody wrote "ha ha ha ha" into a book without marks: the network has not learned such runs
+    # and would rest after each word.
+    said = [phones.ids[first:last] for _, first, last in words]
+    for at in range(1, len(words)):
+        if said[at] == said[at - 1]:
+            table[:, at, 1:] -= _REPEATED
+    placed = place_pauses(table, marked, model.prior, model.least, model.most)
     if not any(placed):
         return phones
     ids, mods = list(phones.ids), list(phones.mods)
