@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-SHIPPED = ("spectral", "vocoder")
+SHIPPED = ("rvq", "spectral", "vocoder")
 CHECKPOINTS = Path("..", "checkpoints")
 
 setup(

@@ -126,6 +126,28 @@ def test_a_spectral_codec_is_loaded_at_a_bandwidth(
     assert torch.equal(loaded.encode(wav).data, made.encode(wav).data[..., :2])
 
 
+def test_shipped_rvq(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TTS_HOME", raising=False)
+    codec = tts_codecs.load("rvq")
+    assert isinstance(codec, SpectralCodec) and codec.info.bitrate == 2000
+    assert codec.bandwidths() == {count: 250.0 * count for count in range(1, 9)}
+    wav = example_wav(1, 24000, 16000)
+    full = codec.encode(wav).data
+    features = codec.vocoder.analyse(wav[:, 0])[0]
+    errors = []
+    for kbits, count in ((0.25, 1), (1.1, 4), (8.0, 8)):
+        codec.use_bandwidth(kbits)
+        units = codec.encode(wav).data
+        assert torch.equal(units, full[..., :count])
+        made = codec.autoencoder.decode(units)[:, : features.shape[1]]
+        errors.append(float((made - features).abs().mean()))
+    assert errors[0] > errors[1] > errors[2]  # more codes, closer
+    offline = codec.decode(full)
+    for sizes in chunkings(full.shape[1])[:4]:
+        streamed = torch.cat(decode_in_chunks(codec, full, sizes), 2)
+        assert (streamed - offline).abs().max() <= TOLERANCE, sizes[:5]
+
+
 @pytest.mark.parametrize("kind", ["mel", "features", "spectral"])
 def test_full_size_networks_stream_as_offline(kind: str) -> None:
     codec = full_size(kind)
