@@ -69,7 +69,7 @@ def test_values_so_large_that_the_sound_is_not_finite(
     [
         ("flow", {"kind": ["a"]}, "names no kind"),
         ("flow", {"kind": {}}, "names no kind"),
-        ("flow", {"kind": "durations"}, "not a generator"),
+        ("flow", {"kind": "durations"}, "not one of: generator"),
         ("flow", {"arguments": None}, "wrong arguments"),
         ("flow", {"arguments": ["a"]}, "wrong arguments"),
         ("vocoder", {"kind": "generator"}, "not a source_filter_vocoder"),

@@ -201,10 +201,18 @@ def warn_unfit(voice: "Voice", ref_text: str | None) -> None:
 
 
 def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> None:
-    """One warning where a model speaks languages that its weights have not heard."""
+    """One warning where a model speaks languages that its weights have not heard.
+
+    Raises:
+        UsageError: a language that nobody speaks.
+    """
+    from tts.text.phonemes import check_language
+
     own = config.language.split("-")[0]
     heard = {each.split("-")[0]: each for each in languages if each}
     foreign = sorted(each for name, each in heard.items() if name != own)
+    for each in foreign:
+        check_language(each)
     if foreign:
         warn(
             f"{config.name} has no voice trained in {', '.join(foreign)}: it was trained in "
