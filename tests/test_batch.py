@@ -20,10 +20,10 @@ from tts import TTS, Options
 from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
 from tts.batch.rows import Row, make_rows, read_rows
 from tts.batch.run import run_batch
-from tts.batch.speak import MAX_TURNS, Turn, batches, say_all
 from tts.batch.worker import Settings, Speaker
 from tts.cli.main import run
 from tts.errors import UsageError
+from tts.pipeline.render import MAX_TURNS, Turn
 
 Recording = Callable[..., Path]
 SENTENCES = (
@@ -181,15 +181,15 @@ def test_together_as_alone(tts: TTS, recording: Recording) -> None:
         for number, phones in enumerate(tts.sentences(text)):
             turns.append(Turn(phones, voices[n % 2], options, number))
             alone.append(list(tts.say(phones, voices[n % 2], options, number)))
-    found = batches(tts, turns)
+    found = tts.renderer.batches(turns)
     assert len(found) < len(turns) / 2
     for batch in found:
         kinds = {(turns[at].options.pitch, turns[at].options.steps) for at in batch}
         assert len(kinds) == 1 and len(batch) <= MAX_TURNS["cpu"]
     for seed in range(3):
         order = random.Random(seed).sample(range(len(turns)), len(turns) - seed)
-        said = say_all(tts, [turns[at] for at in order])
-        again = say_all(tts, [turns[at] for at in order])
+        said = tts.renderer.all([turns[at] for at in order])
+        again = tts.renderer.all([turns[at] for at in order])
         for at, chunk, twin in zip(order, said, again, strict=True):
             whole = np.concatenate([piece.samples for piece in alone[at]])
             assert chunk.samples.shape == whole.shape
@@ -206,7 +206,7 @@ def test_models_that_cannot_batch(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> 
     ]
     can = replace(tts.capabilities, batching=False)
     monkeypatch.setattr(tts.renderer, "pipeline", replace(tts.pipeline, capabilities=can))
-    for turn, chunk in zip(turns, say_all(tts, turns), strict=True):
+    for turn, chunk in zip(turns, tts.renderer.all(turns), strict=True):
         pieces = list(tts.say(turn.phones, voice, turn.options, turn.number))
         np.testing.assert_array_equal(chunk.samples, np.concatenate([p.samples for p in pieces]))
         assert chunk.words == pieces[0].words and chunk.text == turn.phones.text

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tts import TTS
-from tts.batch.speak import Turn, say_together
 from tts.builder import build_generator, sampling_options
 from tts.config import load_model_config
 from tts.errors import ConfigError
 from tts.latency import latency
+from tts.pipeline.render import Turn
 from tts.resources import model_names, root
 from tts.speech import Options, joined
 from tts_codecs.checkpoint import save_checkpoint
@@ -120,7 +120,7 @@ def test_times_are_those_of_the_pointer(tiny_home: Path) -> None:
         pause = len(model.pause(phones, options)) / model.sample_rate
         assert whole.phones[-1].end == pytest.approx(whole.seconds - pause, abs=1e-3)
         assert len(whole.words) == 5 and whole.words[-1].end <= whole.phones[-1].end
-        together = say_together(model, [Turn(phones, voice, options)] * 2)
+        together = model.renderer.together([Turn(phones, voice, options)] * 2)
         for chunk in together:
             assert len(chunk.samples) == len(whole.samples)
             assert chunk.phones == whole.phones

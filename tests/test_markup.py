@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tts import TTS
-from tts.batch.speak import Turn, say_together
 from tts.cli.main import run
 from tts.errors import TextError, UsageError
+from tts.pipeline.render import Turn
 from tts.speech import Options, joined
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
@@ -230,7 +230,7 @@ def test_batches_and_streams_agree(tts: TTS) -> None:
         Turn(phones, voice, options, number)
         for number, phones in enumerate(tts.sentences(text, markup="ssml"))
     ]
-    together = say_together(tts, turns)
+    together = tts.renderer.together(turns)
     alone = [list(tts.say(t.phones, voice, options, t.number, 5)) for t in turns]
     for one, many in zip(alone, together, strict=True):
         whole = joined(one, tts.sample_rate)

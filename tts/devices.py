@@ -28,10 +28,10 @@ def choose_device(device: str | torch.device, int8: bool = False) -> str:
             ": did you mean 'cuda'?" if kind.lower() in ("gpu", "nvidia") else nearest(kind, KINDS)
         )
         raise UsageError(f"unknown device {device!r}{hint}; there is: cpu, cuda, cuda:N, mps, auto")
+    if int8:
+        check_int8("cpu" if kind == "auto" else name)  # one that cannot have it need not be there
     if kind == "auto":
         return "cuda" if torch.cuda.is_available() and not int8 else "cpu"
-    if int8:
-        check_int8(name)  # a device that cannot have it need not be there
     if kind == "cuda":
         _check_cuda(int(number or 0))
     if kind == "mps" and not torch.backends.mps.is_available():

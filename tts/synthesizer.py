@@ -22,7 +22,6 @@ from tts.pipeline.acoustic import AcousticModel
 from tts.pipeline.assemble import assemble
 from tts.pipeline.render import Renderer, Turn
 from tts.progress import GivenText, TextProgress, check_frames, check_progress, told
-from tts.quantize import check_int8
 from tts.resources import model_config
 from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of
 from tts.text.symbols import Phones
@@ -62,8 +61,6 @@ class TTS(Facade):
     def __init__(self, config: ModelConfig, device: str = "auto"):
         config = check_config(config)
         device = choose_device(device, config.weights == "int8")
-        if config.weights == "int8":
-            check_int8(device)  # "auto" took the CPU
         self.config, self.device = config, device
         # Every length of sentence makes oneDNN compile kernels, of which it and torch above it keep
         # 1024 each otherwise: memory would grow for hundreds of requests. Read at their first use

@@ -113,21 +113,14 @@ def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np
     """
     if rate == target or samples.size == 0:
         return samples
-    import torch
-
+    stream = StreamResampler(rate, target)
+    piece = max(1, int(_PIECE_SECONDS * rate))
     ratio = _ratio(rate, target)
-    down, up = ratio.numerator, ratio.denominator
-    with torch.inference_mode(False):  # they are kept, and serve in and outside of it
-        convert = _converter(down, up)
-    context = _context(down, up)
-    piece = down * max(1, int(_PIECE_SECONDS * rate) // down)
-    out = np.empty(-(-samples.size * up // down), dtype=np.float32)
-    with torch.inference_mode():
-        for start in range(0, samples.size, piece):
-            left = max(0, start - context)
-            part = np.ascontiguousarray(samples[left : start + piece + context], dtype=np.float32)
-            converted = convert(torch.from_numpy(part)).numpy()
-            first, skip = start // down * up, (start - left) // down * up
-            count = min(piece // down * up, out.size - first)
-            out[first : first + count] = converted[skip : skip + count]
+    out = np.empty(-(-samples.size * ratio.denominator // ratio.numerator), dtype=np.float32)
+    done = 0
+    for start in range(0, samples.size + piece, piece):
+        last = start >= samples.size
+        made = stream.finish() if last else stream.push(samples[start : start + piece])
+        out[done : done + made.size] = made
+        done += made.size
     return out

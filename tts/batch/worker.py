@@ -12,10 +12,10 @@ from tts.audio.files import atomic_output, write_all
 from tts.audio.loudness import Leveler
 from tts.audio.writer import encode_audio, write_audio
 from tts.batch.rows import Row
-from tts.batch.speak import Turn, say_all
 from tts.captions import captions, write_text
 from tts.config import ModelConfig
 from tts.errors import OutputError, TTSError
+from tts.pipeline.render import Turn
 from tts.provenance import (
     load_watermark,
     marker,
@@ -171,7 +171,7 @@ class Speaker:
     def _said(self, model: str, turns: Sequence[Turn]) -> list[Chunk | Exception]:
         """Chunks of all turns; where a batch fails, each of its sentences is tried alone."""
         try:
-            return list(say_all(self.model(model), turns))
+            return list(self.model(model).renderer.all(turns))
         except Exception as error:
             if len(turns) == 1:
                 return [error]
@@ -184,10 +184,10 @@ class Speaker:
         for turn in turns:
             window.append(turn)
             if len(window) == WINDOW:
-                yield from say_all(model, window)
+                yield from model.renderer.all(window)
                 window = []
         if window:
-            yield from say_all(model, window)
+            yield from model.renderer.all(window)
 
     def _write(self, row: Row, chunks: Iterator[Chunk]) -> Result:
         """The files of a row."""

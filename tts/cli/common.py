@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tts.voice.voice import Voice
 
 MAX_CHARACTERS = 100_000
-DEVICES = ("auto", "cpu", "cuda")
 INT8_HELP = "8-bit weights: faster on a CPU, nearly the same speech."
 
 
@@ -104,17 +103,10 @@ def _file_text(name: str) -> str:
 
 def check_device(device: str, int8: bool = False) -> str:
     """UsageError for a device that is not known or not there, or cannot do int8."""
-    if device not in DEVICES:
-        raise UsageError(f"unknown device {device!r}; there is: {', '.join(DEVICES)}")
-    if device == "cuda":
-        import torch
+    if int8 or device not in ("auto", "cpu"):
+        from tts.devices import choose_device  # PyTorch, which takes its time
 
-        if not torch.cuda.is_available():
-            raise UsageError("no CUDA device on this machine: use --device cpu")
-    if int8:
-        from tts.quantize import check_int8
-
-        check_int8("cpu" if device == "auto" else device)
+        choose_device(device, int8)
     return device
 
 

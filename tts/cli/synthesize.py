@@ -70,7 +70,8 @@ def _timed(
             chunk = next(stream, None)
             clock.elapsed += time.perf_counter() - begin
             if chunk is None:
-                yield mark(resampler.finish())
+                if len(owed := resampler.finish()):
+                    yield mark(owed)
                 return
             clock.first_audio = clock.first_audio or clock.elapsed
             clock.words += chunk.words

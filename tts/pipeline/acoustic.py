@@ -124,11 +124,11 @@ class AcousticModel:
         """See VoiceEncoder."""
         return Voice.from_reference(reference, self.speaker, self.vocoder, name)
 
-    def warnings(self, reference: Reference) -> list[str]:
+    def warnings(self, reference: Reference, voice: Voice) -> list[str]:
         """See VoiceEncoder."""
         speech = True
         if self.shifts is not None:
-            features = self.features(reference)[None]
+            features = voice.features.to(self.device)[None]
             speech = speaks(self.shifts.probe, features, reference.seconds)
         return warnings_about(reference, self.speaker, speech)
 

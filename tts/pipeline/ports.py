@@ -90,8 +90,12 @@ class VoiceEncoder(Protocol):
         """
         ...
 
-    def warnings(self, reference: Reference) -> list[str]:
-        """What would make a poor voice of a recording, each with what helps (tts.voice.judge)."""
+    def warnings(self, reference: Reference, voice: Voice) -> list[str]:
+        """What would make a poor voice of a recording, each with what helps (tts.voice.judge).
+
+        Args:
+            voice: that was made of it, and of others where several were given.
+        """
         ...
 
     def check(self, voice: Voice) -> None:

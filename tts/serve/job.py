@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tts.audio.loudness import Leveler
-from tts.batch.speak import Turn
 from tts.errors import TTSError
+from tts.pipeline.render import Turn
 from tts.serve.budget import Budget, phones_of
 from tts.speech import Chunk, Options
 from tts.synthesizer import TTS

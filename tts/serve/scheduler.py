@@ -4,9 +4,9 @@ In every other step who has heard nothing yet goes first, the shortest first sen
 ones; in the steps between, who has heard something, each in turn, so that newcomers without end
 stop nobody. Sentences that are being said go on before others begin, but for those steps. A step is
 one piece of a sentence, or, where a batch is quick enough that a newcomer can wait for it, a
-sentence each of several requests (tts.batch.speak). A request whose listener does not take what was
-computed for it is parked: it holds no place until the listener goes on. One who left is forgotten
-at once.
+sentence each of several requests (tts.pipeline.render). A request whose listener does not take what
+was computed for it is parked: it holds no place until the listener goes on. One who left is
+forgotten at once.
 """
 
 import threading
@@ -14,9 +14,9 @@ import time
 
 import torch
 
-from tts.batch.speak import Turn, batches, say_together
 from tts.cancel import Cancelled
 from tts.errors import TTSError
+from tts.pipeline.render import Turn
 from tts.serve.job import AHEAD, Job, Stalled
 from tts.speech import Chunk
 from tts.synthesizer import TTS
@@ -229,7 +229,9 @@ class Scheduler:
                 break
             mine.append(job)
             turns.append(job.waiting)
-        return [mine[at] for at in next(each for each in batches(model, turns) if 0 in each)]
+        return [
+            mine[at] for at in next(each for each in model.renderer.batches(turns) if 0 in each)
+        ]
 
     def _say_together(self, jobs: list[Job]) -> None:
         model = jobs[0].model
@@ -238,7 +240,7 @@ class Scheduler:
         begin = time.perf_counter()
         try:
             with model.cancellation.watching(lambda: all(j.cancelled.is_set() for j in jobs)):
-                said = say_together(model, known)
+                said = model.renderer.together(known)
         except Cancelled:
             return
         except Exception:

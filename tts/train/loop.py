@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.builder import checkpoint_folder
+from tts.devices import choose_device
 from tts.errors import (
     CheckpointError,
     ConfigError,
@@ -441,12 +442,11 @@ def check_training_device(name: str) -> str:
     """ "cpu" or "cuda"; UsageError for a device that is not there."""
     if name not in DEVICES:
         raise UsageError(f"device is auto, cpu or cuda, not {name!r}")
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise UsageError("no CUDA device on this machine: use --device cpu")
+    if name == "cuda":
+        return choose_device(name)
     # accelerate's own switch counts as well.
     wished = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    return "cuda" if name == "cuda" or (name == "auto" and there and not wished) else "cpu"
+    return "cpu" if wished else choose_device(name)
 
 
 def share_weights(module: nn.Module) -> None:

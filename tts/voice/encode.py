@@ -97,7 +97,7 @@ def encode_voice(
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
         voice = pipeline.voices.encode(_joined(references), name)
         told = [line for each in references for line in each.warnings]
-        told += [line for each in references for line in pipeline.voices.warnings(each)]
+        told += [line for each in references for line in pipeline.voices.warnings(each, voice)]
         voice = replace(voice, warnings=tuple(told))
         for line in told:
             log.warning("%s", line)

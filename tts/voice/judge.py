@@ -34,39 +34,36 @@ _SPREAD = 0.7  # and the mean of all that do not overlap
 _SHARE = 0.2  # of the windows in the smaller group
 
 
-def warnings_about(
-    reference: Reference, encoder: SpeakerEncoder, speech: bool = True, name: str = "the recording"
-) -> list[str]:
+def warnings_about(reference: Reference, encoder: SpeakerEncoder, speech: bool = True) -> list[str]:
     """What would make a poor voice of a recording, each with what helps; empty for clear speech.
 
     Args:
         reference: mono at 16 kHz.
         speech: whether it is known to hold any (`speaks`).
     """
-    samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
-    found = []
     if not speech:
         return [
-            f"{name}: seems to hold no speech, only noise, tones or music; give a recording of one "
-            "person speaking"
+            "the recording: seems to hold no speech, only noise, tones or music; give a recording "
+            "of one person speaking"
         ]
+    found = []
     level_range, fall = levels(reference)
     if fall < min(_FALL_DB, _FALL_SHARE * level_range):
         found.append(
-            f"{name}: has much echo, which the voice takes over in part; record closer to the "
-            "microphone, or in a room with soft furniture"
+            "the recording: has much echo, which the voice takes over in part; record closer to "
+            "the microphone, or in a room with soft furniture"
         )
         return found  # which makes one person unlike herself
     if level_range < _NOISY_DB:
         found.append(
-            f"{name}: the speech is only about {level_range:.0f} dB above noise, music or other "
-            "voices, which the voice takes over in part; record in a quieter place, closer to the "
-            "microphone"
+            f"the recording: the speech is only about {level_range:.0f} dB above noise, music or "
+            "other voices, which the voice takes over in part; record in a quieter place, closer "
+            "to the microphone"
         )
-    if two_speakers(encoder, samples):
+    if two_speakers(encoder, torch.from_numpy(np.ascontiguousarray(reference.samples))):
         found.append(
-            f"{name}: seems to hold more than one person, and the voice will lie between them; "
-            "give a part where one person speaks"
+            "the recording: seems to hold more than one person, and the voice will lie between "
+            "them; give a part where one person speaks"
         )
     return found
 

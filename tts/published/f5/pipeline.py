@@ -121,7 +121,7 @@ class F5Model:
         samples = resample(reference.samples, RECORDING_RATE, rate)
         return replace(reference, samples=samples, sample_rate=rate)
 
-    def warnings(self, reference: Reference) -> list[str]:
+    def warnings(self, reference: Reference, voice: Voice) -> list[str]:
         """See VoiceEncoder."""
         return warnings_about(self._lower(reference), self.speaker)
 
