@@ -18,6 +18,7 @@ from tts.audio.writer import encode_audio, save_to, write_audio
 from tts.cancel import Cancellation, Cancelled
 from tts.errors import CheckpointError, UsageError
 from tts.resources import nearest
+from tts.text.emoji_names import check_emoji_language
 from tts.text.markup import check_markup
 from tts.text.symbols import Phones, decode_phones
 
@@ -41,6 +42,7 @@ class Options:
         language: espeak code, e.g. "en-us", "de", "fr-fr".
         markup: of the text: "none", "pauses" ([pause 0.5]) or "ssml" (and that), see
             tts.text.markup.
+        emoji: say the short names of emoji, which are silent otherwise.
         takes: other seeds of single sentences: (number from 1 on, seed), ...
     """
 
@@ -52,6 +54,7 @@ class Options:
     temperature: float | None = None
     language: str | None = None
     markup: str = "none"
+    emoji: bool = False
     takes: tuple[tuple[int, int], ...] = ()
 
     def seed_of(self, number: int) -> int:
@@ -81,6 +84,10 @@ class Options:
         if self.language is not None and not isinstance(self.language, str):
             raise UsageError(f"language must be a code such as 'en-us', not {self.language!r}")
         check_markup(self.markup)
+        if not isinstance(self.emoji, bool):
+            raise UsageError(f"emoji must be true or false, not {self.emoji!r}")
+        if self.emoji and self.language is not None:
+            check_emoji_language(self.language)
         for take in self.takes:
             if len(take) != 2 or any(type(value) is not int for value in take):
                 raise UsageError(f"a take is a number of a sentence and a seed, not {take!r}")
@@ -99,6 +106,7 @@ class OptionValues(TypedDict, total=False):
     temperature: float | None
     language: str | None
     markup: str
+    emoji: bool
     takes: tuple[tuple[int, int], ...]
 
 

@@ -166,18 +166,23 @@ class TTS(Facade):
         return list(self.sentences(text, language))
 
     def sentences(
-        self, text: str | Iterable[str], language: str | None = None, markup: str = "none"
+        self,
+        text: str | Iterable[str],
+        language: str | None = None,
+        markup: str = "none",
+        emoji: bool = False,
     ) -> Iterator[Phones]:
         """`phonemize`, one sentence at a time: the first of a book does not wait for the last.
 
         Args:
             markup: see `Options`; a text with markup is read whole before the first sentence.
+            emoji: see `Options`.
 
         Raises:
-            UsageError: a model that reads no markup.
+            UsageError: a model that reads no markup; emoji in a language without names for them.
             MarkupError: see tts.text.markup.parse_markup.
         """
-        return self.pipeline.text.sentences(text, language or self.config.language, markup)
+        return self.pipeline.text.sentences(text, language or self.config.language, markup, emoji)
 
     def phrased(self, phones: Phones, voice: Voice, language: str | None = None) -> Phones:
         """A sentence with pauses where its text has no mark for long, if the model places any."""
@@ -185,7 +190,8 @@ class TTS(Facade):
 
     def turns(self, text: str | Iterable[str], voice: Voice, options: Options) -> Iterator[Turn]:
         """The sentences of a request, one at a time; TextError when there is nothing to say."""
-        return self.turns_of(self.sentences(text, options.language, options.markup), voice, options)
+        sentences = self.sentences(text, options.language, options.markup, options.emoji)
+        return self.turns_of(sentences, voice, options)
 
     def turns_of(
         self, sentences: Iterable[Phones], voice: Voice, options: Options

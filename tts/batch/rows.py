@@ -17,6 +17,9 @@ from tts.voice.voice import Voice
 
 _IDS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _WHOLE = ("seed", "steps")
+_FLAGS = dict.fromkeys(("true", "yes", "1", "x"), True) | dict.fromkeys(
+    ("false", "no", "0", ""), False
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,9 @@ class Row:
         options = asdict(self.options)
         if options["markup"] == "none":
             del options["markup"]  # as it was before there was any
-        if not options["takes"]:
-            del options["takes"]
+        for name in ("emoji", "takes"):
+            if not options[name]:
+                del options[name]
         parts = [self.text, voice, self.model, options, self.problem]
         parts += [self.ref_text] if self.ref_text else []
         parts += [f"adapt {self.adapt:g}"] if self.adapt else []
@@ -186,10 +190,20 @@ def _options(values: Mapping[str, Any]) -> Options:
         value = values.get(column)
         if value is None:
             continue
-        if isinstance(value, str) and column not in ("language", "markup"):
+        if column == "emoji":
+            value = _flag(column, value)
+        elif isinstance(value, str) and column not in ("language", "markup"):
             value = _number(column, value)
         given[column] = value
     return options_of(None, given)
+
+
+def _flag(column: str, value: object) -> bool:
+    """Yes or no as tables hold it."""
+    found = _FLAGS.get(str(value).strip().lower())
+    if found is None:
+        raise UsageError(f"{column} must be true or false, not {value!r}")
+    return found
 
 
 def _number(column: str, text: str) -> float | int:

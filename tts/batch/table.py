@@ -16,7 +16,7 @@ from tts.resources import nearest
 #: columns with a meaning; those after "model" are options (tts.speech.Options)
 COLUMNS = (
     "id", "text", "voice", "ref", "ref_text", "adapt", "model", "language", "speed", "seed",
-    "pitch", "steps", "guidance", "temperature", "markup",
+    "pitch", "steps", "guidance", "temperature", "markup", "emoji",
 )  # fmt: skip
 MAX_TEXT = 1_000_000
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}

@@ -167,6 +167,9 @@ def synthesize(
     plain: Annotated[
         bool, typer.Option("--plain", help="Read Markdown and HTML as they stand: --markup plain.")
     ] = False,
+    emoji: Annotated[
+        bool, typer.Option("--emoji", help="Say the names of emoji, which are silent otherwise.")
+    ] = False,
     ref_text: Annotated[
         str | None,
         typer.Option(help="What --ref says, word for word; only some models need it."),
@@ -245,7 +248,8 @@ def synthesize(
         markup = asked[0] if asked else markup
         takes = tuple(parse_take(each) for each in take or ())
         options = Options(
-            seed, speed, pitch, steps, guidance, temperature, language, markup, takes
+            seed, speed, pitch, steps, guidance, temperature, language, markup, emoji,
+            takes,
         )  # fmt: skip
         options.check()
         # Its mistakes are told before seconds go into loading weights.

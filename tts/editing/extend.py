@@ -33,7 +33,7 @@ def extend(
     chosen = options_of(options, values)
     shifts = probing(model)
     language = chosen.language or model.config.language
-    sentences = list(model.sentences(text, chosen.language, chosen.markup))
+    sentences = list(model.sentences(text, chosen.language, chosen.markup, chosen.emoji))
     samples, rate = read_recording(recording, sample_rate or model.config.sample_rate)
     reference = load_reference(samples, model.config.sample_rate, array_rate=rate, trim=False)
     features = model.acoustic.features(reference)

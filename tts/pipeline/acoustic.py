@@ -96,14 +96,18 @@ class AcousticModel:
     # Text front end.
 
     def sentences(
-        self, text: str | Iterable[str], language: str | None = None, markup: str = "none"
+        self,
+        text: str | Iterable[str],
+        language: str | None = None,
+        markup: str = "none",
+        emoji: bool = False,
     ) -> Iterator[Phones]:
         """See TextFrontend; [[phonemes]] in the text are said as they are."""
         frontend = self.frontend(language)
         if markup in ("none", "plain"):
-            return in_pieces(frontend.sentences(text, plain=markup == "plain"))
+            return in_pieces(frontend.sentences(text, plain=markup == "plain", emoji=emoji))
         marked = parse_markup(text, markup, frontend.lang)
-        return in_pieces(marked_sentences(frontend, marked, plain=markup == "ssml"))
+        return in_pieces(marked_sentences(frontend, marked, markup == "ssml", emoji))
 
     def frontend(self, language: str | None = None) -> Frontend:
         """Text to phones in a language, with the user's lexicon."""

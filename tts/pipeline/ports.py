@@ -58,7 +58,11 @@ class TextFrontend(Protocol):
     """Text to sentences."""
 
     def sentences(
-        self, text: str | Iterable[str], language: str, markup: str = "none"
+        self,
+        text: str | Iterable[str],
+        language: str,
+        markup: str = "none",
+        emoji: bool = False,
     ) -> Iterator[Phones]:
         """Sentences one at a time, each with the pause that follows it in seconds.
 
@@ -66,9 +70,11 @@ class TextFrontend(Protocol):
             text: whole, or pieces of which no more are taken than the next sentence needs.
             language: espeak code.
             markup: see tts.speech.Options; a text with markup is read whole at once.
+            emoji: say the short names of emoji.
 
         Raises:
-            UsageError: an unknown language, or markup that the model does not read.
+            UsageError: an unknown language, or markup that the model does not read, or emoji
+                in a language that has no names for them.
             MarkupError: see tts.text.markup.parse_markup.
             TextError: nothing to say, or what cannot be said; while iterating.
         """

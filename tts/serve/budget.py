@@ -56,7 +56,7 @@ def phones_of(model: TTS, text: str, options: Options, budget: Budget) -> list[P
         TextError: it does, or there is nothing to say. Told as soon as so many were counted.
     """
     found, count = [], 0
-    for phones in model.sentences(text, options.language, options.markup):
+    for phones in model.sentences(text, options.language, options.markup, options.emoji):
         found.append(phones)
         # Models that read characters have no phones.
         count += len(phones) or len(phones.text)

@@ -39,8 +39,8 @@ class VoiceId(Strict):
 class SpeechRequest(Strict):
     """POST /v1/audio/speech.
 
-    `seed`, `language`, `pitch`, `steps`, `guidance`, `temperature`, `markup` and `takes` are
-    additions to OpenAI's request (its client sends them as `extra_body`).
+    `seed`, `language`, `pitch`, `steps`, `guidance`, `temperature`, `markup`, `emoji` and `takes`
+    are additions to OpenAI's request (its client sends them as `extra_body`).
     """
 
     model: str = "default"
@@ -56,6 +56,7 @@ class SpeechRequest(Strict):
     guidance: Annotated[float, _between("guidance")] | None = None
     temperature: Annotated[float, _between("temperature")] | None = None
     markup: Literal["none", "plain", "pauses", "ssml"] = "none"
+    emoji: bool = False
     takes: Annotated[list[tuple[int, int]], Field(max_length=1000)] = []
 
     @property
@@ -71,7 +72,7 @@ class SpeechRequest(Strict):
         """
         options = Options(
             self.seed, self.speed, self.pitch, self.steps, self.guidance, self.temperature,
-            self.language, self.markup, tuple(self.takes),
+            self.language, self.markup, self.emoji, tuple(self.takes),
         )  # fmt: skip
         options.check()
         return options

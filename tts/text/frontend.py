@@ -6,6 +6,7 @@ from typing import Literal
 
 from tts.errors import TextError
 from tts.text.chat import without_chat_marks
+from tts.text.emoji_names import say_emoji
 from tts.text.foreign import phonemize
 from tts.text.homographs import readings
 from tts.text.normalize import normalize_tracked
@@ -60,21 +61,27 @@ class Frontend:
         return list(self.sentences(text, max_chars))
 
     def sentences(
-        self, text: str | Iterable[str], max_chars: int = 220, plain: bool = False
+        self,
+        text: str | Iterable[str],
+        max_chars: int = 220,
+        plain: bool = False,
+        emoji: bool = False,
     ) -> Iterator[Phones]:
         """One `Phones` per sentence as it is needed, with the pause that follows it (seconds).
 
         Args:
             text: whole, or in pieces that may still be being written.
             plain: read what stands there, marks of chat programs (tts.text.chat) as well.
+            emoji: say the short names of emoji, which are silent otherwise.
 
         Raises:
             TextError: nothing to say, or not valid Unicode.
+            UsageError: emoji have no names in this language.
         """
         parts = [(text, 0.0, 0)] if isinstance(text, str) else split_complete_at(text)
         empty = True
         for part, pause, offset in parts:
-            spoken, inline = self._prepare(part, plain)
+            spoken, inline = self._prepare(part, plain, emoji)
             places = _Places(spoken, offset, part, inline)
             sentences = split_sentences(spoken.text, max_chars)
             for sentence in sentences:
@@ -132,11 +139,16 @@ class Frontend:
             raise TextError(f"no known phone in {ipa[:40]!r}; give IPA such as 'həlˈoʊ'")
         return result
 
-    def _prepare(self, text: str, plain: bool = True) -> tuple[Tracked, list[str]]:
+    def _prepare(
+        self, text: str, plain: bool = True, emoji: bool = False
+    ) -> tuple[Tracked, list[str]]:
         """Spoken text with one private-use character per inline phoneme block."""
         written = Tracked(text)
         if not plain:
             without_chat_marks(written)
+            text = written.text
+        if emoji:
+            say_emoji(written, self.lang)
             text = written.text
         if self.lexicon is not None:
             self.lexicon(written)

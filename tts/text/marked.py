@@ -17,7 +17,9 @@ _LONG = 0.36
 _COMMA, _PERIOD = SYMBOLS.index(","), SYMBOLS.index(".")
 
 
-def marked_sentences(frontend: Frontend, marked: Marked, plain: bool = True) -> Iterator[Phones]:
+def marked_sentences(
+    frontend: Frontend, marked: Marked, plain: bool = True, emoji: bool = False
+) -> Iterator[Phones]:
     """`Frontend.sentences` with `Phones.styles` and `Phones.breaks`; the spans of the words are
     places in the source, tags and all.
 
@@ -26,7 +28,7 @@ def marked_sentences(frontend: Frontend, marked: Marked, plain: bool = True) -> 
     """
     pauses = _Pauses(marked)
     held: Phones | None = None
-    for phones in frontend.sentences(marked.text, plain=plain):
+    for phones in frontend.sentences(marked.text, plain=plain, emoji=emoji):
         if held is not None:
             yield _after(held, pauses, phones.spans[0][0], marked)
         held = _within(phones, pauses, marked, first=held is None)

@@ -20,6 +20,7 @@ from tts.published.f5.generator import F5Generator
 from tts.published.f5.prompt import F5Prompt, speech_frames
 from tts.quantize import lay_out
 from tts.text.chat import without_chat_marks
+from tts.text.emoji_names import say_emoji
 from tts.text.normalize import normalize
 from tts.text.sentences import Sentence, split_complete, split_sentences
 from tts.text.symbols import Phones
@@ -73,23 +74,31 @@ class F5Model:
         cancellation.watch(self.network)
 
     def sentences(
-        self, text: str | Iterable[str], language: str, markup: str = "none"
+        self,
+        text: str | Iterable[str],
+        language: str,
+        markup: str = "none",
+        emoji: bool = False,
     ) -> Iterator[Phones]:
         """See TextFrontend: text alone; ids, mods and words of the Phones are empty."""
         if markup not in ("none", "plain"):
             raise UsageError(f"{self.config.name} reads plain text: no markup, no [pause]")
-        return self._sentences(text, language, markup == "plain")
+        return self._sentences(text, language, markup == "plain", emoji)
 
-    def _sentences(self, text: str | Iterable[str], language: str, plain: bool) -> Iterator[Phones]:
+    def _sentences(
+        self, text: str | Iterable[str], language: str, plain: bool, emoji: bool
+    ) -> Iterator[Phones]:
         parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
         empty = True
         for part, pause in parts:
             if "[[" in part:
                 raise TextError(f"{self.config.name} reads letters, not [[phonemes]]")
+            written = Tracked(part)
             if not plain:
-                written = Tracked(part)
                 without_chat_marks(written)
-                part = written.text
+            if emoji:
+                say_emoji(written, language)
+            part = written.text
             sentences = split_sentences(normalize(respelt(part, language), language))
             for sentence in sentences:
                 if _spoken(sentence):

@@ -1,0 +1,108 @@
+"""The short names of emoji (Unicode CLDR, by the package `emoji`) in place of the emoji."""
+
+import functools
+import re
+from collections.abc import Callable
+
+from tts.errors import UsageError
+from tts.text.tracked import Tracked
+
+__all__ = ["check_emoji_language", "say_emoji"]
+
+# Signs of print that the list of emoji has too; the clean-up of text reads or drops them.
+_SIGNS = frozenset("©®™‼⁉〰〽")
+_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
+_KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
+_LONGEST = 256
+_OPENING = ".,;:!?…"
+_CLOSING = ".,;:!?…)\n"
+
+
+def check_emoji_language(lang: str) -> str:
+    """The code under which emoji have names in a language.
+
+    Args:
+        lang: espeak code, e.g. "en-us" or "cmn".
+
+    Raises:
+        UsageError: there are no names in this language.
+    """
+    import emoji
+
+    code = lang.lower().split("-")[0]
+    code = {"cmn": "zh", "yue": "zh"}.get(code, code)
+    if code not in emoji.LANGUAGES:
+        raise UsageError(
+            f"names of emoji are not there in {lang!r}, but in {', '.join(sorted(emoji.LANGUAGES))}"
+        )
+    return code
+
+
+def say_emoji(text: Tracked, lang: str) -> None:
+    """Puts the name of each emoji in its place, set off by commas: "thumbs up".
+
+    A row of one emoji is named once, tones of skin are left out, the digit of a keycap is read
+    as a digit. Signs of print such as © stay. Texts without emoji are left as they are.
+
+    Args:
+        text: is changed in place; each name stands for the characters of its emoji.
+        lang: espeak code.
+
+    Raises:
+        UsageError: there are no names in this language.
+    """
+    if text.text.isascii():
+        return
+    text.sub(_KEYCAP, r"\1")
+    row = _row()
+    if row.search(text.text) is None:
+        return
+    name = _namer(check_emoji_language(lang))
+
+    def named(match: re.Match[str]) -> str:
+        import emoji
+
+        # The package takes time that grows with the square of a row of joined signs.
+        parts = (match[0][at : at + _LONGEST] for at in range(0, len(match[0]), _LONGEST))
+        signs = (each["emoji"] for part in parts for each in emoji.emoji_list(part))
+        names = [said for said in dict.fromkeys(map(name, signs)) if said]
+        if not names:
+            return match[0]
+        before = match.string[: match.start()][-1:]
+        after = match.string[match.end() :][:1]
+        opens = "" if not before or before in '\n("' else " " if before in _OPENING else ", "
+        closes = "" if not after or after in _CLOSING else ", "
+        return opens + ", ".join(names) + closes
+
+    text.sub(row, named, whole=True)
+
+
+@functools.cache
+def _row() -> re.Pattern[str]:
+    """Emoji with the blanks around and between them."""
+    import emoji
+
+    every = {char for sign in emoji.EMOJI_DATA for char in sign if not char.isascii()} - _SIGNS
+    # Joiners and marks of variation only go on with a row: by themselves they shape letters.
+    starts = re.escape("".join(sorted(every - {"\u200d", "\ufe0f", "\u20e3"})))
+    return re.compile(rf"(?<! )[ ]*[{starts}](?:[ ]*[{starts}\u200d\ufe0f\u20e3])*[ ]*")
+
+
+@functools.cache
+def _namer(code: str) -> Callable[[str], str]:
+    import emoji
+
+    if code != "en":
+        emoji.config.load_language(code)
+
+    def name(sign: str) -> str:
+        plain = _TONE.sub("", sign)
+        for form in (plain, plain + "\ufe0f", sign):
+            entry = emoji.EMOJI_DATA.get(form, {})
+            if code in entry:
+                said = str(entry[code]).strip(":").replace("_", " ").replace("’", "'")
+                flag = code == "en" and 0x1F1E6 <= ord(form[0]) <= 0x1F1FF
+                return f"flag of {said}" if flag else said
+        return ""
+
+    return name
