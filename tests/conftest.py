@@ -1,14 +1,18 @@
 """Tiny random models in a folder of their own, so that no test needs shipped weights."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import soundfile as sf
+
+if TYPE_CHECKING:
+    from tts.data.cache import Cache
 
 # As the command does: spinning threads starve each other on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -131,3 +135,54 @@ def recording(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> "Cache":
+    """Five utterances of two speakers with made-up alignments."""
+    from helpers.audio import talk
+    from tts.data.cache import Cache, Item
+    from tts.data.warp import WARPS
+
+    folder = tmp_path_factory.mktemp("cache")
+    rng = np.random.default_rng(0)
+    lines, durations, offset = [], {}, 0
+    with (
+        (folder / "audio.i16").open("wb") as audio,
+        (folder / "f0.f32").open("wb") as f0,
+        (folder / "speaker.f32").open("wb") as speaker,
+    ):
+        for n in range(5):
+            frames = 105 + 25 * n
+            wav = talk(frames * 320 / 16000)[: frames * 320] + 0.003 * rng.normal(size=frames * 320)
+            audio.write((wav * 32767).astype("<i2").tobytes())
+            f0.write(np.where(np.arange(frames + 1) % 25 < 17, 150, 0).astype("<f4").tobytes())
+            voice = np.abs(rng.normal(size=256))
+            speaker.write((voice / np.linalg.norm(voice)).astype("<f4").tobytes())
+            phones = [2, *rng.integers(20, 60, 9).tolist(), 2]
+            item = Item(
+                f"u{n}", f"s{n % 2}", "made up", offset, len(wav), 0, phones, [0] * 11, [1, 4, 7]
+            )
+            fields = {k: v for k, v in vars(item).items() if k != "frame_offset"}
+            lines.append(json.dumps(fields))
+            # Tokens with optional pauses: 2 more, one of them skipped.
+            rest = [8] * 12
+            rest[7] = 20
+            rest[-1] = frames - sum(rest[:-1]) if frames - sum(rest[:-1]) > 0 else 1
+            lengths = [*rest[:4], 0, *rest[4:]]
+            lengths[5] += frames - sum(lengths)
+            durations[f"u{n}"] = lengths
+            offset += len(wav)
+    # Slow waves around the level of speech; pitch and voicing as in f0.
+    total = offset // 320
+    waves = np.sin(np.arange(total)[:, None] / rng.uniform(3, 30, 82)) - 0.5
+    waves[:, 80] = 0.1
+    waves[:, 81] = np.where(np.arange(total) % 25 < 17, 1, -1)
+    (folder / "features.f16").write_bytes(waves.astype("<f2").tobytes())
+    warped = np.abs(rng.normal(size=(5, len(WARPS), 256)))
+    warped /= np.linalg.norm(warped, axis=-1, keepdims=True)
+    (folder / "speaker_warped.f32").write_bytes(warped.astype("<f4").tobytes())
+    (folder / "items.jsonl").write_text("\n".join(lines))
+    (folder / "durations.json").write_text(json.dumps(durations))
+    (folder / "cache.json").write_text(json.dumps({"sample_rate": 16000, "hop": 320}))
+    return Cache(folder)

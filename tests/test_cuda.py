@@ -13,9 +13,7 @@ import torch
 
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
-from test_resident import FAMILIES, TINY  # noqa: E402
-from test_train import cache  # noqa: E402, F401
-
+from helpers.training import FAMILIES, TINY  # noqa: E402
 from tts.data.cache import Cache  # noqa: E402
 from tts.train.generator import GeneratorTask  # noqa: E402
 from tts.train.loop import TrainConfig, Trainer  # noqa: E402
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 CONTINUOUS = ("flow", "diffusion", "ar_latent")
 
 
-def trainer(cache: Cache, folder: Path, family: str, **settings: Any) -> Trainer:  # noqa: F811
+def trainer(cache: Cache, folder: Path, family: str, **settings: Any) -> Trainer:
     torch.manual_seed(1)
     task = GeneratorTask(
         cache, {**FAMILIES[family], **TINY}, batch_size=4, max_frames=60, prompt=(30, 40)
@@ -34,7 +32,7 @@ def trainer(cache: Cache, folder: Path, family: str, **settings: Any) -> Trainer
 
 
 @pytest.mark.parametrize("family", CONTINUOUS)
-def test_a_step_never_waits(cache: Cache, tmp_path: Path, family: str) -> None:  # noqa: F811
+def test_a_step_never_waits(cache: Cache, tmp_path: Path, family: str) -> None:
     from tts.train.stepping import Batches
 
     made = trainer(cache, tmp_path, family, steps=4)
@@ -52,7 +50,7 @@ def test_a_step_never_waits(cache: Cache, tmp_path: Path, family: str) -> None: 
     assert all(torch.isfinite(torch.as_tensor(v)) for v in logs.values())
 
 
-def test_graphs_learn_what_kernels_learn(cache: Cache, tmp_path: Path) -> None:  # noqa: F811
+def test_graphs_learn_what_kernels_learn(cache: Cache, tmp_path: Path) -> None:
     runs = [
         trainer(cache, tmp_path / str(graphs), "flow", steps=20, graphs=graphs, precision="fp32")
         for graphs in (False, True)
@@ -67,7 +65,7 @@ def test_graphs_learn_what_kernels_learn(cache: Cache, tmp_path: Path) -> None: 
         assert (other - value).abs().max() < 0.1, key
 
 
-def test_weights_trained_there_speak_here(cache: Cache, tmp_path: Path) -> None:  # noqa: F811
+def test_weights_trained_there_speak_here(cache: Cache, tmp_path: Path) -> None:
     from tts.builder import load_module
 
     made = trainer(cache, tmp_path / "run", "flow", steps=3)

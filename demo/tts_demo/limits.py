@@ -1,5 +1,5 @@
 """What the page offers and accepts, spelled out: the modules that define it import PyTorch, which
-takes longer than the page may. tests/test_demo.py holds them equal."""
+takes longer than the page may. tests/demo/test_studio.py holds them equal."""
 
 #: smallest and largest values of tts.speech.RANGES that have a slider
 SPEED = (0.5, 2.0)

@@ -1,0 +1,347 @@
+"""The command line: bad input is one clear line, an exit code and nothing half-written."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
+from tts.cli import main as cli
+from tts.cli.main import run
+
+
+def _silence(path: Path) -> None:
+    sf.write(path, np.zeros(32000), 16000)
+
+
+def _nan(path: Path) -> None:
+    wave = np.random.default_rng(0).normal(0, 0.1, 32000)
+    wave[100] = np.nan
+    sf.write(path, wave, 16000, subtype="FLOAT")
+
+
+def _short(path: Path) -> None:
+    sf.write(path, np.random.default_rng(0).normal(0, 0.1, 8000), 16000)
+
+
+def _low_rate(path: Path) -> None:
+    sf.write(path, np.random.default_rng(0).normal(0, 0.1, 32000), 4000)
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "word"),
+    [
+        (lambda path: None, 2, "bad.wav"),
+        (lambda path: path.write_text("not audio at all" * 100), 1, "bad.wav"),
+        (lambda path: path.write_bytes(b""), 1, "bad.wav"),
+        (_silence, 1, "silent"),
+        (_nan, 1, "finite"),
+        (_short, 1, "0.5"),
+        (_low_rate, 1, "4000"),
+    ],
+)
+def test_bad_reference(
+    make: Callable[[Path], Any], code: int, word: str, tiny_home: Path, tmp_path: Path,
+    capfd: Captured,
+) -> None:  # fmt: skip
+    make(tmp_path / "bad.wav")
+    assert speak(tmp_path, "--ref", str(tmp_path / "bad.wav")) == code
+    one_line(capfd, word)
+    assert no_output(tmp_path)
+
+
+def test_hour_of_silence_is_refused_from_the_header(
+    tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    path = tmp_path / "hour.flac"
+    with sf.SoundFile(path, "w", 48000, 1) as file:
+        block = np.zeros(48000 * 60, dtype=np.int16)
+        for _ in range(60):
+            file.write(block)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert speak(tmp_path, "--ref", str(path)) == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    one_line(capfd, "hour.flac")
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"), [(8000, 1, 3), (192000, 2, 2), (44100, 2, 70)]
+)
+def test_unusual_references_work(
+    rate: int, channels: int, seconds: int, tiny_home: Path, tmp_path: Path, capfd: Captured,
+    recording: Recording,
+) -> None:  # fmt: skip
+    path = recording("ref.wav", seconds, rate, channels)
+    assert speak(tmp_path, "--ref", str(path)) == 0
+    assert ("only the first 60 s" in capfd.readouterr().err) == (seconds > 60)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  \n", "*** --- ***", "\x00\x00", "\ud800\udfff", "a" * 100_001]
+)
+def test_bad_text(text: str, tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    assert speak(tmp_path, text=text) == 2
+    one_line(capfd)
+    assert no_output(tmp_path)
+
+
+def test_text_file_that_is_too_long_or_not_text(
+    tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    path = tmp_path / "book.txt"
+    out = ["-o", str(tmp_path / "out.wav")]
+    path.write_text("é" * 500_000)
+    assert run(["synthesize", "--text-file", str(path), *out]) == 2
+    one_line(capfd, "100,000")
+    path.write_bytes(b"\xff\xfe\x00binary")
+    assert run(["synthesize", "--text-file", str(path), *out]) == 2
+    one_line(capfd, "UTF-8")
+    assert run(["synthesize", "--text-file", str(tmp_path / "none.txt"), *out]) == 2
+    one_line(capfd, "none.txt")
+
+
+def _seconds_and_growth(text: str, path: Path) -> tuple[float, int]:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.process_time()
+    file = path.with_suffix(".txt")
+    file.write_text(text)
+    arguments = ["synthesize", "--text-file", str(file), "-o", str(path), "--steps", "1", "-q"]
+    assert run([*arguments, "--guidance", "1", "--speed", "2", "--threads", "1"]) == 0
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return time.process_time() - begin, grown
+
+
+def test_long_text_takes_linear_time_and_bounded_memory(
+    tiny_home: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        sentence = "seven words are said in one line, "
+        _seconds_and_growth(sentence, tmp_path / "warm.wav")
+        short, _ = _seconds_and_growth(sentence * 300, tmp_path / "short.wav")
+        long, grown = _seconds_and_growth((sentence * 3000)[:100_000], tmp_path / "long.wav")
+    finally:
+        torch.set_num_threads(threads)
+    assert long < 20 * short  # ten times the text
+    assert grown < 150_000  # kB; all of its audio would be far more as floats
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--voice", "defualt"], ["'defualt'", "'default'"]),
+        (["--model", "defualt"], ["'defualt'", "'default'"]),
+        (["--model", "missing.yaml"], ["missing.yaml"]),
+        (["--language", "xx-yy"], ["xx-yy"]),
+        (["--format", "wave"], ["wave", "wav"]),
+        (["--speed", "3"], ["speed", "0.5 to 2"]),
+        (["--speed", "nan"], ["speed"]),
+        (["--pitch", "0.1"], ["pitch"]),
+        (["--steps", "0"], ["steps"]),
+        (["--seed", "-1"], ["seed"]),
+        (["--steps", "many"], ["steps"]),
+        (["--device", "tpu"], ["tpu"]),
+        (["--bogus"], ["--bogus"]),
+        (["--ref-text", "hello"], ["--ref"]),
+        (["--text-file", "x.txt"], ["--text-file"]),
+        (["--voice", "default", "--ref", "x.wav"], ["--voice"]),
+    ],
+)
+def test_wrong_usage(
+    arguments: list[str], words: list[str], tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    assert speak(tmp_path, *arguments) == 2
+    one_line(capfd, *words)
+    assert no_output(tmp_path)
+
+
+def test_unknown_command(capfd: Captured) -> None:
+    assert run(["synthesise", "x"]) == 2
+    one_line(capfd, "synthesise")
+
+
+def test_unknown_config_key_names_the_nearest(
+    tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    path = tiny_home / "configs" / "models" / "default.yaml"
+    path.write_text(path.read_text().replace("steps:", "stesp:"))
+    assert speak(tmp_path) == 2
+    one_line(capfd, "sampling.stesp", "'steps'")
+    path.write_text("name: [")
+    assert speak(tmp_path) == 2
+    one_line(capfd, "YAML")
+
+
+@pytest.mark.parametrize("part", ["flow", "vocoder", "durations", "speaker"])
+@pytest.mark.parametrize("damage", ["truncated", "edited", "missing"])
+def test_damaged_weights(
+    part: str, damage: str, tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    path = tiny_home / "checkpoints" / part / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        data[-1] ^= 1
+        path.write_bytes(data)
+    assert speak(tmp_path) == 1
+    one_line(capfd, "model.safetensors", "missing" if damage == "missing" else "damaged")
+    assert run(["doctor"]) == 1
+    assert part in capfd.readouterr().err
+    assert run(["doctor", "--json"]) == 1
+    files = json.loads(capfd.readouterr().out)["files"]
+    assert [each["name"] for each in files if each["problem"]] == [part]
+    assert no_output(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "value", "notes", "text"])
+def test_damaged_voice(damage: str, tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    path = tiny_home / "checkpoints" / "voices" / "default.safetensors"
+    data = bytearray(path.read_bytes())
+    if damage == "truncated":
+        data = data[:1000]
+    elif damage == "value":
+        data[-1] ^= 1  # still a finite number
+    elif damage == "notes":
+        data = data.replace(b'\\"seconds\\":', b'\\"seconds\\" ')
+    else:
+        data = bytearray(b"this is not a voice")
+    assert data != path.read_bytes()
+    path.write_bytes(data)
+    assert speak(tmp_path) == 1
+    one_line(capfd, "default.safetensors", "damaged")
+    assert no_output(tmp_path)
+
+
+def test_voices_without_a_checksum_and_of_another_format(
+    tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    path = tiny_home / "checkpoints" / "voices" / "default.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+    assert len(metadata.pop("sha256")) == 64
+    tensors = load_file(path)
+    save_file(tensors, tmp_path / "old.safetensors", metadata | {"format": "tts-voice-2"})
+    assert speak(tmp_path, "--voice", str(tmp_path / "old.safetensors")) == 0
+    capfd.readouterr()
+    save_file(tensors, tmp_path / "next.safetensors", metadata | {"format": "tts-voice-99"})
+    (tmp_path / "out.wav").unlink()
+    assert speak(tmp_path, "--voice", str(tmp_path / "next.safetensors")) == 2
+    one_line(capfd, "next.safetensors", "version")
+    assert no_output(tmp_path)
+
+
+def test_unwritable_output(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    (tmp_path / "file").write_text("")
+    for target, code in (
+        (tmp_path / "nowhere" / "a.wav", 2), (tmp_path / "file" / "a.wav", 2), (tmp_path, 2),
+        (tmp_path / "a.xyz", 2), (Path("/proc/a.wav"), 1),
+    ):  # fmt: skip
+        assert run(["synthesize", TEXT, "-o", str(target)]) == code
+        one_line(capfd)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_full_disk(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    assert run(["synthesize", TEXT, "-o", "/dev/full"]) == 1
+    one_line(capfd, "full")
+
+
+def test_full_disk_leaves_no_half_file(tiny_home: Path, tmp_path: Path) -> None:
+    """A file size limit stands for a full disk, in a process of its own."""
+    # The limit comes after loading, for loading unpacks a library into the temporary folder.
+    code = """
+import resource, signal
+from tts.cli import main, synthesize
+load = synthesize.load_model
+def limited(*arguments):
+    loaded = load(*arguments)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    return loaded
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+synthesize.load_model = limited
+main.main()
+"""
+    out = tmp_path / "out.wav"
+    out.write_bytes(b"older")
+    arguments = [sys.executable, "-c", code, "synthesize", TEXT, "-o", str(out)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and "cannot write" in done.stderr
+    assert out.read_bytes() == b"older"
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_terminal_is_refused(tiny_home: Path) -> None:
+    pty = pytest.importorskip("pty")
+    leader, follower = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tts", "synthesize", TEXT, "-o", "-"],
+            stdout=follower, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(follower)
+        os.close(leader)
+    assert done.returncode == 2 and "terminal" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_closed_pipe_is_quiet(
+    tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        code = run(["synthesize", TEXT, "-o", "-"])
+        monkeypatch.undo()
+    assert code == 141
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("odd\nsecond line")])
+def test_stopped_in_the_middle(
+    error: BaseException, tiny_home: Path, tmp_path: Path, capfd: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from tts.synthesizer import TTS, Chunk
+
+    def stream(*_: Any) -> Iterator[Chunk]:
+        yield Chunk(np.zeros(8000, dtype=np.float32), 16000)
+        raise error
+
+    monkeypatch.setattr(TTS, "stream", stream)
+    code = speak(tmp_path)
+    out, err = capfd.readouterr()
+    assert out == "" and len(err.splitlines()) == 1
+    assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert no_output(tmp_path)
+
+
+def test_unexpected_error_hints_at_debug(capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[str]:
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr("tts.resources.model_names", broken)
+    assert run(["models"]) == 1
+    assert "--debug" in one_line(capfd, "ZeroDivisionError", "surprise")
+    assert run(["--debug", "models"]) == 1
+    assert "Traceback" in capfd.readouterr().err
+    assert cli.EXAMPLES

@@ -1,0 +1,145 @@
+"""Packed corpora and pieces of checkpoints: what comes back, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tts.data.cache import Cache
+from tts.data.pack import (
+    Pack,
+    choose_items,
+    cosines,
+    open_corpus,
+    quantize_features,
+    restore_features,
+    write_pack,
+)
+from tts.errors import CheckpointError, DataError
+from tts.train.publish import join_pieces, write_pieces
+from tts.train.segments import SegmentSampler
+
+
+def test_the_transform_is_orthonormal() -> None:
+    table = cosines(80)
+    assert np.abs(table @ table.T - np.eye(80)).max() < 1e-5
+
+
+def test_features_come_back_within_half_a_step() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(0, 1, (70_000, 82)).astype(np.float32)  # more than one block
+    features[:, 81] = np.sign(features[:, 81])
+    found = restore_features(*quantize_features(features)).astype(np.float32)
+    error = found - features
+    # Errors are uniform over a step in each coefficient, and the transform keeps their sum.
+    assert np.sqrt(np.mean(error[:, :80] ** 2)) == pytest.approx(0.15 / 12**0.5, rel=0.02)
+    assert np.abs(error[:, 80]).max() < 1 / 400  # half a step and what float16 loses
+    assert np.array_equal(found[:, 81], features[:, 81])
+
+
+def test_training_reads_a_pack_as_it_does_a_cache(cache: Cache, tmp_path: Path) -> None:
+    path = tmp_path / "corpus.pack"
+    size = write_pack(cache, path)
+    assert size == path.stat().st_size < (Path(cache.folder) / "features.f16").stat().st_size
+    pack = open_corpus(path)
+    assert isinstance(pack, Pack) and isinstance(open_corpus(cache.folder), Cache)
+    assert pack.durations() == cache.durations() and pack.warps == cache.warps
+    for n, item in enumerate(cache.items):
+        assert vars(pack.items[n]) == vars(item)
+        error = pack.features(n) - cache.features(n)
+        assert np.sqrt(np.mean(error[:, :80] ** 2)) < 0.06
+        assert np.array_equal(pack.features(n)[:, 81], cache.features(n)[:, 81])
+        assert np.abs(pack.speaker(n) - cache.speaker(n)).max() < 1e-3
+        warped = pack.warped_speaker(n, 1)
+        assert warped is not None
+        assert np.abs(warped - cache.warped_speaker(n, 1)).max() < 2e-3  # type: ignore[operator]
+    a = SegmentSampler(pack, 80, 30).draw(np.random.default_rng(1), 4)
+    b = SegmentSampler(cache, 80, 30).draw(np.random.default_rng(1), 4)
+    for key in ("ids", "durations", "frames", "prompt_frames"):
+        assert (a[key] == b[key]).all()
+    with pytest.raises(DataError, match="audio"):
+        pack.audio(0)
+
+
+def test_audio_comes_back_as_long_as_it_was(cache: Cache, tmp_path: Path) -> None:
+    path = tmp_path / "audio.pack"
+    write_pack(cache, path, audio=True)
+    pack = Pack(path)
+    for n in range(len(cache)):
+        was, found = cache.audio(n), pack.audio(n)
+        assert was.shape == found.shape
+        # The codec keeps neither phases nor all of the noise: sums over 20 ms.
+        a, b = (np.sqrt((x.reshape(-1, 320) ** 2).mean(1)) for x in (was, found))
+        assert np.corrcoef(a, b)[0, 1] > 0.95
+        assert np.abs(pack.f0(n) - cache.f0(n)).max() <= 1 / 16
+    with pytest.raises(DataError, match="features"):
+        pack.features(0)
+
+
+def test_a_part_has_all_speakers_alike(cache: Cache, tmp_path: Path) -> None:
+    seconds = sum(item.samples for item in cache.items) / 16000
+    some = choose_items(cache, seconds / 2 / 3600)
+    assert 0 < len(some) < len(cache) and some == sorted(some)
+    assert {cache.items[n].speaker for n in some} == {"s0", "s1"}
+    write_pack(cache, tmp_path / "a.pack", leave_out=["s1"])
+    pack = Pack(tmp_path / "a.pack")
+    assert {item.speaker for item in pack.items} == {"s0"}
+    assert np.abs(pack.features(1) - cache.features(2)).max() < 0.6
+    with pytest.raises(DataError):
+        choose_items(cache, None, ["s0", "s1"])
+
+
+def test_damaged_packs_are_refused(cache: Cache, tmp_path: Path) -> None:
+    path = tmp_path / "corpus.pack"
+    write_pack(cache, path)
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for n in range(30):
+        broken = bytearray(data)
+        if n % 3 == 0:
+            del broken[int(rng.integers(len(data))) :]
+        else:
+            broken[int(rng.integers(len(data)))] ^= 255
+        path.write_bytes(broken)
+        try:
+            Pack(path)  # a byte of a date may be another
+        except DataError:
+            continue
+    for content in (b"", b"PK\x05\x06" + bytes(18), data[: len(data) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(DataError):
+            Pack(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pack.json", json.dumps({"version": 99}))
+    with pytest.raises(DataError, match="version"):
+        Pack(path)
+    with pytest.raises(DataError):
+        open_corpus(tmp_path / "none")
+
+
+def test_a_checkpoint_travels_in_pieces(tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    content = np.random.default_rng(0).bytes(2500)
+    (folder / "model.safetensors").write_bytes(content)
+    (folder / "config.yaml").write_text("kind: toy\n")
+    pieces = write_pieces(folder, tmp_path / "out" / "run", size=1000)
+    assert len(pieces) == 3 and all(p.stat().st_size <= 1000 for p in pieces)
+    index = tmp_path / "out" / "run.json"
+    joined = join_pieces(index, tmp_path / "joined")
+    assert {p.name: p.read_bytes() for p in joined.iterdir()} == {
+        p.name: p.read_bytes() for p in folder.iterdir()
+    }
+    with pytest.raises(CheckpointError, match="exists"):
+        join_pieces(index, tmp_path / "joined")
+    pieces[1].write_bytes(pieces[1].read_bytes()[::-1])
+    with pytest.raises(CheckpointError, match="one set"):
+        join_pieces(index, tmp_path / "other")
+    pieces[1].unlink()
+    with pytest.raises(CheckpointError):
+        join_pieces(index, tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -1,0 +1,453 @@
+"""Corpora in every layout to a packed cache: what is read, skipped by name, refused."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from helpers.audio import talk
+from tts.data import prepare as prepare_module
+from tts.data.cache import Cache
+from tts.data.layouts import Entry, read_manifest, write_manifest
+from tts.data.prepare import HOP, fundamental, prepare, prepare_corpus
+from tts.errors import DataError, OutputError, TextError, UsageError
+from tts.voice.speaker import SpeakerEncoder
+
+RATE = 16000
+
+
+def audio(path: Path, seconds: float = 1.1, rate: int = RATE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, talk(seconds, rate), rate)
+    return path
+
+
+def text(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def librispeech(root: Path) -> None:
+    for speaker, chapter in (("19", "198"), ("26", "495")):
+        folder = root / "train-clean-5" / speaker / chapter
+        lines = [f"{speaker}-{chapter}-{n:04d} HELLO FROM {speaker} {n}\n" for n in range(2)]
+        text(folder / f"{speaker}-{chapter}.trans.txt", "".join(lines))
+        for n in range(2):
+            audio(folder / f"{speaker}-{chapter}-{n:04d}.flac")
+    text(root / "SPEAKERS.TXT", "; not a transcript")
+
+
+def libritts(root: Path) -> None:
+    for speaker in ("103", "1034"):
+        for n in range(2):
+            stem = f"{speaker}_1241_{n:06d}_000000"
+            folder = root / "dev" / speaker / "1241"
+            audio(folder / f"{stem}.wav", rate=24000)
+            text(folder / f"{stem}.normalized.txt", f"Mister {speaker},\n {n}.\n")
+            text(folder / f"{stem}.original.txt", "Mr.")
+
+
+def ljspeech(root: Path) -> None:
+    rows = ['LJ001-0001|Dr. "A|Doctor "A', "LJ001-0002|no third column", "LJ001-0003|raw, text|"]
+    text(root / "metadata.csv", "\n".join(rows) + "\n")
+    for n in range(1, 4):
+        audio(root / "wavs" / f"LJ001-{n:04d}.wav", rate=22050)
+
+
+def vctk(root: Path, trimmed: bool = True) -> None:
+    for speaker in ("p225", "p226"):
+        for n in (1, 2):
+            text(root / "txt" / speaker / f"{speaker}_{n:03d}.txt", f"Please call {n}.\n")
+            if trimmed:
+                for mic in ("_mic1", "_mic2")[n - 1 :]:
+                    folder = root / "wav48_silence_trimmed" / speaker
+                    audio(folder / f"{speaker}_{n:03d}{mic}.flac", rate=48000)
+            else:
+                audio(root / "wav48" / speaker / f"{speaker}_{n:03d}.wav", rate=48000)
+
+
+def table(root: Path, suffix: str = ".tsv") -> Path:
+    for name in ("a", "b", "sub/c"):
+        audio(root / f"{name}.wav")
+    if suffix == ".tsv":
+        lines = [
+            "path\tspeaker\tsex\ttext",
+            'a.wav\tann\tF\t"quoted, he said',
+            "b.wav\tbob\tM\tx y",
+        ]
+        lines.append("sub/c.wav\tann\tF\tthird")
+    else:
+        lines = ["text,path,speaker", '"one, two ""three""",a.wav,ann', "x y,b.wav,bob"]
+        lines.append(f"third,{root / 'sub' / 'c.wav'},ann")
+    return text(root / f"list{suffix}", "\ufeff" + "\n".join(lines) + "\n")
+
+
+# ---- layouts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("build", "layout", "expected"),
+    [
+        (librispeech, "librispeech", [
+            ("19-198-0000.flac", "19", "HELLO FROM 19 0"), None, None, None,
+        ]),
+        (libritts, "libritts", [
+            ("103_1241_000000_000000.wav", "103", "Mister 103, 0."), None, None, None,
+        ]),
+        (ljspeech, "ljspeech", [
+            ("LJ001-0001.wav", "corpus", 'Doctor "A'),
+            ("LJ001-0002.wav", "corpus", "no third column"),
+            ("LJ001-0003.wav", "corpus", "raw, text"),
+        ]),
+        (vctk, "vctk", [
+            ("p225_001_mic1.flac", "p225", "Please call 1."),
+            ("p225_002_mic2.flac", "p225", "Please call 2."),
+            None, None,
+        ]),
+        (lambda root: vctk(root, False), "vctk", [
+            ("p225_001.wav", "p225", "Please call 1."), None, None, None,
+        ]),
+    ],
+)  # fmt: skip
+def test_folder_layouts(tmp_path: Path, build, layout, expected) -> None:
+    root = tmp_path / "corpus"
+    build(root)
+    problems: list[str] = []
+    found = read_manifest(root, report=problems.append)
+    assert not problems
+    assert found == read_manifest(root, layout)
+    assert len(found) == len(expected) == len({e.path for e in found})
+    assert len({e.speaker for e in found}) == (1 if layout == "ljspeech" else 2)
+    for entry, wanted in zip(found, expected, strict=True):
+        assert entry.path.is_file()
+        if wanted is not None:
+            assert (entry.path.name, entry.speaker, entry.text) == wanted
+
+
+def test_tables(tmp_path: Path) -> None:
+    tsv = read_manifest(table(tmp_path / "t"))
+    assert [e.text for e in tsv] == ['"quoted, he said', "x y", "third"]  # quoting off
+    assert [e.speaker for e in tsv] == ["ann", "bob", "ann"]
+    assert tsv[2].path == tmp_path / "t" / "sub" / "c.wav"
+    comma = read_manifest(table(tmp_path / "t", ".csv"))
+    assert [e.text for e in comma] == ['one, two "three"', "x y", "third"]
+    assert [e.path for e in comma] == [e.path for e in tsv]
+
+
+@pytest.mark.parametrize("build", [librispeech, libritts, ljspeech, vctk])
+def test_missing_audio_and_text_are_named(tmp_path: Path, build) -> None:
+    root = tmp_path / "corpus"
+    build(root)
+    before = read_manifest(root)
+    before[1].path.unlink()
+    stray = audio(before[0].path.with_name("zz-0-0.wav"))
+    problems: list[str] = []
+    after = read_manifest(root, report=problems.append)
+    assert after == [before[0], *before[2:]]
+    assert len(problems) == 2
+    missing = before[1].path.stem.removesuffix("_mic2")
+    assert any(missing in p and "audio missing" in p for p in problems)
+    assert any(stray.name in p and "text missing" in p for p in problems)
+    for path in root.rglob("*"):
+        if path.suffix in (".wav", ".flac"):
+            path.unlink()
+    with pytest.raises(DataError, match="no usable utterance"):
+        read_manifest(root)
+
+
+def test_bad_rows_are_named(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("a.wav\tann\n\t\t\t\nnone.wav\tann\tF\thi\na.wav\tann\tF\t \n\tann\tF\thi\n")
+    problems: list[str] = []
+    assert len(read_manifest(path, report=problems.append)) == 3
+    assert len(problems) == 4
+    for words in ("line 5 has 2 fields", "none.wav: audio missing", "text missing", "line 9 names"):
+        assert any(words in p for p in problems), words
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no column path"),
+        (b"path\ttext\na.wav\thi\n", "no column speaker"),
+        (b"path\tspeaker\ttext\n", "no usable utterance"),
+        (b"path\tspeaker\ttext\na.wav\tann\t\xff\xfe\n", "not UTF-8"),
+        (b"path,speaker,text\na.wav,ann," + b"x" * 200_000, "field larger"),
+    ],
+)
+def test_unreadable_tables(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "list.tsv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=words) as caught:
+        read_manifest(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_corpora(tmp_path: Path) -> None:
+    audio(tmp_path / "x" / "a.wav")
+    with pytest.raises(DataError, match="not a known corpus.*LibriSpeech"):
+        read_manifest(tmp_path / "x")
+    with pytest.raises(DataError, match="not found"):
+        read_manifest(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="librispeech"):
+        read_manifest(tmp_path, "librispeach")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="is a file"):
+        read_manifest(tmp_path, "table")
+    with pytest.raises(DataError, match="is a folder"):
+        read_manifest(tmp_path / "x" / "a.wav", "vctk")
+
+
+def test_manifest_round_trip(tmp_path: Path) -> None:
+    entries = read_manifest(table(tmp_path / "t"))
+    for target in (tmp_path / "t" / "out.tsv", tmp_path / "other.tsv"):
+        write_manifest(entries, target)
+        assert read_manifest(target) == entries
+    assert "\na.wav\t" in (tmp_path / "t" / "out.tsv").read_text()
+    odd = Entry(entries[0].path, "ann", " a\tb\r\nc ")
+    write_manifest([odd], tmp_path / "odd.tsv")
+    assert read_manifest(tmp_path / "odd.tsv")[0].text == "a b c"
+    with pytest.raises(DataError, match="tab"):
+        write_manifest([Entry(entries[0].path, "a\tb", "hi")], tmp_path / "bad.tsv")
+    assert not (tmp_path / "bad.tsv").exists()
+
+
+# ---- the cache -------------------------------------------------------------------------------
+
+
+def letters(content: str) -> tuple[list[int], list[int], list[int]]:
+    if not any(c.isalpha() for c in content):
+        raise TextError(f"nothing to say in {content!r}")
+    ids = [2, *(ord(c) % 20 + 20 for c in content if c.isalpha()), 2]
+    return ids, [0] * len(ids), [1]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SpeakerEncoder:
+    torch.manual_seed(0)
+    return SpeakerEncoder(hidden=8).eval()
+
+
+def entries_in(folder: Path, count: int = 3) -> list[Entry]:
+    paths = [audio(folder / f"{n}" / "take.wav", 1.0 + n / 10) for n in range(count)]
+    return [Entry(path, f"s{n % 2}", f"text {n}") for n, path in enumerate(paths)]
+
+
+def test_cache_round_trip(tmp_path: Path, encoder: SpeakerEncoder) -> None:
+    entries = entries_in(tmp_path)
+    steps: list[tuple[int, int]] = []
+    progress = lambda done, total: steps.append((done, total))  # noqa: E731
+    summary = prepare(
+        entries, tmp_path / "c", encoder, letters, 1, "made by hand", progress=progress
+    )
+    assert (summary.utterances, summary.speakers, summary.skipped) == (3, 2, [])
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    cache = Cache(tmp_path / "c")
+    assert cache.meta["source"] == "made by hand" and not (tmp_path / "c" / ".part").exists()
+    assert summary.hours * 3600 == pytest.approx(sum(i.samples for i in cache.items) / RATE)
+    assert len({item.id for item in cache.items}) == 3  # same file names, different folders
+    for index, entry in enumerate(entries):
+        item = cache.items[index]
+        assert (item.speaker, item.text) == (entry.speaker, entry.text)
+        assert (item.phones, item.mods, item.words) == letters(entry.text)
+        # Aligned to the text: nothing is trimmed but the last part of a frame.
+        source, _ = sf.read(entry.path, dtype="float32")
+        wav = cache.audio(index)
+        assert len(wav) == len(source) // HOP * HOP == cache.frames(index) * HOP
+        gain = np.dot(wav, source[: len(wav)]) / np.dot(source, source)
+        offset = np.mean(source) * gain
+        np.testing.assert_allclose(wav, source[: len(wav)] * gain - offset, atol=1e-3)
+        again = fundamental(wav)
+        assert cache.frames(index) == len(cache.f0(index)) == len(again) - 1
+        voiced = (cache.f0(index) > 0) & (again[1:] > 0)
+        assert voiced.sum() > 10
+        np.testing.assert_allclose(cache.f0(index)[voiced], again[1:][voiced], rtol=0.01)
+        assert np.median(cache.f0(index)[voiced]) == pytest.approx(150, rel=0.02)
+        np.testing.assert_array_equal(cache.audio(index, 3, 5), wav[3 * HOP : 8 * HOP])
+        np.testing.assert_array_equal(cache.f0(index, 3, 5), cache.f0(index)[3:8])
+        expected = encoder.embed(torch.from_numpy(wav)).numpy()
+        assert np.dot(cache.speaker(index), expected) > 0.999
+
+
+def test_pitch_is_found_under_rumble() -> None:
+    t = np.arange(2 * RATE) / RATE
+    hertz = 140 + 30 * np.sin(2 * np.pi * t)
+    phase = 2 * np.pi * np.cumsum(hertz) / RATE
+    said = t > 0.5
+    tone = said * np.sum([np.sin(k * phase) / k for k in range(1, 15)], axis=0)
+    rng = np.random.default_rng(0)
+    rumble = said * np.sin(2 * np.pi * 23 * t)
+    hiss = 0.1 * rng.normal(size=len(t))
+    found = fundamental((0.1 * (tone + rumble + hiss)).astype(np.float32))
+    assert found.dtype == np.float32 and len(found) == 2 * RATE // HOP + 1
+    at = np.arange(len(found)) * HOP
+    voiced = found > 0
+    assert voiced[29:-3].all() and not voiced[:22].any()
+    # Each value belongs to its frame's boundary: half a frame off is 2 Hz here.
+    np.testing.assert_allclose(found[29:-3], hertz[at[29:-3]], atol=1.5)
+    assert len(fundamental(np.zeros(100, np.float32))) == 1
+    assert not fundamental(np.zeros(5 * HOP, np.float32)).any()
+
+
+def test_damaged_files_are_named_and_skipped(tmp_path: Path, encoder: SpeakerEncoder) -> None:
+    good = entries_in(tmp_path, 1)
+    bad = {
+        "empty.wav": b"",
+        "junk.wav": os.urandom(5000),
+        "note.wav": b"this is a text file, not a recording " * 50,
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    whole = audio(tmp_path / "whole.flac", 3.0).read_bytes()
+    (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
+    whole = audio(tmp_path / "whole.wav", 3.0).read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    sf.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    audio(tmp_path / "short.wav", 0.3)
+    audio(tmp_path / "long.wav", 61, 8000)
+    names = [*bad, "cut.flac", "cut.wav", "silent.wav", "short.wav", "long.wav", "gone.wav"]
+    entries = [Entry(tmp_path / name, "s", "some text") for name in names]
+    dumb = Entry(good[0].path, "s", "12 !")
+    lines: list[str] = []
+    summary = prepare(
+        [*entries, dumb, *good], tmp_path / "c", encoder, letters, 1, report=lines.append
+    )
+    assert summary.utterances == 1 == len(Cache(tmp_path / "c"))
+    assert summary.skipped == lines and len(lines) == len(names) + 1
+    for name, line in zip(names, lines, strict=False):
+        assert str(tmp_path / name) in line and "\n" not in line
+    assert "nothing to say" in lines[-1]
+    with pytest.raises(DataError, match=r"none of 9 .*empty\.wav"):
+        prepare(entries, tmp_path / "c", encoder, letters, 1)
+    assert len(Cache(tmp_path / "c")) == 1  # a failed run leaves the older cache
+
+
+def test_a_killed_run_is_refused_and_redone(
+    tmp_path: Path, encoder: SpeakerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries, out = entries_in(tmp_path), tmp_path / "c"
+
+    class Killed(BaseException):
+        pass
+
+    def die(done: int, total: int) -> None:
+        if done == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        prepare(entries, out, encoder, letters, 1, progress=die)
+    with pytest.raises(DataError, match="not a prepared corpus"):
+        Cache(out)
+    prepare(entries, out, encoder, letters, 1)
+    (out / "durations.json").write_text("{}")
+    open_map = Cache(out)
+    before = open_map.audio(2)
+    # Killed between the renames: old and new files are mixed, and there is no cache.json.
+    replace, calls = os.replace, []
+
+    def die_later(a, b) -> None:  # type: ignore[no-untyped-def]
+        calls.append(b)
+        if len(calls) == 3:
+            raise Killed
+        replace(a, b)
+
+    monkeypatch.setattr(prepare_module.os, "replace", die_later)
+    with pytest.raises(Killed):
+        prepare(entries[:2], out, encoder, letters, 1)
+    monkeypatch.undo()
+    with pytest.raises(DataError):
+        Cache(out)
+    np.testing.assert_array_equal(open_map.audio(2), before)  # a training run is not disturbed
+    prepare(entries[:2], out, encoder, letters, 1)
+    assert len(Cache(out)) == 2
+    # Durations belong to the utterances of the older cache.
+    assert not (out / "durations.json").exists() and not (out / ".part").exists()
+
+
+def test_damaged_caches_are_refused(tmp_path: Path, encoder: SpeakerEncoder) -> None:
+    out = tmp_path / "c"
+    prepare(entries_in(tmp_path), out, encoder, letters, 1)
+    for name in ("audio.i16", "f0.f32", "speaker.f32", "items.jsonl", "cache.json"):
+        content = (out / name).read_bytes()
+        for damaged in (b"", content[: len(content) // 2], content + b"\0\0\0\0", None):
+            if damaged is None:
+                (out / name).unlink()
+            else:
+                (out / name).write_bytes(damaged)
+            with pytest.raises(DataError, match="tts data prepare"):
+                Cache(out)
+        (out / name).write_bytes(content)
+    lines = (out / "items.jsonl").read_text().splitlines()
+    (out / "items.jsonl").write_text("\n".join([lines[1], lines[0], lines[2]]))
+    with pytest.raises(DataError, match="damaged"):
+        Cache(out)
+
+
+def test_unwritable_output(tmp_path: Path, encoder: SpeakerEncoder) -> None:
+    entries = entries_in(tmp_path, 1)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError):
+        prepare(entries, tmp_path / "file" / "c", encoder, letters, 1)
+
+
+def test_prepare_corpus(tmp_path: Path) -> None:
+    librispeech(tmp_path / "libri")
+    ljspeech(tmp_path / "lj")
+    text(tmp_path / "lj" / "metadata.csv", "LJ001-0001|hi|hi there\nLJ009-0009|a|gone\n")
+    lines: list[str] = []
+    summary = prepare_corpus(
+        [tmp_path / "libri", tmp_path / "lj"], tmp_path / "c", workers=1, report=lines.append
+    )
+    cache = Cache(tmp_path / "c")
+    assert summary.utterances == len(cache) == 5 and summary.speakers == 3
+    assert summary.skipped == lines and any("LJ009-0009" in line for line in lines)
+    assert len(lines) == 3  # one audio missing, two recordings without text
+    assert cache.meta["source"] == "libri, lj"
+    item = cache.items[0]
+    assert item.text == "HELLO FROM 19 0"
+    assert len(item.phones) == len(item.mods) > 10 and item.phones[0] == item.phones[-1] == 2
+    assert len(item.words) == 4 and item.words == sorted(item.words) and item.words[0] == 1
+    assert np.linalg.norm(cache.speaker(0)) == pytest.approx(1, abs=1e-3)
+    assert len(read_manifest(tmp_path / "c" / "manifest.tsv")) == 5
+
+
+def test_a_pool_gives_the_same_in_order(
+    tmp_path: Path, encoder: SpeakerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads stand in for processes, which take long to start; what they are sent must pickle."""
+    entries = [e for e in entries_in(tmp_path, 3) for _ in range(8)]
+    entries.insert(1, Entry(tmp_path / "gone.wav", "s", "x"))
+    started: list[int] = []
+    waiting: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers, context, start, arguments) -> None:  # type: ignore[no-untyped-def]
+            assert context.get_start_method() == "spawn"
+            start(*pickle.loads(pickle.dumps(arguments)))
+            super().__init__(workers)
+
+        def submit(self, work, entry):  # type: ignore[no-untyped-def, override]
+            started.append(1)
+            waiting.append(len(started) - len(done))
+            return super().submit(pickle.loads(pickle.dumps(work)), entry)
+
+    done: list[int] = []
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(prepare_module, "ProcessPoolExecutor", Pool)
+    two = prepare(
+        entries, tmp_path / "two", encoder, letters, 2, progress=lambda n, _: done.append(n)
+    )
+    torch.set_num_threads(threads)
+    assert max(waiting) <= 17 < len(entries)  # memory stays bounded
+    one = prepare(entries, tmp_path / "one", encoder, letters, 1)
+    assert one == two and len(one.skipped) == 1
+    for name in ("audio.i16", "f0.f32", "speaker.f32", "items.jsonl", "cache.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

@@ -1,0 +1,313 @@
+"""The demo page in a real Chromium, as a visitor uses it.
+
+Needs `pip install playwright` and a Chromium or Chrome of the system; skips without them. The
+pages run on tiny random models but for the last test, which listens to the shipped weights.
+"""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+pytest.importorskip("gradio")
+playwright = pytest.importorskip("playwright.sync_api")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here"),
+]
+
+ROOT = Path(__file__).parents[2]
+TEXT = "Glue the sheet to the dark blue background."
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+SLOW = 240_000  # ms; a busy machine is no failure
+Recording = Callable[..., Path]
+
+
+@contextmanager
+def served(home: Path) -> Iterator[str]:
+    """`tts demo` in a process of its own; its address."""
+    environment = {
+        **os.environ, "TTS_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path),
+        "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tts", "demo", "--device", "cpu", "--threads", "1"],
+        stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    assert process.stderr is not None
+    told: list[str] = []
+    try:
+        for line in process.stderr:
+            told.append(line)
+            if line.startswith("demo on http://127.0.0.1:"):
+                break
+        else:
+            pytest.fail("".join(told))
+        # What it says later must not fill the pipe.
+        threading.Thread(target=lambda: told.extend(process.stderr or ()), daemon=True).start()
+        yield told[-1].split()[2]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=120) == 130, "".join(told)
+        assert not [line for line in told if "Traceback" in line], "".join(told)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def address(tiny_home_master: Path) -> Iterator[str]:
+    with served(tiny_home_master) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=CHROMIUM, headless=True, args=[*FLAGS])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A visitor's page."""
+
+    def __init__(self, browser: Any, url: str, width: int = 1280):
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.set_default_timeout(SLOW)
+        self.outside: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", self._request)
+        self.page.on(
+            "console", lambda m: self.complaints.append(m.text) if m.type == "error" else None
+        )
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.url = url
+        self.page.goto(url)
+        self.button("Speak").wait_for()
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def button(self, name: str, number: int = 0) -> Any:
+        return self.page.get_by_role("button", name=name, exact=True).nth(number)
+
+    def write(self, text: str) -> None:
+        self.page.get_by_label("Text", exact=True).first.fill(text)
+
+    def speak(self) -> None:
+        """Ask for speech and wait for its end."""
+        before = self.whole()
+        self.button("Speak").click()
+        self.page.wait_for_function(
+            "before => { const a = document.querySelector('#whole audio');"
+            " return a && a.src && a.src !== before &&"
+            " document.querySelector('#status .done'); }",
+            arg=before,
+        )
+
+    def whole(self) -> str:
+        """Address of the whole recording, "" before there is one."""
+        found = self.page.evaluate("document.querySelector('#whole audio')?.src || ''")
+        return str(found)
+
+    def audio(self) -> tuple[np.ndarray, int]:
+        """The whole recording."""
+        reply = self.page.request.get(self.whole())
+        assert reply.ok and reply.headers["content-type"].startswith("audio/")
+        samples, rate = sf.read(io.BytesIO(reply.body()), dtype="float32")
+        return samples, rate
+
+    def clone(self, path: Path) -> None:
+        """Give a recording."""
+        self.page.get_by_role("button", name="Clone a voice from a recording").first.click()
+        self.page.get_by_text("Only use a recording of").first.wait_for()
+        with self.page.expect_response("**/upload*"):
+            self.page.locator("input[type=file]").first.set_input_files(str(path))
+
+    def note(self, words: str) -> None:
+        """Wait for a message in the corner."""
+        self.page.get_by_test_id("toast-body").filter(has_text=words).first.wait_for()
+
+
+@pytest.fixture
+def visit(chromium: Any, address: str) -> Iterator[Visit]:
+    made = Visit(chromium, address)
+    yield made
+    assert not made.outside, made.outside
+    made.page.close()
+
+
+def test_text_becomes_audio_that_plays_while_it_is_made(visit: Visit) -> None:
+    visit.write(TEXT)
+    visit.speak()
+    samples, rate = visit.audio()
+    seconds = len(samples) / rate
+    assert rate == 16000 and seconds > 0.3 and np.abs(samples).max() > 1e-4
+    visit.page.wait_for_function(
+        "seconds => { const a = document.querySelector('#live audio');"
+        " return a && a.ended && Math.abs(a.currentTime - seconds) < 0.3; }",
+        arg=seconds,
+    )  # fmt: skip
+    figures = visit.page.locator("#status").inner_text()
+    assert "First audio" in figures and "RTF" in figures and f"{seconds:.1f} s" in figures
+    assert visit.page.locator("#speech .word").count() == len(TEXT.split())
+    assert visit.page.locator("#speech .picture img").evaluate("i => i.naturalHeight") == 80
+    assert not visit.complaints, visit.complaints
+
+
+def test_words_light_up_and_can_be_clicked(visit: Visit) -> None:
+    visit.write(TEXT)
+    visit.speak()
+    visit.page.wait_for_function("document.querySelector('#live audio')?.ended")
+    # Light is switched off when the audio ends, so it is looked for in the page itself.
+    visit.page.evaluate(
+        "() => { window.lit = new Set(); new MutationObserver(list => list.forEach(m => {"
+        " if (m.target.classList.contains('now')) window.lit.add(m.target.textContent); }))"
+        ".observe(document.querySelector('#speech'),"
+        " {subtree: true, attributes: true, attributeFilter: ['class']}); }"
+    )
+    visit.page.locator("#speech .word", has_text="sheet").click()
+    visit.page.wait_for_function("window.lit.has('sheet')")
+    visit.page.wait_for_function("document.querySelector('#whole audio').currentTime > 0")
+
+
+def test_an_uploaded_voice_is_used(visit: Visit, recording: Recording) -> None:
+    visit.write(TEXT)
+    visit.speak()
+    built_in, _ = visit.audio()
+    visit.clone(recording("me.wav"))
+    visit.speak()
+    cloned, _ = visit.audio()
+    assert built_in.shape != cloned.shape or np.abs(built_in - cloned).max() > 1e-3
+
+
+def test_stop_and_speak_again(visit: Visit) -> None:
+    visit.write(" ".join([TEXT] * 90))
+    visit.button("Speak").click()
+    visit.page.wait_for_function("document.querySelectorAll('#speech .word').length > 0")
+    visit.button("Stop").click()
+    visit.page.get_by_text("Stopped.").first.wait_for()
+    assert visit.whole() == ""
+    visit.write(TEXT)
+    visit.speak()
+    assert len(visit.audio()[0]) > 4000
+    assert not visit.complaints, visit.complaints
+
+
+def test_wrong_input_is_one_clear_line(
+    visit: Visit, tmp_path: Path, recording: Recording
+) -> None:  # fmt: skip
+    visit.write("  ")
+    visit.button("Speak").click()
+    visit.note("the text is empty")
+    visit.write("a" * 4097)
+    visit.button("Speak").click()
+    visit.note("4,096 are the most")
+    visit.write(TEXT)
+    bad = tmp_path / "notes.wav"
+    bad.write_text("this is not audio")
+    visit.clone(bad)
+    visit.button("Speak").click()
+    visit.note("notes.wav: not audio")
+    assert str(tmp_path) not in visit.page.content()
+
+
+def test_a_file_that_is_too_large_is_refused(visit: Visit, tmp_path: Path) -> None:
+    large = tmp_path / "large.wav"
+    sf.write(large, np.zeros(6_000_000), 48000, subtype="PCM_16")
+    visit.page.get_by_role("button", name="Clone a voice from a recording").first.click()
+    visit.page.locator("input[type=file]").first.set_input_files(str(large))
+    visit.note("size")
+
+
+def test_a_visitor_who_leaves_frees_the_place(chromium: Any, address: str) -> None:
+    """Two may speak at a time; of three who begin, two close the page."""
+    for _ in range(2):
+        gone = Visit(chromium, address)
+        gone.write(" ".join([TEXT] * 90))
+        gone.button("Speak").click()
+        gone.page.wait_for_function("document.querySelectorAll('#speech .word').length > 0")
+        gone.page.close()
+    visit = Visit(chromium, address)
+    visit.write(TEXT)
+    visit.speak()
+    assert len(visit.audio()[0]) > 4000
+    visit.page.close()
+
+
+def test_compare_and_batch(visit: Visit, tmp_path: Path) -> None:
+    visit.page.get_by_role("tab", name="Compare").click()
+    visit.button("Compare").click()
+    visit.page.get_by_text("Done.", exact=True).first.wait_for()
+    visit.page.wait_for_function(
+        "[...document.querySelectorAll('.speaking audio')]"
+        ".some(a => a.offsetParent && a.duration > 0.3)"
+    )
+    visit.page.get_by_role("tab", name="Batch").click()
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"id,text\none,{TEXT}\ntwo,\n")
+    with visit.page.expect_response("**/upload*"):
+        visit.page.locator("input[type=file][accept*='csv']").set_input_files(str(rows))
+    visit.button("Say all rows").click()
+    visit.page.get_by_text("1 of 2 rows, 1 failed").wait_for()
+    with visit.page.expect_download() as download:
+        visit.page.locator("a[download*='speech.zip'], a[href*='speech.zip']").first.click()
+    assert Path(download.value.path()).read_bytes()[:2] == b"PK"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_window(width: int, chromium: Any, address: str) -> None:
+    visit = Visit(chromium, address, width)
+    visit.write("A long text of many words. " * 12)
+    visit.speak()
+    for tab in ("Speak", "Compare", "Batch"):
+        visit.page.get_by_role("tab", name=tab).click()
+        visit.page.wait_for_timeout(300)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, tab
+    visit.page.close()
+
+
+@pytest.mark.speaks
+def test_a_clone_on_the_page_is_understood(chromium: Any) -> None:
+    """The shipped weights, heard by an independent recogniser."""
+    moonshine = pytest.importorskip("moonshine_voice")
+    jiwer = pytest.importorskip("jiwer")
+    from tts.eval.normalize import normalize
+    from tts_demo.studio import ready_models
+
+    if not ready_models():
+        pytest.skip("no weights in checkpoints/ yet")
+    assets = Path(moonshine.get_assets_path())
+    recogniser = moonshine.Transcriber(str(assets / "tiny-en"), moonshine.ModelArch.TINY)
+    text = "The birch canoe slid on the smooth planks. Rice is often served in round bowls."
+    with served(ROOT) as url:
+        visit = Visit(chromium, url)
+        visit.write(text)
+        for clone in (None, assets / "two_cities.wav"):
+            if clone is not None:
+                visit.clone(clone)
+            visit.speak()
+            samples, rate = visit.audio()
+            padded = np.pad(samples, rate // 2).astype(float).tolist()
+            lines = recogniser.transcribe_without_streaming(padded, rate).lines
+            heard = " ".join(line.text for line in lines)
+            assert jiwer.wer(normalize(text), normalize(heard)) < 0.35, heard
+        visit.page.close()

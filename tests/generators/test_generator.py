@@ -1,0 +1,386 @@
+"""Every generator family: sampling, batching, guidance, masks, given units, golden outputs.
+
+A new family adds one entry to FAMILIES and gets all of these tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from helpers.generators import (
+    BOOKS,
+    CHANNELS,
+    DIM,
+    ENTRIES,
+    FAMILIES,
+    ROUNDING,
+    SIZE,
+    build,
+    close,
+    differ,
+    fill,
+    inputs,
+    one_row,
+    seeds,
+)
+from tts.builder import build_generator, sampling_options
+from tts.errors import ConfigError
+from tts.generators.base import Canvas, SamplingOptions
+from tts.generators.conditioning import fold
+from tts.generators.generator import Generator
+from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.linear import LinearHead
+from tts.generators.integration import random_spans, time_grid
+from tts.generators.protocols import CodeHead, Head
+from tts.generators.strategies.diffusion import Diffusion
+from tts.voice.prompt import VoicePrompt
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def model(family: str) -> Generator:
+    generator = build(family)
+    fill(generator)
+    if isinstance(generator.head, CategoricalHead):
+        with torch.no_grad():  # distinct codes, so that a small difference is one of codes
+            generator.head.table.mul_(4)
+    return generator.eval().requires_grad_(False)
+
+
+def target(name: str, batch: int, units: int) -> Tensor:
+    """Units to train on."""
+    generator = torch.Generator().manual_seed(3)
+    if FAMILIES[name][1] == "codes":
+        at = torch.arange(units)[:, None] // 4 + torch.arange(BOOKS)
+        return (at % ENTRIES).expand(batch, -1, -1).contiguous()
+    return torch.randn(batch, units, SIZE, generator=generator) * 0.1 + 2.0
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_a_row_does_not_depend_on_its_batch(model: Generator, guidance: float) -> None:
+    request = inputs([23, 9, 40], [31, 50, 8])
+    options = SamplingOptions(4, guidance)
+    units = model.generate(request, seeds(1, 2, 3), options)
+    assert units.shape[:2] == (3, 20)
+    for row, count in enumerate([12, 5, 20]):
+        alone = model.generate(one_row(request, row), seeds(row + 1), options)
+        assert alone.shape[1] == count
+        close(alone[0], units[row, :count])
+    assert units.float().std() > 0.05
+
+
+def test_a_seed_gives_one_result(model: Generator) -> None:
+    request = inputs([20], [30])
+    first = model.generate(request, seeds(7))
+    torch.manual_seed(99)  # the global generator plays no part
+    again = model.generate(request, seeds(7))
+    other = model.generate(request, seeds(8))
+    assert torch.equal(first, again)
+    assert differ(first, other)
+    still = model.generate(request, seeds(7), SamplingOptions(temperature=0.0))
+    moved = model.generate(request, seeds(8), SamplingOptions(temperature=0.0))
+    assert torch.equal(still, moved)
+
+
+class Watched(SamplingOptions):
+    """Options that remember which of them were read."""
+
+    seen: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in OPTIONS:
+            Watched.seen.add(name)
+        return super().__getattribute__(name)
+
+
+OPTIONS = {field.name for field in fields(SamplingOptions)}
+
+
+def test_options_that_are_read_are_declared(
+    family: str, model: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a config may say for a generator is what its strategy and head read."""
+    declared = sampling_options(**FAMILIES[family][0])
+    assert set(declared) <= OPTIONS
+    monkeypatch.setattr(Watched, "seen", set())
+    watched = Watched(steps=4, guidance=2.0, choice=0.5, repetition_ratio=0.5)
+    model.generate(inputs([20], [30]), seeds(1), watched)
+    # The categorical settings are looked up in a cache, with all options as its key.
+    assert declared.keys() - Watched.seen <= {"guidance_final", "top_k", "top_p", "min_p"}
+    key = {"guidance_final", "repetition_window", "repetition_ratio", "top_k", "top_p", "min_p"}
+    if isinstance(model.head, CategoricalHead):
+        assert Watched.seen - declared.keys() <= OPTIONS
+    else:
+        assert Watched.seen - declared.keys() <= key
+
+
+def test_parts_have_their_contracts(family: str, model: Generator) -> None:
+    assert isinstance(model.head, Head)
+    codes = FAMILIES[family][1] == "codes"
+    assert isinstance(model.head, CodeHead) == codes
+    strategy = model.strategy
+    steps = strategy.steps_before(3, BOOKS if codes else 0)
+    if not strategy.streamed:
+        assert steps is None
+    elif strategy.paced:
+        assert steps is not None and steps >= 3
+
+
+def test_guidance_of_one_is_none(model: Generator) -> None:
+    request = inputs([41, 34], [30, 12])
+    results = {
+        s: model.generate(request, seeds(1, 2), SamplingOptions(4, s))
+        for s in (1.0, 1.0 + 1e-6, 2.0, 4.0)
+    }
+    close(results[1.0], results[1.0 + 1e-6])
+    assert differ(results[1.0], results[2.0]) and differ(results[2.0], results[4.0])
+
+
+def test_streamed_equals_offline(model: Generator) -> None:
+    request = inputs([30], [20])
+    options = SamplingOptions(4)
+    pieces = list(model.stream(request, seeds(3), options))
+    assert (len(pieces) > 1) == model.strategy.streamed
+    close(torch.cat(pieces, 1), model.generate(request, seeds(3), options))
+
+
+def test_cached_equals_uncached(model: Generator) -> None:
+    if not model.strategy.causal:
+        pytest.skip("only causal networks have a cache")
+    condition = model.conditioner(inputs([40, 31], [20, 7]), model.backbone)
+    x = torch.randn(2, 20, DIM, generator=seeds(1)[0])
+    whole = model.hidden(x, replace(condition, mask=torch.ones(2, 20, 1)))
+    cache = model.backbone.start(condition.memory, condition.memory_mask, 20)
+    parts = [
+        model.hidden(x[:, a:b], condition, cache=cache)
+        for a, b in ((0, 1), (1, 2), (2, 9), (9, 10), (10, 20))
+    ]
+    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=0, atol=1e-4)
+    changed = torch.cat([x[:, :12], torch.randn(2, 8, DIM)], 1)
+    again = model.hidden(changed, replace(condition, mask=torch.ones(2, 20, 1)))
+    torch.testing.assert_close(again[:, :12], whole[:, :12], rtol=0, atol=1e-5)  # causal
+    assert differ(again[:, 12:], whole[:, 12:])
+
+
+def test_the_prompt_is_heard_but_not_its_padding(model: Generator) -> None:
+    request = inputs([42], [17])
+    prompt = request.prompt
+    plain = model.generate(request, seeds(1))
+    padded = nn.functional.pad(prompt.features, (0, 0, 0, 12), value=50.0)
+    wide = replace(request, prompt=VoicePrompt(prompt.speaker, padded, prompt.lengths))
+    close(model.generate(wide, seeds(1)), plain)
+    assert plain.shape[1] == 21  # units of the text alone: no prompt in front
+    for other in (
+        VoicePrompt(prompt.speaker, prompt.features.flip(2) * 5, prompt.lengths),
+        VoicePrompt(prompt.speaker.flip(1) * 20, prompt.features, prompt.lengths),
+    ):
+        changed = model.generate(replace(request, prompt=other), seeds(1))
+        assert differ(changed, plain)  # the voice matters
+    empty = VoicePrompt(prompt.speaker, prompt.features, torch.tensor([0]))
+    made = model.generate(replace(request, prompt=empty), seeds(1))
+    assert torch.isfinite(made.float()).all()
+
+
+def test_given_units_stay_and_matter(family: str, model: Generator) -> None:
+    request = inputs([40, 40], [20, 20])
+    units = target(family, 2, 20)
+    free = model.generate(request, seeds(1, 2))
+    for committed in (torch.arange(20) < 8, (torch.arange(20) < 5) | (torch.arange(20) >= 15)):
+        if model.strategy.causal and committed[-1]:
+            continue  # what comes later cannot be given to a causal network
+        rows = committed.expand(2, -1)
+        made = model.generate(request, seeds(1, 2), canvas=Canvas(units, rows))
+        assert torch.equal(made[rows], units[rows])
+        assert differ(made[~rows], free[~rows])
+
+
+def test_training_lowers_the_loss(family: str) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(family)
+        request = inputs([24, 17], [30, 12])
+        features = torch.randn(2, 24, CHANNELS) * 0.1 + 2.0
+        features[1, 17:] = 0
+        units = target(family, 2, 12)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+        history = []
+        for _ in range(50):
+            parts = model.loss(request, features, units)
+            optimizer.zero_grad()
+            sum(parts.values()).backward()  # type: ignore[union-attr]
+            optimizer.step()
+            history.append({k: v.item() for k, v in parts.items()})
+    assert history[-1]["mean"] < 0.5 * history[0]["mean"]
+    for name in history[0]:
+        first, last = (sum(h[name] for h in part) for part in (history[:8], history[-8:]))
+        assert last < 0.75 * first, name
+    unused = [n for n, p in model.named_parameters() if p.grad is None]
+    padded = family.endswith("padded")
+    skipped = ("filler",) if not padded else ("place",)
+    if not getattr(model.strategy, "inpaint", 0):
+        skipped += ("head.given",)
+    assert not [n for n in unused if not any(part in n for part in skipped)]
+
+
+GOLDEN: dict[str, list[float]] = {
+    "flow": [-1.8958, -1.3519, -2.3756, -2.264, 0.3497, -1.2645, -0.3661, -0.4468],
+    "flow padded": [-2.4404, -1.0173, -3.347, -3.1273, -1.3242, -1.6496, -1.7356, -0.815],
+    "diffusion v": [-0.2482, -0.0365, -0.4717, -1.0374, 4.3612, 4.4324, 4.4521, 0.5728],
+    "diffusion eps": [8.0, 8.0, 8.0, 8.0, 7.373, 8.0, 8.0, 0.8633],
+    "masked joint": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.75],
+    "masked levels": [1.0, 3.0, 1.0, 6.0, 3.0, 1.0, 3.0, 2.3611],
+    "masked spans": [1.0, 2.0, 1.0, 3.0, 3.0, 1.0, 3.0, 2.25],
+    "soundstorm": [0.0, 2.0, 1.0, 3.0, 3.0, 1.0, 3.0, 2.1389],
+    "span ar": [0.0, 1.0, 1.0, 3.0, 2.0, 1.0, 3.0, 1.9444],
+    "span ar refined": [0.0, 0.0, 1.0, 3.0, 2.0, 0.0, 0.0, 1.8889],
+    "ar flat": [1.0, 4.0, 4.0, 4.0, 3.0, 4.0, 1.0, 3.0],
+    "ar depth": [1.0, 3.0, 3.0, 4.0, 1.0, 3.0, 0.0, 1.8611],
+    "ar pointer": [3.0, 2.0, 0.0, 0.0, 4.0, 0.0, 0.0, 2.7778],
+    "coarse first": [4.0, 4.0, 4.0, 4.0, 1.0, 1.0, 1.0, 2.3056],
+    "coarse first pointer": [6.0, 6.0, 6.0, 6.0, 5.0, 5.0, 5.0, 4.6667],
+    "ar parallel": [1.0, 4.0, 4.0, 4.0, 3.0, 3.0, 1.0, 3.0833],
+    "ar delay": [1.0, 4.0, 5.0, 4.0, 4.0, 1.0, 4.0, 3.0278],
+    "ar stack delay": [4.0, 4.0, 4.0, 6.0, 4.0, 4.0, 1.0, 2.9444],
+    "ar flow": [0.7566, -0.9212, -0.7667, -0.6936, 3.0556, 2.6989, 3.1152, 0.229],
+    "ar flow bands": [0.0977, 1.1577, 1.2485, -0.0283, 1.2278, 1.1689, 0.118, 0.013],
+    "ar gaussian": [-0.6246, -1.5658, -0.9688, -1.1698, 2.6868, 2.0168, 2.4209, 0.1562],
+    "ar energy": [-3.4605, -3.693, -3.7493, -4.164, 2.8803, 2.2973, 3.1197, 0.0071],
+    "ar local dit": [-0.411, -1.6358, -0.9771, -1.2419, 2.5376, 1.6537, 1.2571, -0.2221],
+    "ar kl": [-1.1499, -0.1661, -2.1364, 0.2286, 0.2224, -1.8142, -1.4562, -15.4466],
+}  # fmt: skip
+
+
+def test_golden_output(family: str, model: Generator) -> None:
+    """Weights in the world depend on these computations: a change of them is a new kind."""
+    units = model.generate(inputs([23, 12], [31, 10]), seeds(1, 2), SamplingOptions(4, 2.0))
+    units = units.float()
+    found = [*units[0, ::3, 1].tolist(), *units[1, 1:6:2, 2].tolist(), units[0].mean().item()]
+    assert found == pytest.approx(GOLDEN[family], abs=ROUNDING)
+
+
+@pytest.mark.parametrize("sway", [-1.0, -0.5, 0.0, 0.5])
+@pytest.mark.parametrize("steps", [1, 2, 7, 32])
+def test_the_time_grid_ends_at_0_and_1(steps: int, sway: float) -> None:
+    grid = time_grid(steps, sway)
+    assert len(grid) == steps + 1
+    assert grid[0].item() == pytest.approx(0, abs=1e-6)
+    assert grid[-1].item() == pytest.approx(1, abs=1e-6)
+    assert (grid.diff() > 0).all()
+    uniform = torch.linspace(0, 1, steps + 1)
+    if sway == 0:
+        torch.testing.assert_close(grid, uniform)
+    elif steps > 1:
+        assert ((grid - uniform)[1:-1] * sway > 0).all()  # negative: more steps near the noise
+
+
+@pytest.mark.parametrize("name", ["flow", "diffusion v", "diffusion eps"])
+def test_more_steps_converge(name: str) -> None:
+    model = build(name)
+    fill(model)
+    request = inputs([24], [30])
+
+    def run(steps: int, method: Any = "euler") -> Tensor:
+        options = SamplingOptions(steps, 2.0, method=method, sway=0.0)
+        return model.generate(request, seeds(1), options)
+
+    fine = run(256)
+    assert (run(64) - fine).square().mean() < (run(8) - fine).square().mean()
+    assert (run(64) - fine).abs().mean() < 0.1 * fine.std()
+    assert torch.isfinite(run(1)).all()
+    if name == "flow":
+        assert (run(64, "midpoint") - fine).abs().mean() < 0.05 * fine.std()
+        assert torch.isfinite(run(1, "midpoint")).all()
+    else:
+        assert differ(run(32, "ddpm"), run(32))
+
+
+def test_evaluations_are_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    hidden = Generator.hidden
+
+    def counted(self, x, *rest):  # type: ignore[no-untyped-def]
+        calls.append(len(x))
+        return hidden(self, x, *rest)
+
+    monkeypatch.setattr(Generator, "hidden", counted)
+    for name, method in (("flow", "euler"), ("flow", "midpoint"), ("diffusion v", "ddim")):
+        for guidance, rows in ((1.0, 1), (2.0, 2)):
+            calls.clear()
+            options = SamplingOptions(6, guidance, method=method)  # type: ignore[arg-type]
+            build(name).generate(inputs([10], [10]), seeds(1), options)
+            assert calls == [rows] * 6
+
+
+@pytest.mark.parametrize("predict", ["v", "eps"])
+def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> None:
+    """v and eps of a known pair lead back to the data, at every noise level."""
+    strategy = Diffusion(predict)
+    units, noise, mean = (torch.randn(4, 3, SIZE) for _ in range(3))
+    log_snr = strategy.log_snr(torch.tensor([0.1, 0.4, 0.6, 0.9]))
+    alpha, sigma = (s[:, None, None] for s in strategy.scales(log_snr))
+    torch.testing.assert_close(alpha**2 + sigma**2, torch.ones_like(alpha))
+    assert (log_snr.diff() < 0).all()
+    right = alpha * noise - sigma * (units - mean) if predict == "v" else noise
+
+    class Plain(LinearHead):
+        def embed(self, units: Tensor, given: Tensor | None = None) -> Tensor:
+            return units
+
+        def predict(self, hidden: Tensor) -> Tensor:
+            return hidden
+
+    class Perfect:
+        head = Plain(dim=DIM, size=SIZE, features=SIZE, channels=CHANNELS)
+
+        def hidden(self, x: Tensor, condition: Any, t: Tensor) -> Tensor:
+            torch.testing.assert_close(t, (alpha / (alpha + sigma))[:, 0, 0])
+            return right
+
+    condition: Any = type("C", (), {"mean": mean, "frames": torch.zeros(())})
+    net: Any = Perfect()
+    clean = strategy.clean(net, alpha * units + sigma * noise, condition, log_snr)
+    torch.testing.assert_close(clean, units, rtol=1e-3, atol=1e-3)
+
+
+def test_random_spans_leave_something_to_learn() -> None:
+    mask = (torch.arange(40) < torch.tensor([40, 20, 3])[:, None]).unsqueeze(-1).float()
+    assert random_spans(mask, 0.0) is None
+    for _ in range(50):
+        given = random_spans(mask, 0.9)
+        assert given is not None
+        assert not (given & (mask[..., 0] == 0)).any()
+        assert (given.sum(1) < mask[..., 0].sum(1)).all()
+        assert (given.int().diff(dim=1).abs().sum(1) <= 2).all()  # one stretch
+
+
+def test_folding_keeps_every_frame() -> None:
+    frames = torch.arange(10.0).view(1, 5, 2)
+    folded = fold(frames, 2)
+    assert folded.shape == (1, 3, 4)
+    assert folded.flatten().tolist() == [*range(10), 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"strategy": {"kind": "flaw"}}, "flow"),
+        ({"strategy": {"kind": "flow", "inpant": 1}}, "inpaint"),
+        ({"strategy": {"kind": "flow"}, "head": {"kind": "liner"}}, "linear"),
+        ({"strategy": {"kind": "flow"}, "backbone": {"block": 2}}, "blocks"),
+        ({"strategy": {"kind": "flow"}, "conditioner": {"texts": "padded"}}, "text"),
+        ({"strategy": {"kind": "flow"}, "conditioner": {"dim": 8}}, "'dim' of conditioner"),
+        ({"strategy": {"kind": "flow"}, "backbone": {"causal": True}}, "'causal' of backbone"),
+    ],
+)
+def test_wrong_parts_name_the_nearest(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        build_generator(**arguments)

@@ -1,0 +1,209 @@
+"""Tiny generators of every family, requests for them, and how equal their output must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tts.align.aligner import TokenBatch, collate_tokens
+from tts.builder import build_generator
+from tts.generators.base import Request
+from tts.generators.generator import Generator
+from tts.voice.prompt import VoicePrompt
+
+CHANNELS, PATCH, DIM = 6, 2, 16
+
+
+SIZE = CHANNELS * PATCH
+
+
+BOOKS, ENTRIES = 3, 7
+
+
+# What rounding may change: eps-prediction divides it by alpha, 150 times near pure noise, and how
+# sums are rounded hangs on the CPU and on the rows beside.
+ROUNDING = 1e-3
+
+
+CODES = {"kind": "categorical", "books": BOOKS, "entries": ENTRIES, "width": 5}
+
+
+DEPTH = {**CODES, "kind": "depth", "blocks": 1, "heads": 2, "hidden": 24}
+
+
+POINTER = {"text": "pointer"}
+
+
+# name: (arguments of build_generator, kind of units)
+FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
+    "flow": ({"strategy": {"kind": "flow"}}, "latents"),
+    "flow padded": (
+        {"strategy": {"kind": "flow", "inpaint": 0.5}, "conditioner": {"text": "padded"}},
+        "latents",
+    ),
+    "diffusion v": ({"strategy": {"kind": "diffusion", "inpaint": 0.5}}, "latents"),
+    "diffusion eps": (
+        {"strategy": {"kind": "diffusion", "predict": "eps", "shift": -0.5}}, "latents",
+    ),
+    "masked joint": ({"strategy": {"kind": "masked", "inpaint": 0.3}, "head": CODES}, "codes"),
+    "masked levels": (
+        {"strategy": {"kind": "masked", "order": "levels", "rescale": 0.5}, "head": CODES}, "codes",
+    ),
+    "masked spans": (
+        {
+            "strategy": {"kind": "masked", "order": "levels", "span": 3, "window": 2},
+            "head": CODES,
+        },
+        "codes",
+    ),
+    "soundstorm": ({"strategy": {"kind": "soundstorm"}, "head": CODES}, "codes"),
+    "span ar": ({"strategy": {"kind": "span_ar"}, "head": CODES}, "codes"),
+    "span ar refined": (
+        {"strategy": {"kind": "span_ar", "rounds": 3, "quantile": 0.1}, "head": CODES}, "codes",
+    ),
+    "ar flat": (
+        {"strategy": {"kind": "autoregressive", "pattern": {"name": "flat"}}, "head": CODES},
+        "codes",
+    ),
+    "ar depth": ({"strategy": {"kind": "autoregressive"}, "head": DEPTH}, "codes"),
+    "ar pointer": (
+        {
+            "strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}},
+            "head": CODES, "conditioner": POINTER,
+        },
+        "codes",
+    ),
+    "coarse first": ({"strategy": {"kind": "coarse_first"}, "head": CODES}, "codes"),
+    "coarse first pointer": (
+        {"strategy": {"kind": "coarse_first"}, "head": CODES, "conditioner": POINTER}, "codes",
+    ),
+    "ar parallel": ({"strategy": {"kind": "autoregressive"}, "head": CODES}, "codes"),
+    "ar delay": (
+        {"strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}}, "head": CODES},
+        "codes",
+    ),
+    "ar stack delay": (
+        {
+            "strategy": {
+                "kind": "autoregressive", "pattern": {"name": "stack_delay", "spacing": 2},
+            },
+            "head": CODES,
+        },
+        "codes",
+    ),
+    "ar flow": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "flow_mlp", "width": 24, "blocks": 2},
+        },
+        "latents",
+    ),
+    "ar flow bands": (
+        {
+            "strategy": {"kind": "autoregressive"},
+            "head": {
+                "kind": "flow_mlp", "prior": "previous", "bands": 2, "width": 24, "blocks": 2,
+            },
+        },
+        "latents",
+    ),
+    "ar gaussian": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "gaussian", "width": 24},
+        },
+        "latents",
+    ),
+    "ar energy": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "energy", "noise": 8, "width": 24, "blocks": 2},
+        },
+        "latents",
+    ),
+    "ar local dit": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "local_dit", "width": 16, "heads": 2, "hidden": 32, "blocks": 2},
+        },
+        "latents",
+    ),
+    "ar kl": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "kl", "size": SIZE},
+        },
+        "latents",
+    ),
+}  # fmt: skip
+
+
+def fill(module: nn.Module, seed: int = 0, scale: float = 0.15) -> None:
+    """Weights that do not depend on how torch initialises layers."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            weight.copy_(scale * torch.randn(weight.shape, generator=generator))
+            if "norm" in name and name.endswith("weight"):
+                weight.add_(1.0)
+
+
+def build(family: str | dict[str, Any]) -> Generator:
+    arguments = dict(FAMILIES[family][0] if isinstance(family, str) else family)
+    arguments["conditioner"] = {
+        "channels": CHANNELS, "patch": PATCH, "voice_dim": 12, "glob": 8, "phone_dim": 16,
+        "phone_blocks": 1, "content_blocks": 1, **arguments.get("conditioner", {}),
+    }  # fmt: skip
+    arguments["backbone"] = {
+        "heads": 2, "hidden": 32, "blocks": 2, **arguments.get("backbone", {}),
+    }  # fmt: skip
+    return build_generator(dim=DIM, **arguments)
+
+
+def inputs(totals: list[int], prompts: list[int]) -> Request:
+    """Rows of `totals` frames; prompts of the given frames."""
+    rows, durations = [], []
+    for row, total in enumerate(totals):
+        frames = [2 + (row + at) % 3 for at in range(total)]
+        while sum(frames) > total:
+            frames.pop()
+        frames[-1] += total - sum(frames)
+        rows.append(
+            ([20 + (7 * row + 5 * at) % 40 for at in range(len(frames))], [0] * len(frames))
+        )
+        durations.append(torch.tensor(frames))
+    generator = torch.Generator().manual_seed(5)
+    speaker = nn.functional.normalize(torch.randn(len(totals), 256, generator=generator))
+    mel = torch.randn(len(totals), max(prompts), CHANNELS, generator=generator)
+    padded = nn.utils.rnn.pad_sequence(durations, batch_first=True)
+    prompt = VoicePrompt(speaker, mel, torch.tensor(prompts))
+    return Request(collate_tokens(rows), prompt, padded)
+
+
+def seeds(*numbers: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(number) for number in numbers]
+
+
+def one_row(request: Request, row: int) -> Request:
+    part, size = slice(row, row + 1), int(request.tokens.lengths[row])
+    tokens, prompt = request.tokens, request.prompt
+    length = int(prompt.lengths[row])
+    assert request.durations is not None
+    return Request(
+        TokenBatch(tokens.ids[part, :size], tokens.mods[part, :size], tokens.lengths[part]),
+        VoicePrompt(prompt.speaker[part], prompt.features[part, :length], prompt.lengths[part]),
+        request.durations[part, :size],
+    )
+
+
+def close(found: Tensor, wanted: Tensor) -> None:
+    if found.is_floating_point():
+        torch.testing.assert_close(found, wanted, rtol=0, atol=ROUNDING)
+    else:
+        assert torch.equal(found, wanted)
+
+
+def differ(a: Tensor, b: Tensor) -> bool:
+    return bool((a - b).abs().max() > 5 * ROUNDING)

@@ -1,0 +1,331 @@
+"""The training loop: exact resume, averages, guards, signals."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+pytest.importorskip("accelerate", reason="needs the train extra")
+pytest.importorskip("tensorboard", reason="needs the train extra")
+
+from helpers.training import Plain, Toy, everything
+from tts.errors import CheckpointError, TTSError, UsageError  # noqa: E402
+from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
+from tts.train.publish import join_pieces  # noqa: E402
+from tts_codecs.checkpoint import save_checkpoint  # noqa: E402
+
+
+def trainer(folder: Path, steps: int = 12, task: Toy | None = None) -> Trainer:
+    random.seed(1)
+    config = TrainConfig(steps=steps, lr=1e-2, warmup=3, log_every=1, ema=0.9)
+    if task is None:
+        torch.manual_seed(2)
+        task = Toy()
+    return Trainer(task, config, folder, quiet=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, number: signal.Signals) -> None:
+    whole = trainer(tmp_path / "whole")
+    whole.run()
+    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    first = trainer(tmp_path / "parts")
+
+    def stop(message: str) -> None:
+        if message.startswith("step 5 "):
+            signal.raise_signal(number)
+
+    first.run(stop)
+    assert first.step == 5 and first.state_path.exists()
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
+    torch.manual_seed(77)  # the new process starts elsewhere
+    second = trainer(tmp_path / "parts", task=Toy())
+    random.seed(3)
+    second.resume()
+    assert second.step == 5
+    second.run()
+    expected, found = everything(whole), everything(second)
+    assert second.step == 12 and expected.keys() == found.keys()
+    for key, value in expected.items():
+        assert torch.equal(found[key], value), key
+    # A finished run is extended.
+    third = trainer(tmp_path / "parts", steps=14)
+    third.run()
+    assert third.step == 14
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_averaged_weights_are_exported(tmp_path: Path) -> None:
+    made = trainer(tmp_path, 8)
+    made.run()
+    current = made.plain["first"].state_dict()
+    for key, value in made.task.exported.items():  # type: ignore[attr-defined]
+        assert torch.equal(value, made.ema.shadow[f"first.{key}"])
+    assert not torch.equal(made.task.exported["0.weight"], current["0.weight"])  # type: ignore[attr-defined]
+
+
+def test_the_average_follows_its_definition() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    average = Ema({"m": module}, 0.5)
+    expected = float(module.weight.detach())
+    for step in range(20):
+        with torch.no_grad():
+            module.weight.fill_(float(step))
+        average.update(step)
+        rate = 1 - min(0.5, (1 + step) / (10 + step))
+        expected += rate * (step - expected)
+    assert average.shadow["m.weight"].item() == pytest.approx(expected, rel=1e-5)
+    average.swap()
+    assert module.weight.item() == pytest.approx(expected, rel=1e-5)
+    average.swap()
+    assert module.weight.item() == 19.0
+
+
+def test_one_call_averages_as_tensor_by_tensor() -> None:
+    """Of all types, to the last bit; a buffer may be replaced by another tensor."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2).double())
+    module.register_buffer("count", torch.zeros(2, dtype=torch.int64))
+    module.register_buffer("mean", torch.zeros(3))
+    module.register_buffer("left out", torch.zeros(3), persistent=False)
+    average = Ema({"m": module, "n": nn.Linear(1, 1)}, 0.9)
+    plain = {key: value.clone() for key, value in average.shadow.items()}
+    for step in range(5):
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        module.count += 1  # type: ignore[operator]
+        module.mean = torch.randn(3)
+        average.update(step)
+        for key, value in module.state_dict().items():
+            if value.is_floating_point():
+                plain[f"m.{key}"].lerp_(value, 1 - min(0.9, (1 + step) / (10 + step)))
+            else:
+                plain[f"m.{key}"].copy_(value)
+    assert list(average.shadow) == list(plain) and len(plain) == 13
+    for key, value in plain.items():
+        assert torch.equal(average.shadow[key], value), key
+    now = {key: value.clone() for key, value in module.state_dict().items()}
+    average.swap()
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, plain[f"m.{key}"]), key
+    average.swap()
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, now[key]), key
+
+
+@pytest.mark.parametrize("inf_gradient", [False, True])
+def test_bad_steps_are_skipped(tmp_path: Path, inf_gradient: bool) -> None:
+    made = trainer(tmp_path, 8, Toy({3, 4}, inf_gradient))
+    seen: dict[int, Tensor] = {}
+    made.run(lambda _: seen.__setitem__(made.step, made.plain["first"][0].weight.clone()))  # type: ignore[index]
+    for before, after in ((1, 2), (5, 6), (7, 8)):
+        assert not torch.equal(seen[before], seen[after])
+    assert torch.equal(seen[3], seen[4]) and torch.equal(seen[4], seen[5])
+    assert all(torch.isfinite(v).all() for v in everything(made).values())
+
+
+def test_divergence_is_an_error(tmp_path: Path) -> None:
+    made = trainer(tmp_path, 100, Toy(set(range(10, 100))))
+    with pytest.raises(TTSError, match="diverged"):
+        made.run()
+    assert 29 <= made.step <= 31
+    assert all(torch.isfinite(v).all() for v in everything(made).values())
+
+
+def test_damaged_or_foreign_states_are_refused(tmp_path: Path) -> None:
+    made = trainer(tmp_path, 2)
+    made.run()
+    content = made.state_path.read_bytes()
+    made.state_path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match="damaged"):
+        trainer(tmp_path)
+    made.state_path.write_bytes(content)
+    other = Toy()
+    other.modules["first"] = other.first = nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 2))
+    with pytest.raises(CheckpointError, match="another shape"):
+        trainer(tmp_path, task=other)
+
+
+def test_the_learning_rate_warms_up_and_falls() -> None:
+    config = TrainConfig(steps=100, lr=1.0, warmup=10, final=0.1)
+    rates = [learning_rate(step, config) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0)
+    assert all(a <= b for a, b in zip(rates[:10], rates[1:10], strict=False))
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert rates[100] == pytest.approx(0.1)
+
+
+def test_a_fresh_run_starts_from_given_weights(tmp_path: Path) -> None:
+    source = Toy()
+    save_checkpoint(tmp_path / "weights", source.first, "toy", {}, half=False)
+    config = TrainConfig(steps=1, init=str(tmp_path / "weights"))
+    started = Trainer(Toy(), config, tmp_path / "run", quiet=True)
+    for key, value in source.first.state_dict().items():
+        assert torch.equal(started.plain["first"].state_dict()[key], value)
+        assert torch.equal(started.ema.shadow[f"first.{key}"], value)
+    # Of several the later ones count, as far as they go.
+    part = nn.Sequential(nn.Linear(4, 8))
+    save_checkpoint(tmp_path / "part", part, "toy", {}, half=False)
+    both = TrainConfig(steps=1, init=(str(tmp_path / "weights"), str(tmp_path / "part")))
+    mixed = Trainer(Toy(), both, tmp_path / "mixed", quiet=True)
+    assert not mixed.fresh
+    found = mixed.plain["first"].state_dict()
+    assert torch.equal(found["0.weight"], part.state_dict()["0.weight"])
+    assert torch.equal(found["2.weight"], source.first.state_dict()["2.weight"])
+    with pytest.raises(CheckpointError):
+        missing = TrainConfig(init=str(tmp_path / "nothing"))
+        Trainer(Toy(), missing, tmp_path / "other", quiet=True)
+
+
+def test_two_halves_are_one_batch(tmp_path: Path) -> None:
+    """Accumulated gradients are those of the whole batch."""
+
+    class Halves(Toy):
+        size = 6
+
+        def batch(self, rng: np.random.Generator) -> Batch:
+            rows = np.random.default_rng(5).normal(size=(6, 4)).astype(np.float32)
+            begin = 0
+            if self.size == 3:
+                begin = 3 - getattr(self, "begin", 3)
+                self.begin = begin
+            return {"x": torch.from_numpy(rows[begin : begin + self.size])}
+
+        def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+            hidden = self.first[2](self.first[0](batch["x"]))
+            yield "a", hidden.square().mean(), {}
+            yield "b", self.second(hidden.detach()).square().mean(), {}
+
+    found = []
+    for size, accumulate in ((6, 1), (3, 2)):
+        torch.manual_seed(3)
+        task = Halves()
+        task.size = size
+        config = TrainConfig(steps=3, lr=1e-2, accumulate=accumulate)
+        made = Trainer(task, config, tmp_path / str(size), quiet=True)
+        made.run()
+        found.append(everything(made))
+    for key, value in found[0].items():
+        assert torch.allclose(value, found[1][key], atol=1e-6), key
+
+
+def test_a_budget_ends_a_run_with_a_low_rate(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    config = TrainConfig(steps=10**6, lr=1e-2, warmup=2, budget=1.0, publish=0.3, log_every=1)
+    made = Trainer(Writes(), config, tmp_path / "run", quiet=True)
+    lines: list[str] = []
+    made.run(lines.append)
+    assert made.finished and made.elapsed >= 1 and 2 <= made.step < 10**6
+    rate = made.optimizers["a"].param_groups[0]["lr"]
+    assert rate < 0.7 * config.lr
+    assert learning_rate(9, config, 1.0) == pytest.approx(config.final * config.lr)
+    assert learning_rate(9, config, 0.5) > 0.4 * config.lr
+    assert "tflops=" in lines[-1] and "of_peak=" in lines[-1]
+    join_pieces(tmp_path / "run" / "pieces" / "run.json", tmp_path / "joined")
+    assert (tmp_path / "joined" / "config.yaml").exists()
+    # Its time is spent; more of it goes on.
+    again = Trainer(Writes(), config, tmp_path / "run", quiet=True)
+    assert again.finished and again.step == made.step
+
+
+class Writes(Toy):
+    def export(self, folder: Path, step: int) -> None:
+        save_checkpoint(folder, self.first, "toy", {}, step=step)
+
+
+def test_a_run_that_is_too_slow_stops(tmp_path: Path) -> None:
+    config = TrainConfig(steps=1000, slowest=1e-4, log_every=2)
+    made = Trainer(Toy(), config, tmp_path, quiet=True)
+    with pytest.raises(TTSError, match="slowest"):
+        made.run()
+    assert made.step == 6
+
+
+def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(UsageError, match="CUDA"):
+        Trainer(Toy(), TrainConfig(device="cuda"), tmp_path, quiet=True)
+
+
+def test_bfloat16_on_float32_weights(tmp_path: Path) -> None:
+    config = TrainConfig(steps=3, precision="bf16")
+    made = Trainer(Toy(), config, tmp_path, quiet=True)
+    made.run()
+    assert all(v.dtype == torch.float32 for v in made.plain["first"].state_dict().values())
+    with made.engine.autocast():
+        assert made.plain["first"](torch.ones(1, 4)).dtype == torch.bfloat16
+
+
+WORKER = """
+import sys, torch
+sys.path[:0] = [{tests!r}]
+from helpers.training import Plain
+from tts.train.loop import TrainConfig, Trainer
+torch.manual_seed(100 + int(sys.argv[2]))  # other weights in each process
+config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1)
+made = Trainer(Plain(), config, sys.argv[1], quiet=True)
+made.run()
+torch.save(made.plain["first"].state_dict(), sys.argv[1] + sys.argv[2])
+print(made.accelerator.num_processes, made.step)
+"""
+
+
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    """Real processes over gloo, each with batches of its own: they end with the weights of one
+    process that averages the gradients of both."""
+    import os
+    import socket
+    import subprocess
+    import sys
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = WORKER.format(tests=str(Path(__file__).parents[1]))
+    running = []
+    try:
+        for rank in range(2):
+            environment = os.environ | {
+                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+                "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1",
+            }  # fmt: skip
+            running.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", code, str(tmp_path / "run"), str(rank)],
+                    env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                )
+            )  # fmt: skip
+        for process in running:
+            # Most of it is imports, which a busy machine may take minutes for.
+            out, err = process.communicate(timeout=600)
+            assert process.returncode == 0, err
+            assert out.split() == ["2", "4"]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    one, two = (torch.load(f"{tmp_path / 'run'}{rank}") for rank in range(2))
+
+    class Both(Trainer):
+        def draw(self, number: int) -> Batch:
+            rng = np.random.default_rng((self.config.seed, number % 2, number // 2))
+            return self.task.batch(rng)
+
+    torch.manual_seed(100)
+    config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1, accumulate=2)
+    both = Both(Plain(), config, tmp_path / "both", quiet=True)
+    before = both.plain["first"].state_dict()["0.weight"].clone()
+    both.run()
+    for key, value in both.plain["first"].state_dict().items():
+        assert torch.equal(one[key], two[key]), key
+        assert torch.allclose(one[key], value, atol=1e-6), key
+    assert not torch.allclose(before, one["0.weight"], atol=1e-3)

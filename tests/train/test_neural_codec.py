@@ -1,0 +1,101 @@
+"""Training of waveform codecs: it learns, logs how codebooks are used, resumes and is loaded."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import tts_codecs
+from helpers.training import one_step
+from tts.data.cache import Cache
+from tts.errors import ConfigError
+from tts.resources import root
+from tts.train.codebooks import codebook_statistics
+from tts.train.config import check_run, load_run
+from tts.train.loop import TrainConfig, Trainer
+from tts.train.neural_codec import CodecTask
+
+MODEL: dict[str, Any] = {
+    "hop": 320,
+    "dim": 8,
+    "encoder": {"kind": "spectrum", "width": 8, "blocks": 1},
+    "quantizer": {
+        "kind": "rvq", "dim": 4, "num_codebooks": 2, "codebook_size": 8, "dropout": 0.5,
+        "kmeans_init": True,
+    },
+    "decoder": {"kind": "spectrum", "width": 8, "blocks": 1, "look_ahead": 1},
+}  # fmt: skip
+
+
+def task(cache: Cache, **options: Any) -> CodecTask:
+    torch.manual_seed(0)
+    chosen = {"batch_size": 2, "units": 20, "channels": 2, "adversarial_batch": 1} | options
+    return CodecTask(cache, MODEL, **chosen)
+
+
+def test_statistics_of_codebooks() -> None:
+    even = torch.stack([torch.arange(8), torch.zeros(8, dtype=torch.long)], 1)
+    found = codebook_statistics(even, 8)
+    assert found["use"] == (1 + 1 / 8) / 2
+    assert found["perplexity"] == pytest.approx((8 + 1) / 2, rel=1e-4)
+    assert found["bits"] == pytest.approx(3, rel=1e-4)
+
+
+def test_a_step_with_and_without_discriminators(cache: Cache) -> None:
+    logs = one_step(task(cache, adversarial_from=1))
+    assert {"mel", "commit", "use", "perplexity", "bits", "fool", "spot"} <= logs.keys()
+    assert 0 < logs["use"] <= 1 and 1 <= logs["perplexity"] <= 8 and 0 <= logs["bits"] <= 6
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_trains_resumes_and_is_loaded(cache: Cache, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+
+    def run(folder: Path, *until: int) -> Trainer:
+        for steps in until:
+            settings = TrainConfig(steps=steps, lr=5e-3, warmup=1, final=1.0, ema=0.5)
+            trainer = Trainer(task(cache), settings, folder, quiet=True)
+            torch.manual_seed(1) if not trainer.step else None
+            trainer.run()
+        return trainer
+
+    def mel(trainer: Trainer) -> float:
+        batch = trainer.task.batch(np.random.default_rng(9))
+        return next(trainer.task.losses(batch, 0))[2]["mel"]
+
+    whole, cut = run(tmp_path / "whole", 8), run(tmp_path / "cut", 3, 8)
+    a, b = whole.plain["codec"].state_dict(), cut.plain["codec"].state_dict()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    before = mel(Trainer(task(cache), TrainConfig(), tmp_path / "none", quiet=True))
+    assert mel(run(tmp_path / "whole", 40)) < 0.9 * before
+    codec = tts_codecs.load(tmp_path / "whole" / "export", bandwidth=0.15)
+    assert codec.info.num_codebooks == 1 and codec.info.bitrate == 150
+    wav = torch.from_numpy(cache.audio(0))[None, None]
+    assert torch.isfinite(codec.decode(codec.encode(wav))).all()
+
+
+def test_another_rate_is_refused(cache: Cache) -> None:
+    with pytest.raises(ConfigError, match="24000 Hz"):
+        CodecTask(cache, {**MODEL, "rate": 24000})
+
+
+def test_wrong_parts_are_told_before_training() -> None:
+    run = {"task": "codec", "data": "d", "out": "o", "model": MODEL}
+    assert check_run(run, "x.yaml").model["dim"] == 8
+    bad = {**run, "model": {**MODEL, "quantizer": {"kind": "rvqq"}}}
+    with pytest.raises(ConfigError, match="x.yaml: model: unknown kind of quantizer, 'rvqq'"):
+        check_run(bad, "x.yaml")
+
+
+def test_shipped_rows_are_what_they_say() -> None:
+    rates = {}
+    for path in sorted((root() / "configs" / "train").glob("codec_*.yaml")):
+        load_run(path)
+        codec = tts_codecs.build_codec(**yaml.safe_load(path.read_text())["model"])
+        rates[path.stem] = (codec.info.frame_rate, round(codec.info.bitrate or 0))
+    assert rates == {
+        "codec_fsq": (12.5, 1946), "codec_rvq": (50.0, 6000), "codec_vq": (25.0, 300),
+    }  # fmt: skip

@@ -1,0 +1,193 @@
+"""Batches made on the device: the same segments, whole rows, and nothing that waits for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from helpers.training import FAMILIES, TINY, everything
+from tts.align.phone_probe import PhoneProbe
+from tts.builder import build_generator
+from tts.data.cache import Cache
+from tts.data.warp import WARPS, warp_features, warp_matrix
+from tts.generators.base import Request
+from tts.generators.heads import categorical
+from tts.generators.units import AutoencoderUnits
+from tts.train.generator import GeneratorTask, prompt_of, tokens_of
+from tts.train.loop import TrainConfig, Trainer
+from tts.train.resident import ResidentSampler
+from tts.train.segments import SegmentSampler
+from tts.voice.probe import SpeakerProbe
+from tts.voice.profile import PhoneProfile
+from tts_codecs.base import trusted
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.spectral import SpectralAutoencoder
+
+CPU = torch.device("cpu")
+EXACT = "donot_use_mm_for_euclid_dist"
+
+
+def sampler(cache: Cache, **options: Any) -> SegmentSampler:
+    return SegmentSampler(cache, 80, 30, (30, 60), **options)
+
+
+def test_segments_are_those_of_the_other_sampler(cache: Cache) -> None:
+    plain = sampler(cache)
+    resident = ResidentSampler(plain, CPU)
+    for limit in (30, 44, 60, 80):
+        for at, utterance in enumerate(plain.utterances):
+            for first in {*utterance.cuts, *utterance.pauses} - {len(utterance.tokens.ids) - 1}:
+                tokens, begin, stop = plain.cut(utterance, first, limit)
+                ids, mods, durations, length, start, end = resident.cut(
+                    torch.tensor([at]), torch.tensor([first]), limit
+                )
+                if stop - begin > limit:  # one long word: it loses its end here
+                    assert end - start <= limit
+                    continue
+                count = int(length)
+                assert ids[0, :count].tolist() == list(tokens.ids)
+                assert mods[0, :count].tolist() == list(tokens.mods)
+                assert durations[0, :count].tolist() == list(tokens.durations)
+                assert not durations[0, count:].any()
+                assert (int(start), int(end)) == (begin, stop)
+
+
+def test_batches_hold_what_they_say(cache: Cache) -> None:
+    plain = sampler(cache, warped=0.0, band_limited=0.0)
+    resident = ResidentSampler(plain, CPU)
+    whole = resident.features.float()
+    shapes = set()
+    for seed in range(8):
+        batch = resident.draw(torch.Generator().manual_seed(seed), np.random.default_rng(seed), 16)
+        shapes.add(tuple(batch["features"].shape))
+        assert torch.equal(batch["durations"].sum(1), batch["frames"])
+        assert (batch["frames"] <= batch["features"].shape[1]).all()
+        assert ((batch["durations"] > 0).sum(1) == batch["lengths"]).all()
+        low, high = plain.prompt
+        assert (batch["prompt_frames"] <= high).all() and (batch["prompt_frames"] >= 1).all()
+        for row in range(16):
+            for name, count in (("features", "frames"), ("prompt_features", "prompt_frames")):
+                found = batch[name][row]
+                size = int(batch[count][row])
+                assert not found[size:].any()
+                # Every frame is one of the corpus.
+                assert torch.cdist(found[:size], whole, compute_mode=EXACT).amin(1).max() < 1e-2
+            near = (batch["speaker"][row] - resident.voices[:, -1].float()).abs().amax(1)
+            assert near.min() < 1e-6
+    assert len(shapes) > 1 and {s[1] for s in shapes} <= set(resident.lengths)
+
+
+def test_warps_are_those_of_numpy(cache: Cache) -> None:
+    features = cache.features(0)
+    resident = ResidentSampler(sampler(cache), CPU)
+    for at, factor in enumerate(WARPS):
+        expected = warp_features(features, factor)
+        assert np.abs(features[:, :-2] @ warp_matrix(factor) - expected[:, :-2]).max() < 1e-5
+        found = resident.change(
+            torch.from_numpy(features)[None], torch.tensor([at]), torch.tensor([False]),
+            torch.zeros(1), torch.zeros(1),
+        )  # fmt: skip
+        assert np.abs(found[0].numpy() - expected).max() < 1e-5
+
+
+def test_a_resumed_run_makes_the_same_batches(cache: Cache, tmp_path: Path) -> None:
+    def run(folder: str, steps: int) -> Trainer:
+        torch.manual_seed(1)
+        task = GeneratorTask(
+            cache, {"strategy": {"kind": "flow"}, **TINY}, batch_size=3, max_frames=60,
+            prompt=(30, 40), resident=True,
+        )  # fmt: skip
+        made = Trainer(task, TrainConfig(steps=steps, accumulate=2), tmp_path / folder, quiet=True)
+        assert made.resident
+        made.run()
+        return made
+
+    whole = run("whole", 4)
+    run("parts", 2)
+    parts = run("parts", 4)
+    expected, found = everything(whole), everything(parts)
+    for key, value in expected.items():
+        assert torch.equal(found[key], value), key
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_step_asks_the_device(
+    cache: Cache,
+    tmp_path: Path,
+    family: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tensors without memory cannot be asked for a value: whoever tries gets an error. Nor does a
+    second step send one there."""
+    codec = "features"
+    if "books" in FAMILIES[family].get("head", {}):
+        codec = str(tmp_path)
+        sizes: dict[str, Any] = dict(dim=8, blocks=1, levels=[8, 5], groups=2)
+        save_checkpoint(tmp_path, SpectralAutoencoder(**sizes), "spectral", sizes)
+    task = GeneratorTask(
+        cache, {**FAMILIES[family], **TINY}, batch_size=3, max_frames=60, prompt=(30, 40),
+        codec=codec, resident=True,
+    )  # fmt: skip
+    task.judges.voice = SpeakerProbe(dim=8, blocks=1)
+    task.judges.phones = PhoneProbe(dim=8, blocks=1)
+    task.profile = PhoneProfile(list(range(20, 60)))
+    task.place(CPU)
+    batch = task.resident_batch(torch.Generator().manual_seed(0), np.random.default_rng(0))
+    meta = {k: v.to("meta") if isinstance(v, Tensor) else v for k, v in batch.items()}
+    for module in (task.generator, task.judges.voice, task.judges.phones, task.profile):
+        module.to("meta")
+    if isinstance(task.units, AutoencoderUnits):
+        task.units.autoencoder.to("meta")
+    with trusted():
+        meta = task._finished(meta)  # profile and codes
+    sent: list[Any] = []
+    plain = torch.tensor
+    for step in range(2):
+        monkeypatch.setattr(torch, "tensor", lambda *a, **k: sent.append(a) or plain(*a, **k))
+        sent.clear()  # what is kept was made in the first step
+        for name, loss, logs in task.losses(meta, step):
+            assert name == "generator" and loss.device.type == "meta"
+            loss.backward()
+            assert all(isinstance(value, Tensor) for value in logs.values())
+            assert {"likeness", "clarity"} <= logs.keys()
+    assert not sent
+
+
+def test_drawing_asks_nothing(cache: Cache) -> None:
+    resident = ResidentSampler(sampler(cache), CPU)
+    for name, value in vars(resident).items():
+        if isinstance(value, Tensor):
+            setattr(resident, name, value.to("meta"))
+    resident.device = torch.device("meta")
+    batch = resident.draw(None, np.random.default_rng(0), 4)  # type: ignore[arg-type]
+    assert all(value.device.type == "meta" for value in batch.values())
+
+
+@pytest.mark.parametrize("family", ["masked", "soundstorm", "ar", "depth"])
+def test_what_counts_and_all_of_it_have_one_loss(
+    cache: Cache,
+    family: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Codes that do not count are left out before the logits on a CPU and after them elsewhere."""
+    torch.manual_seed(0)
+    net = build_generator(**{**FAMILIES[family], **TINY})
+    task_batch = sampler(cache).draw(np.random.default_rng(0), 4)
+    units = torch.randint(40, (4, -(-task_batch["features"].shape[1] // 2), 2))
+    request = Request(tokens_of(task_batch), prompt_of(task_batch), task_batch["durations"])
+    found = []
+    for near in (("cpu",), ()):
+        monkeypatch.setattr(categorical, "NEAR", near)
+        net.zero_grad()
+        torch.manual_seed(1)
+        loss = net.loss(request, task_batch["features"], units)["codes"]
+        loss.backward()
+        found.append([loss.detach(), *(p.grad for p in net.parameters() if p.grad is not None)])
+    assert len(found[0]) == len(found[1]) and found[0][0] > 0
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
