@@ -140,7 +140,7 @@ def recording(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> "Cache":
     """Five utterances of two speakers with made-up alignments."""
-    from helpers.audio import talk
+    from tests.helpers.audio import talk
     from tts.data.cache import Cache, Item
     from tts.data.warp import WARPS
 

@@ -13,7 +13,7 @@ import torch
 
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
-from helpers.training import FAMILIES, TINY  # noqa: E402
+from tests.helpers.training import FAMILIES, TINY  # noqa: E402
 from tts.data.cache import Cache  # noqa: E402
 from tts.train.generator import GeneratorTask  # noqa: E402
 from tts.train.loop import TrainConfig, Trainer  # noqa: E402

@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from helpers.audio import RATE, talk, write
+from tests.helpers.audio import RATE, talk, write
 from tts.audio import decode as decode_module
 from tts.audio import reference as reference_module
 from tts.audio import sandbox

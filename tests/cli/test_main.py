@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
+from tests.helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
 from tts.bundle import cache_folder
 from tts.cli.common import quick_start
 from tts.cli.main import run

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
+from tests.helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
 from tts.cli import main as cli
 from tts.cli.main import run
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from helpers.audio import talk
+from tests.helpers.audio import talk
 from tts.data import prepare as prepare_module
 from tts.data.cache import Cache
 from tts.data.layouts import Entry, read_manifest, write_manifest

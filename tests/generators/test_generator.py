@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.generators import (
+from tests.helpers.generators import (
     BOOKS,
     CHANNELS,
     DIM,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.ao.nn.quantized.dynamic import Linear as DynamicLinear
 
-from helpers.generators import BOOKS, CODES, DEPTH, build, close, fill, inputs, one_row, seeds
+from tests.helpers.generators import BOOKS, CODES, DEPTH, build, close, fill, inputs, one_row, seeds
 from tts import TTS
 from tts.cancel import Cancellation, Cancelled
 from tts.cli.common import check_device

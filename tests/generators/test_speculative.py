@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.generators import CODES, DEPTH, POINTER, build, fill, inputs, seeds
+from tests.helpers.generators import CODES, DEPTH, POINTER, build, fill, inputs, seeds
 from tts.errors import UsageError
 from tts.generators.base import SamplingOptions
 from tts.generators.generator import Generator

@@ -21,8 +21,8 @@ from safetensors.torch import save
 
 from codec_helpers import lively
 from codec_helpers import published_layout as vocos_layout
-from helpers.cli import one_line
-from helpers.f5 import LETTERS, published_layout, scramble
+from tests.helpers.cli import one_line
+from tests.helpers.f5 import LETTERS, published_layout, scramble
 from tts import TTS
 from tts.cli.main import run
 from tts.errors import AudioError, CheckpointError, TextError, UsageError, VoiceError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.training import flow_task, one_step
+from tests.helpers.training import flow_task, one_step
 from tts import TTS
 from tts.align.aligner import TokenBatch
 from tts.align.durations import EDGE_FRAMES

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
-from helpers.training import Plain, Toy, everything
+from tests.helpers.training import Plain, Toy, everything
 from tts.errors import CheckpointError, TTSError, UsageError  # noqa: E402
 from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
 from tts.train.publish import join_pieces  # noqa: E402
@@ -267,7 +267,7 @@ def test_bfloat16_on_float32_weights(tmp_path: Path) -> None:
 WORKER = """
 import sys, torch
 sys.path[:0] = [{tests!r}]
-from helpers.training import Plain
+from tests.helpers.training import Plain
 from tts.train.loop import TrainConfig, Trainer
 torch.manual_seed(100 + int(sys.argv[2]))  # other weights in each process
 config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1)
@@ -289,7 +289,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = WORKER.format(tests=str(Path(__file__).parents[1]))
+    code = WORKER.format(tests=str(Path(__file__).parents[2]))
     running = []
     try:
         for rank in range(2):

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 import tts_codecs
-from helpers.training import one_step
+from tests.helpers.training import one_step
 from tts.data.cache import Cache
 from tts.errors import ConfigError
 from tts.resources import root

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.training import FAMILIES, TINY, everything
+from tests.helpers.training import FAMILIES, TINY, everything
 from tts.align.phone_probe import PhoneProbe
 from tts.builder import build_generator
 from tts.data.cache import Cache

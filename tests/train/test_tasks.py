@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.training import flow_task, one_step
+from tests.helpers.training import flow_task, one_step
 
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")

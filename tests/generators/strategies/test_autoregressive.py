@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.generators import (
+from tests.helpers.generators import (
     BOOKS,
     CODES,
     DEPTH,

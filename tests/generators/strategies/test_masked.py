@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.generators import BOOKS, CODES, ENTRIES, build, fill, inputs, seeds
+from tests.helpers.generators import BOOKS, CODES, ENTRIES, build, fill, inputs, seeds
 from tts.errors import ConfigError
 from tts.generators.base import Canvas, SamplingOptions
 from tts.generators.generator import Generator

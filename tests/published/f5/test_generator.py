@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from helpers.f5 import LETTERS, published_layout, scramble
+from tests.helpers.f5 import LETTERS, published_layout, scramble
 from tts.errors import AudioError, CheckpointError, TextError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published.f5.conversion import from_published, load_published
