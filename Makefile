@@ -1,5 +1,6 @@
 # make speak   says a sentence in a built-in voice into out.wav
 # make test    lint, types, unit tests, then the test that the shipped weights speak
+# make browser drives the demo page in a Chromium that is on the PATH
 # make venv    only the environment; make dev: with the test tools
 # make bench   times everything beside its peers (their own environment, build/bench) and writes
 #              benchmarks/results; BENCH="ar_step rvq --repeats 2" for some rows, or --device cuda
@@ -20,14 +21,18 @@ CONSTRAINTS = $$($(BIN)/python -c 'import sys; ok = sys.version_info[:2] == (3, 
 	sys.platform == "linux"; print("-c requirements.lock" if ok else "")')
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: speak test lint bench gpu gpu-smoke venv dev docs lock wheel clean
+.PHONY: speak test browser lint bench gpu gpu-smoke venv dev docs lock wheel clean
 
 speak: $(VENV)/.runtime
 	$(BIN)/tts synthesize "$(TEXT)" -o out.wav
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -m "not speaks"
-	$(BIN)/python -m pytest -m speaks -rs
+	$(BIN)/python -m pytest -m "not speaks and not browser"
+	$(BIN)/python -m pytest -m "speaks and not browser" -rs
+
+browser: $(VENV)/.dev
+	@$(INSTALL) -e '.[dev,browser]'
+	$(BIN)/python -m pytest -m browser -rs
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -82,7 +87,7 @@ docs: $(VENV)/.dev
 lock:
 	rm -rf build/lock
 	python3.11 -m venv build/lock
-	build/lock/bin/python -m pip install --quiet torch==2.11.0 torchaudio==2.11.0 -e '.[dev]'
+	build/lock/bin/python -m pip install --quiet torch==2.11.0 torchaudio==2.11.0 -e '.[dev,browser]'
 	{ echo "# Tested versions for Python 3.11 on Linux; made by: make lock"; \
 	  build/lock/bin/python -m pip list --format=freeze --exclude-editable \
 	  --exclude pip --exclude setuptools --exclude wheel; } > requirements.lock

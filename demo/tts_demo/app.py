@@ -12,6 +12,7 @@ from tts_demo import page
 from tts_demo.batch import batch_tab
 from tts_demo.compare import compare_tab
 from tts_demo.limits import KEPT, MAX_BYTES, QUEUE, SPOKEN, SWEEP
+from tts_demo.sounds import PREFIX
 from tts_demo.speak import speak_tab
 from tts_demo.studio import Studio
 
@@ -30,10 +31,11 @@ class Private:
 
     Args:
         hosts: names by which the page may be asked for; empty allows all.
+        sounds: what answers for addresses below PREFIX of tts_demo.sounds.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()):
-        self.app, self.access = app, Access(hosts)
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] = (), sounds: ASGIApp | None = None):
+        self.app, self.access, self.sounds = app, Access(hosts), sounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -59,7 +61,9 @@ class Private:
                 ]
             await send(message)
 
-        await self.app(scope, receive, marked)
+        own = self.sounds is not None and scope["path"].startswith(PREFIX)
+        answering = self.sounds if own and self.sounds else self.app
+        await answering(scope, receive, marked)
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -68,7 +72,7 @@ def build(studio: Studio) -> gr.Blocks:
         gr.Markdown(page.INTRO)
         with gr.Tabs():
             with gr.Tab("Speak", id="speak"):
-                speak_tab(studio, blocks)
+                speak_tab(studio)
             with gr.Tab("Compare", id="compare"):
                 compare_tab(studio)
             with gr.Tab("Batch", id="batch"):
@@ -100,8 +104,8 @@ def theme() -> gr.themes.Base:
 
 
 def launch(
-    blocks: gr.Blocks, host: str = "127.0.0.1", port: int | None = None, *, open_page: bool = False,
-    hosts: Sequence[str] = LOCAL,
+    blocks: gr.Blocks, studio: Studio, host: str = "127.0.0.1", port: int | None = None, *,
+    open_page: bool = False, hosts: Sequence[str] = LOCAL,
 ) -> str:  # fmt: skip
     """Serve the page from a thread and return its address.
 
@@ -112,12 +116,14 @@ def launch(
     Raises:
         OSError: the port is taken.
     """
-    options: dict[str, Any] = {"middleware": [Middleware(Private, hosts=hosts)]}
+    options: dict[str, Any] = {
+        "middleware": [Middleware(Private, hosts=hosts, sounds=studio.sounds)]
+    }
     _, url, _ = blocks.launch(
         server_name=host, server_port=port, share=False, inbrowser=open_page, quiet=True,
         prevent_thread_lock=True, show_error=False, footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
         max_file_size=MAX_BYTES, max_threads=16, state_session_capacity=64, allowed_paths=[],
-        app_kwargs=options, theme=theme(), css_paths=page.CSS, js=page.SCRIPT.read_text("utf-8"),
+        app_kwargs=options, theme=theme(), css_paths=page.CSS, js=page.script(),
     )  # fmt: skip
     return url

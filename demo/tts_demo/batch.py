@@ -1,5 +1,6 @@
 """The tab for many rows: a table in, a zip of audio files and a manifest out."""
 
+import io
 import tempfile
 import zipfile
 from collections.abc import Generator
@@ -94,7 +95,7 @@ def _compute(
 def batch(
     studio: Studio, session: str, table: str | None, wish: Wish, format: str
 ) -> Generator[tuple[Any, ...], None, None]:
-    """A table as what changes on the page: status, rows, and in the end the zip.
+    """A table as what changes on the page: status, and in the end what was made.
 
     Raises:
         gr.Error: one line on what is wrong with the request; what is wrong with one row stands in
@@ -105,7 +106,7 @@ def batch(
             raise UsageError("no table: give a .csv, .tsv or .jsonl file")
         if format not in FORMATS:
             raise UsageError(f"unknown format {format!r}; there is: {', '.join(FORMATS)}")
-        yield page.state("Loading the model", 0.0), "", None
+        yield page.state("Loading the model", 0.0), ""
         model = studio.model(wish.model)
         voice, warnings = studio.voice(model, wish, session)
         warn(warnings)
@@ -117,28 +118,45 @@ def batch(
             try:
                 while not wait([task], timeout=_LOOK).done:
                     made = len(list(out.glob(f"*.{format}"))) if out.is_dir() else 0
-                    yield page.state(f"{made} of {len(rows)} rows", made / len(rows)), "", None
+                    yield page.state(f"{made} of {len(rows)} rows", made / len(rows)), ""
             finally:
                 if not task.done():
                     ticket.stop()
             try:
                 summary = task.result()
             except _Stopped:
-                yield page.state("Stopped."), "", None
+                yield page.state("Stopped."), ""
                 return
-        path = Path(folder) / "speech.zip"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
             for file in sorted(out.iterdir()):
                 if file.is_file() and not file.name.startswith("."):
-                    archive.write(file, file.name)
+                    packed.write(file, file.name)
+        url = studio.sounds.add("speech.zip", archive.getvalue())
         failed = f", {summary.failed} failed" if summary.failed else ""
         rtf = f", RTF {summary.elapsed / summary.seconds:.3f}" if summary.seconds else ""
         text = (
             f"{len(rows) - summary.failed} of {len(rows)} rows{failed}: {summary.seconds:.1f} s "
             f"of audio in {summary.elapsed:.1f} s{rtf}"
         )
-        results = [(r.id, f"{r.seconds:.2f} s" if r.file else r.error) for r in summary.results]
-        yield page.state(text), page.table(("id", "audio"), results), str(path)
+        yield page.state(text), _results(studio, out, summary, url)
+
+
+def _results(studio: Studio, out: Path, summary: "Summary", url: str) -> str:
+    """All that was made with a player each, and apart from it what was not and why."""
+    said = [each for each in summary.results if each.file]
+    failed = [(each.id, each.error) for each in summary.results if not each.file]
+    parts = [f"<p class='links'><a href='{url}' download>Download all, with manifest.jsonl</a></p>"]
+    if failed:
+        parts.append(f"<h3>Failed: {len(failed)}</h3>{page.table(('id', 'error'), failed)}")
+    if said:
+        urls = [studio.sounds.add(each.file, (out / each.file).read_bytes()) for each in said]
+        players = [page.player(f"row {each.id}", url) for each, url in zip(said, urls, strict=True)]
+        rows = [(each.id, f"{each.seconds:.2f} s") for each in said]
+        parts.append(
+            f"<h3>Said: {len(said)}</h3>{page.table(('id', 'seconds', 'audio'), rows, players)}"
+        )
+    return "".join(parts)
 
 
 def batch_tab(studio: Studio) -> None:
@@ -161,8 +179,7 @@ def batch_tab(studio: Studio) -> None:
                 start = gr.Button("Say all rows", variant="primary", scale=3, min_width=120)
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
             status = gr.HTML(page.state("Ready."))
-            archive = gr.File(label="Audio and manifest.jsonl", interactive=False, height=90)
-            results = gr.HTML("")
+    results = gr.HTML("", elem_id="rows")
 
     def run(
         request: gr.Request, table: str | None, model: str, voice: str | None,
@@ -170,10 +187,10 @@ def batch_tab(studio: Studio) -> None:
     ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
         wish = Wish("", model, voice, recording, transcript)
         with closing(batch(studio, request.session_hash or "", table, wish, format)) as steps:
-            yield from ending_in_status(steps, 3, page.state)
+            yield from ending_in_status(steps, 2, page.state)
 
     event = start.click(
-        run, [table, model, voice, recording, transcript, format], [status, results, archive],
+        run, [table, model, voice, recording, transcript, format], [status, results],
         show_progress="hidden", concurrency_limit=1, concurrency_id="batch",
         api_visibility="private",
     )  # fmt: skip

@@ -3,10 +3,9 @@
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-import numpy as np
 
 from tts.errors import TTSError, UsageError
 from tts_demo import page
@@ -21,8 +20,12 @@ from tts_demo.fields import (
     warn,
 )
 from tts_demo.limits import SPOKEN
-from tts_demo.speak import options_of, to_pcm
-from tts_demo.studio import Studio, Wish, check_text
+from tts_demo.speak import options_of
+from tts_demo.studio import Moment, Studio, Wish, check_text
+
+if TYPE_CHECKING:
+    from tts.config import ModelConfig
+    from tts.speech import Chunk
 
 _SIDE_BY_SIDE = 4  # chosen at first
 
@@ -31,11 +34,11 @@ def compare(
     studio: Studio, session: str, wish: Wish, chosen: Sequence[str], seed: float | None
 ) -> Generator[tuple[Any, ...], None, None]:
     """One text by several models as what changes on the page: a status, then for each model of
-    the studio its figures, its audio and its picture.
+    the studio its figures, player and picture.
 
     Raises:
         gr.Error: one line on what is wrong with the request; what is wrong with one model stands
-            in its column.
+            in its place.
     """
     with told(), studio.ticket(session) as ticket:
         wanted = [name for name in studio.models if name in chosen]
@@ -43,41 +46,56 @@ def compare(
             raise UsageError("no model: choose at least one")
         check_text(wish.text)
         options = options_of(1.0, seed, 1.0, None, None, None)
-        shown: dict[str, tuple[Any, ...]] = {name: ("", None, "") for name in studio.models}
 
-        def row(state: str, done: int) -> tuple[Any, ...]:
+        def change(state: str, done: int, name: str = "", shown: str = "") -> tuple[Any, ...]:
             share = done / len(wanted) if done < len(wanted) else None
-            parts = [part for name in studio.models for part in shown[name]]
+            # What stays must not be drawn again: it may be playing.
+            parts = [shown if name == each else gr.skip() for each in studio.models]
             return page.state(state, share), *parts
 
+        yield page.state("Speaking", 0.0), *[""] * len(studio.models)
         for number, name in enumerate(wanted):
-            shown[name] = (page.status("Speaking", kind="busy"), None, "")
-            yield row(f"{name}: {number + 1} of {len(wanted)}", number)
-            pieces, moment, rate = [], None, 0
+            state = f"{name}: {number + 1} of {len(wanted)}"
+            yield change(state, number, name, page.status("Speaking", kind="busy"))
+            chunks, moment = [], None
             try:
                 with closing(studio.speak(ticket, replace(wish, model=name), options)) as moments:
                     for moment in moments:
                         if number == 0:
                             warn(moment.warnings)
                         if moment.chunk is not None:
-                            pieces.append(moment.chunk.samples)
-                            rate = moment.chunk.sample_rate
+                            chunks.append(moment.chunk)
             except TTSError as error:
                 line = " ".join(str(error).split())
-                shown[name] = (page.status(line, kind="error"), None, "")
+                yield change(state, number + 1, name, page.status(line, kind="error"))
                 continue
-            if ticket.stopped or not pieces or moment is None:
-                yield row("Stopped.", len(wanted))
+            if ticket.stopped or not chunks or moment is None:
+                yield change("Stopped.", len(wanted), name)
                 return
-            samples = np.concatenate(pieces)
-            seconds = len(samples) / rate
-            status = page.status(
-                f"Done in {moment.elapsed:.2f} s.", first_audio=moment.first_audio,
-                rtf=moment.elapsed / seconds, seconds=seconds, kind="done",
-            )  # fmt: skip
-            picture = page.speech(page.figure(samples, rate))
-            shown[name] = (status, (rate, to_pcm(samples)), picture)
-        yield row("Done.", len(wanted))
+            yield change(state, number + 1, name, _column(studio, name, chunks, moment))
+        yield change("Done.", len(wanted))
+
+
+def _column(studio: Studio, name: str, chunks: "list[Chunk]", moment: Moment) -> str:
+    """What one model made: figures, player, words and picture."""
+    from tts.speech import joined
+
+    audio = joined(chunks, chunks[0].sample_rate)
+    status = page.status(
+        f"Done in {moment.elapsed:.2f} s.", first_audio=moment.first_audio,
+        rtf=moment.elapsed / audio.seconds, seconds=audio.seconds, kind="done",
+        steps=steps_of(studio.model(name).config),
+    )  # fmt: skip
+    player = page.player(f"{name} says it", studio.sounds.add(f"{name}.wav", audio.to_bytes()))
+    figure = page.figure(audio.samples, audio.sample_rate, audio.words)
+    return status + player + page.speech(page.words(audio.words), figure)
+
+
+def steps_of(config: "ModelConfig") -> str:
+    """How often the generator of a model computes for one sentence, in words."""
+    if config.family.startswith("ar"):
+        return f"{config.sampling.steps if config.family != 'ar' else 1} a frame"
+    return str(config.sampling.steps)
 
 
 def compare_tab(studio: Studio) -> None:
@@ -108,14 +126,7 @@ def compare_tab(studio: Studio) -> None:
             with gr.Column(min_width=280, elem_classes="speaking"):
                 gr.Markdown(f"**{name}**")
                 gr.HTML(about(name))
-                outputs += [
-                    gr.HTML(page.status("")),
-                    gr.Audio(
-                        label=name, interactive=False, buttons=["download"], format="wav",
-                        waveform_options=gr.WaveformOptions(show_recording_waveform=False),
-                    ),
-                    gr.HTML(""),
-                ]  # fmt: skip
+                outputs.append(gr.HTML("", elem_classes="column"))
 
     def run(
         request: gr.Request, text: str, voice: str | None, recording: str | None, transcript: str,

@@ -12,6 +12,8 @@ MAX_SECONDS = 60.0
 PARTS = (
     "generator", "codec", "durations", "phrasing", "vocoder", "speaker", "profile", "phone_probe",
 )  # fmt: skip
+#: kinds of checkpoints that are codecs: tts_codecs.registry.KINDS
+CODECS = ("spectral", "latent", "source_filter_vocoder", "neural", "vocos")
 
 #: rows of a batch
 MAX_ROWS = 200

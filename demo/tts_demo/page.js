@@ -1,56 +1,25 @@
-() => {
-  // Lights up the words of the utterance that plays and moves the line through its picture.
-  const pairs = () =>
-    [...document.querySelectorAll(".speaking")].map((box) => ({
-      box,
-      players: [...box.querySelectorAll("audio")],
-      speech: box.querySelector(".speech"),
-    }));
+// Follows what Gradio changes on the page.
+let scheduled = false;
+const look = () => {
+  scheduled = false;
+  watchStatus();
+  const takes = document.querySelector("#takes .takes");
+  if (takes && !takes.dataset.drawn) {
+    takes.dataset.drawn = "1";
+    drawTakes();
+  }
+};
+new MutationObserver(() => {
+  if (!scheduled) { scheduled = true; setTimeout(look, 0); }
+}).observe(document.body, { childList: true, subtree: true });
+look();
 
-  const show = ({ speech }, time, playing) => {
-    if (!speech) return;
-    for (const word of speech.querySelectorAll(".word")) {
-      const now = playing && time >= +word.dataset.start && time < +word.dataset.end;
-      word.classList.toggle("now", now);
-    }
-    const picture = speech.querySelector(".picture");
-    if (picture) {
-      const head = picture.querySelector(".head");
-      head.style.opacity = playing ? 1 : 0;
-      head.style.left = `${(100 * time) / +picture.dataset.seconds}%`;
-    }
-  };
-
-  let running = false;
-  const follow = () => {
-    let any = false;
-    for (const pair of pairs()) {
-      const player = pair.players.find((p) => !p.paused && !p.ended);
-      if (player) any = true;
-      show(pair, player ? player.currentTime : 0, Boolean(player));
-    }
-    running = any;
-    if (any) requestAnimationFrame(follow);
-  };
-  document.addEventListener("play", (event) => {
-    // One voice at a time.
-    for (const other of document.querySelectorAll("audio"))
-      if (other !== event.target && !other.paused) other.pause();
-    if (!running) { running = true; requestAnimationFrame(follow); }
-  }, true);
-
-  document.addEventListener("click", (event) => {
-    const target = event.target.closest?.(".speech .word, .speech .picture");
-    const box = target?.closest(".speaking");
-    if (!box) return;
-    const players = [...box.querySelectorAll("audio")].filter((p) => p.currentSrc);
-    const player = players[players.length - 1];
-    if (!player) return;
-    if (target.classList.contains("word")) player.currentTime = +target.dataset.start;
-    else {
-      const { left, width } = target.getBoundingClientRect();
-      player.currentTime = (+target.dataset.seconds * (event.clientX - left)) / width;
-    }
-    player.play();
-  });
-}
+// On a phone the result lies below all fields.
+document.addEventListener("click", (event) => {
+  const wanted = event.target.closest?.("button.to-result");
+  const result = wanted && document.querySelector(`#${wanted.id.replace("go-", "result-")}`);
+  if (result && result.getBoundingClientRect().top > innerHeight * 0.6) {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    result.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+  }
+});

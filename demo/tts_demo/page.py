@@ -1,9 +1,10 @@
 """The parts of the page that are written in HTML: figures of a request, words, the picture."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent
 CSS = _FOLDER / "page.css"
-SCRIPT = _FOLDER / "page.js"
+SCRIPTS = ("words.js", "takes.js", "player.js", "page.js")
 
 TITLE = "Text to speech"
 INTRO = """# Text to speech
@@ -26,7 +27,17 @@ CONSENT = (
     "<p class='consent'>Only use a recording of <b>your own voice, or of somebody who agreed to "
     "it</b>, and tell listeners that the speech is synthetic.</p>"
 )
+TAKES = (
+    "<p class='hint'>What you have spoken is listed here and kept in this browser, "
+    "also when the page is loaded again.</p><ol class='takes'></ol>"
+)
 _WORDS_UNDER = 24  # more would not be readable under the picture
+
+
+def script() -> str:
+    """The page's own script, as the one function that Gradio calls."""
+    parts = "\n".join((_FOLDER / name).read_text("utf-8") for name in SCRIPTS)
+    return f"() => {{\n{parts}\n}}"
 
 
 def state(text: str, share: float | None = None) -> str:
@@ -43,24 +54,49 @@ def status(
     seconds: float = 0.0,
     share: float | None = None,
     kind: str = "",
+    steps: str = "",
+    sound: str = "",
+    wav: str = "",
+    take: Mapping[str, Any] | None = None,
 ) -> str:
     """What is happening, and the figures of the request.
 
     Args:
         share: of the work done, 0 to 1; None shows no bar.
         kind: "busy", "done", "error" or "".
+        steps: of the sampler; not shown where it is empty.
+        sound: address of the MP3 that the player of the page is to play, maybe unfinished; wav:
+            of the whole as WAV; take: what is to be kept of it in the browser (takes.js).
     """
+    shown = [
+        ("First audio", f"{first_audio:.2f} s" if first_audio else "–"),
+        ("RTF", f"{rtf:.3f}" if rtf else "–"),
+        ("Audio", f"{seconds:.1f} s" if seconds else "–"),
+    ]
+    if steps:
+        shown.append(("Steps", steps))
     figures = "".join(
-        f"<div class='figure'><dt>{name}</dt><dd>{value}</dd></div>"
-        for name, value in (
-            ("First audio", f"{first_audio:.2f} s" if first_audio else "–"),
-            ("RTF", f"{rtf:.3f}" if rtf else "–"),
-            ("Audio", f"{seconds:.1f} s" if seconds else "–"),
-        )
+        f"<div class='figure'><dt>{name}</dt><dd>{value}</dd></div>" for name, value in shown
     )
+    told = {"sound": sound, "wav": wav, "take": json.dumps(take) if take else ""}
+    data = "".join(f" data-{k}='{escape(v, quote=True)}'" for k, v in told.items() if v)
     return (
-        f"<div class='status {kind}' role='status'>{state(text, share)}"
+        f"<div class='status {kind}' role='status'{data}>{state(text, share)}"
         f"<dl class='figures'>{figures}</dl></div>"
+    )
+
+
+def player(label: str, url: str = "", wav: str = "") -> str:
+    """A player with links that download what it plays; filled by player.js where `url` is empty."""
+    source = f" src='{escape(url, quote=True)}'" if url else ""
+    hidden = "" if url else " hidden"
+    mp3 = f"<a class='mp3' href='{escape(url, quote=True)}' download{hidden}>Download</a>"
+    links = mp3 if url else f"{mp3} <a class='wav' href='#' download hidden>Download WAV</a>"
+    if wav:
+        links += f" <a class='wav' href='{escape(wav, quote=True)}' download>Download WAV</a>"
+    return (
+        f"<div class='player'><audio controls preload='metadata'{source} "
+        f"aria-label='{escape(label, quote=True)}'></audio><p class='links'>{links}</p></div>"
     )
 
 
@@ -109,10 +145,15 @@ def speech(words_part: str, figure_part: str = "") -> str:
     return f"<div class='speech'>{words_part}{figure_part}{hint}</div>"
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A plain table."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f"<div class='rows'><table><tr>{head}</tr>{body}</table></div>"
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], last: Sequence[str] = ()) -> str:
+    """A plain table.
+
+    Args:
+        last: HTML of one more cell of each row.
+    """
+    head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in heads)
+    body = ""
+    for number, row in enumerate(rows):
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        body += f"<tr>{cells}{f'<td>{last[number]}</td>' if last else ''}</tr>"
+    return f"<div class='rows' tabindex='0'><table><tr>{head}</tr>{body}</table></div>"

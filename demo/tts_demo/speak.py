@@ -1,12 +1,12 @@
 """The tab that speaks: audio plays while it is computed, words light up as they are said."""
 
 import secrets
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-import numpy as np
 
 from tts.errors import UsageError
 from tts_demo import page
@@ -23,12 +23,11 @@ from tts_demo.fields import (
     warn,
 )
 from tts_demo.limits import MAX_CHARACTERS, PITCH, SPEED, SPOKEN
-from tts_demo.live import LiveAudio, Segments
+from tts_demo.sounds import Sound
 from tts_demo.studio import Moment, Studio, Wish
-from tts_demo.takes import make_take, takes_list
 
 if TYPE_CHECKING:
-    from tts.speech import Options, Span
+    from tts.speech import Audio, Chunk, Options
 
 _EXAMPLES = (
     (SENTENCE, 1.0),
@@ -36,6 +35,8 @@ _EXAMPLES = (
     ("Slowly now. Every word has its place, and every pause its reason.", 0.8),
     ("Quick, the train leaves in two minutes and we have not even packed!", 1.2),
 )
+#: the fields of a take in place of those of the page
+_TAKEN = "(text, seed, model, voice, ...old) => [...window.ttsTake, ...old]"
 
 
 def _number(name: str, text: str | None, kind: type[int] | type[float]) -> Any:
@@ -69,98 +70,122 @@ def options_of(
     return options
 
 
-def to_pcm(samples: "np.ndarray[Any, np.dtype[np.float32]]") -> "np.ndarray[Any, Any]":
-    """Samples [N] as a file would hold them; Gradio would make floats as loud as can be."""
-    from tts.audio.writer import to_pcm16
-
-    return np.frombuffer(to_pcm16(samples), dtype="<i2")
-
-
 def speak(
     studio: Studio, session: str, wish: Wish, options: Callable[[], "Options"]
 ) -> Generator[tuple[Any, ...], None, None]:
-    """A request as what changes on the page: status, live segment, words and picture, whole audio.
+    """A request as what changes on the page: status, words and picture.
 
     Raises:
         gr.Error: one line on what is wrong.
     """
-    skip = gr.skip()
     with told(), studio.ticket(session) as ticket:
         known = wish.model in studio.models and studio.is_loaded(wish.model)
-        state = "Speaking" if known else "Loading the model"
-        yield page.status(state, share=0.0, kind="busy"), skip, page.speech(""), None
+        yield page.status("Speaking" if known else "Loading the model", share=0.0, kind="busy"), ""
         chosen = options()
-        rate, segments = 0, None
-        pieces: list[Any] = []
-        spans: list[Span] = []
-        moment = Moment()
-        try:
-            with closing(studio.speak(ticket, wish, chosen)) as moments:
-                for moment in moments:
-                    warn(moment.warnings)
-                    chunk = moment.chunk
-                    if moment.adapted is not None:
-                        share = moment.adapted
-                        state = "Fitting the model to the recording"
-                        yield page.status(state, share=share, kind="busy"), skip, skip, skip
-                        continue
-                    if chunk is None:
-                        yield page.status("Speaking", share=0.0, kind="busy"), skip, skip, skip
-                        continue
-                    rate = chunk.sample_rate
-                    segments = segments or Segments(rate)
-                    pieces.append(chunk.samples)
-                    spans += chunk.words
-                    seconds = sum(map(len, pieces)) / rate
-                    status = page.status(
-                        "Speaking", first_audio=moment.first_audio,
-                        rtf=moment.elapsed / seconds, seconds=seconds, share=moment.share,
-                        kind="busy",
-                    )  # fmt: skip
-                    shown = page.speech(page.words(spans)) if chunk.words else skip
-                    yield status, segments.add(chunk.samples), shown, skip
-            if segments is None or ticket.stopped:
-                yield page.status("Stopped."), skip, skip, skip
-                return
-            last = segments.finish()
-        finally:
-            if segments is not None:
-                segments.close()
-        samples = np.concatenate(pieces)
-        seconds = len(samples) / rate
+        with (
+            closing(studio.speak(ticket, wish, chosen)) as moments,
+            studio.sounds.open("speech.mp3") as sound,
+        ):
+            heard = yield from _heard(moments, sound)
+        if heard is None or ticket.stopped:
+            yield page.status("Stopped."), gr.skip()
+            return
+        moment, audio = heard
         loaded = f" The model took {moment.loading:.1f} s to load." if not known else ""
-        status = page.status(
-            f"Done in {moment.elapsed:.2f} s.{loaded}", first_audio=moment.first_audio,
-            rtf=moment.elapsed / seconds, seconds=seconds, kind="done",
+        yield whole(
+            studio, audio, take_of(wish, chosen, audio), moment, sound.url,
+            f"Done in {moment.elapsed:.2f} s.{loaded}",
         )  # fmt: skip
-        shown = page.speech(page.words(spans), page.figure(samples, rate, spans))
-        yield status, last, shown, (rate, to_pcm(samples))
 
 
-def take_of(whole: Any, wish: Wish, seed: float | None) -> Any:
-    """A take of a whole recording (rate, samples [N]); no change without one."""
-    if not isinstance(whole, tuple):
-        return gr.skip()
-    rate, samples = whole
-    voice = "a recording" if wish.recording else str(wish.voice)
-    return make_take(
-        samples.astype(np.float32) / 32768, rate, text=wish.text, model=wish.model, voice=voice,
-        seed=int(seed or 0),
+def _heard(
+    moments: Iterator[Moment], sound: Sound
+) -> Generator[tuple[Any, ...], None, "tuple[Moment, Audio] | None"]:
+    """The changes of the page while a text is spoken into a sound; returns what was made."""
+    from tts.audio.encoder import StreamEncoder
+    from tts.speech import joined
+
+    encoder, rate = None, 0
+    chunks: list[Chunk] = []
+    moment = Moment()
+    try:
+        for moment in moments:
+            warn(moment.warnings)
+            chunk = moment.chunk
+            if chunk is None:
+                fitting = moment.adapted is not None
+                state = "Fitting the model to the recording" if fitting else "Speaking"
+                yield page.status(state, share=moment.adapted or 0.0, kind="busy"), gr.skip()
+                continue
+            rate = chunk.sample_rate
+            encoder = encoder or StreamEncoder("mp3", rate)
+            sound.write(encoder.encode(chunk.samples))
+            chunks.append(chunk)
+            seconds = sum(len(each.samples) for each in chunks) / rate
+            status = page.status(
+                "Speaking", first_audio=moment.first_audio, rtf=moment.elapsed / seconds,
+                seconds=seconds, share=moment.share, kind="busy", sound=sound.url,
+            )  # fmt: skip
+            said = [word for each in chunks for word in each.words] if chunk.words else []
+            yield status, page.speech(page.words(said)) if said else gr.skip()
+        if encoder is None:
+            return None
+        sound.write(encoder.finish())
+    finally:
+        if encoder is not None:
+            encoder.close()
+    return moment, joined(chunks, rate)
+
+
+def whole(
+    studio: Studio, audio: "Audio", take: dict[str, Any], moment: Moment, url: str, state: str
+) -> tuple[str, str]:
+    """Status, words and picture of a whole utterance; `url` is its MP3."""
+    status = page.status(
+        state, first_audio=moment.first_audio, rtf=moment.elapsed / audio.seconds,
+        seconds=audio.seconds, kind="done", sound=url, take=take,
+        wav=studio.sounds.add("speech.wav", audio.to_bytes("wav")),
+    )  # fmt: skip
+    figure = page.figure(audio.samples, audio.sample_rate, audio.words)
+    return status, page.speech(page.words(audio.words), figure)
+
+
+def take_of(wish: Wish, options: "Options", audio: "Audio", note: str = "") -> dict[str, Any]:
+    """What the browser keeps of an utterance beside its audio (takes.js)."""
+    return {
+        "id": f"{time.time_ns():x}", "text": wish.text, "model": wish.model,
+        "voice": "a recording" if wish.recording else str(wish.voice), "seed": options.seed,
+        "seconds": round(audio.seconds, 2), "note": note,
+    }  # fmt: skip
+
+
+def used_again(
+    studio: Studio, text: Any, seed: Any, model: Any, voice: Any, old_model: Any, old_voice: Any
+) -> tuple[Any, ...]:
+    """Text, seed, model and voice of a take, for the fields; what is not here any more stays as
+    it is chosen."""
+    known = [name for _, name in voice_choices()]
+    return (
+        str(text)[:MAX_CHARACTERS], seed if isinstance(seed, int) else 0,
+        model if model in studio.models else old_model, voice if voice in known else old_voice,
     )  # fmt: skip
 
 
-def speak_tab(studio: Studio, blocks: gr.Blocks) -> None:
+def speak_tab(studio: Studio) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             text = gr.Textbox(
-                SENTENCE, label="Text", lines=4, max_lines=12,
+                SENTENCE, label="Text", lines=4, max_lines=12, elem_id="text",
                 placeholder=f"What to say, up to {MAX_CHARACTERS:,} characters",
             )  # fmt: skip
             size = gr.HTML(estimate(SENTENCE, studio.models[0]), elem_id="estimate")
             # Above all that may be changed: a phone shows them without scrolling.
             with gr.Row():
-                start = gr.Button("Speak", variant="primary", scale=3, min_width=120)
+                start = gr.Button(
+                    "Speak", variant="primary", scale=3, min_width=120, elem_id="go-speak",
+                    elem_classes="to-result",
+                )  # fmt: skip
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
             with gr.Row():
                 model = gr.Dropdown(
@@ -186,20 +211,12 @@ def speak_tab(studio: Studio, blocks: gr.Blocks) -> None:
                         )
                         for name in ("Steps", "Guidance", "Temperature")
                     )
-        with gr.Column(scale=6, min_width=320, elem_classes="speaking"):
+        with gr.Column(scale=6, min_width=320, elem_classes="speaking", elem_id="result-speak"):
             status = gr.HTML(page.status("Ready."), elem_id="status")
-            live = LiveAudio(
-                label="Plays while it is computed", sources=["microphone"], streaming=True,
-                autoplay=True, interactive=False, buttons=[], elem_id="live",
-            )  # fmt: skip
+            gr.HTML(page.player("What was spoken"), elem_id="player")
             shown = gr.HTML(page.speech(""), elem_id="speech")
-            whole = gr.Audio(
-                label="Whole recording", interactive=False, buttons=["download"],
-                format="wav", elem_id="whole",
-                waveform_options=gr.WaveformOptions(show_recording_waveform=False),
-            )  # fmt: skip
-            made = gr.State(None)
-            takes_list(text, seed, made, blocks)
+            with gr.Accordion("Takes", open=True):
+                gr.HTML(page.TAKES, elem_id="takes")
     voices = [name for _, name in voice_choices()]
     if voices:
         examples = [
@@ -216,16 +233,13 @@ def speak_tab(studio: Studio, blocks: gr.Blocks) -> None:
         with closing(
             speak(studio, request.session_hash or "", wish, lambda: options_of(*values))
         ) as steps:
-            for step in ending_in_status(steps, 4, failed):
-                # The last one brings the whole recording.
-                yield *step, take_of(step[3], wish, values[1])
+            yield from ending_in_status(steps, 2, failed)
 
     inputs = [
         text, model, voice, recording, transcript, adapt, speed, seed, pitch, steps, guidance,
     ]  # fmt: skip
     event = gr.on(
-        [start.click, text.submit], run, [*inputs, temperature, markup],
-        [status, live, shown, whole, made],
+        [start.click, text.submit], run, [*inputs, temperature, markup], [status, shown],
         show_progress="hidden", concurrency_limit=SPOKEN, concurrency_id="speak",
         trigger_mode="once", api_visibility="private",
     )  # fmt: skip
@@ -236,3 +250,9 @@ def speak_tab(studio: Studio, blocks: gr.Blocks) -> None:
     gr.on([text.change, model.change, speed.change], estimate, [text, model, speed], size, **quick)
     model.change(about, model, kind, **quick)
     another.click(lambda: secrets.randbelow(1_000_000), None, seed, **quick)
+    # takes.js clicks it, and says of which take.
+    again = gr.Button("again", elem_id="again", visible="hidden")
+    again.click(
+        lambda *values: used_again(studio, *values), [text, seed, model, voice, model, voice],
+        [text, seed, model, voice], js=_TAKEN, **quick,
+    )  # fmt: skip

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import yaml
-
-from tts.bundle import cache_folder
-from tts.errors import AudioError, CheckpointError, TextError, TTSError, UsageError, VoiceError
-from tts.resources import model_names, root
-from tts_demo.limits import MAX_CHARACTERS, MAX_SECONDS, PARTS
+from tts.errors import AudioError, TextError, TTSError, UsageError, VoiceError
+from tts_demo.limits import MAX_CHARACTERS, MAX_SECONDS
+from tts_demo.sentences import Spoken
+from tts_demo.sounds import Sounds
 
 if TYPE_CHECKING:
     from tts.provenance import Watermark
@@ -27,25 +25,7 @@ if TYPE_CHECKING:
     _Cloned: TypeAlias = tuple[Voice, tuple[str, ...]]
 
 _VOICES = 32
-
-
-def ready_models() -> list[str]:
-    """Shipped models all of whose weights are there, "default" first."""
-    names = [name for name in model_names() if _is_ready(name)]
-    return sorted(names, key=lambda name: (name != "default", name))
-
-
-def _is_ready(name: str) -> bool:
-    try:
-        config = yaml.safe_load((root() / "configs" / "models" / f"{name}.yaml").read_text("utf-8"))
-        if config.get("published"):
-            # tts.published.PublishedF5.folder, without PyTorch.
-            return any(cache_folder().glob(f"{config['published']}-{'[0-9a-f]' * 8}"))
-        parts = [config[part] for part in PARTS if config.get(part, "features") != "features"]
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
-        return False
-    folders = [root() / "checkpoints" / part for part in parts if part]
-    return all((folder / "model.safetensors").is_file() for folder in folders)
+_SPOKEN = 8  # texts whose sentences can be said again
 
 
 @dataclass(frozen=True)
@@ -125,18 +105,24 @@ class Studio:
         models: names, paths of YAMLs or folders, see tts.TTS.load.
         threads: CPU threads; None leaves them.
         watermark: see tts.provenance.load_watermark.
+        library: whether visitors may change the voices and the lexicon of this machine's user.
+
+    Attributes:
+        sounds: what was made.
     """
 
     def __init__(
         self, models: Sequence[str], device: str = "auto", threads: int | None = None,
-        watermark: str = "",
+        watermark: str = "", library: bool = True,
     ):  # fmt: skip
         self.models, self.device, self.threads = list(models), device, threads
-        self.watermark = watermark
+        self.watermark, self.library = watermark, library
+        self.sounds = Sounds()
         self._hook: Watermark | None = None
         self._loaded: dict[str, TTS] = {}
         self._loading = threading.Lock()
         self._voices: OrderedDict[tuple[str, str, str, str, bool], _Cloned] = OrderedDict()
+        self._spoken: OrderedDict[str, Spoken] = OrderedDict()
         self._tickets: defaultdict[str, set[Ticket]] = defaultdict(set)
         self._lock = threading.Lock()
         self._adaptation = threading.Lock()
@@ -238,15 +224,36 @@ class Studio:
         """Stop what a visitor who has left was having spoken, and drop the cloned voices."""
         self.stop(session)
         with self._lock:
+            self._spoken.pop(session, None)
             for key in [key for key in self._voices if key[0] == session]:
                 del self._voices[key]
 
     def close(self) -> None:
-        """Stop all requests."""
+        """Stop all requests and delete what was made."""
         with self._lock:
             sessions = list(self._tickets)
         for session in sessions:
             self.stop(session)
+        self.sounds.close()
+
+    def spoken(self, session: str) -> Spoken:
+        """The last text that a session has had spoken, all of it.
+
+        Raises:
+            UsageError: there is none any more.
+        """
+        with self._lock:
+            found = self._spoken.get(session)
+        if found is None:
+            raise UsageError("nothing to say again: speak a text first")
+        return found
+
+    def _keep(self, session: str, spoken: Spoken) -> None:
+        with self._lock:
+            self._spoken[session] = spoken
+            self._spoken.move_to_end(session)
+            while len(self._spoken) > _SPOKEN:
+                self._spoken.popitem(last=False)
 
     def speak(
         self, ticket: Ticket, wish: Wish, options: "Options"
@@ -270,24 +277,35 @@ class Studio:
             if ticket.stopped:
                 return
         voice, moment.warnings = self.voice(model, wish, ticket.session)
-        mark = self.marker(model.sample_rate)
         moment.elapsed = time.perf_counter() - begin
         yield moment
-        with model.stream(wish.text, voice, options) as stream:
+        spoken = Spoken(model, wish.text, voice, options, self.marker)
+        said = 0
+        for each in self.moments(ticket, model, spoken.speak(), moment):
+            assert each.chunk is not None
+            said += len(each.chunk.text) + 1 if each.chunk.text else 0
+            each.share = min(1.0, said / max(1, len(wish.text)))
+            yield each
+        if not ticket.stopped:
+            self._keep(ticket.session, spoken)
+
+    def moments(
+        self, ticket: Ticket, model: "TTS", chunks: "Iterator[Chunk]", moment: Moment
+    ) -> Generator[Moment, None, None]:
+        """Chunks that are computed as they are asked for, each with the time it took since
+        `moment`; ends early when the ticket is stopped."""
+        from tts.speech import Stream
+
+        with Stream(chunks, model.cancellation) as stream:
             ticket.on_stop(stream.close)
-            said = 0
             while not ticket.stopped:
                 begin = time.perf_counter()
                 chunk = next(stream, None)
                 spent = moment.elapsed + time.perf_counter() - begin
                 if chunk is None:
                     return
-                chunk.samples = mark(chunk.samples)
-                said += len(chunk.text) + 1 if chunk.text else 0
-                moment = Moment(
-                    chunk, (), spent, moment.first_audio or spent, moment.loading,
-                    min(1.0, said / max(1, len(wish.text))),
-                )  # fmt: skip
+                first = moment.first_audio or spent
+                moment = Moment(chunk, (), spent, first, moment.loading)
                 yield moment
 
     def _adapting(self, ticket: Ticket, model: "TTS", wish: Wish) -> Generator[Moment, None, None]:
@@ -354,8 +372,3 @@ def _encoded(model: "TTS", wish: Wish, progress: "Progress | None") -> "_Cloned"
         )
     voice = model.voice(reference, wish.transcript or None, adapt=wish.adapt, progress=progress)
     return voice, voice.warnings
-
-
-def no_models() -> CheckpointError:
-    """The error of a page that has nothing to offer."""
-    return CheckpointError("no model has its weights in checkpoints/: see `tts models`")

@@ -1,7 +1,9 @@
 """The demo page without a browser: what its handlers show, stop and refuse, on tiny models."""
 
 import asyncio
+import html
 import io
+import json
 import os
 import re
 import shutil
@@ -9,11 +11,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,11 @@ from tts_demo import limits, page  # noqa: E402
 from tts_demo.app import build, launch  # noqa: E402
 from tts_demo.batch import batch, checked_rows  # noqa: E402
 from tts_demo.compare import compare  # noqa: E402
-from tts_demo.live import Segment, Segments, whole_frames  # noqa: E402
 from tts_demo.picture import mel_image, waveform_path  # noqa: E402
+from tts_demo.ready import ready_codecs, ready_models  # noqa: E402
+from tts_demo.sounds import Sounds  # noqa: E402
 from tts_demo.speak import options_of, speak  # noqa: E402
-from tts_demo.studio import Studio, Wish, ready_models  # noqa: E402
+from tts_demo.studio import Studio, Wish  # noqa: E402
 
 TEXT = "The birch canoe slid on the smooth planks."
 Recording = Callable[..., Path]
@@ -75,8 +78,8 @@ def test_limits_are_those_of_the_other_surfaces() -> None:
 def test_the_page_needs_no_torch_to_start(tiny_home: Path) -> None:
     """Else it would not be usable within seconds."""
     code = (
-        "import sys; from tts_demo.app import build; "
-        "from tts_demo.studio import Studio, ready_models; build(Studio(ready_models())); "
+        "import sys; from tts_demo.app import build; from tts_demo.ready import ready_models; "
+        "from tts_demo.studio import Studio; build(Studio(ready_models())); "
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     )
     done = subprocess.run(
@@ -108,45 +111,41 @@ def test_only_models_with_weights_are_offered(
     assert ready_models() == ["default", "another", "other"]
 
 
-@pytest.mark.parametrize("rate", [16000, 24000, 44100, 48000])
-def test_segments_are_whole_frames_of_one_file(rate: int) -> None:
-    rng = np.random.default_rng(rate)
-    t = np.arange(2 * rate) / rate
-    wave = (0.5 * np.sin(2 * np.pi * (100 + 400 * t) * t)).astype(np.float32)
-    edges = [0, *sorted(rng.integers(1, len(wave), 9)), len(wave)]
-    encoder = Segments(rate)
-    parts = [encoder.add(wave[a:b]) for a, b in pairwise(edges)] + [encoder.finish()]
-    encoder.close()
-    assert sum(map(bool, parts)) > 3
-    for part in parts:
-        assert whole_frames(part) == (len(part), pytest.approx(part.seconds))
-    back, heard = sf.read(io.BytesIO(b"".join(parts)), dtype="float32")
-    assert heard == rate
-    assert len(back) / rate == pytest.approx(sum(part.seconds for part in parts), abs=0.06)
-    # The encoder delays; but for that the file is the wave.
-    shift = int(np.argmax(np.correlate(back[: rate // 2], wave[: rate // 4], "valid")))
-    assert shift < 0.15 * rate
-    part = back[shift + 4000 : shift + 24000]
-    assert np.corrcoef(part, wave[4000:24000])[0, 1] > 0.98
+def test_codecs_are_found_without_pytorch(tiny_home: Path) -> None:
+    from tts_codecs import names
+    from tts_codecs.registry import KINDS
+
+    assert set(limits.CODECS) == set(KINDS)
+    assert ready_codecs() == names() == ["vocoder"]
+    (tiny_home / "checkpoints/vocoder/model.safetensors").unlink()
+    assert ready_codecs() == []
 
 
-def test_what_is_no_mp3_is_refused() -> None:
-    with pytest.raises(ValueError, match="byte 0"):
-        whole_frames(b"RIFF of something else")
-    assert whole_frames(b"\xff\xf3") == (0, 0)
+def sound(studio: Studio, html: str, kind: str = "wav") -> tuple[np.ndarray, int]:
+    """The audio that a piece of the page names, by its kind of file."""
+    url = re.search(rf"'(sounds/[^']*\.{kind})'", html)
+    assert url, html
+    found = studio.sounds.find(url[1])
+    assert found is not None and found.finished
+    samples, rate = sf.read(found.path, dtype="float32")
+    return samples * (32768 / 32767), rate
 
 
 def test_speaking_shows_words_and_ends_with_the_audio_of_the_api(studio: Studio) -> None:
     steps = list(speak(studio, "s", Wish(TEXT, "default"), options))
-    status, live, shown, whole = zip(*steps, strict=True)
+    status, shown = zip(*steps, strict=True)
     assert "Loading" in status[0] and "Done" in status[-1] and "First audio" in status[-1]
     audio = TTS.load("default", "cpu").synthesize(TEXT, "default", seed=3)
-    rate, samples = whole[-1]
+    samples, rate = sound(studio, status[-1])
     assert rate == audio.sample_rate
-    np.testing.assert_allclose(samples / 32767, audio.samples, atol=1 / 32767)
-    segments = [each for each in live if isinstance(each, Segment)]
-    assert len(segments) >= 2
-    assert sum(s.seconds for s in segments) == pytest.approx(audio.seconds, abs=0.2)
+    np.testing.assert_allclose(samples, audio.samples, atol=1 / 32767)
+    # It could be heard before all of it was there, at the address that the end has too.
+    live = re.search("data-sound='([^']*)'", status[-1])
+    assert live and sum(live[1] in each for each in status[:-1]) >= 2
+    heard, _ = sound(studio, status[-1], "mp3")
+    assert len(heard) / rate == pytest.approx(audio.seconds, abs=0.2)
+    take = json.loads(html.unescape(re.search("data-take='([^']*)'", status[-1])[1]))  # type: ignore[index]
+    assert (take["text"], take["seed"], take["model"]) == (TEXT, 3, "default")
     for word in ("birch", "canoe", "planks"):
         assert f">{word}</span>" in shown[-1]
     assert "data:image/png" in shown[-1] and "<path" in shown[-1]
@@ -161,10 +160,11 @@ def test_a_recording_is_encoded_once_for_a_session(
     encode = TTS.voice
     monkeypatch.setattr(TTS, "voice", lambda *a, **k: calls.append(1) or encode(*a, **k))
     wish = Wish(TEXT, "default", None, str(recording()), "seven words")
-    first = list(speak(studio, "a", wish, options))[-1][3][1]
-    second = list(speak(studio, "a", wish, options))[-1][3][1]
-    built_in = list(speak(studio, "a", Wish(TEXT, "default"), options))[-1][3][1]
-    assert len(calls) == 2 + 2 + 1  # stream asks with a Voice each time
+    first, second, built_in = (
+        sound(studio, list(speak(studio, "a", each, options))[-1][0])[0]
+        for each in (wish, wish, Wish(TEXT, "default"))
+    )
+    assert len(calls) == 1 + 0 + 1
     np.testing.assert_array_equal(first, second)
     assert first.shape != built_in.shape or not np.array_equal(first, built_in)
     studio.forget("a")
@@ -282,7 +282,7 @@ def test_a_request_that_is_dropped_leaves_nothing(studio: Studio) -> None:
     steps = speak(studio, "s", Wish(TEXT, "default"), options)
     next(steps)
     studio.stop("s")
-    assert not [step for step in steps if isinstance(step[1], Segment) and step[1]]
+    assert not [step for step in steps if "data-sound" in step[0]]
 
 
 def test_models_are_compared_side_by_side(tiny_home: Path) -> None:
@@ -292,15 +292,21 @@ def test_models_are_compared_side_by_side(tiny_home: Path) -> None:
     (models / "gone.yaml").write_text(plain.replace("generator: flow", "generator: gone"))
     studio = Studio(["default", "gone", "other"], "cpu")
     steps = list(compare(studio, "s", Wish(TEXT, ""), studio.models, 3))
-    assert "1 of 3" in steps[0][0] and "Done" in steps[-1][0]
-    columns = [steps[-1][1 + 3 * n : 4 + 3 * n] for n in range(3)]
-    for name, column in zip(("default", "other"), (columns[0], columns[2]), strict=True):
-        assert "Done" in column[0] and "data:image/png" in column[2]
+    assert "1 of 3" in steps[1][0] and "Done" in steps[-1][0]
+
+    def columns(steps: list[Any]) -> list[str]:
+        """What each model shows in the end; each is drawn when it is made and then left alone."""
+        return [[s[1 + n] for s in steps if isinstance(s[1 + n], str)][-1] for n in range(3)]
+
+    first, gone, last = columns(steps)
+    for name, column, count in (("default", first, 2), ("other", last, 3)):
+        assert "Done" in column and "data:image/png" in column
+        assert f"<dt>Steps</dt><dd>{count}</dd>" in column
         audio = TTS.load(name, "cpu").synthesize(TEXT, "default", seed=3)
-        np.testing.assert_allclose(column[1][1] / 32767, audio.samples, atol=1 / 32767)
-    assert "gone" in columns[1][0] and columns[1][1] is None
-    only = list(compare(studio, "s", Wish(TEXT, ""), ["other"], 3))[-1]
-    assert only[2] is None and only[8] is not None
+        np.testing.assert_allclose(sound(studio, column)[0], audio.samples, atol=1 / 32767)
+    assert "gone" in gone and "<audio" not in gone
+    only = columns(list(compare(studio, "s", Wish(TEXT, ""), ["other"], 3)))
+    assert only[:2] == ["", ""] and "<audio" in only[2]
     assert "at least one" in refusal(compare(studio, "s", Wish(TEXT, ""), [], 0))
     assert "empty" in refusal(compare(studio, "s", Wish(" ", ""), ["default"], 0))
 
@@ -328,16 +334,15 @@ def test_a_table_becomes_a_zip(studio: Studio, tmp_path: Path, recording: Record
         "three,,,,", "four,Hi.,/etc/passwd,,", "five,Hi.,voice.safetensors,,",
     )  # fmt: skip
     wish = Wish("", "default", "default", None)
-    archives = []
-    for step in batch(studio, "s", rows, wish, "flac"):
-        if step[2]:
-            archives.append(Path(step[2]).read_bytes())
-        last = step
+    last = list(batch(studio, "s", rows, wish, "flac"))[-1]
     assert "2 of 5 rows, 3 failed" in last[0]
-    shown = dict(re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td></tr>", last[1]))
-    assert shown["one"].endswith(" s") and shown["two"].endswith(" s") and "empty" in shown["three"]
-    assert "names of voices" in shown["four"] and "names of voices" in shown["five"]
-    with zipfile.ZipFile(io.BytesIO(archives[0])) as archive:
+    failed, said = last[1].split("<h3>Said: 2</h3>")
+    assert "<h3>Failed: 3</h3>" in failed and failed.count("names of voices") == 2
+    assert "empty" in failed and "<audio" not in failed and said.count("<audio") == 2
+    assert "row one" in said and "row two" in said
+    archived = studio.sounds.find(re.search("href='([^']*zip)'", failed)[1])  # type: ignore[index]
+    assert archived is not None
+    with zipfile.ZipFile(archived.path) as archive:
         assert sorted(archive.namelist()) == ["manifest.jsonl", "one.flac", "two.flac"]
         samples, rate = sf.read(io.BytesIO(archive.read("one.flac")), dtype="float32")
     audio = TTS.load("default", "cpu").synthesize(TEXT, "default", seed=3)
@@ -381,7 +386,7 @@ def test_stopping_a_batch(studio: Studio, tmp_path: Path) -> None:
     next(steps)
     next(steps)
     studio.stop("s")
-    assert not [step for step in steps if step[2]]
+    assert not [step for step in steps if step[1]]
     assert not studio._tickets
 
 
@@ -432,7 +437,7 @@ def address(tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    yield launch(blocks, port=port)
+    yield launch(blocks, studio, port=port)
     studio.close()
     blocks.close(verbose=False)
 
@@ -495,3 +500,46 @@ def test_foreign_hosts_are_let_in_only_where_wanted() -> None:
     for hosts in (local, ()):
         for origin in (b"http://evil.example", b"null", b"http://[", b"http://localhost:1"):
             assert asyncio.run(ask(hosts, b"localhost:7860", origin)) == 403
+
+
+def test_sounds_are_served_while_they_are_made() -> None:
+    app = Sounds()
+
+    async def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes, list[float]]:
+        status, body, times = 0, b"", []
+
+        async def receive() -> Any:
+            await asyncio.sleep(30)
+
+        async def send(message: Any) -> None:
+            nonlocal status, body
+            status = message.get("status", status)
+            body += message.get("body", b"")
+            times.append(time.monotonic())
+
+        head = [(k.encode(), v.encode()) for k, v in headers.items()]
+        scope = {"type": "http", "method": method, "path": f"/{url}", "headers": head}
+        await app(scope, receive, send)
+        return status, body, times
+
+    async def growing() -> None:
+        with app.open("speech.mp3") as growing:
+            growing.write(b"one")
+            asking = asyncio.create_task(ask(growing.url))
+            await asyncio.sleep(0.2)
+            assert not asking.done()
+            growing.write(b"two")
+        assert (await asking)[:2] == (200, b"onetwo")
+        assert (await ask(growing.url, range="bytes=1-3"))[:2] == (206, b"net")
+        assert (await ask(growing.url, "POST"))[0] == 405
+        for wrong in ("sounds/x/speech.mp3", growing.url + "x", "sounds/../limits.py", "sounds/"):
+            assert (await ask(wrong))[0] == 404, wrong
+
+    asyncio.run(growing())
+    app.close()
+    old = Sounds(kept=0)
+    url = old.add("a.mp3", b"x")
+    assert old.find(url) is not None
+    old.add("b.mp3", b"y")
+    assert old.find(url) is None, "nobody used it for long"
+    old.close()

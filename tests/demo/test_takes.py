@@ -1,16 +1,12 @@
 """The demo page as people use it: what stays after errors and reloads, and what it tells before."""
 
-import base64
-import io
 import json
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile as sf
 
 gr = pytest.importorskip("gradio")
 
@@ -20,23 +16,8 @@ from tts_demo.app import build, launch  # noqa: E402
 from tts_demo.choosing import about, estimate  # noqa: E402
 from tts_demo.fields import ending_in_status, failed, told  # noqa: E402
 from tts_demo.limits import MAX_CHARACTERS  # noqa: E402
+from tts_demo.speak import used_again  # noqa: E402
 from tts_demo.studio import Studio  # noqa: E402
-from tts_demo.takes import (  # noqa: E402
-    MOST,
-    ROOM,
-    added,
-    again,
-    listed,
-    make_take,
-    shown,
-    usable,
-    without,
-)
-
-
-def take(text: str = "Hello.", seed: int = 3) -> dict[str, Any]:
-    samples = 0.1 * np.sin(np.arange(16000) / 9).astype(np.float32)
-    return make_take(samples, 16000, text=text, model="default", voice="anna", seed=seed)
 
 
 @pytest.mark.parametrize("status", [failed, page.state])
@@ -55,46 +36,14 @@ def test_the_status_after_an_error_is_the_error(status: Any) -> None:
         next(changes)
 
 
-def test_takes_play_and_are_deleted() -> None:
-    one, two = take("One <b>bold</b>."), take("Two.")
-    sound = base64.b64decode(one["audio"].split(",")[1])
-    samples, rate = sf.read(io.BytesIO(sound))
-    assert rate == 16000 and abs(len(samples) / rate - 1) < 0.1
-    kept = added(added([], one), two)
-    assert [each["text"] for each in kept] == ["Two.", "One <b>bold</b>."]
-    page_of = shown(kept)
-    assert page_of.count("<audio") == page_of.count("download=") == 2
-    assert page_of.count("aria-label") == 2 and "<b>" not in page_of
-    assert "seed 3" in page_of and "anna" in page_of
-    assert without(kept, two["id"]) == [one] and without(kept, "none") == kept
-    assert again(kept, one["id"]) == (one["text"], 3)
-    assert again([], "x")[0] == gr.skip()
-    rows, _, choice = listed(json.loads(json.dumps(kept)))  # as a browser gives them back
-    assert rows == kept and [value for _, value in choice.choices] == [e["id"] for e in kept]
-    assert added(kept, None) == kept
-
-
-def test_takes_of_a_hostile_browser() -> None:
-    good = take()
-    wrong: list[Any] = [
-        None, 5, {}, [None], [{}], [good | {"audio": "javascript:alert(1)"}],
-        [good | {"audio": good["audio"] + "' onerror='x"}], [good | {"seed": "<b>"}],
-        [good | {"more": 1}], [{k: v for k, v in good.items() if k != "text"}],
-        [good | {"audio": "data:audio/mpeg;base64,"}], [good | {"text": 5}],
-    ]  # fmt: skip
-    for takes in wrong:
-        assert usable(takes) == [] and "<audio" not in listed(takes)[1]
-    assert usable([good, None, good]) == [good, good]
-
-
-def test_takes_stay_within_what_a_browser_keeps() -> None:
-    kept: list[Any] = []
-    for number in range(MOST + 5):
-        kept = added(kept, take(seed=number))
-    assert len(kept) == MOST and kept[0]["seed"] == MOST + 4
-    large = take() | {"audio": "data:audio/mpeg;base64," + "A" * (ROOM // 2)}
-    kept = added(added([large], large), large)
-    assert len(kept) == 1
+def test_a_take_is_used_again(tiny_home: Path) -> None:
+    studio = Studio(["default"], "cpu")
+    again = used_again(studio, "Hello.", 7, "default", "default", "default", "default")
+    assert again == ("Hello.", 7, "default", "default")
+    # What a browser kept may be of a model or a voice that is gone, or be anything.
+    hostile = used_again(studio, "x" * 9999, "1", "gone", "../x", "default", "default")
+    assert hostile == ("x" * MAX_CHARACTERS, 0, "default", "default")
+    studio.close()
 
 
 def test_estimates(tiny_home: Path) -> None:
@@ -125,7 +74,6 @@ def test_the_page_is_laid_out_for_hands_and_readers(tiny_home: Path) -> None:
     for kind, props in parts:
         if kind in ("textbox", "dropdown", "slider", "number", "audio", "checkbox", "file"):
             assert props.get("label"), (kind, props)
-    assert "browserstate" in names
 
 
 def messages(url: str, number: int, data: list[Any]) -> list[dict[str, Any]]:
@@ -155,10 +103,10 @@ def test_speaking_through_the_queue(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     studio = Studio(["default"], "cpu")
     blocks = build(studio)
-    url = launch(blocks)
+    url = launch(blocks, studio)
     try:
         functions = blocks.fns
-        number = next(n for n, f in functions.items() if f.name == "run" and len(f.outputs) == 5)
+        number = next(n for n, f in functions.items() if f.name == "run" and len(f.outputs) == 2)
         count = len(functions[number].inputs)
         fields = ["", "default", "default", None, "", False, 1.0, 7, 1.0, "", "", "", False]
         assert len(fields) == count

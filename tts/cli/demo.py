@@ -65,7 +65,8 @@ def demo(
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
             from tts_demo.app import build, launch
-            from tts_demo.studio import Studio, no_models, ready_models
+            from tts_demo.ready import no_models, ready_models
+            from tts_demo.studio import Studio
         except ImportError as error:
             raise MissingDependencyError(
                 f"the demo needs the package {error.name}: pip install 'tts[serve]'"
@@ -77,11 +78,11 @@ def demo(
             raise no_models()
         for name in names:
             model_config(name)  # unknown names are told at once
-        studio = Studio(names, device, threads, watermark)
+        studio = Studio(names, device, threads, watermark, library=is_loopback(host))
         page = build(studio)
         try:
             try:
-                url = launch(page, host, port, open_page=open_page, hosts=hosts)
+                url = launch(page, studio, host, port, open_page=open_page, hosts=hosts)
             except OSError as error:
                 raise UsageError(f"cannot listen on {host}:{port or 7860}: {error}") from error
             say(f"demo on {url.rstrip('/')} (Ctrl-C ends it)")
