@@ -152,6 +152,7 @@ class Visit:
         self.page.get_by_text("Only use a recording of").first.wait_for()
         with self.page.expect_response("**/upload*"):
             self.page.locator("input[type=file]").first.set_input_files(str(path))
+        self.page.get_by_label("Clear").first.wait_for()
 
     def note(self, words: str) -> None:
         """Wait for a message in the corner."""
