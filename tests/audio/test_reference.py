@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from tests.helpers.audio import RATE, talk, write
+from tests.helpers.audio import CONTAINERS, RATE, contained, talk, write
 from tts.audio import decode as decode_module
 from tts.audio import reference as reference_module
 from tts.audio import sandbox
@@ -307,31 +307,6 @@ def test_doubtful_recordings_carry_warnings() -> None:
 
 
 # ---- what phones, browsers and recorders write -----------------------------------------------
-
-CONTAINERS = {
-    "m4a": ("ipod", "aac"), "mp4": ("mp4", "aac"), "mov": ("mov", "aac"), "aac": ("adts", "aac"),
-    "webm": ("webm", "libopus"), "mka": ("matroska", "flac"),
-    "avi": ("avi", "mp2"), "3gp": ("3gp", "aac"), "oga": ("ogg", "flac"),
-}  # fmt: skip
-
-
-def contained(path: Path, samples: np.ndarray, rate: int, live: bool = False) -> Path:
-    """A container with [N] or [N, 2] samples; a live one tells no length, as MediaRecorder's."""
-    av = pytest.importorskip("av")
-    kind, codec = CONTAINERS[path.suffix[1:]]
-    options = {"live": "1"} if live and kind == "webm" else {}
-    if live and kind in ("mp4", "ipod"):
-        options = {"movflags": "frag_keyframe+empty_moov"}
-    layout = "stereo" if samples.ndim == 2 else "mono"
-    with av.open(str(path), "w", format=kind, options=options) as container:
-        stream = container.add_stream(codec, rate=rate, layout=layout)
-        data = np.ascontiguousarray(np.atleast_2d(samples.T)).astype(np.float32)
-        frame = av.AudioFrame.from_ndarray(data, format="fltp", layout=layout)
-        frame.sample_rate = rate
-        frame.pts = 0
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 @pytest.mark.parametrize(

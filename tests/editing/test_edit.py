@@ -8,7 +8,9 @@ import pytest
 import soundfile as sf
 
 import tts.voice.reading as reading
+from tests.helpers.audio import contained
 from tts import TTS, Edited
+from tts.audio.resample import resample
 from tts.cli.main import run
 from tts.errors import AlignmentError, AudioError, TextError, UsageError
 from tts.text.frontend import Frontend
@@ -125,7 +127,6 @@ def test_times_of_words_are_those_of_the_recording(tts: TTS, sound: np.ndarray) 
 
 
 def test_other_rates_seeds_and_speeds(tts: TTS, sound: np.ndarray) -> None:
-    from tts.audio.resample import resample
 
     wide = resample(sound, 16000, 44100)
     edited = tts.edit(wide, SAID, "one seven three four", sample_rate=44100)
@@ -137,6 +138,12 @@ def test_other_rates_seeds_and_speeds(tts: TTS, sound: np.ndarray) -> None:
     assert not np.array_equal(one.samples, other.samples)
     slow = tts.edit(sound, SAID, "one seven three four", speed=0.5)
     assert len(slow.samples) > len(one.samples)
+
+
+def test_containers_keep_their_rate(tts: TTS, sound: np.ndarray, tmp_path: Path) -> None:
+    path = contained(tmp_path / "said.m4a", resample(sound, 16000, 44100), 44100)
+    edited = tts.edit(path, SAID, "one five three four")
+    assert edited.sample_rate == 44100 and edited.kept[0].end > 1000
 
 
 def test_errors(tts: TTS, sound: np.ndarray, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile as sf
 
 RATE = 16000
@@ -18,4 +19,30 @@ def talk(seconds: float, rate: int = RATE, level: float = 0.2) -> np.ndarray:
 def write(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str | None = None) -> Path:
     kind = {"opus": "OGG"}.get(path.suffix[1:])
     sf.write(path, samples, rate, format=kind, subtype="OPUS" if kind else subtype)
+    return path
+
+
+CONTAINERS = {
+    "m4a": ("ipod", "aac"), "mp4": ("mp4", "aac"), "mov": ("mov", "aac"), "aac": ("adts", "aac"),
+    "webm": ("webm", "libopus"), "mka": ("matroska", "flac"),
+    "avi": ("avi", "mp2"), "3gp": ("3gp", "aac"), "oga": ("ogg", "flac"),
+}  # fmt: skip
+
+
+def contained(path: Path, samples: np.ndarray, rate: int, live: bool = False) -> Path:
+    """A container with [N] or [N, 2] samples; a live one tells no length, as MediaRecorder's."""
+    av = pytest.importorskip("av")
+    kind, codec = CONTAINERS[path.suffix[1:]]
+    options = {"live": "1"} if live and kind == "webm" else {}
+    if live and kind in ("mp4", "ipod"):
+        options = {"movflags": "frag_keyframe+empty_moov"}
+    layout = "stereo" if samples.ndim == 2 else "mono"
+    with av.open(str(path), "w", format=kind, options=options) as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        data = np.ascontiguousarray(np.atleast_2d(samples.T)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(data, format="fltp", layout=layout)
+        frame.sample_rate = rate
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return path

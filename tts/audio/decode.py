@@ -29,6 +29,8 @@ MAX_CHANNELS = 32
 MAX_HEADER_SECONDS = 30 * 60.0
 # Work limit: values decoded at most (60 s of 8 channels at 192 kHz are 92 million).
 MAX_DECODED_VALUES = 100_000_000
+# Of a recording that is wanted whole: 30 minutes of two channels at 96 kHz.
+MAX_ENTIRE_VALUES = 350_000_000
 BLOCK_VALUES = 1 << 16
 _UNKNOWN_FRAMES = 1 << 61
 _LEAD_SECONDS = 1.0  # a pause before the first sound that is left as it is
@@ -135,12 +137,14 @@ def _check_length(frames: int, rate: int, name: str, min_seconds: float) -> None
 
 def decode_file(
     handle: IO[bytes], name: str, min_seconds: float, max_seconds: float, warnings: list[str],
-    sandbox: bool = True,
+    sandbox: bool = True, entire: bool = False,
 ) -> Decoded:  # fmt: skip
     """Check the header, then decode at most `max_seconds` to mono, from the first sound on.
 
     Args:
         handle: seekable; name: for messages; warnings: added to.
+        entire: decode all of it, silence before the first sound too; a recording that is longer
+            than `max_seconds` is refused.
         sandbox: what FFmpeg's libraries are needed for is decoded in a process of its own, with
             limits (tts.audio.sandbox); False within that.
 
@@ -154,7 +158,7 @@ def decode_file(
     if not kind:
         try:
             return decode_source(
-                _SoundFile(whole(handle)), name, min_seconds, max_seconds, warnings
+                _SoundFile(whole(handle)), name, min_seconds, max_seconds, warnings, entire=entire
             )
         except sf.SoundFileError:
             kind = container_of(head, failed=True)
@@ -163,14 +167,14 @@ def decode_file(
     if sandbox:
         from tts.audio.sandbox import decode_apart
 
-        return decode_apart(handle, name, min_seconds, max_seconds, warnings)
+        return decode_apart(handle, name, min_seconds, max_seconds, warnings, entire)
     source = ContainerSource(handle, name, kind, seems_to_be(head))
-    return decode_source(source, name, min_seconds, max_seconds, warnings)
+    return decode_source(source, name, min_seconds, max_seconds, warnings, entire=entire)
 
 
 def decode_source(
     source: Source, name: str, min_seconds: float, max_seconds: float, warnings: list[str],
-    max_length: float = MAX_HEADER_SECONDS,
+    max_length: float = MAX_HEADER_SECONDS, entire: bool = False,
 ) -> Decoded:  # fmt: skip
     """`decode_file` of what could be opened.
 
@@ -181,6 +185,8 @@ def decode_source(
     _check_layout(rate, channels, name)
     if frames is not None:
         _check_length(frames, rate, name, min_seconds)
+        if entire and frames > max_seconds * rate:
+            raise _too_long(name, f"{frames / rate:.0f} s", max_seconds)
         if frames > max_length * rate:
             raise AudioError(
                 f"{name}: {frames / rate / 60:.0f} minutes long (refused above "
@@ -188,12 +194,12 @@ def decode_source(
             )
     limit = int(max_seconds * rate)
     wanted = min(frames, limit) if frames is not None and source.exact else limit
-    if wanted * channels > MAX_DECODED_VALUES:
+    if wanted * channels > (MAX_ENTIRE_VALUES if entire else MAX_DECODED_VALUES):
         raise AudioError(
             f"{name}: {wanted * channels / 1e6:.0f} million values "
-            f"({channels} channels at {rate} Hz) are too large for a reference; make it mono"
+            f"({channels} channels at {rate} Hz) are too many; make it mono"
         )
-    taken = _take(source, wanted, name)
+    taken = _take(source, wanted, name, look=not entire)
     mono = taken.samples
     if taken.damage:
         warnings.append(f"{name}: damaged after {taken.read / rate:.1f} s ({taken.damage})")
@@ -207,11 +213,18 @@ def decode_source(
     skipped = taken.skipped / rate
     if skipped:
         warnings.append(f"{name}: begins with {skipped:.0f} s without speech, which are left out")
+    if entire and not taken.ended:
+        raise _too_long(name, "longer", max_seconds)
     if not taken.ended:
         length = "too long" if frames is None else f"{seconds:.1f} s long"
         which = f"the first {max_seconds:g} s" + (" of sound" if skipped else "")
         warnings.append(f"{name}: {length}; only {which} are used")
     return Decoded(mono, rate, seconds, skipped)
+
+
+def _too_long(name: str, length: str, most: float) -> AudioError:
+    limit = f"{most:g} s" if most < 600 else f"{most / 60:g} minutes"
+    return AudioError(f"{name}: {length} long; {limit} are the most: cut it")
 
 
 class _Taken(NamedTuple):
@@ -225,10 +238,10 @@ class _Taken(NamedTuple):
     damage: str = ""
 
 
-def _take(source: Source, wanted: int, name: str) -> _Taken:
-    """At most `wanted` frames from the first sound on, of channels that do not cancel."""
+def _take(source: Source, wanted: int, name: str, look: bool) -> _Taken:
+    """At most `wanted` frames of channels that do not cancel, from the first sound on where it is
+    to be looked for."""
     mixer: Mixer | None = Mixer(source.channels)
-    look = True  # for the first sound
     while True:
         assert mixer is not None
         taken, again = _attempt(source, wanted, name, mixer, look)

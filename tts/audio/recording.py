@@ -3,38 +3,25 @@
 import os
 from typing import BinaryIO
 
-import numpy as np
-import soundfile as sf
-from numpy.typing import NDArray
-
-from tts.audio.reference import _opened
+from tts.audio.decode import decode_file
+from tts.audio.reference import Reference, opened
 from tts.audio.resample import resample
-from tts.errors import AudioError
 
 #: seconds that are accepted
 LONGEST = 1800.0
 
 
-def read_recording(source: str | os.PathLike[str] | BinaryIO, rate: int) -> NDArray[np.float32]:
-    """Samples [N] of a path, of "-" for standard input or of a binary file, mixed to mono.
+def read_recording(source: str | os.PathLike[str] | BinaryIO, rate: int) -> Reference:
+    """All of a path, of "-" for standard input or of a binary file, mixed to mono at `rate` Hz.
 
-    Formats are those of libsndfile (WAV, FLAC, MP3, Ogg and others).
+    Formats, limits and the process in which foreign containers are decoded are those of
+    `tts.audio.reference.load_reference`; silence is as good as sound here.
 
     Raises:
         UsageError: missing, a folder, a URL.
         AudioError: not audio, empty, longer than 30 minutes, or not finite.
     """
-    with _opened(source) as (handle, name):
-        try:
-            with sf.SoundFile(handle) as sound:
-                if sound.frames > LONGEST * sound.samplerate:
-                    raise AudioError(f"{name}: longer than {LONGEST / 60:.0f} minutes; cut it")
-                samples = sound.read(dtype="float32", always_2d=True).mean(1)
-                found = sound.samplerate
-        except sf.SoundFileError as error:
-            raise AudioError(f"{name}: cannot be read as audio") from error
-    if not samples.size:
-        raise AudioError(f"{name}: holds no audio")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{name}: holds samples that are not finite")
-    return resample(samples, found, rate)
+    warnings: list[str] = []
+    with opened(source) as (handle, name):
+        found = decode_file(handle, name, 0.0, LONGEST, warnings, entire=True)
+    return Reference(resample(found.samples, found.rate, rate), rate, found.seconds, warnings)

@@ -62,7 +62,7 @@ class Reference:
 
 def load_reference(
     source: str | os.PathLike[str] | BinaryIO | NDArray[np.generic],
-    sample_rate: int = 16000,
+    sample_rate: int | None = 16000,
     *,
     array_rate: int | None = None,
     min_seconds: float = 1.0,
@@ -70,8 +70,10 @@ def load_reference(
     trim_to: float | None = None,
     target_dbfs: float | None = TARGET_DBFS,
     trim: bool = True,
+    entire: bool = False,
 ) -> Reference:
-    """Read a recording and make it a mono reference at `sample_rate` Hz.
+    """Read a recording and make it a mono reference at `sample_rate` Hz, by default 16,000; None
+    keeps the rate of a file.
 
     source: a path, "-" for standard input (at most 200 MB), a binary file object, or an array
     ([N], [C, N] or [N, C]; floats at full scale 1.0 or integers at theirs) at `array_rate` Hz,
@@ -81,7 +83,8 @@ def load_reference(
     used, with a warning.
     Leading and trailing silence is cut to 0.1 s unless `trim` is False; `trim_to` keeps at most
     so many seconds of the rest, ending in a pause. The active level becomes `target_dbfs`;
-    None leaves level and offset alone.
+    None leaves level and offset alone. With `entire` what is before the first sound is used too,
+    and a file longer than `max_seconds` is refused.
 
     Raises UsageError (exit code 2) when the source is missing, a folder, a URL or unreadable, and
     AudioError (exit code 1) when it is not audio, silent, shorter than `min_seconds`, longer than
@@ -89,13 +92,14 @@ def load_reference(
     """
     warnings: list[str] = []
     if isinstance(source, np.ndarray):
-        name, rate = "the array", sample_rate if array_rate is None else array_rate
+        name, rate = "the array", array_rate or sample_rate or 16000
         found = _from_array(source, rate, name, min_seconds, max_seconds, warnings)
     else:
-        with _opened(source) as (handle, name):
-            found = decode_file(handle, name, min_seconds, max_seconds, warnings)
+        with opened(source) as (handle, name):
+            found = decode_file(handle, name, min_seconds, max_seconds, warnings, entire=entire)
     mono, rate, seconds_in = found.samples, found.rate, found.seconds
 
+    sample_rate = sample_rate or rate
     low, high = float(mono.min()), float(mono.max())
     if max(-low, high) > _MAX_SAMPLE_VALUE:
         raise AudioError(f"{name}: sample values up to {max(-low, high):.3g}: not sound")
@@ -115,7 +119,7 @@ def load_reference(
 
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes], str]]:
+def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes], str]]:
     """A seekable binary file and its name for messages; closed afterwards if opened here."""
     if not isinstance(source, (str, os.PathLike)):
         if not hasattr(source, "read") or isinstance(source, io.TextIOBase):

@@ -1,7 +1,7 @@
 """Decode a recording in a process of its own, with limits: audio from strangers meets C libraries.
 
-`python -m tts.audio.sandbox MIN_SECONDS MAX_SECONDS MAX_BYTES` reads a file on standard input and
-writes a line of JSON, then mono float32 samples at the rate of the file.
+`python -m tts.audio.sandbox MIN_SECONDS MAX_SECONDS MAX_BYTES [entire]` reads a file on
+standard input and writes a line of JSON, then mono float32 samples at the rate of the file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ MAX_BYTES = 200_000_000
 TIMEOUT = 60.0
 _MEMORY = 1 << 30
 _CPU_SECONDS = 20
+_ENTIRE = 6  # times the time for half an hour instead of a minute
 _NAME = "the recording"
 
 
-def command(min_seconds: float, max_seconds: float, max_bytes: int) -> list[str]:
+def command(
+    min_seconds: float, max_seconds: float, max_bytes: int, entire: bool = False
+) -> list[str]:
     """The command line of the process."""
     limits = [str(each) for each in (min_seconds, max_seconds, max_bytes)]
-    return [sys.executable, "-m", "tts.audio.sandbox", *limits]
+    return [sys.executable, "-m", "tts.audio.sandbox", *limits, *(["entire"] if entire else [])]
 
 
 def environment() -> dict[str, str]:
@@ -61,8 +64,9 @@ def decoded(out: bytes, code: int, name: str, warnings: list[str]) -> Decoded:
 
 
 def decode_apart(
-    handle: IO[bytes], name: str, min_seconds: float, max_seconds: float, warnings: list[str]
-) -> Decoded:
+    handle: IO[bytes], name: str, min_seconds: float, max_seconds: float, warnings: list[str],
+    entire: bool = False,
+) -> Decoded:  # fmt: skip
     """`decode_file` in the process.
 
     Raises:
@@ -72,27 +76,31 @@ def decode_apart(
     data = handle.read(MAX_BYTES + 1)
     try:
         done = subprocess.run(
-            command(min_seconds, max_seconds, MAX_BYTES), input=data, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, timeout=TIMEOUT, env=environment(), check=False,
+            command(min_seconds, max_seconds, MAX_BYTES, entire), input=data,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(),
+            timeout=TIMEOUT * (_ENTIRE if entire else 1),
+            check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise AudioError(f"{name}: takes too long to decode") from None
     return decoded(done.stdout, done.returncode, name, warnings)
 
 
-def _limit() -> None:
+def _limit(entire: bool) -> None:
     try:
         import resource
     except ImportError:  # Windows: the time limit of the caller remains
         return
-    for what, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _CPU_SECONDS),
+    cpu = _CPU_SECONDS * (_ENTIRE if entire else 1)
+    for what, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, cpu),
                        (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):  # fmt: skip
         resource.setrlimit(what, (most, most))
 
 
 def main() -> None:
     """The process."""
-    _limit()
+    entire = sys.argv[4:] == ["entire"]
+    _limit(entire)
     min_seconds, max_seconds, max_bytes = (float(each) for each in sys.argv[1:4])
     data = sys.stdin.buffer.read(int(max_bytes) + 1)
     warnings: list[str] = []
@@ -100,7 +108,13 @@ def main() -> None:
         if len(data) > max_bytes:
             raise AudioError(f"{_NAME} is larger than {max_bytes / 1e6:.0f} MB")
         found = decode_file(
-            io.BytesIO(data), _NAME, min_seconds, max_seconds, warnings, sandbox=False
+            io.BytesIO(data),
+            _NAME,
+            min_seconds,
+            max_seconds,
+            warnings,
+            sandbox=False,
+            entire=entire,
         )
     except AudioError as error:
         sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
@@ -111,7 +125,7 @@ def main() -> None:
     told = {"rate": found.rate, "seconds": found.seconds, "skipped": found.skipped}
     sys.stdout.write(json.dumps({**told, "warnings": warnings}) + "\n")
     sys.stdout.flush()
-    sys.stdout.buffer.write(found.samples.astype(np.float32).tobytes())
+    sys.stdout.buffer.write(np.ascontiguousarray(found.samples, dtype=np.float32).data)
 
 
 if __name__ == "__main__":

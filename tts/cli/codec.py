@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts.cli.common import check_device, say, set_threads, show
+from tts.cli.common import check_device, say, set_threads, show, warn
 from tts.errors import CodecError, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def encode(
     from tts_codecs.files import pack_units
 
     made = tts_codecs.load(codec, device, bandwidth=bitrate)
-    samples = read_recording(recording, made.info.sample_rate)
+    found = read_recording(recording, made.info.sample_rate)
+    for line in found.warnings:
+        warn(line)
+    samples = found.samples
     with torch.inference_mode():
         units = made.encode(torch.from_numpy(samples)[None, None])
     data = pack_units(units, made.info, len(samples), codec, _weights(codec))

@@ -119,18 +119,15 @@ def edit(
 
 def read_recording(recording: Source, rate: int) -> tuple[NDArray[np.float32], int]:
     """Samples [N] as they are recorded, channels averaged, and their rate."""
-    if isinstance(recording, np.ndarray):
-        native = rate
-    else:
-        native = _rate_of(recording)
+    own = rate if isinstance(recording, np.ndarray) else None
     found = load_reference(
-        recording, native, max_seconds=LONGEST, target_dbfs=None, trim=False
-    )  # fmt: skip
-    if found.seconds_in > LONGEST:
+        recording, own, max_seconds=LONGEST, target_dbfs=None, trim=False, entire=True
+    )
+    if found.seconds_in > LONGEST:  # an array; files are refused before they are decoded
         raise AudioError(
             f"the recording is {found.seconds_in:.0f} s long; {LONGEST:g} s are the most: cut it"
         )
-    return found.samples, native
+    return found.samples, found.sample_rate
 
 
 def windows(pieces: list[Piece], frame: float) -> list[tuple[int, int]]:
@@ -236,18 +233,3 @@ def spans(planned: Plan, rendered: list[_Made], frame: float) -> list[Span]:
         if piece.source is not None or 0 < at < len(planned.pieces) - 1:
             now += length
     return out
-
-
-def _rate_of(recording: "str | os.PathLike[str] | BinaryIO") -> int:
-    """Hz of a recording; that of models where only decoding tells."""
-    import soundfile
-
-    try:
-        if isinstance(recording, (str, os.PathLike)):
-            return int(soundfile.info(os.fspath(recording)).samplerate)
-        place = recording.tell()
-        found = int(soundfile.info(recording).samplerate)
-        recording.seek(place)
-        return found
-    except (OSError, RuntimeError, TypeError, ValueError):
-        return 16000  # load_reference tells what is wrong with it, or decodes it
