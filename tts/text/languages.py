@@ -8,6 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from tts.text.language_words import LANGUAGES, Words
+from tts.text.polish import (
+    cardinal_genitive,
+    ordinal_feminine,
+    ordinal_genitive,
+    year_genitive,
+)
 from tts.text.tracked import Rule, rule
 
 __all__ = ["rules_of"]
@@ -16,6 +22,9 @@ _Match = re.Match[str]
 _MAX_DIGITS = 15
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "EUR": "EUR", "USD": "USD", "GBP": "GBP", "zł": "PLN",
           "PLN": "PLN"}  # fmt: skip
+_YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
+# Polish prepositions after which numbers are in the genitive.
+_GENITIVE = "od|do|około|koło|powyżej|poniżej|bez|dla|wśród|zamiast|oprócz|spośród"
 _CURRENCY = "|".join(map(re.escape, _SIGNS))
 
 
@@ -110,7 +119,7 @@ class _Reader:
                 "n" if bent else "" if re.search(r"(?i)\bder $", before) else "r"
             )
         elif self.lang == "pl":
-            said = _genitive(self.ordinal(day))
+            said = ordinal_genitive(self.ordinal(day))
         elif int(day) == 1 and self.words.first:
             said = self.words.first
         else:
@@ -119,13 +128,13 @@ class _Reader:
         if not year:
             return said
         if self.lang == "pl":
-            return f"{said} {_genitive_year(self.ordinal(year))}"
+            return f"{said} {year_genitive(self.ordinal(year))}"
         return f"{said} {self.words.of}{self.year(year)}"
 
     def time(self, hour: str, minute: str) -> str:
         hours = str(int(hour))
         if self.lang == "pl":
-            said = _feminine(self.ordinal(hours)) if int(hours) else "zerowa"
+            said = ordinal_feminine(self.ordinal(hours)) if int(hours) else "zerowa"
             return said + (f" {self.whole(str(int(minute)))}" if int(minute) else "")
         between = self.words.oclock_one if hours == "1" else self.words.oclock
         said = f"{self.whole(hours, self.words.hour_gender)} {between}".rstrip()
@@ -184,6 +193,7 @@ class _Reader:
                 rf"(?<![\w:.,])([01]?\d|2[0-4])(?:\.([0-5]\d))? ?(?:{w.clock})\b",
                 lambda m: self.time(m[1], m[2] or "0"),
             ),
+            *(self._polish_cases(n, rf"{units}|{_CURRENCY}") if self.lang == "pl" else ()),
             rule(rf"(?<![\w.,])({n})\s?[-–]\s?(?=\d)(?!\d{{1,4}}-)", lambda m: f"{m[1]} {w.to} "),
             rule(rf"(?<!\w)({_CURRENCY})\s?({n})(?!\d)", lambda m: self.money(m[2], m[1])),
             rule(rf"(?<![\w.,])({n})\s?({_CURRENCY})(?!\w)", lambda m: self.money(m[1], m[2])),
@@ -197,6 +207,43 @@ class _Reader:
             rule(r"(?<=\s)&(?=\s)", w.plus),
         )
 
+    def _polish_cases(self, number: str, counted: str) -> tuple[Rule, ...]:
+        """Ranges and what follows prepositions, which ask for the genitive; years stay."""
+
+        def one(text: str, what: str | None) -> str:
+            forms, gender = self._counted(what) if what else ((), "")
+            said = self.number(text, gender)
+            if re.fullmatch(r"\d+", text):
+                said = cardinal_genitive(said)
+            if not forms:
+                return said
+            single = text == "1" or "," in text
+            return f"{said} {forms[3] if single and len(forms) > 3 else forms[2]}"
+
+        def spread(m: _Match) -> str:
+            first, last, what = m.groups()
+            if what is None and _YEAR.fullmatch(first) and _YEAR.fullmatch(last):
+                return m[0]
+            return f"od {one(first, None)} do {one(last, what)}"
+
+        def after(m: _Match) -> str:
+            if m[3] is None and _YEAR.fullmatch(m[2]):
+                return m[0]
+            return f"{m[1]} {one(m[2], m[3])}"
+
+        ends = rf"(?:\s?({counted}))?(?![\w/:])(?![.,]\d)"
+        return (
+            rule(rf"(?<![\w.,–-])(?i:od )?({number})\s?[-–]\s?({number}){ends}(?!-\d)", spread),
+            rule(rf"(?<!\w)((?i:{_GENITIVE})) ({number}){ends}", after),
+        )
+
+    def _counted(self, sign: str) -> tuple[tuple[str, ...], str]:
+        """The forms and the gender of a unit or currency."""
+        if sign in self.words.units:
+            return self.words.units[sign]
+        money = self.words.money[_SIGNS[sign]]
+        return money.forms, money.gender
+
     def _ordinal(self, m: _Match) -> str:
         suffix = m[2].lower()
         said = self.ordinal(m[1])
@@ -204,20 +251,3 @@ class _Reader:
             said = re.sub(r"o(?=$| )", "a", said) if self.lang != "fr" else said + "e"
             said = said.replace("premiere", "première")
         return said
-
-
-def _genitive(said: str) -> str:
-    """ "trzeci" as "trzeciego": the day of a Polish date."""
-    return " ".join(
-        word[:-1] + ("iego" if word[-1] == "i" else "ego") if word[-1] in "yi" else word
-        for word in said.split()
-    )
-
-
-def _genitive_year(said: str) -> str:
-    words = said.split()
-    return " ".join([*words[:-2], _genitive(" ".join(words[-2:]))]) + " roku"
-
-
-def _feminine(said: str) -> str:
-    return re.sub(r"y(?=$| )", "a", re.sub(r"i(?=$| )", "ia", said)).replace("ecia", "ecia")
