@@ -24,7 +24,7 @@ SIZES: dict[str, Any] = {
     },
     "backbone": {"heads": 2, "hidden": 16, "blocks": 1},
 }  # fmt: skip
-CODES = {"kind": "categorical", "books": 2, "entries": 20, "width": 4}
+CODES = {"kind": "categorical", "num_codebooks": 2, "codebook_size": 20, "width": 4}
 
 
 def made(

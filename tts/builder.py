@@ -32,6 +32,7 @@ from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
 from tts.generators.units import CodeUnits, FeatureUnits, LatentUnits
 from tts.published.f5.generator import build_f5, f5_sampling_options
+from tts.renamed import unknown_key
 from tts.resources import nearest, root
 from tts.voice.probe import SpeakerProbe
 from tts.voice.profile import PhoneProfile
@@ -81,7 +82,7 @@ def _known(
     known = [name for name in inspect.signature(cls).parameters if name not in fixed]
     for name in given:
         if name not in known:
-            raise ConfigError(f"unknown key {name!r} of {what}{nearest(name, known)}")
+            raise ConfigError(f"unknown key {name!r} of {what}{unknown_key(name, known)}")
     return given
 
 

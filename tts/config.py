@@ -11,7 +11,7 @@ from tts.builder import GENERATORS, checkpoint_folder
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published import published_model
-from tts.resources import nearest
+from tts.renamed import unknown_key
 from tts_codecs.checkpoint import YAML_LOADER, read_config
 from tts_codecs.errors import CheckpointError
 
@@ -101,7 +101,7 @@ def parse(model: type[M], values: Any, source: str) -> M:
             path = ".".join(str(p) for p in problem["loc"])
             if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
                 known = _known_keys(model, problem["loc"][:-1])
-                lines.append(f"unknown key {path!r}{nearest(str(problem['loc'][-1]), known)}")
+                lines.append(f"unknown key {path!r}{unknown_key(str(problem['loc'][-1]), known)}")
             else:
                 lines.append(f"{path}: {problem['msg']}")
         raise ConfigError(f"{source}: " + "; ".join(lines)) from error
@@ -149,7 +149,8 @@ def _check_sampling(config: ModelConfig, given: dict[str, Any], source: str) -> 
     lines = []
     for name, value in given.items():
         if name not in known:
-            lines.append(f"'sampling.{name}' is no option of this generator{nearest(name, known)}")
+            hint = unknown_key(name, known)
+            lines.append(f"'sampling.{name}' is no option of this generator{hint}")
         elif known[name] and str(value) not in known[name]:
             lines.append(
                 f"sampling.{name} of this generator is {' or '.join(known[name])}, not {value}"

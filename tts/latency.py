@@ -53,4 +53,8 @@ def latency(config: ModelConfig) -> Latency:
 def _books(head: dict[str, Any]) -> int:
     """Codebooks of a head, 0 for continuous units."""
     known = inspect.signature(HEADS[head["kind"]]).parameters
-    return int(head.get("books", known["books"].default)) if "books" in known else 0
+    return (
+        int(head.get("num_codebooks", known["num_codebooks"].default))
+        if "num_codebooks" in known
+        else 0
+    )

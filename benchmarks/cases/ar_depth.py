@@ -7,7 +7,7 @@ from benchmarks.harness.row import Context, Row, faster
 from benchmarks.peers import packages as peers
 from tts.generators.base import SamplingOptions
 
-BOOKS, FRAMES = 8, 3 if shapes.SMOKE else 50
+NUM_CODEBOOKS, FRAMES = 8, 3 if shapes.SMOKE else 50
 
 
 def prepare(context: Context) -> Row:
@@ -16,9 +16,14 @@ def prepare(context: Context) -> Row:
     width = shapes.DIM // 2
     depth = {"dim": width, "hidden": 4 * width, "blocks": 4, "heads": max(1, width // 64)}
     head = {
-        "kind": "depth", "books": BOOKS, "entries": shapes.ENTRIES, "blocks": depth["blocks"],
-        "heads": depth["heads"], "hidden": depth["hidden"], "depth_dim": width,
-    }  # fmt: skip
+        "kind": "depth",
+        "num_codebooks": NUM_CODEBOOKS,
+        "codebook_size": shapes.CODEBOOK_SIZE,
+        "blocks": depth["blocks"],
+        "heads": depth["heads"],
+        "hidden": depth["hidden"],
+        "depth_dim": width,
+    }
     ours = shapes.generator({"kind": "autoregressive"}, head, device=device)
     request = shapes.request(units=FRAMES, device=device)
     options = SamplingOptions(guidance=1.0, top_k=50)
@@ -30,11 +35,11 @@ def prepare(context: Context) -> Row:
 
     def check() -> None:
         codes = ours.generate(request, shapes.rngs(), options)
-        assert codes.shape == (1, FRAMES, BOOKS) and 0 <= codes.min() < codes.max() < 1024
+        assert codes.shape == (1, FRAMES, NUM_CODEBOOKS) and 0 <= codes.min() < codes.max() < 1024
         assert torch.equal(codes, ours.generate(request, shapes.rngs(), options))
 
     runs = {"ours": run_ours}
-    csm = context.peer("CSM", lambda: peers.csm(BOOKS, depth, device))
+    csm = context.peer("CSM", lambda: peers.csm(NUM_CODEBOOKS, depth, device))
     if csm is not None:
         text = torch.randint(5, 250, (1, shapes.PROMPT_UNITS + 1), device=device)
 
@@ -47,7 +52,7 @@ def prepare(context: Context) -> Row:
             return float(found.shape[1])
 
         runs["CSM"] = run_csm
-    moshi = context.peer("moshi", lambda: peers.moshi_lm(BOOKS, depth, device))
+    moshi = context.peer("moshi", lambda: peers.moshi_lm(NUM_CODEBOOKS, depth, device))
     if moshi is not None:
         nothing = torch.zeros(1, 0, 1, dtype=torch.int64, device=device)
 

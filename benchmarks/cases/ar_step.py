@@ -8,8 +8,8 @@ from benchmarks.peers import packages as peers
 from benchmarks.peers.bare import BareLM
 from tts.generators.base import SamplingOptions
 
-BOOKS, FRAMES = 4, 5 if shapes.SMOKE else 97
-STEPS = FRAMES + BOOKS - 1
+NUM_CODEBOOKS, FRAMES = 4, 5 if shapes.SMOKE else 97
+STEPS = FRAMES + NUM_CODEBOOKS - 1
 
 
 def prepare(context: Context) -> Row:
@@ -18,11 +18,16 @@ def prepare(context: Context) -> Row:
     torch.manual_seed(0)
     ours = shapes.generator(
         {"kind": "autoregressive", "pattern": {"name": "delay"}},
-        {"kind": "categorical", "books": BOOKS, "entries": shapes.ENTRIES}, device=device,
-    )  # fmt: skip
+        {
+            "kind": "categorical",
+            "num_codebooks": NUM_CODEBOOKS,
+            "codebook_size": shapes.CODEBOOK_SIZE,
+        },
+        device=device,
+    )
     request = shapes.request(units=FRAMES, device=device)
     options = SamplingOptions(guidance=1.0, top_k=50)
-    bare = BareLM(BOOKS).eval().requires_grad_(False).to(device)
+    bare = BareLM(NUM_CODEBOOKS).eval().requires_grad_(False).to(device)
     prompt = torch.randn(1, shapes.PROMPT_UNITS + 1, shapes.DIM, device=device)
 
     def run_ours() -> float:
@@ -37,7 +42,7 @@ def prepare(context: Context) -> Row:
 
     def check() -> None:
         codes = ours.generate(request, shapes.rngs(), options)
-        assert codes.shape == (1, FRAMES, BOOKS) and 0 <= codes.min() < codes.max() < 1024
+        assert codes.shape == (1, FRAMES, NUM_CODEBOOKS) and 0 <= codes.min() < codes.max() < 1024
         again = torch.cat(list(ours.stream(request, shapes.rngs(), options)), 1)
         assert torch.equal(codes, again), "streamed is not what is generated in one piece"
         with torch.inference_mode():
@@ -47,9 +52,9 @@ def prepare(context: Context) -> Row:
             close(bare.hidden(prompt[:, -1:], cache, prompt.shape[1] - 1), whole[:, -1:], 1e-4)
 
     runs = {"ours": run_ours, "bare static-cache loop": run_bare}
-    musicgen = context.peer("MusicGen", lambda: peers.musicgen(BOOKS, device))
+    musicgen = context.peer("MusicGen", lambda: peers.musicgen(NUM_CODEBOOKS, device))
     if musicgen is not None:
-        start = torch.full((BOOKS, 1), shapes.ENTRIES, device=device)
+        start = torch.full((NUM_CODEBOOKS, 1), shapes.CODEBOOK_SIZE, device=device)
 
         def run_musicgen() -> float:
             with context.precision():
@@ -57,14 +62,14 @@ def prepare(context: Context) -> Row:
                     start, encoder_hidden_states=prompt, max_new_tokens=STEPS, do_sample=True,
                     top_k=50, use_cache=True,
                 )  # fmt: skip
-            return float(found.shape[-1] + BOOKS - 2)
+            return float(found.shape[-1] + NUM_CODEBOOKS - 2)
 
         runs["MusicGen"] = run_musicgen
     x_model = context.peer("x-transformers", lambda: peers.x_transformers(device))
     if x_model is not None:
-        table = torch.nn.Embedding(BOOKS * shapes.ENTRIES, shapes.DIM).to(device)
-        head = torch.nn.Linear(shapes.DIM, BOOKS * shapes.ENTRIES).to(device)
-        shift = torch.arange(BOOKS, device=device) * shapes.ENTRIES
+        table = torch.nn.Embedding(NUM_CODEBOOKS * shapes.CODEBOOK_SIZE, shapes.DIM).to(device)
+        head = torch.nn.Linear(shapes.DIM, NUM_CODEBOOKS * shapes.CODEBOOK_SIZE).to(device)
+        shift = torch.arange(NUM_CODEBOOKS, device=device) * shapes.CODEBOOK_SIZE
 
         @torch.inference_mode()
         def run_x() -> float:
@@ -72,7 +77,7 @@ def prepare(context: Context) -> Row:
                 x = prompt
                 hidden, cache = x_model(x, return_intermediates=True)
                 for _ in range(STEPS):
-                    codes = peers.sampled(head(hidden[:, -1]).view(1, BOOKS, -1))
+                    codes = peers.sampled(head(hidden[:, -1]).view(1, NUM_CODEBOOKS, -1))
                     x = torch.cat([x, table(codes + shift).sum(1, keepdim=True)], 1)
                     hidden, cache = x_model(x, cache=cache, return_intermediates=True)
             return STEPS

@@ -14,7 +14,7 @@ from tts.generators.generator import Generator
 from tts.quantize import quantize
 from tts_codecs.nn.inference import pack
 
-BOOKS, FRAMES = 4, 5 if shapes.SMOKE else 97
+NUM_CODEBOOKS, FRAMES = 4, 5 if shapes.SMOKE else 97
 
 
 def prepare(context: Context) -> Row:
@@ -23,8 +23,13 @@ def prepare(context: Context) -> Row:
         raise RuntimeError("int8 is a path of the CPU")
     net = shapes.generator(
         {"kind": "autoregressive", "pattern": {"name": "delay"}},
-        {"kind": "categorical", "books": BOOKS, "entries": shapes.ENTRIES}, packed=False,
-    )  # fmt: skip
+        {
+            "kind": "categorical",
+            "num_codebooks": NUM_CODEBOOKS,
+            "codebook_size": shapes.CODEBOOK_SIZE,
+        },
+        packed=False,
+    )
     small, unpacked = copy.deepcopy(net), copy.deepcopy(net)
     quantize(small)
     pack(net)
@@ -33,11 +38,11 @@ def prepare(context: Context) -> Row:
 
     def speak(model: Generator) -> float:
         model.generate(request, shapes.rngs(), options)
-        return FRAMES + BOOKS - 1
+        return FRAMES + NUM_CODEBOOKS - 1
 
     def check() -> None:
         codes = small.generate(request, shapes.rngs(), options)
-        assert codes.shape == (1, FRAMES, BOOKS) and 0 <= codes.min() < codes.max() < 1024
+        assert codes.shape == (1, FRAMES, NUM_CODEBOOKS) and 0 <= codes.min() < codes.max() < 1024
         assert _agreement(net, small) > 0.9, "int8 says something else"
 
     runs: dict[str, Any] = {"ours int8": lambda: speak(small), "ours fp32": lambda: speak(net)}

@@ -7,18 +7,23 @@ from benchmarks.harness.row import Context, Row, faster
 from benchmarks.peers.bare import PlainMasked
 from tts.generators.base import SamplingOptions
 
-BOOKS, STEPS = 8, 4 if shapes.SMOKE else 25
+NUM_CODEBOOKS, STEPS = 8, 4 if shapes.SMOKE else 25
 
 
 def prepare(context: Context) -> Row:
     """Ours against the loop as the papers write it."""
     device = context.device
     ours = shapes.generator(
-        {"kind": "masked"}, {"kind": "categorical", "books": BOOKS, "entries": shapes.ENTRIES},
+        {"kind": "masked"},
+        {
+            "kind": "categorical",
+            "num_codebooks": NUM_CODEBOOKS,
+            "codebook_size": shapes.CODEBOOK_SIZE,
+        },
         device=device,
-    )  # fmt: skip
+    )
     request = shapes.request(device=device)
-    plain = PlainMasked(BOOKS).eval().requires_grad_(False).to(device)
+    plain = PlainMasked(NUM_CODEBOOKS).eval().requires_grad_(False).to(device)
     prompt = torch.randn(1, shapes.PROMPT_UNITS, shapes.DIM, device=device)
     text = torch.randn(1, shapes.UNITS, shapes.DIM, device=device)
 
@@ -33,8 +38,8 @@ def prepare(context: Context) -> Row:
 
     def check() -> None:
         for codes in (speak(2.0), loop()):
-            assert codes.shape == (1, shapes.UNITS, BOOKS), codes.shape
-            assert 0 <= codes.min() < codes.max() < shapes.ENTRIES, "codes left open"
+            assert codes.shape == (1, shapes.UNITS, NUM_CODEBOOKS), codes.shape
+            assert 0 <= codes.min() < codes.max() < shapes.CODEBOOK_SIZE, "codes left open"
 
     runs = {
         "ours": lambda: float(len(speak(2.0))),

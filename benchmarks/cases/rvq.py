@@ -5,14 +5,14 @@ import torch
 from benchmarks.harness.row import Context, Row, faster
 from tts_codecs.quantizers.rvq import ResidualVQ
 
-FRAMES, BOOKS, ENTRIES, DIM = 750, 8, 1024, 128
+FRAMES, NUM_CODEBOOKS, CODEBOOK_SIZE, DIM = 750, 8, 1024, 128
 
 
 def prepare(context: Context) -> Row:
     """Ours, vector-quantize-pytorch and encodec with the same codebooks."""
     device = context.device
     torch.manual_seed(0)
-    ours = ResidualVQ(DIM, BOOKS, ENTRIES).eval().to(device)
+    ours = ResidualVQ(DIM, NUM_CODEBOOKS, CODEBOOK_SIZE).eval().to(device)
     with torch.no_grad():
         for level, book in enumerate(ours.codebooks):
             book.copy_(torch.randn_like(book) * 0.8**level)
@@ -61,7 +61,7 @@ def prepare(context: Context) -> Row:
 def _package(ours: ResidualVQ) -> torch.nn.Module:
     from vector_quantize_pytorch import ResidualVQ as Package
 
-    model = Package(dim=DIM, num_quantizers=BOOKS, codebook_size=ENTRIES)
+    model = Package(dim=DIM, num_quantizers=NUM_CODEBOOKS, codebook_size=CODEBOOK_SIZE)
     for layer, book in zip(model.layers, ours.codebooks, strict=True):
         layer._codebook.embed.data.copy_(book[None])
     return model
@@ -71,7 +71,7 @@ def _encodec(ours: ResidualVQ) -> torch.nn.Module:
     from encodec.quantization.core_vq import ResidualVectorQuantization
 
     model = ResidualVectorQuantization(
-        num_quantizers=BOOKS, dim=DIM, codebook_size=ENTRIES, kmeans_init=False
+        num_quantizers=NUM_CODEBOOKS, dim=DIM, codebook_size=CODEBOOK_SIZE, kmeans_init=False
     )
     for layer, book in zip(model.layers, ours.codebooks, strict=True):
         layer._codebook.embed.data.copy_(book)

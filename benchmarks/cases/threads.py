@@ -15,8 +15,9 @@ def prepare(context: Context) -> Row:
     flow = shapes.generator({"kind": "flow"}, device=context.device)
     lm = shapes.generator(
         {"kind": "autoregressive", "pattern": {"name": "delay"}},
-        {"kind": "categorical", "books": 4, "entries": shapes.ENTRIES}, device=context.device,
-    )  # fmt: skip
+        {"kind": "categorical", "num_codebooks": 4, "codebook_size": shapes.CODEBOOK_SIZE},
+        device=context.device,
+    )
     request = shapes.request(device=context.device)
     tts = TTS.load("default", context.device)
     voice = tts.voice("default")

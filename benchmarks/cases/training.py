@@ -13,7 +13,7 @@ from tts.train.loop import Ema
 
 #: rows, units of 5 s, positions of f5-tts
 ROWS, UNITS, LONG = (2, 12, 40) if shapes.SMOKE else (2, 125, 469)
-BOOKS = 4
+NUM_CODEBOOKS = 4
 
 
 def prepare(context: Context) -> Row:
@@ -68,18 +68,25 @@ def prepare(context: Context) -> Row:
             add("f5-tts, 469 positions", f5, lambda: f5(mel, text)[0], ema.update)
     lm = shapes.generator(
         {"kind": "autoregressive", "pattern": {"name": "delay"}},
-        {"kind": "categorical", "books": BOOKS, "entries": shapes.ENTRIES}, device=device,
+        {
+            "kind": "categorical",
+            "num_codebooks": NUM_CODEBOOKS,
+            "codebook_size": shapes.CODEBOOK_SIZE,
+        },
+        device=device,
         packed=False,
-    )  # fmt: skip
-    codes = torch.randint(0, shapes.ENTRIES, (ROWS, UNITS, BOOKS), device=device)
+    )
+    codes = torch.randint(0, shapes.CODEBOOK_SIZE, (ROWS, UNITS, NUM_CODEBOOKS), device=device)
     lm_mean = Ema({"generator": lm}, 0.999)
     add(
         "ours, AR", lm, lambda: _total(lm.loss(request, features, codes)),
         lambda: lm_mean.update(1), fused=True,
     )  # fmt: skip
-    musicgen = context.peer("MusicGen", lambda: peers.musicgen(BOOKS, device))
+    musicgen = context.peer("MusicGen", lambda: peers.musicgen(NUM_CODEBOOKS, device))
     if musicgen is not None:
-        labels = torch.nn.functional.pad(codes, (0, 0, 0, BOOKS - 1), value=shapes.ENTRIES)
+        labels = torch.nn.functional.pad(
+            codes, (0, 0, 0, NUM_CODEBOOKS - 1), value=shapes.CODEBOOK_SIZE
+        )
         prompt = torch.randn(ROWS, shapes.PROMPT_UNITS + 1, shapes.DIM, device=device)
         music_mean = Ema({"model": musicgen}, 0.999)
         add(
@@ -117,13 +124,13 @@ def _ema(model: nn.Module) -> Any:
 
 
 def _musicgen(model: Any, labels: Tensor, prompt: Tensor) -> Tensor:
-    delayed = torch.full_like(labels, shapes.ENTRIES)
-    for book in range(BOOKS):
-        delayed[:, book:, book] = labels[:, : labels.shape[1] - book, book]
-    begin = torch.full_like(delayed[:, :1], shapes.ENTRIES)
+    delayed = torch.full_like(labels, shapes.CODEBOOK_SIZE)
+    for codebook in range(NUM_CODEBOOKS):
+        delayed[:, codebook:, codebook] = labels[:, : labels.shape[1] - codebook, codebook]
+    begin = torch.full_like(delayed[:, :1], shapes.CODEBOOK_SIZE)
     fed = torch.cat([begin, delayed[:, :-1]], 1).transpose(1, 2).flatten(0, 1)
     logits = model(fed, encoder_hidden_states=prompt).logits
-    logits = logits.view(ROWS, BOOKS, -1, shapes.ENTRIES)
+    logits = logits.view(ROWS, NUM_CODEBOOKS, -1, shapes.CODEBOOK_SIZE)
     wanted = delayed.transpose(1, 2)
-    known = wanted != shapes.ENTRIES
+    known = wanted != shapes.CODEBOOK_SIZE
     return torch.nn.functional.cross_entropy(logits[known], wanted[known])

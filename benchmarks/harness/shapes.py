@@ -16,7 +16,7 @@ from tts_codecs.nn.inference import PackedLinear, pack
 #: set by `--smoke`: tiny networks, to see that all rows run and are right; such times say nothing
 SMOKE = os.environ.get("BENCHMARKS_SMOKE") == "1"
 LAYERS, DIM, HEADS, HIDDEN = (1, 64, 1, 128) if SMOKE else (8, 512, 8, 2048)
-ENTRIES = 1024
+CODEBOOK_SIZE = 1024
 PROMPT_UNITS = 50  # 2 s
 UNITS = 12 if SMOKE else 75  # 3 s
 FRAMES_PER_PHONE = 4

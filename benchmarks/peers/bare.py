@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.harness.shapes import DIM, ENTRIES, HEADS, HIDDEN, LAYERS
+from benchmarks.harness.shapes import CODEBOOK_SIZE, DIM, HEADS, HIDDEN, LAYERS
 from benchmarks.peers.packages import sampled
 
 
@@ -37,12 +37,12 @@ class BareLM(nn.Module):
     def __init__(self, codebooks: int, length: int = 1024):
         super().__init__()
         self.codebooks, self.length = codebooks, length
-        self.embed = nn.Embedding(codebooks * (ENTRIES + 1), DIM)
+        self.embed = nn.Embedding(codebooks * (CODEBOOK_SIZE + 1), DIM)
         self.place = nn.Parameter(torch.randn(length, DIM) * 0.02)
         self.blocks = nn.ModuleList(BareBlock() for _ in range(LAYERS))
         self.norm = nn.LayerNorm(DIM)
-        self.heads = nn.Linear(DIM, codebooks * ENTRIES)
-        shift = torch.arange(codebooks) * (ENTRIES + 1)
+        self.heads = nn.Linear(DIM, codebooks * CODEBOOK_SIZE)
+        shift = torch.arange(codebooks) * (CODEBOOK_SIZE + 1)
         self.register_buffer("shift", shift)
 
     def hidden(self, x: Tensor, cache: list[tuple[Tensor, Tensor]], at: int) -> Tensor:
@@ -64,12 +64,12 @@ class BareLM(nn.Module):
         at = prompt.shape[1]
         self.hidden(prompt, cache, 0)
         shift = self.shift
-        codes = torch.full((len(prompt), self.codebooks), ENTRIES, device=prompt.device)
+        codes = torch.full((len(prompt), self.codebooks), CODEBOOK_SIZE, device=prompt.device)
         found = []
         for step in range(steps):
             x = self.embed(codes + shift).sum(1, keepdim=True)  # type: ignore[operator]
             hidden = self.hidden(x, cache, at + step)
-            codes = sampled(self.heads(hidden).view(len(prompt), self.codebooks, ENTRIES))
+            codes = sampled(self.heads(hidden).view(len(prompt), self.codebooks, CODEBOOK_SIZE))
             found.append(codes)
         return torch.stack(found, 1)
 
@@ -81,19 +81,19 @@ class PlainMasked(nn.Module):
     def __init__(self, codebooks: int):
         super().__init__()
         self.codebooks = codebooks
-        self.embed = nn.ModuleList(nn.Embedding(ENTRIES + 1, DIM) for _ in range(codebooks))
+        self.embed = nn.ModuleList(nn.Embedding(CODEBOOK_SIZE + 1, DIM) for _ in range(codebooks))
         self.place = nn.Parameter(torch.randn(1024, DIM) * 0.02)
         layer = nn.TransformerEncoderLayer(
             DIM, HEADS, HIDDEN, 0.0, "gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
-        self.heads = nn.ModuleList(nn.Linear(DIM, ENTRIES) for _ in range(codebooks))
+        self.heads = nn.ModuleList(nn.Linear(DIM, CODEBOOK_SIZE) for _ in range(codebooks))
 
     @torch.inference_mode()
     def generate(self, prompt: Tensor, text: Tensor, steps: int, guidance: float = 2.0) -> Tensor:
         """Codes [1, U, K] for a prompt [1, P, dim] and text [1, U, dim] per unit."""
         units = text.shape[1]
-        codes = torch.full((1, units, self.codebooks), ENTRIES, device=prompt.device)
+        codes = torch.full((1, units, self.codebooks), CODEBOOK_SIZE, device=prompt.device)
         for step in range(1, steps + 1):
             x = sum(table(codes[..., k]) for k, table in enumerate(self.embed))
             rows = torch.cat([x + text, x])
@@ -103,11 +103,11 @@ class PlainMasked(nn.Module):
             likely = (guidance * logits[:1] + (1 - guidance) * logits[1:]).softmax(-1)
             drawn = torch.multinomial(likely.flatten(0, 2), 1).view_as(codes)
             sure = likely.gather(-1, drawn.unsqueeze(-1))[..., 0]
-            sure = sure.masked_fill(codes != ENTRIES, 2.0)
+            sure = sure.masked_fill(codes != CODEBOOK_SIZE, 2.0)
             left = int(codes.numel() * torch.cos(torch.tensor(step / steps * torch.pi / 2)))
-            drawn = torch.where(codes == ENTRIES, drawn, codes)
+            drawn = torch.where(codes == CODEBOOK_SIZE, drawn, codes)
             if step < steps:
                 rest = sure.flatten().topk(max(left, 0), largest=False).indices
-                drawn.view(-1)[rest] = ENTRIES
+                drawn.view(-1)[rest] = CODEBOOK_SIZE
             codes = drawn
         return codes

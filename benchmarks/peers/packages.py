@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.harness.shapes import DIM, ENTRIES, HEADS, HIDDEN, LAYERS
+from benchmarks.harness.shapes import CODEBOOK_SIZE, DIM, HEADS, HIDDEN, LAYERS
 
 
 def musicgen(codebooks: int, device: str = "cpu") -> Any:
@@ -19,14 +19,22 @@ def musicgen(codebooks: int, device: str = "cpu") -> Any:
     from transformers.models.musicgen import MusicgenDecoderConfig
 
     config = MusicgenDecoderConfig(
-        vocab_size=ENTRIES, num_hidden_layers=LAYERS, ffn_dim=HIDDEN, num_attention_heads=HEADS,
-        hidden_size=DIM, num_codebooks=codebooks, max_position_embeddings=2048, dropout=0.0,
-        attention_dropout=0.0, pad_token_id=ENTRIES, bos_token_id=ENTRIES,
-    )  # fmt: skip
+        vocab_size=CODEBOOK_SIZE,
+        num_hidden_layers=LAYERS,
+        ffn_dim=HIDDEN,
+        num_attention_heads=HEADS,
+        hidden_size=DIM,
+        num_codebooks=codebooks,
+        max_position_embeddings=2048,
+        dropout=0.0,
+        attention_dropout=0.0,
+        pad_token_id=CODEBOOK_SIZE,
+        bos_token_id=CODEBOOK_SIZE,
+    )
     model = MusicgenForCausalLM(config).eval().to(device)
     settings = model.generation_config
     settings.num_return_sequences = 1
-    settings.pad_token_id = settings.bos_token_id = settings.decoder_start_token_id = ENTRIES
+    settings.pad_token_id = settings.bos_token_id = settings.decoder_start_token_id = CODEBOOK_SIZE
     return model
 
 
@@ -48,19 +56,38 @@ def csm(codebooks: int, depth: dict[str, int], device: str = "cpu") -> Any:
     """transformers' CSM: backbone, and a depth decoder over the codebooks of a frame."""
     from transformers import CsmConfig, CsmForConditionalGeneration
 
-    special = {"codebook_pad_token_id": ENTRIES + 2, "codebook_eos_token_id": ENTRIES + 1}
+    special = {
+        "codebook_pad_token_id": CODEBOOK_SIZE + 2,
+        "codebook_eos_token_id": CODEBOOK_SIZE + 1,
+    }
     config = CsmConfig(
-        num_codebooks=codebooks, vocab_size=ENTRIES + 3, text_vocab_size=256, hidden_size=DIM,
-        intermediate_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-        num_key_value_heads=HEADS, head_dim=DIM // HEADS, bos_token_id=1, pad_token_id=2,
-        eos_token_id=None, audio_token_id=3, audio_eos_token_id=4, **special,
+        num_codebooks=codebooks,
+        vocab_size=CODEBOOK_SIZE + 3,
+        text_vocab_size=256,
+        hidden_size=DIM,
+        intermediate_size=HIDDEN,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        head_dim=DIM // HEADS,
+        bos_token_id=1,
+        pad_token_id=2,
+        eos_token_id=None,
+        audio_token_id=3,
+        audio_eos_token_id=4,
+        **special,
         depth_decoder_config={
-            "num_codebooks": codebooks, "backbone_hidden_size": DIM, "vocab_size": ENTRIES + 3,
-            "hidden_size": depth["dim"], "intermediate_size": depth["hidden"],
-            "num_hidden_layers": depth["blocks"], "num_attention_heads": depth["heads"],
-            "num_key_value_heads": depth["heads"], "head_dim": depth["dim"] // depth["heads"],
+            "num_codebooks": codebooks,
+            "backbone_hidden_size": DIM,
+            "vocab_size": CODEBOOK_SIZE + 3,
+            "hidden_size": depth["dim"],
+            "intermediate_size": depth["hidden"],
+            "num_hidden_layers": depth["blocks"],
+            "num_attention_heads": depth["heads"],
+            "num_key_value_heads": depth["heads"],
+            "head_dim": depth["dim"] // depth["heads"],
         },
-    )  # fmt: skip
+    )
     return CsmForConditionalGeneration(config).eval().to(device)
 
 
@@ -69,14 +96,30 @@ def moshi_lm(codebooks: int, depth: dict[str, int], device: str = "cpu") -> Any:
     from moshi.models.lm import LMGen, LMModel
 
     model = LMModel(
-        delays=[0] * (codebooks + 1), n_q=codebooks, dep_q=codebooks, card=ENTRIES, text_card=256,
-        dim=DIM, num_heads=HEADS, num_layers=LAYERS, hidden_scale=HIDDEN / DIM, causal=True,
-        gating="silu", norm="rms_norm_f32", positional_embedding="rope", context=1000,
-        depformer_dim=depth["dim"], depformer_dim_feedforward=depth["hidden"],
-        depformer_num_heads=depth["heads"], depformer_num_layers=depth["blocks"],
-        depformer_multi_linear=True, depformer_weights_per_step=True, depformer_pos_emb="none",
-        depformer_context=codebooks, device=torch.device(device),
-    )  # fmt: skip
+        delays=[0] * (codebooks + 1),
+        n_q=codebooks,
+        dep_q=codebooks,
+        card=CODEBOOK_SIZE,
+        text_card=256,
+        dim=DIM,
+        num_heads=HEADS,
+        num_layers=LAYERS,
+        hidden_scale=HIDDEN / DIM,
+        causal=True,
+        gating="silu",
+        norm="rms_norm_f32",
+        positional_embedding="rope",
+        context=1000,
+        depformer_dim=depth["dim"],
+        depformer_dim_feedforward=depth["hidden"],
+        depformer_num_heads=depth["heads"],
+        depformer_num_layers=depth["blocks"],
+        depformer_multi_linear=True,
+        depformer_weights_per_step=True,
+        depformer_pos_emb="none",
+        depformer_context=codebooks,
+        device=torch.device(device),
+    )
     return LMGen(model.eval())
 
 

@@ -35,7 +35,7 @@ def wide() -> Generator:
     torch.manual_seed(0)
     return build_generator(
         {"kind": "autoregressive", "pattern": {"name": "delay"}},
-        {"kind": "categorical", "books": 4, "entries": 1024},
+        {"kind": "categorical", "num_codebooks": 4, "codebook_size": 1024},
         backbone={"blocks": 8, "heads": 8, "hidden": 2048}, dim=512,
     ).eval().requires_grad_(False)  # fmt: skip
 

@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--model", default="ar")
     parser.add_argument("--count", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--length", type=int, nargs="+", default=[1])
-    parser.add_argument("--books", type=int, default=0, help="that have to be alike; 0: all")
+    parser.add_argument(
+        "--num-codebooks", type=int, default=0, help="that have to be alike; 0: all"
+    )
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--sentences", type=int, default=len(SENTENCES))
     arguments = parser.parse_args()
@@ -64,7 +66,7 @@ def main() -> None:
                 rngs = [torch.Generator().manual_seed(seed) for _ in range(2)]
                 plain += spent(tts.acoustic.generator.stream(request, rngs[:1], options))
                 each = Tally()
-                draft = NGram(length, arguments.books)
+                draft = NGram(length, arguments.num_codebooks)
                 guessed += spent(
                     speculate(tts.acoustic.generator, request, rngs[1], options, draft, count, each)
                 )
@@ -74,7 +76,7 @@ def main() -> None:
                 tally.passes += each.passes
             print(json.dumps({
                 "model": arguments.model, "temperature": options.temperature, "length": length,
-                "books": arguments.books,
+                "num_codebooks": arguments.num_codebooks,
                 "count": count, "steps": steps, "guessed": tally.guessed, "kept": tally.kept,
                 "steps_per_pass": round(steps / tally.passes, 3),
                 "plain_ms_per_step": round(1000 * plain / steps, 2),

@@ -3,8 +3,8 @@
 After Langman et al. 2024, "Spectral Codecs", with the bands coded jointly: at 2 kbit/s a code that
 belongs to one band would waste bits on bands that say little. What is coded are source-filter
 features (tts_codecs.envelope): harmonics cost bits, their pitch does not. 25 units/s x 8 codes of
-1000 entries are 1.99 kbit/s. The codes of a unit are independent books, so generators may predict
-them in any order or in parallel.
+1000 entries are 1.99 kbit/s. The codes of a unit are independent codebooks, so generators may
+predict them in any order or in parallel.
 """
 
 from dataclasses import dataclass

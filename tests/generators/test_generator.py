@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from tests.helpers.generators import (
-    BOOKS,
     CHANNELS,
+    CODEBOOK_SIZE,
     DIM,
-    ENTRIES,
     FAMILIES,
+    NUM_CODEBOOKS,
     ROUNDING,
     SIZE,
     build,
@@ -60,8 +60,8 @@ def target(name: str, batch: int, units: int) -> Tensor:
     """Units to train on."""
     generator = torch.Generator().manual_seed(3)
     if FAMILIES[name][1] == "codes":
-        at = torch.arange(units)[:, None] // 4 + torch.arange(BOOKS)
-        return (at % ENTRIES).expand(batch, -1, -1).contiguous()
+        at = torch.arange(units)[:, None] // 4 + torch.arange(NUM_CODEBOOKS)
+        return (at % CODEBOOK_SIZE).expand(batch, -1, -1).contiguous()
     return torch.randn(batch, units, SIZE, generator=generator) * 0.1 + 2.0
 
 
@@ -128,7 +128,7 @@ def test_parts_have_their_contracts(family: str, model: Generator) -> None:
     codes = FAMILIES[family][1] == "codes"
     assert isinstance(model.head, CodeHead) == codes
     strategy = model.strategy
-    steps = strategy.steps_before(3, BOOKS if codes else 0)
+    steps = strategy.steps_before(3, NUM_CODEBOOKS if codes else 0)
     if not strategy.streamed:
         assert steps is None
     elif strategy.paced:

@@ -109,7 +109,7 @@ def test_what_steps_estimate_is_put_back_in_time(
     torch.manual_seed(0)
     model = build_generator(
         strategy={"kind": "autoregressive", "pattern": {"name": pattern}},
-        head={"kind": "categorical", "books": 3, "entries": 7, "width": 4},
+        head={"kind": "categorical", "num_codebooks": 3, "codebook_size": 7, "width": 4},
         conditioner={
             "channels": CHANNELS, "voice_dim": 8, "glob": 8, "phone_dim": 8,
             "phone_blocks": 1, "content_blocks": 1,

@@ -50,7 +50,9 @@ def test_inverse(pattern: Pattern) -> None:
         assert torch.equal(valid, (steps[0] != EMPTY)) and valid.sum() == codes[0].numel()
         table = pattern.layout(frames)
         at, slot = valid.nonzero(as_tuple=True)
-        assert torch.equal(steps[0, at, slot], codes[0, table.time[at, slot], table.book[at, slot]])
+        assert torch.equal(
+            steps[0, at, slot], codes[0, table.time[at, slot], table.codebook[at, slot]]
+        )
         assert frames == 0 or valid[-1].any()
 
 
@@ -63,7 +65,7 @@ def test_emits_and_frontier_agree_with_the_table(pattern: Pattern) -> None:
         for step in range(pattern.steps(frames)):
             there = {
                 (int(t), int(k))
-                for t, k in zip(table.time[step], table.book[step], strict=True)
+                for t, k in zip(table.time[step], table.codebook[step], strict=True)
                 if t >= 0
             }
             emitted = pattern.emits(step, frames)
@@ -95,10 +97,10 @@ def test_order_is_causal(pattern: Pattern) -> None:
 
 
 def test_tables_by_hand() -> None:
-    def rows(name: str, books: int, frames: int, **options: object) -> list[list[int]]:
+    def rows(name: str, num_codebooks: int, frames: int, **options: object) -> list[list[int]]:
         """Steps of codes 10 t + k."""
-        codes = 10 * torch.arange(frames)[:, None] + torch.arange(books)
-        return make_pattern(name, books, **options).to_steps(codes[None], -1)[0].tolist()
+        codes = 10 * torch.arange(frames)[:, None] + torch.arange(num_codebooks)
+        return make_pattern(name, num_codebooks, **options).to_steps(codes[None], -1)[0].tolist()
 
     assert rows("parallel", 2, 2) == [[0, 1], [10, 11]] == rows("depth", 2, 2)
     assert rows("flat", 2, 2) == [[0], [1], [10], [11]]
@@ -157,11 +159,11 @@ def test_stream(pattern: Pattern) -> None:
     assert ready >= short and latest == pattern.latency
 
 
-@pytest.mark.parametrize("books", [2, 3, 4, 8])
+@pytest.mark.parametrize("num_codebooks", [2, 3, 4, 8])
 @pytest.mark.parametrize("spacing", [1, 4, 9])
-def test_stack_delay_spreads_a_step(books: int, spacing: int) -> None:
-    pattern = make_pattern("stack_delay", books, spacing=spacing)
-    table = pattern.layout(5 * books * spacing + 3)
+def test_stack_delay_spreads_a_step(num_codebooks: int, spacing: int) -> None:
+    pattern = make_pattern("stack_delay", num_codebooks, spacing=spacing)
+    table = pattern.layout(5 * num_codebooks * spacing + 3)
     for row in table.time:
         times = row[row >= 0].sort().values
         assert (times.diff() >= spacing).all()
@@ -182,7 +184,7 @@ def test_data() -> None:
 
 
 @pytest.mark.parametrize(
-    "name, books, options, message",
+    "name, num_codebooks, options, message",
     [
         ("dealy", 4, {}, "did you mean 'delay'"),
         ("delay", 4, {"delay": [0] * 4}, "did you mean 'delays'"),
@@ -195,9 +197,11 @@ def test_data() -> None:
         ("flat", 0, {}, "at least one codebook"),
     ],
 )
-def test_wrong_options(name: str, books: int, options: dict[str, object], message: str) -> None:
+def test_wrong_options(
+    name: str, num_codebooks: int, options: dict[str, object], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
-        make_pattern(name, books, **options)
+        make_pattern(name, num_codebooks, **options)
 
 
 def test_wrong_use() -> None:

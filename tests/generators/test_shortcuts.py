@@ -10,7 +10,17 @@ import torch
 from torch import Tensor
 from torch.ao.nn.quantized.dynamic import Linear as DynamicLinear
 
-from tests.helpers.generators import BOOKS, CODES, DEPTH, build, close, fill, inputs, one_row, seeds
+from tests.helpers.generators import (
+    CODES,
+    DEPTH,
+    NUM_CODEBOOKS,
+    build,
+    close,
+    fill,
+    inputs,
+    one_row,
+    seeds,
+)
 from tts import TTS
 from tts.cancel import Cancellation, Cancelled
 from tts.cli.common import check_device
@@ -28,7 +38,7 @@ from tts_codecs.nn import inference
 from tts_codecs.nn.inference import PackedLinear, pack
 from tts_codecs.nn.memo import Memo
 
-STRUCTURED = {**CODES, "entries": 12, "levels": [3, 4]}
+STRUCTURED = {**CODES, "codebook_size": 12, "levels": [3, 4]}
 
 
 def autoregressive(head: dict[str, Any]) -> Generator:
@@ -37,16 +47,18 @@ def autoregressive(head: dict[str, Any]) -> Generator:
     return generator.eval().requires_grad_(False)
 
 
-@pytest.mark.parametrize("spec", [CODES, STRUCTURED, {**DEPTH, "entries": 12, "levels": [3, 4]}])
+@pytest.mark.parametrize(
+    "spec", [CODES, STRUCTURED, {**DEPTH, "codebook_size": 12, "levels": [3, 4]}]
+)
 def test_folded_tables_are_the_layers(spec: dict[str, Any]) -> None:
     head = autoregressive(spec).head
     assert isinstance(head, CategoricalHead)
-    codes = torch.randint(head.entries + 1, (2, 5, head.books), generator=seeds(1)[0])
+    codes = torch.randint(head.codebook_size + 1, (2, 5, head.num_codebooks), generator=seeds(1)[0])
     hidden = torch.randn(2, 5, 16, generator=seeds(2)[0])
 
     def found() -> list[Tensor]:
-        books = [head(hidden, book) for book in range(head.books)]
-        return [head.embed(codes), head(hidden), torch.stack(books, -2)]
+        codebooks = [head(hidden, codebook) for codebook in range(head.num_codebooks)]
+        return [head.embed(codes), head(hidden), torch.stack(codebooks, -2)]
 
     for _ in range(2):  # again with other weights: what was folded is out of date
         plain = found()
@@ -99,7 +111,7 @@ def test_the_sampler_of_a_flow_is_its_network(bands: int, guidance: float) -> No
     assert slow.std() > 0.05
 
 
-@pytest.mark.parametrize("more", [{}, {"depth_dim": 12}, {"entries": 12, "levels": [3, 4]}])
+@pytest.mark.parametrize("more", [{}, {"depth_dim": 12}, {"codebook_size": 12, "levels": [3, 4]}])
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 def test_a_depth_decoder_with_a_cache_draws_what_it_draws_without(
     more: dict[str, Any], guidance: float, monkeypatch: pytest.MonkeyPatch
@@ -123,13 +135,13 @@ def test_a_depth_decoder_with_a_cache_draws_what_it_draws_without(
             head.place.mul_(3.0)
             head.table.add_(0.3)
     hidden = torch.randn(4, 1, 16, generator=seeds(3)[0])
-    codes = torch.randint(head.entries, (4, BOOKS), generator=seeds(4)[0])
+    codes = torch.randint(head.codebook_size, (4, NUM_CODEBOOKS), generator=seeds(4)[0])
     deep = head.deepen(hidden[:, 0], codes)
     with torch.inference_mode():
         step = head._stepper(hidden)
-        for book in range(BOOKS):
-            found = step(codes[:, book - 1 : book] if book else None, book)
-            torch.testing.assert_close(found[:, 0], deep[:, book], rtol=0, atol=1e-5)
+        for codebook in range(NUM_CODEBOOKS):
+            found = step(codes[:, codebook - 1 : codebook] if codebook else None, codebook)
+            torch.testing.assert_close(found[:, 0], deep[:, codebook], rtol=0, atol=1e-5)
     assert not any("_tables" in key for key in head.state_dict())
 
 
@@ -285,7 +297,7 @@ def test_a_shipped_model_speaks_with_int8_weights() -> None:
     assert abs(audio.samples).max() > 0.05
 
 
-@pytest.mark.parametrize("spec", [CODES, {**DEPTH, "entries": 12, "levels": [3, 4]}])
+@pytest.mark.parametrize("spec", [CODES, {**DEPTH, "codebook_size": 12, "levels": [3, 4]}])
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 def test_steps_in_static_buffers_are_the_cached_steps(
     spec: dict[str, Any], guidance: float

@@ -17,7 +17,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.generator import Generator
 from tts.generators.speculative import Draft, NGram, Run, SmallModel, Tally, speculate, verify
 
-TINY = {**CODES, "books": 2, "entries": 3}
+TINY = {**CODES, "num_codebooks": 2, "codebook_size": 3}
 
 
 def model(pattern: str = "delay", seed: int = 0, head: dict[str, Any] = CODES) -> Generator:
@@ -72,8 +72,8 @@ class Constant:
 
 @pytest.mark.parametrize("kind", ["constant", "model", "bad model"])
 def test_the_distribution_is_that_of_plain_sampling(kind: str) -> None:
-    """All codes of two frames of two books in a delay pattern, three steps, against the product of
-    the network's own probabilities."""
+    """All codes of two frames of two codebooks in a delay pattern, three steps, against the
+    product of the network's own probabilities."""
     net, small = model(head=TINY), model(seed=1 if kind == "model" else 2, head=TINY)
     if kind == "bad model":
         with torch.no_grad():
@@ -100,7 +100,7 @@ def test_the_distribution_is_that_of_plain_sampling(kind: str) -> None:
                 draft = SmallModel(small, request, rng, options)
         units = torch.cat(list(speculate(net, request, rng, options, draft, 2, tally)), 1)[0]
         steps = torch.stack([units[0, 0], units[1, 0], units[0, 1], units[1, 1]])
-        # In the order of `known`: by step, then by book.
+        # In the order of `known`: by step, then by codebook.
         seen[int(steps[0]), int(steps[1]), int(steps[2]), int(steps[3])] += 1
     cells = list(itertools.product(range(3), repeat=4))
     counts = torch.tensor([float(seen[cell]) for cell in cells])
@@ -142,7 +142,7 @@ def test_a_draft_of_what_was_said() -> None:
     changed = steps.clone()
     changed[4, 1] = 0
     assert not len(NGram(1).propose(changed, 1)[0])
-    assert NGram(1, books=1).propose(changed, 1)[0].tolist() == [[5, 6]]
+    assert NGram(1, num_codebooks=1).propose(changed, 1)[0].tolist() == [[5, 6]]
     assert not len(NGram(3).propose(steps, 2)[0]) and not len(NGram(1).propose(steps[:3], 2)[0])
     with pytest.raises(UsageError, match="at least 1"):
         NGram(0)

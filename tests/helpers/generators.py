@@ -19,7 +19,7 @@ CHANNELS, PATCH, DIM = 6, 2, 16
 SIZE = CHANNELS * PATCH
 
 
-BOOKS, ENTRIES = 3, 7
+NUM_CODEBOOKS, CODEBOOK_SIZE = 3, 7
 
 
 # What rounding may change: eps-prediction divides it by alpha, 150 times near pure noise, and how
@@ -27,7 +27,12 @@ BOOKS, ENTRIES = 3, 7
 ROUNDING = 1e-3
 
 
-CODES = {"kind": "categorical", "books": BOOKS, "entries": ENTRIES, "width": 5}
+CODES = {
+    "kind": "categorical",
+    "num_codebooks": NUM_CODEBOOKS,
+    "codebook_size": CODEBOOK_SIZE,
+    "width": 5,
+}
 
 
 DEPTH = {**CODES, "kind": "depth", "blocks": 1, "heads": 2, "hidden": 24}

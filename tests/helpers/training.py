@@ -32,14 +32,14 @@ FAMILIES: dict[str, dict[str, Any]] = {
     },
     "masked": {
         "strategy": {"kind": "masked"},
-        "head": {"kind": "categorical", "books": 2, "entries": 40, "levels": [8, 5]},
+        "head": {"kind": "categorical", "num_codebooks": 2, "codebook_size": 40, "levels": [8, 5]},
     },
     "depth": {
         "strategy": {"kind": "autoregressive", "noise": 0.3},
         "head": {
             "kind": "depth",
-            "books": 2,
-            "entries": 40,
+            "num_codebooks": 2,
+            "codebook_size": 40,
             "levels": [8, 5],
             "blocks": 1,
             "heads": 2,
@@ -48,11 +48,11 @@ FAMILIES: dict[str, dict[str, Any]] = {
     },
     "soundstorm": {
         "strategy": {"kind": "soundstorm"},
-        "head": {"kind": "categorical", "books": 2, "entries": 40, "levels": [8, 5]},
+        "head": {"kind": "categorical", "num_codebooks": 2, "codebook_size": 40, "levels": [8, 5]},
     },
     "ar": {
         "strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}, "noise": 0.3},
-        "head": {"kind": "categorical", "books": 2, "entries": 40, "levels": [8, 5]},
+        "head": {"kind": "categorical", "num_codebooks": 2, "codebook_size": 40, "levels": [8, 5]},
     },
 }
 

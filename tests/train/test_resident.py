@@ -125,7 +125,7 @@ def test_no_step_asks_the_device(
     """Tensors without memory cannot be asked for a value: whoever tries gets an error. Nor does a
     second step send one there."""
     codec = "features"
-    if "books" in FAMILIES[family].get("head", {}):
+    if "num_codebooks" in FAMILIES[family].get("head", {}):
         codec = str(tmp_path)
         sizes: dict[str, Any] = dict(dim=8, blocks=1, levels=[8, 5], groups=2)
         save_checkpoint(tmp_path, SpectralAutoencoder(**sizes), "spectral", sizes)

@@ -240,7 +240,7 @@ def test_a_run_starts_from_another_family(cache: Cache, tmp_path: Path) -> None:
     flow = flow_task(cache)
     flow.export(tmp_path / "flow", 1)
     spectral_task(cache).export(tmp_path / "spectral", 1)
-    head = {"kind": "categorical", "books": 2, "entries": 20}
+    head = {"kind": "categorical", "num_codebooks": 2, "codebook_size": 20}
     model = {**flow.arguments, "strategy": {"kind": "masked"}, "head": head}
     other = GeneratorTask(cache, model, batch_size=2, codec=str(tmp_path / "spectral"))
     config = TrainConfig(steps=1, init=str(tmp_path / "flow"))

@@ -31,17 +31,17 @@ class Layout:
         step: [T, K] int64, the step that draws a code.
         slot: [T, K] int64, the slot of that step.
         time: [S, P] int64, the frame a slot draws for, -1 where it draws nothing.
-        book: [S, P] int64, its codebook, -1 where it draws nothing.
+        codebook: [S, P] int64, its codebook, -1 where it draws nothing.
     """
 
     step: Tensor
     slot: Tensor
     time: Tensor
-    book: Tensor
+    codebook: Tensor
 
     def to(self, device: torch.device | str) -> "Layout":
         """The same on another device."""
-        return Layout(*(x.to(device) for x in (self.step, self.slot, self.time, self.book)))
+        return Layout(*(x.to(device) for x in (self.step, self.slot, self.time, self.codebook)))
 
 
 @dataclass(frozen=True)
@@ -186,16 +186,16 @@ class Pattern:
         """
         self._check_known(frames)
         if self.levels and frames is not None and step >= self._streamed_steps(frames):
-            book = len(self.offsets) + step - self._streamed_steps(frames)
-            return [(t, book) for t in range(frames)] if book < self.codebooks else []
+            codebook = len(self.offsets) + step - self._streamed_steps(frames)
+            return [(t, codebook) for t in range(frames)] if codebook < self.codebooks else []
         drawn = []
-        for book, offset in enumerate(self.offsets):
+        for codebook, offset in enumerate(self.offsets):
             visit, rest = divmod(step - offset, self.stride)
             if rest == 0 and visit >= 0:
                 window, at = divmod(visit, len(self.order))
                 t = window * len(self.order) + self.order[at]
                 if frames is None or t < frames:
-                    drawn.append((t, book))
+                    drawn.append((t, codebook))
         return drawn
 
     def frontier(self, step: int, frames: int | None = None) -> int:
@@ -239,10 +239,10 @@ def _made(pattern: Pattern, frames: int) -> Layout:
         step = torch.cat([step, after.expand(frames, -1)], 1)
         slot = torch.cat([slot, time[:, None].expand(-1, pattern.levels)], 1)
     shape = (pattern.steps(frames), pattern.positions(frames))
-    owner, book = torch.full(shape, -1), torch.full(shape, -1)
+    owner, codebook = torch.full(shape, -1), torch.full(shape, -1)
     owner[step, slot] = time[:, None].expand_as(step)
-    book[step, slot] = torch.arange(pattern.codebooks).expand_as(step)
-    return Layout(step, slot, owner, book)
+    codebook[step, slot] = torch.arange(pattern.codebooks).expand_as(step)
+    return Layout(step, slot, owner, codebook)
 
 
 def _parallel(codebooks: int) -> Pattern:

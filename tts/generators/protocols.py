@@ -85,14 +85,14 @@ class CodeHead(Protocol):
 
     Attributes:
         posterior, sampling: see Head.
-        books: K; entries: V of each; code V stands for one that is not known.
-        sequential: the books of a unit are drawn one after another.
+        num_codebooks: K; codebook_size: V of each; code V stands for one that is not known.
+        sequential: the codebooks of a unit are drawn one after another.
     """
 
     posterior: bool
     sampling: Knobs
-    books: int
-    entries: int
+    num_codebooks: int
+    codebook_size: int
     sequential: bool
 
     def embed(self, codes: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ class StepHead(Protocol):
 
 @runtime_checkable
 class CodeStepHead(CodeHead, Protocol):
-    """StepHead of codes: a step draws some of the books, as a pattern says."""
+    """StepHead of codes: a step draws some of the codebooks, as a pattern says."""
 
     guides_itself: bool
 
@@ -186,9 +186,9 @@ class CodeStepHead(CodeHead, Protocol):
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
         options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
-        books: Sequence[int] | None = None,
+        codebooks: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
-        """See StepHead; the codes [B, 1, K], or [B, 1, len(books)] of some books."""
+        """See StepHead; the codes [B, 1, K], or [B, 1, len(codebooks)] of some codebooks."""
         ...
 
 
@@ -258,9 +258,9 @@ class Strategy(Protocol):
         """ConfigError where the parts of a generator do not fit."""
         ...
 
-    def steps_before(self, units: int, books: int) -> int | None:
+    def steps_before(self, units: int, num_codebooks: int) -> int | None:
         """Evaluations of the network until the first `units` units are committed, of a head of so
-        many books (0: continuous); None where that depends on the length of the sentence."""
+        many codebooks (0: continuous); None where that depends on the length of the sentence."""
         ...
 
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:

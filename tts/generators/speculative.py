@@ -5,9 +5,9 @@ with probability min(1, p / q) of its distributions or drawn again from what the
 little (p - q)+. What is said then has exactly the distribution of plain sampling, and at
 temperature 0 is the same.
 
-A step of a pattern holds a code of each book, independent given the steps before. Each is accepted
-or drawn again by itself, so the step is complete either way; what was guessed after it stands only
-where all codes of the step were right.
+A step of a pattern holds a code of each codebook, independent given the steps before. Each is
+accepted or drawn again by itself, so the step is complete either way; what was guessed after it
+stands only where all codes of the step were right.
 
 It does not pay for the shipped `ar`, whose steps of 8 codes hardly ever repeat: no guess of an
 n-gram was right in all of them (benchmarks/studies/speculative.py). It is off unless called for.
@@ -40,7 +40,7 @@ class Draft(Protocol):
         """Guess what comes next.
 
         Args:
-            steps: [S, K] codes so far, V where a step has none of a book.
+            steps: [S, K] codes so far, V where a step has none of a codebook.
             count: most steps to guess.
 
         Returns:
@@ -54,20 +54,22 @@ class NGram:
     """Draft: what followed the last `length` steps when they were there before, the latest time.
 
     Args:
-        books: how many of the first books have to be the same; 0 takes all.
+        num_codebooks: how many of the first codebooks have to be the same; 0 takes all.
     """
 
-    def __init__(self, length: int = 1, books: int = 0):
-        if length < 1 or books < 0:
-            raise UsageError(f"an n-gram has at least 1 step and book, not {length} and {books}")
-        self.length, self.books = length, books
+    def __init__(self, length: int = 1, num_codebooks: int = 0):
+        if length < 1 or num_codebooks < 0:
+            raise UsageError(
+                f"an n-gram has at least 1 step and codebook, not {length} and {num_codebooks}"
+            )
+        self.length, self.num_codebooks = length, num_codebooks
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
         """See Draft."""
         size = self.length
         if count < 1 or len(steps) <= size:
             return steps[:0], None
-        alike = steps[:, : self.books or None]
+        alike = steps[:, : self.num_codebooks or None]
         windows = alike[:-1].unfold(0, size, 1)  # [S - size, K, size]
         found = (windows == alike[-size:].T).flatten(1).all(1).nonzero()
         if not len(found):
@@ -120,8 +122,10 @@ class Run:
         self.total = pattern.steps(self.frames)
         self.place = pattern.layout(self.frames, self.condition.mask.device).step
         device = self.place.device
-        self.known = torch.zeros(self.total, self.head.books, dtype=torch.bool, device=device)
-        self.known[self.place, torch.arange(self.head.books, device=device)] = True
+        self.known = torch.zeros(
+            self.total, self.head.num_codebooks, dtype=torch.bool, device=device
+        )
+        self.known[self.place, torch.arange(self.head.num_codebooks, device=device)] = True
         self._context = at_steps(self.condition, pattern)
         self.cache = net.backbone.start(
             self.condition.memory, self.condition.memory_mask, self.total
@@ -141,11 +145,13 @@ class Run:
         begin = self.cache.position
         if begin:
             return steps[begin - 1 :]
-        return torch.cat([steps.new_full((1, self.head.books), self.head.entries), steps])
+        return torch.cat(
+            [steps.new_full((1, self.head.num_codebooks), self.head.codebook_size), steps]
+        )
 
     def clear(self, codes: Tensor, step: int) -> Tensor:
         """Codes [..., K] of a step without those it does not draw."""
-        return codes.masked_fill(~self.known[step], self.head.entries)
+        return codes.masked_fill(~self.known[step], self.head.codebook_size)
 
 
 class SmallModel:
@@ -159,8 +165,8 @@ class SmallModel:
 
     @property
     def shape(self) -> tuple[int, int, Pattern]:
-        """Books, entries and pattern, which have to be those of the other network."""
-        return self._run.head.books, self._run.head.entries, self._run.pattern
+        """Codebooks, entries and pattern, which have to be those of the other network."""
+        return self._run.head.num_codebooks, self._run.head.codebook_size, self._run.pattern
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
         """See Draft."""
@@ -228,11 +234,11 @@ def speculate(
         UsageError: see `Run`; or a draft of other codes.
     """
     run, tally = Run(net, request, rng, options), tally or Tally()
-    entries, pattern = run.head.entries, run.pattern
-    if isinstance(draft, SmallModel) and draft.shape != (run.head.books, entries, pattern):
+    entries, pattern = run.head.codebook_size, run.pattern
+    if isinstance(draft, SmallModel) and draft.shape != (run.head.num_codebooks, entries, pattern):
         raise UsageError("the draft has other codes, or another pattern, than the model")
     steps = torch.full_like(run.known, entries, dtype=torch.int64)
-    column = torch.arange(run.head.books, device=steps.device)
+    column = torch.arange(run.head.num_codebooks, device=steps.device)
     begin = done = 0
     while begin < run.total:
         guess, guessed = draft.propose(steps[:begin], min(count, run.total - begin - 1))
@@ -240,7 +246,7 @@ def speculate(
         guess = guess.masked_fill(~known[: len(guess)], entries)
         fed = run.fed(torch.cat([steps[:begin], guess]))
         likely = run.likely(fed)
-        points = uniforms([rng], (len(fed), 2, run.head.books))[0]
+        points = uniforms([rng], (len(fed), 2, run.head.num_codebooks))[0]
         at = 0
         for at in range(len(fed)):
             if at == len(guess):

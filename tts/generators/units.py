@@ -125,9 +125,10 @@ class CodeUnits(AutoencoderUnits):
             return f"a {type(head).__name__} draws continuous units, not codes"
         quantizer = self.autoencoder.quantizer
         wanted = (quantizer.num_codebooks, quantizer.codebook_size)
-        if (head.books, head.entries) != wanted:
+        if (head.num_codebooks, head.codebook_size) != wanted:
             return (
-                f"the head has books: {head.books} and entries: {head.entries}, the codec "
+                f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
+                f"{head.codebook_size}, the codec "
                 f"{wanted[0]} and {wanted[1]}"
             )
         return ""

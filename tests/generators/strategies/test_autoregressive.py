@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from tests.helpers.generators import (
-    BOOKS,
+    CODEBOOK_SIZE,
     CODES,
     DEPTH,
-    ENTRIES,
+    NUM_CODEBOOKS,
     POINTER,
     build,
     fill,
@@ -73,15 +73,15 @@ def taught(net: Generator, units: Tensor, request: Request) -> tuple[Tensor, Ten
 def test_a_code_matters_only_to_what_is_drawn_after_it(name: str) -> None:
     net = model(name)
     request = inputs([40], [20])
-    units = torch.randint(ENTRIES, (1, 20, BOOKS), generator=seeds(1)[0])
+    units = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
     plain, steps, _ = taught(net, units, request)
     pattern = net.strategy.order(net)  # type: ignore[attr-defined]
     step = pattern.layout(20).step
-    for t, book in ((0, 0), (3, 2), (7, 1), (12, 0), (18, 2)):
+    for t, codebook in ((0, 0), (3, 2), (7, 1), (12, 0), (18, 2)):
         changed = units.clone()
-        changed[0, t, book] = (units[0, t, book] + 3) % ENTRIES
+        changed[0, t, codebook] = (units[0, t, codebook] + 3) % CODEBOOK_SIZE
         found, _, _ = taught(net, changed, request)
-        at = int(step[t, book]) + 1
+        at = int(step[t, codebook]) + 1
         torch.testing.assert_close(found[:, :at], plain[:, :at], rtol=0, atol=1e-5)
         assert at == steps.shape[1] or (found[:, at:] - plain[:, at:]).abs().max() > 1e-3
 
@@ -90,7 +90,7 @@ def greedy(net: Generator, hidden: Tensor, steps: Tensor) -> Tensor:
     """Likeliest codes [B, S, K] given the true ones before."""
     if isinstance(net.head, DepthHead):
         deep = net.head.deepen(hidden.flatten(0, 1), steps.flatten(0, 1))
-        logits = torch.stack([net.head(deep[:, k], k) for k in range(BOOKS)], 1)
+        logits = torch.stack([net.head(deep[:, k], k) for k in range(NUM_CODEBOOKS)], 1)
         return logits.argmax(-1).view_as(steps)
     return net.head(hidden).argmax(-1)
 
@@ -111,9 +111,9 @@ def test_sampling_is_what_was_trained(name: str, pointer: bool) -> None:
     lengths = -(-said.frames // 2)
     assert made.shape[:2] == (2, int(lengths.max()))
     hidden, steps, known = taught(net, made, said)
-    wanted = greedy(net, hidden, steps.clamp(max=ENTRIES - 1))
+    wanted = greedy(net, hidden, steps.clamp(max=CODEBOOK_SIZE - 1))
     assert torch.equal(wanted[known], steps[known])
-    assert int(known.sum()) == int(lengths.sum()) * BOOKS and len(made.unique()) > 2
+    assert int(known.sum()) == int(lengths.sum()) * NUM_CODEBOOKS and len(made.unique()) > 2
 
 
 def test_depth_knows_the_books_before() -> None:
@@ -135,7 +135,7 @@ def test_depth_knows_the_books_before() -> None:
                 optimizer.step()
             left[kind] = loss.item()
     assert left[CategoricalHead] > 1.3  # log 4 = 1.386
-    assert left[DepthHead] < 0.6  # a third of it, for the first book
+    assert left[DepthHead] < 0.6  # a third of it, for the first codebook
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_second_network_draws_only_what_is_left() -> None:
 
     net.backbone.fine.forward = counted  # type: ignore[union-attr, assignment]
     plain = net.generate(request, seeds(1))
-    assert calls == [2] * (BOOKS - 1)
+    assert calls == [2] * (NUM_CODEBOOKS - 1)
     with torch.no_grad():
         for weight in net.backbone.fine.parameters():  # type: ignore[union-attr]
             weight.mul_(-2)
@@ -318,8 +318,8 @@ def test_other_phones_as_what_guidance_leaves() -> None:
         ({"strategy": {"kind": "masked"}, "head": DEPTH}, "categorical"),
         ({"strategy": {"kind": "masked", "span": 3}}, "levels"),
         ({"strategy": {"kind": "span_ar", "quantile": 0}}, "quantile"),
-        ({"strategy": {"kind": "coarse_first", "streams": BOOKS}}, "streams"),
-        ({"strategy": {"kind": "coarse_first", "streams": BOOKS + 1}}, "streams"),
+        ({"strategy": {"kind": "coarse_first", "streams": NUM_CODEBOOKS}}, "streams"),
+        ({"strategy": {"kind": "coarse_first", "streams": NUM_CODEBOOKS + 1}}, "streams"),
         ({"conditioner": {"text": "pointed"}}, "pointer"),
     ],
 )
@@ -332,7 +332,7 @@ def test_parts_that_do_not_fit_are_refused(parts: dict[str, Any], words: str) ->
 @pytest.mark.parametrize("levels", [(), (4, 3)])
 def test_shaken_codes_are_neighbours(levels: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    head = CategoricalHead(books=2, entries=12, dim=8, width=4, levels=levels)
+    head = CategoricalHead(num_codebooks=2, codebook_size=12, dim=8, width=4, levels=levels)
     codes = torch.randint(0, 13, (8, 200, 2))
     shaken = head.shake(codes, 0.5)
     moved = shaken != codes
@@ -350,7 +350,7 @@ def test_shaken_codes_are_neighbours(levels: tuple[int, ...]) -> None:
 def test_noise_reaches_what_is_fed_and_not_what_is_asked_for() -> None:
     net = model("delay")
     request = inputs([40], [20])
-    units = torch.randint(ENTRIES, (1, 20, BOOKS), generator=seeds(1)[0])
+    units = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
     plain, steps, known = taught(net, units, request)
     net.strategy.noise = 1.0  # type: ignore[attr-defined]
     torch.manual_seed(1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.helpers.generators import BOOKS, CODES, ENTRIES, build, fill, inputs, seeds
+from tests.helpers.generators import CODEBOOK_SIZE, CODES, NUM_CODEBOOKS, build, fill, inputs, seeds
 from tts.errors import ConfigError
 from tts.generators.base import Canvas, SamplingOptions
 from tts.generators.generator import Generator
@@ -47,10 +47,10 @@ def test_the_window_limits_the_reach() -> None:
     net = model(kind="masked", order="levels", span=3, window=3)
     request = inputs([120], [20])
     condition = net.conditioner(request, net.backbone)
-    units = torch.full((1, 60, BOOKS), ENTRIES)
-    units[..., 0] = torch.randint(ENTRIES, (1, 60), generator=seeds(0)[0])
+    units = torch.full((1, 60, NUM_CODEBOOKS), CODEBOOK_SIZE)
+    units[..., 0] = torch.randint(CODEBOOK_SIZE, (1, 60), generator=seeds(0)[0])
     changed = units.clone()
-    changed[0, 30, 0] = (units[0, 30, 0] + 3) % ENTRIES
+    changed[0, 30, 0] = (units[0, 30, 0] + 3) % CODEBOOK_SIZE
 
     def likely(codes: Tensor, window: int) -> Tensor:
         assert isinstance(net.strategy, Masked)
@@ -76,14 +76,14 @@ def test_whole_spans_are_committed(seen: Seen) -> None:
     made = net.generate(request, seeds(1, 2), SamplingOptions(16))
     states = [units for units, _, _ in seen] + [made]
     for before, after in zip(states, states[1:], strict=False):
-        new = (before == ENTRIES) & (after != ENTRIES)
+        new = (before == CODEBOOK_SIZE) & (after != CODEBOOK_SIZE)
         for row, count in ((0, 40), (1, 23)):
             some = new[row, :count]
             assert some.any(0).sum() == 1  # one level at a time
             spans = some.any(1).nonzero()[:, 0] // 3
             for span in spans.unique().tolist():
                 assert some[3 * span : 3 * span + 3].any(1).all()
-        assert torch.equal(after[before < ENTRIES], before[before < ENTRIES])
+        assert torch.equal(after[before < CODEBOOK_SIZE], before[before < CODEBOOK_SIZE])
 
 
 def test_spans_are_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_spans_are_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Masked, "taught", lambda self, net, units, condition, *rest: batch.append(rest)
     )
-    units = torch.zeros(2, 40, BOOKS, dtype=torch.int64)
+    units = torch.zeros(2, 40, NUM_CODEBOOKS, dtype=torch.int64)
     condition = net.conditioner(request, net.backbone)
     windows = set()
     for _ in range(30):
@@ -100,11 +100,11 @@ def test_spans_are_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
         hidden, counted, window = batch.pop()
         level = counted.any(1)
         assert (level.sum(1) == 1).all() and torch.equal(level[0], level[1])
-        book = int(level[0].int().argmax())
-        assert window == (3 if book else 0)
+        codebook = int(level[0].int().argmax())
+        assert window == (3 if codebook else 0)
         windows.add(window)
-        assert not hidden[..., :book].any() and hidden[..., book + 1 :].all()
-        here = hidden[..., book][:, :39].unflatten(1, (-1, 3))
+        assert not hidden[..., :codebook].any() and hidden[..., codebook + 1 :].all()
+        here = hidden[..., codebook][:, :39].unflatten(1, (-1, 3))
         assert torch.equal(here.any(2), here.all(2))
     assert windows == {0, 3}
 
@@ -123,15 +123,17 @@ def test_guidance_is_annealed(seen: Seen) -> None:
 
 def test_books_may_be_given_alone() -> None:
     request = inputs([40, 23], [20, 9])
-    units = torch.randint(ENTRIES, (2, 20, BOOKS), generator=seeds(0)[0])
+    units = torch.randint(CODEBOOK_SIZE, (2, 20, NUM_CODEBOOKS), generator=seeds(0)[0])
     valid = torch.arange(20) < torch.tensor([20, 12])[:, None]
     for strategy in ({"kind": "masked"}, {"kind": "masked", "order": "levels", "first": 1}):
         net = model(**strategy)
-        given = torch.zeros(2, 20, BOOKS, dtype=torch.bool)
+        given = torch.zeros(2, 20, NUM_CODEBOOKS, dtype=torch.bool)
         given[..., 0] = True
         made = net.generate(request, seeds(1, 2), canvas=Canvas(units, given))
         assert torch.equal(made[..., 0][valid], units[..., 0][valid])
-        other = net.generate(request, seeds(1, 2), canvas=Canvas((units + 1) % ENTRIES, given))
+        other = net.generate(
+            request, seeds(1, 2), canvas=Canvas((units + 1) % CODEBOOK_SIZE, given)
+        )
         assert not torch.equal(made[..., 1:][valid], other[..., 1:][valid])
 
 
@@ -144,14 +146,14 @@ def test_spans_from_left_to_right(seen: Seen) -> None:
     for step, (units, _, _) in enumerate(seen):
         for row, count in ((0, 40), (1, 23)):
             known = -(-count * step // 8)
-            assert (units[row, known:] == ENTRIES).all()
+            assert (units[row, known:] == CODEBOOK_SIZE).all()
             assert torch.equal(units[row, :known], made[row, :known])
 
 
 def test_refinement_draws_nothing_twice(seen: Seen) -> None:
     net = model(kind="span_ar", rounds=5, quantile=0.1)
     request = inputs([80, 46], [20, 9])
-    units = torch.randint(ENTRIES, (2, 40, BOOKS), generator=seeds(0)[0])
+    units = torch.randint(CODEBOOK_SIZE, (2, 40, NUM_CODEBOOKS), generator=seeds(0)[0])
     given = (torch.arange(40) < 6).expand(2, -1)
     made = net.generate(request, seeds(1, 2), SamplingOptions(4), Canvas(units, given))
     assert torch.equal(made[:, :6], units[:, :6])
@@ -159,8 +161,8 @@ def test_refinement_draws_nothing_twice(seen: Seen) -> None:
     redrawn = torch.zeros(2, 40, dtype=torch.bool)
     valid = torch.arange(40) < torch.tensor([40, 23])[:, None]
     for known, _, _ in seen[4:]:
-        masked = (known == ENTRIES).any(-1) & valid
-        assert torch.equal(masked, (known == ENTRIES).all(-1) & valid)
+        masked = (known == CODEBOOK_SIZE).any(-1) & valid
+        assert torch.equal(masked, (known == CODEBOOK_SIZE).all(-1) & valid)
         assert masked.sum(1).tolist() == [3, 1]  # a tenth of the 34 and 17 that were drawn
         assert not (masked & (redrawn | given)).any()
         redrawn |= masked
@@ -179,7 +181,7 @@ def test_masked_weights_serve_span_autoregression() -> None:
     net.load_state_dict(trained.state_dict())
     request = inputs([60], [20])
     condition = net.conditioner(request, net.backbone)
-    units = torch.full((1, 30, BOOKS), ENTRIES)
+    units = torch.full((1, 30, NUM_CODEBOOKS), CODEBOOK_SIZE)
     options = SamplingOptions(guidance=1.0)
     found = [
         g.strategy.predict(g, condition, units, seeds(1), options, 1.0)[1]  # type: ignore[attr-defined]
@@ -187,24 +189,28 @@ def test_masked_weights_serve_span_autoregression() -> None:
     ]
     assert torch.equal(*found)
     made = net.generate(request, seeds(1), SamplingOptions(10))
-    assert made.shape == (1, 30, BOOKS) and made.max() < ENTRIES and len(made.unique()) > 2
+    assert (
+        made.shape == (1, 30, NUM_CODEBOOKS)
+        and made.max() < CODEBOOK_SIZE
+        and len(made.unique()) > 2
+    )
 
 
 def test_expected_digits_are_their_rounded_means() -> None:
-    head = CategoricalHead(books=2, entries=12, dim=8, levels=(4, 3))
+    head = CategoricalHead(num_codebooks=2, codebook_size=12, dim=8, levels=(4, 3))
     chances = torch.zeros(1, 1, 2, 12)
-    # Book 1: digits (0, 0) and (3, 0) at 1/4 and 3/4, mean 2.25; book 2: one entry, (1, 2).
+    # Codebook 1: digits (0, 0) and (3, 0) at 1/4 and 3/4, mean 2.25; codebook 2: one entry, (1, 2).
     chances[..., 0, [0, 3]] = torch.tensor([0.25, 0.75])
     chances[..., 1, 1 + 4 * 2] = 1.0
     assert head.expected(chances.log()).tolist() == [[[2, 9]]]
     with pytest.raises(ConfigError, match="levels"):
-        CategoricalHead(books=2, entries=12, dim=8).expected(chances.log())
+        CategoricalHead(num_codebooks=2, codebook_size=12, dim=8).expected(chances.log())
 
 
 @pytest.mark.parametrize("strategy", ["masked", "autoregressive"])
 def test_expected_digits_need_no_chance(strategy: str) -> None:
     """At any temperature; without guidance they lie where the distribution is."""
-    head = {**CODES, "levels": [ENTRIES]}
+    head = {**CODES, "levels": [CODEBOOK_SIZE]}
     net = build({"strategy": {"kind": strategy}, "head": head})
     fill(net)
     net.eval()
@@ -212,7 +218,7 @@ def test_expected_digits_need_no_chance(strategy: str) -> None:
     options = SamplingOptions(steps=4, guidance=1.5, digits="expected")
     made = [net.generate(request, seeds(seed), options) for seed in (0, 1)]
     drawn = net.generate(request, seeds(0), replace(options, digits="drawn"))
-    assert made[0].min() >= 0 and made[0].max() < ENTRIES and made[0].unique().numel() > 1
+    assert made[0].min() >= 0 and made[0].max() < CODEBOOK_SIZE and made[0].unique().numel() > 1
     assert not torch.equal(made[0], drawn)
     if strategy == "autoregressive":
         assert torch.equal(made[0], made[1])

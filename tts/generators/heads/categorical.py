@@ -1,4 +1,4 @@
-"""Codes: an embedding per book on the way in, a distribution per book on the way out."""
+"""Codes: an embedding per codebook on the way in, a distribution per codebook on the way out."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ def near(x: Tensor) -> bool:
     return x.device.type in NEAR
 
 
-def book_errors(
+def codebook_errors(
     logits: Callable[[Tensor], Tensor], query: Tensor, codes: Tensor, counted: Tensor
 ) -> Tensor:
     """Sum of the cross entropies of codes [...] given `query` [..., D] where `counted` [...] bool:
@@ -38,19 +38,20 @@ def book_errors(
 
 
 class CategoricalHead(nn.Module):
-    """K books of V entries, drawn independently given the hidden state.
+    """K codebooks of V entries, drawn independently given the hidden state.
 
     Entries are vectors of `width` shared by both directions (Press & Wolf 2017), low-rank against
     V. Where the codes are those of an FSQ, `levels` lets entries that agree in a digit share what
     is learned of it: a few hours of speech show many entries only a few times.
 
     Args:
-        books: K; entries: V, entry V stands for a code not known (masked, or not yet begun).
+        num_codebooks: K; codebook_size: V, entry V stands for a code not known (masked, or not yet
+            begun).
         dim: of the backbone; width: of an entry.
         levels: digits of an FSQ code, their product is V; () for codes without structure.
     """
 
-    #: the books of a step are drawn one after another (tts.generators.patterns)
+    #: the codebooks of a step are drawn one after another (tts.generators.patterns)
     sequential = False
     posterior = False
     guides_itself = False
@@ -65,23 +66,25 @@ class CategoricalHead(nn.Module):
 
     def __init__(
         self,
-        books: int = 8,
-        entries: int = 1000,
+        num_codebooks: int = 8,
+        codebook_size: int = 1000,
         dim: int = 256,
         width: int = 64,
         levels: Sequence[int] = (),
     ):
         super().__init__()
-        if levels and math.prod(levels) != entries:
-            raise ValueError(f"levels {list(levels)} do not make {entries} entries")
-        self.books, self.entries, self.width = books, entries, width
-        self.table = nn.Parameter(torch.randn(books, entries + 1, width) * (0.02 if levels else 1))
-        digits = torch.zeros(entries + 1, sum(levels))
-        values = torch.zeros(entries, len(levels))
+        if levels and math.prod(levels) != codebook_size:
+            raise ValueError(f"levels {list(levels)} do not make {codebook_size} entries")
+        self.num_codebooks, self.codebook_size, self.width = num_codebooks, codebook_size, width
+        self.table = nn.Parameter(
+            torch.randn(num_codebooks, codebook_size + 1, width) * (0.02 if levels else 1)
+        )
+        digits = torch.zeros(codebook_size + 1, sum(levels))
+        values = torch.zeros(codebook_size, len(levels))
         places, step, column = [], 1, 0
         for number, size in enumerate(levels):
-            digit = torch.arange(entries) // step % size
-            digits[torch.arange(entries), column + digit] = 1.0
+            digit = torch.arange(codebook_size) // step % size
+            digits[torch.arange(codebook_size), column + digit] = 1.0
             values[:, number] = digit
             places.append(step)
             step, column = step * size, column + size
@@ -90,10 +93,12 @@ class CategoricalHead(nn.Module):
         self.register_buffer("places", torch.tensor(places, dtype=torch.int64), persistent=False)
         sizes = torch.tensor(list(levels), dtype=torch.int64)
         self.register_buffer("sizes", sizes, persistent=False)
-        self.shared = nn.Parameter(torch.randn(books, sum(levels), width)) if levels else None
-        self.entry = nn.Linear(books * width, dim)
-        self.out = nn.Linear(dim, books * width)
-        self.bias = nn.Parameter(torch.zeros(books, entries))
+        self.shared = (
+            nn.Parameter(torch.randn(num_codebooks, sum(levels), width)) if levels else None
+        )
+        self.entry = nn.Linear(num_codebooks * width, dim)
+        self.out = nn.Linear(dim, num_codebooks * width)
+        self.bias = nn.Parameter(torch.zeros(num_codebooks, codebook_size))
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
         self._memo = Memo()
@@ -103,7 +108,7 @@ class CategoricalHead(nn.Module):
         return torch.is_inference_mode_enabled() and not self.table.is_inference()
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Tables for inference, made once: what the codes of each book add to the input,
+        """Tables for inference, made once: what the codes of each codebook add to the input,
         [K * (V + 1), dim], and the entries with all that their digits share, [K, V, width]."""
         weights = [self.table, self.entry.weight]
         if self.shared is not None:
@@ -115,24 +120,24 @@ class CategoricalHead(nn.Module):
         whole: Tensor = self.table
         if self.shared is not None:
             whole = whole + self.digits @ self.shared
-        into = self.entry.weight.unflatten(1, (self.books, self.width))
+        into = self.entry.weight.unflatten(1, (self.num_codebooks, self.width))
         enter = torch.einsum("kvw,dkw->kvd", whole, into).flatten(0, 1)
         return enter, whole[:, :-1].contiguous()
 
-    def enter(self, codes: Tensor, book: int) -> Tensor:
-        """Codes [...] of a book to entries [..., width]."""
-        entry = F.embedding(codes, self.table[book])
-        return entry if self.shared is None else entry + self.digits[codes] @ self.shared[book]
+    def enter(self, codes: Tensor, codebook: int) -> Tensor:
+        """Codes [...] of a codebook to entries [..., width]."""
+        entry = F.embedding(codes, self.table[codebook])
+        return entry if self.shared is None else entry + self.digits[codes] @ self.shared[codebook]
 
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, S, K] int64, V where not known, to [B, S, dim]."""
         if self._fast():
-            first = torch.arange(self.books, device=codes.device) * (self.entries + 1)
+            first = torch.arange(self.num_codebooks, device=codes.device) * (self.codebook_size + 1)
             rows = (codes + first).flatten(0, -2)
             entered = F.embedding_bag(rows, self.folded()[0], mode="sum") + self.entry.bias
             out: Tensor = entered.unflatten(0, codes.shape[:-1])
             return out
-        parts = [self.enter(codes[..., k], k) for k in range(self.books)]
+        parts = [self.enter(codes[..., k], k) for k in range(self.num_codebooks)]
         return linear(self.entry, torch.cat(parts, -1))
 
     def shake(self, codes: Tensor, share: float) -> Tensor:
@@ -143,32 +148,34 @@ class CategoricalHead(nn.Module):
         training, it learns to go on from that as well.
         """
         rate = share * torch.rand(len(codes), 1, 1, device=codes.device)
-        moved = (torch.rand(codes.shape, device=codes.device) < rate) & (codes < self.entries)
+        moved = (torch.rand(codes.shape, device=codes.device) < rate) & (codes < self.codebook_size)
         if self.shared is None:
-            return torch.where(moved, torch.randint_like(codes, self.entries), codes)
+            return torch.where(moved, torch.randint_like(codes, self.codebook_size), codes)
         digit = torch.randint_like(codes, len(self.places))
         change = torch.randint_like(codes, 2) * 2 - 1
-        value = self.values[codes.clamp_max(self.entries - 1)].gather(-1, digit.unsqueeze(-1))
+        value = self.values[codes.clamp_max(self.codebook_size - 1)].gather(-1, digit.unsqueeze(-1))
         value = value.squeeze(-1).long() + change
         fits = (value >= 0) & (value < self.sizes[digit])
         return torch.where(moved & fits, codes + change * self.places[digit], codes)
 
-    def _logits(self, query: Tensor, book: int) -> Tensor:
+    def _logits(self, query: Tensor, codebook: int) -> Tensor:
         """[..., width] to [..., V]."""
         if self._fast():
-            return query @ self.folded()[1][book].T + self.bias[book]
-        logits = query @ self.table[book, :-1].T + self.bias[book]
+            return query @ self.folded()[1][codebook].T + self.bias[codebook]
+        logits = query @ self.table[codebook, :-1].T + self.bias[codebook]
         if self.shared is None:
             return logits
         # The digits are met one by one: a step need not put the whole table together.
-        return logits + query @ self.shared[book].T @ self.digits[:-1].T
+        return logits + query @ self.shared[codebook].T @ self.digits[:-1].T
 
-    def forward(self, hidden: Tensor, book: int | None = None) -> Tensor:
-        """Hidden [..., dim] to logits [..., K, V], or of one book [..., V]."""
-        if book is not None:
-            part = slice(book * self.width, (book + 1) * self.width)
-            return self._logits(F.linear(hidden, self.out.weight[part], self.out.bias[part]), book)
-        query = linear(self.out, hidden).unflatten(-1, (self.books, self.width))
+    def forward(self, hidden: Tensor, codebook: int | None = None) -> Tensor:
+        """Hidden [..., dim] to logits [..., K, V], or of one codebook [..., V]."""
+        if codebook is not None:
+            part = slice(codebook * self.width, (codebook + 1) * self.width)
+            return self._logits(
+                F.linear(hidden, self.out.weight[part], self.out.bias[part]), codebook
+            )
+        query = linear(self.out, hidden).unflatten(-1, (self.num_codebooks, self.width))
         if self._fast():
             return torch.einsum("...kw,kvw->...kv", query, self.folded()[1]) + self.bias
         logits = torch.einsum("...kw,kvw->...kv", query, self.table[:, :-1]) + self.bias
@@ -179,12 +186,12 @@ class CategoricalHead(nn.Module):
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
         """Mean cross entropy of codes [B, S, K] where `known` [B, S, K] bool."""
-        query = linear(self.out, hidden).unflatten(-1, (self.books, self.width))
+        query = linear(self.out, hidden).unflatten(-1, (self.num_codebooks, self.width))
         total = hidden.new_zeros(())
-        for book in range(self.books):
-            total = total + book_errors(
-                partial(self._logits, book=book),
-                query[..., book, :], codes[..., book], known[..., book],
+        for codebook in range(self.num_codebooks):
+            total = total + codebook_errors(
+                partial(self._logits, codebook=codebook),
+                query[..., codebook, :], codes[..., codebook], known[..., codebook],
             )  # fmt: skip
         return total / known.sum().clamp_min(1)
 
@@ -201,7 +208,9 @@ class CategoricalHead(nn.Module):
 
     def empty(self, batch: int, steps: int) -> Tensor:
         """Steps before the first: codes not known, [B, S, K]."""
-        return torch.full((batch, steps, self.books), self.entries, device=self.bias.device)
+        return torch.full(
+            (batch, steps, self.num_codebooks), self.codebook_size, device=self.bias.device
+        )
 
     def step_losses(
         self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
@@ -212,24 +221,24 @@ class CategoricalHead(nn.Module):
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
         options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
-        books: Sequence[int] | None = None,
+        codebooks: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
         """The codes of a step.
 
         Args:
             hidden: [B or 2 B, 1, dim].
             units: [B, U, K], V where not drawn yet; at: the unit that is begun or gone on with.
-            books: those of the step; None for all.
+            codebooks: those of the step; None for all.
 
         Returns:
-            [B, 1, K], or of `books` only.
+            [B, 1, K], or of `codebooks` only.
         """
-        if books is None:
-            logits, books = self(hidden), range(self.books)
+        if codebooks is None:
+            logits, codebooks = self(hidden), range(self.num_codebooks)
         else:
-            logits = torch.stack([self(hidden, book) for book in books], -2)
+            logits = torch.stack([self(hidden, codebook) for codebook in codebooks], -2)
         logits = guide_rows(logits, rows, options.guidance)
-        return self.choose(logits, rngs, options, self.history(units, at, options, books))
+        return self.choose(logits, rngs, options, self.history(units, at, options, codebooks))
 
     def choose(
         self, logits: Tensor, rngs: Sequence[torch.Generator], options: SamplingOptions,
@@ -241,10 +250,11 @@ class CategoricalHead(nn.Module):
         return sample(logits, options.categorical(), rngs, history)
 
     def history(
-        self, units: Tensor, at: int, options: SamplingOptions, books: Sequence[int]
+        self, units: Tensor, at: int, options: SamplingOptions, codebooks: Sequence[int]
     ) -> Tensor | None:
-        """Codes [B, 1, books, H] before unit `at`, -1 for none; None where they do not count."""
+        """Codes [B, 1, codebooks, H] before unit `at`, -1 for none; None where they do not
+        count."""
         if options.repetition_ratio == 1:
             return None
-        recent = units[:, max(0, at - options.repetition_window) : at, list(books)]
-        return recent.masked_fill(recent == self.entries, -1).transpose(1, 2).unsqueeze(1)
+        recent = units[:, max(0, at - options.repetition_window) : at, list(codebooks)]
+        return recent.masked_fill(recent == self.codebook_size, -1).transpose(1, 2).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Codes of a frame one after another: a small causal network over the books (dual AR)."""
+"""Codes of a frame one after another: a small causal network over the codebooks (dual AR)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
-from tts.generators.heads.categorical import CategoricalHead, book_errors, near
+from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.inference import linear
 from tts_codecs.nn.memo import Memo
@@ -23,7 +23,7 @@ class _Tables:
     """What drawing derives from the weights, made once.
 
     Attributes:
-        enter: [K * (V + 1), depth_dim], what the codes of a book add to the input for the next.
+        enter: [K * (V + 1), depth_dim], what the codes of a codebook add to the input for the next.
         table: of rotary embeddings of K places, see whole_rotary.
         norms: weight and bias of both layer norms of each block: the modulation, which is the same
             for all, and the convolution, whose kernel is 1.
@@ -37,15 +37,15 @@ class _Tables:
 
 
 class DepthHead(CategoricalHead):
-    """K books, each drawn given the hidden state of the frame and the books before it.
+    """K codebooks, each drawn given the hidden state of the frame and the codebooks before it.
 
     The fast transformer of Fish-Speech (Liao et al. 2024), the sub-decoder of MQTTS (Chen et al.
     2023); embeddings and output entries are those of CategoricalHead. It forgets from frame to
     frame, what was drawn comes back through the backbone.
 
     Args:
-        books, entries, dim, width, levels: see CategoricalHead.
-        blocks, heads, hidden: sizes of the transformer over the books.
+        num_codebooks, codebook_size, dim, width, levels: see CategoricalHead.
+        blocks, heads, hidden: sizes of the transformer over the codebooks.
         depth_dim: its width; None for `dim`. Hidden states and entries are projected to another.
     """
 
@@ -53,8 +53,8 @@ class DepthHead(CategoricalHead):
 
     def __init__(
         self,
-        books: int = 8,
-        entries: int = 1000,
+        num_codebooks: int = 8,
+        codebook_size: int = 1000,
         dim: int = 256,
         width: int = 64,
         levels: Sequence[int] = (),
@@ -63,17 +63,17 @@ class DepthHead(CategoricalHead):
         hidden: int = 512,
         depth_dim: int | None = None,
     ):
-        super().__init__(books, entries, dim, width, levels)
+        super().__init__(num_codebooks, codebook_size, dim, width, levels)
         self.heads = heads
         self.project: nn.Linear | None = None
         if depth_dim not in (None, dim):
             self.project = nn.Linear(dim, depth_dim)
-            self.out = nn.Linear(depth_dim, books * width)
+            self.out = nn.Linear(depth_dim, num_codebooks * width)
             nn.init.normal_(self.out.weight, std=0.01)
             nn.init.zeros_(self.out.bias)
             dim = depth_dim
-        self.place = nn.Parameter(torch.randn(books, dim) * 0.02)
-        # A kernel of 1: whatever comes from other books comes by attention.
+        self.place = nn.Parameter(torch.randn(num_codebooks, dim) * 0.02)
+        # A kernel of 1: whatever comes from other codebooks comes by attention.
         self.blocks = nn.ModuleList(
             DiTBlock(dim, heads, hidden, 0, kernel=1, causal=True) for _ in range(blocks)
         )
@@ -85,11 +85,11 @@ class DepthHead(CategoricalHead):
         into = self.entry.weight
         if self.project is not None:
             into = self.project.weight @ into
-        out: Tensor = into.unflatten(1, (self.books, self.width)).transpose(0, 1)
+        out: Tensor = into.unflatten(1, (self.num_codebooks, self.width)).transpose(0, 1)
         return out
 
     def _deepen(self, x: Tensor) -> Tensor:
-        """Inputs for the books so far [N, k, dim] to their hidden states."""
+        """Inputs for the codebooks so far [N, k, dim] to their hidden states."""
         place = torch.arange(x.shape[1], device=x.device)
         table = whole_rotary(place, x.shape[-1] // self.heads)
         before = (place <= place.unsqueeze(1))[None, None]
@@ -101,12 +101,12 @@ class DepthHead(CategoricalHead):
 
     def deepen(self, hidden: Tensor, codes: Tensor) -> Tensor:
         """Hidden states of frames [N, dim] and their true codes [N, K] to the hidden state from
-        which each book is drawn, [N, K, depth_dim]: it knows the books before."""
+        which each codebook is drawn, [N, K, depth_dim]: it knows the codebooks before."""
         into = self._into()
         first = hidden if self.project is None else self.project(hidden)
         inputs = [first] + [
-            first + F.linear(self.enter(codes[:, book], book), into[book])
-            for book in range(self.books - 1)
+            first + F.linear(self.enter(codes[:, codebook], codebook), into[codebook])
+            for codebook in range(self.num_codebooks - 1)
         ]
         return self._deepen(torch.stack(inputs, 1) + self.place)
 
@@ -119,9 +119,12 @@ class DepthHead(CategoricalHead):
             hidden, codes, counted = (x.flatten(0, 1) for x in (hidden, codes, known))
         deep = self.deepen(hidden, codes)
         total = hidden.new_zeros(())
-        for book in range(self.books):
-            total = total + book_errors(
-                partial(self, book=book), deep[:, book], codes[:, book], counted[:, book]
+        for codebook in range(self.num_codebooks):
+            total = total + codebook_errors(
+                partial(self, codebook=codebook),
+                deep[:, codebook],
+                codes[:, codebook],
+                counted[:, codebook],
             )
         return total / known.sum().clamp_min(1)
 
@@ -132,7 +135,9 @@ class DepthHead(CategoricalHead):
 
         def estimate() -> Tensor:
             deep = self.deepen(hidden.flatten(0, 1), steps.flatten(0, 1))
-            logits = torch.stack([self(deep[:, book], book) for book in range(self.books)], 1)
+            logits = torch.stack(
+                [self(deep[:, codebook], codebook) for codebook in range(self.num_codebooks)], 1
+            )
             out: Tensor = logits.softmax(-1).unflatten(0, hidden.shape[:2])
             return out
 
@@ -163,34 +168,35 @@ class DepthHead(CategoricalHead):
             assert bias is not None
             norms.append((scale1, shift1, scale2 * taps, shift2 * taps + bias))
             gates.append((gate1, gate2))
-        place = torch.arange(self.books, device=self.place.device)
+        place = torch.arange(self.num_codebooks, device=self.place.device)
         table = whole_rotary(place, self.place.shape[1] // self.heads)
         return _Tables(enter, table, norms, gates)
 
     def _stepper(self, hidden: Tensor) -> Callable[[Tensor | None, int], Tensor]:
-        """`deepen` one book after another, with a cache of keys and values.
+        """`deepen` one codebook after another, with a cache of keys and values.
 
         Args:
             hidden: [N, 1, dim] of the frames.
 
         Returns:
-            A function of the codes [N, 1] of the book before (None at the first) and the book, to
-            the hidden state [N, 1, depth_dim] from which it is drawn. Books have to come in order.
+            A function of the codes [N, 1] of the codebook before (None at the first) and the
+            codebook, to the hidden state [N, 1, depth_dim] from which it is drawn. Books have to
+            come in order.
         """
         made = self._made()
         first = hidden if self.project is None else self.project(hidden)
         inputs = first + self.place
         rows, _, dim = first.shape
-        shape = (len(self.blocks), 2, rows, self.heads, self.books, dim // self.heads)
+        shape = (len(self.blocks), 2, rows, self.heads, self.num_codebooks, dim // self.heads)
         none = first.new_empty(0)  # of a kernel of 1 nothing is remembered
         kept = first.new_empty(shape)
         caches = [BlockCache(keys, values, 0, none, none) for keys, values in kept]
 
-        def step(code: Tensor | None, book: int) -> Tensor:
-            x = inputs[:, book : book + 1]
+        def step(code: Tensor | None, codebook: int) -> Tensor:
+            x = inputs[:, codebook : codebook + 1]
             if code is not None:
-                x = x + F.embedding(code + (book - 1) * (self.entries + 1), made.enter)
-            table = (made.table[0][book : book + 1], made.table[1][book : book + 1])
+                x = x + F.embedding(code + (codebook - 1) * (self.codebook_size + 1), made.enter)
+            table = (made.table[0][codebook : codebook + 1], made.table[1][codebook : codebook + 1])
             for block, norms, gates, cache in zip(
                 cast(list[DiTBlock], self.blocks), made.norms, made.gates, caches, strict=True
             ):
@@ -204,29 +210,29 @@ class DepthHead(CategoricalHead):
         return step
 
     def _plain(self, hidden: Tensor) -> Callable[[Tensor | None, int], Tensor]:
-        """`_stepper` that runs all books so far again, as training does."""
-        codes = hidden.new_zeros(len(hidden), self.books, dtype=torch.int64)
+        """`_stepper` that runs all codebooks so far again, as training does."""
+        codes = hidden.new_zeros(len(hidden), self.num_codebooks, dtype=torch.int64)
 
-        def step(code: Tensor | None, book: int) -> Tensor:
+        def step(code: Tensor | None, codebook: int) -> Tensor:
             if code is not None:
-                codes[:, book - 1 : book] = code
-            return self.deepen(hidden[:, 0], codes)[:, book : book + 1]
+                codes[:, codebook - 1 : codebook] = code
+            return self.deepen(hidden[:, 0], codes)[:, codebook : codebook + 1]
 
         return step
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
         options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
-        books: Sequence[int] | None = None,
+        codebooks: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
         """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
-        history = self.history(units, at, options, range(self.books))
+        history = self.history(units, at, options, range(self.num_codebooks))
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)
         drawn: list[Tensor] = []
         code: Tensor | None = None
-        for book in range(self.books):
-            logits = guide_rows(self(step(code, book), book), rows, options.guidance)
-            past = None if history is None else history[:, :, book]
+        for codebook in range(self.num_codebooks):
+            logits = guide_rows(self(step(code, codebook), codebook), rows, options.guidance)
+            past = None if history is None else history[:, :, codebook]
             drawn.append(self.choose(logits, rngs, options, past))
             code = drawn[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else drawn[-1]
         return torch.stack(drawn, -1)

@@ -35,12 +35,13 @@ class Autoregressive:
 
     Its heads are those of the contracts StepHead and CodeStepHead (tts.generators.protocols).
 
-    Codes enter and leave by book: column k of a step [B, S, K] is codebook k, not known where the
+    Codes enter and leave by codebook: column k of a step [B, S, K] is codebook k, not known where
+        the
     step does not draw it.
 
     Args:
         pattern: of the codebooks: name and options of tts.generators.patterns.make_pattern; it
-            must be streamable. None takes `depth` for a head that draws books one after another
+            must be streamable. None takes `depth` for a head that draws codebooks one after another
             and `parallel` for others. Continuous units have none.
         noise: in training, largest standard deviation of noise on the units fed back, and half of
             that in sampling (continuous units; Music2Latent's CAM: errors then do not pile up).
@@ -77,15 +78,15 @@ class Autoregressive:
         if not isinstance(head, CodeStepHead):
             return None
         spec = self.pattern or {"name": "depth" if head.sequential else "parallel"}
-        return make_pattern(codebooks=head.books, **spec)
+        return make_pattern(codebooks=head.num_codebooks, **spec)
 
-    def steps_before(self, units: int, books: int) -> int | None:
+    def steps_before(self, units: int, num_codebooks: int) -> int | None:
         """See Strategy: the steps by which the pattern delays codes come on top."""
         if not self.streamed:
             return None
-        if not books:
+        if not num_codebooks:
             return units
-        pattern = make_pattern(codebooks=books, **(self.pattern or {"name": "parallel"}))
+        pattern = make_pattern(codebooks=num_codebooks, **(self.pattern or {"name": "parallel"}))
         steps = units
         while pattern.frontier(steps - 1) < units:
             steps += 1
@@ -98,8 +99,8 @@ class Autoregressive:
         by_step = found.estimate
         if pattern is not None and by_step is not None:
             step = pattern.layout(units.shape[1], units.device).step
-            book = torch.arange(step.shape[1], device=units.device)
-            found.estimate = lambda: by_step()[:, step, book]
+            codebook = torch.arange(step.shape[1], device=units.device)
+            found.estimate = lambda: by_step()[:, step, codebook]
         if condition.text is not None:
             stride = pattern.stride if pattern else 1
             before_next = hidden[:, stride - 1 :: stride][:, : units.shape[1]]
@@ -118,11 +119,14 @@ class Autoregressive:
         pattern = self._streamed(net)
         steps, known = units, inside
         if pattern is not None and isinstance(head, CodeStepHead):
-            steps = by_book(units.masked_fill(~inside, head.entries), pattern, head.entries)
-            known = steps != head.entries
+            steps = by_codebook(
+                units.masked_fill(~inside, head.codebook_size), pattern, head.codebook_size
+            )
+            known = steps != head.codebook_size
         fed = torch.cat([head.empty(len(units), 1), steps[:, :-1]], 1)
         if self.noise and isinstance(head, CodeStepHead):
-            # A head that draws book after book reads `fed` as what it drew itself: left alone.
+            # A head that draws codebook after codebook reads `fed` as what it drew itself: left
+            # alone.
             x = head.embed(head.shake(fed, self.noise))
         elif self.noise:
             level = self.noise * torch.rand(len(units), 1, 1, device=units.device)
@@ -161,7 +165,7 @@ class Autoregressive:
         empty = head.empty(rows, 1)
         units = empty.new_zeros(rows, pace.count, *empty.shape[2:])
         if isinstance(head, CodeStepHead):
-            units = units.fill_(head.entries)
+            units = units.fill_(head.codebook_size)
         if canvas is not None:
             short = pace.count - canvas.units.shape[1]
             canvas = Canvas(
@@ -202,39 +206,39 @@ class Autoregressive:
             else:
                 at = step // pattern.stride
                 some = [
-                    book for book, offset in enumerate(pattern.offsets)
+                    codebook for codebook, offset in enumerate(pattern.offsets)
                     if (step - offset) % pattern.stride == 0
                 ]  # fmt: skip
-                books = None if len(some) == head.books else some
+                codebooks = None if len(some) == head.num_codebooks else some
                 drawn = head.draw(
-                    hidden, rows, rngs, options, fed, units, condition, at, books
+                    hidden, rows, rngs, options, fed, units, condition, at, codebooks
                 )  # fmt: skip
-                before = torch.full_like(units[:, :1], head.entries)
+                before = torch.full_like(units[:, :1], head.codebook_size)
                 pairs = pattern.emits(step, pace.count)
                 if pairs:
                     times, columns = (list(x) for x in zip(*pairs, strict=True))
-                    code = drawn[:, 0, [some.index(book) for book in columns]]
+                    code = drawn[:, 0, [some.index(codebook) for codebook in columns]]
                     if canvas is not None:
                         given = canvas.committed[:, times]
                         code = torch.where(given, canvas.units[:, times, columns], code)
                     ended = torch.tensor(times, device=code.device) >= pace.lengths[:rows, None]
-                    code = code.masked_fill(ended, head.entries)
+                    code = code.masked_fill(ended, head.codebook_size)
                     units[:, times, columns] = code
                     before[:, 0, columns] = code
                 frontier = pattern.frontier(step, pace.count)
             if frontier > done:
                 ready = units[:, done:frontier]
                 if isinstance(head, CodeStepHead):
-                    ready = ready.masked_fill(ready == head.entries, 0)
+                    ready = ready.masked_fill(ready == head.codebook_size, 0)
                 yield ready.clone()
                 done = frontier
             step += 1
 
 
-def by_book(codes: Tensor, pattern: Pattern, empty: int) -> Tensor:
-    """Codes [B, T, K] to steps [B, S, K], `empty` where a step does not draw a book."""
-    batch, frames, books = codes.shape
-    steps = codes.new_full((batch, pattern.steps(frames), books), empty)
+def by_codebook(codes: Tensor, pattern: Pattern, empty: int) -> Tensor:
+    """Codes [B, T, K] to steps [B, S, K], `empty` where a step does not draw a codebook."""
+    batch, frames, num_codebooks = codes.shape
+    steps = codes.new_full((batch, pattern.steps(frames), num_codebooks), empty)
     place = pattern.layout(frames, codes.device).step
     column = torch.arange(place.shape[1], device=codes.device)
     steps[:, place, column] = codes[..., : place.shape[1]]

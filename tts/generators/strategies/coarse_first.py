@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 
 class CoarseFirst(Autoregressive):
-    """Strategy: Autoregressive for the first books, then Masked with `order: levels` for the rest.
+    """Strategy: Autoregressive for the first codebooks, then Masked with `order: levels` for the
+    rest.
 
     Text, voice and embeddings are shared; each pass has its network (TwoPass). The second takes one
     evaluation a level and the likeliest codes, as VALL-E does.
 
     Args:
-        streams: books that are drawn from left to right.
+        streams: codebooks that are drawn from left to right.
     """
 
     streamed = False
@@ -64,7 +65,7 @@ class CoarseFirst(Autoregressive):
         options: SamplingOptions,
         canvas: Canvas | None = None,
     ) -> Iterator[Tensor]:
-        """The first books one step at a time, then one evaluation per level."""
+        """The first codebooks one step at a time, then one evaluation per level."""
         coarse = torch.cat(list(super().run(net, condition, rngs, options, canvas)), 1)
         committed = torch.zeros_like(coarse, dtype=torch.bool)
         committed[..., : self.streams] = True

@@ -41,15 +41,15 @@ class Masked(WholeCanvas):
     `SamplingOptions(guidance=10, guidance_final=1)`.
 
     Args:
-        order: "joint" unmasks codes of all books together, for books that are independent (grouped
-            FSQ); "levels" one book after the other, for residual ones (MaskGCT).
+        order: "joint" unmasks codes of all codebooks together, for codebooks that are independent
+            (grouped FSQ); "levels" one codebook after the other, for residual ones (MaskGCT).
         schedule: of the masked fraction, in training and sampling (tts.generators.schedules).
         rescale: of guided logits to the spread of the conditional ones (MaskGCT: 0.75).
-        inpaint: share of training rows of which a stretch is given in all books.
+        inpaint: share of training rows of which a stretch is given in all codebooks.
         span: units that are masked and committed together; more than 1 needs levels.
-        window: units on either side that books above the first attend to; 0 is all. A batch is
+        window: units on either side that codebooks above the first attend to; 0 is all. A batch is
             then trained on one level.
-        first: level to begin with; codes of the books below are given.
+        first: level to begin with; codes of the codebooks below are given.
     """
 
     sampling: Knobs = {
@@ -76,23 +76,23 @@ class Masked(WholeCanvas):
         self.inpaint, self.span, self.window, self.first = inpaint, span, window, first
 
     def check(self, net: Generator) -> None:
-        """ConfigError for a head that draws books one after another."""
+        """ConfigError for a head that draws codebooks one after another."""
         masked_head(net.head)
 
     def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of what is masked."""
-        batch, length, books = units.shape
+        batch, length, num_codebooks = units.shape
         place = torch.randint(1000, (batch,), device=units.device)
         share = masked_fractions(self.schedule, units.device)[place]
         # Spans lie as they do in sampling.
-        dice = torch.rand(batch, -(-length // self.span), books, device=units.device)
+        dice = torch.rand(batch, -(-length // self.span), num_codebooks, device=units.device)
         hidden = dice < share[:, None, None].clamp_min(0.02)
         hidden = hidden.repeat_interleave(self.span, 1)[:, :length]
         window = 0
         here = torch.ones_like(hidden)
         if self.order == "levels":
             # Lower levels are drawn more often: they carry more (MaskGCT).
-            count = books - self.first
+            count = num_codebooks - self.first
             # One level decides on the window: that is drawn where no device has to be asked.
             draws, where = (1, torch.device("cpu")) if self.window else (batch, units.device)
             weights = 1 - 2 * torch.arange(count, device=where) / (count * (count + 1))
@@ -100,9 +100,9 @@ class Masked(WholeCanvas):
             level = self.first + torch.searchsorted(weights.cumsum(0), lots).clamp_max(count - 1)
             window = self.window if level[0] else 0
             level = level.expand(batch).to(units.device)
-            book = torch.arange(books, device=units.device)
-            here = (book == level[:, None])[:, None].expand_as(hidden)
-            hidden = (hidden & here) | (book > level[:, None])[:, None]
+            codebook = torch.arange(num_codebooks, device=units.device)
+            here = (codebook == level[:, None])[:, None].expand_as(hidden)
+            hidden = (hidden & here) | (codebook > level[:, None])[:, None]
         given = random_spans(condition.mask, self.inpaint)
         if given is not None:
             hidden = hidden & ~given.unsqueeze(-1)
@@ -116,13 +116,13 @@ class Masked(WholeCanvas):
         head = masked_head(net.head)
         valid = (condition.mask > 0).expand_as(units)
         hidden = hidden & valid
-        known = units.masked_fill(hidden, head.entries)
+        known = units.masked_fill(hidden, head.codebook_size)
         t = 1 - hidden.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
         x = head.embed(known) + condition.frames
         out = net.hidden(x, condition, t, window)
 
         def estimate() -> Tensor:
-            seen = F.one_hot(units, head.entries).float()
+            seen = F.one_hot(units, head.codebook_size).float()
             return torch.where(hidden.unsqueeze(-1), head(out).softmax(-1), seen)
 
         loss = head.loss(out, units, hidden & counted)
@@ -132,8 +132,8 @@ class Masked(WholeCanvas):
         """Codes [B, U, K] with what is given; V where not known and past the end."""
         valid = condition.mask[:rows] > 0
         head = masked_head(net.head)
-        shape = (*valid.shape[:2], head.books)
-        units = torch.full(shape, head.entries, device=valid.device)
+        shape = (*valid.shape[:2], head.num_codebooks)
+        units = torch.full(shape, head.codebook_size, device=valid.device)
         if canvas is not None:
             given = canvas.committed
             given = given if given.ndim == 3 else given.unsqueeze(-1)
@@ -155,7 +155,7 @@ class Masked(WholeCanvas):
         """
         head, rows = masked_head(net.head), len(rngs)
         valid = (condition.mask[:rows] > 0).expand_as(units)
-        masked = valid & (units == head.entries)
+        masked = valid & (units == head.codebook_size)
         t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
         x = both(head.embed(units), condition) + condition.frames
         out = net.hidden(x, condition, both(t, condition), window)
@@ -177,13 +177,13 @@ class Masked(WholeCanvas):
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations, shared out over the levels where there are such."""
         head = masked_head(net.head)
-        rows, books, unknown = len(rngs), head.books, head.entries
-        valid = (condition.mask[:rows] > 0).expand(-1, -1, books)
+        rows, num_codebooks, unknown = len(rngs), head.num_codebooks, head.codebook_size
+        valid = (condition.mask[:rows] > 0).expand(-1, -1, num_codebooks)
         units = self.begin(net, condition, rows, canvas)
-        plan: list[list[int]] = [list(range(books))]
+        plan: list[list[int]] = [list(range(num_codebooks))]
         counts = [options.steps]
         if self.order == "levels":
-            plan = [[book] for book in range(self.first, books)]
+            plan = [[codebook] for codebook in range(self.first, num_codebooks)]
             counts = self.shares(options.steps, len(plan))
         guidance = Guidance(options.guidance, options.guidance_final)
         for level, steps in zip(plan, counts, strict=True):
@@ -223,7 +223,7 @@ class Masked(WholeCanvas):
         return counts
 
     def _count(self, mask: Tensor) -> Tensor:
-        """[B] what is committed one by one: codes, or spans of one book."""
+        """[B] what is committed one by one: codes, or spans of one codebook."""
         return (mask if self.span == 1 else spans(mask[..., 0], self.span)).flatten(1).sum(1)
 
 

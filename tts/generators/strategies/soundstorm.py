@@ -29,9 +29,9 @@ class SoundStorm(Masked):
 
     def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of the masked codes of one level behind the prompt."""
-        batch, length, books = units.shape
+        batch, length, num_codebooks = units.shape
         device = units.device
-        level = torch.randint(books, (batch, 1, 1), device=device)
+        level = torch.randint(num_codebooks, (batch, 1, 1), device=device)
         boundary = torch.rand(batch, 1, 1, device=device) * condition.mask.sum(1, keepdim=True)
         behind = torch.arange(length, device=device)[:, None] >= boundary.floor()
         place = torch.randint(999, (batch,), device=device)
@@ -39,9 +39,9 @@ class SoundStorm(Masked):
         # A row is never without a masked code: the one at the boundary is.
         dice = torch.rand(batch, length, 1, device=device) < share[:, None, None].clamp_min(0.02)
         dice |= torch.arange(length, device=device)[:, None] == boundary.floor()
-        book = torch.arange(books, device=device)
-        here = book == level
-        hidden = behind & ((here & dice) | (book > level))
+        codebook = torch.arange(num_codebooks, device=device)
+        here = codebook == level
+        hidden = behind & ((here & dice) | (codebook > level))
         return self.taught(net, units, condition, hidden, here.expand_as(hidden))
 
     def shares(self, steps: int, levels: int) -> list[int]:

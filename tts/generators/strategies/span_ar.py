@@ -79,7 +79,7 @@ class SpanAR(Masked):
         canvas: Canvas | None = None,
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations and one per round."""
-        rows, unknown = len(rngs), masked_head(net.head).entries
+        rows, unknown = len(rngs), masked_head(net.head).codebook_size
         valid = condition.mask[:rows] > 0
         units = self.begin(net, condition, rows, canvas)
         free = valid & (units == unknown)

@@ -12,6 +12,6 @@ class WholeCanvas:
     paced = False
     network = Backbone
 
-    def steps_before(self, units: int, books: int) -> int | None:
+    def steps_before(self, units: int, num_codebooks: int) -> int | None:
         """See Strategy; the whole sentence takes the steps of the sampler."""
         return None

@@ -1,0 +1,21 @@
+"""Keys that were renamed are refused with the name they have now."""
+
+import pytest
+
+from tts.builder import build_generator
+from tts.errors import ConfigError
+from tts.renamed import KEYS, unknown_key
+
+
+def test_an_old_key_names_the_new_one() -> None:
+    head = {"kind": "categorical", "books": 2, "codebook_size": 20}
+    with pytest.raises(ConfigError, match="'books' of head: it is called 'num_codebooks' now"):
+        build_generator({"kind": "masked"}, head)
+
+
+def test_an_old_key_of_another_section_is_a_plain_unknown_one() -> None:
+    assert "now" not in unknown_key("books", ["steps", "seed"])
+
+
+def test_no_key_is_renamed_twice() -> None:
+    assert not set(KEYS) & set(KEYS.values())

@@ -1,0 +1,24 @@
+"""Old names of configuration keys and of weights, with the names they have now.
+
+A key that was renamed is refused, and the error says what it is called now: a config that is read
+with a wrong meaning would be worse. Weights keep the names they were saved under, in checkpoints
+and in adapted voices alike, and are mapped when they are read.
+"""
+
+from collections.abc import Iterable
+
+from tts_codecs.errors import nearest
+
+#: old keys of YAML files and of `--set` to those of today
+KEYS: dict[str, str] = {
+    "books": "num_codebooks",
+    "entries": "codebook_size",
+}
+
+
+def unknown_key(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown key: what it is called now, or the nearest there is."""
+    listed = list(known)
+    if KEYS.get(name) in listed:
+        return f": it is called {KEYS[name]!r} now"
+    return nearest(name, listed)
