@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 if TYPE_CHECKING:
-    from tts.data.cache import Cache
+    from tts.data.corpus import Corpus
 
 # As the command does: spinning threads starve each other on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -26,8 +26,8 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from tts.align.aligner import Aligner
-    from tts.align.durations import DurationModel
-    from tts.builder import build_generator
+    from tts.prosody.durations import DurationModel
+    from tts.registry import build_generator
     from tts.synthesizer import TTS
     from tts.voice.speaker import SpeakerEncoder
     from tts_codecs.checkpoint import save_checkpoint
@@ -41,7 +41,7 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 strategy={"kind": "flow"},
                 dim=16,
                 conditioner=dict(content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16,
-                                 glob=16),
+                                 global_dim=16),
                 backbone=dict(heads=2, hidden=16, blocks=1),
             ),
         ),
@@ -93,7 +93,7 @@ def profiled_home(tiny_home: Path) -> Path:
     """The tiny model with a phone profile and a phone probe, whose voices can be adapted."""
     import torch
 
-    from tts.align.phone_probe import PhoneProbe
+    from tts.losses.phone import PhoneProbe
     from tts.text.symbols import phones_to_ids
     from tts.voice.profile import PhoneProfile
     from tts_codecs.checkpoint import save_checkpoint
@@ -138,11 +138,11 @@ def recording(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> "Cache":
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> "Corpus":
     """Five utterances of two speakers with made-up alignments."""
     from tests.helpers.audio import talk
-    from tts.data.cache import Cache, Item
-    from tts.data.warp import WARPS
+    from tts.data.corpus import Corpus, Item
+    from tts.data.vtlp import VTLP_FACTORS
 
     folder = tmp_path_factory.mktemp("cache")
     rng = np.random.default_rng(0)
@@ -179,10 +179,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> "Cache":
     waves[:, 80] = 0.1
     waves[:, 81] = np.where(np.arange(total) % 25 < 17, 1, -1)
     (folder / "features.f16").write_bytes(waves.astype("<f2").tobytes())
-    warped = np.abs(rng.normal(size=(5, len(WARPS), 256)))
+    warped = np.abs(rng.normal(size=(5, len(VTLP_FACTORS), 256)))
     warped /= np.linalg.norm(warped, axis=-1, keepdims=True)
     (folder / "speaker_warped.f32").write_bytes(warped.astype("<f4").tobytes())
     (folder / "items.jsonl").write_text("\n".join(lines))
     (folder / "durations.json").write_text(json.dumps(durations))
     (folder / "cache.json").write_text(json.dumps({"sample_rate": 16000, "hop": 320}))
-    return Cache(folder)
+    return Corpus(folder)

@@ -7,8 +7,8 @@ import pytest
 
 from tts import TTS
 from tts.captions import captions, to_json, to_srt, to_vtt, written
-from tts.speech import Span
 from tts.text.frontend import Frontend
+from tts.types import Span
 
 
 def spoken(text: str, each: float = 0.3) -> list[Span]:

@@ -9,7 +9,7 @@ import torch
 import yaml
 from torch import nn
 
-from tts.builder import load_module
+from tts.registry import load_module
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import (
     CONFIG,

@@ -14,28 +14,28 @@ import torch
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 from tests.helpers.training import FAMILIES, TINY  # noqa: E402
-from tts.data.cache import Cache  # noqa: E402
-from tts.train.generator import GeneratorTask  # noqa: E402
+from tts.data.corpus import Corpus  # noqa: E402
 from tts.train.loop import TrainConfig, Trainer  # noqa: E402
+from tts.train.tasks.generator import GeneratorTask  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 CONTINUOUS = ("flow", "diffusion", "ar_latent")
 
 
-def trainer(cache: Cache, folder: Path, family: str, **settings: Any) -> Trainer:
+def trainer(corpus: Corpus, folder: Path, family: str, **settings: Any) -> Trainer:
     torch.manual_seed(1)
     task = GeneratorTask(
-        cache, {**FAMILIES[family], **TINY}, batch_size=4, max_frames=60, prompt=(30, 40)
+        corpus, {**FAMILIES[family], **TINY}, batch_size=4, max_frames=60, prompt=(30, 40)
     )
     config = TrainConfig(device="cuda", lr=1e-3, warmup=1, log_every=10**6, **settings)
     return Trainer(task, config, folder, quiet=True)
 
 
 @pytest.mark.parametrize("family", CONTINUOUS)
-def test_a_step_never_waits(cache: Cache, tmp_path: Path, family: str) -> None:
+def test_a_step_never_waits(corpus: Corpus, tmp_path: Path, family: str) -> None:
     from tts.train.stepping import Batches
 
-    made = trainer(cache, tmp_path, family, steps=4)
+    made = trainer(corpus, tmp_path, family, steps=4)
     assert made.resident and made.precision == torch.bfloat16
     with Batches(made) as batches:
         made.engine.step([next(batches)])  # measures, makes what is kept
@@ -50,9 +50,9 @@ def test_a_step_never_waits(cache: Cache, tmp_path: Path, family: str) -> None:
     assert all(torch.isfinite(torch.as_tensor(v)) for v in logs.values())
 
 
-def test_graphs_learn_what_kernels_learn(cache: Cache, tmp_path: Path) -> None:
+def test_graphs_learn_what_kernels_learn(corpus: Corpus, tmp_path: Path) -> None:
     runs = [
-        trainer(cache, tmp_path / str(graphs), "flow", steps=20, graphs=graphs, precision="fp32")
+        trainer(corpus, tmp_path / str(graphs), "flow", steps=20, graphs=graphs, precision="fp32")
         for graphs in (False, True)
     ]
     for made in runs:
@@ -65,10 +65,10 @@ def test_graphs_learn_what_kernels_learn(cache: Cache, tmp_path: Path) -> None:
         assert (other - value).abs().max() < 0.1, key
 
 
-def test_weights_trained_there_speak_here(cache: Cache, tmp_path: Path) -> None:
-    from tts.builder import load_module
+def test_weights_trained_there_speak_here(corpus: Corpus, tmp_path: Path) -> None:
+    from tts.registry import load_module
 
-    made = trainer(cache, tmp_path / "run", "flow", steps=3)
+    made = trainer(corpus, tmp_path / "run", "flow", steps=3)
     made.run()
     net = load_module(tmp_path / "run" / "export")
     assert all(torch.isfinite(p).all() for p in net.parameters())

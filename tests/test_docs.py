@@ -16,8 +16,8 @@ import torch
 
 import tts_codecs
 from tts import TTS
-from tts.builder import STRATEGIES
 from tts.cli.main import run
+from tts.registry import STRATEGIES
 
 ROOT = Path(__file__).parent.parent
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -49,7 +49,7 @@ def execute(code: str, names: dict[str, Any]) -> None:
     "name", ["README.md", "docs/index.md", "docs/api.md", "docs/voices.md", "docs/adding.md"]
 )
 def test_python(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts.builder.STRATEGIES", dict(STRATEGIES))  # an example adds one
+    monkeypatch.setattr("tts.registry.STRATEGIES", dict(STRATEGIES))  # an example adds one
     names: dict[str, Any] = {}
     examples = [code for language, code in blocks(name) if language == "python"]
     for code in examples:

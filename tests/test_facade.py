@@ -16,7 +16,7 @@ import torch
 
 from tts import TTS, Options, Voice
 from tts.errors import AudioError, ConfigError, OutputError, TextError, TTSError, UsageError
-from tts.speech import Audio
+from tts.types import Audio
 from tts.voice.voice import Tuning
 
 ROOT = Path(__file__).parent.parent

@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from tts import TTS
-from tts.builder import build_generator, sampling_options
 from tts.config import load_model_config
 from tts.errors import ConfigError
 from tts.latency import latency
 from tts.pipeline.render import Turn
+from tts.registry import build_generator, sampling_options
 from tts.resources import model_names, root
-from tts.speech import Options, joined
+from tts.types import Options, joined
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.spectral import SpectralAutoencoder
 
 SIZES: dict[str, Any] = {
     "dim": 16,
     "conditioner": {
-        "content_blocks": 1, "phone_dim": 16, "phone_blocks": 1, "voice_dim": 16, "glob": 16,
+        "content_blocks": 1, "phone_dim": 16, "phone_blocks": 1, "voice_dim": 16, "global_dim": 16,
     },
     "backbone": {"heads": 2, "hidden": 16, "blocks": 1},
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tts.builder import build_generator
 from tts.errors import ConfigError
+from tts.registry import build_generator
 from tts.renamed import KEYS, unknown_key
 
 

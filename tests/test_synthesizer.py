@@ -20,7 +20,7 @@ import soundfile as sf
 
 from tts import TTS, Options, Voice
 from tts.errors import CheckpointError, TextError, UsageError, VoiceError
-from tts.speech import OptionValues
+from tts.types import OptionValues
 
 TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 Recording = Callable[..., Path]
@@ -294,15 +294,19 @@ def test_models_say_how_early_they_are_heard(
 
     import torch
 
-    from tts.builder import build_generator
     from tts.cli.main import run
+    from tts.registry import build_generator
     from tts_codecs.checkpoint import save_checkpoint
 
     arguments = dict(
-        strategy={"kind": "autoregressive"}, head={"kind": "gaussian"}, dim=16,
-        conditioner=dict(content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16, glob=16),
+        strategy={"kind": "autoregressive"},
+        head={"kind": "gaussian"},
+        dim=16,
+        conditioner=dict(
+            content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16, global_dim=16
+        ),
         backbone=dict(heads=2, hidden=16, blocks=1),
-    )  # fmt: skip
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         save_checkpoint(

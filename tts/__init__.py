@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tts.editing.edit import Edited as Edited
-    from tts.speech import Audio as Audio
-    from tts.speech import Chunk as Chunk
-    from tts.speech import Options as Options
-    from tts.speech import Span as Span
-    from tts.speech import Stream as Stream
     from tts.synthesizer import TTS as TTS
+    from tts.types import Audio as Audio
+    from tts.types import Chunk as Chunk
+    from tts.types import Options as Options
+    from tts.types import Span as Span
+    from tts.types import Stream as Stream
     from tts.voice.voice import Voice as Voice
 
 # Nothing is shown unless a program asks for it, as libraries do.
@@ -28,12 +28,12 @@ logging.getLogger("tts").addHandler(logging.NullHandler())
 
 _NAMES = {
     "TTS": "tts.synthesizer",
-    "Audio": "tts.speech",
+    "Audio": "tts.types",
     "Edited": "tts.editing.edit",
-    "Chunk": "tts.speech",
-    "Options": "tts.speech",
-    "Span": "tts.speech",
-    "Stream": "tts.speech",
+    "Chunk": "tts.types",
+    "Options": "tts.types",
+    "Span": "tts.types",
+    "Stream": "tts.types",
     "Voice": "tts.voice.voice",
 }
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from tts.speech import Chunk, Stream
+from tts.types import Chunk, Stream
 
 #: a text, its pieces, or pieces that arrive while it is spoken
 AsyncText: TypeAlias = "str | Iterable[str] | AsyncIterable[str]"
@@ -41,7 +41,7 @@ class _Pieces(Iterator[str]):
 
 
 class AsyncStream(AsyncIterator[Chunk]):
-    """Chunks of a request for `async for`, see tts.speech.Stream.
+    """Chunks of a request for `async for`, see tts.types.Stream.
 
     Each is computed in a thread when it is asked for. `aclose`, the end of an `async with` block
     and a cancelled task stop the work within one block of a network.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
-    from tts.speech import Audio, Stream
     from tts.synthesizer import TTS
+    from tts.types import Audio, Stream
     from tts.voice.voice import Voice
 
 #: sentences of different lengths, said in turn

@@ -12,7 +12,7 @@ from html import escape
 
 from tts.audio.files import atomic_output, write_all
 from tts.errors import UsageError
-from tts.speech import Span
+from tts.types import Span
 
 FORMATS = ("srt", "vtt", "json")
 _LINE = 42  # characters: what broadcasters put on one line, two of which make a caption

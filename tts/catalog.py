@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tts import scores
-from tts.builder import checkpoint_folder
 from tts.config import PARTS, ModelConfig, load_model_config
 from tts.errors import UsageError
+from tts.registry import checkpoint_folder
 from tts.resources import model_config, model_names
 from tts.voice.store import StoredVoice, stored_voices
 from tts.voice.voice import Voice

@@ -7,10 +7,10 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tts.builder import GENERATORS, checkpoint_folder
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published import published_model
+from tts.registry import GENERATORS, checkpoint_folder
 from tts.renamed import unknown_key
 from tts_codecs.checkpoint import YAML_LOADER, read_config
 from tts_codecs.errors import CheckpointError

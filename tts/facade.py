@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 
 from tts.aio import AsyncStream, AsyncText
 from tts.errors import ConfigError, UsageError
-from tts.speech import Audio, Options, OptionValues, joined, options_of
+from tts.types import Audio, Options, OptionValues, joined, options_of
 from tts.voice.encode import VoiceSource
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tts.builder import HEADS, STRATEGIES, checkpoint_folder, load_module, load_units
 from tts.config import ModelConfig
 from tts.pipeline.acoustic import FIRST_FRAMES
+from tts.registry import HEADS, STRATEGIES, checkpoint_folder, load_module, load_units
 from tts_codecs.checkpoint import read_config
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 

@@ -8,7 +8,7 @@ import numpy as np
 from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
-    from tts.speech import Chunk
+    from tts.types import Chunk
 
 MAX_FRAMES = 100_000
 #: called with (characters said, characters known so far); what it raises stops the speech

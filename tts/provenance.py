@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.builder import checkpoint_folder
 from tts.config import PARTS, ModelConfig
 from tts.errors import OutputError, UsageError
-from tts.speech import Options
+from tts.registry import checkpoint_folder
 from tts.synthesizer import TTS
+from tts.types import Options
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import fingerprint
 

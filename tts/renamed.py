@@ -12,7 +12,19 @@ from tts_codecs.errors import nearest
 #: old keys of YAML files and of `--set` to those of today
 KEYS: dict[str, str] = {
     "books": "num_codebooks",
+    "choice": "choice_temperature",
+    "clarity": "phone_loss",
+    "digits": "fsq_decode",
     "entries": "codebook_size",
+    "glob": "global_dim",
+    "guide": "uncond",
+    "lessons": "distill_data",
+    "likeness": "speaker_loss",
+    "mean": "prior_loss",
+    "taught": "distill_ratio",
+    "tolerance": "duration_tolerance",
+    "warped": "vtlp",
+    "written": "text_rows",
 }
 
 

@@ -23,8 +23,8 @@ from tts.pipeline.assemble import assemble
 from tts.pipeline.render import Renderer, Turn
 from tts.progress import GivenText, TextProgress, check_frames, check_progress, told
 from tts.resources import model_config
-from tts.speech import Audio, Chunk, Options, OptionValues, Stream, joined, options_of
 from tts.text.symbols import Phones
+from tts.types import Audio, Chunk, Options, OptionValues, Stream, joined, options_of
 from tts.voice.adaptation import Progress
 from tts.voice.encode import VoiceSource as VoiceSource
 from tts.voice.encode import encode_voice

@@ -8,7 +8,7 @@ import torch
 from benchmarks.harness import shapes
 from benchmarks.harness.row import Context, Row, close, within
 from benchmarks.peers import packages as peers
-from tts.builder import load_module
+from tts.registry import load_module
 from tts_codecs.base import Codec
 from tts_codecs.mel_codec import FeatureCodec
 from tts_codecs.spectral import SpectralCodec

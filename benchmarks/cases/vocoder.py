@@ -5,7 +5,7 @@ import torch
 from benchmarks.harness import shapes
 from benchmarks.harness.row import Context, Row, close, faster, finite
 from benchmarks.peers import packages as peers
-from tts.builder import load_module
+from tts.registry import load_module
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocos import VocosCodec, from_published
 

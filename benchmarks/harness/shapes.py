@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from tts.align.aligner import TokenBatch
-from tts.builder import build_generator
 from tts.generators.base import Request
 from tts.generators.conditioning import VoicePrompt
 from tts.generators.generator import Generator
+from tts.registry import build_generator
+from tts.text.tokens import TokenBatch
 from tts_codecs.nn.inference import PackedLinear, pack
 
 #: set by `--smoke`: tiny networks, to see that all rows run and are right; such times say nothing

@@ -20,11 +20,11 @@ from typing import cast
 import torch
 from torch import nn
 
-from tts.builder import build_generator, load_module
 from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
 from tts.quantize import quantize
+from tts.registry import build_generator, load_module
 from tts_codecs.nn.inference import PackedLinear, pack
 
 UNITS, PROMPT = 250, 75  # 10 s of speech after 3 s of recording
@@ -44,9 +44,9 @@ def condition(net: Generator, rows: int) -> Condition:
     """Random text and voice."""
     dim, voice = net.backbone.dim, net.conditioner.voice
     memory = torch.randn(rows, PROMPT, voice.norm.normalized_shape[0])
-    glob = torch.randn(rows, len(voice.null_glob))
+    global_cond = torch.randn(rows, len(voice.null_global_cond))
     return Condition(
-        torch.randn(rows, UNITS, dim), torch.zeros(rows, UNITS, net.conditioner.size), glob,
+        torch.randn(rows, UNITS, dim), torch.zeros(rows, UNITS, net.conditioner.size), global_cond,
         net.backbone.project(memory), torch.ones(rows, PROMPT, dtype=torch.bool),
         torch.ones(rows, UNITS, 1),
     )  # fmt: skip

@@ -17,10 +17,15 @@ from benchmarks.studies.gpu_corpus import write_made_up
 
 SMOKE = [
     "model={strategy: {kind: flow}, dim: 32, backbone: {heads: 2, hidden: 32, blocks: 1}, "
-    "conditioner: {content_blocks: 1, phone_dim: 16, phone_blocks: 1, voice_dim: 16, glob: 16}}",
-    "size=small", "options={resident: true, batch_size: 4, max_frames: 60, prompt: [30, 40]}",
-    "train.lr=1e-3", "train.log_every=5", "train.warmup=5", "train.steps=30",
-]  # fmt: skip
+    "conditioner: {content_blocks: 1, phone_dim: 16, phone_blocks: 1, voice_dim: 16,"
+    " global_dim: 16}}",
+    "size=small",
+    "options={resident: true, batch_size: 4, max_frames: 60, prompt: [30, 40]}",
+    "train.lr=1e-3",
+    "train.log_every=5",
+    "train.warmup=5",
+    "train.steps=30",
+]
 #: how steps can be run; where there is time, the fastest is found by trying
 WAYS = {
     "graphs": ["train.graphs=true"],

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tts.data.cache import Cache, Item
+from tts.data.corpus import Corpus, Item
 from tts.data.pack import write_pack
-from tts.data.warp import WARPS
+from tts.data.vtlp import VTLP_FACTORS
 
 
 def write_made_up(folder: Path, utterances: int = 12, seed: int = 0) -> Path:
-    """A cache of three speakers in `folder`; returns the pack of it."""
+    """A corpus of three speakers in `folder`; returns the pack of it."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     lines, durations, offset = [], {}, 0
@@ -27,7 +27,7 @@ def write_made_up(folder: Path, utterances: int = 12, seed: int = 0) -> Path:
     total = offset // 320
     features = np.sin(np.arange(total)[:, None] / rng.uniform(3, 30, 82)) - 0.5
     features[:, 81] = np.sign(features[:, 81])
-    voices = np.abs(rng.normal(size=(utterances, 1 + len(WARPS), 256)))
+    voices = np.abs(rng.normal(size=(utterances, 1 + len(VTLP_FACTORS), 256)))
     voices /= np.linalg.norm(voices, axis=-1, keepdims=True)
     arrays = {
         "features.f16": features.astype("<f2"),
@@ -42,5 +42,5 @@ def write_made_up(folder: Path, utterances: int = 12, seed: int = 0) -> Path:
     (folder / "durations.json").write_text(json.dumps(durations))
     (folder / "cache.json").write_text(json.dumps({"sample_rate": 16000, "hop": 320}))
     path = folder / "corpus.pack"
-    write_pack(Cache(folder), path)
+    write_pack(Corpus(folder), path)
     return path

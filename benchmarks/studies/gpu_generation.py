@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 import yaml
 
-from tts.align.aligner import TokenBatch
-from tts.builder import build_generator
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
+from tts.registry import build_generator
+from tts.text.tokens import TokenBatch
 from tts.train.config import SIZES, merged
 from tts.voice.prompt import VoicePrompt
 

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tts.builder import load_module
-from tts.data.cache import Cache
+from tts.data.corpus import Corpus
+from tts.registry import load_module
 from tts.train.codebooks import codebook_statistics
-from tts.train.codec import SpectralTask
+from tts.train.tasks.codec import SpectralTask
 from tts_codecs.quantizers import Quantizer, build_quantizer
 from tts_codecs.spectral import SpectralAutoencoder
 
@@ -43,10 +43,10 @@ ROWS = (
 
 
 def vectors(
-    auto: SpectralAutoencoder, cache: Cache, count: int, seed: int
+    auto: SpectralAutoencoder, corpus: Corpus, count: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """At least `count` vectors before they are bounded, [N, U, dim], and features [N, T, C]."""
-    task = SpectralTask(cache, batch_size=8, frames=200, relative=0.0)
+    task = SpectralTask(corpus, batch_size=8, frames=200, relative=0.0)
     found: list[Tensor] = []
     seen: list[Tensor] = []
     while sum(each.shape[0] * each.shape[1] for each in found) < count:
@@ -90,11 +90,11 @@ def main() -> None:
     torch.manual_seed(0)
     auto = load_module("spectral")
     assert isinstance(auto, SpectralAutoencoder)
-    cache = Cache(arguments.data)
+    corpus = Corpus(arguments.data)
     fitted: dict[str, Quantizer] = {}
     with torch.inference_mode():
-        train, _ = vectors(auto, cache, arguments.vectors, 0)
-        test, features = vectors(auto, cache, arguments.test, 1)
+        train, _ = vectors(auto, corpus, arguments.vectors, 0)
+        test, features = vectors(auto, corpus, arguments.test, 1)
         print(json.dumps({"quantizer": "none"} | _unquantized(auto, test, features)), flush=True)
         for name, spec, count in ROWS:
             if name not in fitted:

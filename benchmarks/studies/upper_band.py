@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from tts.audio.resample import resample
-from tts.builder import load_module
+from tts.registry import load_module
 from tts_codecs.envelope import EXTRA, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 

@@ -23,6 +23,7 @@ from torch import nn
 
 from tts_codecs.download import check_sha256
 from tts_codecs.errors import CheckpointError
+from tts_codecs.renamed import current_names
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.yaml"
@@ -124,10 +125,10 @@ def weights_bytes(folder: str | Path) -> int:
 
 
 def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a folder alone, as stored."""
+    """The tensors of a folder alone, as stored, by their names of today."""
     path = check_weights(folder)
     try:
-        return load_file(path)
+        return current_names(load_file(path))
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 

@@ -25,7 +25,7 @@ from tts_demo.studio import Moment, Studio, Wish, check_text
 
 if TYPE_CHECKING:
     from tts.config import ModelConfig
-    from tts.speech import Chunk
+    from tts.types import Chunk
 
 _SIDE_BY_SIDE = 4  # chosen at first
 
@@ -78,7 +78,7 @@ def compare(
 
 def _column(studio: Studio, name: str, chunks: "list[Chunk]", moment: Moment) -> str:
     """What one model made: figures, player, words and picture."""
-    from tts.speech import joined
+    from tts.types import joined
 
     audio = joined(chunks, chunks[0].sample_rate)
     status = page.status(

@@ -1,7 +1,7 @@
 """What the page offers and accepts, spelled out: the modules that define it import PyTorch, which
 takes longer than the page may. tests/demo/test_studio.py holds them equal."""
 
-#: smallest and largest values of tts.speech.RANGES that have a slider
+#: smallest and largest values of tts.types.RANGES that have a slider
 SPEED = (0.5, 2.0)
 PITCH = (0.5, 2.0)
 #: as the server: tts.serve.schema.MAX_CHARACTERS, tts.serve.decode.MAX_BYTES and MAX_SECONDS

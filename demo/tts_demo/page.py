@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tts_demo.picture import data_url, mel_image, waveform_path
 
 if TYPE_CHECKING:
-    from tts.speech import Span
+    from tts.types import Span
 
 _FOLDER = Path(__file__).parent
 CSS = _FOLDER / "page.css"

@@ -8,8 +8,8 @@ from tts.errors import UsageError
 
 if TYPE_CHECKING:
     from tts.pipeline.render import Turn
-    from tts.speech import Audio, Chunk, Options
     from tts.synthesizer import TTS
+    from tts.types import Audio, Chunk, Options
     from tts.voice.voice import Voice
 
 
@@ -106,7 +106,7 @@ class Spoken:
         Raises:
             UsageError: there is none of that seed.
         """
-        from tts.speech import joined
+        from tts.types import joined
 
         chunks = self.find(number).takes.get(seed)
         if chunks is None:
@@ -120,7 +120,7 @@ class Spoken:
 
     def audio(self) -> "Audio":
         """All sentences, each in the take that is used."""
-        from tts.speech import joined
+        from tts.types import joined
 
         groups = (iter(each.takes[each.seed]) for each in self.sentences)
         return joined(self._levelled(groups), self.model.sample_rate)

@@ -27,7 +27,7 @@ from tts_demo.sounds import Sound
 from tts_demo.studio import Moment, Studio, Wish
 
 if TYPE_CHECKING:
-    from tts.speech import Audio, Chunk, Options
+    from tts.types import Audio, Chunk, Options
 
 _EXAMPLES = (
     (SENTENCE, 1.0),
@@ -59,7 +59,7 @@ def options_of(
     Raises:
         UsageError: not a number, or out of range.
     """
-    from tts.speech import Options
+    from tts.types import Options
 
     options = Options(
         int(seed or 0), float(speed), float(pitch), _number("steps", steps, int),
@@ -103,7 +103,7 @@ def _heard(
 ) -> Generator[tuple[Any, ...], None, "tuple[Moment, Audio] | None"]:
     """The changes of the page while a text is spoken into a sound; returns what was made."""
     from tts.audio.encoder import StreamEncoder
-    from tts.speech import joined
+    from tts.types import joined
 
     encoder, rate = None, 0
     chunks: list[Chunk] = []

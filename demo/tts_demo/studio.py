@@ -17,8 +17,8 @@ from tts_demo.sounds import Sounds
 
 if TYPE_CHECKING:
     from tts.provenance import Watermark
-    from tts.speech import Chunk, Options
     from tts.synthesizer import TTS
+    from tts.types import Chunk, Options
     from tts.voice.adaptation import Progress
     from tts.voice.voice import Voice
 
@@ -294,7 +294,7 @@ class Studio:
     ) -> Generator[Moment, None, None]:
         """Chunks that are computed as they are asked for, each with the time it took since
         `moment`; ends early when the ticket is stopped."""
-        from tts.speech import Stream
+        from tts.types import Stream
 
         with Stream(chunks, model.cancellation) as stream:
             ticket.on_stop(stream.close)

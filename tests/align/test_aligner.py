@@ -10,19 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tts.align.aligner import (
-    Aligner,
-    TokenBatch,
-    collate_tokens,
-    expand,
-    token_index,
-    with_optional_pauses,
-)
-from tts.align.durations import DurationModel
+from tts.align.aligner import Aligner, with_optional_pauses
 from tts.align.mas import monotonic_alignment
-from tts.align.pauses import COMMA, PERIOD, canonical, is_pause, spoken_pauses
 from tts.errors import AlignmentError
+from tts.prosody.durations import DurationModel
+from tts.prosody.pauses import COMMA, PERIOD, canonical, is_pause, spoken_pauses
 from tts.text.symbols import SIL
+from tts.text.tokens import TokenBatch, collate_tokens, expand, token_index
 from tts.voice.prompt import VoicePrompt
 
 

@@ -345,7 +345,7 @@ def test_eval_names_a_missing_case_list(tmp_path: Path, capfd: Captured) -> None
 def test_from_recordings_to_weights(
     tiny_home: Path, tmp_path: Path, capfd: Captured, recording: Recording
 ) -> None:
-    """prepare, features and warps, train the aligner (which writes durations), resume, and align
+    """prepare, features and vtlp, train the aligner (which writes durations), resume, and align
     by hand."""
     pytest.importorskip("parselmouth")
     pytest.importorskip("accelerate")
@@ -361,18 +361,18 @@ def test_from_recordings_to_weights(
     err = capfd.readouterr().err
     assert "9 utterances" in err and "3 speakers" in err and "broken.wav" in err
 
-    from tts.data.cache import Cache
-    from tts.data.warp import WARPS
+    from tts.data.corpus import Corpus
+    from tts.data.vtlp import VTLP_FACTORS
 
     assert run(["data", "features", str(cache), "--vocoder", "speaker"]) == 2
     one_line(capfd, "speaker", "not a vocoder")
     assert not (cache / "features.f16").exists()
     assert run(["data", "features", str(cache), "-q"]) == 0
-    assert run(["data", "warps", str(cache), "-q"]) == 0
-    corpus = Cache(cache)
+    assert run(["data", "vtlp", str(cache), "-q"]) == 0
+    corpus = Corpus(cache)
     found = corpus.features(8)
     assert found.shape == (corpus.frames(8), 82) and np.isfinite(found).all() and found.std() > 0.1
-    rows = [corpus.warped_speaker(8, n) for n in range(len(WARPS))]
+    rows = [corpus.vtlp_speaker(8, n) for n in range(len(VTLP_FACTORS))]
     assert all(
         row is not None and np.linalg.norm(row) == pytest.approx(1, abs=1e-3) for row in rows
     )

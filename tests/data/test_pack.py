@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tts.data.cache import Cache
+from tts.data.corpus import Corpus
 from tts.data.pack import (
     Pack,
     choose_items,
@@ -19,9 +19,9 @@ from tts.data.pack import (
     restore_features,
     write_pack,
 )
+from tts.data.segments import SegmentSampler
 from tts.errors import CheckpointError, DataError
 from tts.train.publish import join_pieces, write_pieces
-from tts.train.segments import SegmentSampler
 
 
 def test_the_transform_is_orthonormal() -> None:
@@ -41,61 +41,61 @@ def test_features_come_back_within_half_a_step() -> None:
     assert np.array_equal(found[:, 81], features[:, 81])
 
 
-def test_training_reads_a_pack_as_it_does_a_cache(cache: Cache, tmp_path: Path) -> None:
+def test_training_reads_a_pack_as_it_does_a_cache(corpus: Corpus, tmp_path: Path) -> None:
     path = tmp_path / "corpus.pack"
-    size = write_pack(cache, path)
-    assert size == path.stat().st_size < (Path(cache.folder) / "features.f16").stat().st_size
+    size = write_pack(corpus, path)
+    assert size == path.stat().st_size < (Path(corpus.folder) / "features.f16").stat().st_size
     pack = open_corpus(path)
-    assert isinstance(pack, Pack) and isinstance(open_corpus(cache.folder), Cache)
-    assert pack.durations() == cache.durations() and pack.warps == cache.warps
-    for n, item in enumerate(cache.items):
+    assert isinstance(pack, Pack) and isinstance(open_corpus(corpus.folder), Corpus)
+    assert pack.durations() == corpus.durations() and pack.vtlp_copies == corpus.vtlp_copies
+    for n, item in enumerate(corpus.items):
         assert vars(pack.items[n]) == vars(item)
-        error = pack.features(n) - cache.features(n)
+        error = pack.features(n) - corpus.features(n)
         assert np.sqrt(np.mean(error[:, :80] ** 2)) < 0.06
-        assert np.array_equal(pack.features(n)[:, 81], cache.features(n)[:, 81])
-        assert np.abs(pack.speaker(n) - cache.speaker(n)).max() < 1e-3
-        warped = pack.warped_speaker(n, 1)
+        assert np.array_equal(pack.features(n)[:, 81], corpus.features(n)[:, 81])
+        assert np.abs(pack.speaker(n) - corpus.speaker(n)).max() < 1e-3
+        warped = pack.vtlp_speaker(n, 1)
         assert warped is not None
-        assert np.abs(warped - cache.warped_speaker(n, 1)).max() < 2e-3  # type: ignore[operator]
+        assert np.abs(warped - corpus.vtlp_speaker(n, 1)).max() < 2e-3  # type: ignore[operator]
     a = SegmentSampler(pack, 80, 30).draw(np.random.default_rng(1), 4)
-    b = SegmentSampler(cache, 80, 30).draw(np.random.default_rng(1), 4)
+    b = SegmentSampler(corpus, 80, 30).draw(np.random.default_rng(1), 4)
     for key in ("ids", "durations", "frames", "prompt_frames"):
         assert (a[key] == b[key]).all()
     with pytest.raises(DataError, match="audio"):
         pack.audio(0)
 
 
-def test_audio_comes_back_as_long_as_it_was(cache: Cache, tmp_path: Path) -> None:
+def test_audio_comes_back_as_long_as_it_was(corpus: Corpus, tmp_path: Path) -> None:
     path = tmp_path / "audio.pack"
-    write_pack(cache, path, audio=True)
+    write_pack(corpus, path, audio=True)
     pack = Pack(path)
-    for n in range(len(cache)):
-        was, found = cache.audio(n), pack.audio(n)
+    for n in range(len(corpus)):
+        was, found = corpus.audio(n), pack.audio(n)
         assert was.shape == found.shape
         # The codec keeps neither phases nor all of the noise: sums over 20 ms.
         a, b = (np.sqrt((x.reshape(-1, 320) ** 2).mean(1)) for x in (was, found))
         assert np.corrcoef(a, b)[0, 1] > 0.95
-        assert np.abs(pack.f0(n) - cache.f0(n)).max() <= 1 / 16
+        assert np.abs(pack.f0(n) - corpus.f0(n)).max() <= 1 / 16
     with pytest.raises(DataError, match="features"):
         pack.features(0)
 
 
-def test_a_part_has_all_speakers_alike(cache: Cache, tmp_path: Path) -> None:
-    seconds = sum(item.samples for item in cache.items) / 16000
-    some = choose_items(cache, seconds / 2 / 3600)
-    assert 0 < len(some) < len(cache) and some == sorted(some)
-    assert {cache.items[n].speaker for n in some} == {"s0", "s1"}
-    write_pack(cache, tmp_path / "a.pack", leave_out=["s1"])
+def test_a_part_has_all_speakers_alike(corpus: Corpus, tmp_path: Path) -> None:
+    seconds = sum(item.samples for item in corpus.items) / 16000
+    some = choose_items(corpus, seconds / 2 / 3600)
+    assert 0 < len(some) < len(corpus) and some == sorted(some)
+    assert {corpus.items[n].speaker for n in some} == {"s0", "s1"}
+    write_pack(corpus, tmp_path / "a.pack", leave_out=["s1"])
     pack = Pack(tmp_path / "a.pack")
     assert {item.speaker for item in pack.items} == {"s0"}
-    assert np.abs(pack.features(1) - cache.features(2)).max() < 0.6
+    assert np.abs(pack.features(1) - corpus.features(2)).max() < 0.6
     with pytest.raises(DataError):
-        choose_items(cache, None, ["s0", "s1"])
+        choose_items(corpus, None, ["s0", "s1"])
 
 
-def test_damaged_packs_are_refused(cache: Cache, tmp_path: Path) -> None:
+def test_damaged_packs_are_refused(corpus: Corpus, tmp_path: Path) -> None:
     path = tmp_path / "corpus.pack"
-    write_pack(cache, path)
+    write_pack(corpus, path)
     data = path.read_bytes()
     rng = np.random.default_rng(0)
     for n in range(30):

@@ -1,4 +1,4 @@
-"""Corpora in every layout to a packed cache: what is read, skipped by name, refused."""
+"""Corpora in every layout to a packed corpus: what is read, skipped by name, refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 from tests.helpers.audio import talk
 from tts.data import prepare as prepare_module
-from tts.data.cache import Cache
+from tts.data.corpus import Corpus
 from tts.data.layouts import Entry, read_manifest, write_manifest
 from tts.data.prepare import HOP, fundamental, prepare, prepare_corpus
 from tts.errors import DataError, OutputError, TextError, UsageError
@@ -220,7 +220,7 @@ def test_manifest_round_trip(tmp_path: Path) -> None:
     assert not (tmp_path / "bad.tsv").exists()
 
 
-# ---- the cache -------------------------------------------------------------------------------
+# ---- the corpus -------------------------------------------------------------------------------
 
 
 def letters(content: str) -> tuple[list[int], list[int], list[int]]:
@@ -250,31 +250,31 @@ def test_cache_round_trip(tmp_path: Path, encoder: SpeakerEncoder) -> None:
     )
     assert (summary.utterances, summary.speakers, summary.skipped) == (3, 2, [])
     assert steps == [(1, 3), (2, 3), (3, 3)]
-    cache = Cache(tmp_path / "c")
-    assert cache.meta["source"] == "made by hand" and not (tmp_path / "c" / ".part").exists()
-    assert summary.hours * 3600 == pytest.approx(sum(i.samples for i in cache.items) / RATE)
-    assert len({item.id for item in cache.items}) == 3  # same file names, different folders
+    corpus = Corpus(tmp_path / "c")
+    assert corpus.meta["source"] == "made by hand" and not (tmp_path / "c" / ".part").exists()
+    assert summary.hours * 3600 == pytest.approx(sum(i.samples for i in corpus.items) / RATE)
+    assert len({item.id for item in corpus.items}) == 3  # same file names, different folders
     for index, entry in enumerate(entries):
-        item = cache.items[index]
+        item = corpus.items[index]
         assert (item.speaker, item.text) == (entry.speaker, entry.text)
         assert (item.phones, item.mods, item.words) == letters(entry.text)
         # Aligned to the text: nothing is trimmed but the last part of a frame.
         source, _ = sf.read(entry.path, dtype="float32")
-        wav = cache.audio(index)
-        assert len(wav) == len(source) // HOP * HOP == cache.frames(index) * HOP
+        wav = corpus.audio(index)
+        assert len(wav) == len(source) // HOP * HOP == corpus.frames(index) * HOP
         gain = np.dot(wav, source[: len(wav)]) / np.dot(source, source)
         offset = np.mean(source) * gain
         np.testing.assert_allclose(wav, source[: len(wav)] * gain - offset, atol=1e-3)
         again = fundamental(wav)
-        assert cache.frames(index) == len(cache.f0(index)) == len(again) - 1
-        voiced = (cache.f0(index) > 0) & (again[1:] > 0)
+        assert corpus.frames(index) == len(corpus.f0(index)) == len(again) - 1
+        voiced = (corpus.f0(index) > 0) & (again[1:] > 0)
         assert voiced.sum() > 10
-        np.testing.assert_allclose(cache.f0(index)[voiced], again[1:][voiced], rtol=0.01)
-        assert np.median(cache.f0(index)[voiced]) == pytest.approx(150, rel=0.02)
-        np.testing.assert_array_equal(cache.audio(index, 3, 5), wav[3 * HOP : 8 * HOP])
-        np.testing.assert_array_equal(cache.f0(index, 3, 5), cache.f0(index)[3:8])
+        np.testing.assert_allclose(corpus.f0(index)[voiced], again[1:][voiced], rtol=0.01)
+        assert np.median(corpus.f0(index)[voiced]) == pytest.approx(150, rel=0.02)
+        np.testing.assert_array_equal(corpus.audio(index, 3, 5), wav[3 * HOP : 8 * HOP])
+        np.testing.assert_array_equal(corpus.f0(index, 3, 5), corpus.f0(index)[3:8])
         expected = encoder.embed(torch.from_numpy(wav)).numpy()
-        assert np.dot(cache.speaker(index), expected) > 0.999
+        assert np.dot(corpus.speaker(index), expected) > 0.999
 
 
 def test_pitch_is_found_under_rumble() -> None:
@@ -320,14 +320,14 @@ def test_damaged_files_are_named_and_skipped(tmp_path: Path, encoder: SpeakerEnc
     summary = prepare(
         [*entries, dumb, *good], tmp_path / "c", encoder, letters, 1, report=lines.append
     )
-    assert summary.utterances == 1 == len(Cache(tmp_path / "c"))
+    assert summary.utterances == 1 == len(Corpus(tmp_path / "c"))
     assert summary.skipped == lines and len(lines) == len(names) + 1
     for name, line in zip(names, lines, strict=False):
         assert str(tmp_path / name) in line and "\n" not in line
     assert "nothing to say" in lines[-1]
     with pytest.raises(DataError, match=r"none of 9 .*empty\.wav"):
         prepare(entries, tmp_path / "c", encoder, letters, 1)
-    assert len(Cache(tmp_path / "c")) == 1  # a failed run leaves the older cache
+    assert len(Corpus(tmp_path / "c")) == 1  # a failed run leaves the older corpus
 
 
 def test_a_killed_run_is_refused_and_redone(
@@ -345,10 +345,10 @@ def test_a_killed_run_is_refused_and_redone(
     with pytest.raises(Killed):
         prepare(entries, out, encoder, letters, 1, progress=die)
     with pytest.raises(DataError, match="not a prepared corpus"):
-        Cache(out)
+        Corpus(out)
     prepare(entries, out, encoder, letters, 1)
     (out / "durations.json").write_text("{}")
-    open_map = Cache(out)
+    open_map = Corpus(out)
     before = open_map.audio(2)
     # Killed between the renames: old and new files are mixed, and there is no cache.json.
     replace, calls = os.replace, []
@@ -364,11 +364,11 @@ def test_a_killed_run_is_refused_and_redone(
         prepare(entries[:2], out, encoder, letters, 1)
     monkeypatch.undo()
     with pytest.raises(DataError):
-        Cache(out)
+        Corpus(out)
     np.testing.assert_array_equal(open_map.audio(2), before)  # a training run is not disturbed
     prepare(entries[:2], out, encoder, letters, 1)
-    assert len(Cache(out)) == 2
-    # Durations belong to the utterances of the older cache.
+    assert len(Corpus(out)) == 2
+    # Durations belong to the utterances of the older corpus.
     assert not (out / "durations.json").exists() and not (out / ".part").exists()
 
 
@@ -383,12 +383,12 @@ def test_damaged_caches_are_refused(tmp_path: Path, encoder: SpeakerEncoder) -> 
             else:
                 (out / name).write_bytes(damaged)
             with pytest.raises(DataError, match="tts data prepare"):
-                Cache(out)
+                Corpus(out)
         (out / name).write_bytes(content)
     lines = (out / "items.jsonl").read_text().splitlines()
     (out / "items.jsonl").write_text("\n".join([lines[1], lines[0], lines[2]]))
     with pytest.raises(DataError, match="damaged"):
-        Cache(out)
+        Corpus(out)
 
 
 def test_unwritable_output(tmp_path: Path, encoder: SpeakerEncoder) -> None:
@@ -406,16 +406,16 @@ def test_prepare_corpus(tmp_path: Path) -> None:
     summary = prepare_corpus(
         [tmp_path / "libri", tmp_path / "lj"], tmp_path / "c", workers=1, report=lines.append
     )
-    cache = Cache(tmp_path / "c")
-    assert summary.utterances == len(cache) == 5 and summary.speakers == 3
+    corpus = Corpus(tmp_path / "c")
+    assert summary.utterances == len(corpus) == 5 and summary.speakers == 3
     assert summary.skipped == lines and any("LJ009-0009" in line for line in lines)
     assert len(lines) == 3  # one audio missing, two recordings without text
-    assert cache.meta["source"] == "libri, lj"
-    item = cache.items[0]
+    assert corpus.meta["source"] == "libri, lj"
+    item = corpus.items[0]
     assert item.text == "HELLO FROM 19 0"
     assert len(item.phones) == len(item.mods) > 10 and item.phones[0] == item.phones[-1] == 2
     assert len(item.words) == 4 and item.words == sorted(item.words) and item.words[0] == 1
-    assert np.linalg.norm(cache.speaker(0)) == pytest.approx(1, abs=1e-3)
+    assert np.linalg.norm(corpus.speaker(0)) == pytest.approx(1, abs=1e-3)
     assert len(read_manifest(tmp_path / "c" / "manifest.tsv")) == 5
 
 

@@ -27,8 +27,8 @@ gr = pytest.importorskip("gradio")
 
 from tts.cli.main import run  # noqa: E402
 from tts.errors import UsageError  # noqa: E402
-from tts.speech import Options, Span  # noqa: E402
 from tts.synthesizer import TTS  # noqa: E402
+from tts.types import Options, Span  # noqa: E402
 from tts_demo import limits, page  # noqa: E402
 from tts_demo.app import build, launch  # noqa: E402
 from tts_demo.batch import batch, checked_rows  # noqa: E402
@@ -67,7 +67,7 @@ def test_limits_are_those_of_the_other_surfaces() -> None:
     from tts.config import PARTS
     from tts.serve.decode import MAX_BYTES, MAX_SECONDS
     from tts.serve.schema import MAX_CHARACTERS
-    from tts.speech import RANGES
+    from tts.types import RANGES
 
     assert RANGES["speed"] == limits.SPEED and RANGES["pitch"] == limits.PITCH
     assert limits.PARTS == PARTS

@@ -1,4 +1,4 @@
-"""Every generator family: sampling, batching, guidance, masks, given units, golden outputs.
+"""Every generator family: sampling, batching, guidance, masks, known units, golden outputs.
 
 A new family adds one entry to FAMILIES and gets all of these tests.
 """
@@ -28,9 +28,8 @@ from tests.helpers.generators import (
     one_row,
     seeds,
 )
-from tts.builder import build_generator, sampling_options
 from tts.errors import ConfigError
-from tts.generators.base import Canvas, SamplingOptions
+from tts.generators.base import Infill, SamplingOptions
 from tts.generators.conditioning import fold
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
@@ -38,6 +37,7 @@ from tts.generators.heads.linear import LinearHead
 from tts.generators.integration import random_spans, time_grid
 from tts.generators.protocols import CodeHead, Head
 from tts.generators.strategies.diffusion import Diffusion
+from tts.registry import build_generator, sampling_options
 from tts.voice.prompt import VoicePrompt
 
 
@@ -196,9 +196,9 @@ def test_given_units_stay_and_matter(family: str, model: Generator) -> None:
     free = model.generate(request, seeds(1, 2))
     for committed in (torch.arange(20) < 8, (torch.arange(20) < 5) | (torch.arange(20) >= 15)):
         if model.strategy.causal and committed[-1]:
-            continue  # what comes later cannot be given to a causal network
+            continue  # what comes later cannot be known to a causal network
         rows = committed.expand(2, -1)
-        made = model.generate(request, seeds(1, 2), canvas=Canvas(units, rows))
+        made = model.generate(request, seeds(1, 2), infill=Infill(units, rows))
         assert torch.equal(made[rows], units[rows])
         assert differ(made[~rows], free[~rows])
 
@@ -219,15 +219,15 @@ def test_training_lowers_the_loss(family: str) -> None:
             sum(parts.values()).backward()  # type: ignore[union-attr]
             optimizer.step()
             history.append({k: v.item() for k, v in parts.items()})
-    assert history[-1]["mean"] < 0.5 * history[0]["mean"]
+    assert history[-1]["prior"] < 0.5 * history[0]["prior"]
     for name in history[0]:
         first, last = (sum(h[name] for h in part) for part in (history[:8], history[-8:]))
         assert last < 0.75 * first, name
     unused = [n for n, p in model.named_parameters() if p.grad is None]
     padded = family.endswith("padded")
-    skipped = ("filler",) if not padded else ("place",)
+    skipped = ("filler",) if not padded else ("position",)
     if not getattr(model.strategy, "inpaint", 0):
-        skipped += ("head.given",)
+        skipped += ("head.known",)
     assert not [n for n in unused if not any(part in n for part in skipped)]
 
 
@@ -332,7 +332,7 @@ def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> No
     right = alpha * noise - sigma * (units - mean) if predict == "v" else noise
 
     class Plain(LinearHead):
-        def embed(self, units: Tensor, given: Tensor | None = None) -> Tensor:
+        def embed(self, units: Tensor, known: Tensor | None = None) -> Tensor:
             return units
 
         def predict(self, hidden: Tensor) -> Tensor:
@@ -345,7 +345,7 @@ def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> No
             torch.testing.assert_close(t, (alpha / (alpha + sigma))[:, 0, 0])
             return right
 
-    condition: Any = type("C", (), {"mean": mean, "frames": torch.zeros(())})
+    condition: Any = type("C", (), {"prior_mean": mean, "frames": torch.zeros(())})
     net: Any = Perfect()
     clean = strategy.clean(net, alpha * units + sigma * noise, condition, log_snr)
     torch.testing.assert_close(clean, units, rtol=1e-3, atol=1e-3)
@@ -355,11 +355,11 @@ def test_random_spans_leave_something_to_learn() -> None:
     mask = (torch.arange(40) < torch.tensor([40, 20, 3])[:, None]).unsqueeze(-1).float()
     assert random_spans(mask, 0.0) is None
     for _ in range(50):
-        given = random_spans(mask, 0.9)
-        assert given is not None
-        assert not (given & (mask[..., 0] == 0)).any()
-        assert (given.sum(1) < mask[..., 0].sum(1)).all()
-        assert (given.int().diff(dim=1).abs().sum(1) <= 2).all()  # one stretch
+        known = random_spans(mask, 0.9)
+        assert known is not None
+        assert not (known & (mask[..., 0] == 0)).any()
+        assert (known.sum(1) < mask[..., 0].sum(1)).all()
+        assert (known.int().diff(dim=1).abs().sum(1) <= 2).all()  # one stretch
 
 
 def test_folding_keeps_every_frame() -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tts.align.aligner import token_index
 from tts.errors import UsageError
 from tts.generators import pointer as pointing
 from tts.generators.pointer import Pointer
+from tts.text.tokens import token_index
 
 
 def seeds(*values: int) -> list[torch.Generator]:

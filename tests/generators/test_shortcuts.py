@@ -132,7 +132,7 @@ def test_a_depth_decoder_with_a_cache_draws_what_it_draws_without(
             for block in head.blocks:
                 block.offset.add_(0.5)  # type: ignore[operator, union-attr]
                 block.depthwise.weight.mul_(-2.0)  # type: ignore[operator, union-attr]
-            head.place.mul_(3.0)
+            head.position.mul_(3.0)
             head.table.add_(0.3)
     hidden = torch.randn(4, 1, 16, generator=seeds(3)[0])
     codes = torch.randint(head.codebook_size, (4, NUM_CODEBOOKS), generator=seeds(4)[0])
@@ -153,10 +153,10 @@ def test_a_kernel_of_one_is_a_product() -> None:
 
 
 def test_rotation_is_that_of_complex_numbers() -> None:
-    x, place = torch.randn(2, 3, 7, 8), torch.arange(7) + 5
-    turned = torch.complex(*x.chunk(2, -1)) * torch.complex(*rotary(place, 8))
+    x, position = torch.randn(2, 3, 7, 8), torch.arange(7) + 5
+    turned = torch.complex(*x.chunk(2, -1)) * torch.complex(*rotary(position, 8))
     wanted = torch.cat([turned.real, turned.imag], -1)
-    torch.testing.assert_close(rotate(x, whole_rotary(place, 8)), wanted, rtol=0, atol=1e-6)
+    torch.testing.assert_close(rotate(x, whole_rotary(position, 8)), wanted, rtol=0, atol=1e-6)
 
 
 def test_a_number_guides_as_a_tensor() -> None:

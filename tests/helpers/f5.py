@@ -23,8 +23,8 @@ def published_layout(network: F5Network) -> dict[str, Tensor]:
     """The weights under the published names, rotary pairs as neighbours."""
     names = {
         "time.": "time_embed.time_mlp.", "text.embed.": "text_embed.text_embed.",
-        "entry.": "input_embed.proj.", "place.0.": "input_embed.conv_pos_embed.conv1d.0.",
-        "place.1.": "input_embed.conv_pos_embed.conv1d.2.", "modulation.": "norm_out.linear.",
+        "entry.": "input_embed.proj.", "position.0.": "input_embed.conv_pos_embed.conv1d.0.",
+        "position.1.": "input_embed.conv_pos_embed.conv1d.2.", "modulation.": "norm_out.linear.",
         "head.": "proj_out.",
     }  # fmt: skip
     text_parts = {"depthwise": "dwconv", "norm": "norm", "up": "pwconv1", "down": "pwconv2"}

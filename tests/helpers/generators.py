@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tts.align.aligner import TokenBatch, collate_tokens
-from tts.builder import build_generator
 from tts.generators.base import Request
 from tts.generators.generator import Generator
+from tts.registry import build_generator
+from tts.text.tokens import TokenBatch, collate_tokens
 from tts.voice.prompt import VoicePrompt
 
 CHANNELS, PATCH, DIM = 6, 2, 16
@@ -158,7 +158,7 @@ def fill(module: nn.Module, seed: int = 0, scale: float = 0.15) -> None:
 def build(family: str | dict[str, Any]) -> Generator:
     arguments = dict(FAMILIES[family][0] if isinstance(family, str) else family)
     arguments["conditioner"] = {
-        "channels": CHANNELS, "patch": PATCH, "voice_dim": 12, "glob": 8, "phone_dim": 16,
+        "channels": CHANNELS, "patch": PATCH, "voice_dim": 12, "global_dim": 8, "phone_dim": 16,
         "phone_blocks": 1, "content_blocks": 1, **arguments.get("conditioner", {}),
     }  # fmt: skip
     arguments["backbone"] = {

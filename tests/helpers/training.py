@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tts.data.cache import Cache
-from tts.train.generator import GeneratorTask
+from tts.data.corpus import Corpus
 from tts.train.loop import Batch, Trainer
+from tts.train.tasks.generator import GeneratorTask
 
 TINY: dict[str, Any] = {
     "dim": 16,
-    "conditioner": dict(content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16, glob=16),
+    "conditioner": dict(
+        content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16, global_dim=16
+    ),
     "backbone": dict(heads=2, hidden=16, blocks=1),
 }
 
@@ -126,13 +128,17 @@ def one_step(task: Any) -> dict[str, float]:
     return logs
 
 
-def flow_task(cache: Cache) -> Any:
+def flow_task(corpus: Corpus) -> Any:
     model = {
         "strategy": {"kind": "flow"},
         "dim": 16,
         "conditioner": {
-            "content_blocks": 1, "phone_dim": 16, "phone_blocks": 1, "voice_dim": 16, "glob": 16,
+            "content_blocks": 1,
+            "phone_dim": 16,
+            "phone_blocks": 1,
+            "voice_dim": 16,
+            "global_dim": 16,
         },
         "backbone": {"heads": 2, "hidden": 16, "blocks": 1},
-    }  # fmt: skip
-    return GeneratorTask(cache, model, batch_size=3, max_frames=60)
+    }
+    return GeneratorTask(corpus, model, batch_size=3, max_frames=60)

@@ -8,8 +8,8 @@ import pytest
 import soundfile as sf
 
 from tts import TTS
-from tts.builder import load_module
 from tts.cli.main import run
+from tts.registry import load_module
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocoder.widen import widen

@@ -33,7 +33,7 @@ from tts.published.f5.network import F5Config, F5Network
 from tts.published.f5.pipeline import MAX_TOGETHER, F5Model
 from tts.published.f5.tokenizer import CharacterTokens
 from tts.resources import root
-from tts.speech import joined
+from tts.types import joined
 from tts.voice.voice import Voice
 from tts_codecs import vocos
 from tts_codecs.download import HubFile
@@ -170,7 +170,7 @@ def test_is_the_published_model(web: Web, model: TTS, recording: Recording) -> N
 
 
 def found_options(**values: Any) -> Any:
-    from tts.speech import Options
+    from tts.types import Options
 
     return Options(**values)
 

@@ -36,7 +36,7 @@ from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.guard import check_access, check_origin  # noqa: E402
 from tts.serve.job import Job
 from tts.serve.scheduler import Full, Scheduler  # noqa: E402
-from tts.speech import Chunk, Options  # noqa: E402
+from tts.types import Chunk, Options  # noqa: E402
 
 TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 SPEECH = "/v1/audio/speech"

@@ -28,9 +28,9 @@ from tts.serve.connections import Limits, listen, server_of  # noqa: E402
 from tts.serve.job import Job, Stalled  # noqa: E402
 from tts.serve.logs import RateLimit  # noqa: E402
 from tts.serve.scheduler import Full, Scheduler  # noqa: E402
-from tts.speech import Chunk, Options  # noqa: E402
 from tts.text.pieces import MAX_PHONES, in_pieces  # noqa: E402
 from tts.text.symbols import SIL, Phones  # noqa: E402
+from tts.types import Chunk, Options  # noqa: E402
 
 LONG = "The birch canoe slid on the smooth planks. " * 40
 

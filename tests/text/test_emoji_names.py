@@ -3,10 +3,10 @@
 import pytest
 
 from tts.errors import UsageError
-from tts.speech import Options
 from tts.text.emoji_names import say_emoji
 from tts.text.frontend import Frontend
 from tts.text.tracked import Tracked
+from tts.types import Options
 
 
 def _named(text: str, lang: str = "en-us") -> str:

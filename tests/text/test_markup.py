@@ -10,12 +10,12 @@ from tts import TTS
 from tts.cli.main import run
 from tts.errors import TextError, UsageError
 from tts.pipeline.render import Turn
-from tts.speech import Options, joined
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import MarkupError, parse_markup, without_tags
 from tts.text.style import PLAIN, Style
 from tts.text.symbols import Phones
+from tts.types import Options, joined
 
 TEXT = "The birch canoe slid on the smooth planks."
 

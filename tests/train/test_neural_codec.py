@@ -10,13 +10,13 @@ import yaml
 
 import tts_codecs
 from tests.helpers.training import one_step
-from tts.data.cache import Cache
+from tts.data.corpus import Corpus
 from tts.errors import ConfigError
 from tts.resources import root
 from tts.train.codebooks import codebook_statistics
 from tts.train.config import check_run, load_run
 from tts.train.loop import TrainConfig, Trainer
-from tts.train.neural_codec import CodecTask
+from tts.train.tasks.neural_codec import CodecTask
 
 MODEL: dict[str, Any] = {
     "hop": 320,
@@ -30,10 +30,10 @@ MODEL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def task(cache: Cache, **options: Any) -> CodecTask:
+def task(corpus: Corpus, **options: Any) -> CodecTask:
     torch.manual_seed(0)
     chosen = {"batch_size": 2, "units": 20, "channels": 2, "adversarial_batch": 1} | options
-    return CodecTask(cache, MODEL, **chosen)
+    return CodecTask(corpus, MODEL, **chosen)
 
 
 def test_statistics_of_codebooks() -> None:
@@ -44,20 +44,20 @@ def test_statistics_of_codebooks() -> None:
     assert found["bits"] == pytest.approx(3, rel=1e-4)
 
 
-def test_a_step_with_and_without_discriminators(cache: Cache) -> None:
-    logs = one_step(task(cache, adversarial_from=1))
+def test_a_step_with_and_without_discriminators(corpus: Corpus) -> None:
+    logs = one_step(task(corpus, adversarial_from=1))
     assert {"mel", "commit", "use", "perplexity", "bits", "fool", "spot"} <= logs.keys()
     assert 0 < logs["use"] <= 1 and 1 <= logs["perplexity"] <= 8 and 0 <= logs["bits"] <= 6
 
 
 @pytest.mark.usefixtures("on_the_cpu")
-def test_trains_resumes_and_is_loaded(cache: Cache, tmp_path: Path) -> None:
+def test_trains_resumes_and_is_loaded(corpus: Corpus, tmp_path: Path) -> None:
     pytest.importorskip("accelerate")
 
     def run(folder: Path, *until: int) -> Trainer:
         for steps in until:
             settings = TrainConfig(steps=steps, lr=5e-3, warmup=1, final=1.0, ema=0.5)
-            trainer = Trainer(task(cache), settings, folder, quiet=True)
+            trainer = Trainer(task(corpus), settings, folder, quiet=True)
             torch.manual_seed(1) if not trainer.step else None
             trainer.run()
         return trainer
@@ -69,17 +69,17 @@ def test_trains_resumes_and_is_loaded(cache: Cache, tmp_path: Path) -> None:
     whole, cut = run(tmp_path / "whole", 8), run(tmp_path / "cut", 3, 8)
     a, b = whole.plain["codec"].state_dict(), cut.plain["codec"].state_dict()
     assert all(torch.equal(a[key], b[key]) for key in a)
-    before = mel(Trainer(task(cache), TrainConfig(), tmp_path / "none", quiet=True))
+    before = mel(Trainer(task(corpus), TrainConfig(), tmp_path / "none", quiet=True))
     assert mel(run(tmp_path / "whole", 40)) < 0.9 * before
     codec = tts_codecs.load(tmp_path / "whole" / "export", bandwidth=0.15)
     assert codec.info.num_codebooks == 1 and codec.info.bitrate == 150
-    wav = torch.from_numpy(cache.audio(0))[None, None]
+    wav = torch.from_numpy(corpus.audio(0))[None, None]
     assert torch.isfinite(codec.decode(codec.encode(wav))).all()
 
 
-def test_another_rate_is_refused(cache: Cache) -> None:
+def test_another_rate_is_refused(corpus: Corpus) -> None:
     with pytest.raises(ConfigError, match="24000 Hz"):
-        CodecTask(cache, {**MODEL, "rate": 24000})
+        CodecTask(corpus, {**MODEL, "rate": 24000})
 
 
 def test_wrong_parts_are_told_before_training() -> None:

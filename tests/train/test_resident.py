@@ -11,18 +11,18 @@ import torch
 from torch import Tensor
 
 from tests.helpers.training import FAMILIES, TINY, everything
-from tts.align.phone_probe import PhoneProbe
-from tts.builder import build_generator
-from tts.data.cache import Cache
-from tts.data.warp import WARPS, warp_features, warp_matrix
+from tts.data.corpus import Corpus
+from tts.data.segments import SegmentSampler
+from tts.data.vtlp import VTLP_FACTORS, vtlp_features, vtlp_matrix
 from tts.generators.base import Request
 from tts.generators.heads import categorical
-from tts.generators.units import AutoencoderUnits
-from tts.train.generator import GeneratorTask, prompt_of, tokens_of
+from tts.generators.latent_space import AutoencoderUnits
+from tts.losses.phone import PhoneProbe
+from tts.losses.speaker import SpeakerProbe
+from tts.registry import build_generator
 from tts.train.loop import TrainConfig, Trainer
 from tts.train.resident import ResidentSampler
-from tts.train.segments import SegmentSampler
-from tts.voice.probe import SpeakerProbe
+from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
 from tts.voice.profile import PhoneProfile
 from tts_codecs.base import trusted
 from tts_codecs.checkpoint import save_checkpoint
@@ -32,12 +32,12 @@ CPU = torch.device("cpu")
 EXACT = "donot_use_mm_for_euclid_dist"
 
 
-def sampler(cache: Cache, **options: Any) -> SegmentSampler:
-    return SegmentSampler(cache, 80, 30, (30, 60), **options)
+def sampler(corpus: Corpus, **options: Any) -> SegmentSampler:
+    return SegmentSampler(corpus, 80, 30, (30, 60), **options)
 
 
-def test_segments_are_those_of_the_other_sampler(cache: Cache) -> None:
-    plain = sampler(cache)
+def test_segments_are_those_of_the_other_sampler(corpus: Corpus) -> None:
+    plain = sampler(corpus)
     resident = ResidentSampler(plain, CPU)
     for limit in (30, 44, 60, 80):
         for at, utterance in enumerate(plain.utterances):
@@ -57,8 +57,8 @@ def test_segments_are_those_of_the_other_sampler(cache: Cache) -> None:
                 assert (int(start), int(end)) == (begin, stop)
 
 
-def test_batches_hold_what_they_say(cache: Cache) -> None:
-    plain = sampler(cache, warped=0.0, band_limited=0.0)
+def test_batches_hold_what_they_say(corpus: Corpus) -> None:
+    plain = sampler(corpus, vtlp=0.0, band_limited=0.0)
     resident = ResidentSampler(plain, CPU)
     whole = resident.features.float()
     shapes = set()
@@ -82,12 +82,12 @@ def test_batches_hold_what_they_say(cache: Cache) -> None:
     assert len(shapes) > 1 and {s[1] for s in shapes} <= set(resident.lengths)
 
 
-def test_warps_are_those_of_numpy(cache: Cache) -> None:
-    features = cache.features(0)
-    resident = ResidentSampler(sampler(cache), CPU)
-    for at, factor in enumerate(WARPS):
-        expected = warp_features(features, factor)
-        assert np.abs(features[:, :-2] @ warp_matrix(factor) - expected[:, :-2]).max() < 1e-5
+def test_warps_are_those_of_numpy(corpus: Corpus) -> None:
+    features = corpus.features(0)
+    resident = ResidentSampler(sampler(corpus), CPU)
+    for at, factor in enumerate(VTLP_FACTORS):
+        expected = vtlp_features(features, factor)
+        assert np.abs(features[:, :-2] @ vtlp_matrix(factor) - expected[:, :-2]).max() < 1e-5
         found = resident.change(
             torch.from_numpy(features)[None], torch.tensor([at]), torch.tensor([False]),
             torch.zeros(1), torch.zeros(1),
@@ -95,11 +95,11 @@ def test_warps_are_those_of_numpy(cache: Cache) -> None:
         assert np.abs(found[0].numpy() - expected).max() < 1e-5
 
 
-def test_a_resumed_run_makes_the_same_batches(cache: Cache, tmp_path: Path) -> None:
+def test_a_resumed_run_makes_the_same_batches(corpus: Corpus, tmp_path: Path) -> None:
     def run(folder: str, steps: int) -> Trainer:
         torch.manual_seed(1)
         task = GeneratorTask(
-            cache, {"strategy": {"kind": "flow"}, **TINY}, batch_size=3, max_frames=60,
+            corpus, {"strategy": {"kind": "flow"}, **TINY}, batch_size=3, max_frames=60,
             prompt=(30, 40), resident=True,
         )  # fmt: skip
         made = Trainer(task, TrainConfig(steps=steps, accumulate=2), tmp_path / folder, quiet=True)
@@ -117,7 +117,7 @@ def test_a_resumed_run_makes_the_same_batches(cache: Cache, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_step_asks_the_device(
-    cache: Cache,
+    corpus: Corpus,
     tmp_path: Path,
     family: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -130,16 +130,16 @@ def test_no_step_asks_the_device(
         sizes: dict[str, Any] = dict(dim=8, blocks=1, levels=[8, 5], groups=2)
         save_checkpoint(tmp_path, SpectralAutoencoder(**sizes), "spectral", sizes)
     task = GeneratorTask(
-        cache, {**FAMILIES[family], **TINY}, batch_size=3, max_frames=60, prompt=(30, 40),
+        corpus, {**FAMILIES[family], **TINY}, batch_size=3, max_frames=60, prompt=(30, 40),
         codec=codec, resident=True,
     )  # fmt: skip
-    task.judges.voice = SpeakerProbe(dim=8, blocks=1)
-    task.judges.phones = PhoneProbe(dim=8, blocks=1)
+    task.perceptual.voice = SpeakerProbe(dim=8, blocks=1)
+    task.perceptual.phones = PhoneProbe(dim=8, blocks=1)
     task.profile = PhoneProfile(list(range(20, 60)))
     task.place(CPU)
     batch = task.resident_batch(torch.Generator().manual_seed(0), np.random.default_rng(0))
     meta = {k: v.to("meta") if isinstance(v, Tensor) else v for k, v in batch.items()}
-    for module in (task.generator, task.judges.voice, task.judges.phones, task.profile):
+    for module in (task.generator, task.perceptual.voice, task.perceptual.phones, task.profile):
         module.to("meta")
     if isinstance(task.units, AutoencoderUnits):
         task.units.autoencoder.to("meta")
@@ -154,12 +154,12 @@ def test_no_step_asks_the_device(
             assert name == "generator" and loss.device.type == "meta"
             loss.backward()
             assert all(isinstance(value, Tensor) for value in logs.values())
-            assert {"likeness", "clarity"} <= logs.keys()
+            assert {"speaker_loss", "phone_loss"} <= logs.keys()
     assert not sent
 
 
-def test_drawing_asks_nothing(cache: Cache) -> None:
-    resident = ResidentSampler(sampler(cache), CPU)
+def test_drawing_asks_nothing(corpus: Corpus) -> None:
+    resident = ResidentSampler(sampler(corpus), CPU)
     for name, value in vars(resident).items():
         if isinstance(value, Tensor):
             setattr(resident, name, value.to("meta"))
@@ -170,14 +170,14 @@ def test_drawing_asks_nothing(cache: Cache) -> None:
 
 @pytest.mark.parametrize("family", ["masked", "soundstorm", "ar", "depth"])
 def test_what_counts_and_all_of_it_have_one_loss(
-    cache: Cache,
+    corpus: Corpus,
     family: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Codes that do not count are left out before the logits on a CPU and after them elsewhere."""
     torch.manual_seed(0)
     net = build_generator(**{**FAMILIES[family], **TINY})
-    task_batch = sampler(cache).draw(np.random.default_rng(0), 4)
+    task_batch = sampler(corpus).draw(np.random.default_rng(0), 4)
     units = torch.randint(40, (4, -(-task_batch["features"].shape[1] // 2), 2))
     request = Request(tokens_of(task_batch), prompt_of(task_batch), task_batch["durations"])
     found = []

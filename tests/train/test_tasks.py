@@ -17,10 +17,10 @@ from tests.helpers.training import flow_task, one_step
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
-from tts.builder import load_module  # noqa: E402
-from tts.data.cache import Cache  # noqa: E402
-from tts.data.warp import WARPS  # noqa: E402
+from tts.data.corpus import Corpus  # noqa: E402
+from tts.data.vtlp import VTLP_FACTORS  # noqa: E402
 from tts.errors import ConfigError, DataError  # noqa: E402
+from tts.registry import load_module  # noqa: E402
 from tts.train.loop import Batch, TrainConfig, Trainer  # noqa: E402
 
 
@@ -29,38 +29,38 @@ def exported(task: Any, folder: Path) -> nn.Module:
     return load_module(folder)
 
 
-def test_aligner_task(cache: Cache, tmp_path: Path) -> None:
-    from tts.train.aligner import AlignerTask, align_corpus
+def test_aligner_task(corpus: Corpus, tmp_path: Path) -> None:
+    from tts.train.tasks.aligner import AlignerTask, align_corpus
 
-    task = AlignerTask(cache, {"dim": 16, "blocks": 1}, batch_size=2)
+    task = AlignerTask(corpus, {"dim": 16, "blocks": 1}, batch_size=2)
     assert "mse" in one_step(task)
     aligner = exported(task, tmp_path)
-    found = align_corpus(cache, aligner, batch_size=2)  # type: ignore[arg-type]
-    assert found.keys() == {item.id for item in cache.items}
-    for index, item in enumerate(cache.items):
-        assert sum(found[item.id]) == cache.frames(index)
+    found = align_corpus(corpus, aligner, batch_size=2)  # type: ignore[arg-type]
+    assert found.keys() == {item.id for item in corpus.items}
+    for index, item in enumerate(corpus.items):
+        assert sum(found[item.id]) == corpus.frames(index)
         assert len(found[item.id]) == len(item.phones) + 2
     # A corpus smaller than the usual pool is drawn from all the same.
-    assert len(AlignerTask(cache, {"dim": 8, "blocks": 1}).batch(np.random.default_rng(0))["ids"])
+    assert len(AlignerTask(corpus, {"dim": 8, "blocks": 1}).batch(np.random.default_rng(0))["ids"])
 
 
-def test_vocoder_task(cache: Cache, tmp_path: Path) -> None:
-    from tts.train.vocoder import VocoderTask
+def test_vocoder_task(corpus: Corpus, tmp_path: Path) -> None:
+    from tts.train.tasks.vocoder import VocoderTask
 
     model = {"dim": 16, "hidden": 24, "blocks": 1, "pitch_dim": 8, "pitch_blocks": 1}
     task = VocoderTask(
-        cache, model, batch_size=2, adversarial_batch=1, adversarial_from=1, channels=4
+        corpus, model, batch_size=2, adversarial_batch=1, adversarial_from=1, channels=4
     )
     assert {"mel", "fool", "spot"} <= one_step(task).keys()
     exported(task, tmp_path)
     with pytest.raises(DataError, match="no utterance"):
-        VocoderTask(cache, model, frames=1000)
+        VocoderTask(corpus, model, frames=1000)
 
 
-def test_vocoder_learns_its_upper_band_from_wide_recordings(cache: Cache, tmp_path: Path) -> None:
+def test_vocoder_learns_its_upper_band_from_wide_recordings(corpus: Corpus, tmp_path: Path) -> None:
     import soundfile
 
-    from tts.train.vocoder import VocoderTask
+    from tts.train.tasks.vocoder import VocoderTask
     from tts_codecs.checkpoint import save_checkpoint
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -79,7 +79,7 @@ def test_vocoder_learns_its_upper_band_from_wide_recordings(cache: Cache, tmp_pa
         "frames": 30, "train_pitch": False, "own_pitch": 1.0,
         "narrow": str(tmp_path / "narrow"),
     }  # fmt: skip
-    task = VocoderTask(cache, wide, wide=str(table), **options)
+    task = VocoderTask(corpus, wide, wide=str(table), **options)
     batch = task.batch(np.random.default_rng(0))
     assert batch["wav"].shape == (2, 30 * 320) and batch["wide"].shape == (2, 30 * 480)
     (_, loss, _), *_ = task.losses(batch, 0)
@@ -88,7 +88,7 @@ def test_vocoder_learns_its_upper_band_from_wide_recordings(cache: Cache, tmp_pa
     assert {"mel", "fool", "spot"} <= one_step(task).keys()
     exported(task, tmp_path)
     # Without wide recordings nothing says what is above the corpus' band.
-    alone = VocoderTask(cache, wide, **options)
+    alone = VocoderTask(corpus, wide, **options)
     (_, loss, _), *_ = alone.losses(alone.batch(np.random.default_rng(0)), 0)
     weight = alone.vocoder.head.weight
     (gradient,) = torch.autograd.grad(loss, weight)
@@ -96,53 +96,53 @@ def test_vocoder_learns_its_upper_band_from_wide_recordings(cache: Cache, tmp_pa
     assert by_bin[380:].max() < 0.02 * by_bin[:300].max()
     table.write_text("a.wav\tann\nmissing.wav\tbob\n")
     with pytest.raises(DataError, match=r"missing\.wav"):
-        VocoderTask(cache, wide, wide=str(table), **options)
+        VocoderTask(corpus, wide, wide=str(table), **options)
 
 
-def test_segments_join_tokens_and_frames(cache: Cache) -> None:
-    from tts.train.segments import load_utterances
+def test_segments_join_tokens_and_frames(corpus: Corpus) -> None:
+    from tts.data.segments import load_utterances
 
-    found = load_utterances(cache)
+    found = load_utterances(corpus)
     assert found
     for utterance in found:
-        assert utterance.starts[-1] == cache.frames(utterance.index)
+        assert utterance.starts[-1] == corpus.frames(utterance.index)
         assert all(0 <= cut < len(utterance.tokens.ids) for cut in utterance.cuts)
 
 
-def duration_task(cache: Cache) -> Any:
-    from tts.train.generator import DurationTask
+def duration_task(corpus: Corpus) -> Any:
+    from tts.train.tasks.generator import DurationTask
 
-    return DurationTask(cache, {"dim": 16, "blocks": 1, "style": 16}, batch_size=3)
+    return DurationTask(corpus, {"dim": 16, "blocks": 1, "style": 16}, batch_size=3)
 
 
-def spectral_task(cache: Cache) -> Any:
-    from tts.train.codec import SpectralTask
+def spectral_task(corpus: Corpus) -> Any:
+    from tts.train.tasks.codec import SpectralTask
 
     model = {"dim": 16, "blocks": 1, "levels": (5, 4), "groups": 2}
-    return SpectralTask(cache, model, batch_size=2, frames=40, adversarial_from=1)
+    return SpectralTask(corpus, model, batch_size=2, frames=40, adversarial_from=1)
 
 
-def rvq_task(cache: Cache) -> Any:
-    from tts.train.codec import SpectralTask
+def rvq_task(corpus: Corpus) -> Any:
+    from tts.train.tasks.codec import SpectralTask
 
     quantizer = {"kind": "rvq", "dim": 6, "num_codebooks": 2, "codebook_size": 8, "dropout": 0.5}
     model = {"dim": 16, "blocks": 1, "quantizer": quantizer}
-    return SpectralTask(cache, model, batch_size=2, frames=40, adversarial_from=9, fit_batches=4)
+    return SpectralTask(corpus, model, batch_size=2, frames=40, adversarial_from=9, fit_batches=4)
 
 
-def latent_task(cache: Cache) -> Any:
-    from tts.train.codec import LatentTask
+def latent_task(corpus: Corpus) -> Any:
+    from tts.train.tasks.codec import LatentTask
 
     model = {"dim": 16, "blocks": 1, "latents": 6}
-    return LatentTask(cache, model, batch_size=2, frames=40, adversarial_from=1)
+    return LatentTask(corpus, model, batch_size=2, frames=40, adversarial_from=1)
 
 
-def vocoder_task(cache: Cache) -> Any:
-    from tts.train.vocoder import VocoderTask
+def vocoder_task(corpus: Corpus) -> Any:
+    from tts.train.tasks.vocoder import VocoderTask
 
     model = {"dim": 16, "hidden": 16, "blocks": 1, "pitch_dim": 8, "pitch_blocks": 1}
     return VocoderTask(
-        cache, model, batch_size=2, frames=30, adversarial_from=100, own_pitch=1.0,
+        corpus, model, batch_size=2, frames=30, adversarial_from=100, own_pitch=1.0,
         train_pitch=False,
     )  # fmt: skip
 
@@ -150,9 +150,9 @@ def vocoder_task(cache: Cache) -> Any:
 @pytest.mark.parametrize(
     "make", [flow_task, duration_task, spectral_task, rvq_task, latent_task, vocoder_task]
 )
-def test_tasks_train_and_export(make: Any, cache: Cache, tmp_path: Path) -> None:
+def test_tasks_train_and_export(make: Any, corpus: Corpus, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    task = make(cache)
+    task = make(corpus)
     assert one_step(task)
     name = next(iter(task.modules))
     before = {k: v.clone() for k, v in task.modules[name].state_dict().items()}
@@ -169,9 +169,9 @@ def test_tasks_train_and_export(make: Any, cache: Cache, tmp_path: Path) -> None
     assert moved > 0
 
 
-def test_codebooks_are_fitted_before_training(cache: Cache) -> None:
+def test_codebooks_are_fitted_before_training(corpus: Corpus) -> None:
     torch.manual_seed(0)
-    task = rvq_task(cache)
+    task = rvq_task(corpus)
     batch = task.batch(np.random.default_rng(5))
     vectors = task.autoencoder.vectors(batch["features"]).detach()
     quantizer = task.autoencoder.quantizer
@@ -183,47 +183,47 @@ def test_codebooks_are_fitted_before_training(cache: Cache) -> None:
     next(task.losses(batch, 0))
     fitted = error()
     assert fitted < 0.5 * before, (fitted, before)
-    from tts.train.codec import SpectralTask
+    from tts.train.tasks.codec import SpectralTask
 
     fsq = SpectralTask(
-        cache, {"dim": 16, "blocks": 1, "levels": (5, 4)}, batch_size=2, frames=40, fit_batches=2
+        corpus, {"dim": 16, "blocks": 1, "levels": (5, 4)}, batch_size=2, frames=40, fit_batches=2
     )
     with pytest.raises(ConfigError, match="no codebooks to fit"):
         next(fsq.losses(batch, 0))
 
 
-def test_warped_segments_have_warped_speakers(cache: Cache) -> None:
-    from tts.train.segments import SegmentSampler
+def test_warped_segments_have_warped_speakers(corpus: Corpus) -> None:
+    from tts.data.segments import SegmentSampler
 
-    def draw(warped: float) -> Batch:
-        sampler = SegmentSampler(cache, 60, warped=warped)
+    def draw(vtlp: float) -> Batch:
+        sampler = SegmentSampler(corpus, 60, vtlp=vtlp)
         return sampler.draw(np.random.default_rng(0), 6)
 
-    stored = [cache.warped_speaker(n, w) for n in range(5) for w in range(len(WARPS))]
-    plain = [cache.speaker(n) for n in range(5)]
+    stored = [corpus.vtlp_speaker(n, w) for n in range(5) for w in range(len(VTLP_FACTORS))]
+    plain = [corpus.speaker(n) for n in range(5)]
     for share, table in ((0.0, plain), (1.0, stored)):
         batch = draw(share)
         heights = {round(float(v), 2) for v in batch["features"][..., 80].unique() if v != 0}
         if share:
-            assert heights <= {round(0.1 + 2 * math.log2(w), 2) for w in WARPS} and heights
+            assert heights <= {round(0.1 + 2 * math.log2(w), 2) for w in VTLP_FACTORS} and heights
         else:
             assert heights == {0.1}
         for row in batch["speaker"].numpy():
             assert any(np.array_equal(row, known) for known in table)
 
 
-def test_features_are_refused_until_made(cache: Cache, tmp_path: Path) -> None:
-    shutil.copytree(cache.folder, tmp_path / "c")
+def test_features_are_refused_until_made(corpus: Corpus, tmp_path: Path) -> None:
+    shutil.copytree(corpus.folder, tmp_path / "c")
     (tmp_path / "c" / "features.f16").unlink()
     (tmp_path / "c" / "speaker_warped.f32").unlink()
-    bare = Cache(tmp_path / "c")
-    assert bare.warped_speaker(0, 0) is None
+    bare = Corpus(tmp_path / "c")
+    assert bare.vtlp_speaker(0, 0) is None
     with pytest.raises(DataError, match="tts data features"):
         flow_task(bare).batch(np.random.default_rng(0))
 
 
-def test_frozen_tensors_stay(cache: Cache, tmp_path: Path) -> None:
-    task = flow_task(cache)
+def test_frozen_tensors_stay(corpus: Corpus, tmp_path: Path) -> None:
+    task = flow_task(corpus)
     before = {k: v.clone() for k, v in task.generator.state_dict().items()}
     config = TrainConfig(steps=2, warmup=0, lr=0.01, freeze=("conditioner",))
     trainer = Trainer(task, config, tmp_path / "run", True)
@@ -231,18 +231,18 @@ def test_frozen_tensors_stay(cache: Cache, tmp_path: Path) -> None:
     moved = {k for k, v in task.generator.state_dict().items() if not torch.equal(v, before[k])}
     assert moved and not any(name.startswith("conditioner") for name in moved)
     with pytest.raises(ConfigError, match="conditoner"):
-        Trainer(flow_task(cache), TrainConfig(freeze=("conditoner",)), tmp_path / "other", True)
+        Trainer(flow_task(corpus), TrainConfig(freeze=("conditoner",)), tmp_path / "other", True)
 
 
-def test_a_run_starts_from_another_family(cache: Cache, tmp_path: Path) -> None:
-    from tts.train.generator import GeneratorTask
+def test_a_run_starts_from_another_family(corpus: Corpus, tmp_path: Path) -> None:
+    from tts.train.tasks.generator import GeneratorTask
 
-    flow = flow_task(cache)
+    flow = flow_task(corpus)
     flow.export(tmp_path / "flow", 1)
-    spectral_task(cache).export(tmp_path / "spectral", 1)
+    spectral_task(corpus).export(tmp_path / "spectral", 1)
     head = {"kind": "categorical", "num_codebooks": 2, "codebook_size": 20}
     model = {**flow.arguments, "strategy": {"kind": "masked"}, "head": head}
-    other = GeneratorTask(cache, model, batch_size=2, codec=str(tmp_path / "spectral"))
+    other = GeneratorTask(corpus, model, batch_size=2, codec=str(tmp_path / "spectral"))
     config = TrainConfig(steps=1, init=str(tmp_path / "flow"))
     trainer = Trainer(other, config, tmp_path / "run", True)
     assert trainer.fresh and all(name.startswith("head") for name in trainer.fresh)
@@ -251,11 +251,11 @@ def test_a_run_starts_from_another_family(cache: Cache, tmp_path: Path) -> None:
         torch.testing.assert_close(value, wanted, rtol=1e-3, atol=1e-3)  # fp16 on disk
 
 
-def test_units_of_latents_are_what_the_head_is_fitted_to(cache: Cache, tmp_path: Path) -> None:
-    from tts.train.generator import GeneratorTask
+def test_units_of_latents_are_what_the_head_is_fitted_to(corpus: Corpus, tmp_path: Path) -> None:
+    from tts.train.tasks.generator import GeneratorTask
 
-    latent_task(cache).export(tmp_path, 1)
-    parts = flow_task(cache).arguments
+    latent_task(corpus).export(tmp_path, 1)
+    parts = flow_task(corpus).arguments
     for kind, head, size in (
         ("autoregressive", {"kind": "kl", "size": 12}, 12),
         ("autoregressive", {"kind": "flow_mlp", "size": 6}, 6),
@@ -263,7 +263,7 @@ def test_units_of_latents_are_what_the_head_is_fitted_to(cache: Cache, tmp_path:
         ("diffusion", {"kind": "linear", "size": 6}, 6),
     ):
         model = {**parts, "strategy": {"kind": kind}, "head": head}
-        task = GeneratorTask(cache, model, batch_size=2, codec=str(tmp_path))
+        task = GeneratorTask(corpus, model, batch_size=2, codec=str(tmp_path))
         assert task.batch(np.random.default_rng(0))["units"].shape[-1] == size
         assert one_step(task)
         task.vocoder, written = None, Written()
@@ -286,9 +286,9 @@ class Written:
         self.shapes[name] = tuple(wav.shape)
 
 
-def test_what_a_generator_says_can_be_seen_and_heard(cache: Cache, tmp_path: Path) -> None:
-    vocoder_task(cache).export(tmp_path, 1)
-    task = flow_task(cache)
+def test_what_a_generator_says_can_be_seen_and_heard(corpus: Corpus, tmp_path: Path) -> None:
+    vocoder_task(corpus).export(tmp_path, 1)
+    task = flow_task(corpus)
     task.vocoder = str(tmp_path)
     written = Written()
     task.sample(written, 1)
@@ -309,30 +309,30 @@ def test_what_a_generator_says_can_be_seen_and_heard(cache: Cache, tmp_path: Pat
     ],
 )
 def test_a_head_for_other_units_is_refused(
-    cache: Cache, tmp_path: Path, strategy: str, head: dict[str, Any], words: str
+    corpus: Corpus, tmp_path: Path, strategy: str, head: dict[str, Any], words: str
 ) -> None:
-    from tts.train.generator import GeneratorTask
+    from tts.train.tasks.generator import GeneratorTask
 
-    latent_task(cache).export(tmp_path, 1)
-    model = {**flow_task(cache).arguments, "strategy": {"kind": strategy}, "head": head}
+    latent_task(corpus).export(tmp_path, 1)
+    model = {**flow_task(corpus).arguments, "strategy": {"kind": strategy}, "head": head}
     with pytest.raises(ConfigError, match=words):
-        GeneratorTask(cache, model, codec=str(tmp_path))
+        GeneratorTask(corpus, model, codec=str(tmp_path))
 
 
-def test_refined_durations_follow_what_is_read(cache: Cache) -> None:
+def test_refined_durations_follow_what_is_read(corpus: Corpus) -> None:
     """A probe that reads the true phones moves a wrong alignment to where they are."""
     from tts.align.aligner import with_optional_pauses
     from tts.text.symbols import N_SYMBOLS
-    from tts.train.aligner import refine_corpus, voicing_agreement
+    from tts.train.tasks.aligner import refine_corpus, voicing_agreement
 
     rng = np.random.default_rng(0)
     truth, rough = {}, {}
-    for index, item in enumerate(cache.items):
+    for index, item in enumerate(corpus.items):
         ids, _, optional = with_optional_pauses(item.phones, item.mods, item.words)
         needed = np.array([0 if o else 1 for o in optional])
         for folder in (truth, rough):
             extra = rng.multinomial(
-                cache.frames(index) - needed.sum(), needed / max(1, needed.sum())
+                corpus.frames(index) - needed.sum(), needed / max(1, needed.sum())
             )
             folder[item.id] = (needed + extra).tolist()
 
@@ -342,19 +342,19 @@ def test_refined_durations_follow_what_is_read(cache: Cache) -> None:
         def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             logits = torch.zeros(*features.shape[:2], N_SYMBOLS)
             for row, frames in enumerate(mask[..., 0].sum(1).long().tolist()):
-                for index, item in enumerate(cache.items):
-                    heard = torch.from_numpy(np.array(cache.features(index), np.float32))
+                for index, item in enumerate(corpus.items):
+                    heard = torch.from_numpy(np.array(corpus.features(index), np.float32))
                     if len(heard) == frames and torch.equal(heard, features[row, :frames]):
                         ids, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
                         labels = torch.tensor(np.repeat(ids, truth[item.id]))
                         logits[row, torch.arange(frames), labels] = 20.0
             return logits
 
-    found = refine_corpus(cache, Reader(), rough, batch_size=2)  # type: ignore[arg-type]
-    for item in cache.items:
+    found = refine_corpus(corpus, Reader(), rough, batch_size=2)  # type: ignore[arg-type]
+    for item in corpus.items:
         assert sum(found[item.id]) == sum(truth[item.id])
         ids, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
         # Equal neighbours leave their common boundary open.
         assert np.repeat(ids, found[item.id]).tolist() == np.repeat(ids, truth[item.id]).tolist()
-    for share in voicing_agreement(cache, truth):
+    for share in voicing_agreement(corpus, truth):
         assert 0 <= share <= 1

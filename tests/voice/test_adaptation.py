@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tts import TTS
-from tts.align.phone_probe import PhoneProbe
 from tts.errors import UsageError, VoiceError
+from tts.losses.phone import PhoneProbe
 from tts.text.symbols import N_SYMBOLS, SIL, phones_to_ids
 from tts.voice.adaptation import (
     AdaptationOptions,
@@ -23,7 +23,7 @@ from tts.voice.adaptation import (
 )
 from tts.voice.calibration import calibrate
 from tts.voice.prompt import VoicePrompt
-from tts.voice.reading import read_phones, told_lesson
+from tts.voice.reading import align_transcript, read_phones
 from tts.voice.voice import Tuning, Voice
 
 TEXT = "Hello there, my friend."
@@ -347,11 +347,11 @@ def test_words_are_used_where_they_fit() -> None:
     for at, phone in enumerate([SIL, *spoken, SIL]):
         features[10 * at : 10 * at + 10, phone] = 8.0
     known = sorted(set(spoken))
-    lesson = told_lesson(probe, features, known, 4.0, text, "en-us")
-    assert lesson is not None
-    assert [i for i in lesson.tokens.ids if i != SIL] == spoken
-    assert all(abs(frames - 10) <= 1 for frames in lesson.tokens.durations)
-    assert sum(lesson.tokens.durations) == len(features)
-    assert any(lesson.tokens.mods)  # stress, which only words tell
+    found = align_transcript(probe, features, known, 4.0, text, "en-us")
+    assert found is not None
+    assert [i for i in found.tokens.ids if i != SIL] == spoken
+    assert all(abs(frames - 10) <= 1 for frames in found.tokens.durations)
+    assert sum(found.tokens.durations) == len(features)
+    assert any(found.tokens.mods)  # stress, which only words tell
     for wrong in ("Something else entirely, at great length.", "...", "oh my oh my"):
-        assert told_lesson(probe, features, known, 4.0, wrong, "en-us") is None
+        assert align_transcript(probe, features, known, 4.0, wrong, "en-us") is None

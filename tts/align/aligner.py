@@ -5,45 +5,14 @@ voice; monotonic search finds the best path, the path trains the means (Glow-TTS
 Pauses between words are optional tokens, so transcripts need no punctuation.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.align.mas import monotonic_alignment
-from tts.text.symbols import N_MODS, N_SYMBOLS, SIL
-from tts_codecs.nn.convnext import ConvNeXt
-
-
-@dataclass
-class TokenBatch:
-    """Padded tokens: ids, mods [B, S] int64, lengths [B]."""
-
-    ids: Tensor
-    mods: Tensor
-    lengths: Tensor
-
-    @property
-    def mask(self) -> Tensor:
-        """[B, S, 1] float, 1 where valid."""
-        index = torch.arange(self.ids.shape[1], device=self.ids.device)
-        return (index < self.lengths.unsqueeze(1)).unsqueeze(-1).float()
-
-    def to(self, device: torch.device | str) -> "TokenBatch":
-        """The same on another device."""
-        return TokenBatch(self.ids.to(device), self.mods.to(device), self.lengths.to(device))
-
-
-def collate_tokens(rows: list[tuple[list[int], list[int]]]) -> TokenBatch:
-    """Pad (ids, mods) rows to one batch."""
-    lengths = torch.tensor([len(ids) for ids, _ in rows])
-    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
-    mods = torch.zeros_like(ids)
-    for row, (a, b) in enumerate(rows):
-        ids[row, : len(a)] = torch.tensor(a)
-        mods[row, : len(b)] = torch.tensor(b)
-    return TokenBatch(ids, mods, lengths)
+from tts.modules.phone_encoder import PhoneEncoder
+from tts.text.symbols import SIL
+from tts.text.tokens import TokenBatch, expand
 
 
 def with_optional_pauses(
@@ -68,29 +37,6 @@ def with_optional_pauses(
         out_ids.append(i)
         out_mods.append(m)
     return out_ids, out_mods, [i == SIL for i in out_ids]
-
-
-class PhoneEncoder(nn.Module):
-    """Embeds (symbol, modifier) tokens and mixes neighbours with ConvNeXt blocks."""
-
-    def __init__(self, dim: int, blocks: int, kernel: int = 5, cond: int = 0, dropout: float = 0.1):
-        super().__init__()
-        self.symbol = nn.Embedding(N_SYMBOLS, dim)
-        self.modifier = nn.Embedding(N_MODS, dim)
-        nn.init.normal_(self.symbol.weight, std=0.5)
-        nn.init.normal_(self.modifier.weight, std=0.1)
-        self.blocks = nn.ModuleList(
-            ConvNeXt(dim, 3 * dim, kernel, cond, dropout) for _ in range(blocks)
-        )
-        self.norm = nn.LayerNorm(dim)
-
-    def forward(self, tokens: TokenBatch, cond: Tensor | None = None) -> Tensor:
-        """To [B, S, dim], zero where padded."""
-        mask = tokens.mask
-        x = self.symbol(tokens.ids) + self.modifier(tokens.mods)
-        for block in self.blocks:
-            x = block(x, mask, cond)
-        return self.norm(x) * mask
 
 
 class Aligner(nn.Module):
@@ -158,20 +104,3 @@ class Aligner(nn.Module):
         mask = (index < frames.unsqueeze(1)).unsqueeze(-1)
         error = (expanded - features).square() * mask
         return error.sum() / (mask.sum() * features.shape[-1]), durations
-
-
-def token_index(durations: Tensor, frames: int) -> Tensor:
-    """Which token each frame belongs to: [B, S] durations to [B, frames] int64.
-
-    Frames past the end belong to the last token.
-    """
-    ends = durations.cumsum(1)
-    index = torch.arange(frames, device=durations.device)
-    found = torch.searchsorted(ends, index.expand(len(ends), -1).contiguous(), right=True)
-    return found.clamp(max=durations.shape[1] - 1)
-
-
-def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
-    """Repeat token values [B, S, D] by durations [B, S] to [B, frames, D]."""
-    index = token_index(durations, frames)
-    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))

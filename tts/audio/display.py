@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tts.audio.writer import encode_audio
 
 if TYPE_CHECKING:
-    from tts.speech import Audio
+    from tts.types import Audio
 
 #: seconds from which on the page holds MP3: of a chapter as WAV it would be tens of megabytes
 LONG = 60.0

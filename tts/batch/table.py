@@ -13,7 +13,7 @@ from typing import Any
 from tts.errors import UsageError
 from tts.resources import nearest
 
-#: columns with a meaning; those after "model" are options (tts.speech.Options)
+#: columns with a meaning; those after "model" are options (tts.types.Options)
 COLUMNS = (
     "id", "text", "voice", "ref", "ref_text", "adapt", "model", "language", "speed", "seed",
     "pitch", "steps", "guidance", "temperature", "markup", "emoji",

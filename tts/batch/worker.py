@@ -23,9 +23,9 @@ from tts.provenance import (
     provenance_json,
     text_sha256,
 )
-from tts.speech import Chunk, Span
 from tts.synthesizer import TTS
 from tts.text.markup import without_tags
+from tts.types import Chunk, Span
 from tts.voice.voice import Voice
 
 #: sentences of a long text that are held in memory

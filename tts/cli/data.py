@@ -40,7 +40,7 @@ def _bar(name: str, quiet: bool) -> Iterator[tuple[Callable[[int, int], None], C
 @app.command()
 def prepare(
     sources: Annotated[list[str], typer.Argument(help="Corpus folders, or TSV or CSV tables.")],
-    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the cache to make.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the corpus to make.")],
     layout: Annotated[
         str, typer.Option(help="auto, librispeech, libritts, ljspeech, vctk or table.")
     ] = "auto",
@@ -49,7 +49,7 @@ def prepare(
     source: Annotated[str, typer.Option(help="Attribution to keep with the data.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Make a manifest and a cache from recordings with their texts.
+    """Make a manifest and a corpus from recordings with their texts.
 
     Damaged or empty files are named and left out.
     """
@@ -68,7 +68,7 @@ def prepare(
 
 @app.command()
 def align(
-    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     aligner: Annotated[
         str, typer.Option(help="Checkpoint folder, such as runs/aligner/export, or its name.")
     ] = "aligner",
@@ -77,34 +77,34 @@ def align(
     ] = "",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
 ) -> None:
-    """Write durations.json into a cache, which training of durations and generators reads.
+    """Write durations.json into a corpus, which training of durations and generators reads.
 
     With a phone probe that learned from it, durations.json is refined instead.
     """
     set_threads(threads)
-    write_durations(cache, aligner, phone_probe)
+    write_durations(folder, aligner, phone_probe)
 
 
 @app.command()
 def features(
-    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     vocoder: Annotated[
         str, typer.Option(help="Checkpoint folder, such as runs/vocoder/export, or its name.")
     ] = "vocoder",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Write features.f16 into a cache, which training of all but vocoder and aligner reads.
+    """Write features.f16 into a corpus, which training of all but vocoder and aligner reads.
 
     The vocoder's pitch network makes them, so it must not be trained any further.
     """
     set_threads(threads)
-    from tts.builder import load_module
-    from tts.data.cache import Cache
+    from tts.data.corpus import Corpus
     from tts.data.features import write_features
+    from tts.registry import load_module
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-    corpus = Cache(cache)
+    corpus = Corpus(folder)
     module = load_module(vocoder)
     if not isinstance(module, SourceFilterVocoder):
         raise UsageError(f"{vocoder} is not a vocoder")
@@ -115,7 +115,7 @@ def features(
 
 @app.command()
 def profile(
-    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the checkpoint to make.")],
     phone_probe: Annotated[
         str, typer.Option(help="Checkpoint of the phone probe that reads the corpus.")
@@ -126,39 +126,40 @@ def profile(
     """Write a phone profile: how the average speaker says each phone, which voices are told from
     and generators are trained relative to (options.profile)."""
     set_threads(threads)
-    from tts.align.phone_probe import PhoneProbe
-    from tts.builder import load_module
-    from tts.data.cache import Cache
+    from tts.data.corpus import Corpus
     from tts.data.profile import write_profile
+    from tts.losses.phone import PhoneProbe
+    from tts.registry import load_module
 
-    corpus, probe = Cache(cache), cast(PhoneProbe, load_module(phone_probe))
+    corpus, probe = Corpus(folder), cast(PhoneProbe, load_module(phone_probe))
     with _bar("profile", quiet) as (progress, _):
         made = write_profile(corpus, probe, out, progress)
     say(f"{out}: {len(made.phones)} phones of {len(corpus)} utterances")
 
 
 @app.command()
-def warps(
-    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+def vtlp(
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Write speaker_warped.f32 into a cache: generators then also learn warped voices."""
+    """Write speaker_warped.f32 into a corpus: voices of other vocal tract lengths (VTLP), which
+    generators then learn too."""
     set_threads(threads)
-    from tts.builder import load_module
-    from tts.data.cache import Cache
-    from tts.data.features import write_warped_speakers
+    from tts.data.corpus import Corpus
+    from tts.data.features import write_vtlp_speakers
+    from tts.registry import load_module
     from tts.voice.speaker import SpeakerEncoder
 
-    corpus = Cache(cache)
-    with _bar("warps", quiet) as (progress, _):
-        write_warped_speakers(corpus, cast(SpeakerEncoder, load_module("speaker")), progress)
+    corpus = Corpus(folder)
+    with _bar("vtlp", quiet) as (progress, _):
+        write_vtlp_speakers(corpus, cast(SpeakerEncoder, load_module("speaker")), progress)
     say(f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances")
 
 
 @app.command()
 def pack(
-    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     out: Annotated[str, typer.Option("--out", "-o", help="File to write.")],
     audio: Annotated[
         bool, typer.Option("--audio", help="Opus streams, for the vocoder, in place of features.")
@@ -171,12 +172,12 @@ def pack(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Write a corpus into one small file that training reads in place of the cache (`data:` of a
+    """Write a corpus into one small file that training reads in place of the folder (`data:` of a
     run): features to some 4 MB an hour, or audio to 13."""
-    from tts.data.cache import Cache
+    from tts.data.corpus import Corpus
     from tts.data.pack import write_pack
 
-    corpus = Cache(cache)
+    corpus = Corpus(folder)
     with _bar("pack", quiet) as (progress, _):
         size = write_pack(
             corpus, out, hours=hours, leave_out=leave_out or (), audio=audio, progress=progress
@@ -185,8 +186,8 @@ def pack(
 
 
 @app.command()
-def lessons(
-    cache: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+def distill(
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
     teacher: Annotated[str, typer.Option(help="Model whose speech is to be learnt.")] = "default",
     text: Annotated[
@@ -204,36 +205,41 @@ def lessons(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Have a trained model say the corpus' texts in other voices of it, for others to learn from
-    (options.lessons of generators)."""
+    (options.distill_data of generators)."""
     set_threads(threads)
-    from tts.align.phone_probe import PhoneProbe
-    from tts.builder import load_module
-    from tts.data.cache import Cache
+    from tts.data.corpus import Corpus
+    from tts.data.distillation import write_distillation
+    from tts.losses.phone import PhoneProbe
+    from tts.registry import load_module
     from tts.synthesizer import TTS
-    from tts.train.lessons import write_lessons
 
-    corpus, model = Cache(cache), TTS.load(teacher)
+    corpus, model = Corpus(folder), TTS.load(teacher)
     judge = cast(PhoneProbe, load_module(phone_probe)) if phone_probe else None
-    with _bar("lessons", quiet) as (progress, _):
-        write_lessons(
+    with _bar("distillation", quiet) as (progress, _):
+        write_distillation(
             corpus, model, out, rows, seed, texts=text or None, judge=judge,
             keep=keep if judge else 1.0, progress=progress,
         )  # fmt: skip
     say(f"{out}: {rows} segments said by {teacher}")
 
 
-def write_durations(cache: str | Path, aligner: str | Path, phone_probe: str = "") -> None:
-    """Align a cache with an aligner's checkpoint and keep the durations beside it; with a phone
+#: names these commands had before, which go on working
+app.command("warps", hidden=True)(vtlp)
+app.command("lessons", hidden=True)(distill)
+
+
+def write_durations(folder: str | Path, aligner: str | Path, phone_probe: str = "") -> None:
+    """Align a corpus with an aligner's checkpoint and keep the durations beside it; with a phone
     probe move those that are there."""
     from tts.align.aligner import Aligner
-    from tts.align.phone_probe import PhoneProbe
     from tts.audio.files import atomic_output, write_all
-    from tts.builder import load_module
-    from tts.data.cache import Cache
-    from tts.train.aligner import align_corpus, refine_corpus, voicing_agreement
-    from tts.train.segments import read_durations
+    from tts.data.corpus import Corpus
+    from tts.data.segments import read_durations
+    from tts.losses.phone import PhoneProbe
+    from tts.registry import load_module
+    from tts.train.tasks.aligner import align_corpus, refine_corpus, voicing_agreement
 
-    corpus = Cache(cache)
+    corpus = Corpus(folder)
     if phone_probe:
         probe = cast(PhoneProbe, load_module(phone_probe))
         durations = refine_corpus(corpus, probe, read_durations(corpus))

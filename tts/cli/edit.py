@@ -83,7 +83,7 @@ def _loaded(
     with quick_start():
         from tts.audio.reference import load_reference
         from tts.audio.writer import check_writable
-        from tts.speech import options_of
+        from tts.types import options_of
 
         if output == "-" or recording == "-":
             raise UsageError("recordings are edited from file to file: give their names")

@@ -51,8 +51,8 @@ def _codecs(device: str) -> Callable[[str], "Codec"]:
 
 
 def _scores_of(name: str) -> Path:
-    from tts.builder import checkpoint_folder
     from tts.config import load_model_config
+    from tts.registry import checkpoint_folder
     from tts.resources import model_config
 
     config = load_model_config(model_config(name))

@@ -35,8 +35,8 @@ def _parameters(folder: Path) -> int:
 
 
 def _row(model: "ModelInfo") -> dict[str, Any]:
-    from tts.builder import checkpoint_folder
     from tts.config import PARTS
+    from tts.registry import checkpoint_folder
 
     config = model.config
     return {

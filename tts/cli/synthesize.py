@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tts.provenance import Marker
-    from tts.speech import Options, Span
     from tts.synthesizer import TTS
+    from tts.types import Options, Span
     from tts.voice.voice import Voice
 
 DEFAULT_VOICE = "default"
@@ -239,8 +239,8 @@ def synthesize(
 
             path = find_voice(voice or DEFAULT_VOICE)
 
-        from tts.speech import Options
         from tts.text.markup import without_tags
+        from tts.types import Options
 
         asked = [name for name, given in (("ssml", ssml), ("plain", plain)) if given]
         if asked and (len(asked) > 1 or markup not in ("none", *asked)):

@@ -24,7 +24,7 @@ def train(
     """Train the vocoder, spectral codec, aligner, duration model or generator.
 
     Weights to use land in OUT/export; a finished aligner also writes the durations of its corpus
-    into the cache. Ctrl-C saves and stops; the same command goes on from there. On several GPUs:
+    into the corpus. Ctrl-C saves and stops; the same command goes on from there. On several GPUs:
     `accelerate launch -m tts train CONFIG`.
     """
     set_threads(threads)

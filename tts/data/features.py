@@ -1,4 +1,4 @@
-"""What a cache gains once models are there: source-filter features and warped speakers."""
+"""What a corpus gains once models are there: source-filter features and warped speakers."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from tts.audio.files import atomic_output, write_all
-from tts.data.cache import Cache
-from tts.data.warp import WARPS, warp_samples
+from tts.data.corpus import Corpus
+from tts.data.vtlp import VTLP_FACTORS, vtlp_samples
 from tts.errors import DataError
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.envelope import CHANNELS
@@ -19,9 +19,9 @@ Progress = Callable[[int, int], None]
 
 
 def write_features(
-    cache: Cache, vocoder: SourceFilterVocoder, progress: Progress = lambda done, total: None
+    corpus: Corpus, vocoder: SourceFilterVocoder, progress: Progress = lambda done, total: None
 ) -> None:
-    """Write features.f16 of a cache, [frames, 82] (see tts_codecs.envelope), atomically.
+    """Write features.f16 of a corpus, [frames, 82] (see tts_codecs.envelope), atomically.
 
     Args:
         vocoder: its pitch network says where to smooth; training of it must be over, as generators
@@ -33,36 +33,36 @@ def write_features(
         OutputError: the file cannot be written.
     """
     mel = vocoder.mel
-    if (mel.sample_rate, mel.hop, mel.n_mels + 2) != (cache.sample_rate, cache.hop, CHANNELS):
+    if (mel.sample_rate, mel.hop, mel.n_mels + 2) != (corpus.sample_rate, corpus.hop, CHANNELS):
         raise DataError(
-            f"{cache.folder} has {cache.sample_rate} Hz, {cache.hop} samples a frame and "
+            f"{corpus.folder} has {corpus.sample_rate} Hz, {corpus.hop} samples a frame and "
             f"{CHANNELS} channels; the vocoder {mel.sample_rate}, {mel.hop} and {mel.n_mels + 2}"
         )
     device = vocoder.window.device
-    with atomic_output(cache.folder / "features.f16") as file:
-        for index in range(len(cache)):
-            wav = torch.from_numpy(cache.audio(index))[None].to(device)
+    with atomic_output(corpus.folder / "features.f16") as file:
+        for index in range(len(corpus)):
+            wav = torch.from_numpy(corpus.audio(index))[None].to(device)
             features, _ = vocoder.analyse(wav)
             write_all(file, features[0].cpu().numpy().astype("<f2"))
-            progress(index + 1, len(cache))
+            progress(index + 1, len(corpus))
 
 
-def write_warped_speakers(
-    cache: Cache, encoder: SpeakerEncoder, progress: Progress = lambda done, total: None
+def write_vtlp_speakers(
+    corpus: Corpus, encoder: SpeakerEncoder, progress: Progress = lambda done, total: None
 ) -> None:
-    """Write speaker_warped.f32 of a cache, [items, len(WARPS), 256] embeddings of
-    frequency-warped copies (see tts.data.warp), atomically.
+    """Write speaker_warped.f32 of a corpus, [items, len(VTLP_FACTORS), 256] embeddings of
+    frequency-warped copies (see tts.data.vtlp), atomically.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    most = round(WARPED_SECONDS * cache.sample_rate / cache.hop)
-    with atomic_output(cache.folder / "speaker_warped.f32") as file:
-        for index in range(len(cache)):
-            samples = cache.audio(index, 0, min(most, cache.frames(index)))
+    most = round(WARPED_SECONDS * corpus.sample_rate / corpus.hop)
+    with atomic_output(corpus.folder / "speaker_warped.f32") as file:
+        for index in range(len(corpus)):
+            samples = corpus.audio(index, 0, min(most, corpus.frames(index)))
             rows = [
-                encoder.embed(torch.from_numpy(warp_samples(samples, warp, cache.sample_rate)))
-                for warp in WARPS
+                encoder.embed(torch.from_numpy(vtlp_samples(samples, warp, corpus.sample_rate)))
+                for warp in VTLP_FACTORS
             ]
             write_all(file, np.stack([row.cpu().numpy() for row in rows]).astype("<f4"))
-            progress(index + 1, len(cache))
+            progress(index + 1, len(corpus))

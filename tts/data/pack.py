@@ -4,7 +4,7 @@ It is a zip archive whose members are compressed with LZMA (`unzip -l` lists the
 when it is read):
 
     pack.json           version, sample_rate, hop, source, sizes
-    items.jsonl         as in a cache (tts.data.cache)
+    items.jsonl         as in a corpus (tts.data.corpus)
     durations.json      frames per token, where the corpus is aligned
     envelope.i8         [79, frames] coefficients 1 to 79 of the DCT-II of the 80 bands, by STEP
     level.i16           [frames] coefficient 0, by STEP
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from tts.audio.files import atomic_output
-from tts.data.cache import SPEAKER_DIM, Cache, Item
+from tts.data.corpus import SPEAKER_DIM, Corpus, Item
 from tts.errors import DataError, MissingDependencyError
 from tts_codecs.envelope import CHANNELS, EXTRA
 
@@ -77,15 +77,15 @@ def restore_features(
     return found
 
 
-def choose_items(cache: Cache, hours: float | None, speakers: Iterable[str] = ()) -> list[int]:
-    """Utterances of a pack in the order of the cache: of all speakers in turn, until they last
+def choose_items(corpus: Corpus, hours: float | None, speakers: Iterable[str] = ()) -> list[int]:
+    """Utterances of a pack in the order of the corpus: of all speakers in turn, until they last
     `hours`; those of `speakers` are left out."""
     left_out = set(speakers)
     queues: dict[str, list[int]] = {}
-    for index, item in enumerate(cache.items):
+    for index, item in enumerate(corpus.items):
         if item.speaker not in left_out:
             queues.setdefault(item.speaker, []).append(index)
-    limit = float("inf") if hours is None else hours * 3600 * cache.sample_rate
+    limit = float("inf") if hours is None else hours * 3600 * corpus.sample_rate
     taken: list[int] = []
     total, turn = 0, 0
     while queues and total < limit:
@@ -94,15 +94,15 @@ def choose_items(cache: Cache, hours: float | None, speakers: Iterable[str] = ()
                 del queues[name]
             elif total < limit:
                 taken.append(queues[name][turn])
-                total += cache.items[queues[name][turn]].samples
+                total += corpus.items[queues[name][turn]].samples
         turn += 1
     if not taken:
-        raise DataError(f"{cache.folder}: no utterance is left to pack")
+        raise DataError(f"{corpus.folder}: no utterance is left to pack")
     return sorted(taken)
 
 
 def write_pack(
-    cache: Cache,
+    corpus: Corpus,
     path: str | Path,
     *,
     hours: float | None = None,
@@ -122,49 +122,53 @@ def write_pack(
         DataError: the corpus has no features.
         OutputError: the file cannot be written.
     """
-    taken = choose_items(cache, hours, leave_out)
-    durations = None if audio else cache.durations(required=False)
+    taken = choose_items(corpus, hours, leave_out)
+    durations = None if audio else corpus.durations(required=False)
     with (
         atomic_output(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA, allowZip64=True) as archive,
     ):
         if audio:
-            _write_audio(cache, taken, archive, progress)
+            _write_audio(corpus, taken, archive, progress)
         else:
-            _write_features(cache, taken, archive, progress)
+            _write_features(corpus, taken, archive, progress)
         items, offset = [], 0
         for index in taken:
-            known = asdict(cache.items[index])
+            known = asdict(corpus.items[index])
             known.pop("frame_offset")
             items.append(json.dumps(known | {"offset": offset}, ensure_ascii=False))
             offset += known["samples"]
         archive.writestr("items.jsonl", "\n".join(items))
         if durations is not None:
-            kept = {cache.items[i].id for i in taken}
+            kept = {corpus.items[i].id for i in taken}
             archive.writestr(
                 "durations.json", json.dumps({k: v for k, v in durations.items() if k in kept})
             )
-        speakers = np.stack([cache.speaker(i) for i in taken]).astype("<f2")
+        speakers = np.stack([corpus.speaker(i) for i in taken]).astype("<f2")
         archive.writestr("speaker.f16", speakers.tobytes())
-        if cache.warps:
-            rows = [[cache.warped_speaker(i, w) for w in range(cache.warps)] for i in taken]
+        if corpus.vtlp_copies:
+            rows = [[corpus.vtlp_speaker(i, w) for w in range(corpus.vtlp_copies)] for i in taken]
             steps = np.clip(np.rint(np.array(rows) / WARPED_STEP), -127, 127).astype(np.int8)
             archive.writestr("warped.i8", steps.tobytes())
         about = {
-            "version": VERSION, "sample_rate": cache.sample_rate, "hop": cache.hop,
-            "source": cache.meta.get("source", ""), "items": len(taken), "warps": cache.warps,
+            "version": VERSION,
+            "sample_rate": corpus.sample_rate,
+            "hop": corpus.hop,
+            "source": corpus.meta.get("source", ""),
+            "items": len(taken),
+            "warps": corpus.vtlp_copies,
             "audio": audio,
-        }  # fmt: skip
+        }
         archive.writestr("pack.json", json.dumps(about))
     return Path(path).stat().st_size
 
 
 def _write_features(
-    cache: Cache, taken: list[int], archive: zipfile.ZipFile, progress: Progress
+    corpus: Corpus, taken: list[int], archive: zipfile.ZipFile, progress: Progress
 ) -> None:
     parts = []
     for done, index in enumerate(taken, 1):
-        parts.append(quantize_features(cache.features(index)))
+        parts.append(quantize_features(corpus.features(index)))
         progress(done, len(taken))
     envelope, level, pitch, voiced = (
         np.concatenate(x, -1) for x in zip(*parts, strict=True)
@@ -176,24 +180,24 @@ def _write_features(
 
 
 def _write_audio(
-    cache: Cache, taken: list[int], archive: zipfile.ZipFile, progress: Progress
+    corpus: Corpus, taken: list[int], archive: zipfile.ZipFile, progress: Progress
 ) -> None:
     sf = _soundfile()
     pitches = []
     for done, index in enumerate(taken, 1):
-        item = cache.items[index]
+        item = corpus.items[index]
         stream = io.BytesIO()
         # libsndfile maps 0..1 to 256..6 kbit/s.
         level = 1 - (OPUS_RATE - 6000) / 250_000
         sf.write(
-            stream, cache.samples(index), cache.sample_rate, format="OGG", subtype="OPUS",
+            stream, corpus.samples(index), corpus.sample_rate, format="OGG", subtype="OPUS",
             compression_level=level,
         )  # fmt: skip
         # They do not compress further.
         name = zipfile.ZipInfo(f"audio/{done - 1}.opus")
         archive.writestr(name, stream.getvalue(), zipfile.ZIP_STORED)
-        count = item.samples // cache.hop + 1
-        pitches.append(cache.f0(index, -1, count))
+        count = item.samples // corpus.hop + 1
+        pitches.append(corpus.f0(index, -1, count))
         progress(done, len(taken))
     archive.writestr("f0.i16", np.rint(np.concatenate(pitches) * 8).astype("<i2").tobytes())
 
@@ -208,8 +212,8 @@ def _soundfile() -> Any:
     return soundfile
 
 
-class Pack(Cache):
-    """Read access to a packed corpus, as to a cache; all of it is decoded into memory once.
+class Pack(Corpus):
+    """Read access to a packed corpus, as to a corpus; all of it is decoded into memory once.
 
     Raises:
         DataError: the file is missing, damaged or of a newer version.
@@ -281,6 +285,6 @@ class Pack(Cache):
         return audio
 
 
-def open_corpus(path: str | Path) -> Cache:
-    """The cache in a folder, or the pack that a file is; DataError as those."""
-    return Pack(path) if Path(path).is_file() else Cache(path)
+def open_corpus(path: str | Path) -> Corpus:
+    """The corpus in a folder, or the pack that a file is; DataError as those."""
+    return Pack(path) if Path(path).is_file() else Corpus(path)

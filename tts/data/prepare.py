@@ -1,4 +1,4 @@
-"""Turn corpora into a packed cache (see tts.data.cache)."""
+"""Turn corpora into a packed corpus (see tts.data.corpus)."""
 
 import json
 import os
@@ -19,7 +19,7 @@ import torch
 
 from tts.audio.files import atomic_output, write_error
 from tts.audio.reference import load_reference
-from tts.data.cache import ARRAYS, Item
+from tts.data.corpus import ARRAYS, Item
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
 from tts.errors import AudioError, DataError, MissingDependencyError, TTSError
 from tts.voice.speaker import SpeakerEncoder
@@ -32,7 +32,7 @@ MIN_SECONDS, MAX_SECONDS = 0.4, 60.0
 F0_MIN, F0_MAX = 60.0, 500.0
 _F0_STEP = 0.01  # seconds between Praat's estimates
 _PARTIAL = ".part"
-#: files of a cache that `tts data features`, `warps` and `align` add
+#: files of a corpus that `tts data features`, `vtlp` and `align` add
 MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
 
 Phonemize = Callable[[str], tuple[list[int], list[int], list[int]]]
@@ -190,15 +190,16 @@ def prepare(
     """Pack a corpus; damaged files and unspeakable texts are reported by name and skipped.
 
     The folder changes only at the end, cache.json last: a run that is killed leaves an older
-    cache as it was, or a folder that `Cache` refuses.
+    corpus as it was, or a folder that `Corpus` refuses.
 
     Args:
         entries: the manifest.
-        folder: where the cache goes; an older one is replaced, what was made from it later removed.
+        folder: where the corpus goes; an older one is replaced, what was made from it later
+            removed.
         encoder: embeds each utterance.
         phonemize: text to (phone ids, modifier ids, first token of each word); TextError skips.
         workers: processes; default all cores, 1 works in this process.
-        source: attribution stored with the cache.
+        source: attribution stored with the corpus.
         report: called with one line per skipped utterance.
         progress: called with (utterances done, all).
 
@@ -282,7 +283,7 @@ def prepare_corpus(
     progress: Callable[[int, int], None] = lambda done, total: None,
     source: str = "",
 ) -> Summary:
-    """Everything `tts data prepare` does: manifest.tsv and a packed cache in `out`.
+    """Everything `tts data prepare` does: manifest.tsv and a packed corpus in `out`.
 
     Args:
         sources: corpus folders or tables, see tts.data.layouts.
@@ -293,7 +294,7 @@ def prepare_corpus(
     Raises:
         UsageError: unknown layout or language. DataError, OutputError: see `prepare`.
     """
-    from tts.builder import load_module
+    from tts.registry import load_module
     from tts.text.frontend import Frontend
 
     missing: list[str] = []

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tts.align.phone_probe import PhoneProbe
-from tts.data.cache import Cache
+from tts.data.corpus import Corpus
 from tts.errors import DataError
-from tts.generators.conditioning import voice_anchor
+from tts.generators.conditioning import voice_mean
+from tts.losses.phone import PhoneProbe
 from tts.voice.profile import PhoneProfile, spoken_phones
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
@@ -24,7 +24,7 @@ _BALANCE = 0.6  # speakers count by their frames to the power of 1 - this
 
 @torch.inference_mode()
 def write_profile(
-    cache: Cache,
+    corpus: Corpus,
     probe: PhoneProbe,
     folder: str | Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -40,19 +40,19 @@ def write_profile(
     """
     known = spoken_phones()
     sums: dict[str, list[torch.Tensor]] = {}
-    for at in range(len(cache)):
-        features = torch.from_numpy(np.array(cache.features(at), np.float32))[None]
+    for at in range(len(corpus)):
+        features = torch.from_numpy(np.array(corpus.features(at), np.float32))[None]
         lengths = torch.tensor([features.shape[1]])
         mask = torch.ones(1, features.shape[1], 1)
         found = probe(features, mask).softmax(-1)[0][:, known]
-        anchor = voice_anchor(VoicePrompt(torch.zeros(1, 256), features, lengths))[0, 0, :-EXTRA]
-        relative = features[0, :, :-EXTRA] - anchor
+        average = voice_mean(VoicePrompt(torch.zeros(1, 256), features, lengths))[0, 0, :-EXTRA]
+        relative = features[0, :, :-EXTRA] - average
         mine = [found.sum(0), found.T @ relative, torch.tensor(float(len(found)))]
-        speaker = cache.items[at].speaker
+        speaker = corpus.items[at].speaker
         so_far = sums.get(speaker)
         pairs = zip(so_far or mine, mine, strict=True)
         sums[speaker] = mine if so_far is None else [a + b for a, b in pairs]
-        progress(at + 1, len(cache))
+        progress(at + 1, len(corpus))
     weights = [frames**-_BALANCE for _, _, frames in sums.values()]
     count = sum(w * n for w, (n, _, _) in zip(weights, sums.values(), strict=True))
     total = sum(w * s for w, (_, s, _) in zip(weights, sums.values(), strict=True))
@@ -60,7 +60,7 @@ def write_profile(
     assert isinstance(count, torch.Tensor) and isinstance(said, torch.Tensor)
     kept = (said >= LEAST_FRAMES).nonzero()[:, 0]
     if not len(kept):
-        raise DataError(f"{cache.folder}: no phone is said for {LEAST_FRAMES} frames")
+        raise DataError(f"{corpus.folder}: no phone is said for {LEAST_FRAMES} frames")
     phones = [known[int(at)] for at in kept]
     profile = PhoneProfile(phones)
     profile.mean.copy_((total / count.clamp_min(1e-6).unsqueeze(-1))[kept])

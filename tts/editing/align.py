@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tts.align.pauses import is_pause
-from tts.align.phone_probe import PhoneProbe
 from tts.errors import AlignmentError
+from tts.losses.phone import PhoneProbe
+from tts.prosody.pauses import is_pause
 from tts.text.symbols import Phones
 from tts.voice.reading import MOST_LOST, fit_words
 

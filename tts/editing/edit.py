@@ -23,8 +23,8 @@ from tts.editing.join import Joiner, Kept, Run
 from tts.editing.plan import Change, Plan, plan
 from tts.editing.render import Rendered, level_of, render
 from tts.errors import AudioError, UsageError
-from tts.speech import Audio, Options, Span, options_of
 from tts.text.frontend import Frontend
+from tts.types import Audio, Options, Span, options_of
 
 if TYPE_CHECKING:
     from tts.synthesizer import TTS

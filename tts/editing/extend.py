@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tts.align.pauses import PERIOD, is_pause
 from tts.audio.reference import load_reference
 from tts.editing.align import PENALTY, Piece, align_words
 from tts.editing.edit import CONTEXT, Edited, Source, probing, read_recording, runs
 from tts.editing.join import Joiner
 from tts.editing.plan import Change, pieces_of
 from tts.editing.render import render
-from tts.speech import Options, Span, options_of
+from tts.prosody.pauses import PERIOD, is_pause
 from tts.text.frontend import Frontend
 from tts.text.symbols import SIL
-from tts.voice.reading import read_lesson
+from tts.types import Options, Span, options_of
+from tts.voice.reading import align_recording
 
 if TYPE_CHECKING:
     from tts.synthesizer import TTS
@@ -39,8 +39,8 @@ def extend(
     features = model.acoustic.features(reference)
     known = shifts.profile.phones
     if said is None:
-        lesson = read_lesson(shifts.probe, features, known, PENALTY)
-        pieces = _read(lesson.tokens.ids, lesson.tokens.mods, lesson.tokens.durations)
+        found = align_recording(shifts.probe, features, known, PENALTY)
+        pieces = _read(found.tokens.ids, found.tokens.mods, found.tokens.durations)
     else:
         words = Frontend(language, pauses="none").one(said)
         found = align_words(shifts.probe, features, words, known, said)

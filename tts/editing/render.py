@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tts.align.aligner import TokenBatch, collate_tokens
 from tts.editing.align import Piece
 from tts.editing.plan import timed
-from tts.generators.base import Canvas, Request
-from tts.speech import Options
+from tts.generators.base import Infill, Request
 from tts.text.symbols import SIL
+from tts.text.tokens import TokenBatch, collate_tokens
+from tts.types import Options
 from tts.voice.voice import Voice, collate_voices
 from tts_codecs.envelope import EXTRA, unpack_pitch
 
@@ -152,15 +152,15 @@ def _generate(
     model: "TTS", voice: Voice, request: Request, given: Tensor, kept: Tensor, options: Options
 ) -> Tensor:
     """Features [T, C] of all of it; what is kept is given where the model was trained for that."""
-    generator, canvas = model.acoustic.generator_for(voice), None
+    generator, infill = model.acoustic.generator_for(voice), None
     if getattr(generator.strategy, "inpaint", 0):
         shift = 0 if request.shift is None else request.shift
         units = model.acoustic.units.encode(given[None] - shift, request.prompt)
         whole = kept[: len(kept) // generator.patch * generator.patch]
         committed = whole.view(-1, generator.patch).all(1)[None]
-        canvas = Canvas(units, committed)
+        infill = Infill(units, committed)
     rngs = [torch.Generator().manual_seed(options.seed)]
-    units = generator.generate(request, rngs, model.sampling(options), canvas)
+    units = generator.generate(request, rngs, model.sampling(options), infill)
     features, _ = model.acoustic.units.decode(
         units, model.acoustic.units.start(request.prompt), True
     )

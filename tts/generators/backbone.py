@@ -1,4 +1,4 @@
-"""The network between what enters a canvas and what leaves it, shared by every family."""
+"""The network between what enters it and what leaves it, shared by every family."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.generators.static import StaticCache, StaticPool
+from tts.generators.cuda_graph import StaticKVCache, StaticPool
 from tts.modules.transformer import (
     BlockCache,
     DiTBlock,
@@ -18,7 +18,7 @@ from tts.modules.transformer import (
 
 
 @dataclass
-class Cache:
+class KVCache:
     """State of a causal run of one request.
 
     Attributes:
@@ -61,7 +61,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a Cache to come back to."""
+    """A place in a KVCache to come back to."""
 
     position: int
     recent: list[Tensor]
@@ -72,7 +72,7 @@ class Backbone(nn.Module):
 
     Args:
         dim, heads, hidden, blocks: sizes; kernel: of the depthwise convolutions.
-        memory_dim: width of the encoded voice prompt; glob: of the voice vector.
+        memory_dim: width of the encoded voice prompt; global_dim: of the voice vector.
         causal: units see only the past; needed to generate unit after unit.
         timed: takes a noise level (0..1) beside the voice.
     """
@@ -84,7 +84,7 @@ class Backbone(nn.Module):
         hidden: int = 1024,
         blocks: int = 6,
         memory_dim: int = 192,
-        glob: int = 192,
+        global_dim: int = 192,
         causal: bool = False,
         timed: bool = True,
         kernel: int = 5,
@@ -95,7 +95,7 @@ class Backbone(nn.Module):
         self.time = (
             nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim)) if timed else None
         )
-        self.glob = nn.Linear(glob, dim)
+        self.global_cond = nn.Linear(global_dim, dim)
         self.modulation = nn.Linear(dim, 8 * dim)
         self.blocks = nn.ModuleList(
             DiTBlock(dim, heads, hidden, memory_dim, kernel, dropout, causal) for _ in range(blocks)
@@ -113,7 +113,7 @@ class Backbone(nn.Module):
 
     def start(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
-    ) -> Cache:
+    ) -> KVCache:
         """An empty cache for sequences of up to `length` units after the memory."""
         size = memory_mask.shape[1]
         blocks = []
@@ -131,12 +131,12 @@ class Backbone(nn.Module):
         if not bool(memory_mask.all()):
             bias = torch.zeros(attend.shape, dtype=memory[0][0].dtype, device=attend.device)
             bias = bias.masked_fill_(~attend, float("-inf"))[:, None, None]
-        place = torch.arange(length, device=attend.device)
-        return Cache(blocks, attend, bias, whole_rotary(place, self.dim // self.heads), size)
+        position = torch.arange(length, device=attend.device)
+        return KVCache(blocks, attend, bias, whole_rotary(position, self.dim // self.heads), size)
 
     def steps(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
-    ) -> "Cache | StaticCache":
+    ) -> "KVCache | StaticKVCache":
         """As `start`, for units that come one by one and of which none is forgotten. To be handed
         back with `done`."""
         device = memory[0][0].device
@@ -146,39 +146,39 @@ class Backbone(nn.Module):
             return self._pool.take(self, memory[: len(self.blocks)], memory_mask, length)
         return self.start(memory, memory_mask, length)
 
-    def done(self, cache: "Cache | StaticCache") -> None:
+    def done(self, cache: "KVCache | StaticKVCache") -> None:
         """What `steps` gave is not needed any more."""
-        if isinstance(cache, StaticCache):
+        if isinstance(cache, StaticKVCache):
             self._pool.give(cache)
 
-    def modulated(self, glob: Tensor) -> list[tuple[Tensor, ...]]:
+    def modulated(self, global_cond: Tensor) -> list[tuple[Tensor, ...]]:
         """Modulation by the voice alone: of each block, then shift and factor of the output."""
-        return self._modulation(glob, None)
+        return self._modulation(global_cond, None)
 
-    def _modulation(self, glob: Tensor, t: Tensor | None) -> list[tuple[Tensor, ...]]:
+    def _modulation(self, global_cond: Tensor, t: Tensor | None) -> list[tuple[Tensor, ...]]:
         """Of each block (DiTBlock.parts), then shift and factor of the output."""
-        moment = self.glob(glob)
+        time_embedding = self.global_cond(global_cond)
         if self.time is not None and t is not None:
-            moment = moment + self.time(timestep_embedding(t, 128))
-        modulation = self.modulation(F.silu(moment)).unflatten(-1, (8, self.dim))
+            time_embedding = time_embedding + self.time(timestep_embedding(t, 128))
+        modulation = self.modulation(F.silu(time_embedding)).unflatten(-1, (8, self.dim))
         parts = [cast(DiTBlock, block).parts(modulation[:, :6]) for block in self.blocks]
         return [*parts, (modulation[:, 7:8], 1 + modulation[:, 6:7])]
 
     def forward(
         self,
         x: Tensor,
-        glob: Tensor,
+        global_cond: Tensor,
         memory: Sequence[tuple[Tensor, Tensor]],
         memory_mask: Tensor,
         mask: Tensor,
         t: Tensor | None = None,
         window: int = 0,
-        cache: "Cache | StaticCache | None" = None,
+        cache: "KVCache | StaticKVCache | None" = None,
     ) -> Tensor:
         """Run all units, or with a cache the next ones.
 
         Args:
-            x: [B, U, dim]; glob: [B, G]; memory: from `project`; memory_mask: [B, M] bool.
+            x: [B, U, dim]; global_cond: [B, G]; memory: from `project`; memory_mask: [B, M] bool.
             mask: [B, U, 1] float, valid units (without a cache).
             t: [B] noise level.
             window: attend to at most so many units on either side; 0 to all (MAGNeT's restricted
@@ -189,29 +189,29 @@ class Backbone(nn.Module):
         Returns:
             [B, U, dim], normalised.
         """
-        if isinstance(cache, StaticCache):
-            return cache.step(x, glob)
+        if isinstance(cache, StaticKVCache):
+            return cache.step(x, global_cond)
         if cache is not None:
-            return self._next(x, glob, cache, window)
-        parts = self._modulation(glob, t)
-        place = torch.arange(x.shape[1], device=x.device)
-        table = whole_rotary(place, self.dim // self.heads)
+            return self._next(x, global_cond, cache, window)
+        parts = self._modulation(global_cond, t)
+        position = torch.arange(x.shape[1], device=x.device)
+        table = whole_rotary(position, self.dim // self.heads)
         attend = torch.cat([memory_mask, mask[..., 0] > 0], 1)[:, None, None, :]
         if self.causal or window:
-            attend = attend & self._allowed(place, x.shape[1], memory_mask.shape[1], window)
+            attend = attend & self._allowed(position, x.shape[1], memory_mask.shape[1], window)
         for at, block in enumerate(self.blocks):
             x = block(x, parts[at], table, mask, attend, memory[at])
         return torch.addcmul(parts[-1][0], self.norm(x), parts[-1][1])
 
-    def _next(self, x: Tensor, glob: Tensor, cache: Cache, window: int) -> Tensor:
+    def _next(self, x: Tensor, global_cond: Tensor, cache: KVCache, window: int) -> Tensor:
         """`forward` of the units [B, n, dim] after those of the cache."""
         if cache.parts is None:
-            cache.parts = self.modulated(glob)
+            cache.parts = self.modulated(global_cond)
         begin, end = cache.position, cache.position + x.shape[1]
         attend = cache.bias if cache.bias is None else cache.bias[..., : cache.memory + end]
         if x.shape[1] > 1 or window:
-            place = torch.arange(begin, end, device=x.device)
-            allowed = self._allowed(place, end, cache.memory, window)
+            position = torch.arange(begin, end, device=x.device)
+            allowed = self._allowed(position, end, cache.memory, window)
             attend = cache.attend[:, None, None, : cache.memory + end] & allowed
         table = (cache.table[0][begin:end], cache.table[1][begin:end])
         for block, parts, held in zip(self.blocks, cache.parts, cache.blocks, strict=False):
@@ -220,9 +220,9 @@ class Backbone(nn.Module):
         shift, factor = cache.parts[-1]
         return torch.addcmul(shift, self.norm(x), factor)
 
-    def _allowed(self, place: Tensor, total: int, memory: int, window: int) -> Tensor:
-        """[1, 1, U, M + total] bool: which units each of `place` may see."""
-        distance = place.unsqueeze(1) - torch.arange(total, device=place.device)
+    def _allowed(self, position: Tensor, total: int, memory: int, window: int) -> Tensor:
+        """[1, 1, U, M + total] bool: which units each of `position` may see."""
+        distance = position.unsqueeze(1) - torch.arange(total, device=position.device)
         allowed = distance >= 0 if self.causal else torch.ones_like(distance, dtype=torch.bool)
         if window:
             allowed = allowed & (distance.abs() <= window)
@@ -242,6 +242,6 @@ class TwoPass(Backbone):
 
     def start(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
-    ) -> Cache:
+    ) -> KVCache:
         """A cache of the causal blocks."""
         return super().start(memory[: len(self.blocks)], memory_mask, length)

@@ -1,6 +1,6 @@
 """What every generator takes and gives: the request, the options of its sampler, losses.
 
-A generator fills a *canvas* of units, 25 a second: codes [B, U, K] or latents [B, U, D]. Families
+A generator makes a sequence of units, 25 a second: codes [B, U, K] or latents [B, U, D]. Families
 differ in which units a step evaluates and which it commits; that is their `Strategy`. How one unit
 enters the network and is drawn from what leaves it is the `Head` (tts.generators.protocols). Text,
 voice, backbone, guidance and caching are shared (tts.generators.generator).
@@ -19,9 +19,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
-from tts.align.aligner import TokenBatch
-from tts.generators.conditioning import Spoken as Spoken
+from tts.generators.conditioning import AlignmentResult as AlignmentResult
 from tts.generators.sampling import Sampling
+from tts.text.tokens import TokenBatch
 from tts.voice.prompt import VoicePrompt
 
 
@@ -95,7 +95,7 @@ class Request:
         frames: [B] frames to fill; by default the sum of the durations.
         shift: [B, T, C] added to the features that are generated, how these voices say these
             phones (tts.voice.profile); None for nothing.
-        longest: frames of the padded canvas, where known without asking the device.
+        longest: frames of the padded sequence, where known without asking the device.
     """
 
     tokens: TokenBatch
@@ -127,16 +127,16 @@ class Request:
 
 
 @dataclass
-class Canvas:
-    """What is given of the units beforehand, for continuation, infilling and editing.
+class Infill:
+    """Latents that are known beforehand, for continuation, infilling and editing.
 
     Attributes:
-        units: codes [B, U, K] int64 or latents [B, U, D]; anything where not committed.
-        committed: [B, U] bool, units that stay as they are; of masked families also [B, U, K].
+        latents: codes [B, U, K] int64 or continuous latents [B, U, D]; anything where not known.
+        known: [B, U] bool, latents that stay as they are; of masked families also [B, U, K].
     """
 
-    units: Tensor
-    committed: Tensor
+    latents: Tensor
+    known: Tensor
 
 
 @dataclass

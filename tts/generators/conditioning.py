@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.align.aligner import PhoneEncoder, TokenBatch, token_index
+from tts.modules.phone_encoder import PhoneEncoder
+from tts.text.tokens import TokenBatch, token_index
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
 from tts_codecs.nn.convnext import ConvNeXt
@@ -14,15 +15,15 @@ from tts_codecs.nn.convnext import ConvNeXt
 
 @dataclass
 class Voiced:
-    """An encoded voice: `glob` [B, G], `memory` [B, M, D], `mask` [B, M] bool."""
+    """An encoded voice: `global_cond` [B, G], `memory` [B, M, D], `mask` [B, M] bool."""
 
-    glob: Tensor
+    global_cond: Tensor
     memory: Tensor
     mask: Tensor
 
 
 @dataclass
-class Spoken:
+class AlignmentResult:
     """When what was asked for is said.
 
     Attributes:
@@ -35,49 +36,50 @@ class Spoken:
 
 @dataclass
 class Text:
-    """Encoded phones, where a pointer finds on the way when each is said (tts.generators.pacing).
+    """Encoded phones, where a pointer finds on the way when each is said
+    (tts.generators.alignment).
 
     Attributes:
         phones: [B, S, phone_dim]; lengths: [B] valid ones.
-        silent: [B] bool, rows that are to hear no text.
+        drop_text: [B] bool, rows that are to hear no text.
         durations: [B, S] frames per token, true or estimated, where known.
-        spoken: where the pointer writes what it finds.
+        alignment: where the pointer writes what it finds.
     """
 
     phones: Tensor
     lengths: Tensor
-    silent: Tensor
+    drop_text: Tensor
     durations: Tensor | None = None
-    spoken: Spoken = field(default_factory=Spoken)
+    alignment: AlignmentResult = field(default_factory=AlignmentResult)
 
     def rows(self, count: int) -> "Text":
         """The first `count` rows."""
         some = replace(self, phones=self.phones[:count], lengths=self.lengths[:count])
         durations = None if self.durations is None else self.durations[:count]
-        return replace(some, silent=self.silent[:count], durations=durations)
+        return replace(some, drop_text=self.drop_text[:count], durations=durations)
 
     def cat(self, other: "Text") -> "Text":
         """The rows of both, paced by the first."""
         phones = torch.cat([self.phones, other.phones])
-        return replace(self, phones=phones, silent=torch.cat([self.silent, other.silent]))
+        return replace(self, phones=phones, drop_text=torch.cat([self.drop_text, other.drop_text]))
 
 
 @dataclass
 class Condition:
-    """What the network sees beside the canvas.
+    """What the network sees beside the latents.
 
     Attributes:
-        frames: [B, U, dim] per unit, added to the embedded canvas.
-        mean: [B, U, size] first estimate of the relative features; zero where unconditional.
-        glob: [B, G] voice vector.
+        frames: [B, U, dim] per unit, added to the embedded latents.
+        prior_mean: [B, U, size] first estimate of the relative features; zero where unconditional.
+        global_cond: [B, G] voice vector.
         memory: keys and values of the voice prompt for every block; memory_mask: [B, M] bool.
         mask: [B, U, 1] float, valid units.
-        text: where a pointer paces; `frames`, `mean` and `mask` are then filled by it.
+        text: where a pointer paces; `frames`, `prior_mean` and `mask` are then filled by it.
     """
 
     frames: Tensor
-    mean: Tensor
-    glob: Tensor
+    prior_mean: Tensor
+    global_cond: Tensor
     memory: list[tuple[Tensor, Tensor]]
     memory_mask: Tensor
     mask: Tensor
@@ -92,7 +94,7 @@ class Condition:
         """The first `count` rows."""
         memory = [(key[:count], value[:count]) for key, value in self.memory]
         return Condition(
-            self.frames[:count], self.mean[:count], self.glob[:count], memory,
+            self.frames[:count], self.prior_mean[:count], self.global_cond[:count], memory,
             self.memory_mask[:count], self.mask[:count], self.text and self.text.rows(count),
         )  # fmt: skip
 
@@ -101,8 +103,8 @@ class Condition:
         pairs = zip(self.memory, other.memory, strict=True)
         return Condition(
             torch.cat([self.frames, other.frames]),
-            torch.cat([self.mean, other.mean]),
-            torch.cat([self.glob, other.glob]),
+            torch.cat([self.prior_mean, other.prior_mean]),
+            torch.cat([self.global_cond, other.global_cond]),
             [(torch.cat([a, c]), torch.cat([b, d])) for (a, b), (c, d) in pairs],
             torch.cat([self.memory_mask, other.memory_mask]),
             torch.cat([self.mask, other.mask]),
@@ -110,7 +112,7 @@ class Condition:
         )
 
 
-def voice_anchor(prompt: VoicePrompt) -> Tensor:
+def voice_mean(prompt: VoicePrompt) -> Tensor:
     """Average spectrum and pitch of the speech in a prompt, [B, 1, C] (0 for voicing).
 
     Generators work on features relative to it: the long-term spectrum and the pitch of a voice
@@ -122,20 +124,20 @@ def voice_anchor(prompt: VoicePrompt) -> Tensor:
     level = features[..., :-EXTRA].mean(-1).masked_fill(~valid, -torch.inf)
     # Two units of the normalised log-mel are about 38 dB: pauses do not count.
     speech = (level > level.amax(1, keepdim=True) - 2.0).unsqueeze(-1).to(features.dtype)
-    anchor = (features * speech).sum(1, keepdim=True) / speech.sum(1, keepdim=True).clamp_min(1)
+    average = (features * speech).sum(1, keepdim=True) / speech.sum(1, keepdim=True).clamp_min(1)
     voiced = (valid & (features[..., -1] > 0)).to(features.dtype)
     pitch = (features[..., -EXTRA] * voiced).sum(1) / voiced.sum(1).clamp_min(1)
-    anchor[:, 0, -EXTRA] = pitch
-    anchor[:, 0, -1] = 0
-    return anchor
+    average[:, 0, -EXTRA] = pitch
+    average[:, 0, -1] = 0
+    return average
 
 
-def channel_emphasis(channels: int, patch: int) -> Tensor:
+def channel_weights(channels: int, patch: int) -> Tensor:
     """Weight of each dimension of a unit of features in losses, [patch * channels]: pitch and
     voicing are 2 channels among 82, but the ear weighs them more."""
-    emphasis = torch.ones(channels)
-    emphasis[-EXTRA:] = 5.0
-    return emphasis.repeat(patch)
+    channel_weight = torch.ones(channels)
+    channel_weight[-EXTRA:] = 5.0
+    return channel_weight.repeat(patch)
 
 
 def fold(frames: Tensor, patch: int) -> Tensor:
@@ -156,7 +158,7 @@ class VoiceConditioner(nn.Module):
         self,
         channels: int,
         dim: int,
-        glob: int,
+        global_dim: int,
         patch: int,
         blocks: int = 2,
         speaker_dim: int = 256,
@@ -166,10 +168,12 @@ class VoiceConditioner(nn.Module):
         self.entry = nn.Linear(channels * patch, dim)
         self.blocks = nn.ModuleList(ConvNeXt(dim, 2 * dim, 5) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
-        self.glob = nn.Sequential(
-            nn.Linear(speaker_dim + 2 * channels, 2 * glob), nn.GELU(), nn.Linear(2 * glob, glob)
+        self.global_cond = nn.Sequential(
+            nn.Linear(speaker_dim + 2 * channels, 2 * global_dim),
+            nn.GELU(),
+            nn.Linear(2 * global_dim, global_dim),
         )
-        self.null_glob = nn.Parameter(torch.zeros(glob))
+        self.null_global_cond = nn.Parameter(torch.zeros(global_dim))
         self.null_memory = nn.Parameter(torch.zeros(dim))
 
     def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
@@ -181,9 +185,9 @@ class VoiceConditioner(nn.Module):
         mean = features.sum(1) / count
         spread = (((features - mean.unsqueeze(1)) * valid).square().sum(1) / count + 1e-5).sqrt()
         # Unit vectors of 256 dims have entries near 1/16; bring them to the scale of the rest.
-        glob = self.glob(torch.cat([prompt.speaker * 16, mean, spread], -1))
+        global_cond = self.global_cond(torch.cat([prompt.speaker * 16, mean, spread], -1))
         mask = fold(valid, self.patch)[..., :1]
-        memory = self.entry(fold((features - voice_anchor(prompt)) * valid, self.patch))
+        memory = self.entry(fold((features - voice_mean(prompt)) * valid, self.patch))
         for block in self.blocks:
             memory = block(memory, mask)
         memory = self.norm(memory)
@@ -192,10 +196,10 @@ class VoiceConditioner(nn.Module):
         memory = torch.cat([null, memory], 1)
         attend = torch.cat([torch.ones_like(mask[:, :1, 0]), mask[..., 0]], 1) > 0
         if drop is not None:
-            glob = torch.where(drop.unsqueeze(-1), self.null_glob, glob)
+            global_cond = torch.where(drop.unsqueeze(-1), self.null_global_cond, global_cond)
             attend = attend & ~drop.unsqueeze(-1)
             attend[:, 0] = True
-        return Voiced(glob, memory, attend)
+        return Voiced(global_cond, memory, attend)
 
 
 class PhoneContent(nn.Module):
@@ -203,33 +207,42 @@ class PhoneContent(nn.Module):
     ways to know when each phone is said.
 
     Args:
-        channels: of the features; patch: frames per unit; glob: of the voice vector.
+        channels: of the features; patch: frames per unit; global_dim: of the voice vector.
         dim, blocks: of the units; phone_dim, phone_blocks: of the phones.
         kernel: units that a block mixes.
     """
 
     def __init__(
-        self, channels: int, dim: int, glob: int, patch: int, phone_dim: int, phone_blocks: int,
-        blocks: int, dropout: float, kernel: int, places: int,
-    ):  # fmt: skip
+        self,
+        channels: int,
+        dim: int,
+        global_dim: int,
+        patch: int,
+        phone_dim: int,
+        phone_blocks: int,
+        blocks: int,
+        dropout: float,
+        kernel: int,
+        position_dim: int,
+    ):
         super().__init__()
         self.patch = patch
-        self.phones = PhoneEncoder(phone_dim, phone_blocks, 5, cond=glob, dropout=dropout)
-        self.place = nn.Linear(places, phone_dim)
+        self.phones = PhoneEncoder(phone_dim, phone_blocks, 5, cond=global_dim, dropout=dropout)
+        self.position = nn.Linear(position_dim, phone_dim)
         self.entry = nn.Linear(phone_dim * patch, dim)
         self.blocks = nn.ModuleList(
-            ConvNeXt(dim, 3 * dim, kernel, cond=glob, dropout=dropout) for _ in range(blocks)
+            ConvNeXt(dim, 3 * dim, kernel, cond=global_dim, dropout=dropout) for _ in range(blocks)
         )
         self.norm = nn.LayerNorm(dim)
-        self.mean = nn.Linear(dim, channels * patch)
+        self.prior_mean = nn.Linear(dim, channels * patch)
 
-    def units(self, frames: Tensor, mask: Tensor, glob: Tensor) -> tuple[Tensor, Tensor]:
+    def units(self, frames: Tensor, mask: Tensor, global_cond: Tensor) -> tuple[Tensor, Tensor]:
         """Phones of frames [B, T, phone_dim] to content [B, U, dim] and mean [B, U, size]."""
         x = self.entry(fold(frames, self.patch))
         for block in self.blocks:
-            x = block(x, mask, glob)
+            x = block(x, mask, global_cond)
         x = self.norm(x)
-        return x, self.mean(x)
+        return x, self.prior_mean(x)
 
 
 class ContentEncoder(PhoneContent):
@@ -240,16 +253,37 @@ class ContentEncoder(PhoneContent):
     """
 
     def __init__(
-        self, channels: int, dim: int, glob: int, patch: int, phone_dim: int, phone_blocks: int,
-        blocks: int, dropout: float = 0.05,
-    ):  # fmt: skip
+        self,
+        channels: int,
+        dim: int,
+        global_dim: int,
+        patch: int,
+        phone_dim: int,
+        phone_blocks: int,
+        blocks: int,
+        dropout: float = 0.05,
+    ):
         super().__init__(
-            channels, dim, glob, patch, phone_dim, phone_blocks, blocks, dropout, kernel=7, places=3
+            channels,
+            dim,
+            global_dim,
+            patch,
+            phone_dim,
+            phone_blocks,
+            blocks,
+            dropout,
+            kernel=7,
+            position_dim=3,
         )
         self.filler = nn.Parameter(torch.zeros(phone_dim))
 
     def forward(
-        self, tokens: TokenBatch, durations: Tensor | None, glob: Tensor, frames: int, mask: Tensor
+        self,
+        tokens: TokenBatch,
+        durations: Tensor | None,
+        global_cond: Tensor,
+        frames: int,
+        mask: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Encode.
 
@@ -263,18 +297,20 @@ class ContentEncoder(PhoneContent):
             content [B, U, dim], mean [B, U, patch * channels].
         """
         index = torch.arange(frames, device=tokens.ids.device)
-        phones = self.phones(tokens, glob)
+        phones = self.phones(tokens, global_cond)
         if durations is None:
             padded = F.pad(phones, (0, 0, 0, max(0, frames - phones.shape[1])))[:, :frames]
             filler = index >= tokens.lengths.unsqueeze(1)
             hidden = torch.where(filler.unsqueeze(-1), self.filler, padded)
         else:
             # Frames past a row's end belong to its last phone, however much the batch pads it.
-            owner = torch.minimum(token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1)
-            hidden = phones.gather(1, owner.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
-            ends = durations.cumsum(1).gather(1, owner)
-            length = durations.gather(1, owner).clamp_min(1)
+            phone_index = torch.minimum(
+                token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1
+            )
+            hidden = phones.gather(1, phone_index.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
+            ends = durations.cumsum(1).gather(1, phone_index)
+            length = durations.gather(1, phone_index).clamp_min(1)
             into = (index - (ends - length) + 0.5) / length
-            place = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
-            hidden = hidden + self.place(place.float())
-        return self.units(hidden, mask, glob)
+            position = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
+            hidden = hidden + self.position(position.float())
+        return self.units(hidden, mask, global_cond)

@@ -1,10 +1,10 @@
 """The generator: conditioning, backbone and head are shared blocks; a strategy runs them.
 
     request --Conditioner--> condition --+
-    canvas  --Head.embed-----------------+--> Backbone --> Head --> units
+    latents --Head.embed-----------------+--> Backbone --> Head --> units
                                               Strategy: which units, in which order
 
-Every family is this class with another head and strategy (tts.builder), so what is compared is the
+Every family is this class with another head and strategy (tts.registry), so what is compared is the
 family and not its text, voice or network.
 """
 
@@ -16,25 +16,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.align.aligner import TokenBatch
 from tts.errors import ConfigError
-from tts.generators.backbone import Backbone, Cache
-from tts.generators.base import Canvas, Losses, Request, SamplingOptions, Spoken
+from tts.generators.alignment import PointerContent
+from tts.generators.backbone import Backbone, KVCache
+from tts.generators.base import AlignmentResult, Infill, Losses, Request, SamplingOptions
 from tts.generators.conditioning import (
     Condition,
     ContentEncoder,
     Text,
     VoiceConditioner,
-    channel_emphasis,
+    channel_weights,
     fold,
 )
-from tts.generators.conditioning import voice_anchor as voice_anchor
-from tts.generators.judges import Judges
-from tts.generators.pacing import PointerContent
+from tts.generators.conditioning import voice_mean as voice_mean
+from tts.generators.cuda_graph import StaticKVCache
+from tts.generators.latent_space import check_units
 from tts.generators.protocols import Head, Strategy, UnitSpace
-from tts.generators.static import StaticCache
-from tts.generators.units import check_units
+from tts.losses.perceptual import PerceptualLosses
 from tts.text.symbols import PAUSES, SYMBOLS
+from tts.text.tokens import TokenBatch
 
 #: ids of phones: letters, without marks and names in brackets
 PHONES = [
@@ -49,11 +49,11 @@ class Conditioner(nn.Module):
 
     Args:
         channels: C of the features; patch: frames per unit.
-        dim: of the backbone; voice_dim: of the encoded prompt; glob: of the voice vector.
+        dim: of the backbone; voice_dim: of the encoded prompt; global_dim: of the voice vector.
         phone_dim, phone_blocks, content_blocks: sizes of the text encoder.
-        text: "expanded" by durations, "padded" with filler to the length of the canvas (E2,
+        text: "expanded" by durations, "padded" with filler to the length of the sequence (E2,
             F5-TTS), where attention has to align, or "pointer", which finds the durations on the
-            way (tts.generators.pacing; autoregression only).
+            way (tts.generators.alignment; autoregression only).
         longest: frames after which a pointer leaves a phone where durations are not even estimated.
     """
 
@@ -65,7 +65,7 @@ class Conditioner(nn.Module):
         patch: int = 2,
         dim: int = 256,
         voice_dim: int = 192,
-        glob: int = 192,
+        global_dim: int = 192,
         phone_dim: int = 192,
         phone_blocks: int = 3,
         content_blocks: int = 4,
@@ -78,10 +78,10 @@ class Conditioner(nn.Module):
             raise ConfigError(f"text is expanded, padded or pointer, not {text!r}")
         self.channels, self.patch, self.text, self.longest = channels, patch, text, longest
         self.size = channels * patch
-        self.voice = VoiceConditioner(channels, voice_dim, glob, patch)
+        self.voice = VoiceConditioner(channels, voice_dim, global_dim, patch)
         make = PointerContent if text == "pointer" else ContentEncoder
         self.content = make(
-            channels, dim, glob, patch, phone_dim, phone_blocks, content_blocks, dropout
+            channels, dim, global_dim, patch, phone_dim, phone_blocks, content_blocks, dropout
         )
         self.null_content = nn.Parameter(torch.zeros(dim))
         self.mean_in = nn.Linear(self.size, dim, bias=False)
@@ -94,29 +94,35 @@ class Conditioner(nn.Module):
         return (index < count.unsqueeze(1)).unsqueeze(-1).float()
 
     def _content(
-        self, request: Request, text: Text | None, glob: Tensor, mask: Tensor
+        self, request: Request, text: Text | None, global_cond: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         frames = mask.shape[1] * self.patch
         if isinstance(self.content, PointerContent):
             assert text is not None
-            owner, spent = self.content.taught(text, frames)
-            return self.content.units(self.content.said(text.phones, owner, spent), mask, glob)
+            phone_index, elapsed = self.content.teacher_forced(text, frames)
+            return self.content.units(
+                self.content.phones_at(text.phones, phone_index, elapsed), mask, global_cond
+            )
         durations = request.durations if self.text == "expanded" else None
-        out: tuple[Tensor, Tensor] = self.content(request.tokens, durations, glob, frames, mask)
+        out: tuple[Tensor, Tensor] = self.content(
+            request.tokens, durations, global_cond, frames, mask
+        )
         return out
 
-    def _read(self, request: Request, glob: Tensor, silent: Tensor | None) -> Text | None:
+    def _read(self, request: Request, global_cond: Tensor, drop_text: Tensor | None) -> Text | None:
         if isinstance(self.content, PointerContent):
-            return self.content.read(request.tokens, request.durations, glob, silent)
+            return self.content.read(request.tokens, request.durations, global_cond, drop_text)
         return None
 
-    def seen(self, content: Tensor, mean: Tensor, silent: Tensor | None) -> tuple[Tensor, Tensor]:
-        """frames and mean of a Condition; `silent` [B] bool are rows to hear no text."""
+    def seen(
+        self, content: Tensor, mean: Tensor, drop_text: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """frames and prior_mean of a Condition; `drop_text` [B] bool are rows to hear no text."""
         # What regression finds is given as it is; only the regression loss moves it.
         frames = content + self.mean_in(mean.detach())
-        if silent is not None:
-            frames = torch.where(silent[:, None, None], self.null_content, frames)
-            mean = mean * (~silent).float()[:, None, None]
+        if drop_text is not None:
+            frames = torch.where(drop_text[:, None, None], self.null_content, frames)
+            mean = mean * (~drop_text).float()[:, None, None]
         return frames, mean
 
     def forward(
@@ -125,16 +131,20 @@ class Conditioner(nn.Module):
         """The condition; `drop` are rows [B] bool to lose text and voice, and the voice alone, in
         training. Without it a pointer is left to find the frames."""
         voiced = self.voice(request.prompt, drop[0] | drop[1] if drop else None)
-        silent = drop[0] if drop else None
-        text = self._read(request, voiced.glob, silent)
+        drop_text = drop[0] if drop else None
+        text = self._read(request, voiced.global_cond, drop_text)
         if text is not None and drop is None:
             sizes = (1, len(self.null_content), self.size)
-            mask, frames, mean = (voiced.glob.new_zeros(len(voiced.glob), 0, n) for n in sizes)
+            mask, frames, mean = (
+                voiced.global_cond.new_zeros(len(voiced.global_cond), 0, n) for n in sizes
+            )
         else:
             mask = self._mask(request)
-            frames, mean = self.seen(*self._content(request, text, voiced.glob, mask), silent)
+            frames, mean = self.seen(
+                *self._content(request, text, voiced.global_cond, mask), drop_text
+            )
         memory = backbone.project(voiced.memory)
-        return Condition(frames, mean, voiced.glob, memory, voiced.mask, mask, text)
+        return Condition(frames, mean, voiced.global_cond, memory, voiced.mask, mask, text)
 
     def unconditional(
         self, request: Request, given: Condition, guide: str, rngs: Sequence[torch.Generator]
@@ -146,22 +156,25 @@ class Conditioner(nn.Module):
                 phones in the same voice.
             rngs: one per row, for other phones.
         """
-        glob, memory_mask = given.glob, given.memory_mask
+        global_cond, memory_mask = given.global_cond, given.memory_mask
         if guide == "phones":
             request = replace(request, tokens=random_phones(request.tokens, rngs))
         else:
-            glob = self.voice.null_glob.expand_as(glob)
+            global_cond = self.voice.null_global_cond.expand_as(global_cond)
             memory_mask = torch.zeros_like(memory_mask)
             memory_mask[:, 0] = True
-        silent = torch.full_like(request.tokens.lengths, guide == "all", dtype=torch.bool)
-        text = self._read(request, glob, silent)
+        drop_text = torch.full_like(request.tokens.lengths, guide == "all", dtype=torch.bool)
+        text = self._read(request, global_cond, drop_text)
         if guide == "all":
-            frames, mean = self.null_content.expand_as(given.frames), torch.zeros_like(given.mean)
+            frames, mean = (
+                self.null_content.expand_as(given.frames),
+                torch.zeros_like(given.prior_mean),
+            )
         elif text is not None:
-            frames, mean = given.frames, given.mean
+            frames, mean = given.frames, given.prior_mean
         else:
-            frames, mean = self.seen(*self._content(request, None, glob, given.mask), None)
-        return Condition(frames, mean, glob, given.memory, memory_mask, given.mask, text)
+            frames, mean = self.seen(*self._content(request, None, global_cond, given.mask), None)
+        return Condition(frames, mean, global_cond, given.memory, memory_mask, given.mask, text)
 
 
 def random_phones(tokens: TokenBatch, rngs: Sequence[torch.Generator]) -> TokenBatch:
@@ -186,7 +199,7 @@ class Generator(nn.Module):
         ConfigError: parts that do not fit.
     """
 
-    emphasis: Tensor
+    channel_weight: Tensor
 
     def __init__(
         self, conditioner: Conditioner, backbone: Backbone, head: nn.Module, strategy: Strategy
@@ -197,8 +210,8 @@ class Generator(nn.Module):
         if conditioner.text == "pointer" and not strategy.paced:
             raise ConfigError("text: pointer is for strategies that go from left to right")
         strategy.check(self)
-        emphasis = channel_emphasis(conditioner.channels, conditioner.patch)
-        self.register_buffer("emphasis", emphasis, persistent=False)
+        channel_weight = channel_weights(conditioner.channels, conditioner.patch)
+        self.register_buffer("channel_weight", channel_weight, persistent=False)
 
     def check_units(self, units: UnitSpace) -> None:
         """ConfigError where it does not fill such units: it would fail at its first batch."""
@@ -226,14 +239,20 @@ class Generator(nn.Module):
         condition: Condition,
         t: Tensor | None = None,
         window: int = 0,
-        cache: Cache | StaticCache | None = None,
+        cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
         """Embedded units x [B, U, dim], already with `condition.frames`, to hidden [B, U, dim];
         with a cache, the next units only."""
         out: Tensor = self.backbone(
-            x, condition.glob, condition.memory, condition.memory_mask, condition.mask, t, window,
+            x,
+            condition.global_cond,
+            condition.memory,
+            condition.memory_mask,
+            condition.mask,
+            t,
+            window,
             cache,
-        )  # fmt: skip
+        )
         return out
 
     def loss(
@@ -241,7 +260,7 @@ class Generator(nn.Module):
         request: Request,
         features: Tensor,
         units: Tensor,
-        judges: Judges | None = None,
+        perceptual: PerceptualLosses | None = None,
         shift: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Training losses.
@@ -251,28 +270,28 @@ class Generator(nn.Module):
             shift: [B, T, C] what was subtracted from both for the voice (tts.voice.profile).
 
         Returns:
-            "mean" (L1 of the regressed features), those of the strategy and, where it has an
-            estimate, those of the judges.
+            "prior" (L1 of the regressed features), those of the strategy and, where it has an
+            estimate, the perceptual losses.
         """
         dice = torch.rand(len(features), device=features.device)
         drop_all = dice < DROP_ALL
         drop_voice = dice < DROP_ALL + DROP_VOICE
         condition = self.conditioner(request, self.backbone, (drop_all, drop_voice))
-        anchor = voice_anchor(request.prompt)
-        target = fold(features - anchor, self.patch)
+        average = voice_mean(request.prompt)
+        target = fold(features - average, self.patch)
         kept = condition.mask * (~drop_all).float()[:, None, None]
-        error = (condition.mean - target).abs() * self.emphasis * kept
+        error = (condition.prior_mean - target).abs() * self.channel_weight * kept
         regression = error.sum() / (kept.sum().clamp_min(1) * target.shape[-1])
-        condition.mean = condition.mean.detach()
+        condition.prior_mean = condition.prior_mean.detach()
         found: Losses = self.strategy.losses(self, units, condition)
-        losses = {"mean": regression, **found.parts}
-        if judges and found.estimate is not None:
-            made = judges.units.heard(found.estimate()) + anchor
+        losses = {"prior": regression, **found.parts}
+        if perceptual and found.estimate is not None:
+            made = perceptual.units.heard(found.estimate()) + average
             if shift is not None:
                 made = made + F.pad(shift, (0, 0, 0, made.shape[1] - shift.shape[1]))
             frame_mask = condition.mask.repeat_interleave(self.patch, 1)
             weight = torch.ones_like(dice) if found.weight is None else found.weight
-            losses |= judges.losses(made, frame_mask, request, weight, drop_all, drop_voice)
+            losses |= perceptual.losses(made, frame_mask, request, weight, drop_all, drop_voice)
         return losses
 
     def condition(
@@ -291,31 +310,31 @@ class Generator(nn.Module):
         request: Request,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions | None = None,
-        canvas: Canvas | None = None,
-        spoken: Spoken | None = None,
+        infill: Infill | None = None,
+        alignment: AlignmentResult | None = None,
     ) -> Iterator[Tensor]:
         """Yield units [B, u, *] as they are committed, U = ceil(frames / patch) in all.
 
         Args:
             rngs: one per row, so a row's result does not depend on its batch.
-            canvas: units that are given (continuation, infilling, editing).
-            spoken: filled with the durations as they are known.
+            infill: units that are given (continuation, infilling, editing).
+            alignment: filled with the durations as they are known.
         """
         options = options or SamplingOptions()
         condition = self.condition(request, rngs, options)
-        spoken = spoken or Spoken()
-        spoken.durations = request.durations
+        alignment = alignment or AlignmentResult()
+        alignment.durations = request.durations
         if condition.text is not None:
-            condition.text.spoken = spoken
-        yield from self.strategy.run(self, condition, rngs, options, canvas)
+            condition.text.alignment = alignment
+        yield from self.strategy.run(self, condition, rngs, options, infill)
 
     def generate(
         self,
         request: Request,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions | None = None,
-        canvas: Canvas | None = None,
-        spoken: Spoken | None = None,
+        infill: Infill | None = None,
+        alignment: AlignmentResult | None = None,
     ) -> Tensor:
         """`stream` in one piece: units [B, U, *]."""
-        return torch.cat(list(self.stream(request, rngs, options, canvas, spoken)), 1)
+        return torch.cat(list(self.stream(request, rngs, options, infill, alignment)), 1)

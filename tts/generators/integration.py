@@ -1,4 +1,4 @@
-"""Noise, times and given spans: what strategies and heads of continuous units share."""
+"""Noise, times and known spans: what strategies and heads of continuous units share."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def row_noise(condition: Condition, rngs: Sequence[torch.Generator], size: int) 
     """Standard normal [B, U, size], each row from its own generator: as many numbers as the row
     has units, however long the batch is."""
     lengths = condition.lengths.tolist()
-    noise = condition.mean.new_zeros(len(rngs), condition.mean.shape[1], size)
+    noise = condition.prior_mean.new_zeros(len(rngs), condition.prior_mean.shape[1], size)
     for row, rng in enumerate(rngs):
         drawn = torch.randn((lengths[row], size), generator=rng)
         noise[row, : lengths[row]] = drawn.to(noise)
@@ -34,11 +34,11 @@ def row_noise(condition: Condition, rngs: Sequence[torch.Generator], size: int) 
 
 def denoise(
     net: Network, head: LatentHead, x: Tensor, condition: Condition, t: Tensor,
-    given: Tensor | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """What the head says of noisy units x [B, U, size] at time t [B] (0 noise, 1 data); `given`
+    """What the head says of noisy units x [B, U, size] at time t [B] (0 noise, 1 data); `known`
     [B, U] bool are clean in x."""
-    return head.predict(net.hidden(head.embed(x, given) + condition.frames, condition, t))
+    return head.predict(net.hidden(head.embed(x, known) + condition.frames, condition, t))
 
 
 def random_spans(mask: Tensor, share: float) -> Tensor | None:

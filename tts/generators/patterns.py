@@ -239,10 +239,10 @@ def _made(pattern: Pattern, frames: int) -> Layout:
         step = torch.cat([step, after.expand(frames, -1)], 1)
         slot = torch.cat([slot, time[:, None].expand(-1, pattern.levels)], 1)
     shape = (pattern.steps(frames), pattern.positions(frames))
-    owner, codebook = torch.full(shape, -1), torch.full(shape, -1)
-    owner[step, slot] = time[:, None].expand_as(step)
+    frame, codebook = torch.full(shape, -1), torch.full(shape, -1)
+    frame[step, slot] = time[:, None].expand_as(step)
     codebook[step, slot] = torch.arange(pattern.codebooks).expand_as(step)
-    return Layout(step, slot, owner, codebook)
+    return Layout(step, slot, frame, codebook)
 
 
 def _parallel(codebooks: int) -> Pattern:

@@ -50,8 +50,8 @@ class Pointer:
     @property
     def limit(self) -> Tensor:
         """[B] int64, the most steps a row can still take."""
-        place = torch.arange(self.most.shape[1], device=self.most.device)
-        return ((self.most - self.counts) * (place >= self.index.unsqueeze(1))).sum(1)
+        position = torch.arange(self.most.shape[1], device=self.most.device)
+        return ((self.most - self.counts) * (position >= self.index.unsqueeze(1))).sum(1)
 
     def current(self, values: Tensor) -> Tensor:
         """Values [B, S, ...] of the phone pointed at, [B, ...]; the last in finished rows."""
@@ -102,9 +102,11 @@ def start(lengths: Tensor, least: Tensor | int, most: Tensor | int, phones: int 
 
 def _next(pointer: Pointer) -> Tensor:
     """[B] the next phone that may take a step, or the number of phones."""
-    place = torch.arange(pointer.most.shape[1], device=pointer.most.device)
-    open_ = (pointer.most > 0) & (place > pointer.index.unsqueeze(1))
-    return torch.minimum(torch.where(open_, place, pointer.most.shape[1]).amin(1), pointer.lengths)
+    position = torch.arange(pointer.most.shape[1], device=pointer.most.device)
+    open_ = (pointer.most > 0) & (position > pointer.index.unsqueeze(1))
+    return torch.minimum(
+        torch.where(open_, position, pointer.most.shape[1]).amin(1), pointer.lengths
+    )
 
 
 def advance_probability(score: Tensor) -> Tensor:
@@ -129,8 +131,8 @@ def step(
     if rngs is not None:
         for row in active.nonzero()[:, 0].tolist():
             point[row] = torch.rand((), generator=rngs[row], dtype=torch.float64)
-    place = torch.arange(pointer.counts.shape[1], device=pointer.index.device)
-    here = (place == pointer.index.unsqueeze(1)) & active.unsqueeze(1)
+    position = torch.arange(pointer.counts.shape[1], device=pointer.index.device)
+    here = (position == pointer.index.unsqueeze(1)) & active.unsqueeze(1)
     counts = pointer.counts + here
     spent = replace(pointer, counts=counts)
     count, least, most = (spent.current(x) for x in (counts, spent.least, spent.most))

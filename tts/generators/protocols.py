@@ -3,7 +3,7 @@
 A generator is a conditioner, a backbone, a head and a strategy (tts.generators.generator). A
 strategy says by `head` which of the head contracts here it drives:
 
-    LatentHead     Flow, Diffusion: the whole canvas of latents, by integration
+    LatentHead     Flow, Diffusion: the whole sequence of latents, by integration
     MaskedHead     Masked, SoundStorm, SpanAR: codes, drawn independently of each other
     StepHead       Autoregressive: one unit at a time; of codes it is a CodeStepHead
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.errors import ConfigError
-from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.voice.prompt import VoicePrompt
 
@@ -39,7 +39,7 @@ class Head(Protocol):
 
     Attributes:
         posterior: units are distributions, mean and logarithm of the variance side by side
-            (tts.generators.units.LatentUnits).
+            (tts.generators.latent_space.LatentUnits).
         sampling: options of the sampler that `draw` of a StepHead reads.
     """
 
@@ -53,21 +53,21 @@ class Head(Protocol):
 
 @runtime_checkable
 class LatentHead(Protocol):
-    """Head of strategies that draw a whole canvas of continuous units by integration.
+    """Head of strategies that draw the whole sequence of continuous units by integration.
 
     Attributes:
         posterior, sampling: see Head.
         size: D of a unit.
-        emphasis: [D] weight of each dimension in losses.
+        channel_weight: [D] weight of each dimension in losses.
     """
 
     posterior: bool
     sampling: Knobs
     size: int
-    emphasis: Tensor
+    channel_weight: Tensor
 
-    def embed(self, units: Tensor, given: Tensor | None = None) -> Tensor:
-        """[B, U, D] to [B, U, dim]; `given` [B, U] bool marks clean units among noisy ones."""
+    def embed(self, units: Tensor, known: Tensor | None = None) -> Tensor:
+        """[B, U, D] to [B, U, dim]; `known` [B, U] bool marks clean units among noisy ones."""
         ...
 
     def predict(self, hidden: Tensor) -> Tensor:
@@ -218,7 +218,7 @@ def step_head(head: nn.Module) -> StepHead | CodeStepHead:
 
 
 class Network(Protocol):
-    """What a strategy that draws a whole canvas sees of a generator."""
+    """What a strategy that draws the whole sequence sees of a generator."""
 
     @property
     def head(self) -> nn.Module:
@@ -233,7 +233,7 @@ class Network(Protocol):
 
 
 class Strategy(Protocol):
-    """In which order a canvas is filled; the loss that trains for it.
+    """In which order the latents are drawn; the loss that trains for it.
 
     Attributes:
         causal, timed: what it needs of the backbone.
@@ -273,7 +273,7 @@ class Strategy(Protocol):
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
-        canvas: Canvas | None = None,
+        infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Yield committed units [B, u, *] from left to right until all U are there.
 

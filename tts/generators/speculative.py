@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from tts.errors import UsageError
+from tts.generators.alignment import at_steps
 from tts.generators.backbone import Mark
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
 from tts.generators.guidance import both, guide_rows
-from tts.generators.pacing import at_steps
 from tts.generators.patterns import Pattern
 from tts.generators.protocols import masked_head
 from tts.generators.sampling import draw, pick, process, uniforms
@@ -120,12 +120,12 @@ class Run:
         self.condition: Condition = net.condition(request, [rng], options)
         self.frames = self.condition.mask.shape[1]
         self.total = pattern.steps(self.frames)
-        self.place = pattern.layout(self.frames, self.condition.mask.device).step
-        device = self.place.device
+        self.position = pattern.layout(self.frames, self.condition.mask.device).step
+        device = self.position.device
         self.known = torch.zeros(
             self.total, self.head.num_codebooks, dtype=torch.bool, device=device
         )
-        self.known[self.place, torch.arange(self.head.num_codebooks, device=device)] = True
+        self.known[self.position, torch.arange(self.head.num_codebooks, device=device)] = True
         self._context = at_steps(self.condition, pattern)
         self.cache = net.backbone.start(
             self.condition.memory, self.condition.memory_mask, self.total
@@ -267,5 +267,5 @@ def speculate(
         tally.passes, tally.steps = tally.passes + 1, begin
         frontier = pattern.frontier(begin - 1, run.frames)
         if frontier > done:
-            yield steps[run.place[done:frontier], column][None]
+            yield steps[run.position[done:frontier], column][None]
             done = frontier

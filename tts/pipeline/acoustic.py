@@ -9,27 +9,27 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from tts.align.aligner import collate_tokens
-from tts.align.durations import DurationModel, with_edges
-from tts.align.pauses import spoken_pauses
-from tts.align.phone_probe import PhoneProbe
-from tts.align.phrasing import PhrasingModel, with_phrasing
-from tts.align.prosody import held, inflected, paces
 from tts.audio.reference import Reference
-from tts.builder import checkpoint_folder, load_module, load_units
 from tts.cancel import Cancellation
 from tts.config import ModelConfig
 from tts.errors import ConfigError
-from tts.generators.base import Request, SamplingOptions, Spoken
+from tts.generators.base import AlignmentResult, Request, SamplingOptions
 from tts.generators.generator import Generator
+from tts.losses.phone import PhoneProbe
 from tts.pipeline.ports import Capabilities, Pipeline
+from tts.prosody.durations import DurationModel, with_edges
+from tts.prosody.pauses import spoken_pauses
+from tts.prosody.phrasing import PhrasingModel, with_phrasing
+from tts.prosody.style import held, inflected, paces
 from tts.quantize import lay_out
+from tts.registry import checkpoint_folder, load_module, load_units
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import parse_markup
 from tts.text.phonemes import check_language
 from tts.text.pieces import in_pieces
 from tts.text.symbols import Phones
+from tts.text.tokens import collate_tokens
 from tts.text.user_lexicon import UserLexicon
 from tts.voice.adaptation import AdaptedGenerators, Progress, adapt
 from tts.voice.calibration import calibrate
@@ -221,10 +221,10 @@ class AcousticModel:
 
     def stream(
         self, request: Request, voice: Voice, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, spoken: Spoken,
+        options: SamplingOptions, alignment: AlignmentResult,
     ) -> Iterator[Tensor]:  # fmt: skip
         """See LatentGenerator."""
-        return self.generator_for(voice).stream(request, rngs, options, spoken=spoken)
+        return self.generator_for(voice).stream(request, rngs, options, alignment=alignment)
 
 
 class FeatureDecoder:
@@ -241,11 +241,11 @@ class FeatureDecoder:
         self.fade = FADE_FRAMES / self.frame_rate
 
     def stream(
-        self, latents: Iterator[Tensor], request: Request, spoken: Spoken, pitch: float,
+        self, latents: Iterator[Tensor], request: Request, alignment: AlignmentResult, pitch: float,
         chunk_frames: int,
     ) -> Iterator[tuple[Tensor, bool]]:  # fmt: skip
         """See Decoder. What comes last is kept for the end: there it is known to be the last."""
-        features = self._features(latents, request, spoken, chunk_frames)
+        features = self._features(latents, request, alignment, chunk_frames)
         state = None
         size = min(chunk_frames, FIRST_FRAMES)
         waiting: Tensor | None = None
@@ -268,7 +268,11 @@ class FeatureDecoder:
         yield wav[0], True
 
     def _features(
-        self, latents: Iterator[Tensor], request: Request, spoken: Spoken, chunk_frames: int
+        self,
+        latents: Iterator[Tensor],
+        request: Request,
+        alignment: AlignmentResult,
+        chunk_frames: int,
     ) -> Iterator[Tensor]:
         """Features [1, t, C], decoded in groups of units of which each is enough for a piece: a
         call per unit costs several times as much."""
@@ -285,15 +289,19 @@ class FeatureDecoder:
                 held, enough = [], chunk_frames
             held.append(units)
         features, state = self.units.decode(torch.cat(held, 1), state, True)
-        frames = request.frames if spoken.durations is None else spoken.durations.sum(1)
+        frames = request.frames if alignment.durations is None else alignment.durations.sum(1)
         yield request.shifted(features[:, : int(frames[0]) - begin], begin)
 
-    def rows(self, latents: Tensor, request: Request, spoken: Spoken, pitch: float) -> list[Tensor]:
+    def rows(
+        self, latents: Tensor, request: Request, alignment: AlignmentResult, pitch: float
+    ) -> list[Tensor]:
         """See Decoder: each row is decoded alone, as what follows its end must not reach into it;
         the vocoder runs on all of them."""
         # A pointer has its own idea of how long each phone is.
-        if spoken.durations is not None:
-            request = replace(request, durations=spoken.durations, frames=spoken.durations.sum(1))
+        if alignment.durations is not None:
+            request = replace(
+                request, durations=alignment.durations, frames=alignment.durations.sum(1)
+            )
         features = [self._row(latents, request, row) for row in range(len(latents))]
         envelopes = pad_sequence(
             [each[:, :-EXTRA] for each in features], batch_first=True,

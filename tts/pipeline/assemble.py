@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from tts.builder import checkpoint_folder
 from tts.cancel import Cancellation
 from tts.config import ModelConfig
 from tts.errors import CheckpointError
@@ -11,6 +10,7 @@ from tts.pipeline.acoustic import acoustic_pipeline
 from tts.pipeline.ports import Pipeline
 from tts.published import published_model
 from tts.published.f5.pipeline import f5_pipeline
+from tts.registry import checkpoint_folder
 from tts_codecs.checkpoint import read_config
 
 #: by kind of the generator's checkpoint

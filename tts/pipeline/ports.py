@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from tts.audio.reference import Reference
-from tts.generators.base import SamplingOptions, Spoken
+from tts.generators.base import AlignmentResult, SamplingOptions
 from tts.text.symbols import Phones
 from tts.voice.adaptation import Progress
 from tts.voice.voice import Voice
@@ -69,7 +69,7 @@ class TextFrontend(Protocol):
         Args:
             text: whole, or pieces of which no more are taken than the next sentence needs.
             language: espeak code.
-            markup: see tts.speech.Options; a text with markup is read whole at once.
+            markup: see tts.types.Options; a text with markup is read whole at once.
             emoji: say the short names of emoji.
 
         Raises:
@@ -146,15 +146,15 @@ class LatentGenerator(Protocol[R_contra]):
 
     def stream(
         self, request: R_contra, voice: Voice, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, spoken: Spoken,
+        options: SamplingOptions, alignment: AlignmentResult,
     ) -> Iterator[Tensor]:  # fmt: skip
         """Yield latents [B, u, *] from left to right, u >= 1, as they are final.
 
         Args:
             voice: of all rows, or any of one group.
             rngs: one per row, so that a row does not depend on its batch.
-            spoken: its `durations` [B, S], frames of each token, are filled where they are known,
-                at the latest with the last latents.
+            alignment: its `durations` [B, S], frames of each token, are filled where they are
+                known, at the latest with the last latents.
 
         Raises:
             UsageError: options that the model does not have, or a sentence that is too long.
@@ -166,7 +166,7 @@ class Decoder(Protocol[R_contra]):
     """Latents to waveform.
 
     Attributes:
-        sample_rate: Hz; frame_rate: frames of `Spoken.durations` in a second.
+        sample_rate: Hz; frame_rate: frames of `AlignmentResult.durations` in a second.
         fade: seconds of the ramps at both ends of a sentence.
     """
 
@@ -175,9 +175,13 @@ class Decoder(Protocol[R_contra]):
     fade: float
 
     def stream(
-        self, latents: Iterator[Tensor], request: R_contra, spoken: Spoken, pitch: float,
+        self,
+        latents: Iterator[Tensor],
+        request: R_contra,
+        alignment: AlignmentResult,
+        pitch: float,
         chunk_frames: int,
-    ) -> Iterator[tuple[Tensor, bool]]:  # fmt: skip
+    ) -> Iterator[tuple[Tensor, bool]]:
         """Yield the waveform of one sentence in pieces [n], n >= 1, and whether it is the last.
 
         The state of the stream (what convolutions and overlapping windows still need) is kept in
@@ -191,7 +195,7 @@ class Decoder(Protocol[R_contra]):
         ...
 
     def rows(
-        self, latents: Tensor, request: R_contra, spoken: Spoken, pitch: float
+        self, latents: Tensor, request: R_contra, alignment: AlignmentResult, pitch: float
     ) -> list[Tensor]:
         """Waveforms [N] of all rows of latents [B, U, *], each as long as the row itself; only of
         models with `Capabilities.batching`."""

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tts.align.prosody import shaped
 from tts.errors import UsageError
-from tts.generators.base import SamplingOptions, Spoken
+from tts.generators.base import AlignmentResult, SamplingOptions
 from tts.pipeline.ports import Pipeline
-from tts.speech import Chunk, Options, joined, spans_of
+from tts.prosody.style import shaped
 from tts.text.symbols import Phones
+from tts.types import Chunk, Options, joined, spans_of
 from tts.voice.voice import Voice
 
 #: sentences of a batch by device: a CPU gains nothing beyond what its cache holds
@@ -113,19 +113,19 @@ class Renderer:
         finds them itself with the last, for which one chunk waits."""
         ports, options, sampling = self.pipeline, turn.options, self.options(turn.options)
         request = ports.lengths.request([turn.phones], [turn.voice], [options.speed])
-        spoken = Spoken()
-        latents = ports.generator.stream(request, turn.voice, [rng], sampling, spoken)
+        alignment = AlignmentResult()
+        latents = ports.generator.stream(request, turn.voice, [rng], sampling, alignment)
         late = ports.generator.decides_lengths(sampling)
         fade: Fade | None = None
         first, waiting = True, None
         for wave, last in ports.decoder.stream(
-            latents, request, spoken, options.pitch, chunk_frames
+            latents, request, alignment, options.pitch, chunk_frames
         ):
             fade = fade or self._fade(wave)
             wave = fade(wave, last)
             chunk = Chunk(wave.float().cpu().numpy(), ports.decoder.sample_rate)
             if first and not late:
-                self._time(chunk, turn.phones, spoken, 0)
+                self._time(chunk, turn.phones, alignment, 0)
             first = False
             if waiting is not None:
                 yield waiting
@@ -133,17 +133,17 @@ class Renderer:
             if not late:
                 yield chunk
         if waiting is not None:
-            self._time(waiting, turn.phones, spoken, 0)
+            self._time(waiting, turn.phones, alignment, 0)
             yield waiting
 
     def _fade(self, wave: Tensor) -> Fade:
         decoder = self.pipeline.decoder
         return Fade(round(decoder.fade * decoder.sample_rate), wave.device)
 
-    def _time(self, chunk: Chunk, phones: Phones, spoken: Spoken, row: int) -> None:
+    def _time(self, chunk: Chunk, phones: Phones, alignment: AlignmentResult, row: int) -> None:
         """Write into a chunk when the words and phones of its sentence are said, if known."""
-        if self.pipeline.capabilities.word_times and spoken.durations is not None:
-            frames = spoken.durations[row].tolist()
+        if self.pipeline.capabilities.word_times and alignment.durations is not None:
+            frames = alignment.durations[row].tolist()
             frame = 1 / self.pipeline.decoder.frame_rate
             chunk.words, chunk.phones = spans_of(phones, frames, frame)
 
@@ -201,15 +201,15 @@ class Renderer:
             [t.phones for t in turns], [t.voice for t in turns], [t.options.speed for t in turns]
         )
         rngs = [torch.Generator().manual_seed(t.options.seed_of(t.number)) for t in turns]
-        spoken, sampling = Spoken(), self.options(options)
-        latents = ports.generator.stream(request, turns[0].voice, rngs, sampling, spoken)
-        waves = ports.decoder.rows(torch.cat(list(latents), 1), request, spoken, options.pitch)
+        alignment, sampling = AlignmentResult(), self.options(options)
+        latents = ports.generator.stream(request, turns[0].voice, rngs, sampling, alignment)
+        waves = ports.decoder.rows(torch.cat(list(latents), 1), request, alignment, options.pitch)
         out: list[Chunk] = []
         for row, (turn, wave) in enumerate(zip(turns, waves, strict=True)):
             wave = self._fade(wave)(wave, True).float().cpu()
             pause = torch.from_numpy(self.pause(turn.phones, turn.options.speed))
             samples = torch.cat([wave, pause]).numpy()
             chunk = Chunk(samples, ports.decoder.sample_rate, turn.phones.text)
-            self._time(chunk, turn.phones, spoken, row)
+            self._time(chunk, turn.phones, alignment, row)
             out += shaped([chunk], turn.phones)
         return out

@@ -7,9 +7,9 @@ ligature such as U+FDFA a hundred and forty.
 from dataclasses import dataclass
 
 from tts.errors import TextError
-from tts.speech import Options
 from tts.synthesizer import TTS
 from tts.text.symbols import Phones
+from tts.types import Options
 
 #: seconds of a phone at speed 1, as long voices speak
 PHONE = 0.08

@@ -11,8 +11,8 @@ from tts.audio.loudness import Leveler
 from tts.errors import TTSError
 from tts.pipeline.render import Turn
 from tts.serve.budget import Budget, phones_of
-from tts.speech import Chunk, Options
 from tts.synthesizer import TTS
+from tts.types import Chunk, Options
 from tts.voice.voice import Voice
 
 #: seconds of audio that may wait for a slow listener before no more are computed for it

@@ -18,8 +18,8 @@ from tts.cancel import Cancelled
 from tts.errors import TTSError
 from tts.pipeline.render import Turn
 from tts.serve.job import AHEAD, Job, Stalled
-from tts.speech import Chunk
 from tts.synthesizer import TTS
+from tts.types import Chunk
 
 #: seconds that a batch may take: of those who wait for their first audio, and of the others
 FIRST_STEP, STEP = 0.25, 0.5

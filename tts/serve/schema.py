@@ -9,7 +9,7 @@ from pydantic import Field
 from tts.audio.encoder import STREAMED
 from tts.config import Strict, parse
 from tts.errors import UsageError
-from tts.speech import RANGES, Options
+from tts.types import RANGES, Options
 
 MAX_CHARACTERS = 4096
 MEDIA_TYPES = {

@@ -17,7 +17,7 @@ from tts.serve.job import Job, Stalled
 from tts.serve.metrics import Metrics
 from tts.serve.scheduler import Scheduler
 from tts.serve.schema import MEDIA_TYPES
-from tts.speech import Chunk
+from tts.types import Chunk
 
 T = TypeVar("T")
 #: seconds that a client may take nothing

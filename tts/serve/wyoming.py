@@ -30,8 +30,8 @@ from tts.errors import TextError, TTSError, UsageError, VoiceError
 from tts.provenance import Watermark, marker
 from tts.serve.job import Job
 from tts.serve.scheduler import Scheduler
-from tts.speech import Chunk, Options
 from tts.synthesizer import TTS
+from tts.types import Chunk, Options
 from tts.voice.voice import Voice
 
 PORT = 10200

@@ -50,27 +50,33 @@ class _Kind:
 
 KINDS = {
     "vocoder": _Kind(
-        "tts.train.vocoder", "VocoderTask", "tts_codecs.vocoder.source_filter",
+        "tts.train.tasks.vocoder",
+        "VocoderTask",
+        "tts_codecs.vocoder.source_filter",
         "SourceFilterVocoder",
     ),
     "spectral": _Kind(
-        "tts.train.codec", "SpectralTask", "tts_codecs.spectral", "SpectralAutoencoder"
+        "tts.train.tasks.codec", "SpectralTask", "tts_codecs.spectral", "SpectralAutoencoder"
     ),
-    "codec": _Kind("tts.train.neural_codec", "CodecTask", "tts_codecs.neural", "build_codec"),
-    "latent": _Kind("tts.train.codec", "LatentTask", "tts_codecs.latent", "LatentAutoencoder"),
-    "aligner": _Kind("tts.train.aligner", "AlignerTask", "tts.align.aligner", "Aligner"),
+    "codec": _Kind("tts.train.tasks.neural_codec", "CodecTask", "tts_codecs.neural", "build_codec"),
+    "latent": _Kind(
+        "tts.train.tasks.codec", "LatentTask", "tts_codecs.latent", "LatentAutoencoder"
+    ),
+    "aligner": _Kind("tts.train.tasks.aligner", "AlignerTask", "tts.align.aligner", "Aligner"),
     "durations": _Kind(
-        "tts.train.generator", "DurationTask", "tts.align.durations", "DurationModel"
+        "tts.train.tasks.generator", "DurationTask", "tts.prosody.durations", "DurationModel"
     ),
-    "probe": _Kind("tts.train.probes", "ProbeTask", "tts.voice.probe", "SpeakerProbe"),
+    "probe": _Kind("tts.train.tasks.probes", "ProbeTask", "tts.losses.speaker", "SpeakerProbe"),
     "phone_probe": _Kind(
-        "tts.train.probes", "PhoneProbeTask", "tts.align.phone_probe", "PhoneProbe"
+        "tts.train.tasks.probes", "PhoneProbeTask", "tts.losses.phone", "PhoneProbe"
     ),
     "phrasing": _Kind(
-        "tts.train.phrasing", "PhrasingTask", "tts.align.phrasing", "PhrasingModel"
+        "tts.train.tasks.phrasing", "PhrasingTask", "tts.prosody.phrasing", "PhrasingModel"
     ),
-    "generator": _Kind("tts.train.generator", "GeneratorTask", "tts.builder", "build_generator"),
-}  # fmt: skip
+    "generator": _Kind(
+        "tts.train.tasks.generator", "GeneratorTask", "tts.registry", "build_generator"
+    ),
+}
 
 
 def _arguments(cls: Any, skip: Iterable[str] = ()) -> type[Strict]:
@@ -114,7 +120,7 @@ class _Run(Strict):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A checked run. `build` makes the task from a `tts.data.cache.Cache`."""
+    """A checked run. `build` makes the task from a `tts.data.corpus.Corpus`."""
 
     task: str
     data: Path
@@ -125,10 +131,10 @@ class RunConfig:
 
     @property
     def build(self) -> Callable[[Any], Task]:
-        """Cache to task."""
+        """Corpus to task."""
         kind = KINDS[self.task]
         cls = getattr(import_module(kind.module), kind.task)
-        return lambda cache: cls(cache, model=self.model, **self.options)
+        return lambda corpus: cls(corpus, model=self.model, **self.options)
 
 
 def override(values: Any, assignments: Iterable[str]) -> Any:
@@ -185,7 +191,7 @@ def check_run(values: Any, source: str) -> RunConfig:
     model = parse(_arguments(network), given, f"{source}: model")
     if kind.model in ("build_generator", "build_codec"):
         _check_parts(network, model.model_dump(exclude_unset=True), source)
-    options = parse(_arguments(task, ("cache", "model")), run.options, f"{source}: options")
+    options = parse(_arguments(task, ("corpus", "model")), run.options, f"{source}: options")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
     for name, least in (("steps", 1), ("log_every", 1), ("warmup", 0), ("accumulate", 1),
         ("budget", 0), ("slowest", 0), ("publish", 0),

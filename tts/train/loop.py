@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tts.builder import checkpoint_folder
 from tts.devices import choose_device
 from tts.errors import (
     CheckpointError,
@@ -34,9 +33,11 @@ from tts.errors import (
     TTSError,
     UsageError,
 )
+from tts.registry import checkpoint_folder
 from tts.train.publish import write_pieces
 from tts.train.stepping import Batches, Engine, StepClock
 from tts_codecs.checkpoint import load_weights
+from tts_codecs.renamed import current_names
 
 Batch = dict[str, Any]
 Logs = Mapping[str, float | Tensor]
@@ -307,7 +308,7 @@ class Trainer:
         for name, module in self.plain.items():
             if name in state["modules"]:
                 try:
-                    module.load_state_dict(state["modules"][name])
+                    module.load_state_dict(current_names(state["modules"][name]))
                 except RuntimeError as error:
                     raise CheckpointError(
                         f"{self.state_path} was written by a model of another shape; train into "
@@ -316,7 +317,7 @@ class Trainer:
         for name, optimizer in self.optimizers.items():
             if name in state["optimizers"]:
                 optimizer.load_state_dict(state["optimizers"][name])
-        for key, value in state["ema"].items():
+        for key, value in current_names(state["ema"]).items():
             if key in self.ema.shadow:
                 self.ema.shadow[key].copy_(value)
         torch.set_rng_state(state["torch_rng"])

@@ -1,6 +1,6 @@
 """Segments with prompts drawn where the corpus lies: on the device of the training.
 
-What tts.train.segments.SegmentSampler does row by row, here all rows do at once by tensor
+What tts.data.segments.SegmentSampler does row by row, here all rows do at once by tensor
 operations, and nothing waits for the device. Shapes depend only on the length of the batch, one of
 a few, so that kernels and CUDA graphs are made for each once.
 """
@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tts.align.pauses import is_pause
-from tts.data.warp import WARPS, warp_matrix
+from tts.data.segments import EDGE, SegmentSampler
+from tts.data.vtlp import VTLP_FACTORS, vtlp_matrix
 from tts.errors import DataError
+from tts.prosody.pauses import is_pause
 from tts.text.symbols import SIL
 from tts.train.loop import Batch
-from tts.train.segments import EDGE, SegmentSampler
 from tts_codecs.envelope import CHANNELS, EXTRA, shift_pitch
 from tts_codecs.mel import MelConfig
 
@@ -41,8 +41,8 @@ class ResidentSampler:
         self._corpus()
         bands = CHANNELS - EXTRA
         plain = np.eye(bands, dtype=np.float32)
-        factors = [*WARPS, 1.0]
-        self.warps = self._put(np.stack([*(warp_matrix(f) for f in WARPS), plain]))
+        factors = [*VTLP_FACTORS, 1.0]
+        self.warp_matrices = self._put(np.stack([*(vtlp_matrix(f) for f in VTLP_FACTORS), plain]))
         self.octaves = self._put(
             np.array([shift_pitch(np.zeros(()), f) for f in factors], np.float32)
         )
@@ -67,7 +67,7 @@ class ResidentSampler:
         self.cuts, self.pauses = self._put(cuts), self._put(pauses)
         self.ends = self._put(np.array([len(u.tokens.ids) for u in rows]))
         self.chances = self._put(np.cumsum(self.sampler.weights))
-        names = [self.sampler.cache.items[u.index].speaker for u in rows]
+        names = [self.sampler.corpus.items[u.index].speaker for u in rows]
         # Utterances of a speaker one after another: who they are drawn from is a range.
         order = np.array([at for group in self.sampler.by_speaker.values() for at in group])
         self.order = self._put(order)
@@ -80,21 +80,21 @@ class ResidentSampler:
         self.others = self._put(np.array([len(self.sampler.by_speaker[n]) - 1 for n in names]))
 
     def _corpus(self) -> None:
-        cache, rows = self.sampler.cache, self.sampler.utterances
-        lengths = np.array([cache.frames(u.index) for u in rows])
+        corpus, rows = self.sampler.corpus, self.sampler.utterances
+        lengths = np.array([corpus.frames(u.index) for u in rows])
         for row, frames in zip(rows, lengths, strict=True):
             if row.starts[-1] > frames:
-                raise DataError(f"{cache.items[row.index].id}: bad durations")
+                raise DataError(f"{corpus.items[row.index].id}: bad durations")
         self.frames = self._put(lengths)
         self.offsets = self._put(np.cumsum(lengths) - lengths)
-        features = np.concatenate([cache.features(u.index).astype(np.float16) for u in rows])
+        features = np.concatenate([corpus.features(u.index).astype(np.float16) for u in rows])
         self.features = self._put(features)
-        plain = np.stack([cache.speaker(u.index) for u in rows])
-        voices = [plain] * (len(WARPS) + 1)
-        self.warped = cache.warps == len(WARPS)
-        if self.warped:
-            for warp in range(len(WARPS)):
-                rest = (cache.warped_speaker(u.index, warp) for u in rows)
+        plain = np.stack([corpus.speaker(u.index) for u in rows])
+        voices = [plain] * (len(VTLP_FACTORS) + 1)
+        self.vtlp = corpus.vtlp_copies == len(VTLP_FACTORS)
+        if self.vtlp:
+            for warp in range(len(VTLP_FACTORS)):
+                rest = (corpus.vtlp_speaker(u.index, warp) for u in rows)
                 voices[warp] = np.stack([voice for voice in rest if voice is not None])
         self.voices = self._put(np.stack(voices, 1).astype(np.float16))
 
@@ -119,10 +119,10 @@ class ResidentSampler:
         source = (self.offsets[rows] + begin)[:, None] + torch.where(inside, index, 0)
         target = self.features[source].float() * inside[..., None]
         prompt, prompt_frames, voice = self.prompts(rows, begin, stop, rng)
-        warp = torch.full_like(rows, len(WARPS))
-        if self.warped:
-            turned = dice(count) < self.sampler.warped
-            which = (dice(count) * len(WARPS)).long()
+        warp = torch.full_like(rows, len(VTLP_FACTORS))
+        if self.vtlp:
+            turned = dice(count) < self.sampler.vtlp
+            which = (dice(count) * len(VTLP_FACTORS)).long()
             warp = torch.where(turned, which, warp)
         speaker = self.voices[voice, warp].float()
         limited = dice(count) < self.sampler.band_limited
@@ -255,7 +255,7 @@ class ResidentSampler:
         """Features [B, T, C] in the voices of `warp` [B], the bands above the one that `top` (0 to
         1) says empty where `limited`."""
         config = MelConfig()
-        bands = torch.bmm(features[..., :-EXTRA], self.warps[warp])
+        bands = torch.bmm(features[..., :-EXTRA], self.warp_matrices[warp])
         first = config.n_mels - 16 + (top * 15).long()
         lowest = (np.log(config.floor) - config.mean) / config.std + 0.3 * floor
         empty = torch.arange(config.n_mels, device=self.device) >= first[:, None]

@@ -23,15 +23,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from tts.align.aligner import collate_tokens
-from tts.builder import load_module
 from tts.errors import UsageError, VoiceError
 from tts.generators.base import Request
 from tts.generators.generator import Generator
 from tts.quantize import lay_out
+from tts.registry import load_module
+from tts.text.tokens import collate_tokens
 from tts.voice.prompt import VoicePrompt
-from tts.voice.reading import Lesson, read_lesson, told_lesson
+from tts.voice.reading import AlignedRecording, align_recording, align_transcript
 from tts.voice.voice import Tuning, Voice
+from tts_codecs.renamed import current_names
 
 if TYPE_CHECKING:
     from tts.pipeline.acoustic import AcousticModel
@@ -92,7 +93,7 @@ class _Losses(nn.Module):
 
     def forward(self, request: Request, features: Tensor, units: Tensor) -> Tensor:
         losses = self.generator.loss(request, features, units)
-        return torch.stack([2 * v if k == "mean" else v for k, v in losses.items()]).sum()
+        return torch.stack([2 * v if k == "prior" else v for k, v in losses.items()]).sum()
 
 
 def adapt(
@@ -126,14 +127,14 @@ def adapt(
         raise UsageError(f"voices of {model.config.name!r} cannot be adapted")
     known = shifts.profile.phones
     recordings = [each.to(model.device) for each in recordings]
-    lessons = [read_lesson(shifts.probe, each, known, options.penalty) for each in recordings]
+    aligned = [align_recording(shifts.probe, each, known, options.penalty) for each in recordings]
     told = None
     if transcript and len(recordings) == 1:
-        told = told_lesson(
+        told = align_transcript(
             shifts.probe, recordings[0], known, options.penalty, transcript, model.config.language
         )
-        lessons = [told] if told else lessons
-    said = sum(each.spoken for each in lessons)
+        aligned = [told] if told else aligned
+    said = sum(each.spoken for each in aligned)
     seconds = said * model.vocoder.hop / model.vocoder.sample_rate
     if seconds < LEAST_SECONDS:
         raise VoiceError(
@@ -142,7 +143,7 @@ def adapt(
         )
     generator = cast(Generator, load_module(model.config.generator, model.device))
     with _ONE_AT_A_TIME:
-        learned = _learn(model, generator, voice, lessons, options, progress)
+        learned = _learn(model, generator, voice, aligned, options, progress)
     factors = compress(learned, options.weight_bytes)
     voice = replace(voice, meta={**voice.meta, "learned": "words" if told else "sounds"})
     return voice.tuned(Tuning(shifts.generator, None, factors, strength))
@@ -152,7 +153,7 @@ def _learn(
     model: "AcousticModel",
     generator: Generator,
     voice: Voice,
-    lessons: Sequence[Lesson],
+    aligned: Sequence[AlignedRecording],
     options: AdaptationOptions,
     progress: Progress | None,
 ) -> dict[str, Tensor]:
@@ -169,7 +170,7 @@ def _learn(
     optimizer = torch.optim.AdamW(
         list(added.values()), lr=options.lr, weight_decay=0.0, fused=model.device == "cpu"
     )
-    lengths = np.array([len(each.features) for each in lessons], dtype=float)
+    lengths = np.array([len(each.features) for each in aligned], dtype=float)
     share = lengths / lengths.sum()
     losses = _Losses(generator.train())
     speaker = voice.speaker.to(model.device)
@@ -178,7 +179,7 @@ def _learn(
         for step in range(options.steps):
             if progress is not None:
                 progress(step, options.steps)
-            request, features = _batch(lessons, share, speaker, rng, options)
+            request, features = _batch(aligned, share, speaker, rng, options)
             found = shifts.deviations(request.prompt)
             if found is not None:
                 assert request.durations is not None
@@ -204,7 +205,7 @@ def _learn(
 
 
 def _batch(
-    lessons: Sequence[Lesson],
+    aligned: Sequence[AlignedRecording],
     share: np.ndarray,
     speaker: Tensor,
     rng: np.random.Generator,
@@ -212,8 +213,8 @@ def _batch(
 ) -> tuple[Request, Tensor]:
     """Stretches with prompts from anywhere in the recordings: request and features [B, T, C]."""
     tokens, durations, features, prompts = [], [], [], []
-    for lesson in rng.choice(len(lessons), options.rows, p=share):
-        each = lessons[lesson]
+    for index in rng.choice(len(aligned), options.rows, p=share):
+        each = aligned[index]
         first, last = each.stretch(rng, options.frames)
         said = each.tokens
         begin = sum(said.durations[:first])
@@ -221,7 +222,7 @@ def _batch(
         tokens.append((said.ids[first:last], said.mods[first:last]))
         durations.append(torch.tensor(frames))
         features.append(each.features[begin : begin + sum(frames)])
-        source = lessons[int(rng.choice(len(lessons), p=share))].features
+        source = aligned[int(rng.choice(len(aligned), p=share))].features
         size = int(rng.integers(min(100, len(source) // 2), min(300, len(source)) + 1))
         start = int(rng.integers(len(source) - size + 1))
         prompts.append(source[start : start + size])
@@ -290,6 +291,7 @@ def apply(generator: Generator, factors: dict[str, Tensor], strength: float) -> 
         VoiceError: factors that do not fit.
     """
     weights = dict(generator.named_parameters())
+    factors = current_names(factors)
     for name, value in factors.items():
         if name.endswith(SPLIT[1]):
             continue

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tts.errors import TextError
-from tts.generators.conditioning import voice_anchor
+from tts.generators.conditioning import voice_mean
 from tts.voice.prompt import VoicePrompt
 from tts.voice.voice import Tuning, Voice
 
@@ -65,7 +65,7 @@ def calibrate(model: "AcousticModel", voice: Voice, rounds: int) -> Voice:
         return voice
     condition = generator.conditioner(request, generator.backbone)
     said = condition.mean.unflatten(-1, (generator.patch, -1)).flatten(1, 2)
-    said = said + voice_anchor(request.prompt)
+    said = said + voice_mean(request.prompt)
     lengths = request.frames
 
     def phones(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

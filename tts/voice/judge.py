@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tts.align.phone_probe import PhoneProbe
 from tts.audio.level import frame_levels
 from tts.audio.reference import Reference
+from tts.losses.phone import PhoneProbe
 from tts.text.symbols import SIL
 from tts.voice.speaker import SpeakerEncoder
 

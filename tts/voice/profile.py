@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.align.aligner import TokenBatch, token_index
-from tts.align.phone_probe import PhoneProbe
 from tts.errors import VoiceError
-from tts.generators.conditioning import voice_anchor
+from tts.generators.conditioning import voice_mean
+from tts.losses.phone import PhoneProbe
 from tts.text.symbols import N_SYMBOLS, PAUSES
+from tts.text.tokens import TokenBatch, token_index
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
 
@@ -73,7 +73,7 @@ class PhoneProfile(nn.Module):
         """Frames of each phone [B, N], and the sum of their deviations from the voice's mean
         spectrum plus the phone's, [B, N, bands]."""
         count, total = self.sums(probe, prompt)
-        average = voice_anchor(prompt)[..., :-EXTRA] + self.mean
+        average = voice_mean(prompt)[..., :-EXTRA] + self.mean
         return count, total - count.unsqueeze(-1) * average
 
     @torch.no_grad()

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from tts.align.aligner import with_optional_pauses
 from tts.align.mas import monotonic_alignment
-from tts.align.pauses import Aligned, canonical, is_pause
-from tts.align.phone_probe import PhoneProbe
 from tts.errors import TTSError
+from tts.losses.phone import PhoneProbe
+from tts.prosody.pauses import Aligned, canonical, is_pause
 from tts.text.frontend import Frontend
 from tts.text.symbols import SIL, Phones
 
@@ -56,7 +56,7 @@ def read_phones(
 
 
 @dataclass(frozen=True)
-class Lesson:
+class AlignedRecording:
     """One recording to learn from: features [T, C], and the tokens said in it with the frames of
     each."""
 
@@ -80,12 +80,12 @@ class Lesson:
         return first, last
 
 
-def read_lesson(
+def align_recording(
     probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
-) -> Lesson:
+) -> AlignedRecording:
     """A recording whose words nobody told."""
     ids, durations = read_phones(probe, features, known, penalty)
-    return Lesson(features, canonical(ids, [0] * len(ids), durations))
+    return AlignedRecording(features, canonical(ids, [0] * len(ids), durations))
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,14 @@ def fit_words(
     return Fitted(tokens, float(read.mean()) - float(told.mean()), read - told)
 
 
-def told_lesson(
+def align_transcript(
     probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float, text: str,
     language: str,
-) -> Lesson | None:  # fmt: skip
+) -> AlignedRecording | None:  # fmt: skip
     """A recording aligned with its words; None where they do not fit what is heard."""
     try:
         phones = Frontend(language, pauses="none").one(text)
         fitted = fit_words(probe, features, phones, known, penalty)
     except TTSError:  # nothing to say, or more words than the recording has time for
         return None
-    return None if fitted.lost > MOST_LOST else Lesson(features, fitted.tokens)
+    return None if fitted.lost > MOST_LOST else AlignedRecording(features, fitted.tokens)

@@ -13,7 +13,7 @@ from tts.audio.reference import Reference
 from tts.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
-    from tts.speech import Audio
+    from tts.types import Audio
 
 #: samples [N], [C, N] or [N, C]: floats at full scale 1.0 or integers at theirs
 Samples: TypeAlias = "NDArray[np.generic] | torch.Tensor"
@@ -81,7 +81,7 @@ def plain(
     Raises:
         UsageError: a rate that is none, or nothing that can be a recording.
     """
-    from tts.speech import Audio
+    from tts.types import Audio
 
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source), None

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tts.builder import load_units
 from tts.generators.base import Losses, SamplingOptions
-from tts.generators.conditioning import Condition, channel_emphasis, voice_anchor
+from tts.generators.conditioning import Condition, channel_weights, voice_mean
 from tts.generators.heads.continuous import ContinuousHead, FlowHead
 from tts.generators.heads.energy import EnergyHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
+from tts.generators.latent_space import LatentUnits
 from tts.generators.strategies.autoregressive import Autoregressive
-from tts.generators.units import LatentUnits
+from tts.registry import load_units
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.latent import LatentAutoencoder
@@ -82,7 +82,7 @@ def test_a_flow_starts_at_its_prior(make: Any, prior: str) -> None:
     given = condition(rows)
     start = {
         "previous": before[..., CHANNELS:].repeat(1, 1, 2),
-        "mean": given.mean[:, :1],
+        "mean": given.prior_mean[:, :1],
         "normal": torch.zeros(rows, 1, SIZE),
     }[prior]
     head = make(**SIZES, prior=prior).eval()
@@ -103,7 +103,7 @@ def test_a_flow_finds_the_data_where_the_network_is_right(make: Any) -> None:
     )  # fmt: skip
     for prior in ("normal", "previous", "mean"):
         head = make(**SIZES, prior=prior).eval()
-        step = given.mean[:, :1] + head.step(hidden)
+        step = given.prior_mean[:, :1] + head.step(hidden)
         offset = data - head.centre(step, before)
 
         def right(
@@ -156,7 +156,7 @@ def test_temperature(name: str) -> None:
     for weight in head.parameters():
         nn.init.normal_(weight, std=0.2)
     before, given = torch.randn(1, 1, SIZE).expand(64, -1, -1), condition(1)
-    given = replace(given, mean=given.mean.expand(64, -1, -1))
+    given = replace(given, prior_mean=given.prior_mean.expand(64, -1, -1))
     hidden = torch.randn(1, 1, DIM).expand(64, -1, -1)
     spread = [
         draw(head, given, hidden, before, temperature=temperature).std(0).mean().item()
@@ -185,10 +185,10 @@ def test_what_lies_past_the_end_counts_nothing(name: str) -> None:
 
 
 def test_pitch_and_voicing_count_more() -> None:
-    assert channel_emphasis(5, 2).tolist() == [1, 1, 1, 5, 5] * 2
+    assert channel_weights(5, 2).tolist() == [1, 1, 1, 5, 5] * 2
     head = ContinuousHead(**SIZES)
-    assert torch.equal(head.emphasis, channel_emphasis(CHANNELS, 2))
-    assert ContinuousHead(6, DIM, SIZE, CHANNELS).emphasis.tolist() == [1] * 6  # latents
+    assert torch.equal(head.channel_weight, channel_weights(CHANNELS, 2))
+    assert ContinuousHead(6, DIM, SIZE, CHANNELS).channel_weight.tolist() == [1] * 6  # latents
 
 
 def test_draws_of_an_energy_head_collapse_without_repulsion() -> None:
@@ -199,7 +199,7 @@ def test_draws_of_an_energy_head_collapse_without_repulsion() -> None:
         head = EnergyHead(**SIZES, noise=8, width=32, blocks=2, repulsion=repulsion)
         optimizer = torch.optim.Adam(head.parameters(), 3e-3)
         given = condition(1, 128)
-        given.mean.zero_()
+        given.prior_mean.zero_()
         hidden, known = torch.zeros(1, 128, DIM), torch.ones(1, 128, 1) > 0
         for _ in range(250):
             # Two corners, as likely: their average is never said.
@@ -221,12 +221,12 @@ def test_energy_distance_of_what_it_says() -> None:
     head = EnergyHead(**SIZES)
     still(head)
     given, before = condition(), torch.zeros(2, UNITS, SIZE)
-    loss = losses(head, given, given.mean, before)["energy"]
+    loss = losses(head, given, given.prior_mean, before)["energy"]
     assert loss.item() == pytest.approx(0, abs=2e-4)
     loss.backward()
     assert all(torch.isfinite(p.grad).all() for p in head.parameters() if p.grad is not None)
-    wrong = losses(head, given, given.mean + 2, before)["energy"]
-    assert wrong.item() == pytest.approx(2 * 2 * head.emphasis.mean().sqrt().item(), rel=1e-3)
+    wrong = losses(head, given, given.prior_mean + 2, before)["energy"]
+    assert wrong.item() == pytest.approx(2 * 2 * head.channel_weight.mean().sqrt().item(), rel=1e-3)
 
 
 def test_flux_rewards_movement() -> None:
@@ -239,10 +239,10 @@ def test_flux_rewards_movement() -> None:
     for distance in (0.0, 1.0, 3.0):
         torch.manual_seed(0)
         hidden = torch.randn(*steps.shape[:2], DIM)
-        before = (made.latent(hidden, given.mean)[0] + distance).detach()
+        before = (made.latent(hidden, given.prior_mean)[0] + distance).detach()
         plain, moved = (losses(h, given, steps, before)["frames"] for h in (without, made))
         gain.append((plain - moved).item())
-    weight = made.emphasis.mean().item()
+    weight = made.channel_weight.mean().item()
     assert gain == pytest.approx([0, 0.5 * weight, 1.5 * weight], abs=1e-4)
 
 
@@ -250,9 +250,9 @@ def test_the_gaussian_latent_is_pulled_to_the_unit() -> None:
     head = GaussianHead(**SIZES)
     still(head)
     given, before = condition(), torch.zeros(2, UNITS, SIZE)
-    assert losses(head, given, given.mean, before)["kl"].item() == pytest.approx(0, abs=1e-6)
-    shifted = losses(head, given, given.mean + head.spread, before)["kl"].item()
-    assert shifted == pytest.approx(head.kl * 0.5 * head.emphasis.mean().item(), rel=1e-4)
+    assert losses(head, given, given.prior_mean, before)["kl"].item() == pytest.approx(0, abs=1e-6)
+    shifted = losses(head, given, given.prior_mean + head.spread, before)["kl"].item()
+    assert shifted == pytest.approx(head.kl * 0.5 * head.channel_weight.mean().item(), rel=1e-4)
 
 
 def test_divergence_is_zero_when_equal_and_that_of_torch() -> None:
@@ -268,7 +268,7 @@ def test_divergence_is_zero_when_equal_and_that_of_torch() -> None:
     found = losses(head, given, torch.cat([wanted, log_variance], -1), before)["kl"]
     posterior = torch.distributions.Normal(wanted, (0.5 * log_variance).exp())
     divergence = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(mean, 1))
-    expected = (divergence * head.emphasis).mean()
+    expected = (divergence * head.channel_weight).mean()
     torch.testing.assert_close(found, expected)
 
 
@@ -372,7 +372,7 @@ def test_latents_stream_as_offline_and_are_decoded_from_the_mean(tmp_path: Any) 
     found, both = units.encode(features, prompt), posterior.encode(features, prompt)
     assert found.shape == (2, 16, 5) and torch.equal(found, both[..., :5])
     module = units.autoencoder  # weights are halved on disk
-    whole = module.decode(found) + voice_anchor(prompt)
+    whole = module.decode(found) + voice_mean(prompt)
     for space, given in ((units, found), (posterior, both)):
         state, pieces = space.start(prompt), []
         for a, b in ((0, 1), (1, 6), (6, 16)):

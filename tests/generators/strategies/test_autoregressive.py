@@ -21,14 +21,14 @@ from tests.helpers.generators import (
     one_row,
     seeds,
 )
-from tts.builder import build_generator
 from tts.errors import ConfigError
-from tts.generators.base import Request, SamplingOptions, Spoken
+from tts.generators.alignment import PointerContent
+from tts.generators.base import AlignmentResult, Request, SamplingOptions
 from tts.generators.generator import Generator, random_phones
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.depth import DepthHead
-from tts.generators.pacing import PointerContent
 from tts.generators.strategies.autoregressive import Autoregressive
+from tts.registry import build_generator
 from tts.text.symbols import PAUSES
 
 ORDERS: dict[str, dict[str, Any]] = {
@@ -60,7 +60,9 @@ def model(name: str, pointer: bool = False, **head: Any) -> Generator:
     return generator.eval().requires_grad_(False)
 
 
-def taught(net: Generator, units: Tensor, request: Request) -> tuple[Tensor, Tensor, Tensor]:
+def teacher_forced(
+    net: Generator, units: Tensor, request: Request
+) -> tuple[Tensor, Tensor, Tensor]:
     """Hidden states [B, S, dim], steps [B, S, K] and which codes each draws, as in training."""
     none = torch.zeros(len(units), dtype=torch.bool)
     condition = net.conditioner(request, net.backbone, (none, none))
@@ -74,13 +76,13 @@ def test_a_code_matters_only_to_what_is_drawn_after_it(name: str) -> None:
     net = model(name)
     request = inputs([40], [20])
     units = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
-    plain, steps, _ = taught(net, units, request)
+    plain, steps, _ = teacher_forced(net, units, request)
     pattern = net.strategy.order(net)  # type: ignore[attr-defined]
     step = pattern.layout(20).step
     for t, codebook in ((0, 0), (3, 2), (7, 1), (12, 0), (18, 2)):
         changed = units.clone()
         changed[0, t, codebook] = (units[0, t, codebook] + 3) % CODEBOOK_SIZE
-        found, _, _ = taught(net, changed, request)
+        found, _, _ = teacher_forced(net, changed, request)
         at = int(step[t, codebook]) + 1
         torch.testing.assert_close(found[:, :at], plain[:, :at], rtol=0, atol=1e-5)
         assert at == steps.shape[1] or (found[:, at:] - plain[:, at:]).abs().max() > 1e-3
@@ -103,14 +105,14 @@ def test_sampling_is_what_was_trained(name: str, pointer: bool) -> None:
     if pointer and name == "stack delay":
         pytest.skip("a pointer goes from left to right")
     net = model(name, pointer)
-    request, spoken = inputs([37, 24], [20, 9]), Spoken()
+    request, alignment = inputs([37, 24], [20, 9]), AlignmentResult()
     asked = replace(request, durations=None, frames=torch.zeros(0)) if pointer else request
-    made = net.generate(asked, seeds(1, 2), FREE, spoken=spoken)
-    assert spoken.durations is not None
-    said = Request(request.tokens, request.prompt, spoken.durations)
+    made = net.generate(asked, seeds(1, 2), FREE, alignment=alignment)
+    assert alignment.durations is not None
+    said = Request(request.tokens, request.prompt, alignment.durations)
     lengths = -(-said.frames // 2)
     assert made.shape[:2] == (2, int(lengths.max()))
-    hidden, steps, known = taught(net, made, said)
+    hidden, steps, known = teacher_forced(net, made, said)
     wanted = greedy(net, hidden, steps.clamp(max=CODEBOOK_SIZE - 1))
     assert torch.equal(wanted[known], steps[known])
     assert int(known.sum()) == int(lengths.sum()) * NUM_CODEBOOKS and len(made.unique()) > 2
@@ -149,38 +151,38 @@ def test_it_always_ends(
     monkeypatch.setattr(
         PointerContent, "stay", lambda self, hidden, said: torch.full(said.shape[:2], score)
     )
-    net, spoken = model(name, pointer=True), Spoken()
+    net, alignment = model(name, pointer=True), AlignmentResult()
     request = inputs([24, 15], [20, 9])
     asked = replace(request, durations=None, frames=torch.zeros(0))
-    units = net.generate(asked, seeds(1, 2), SamplingOptions(guidance=2.0), spoken=spoken)
+    units = net.generate(asked, seeds(1, 2), SamplingOptions(guidance=2.0), alignment=alignment)
     valid = request.tokens.mask[..., 0].long()
-    assert spoken.durations is not None
-    assert torch.equal(spoken.durations, frames * valid)
-    assert units.shape[1] == int((spoken.durations.sum(1) + 1).max()) // 2
+    assert alignment.durations is not None
+    assert torch.equal(alignment.durations, frames * valid)
+    assert units.shape[1] == int((alignment.durations.sum(1) + 1).max()) // 2
 
 
 def test_the_pointer_is_the_same_alone_and_in_a_batch() -> None:
     net = model("delay", pointer=True)
     request = inputs([23, 9, 40], [31, 50, 8])
     options = SamplingOptions(guidance=2.0)
-    asked, spoken = replace(request, durations=None, frames=torch.zeros(0)), Spoken()
+    asked, alignment = replace(request, durations=None, frames=torch.zeros(0)), AlignmentResult()
     pieces: list[Tensor] = []
     seen: list[Tensor] = []
-    for piece in net.stream(asked, seeds(1, 2, 3), options, spoken=spoken):
+    for piece in net.stream(asked, seeds(1, 2, 3), options, alignment=alignment):
         pieces.append(piece)
-        assert spoken.durations is not None
-        seen.append(spoken.durations)
-    units, durations = torch.cat(pieces, 1), spoken.durations
+        assert alignment.durations is not None
+        seen.append(alignment.durations)
+    units, durations = torch.cat(pieces, 1), alignment.durations
     assert durations is not None and bool((durations >= seen[-1]).all())
     assert len(pieces) == units.shape[1] and len({tuple(row) for row in durations.tolist()}) == 3
     assert all(bool((b >= a).all()) for a, b in zip(seen, seen[1:], strict=False))
     assert ((durations >= 1) & (durations <= 9))[request.tokens.mask[..., 0] > 0].all()
     for row in range(3):
         one = one_row(request, row)
-        alone = Spoken()
+        alone = AlignmentResult()
         made = net.generate(
             replace(one, durations=None, frames=torch.zeros(0)), seeds(row + 1), options,
-            spoken=alone,
+            alignment=alone,
         )  # fmt: skip
         size = int(request.tokens.lengths[row])
         assert alone.durations is not None
@@ -195,11 +197,11 @@ def test_a_pointer_paces_continuous_units() -> None:
     net = build(parts)
     fill(net)
     request = inputs([30, 14], [20, 9])
-    asked, spoken = replace(request, durations=None, frames=torch.zeros(0)), Spoken()
-    units = net.generate(asked, seeds(1, 2), spoken=spoken)
-    assert spoken.durations is not None
-    assert torch.equal(spoken.durations > 0, request.tokens.mask[..., 0] > 0)
-    assert units.shape[1] == int((spoken.durations.sum(1) + 1).max()) // 2
+    asked, alignment = replace(request, durations=None, frames=torch.zeros(0)), AlignmentResult()
+    units = net.generate(asked, seeds(1, 2), alignment=alignment)
+    assert alignment.durations is not None
+    assert torch.equal(alignment.durations > 0, request.tokens.mask[..., 0] > 0)
+    assert units.shape[1] == int((alignment.durations.sum(1) + 1).max()) // 2
     assert torch.isfinite(units).all() and units.std() > 0.05
 
 
@@ -209,13 +211,13 @@ def test_estimates_bound_the_pointer() -> None:
     assert request.durations is not None
     results = {}
     for tolerance in (1.0, 1.5, 3.0):
-        spoken = Spoken()
+        alignment = AlignmentResult()
         options = SamplingOptions(guidance=1.0, tolerance=tolerance)
-        net.generate(request, seeds(4), options, spoken=spoken)
-        assert spoken.durations is not None
-        results[tolerance] = spoken.durations
-        assert (spoken.durations >= (request.durations / tolerance).floor().clamp_min(1)).all()
-        assert (spoken.durations <= (request.durations * tolerance).ceil()).all()
+        net.generate(request, seeds(4), options, alignment=alignment)
+        assert alignment.durations is not None
+        results[tolerance] = alignment.durations
+        assert (alignment.durations >= (request.durations / tolerance).floor().clamp_min(1)).all()
+        assert (alignment.durations <= (request.durations * tolerance).ceil()).all()
     assert torch.equal(results[1.0], request.durations)
     assert not torch.equal(results[1.5], request.durations)
 
@@ -227,20 +229,20 @@ def test_the_pointer_learns_durations() -> None:
         content = PointerContent(4, 8, 6, 2, 12, 1, 1)
         optimizer = torch.optim.Adam(content.parameters(), 1e-2)
         request = inputs([30, 30], [9, 9])
-        tokens, glob = request.tokens, torch.zeros(2, 6)
+        tokens, global_cond = request.tokens, torch.zeros(2, 6)
         tokens.ids[:] = 30 + torch.randint(2, tokens.ids.shape)
         durations = torch.where(tokens.ids == 30, 2, 5) * tokens.mask[..., 0].long()
         hidden = torch.zeros(2, int(durations.sum(1).max() + 1) // 2, 8)
         for _ in range(150):
-            loss = content.loss(content.read(tokens, durations, glob, None), hidden)
+            loss = content.loss(content.read(tokens, durations, global_cond, None), hidden)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
     assert loss.item() < 0.1
     content.eval()
-    text = content.read(tokens, durations, glob, torch.tensor([False, True]))
-    alone = content.read(tokens, durations, glob, torch.tensor([False, False]))
-    alone.silent[1] = True
+    text = content.read(tokens, durations, global_cond, torch.tensor([False, True]))
+    alone = content.read(tokens, durations, global_cond, torch.tensor([False, False]))
+    alone.drop_text[1] = True
     assert content.loss(text, hidden) == content.loss(alone, hidden)
 
 
@@ -351,10 +353,10 @@ def test_noise_reaches_what_is_fed_and_not_what_is_asked_for() -> None:
     net = model("delay")
     request = inputs([40], [20])
     units = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
-    plain, steps, known = taught(net, units, request)
+    plain, steps, known = teacher_forced(net, units, request)
     net.strategy.noise = 1.0  # type: ignore[attr-defined]
     torch.manual_seed(1)
-    found, same, marked = taught(net, units, request)
+    found, same, marked = teacher_forced(net, units, request)
     assert torch.equal(same, steps) and torch.equal(marked, known)
     assert (found - plain).abs().max() > 1e-3
     # Only training is disturbed.

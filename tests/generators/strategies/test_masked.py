@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests.helpers.generators import CODEBOOK_SIZE, CODES, NUM_CODEBOOKS, build, fill, inputs, seeds
 from tts.errors import ConfigError
-from tts.generators.base import Canvas, SamplingOptions
+from tts.generators.base import Infill, SamplingOptions
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.strategies.masked import Masked
@@ -90,7 +90,7 @@ def test_spans_are_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     net = model(kind="masked", order="levels", span=3, window=3)
     request, batch = inputs([80, 46], [20, 9]), []
     monkeypatch.setattr(
-        Masked, "taught", lambda self, net, units, condition, *rest: batch.append(rest)
+        Masked, "masked_losses", lambda self, net, units, condition, *rest: batch.append(rest)
     )
     units = torch.zeros(2, 40, NUM_CODEBOOKS, dtype=torch.int64)
     condition = net.conditioner(request, net.backbone)
@@ -127,12 +127,12 @@ def test_books_may_be_given_alone() -> None:
     valid = torch.arange(20) < torch.tensor([20, 12])[:, None]
     for strategy in ({"kind": "masked"}, {"kind": "masked", "order": "levels", "first": 1}):
         net = model(**strategy)
-        given = torch.zeros(2, 20, NUM_CODEBOOKS, dtype=torch.bool)
-        given[..., 0] = True
-        made = net.generate(request, seeds(1, 2), canvas=Canvas(units, given))
+        known = torch.zeros(2, 20, NUM_CODEBOOKS, dtype=torch.bool)
+        known[..., 0] = True
+        made = net.generate(request, seeds(1, 2), infill=Infill(units, known))
         assert torch.equal(made[..., 0][valid], units[..., 0][valid])
         other = net.generate(
-            request, seeds(1, 2), canvas=Canvas((units + 1) % CODEBOOK_SIZE, given)
+            request, seeds(1, 2), infill=Infill((units + 1) % CODEBOOK_SIZE, known)
         )
         assert not torch.equal(made[..., 1:][valid], other[..., 1:][valid])
 
@@ -154,8 +154,8 @@ def test_refinement_draws_nothing_twice(seen: Seen) -> None:
     net = model(kind="span_ar", rounds=5, quantile=0.1)
     request = inputs([80, 46], [20, 9])
     units = torch.randint(CODEBOOK_SIZE, (2, 40, NUM_CODEBOOKS), generator=seeds(0)[0])
-    given = (torch.arange(40) < 6).expand(2, -1)
-    made = net.generate(request, seeds(1, 2), SamplingOptions(4), Canvas(units, given))
+    known = (torch.arange(40) < 6).expand(2, -1)
+    made = net.generate(request, seeds(1, 2), SamplingOptions(4), Infill(units, known))
     assert torch.equal(made[:, :6], units[:, :6])
     assert len(seen) == 4 + 5
     redrawn = torch.zeros(2, 40, dtype=torch.bool)
@@ -164,10 +164,10 @@ def test_refinement_draws_nothing_twice(seen: Seen) -> None:
         masked = (known == CODEBOOK_SIZE).any(-1) & valid
         assert torch.equal(masked, (known == CODEBOOK_SIZE).all(-1) & valid)
         assert masked.sum(1).tolist() == [3, 1]  # a tenth of the 34 and 17 that were drawn
-        assert not (masked & (redrawn | given)).any()
+        assert not (masked & (redrawn | known)).any()
         redrawn |= masked
     plain = model(kind="span_ar").generate(
-        request, seeds(1, 2), SamplingOptions(4), Canvas(units, given)
+        request, seeds(1, 2), SamplingOptions(4), Infill(units, known)
     )
     changed = (made != plain).any(-1)
     assert changed.any() and not (changed & ~redrawn & valid).any()

@@ -61,7 +61,7 @@ class CategoricalHead(nn.Module):
     }  # fmt: skip
     digits: Tensor
     values: Tensor
-    places: Tensor
+    strides: Tensor
     sizes: Tensor
 
     def __init__(
@@ -81,16 +81,16 @@ class CategoricalHead(nn.Module):
         )
         digits = torch.zeros(codebook_size + 1, sum(levels))
         values = torch.zeros(codebook_size, len(levels))
-        places, step, column = [], 1, 0
+        strides, step, column = [], 1, 0
         for number, size in enumerate(levels):
             digit = torch.arange(codebook_size) // step % size
             digits[torch.arange(codebook_size), column + digit] = 1.0
             values[:, number] = digit
-            places.append(step)
+            strides.append(step)
             step, column = step * size, column + size
         self.register_buffer("digits", digits, persistent=False)
         self.register_buffer("values", values, persistent=False)
-        self.register_buffer("places", torch.tensor(places, dtype=torch.int64), persistent=False)
+        self.register_buffer("strides", torch.tensor(strides, dtype=torch.int64), persistent=False)
         sizes = torch.tensor(list(levels), dtype=torch.int64)
         self.register_buffer("sizes", sizes, persistent=False)
         self.shared = (
@@ -151,12 +151,12 @@ class CategoricalHead(nn.Module):
         moved = (torch.rand(codes.shape, device=codes.device) < rate) & (codes < self.codebook_size)
         if self.shared is None:
             return torch.where(moved, torch.randint_like(codes, self.codebook_size), codes)
-        digit = torch.randint_like(codes, len(self.places))
+        digit = torch.randint_like(codes, len(self.strides))
         change = torch.randint_like(codes, 2) * 2 - 1
         value = self.values[codes.clamp_max(self.codebook_size - 1)].gather(-1, digit.unsqueeze(-1))
         value = value.squeeze(-1).long() + change
         fits = (value >= 0) & (value < self.sizes[digit])
-        return torch.where(moved & fits, codes + change * self.places[digit], codes)
+        return torch.where(moved & fits, codes + change * self.strides[digit], codes)
 
     def _logits(self, query: Tensor, codebook: int) -> Tensor:
         """[..., width] to [..., V]."""
@@ -204,7 +204,7 @@ class CategoricalHead(nn.Module):
         if self.shared is None:
             raise ConfigError("digits: expected is for codes of an FSQ (levels of the head)")
         means = log_probabilities.exp() @ self.values
-        return (means.round().long() * self.places).sum(-1)
+        return (means.round().long() * self.strides).sum(-1)
 
     def empty(self, batch: int, steps: int) -> Tensor:
         """Steps before the first: codes not known, [B, S, K]."""

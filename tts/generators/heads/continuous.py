@@ -2,8 +2,8 @@
 one unit.
 
 Units are features (`size == features`) or latents of a codec. Features have a regressed estimate,
-`Condition.mean`, to which every head predicts a difference: a few hours of speech teach that far
-sooner than the whole. Of latents a linear map of it is the estimate.
+`Condition.prior_mean`, to which every head predicts a difference: a few hours of speech teach that
+far sooner than the whole. Of latents a linear map of it is the estimate.
 """
 
 import itertools
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.generators.base import Losses, SamplingOptions
-from tts.generators.conditioning import Condition, channel_emphasis
+from tts.generators.conditioning import Condition, channel_weights
 from tts.generators.guidance import guide_rows
 from tts.generators.integration import row_normal, time_grid
 from tts.generators.protocols import Knobs
@@ -29,13 +29,13 @@ class ContinuousHead(nn.Module):
 
     Args:
         size: D of a unit; dim: of the backbone.
-        features: size of `Condition.mean`; channels: of a frame of it.
+        features: size of `Condition.prior_mean`; channels: of a frame of it.
     """
 
     posterior = False
     guides_itself = False
     sampling: Knobs = {}
-    emphasis: Tensor
+    channel_weight: Tensor
 
     def __init__(self, size: int = 164, dim: int = 256, features: int = 164, channels: int = 82):
         super().__init__()
@@ -44,8 +44,10 @@ class ContinuousHead(nn.Module):
         self.frames = size // channels if size == features else 1
         self.entry = nn.Linear(size, dim)
         self.estimate = nn.Linear(features, size, bias=False) if size != features else None
-        emphasis = torch.ones(size) if self.estimate else channel_emphasis(channels, self.frames)
-        self.register_buffer("emphasis", emphasis, persistent=False)
+        channel_weight = (
+            torch.ones(size) if self.estimate else channel_weights(channels, self.frames)
+        )
+        self.register_buffer("channel_weight", channel_weight, persistent=False)
 
     def empty(self, batch: int, steps: int) -> Tensor:
         """Units before the first, [B, S, size]."""
@@ -58,7 +60,7 @@ class ContinuousHead(nn.Module):
 
     def mean(self, condition: Condition, steps: slice = slice(None)) -> Tensor:
         """The estimate that does not know the units before, [B, S, size]."""
-        mean = condition.mean[:, steps]
+        mean = condition.prior_mean[:, steps]
         return mean if self.estimate is None else self.estimate(mean)
 
     def previous(self, before: Tensor) -> Tensor:
@@ -69,8 +71,8 @@ class ContinuousHead(nn.Module):
         return out
 
     def average(self, error: Tensor, known: Tensor) -> Tensor:
-        """Mean of errors [B, S, size] where `known` [B, S, 1], by emphasis."""
-        total = (error * self.emphasis * known).sum()
+        """Mean of errors [B, S, size] where `known` [B, S, 1], weighted by channel."""
+        total = (error * self.channel_weight * known).sum()
         return total / (known.sum().clamp_min(1) * error.shape[-1])
 
 
@@ -115,7 +117,7 @@ class FlowHead(ContinuousHead):
 
     def bands(self) -> list[Tensor]:
         """Dimensions of a unit that are drawn together, in the order of drawing."""
-        return [torch.arange(self.size, device=self.emphasis.device)]
+        return [torch.arange(self.size, device=self.channel_weight.device)]
 
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int

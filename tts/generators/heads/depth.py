@@ -72,7 +72,7 @@ class DepthHead(CategoricalHead):
             nn.init.normal_(self.out.weight, std=0.01)
             nn.init.zeros_(self.out.bias)
             dim = depth_dim
-        self.place = nn.Parameter(torch.randn(num_codebooks, dim) * 0.02)
+        self.position = nn.Parameter(torch.randn(num_codebooks, dim) * 0.02)
         # A kernel of 1: whatever comes from other codebooks comes by attention.
         self.blocks = nn.ModuleList(
             DiTBlock(dim, heads, hidden, 0, kernel=1, causal=True) for _ in range(blocks)
@@ -90,9 +90,9 @@ class DepthHead(CategoricalHead):
 
     def _deepen(self, x: Tensor) -> Tensor:
         """Inputs for the codebooks so far [N, k, dim] to their hidden states."""
-        place = torch.arange(x.shape[1], device=x.device)
-        table = whole_rotary(place, x.shape[-1] // self.heads)
-        before = (place <= place.unsqueeze(1))[None, None]
+        position = torch.arange(x.shape[1], device=x.device)
+        table = whole_rotary(position, x.shape[-1] // self.heads)
+        before = (position <= position.unsqueeze(1))[None, None]
         still = x.new_zeros(1, 6, x.shape[-1])
         for block in self.blocks:
             x = block(x, cast(DiTBlock, block).parts(still), table, None, before, None)
@@ -108,7 +108,7 @@ class DepthHead(CategoricalHead):
             first + F.linear(self.enter(codes[:, codebook], codebook), into[codebook])
             for codebook in range(self.num_codebooks - 1)
         ]
-        return self._deepen(torch.stack(inputs, 1) + self.place)
+        return self._deepen(torch.stack(inputs, 1) + self.position)
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
         """Mean cross entropy of codes [B, S, K] where `known`, given those of the frame before."""
@@ -168,8 +168,8 @@ class DepthHead(CategoricalHead):
             assert bias is not None
             norms.append((scale1, shift1, scale2 * taps, shift2 * taps + bias))
             gates.append((gate1, gate2))
-        place = torch.arange(self.num_codebooks, device=self.place.device)
-        table = whole_rotary(place, self.place.shape[1] // self.heads)
+        position = torch.arange(self.num_codebooks, device=self.position.device)
+        table = whole_rotary(position, self.position.shape[1] // self.heads)
         return _Tables(enter, table, norms, gates)
 
     def _stepper(self, hidden: Tensor) -> Callable[[Tensor | None, int], Tensor]:
@@ -185,7 +185,7 @@ class DepthHead(CategoricalHead):
         """
         made = self._made()
         first = hidden if self.project is None else self.project(hidden)
-        inputs = first + self.place
+        inputs = first + self.position
         rows, _, dim = first.shape
         shape = (len(self.blocks), 2, rows, self.heads, self.num_codebooks, dim // self.heads)
         none = first.new_empty(0)  # of a kernel of 1 nothing is remembered

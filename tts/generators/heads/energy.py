@@ -42,8 +42,8 @@ class EnergyHead(ContinuousHead):
         self.net = AdaLNMLP(dim, noise, size, width, blocks)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """Euclidean distance of units by emphasis, a root mean square: [B, S, 1]."""
-        square = ((a - b).square() * self.emphasis).mean(-1, keepdim=True)
+        """Euclidean distance of units weighted by channel, a root mean square: [B, S, 1]."""
+        square = ((a - b).square() * self.channel_weight).mean(-1, keepdim=True)
         return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
 
     def step_losses(

@@ -80,6 +80,6 @@ class FlowMLPHead(FlowHead):
 
     def _times(self, times: tuple[float, ...]) -> Tensor:
         """[S, dim] of times."""
-        t = torch.tensor(times, device=self.emphasis.device)
+        t = torch.tensor(times, device=self.channel_weight.device)
         found: Tensor = self.time(timestep_embedding(t, 128))
         return found

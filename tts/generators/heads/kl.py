@@ -19,8 +19,8 @@ class KLHead(ContinuousHead):
     """Xia et al. 2024, "KALL-E: Autoregressive Speech Synthesis with Next-Distribution Prediction".
 
     A unit is the mean and the logarithm of the variance of its latents side by side
-    (tts.generators.units.LatentUnits); what is drawn has no variance. Guidance, which the paper has
-    not, moves the mean.
+    (tts.generators.latent_space.LatentUnits); what is drawn has no variance. Guidance, which the
+    paper has not, moves the mean.
 
     Args:
         size: twice the latents of a unit; dim, features, channels: see ContinuousHead.

@@ -1,26 +1,27 @@
-"""Continuous units as they are: for strategies that draw a whole canvas by integration."""
+"""Continuous units as they are: for strategies that draw the whole sequence by integration."""
 
 import torch
 from torch import Tensor, nn
 
-from tts.generators.conditioning import Condition, channel_emphasis
+from tts.generators.conditioning import Condition, channel_weights
 from tts.generators.protocols import Knobs
 
 
 class LinearHead(nn.Module):
     """A linear map in and a linear map out; contract LatentHead.
 
-    Units are features, whose regressed mean is `Condition.mean`, or latents of a codec
+    Units are features, whose regressed mean is `Condition.prior_mean`, or latents of a codec
     (`size != features`), whose mean is a linear map of that.
 
     Args:
         size: D of a unit; dim: of the backbone.
-        features: size of `Condition.mean`; by default that of a unit. channels: of a frame of it.
+        features: size of `Condition.prior_mean`; by default that of a unit. channels: of a frame
+            of it.
     """
 
     posterior = False
     sampling: Knobs = {}
-    emphasis: Tensor
+    channel_weight: Tensor
 
     def __init__(
         self, size: int = 164, dim: int = 256, features: int | None = None, channels: int = 82
@@ -28,7 +29,7 @@ class LinearHead(nn.Module):
         super().__init__()
         self.size = size
         self.entry = nn.Linear(size, dim)
-        self.given = nn.Parameter(torch.zeros(dim))
+        self.known = nn.Parameter(torch.zeros(dim))
         self.out = nn.Linear(dim, size)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
@@ -37,19 +38,19 @@ class LinearHead(nn.Module):
         self.estimate = nn.Linear(features, size, bias=False) if latent else None
         # Which dimension of a latent holds the pitch is not known.
         plain = latent or size % channels
-        emphasis = torch.ones(size) if plain else channel_emphasis(channels, size // channels)
-        self.register_buffer("emphasis", emphasis, persistent=False)
+        channel_weight = torch.ones(size) if plain else channel_weights(channels, size // channels)
+        self.register_buffer("channel_weight", channel_weight, persistent=False)
 
-    def embed(self, units: Tensor, given: Tensor | None = None) -> Tensor:
-        """[B, U, size] to [B, U, dim]; `given` [B, U] bool marks clean units among noisy ones."""
+    def embed(self, units: Tensor, known: Tensor | None = None) -> Tensor:
+        """[B, U, size] to [B, U, dim]; `known` [B, U] bool marks clean units among noisy ones."""
         x: Tensor = self.entry(units)
-        return x if given is None else x + given.unsqueeze(-1) * self.given
+        return x if known is None else x + known.unsqueeze(-1) * self.known
 
     def mean(self, condition: Condition) -> Tensor:
         """The regressed estimate of the units, [B, U, size]."""
         if self.estimate is None:
-            return condition.mean
-        mean: Tensor = self.estimate(condition.mean)
+            return condition.prior_mean
+        mean: Tensor = self.estimate(condition.prior_mean)
         return mean
 
     def predict(self, hidden: Tensor) -> Tensor:

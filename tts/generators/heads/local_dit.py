@@ -67,15 +67,17 @@ class LocalDiTHead(FlowHead):
     ) -> Tensor:
         """See FlowHead."""
         frames = x.reshape(-1, self.frames, x.shape[-1] // self.frames)
-        added, moment = self.state(hidden.flatten(0, 1)).chunk(2, -1)
+        added, time_embedding = self.state(hidden.flatten(0, 1)).chunk(2, -1)
         tokens = self.noisy(frames) + added.unsqueeze(1)
         if self.past is not None:
             tokens = torch.cat([self.past(before.reshape(frames.shape)), tokens], 1)
-        moment = moment + self.time(timestep_embedding(t.flatten(), 128))
-        modulation = self.modulation(nn.functional.silu(moment)).unflatten(-1, (8, self.width))
-        place = torch.arange(tokens.shape[1], device=x.device)
-        table = whole_rotary(place, self.width // self.heads)
-        attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=x.device)
+        time_embedding = time_embedding + self.time(timestep_embedding(t.flatten(), 128))
+        modulation = self.modulation(nn.functional.silu(time_embedding)).unflatten(
+            -1, (8, self.width)
+        )
+        position = torch.arange(tokens.shape[1], device=x.device)
+        table = whole_rotary(position, self.width // self.heads)
+        attend = torch.ones(1, 1, 1, len(position), dtype=torch.bool, device=x.device)
         for block in self.blocks:
             parts = cast(DiTBlock, block).parts(modulation[:, :6])
             tokens = block(tokens, parts, table, None, attend, None)

@@ -1,8 +1,8 @@
 """Autoregression: unit after unit, each drawn given all before it, with a static cache.
 
 Codes follow a pattern (tts.generators.patterns); continuous units are one step each. The text is
-paced by durations or by a pointer (tts.generators.pacing), so nothing is skipped, repeated, or goes
-on for ever.
+paced by durations or by a pointer (tts.generators.alignment), so nothing is skipped, repeated, or
+goes on for ever.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.backbone import Backbone, Cache
-from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.alignment import DurationAligned, PointerAligned, PointerContent, at_steps
+from tts.generators.backbone import Backbone, KVCache
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
+from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.guidance import both
 from tts.generators.integration import row_normal
-from tts.generators.pacing import Given, Pointed, PointerContent, at_steps
 from tts.generators.patterns import Pattern, make_pattern
 from tts.generators.protocols import CodeStepHead, Knobs, step_head
-from tts.generators.static import StaticCache
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -149,7 +149,7 @@ class Autoregressive:
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
-        canvas: Canvas | None = None,
+        infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """One step at a time; units are yielded when all their codes are there."""
         head = step_head(net.head)
@@ -157,32 +157,38 @@ class Autoregressive:
         if head.guides_itself:
             condition = condition.rows(rows)
         pattern = self._streamed(net)
-        pace: Given | Pointed
+        pace: DurationAligned | PointerAligned
         if condition.text is None:
-            pace = Given(condition, pattern)
+            pace = DurationAligned(condition, pattern)
         else:
-            pace = Pointed(net, condition, pattern, rngs, options)
+            pace = PointerAligned(net, condition, pattern, rngs, options)
         empty = head.empty(rows, 1)
         units = empty.new_zeros(rows, pace.count, *empty.shape[2:])
         if isinstance(head, CodeStepHead):
             units = units.fill_(head.codebook_size)
-        if canvas is not None:
-            short = pace.count - canvas.units.shape[1]
-            canvas = Canvas(
-                F.pad(canvas.units, (0, 0, 0, short)), F.pad(canvas.committed, (0, short))
+        if infill is not None:
+            short = pace.count - infill.latents.shape[1]
+            infill = Infill(
+                F.pad(infill.latents, (0, 0, 0, short)), F.pad(infill.known, (0, short))
             )
         total = pattern.steps(pace.count) if pattern else pace.count
         cache = net.backbone.steps(condition.memory, condition.memory_mask, total)
         try:
-            yield from self._walk(net, condition, rngs, options, canvas, pace, units, cache)
+            yield from self._walk(net, condition, rngs, options, infill, pace, units, cache)
         finally:
             net.backbone.done(cache)
 
     def _walk(
-        self, net: Generator, condition: Condition, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, canvas: Canvas | None, pace: Given | Pointed, units: Tensor,
-        cache: Cache | StaticCache,
-    ) -> Iterator[Tensor]:  # fmt: skip
+        self,
+        net: Generator,
+        condition: Condition,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        infill: Infill | None,
+        pace: DurationAligned | PointerAligned,
+        units: Tensor,
+        cache: KVCache | StaticKVCache,
+    ) -> Iterator[Tensor]:
         head = step_head(net.head)
         rows, pattern = len(rngs), self._streamed(net)
         before = head.empty(rows, 1)
@@ -198,9 +204,9 @@ class Autoregressive:
             hidden = net.hidden(both(head.embed(fed), condition) + text, condition, cache=cache)
             if pattern is None or not isinstance(head, CodeStepHead):
                 before = head.draw(hidden, rows, rngs, options, fed, units, condition, step)
-                if canvas is not None:
-                    given = canvas.committed[:, step, None, None]
-                    before = torch.where(given, canvas.units[:, step, None], before)
+                if infill is not None:
+                    known = infill.known[:, step, None, None]
+                    before = torch.where(known, infill.latents[:, step, None], before)
                 units[:, step : step + 1] = before
                 frontier = step + 1
             else:
@@ -218,9 +224,9 @@ class Autoregressive:
                 if pairs:
                     times, columns = (list(x) for x in zip(*pairs, strict=True))
                     code = drawn[:, 0, [some.index(codebook) for codebook in columns]]
-                    if canvas is not None:
-                        given = canvas.committed[:, times]
-                        code = torch.where(given, canvas.units[:, times, columns], code)
+                    if infill is not None:
+                        known = infill.known[:, times]
+                        code = torch.where(known, infill.latents[:, times, columns], code)
                     ended = torch.tensor(times, device=code.device) >= pace.lengths[:rows, None]
                     code = code.masked_fill(ended, head.codebook_size)
                     units[:, times, columns] = code
@@ -239,7 +245,7 @@ def by_codebook(codes: Tensor, pattern: Pattern, empty: int) -> Tensor:
     """Codes [B, T, K] to steps [B, S, K], `empty` where a step does not draw a codebook."""
     batch, frames, num_codebooks = codes.shape
     steps = codes.new_full((batch, pattern.steps(frames), num_codebooks), empty)
-    place = pattern.layout(frames, codes.device).step
-    column = torch.arange(place.shape[1], device=codes.device)
-    steps[:, place, column] = codes[..., : place.shape[1]]
+    position = pattern.layout(frames, codes.device).step
+    column = torch.arange(position.shape[1], device=codes.device)
+    steps[:, position, column] = codes[..., : position.shape[1]]
     return steps

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tts.errors import ConfigError
 from tts.generators.backbone import TwoPass
-from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.protocols import Knobs
 from tts.generators.strategies.autoregressive import Autoregressive
@@ -35,7 +35,7 @@ class CoarseFirst(Autoregressive):
 
     streamed = False
     network = TwoPass
-    # Both passes read them; how many evaluations the second takes is given.
+    # Both passes read them; how many evaluations the second takes is known.
     sampling: Knobs = {**Autoregressive.sampling, "guidance_final": ()}
 
     def __init__(self, streams: int = 1):
@@ -63,24 +63,24 @@ class CoarseFirst(Autoregressive):
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
-        canvas: Canvas | None = None,
+        infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """The first codebooks one step at a time, then one evaluation per level."""
-        coarse = torch.cat(list(super().run(net, condition, rngs, options, canvas)), 1)
+        coarse = torch.cat(list(super().run(net, condition, rngs, options, infill)), 1)
         committed = torch.zeros_like(coarse, dtype=torch.bool)
         committed[..., : self.streams] = True
-        if canvas is not None:
-            length = min(coarse.shape[1], canvas.units.shape[1])
-            given = canvas.committed[:, :length]
-            committed[:, :length] |= given.unsqueeze(-1)
+        if infill is not None:
+            length = min(coarse.shape[1], infill.latents.shape[1])
+            known = infill.known[:, :length]
+            committed[:, :length] |= known.unsqueeze(-1)
             coarse[:, :length] = torch.where(
-                given.unsqueeze(-1), canvas.units[:, :length], coarse[:, :length]
+                known.unsqueeze(-1), infill.latents[:, :length], coarse[:, :length]
             )
         levels = coarse.shape[2] - self.streams
         second = _Second(net)
         yield from self.fine.run(
             second, second.condition(condition), rngs,
-            replace(options, steps=levels, temperature=0.0), Canvas(coarse, committed),
+            replace(options, steps=levels, temperature=0.0), Infill(coarse, committed),
         )  # fmt: skip
 
 
@@ -101,6 +101,12 @@ class _Second:
     ) -> Tensor:
         """See Generator.hidden."""
         out: Tensor = self._backbone(
-            x, condition.glob, condition.memory, condition.memory_mask, condition.mask, t, window
+            x,
+            condition.global_cond,
+            condition.memory,
+            condition.memory_mask,
+            condition.mask,
+            t,
+            window,
         )
         return out

@@ -1,4 +1,5 @@
-"""Diffusion: the canvas is denoised along a variance-preserving path (SESD, Lovelace et al. 2024).
+"""Diffusion: the sequence is denoised along a variance-preserving path (SESD, Lovelace et al.
+2024).
 
 x = alpha data + sigma noise; schedules are told by the log signal-to-noise ratio lambda (Kingma et
 al. 2021), alpha^2 = sigmoid(lambda): cosine (Nichol & Dhariwal 2021), shifted towards noise for
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise
 from tts.generators.protocols import Knobs, latent_head
-from tts.generators.strategies.whole import WholeCanvas
+from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
@@ -28,7 +29,7 @@ _LIMIT = 10.0  # of lambda: float32 has no digits for more
 _RANGE = 8.0  # no normalised feature is beyond
 
 
-class Diffusion(WholeCanvas):
+class Diffusion(NonAutoregressive):
     """Strategy: v- or eps-prediction, sampled by DDIM (Song et al. 2021) or DDPM steps.
 
     What is diffused is the difference to the regressed mean, as with the data-dependent prior of
@@ -56,7 +57,7 @@ class Diffusion(WholeCanvas):
         self.inpaint = inpaint
 
     def check(self, net: Generator) -> None:
-        """ConfigError for a head that does not draw whole canvases."""
+        """ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
     def log_snr(self, t: Tensor) -> Tensor:
@@ -73,12 +74,14 @@ class Diffusion(WholeCanvas):
         """Of the squared error of v."""
         if not self.asymmetric:
             return torch.ones_like(log_snr)
-        place = (log_snr + 1) / 2.4
-        return torch.where(log_snr < -1, 1 / (1 + place.square()), (-place.square() / 2).exp())
+        position = (log_snr + 1) / 2.4
+        return torch.where(
+            log_snr < -1, 1 / (1 + position.square()), (-position.square() / 2).exp()
+        )
 
     def clean(
         self, net: Generator, x: Tensor, condition: Condition, log_snr: Tensor,
-        given: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """The data seen in x [B, U, size] at lambda [B]."""
         head = latent_head(net.head)
@@ -86,9 +89,9 @@ class Diffusion(WholeCanvas):
         # Divided by alpha + sigma the path is that of flow matching, at time alpha / (alpha +
         # sigma): weights may start from a flow's.
         shown = x / (alpha + sigma)
-        if given is not None:
-            shown = torch.where(given.unsqueeze(-1), x, shown)
-        out = denoise(net, head, shown, condition, torch.sigmoid(log_snr / 2), given)
+        if known is not None:
+            shown = torch.where(known.unsqueeze(-1), x, shown)
+        out = denoise(net, head, shown, condition, torch.sigmoid(log_snr / 2), known)
         if self.predict == "v":
             mean = head.mean(condition)
             return mean + alpha * (x - alpha * mean) - sigma * out
@@ -99,14 +102,14 @@ class Diffusion(WholeCanvas):
         log_snr = self.log_snr(torch.rand(len(units), device=units.device))
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
         x = alpha * units + sigma * torch.randn_like(units)
-        given = random_spans(condition.mask, self.inpaint)
+        known = random_spans(condition.mask, self.inpaint)
         mask = condition.mask
-        if given is not None:
-            x = torch.where(given.unsqueeze(-1), units, x)
-            mask = mask * (~given).unsqueeze(-1)
-        clean = self.clean(net, x, condition, log_snr, given)
+        if known is not None:
+            x = torch.where(known.unsqueeze(-1), units, x)
+            mask = mask * (~known).unsqueeze(-1)
+        clean = self.clean(net, x, condition, log_snr, known)
         scale = alpha / sigma if self.predict == "eps" else 1 / sigma
-        weight = self.weight(log_snr)[:, None, None] * mask * latent_head(net.head).emphasis
+        weight = self.weight(log_snr)[:, None, None] * mask * latent_head(net.head).channel_weight
         error = ((clean - units) * scale).square() * weight
         loss = error.sum() / (mask.sum() * units.shape[-1])
         return Losses({"diffusion": loss}, lambda: clean, torch.sigmoid(-log_snr))
@@ -117,11 +120,11 @@ class Diffusion(WholeCanvas):
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
-        canvas: Canvas | None = None,
+        infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """DDIM steps; with method "ddpm" fresh noise is drawn at every step."""
-        given = canvas.committed if canvas else None
-        marks = both(given, condition) if given is not None else None
+        known = infill.known if infill else None
+        marks = both(known, condition) if known is not None else None
         size = latent_head(net.head).size
         x = row_noise(condition, rngs, size) * options.temperature
         grid = self.log_snr(torch.linspace(1, 0, options.steps + 1))
@@ -130,8 +133,8 @@ class Diffusion(WholeCanvas):
         # Pure noise is what the path ends in; the limited lambda only nearly so.
         clean = x
         for next_log_snr, next_alpha, next_sigma in levels:
-            if canvas is not None:
-                x = torch.where(canvas.committed.unsqueeze(-1), canvas.units, x)
+            if infill is not None:
+                x = torch.where(infill.known.unsqueeze(-1), infill.latents, x)
             rows = both(x, condition)
             level = torch.full((len(rows),), log_snr, device=x.device)
             clean = guide_rows(
@@ -149,6 +152,6 @@ class Diffusion(WholeCanvas):
             if fresh:
                 x = x + fresh * options.temperature * row_noise(condition, rngs, size)
             log_snr, alpha, sigma = next_log_snr, next_alpha, next_sigma
-        if canvas is not None:
-            clean = torch.where(canvas.committed.unsqueeze(-1), canvas.units, clean)
+        if infill is not None:
+            clean = torch.where(infill.known.unsqueeze(-1), infill.latents, clean)
         yield clean

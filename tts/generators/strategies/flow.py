@@ -1,4 +1,4 @@
-"""Flow matching: the whole canvas is integrated from noise to data (Lipman et al. 2023).
+"""Flow matching: the whole sequence is integrated from noise to data (Lipman et al. 2023).
 
 As in Matcha-TTS and F5-TTS, with two differences that pay at small scale: the network predicts the
 clean units as a correction to a regressed mean (the velocity follows from it), and the voice prompt
@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise, time_grid
 from tts.generators.protocols import Knobs, latent_head
-from tts.generators.strategies.whole import WholeCanvas
+from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
 
 
-class Flow(WholeCanvas):
+class Flow(NonAutoregressive):
     """Strategy: conditional flow matching on the straight path (1 - t) noise + t data.
 
     Args:
         inpaint: share of training rows of which a stretch is given clean (VoiceBox, F5-TTS); a
-            canvas then continues or edits what is given.
+            it then continues or edits what is known.
     """
 
     sampling: Knobs = {
@@ -41,7 +41,7 @@ class Flow(WholeCanvas):
         self.inpaint = inpaint
 
     def check(self, net: Generator) -> None:
-        """ConfigError for a head that does not draw whole canvases."""
+        """ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
     def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
@@ -50,14 +50,14 @@ class Flow(WholeCanvas):
         t = torch.sigmoid(torch.randn(len(units), device=units.device) - 0.2)
         blend = t[:, None, None]
         noisy = (1 - blend) * torch.randn_like(units) + blend * units
-        given = random_spans(condition.mask, self.inpaint)
+        known = random_spans(condition.mask, self.inpaint)
         mask = condition.mask
-        if given is not None:
-            noisy = torch.where(given.unsqueeze(-1), units, noisy)
-            mask = mask * (~given).unsqueeze(-1)
-        clean = head.mean(condition) + denoise(net, head, noisy, condition, t, given)
+        if known is not None:
+            noisy = torch.where(known.unsqueeze(-1), units, noisy)
+            mask = mask * (~known).unsqueeze(-1)
+        clean = head.mean(condition) + denoise(net, head, noisy, condition, t, known)
         # The velocity error is the clean error over 1 - t; clipped, as it diverges at t = 1.
-        weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * head.emphasis
+        weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * head.channel_weight
         flow = ((clean - units).square() * weight).sum() / (mask.sum() * units.shape[-1])
         # Late in the flow the noisy input shows the voice; early only the prompt can.
         return Losses({"flow": flow}, lambda: clean, 1 - t)
@@ -68,17 +68,17 @@ class Flow(WholeCanvas):
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
-        canvas: Canvas | None = None,
+        infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Euler or midpoint steps on a swayed grid."""
         head = latent_head(net.head)
         mean = head.mean(condition)
-        given = canvas.committed if canvas else None
-        marks = both(given, condition) if given is not None else None
+        known = infill.known if infill else None
+        marks = both(known, condition) if known is not None else None
 
         def hold(x: Tensor) -> Tensor:
-            return x if canvas is None else torch.where(
-                canvas.committed.unsqueeze(-1), canvas.units, x
+            return x if infill is None else torch.where(
+                infill.known.unsqueeze(-1), infill.latents, x
             )  # fmt: skip
 
         def velocity(x: Tensor, t: float) -> Tensor:

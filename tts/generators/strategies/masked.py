@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import random_spans
@@ -28,13 +28,13 @@ from tts.generators.schedules import (
     remaining,
     spans,
 )
-from tts.generators.strategies.whole import WholeCanvas
+from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 if TYPE_CHECKING:
     from tts.generators.generator import Generator
 
 
-class Masked(WholeCanvas):
+class Masked(NonAutoregressive):
     """Strategy: iterative unmasking.
 
     MAGNeT (Ziv et al. 2024) is `order: levels, span: 3, window: 5`, its guidance
@@ -45,11 +45,11 @@ class Masked(WholeCanvas):
             (grouped FSQ); "levels" one codebook after the other, for residual ones (MaskGCT).
         schedule: of the masked fraction, in training and sampling (tts.generators.schedules).
         rescale: of guided logits to the spread of the conditional ones (MaskGCT: 0.75).
-        inpaint: share of training rows of which a stretch is given in all codebooks.
+        inpaint: share of training rows of which a stretch is known in all codebooks.
         span: units that are masked and committed together; more than 1 needs levels.
         window: units on either side that codebooks above the first attend to; 0 is all. A batch is
             then trained on one level.
-        first: level to begin with; codes of the codebooks below are given.
+        first: level to begin with; codes of the codebooks below are known.
     """
 
     sampling: Knobs = {
@@ -82,8 +82,8 @@ class Masked(WholeCanvas):
     def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
         """Cross entropy of what is masked."""
         batch, length, num_codebooks = units.shape
-        place = torch.randint(1000, (batch,), device=units.device)
-        share = masked_fractions(self.schedule, units.device)[place]
+        position = torch.randint(1000, (batch,), device=units.device)
+        share = masked_fractions(self.schedule, units.device)[position]
         # Spans lie as they do in sampling.
         dice = torch.rand(batch, -(-length // self.span), num_codebooks, device=units.device)
         hidden = dice < share[:, None, None].clamp_min(0.02)
@@ -103,12 +103,12 @@ class Masked(WholeCanvas):
             codebook = torch.arange(num_codebooks, device=units.device)
             here = (codebook == level[:, None])[:, None].expand_as(hidden)
             hidden = (hidden & here) | (codebook > level[:, None])[:, None]
-        given = random_spans(condition.mask, self.inpaint)
-        if given is not None:
-            hidden = hidden & ~given.unsqueeze(-1)
-        return self.taught(net, units, condition, hidden, here, window)
+        known = random_spans(condition.mask, self.inpaint)
+        if known is not None:
+            hidden = hidden & ~known.unsqueeze(-1)
+        return self.masked_losses(net, units, condition, hidden, here, window)
 
-    def taught(
+    def masked_losses(
         self, net: Network, units: Tensor, condition: Condition, hidden: Tensor, counted: Tensor,
         window: int = 0,
     ) -> Losses:  # fmt: skip
@@ -128,16 +128,16 @@ class Masked(WholeCanvas):
         loss = head.loss(out, units, hidden & counted)
         return Losses({"codes": loss}, estimate, 1 - t)
 
-    def begin(self, net: Network, condition: Condition, rows: int, canvas: Canvas | None) -> Tensor:
-        """Codes [B, U, K] with what is given; V where not known and past the end."""
+    def begin(self, net: Network, condition: Condition, rows: int, infill: Infill | None) -> Tensor:
+        """Codes [B, U, K] with what is known; V where not known and past the end."""
         valid = condition.mask[:rows] > 0
         head = masked_head(net.head)
         shape = (*valid.shape[:2], head.num_codebooks)
         units = torch.full(shape, head.codebook_size, device=valid.device)
-        if canvas is not None:
-            given = canvas.committed
-            given = given if given.ndim == 3 else given.unsqueeze(-1)
-            units = torch.where(given & valid, canvas.units, units)
+        if infill is not None:
+            known = infill.known
+            known = known if known.ndim == 3 else known.unsqueeze(-1)
+            units = torch.where(known & valid, infill.latents, units)
         return units
 
     def predict(
@@ -173,13 +173,13 @@ class Masked(WholeCanvas):
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
-        canvas: Canvas | None = None,
+        infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations, shared out over the levels where there are such."""
         head = masked_head(net.head)
         rows, num_codebooks, unknown = len(rngs), head.num_codebooks, head.codebook_size
         valid = (condition.mask[:rows] > 0).expand(-1, -1, num_codebooks)
-        units = self.begin(net, condition, rows, canvas)
+        units = self.begin(net, condition, rows, infill)
         plan: list[list[int]] = [list(range(num_codebooks))]
         counts = [options.steps]
         if self.order == "levels":

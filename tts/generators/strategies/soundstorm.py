@@ -34,15 +34,15 @@ class SoundStorm(Masked):
         level = torch.randint(num_codebooks, (batch, 1, 1), device=device)
         boundary = torch.rand(batch, 1, 1, device=device) * condition.mask.sum(1, keepdim=True)
         behind = torch.arange(length, device=device)[:, None] >= boundary.floor()
-        place = torch.randint(999, (batch,), device=device)
-        share = masked_fractions(self.schedule, device)[place + 1]
+        position = torch.randint(999, (batch,), device=device)
+        share = masked_fractions(self.schedule, device)[position + 1]
         # A row is never without a masked code: the one at the boundary is.
         dice = torch.rand(batch, length, 1, device=device) < share[:, None, None].clamp_min(0.02)
         dice |= torch.arange(length, device=device)[:, None] == boundary.floor()
         codebook = torch.arange(num_codebooks, device=device)
         here = codebook == level
         hidden = behind & ((here & dice) | (codebook > level))
-        return self.taught(net, units, condition, hidden, here.expand_as(hidden))
+        return self.masked_losses(net, units, condition, hidden, here.expand_as(hidden))
 
     def shares(self, steps: int, levels: int) -> list[int]:
         """All steps for the first level but one for each other."""

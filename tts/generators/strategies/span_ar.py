@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.base import Canvas, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance
 from tts.generators.protocols import Knobs, Network, masked_head
@@ -66,7 +66,7 @@ class SpanAR(Masked):
         some = torch.rand(batch, 1, device=units.device) < self.scattered
         hidden = torch.where(some, torch.rand(batch, length, device=units.device) < 0.1, hidden)
         counted = counted | some
-        return self.taught(
+        return self.masked_losses(
             net, units, condition, hidden.unsqueeze(-1).expand_as(units), counted.unsqueeze(-1)
         )
 
@@ -76,12 +76,12 @@ class SpanAR(Masked):
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
-        canvas: Canvas | None = None,
+        infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations and one per round."""
         rows, unknown = len(rngs), masked_head(net.head).codebook_size
         valid = condition.mask[:rows] > 0
-        units = self.begin(net, condition, rows, canvas)
+        units = self.begin(net, condition, rows, infill)
         free = valid & (units == unknown)
         wanted = free.any(-1)
         total, length = wanted.sum(1), units.shape[1]

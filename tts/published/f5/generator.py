@@ -182,8 +182,8 @@ class F5Generator(nn.Module):
         grid = step_grid(options.steps, options.sway).tolist()
         for now, then in zip(grid, grid[1:], strict=False):
             rows = torch.cat([x, x]) if guided else x
-            moment = torch.full((len(rows),), now, device=x.device)
-            out = self.network.velocity(rows, conds, text, moment, masks)
+            times = torch.full((len(rows),), now, device=x.device)
+            out = self.network.velocity(rows, conds, text, times, masks)
             x = x + guide_rows(out, len(x), options.guidance) * (then - now)
         return torch.where(fixed, cond, x), frames
 
@@ -195,7 +195,7 @@ def build_f5(vocabulary: list[str], **sizes: Any) -> F5Generator:
 
 
 def f5_sampling_options(**_: Any) -> dict[str, tuple[str, ...]]:
-    """Options of the sampler that it reads, see tts.builder.sampling_options."""
+    """Options of the sampler that it reads, see tts.registry.sampling_options."""
     return {
         "steps": (), "guidance": (), "temperature": (), "sway": (), "method": ("euler",),
         "guide": ("all",),

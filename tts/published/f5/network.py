@@ -92,10 +92,10 @@ class F5Block(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(
-        self, x: Tensor, moment: Tensor, table: tuple[Tensor, Tensor], attend: Tensor
+        self, x: Tensor, time_embedding: Tensor, table: tuple[Tensor, Tensor], attend: Tensor
     ) -> Tensor:
-        """x [B, T, dim], moment [B, dim], attend [B, 1, 1, T] bool."""
-        parts = self.modulation(moment).unsqueeze(1).chunk(6, -1)
+        """x [B, T, dim], time_embedding [B, dim], attend [B, 1, 1, T] bool."""
+        parts = self.modulation(time_embedding).unsqueeze(1).chunk(6, -1)
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
         y = torch.addcmul(shift1, self.norm(x), 1 + scale1)
         x = torch.addcmul(x, gate1, self.attention(y, table, attend))
@@ -114,7 +114,7 @@ class F5Network(nn.Module):
         self.text = TextEncoder(config)
         self.entry = nn.Linear(2 * config.channels + config.text_dim, dim)
         reach = config.kernel // 2
-        self.place = nn.ModuleList(
+        self.position = nn.ModuleList(
             nn.Conv1d(dim, dim, config.kernel, padding=reach, groups=config.groups)
             for _ in range(2)
         )
@@ -126,7 +126,7 @@ class F5Network(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def _moment(self, t: Tensor) -> Tensor:
+    def _time_embedding(self, t: Tensor) -> Tensor:
         """Times in 0..1 [B] to [B, dim]."""
         half = _TIME_DIM // 2
         index = torch.arange(half, device=t.device)
@@ -139,16 +139,16 @@ class F5Network(nn.Module):
         hidden = self.entry(torch.cat([x, cond, text], -1))
         valid = mask.unsqueeze(1)
         y = hidden.transpose(1, 2) * valid
-        for conv in self.place:
+        for conv in self.position:
             y = F.mish(conv(y) * valid)
         hidden = hidden + y.transpose(1, 2)
-        moment = self._moment(t)
+        time_embedding = self._time_embedding(t)
         width = self.config.dim // self.config.heads
         table = whole_rotary(torch.arange(x.shape[1], device=x.device), width)
         attend = mask[:, None, None, :]
         for block in self.blocks:
-            hidden = block(hidden, moment, table, attend)
-        scale, shift = self.modulation(moment).unsqueeze(1).chunk(2, -1)
+            hidden = block(hidden, time_embedding, table, attend)
+        scale, shift = self.modulation(time_embedding).unsqueeze(1).chunk(2, -1)
         return self.head(self.norm(hidden) * (1 + scale) + shift)
 
     def forward(

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from tts.audio.reference import Reference
 from tts.audio.resample import resample
-from tts.builder import load_module
 from tts.cancel import Cancellation
 from tts.config import ModelConfig
 from tts.errors import AudioError, TextError, UsageError, VoiceError
-from tts.generators.base import SamplingOptions, Spoken
+from tts.generators.base import AlignmentResult, SamplingOptions
 from tts.pipeline.ports import Capabilities, Pipeline
 from tts.published.f5.generator import F5Generator
 from tts.published.f5.prompt import F5Prompt, speech_frames
 from tts.quantize import lay_out
+from tts.registry import load_module
 from tts.text.chat import without_chat_marks
 from tts.text.emoji_names import say_emoji
 from tts.text.normalize import normalize
@@ -182,7 +182,7 @@ class F5Model:
 
     def stream(
         self, request: F5Request, voice: Voice, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, spoken: Spoken,
+        options: SamplingOptions, alignment: AlignmentResult,
     ) -> Iterator[Tensor]:  # fmt: skip
         """See LatentGenerator: all log-mel frames [B, T, 100] at once."""
         yield self.network.generate(
@@ -198,15 +198,19 @@ class F5Decoder:
         self.fade = _FADE
 
     def stream(
-        self, latents: Iterator[Tensor], request: F5Request, spoken: Spoken, pitch: float,
+        self,
+        latents: Iterator[Tensor],
+        request: F5Request,
+        alignment: AlignmentResult,
+        pitch: float,
         chunk_frames: int,
-    ) -> Iterator[tuple[Tensor, bool]]:  # fmt: skip
+    ) -> Iterator[tuple[Tensor, bool]]:
         """See Decoder: all in one piece, as loud as the recording was."""
         (mel,) = latents
         yield self.vocos.decode(mel)[0, 0].float().cpu() * request.prompts[0].gain, True
 
     def rows(
-        self, latents: Tensor, request: F5Request, spoken: Spoken, pitch: float
+        self, latents: Tensor, request: F5Request, alignment: AlignmentResult, pitch: float
     ) -> list[Tensor]:
         """See Decoder; nothing asks for it, as sentences go one by one."""
         waves = []

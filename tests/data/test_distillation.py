@@ -1,0 +1,143 @@
+"""What a teacher says, kept and learnt from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers.training import flow_task, one_step
+from tts import TTS
+from tts.data.corpus import Corpus
+from tts.data.distillation import (
+    DistillationData,
+    Texts,
+    clearest,
+    distill_rows,
+    write_distillation,
+)
+from tts.data.segments import SegmentSampler
+from tts.errors import DataError, OutputError
+from tts.generators.base import Request
+from tts.losses.phone import PhoneProbe
+from tts.prosody.durations import EDGE_FRAMES
+from tts.prosody.pauses import COMMA
+from tts.text.frontend import Frontend
+from tts.text.symbols import SIL
+from tts.text.tokens import TokenBatch
+from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
+
+
+@pytest.fixture
+def teacher(tiny_home: Path) -> TTS:
+    return TTS.load("default", "cpu")
+
+
+def test_lessons_are_what_the_teacher_says(teacher: TTS, corpus: Corpus, tmp_path: Path) -> None:
+    write_distillation(corpus, teacher, tmp_path / "said", 5, seed=3, max_frames=60, batch_size=2)
+    made = DistillationData([str(tmp_path / "said")])
+    assert len(made.rows) == 5
+    batch = made.draw(np.random.default_rng(0), 1)
+    durations = batch["durations"]
+    assert durations.sum(1).tolist() == batch["frames"].tolist()
+    assert batch["features"].shape == (1, int(batch["frames"][0]), 82)
+    # Said again, alone, from what was stored of it: the same, as fp16 has it.
+    request = Request(tokens_of(batch), prompt_of(batch), durations)
+    chosen = next(n for n, row in enumerate(made.rows) if row.durations == durations[0].tolist())
+    rng = torch.Generator().manual_seed(3 * 5 + chosen)
+    units = teacher.acoustic.generator.generate(request, [rng], teacher.config.sampling)
+    features, _ = teacher.acoustic.units.decode(
+        units, teacher.acoustic.units.start(request.prompt), True
+    )
+    said = features[:, : batch["features"].shape[1]]
+    torch.testing.assert_close(said, batch["features"], rtol=2e-3, atol=5e-3)
+
+
+def test_texts_change_voices(teacher: TTS, corpus: Corpus) -> None:
+    drawn = SegmentSampler(corpus, 60).draw(np.random.default_rng(1), 3)
+    said = distill_rows(teacher, drawn, 0)
+    assert torch.equal(said["ids"], drawn["ids"].roll(1, 0))
+    assert torch.equal(said["prompt_features"], drawn["prompt_features"])
+    assert torch.equal(said["durations"].sum(1), said["frames"])
+
+
+def test_texts_of_others_are_said(teacher: TTS, corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("* * *\nCall me Ishmael, said nobody in this corpus.\n")
+    texts = Texts(tmp_path, Frontend("en-us"), words=4)
+    tokens = texts.draw(np.random.default_rng(0), 3)
+    rows = [ids[:n].tolist() for ids, n in zip(tokens.ids, tokens.lengths.tolist(), strict=True)]
+    known = [Frontend("en-us").one(" ".join(texts.lines[1].split()[n : n + size])).ids
+             for size in (3, 4) for n in range(6)]  # fmt: skip
+    assert all(row[0] == SIL == row[-1] for row in rows)
+    assert all(any(set(row) <= {*ids, COMMA} for ids in known) for row in rows)
+    write_distillation(corpus, teacher, tmp_path / "said", 3, max_frames=60, texts=tmp_path)
+    batch = DistillationData([str(tmp_path / "said")]).draw(np.random.default_rng(0), 1)
+    # Said as a request of these words is.
+    assert batch["durations"][0, 0] == EDGE_FRAMES[0] and int(batch["frames"][0]) % 2 == 0
+    with pytest.raises(DataError, match="no text"):
+        Texts(tmp_path / "said", Frontend("en-us"))
+
+
+def test_generators_learn_from_lessons(teacher: TTS, corpus: Corpus, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_distillation(corpus, teacher, tmp_path / str(seed), 4, seed, max_frames=60)
+    folders = (str(tmp_path / "0"), str(tmp_path / "1"))
+    task = GeneratorTask(corpus, flow_task(corpus).arguments, batch_size=3, distill_data=folders)
+    assert task.distill_data is not None and len(task.distill_data.rows) == 8
+    assert one_step(task)
+    # With none taught, the corpus itself.
+    real = GeneratorTask(
+        corpus, flow_task(corpus).arguments, 3, distill_data=folders, distill_ratio=0.0
+    )
+    lengths = {row.frames for row in task.distill_data.rows}
+    assert set(task.batch(np.random.default_rng(2))["frames"].tolist()) <= lengths
+    plain = SegmentSampler(corpus, 180)
+    rng = np.random.default_rng(2)
+    rng.random()
+    assert torch.equal(real.batch(np.random.default_rng(2))["ids"], plain.draw(rng, 3)["ids"])
+
+
+def test_damaged_lessons_are_refused(teacher: TTS, corpus: Corpus, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    write_distillation(corpus, teacher, said, 2, max_frames=60)
+    with pytest.raises(OutputError, match="exists"):
+        write_distillation(corpus, teacher, said, 2)
+    with pytest.raises(DataError, match="no distillation data"):
+        DistillationData([str(tmp_path / "nothing")])
+    whole = (said / "features.f16").read_bytes()
+    (said / "features.f16").write_bytes(whole[:100])
+    with pytest.raises(DataError, match="damaged"):
+        DistillationData([str(said)])
+    (said / "features.f16").write_bytes(whole)
+    (said / "rows.jsonl").write_text(json.dumps({"ids": [1]}) + "\n")
+    with pytest.raises(DataError, match="damaged"):
+        DistillationData([str(said)])
+    (said / "rows.jsonl").write_text("")
+    with pytest.raises(DataError):
+        DistillationData([str(said)])
+
+
+def test_the_clearest_rows_are_kept(teacher: TTS, corpus: Corpus, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    judge = PhoneProbe(82, 16, 1).eval().requires_grad_(False)
+    drawn = SegmentSampler(corpus, 60).draw(np.random.default_rng(1), 4)
+    said = distill_rows(teacher, drawn, 0)
+    errors = []
+    for row in range(4):
+        frames = int(said["frames"][row])
+        made = said["features"][row : row + 1, :frames].float()
+        tokens = TokenBatch(*(said[name][row : row + 1] for name in ("ids", "mods", "lengths")))
+        alone = judge.errors(
+            made, torch.ones(1, frames, 1), tokens, said["durations"][row : row + 1]
+        )
+        errors.append(float(alone))
+    best = sorted(sorted(range(4), key=errors.__getitem__)[:2])
+    assert clearest(said, judge, 2) == best
+    assert clearest(said, None, 2) == [0, 1]
+    write_distillation(
+        corpus, teacher, tmp_path / "kept", 5, max_frames=60, batch_size=2, judge=judge, keep=0.5
+    )
+    assert len(DistillationData([str(tmp_path / "kept")]).rows) == 5

@@ -1,0 +1,182 @@
+"""A packed corpus: what training reads, made once by `tts data prepare`.
+
+Folder layout (all little-endian):
+    items.jsonl     one object per utterance: id, speaker, text, offset, samples, phones, mods and
+                    words (index of the first token of each word)
+    audio.i16       all utterances one after another, int16 mono at `sample_rate`
+    f0.f32          fundamental in Hz at frame boundaries (0 = unvoiced), samples/hop + 1 each
+    features.f16    [frames, 82] source-filter features (tts_codecs.envelope), made later, with a
+                    trained vocoder's pitch network
+    speaker.f32     [items, 256] speaker embedding of the whole utterance
+    speaker_warped.f32  [items, warps, 256] embeddings of frequency-warped copies (optional)
+    cache.json      sample_rate, hop, source and attribution
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+
+from tts.errors import DataError
+from tts_codecs.envelope import CHANNELS
+
+SPEAKER_DIM = 256
+ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
+
+
+@dataclass
+class Item:
+    """One utterance. `offset` and `samples` count samples in audio.i16."""
+
+    id: str
+    speaker: str
+    text: str
+    offset: int
+    samples: int
+    frame_offset: int = 0
+    phones: list[int] = field(default_factory=list)
+    mods: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+
+
+class Corpus:
+    """Read access to a packed corpus; arrays are memory-mapped, so many processes share them."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        try:
+            self.meta = json.loads((self.folder / "cache.json").read_text(encoding="utf-8"))
+            lines = (self.folder / "items.jsonl").read_text(encoding="utf-8").split("\n")
+            self.sample_rate: int = self.meta["sample_rate"]
+            self.hop: int = self.meta["hop"]
+            self.items = [Item(**json.loads(line)) for line in lines if line]
+            samples = self._place()
+            frames = sum(item.samples // self.hop + 1 for item in self.items)
+        except OSError as error:
+            raise DataError(
+                f"{folder} is not a prepared corpus ({error.strerror}); run `tts data prepare`"
+            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+            raise DataError(
+                f"{folder} is damaged ({error}); run `tts data prepare` again"
+            ) from error
+        self._features: np.ndarray | None = None
+        self._warped: np.ndarray | None = None
+        self._durations: dict[str, list[int]] | None = None
+        self._audio: np.ndarray | None = self._array("audio.i16", "<i2", samples)
+        self._f0: np.ndarray | None = self._array("f0.f32", "<f4", frames)
+        table = self._array("speaker.f32", "<f4", SPEAKER_DIM * len(self.items))
+        self._speaker = table.reshape(-1, SPEAKER_DIM)
+
+    def _place(self) -> int:
+        """Sets `frame_offset` of the items, checks `offset`; returns the samples of all."""
+        samples = frames = 0
+        for item in self.items:
+            if item.offset != samples or item.samples < 0:
+                raise ValueError(f"{item.id} is not where the one before it ends")
+            item.frame_offset = frames
+            samples += item.samples
+            frames += item.samples // self.hop + 1
+        return samples
+
+    def _array(self, name: str, kind: str, length: int) -> np.ndarray:
+        path = self.folder / name
+        try:
+            if length and path.stat().st_size == length * np.dtype(kind).itemsize:
+                return np.memmap(path, dtype=kind, mode="r")
+        except OSError:
+            pass  # missing or unreadable: told below like a wrong size
+        raise DataError(f"{self.folder} is incomplete ({name}); run `tts data prepare` again")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def frames(self, index: int) -> int:
+        """Number of mel frames of an utterance."""
+        return self.items[index].samples // self.hop
+
+    def audio(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
+        """Samples as float32 in -1..1, from frame `start` on, `frames` frames long."""
+        item = self.items[index]
+        count = self.frames(index) - start if frames is None else frames
+        begin = item.offset + start * self.hop
+        if self._audio is None:
+            raise DataError(f"{self.folder} holds no audio: pack it with --audio")
+        return self._audio[begin : begin + count * self.hop].astype(np.float32) / 32768.0
+
+    def samples(self, index: int) -> np.ndarray:
+        """All samples of an utterance, int16, with those after its last whole frame."""
+        if self._audio is None:
+            raise DataError(f"{self.folder} holds no audio: pack it with --audio")
+        item = self.items[index]
+        return np.array(self._audio[item.offset : item.offset + item.samples])
+
+    def f0(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
+        """Fundamental in Hz at the END of each frame (0 = unvoiced), float32 [frames]."""
+        count = self.frames(index) - start if frames is None else frames
+        begin = self.items[index].frame_offset + start + 1
+        if self._f0 is None:
+            raise DataError(f"{self.folder} holds no audio: pack it with --audio")
+        return np.array(self._f0[begin : begin + count])
+
+    def features(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
+        """Source-filter features, float32 [frames, channels]; DataError before they are made."""
+        if self._features is None:
+            path = self.folder / "features.f16"
+            total = sum(item.samples for item in self.items) // self.hop * CHANNELS
+            if not path.is_file() or path.stat().st_size != 2 * total:
+                raise DataError(
+                    f"{self.folder} has no features; run `tts data features` with a vocoder"
+                )
+            self._features = np.memmap(path, dtype="<f2", mode="r").reshape(-1, CHANNELS)
+        begin = self.items[index].offset // self.hop + start
+        count = self.frames(index) - start if frames is None else frames
+        return self._features[begin : begin + count].astype(np.float32)
+
+    def vtlp_speaker(self, index: int, warp: int) -> np.ndarray | None:
+        """Speaker embedding of an utterance warped by VTLP_FACTORS[warp] (tts.data.vtlp), float32
+        [256]; None when the corpus was prepared without."""
+        table = self._warped_table()
+        return None if table is None else np.array(table[index, warp])
+
+    @property
+    def vtlp_copies(self) -> int:
+        """Warped copies per utterance whose embeddings are known; 0 for none."""
+        table = self._warped_table()
+        return 0 if table is None else table.shape[1]
+
+    def _warped_table(self) -> np.ndarray | None:
+        path = self.folder / "speaker_warped.f32"
+        if self._warped is None and path.is_file():
+            table = np.memmap(path, dtype="<f4", mode="r")
+            self._warped = table.reshape(len(self.items), -1, SPEAKER_DIM)
+        return self._warped
+
+    @overload
+    def durations(self, required: Literal[True] = True) -> dict[str, list[int]]: ...
+    @overload
+    def durations(self, required: Literal[False]) -> dict[str, list[int]] | None: ...
+    def durations(self, required: bool = True) -> dict[str, list[int]] | None:
+        """Frames of each token by the id of an utterance, as `tts train` of the aligner wrote them.
+
+        Raises:
+            DataError: there are none, and they are `required`.
+        """
+        path = self.folder / "durations.json"
+        if self._durations is not None:
+            return self._durations
+        if path.is_file():
+            try:
+                found: dict[str, list[int]] = json.loads(path.read_text())
+                return found
+            except ValueError as error:
+                raise DataError(f"{path} is damaged: align the corpus again") from error
+        if required:
+            raise DataError(f"{self.folder} has no durations.json: align the corpus first")
+        return None
+
+    def speaker(self, index: int) -> np.ndarray:
+        """Speaker embedding of an utterance, float32 [256]."""
+        return np.array(self._speaker[index])

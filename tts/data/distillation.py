@@ -1,0 +1,268 @@
+"""What a trained generator says, as targets of others: sequence-level distillation.
+
+The same words in the same voice are spoken in many ways, and a few hours of speech show few of
+them: a masked or autoregressive generator spends itself on which. What a teacher says varies less
+and is said of any text in any voice (Kim & Rush 2016; for speech FastSpeech, Ren et al. 2019).
+
+Folder layout, written by `tts data distill`:
+    rows.jsonl      per row ids, mods, durations, frames and prompt_frames
+    features.f16    [frames of all rows, 82] what the teacher said
+    prompts.f16     [prompt frames of all rows, 82] recordings, in whose voice
+    speaker.f32     [rows, 256] their speaker embeddings
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from tts.data.corpus import SPEAKER_DIM, Corpus
+from tts.data.segments import SegmentSampler
+from tts.errors import DataError, OutputError, TextError, UsageError
+from tts.generators.base import Request
+from tts.losses.phone import PhoneProbe
+from tts.prosody.durations import with_edges
+from tts.prosody.pauses import spoken_pauses
+from tts.text.frontend import Frontend
+from tts.text.tokens import TokenBatch, collate_tokens
+from tts.train.loop import Batch
+from tts.voice.prompt import VoicePrompt
+from tts_codecs.envelope import CHANNELS
+
+if TYPE_CHECKING:
+    from tts.synthesizer import TTS
+
+#: of all rows, from which a batch is taken: rows of like length waste little on padding
+_NEIGHBOURS = 0.1
+
+
+@dataclass
+class _Row:
+    ids: list[int]
+    mods: list[int]
+    durations: list[int]
+    frames: int
+    prompt_frames: int
+
+
+class DistillationData:
+    """Rows of one or more folders, drawn as SegmentSampler draws segments.
+
+    Raises:
+        DataError: a folder is missing or damaged.
+    """
+
+    def __init__(self, folders: tuple[str, ...] | list[str]):
+        self.rows: list[_Row] = []
+        #: per row: its folder's arrays, where it begins in features and prompts, its number there
+        self._places: list[tuple[tuple[np.ndarray, ...], int, int, int]] = []
+        for folder in folders:
+            self._read(Path(folder))
+        if not self.rows:
+            raise DataError("there are no distillation data: make some with `tts data distill`")
+        self._order = np.argsort([row.frames for row in self.rows], kind="stable")
+
+    def _read(self, folder: Path) -> None:
+        try:
+            lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+            rows = [_Row(**json.loads(line)) for line in lines]
+            frames = sum(row.frames for row in rows)
+            prompts = sum(row.prompt_frames for row in rows)
+            arrays = (
+                np.memmap(folder / "features.f16", "<f2", "r", shape=(frames, CHANNELS)),
+                np.memmap(folder / "prompts.f16", "<f2", "r", shape=(prompts, CHANNELS)),
+                np.memmap(folder / "speaker.f32", "<f4", "r", shape=(len(rows), SPEAKER_DIM)),
+            )
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(
+                f"{folder} holds no distillation data, or is damaged: {error}"
+            ) from error
+        at = prompt_at = 0
+        for number, row in enumerate(rows):
+            self._places.append((arrays, at, prompt_at, number))
+            at, prompt_at = at + row.frames, prompt_at + row.prompt_frames
+        self.rows += rows
+
+    def draw(self, rng: np.random.Generator, count: int) -> Batch:
+        """As SegmentSampler.draw."""
+        span = max(count, round(_NEIGHBOURS * len(self.rows)))
+        first = int(rng.integers(0, max(1, len(self.rows) - span + 1)))
+        near = self._order[first : first + span]
+        chosen = rng.choice(near, count, replace=count > len(near))
+        rows = [self.rows[at] for at in chosen]
+        features, prompts, speakers = [], [], []
+        for at, row in zip(chosen, rows, strict=True):
+            (said, heard, table), begin, prompt_begin, number = self._places[at]
+            features.append(said[begin : begin + row.frames])
+            prompts.append(heard[prompt_begin : prompt_begin + row.prompt_frames])
+            speakers.append(table[number])
+        tokens = collate_tokens([(row.ids, row.mods) for row in rows])
+        return {
+            "ids": tokens.ids,
+            "mods": tokens.mods,
+            "lengths": tokens.lengths,
+            "durations": _padded([np.array(row.durations) for row in rows]),
+            "features": _padded([f.astype(np.float32) for f in features]),
+            "frames": torch.tensor([row.frames for row in rows]),
+            "prompt_features": _padded([p.astype(np.float32) for p in prompts]),
+            "prompt_frames": torch.tensor([row.prompt_frames for row in rows]),
+            "speaker": torch.from_numpy(np.stack(speakers)),
+        }
+
+
+def _padded(arrays: list[np.ndarray]) -> Tensor:
+    return pad_sequence([torch.from_numpy(a) for a in arrays], batch_first=True)
+
+
+class Texts:
+    """Stretches of written text, as phones.
+
+    Args:
+        folder: plain text files (*.txt).
+        words: most of a stretch; sentences are cut where they are longer, at any word.
+
+    Raises:
+        DataError: no text in the folder.
+    """
+
+    def __init__(self, folder: str | Path, frontend: Frontend, words: int = 10):
+        self.frontend, self.words = frontend, words
+        texts = [path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.txt"))]
+        self.lines = [line for text in texts for line in text.splitlines() if line.split()]
+        if not self.lines:
+            raise DataError(f"no text in {folder}: it should hold .txt files")
+
+    def draw(self, rng: np.random.Generator, count: int) -> TokenBatch:
+        """`count` stretches of like length, in silence at both ends."""
+        rows: list[tuple[list[int], list[int]]] = []
+        size = int(rng.integers(min(3, self.words), self.words + 1))
+        while len(rows) < count:
+            words = self.lines[int(rng.integers(len(self.lines)))].split()
+            begin = int(rng.integers(max(1, len(words) - size + 1)))
+            try:
+                phones = self.frontend.one(" ".join(words[begin : begin + size]))
+            except TextError:
+                continue  # nothing to say, such as a row of stars
+            rows.append(spoken_pauses(phones.ids, phones.mods))
+        return collate_tokens(rows)
+
+
+@torch.inference_mode()
+def distill_rows(
+    teacher: "TTS", batch: Batch, seed: int, tokens: TokenBatch | None = None
+) -> Batch:
+    """A batch of segments as the teacher says it, with the durations that its model predicts.
+
+    Args:
+        tokens: what to say, a row for each voice; by default every row's text in the voice of the
+            next.
+
+    Returns:
+        The batch with other tokens, "durations", "features" [B, T, C] and "frames".
+    """
+    if tokens is None:
+        tokens = TokenBatch(*(batch[name].roll(1, 0) for name in ("ids", "mods", "lengths")))
+    ids, mods, lengths = tokens.ids, tokens.mods, tokens.lengths
+    prompt = VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
+    model = teacher.acoustic
+    durations = model.durations.predict(tokens, prompt).clone()
+    durations = with_edges(durations, tokens, model.generator.patch)
+    request = Request(tokens, prompt, durations)
+    rngs = [torch.Generator().manual_seed(seed + row) for row in range(len(lengths))]
+    units = model.generator.generate(request, rngs, teacher.config.sampling)
+    features, _ = model.units.decode(units, model.units.start(prompt), True)
+    shifts = model.shifts
+    found = None if shifts is None else shifts.deviations(prompt)
+    if shifts is not None and found is not None:
+        count = features.shape[1]
+        features = features + shifts.profile.frames(found, tokens, durations, count)
+    return batch | {
+        "ids": ids, "mods": mods, "lengths": lengths, "durations": durations,
+        "features": features, "frames": request.frames,
+    }  # fmt: skip
+
+
+def write_distillation(
+    corpus: Corpus, teacher: "TTS", folder: str | Path, rows: int, seed: int = 0,
+    max_frames: int = 180, batch_size: int = 16, texts: str | Path | None = None,
+    judge: PhoneProbe | None = None, keep: float = 1.0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:  # fmt: skip
+    """Have a teacher say segments of a corpus; the folder is there when all is said.
+
+    Args:
+        rows: how many; max_frames: of the segments whose texts are taken, before the teacher's
+            own durations.
+        texts: folder of plain text to be said in place of that of the corpus: words that nobody
+            in it says.
+        judge: reads phones off what was said; keep: the share of it that is kept, that which it
+            reads best. Where the teacher mumbles there is nothing to learn.
+
+    Raises:
+        UsageError: a teacher that does not take durations. OutputError: cannot be written.
+        DataError: the corpus lacks features or durations.
+    """
+    if teacher.acoustic.generator.conditioner.text == "padded":
+        raise UsageError("the teacher has to be a model that takes durations")
+    folder = Path(folder)
+    if folder.exists():
+        raise OutputError(f"{folder} exists")
+    sampler = SegmentSampler(corpus, max_frames)
+    written = Texts(texts, Frontend(teacher.config.language)) if texts else None
+    rng = np.random.default_rng(seed)
+    part = folder.with_name(folder.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        with (
+            (part / "rows.jsonl").open("w", encoding="utf-8") as table,
+            (part / "features.f16").open("wb") as said,
+            (part / "prompts.f16").open("wb") as heard,
+            (part / "speaker.f32").open("wb") as speakers,
+        ):
+            for done in range(0, rows, batch_size):
+                wanted = min(batch_size, rows - done)
+                drawn = sampler.draw(rng, math.ceil(wanted / keep))
+                tokens = written.draw(rng, len(drawn["lengths"])) if written else None
+                batch = distill_rows(teacher, drawn, seed * rows + done, tokens)
+                for row in clearest(batch, judge, wanted):
+                    length = int(batch["lengths"][row])
+                    frames = int(batch["frames"][row])
+                    prompt_frames = int(batch["prompt_frames"][row])
+                    ids, mods, durations = (
+                        batch[name][row, :length].tolist() for name in ("ids", "mods", "durations")
+                    )
+                    kept = _Row(ids, mods, durations, frames, prompt_frames)
+                    table.write(json.dumps(vars(kept)) + "\n")
+                    said.write(_bytes(batch["features"][row, :frames], "<f2"))
+                    heard.write(_bytes(batch["prompt_features"][row, :prompt_frames], "<f2"))
+                    speakers.write(_bytes(batch["speaker"][row], "<f4"))
+                progress(min(rows, done + batch_size), rows)
+        part.rename(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}") from error
+
+
+@torch.inference_mode()
+def clearest(batch: Batch, judge: PhoneProbe | None, count: int) -> list[int]:
+    """The `count` rows in which the judge reads the phones best, in their order; without a judge
+    the first."""
+    if judge is None:
+        return list(range(min(count, len(batch["lengths"]))))
+    tokens = TokenBatch(batch["ids"], batch["mods"], batch["lengths"])
+    made = batch["features"]
+    mask = (torch.arange(made.shape[1]) < batch["frames"].unsqueeze(1)).float().unsqueeze(-1)
+    errors = judge.errors(made.float(), mask, tokens, batch["durations"])
+    return sorted(errors.argsort()[:count].tolist())
+
+
+def _bytes(values: Tensor, kind: str) -> bytes:
+    return values.cpu().numpy().astype(kind).tobytes()

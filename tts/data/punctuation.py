@@ -1,0 +1,80 @@
+"""Punctuated text as training data: marks stand mostly where readers pause, and there is far more
+text than aligned speech."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tts.errors import DataError
+from tts.prosody.phrasing import LONG, NONE, SHORT, WordBatch, spelling, word_key
+from tts.text.normalize import normalize
+
+# Transcripts of speech have no hyphens either.
+_TOKEN = re.compile(r"(?P<word>[^\W_](?:[^\W_]|'(?=[^\W_]))*)|(?P<long>[.?!;:—…])|(?P<short>[,()])")
+_VOWELS = re.compile(r"[aeiouy]+")
+
+
+class PunctuationCorpus:
+    """Draws stretches of text as words with what stands before each.
+
+    Args:
+        folder: plain text files (*.txt), read in order of their names.
+        language: espeak code, for the spoken form of numbers and abbreviations.
+
+    Raises:
+        DataError: no text in the folder.
+    """
+
+    def __init__(self, folder: str | Path, language: str = "en-us"):
+        keys: list[int] = []
+        parts: list[list[int]] = []
+        sizes: list[tuple[int, int, int]] = []
+        before: list[int] = []
+        known: dict[str, tuple[int, list[int], tuple[int, int, int]]] = {}
+        for path in sorted(Path(folder).glob("*.txt")):
+            text = normalize(path.read_text(encoding="utf-8"), language).lower()
+            pending = LONG
+            for match in _TOKEN.finditer(text):
+                word = match["word"]
+                if word is None:
+                    pending = max(pending, LONG if match["long"] else SHORT)
+                    continue
+                if word not in known:
+                    # Letters and groups of vowels stand in for phones and syllables.
+                    size = (1, len(word), max(1, len(_VOWELS.findall(word))))
+                    known[word] = (word_key(word), spelling(word), size)
+                key, part, size = known[word]
+                keys.append(key)
+                parts.append(part)
+                sizes.append(size)
+                before.append(pending)
+                pending = NONE
+        if not keys:
+            raise DataError(f"no text in {folder}: it should hold .txt files")
+        self.keys = torch.tensor(keys)
+        self.parts = torch.tensor(parts)
+        self.sizes = torch.tensor(sizes, dtype=torch.float32)
+        self.before = torch.tensor(before)
+        self.starts = self.before.nonzero()[:, 0].numpy()
+
+    def draw(
+        self, rng: np.random.Generator, count: int, words: tuple[int, int] = (15, 45)
+    ) -> list[tuple[WordBatch, torch.Tensor]]:
+        """`count` stretches (B = 1) from mark to mark, the first mark after a random length."""
+        rows = []
+        for first in rng.choice(self.starts, count):
+            wanted = int(first) + int(rng.integers(words[0], words[1] + 1))
+            at = min(int(np.searchsorted(self.starts, wanted)), len(self.starts) - 1)
+            # A very long sentence is cut off.
+            last = min(int(self.starts[at]), int(first) + 2 * words[1])
+            part = slice(int(first), max(last, int(first) + 2))
+            before = self.before[part].clone()
+            before[0] = NONE
+            batch = WordBatch(
+                self.keys[None, part], self.parts[None, part], self.sizes[None, part],
+                torch.tensor([len(before)]),
+            )  # fmt: skip
+            rows.append((batch, before))
+        return rows

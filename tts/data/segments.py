@@ -1,0 +1,251 @@
+"""Sentence-like segments of aligned utterances with a voice prompt from elsewhere."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tts.align.aligner import with_optional_pauses
+from tts.data.corpus import Corpus
+from tts.data.vtlp import VTLP_FACTORS, vtlp_features
+from tts.errors import DataError
+from tts.prosody.pauses import Aligned, canonical, is_pause
+from tts.text.symbols import SIL
+from tts.text.tokens import collate_tokens
+from tts.train.loop import Batch
+from tts_codecs.envelope import EXTRA
+from tts_codecs.mel import MelConfig
+
+EDGE = 12  # frames of a pause kept at a segment's edge
+
+
+@dataclass
+class Utterance:
+    """An aligned utterance: canonical tokens, the frame each starts at, where it may be cut."""
+
+    index: int
+    tokens: Aligned
+    starts: np.ndarray
+    cuts: list[int]
+    pauses: list[int]
+
+
+def read_durations(corpus: Corpus) -> dict[str, list[int]]:
+    """Durations written by `tts train` of the aligner."""
+    return corpus.durations()
+
+
+def load_utterances(corpus: Corpus) -> list[Utterance]:
+    """All aligned utterances with plausible durations."""
+    found = []
+    durations = read_durations(corpus)
+    for index, item in enumerate(corpus.items):
+        frames = durations.get(item.id)
+        if frames is None:
+            continue
+        ids, mods, _ = with_optional_pauses(item.phones, item.mods, item.words)
+        tokens = canonical(ids, mods, frames)
+        # A wrong transcript shows as phones stretched over what is not said.
+        longest = max(
+            (d for i, d in zip(tokens.ids, tokens.durations, strict=True) if not is_pause(i)),
+            default=0,
+        )
+        if longest > 40:
+            continue
+        starts = np.concatenate([[0], np.cumsum(tokens.durations)])
+        pauses = [at for at, i in enumerate(tokens.ids) if is_pause(i)]
+        cuts = sorted({*tokens.words, *pauses})
+        found.append(Utterance(index, tokens, starts, cuts, pauses))
+    if not found:
+        raise DataError("no utterance could be aligned")
+    return found
+
+
+def _band_limit(
+    rng: np.random.Generator, target: np.ndarray, prompt: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    config = MelConfig()
+    first = int(rng.integers(config.n_mels - 16, config.n_mels - 1))
+    floor = (np.log(config.floor) - config.mean) / config.std + rng.uniform(0, 0.3)
+    target, prompt = target.copy(), prompt.copy()
+    for row in (target, prompt):
+        top = row[:, first:-EXTRA]
+        np.minimum(top, floor, out=top)
+    return target, prompt
+
+
+class SegmentSampler:
+    """Draws (segment, prompt) pairs.
+
+    Args:
+        max_frames: longest segment; prompt: range of prompt frames.
+        vtlp: share of segments turned into another voice (see tts.data.vtlp).
+        held_out: speakers that are left out, to choose by.
+        shares: factors on how often speakers are drawn whose names begin so.
+        band_limited: share of segments whose top bands are emptied, as lossy coding does, in
+            segment and prompt alike: what is generated keeps the channel of its prompt.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        max_frames: int = 160,
+        min_frames: int = 50,
+        prompt: tuple[int, int] = (75, 200),
+        vtlp: float = 0.6,
+        band_limited: float = 0.3,
+        held_out: Collection[str] = (),
+        shares: Mapping[str, float] | None = None,
+    ):
+        self.corpus, self.max_frames, self.min_frames, self.prompt = (
+            corpus, max_frames, min_frames, prompt,
+        )  # fmt: skip
+        self.vtlp, self.band_limited = vtlp, band_limited
+        left_out = frozenset(held_out)
+        self.utterances = [
+            each for each in load_utterances(corpus)
+            if corpus.items[each.index].speaker not in left_out
+        ]  # fmt: skip
+        self.by_speaker: dict[str, list[int]] = {}
+        for at, utterance in enumerate(self.utterances):
+            self.by_speaker.setdefault(corpus.items[utterance.index].speaker, []).append(at)
+        totals = {
+            s: sum(self.utterances[a].starts[-1] for a in rows)
+            for s, rows in self.by_speaker.items()
+        }
+        share = {
+            speaker: next(
+                (f for start, f in (shares or {}).items() if speaker.startswith(start)), 1
+            )
+            for speaker in totals
+        }
+        names = [corpus.items[u.index].speaker for u in self.utterances]
+        weights = np.array(
+            [
+                u.starts[-1] / totals[name] ** 0.6 * share[name]
+                for u, name in zip(self.utterances, names, strict=True)
+            ],
+            dtype=float,
+        )
+        self.weights = weights / weights.sum()
+
+    def segment(
+        self, utterance: Utterance, limit: int, rng: np.random.Generator
+    ) -> tuple[Aligned, int, int]:
+        """Tokens of a segment of about `limit` frames at most, and its frame range; pauses at
+        its edges become short `<sil>`."""
+        tokens, starts = utterance.tokens, utterance.starts
+        end = len(tokens.ids)
+        options = utterance.pauses if rng.random() < 0.7 else utterance.cuts
+        options = [c for c in options if starts[end] - starts[c] >= self.min_frames] or [0]
+        return self.cut(utterance, int(rng.choice(options)), limit)
+
+    def cut(self, utterance: Utterance, first: int, limit: int) -> tuple[Aligned, int, int]:
+        """`segment` from the token `first` on."""
+        tokens, starts = utterance.tokens, utterance.starts
+        end = len(tokens.ids)
+        head = 0
+        if is_pause(tokens.ids[first]):
+            head = max(0, tokens.durations[first] - EDGE)
+        begin = int(starts[first]) + head
+        last = first + 1
+        for cut in [*utterance.cuts, end]:
+            if cut <= first:
+                continue
+            # A closing pause counts with what is kept of it.
+            kept = 0
+            if cut < end and is_pause(tokens.ids[cut]):
+                kept = min(EDGE, tokens.durations[cut])
+            # One word is taken however long it is.
+            if starts[cut] + kept - begin > limit and last > first + 1:
+                break
+            last = cut
+        if last < end and is_pause(tokens.ids[last]) and last > first + 1:
+            last += 1
+        ids = tokens.ids[first:last]
+        mods = tokens.mods[first:last]
+        frames = list(tokens.durations[first:last])
+        frames[0] -= head
+        stop = int(starts[last])
+        if len(ids) > 1 and is_pause(ids[-1]) and frames[-1] > EDGE:
+            stop -= frames[-1] - EDGE
+            frames[-1] = EDGE
+        ids = [SIL if is_pause(i) and at in (0, len(ids) - 1) else i for at, i in enumerate(ids)]
+        return Aligned(ids, mods, frames), begin, stop
+
+    def prompt_for(
+        self, at: int, begin: int, stop: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, int]:
+        """Prompt features [P, C] of the same speaker from outside of the segment, and the utterance
+        whose speaker embedding goes with it."""
+        wanted = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
+        utterance = self.utterances[at]
+        speaker = self.corpus.items[utterance.index].speaker
+        others = [o for o in self.by_speaker[speaker] if o != at]
+        total = self.corpus.frames(utterance.index)
+        before, after = begin, total - stop
+        room = max(before, after)
+        pieces: list[np.ndarray] = []
+        sources: list[int] = []
+        if not others or (room >= 40 and rng.random() < 0.5):
+            length = max(1, min(wanted, room))
+            low, high = (0, before - length) if before >= after else (stop, total - length)
+            start = int(rng.integers(low, max(low, high) + 1))
+            pieces.append(self.corpus.features(utterance.index, start, length))
+            sources.append(utterance.index)
+        # Short recordings are put together until the prompt is as long as wanted.
+        for other in rng.permutation(others):
+            missing = wanted - sum(len(piece) for piece in pieces)
+            if missing < 40 and pieces:
+                break
+            index = self.utterances[int(other)].index
+            length = min(missing, self.corpus.frames(index))
+            start = int(rng.integers(0, self.corpus.frames(index) - length + 1))
+            pieces.append(self.corpus.features(index, start, length))
+            sources.append(index)
+        return np.concatenate(pieces), sources[int(rng.integers(len(sources)))]
+
+    def draw(self, rng: np.random.Generator, count: int) -> Batch:
+        """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,
+        prompt_features [B, T, C]; speaker [B, 256]."""
+        rows, durations, features, prompts, speakers = [], [], [], [], []
+        # One limit for the batch: rows of like length waste little on padding.
+        limit = int(rng.integers(self.min_frames, self.max_frames + 1))
+        for at in rng.choice(len(self.utterances), count, p=self.weights):
+            utterance = self.utterances[int(at)]
+            tokens, begin, stop = self.segment(utterance, limit, rng)
+            total = self.corpus.frames(utterance.index)
+            if stop > total or stop - begin < 2:
+                raise DataError(f"{self.corpus.items[utterance.index].id}: bad durations")
+            target = self.corpus.features(utterance.index, begin, stop - begin)
+            prompt, source = self.prompt_for(int(at), begin, stop, rng)
+            speaker = None
+            if rng.random() < self.vtlp:
+                warp = int(rng.integers(len(VTLP_FACTORS)))
+                speaker = self.corpus.vtlp_speaker(source, warp)
+            if speaker is None:
+                speaker = self.corpus.speaker(source)
+            else:
+                target = vtlp_features(target, VTLP_FACTORS[warp])
+                prompt = vtlp_features(prompt, VTLP_FACTORS[warp])
+            if rng.random() < self.band_limited:
+                target, prompt = _band_limit(rng, target, prompt)
+            rows.append((tokens.ids, tokens.mods))
+            durations.append(torch.tensor(tokens.durations))
+            features.append(torch.from_numpy(target))
+            prompts.append(torch.from_numpy(prompt))
+            speakers.append(torch.from_numpy(speaker))
+        tokens_batch = collate_tokens(rows)
+        pad = torch.nn.utils.rnn.pad_sequence
+        return {
+            "ids": tokens_batch.ids,
+            "mods": tokens_batch.mods,
+            "lengths": tokens_batch.lengths,
+            "durations": pad(durations, batch_first=True),
+            "features": pad(features, batch_first=True),
+            "frames": torch.tensor([len(m) for m in features]),
+            "prompt_features": pad(prompts, batch_first=True),
+            "prompt_frames": torch.tensor([len(p) for p in prompts]),
+            "speaker": torch.stack(speakers),
+        }

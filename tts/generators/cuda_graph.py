@@ -1,0 +1,182 @@
+"""Steps of one unit in buffers that never move, so that a GPU replays them as one CUDA graph.
+
+A step of a small network is hundreds of kernels of a few microseconds, which the interpreter cannot
+launch as fast as a GPU runs them. A recorded graph is launched at once, but reads and writes the
+same memory each time: keys and values of the whole sequence are attended to, and a bias that cuts
+off what is not filled yet takes the place of growing slices.
+
+Without a GPU the same steps run unrecorded; nothing is gained then but that tests can hold them
+against the cache that grows.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
+
+if TYPE_CHECKING:
+    from tts.generators.backbone import Backbone
+
+#: lengths are rounded up to a multiple of this: requests of like length share buffers and graph
+BUCKET = 256
+#: buffers kept for the next request
+_KEPT = 4
+
+
+class StaticBlock(BlockCache):
+    """BlockCache whose tensors stay where they are."""
+
+    def __init__(self, block: DiTBlock, like: Tensor, length: int, at: Tensor):
+        batch, heads, _, width = like.shape
+        keys = like.new_zeros(batch, heads, length, width)
+        dim = heads * width
+        self._recent = like.new_zeros(batch, block.kernel - 1, dim)
+        super().__init__(keys, torch.zeros_like(keys), 0, self._recent, block.taps())
+        self.at = at
+
+    @property
+    def recent(self) -> Tensor:
+        """Last inputs of the depthwise convolution, [B, kernel - 1, dim]."""
+        return self._recent
+
+    @recent.setter
+    def recent(self, window: Tensor) -> None:
+        past = self._recent.shape[1]
+        self._recent.copy_(window[:, window.shape[1] - past :])
+
+    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Store [B, H, 1, D] and return the whole buffers."""
+        self.keys.index_copy_(2, self.at, key.to(self.keys.dtype))
+        self.values.index_copy_(2, self.at, value.to(self.values.dtype))
+        return self.keys, self.values
+
+
+class StaticKVCache:
+    """State of a causal run of one request, unit after unit; see KVCache, which it stands for where
+    nothing is ever forgotten.
+
+    Args:
+        like: a key of the memory, [B, H, *, D]; length: of memory and units together.
+    """
+
+    def __init__(self, backbone: "Backbone", like: Tensor, length: int):
+        batch, device = len(like), like.device
+        self.backbone, self.length = backbone, length
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)
+        self.blocks = [
+            StaticBlock(block, like, length, self.at)  # type: ignore[arg-type]
+            for block in backbone.blocks
+        ]
+        self.bias = like.new_full((batch, 1, 1, length), float("-inf"))
+        positions = torch.arange(length, device=device)
+        self.table = tuple(t.to(like.dtype) for t in whole_rotary(positions, like.shape[-1]))
+        self.offset = torch.zeros_like(self.at)
+        self.x = like.new_zeros(batch, 1, backbone.dim)
+        self.out = torch.zeros_like(self.x)
+        self.parts: list[tuple[Tensor, ...]] | None = None
+        self.position = self.memory = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._fresh = True
+
+    def begin(self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor) -> None:
+        """Forget the request before and take the memory of the next."""
+        size = memory_mask.shape[1]
+        for block, module, (key, value) in zip(
+            self.blocks, self.backbone.blocks, memory, strict=False
+        ):
+            block.keys[:, :, :size], block.values[:, :, :size] = key, value
+            block.recent.zero_()
+            block.taps.copy_(module.taps())  # type: ignore[operator]
+        self.bias.fill_(float("-inf"))
+        self.bias[:, 0, 0, :size].masked_fill_(memory_mask, 0.0)
+        self.at.fill_(size)
+        self.offset.zero_()
+        self.position, self.memory, self._fresh = 0, size, True
+
+    def step(self, x: Tensor, global_cond: Tensor) -> Tensor:
+        """The next unit [B, 1, dim] through the network."""
+        if self._fresh:
+            parts = self.backbone.modulated(global_cond)
+            if self.parts is None:
+                self.parts = [tuple(part.clone() for part in some) for some in parts]
+            else:
+                for held, made in zip(self.parts, parts, strict=True):
+                    for to, part in zip(held, made, strict=True):
+                        to.copy_(part)
+            self._fresh = False
+        self.x.copy_(x)
+        if self.x.is_cuda and self._graph is None:
+            self._record()
+        if self._graph is None:
+            self._run()
+        else:
+            self._graph.replay()
+        self.at += 1
+        self.offset += 1
+        self.position += 1
+        return self.out.clone()
+
+    def _run(self) -> None:
+        assert self.parts is not None
+        self.bias.index_fill_(3, self.at, 0.0)
+        table = (self.table[0][self.offset], self.table[1][self.offset])
+        x = self.x
+        for block, parts, held in zip(self.backbone.blocks, self.parts, self.blocks, strict=False):
+            x = block(x, parts, table, None, self.bias, None, held)
+        shift, factor = self.parts[-1]
+        self.out.copy_(torch.addcmul(shift, self.backbone.norm(x), factor))
+
+    def _record(self) -> None:
+        """Make the graph; what trying out leaves behind is put back."""
+        kept = [block.recent.clone() for block in self.blocks]
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(2):  # libraries choose their kernels in the first runs
+                self._run()
+        torch.cuda.current_stream().wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._run()
+        for block, recent in zip(self.blocks, kept, strict=True):
+            block.recent.copy_(recent)
+
+
+class StaticPool:
+    """Caches that wait for the next request of their size. Requests that run at once, as those of
+    a server do, have one each.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[tuple[object, StaticKVCache]] = []
+
+    def __deepcopy__(self, memo: object) -> "StaticPool":
+        return StaticPool()  # graphs belong to the weights they were recorded with
+
+    def take(
+        self, backbone: "Backbone", memory: Sequence[tuple[Tensor, Tensor]],
+        memory_mask: Tensor, length: int,
+    ) -> StaticKVCache:  # fmt: skip
+        """A cache of one request of up to `length` units, its memory in place."""
+        like = memory[0][0]
+        size = -(-(memory_mask.shape[1] + length) // BUCKET) * BUCKET
+        key = _key(backbone, like, size)
+        at = next((at for at, (other, _) in enumerate(self._free) if other == key), None)
+        found = StaticKVCache(backbone, like, size) if at is None else self._free.pop(at)[1]
+        found.begin(memory, memory_mask)
+        return found
+
+    def give(self, cache: StaticKVCache) -> None:
+        """Hand back what is not needed any more."""
+        key = _key(cache.backbone, cache.blocks[0].keys, cache.length)
+        self._free.append((key, cache))
+        del self._free[:-_KEPT]
+
+
+def _key(backbone: "Backbone", like: Tensor, length: int) -> object:
+    """What a cache has to agree in with a request; weights that moved need another graph."""
+    pointer = backbone.modulation.weight.data_ptr()
+    return len(like), length, like.dtype, like.device, pointer

@@ -1,0 +1,188 @@
+"""What generators fill: source-filter features, codes or latents of them, relative to the voice.
+
+Features are taken relative to the average spectrum and pitch of the prompt (`voice_mean`), which
+is added again at the end: what a voice never heard in training sounds like on average then need
+not be learned.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.errors import ConfigError
+from tts.generators.conditioning import fold, voice_mean
+from tts.generators.protocols import CodeHead, LatentHead, StepHead, UnitSpace
+from tts.voice.prompt import VoicePrompt
+from tts_codecs.autoencoder import FeatureAutoencoder
+from tts_codecs.latent import LatentAutoencoder
+from tts_codecs.spectral import SpectralAutoencoder
+
+
+class FeatureUnits:
+    """`patch` frames of features as one continuous unit [B, U, patch * C]."""
+
+    look_ahead = 0
+
+    def __init__(self, patch: int = 2):
+        self.patch = patch
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        return _size_fits(head, self.patch * channels, "features")
+
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """See UnitSpace."""
+        return fold(features - voice_mean(prompt), self.patch)
+
+    def start(self, prompt: VoicePrompt) -> Tensor:
+        """The mean of the voice."""
+        return voice_mean(prompt)
+
+    def decode(self, units: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        """See UnitSpace."""
+        return self.heard(units) + state, state
+
+    def heard(self, estimate: Tensor) -> Tensor:
+        """Units to relative features [B, U * patch, C]."""
+        out: Tensor = estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2)
+        return out
+
+
+def check_units(units: UnitSpace, head: nn.Module, patch: int, channels: int) -> None:
+    """ConfigError where a generator with this head, of `patch` frames of C channels a unit, does
+    not fill such units: it would fail at its first batch."""
+    problem = units.fits(head, channels)
+    if not problem and units.patch != patch:
+        problem = f"the generator has {patch} frames in a unit, the codec {units.patch}"
+    if problem:
+        raise ConfigError(f"generator and codec do not go together: {problem}")
+
+
+def _size_fits(head: nn.Module, size: int, what: str) -> str:
+    """Why a head is not one of continuous units of this size; "" where it is."""
+    if isinstance(head, CodeHead):
+        return f"a {type(head).__name__} draws codes, not {what}: name a codec of codes"
+    if isinstance(head, (LatentHead, StepHead)):
+        own = head.empty(1, 1).shape[-1] if isinstance(head, StepHead) else head.size
+        if own != size:
+            return f"the head has size: {own}, a unit of {what} {size}"
+    return ""
+
+
+@dataclass(frozen=True)
+class CodeState:
+    """Stream of codes: the mean of the voice, the decoder's state, and the frames it still looks
+    ahead."""
+
+    voice_mean: Tensor
+    stack: list[Tensor]
+    owed: int
+
+
+class AutoencoderUnits:
+    """What units of every autoencoder of features share: the way back."""
+
+    def __init__(self, autoencoder: FeatureAutoencoder):
+        self.autoencoder = autoencoder
+        self.patch = autoencoder.patch
+        self.look_ahead = autoencoder.look_ahead * autoencoder.patch
+
+    def values(self, units: Tensor) -> Tensor:
+        """Units [B, u, *] to what the decoder takes."""
+        raise NotImplementedError
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        raise NotImplementedError
+
+    def start(self, prompt: VoicePrompt) -> CodeState:
+        """Before the first unit."""
+        average = voice_mean(prompt)
+        stack = self.autoencoder.decoder.initial(len(average), average, 0.0)
+        return CodeState(average, stack, self.look_ahead)
+
+    def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, CodeState]:
+        """See UnitSpace."""
+        values = self.values(units)
+        if last:
+            values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
+        features, stack = self.autoencoder.decode_values(values, state.stack)
+        drop = min(state.owed, features.shape[1])
+        features = features[:, drop:] + state.voice_mean
+        return features, replace(state, stack=stack, owed=state.owed - drop)
+
+
+class CodeUnits(AutoencoderUnits):
+    """Codes [B, U, K] of the spectral codec."""
+
+    autoencoder: SpectralAutoencoder
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        if not isinstance(head, CodeHead):
+            return f"a {type(head).__name__} draws continuous units, not codes"
+        quantizer = self.autoencoder.quantizer
+        wanted = (quantizer.num_codebooks, quantizer.codebook_size)
+        if (head.num_codebooks, head.codebook_size) != wanted:
+            return (
+                f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
+                f"{head.codebook_size}, the codec "
+                f"{wanted[0]} and {wanted[1]}"
+            )
+        return ""
+
+    @torch.no_grad()
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """See UnitSpace."""
+        return self.autoencoder.encode(features - voice_mean(prompt))
+
+    def values(self, units: Tensor) -> Tensor:
+        """Of codes."""
+        return self.autoencoder.quantizer.decode(units)
+
+    def heard(self, estimate: Tensor) -> Tensor:
+        """Probabilities of codes [B, U, K, V] to the relative features of their expectation, which
+        exists as the values of an FSQ are numbers and not names."""
+        quantizer = self.autoencoder.quantizer
+        every = torch.arange(estimate.shape[-1], device=estimate.device)
+        table = quantizer.decode(every[None, :, None].expand(1, -1, estimate.shape[-2]))[0]
+        table = table.unflatten(-1, (estimate.shape[-2], -1))  # [V, K, D / K]
+        values = torch.einsum("bukv,vkd->bukd", estimate, table).flatten(2)
+        return self.autoencoder.reconstruct(values)
+
+
+class LatentUnits(AutoencoderUnits):
+    """Latents [B, U, D] of a variational autoencoder, the means of their distributions.
+
+    Args:
+        posterior: give the distributions instead, mean and logarithm of the variance side by side
+            [B, U, 2 D]; both are decoded from the mean.
+    """
+
+    autoencoder: LatentAutoencoder
+
+    def __init__(self, autoencoder: LatentAutoencoder, posterior: bool = False):
+        super().__init__(autoencoder)
+        self.posterior = posterior
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """See UnitSpace."""
+        size = self.autoencoder.size * (2 if self.posterior else 1)
+        return _size_fits(head, size, "distributions" if self.posterior else "latents")
+
+    @torch.no_grad()
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """See UnitSpace."""
+        found = self.autoencoder.encode(features - voice_mean(prompt))
+        return torch.cat(found, -1) if self.posterior else found[0]
+
+    def heard(self, estimate: Tensor) -> Tensor:
+        """Latents to relative features [B, U * patch, C]."""
+        return self.autoencoder.reconstruct(self.values(estimate))
+
+    def values(self, units: Tensor) -> Tensor:
+        """Of latents, or of their distributions."""
+        return units[..., : self.autoencoder.size]

@@ -1,0 +1,17 @@
+"""What strategies share that draw the whole sequence before any of it is handed on."""
+
+from tts.generators.backbone import Backbone
+
+
+class NonAutoregressive:
+    """Base of Flow, Diffusion and Masked: the backbone sees all units and knows a noise level."""
+
+    causal = False
+    timed = True
+    streamed = False
+    paced = False
+    network = Backbone
+
+    def steps_before(self, units: int, num_codebooks: int) -> int | None:
+        """See Strategy; the whole sentence takes the steps of the sampler."""
+        return None

@@ -1,0 +1,63 @@
+"""What frozen networks say of generated features, as losses: whose voice, and how clear.
+
+Both are of the clean estimate, so no sampling is in the loop and no recognizer is asked.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from tts.generators.base import Request
+from tts.generators.protocols import UnitSpace
+from tts.losses.phone import PhoneProbe
+from tts.losses.speaker import SpeakerProbe
+
+
+@dataclass
+class PerceptualLosses:
+    """Frozen probes; None leaves a loss out.
+
+    Attributes:
+        units: of the generator that is judged.
+    """
+
+    units: UnitSpace
+    voice: SpeakerProbe | None = None
+    phones: PhoneProbe | None = None
+
+    def to(self, device: torch.device) -> "PerceptualLosses":
+        """The same on another device."""
+        voice = self.voice and self.voice.to(device)
+        return replace(self, voice=voice, phones=self.phones and self.phones.to(device))
+
+    def __bool__(self) -> bool:
+        return not (self.voice is None and self.phones is None)
+
+    def losses(
+        self, made: Tensor, mask: Tensor, request: Request, weight: Tensor,
+        drop_all: Tensor, drop_voice: Tensor,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """What they find.
+
+        Args:
+            made: [B, T, C] features; mask: [B, T, 1].
+            weight: [B] of the speaker loss of each row.
+            drop_all, drop_voice: [B] rows that heard no text, and no voice.
+
+        Returns:
+            "speaker_loss", 1 - cosine between the voice generated and the one asked for;
+            "phone_loss", cross entropy of the phones asked for.
+        """
+        losses = {}
+        if self.voice is not None:
+            cosine = self.voice.similarity(made, mask, request.prompt.speaker)
+            losses["speaker_loss"] = _mean(1 - cosine, weight * ~drop_voice)
+        if self.phones is not None and request.durations is not None:
+            errors = self.phones.errors(made, mask, request.tokens, request.durations)
+            losses["phone_loss"] = _mean(errors, (~drop_all).float())
+        return losses
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    return (values * weight).sum() / weight.sum().clamp_min(1e-3)

@@ -1,0 +1,321 @@
+"""Where a reader pauses, for text that carries no punctuation.
+
+Phrase breaks follow syntax and rhythm, so words are the units: what they are, how long they are,
+and how long ago the last pause was (as in the classic predictors of Black and Taylor, 1997). The
+distance to the last pause enters at the very end, which lets the best placement of all pauses of a
+sentence be found exactly instead of one word at a time.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tts.prosody.pauses import COMMA, PERIOD
+from tts.text.symbols import PAUSES, SYMBOLS, VOWELS, Phones
+from tts.voice.prompt import VoicePrompt
+from tts_codecs.envelope import EXTRA
+from tts_codecs.nn.convnext import ConvNeXt
+
+NONE, SHORT, LONG = 0, 1, 2  # what stands before a word
+PAUSE_TOKENS = {SHORT: COMMA, LONG: PERIOD}
+_VOWEL_IDS = frozenset(SYMBOLS.index(symbol) for symbol in VOWELS)
+_REPEATED = 20.0  # taken from the score of a pause between a word and the same word again
+_PARTS = 4
+_BUCKETS = 1024
+_NO_KEY = 2**32  # larger than any CRC-32
+
+
+@dataclass
+class WordBatch:
+    """Padded words.
+
+    Attributes:
+        names: [B, W] int64, `word_key` of the written word.
+        parts: [B, W, 4] int64, buckets of its first and last letters.
+        sizes: [B, W, 3] float: 1, phones, syllables.
+        lengths: [B] words.
+    """
+
+    names: Tensor
+    parts: Tensor
+    sizes: Tensor
+    lengths: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """[B, W, 1] float, 1 where valid."""
+        index = torch.arange(self.names.shape[1], device=self.names.device)
+        return (index < self.lengths.unsqueeze(1)).unsqueeze(-1).float()
+
+    def to(self, device: torch.device | str) -> "WordBatch":
+        """The same on another device."""
+        return WordBatch(
+            self.names.to(device), self.parts.to(device), self.sizes.to(device),
+            self.lengths.to(device),
+        )  # fmt: skip
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum() or c == "'").strip("'")
+
+
+def word_key(text: str) -> int:
+    """A word's identity without a stored list of words: CRC-32 of its letters in lower case."""
+    return zlib.crc32(_letters(text).encode())
+
+
+def spelling(text: str) -> list[int]:
+    """Buckets of a word's beginning and endings: they tell its part of speech, also of words that
+    training never saw."""
+    word = _letters(text)
+    pieces = (word[:3], word[-2:], word[-3:], word[-4:])
+    return [n * _BUCKETS + zlib.crc32(piece.encode()) % _BUCKETS for n, piece in enumerate(pieces)]
+
+
+def words_of(phones: Phones) -> WordBatch:
+    """The words of one sentence, B = 1."""
+    sizes = [
+        (1, last - first, max(1, sum(i in _VOWEL_IDS for i in phones.ids[first:last])))
+        for _, first, last in phones.words
+    ]
+    return WordBatch(
+        torch.tensor([[word_key(text) for text, _, _ in phones.words]]),
+        torch.tensor([[spelling(text) for text, _, _ in phones.words]]),
+        torch.tensor([sizes], dtype=torch.float32),
+        torch.tensor([len(phones.words)]),
+    )
+
+
+def habits(prompt: VoicePrompt) -> Tensor:
+    """How a recording pauses, [B, 3]: share of silence, and pauses of 100 ms and of 360 ms per
+    second."""
+    index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
+    valid = index < prompt.lengths.unsqueeze(1)
+    level = prompt.features[..., :-EXTRA].mean(-1).masked_fill(~valid, -torch.inf)
+    # Two units of the normalised log-mel are about 38 dB.
+    silent = valid & (level < level.amax(1, keepdim=True) - 2.0)
+    count = silent.long().cumsum(1)
+    run = count - count.masked_fill(silent, 0).cummax(1).values
+    frames = prompt.lengths.clamp_min(1)
+    return torch.stack(
+        [silent.sum(1) / frames, *((run == n).sum(1) * 50 / frames for n in (5, 18))], -1
+    )
+
+
+class PhrasingModel(nn.Module):
+    """Distribution over no pause, a short and a long one before each word.
+
+    Args:
+        vocabulary: how many words have an embedding of their own (see `learn_words`); others are
+            known by their first and last letters only.
+        forget: share of words that training treats as unknown.
+        prior: added to the logits of a short and of a long pause when pauses are placed, so that
+            there are as many as speakers make.
+        least: words between two marks (or ends of the sentence) from which on pauses are placed.
+        most: words without a pause at most where pauses are placed.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int = 2048,
+        dim: int = 96,
+        blocks: int = 3,
+        kernel: int = 5,
+        style: int = 32,
+        speaker_dim: int = 256,
+        dropout: float = 0.2,
+        forget: float = 0.15,
+        prior: tuple[float, float] = (0.0, 0.0),
+        least: int = 8,
+        most: int = 16,
+    ):
+        super().__init__()
+        self.prior, self.least, self.most = prior, least, most
+        self.forget = forget
+        self.known: Tensor
+        self.register_buffer("known", torch.full((vocabulary,), _NO_KEY, dtype=torch.int64))
+        self.names = nn.Embedding(vocabulary + 1, dim)  # the last is any other word
+        self.parts = nn.Embedding(_PARTS * _BUCKETS, dim)
+        for table in (self.names, self.parts):
+            nn.init.normal_(table.weight, std=0.2)
+        self.sizes = nn.Linear(3, dim)
+        self.cond = nn.Sequential(nn.Linear(speaker_dim + 3, style), nn.GELU(), nn.Dropout(dropout))
+        self.blocks = nn.ModuleList(
+            ConvNeXt(dim, 3 * dim, kernel, style, dropout) for _ in range(blocks)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+        self.boundary = nn.Linear(2 * dim + style, dim)
+        self.distance = nn.Linear(6, dim)
+        self.head = nn.Linear(dim, 3)
+        # Where a writer puts marks is learned beside it: a hint, and there is far more text.
+        self.marks = nn.Linear(dim, 3)
+        self.writer = nn.Parameter(torch.zeros(style))
+
+    def learn_words(self, keys: Sequence[int] | NDArray[np.int64]) -> None:
+        """Give the most frequent words that occur at least twice an embedding of their own.
+
+        Args:
+            keys: `word_key` of every word of the corpus.
+        """
+        found, counts = np.unique(np.asarray(keys, dtype=np.int64), return_counts=True)
+        order = np.argsort(-counts, kind="stable")[: len(self.known)]
+        chosen = np.sort(found[order][counts[order] > 1])
+        self.known.fill_(_NO_KEY)
+        self.known[: len(chosen)] = torch.from_numpy(chosen)
+
+    def _boundaries(self, words: WordBatch, prompt: VoicePrompt | None) -> Tensor:
+        """What is known of each boundary but for earlier pauses, [B, W, dim]."""
+        other = len(self.known)
+        place = torch.searchsorted(self.known, words.names).clamp(max=other - 1)
+        names = torch.where(self.known[place] == words.names, place, other)
+        if self.training:
+            forgotten = torch.rand(names.shape, device=names.device) < self.forget
+            names = names.masked_fill(forgotten, other)
+        x = self.names(names) + self.parts(words.parts).sum(2) + self.sizes(words.sizes.log1p())
+        x = self.dropout(x)
+        if prompt is None:
+            cond = self.writer.expand(len(x), -1)
+        else:
+            cond = self.cond(torch.cat([prompt.speaker * 8, habits(prompt)], -1))
+        mask = words.mask
+        for block in self.blocks:
+            x = block(x, mask, cond)
+        x = self.norm(x) * mask
+        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+        voice = cond.unsqueeze(1).expand(-1, x.shape[1], -1)
+        return self.boundary(torch.cat([before, x, voice], -1))
+
+    def _score(self, head: nn.Linear, boundaries: Tensor, past: Tensor, left: Tensor) -> Tensor:
+        """Logits of boundaries [..., dim] from what was said since the last pause and what is left
+        of the sentence, both [..., 3] in words, phones and syllables."""
+        distance = self.distance(torch.cat([past, left], -1).clamp_min(0).log1p())
+        return head(self.dropout(F.gelu(boundaries + distance)))
+
+    @staticmethod
+    def _starts(words: WordBatch) -> tuple[Tensor, Tensor]:
+        """What was said before and what is left from each word on, [B, W, 3]."""
+        sizes = words.sizes * words.mask
+        ends = sizes.cumsum(1)
+        starts = ends - sizes
+        return starts, ends[:, -1:] - starts
+
+    def forward(self, words: WordBatch, prompt: VoicePrompt | None, before: Tensor) -> Tensor:
+        """Logits [B, W, 3] of what stands before each word, given what stands before the earlier
+        ones. Those of the first word mean nothing.
+
+        Args:
+            prompt: whose pauses; None for the marks of a writer.
+            before: [B, W] int64, NONE, SHORT or LONG.
+        """
+        head = self.marks if prompt is None else self.head
+        index = torch.arange(before.shape[1], device=before.device).expand_as(before)
+        last = index.masked_fill(before == NONE, 0).cummax(1).values
+        last = F.pad(last[:, :-1], (1, 0))
+        starts, left = self._starts(words)
+        past = starts - starts.gather(1, last.unsqueeze(-1).expand(-1, -1, 3))
+        return self._score(head, self._boundaries(words, prompt), past, left)
+
+    def loss(self, words: WordBatch, prompt: VoicePrompt | None, before: Tensor) -> Tensor:
+        """Cross entropy; `before` as in `forward`."""
+        mask = words.mask[..., 0] > 0
+        mask[:, 0] = False
+        return F.cross_entropy(self(words, prompt, before)[mask], before[mask])
+
+    @torch.inference_mode()
+    def table(self, words: WordBatch, prompt: VoicePrompt) -> Tensor:
+        """Logits [B, W, W, 3]: entry (j, k) is what stands before word k when word j followed the
+        last pause (or j = 0)."""
+        starts, left = self._starts(words)
+        past = starts.unsqueeze(1) - starts.unsqueeze(2)
+        boundaries = self._boundaries(words, prompt).unsqueeze(1)
+        return self._score(self.head, boundaries, past, left.unsqueeze(1).expand_as(past))
+
+
+def place_pauses(
+    table: NDArray[np.float32], marked: Sequence[bool], prior: tuple[float, float],
+    least: int = 1, most: int = 1000,
+) -> list[int]:  # fmt: skip
+    """The most likely pauses of a sentence, found exactly by dynamic programming over the word
+    that follows the last pause.
+
+    Args:
+        table: one sentence of `PhrasingModel.table`, [W, W, 3].
+        marked: whether the text has a mark before each word; these stay what they are.
+        prior, least, most: see `PhrasingModel`.
+
+    Returns:
+        NONE, SHORT or LONG for each word; NONE before marked words, whose pause is there.
+    """
+    count = len(marked)
+    logits = table[:count, :count].astype(np.float64) + (0.0, *prior)
+    scores = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    ends = [0, *(k for k in range(1, count) if marked[k]), count]
+    free = np.zeros(count, dtype=bool)
+    for first, last in zip(ends, ends[1:], strict=False):
+        free[first + 1 : last] = last - first >= least
+    # best[j]: of all ways whose last pause so far is before word j; came[j]: the pause before it.
+    best = np.full(count, -np.inf)
+    best[0] = 0.0
+    came = np.zeros(count, dtype=int)
+    for k in range(1, count):
+        if free[k] or marked[k]:
+            ways = best[:k] + scores[:k, k, 1:].max(-1)
+            came[k] = int(ways.argmax())
+            best[k] = ways[came[k]]
+        if marked[k]:
+            best[:k] = -np.inf
+        elif free[k]:
+            best[:k] += scores[:k, k, NONE]
+            best[: max(0, k - most + 1)] = -np.inf
+    placed = [NONE] * count
+    at = int(best.argmax())
+    while at > 0:
+        if free[at]:
+            placed[at] = SHORT + int(scores[came[at], at, 1:].argmax())
+        at = int(came[at])
+    return placed
+
+
+def with_phrasing(phones: Phones, model: PhrasingModel, prompt: VoicePrompt) -> Phones:
+    """A sentence with pauses where its text has long stretches without a mark.
+
+    What is inserted looks like punctuation: `,` or `.` tokens between words. Marks of the text stay
+    as they are, sentences that need none are returned as they came.
+
+    Args:
+        prompt: one voice, B = 1, on the device of the model.
+    """
+    words = phones.words
+    marked = [False] + [
+        any(i in PAUSES for i in phones.ids[last:first])
+        for (_, _, last), (_, first, _) in zip(words, words[1:], strict=False)
+    ]
+    table = model.table(words_of(phones).to(prompt.speaker.device), prompt)[0].cpu().numpy()
+    # Nobody wrote "ha ha ha ha" into a book without marks: the network has not learned such runs
+    # and would rest after each word.
+    said = [phones.ids[first:last] for _, first, last in words]
+    for at in range(1, len(words)):
+        if said[at] == said[at - 1]:
+            table[:, at, 1:] -= _REPEATED
+    placed = place_pauses(table, marked, model.prior, model.least, model.most)
+    if not any(placed):
+        return phones
+    ids, mods = list(phones.ids), list(phones.mods)
+    spans = list(words)
+    for at in reversed(range(len(words))):
+        if placed[at]:
+            first = words[at][1]
+            ids.insert(first, PAUSE_TOKENS[placed[at]])
+            mods.insert(first, 0)
+    shift = 0
+    for at, (text, first, last) in enumerate(words):
+        shift += placed[at] != NONE
+        spans[at] = (text, first + shift, last + shift)
+    return replace(phones, ids=ids, mods=mods, words=spans)

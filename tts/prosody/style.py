@@ -1,0 +1,188 @@
+"""What markup asks for, in frames and samples: pace, held pauses, pitch, volume, silence."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tts.text.style import SILENT, Style
+from tts.text.symbols import Phones
+from tts.text.tokens import TokenBatch, token_index
+from tts.types import Chunk
+from tts_codecs.envelope import EXTRA, shift_pitch
+
+__all__ = ["held", "inflected", "paces", "shaped"]
+
+#: seconds of a pause that generators make themselves; what is longer is silence in the middle of it
+LONGEST = 0.6
+_SMOOTH = 5  # frames over which the pitch moves
+_RAMP = 0.02  # seconds in which the volume moves
+_FADE = 0.01  # seconds beside silence that is put in
+_RATE = (0.25, 4.0)
+
+
+def _owners(phones: Phones) -> list[Style]:
+    """The style of each token: that of its word, and of a pause that of the word before."""
+    out = [phones.styles[0]] * len(phones.ids)
+    for style, (_, first, _) in zip(phones.styles, phones.words, strict=True):
+        out[first:] = [style] * (len(phones.ids) - first)
+    return out
+
+
+def paces(sentences: Sequence[Phones], tokens: TokenBatch, speed: float | Tensor) -> float | Tensor:
+    """The speed of each token [B, S] where markup changes it; else `speed` as it came."""
+    if not any(phones.styles for phones in sentences):
+        return speed
+    given = torch.as_tensor(speed, device=tokens.ids.device, dtype=torch.float32)
+    out = given.reshape(-1, 1).expand(tokens.ids.shape).clone()
+    for row, phones in enumerate(sentences):
+        if phones.styles:
+            # Marks before the closing silence are gone, nothing else is.
+            rates = [style.rate for style in _owners(phones)][: int(tokens.lengths[row])]
+            out[row, : len(rates)] *= torch.tensor(rates, device=out.device)
+    return out.clamp(*_RATE)
+
+
+def held(durations: Tensor, sentences: Sequence[Phones], frame: float) -> Tensor:
+    """Durations [B, S] with the pauses that were asked for, as far as a generator makes them.
+
+    Args:
+        frame: seconds of one.
+    """
+    if not any(phones.breaks for phones in sentences):
+        return durations
+    durations = durations.clone()
+    for row, phones in enumerate(sentences):
+        for number, seconds in phones.breaks.items():
+            if 0 < number < len(phones.words):
+                begin, end = phones.words[number - 1][2], phones.words[number][1]
+                frames = max(1, round(min(seconds, LONGEST) / frame))
+                durations[row, begin:end] = 1
+                if end > begin:
+                    durations[row, begin] = max(1, frames - (end - begin - 1))
+    return durations
+
+
+def inflected(
+    shift: Tensor | None, sentences: Sequence[Phones], durations: Tensor, channels: int
+) -> Tensor | None:
+    """What is added to generated features [B, T, C], with the pitch that was asked for.
+
+    Args:
+        shift: what is added otherwise; channels: C.
+    """
+    if all(style.pitch == 1 for phones in sentences for style in phones.styles):
+        return shift
+    frames = int(durations.sum(1).max())
+    owner = token_index(durations, frames)
+    table = durations.new_zeros(durations.shape, dtype=torch.float32)
+    for row, phones in enumerate(sentences):
+        if phones.styles:
+            steps = [float(shift_pitch(torch.zeros(()), s.pitch)) for s in _owners(phones)]
+            count = min(len(steps), table.shape[1])
+            table[row, :count] = torch.tensor(steps[:count], device=table.device)
+    moved = F.pad(table.gather(1, owner).unsqueeze(1), (_SMOOTH // 2,) * 2, mode="replicate")
+    moved = F.avg_pool1d(moved, _SMOOTH, 1).squeeze(1)
+    out = durations.new_zeros(len(durations), frames, channels, dtype=torch.float32)
+    if shift is not None:
+        out = shift.clone()
+    out[..., -EXTRA] += moved
+    return out
+
+
+def shaped(chunks: Iterable[Chunk], phones: Phones) -> Iterator[Chunk]:
+    """The chunks of one sentence with the volume that was asked for (`Chunk.gain`), and with
+    silence where a pause is longer than a generator makes it."""
+    chunks = iter(chunks)
+    first = next(chunks, None)
+    if first is None or not (phones.styles or phones.breaks) or not first.words:
+        # Without times nothing can be placed.
+        yield from chain([first] if first else [], chunks)
+        return
+    shape = _Shape(phones, first)
+    yield from (shape(chunk) for chunk in chain([first], chunks))
+
+
+class _Shape:
+    """Where in the samples of a sentence silence is put in, and the gain of each."""
+
+    def __init__(self, phones: Phones, first: Chunk):
+        rate, words = first.sample_rate, first.words
+        self.rate = rate
+        #: (sample before which, how many), in order
+        self.silences: list[tuple[int, int]] = []
+        for number, seconds in sorted(phones.breaks.items()):
+            if number >= len(words):
+                continue
+            at, more = 0.0, seconds
+            if number:
+                begin, end = words[number - 1].end, words[number].start
+                at, more = (begin + end) / 2, seconds - LONGEST
+            if round(more * rate) > 0:
+                self.silences.append((round(at * rate), round(more * rate)))
+        self.steps: list[tuple[int, float]] = []
+        if any(style.gain for style in phones.styles):
+            gains = [0.0 if s.gain <= SILENT else 10 ** (s.gain / 20) for s in phones.styles]
+            starts = [0, *(round(word.start * rate) for word in words[1:])]
+            self.steps = list(zip(starts, gains, strict=True))
+        self.at = 0
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """The next chunk, in order."""
+        begin, end = self.at, self.at + len(chunk.samples)
+        self.at = end
+        gain = self._gain(begin, end) if self.steps else None
+        cuts = [(at, count) for at, count in self.silences if begin <= at < end]
+        samples = _with_gaps(self._faded(chunk.samples, begin), [(at - begin, n) for at, n in cuts])
+        if gain is not None:
+            gain = _with_gaps(gain, [(at - begin, n) for at, n in cuts])
+        words = [span.later(self._moved(span.start)) for span in chunk.words]
+        phones = [
+            replace(
+                span,
+                start=span.start + self._moved(span.start),
+                end=span.end + self._moved(span.end),
+            )
+            for span in chunk.phones
+        ]
+        return replace(chunk, samples=samples, gain=gain, words=words, phones=phones)
+
+    def _moved(self, seconds: float) -> float:
+        """How much silence was put in before a moment."""
+        at = round(seconds * self.rate)
+        return sum(count for place, count in self.silences if place <= at) / self.rate
+
+    def _faded(self, samples: NDArray[np.float32], begin: int) -> NDArray[np.float32]:
+        """Samples from `begin` on that fall to nothing where silence is put in between them."""
+        size = max(1, round(_FADE * self.rate))
+        index = np.arange(begin, begin + len(samples))
+        for place, _ in self.silences:
+            if place and begin - size < place < begin + len(samples) + size:
+                near = np.minimum(np.abs(index - place + 0.5) / size, 1).astype(np.float32)
+                samples = samples * near
+        return samples
+
+    def _gain(self, begin: int, end: int) -> NDArray[np.float32]:
+        """Gain of samples begin to end, moving shortly before each change."""
+        ramp = max(1, round(_RAMP * self.rate))
+        places, values = [0], [self.steps[0][1]]
+        for (_, before), (at, after) in zip(self.steps, self.steps[1:], strict=False):
+            if before != after:
+                places += [max(places[-1], at - ramp), max(places[-1], at)]
+                values += [before, after]
+        return np.interp(np.arange(begin, end), places, values).astype(np.float32)
+
+
+def _with_gaps(samples: NDArray[np.float32], gaps: list[tuple[int, int]]) -> NDArray[np.float32]:
+    """Samples [N] with zeros put in before places."""
+    pieces: list[NDArray[np.float32]] = []
+    last = 0
+    for at, count in gaps:
+        pieces += [samples[last:at], np.zeros(count, np.float32)]
+        last = at
+    return np.concatenate([*pieces, samples[last:]]) if gaps else samples

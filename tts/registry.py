@@ -1,0 +1,204 @@
+"""The registry: architecture names to classes, and checkpoints to modules."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tts.align.aligner import Aligner
+from tts.errors import ConfigError
+from tts.generators.backbone import Backbone
+from tts.generators.generator import Conditioner, Generator
+from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.depth import DepthHead
+from tts.generators.heads.energy import EnergyHead
+from tts.generators.heads.flow_mlp import FlowMLPHead
+from tts.generators.heads.gaussian import GaussianHead
+from tts.generators.heads.kl import KLHead
+from tts.generators.heads.linear import LinearHead
+from tts.generators.heads.local_dit import LocalDiTHead
+from tts.generators.latent_space import CodeUnits, FeatureUnits, LatentUnits
+from tts.generators.protocols import Strategy, UnitSpace
+from tts.generators.strategies.autoregressive import Autoregressive
+from tts.generators.strategies.coarse_first import CoarseFirst
+from tts.generators.strategies.diffusion import Diffusion
+from tts.generators.strategies.flow import Flow
+from tts.generators.strategies.masked import Masked
+from tts.generators.strategies.soundstorm import SoundStorm
+from tts.generators.strategies.span_ar import SpanAR
+from tts.losses.phone import PhoneProbe
+from tts.losses.speaker import SpeakerProbe
+from tts.prosody.durations import DurationModel
+from tts.prosody.phrasing import PhrasingModel
+from tts.published.f5.generator import build_f5, f5_sampling_options
+from tts.renamed import unknown_key
+from tts.resources import nearest, root
+from tts.voice.profile import PhoneProfile
+from tts.voice.speaker import SpeakerEncoder
+from tts_codecs import registry
+from tts_codecs.errors import CheckpointError
+from tts_codecs.latent import LatentAutoencoder
+from tts_codecs.spectral import SpectralAutoencoder
+
+HEADS: dict[str, type[nn.Module]] = {
+    "categorical": CategoricalHead,
+    "depth": DepthHead,
+    "energy": EnergyHead,
+    "flow_mlp": FlowMLPHead,
+    "gaussian": GaussianHead,
+    "kl": KLHead,
+    "linear": LinearHead,
+    "local_dit": LocalDiTHead,
+}
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "flow": Flow,
+    "diffusion": Diffusion,
+    "masked": Masked,
+    "autoregressive": Autoregressive,
+    "coarse_first": CoarseFirst,
+    "span_ar": SpanAR,
+    "soundstorm": SoundStorm,
+}
+
+#: arguments of Backbone that follow from the other parts
+BACKBONE_GIVEN = ("dim", "memory_dim", "global_dim", "causal", "timed")
+
+
+def _pick(table: Mapping[str, Callable[..., Any]], spec: dict[str, Any], what: str) -> Any:
+    """The entry `spec["kind"]` names and the other keys, checked against its signature."""
+    rest = dict(spec)
+    kind = rest.pop("kind", None)
+    if kind not in table:
+        raise ConfigError(f"unknown kind of {what}, {kind!r}{nearest(str(kind), table)}")
+    return table[kind], _known(table[kind], rest, what)
+
+
+def _known(
+    cls: Callable[..., Any], given: dict[str, Any], what: str, fixed: Sequence[str] = ()
+) -> dict[str, Any]:
+    """`given`, if all of it are arguments of `cls` other than those `fixed` here."""
+    known = [name for name in inspect.signature(cls).parameters if name not in fixed]
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"unknown key {name!r} of {what}{unknown_key(name, known)}")
+    return given
+
+
+def build_generator(
+    strategy: dict[str, Any],
+    head: dict[str, Any] | None = None,
+    conditioner: dict[str, Any] | None = None,
+    backbone: dict[str, Any] | None = None,
+    dim: int = 256,
+) -> Generator:
+    """A generator from the names of its parts.
+
+    Args:
+        strategy, head: `kind` names the class, the other keys are its arguments.
+        conditioner, backbone: arguments of tts.generators.generator.Conditioner and
+            tts.generators.backbone.Backbone.
+        dim: width of the network.
+
+    Raises:
+        ConfigError: an unknown kind or key, naming the nearest.
+    """
+    make_strategy, strategy_keys = _pick(STRATEGIES, strategy, "strategy")
+    make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
+    parts = _known(Conditioner, conditioner or {}, "conditioner", ("dim",))
+    conditions = Conditioner(dim=dim, **parts)
+    plan = make_strategy(**strategy_keys)
+    network = plan.network(
+        dim, memory_dim=conditions.voice.norm.normalized_shape[0],
+        global_dim=conditions.voice.null_global_cond.shape[0], causal=plan.causal, timed=plan.timed,
+        **_known(Backbone, backbone or {}, "backbone", BACKBONE_GIVEN),
+    )  # fmt: skip
+    sizes = {
+        "size": conditions.size, "features": conditions.size, "channels": conditions.channels,
+    }  # fmt: skip
+    accepted = inspect.signature(make_head).parameters
+    head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
+    return Generator(conditions, network, make_head(dim=dim, **head_keys), plan)
+
+
+def sampling_options(
+    strategy: dict[str, Any],
+    head: dict[str, Any] | None = None,
+    conditioner: dict[str, Any] | None = None,
+    **_: Any,
+) -> dict[str, tuple[str, ...]]:
+    """Options of the sampler that a generator reads (tts.generators.base.SamplingOptions), each
+    with the values it knows, () for all.
+
+    Args:
+        strategy, head, conditioner: as of `build_generator`, whose other arguments do not matter.
+
+    Raises:
+        ConfigError: an unknown kind, naming the nearest.
+    """
+    make_strategy, _keys = _pick(STRATEGIES, strategy, "strategy")
+    make_head, _keys = _pick(HEADS, head or {"kind": "linear"}, "head")
+    pointer = {"tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
+    # Only strategies that go unit after unit have the head draw.
+    drawn = make_head.sampling if make_strategy.paced else {}
+    return {**make_strategy.sampling, **drawn, **pointer}
+
+
+#: options of the sampler by kind of checkpoint, as `sampling_options`, from its arguments
+GENERATORS: dict[str, Callable[..., Mapping[str, tuple[str, ...]]]] = {
+    "generator": sampling_options,
+    "f5": f5_sampling_options,
+}
+
+MODULES: dict[str, Callable[..., nn.Module]] = {
+    **registry.KINDS,
+    "aligner": Aligner,
+    "durations": DurationModel,
+    "f5": build_f5,
+    "generator": build_generator,
+    "phrasing": PhrasingModel,
+    "probe": SpeakerProbe,
+    "profile": PhoneProfile,
+    "phone_probe": PhoneProbe,
+    "speaker": SpeakerEncoder,
+}
+
+
+def checkpoint_folder(name: str | Path) -> Path:
+    """A folder given by path, or by name under checkpoints/."""
+    path = Path(name)
+    return path if path.is_dir() else root() / "checkpoints" / path
+
+
+def load_module(name: str | Path, device: str = "cpu", kind: str | None = None) -> nn.Module:
+    """Build the architecture a checkpoint names and fill it with its verified weights.
+
+    Args:
+        kind: the architecture it has to be.
+
+    Raises:
+        CheckpointError: missing, damaged, or of an unknown or another kind.
+    """
+    return registry.load_module(checkpoint_folder(name), MODULES, device, kind)
+
+
+def load_units(
+    name: str | Path = "features", device: str = "cpu", posterior: bool = False
+) -> UnitSpace:
+    """What a generator fills: "features", or the checkpoint of a codec of them.
+
+    Args:
+        posterior: latents as distributions, for heads that are fitted to those.
+
+    Raises:
+        CheckpointError: as `load_module`, or not a codec.
+    """
+    if name == "features":
+        return FeatureUnits()
+    module = load_module(name, device)
+    if isinstance(module, SpectralAutoencoder):
+        return CodeUnits(module)
+    if isinstance(module, LatentAutoencoder):
+        return LatentUnits(module, posterior)
+    raise CheckpointError(f"{checkpoint_folder(name)} is not a codec of features")

@@ -1,0 +1,204 @@
+"""Training tasks of the codecs of features, wholly in their domain (the vocoder is shared)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.data.corpus import Corpus
+from tts.errors import CodecError, ConfigError
+from tts.generators.conditioning import voice_mean
+from tts.losses.phone import PhoneProbe
+from tts.registry import load_module
+from tts.train.codebooks import RecentCodes
+from tts.train.loop import Batch, Logs
+from tts.train.tasks.vocoder import speaker_weights
+from tts.voice.prompt import VoicePrompt
+from tts_codecs.autoencoder import FeatureAutoencoder
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.envelope import EXTRA
+from tts_codecs.latent import LatentAutoencoder
+from tts_codecs.mel import MelConfig
+from tts_codecs.mel_discriminator import MelDiscriminator
+from tts_codecs.spectral import SpectralAutoencoder
+
+
+class SpectralTask:
+    """L1 and squared error of the features, a patch discriminator from `adversarial_from` on.
+
+    Args:
+        relative: share of rows coded relative to the average spectrum and pitch of their speaker
+            (tts.generators.conditioning.voice_mean). Generators of codes work on such units: the
+            long-term spectrum of a voice never heard then need not be learned.
+        phone_probe: checkpoint of the phone probe, which should read in coded features what it
+            reads in the real ones; phone_loss: weight of that loss.
+        commitment: weight of the quantizer's own loss.
+        fit_batches: codebooks start from k-means of the vectors of so many batches, after
+            `train.init`; on a frozen encoder that is most of their training.
+    """
+
+    kind = "spectral"
+    architecture: type[FeatureAutoencoder] = SpectralAutoencoder
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 16,
+        frames: int = 100,
+        adversarial_from: int = 1500,
+        relative: float = 0.5,
+        phone_probe: str | None = None,
+        phone_loss: float = 0.5,
+        commitment: float = 0.25,
+        fit_batches: int = 0,
+    ):
+        self.probe = cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None)
+        self.phone_loss, self.commitment, self.fit_batches = phone_loss, commitment, fit_batches
+        self.corpus, self.batch_size, self.frames = corpus, batch_size, frames
+        self.adversarial_from, self.relative = adversarial_from, relative
+        self.arguments = dict(model or {})
+        self.autoencoder = self.architecture(**self.arguments)
+        self.modules: dict[str, nn.Module] = {
+            "autoencoder": self.autoencoder,
+            "discriminator": MelDiscriminator(),
+        }
+        self.groups = {"autoencoder": ["autoencoder"], "discriminator": ["discriminator"]}
+        self.usable, self.weights = speaker_weights(corpus, frames)
+        if isinstance(self.autoencoder, SpectralAutoencoder):
+            self._recent = RecentCodes(self.autoencoder.quantizer.codebook_size)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """features [B, frames, C] as they are coded, average [B, 1, C] they are relative to."""
+        rows, averages = [], []
+        for index in rng.choice(self.usable, self.batch_size, p=self.weights):
+            start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
+            row = self.corpus.features(int(index), start, self.frames)
+            # A change of level is a shift of the log-mel.
+            row[:, :-EXTRA] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
+            average = np.zeros_like(row[:1])
+            if rng.random() < self.relative:
+                average = self._voice_mean(int(index), rng)
+            rows.append(row - average)
+            averages.append(average)
+        return {
+            "features": torch.from_numpy(np.stack(rows)),
+            "voice_mean": torch.from_numpy(np.stack(averages)),
+        }
+
+    def _voice_mean(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """Anchor [1, C] of some other seconds of the utterance, as a prompt would give it."""
+        length = min(int(rng.integers(75, 201)), self.corpus.frames(index))
+        start = int(rng.integers(0, self.corpus.frames(index) - length + 1))
+        features = torch.from_numpy(self.corpus.features(index, start, length))[None]
+        prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([length]))
+        return voice_mean(prompt)[0].numpy()
+
+    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
+        """Features coded and decoded, losses of the code alone, and what else is logged of it."""
+        made, out = self.modules["autoencoder"](real)
+        return made, {"commit": self.commitment * out.loss}, self._recent.add(out.codes)
+
+    @torch.no_grad()
+    def fit(self) -> None:
+        """Codebooks from k-means; ConfigError for a quantizer without."""
+        auto = self.autoencoder
+        assert isinstance(auto, SpectralAutoencoder)
+        device = next(auto.parameters()).device
+        rng = np.random.default_rng(0)
+        drawn = (self.batch(rng)["features"] for _ in range(self.fit_batches))
+        vectors = [auto.vectors(each.to(device)).flatten(0, 1) for each in drawn]
+        try:
+            auto.quantizer.fit(torch.cat(vectors))
+        except CodecError as error:
+            raise ConfigError(f"options.fit_batches: {error}") from error
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
+        """Autoencoder losses, then the discriminator's."""
+        if step == 0 and self.fit_batches:
+            self.fit()
+        discriminator = self.modules["discriminator"]
+        assert isinstance(discriminator, MelDiscriminator)
+        real = batch["features"]
+        fake, extra, told = self.code(real)
+        absolute, square = F.l1_loss(fake, real), F.mse_loss(fake, real)
+        # Two channels of 82 carry pitch and voicing.
+        pitch = F.l1_loss(fake[..., -EXTRA:], real[..., -EXTRA:])
+        loss = 4 * (absolute + square) + pitch
+        logs: dict[str, float | Tensor] = {
+            "l1": absolute.detach(), "pitch": pitch.detach(), **told,
+        }  # fmt: skip
+        for name, value in extra.items():
+            loss = loss + value
+            logs[name] = value.detach()
+        if self.probe is not None:
+            probe, average = self.probe.to(real.device), batch["voice_mean"]
+            mask = torch.ones_like(real[..., :1])
+            read, wanted = probe(fake + average, mask), probe(real + average, mask)
+            apart = F.kl_div(
+                read.log_softmax(-1), wanted.log_softmax(-1), reduction="none", log_target=True
+            )
+            phone_loss = apart.sum(-1).mean()
+            loss = loss + self.phone_loss * phone_loss
+            logs["phone_loss"] = phone_loss.detach()
+        adversarial = step >= self.adversarial_from
+        if adversarial:
+            discriminator.requires_grad_(False)
+            fool, matching = discriminator.generator_loss(real[..., :-EXTRA], fake[..., :-EXTRA])
+            discriminator.requires_grad_(True)
+            fade = min(1.0, (step - self.adversarial_from) / 500)
+            loss = loss + fade * (0.3 * fool + 2 * matching)
+            logs |= {"fool": fool.detach(), "match": matching.detach()}
+        yield "autoencoder", loss, logs
+        if adversarial:
+            spot = discriminator.discriminator_loss(real[..., :-EXTRA], fake[..., :-EXTRA])
+            yield "discriminator", spot, {"spot": spot.detach()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged weights of the autoencoder; the vocoder has its own checkpoint."""
+        save_checkpoint(folder, self.autoencoder, self.kind, self.arguments, step=step)
+
+    @torch.no_grad()
+    def sample(self, writer: Any, step: int) -> None:
+        """Real and coded features as a picture."""
+        device = next(self.autoencoder.parameters()).device
+        real = torch.from_numpy(self.corpus.features(int(self.usable[0]), 0, 300))[None].to(device)
+        self.autoencoder.eval()
+        coded = self.code(real)[0]
+        self.autoencoder.train()
+        picture = torch.cat([real, coded], 2)[0].T.flip(0)
+        low, high = picture.min(), picture.max()
+        writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)
+
+
+class LatentTask(SpectralTask):
+    """Variational latents instead of codes.
+
+    Args:
+        kl: weight of the divergence of the latents from N(0, 1), a mean over all of them.
+    """
+
+    kind = "latent"
+    architecture = LatentAutoencoder
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 16,
+        frames: int = 100,
+        adversarial_from: int = 1500,
+        relative: float = 0.5,
+        kl: float = 0.05,
+    ):
+        super().__init__(corpus, model, batch_size, frames, adversarial_from, relative)
+        self.kl = kl
+
+    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
+        """See SpectralTask."""
+        made, divergence = self.modules["autoencoder"](real)
+        return made, {"kl": self.kl * divergence.mean()}, {}

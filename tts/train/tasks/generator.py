@@ -1,0 +1,230 @@
+"""Training tasks of the generators and of the duration model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tts.data.corpus import Corpus
+from tts.data.distillation import DistillationData
+from tts.data.segments import SegmentSampler
+from tts.errors import ConfigError
+from tts.generators.base import Request
+from tts.generators.latent_space import AutoencoderUnits
+from tts.losses.perceptual import PerceptualLosses
+from tts.losses.phone import PhoneProbe
+from tts.losses.speaker import SpeakerProbe
+from tts.prosody.durations import DurationModel
+from tts.registry import build_generator, checkpoint_folder, load_module, load_units
+from tts.text.tokens import TokenBatch
+from tts.train.loop import Batch, Logs
+from tts.train.resident import ResidentSampler
+from tts.voice.profile import PhoneProfile
+from tts.voice.prompt import VoicePrompt
+from tts_codecs.base import trusted
+from tts_codecs.checkpoint import CONFIG, save_checkpoint
+from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+
+def tokens_of(batch: Batch) -> TokenBatch:
+    """The token part of a batch."""
+    return TokenBatch(batch["ids"], batch["mods"], batch["lengths"])
+
+
+def prompt_of(batch: Batch) -> VoicePrompt:
+    """The voice part of a batch."""
+    return VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
+
+
+class GeneratorTask:
+    """Any generator (tts.registry.build_generator) on segments.
+
+    Args:
+        model: arguments of `build_generator`.
+        codec: what is generated, "features" or the checkpoint of a codec of them.
+        probe: checkpoint of the speaker probe; speaker_loss: weight of its loss.
+        phone_probe: checkpoint of the phone probe; phone_loss: weight of its loss.
+        prior_loss: weight of the regression.
+        distill_data: folders of what a teacher says (tts.data.distillation); distill_ratio: share
+            of the batches that are of these in place of the corpus.
+        vocoder: checkpoint with which samples are heard while it trains; None for pictures alone.
+        resident: whether the corpus is kept on the device and batches are made there; by default on
+            a GPU, unless there is distillation data.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 12,
+        max_frames: int = 180,
+        codec: str = "features",
+        probe: str | None = None,
+        speaker_loss: float = 1.0,
+        phone_probe: str | None = None,
+        phone_loss: float = 0.1,
+        prior_loss: float = 2.0,
+        distill_data: tuple[str, ...] = (),
+        distill_ratio: float = 1.0,
+        profile: str | None = None,
+        held_out: tuple[str, ...] = (),
+        shares: dict[str, float] | None = None,
+        prompt: tuple[int, int] = (75, 200),
+        vocoder: str | None = "vocoder",
+        resident: bool | None = None,
+    ):
+        self.vocoder = vocoder
+        self.weights = {"prior": prior_loss, "speaker_loss": speaker_loss, "phone_loss": phone_loss}
+        self.sampler = SegmentSampler(
+            corpus, max_frames, prompt=prompt, held_out=held_out, shares=shares
+        )
+        self.profile = cast("PhoneProfile | None", load_module(profile) if profile else None)
+        if self.profile is not None and phone_probe is None:
+            raise ConfigError("profile needs phone_probe")
+        self.distill_data, self.distill_ratio = (
+            DistillationData(distill_data) if distill_data else None,
+            distill_ratio,
+        )
+        if resident and distill_data:
+            raise ConfigError("resident: distillation data is not read there")
+        self.resident = resident
+        self.resident_sampler: ResidentSampler | None = None
+        self.batch_size = batch_size
+        self.arguments = dict(model or {})
+        self.generator = build_generator(**self.arguments)
+        #: a window of attention is thrown for each step
+        self.varies = bool(getattr(self.generator.strategy, "window", 0))
+        self.units = load_units(codec, posterior=self.generator.posterior)
+        self.generator.check_units(self.units)
+        self.perceptual = PerceptualLosses(
+            self.units,
+            cast("SpeakerProbe | None", load_module(probe) if probe else None),
+            cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None),
+        )
+        self.modules: dict[str, nn.Module] = {"generator": self.generator}
+        self.groups = {"generator": ["generator"]}
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Segments with prompts, and their units."""
+        source: DistillationData | SegmentSampler = self.sampler
+        if self.distill_data is not None and rng.random() < self.distill_ratio:
+            source = self.distill_data
+        return self._finished(source.draw(rng, self.batch_size))
+
+    def place(self, device: torch.device) -> bool:
+        """Move what batches are made with to the device; whether they are made there."""
+        on_gpu = device.type == "cuda" and self.distill_data is None
+        if not (on_gpu if self.resident is None else self.resident):
+            return False
+        self.resident_sampler = ResidentSampler(self.sampler, device)
+        self.perceptual = self.perceptual.to(device)
+        if self.profile is not None:
+            self.profile = self.profile.to(device)
+        if isinstance(self.units, AutoencoderUnits):
+            self.units.autoencoder.to(device)
+        return True
+
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """Networks that are run and not trained."""
+        return [m for m in (self.perceptual.voice, self.perceptual.phones) if m is not None]
+
+    def resident_batch(self, rng: torch.Generator, host: np.random.Generator) -> Batch:
+        """`batch` made on the device."""
+        assert self.resident_sampler is not None
+        with torch.no_grad(), trusted():
+            return self._finished(self.resident_sampler.draw(rng, host, self.batch_size))
+
+    def _finished(self, batch: Batch) -> Batch:
+        if self.profile is not None:
+            prompt, phones = prompt_of(batch), self.perceptual.phones
+            assert phones is not None
+            shift = self.profile(phones, prompt)
+            count = batch["features"].shape[1]
+            batch["shift"] = self.profile.frames(shift, tokens_of(batch), batch["durations"], count)
+            batch["features"] = batch["features"] - batch["shift"]
+        batch["units"] = self.units.encode(batch["features"], prompt_of(batch))
+        return batch
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
+        """Regression of the mean and the losses of the strategy."""
+        request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
+        request.longest = batch["features"].shape[1]
+        perceptual = self.perceptual.to(batch["frames"].device)
+        with trusted():
+            parts = self.generator.loss(
+                request, batch["features"], batch["units"], perceptual, batch.get("shift")
+            )
+        loss = sum(self.weights.get(name, 1.0) * value for name, value in parts.items())
+        assert isinstance(loss, Tensor)
+        yield "generator", loss, {name: value.detach() for name, value in parts.items()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged weights."""
+        save_checkpoint(folder, self.generator, "generator", self.arguments, step=step)
+
+    def sample(self, writer: Any, step: int) -> None:
+        """One utterance of the corpus: recorded features beside generated ones as a picture, and
+        the generated ones as audio, where the vocoder is there."""
+        batch = self.sampler.draw(np.random.default_rng(0), 1)
+        device = next(self.generator.parameters()).device
+        batch = {k: v.to(device) for k, v in batch.items() if isinstance(v, Tensor)}
+        request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
+        training = self.generator.training
+        self.generator.eval()
+        try:
+            units = self.generator.generate(request, [torch.Generator().manual_seed(0)])
+        finally:
+            self.generator.train(training)
+        with torch.inference_mode():
+            made, _ = self.units.decode(units, self.units.start(request.prompt), True)
+            made = made[:, : int(request.frames[0])]
+            if self.profile is not None and self.perceptual.phones is not None:
+                shift = self.profile(self.perceptual.phones, request.prompt)
+                made = made + self.profile.frames(
+                    shift, request.tokens, batch["durations"], made.shape[1]
+                )
+        picture = torch.cat([batch["features"][:, : made.shape[1]], made], 2)[0].T.flip(0)
+        low, high = picture.min(), picture.max()
+        writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)
+        if self.vocoder is None or not (checkpoint_folder(self.vocoder) / CONFIG).is_file():
+            return
+        vocoder = cast(SourceFilterVocoder, load_module(self.vocoder, str(device)))
+        with torch.inference_mode():
+            wav, _ = vocoder(made[..., :-EXTRA], unpack_pitch(made[..., -EXTRA:]))
+        writer.add_audio("generated", wav[0].cpu(), step, vocoder.sample_rate)
+
+
+class DurationTask:
+    """Duration model on segments up to whole utterances."""
+
+    def __init__(
+        self, corpus: Corpus, model: dict[str, Any] | None = None, batch_size: int = 16,
+        max_frames: int = 500,
+    ):  # fmt: skip
+        self.sampler = SegmentSampler(corpus, max_frames, prompt=(100, 250))
+        self.batch_size = batch_size
+        self.arguments = dict(model or {})
+        self.model = DurationModel(**self.arguments)
+        self.modules: dict[str, nn.Module] = {"durations": self.model}
+        self.groups = {"durations": ["durations"]}
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Segments with prompts."""
+        return self.sampler.draw(rng, self.batch_size)
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
+        """Cross entropy over frames."""
+        loss = self.model.loss(tokens_of(batch), prompt_of(batch), batch["durations"])
+        yield "durations", loss, {"durations": loss.detach()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged weights."""
+        save_checkpoint(folder, self.model, "durations", self.arguments, step=step)
+
+    def sample(self, writer: Any, step: int) -> None:
+        """Nothing to hear."""

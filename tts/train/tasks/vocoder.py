@@ -1,0 +1,198 @@
+"""Training task of the source-filter vocoder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchaudio.functional import resample
+
+from tts.data.corpus import Corpus
+from tts.data.wide import WideRecordings
+from tts.errors import DataError
+from tts.registry import checkpoint_folder, load_module
+from tts.train.loop import Batch, Logs
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.envelope import unpack_pitch
+from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
+from tts_codecs.vocoder.losses import multi_scale_spectral_loss
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+from tts_codecs.vocoder.widen import widen
+
+
+def speaker_weights(corpus: Corpus, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Utterances of at least `frames` frames, and how often to draw each.
+
+    A speaker weighs by the square root of the hours recorded: the many short ones count.
+    """
+    lengths = np.array([corpus.frames(i) for i in range(len(corpus))], dtype=float)
+    usable = np.flatnonzero(lengths >= frames)
+    if not len(usable):
+        raise DataError(f"{corpus.folder} has no utterance of at least {frames} frames")
+    speakers = [corpus.items[i].speaker for i in usable]
+    totals: dict[str, float] = {}
+    for index, speaker in zip(usable, speakers, strict=True):
+        totals[speaker] = totals.get(speaker, 0.0) + lengths[index]
+    weights = np.array(
+        [lengths[i] / totals[s] ** 0.5 for i, s in zip(usable, speakers, strict=True)]
+    )
+    return usable, weights / weights.sum()
+
+
+class VocoderTask:
+    """Multi-scale spectral losses first, a spectrogram discriminator from `adversarial_from` on.
+
+    Crops of `frames` frames; the first and last `margin` frames only give context, as the network
+    takes silence beyond the crop's edges.
+
+    A vocoder of a higher rate than the corpus learns its upper band from the recordings that the
+    table `wide` lists (see tts.data.wide), `wide_share` of the rows; of the corpus' rows only the
+    band that they have is compared. It can start from the weights of a vocoder of the corpus' rate,
+    the checkpoint `narrow`.
+    """
+
+    precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 12,
+        adversarial_batch: int = 4,
+        frames: int = 52,
+        margin: int = 6,
+        adversarial_from: int = 3000,
+        own_pitch: float = 0.8,
+        channels: int = 16,
+        train_pitch: bool = True,
+        wide: str | None = None,
+        wide_share: float = 0.5,
+        narrow: str | None = None,
+    ):
+        self.corpus, self.batch_size, self.frames, self.margin = corpus, batch_size, frames, margin
+        self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
+        self.own_pitch = own_pitch
+        self.arguments = dict(model or {})
+        self.vocoder = SourceFilterVocoder(**self.arguments)
+        rate = self.vocoder.sample_rate
+        self.wide: WideRecordings | None = None
+        self.wide_rows = 0
+        if wide is not None:
+            if train_pitch:
+                raise DataError("wide recordings have no pitch beside them: set train_pitch: false")
+            self.wide = WideRecordings.load(wide, rate, frames * self.vocoder.hop / rate)
+            self.wide_rows = round(wide_share * batch_size)
+        if narrow is not None:
+            before = load_module(checkpoint_folder(narrow))
+            assert isinstance(before, SourceFilterVocoder)
+            widen(before, self.vocoder)
+        # Once features were computed with it, the pitch network must not move any more.
+        self.vocoder.pitch.requires_grad_(train_pitch)
+        self.train_pitch = train_pitch
+        self.modules: dict[str, nn.Module] = {
+            "vocoder": self.vocoder,
+            "discriminator": MultiResolutionDiscriminator(channels=channels),
+        }
+        self.groups = {"vocoder": ["vocoder"], "discriminator": ["discriminator"]}
+        self.usable, self.weights = speaker_weights(corpus, frames)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """wav [B, frames * hop] at the mel's rate, f0 [B, frames], own_pitch [B, 1], and
+        wide [B', N] at the vocoder's rate, which are further rows."""
+        wavs, pitches, wide = [], [], []
+        for index in rng.choice(self.usable, self.batch_size - self.wide_rows, p=self.weights):
+            start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
+            gain = 10 ** (rng.uniform(-10, 6) / 20)
+            wavs.append(self.corpus.audio(int(index), start, self.frames) * gain)
+            pitches.append(self.corpus.f0(int(index), start, self.frames))
+        for _ in range(self.wide_rows):
+            assert self.wide is not None
+            gain = 10 ** (rng.uniform(-10, 6) / 20)
+            wide.append(self.wide.crop(rng, self.frames * self.vocoder.hop) * gain)
+            pitches.append(np.zeros(self.frames, np.float32))
+        own = torch.from_numpy(rng.random((self.batch_size, 1)) < self.own_pitch)
+        own[self.batch_size - self.wide_rows :] = True
+        batch: Batch = {
+            "wav": torch.from_numpy(np.stack(wavs)).clamp(-1, 1),
+            "f0": torch.from_numpy(np.stack(pitches)),
+            "own_pitch": own,
+        }
+        if wide:
+            batch["wide"] = torch.from_numpy(np.stack(wide)).clamp(-1, 1)
+        return batch
+
+    def _resampled(self, wav: Tensor, up: bool) -> Tensor:
+        """From the mel's rate to the vocoder's or back."""
+        rates = (self.vocoder.mel.sample_rate, self.vocoder.sample_rate)
+        if rates[0] == rates[1]:
+            return wav
+        start, end = rates if up else rates[::-1]
+        return resample(wav, start, end, lowpass_filter_width=32, rolloff=0.97)
+
+    def _limited(self, wav: Tensor) -> Tensor:
+        """A waveform of the vocoder's rate with the corpus' band only."""
+        return self._resampled(self._resampled(wav, False), True)
+
+    def _inner(self, wav: Tensor) -> Tensor:
+        edge = self.margin * self.vocoder.hop
+        return wav[:, edge : wav.shape[1] - edge]
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
+        """Vocoder losses, then the discriminator's."""
+        vocoder = self.modules["vocoder"]
+        discriminator = self.modules["discriminator"]
+        assert isinstance(discriminator, MultiResolutionDiscriminator)
+        narrow, f0, wide = batch["wav"], batch["f0"], batch.get("wide")
+        known = narrow if wide is None else torch.cat([narrow, self._resampled(wide, False)])
+        features, full = self.vocoder.analyse(known)
+        # Every other row sees the envelope, as from a generator, and the others the full mel.
+        envelope = torch.arange(len(known), device=known.device) % 2 == 1
+        mel = torch.where(envelope[:, None, None], features[..., : full.shape[-1]], full)
+        own = unpack_pitch(features[..., full.shape[-1] :])
+        fake, logits = vocoder(mel, torch.where(batch["own_pitch"], own, f0))
+        pitch = self.vocoder.pitch.loss(logits[::2], f0[::2])
+        real = narrow
+        if self.vocoder.sample_rate != self.vocoder.mel.sample_rate:
+            rows = len(narrow)
+            real = self._limited(self._resampled(narrow, True))
+            fake = torch.cat([self._limited(fake[:rows]), fake[rows:]])
+            if wide is not None:
+                # The discriminator takes the first rows: some of each kind.
+                order = torch.arange(len(fake), device=fake.device)
+                order = torch.cat([order[::2], order[1::2]])
+                real, fake = torch.cat([real, wide])[order], fake[order]
+        real, fake = self._inner(real), self._inner(fake)
+        mel_loss, magnitude_loss = multi_scale_spectral_loss(fake, real, self.vocoder.sample_rate)
+        loss = 15 * mel_loss + 5 * magnitude_loss
+        if self.train_pitch:
+            loss = loss + pitch
+        logs = {"mel": mel_loss.detach(), "mag": magnitude_loss.detach(), "pitch": pitch.detach()}
+        adversarial = step >= self.adversarial_from
+        if adversarial:
+            part = slice(0, self.adversarial_batch)
+            discriminator.requires_grad_(False)
+            fool, matching = discriminator.generator_loss(real[part], fake[part])
+            discriminator.requires_grad_(True)
+            # The discriminator starts cold; its gradient is faded in.
+            fade = min(1.0, (step - self.adversarial_from) / 500)
+            loss = loss + fade * (fool + 2 * matching)
+            logs |= {"fool": fool.detach(), "match": matching.detach()}
+        yield "vocoder", loss, logs
+        if adversarial:
+            spot = discriminator.discriminator_loss(real[part], fake[part])
+            yield "discriminator", spot, {"spot": spot.detach()}
+
+    def export(self, folder: Path, step: int) -> None:
+        """Averaged vocoder weights, as `tts_codecs` loads them."""
+        save_checkpoint(folder, self.vocoder, "source_filter_vocoder", self.arguments, step=step)
+
+    @torch.no_grad()
+    def sample(self, writer: Any, step: int) -> None:
+        """One resynthesised utterance."""
+        index = int(self.usable[0])
+        wav = torch.from_numpy(self.corpus.audio(index))[None].to(self.vocoder.window.device)
+        features, mel = self.vocoder.analyse(wav)
+        fake, _ = self.vocoder(mel, unpack_pitch(features[..., mel.shape[-1] :]))
+        writer.add_audio("resynthesis", fake[0].cpu(), step, self.vocoder.sample_rate)
