@@ -59,7 +59,7 @@ def test_python(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert voice.exists() == any("voice.save" in code for code in examples)
     assert not voice.exists() or voice.stat().st_size < 60_000
     if name == "docs/adding.md":
-        assert names["units"].shape[-1] == 164 and names["units"].isfinite().all()
+        assert names["latents"].shape[-1] == 164 and names["latents"].isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["docs/index.md", "docs/markup.md", "docs/voices.md"])

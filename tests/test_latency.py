@@ -54,15 +54,15 @@ def made(
 @pytest.mark.parametrize(
     ("strategy", "head", "sampling", "words"),
     [
-        ("flow", {"kind": "linear"}, "{choice: 1.0}", "sampling.choice"),
+        ("flow", {"kind": "linear"}, "{choice_temperature: 1.0}", "sampling.choice_temperature"),
         ("flow", {"kind": "linear"}, "{method: ddim}", "euler or midpoint"),
         ("diffusion", {"kind": "linear"}, "{sway: -1.0}", "sampling.sway"),
         ("diffusion", {"kind": "linear"}, "{method: euler}", "ddim or ddpm"),
         ("masked", CODES, "{sway: 0.0}", "sampling.sway"),
         ("masked", CODES, "{repetition_window: 3}", "sampling.repetition_window"),
-        ("span_ar", CODES, "{choice: 1.0}", "sampling.choice"),
+        ("span_ar", CODES, "{choice_temperature: 1.0}", "sampling.choice_temperature"),
         ("autoregressive", CODES, "{steps: 4}", "sampling.steps"),
-        ("autoregressive", CODES, "{tolerance: 2.0}", "sampling.tolerance"),
+        ("autoregressive", CODES, "{duration_tolerance: 2.0}", "sampling.duration_tolerance"),
         ("autoregressive", {"kind": "gaussian"}, "{top_k: 4}", "sampling.top_k"),
         ("autoregressive", {"kind": "flow_mlp"}, "{method: euler}", "sampling.method"),
         ("autoregressive", {"kind": "flow_mlp"}, "{step: 4}", "did you mean 'steps'"),
@@ -83,8 +83,8 @@ def test_shipped_configs_are_read() -> None:
 
 def test_options_of_a_pointer() -> None:
     strategy = {"kind": "autoregressive"}
-    assert "tolerance" in sampling_options(strategy, CODES, {"text": "pointer"})
-    assert "tolerance" not in sampling_options(strategy, CODES, {"text": "expanded"})
+    assert "duration_tolerance" in sampling_options(strategy, CODES, {"text": "pointer"})
+    assert "duration_tolerance" not in sampling_options(strategy, CODES, {"text": "expanded"})
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,16 @@ def test_latency_of_streamed_strategies(
 ) -> None:
     found = latency(load_model_config(made(tiny_home, strategy, CODES)))
     assert found.first_audio_steps == steps
-    # 13 frames for a chunk, 2 that the codec looks ahead, and a unit held back: 9 units, to which a
-    # delay of 1 adds a step, and which take 2 steps each where codes come one by one.
+    # 13 frames for a chunk, 2 that the codec looks ahead, and a latent held back: 9 latents, to
+    # which a delay of 1 adds a step, and which take 2 steps each where codes come one by one.
     assert found.first_audio_frames == 18
 
 
 def test_times_are_those_of_the_pointer(tiny_home: Path) -> None:
     """Longer and shorter than the durations asked for: times and audio follow what was said."""
-    path = made(tiny_home, {"kind": "autoregressive"}, CODES, "{tolerance: 3.0}", "pointer")
+    path = made(
+        tiny_home, {"kind": "autoregressive"}, CODES, "{duration_tolerance: 3.0}", "pointer"
+    )
     model = TTS.load(path, "cpu")
     voice = model.voice("default")
     phones = next(model.sentences("A quick word, or two."))

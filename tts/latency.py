@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from tts.config import ModelConfig
 from tts.pipeline.acoustic import FIRST_FRAMES
-from tts.registry import HEADS, STRATEGIES, checkpoint_folder, load_module, load_units
+from tts.registry import HEADS, STRATEGIES, checkpoint_folder, load_latent_space, load_module
 from tts_codecs.checkpoint import read_config
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -41,17 +41,17 @@ def latency(config: ModelConfig) -> Latency:
     strategy = STRATEGIES[spec.pop("kind")](**spec)
     if not strategy.streamed:
         return Latency()
-    space = load_units(config.codec)
+    space = load_latent_space(config.codec)
     vocoder = cast(SourceFilterVocoder, load_module(config.vocoder))
-    # FeatureDecoder speaks once it has more than FIRST_FRAMES; one unit is held back, as it may be
-    # the last.
-    units = math.ceil((FIRST_FRAMES + 1 + space.look_ahead) / space.patch) + 1
-    steps = strategy.steps_before(units, _books(arguments.get("head") or {"kind": "linear"}))
-    return Latency(units * space.patch, steps, space.look_ahead + vocoder.total_look_ahead)
+    # FeatureDecoder speaks once it has more than FIRST_FRAMES; one latent is held back, as it may
+    # be the last.
+    latents = math.ceil((FIRST_FRAMES + 1 + space.look_ahead) / space.patch) + 1
+    steps = strategy.steps_before(latents, _books(arguments.get("head") or {"kind": "linear"}))
+    return Latency(latents * space.patch, steps, space.look_ahead + vocoder.total_look_ahead)
 
 
 def _books(head: dict[str, Any]) -> int:
-    """Codebooks of a head, 0 for continuous units."""
+    """Codebooks of a head, 0 for continuous latents."""
     known = inspect.signature(HEADS[head["kind"]]).parameters
     return (
         int(head.get("num_codebooks", known["num_codebooks"].default))

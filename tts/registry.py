@@ -19,8 +19,8 @@ from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import KLHead
 from tts.generators.heads.linear import LinearHead
 from tts.generators.heads.local_dit import LocalDiTHead
-from tts.generators.latent_space import CodeUnits, FeatureUnits, LatentUnits
-from tts.generators.protocols import Strategy, UnitSpace
+from tts.generators.latent_space import CodeSpace, FeatureSpace, VAESpace
+from tts.generators.protocols import LatentSpace, Strategy
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion
@@ -139,8 +139,8 @@ def sampling_options(
     """
     make_strategy, _keys = _pick(STRATEGIES, strategy, "strategy")
     make_head, _keys = _pick(HEADS, head or {"kind": "linear"}, "head")
-    pointer = {"tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
-    # Only strategies that go unit after unit have the head draw.
+    pointer = {"duration_tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
+    # Only strategies that go latent after latent have the head draw.
     drawn = make_head.sampling if make_strategy.paced else {}
     return {**make_strategy.sampling, **drawn, **pointer}
 
@@ -183,9 +183,9 @@ def load_module(name: str | Path, device: str = "cpu", kind: str | None = None) 
     return registry.load_module(checkpoint_folder(name), MODULES, device, kind)
 
 
-def load_units(
+def load_latent_space(
     name: str | Path = "features", device: str = "cpu", posterior: bool = False
-) -> UnitSpace:
+) -> LatentSpace:
     """What a generator fills: "features", or the checkpoint of a codec of them.
 
     Args:
@@ -195,10 +195,10 @@ def load_units(
         CheckpointError: as `load_module`, or not a codec.
     """
     if name == "features":
-        return FeatureUnits()
+        return FeatureSpace()
     module = load_module(name, device)
     if isinstance(module, SpectralAutoencoder):
-        return CodeUnits(module)
+        return CodeSpace(module)
     if isinstance(module, LatentAutoencoder):
-        return LatentUnits(module, posterior)
+        return VAESpace(module, posterior)
     raise CheckpointError(f"{checkpoint_folder(name)} is not a codec of features")

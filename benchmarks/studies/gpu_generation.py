@@ -3,9 +3,9 @@
 python -m benchmarks.studies.gpu_generation --device cuda
 
 Weights are random, in the shapes of configs/train: what is said is not speech, and takes as long.
-Text and vocoder are left out. `first` is until the first unit is there, `streams` how many requests
-at once a batch of that many rows serves at the speed of speech, `bandwidth` the share of the
-device's that reading the weights once an evaluation takes.
+Text and vocoder are left out. `first` is until the first latent is there, `streams` how many
+requests at once a batch of that many rows serves at the speed of speech, `bandwidth` the share of
+the device's that reading the weights once an evaluation takes.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def bandwidth(device: torch.device) -> float:
 def times(
     net: Generator, rows: int, seconds: float, device: torch.device, rounds: int
 ) -> tuple[float, float]:
-    """Seconds until the first units and until all are there."""
+    """Seconds until the first latents and until all are there."""
     asked = request(rows, seconds, device)
     options = SamplingOptions(guidance=2.0)
     first = [0.0]

@@ -27,10 +27,10 @@ SENTENCES = (
 )  # fmt: skip
 
 
-def spent(units: Iterator[Tensor]) -> float:
-    """Seconds of processor time that all units take."""
+def spent(latents: Iterator[Tensor]) -> float:
+    """Seconds of processor time that all latents take."""
     begin = time.process_time()
-    for _ in units:
+    for _ in latents:
         pass
     return time.process_time() - begin
 
@@ -49,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     tts = TTS.load(arguments.model, "cpu")
-    options = replace(tts.config.sampling, digits="drawn")
+    options = replace(tts.config.sampling, fsq_decode="drawn")
     if arguments.temperature is not None:
         options = replace(options, temperature=arguments.temperature)
     voices = [tts.voice(name) for name in sorted(stored_voices())]

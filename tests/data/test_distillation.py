@@ -48,9 +48,9 @@ def test_lessons_are_what_the_teacher_says(teacher: TTS, corpus: Corpus, tmp_pat
     request = Request(tokens_of(batch), prompt_of(batch), durations)
     chosen = next(n for n, row in enumerate(made.rows) if row.durations == durations[0].tolist())
     rng = torch.Generator().manual_seed(3 * 5 + chosen)
-    units = teacher.acoustic.generator.generate(request, [rng], teacher.config.sampling)
-    features, _ = teacher.acoustic.units.decode(
-        units, teacher.acoustic.units.start(request.prompt), True
+    latents = teacher.acoustic.generator.generate(request, [rng], teacher.config.sampling)
+    features, _ = teacher.acoustic.latent_space.decode(
+        latents, teacher.acoustic.latent_space.start(request.prompt), True
     )
     said = features[:, : batch["features"].shape[1]]
     torch.testing.assert_close(said, batch["features"], rtol=2e-3, atol=5e-3)

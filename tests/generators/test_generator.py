@@ -1,4 +1,4 @@
-"""Every generator family: sampling, batching, guidance, masks, known units, golden outputs.
+"""Every generator family: sampling, batching, guidance, masks, known latents, golden outputs.
 
 A new family adds one entry to FAMILIES and gets all of these tests.
 """
@@ -56,26 +56,26 @@ def model(family: str) -> Generator:
     return generator.eval().requires_grad_(False)
 
 
-def target(name: str, batch: int, units: int) -> Tensor:
-    """Units to train on."""
+def target(name: str, batch: int, latents: int) -> Tensor:
+    """Latents to train on."""
     generator = torch.Generator().manual_seed(3)
     if FAMILIES[name][1] == "codes":
-        at = torch.arange(units)[:, None] // 4 + torch.arange(NUM_CODEBOOKS)
+        at = torch.arange(latents)[:, None] // 4 + torch.arange(NUM_CODEBOOKS)
         return (at % CODEBOOK_SIZE).expand(batch, -1, -1).contiguous()
-    return torch.randn(batch, units, SIZE, generator=generator) * 0.1 + 2.0
+    return torch.randn(batch, latents, SIZE, generator=generator) * 0.1 + 2.0
 
 
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 def test_a_row_does_not_depend_on_its_batch(model: Generator, guidance: float) -> None:
     request = inputs([23, 9, 40], [31, 50, 8])
     options = SamplingOptions(4, guidance)
-    units = model.generate(request, seeds(1, 2, 3), options)
-    assert units.shape[:2] == (3, 20)
+    latents = model.generate(request, seeds(1, 2, 3), options)
+    assert latents.shape[:2] == (3, 20)
     for row, count in enumerate([12, 5, 20]):
         alone = model.generate(one_row(request, row), seeds(row + 1), options)
         assert alone.shape[1] == count
-        close(alone[0], units[row, :count])
-    assert units.float().std() > 0.05
+        close(alone[0], latents[row, :count])
+    assert latents.float().std() > 0.05
 
 
 def test_a_seed_gives_one_result(model: Generator) -> None:
@@ -112,7 +112,7 @@ def test_options_that_are_read_are_declared(
     declared = sampling_options(**FAMILIES[family][0])
     assert set(declared) <= OPTIONS
     monkeypatch.setattr(Watched, "seen", set())
-    watched = Watched(steps=4, guidance=2.0, choice=0.5, repetition_ratio=0.5)
+    watched = Watched(steps=4, guidance=2.0, choice_temperature=0.5, repetition_ratio=0.5)
     model.generate(inputs([20], [30]), seeds(1), watched)
     # The categorical settings are looked up in a cache, with all options as its key.
     assert declared.keys() - Watched.seen <= {"guidance_final", "top_k", "top_p", "min_p"}
@@ -178,7 +178,7 @@ def test_the_prompt_is_heard_but_not_its_padding(model: Generator) -> None:
     padded = nn.functional.pad(prompt.features, (0, 0, 0, 12), value=50.0)
     wide = replace(request, prompt=VoicePrompt(prompt.speaker, padded, prompt.lengths))
     close(model.generate(wide, seeds(1)), plain)
-    assert plain.shape[1] == 21  # units of the text alone: no prompt in front
+    assert plain.shape[1] == 21  # latents of the text alone: no prompt in front
     for other in (
         VoicePrompt(prompt.speaker, prompt.features.flip(2) * 5, prompt.lengths),
         VoicePrompt(prompt.speaker.flip(1) * 20, prompt.features, prompt.lengths),
@@ -192,14 +192,14 @@ def test_the_prompt_is_heard_but_not_its_padding(model: Generator) -> None:
 
 def test_given_units_stay_and_matter(family: str, model: Generator) -> None:
     request = inputs([40, 40], [20, 20])
-    units = target(family, 2, 20)
+    latents = target(family, 2, 20)
     free = model.generate(request, seeds(1, 2))
     for committed in (torch.arange(20) < 8, (torch.arange(20) < 5) | (torch.arange(20) >= 15)):
         if model.strategy.causal and committed[-1]:
             continue  # what comes later cannot be known to a causal network
         rows = committed.expand(2, -1)
-        made = model.generate(request, seeds(1, 2), infill=Infill(units, rows))
-        assert torch.equal(made[rows], units[rows])
+        made = model.generate(request, seeds(1, 2), infill=Infill(latents, rows))
+        assert torch.equal(made[rows], latents[rows])
         assert differ(made[~rows], free[~rows])
 
 
@@ -210,11 +210,11 @@ def test_training_lowers_the_loss(family: str) -> None:
         request = inputs([24, 17], [30, 12])
         features = torch.randn(2, 24, CHANNELS) * 0.1 + 2.0
         features[1, 17:] = 0
-        units = target(family, 2, 12)
+        latents = target(family, 2, 12)
         optimizer = torch.optim.Adam(model.parameters(), 1e-2)
         history = []
         for _ in range(50):
-            parts = model.loss(request, features, units)
+            parts = model.loss(request, features, latents)
             optimizer.zero_grad()
             sum(parts.values()).backward()  # type: ignore[union-attr]
             optimizer.step()
@@ -261,9 +261,9 @@ GOLDEN: dict[str, list[float]] = {
 
 def test_golden_output(family: str, model: Generator) -> None:
     """Weights in the world depend on these computations: a change of them is a new kind."""
-    units = model.generate(inputs([23, 12], [31, 10]), seeds(1, 2), SamplingOptions(4, 2.0))
-    units = units.float()
-    found = [*units[0, ::3, 1].tolist(), *units[1, 1:6:2, 2].tolist(), units[0].mean().item()]
+    latents = model.generate(inputs([23, 12], [31, 10]), seeds(1, 2), SamplingOptions(4, 2.0))
+    latents = latents.float()
+    found = [*latents[0, ::3, 1].tolist(), *latents[1, 1:6:2, 2].tolist(), latents[0].mean().item()]
     assert found == pytest.approx(GOLDEN[family], abs=ROUNDING)
 
 
@@ -324,16 +324,16 @@ def test_evaluations_are_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
 def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> None:
     """v and eps of a known pair lead back to the data, at every noise level."""
     strategy = Diffusion(predict)
-    units, noise, mean = (torch.randn(4, 3, SIZE) for _ in range(3))
+    latents, noise, mean = (torch.randn(4, 3, SIZE) for _ in range(3))
     log_snr = strategy.log_snr(torch.tensor([0.1, 0.4, 0.6, 0.9]))
     alpha, sigma = (s[:, None, None] for s in strategy.scales(log_snr))
     torch.testing.assert_close(alpha**2 + sigma**2, torch.ones_like(alpha))
     assert (log_snr.diff() < 0).all()
-    right = alpha * noise - sigma * (units - mean) if predict == "v" else noise
+    right = alpha * noise - sigma * (latents - mean) if predict == "v" else noise
 
     class Plain(LinearHead):
-        def embed(self, units: Tensor, known: Tensor | None = None) -> Tensor:
-            return units
+        def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:
+            return latents
 
         def predict(self, hidden: Tensor) -> Tensor:
             return hidden
@@ -347,8 +347,8 @@ def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> No
 
     condition: Any = type("C", (), {"prior_mean": mean, "frames": torch.zeros(())})
     net: Any = Perfect()
-    clean = strategy.clean(net, alpha * units + sigma * noise, condition, log_snr)
-    torch.testing.assert_close(clean, units, rtol=1e-3, atol=1e-3)
+    clean = strategy.clean(net, alpha * latents + sigma * noise, condition, log_snr)
+    torch.testing.assert_close(clean, latents, rtol=1e-3, atol=1e-3)
 
 
 def test_random_spans_leave_something_to_learn() -> None:

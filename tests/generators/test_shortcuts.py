@@ -326,10 +326,10 @@ def test_static_buffers_are_not_shared_by_requests_at_once() -> None:
     streams = [model.stream(request, seeds(1), options) for request in requests]
     found: list[list[Tensor]] = [[], []]
     for _ in range(max(a.shape[1] for a in alone)):
-        for stream, units in zip(streams, found, strict=True):
-            units += [u for u in [next(stream, None)] if u is not None]
-    for units, wanted in zip(found, alone, strict=True):
-        assert torch.equal(torch.cat(units, 1), wanted)
+        for stream, latents in zip(streams, found, strict=True):
+            latents += [u for u in [next(stream, None)] if u is not None]
+    for latents, wanted in zip(found, alone, strict=True):
+        assert torch.equal(torch.cat(latents, 1), wanted)
     # What is dropped half way is handed back.
     free = model.backbone._pool._free
     held = len(free)

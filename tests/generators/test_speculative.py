@@ -98,8 +98,8 @@ def test_the_distribution_is_that_of_plain_sampling(kind: str) -> None:
         if kind != "constant":
             with torch.inference_mode():
                 draft = SmallModel(small, request, rng, options)
-        units = torch.cat(list(speculate(net, request, rng, options, draft, 2, tally)), 1)[0]
-        steps = torch.stack([units[0, 0], units[1, 0], units[0, 1], units[1, 1]])
+        latents = torch.cat(list(speculate(net, request, rng, options, draft, 2, tally)), 1)[0]
+        steps = torch.stack([latents[0, 0], latents[1, 0], latents[0, 1], latents[1, 1]])
         # In the order of `known`: by step, then by codebook.
         seen[int(steps[0]), int(steps[1]), int(steps[2]), int(steps[3])] += 1
     cells = list(itertools.product(range(3), repeat=4))
@@ -161,8 +161,8 @@ def test_what_cannot_be_guessed_is_refused() -> None:
         next(speculate(model(), inputs([20, 20], [20, 20]), rng, options, NGram()))
     with pytest.raises(UsageError, match="repetition"):
         next(speculate(model(), request, rng, SamplingOptions(repetition_ratio=0.1), NGram()))
-    with pytest.raises(UsageError, match="digits"):
-        next(speculate(model(), request, rng, SamplingOptions(digits="expected"), NGram()))
+    with pytest.raises(UsageError, match="fsq_decode"):
+        next(speculate(model(), request, rng, SamplingOptions(fsq_decode="expected"), NGram()))
     parallel = model("parallel")
     with torch.inference_mode():
         draft = SmallModel(parallel, request, rng, options)

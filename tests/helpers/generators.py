@@ -41,7 +41,7 @@ DEPTH = {**CODES, "kind": "depth", "blocks": 1, "heads": 2, "hidden": 24}
 POINTER = {"text": "pointer"}
 
 
-# name: (arguments of build_generator, kind of units)
+# name: (arguments of build_generator, kind of latents)
 FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
     "flow": ({"strategy": {"kind": "flow"}}, "latents"),
     "flow padded": (

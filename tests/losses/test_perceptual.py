@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts.generators.base import Losses, Request
-from tts.generators.latent_space import CodeUnits, FeatureUnits
+from tts.generators.latent_space import CodeSpace, FeatureSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
@@ -74,7 +74,7 @@ def test_judges_count_only_rows_that_were_told(probe: PhoneProbe) -> None:
     tokens, durations, features, mask = speech()
     prompt = VoicePrompt(torch.randn(4, 8), torch.randn(4, 5, CHANNELS), torch.full((4,), 5))
     request = Request(tokens, prompt, durations)
-    perceptual = PerceptualLosses(FeatureUnits(), SpeakerProbe(CHANNELS, 8, 1, 8).eval(), probe)
+    perceptual = PerceptualLosses(FeatureSpace(), SpeakerProbe(CHANNELS, 8, 1, 8).eval(), probe)
     drop_all = torch.tensor([True, False, False, False])
     drop_voice = torch.tensor([True, True, False, False])
     made = features.clone().requires_grad_(True)
@@ -83,9 +83,9 @@ def test_judges_count_only_rows_that_were_told(probe: PhoneProbe) -> None:
     for name, told in (("speaker_loss", ~drop_voice), ("phone_loss", ~drop_all)):
         (gradient,) = torch.autograd.grad(losses[name], made, retain_graph=True)
         assert torch.equal(gradient.abs().sum((1, 2)) > 0, told), name
-    assert not PerceptualLosses(FeatureUnits())
+    assert not PerceptualLosses(FeatureSpace())
     assert (
-        PerceptualLosses(FeatureUnits()).losses(
+        PerceptualLosses(FeatureSpace()).losses(
             made, mask, request, torch.ones(4), drop_all, drop_voice
         )
         == {}
@@ -95,10 +95,10 @@ def test_judges_count_only_rows_that_were_told(probe: PhoneProbe) -> None:
 def test_codes_are_heard_as_they_are_decoded() -> None:
     torch.manual_seed(0)
     auto = SpectralAutoencoder(CHANNELS, dim=16, blocks=1, levels=(3, 2), groups=4).eval()
-    units = CodeUnits(auto.requires_grad_(False))
+    latents = CodeSpace(auto.requires_grad_(False))
     codes = torch.randint(0, 6, (2, 7, 4))
     sure = F.one_hot(codes, 6).float().requires_grad_(True)
-    heard = units.heard(sure)
+    heard = latents.to_features(sure)
     torch.testing.assert_close(heard, auto.decode(codes), atol=1e-5, rtol=1e-4)
     (gradient,) = torch.autograd.grad(heard.square().sum(), sure)
     assert (gradient.abs().sum(-1) > 0).all()

@@ -16,7 +16,7 @@ from tts.data.segments import SegmentSampler
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features, vtlp_matrix
 from tts.generators.base import Request
 from tts.generators.heads import categorical
-from tts.generators.latent_space import AutoencoderUnits
+from tts.generators.latent_space import AutoencoderSpace
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.registry import build_generator
@@ -141,8 +141,8 @@ def test_no_step_asks_the_device(
     meta = {k: v.to("meta") if isinstance(v, Tensor) else v for k, v in batch.items()}
     for module in (task.generator, task.perceptual.voice, task.perceptual.phones, task.profile):
         module.to("meta")
-    if isinstance(task.units, AutoencoderUnits):
-        task.units.autoencoder.to("meta")
+    if isinstance(task.latent_space, AutoencoderSpace):
+        task.latent_space.autoencoder.to("meta")
     with trusted():
         meta = task._finished(meta)  # profile and codes
     sent: list[Any] = []
@@ -178,14 +178,14 @@ def test_what_counts_and_all_of_it_have_one_loss(
     torch.manual_seed(0)
     net = build_generator(**{**FAMILIES[family], **TINY})
     task_batch = sampler(corpus).draw(np.random.default_rng(0), 4)
-    units = torch.randint(40, (4, -(-task_batch["features"].shape[1] // 2), 2))
+    latents = torch.randint(40, (4, -(-task_batch["features"].shape[1] // 2), 2))
     request = Request(tokens_of(task_batch), prompt_of(task_batch), task_batch["durations"])
     found = []
     for near in (("cpu",), ()):
         monkeypatch.setattr(categorical, "NEAR", near)
         net.zero_grad()
         torch.manual_seed(1)
-        loss = net.loss(request, task_batch["features"], units)["codes"]
+        loss = net.loss(request, task_batch["features"], latents)["codes"]
         loss.backward()
         found.append([loss.detach(), *(p.grad for p in net.parameters() if p.grad is not None)])
     assert len(found[0]) == len(found[1]) and found[0][0] > 0

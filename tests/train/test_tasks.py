@@ -264,7 +264,7 @@ def test_units_of_latents_are_what_the_head_is_fitted_to(corpus: Corpus, tmp_pat
     ):
         model = {**parts, "strategy": {"kind": kind}, "head": head}
         task = GeneratorTask(corpus, model, batch_size=2, codec=str(tmp_path))
-        assert task.batch(np.random.default_rng(0))["units"].shape[-1] == size
+        assert task.batch(np.random.default_rng(0))["latents"].shape[-1] == size
         assert one_step(task)
         task.vocoder, written = None, Written()
         task.sample(written, 1)
@@ -301,10 +301,10 @@ def test_what_a_generator_says_can_be_seen_and_heard(corpus: Corpus, tmp_path: P
 @pytest.mark.parametrize(
     ("strategy", "head", "words"),
     [
-        ("flow", {"kind": "linear", "size": 7}, "size: 7, a unit of latents 6"),
-        ("flow", {"kind": "linear"}, "a unit of latents 6"),
+        ("flow", {"kind": "linear", "size": 7}, "size: 7, one step of latents 6"),
+        ("flow", {"kind": "linear"}, "one step of latents 6"),
         ("autoregressive", {"kind": "gaussian", "size": 12}, "size: 12"),
-        ("autoregressive", {"kind": "kl", "size": 6}, "a unit of distributions 12"),
+        ("autoregressive", {"kind": "kl", "size": 6}, "one step of distributions 12"),
         ("masked", {"kind": "categorical"}, "draws codes"),
     ],
 )

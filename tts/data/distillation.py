@@ -177,8 +177,8 @@ def distill_rows(
     durations = with_edges(durations, tokens, model.generator.patch)
     request = Request(tokens, prompt, durations)
     rngs = [torch.Generator().manual_seed(seed + row) for row in range(len(lengths))]
-    units = model.generator.generate(request, rngs, teacher.config.sampling)
-    features, _ = model.units.decode(units, model.units.start(prompt), True)
+    latents = model.generator.generate(request, rngs, teacher.config.sampling)
+    features, _ = model.latent_space.decode(latents, model.latent_space.start(prompt), True)
     shifts = model.shifts
     found = None if shifts is None else shifts.deviations(prompt)
     if shifts is not None and found is not None:

@@ -39,8 +39,8 @@ def extend(
     features = model.acoustic.features(reference)
     known = shifts.profile.phones
     if said is None:
-        found = align_recording(shifts.probe, features, known, PENALTY)
-        pieces = _read(found.tokens.ids, found.tokens.mods, found.tokens.durations)
+        aligned = align_recording(shifts.probe, features, known, PENALTY)
+        pieces = _read(aligned.tokens.ids, aligned.tokens.mods, aligned.tokens.durations)
     else:
         words = Frontend(language, pauses="none").one(said)
         found = align_words(shifts.probe, features, words, known, said)

@@ -155,14 +155,14 @@ def _generate(
     generator, infill = model.acoustic.generator_for(voice), None
     if getattr(generator.strategy, "inpaint", 0):
         shift = 0 if request.shift is None else request.shift
-        units = model.acoustic.units.encode(given[None] - shift, request.prompt)
+        latents = model.acoustic.latent_space.encode(given[None] - shift, request.prompt)
         whole = kept[: len(kept) // generator.patch * generator.patch]
         committed = whole.view(-1, generator.patch).all(1)[None]
-        infill = Infill(units, committed)
+        infill = Infill(latents, committed)
     rngs = [torch.Generator().manual_seed(options.seed)]
-    units = generator.generate(request, rngs, model.sampling(options), infill)
-    features, _ = model.acoustic.units.decode(
-        units, model.acoustic.units.start(request.prompt), True
+    latents = generator.generate(request, rngs, model.sampling(options), infill)
+    features, _ = model.acoustic.latent_space.decode(
+        latents, model.acoustic.latent_space.start(request.prompt), True
     )
     return request.shifted(features[:, : int(request.frames[0])])[0]
 

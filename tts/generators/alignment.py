@@ -4,8 +4,8 @@ Where durations are given (`DurationAligned`) this is a table. Without them (`Po
 pointer over the phones decides from frame to frame whether to stay or to move on (VALL-E R, Han et
 al. 2024): no phone is skipped or repeated, the run ends when the pointer passes the last one, and
 bounds on the frames of a phone make it end whatever the network says. VALL-E R moves at most once
-a step; here the pointer moves by frames, `patch` of them in a unit, since phones are shorter than
-units.
+a step; here the pointer moves by frames, `patch` of them in a latent, since phones are shorter than
+latents.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class PointerContent(PhoneContent):
-    """Phones to what a unit sees of them where only the past is known.
+    """Phones to what a latent sees of them where only the past is known.
 
-    As ContentEncoder, but units are not mixed, and the position in a phone is the number of frames
-    spent on it. A score says from the hidden state how much is for staying on a phone.
+    As ContentEncoder, but latents are not mixed, and the position in a phone is the number of
+    frames spent on it. A score says from the hidden state how much is for staying on a phone.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class PointerContent(PhoneContent):
 
     def stay_logit(self, hidden: Tensor, spoken_phones: Tensor) -> Tensor:
         """Score [B, T] of staying on the phones `spoken_phones` [B, T, phone_dim], given the
-        hidden state [B, T, dim] of the unit before the frame to decide for."""
+        hidden state [B, T, dim] of the latent before the frame to decide for."""
         out: Tensor = self.score(torch.cat([hidden, spoken_phones], -1)).squeeze(-1)
         return out
 
@@ -110,7 +110,7 @@ class PointerContent(PhoneContent):
         """Cross entropy of staying or moving on after each frame.
 
         Args:
-            hidden: [B, U, dim], the last that is known before the next unit begins.
+            hidden: [B, U, dim], the last that is known before the next latent begins.
         """
         assert text.durations is not None
         count = text.durations.sum(1, keepdim=True)
@@ -131,7 +131,7 @@ class DurationAligned:
     """Text by durations, or laid over a sequence of known length.
 
     Attributes:
-        count: units of the longest row; lengths: [B or 2 B] units of each.
+        count: latents of the longest row; lengths: [B or 2 B] latents of each.
     """
 
     def __init__(self, condition: Condition, pattern: Pattern | None):
@@ -171,7 +171,7 @@ class PointerAligned:
         if text.durations is None:
             self._pointer = pointing.start(text.lengths, 1, net.conditioner.longest, size)
         else:
-            bounds = pointing.bounds(text.durations, options.tolerance)
+            bounds = pointing.bounds(text.durations, options.duration_tolerance)
             self._pointer = pointing.start(text.lengths, *bounds)
         self.lengths = -(-self._pointer.limit // patch)
         self.count = int(self.lengths.max())
@@ -184,25 +184,25 @@ class PointerAligned:
 
     def text(self, step: int, hidden: Tensor | None) -> Tensor:
         """As of `DurationAligned`; `hidden` [B or 2 B, 1, dim] of the step before."""
-        unit, rest = divmod(step, self._stride)
+        position, rest = divmod(step, self._stride)
         if rest == 0 and self._going:
-            self._begin(unit, hidden)
-        at = min(unit, self.count - 1)
+            self._begin(position, hidden)
+        at = min(position, self.count - 1)
         return self._condition.frames[:, at : at + 1]
 
-    def _begin(self, unit: int, hidden: Tensor | None) -> None:
+    def _begin(self, position: int, hidden: Tensor | None) -> None:
         content, condition, text = self._conditioner.content, self._condition, self._text
         assert isinstance(content, PointerContent)
         state = content.before.expand(self._rows, -1) if hidden is None else hidden[: self._rows, 0]
         indices, elapsed_frames = [], []
         for part in range(content.patch):
-            if unit or part:
+            if position or part:
                 self._move(content, state)
             if part == 0:
                 ended = self._pointer.finished
-                self.lengths = torch.where(ended, self.lengths.clamp(max=unit), self.lengths)
+                self.lengths = torch.where(ended, self.lengths.clamp(max=position), self.lengths)
                 if bool(ended.all()):
-                    self._close(unit)
+                    self._close(position)
                     return
             phone_index, elapsed = self._place()
             indices.append(phone_index)
@@ -213,16 +213,16 @@ class PointerAligned:
             torch.cat(x, 1).repeat(branches, 1) for x in (indices, elapsed_frames)
         )
         spoken_phones = content.phones_at(text.phones, phone_index, elapsed)
-        found, mean = content.units(
+        found, mean = content.encode_frames(
             spoken_phones, spoken_phones.new_ones(len(spoken_phones), 1, 1), condition.global_cond
         )
         frames, mean = self._conditioner.seen(found, mean, text.drop_text)
-        if unit:
+        if position:
             over = ended.repeat(branches)[:, None]
-            frames = torch.where(over.unsqueeze(1), condition.frames[:, unit - 1, None], frames)
-            mean = torch.where(over.unsqueeze(1), condition.prior_mean[:, unit - 1, None], mean)
-        condition.frames[:, unit : unit + 1] = frames
-        condition.prior_mean[:, unit : unit + 1] = mean
+            frames = torch.where(over.unsqueeze(1), condition.frames[:, position - 1, None], frames)
+            mean = torch.where(over.unsqueeze(1), condition.prior_mean[:, position - 1, None], mean)
+        condition.frames[:, position : position + 1] = frames
+        condition.prior_mean[:, position : position + 1] = mean
 
     def _move(self, content: PointerContent, state: Tensor) -> None:
         """Account for a frame, and stay or move on."""

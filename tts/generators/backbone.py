@@ -26,7 +26,7 @@ class KVCache:
         attend: [B, M + L] bool; positions not yet filled are cut off by use.
         bias: the same to add to scores, [B, 1, 1, M + L]; None where all is attended to.
         table: of rotary embeddings, [L, D] each.
-        memory: M; position: units so far.
+        memory: M; position: latents so far.
         parts: of the modulation, which the voice alone decides: made at the first step.
     """
 
@@ -39,10 +39,10 @@ class KVCache:
     parts: "list[tuple[Tensor, ...]] | None" = None
 
     def trim(self, position: int) -> None:
-        """Forget what came after `position` units; only what the last call appended can be.
+        """Forget what came after `position` latents; only what the last call appended can be.
 
         Raises:
-            ValueError: a unit that was there before it.
+            ValueError: a latent that was there before it.
         """
         for block in self.blocks:
             block.trim(self.memory + position)
@@ -68,12 +68,12 @@ class Mark:
 
 
 class Backbone(nn.Module):
-    """Transformer over units, with the voice prompt as memory and (time, voice) as modulation.
+    """Transformer over latents, with the voice prompt as memory and (time, voice) as modulation.
 
     Args:
         dim, heads, hidden, blocks: sizes; kernel: of the depthwise convolutions.
         memory_dim: width of the encoded voice prompt; global_dim: of the voice vector.
-        causal: units see only the past; needed to generate unit after unit.
+        causal: latents see only the past; needed to generate latent after latent.
         timed: takes a noise level (0..1) beside the voice.
     """
 
@@ -103,7 +103,7 @@ class Backbone(nn.Module):
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         nn.init.normal_(self.modulation.weight, std=0.01)
         nn.init.zeros_(self.modulation.bias)
-        #: whether steps of one unit replay a CUDA graph; None where the weights are on a GPU
+        #: whether steps of one latent replay a CUDA graph; None where the weights are on a GPU
         self.graphs: bool | None = None
         self._pool = StaticPool()
 
@@ -114,7 +114,7 @@ class Backbone(nn.Module):
     def start(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
     ) -> KVCache:
-        """An empty cache for sequences of up to `length` units after the memory."""
+        """An empty cache for sequences of up to `length` latents after the memory."""
         size = memory_mask.shape[1]
         blocks = []
         for (key, value), module in zip(memory, self.blocks, strict=True):
@@ -137,7 +137,7 @@ class Backbone(nn.Module):
     def steps(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
     ) -> "KVCache | StaticKVCache":
-        """As `start`, for units that come one by one and of which none is forgotten. To be handed
+        """As `start`, for latents that come one by one and of which none is forgotten. To be handed
         back with `done`."""
         device = memory[0][0].device
         graphs = device.type == "cuda" if self.graphs is None else self.graphs
@@ -175,16 +175,16 @@ class Backbone(nn.Module):
         window: int = 0,
         cache: "KVCache | StaticKVCache | None" = None,
     ) -> Tensor:
-        """Run all units, or with a cache the next ones.
+        """Run all latents, or with a cache the next ones.
 
         Args:
             x: [B, U, dim]; global_cond: [B, G]; memory: from `project`; memory_mask: [B, M] bool.
-            mask: [B, U, 1] float, valid units (without a cache).
+            mask: [B, U, 1] float, valid latents (without a cache).
             t: [B] noise level.
-            window: attend to at most so many units on either side; 0 to all (MAGNeT's restricted
+            window: attend to at most so many latents on either side; 0 to all (MAGNeT's restricted
                 context of the finer codebooks).
-            cache: from `start` or `steps`; the new units are appended to it. It is of one voice and
-                knows no noise level.
+            cache: from `start` or `steps`; the new latents are appended to it. It is of one voice
+                and knows no noise level.
 
         Returns:
             [B, U, dim], normalised.
@@ -204,7 +204,7 @@ class Backbone(nn.Module):
         return torch.addcmul(parts[-1][0], self.norm(x), parts[-1][1])
 
     def _next(self, x: Tensor, global_cond: Tensor, cache: KVCache, window: int) -> Tensor:
-        """`forward` of the units [B, n, dim] after those of the cache."""
+        """`forward` of the latents [B, n, dim] after those of the cache."""
         if cache.parts is None:
             cache.parts = self.modulated(global_cond)
         begin, end = cache.position, cache.position + x.shape[1]
@@ -221,7 +221,7 @@ class Backbone(nn.Module):
         return torch.addcmul(shift, self.norm(x), factor)
 
     def _allowed(self, position: Tensor, total: int, memory: int, window: int) -> Tensor:
-        """[1, 1, U, M + total] bool: which units each of `position` may see."""
+        """[1, 1, U, M + total] bool: which latents each of `position` may see."""
         distance = position.unsqueeze(1) - torch.arange(total, device=position.device)
         allowed = distance >= 0 if self.causal else torch.ones_like(distance, dtype=torch.bool)
         if window:

@@ -1,9 +1,10 @@
 """What every generator takes and gives: the request, the options of its sampler, losses.
 
-A generator makes a sequence of units, 25 a second: codes [B, U, K] or latents [B, U, D]. Families
-differ in which units a step evaluates and which it commits; that is their `Strategy`. How one unit
-enters the network and is drawn from what leaves it is the `Head` (tts.generators.protocols). Text,
-voice, backbone, guidance and caching are shared (tts.generators.generator).
+A generator makes a sequence of latents, 25 a second: codes [B, U, K] or continuous [B, U, D].
+Families differ in which latents a step evaluates and which it commits; that is their `Strategy`.
+How one latent enters the network and is drawn from what leaves it is the `Head`
+(tts.generators.protocols). Text, voice, backbone, guidance and caching are shared
+(tts.generators.generator).
 """
 
 from __future__ import annotations
@@ -31,40 +32,42 @@ class SamplingOptions:
 
     Attributes:
         steps: network evaluations of flow, diffusion and masked generation (guided ones run both
-            branches in one batch), and of a flow head per unit.
+            branches in one batch), and of a flow head per latent.
         guidance: s in s * cond + (1 - s) * uncond; 1 switches guidance off.
-        guide: what the unconditional branch lacks, "all" (text and voice) or "voice", or "phones":
+        uncond: what the unconditional branch lacks, "all" (text and voice) or "voice", or "phones":
             it says others, which needs no training for it (SSR-Speech).
         temperature: scale of the noise, or of the logits; 0 takes the likeliest.
         method: of integration: "euler" or "midpoint" for flow, "ddim" or "ddpm" for diffusion.
         sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
         top_k, top_p, min_p: truncation of categorical draws; 0, 1 and 0 switch them off.
         repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
-        digits: of FSQ codes: "drawn" as entries, or "expected", the rounded means of their digits
-            under the distribution: what an entry that was seen a few times only is like is then
+        fsq_decode: of FSQ codes: "drawn" as entries, or "expected", the rounded means of their
+            digits under the distribution: what an entry that was seen a few times only is like is
+                then
             known from its neighbours.
-        choice: Gumbel noise on the confidence by which masked generation commits.
+        choice_temperature: scale of the Gumbel noise on the confidence by which masked generation
+            commits.
         guidance_final: masked generation: s when nothing is masked any more, approached with the
             fraction that is (MAGNeT); None keeps `guidance`.
-        tolerance: factor by which a phone may be shorter or longer than the durations of a request
-            where a pointer paces; 1 keeps to them.
+        duration_tolerance: factor by which a phone may be shorter or longer than the durations of
+            a request where a pointer paces; 1 keeps to them.
     """
 
     steps: int = Field(default=8, ge=1, le=256)
     guidance: float = Field(default=2.0, ge=0, le=20)
-    guide: Literal["all", "voice", "phones"] = "all"
+    uncond: Literal["all", "voice", "phones"] = "all"
     temperature: float = Field(default=1.0, ge=0, le=4)
     method: Literal["euler", "midpoint", "ddim", "ddpm"] = "euler"
     sway: float = Field(default=-1.0, ge=-1, le=1)
     top_k: int = Field(default=0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     min_p: float = Field(default=0.0, ge=0, lt=1)
-    digits: Literal["drawn", "expected"] = "drawn"
-    choice: float = Field(default=0.0, ge=0, le=100)
+    fsq_decode: Literal["drawn", "expected"] = "drawn"
+    choice_temperature: float = Field(default=0.0, ge=0, le=100)
     repetition_window: int = Field(default=10, ge=1)
     repetition_ratio: float = Field(default=1.0, ge=0, le=1)
     guidance_final: float | None = Field(default=None, ge=0, le=20)
-    tolerance: float = Field(default=1.0, ge=1, le=10)
+    duration_tolerance: float = Field(default=1.0, ge=1, le=10)
 
     @property
     def guided(self) -> bool:
@@ -146,7 +149,7 @@ class Losses:
     Attributes:
         parts: named scalars, summed with weight 1.
         estimate: makes what the network thinks right, if it can tell, for losses on what is heard:
-            relative units [B, U, size], or probabilities of codes [B, U, K, V].
+            relative latents [B, U, size], or probabilities of codes [B, U, K, V].
         weight: [B] how much each row counts for the voice there; None for alike.
     """
 

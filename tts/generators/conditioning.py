@@ -69,11 +69,11 @@ class Condition:
     """What the network sees beside the latents.
 
     Attributes:
-        frames: [B, U, dim] per unit, added to the embedded latents.
+        frames: [B, U, dim] per latent, added to the embedded latents.
         prior_mean: [B, U, size] first estimate of the relative features; zero where unconditional.
         global_cond: [B, G] voice vector.
         memory: keys and values of the voice prompt for every block; memory_mask: [B, M] bool.
-        mask: [B, U, 1] float, valid units.
+        mask: [B, U, 1] float, valid latents.
         text: where a pointer paces; `frames`, `prior_mean` and `mask` are then filled by it.
     """
 
@@ -87,7 +87,7 @@ class Condition:
 
     @property
     def lengths(self) -> Tensor:
-        """[B] valid units."""
+        """[B] valid latents."""
         return self.mask[..., 0].sum(1).long()
 
     def rows(self, count: int) -> "Condition":
@@ -133,7 +133,7 @@ def voice_mean(prompt: VoicePrompt) -> Tensor:
 
 
 def channel_weights(channels: int, patch: int) -> Tensor:
-    """Weight of each dimension of a unit of features in losses, [patch * channels]: pitch and
+    """Weight of each dimension of a latent of features in losses, [patch * channels]: pitch and
     voicing are 2 channels among 82, but the ear weighs them more."""
     channel_weight = torch.ones(channels)
     channel_weight[-EXTRA:] = 5.0
@@ -141,7 +141,7 @@ def channel_weights(channels: int, patch: int) -> Tensor:
 
 
 def fold(frames: Tensor, patch: int) -> Tensor:
-    """[B, T, D] frames to [B, ceil(T / patch), patch * D] units, zero-padded."""
+    """[B, T, D] frames to [B, ceil(T / patch), patch * D] latents, zero-padded."""
     frames = F.pad(frames, (0, 0, 0, -frames.shape[1] % patch))
     out: Tensor = frames.unflatten(1, (-1, patch)).flatten(2)
     return out
@@ -203,13 +203,13 @@ class VoiceConditioner(nn.Module):
 
 
 class PhoneContent(nn.Module):
-    """Phones to one vector per unit, and a first estimate of the features: what is shared by the
+    """Phones to one vector per latent, and a first estimate of the features: what is shared by the
     ways to know when each phone is said.
 
     Args:
-        channels: of the features; patch: frames per unit; global_dim: of the voice vector.
-        dim, blocks: of the units; phone_dim, phone_blocks: of the phones.
-        kernel: units that a block mixes.
+        channels: of the features; patch: frames per latent; global_dim: of the voice vector.
+        dim, blocks: of the latents; phone_dim, phone_blocks: of the phones.
+        kernel: latents that a block mixes.
     """
 
     def __init__(
@@ -236,7 +236,9 @@ class PhoneContent(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.prior_mean = nn.Linear(dim, channels * patch)
 
-    def units(self, frames: Tensor, mask: Tensor, global_cond: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_frames(
+        self, frames: Tensor, mask: Tensor, global_cond: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Phones of frames [B, T, phone_dim] to content [B, U, dim] and mean [B, U, size]."""
         x = self.entry(fold(frames, self.patch))
         for block in self.blocks:
@@ -246,10 +248,10 @@ class PhoneContent(nn.Module):
 
 
 class ContentEncoder(PhoneContent):
-    """Phones and durations to one vector per unit, and a first estimate of the features.
+    """Phones and durations to one vector per latent, and a first estimate of the features.
 
     Phones are encoded, repeated for their frames, marked with the position inside of the phone,
-    folded to units and smoothed by ConvNeXt blocks.
+    folded to latents and smoothed by ConvNeXt blocks.
     """
 
     def __init__(
@@ -291,7 +293,7 @@ class ContentEncoder(PhoneContent):
             durations: [B, S] frames per token; None puts one token on each frame and filler after
                 the last, as E2 TTS and F5-TTS do (tokens past the last frame are lost).
             frames: T of the padded output, a multiple of the patch.
-            mask: [B, U, 1] valid units.
+            mask: [B, U, 1] valid latents.
 
         Returns:
             content [B, U, dim], mean [B, U, patch * channels].
@@ -313,4 +315,4 @@ class ContentEncoder(PhoneContent):
             into = (index - (ends - length) + 0.5) / length
             position = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
             hidden = hidden + self.position(position.float())
-        return self.units(hidden, mask, global_cond)
+        return self.encode_frames(hidden, mask, global_cond)

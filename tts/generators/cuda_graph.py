@@ -1,4 +1,4 @@
-"""Steps of one unit in buffers that never move, so that a GPU replays them as one CUDA graph.
+"""Steps of one latent in buffers that never move, so that a GPU replays them as one CUDA graph.
 
 A step of a small network is hundreds of kernels of a few microseconds, which the interpreter cannot
 launch as fast as a GPU runs them. A recorded graph is launched at once, but reads and writes the
@@ -55,11 +55,11 @@ class StaticBlock(BlockCache):
 
 
 class StaticKVCache:
-    """State of a causal run of one request, unit after unit; see KVCache, which it stands for where
-    nothing is ever forgotten.
+    """State of a causal run of one request, latent after latent; see KVCache, which it stands for
+    where nothing is ever forgotten.
 
     Args:
-        like: a key of the memory, [B, H, *, D]; length: of memory and units together.
+        like: a key of the memory, [B, H, *, D]; length: of memory and latents together.
     """
 
     def __init__(self, backbone: "Backbone", like: Tensor, length: int):
@@ -97,7 +97,7 @@ class StaticKVCache:
         self.position, self.memory, self._fresh = 0, size, True
 
     def step(self, x: Tensor, global_cond: Tensor) -> Tensor:
-        """The next unit [B, 1, dim] through the network."""
+        """The next latent [B, 1, dim] through the network."""
         if self._fresh:
             parts = self.backbone.modulated(global_cond)
             if self.parts is None:
@@ -160,7 +160,7 @@ class StaticPool:
         self, backbone: "Backbone", memory: Sequence[tuple[Tensor, Tensor]],
         memory_mask: Tensor, length: int,
     ) -> StaticKVCache:  # fmt: skip
-        """A cache of one request of up to `length` units, its memory in place."""
+        """A cache of one request of up to `length` latents, its memory in place."""
         like = memory[0][0]
         size = -(-(memory_mask.shape[1] + length) // BUCKET) * BUCKET
         key = _key(backbone, like, size)

@@ -1,8 +1,8 @@
 """The generator: conditioning, backbone and head are shared blocks; a strategy runs them.
 
     request --Conditioner--> condition --+
-    latents --Head.embed-----------------+--> Backbone --> Head --> units
-                                              Strategy: which units, in which order
+    latents --Head.embed-----------------+--> Backbone --> Head --> latents
+                                              Strategy: which latents, in which order
 
 Every family is this class with another head and strategy (tts.registry), so what is compared is the
 family and not its text, voice or network.
@@ -30,8 +30,8 @@ from tts.generators.conditioning import (
 )
 from tts.generators.conditioning import voice_mean as voice_mean
 from tts.generators.cuda_graph import StaticKVCache
-from tts.generators.latent_space import check_units
-from tts.generators.protocols import Head, Strategy, UnitSpace
+from tts.generators.latent_space import check_latent_space
+from tts.generators.protocols import Head, LatentSpace, Strategy
 from tts.losses.perceptual import PerceptualLosses
 from tts.text.symbols import PAUSES, SYMBOLS
 from tts.text.tokens import TokenBatch
@@ -48,7 +48,7 @@ class Conditioner(nn.Module):
     """Text and voice of a request to what the network sees of them.
 
     Args:
-        channels: C of the features; patch: frames per unit.
+        channels: C of the features; patch: frames per latent.
         dim: of the backbone; voice_dim: of the encoded prompt; global_dim: of the voice vector.
         phone_dim, phone_blocks, content_blocks: sizes of the text encoder.
         text: "expanded" by durations, "padded" with filler to the length of the sequence (E2,
@@ -100,7 +100,7 @@ class Conditioner(nn.Module):
         if isinstance(self.content, PointerContent):
             assert text is not None
             phone_index, elapsed = self.content.teacher_forced(text, frames)
-            return self.content.units(
+            return self.content.encode_frames(
                 self.content.phones_at(text.phones, phone_index, elapsed), mask, global_cond
             )
         durations = request.durations if self.text == "expanded" else None
@@ -147,7 +147,7 @@ class Conditioner(nn.Module):
         return Condition(frames, mean, voiced.global_cond, memory, voiced.mask, mask, text)
 
     def unconditional(
-        self, request: Request, given: Condition, guide: str, rngs: Sequence[torch.Generator]
+        self, request: Request, given: Condition, uncond: str, rngs: Sequence[torch.Generator]
     ) -> Condition:
         """What guidance pushes away from.
 
@@ -157,15 +157,15 @@ class Conditioner(nn.Module):
             rngs: one per row, for other phones.
         """
         global_cond, memory_mask = given.global_cond, given.memory_mask
-        if guide == "phones":
+        if uncond == "phones":
             request = replace(request, tokens=random_phones(request.tokens, rngs))
         else:
             global_cond = self.voice.null_global_cond.expand_as(global_cond)
             memory_mask = torch.zeros_like(memory_mask)
             memory_mask[:, 0] = True
-        drop_text = torch.full_like(request.tokens.lengths, guide == "all", dtype=torch.bool)
+        drop_text = torch.full_like(request.tokens.lengths, uncond == "all", dtype=torch.bool)
         text = self._read(request, global_cond, drop_text)
-        if guide == "all":
+        if uncond == "all":
             frames, mean = (
                 self.null_content.expand_as(given.frames),
                 torch.zeros_like(given.prior_mean),
@@ -188,7 +188,7 @@ def random_phones(tokens: TokenBatch, rngs: Sequence[torch.Generator]) -> TokenB
 
 
 class Generator(nn.Module):
-    """Phones, durations and a voice to units; see the module's docstring.
+    """Phones, durations and a voice to latents; see the module's docstring.
 
     Args:
         conditioner, backbone, head: the network; the head has one of the contracts of
@@ -213,9 +213,9 @@ class Generator(nn.Module):
         channel_weight = channel_weights(conditioner.channels, conditioner.patch)
         self.register_buffer("channel_weight", channel_weight, persistent=False)
 
-    def check_units(self, units: UnitSpace) -> None:
-        """ConfigError where it does not fill such units: it would fail at its first batch."""
-        check_units(units, self.head, self.patch, self.conditioner.channels)
+    def check_latent_space(self, latents: LatentSpace) -> None:
+        """ConfigError where it does not fill such latents: it would fail at its first batch."""
+        check_latent_space(latents, self.head, self.patch, self.conditioner.channels)
 
     @property
     def paces(self) -> bool:
@@ -224,13 +224,13 @@ class Generator(nn.Module):
 
     @property
     def posterior(self) -> bool:
-        """Whether its units are distributions (tts.generators.protocols.Head)."""
+        """Whether its latents are distributions (tts.generators.protocols.Head)."""
         assert isinstance(self.head, Head)
         return self.head.posterior
 
     @property
     def patch(self) -> int:
-        """Frames per unit."""
+        """Frames per latent."""
         return self.conditioner.patch
 
     def hidden(
@@ -241,8 +241,8 @@ class Generator(nn.Module):
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """Embedded units x [B, U, dim], already with `condition.frames`, to hidden [B, U, dim];
-        with a cache, the next units only."""
+        """Embedded latents x [B, U, dim], already with `condition.frames`, to hidden [B, U, dim];
+        with a cache, the next latents only."""
         out: Tensor = self.backbone(
             x,
             condition.global_cond,
@@ -259,14 +259,14 @@ class Generator(nn.Module):
         self,
         request: Request,
         features: Tensor,
-        units: Tensor,
+        latents: Tensor,
         perceptual: PerceptualLosses | None = None,
         shift: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Training losses.
 
         Args:
-            features: [B, T, C] target; units: [B, U, *] the same as units (UnitSpace.encode).
+            features: [B, T, C] target; latents: [B, U, *] the same as latents (LatentSpace.encode).
             shift: [B, T, C] what was subtracted from both for the voice (tts.voice.profile).
 
         Returns:
@@ -283,10 +283,10 @@ class Generator(nn.Module):
         error = (condition.prior_mean - target).abs() * self.channel_weight * kept
         regression = error.sum() / (kept.sum().clamp_min(1) * target.shape[-1])
         condition.prior_mean = condition.prior_mean.detach()
-        found: Losses = self.strategy.losses(self, units, condition)
+        found: Losses = self.strategy.losses(self, latents, condition)
         losses = {"prior": regression, **found.parts}
         if perceptual and found.estimate is not None:
-            made = perceptual.units.heard(found.estimate()) + average
+            made = perceptual.latent_space.to_features(found.estimate()) + average
             if shift is not None:
                 made = made + F.pad(shift, (0, 0, 0, made.shape[1] - shift.shape[1]))
             frame_mask = condition.mask.repeat_interleave(self.patch, 1)
@@ -300,7 +300,7 @@ class Generator(nn.Module):
         """That of a request, of B rows or, where guided, 2 B (see Strategy.run)."""
         condition: Condition = self.conditioner(request, self.backbone)
         if options.guided:
-            bare = self.conditioner.unconditional(request, condition, options.guide, rngs)
+            bare = self.conditioner.unconditional(request, condition, options.uncond, rngs)
             condition = condition.cat(bare)
         return condition
 
@@ -313,11 +313,11 @@ class Generator(nn.Module):
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
     ) -> Iterator[Tensor]:
-        """Yield units [B, u, *] as they are committed, U = ceil(frames / patch) in all.
+        """Yield latents [B, u, *] as they are committed, U = ceil(frames / patch) in all.
 
         Args:
             rngs: one per row, so a row's result does not depend on its batch.
-            infill: units that are given (continuation, infilling, editing).
+            infill: latents that are given (continuation, infilling, editing).
             alignment: filled with the durations as they are known.
         """
         options = options or SamplingOptions()
@@ -336,5 +336,5 @@ class Generator(nn.Module):
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
     ) -> Tensor:
-        """`stream` in one piece: units [B, U, *]."""
+        """`stream` in one piece: latents [B, U, *]."""
         return torch.cat(list(self.stream(request, rngs, options, infill, alignment)), 1)

@@ -1,4 +1,4 @@
-"""Noise, times and known spans: what strategies and heads of continuous units share."""
+"""Noise, times and known spans: what strategies and heads of continuous latents share."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def row_normal(like: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
 
 def row_noise(condition: Condition, rngs: Sequence[torch.Generator], size: int) -> Tensor:
     """Standard normal [B, U, size], each row from its own generator: as many numbers as the row
-    has units, however long the batch is."""
+    has latents, however long the batch is."""
     lengths = condition.lengths.tolist()
     noise = condition.prior_mean.new_zeros(len(rngs), condition.prior_mean.shape[1], size)
     for row, rng in enumerate(rngs):
@@ -36,14 +36,14 @@ def denoise(
     net: Network, head: LatentHead, x: Tensor, condition: Condition, t: Tensor,
     known: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """What the head says of noisy units x [B, U, size] at time t [B] (0 noise, 1 data); `known`
+    """What the head says of noisy latents x [B, U, size] at time t [B] (0 noise, 1 data); `known`
     [B, U] bool are clean in x."""
     return head.predict(net.hidden(head.embed(x, known) + condition.frames, condition, t))
 
 
 def random_spans(mask: Tensor, share: float) -> Tensor | None:
-    """Units [B, U] bool to give clean in training: in `share` of the rows a random stretch of up to
-    70 %; None when share is 0."""
+    """Latents [B, U] bool to give clean in training: in `share` of the rows a random stretch of up
+    to 70 %; None when share is 0."""
     if not share:
         return None
     lengths = mask[..., 0].sum(1)

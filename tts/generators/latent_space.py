@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from tts.errors import ConfigError
 from tts.generators.conditioning import fold, voice_mean
-from tts.generators.protocols import CodeHead, LatentHead, StepHead, UnitSpace
+from tts.generators.protocols import CodeHead, LatentHead, LatentSpace, StepHead
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder
 
 
-class FeatureUnits:
-    """`patch` frames of features as one continuous unit [B, U, patch * C]."""
+class FeatureSpace:
+    """`patch` frames of features as one continuous latent [B, U, patch * C]."""
 
     look_ahead = 0
 
@@ -30,45 +30,45 @@ class FeatureUnits:
         self.patch = patch
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See UnitSpace."""
+        """See LatentSpace."""
         return _size_fits(head, self.patch * channels, "features")
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """See UnitSpace."""
+        """See LatentSpace."""
         return fold(features - voice_mean(prompt), self.patch)
 
     def start(self, prompt: VoicePrompt) -> Tensor:
         """The mean of the voice."""
         return voice_mean(prompt)
 
-    def decode(self, units: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        """See UnitSpace."""
-        return self.heard(units) + state, state
+    def decode(self, latents: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        """See LatentSpace."""
+        return self.to_features(latents) + state, state
 
-    def heard(self, estimate: Tensor) -> Tensor:
-        """Units to relative features [B, U * patch, C]."""
+    def to_features(self, estimate: Tensor) -> Tensor:
+        """Latents to relative features [B, U * patch, C]."""
         out: Tensor = estimate.unflatten(-1, (self.patch, -1)).flatten(1, 2)
         return out
 
 
-def check_units(units: UnitSpace, head: nn.Module, patch: int, channels: int) -> None:
-    """ConfigError where a generator with this head, of `patch` frames of C channels a unit, does
-    not fill such units: it would fail at its first batch."""
-    problem = units.fits(head, channels)
-    if not problem and units.patch != patch:
-        problem = f"the generator has {patch} frames in a unit, the codec {units.patch}"
+def check_latent_space(latents: LatentSpace, head: nn.Module, patch: int, channels: int) -> None:
+    """ConfigError where a generator with this head, of `patch` frames of C channels a latent, does
+    not fill such latents: it would fail at its first batch."""
+    problem = latents.fits(head, channels)
+    if not problem and latents.patch != patch:
+        problem = f"the generator has {patch} frames in a latent, the codec {latents.patch}"
     if problem:
         raise ConfigError(f"generator and codec do not go together: {problem}")
 
 
 def _size_fits(head: nn.Module, size: int, what: str) -> str:
-    """Why a head is not one of continuous units of this size; "" where it is."""
+    """Why a head is not one of continuous latents of this size; "" where it is."""
     if isinstance(head, CodeHead):
         return f"a {type(head).__name__} draws codes, not {what}: name a codec of codes"
     if isinstance(head, (LatentHead, StepHead)):
         own = head.empty(1, 1).shape[-1] if isinstance(head, StepHead) else head.size
         if own != size:
-            return f"the head has size: {own}, a unit of {what} {size}"
+            return f"the head has size: {own}, one step of {what} {size}"
     return ""
 
 
@@ -82,31 +82,31 @@ class CodeState:
     owed: int
 
 
-class AutoencoderUnits:
-    """What units of every autoencoder of features share: the way back."""
+class AutoencoderSpace:
+    """What latents of every autoencoder of features share: the way back."""
 
     def __init__(self, autoencoder: FeatureAutoencoder):
         self.autoencoder = autoencoder
         self.patch = autoencoder.patch
         self.look_ahead = autoencoder.look_ahead * autoencoder.patch
 
-    def values(self, units: Tensor) -> Tensor:
-        """Units [B, u, *] to what the decoder takes."""
+    def values(self, latents: Tensor) -> Tensor:
+        """Latents [B, u, *] to what the decoder takes."""
         raise NotImplementedError
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See UnitSpace."""
+        """See LatentSpace."""
         raise NotImplementedError
 
     def start(self, prompt: VoicePrompt) -> CodeState:
-        """Before the first unit."""
+        """Before the first latent."""
         average = voice_mean(prompt)
         stack = self.autoencoder.decoder.initial(len(average), average, 0.0)
         return CodeState(average, stack, self.look_ahead)
 
-    def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, CodeState]:
-        """See UnitSpace."""
-        values = self.values(units)
+    def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, CodeState]:
+        """See LatentSpace."""
+        values = self.values(latents)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
         features, stack = self.autoencoder.decode_values(values, state.stack)
@@ -115,15 +115,15 @@ class AutoencoderUnits:
         return features, replace(state, stack=stack, owed=state.owed - drop)
 
 
-class CodeUnits(AutoencoderUnits):
+class CodeSpace(AutoencoderSpace):
     """Codes [B, U, K] of the spectral codec."""
 
     autoencoder: SpectralAutoencoder
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See UnitSpace."""
+        """See LatentSpace."""
         if not isinstance(head, CodeHead):
-            return f"a {type(head).__name__} draws continuous units, not codes"
+            return f"a {type(head).__name__} draws continuous latents, not codes"
         quantizer = self.autoencoder.quantizer
         wanted = (quantizer.num_codebooks, quantizer.codebook_size)
         if (head.num_codebooks, head.codebook_size) != wanted:
@@ -136,14 +136,14 @@ class CodeUnits(AutoencoderUnits):
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """See UnitSpace."""
+        """See LatentSpace."""
         return self.autoencoder.encode(features - voice_mean(prompt))
 
-    def values(self, units: Tensor) -> Tensor:
+    def values(self, latents: Tensor) -> Tensor:
         """Of codes."""
-        return self.autoencoder.quantizer.decode(units)
+        return self.autoencoder.quantizer.decode(latents)
 
-    def heard(self, estimate: Tensor) -> Tensor:
+    def to_features(self, estimate: Tensor) -> Tensor:
         """Probabilities of codes [B, U, K, V] to the relative features of their expectation, which
         exists as the values of an FSQ are numbers and not names."""
         quantizer = self.autoencoder.quantizer
@@ -154,7 +154,7 @@ class CodeUnits(AutoencoderUnits):
         return self.autoencoder.reconstruct(values)
 
 
-class LatentUnits(AutoencoderUnits):
+class VAESpace(AutoencoderSpace):
     """Latents [B, U, D] of a variational autoencoder, the means of their distributions.
 
     Args:
@@ -169,20 +169,20 @@ class LatentUnits(AutoencoderUnits):
         self.posterior = posterior
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See UnitSpace."""
+        """See LatentSpace."""
         size = self.autoencoder.size * (2 if self.posterior else 1)
         return _size_fits(head, size, "distributions" if self.posterior else "latents")
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """See UnitSpace."""
+        """See LatentSpace."""
         found = self.autoencoder.encode(features - voice_mean(prompt))
         return torch.cat(found, -1) if self.posterior else found[0]
 
-    def heard(self, estimate: Tensor) -> Tensor:
+    def to_features(self, estimate: Tensor) -> Tensor:
         """Latents to relative features [B, U * patch, C]."""
         return self.autoencoder.reconstruct(self.values(estimate))
 
-    def values(self, units: Tensor) -> Tensor:
+    def values(self, latents: Tensor) -> Tensor:
         """Of latents, or of their distributions."""
-        return units[..., : self.autoencoder.size]
+        return latents[..., : self.autoencoder.size]

@@ -1,11 +1,11 @@
-"""Contracts of the parts of a generator: heads, strategies and spaces of units.
+"""Contracts of the parts of a generator: heads, strategies and spaces of latents.
 
 A generator is a conditioner, a backbone, a head and a strategy (tts.generators.generator). A
 strategy says by `head` which of the head contracts here it drives:
 
     LatentHead     Flow, Diffusion: the whole sequence of latents, by integration
     MaskedHead     Masked, SoundStorm, SpanAR: codes, drawn independently of each other
-    StepHead       Autoregressive: one unit at a time; of codes it is a CodeStepHead
+    StepHead       Autoregressive: one latent at a time; of codes it is a CodeStepHead
 
 They are checked when a generator is built, so that parts that do not fit are a ConfigError then and
 not a failure inside of a request.
@@ -35,29 +35,29 @@ Knobs = Mapping[str, tuple[str, ...]]
 
 @runtime_checkable
 class Head(Protocol):
-    """How one unit enters the network and is drawn from what leaves it; an `nn.Module`.
+    """How one latent enters the network and is drawn from what leaves it; an `nn.Module`.
 
     Attributes:
-        posterior: units are distributions, mean and logarithm of the variance side by side
-            (tts.generators.latent_space.LatentUnits).
+        posterior: latents are distributions, mean and logarithm of the variance side by side
+            (tts.generators.latent_space.VAESpace).
         sampling: options of the sampler that `draw` of a StepHead reads.
     """
 
     posterior: bool
     sampling: Knobs
 
-    def embed(self, units: Tensor) -> Tensor:
-        """Units [B, U, *] to [B, U, dim]."""
+    def embed(self, latents: Tensor) -> Tensor:
+        """Latents [B, U, *] to [B, U, dim]."""
         ...
 
 
 @runtime_checkable
 class LatentHead(Protocol):
-    """Head of strategies that draw the whole sequence of continuous units by integration.
+    """Head of strategies that draw the whole sequence of continuous latents by integration.
 
     Attributes:
         posterior, sampling: see Head.
-        size: D of a unit.
+        size: D of a latent.
         channel_weight: [D] weight of each dimension in losses.
     """
 
@@ -66,16 +66,16 @@ class LatentHead(Protocol):
     size: int
     channel_weight: Tensor
 
-    def embed(self, units: Tensor, known: Tensor | None = None) -> Tensor:
-        """[B, U, D] to [B, U, dim]; `known` [B, U] bool marks clean units among noisy ones."""
+    def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:
+        """[B, U, D] to [B, U, dim]; `known` [B, U] bool marks clean latents among noisy ones."""
         ...
 
     def predict(self, hidden: Tensor) -> Tensor:
-        """[B, U, dim] to what the network says of the units, [B, U, D]."""
+        """[B, U, dim] to what the network says of the latents, [B, U, D]."""
         ...
 
     def mean(self, condition: Condition) -> Tensor:
-        """The regressed estimate of the units, [B, U, D]; zero where there is none."""
+        """The regressed estimate of the latents, [B, U, D]; zero where there is none."""
         ...
 
 
@@ -86,7 +86,7 @@ class CodeHead(Protocol):
     Attributes:
         posterior, sampling: see Head.
         num_codebooks: K; codebook_size: V of each; code V stands for one that is not known.
-        sequential: the codebooks of a unit are drawn one after another.
+        sequential: the codebooks of a latent are drawn one after another.
     """
 
     posterior: bool
@@ -119,7 +119,7 @@ class MaskedHead(CodeHead, Protocol):
 
 @runtime_checkable
 class StepHead(Protocol):
-    """Head of strategies that draw one unit after another.
+    """Head of strategies that draw one latent after another.
 
     Attributes:
         posterior, sampling: see Head.
@@ -130,7 +130,7 @@ class StepHead(Protocol):
     sampling: Knobs
     guides_itself: bool
 
-    def embed(self, units: Tensor) -> Tensor:
+    def embed(self, latents: Tensor) -> Tensor:
         """Steps [B, S, *] to [B, S, dim]."""
         ...
 
@@ -146,19 +146,20 @@ class StepHead(Protocol):
         Args:
             hidden: [B, S, dim] from which each step is drawn.
             steps: [B, S, *] true steps; before: [B, S, *] what was fed, the steps before them.
-            known: [B, S, K] bool codes that a step has, or [B, S, 1] units inside of the row.
+            known: [B, S, K] bool codes that a step has, or [B, S, 1] latents inside of the row.
         """
         ...
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
-        """The next unit [B, 1, *].
+        """The next latent [B, 1, *].
 
         Args:
             hidden: [B or 2 B, 1, dim]; rows: B.
-            before: [B, 1, *] the step before; units: [B, U, *] all so far; at: number of the unit.
+            before: [B, 1, *] the step before; latents: [B, U, *] all so far; at: number of the
+                latent.
         """
         ...
 
@@ -185,7 +186,7 @@ class CodeStepHead(CodeHead, Protocol):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
         codebooks: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
         """See StepHead; the codes [B, 1, K], or [B, 1, len(codebooks)] of some codebooks."""
@@ -212,7 +213,7 @@ def step_head(head: nn.Module) -> StepHead | CodeStepHead:
         return head
     if not isinstance(head, StepHead):
         raise ConfigError(
-            f"autoregression needs a head that draws unit after unit, not {type(head).__name__}"
+            f"autoregression needs a head that draws latent after latent, not {type(head).__name__}"
         )
     return head
 
@@ -237,7 +238,7 @@ class Strategy(Protocol):
 
     Attributes:
         causal, timed: what it needs of the backbone.
-        streamed: units are committed from left to right in more than one piece.
+        streamed: latents are committed from left to right in more than one piece.
         paced: goes from left to right, so that a pointer can find the durations on the way.
         network: class of the backbone.
         sampling: options of the sampler that it reads, beside those of its head.
@@ -258,13 +259,13 @@ class Strategy(Protocol):
         """ConfigError where the parts of a generator do not fit."""
         ...
 
-    def steps_before(self, units: int, num_codebooks: int) -> int | None:
-        """Evaluations of the network until the first `units` units are committed, of a head of so
-        many codebooks (0: continuous); None where that depends on the length of the sentence."""
+    def steps_before(self, latents: int, num_codebooks: int) -> int | None:
+        """Evaluations of the network until the first `latents` latents are committed, of a head of
+        so many codebooks (0: continuous); None where that depends on the length of the sentence."""
         ...
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
-        """Training losses for target units [B, U, *]."""
+    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+        """Training losses for target latents [B, U, *]."""
         ...
 
     def run(
@@ -275,7 +276,7 @@ class Strategy(Protocol):
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """Yield committed units [B, u, *] from left to right until all U are there.
+        """Yield committed latents [B, u, *] from left to right until all U are there.
 
         Args:
             condition: B rows, or 2 B where guided: first all conditional ones, then what
@@ -285,35 +286,36 @@ class Strategy(Protocol):
         ...
 
 
-class UnitSpace(Protocol):
-    """Units of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
+class LatentSpace(Protocol):
+    """Latents of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
 
     Attributes:
-        patch: frames per unit; look_ahead: frames that decoding sees beyond the one it gives.
+        patch: frames per latent; look_ahead: frames that decoding sees beyond the one it gives.
     """
 
     patch: int
     look_ahead: int
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head over features of C channels does not go with these units; "" for nothing.
+        """What of a head over features of C channels does not go with these latents; "" for
+        nothing.
 
-        Training on units of another size would only fail at its first batch.
+        Training on latents of another size would only fail at its first batch.
         """
         ...
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """Features [B, T, C] to target units [B, ceil(T / patch), *]."""
+        """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
         ...
 
     def start(self, prompt: VoicePrompt) -> Any:
         """State of a stream."""
         ...
 
-    def decode(self, units: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
-        """The next units [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+    def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
+        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
         ...
 
-    def heard(self, estimate: Tensor) -> Tensor:
+    def to_features(self, estimate: Tensor) -> Tensor:
         """`Losses.estimate` to relative features [B, T, C], with its gradient."""
         ...

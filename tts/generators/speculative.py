@@ -111,8 +111,8 @@ class Run:
             )
         if options.repetition_ratio < 1:
             raise UsageError("speculative decoding has no repetition-aware sampling")
-        if options.digits != "drawn":
-            raise UsageError("speculative decoding draws codes: digits: drawn")
+        if options.fsq_decode != "drawn":
+            raise UsageError("speculative decoding draws codes: fsq_decode: drawn")
         if len(request.tokens.lengths) != 1:
             raise UsageError("speculative decoding is for one row at a time")
         self.net, self.options, self.pattern = net, options, pattern
@@ -228,7 +228,7 @@ def speculate(
         draft: of this request; count: most steps it guesses at a time; tally: filled.
 
     Yields:
-        units [1, u, K].
+        latents [1, u, K].
 
     Raises:
         UsageError: see `Run`; or a draft of other codes.

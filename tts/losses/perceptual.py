@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tts.generators.base import Request
-from tts.generators.protocols import UnitSpace
+from tts.generators.protocols import LatentSpace
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 
@@ -19,10 +19,10 @@ class PerceptualLosses:
     """Frozen probes; None leaves a loss out.
 
     Attributes:
-        units: of the generator that is judged.
+        latents: of the generator that is judged.
     """
 
-    units: UnitSpace
+    latents: LatentSpace
     voice: SpeakerProbe | None = None
     phones: PhoneProbe | None = None
 

@@ -22,7 +22,7 @@ from tts.prosody.pauses import spoken_pauses
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
 from tts.prosody.style import held, inflected, paces
 from tts.quantize import lay_out
-from tts.registry import checkpoint_folder, load_module, load_units
+from tts.registry import checkpoint_folder, load_latent_space, load_module
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import parse_markup
@@ -63,8 +63,8 @@ class AcousticModel:
             raise ConfigError(f"the config of {config.name!r} names no durations")
         self.config, self.device = config, device
         self.generator = cast(Generator, load_module(config.generator, device, "generator"))
-        self.units = load_units(config.codec, device, self.generator.posterior)
-        self.generator.check_units(self.units)
+        self.latent_space = load_latent_space(config.codec, device, self.generator.posterior)
+        self.generator.check_latent_space(self.latent_space)
         self.durations = cast(DurationModel, load_module(config.durations, device, "durations"))
         placed = config.phrasing
         phrasing = load_module(placed, device, "phrasing") if placed else None
@@ -217,7 +217,7 @@ class AcousticModel:
 
     def decides_lengths(self, options: SamplingOptions) -> bool:
         """See LatentGenerator: a pointer may leave the durations of a request."""
-        return self.generator.paces and options.tolerance > 1
+        return self.generator.paces and options.duration_tolerance > 1
 
     def stream(
         self, request: Request, voice: Voice, rngs: Sequence[torch.Generator],
@@ -228,14 +228,14 @@ class AcousticModel:
 
 
 class FeatureDecoder:
-    """Units of a generator to features, and those to waveform; see Decoder.
+    """Latents of a generator to features, and those to waveform; see Decoder.
 
     Args:
-        model: whose units and vocoder these are.
+        model: whose latents and vocoder these are.
     """
 
     def __init__(self, model: AcousticModel):
-        self.units, self.vocoder = model.units, model.vocoder
+        self.latent_space, self.vocoder = model.latent_space, model.vocoder
         self.sample_rate = self.vocoder.sample_rate
         self.frame_rate = self.vocoder.mel.sample_rate / self.vocoder.mel.hop
         self.fade = FADE_FRAMES / self.frame_rate
@@ -274,21 +274,21 @@ class FeatureDecoder:
         alignment: AlignmentResult,
         chunk_frames: int,
     ) -> Iterator[Tensor]:
-        """Features [1, t, C], decoded in groups of units of which each is enough for a piece: a
-        call per unit costs several times as much."""
-        state = self.units.start(request.prompt)
+        """Features [1, t, C], decoded in groups of latents of which each is enough for a piece: a
+        call per latent costs several times as much."""
+        state = self.latent_space.start(request.prompt)
         begin = 0
-        enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.units.look_ahead
+        enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.latent_space.look_ahead
         held: list[Tensor] = []
-        for units in latents:
+        for piece in latents:
             # Only what comes after them shows that they are not the last.
-            if sum(part.shape[1] for part in held) * self.units.patch >= enough:
-                features, state = self.units.decode(torch.cat(held, 1), state, False)
+            if sum(part.shape[1] for part in held) * self.latent_space.patch >= enough:
+                features, state = self.latent_space.decode(torch.cat(held, 1), state, False)
                 yield request.shifted(features, begin)
                 begin += features.shape[1]
                 held, enough = [], chunk_frames
-            held.append(units)
-        features, state = self.units.decode(torch.cat(held, 1), state, True)
+            held.append(piece)
+        features, state = self.latent_space.decode(torch.cat(held, 1), state, True)
         frames = request.frames if alignment.durations is None else alignment.durations.sum(1)
         yield request.shifted(features[:, : int(frames[0]) - begin], begin)
 
@@ -322,8 +322,10 @@ class FeatureDecoder:
             prompt.features[one, : int(prompt.lengths[row])],
             prompt.lengths[one],
         )
-        count = -(-frames // self.units.patch)
-        features, _ = self.units.decode(latents[one, :count], self.units.start(alone), True)
+        count = -(-frames // self.latent_space.patch)
+        features, _ = self.latent_space.decode(
+            latents[one, :count], self.latent_space.start(alone), True
+        )
         return request.shifted(features[:, :frames], row=row)[0]
 
 

@@ -134,7 +134,7 @@ class LengthModel(Protocol[R_co]):
 
 
 class LatentGenerator(Protocol[R_contra]):
-    """Requests to latents: codes [B, U, K] or continuous units [B, U, D]."""
+    """Requests to latents: codes [B, U, K] or continuous latents [B, U, D]."""
 
     def group(self, voice: Voice) -> str:
         """Names the weights that speak in a voice; voices of one name can share a batch."""

@@ -91,8 +91,8 @@ class _Losses(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, request: Request, features: Tensor, units: Tensor) -> Tensor:
-        losses = self.generator.loss(request, features, units)
+    def forward(self, request: Request, features: Tensor, latents: Tensor) -> Tensor:
+        losses = self.generator.loss(request, features, latents)
         return torch.stack([2 * v if k == "prior" else v for k, v in losses.items()]).sum()
 
 
@@ -186,12 +186,12 @@ def _learn(
                 features = features - shifts.profile.frames(
                     found.clone(), request.tokens, request.durations, features.shape[1]
                 )
-            units = model.units.encode(features, request.prompt)
+            latents = model.latent_space.encode(features, request.prompt)
             weights = {
                 f"generator.{name}": value + added[name] if name in added else value
                 for name, value in base.items()
             }
-            loss = torch.func.functional_call(losses, weights, (request, features, units))
+            loss = torch.func.functional_call(losses, weights, (request, features, latents))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(added.values(), 1.0)

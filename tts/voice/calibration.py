@@ -64,7 +64,7 @@ def calibrate(model: "AcousticModel", voice: Voice, rounds: int) -> Voice:
     if generator.conditioner.text != "expanded":
         return voice
     condition = generator.conditioner(request, generator.backbone)
-    said = condition.mean.unflatten(-1, (generator.patch, -1)).flatten(1, 2)
+    said = condition.prior_mean.unflatten(-1, (generator.patch, -1)).flatten(1, 2)
     said = said + voice_mean(request.prompt)
     lengths = request.frames
 

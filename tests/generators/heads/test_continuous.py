@@ -18,9 +18,9 @@ from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
-from tts.generators.latent_space import LatentUnits
+from tts.generators.latent_space import VAESpace
 from tts.generators.strategies.autoregressive import Autoregressive
-from tts.registry import load_units
+from tts.registry import load_latent_space
 from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.latent import LatentAutoencoder
@@ -36,11 +36,11 @@ def seeded() -> Any:
         yield
 
 
-def condition(rows: int = 2, units: int = UNITS, size: int = SIZE) -> Condition:
-    mean = torch.randn(rows, units, size)
-    zero = torch.zeros(rows, units, DIM)
+def condition(rows: int = 2, latents: int = UNITS, size: int = SIZE) -> Condition:
+    mean = torch.randn(rows, latents, size)
+    zero = torch.zeros(rows, latents, DIM)
     return Condition(
-        zero, mean, zero[:, 0], [], torch.ones(rows, 1) > 0, torch.ones(rows, units, 1)
+        zero, mean, zero[:, 0], [], torch.ones(rows, 1) > 0, torch.ones(rows, latents, 1)
     )
 
 
@@ -97,7 +97,7 @@ def test_a_flow_starts_at_its_prior(make: Any, prior: str) -> None:
 
 @pytest.mark.parametrize("make", FLOWS)
 def test_a_flow_finds_the_data_where_the_network_is_right(make: Any) -> None:
-    """The prediction a perfect network gives leads back to the unit, whatever the prior."""
+    """The prediction a perfect network gives leads back to the latent, whatever the prior."""
     data, before, hidden, given = (
         torch.randn(2, 1, SIZE), torch.randn(2, 1, SIZE), torch.randn(2, 1, DIM), condition(),
     )  # fmt: skip
@@ -230,7 +230,7 @@ def test_energy_distance_of_what_it_says() -> None:
 
 
 def test_flux_rewards_movement() -> None:
-    """The latent's distance from the unit before lowers the loss by the weight of the flux."""
+    """The latent's distance from the latent before lowers the loss by the weight of the flux."""
     given, steps = condition(), torch.randn(2, UNITS, SIZE)
     made = GaussianHead(**SIZES, flux=0.5)
     without = GaussianHead(**SIZES, flux=0.0)
@@ -278,10 +278,10 @@ def test_a_drawn_latent_is_certain_and_history_is_drawn_in_training() -> None:
     assert torch.equal(head.embed(before), head.embed(before))
     made = draw(head, condition(size=6), torch.randn(2, 1, DIM), before)
     assert made.shape == (2, 1, 2 * SIZE) and (made[..., SIZE:] == CERTAIN).all()
-    units = torch.zeros(2, 3, 2 * SIZE)
-    assert torch.equal(head.embed(units), head.embed(units))
+    latents = torch.zeros(2, 3, 2 * SIZE)
+    assert torch.equal(head.embed(latents), head.embed(latents))
     head.train()
-    assert not torch.equal(head.embed(units), head.embed(units))
+    assert not torch.equal(head.embed(latents), head.embed(latents))
     torch.testing.assert_close(head.embed(made), head.eval().embed(made), rtol=0, atol=1e-4)
 
 
@@ -296,7 +296,7 @@ def test_history_matters_to_the_local_transformer() -> None:
 
 
 def test_language_model_guidance_runs_the_local_transformer_alone() -> None:
-    """Its second branch is the same unit without the state, which training drops at times."""
+    """Its second branch is the same latent without the state, which training drops at times."""
     head = LocalDiTHead(**SIZES, width=16, heads=2, hidden=32, drop=0.25).eval()
     hidden, mean = head.forget(torch.ones(40, 50, DIM), torch.ones(40, 50, SIZE))
     gone = (hidden == 0).all(-1)
@@ -325,9 +325,9 @@ def test_noise_on_the_units_fed_back() -> None:
     fed: list[Tensor] = []
 
     class Head(ContinuousHead):
-        def embed(self, units: Tensor) -> Tensor:
-            fed.append(units)
-            return super().embed(units)
+        def embed(self, latents: Tensor) -> Tensor:
+            fed.append(latents)
+            return super().embed(latents)
 
         def draw(self, hidden: Tensor, rows: int, *rest: Any) -> Tensor:
             return torch.ones(rows, 1, SIZE)
@@ -347,8 +347,8 @@ def test_noise_on_the_units_fed_back() -> None:
 
     net: Any = Net()
     strategy = Autoregressive(noise=0.5)
-    units, given = torch.zeros(2000, UNITS, SIZE), condition(2000)
-    strategy.losses(net, units, given)
+    latents, given = torch.zeros(2000, UNITS, SIZE), condition(2000)
+    strategy.losses(net, latents, given)
     level = fed[-1].flatten(1).std(1)
     assert 0.4 < level.max() < 0.65 and level.min() < 0.1
     assert level.mean().item() == pytest.approx(0.25, rel=0.1)
@@ -365,15 +365,15 @@ def test_latents_stream_as_offline_and_are_decoded_from_the_mean(tmp_path: Any) 
     save_checkpoint(
         tmp_path, module, "latent", {"channels": 6, "dim": 8, "blocks": 1, "latents": 5}
     )
-    units, posterior = load_units(tmp_path), load_units(tmp_path, posterior=True)
-    assert isinstance(units, LatentUnits) and isinstance(posterior, LatentUnits)
+    latents, posterior = load_latent_space(tmp_path), load_latent_space(tmp_path, posterior=True)
+    assert isinstance(latents, VAESpace) and isinstance(posterior, VAESpace)
     prompt = VoicePrompt(torch.zeros(2, 256), torch.randn(2, 20, 6), torch.tensor([20, 11]))
     features = torch.randn(2, 31, 6)
-    found, both = units.encode(features, prompt), posterior.encode(features, prompt)
+    found, both = latents.encode(features, prompt), posterior.encode(features, prompt)
     assert found.shape == (2, 16, 5) and torch.equal(found, both[..., :5])
-    module = units.autoencoder  # weights are halved on disk
+    module = latents.autoencoder  # weights are halved on disk
     whole = module.decode(found) + voice_mean(prompt)
-    for space, given in ((units, found), (posterior, both)):
+    for space, given in ((latents, found), (posterior, both)):
         state, pieces = space.start(prompt), []
         for a, b in ((0, 1), (1, 6), (6, 16)):
             made, state = space.decode(given[:, a:b], state, b == 16)

@@ -61,13 +61,13 @@ def model(name: str, pointer: bool = False, **head: Any) -> Generator:
 
 
 def teacher_forced(
-    net: Generator, units: Tensor, request: Request
+    net: Generator, latents: Tensor, request: Request
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hidden states [B, S, dim], steps [B, S, K] and which codes each draws, as in training."""
-    none = torch.zeros(len(units), dtype=torch.bool)
+    none = torch.zeros(len(latents), dtype=torch.bool)
     condition = net.conditioner(request, net.backbone, (none, none))
     assert isinstance(net.strategy, Autoregressive)
-    hidden, steps, known, _, _ = net.strategy.teach(net, units, condition)
+    hidden, steps, known, _, _ = net.strategy.teach(net, latents, condition)
     return hidden, steps, known
 
 
@@ -75,13 +75,13 @@ def teacher_forced(
 def test_a_code_matters_only_to_what_is_drawn_after_it(name: str) -> None:
     net = model(name)
     request = inputs([40], [20])
-    units = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
-    plain, steps, _ = teacher_forced(net, units, request)
+    latents = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
+    plain, steps, _ = teacher_forced(net, latents, request)
     pattern = net.strategy.order(net)  # type: ignore[attr-defined]
     step = pattern.layout(20).step
     for t, codebook in ((0, 0), (3, 2), (7, 1), (12, 0), (18, 2)):
-        changed = units.clone()
-        changed[0, t, codebook] = (units[0, t, codebook] + 3) % CODEBOOK_SIZE
+        changed = latents.clone()
+        changed[0, t, codebook] = (latents[0, t, codebook] + 3) % CODEBOOK_SIZE
         found, _, _ = teacher_forced(net, changed, request)
         at = int(step[t, codebook]) + 1
         torch.testing.assert_close(found[:, :at], plain[:, :at], rtol=0, atol=1e-5)
@@ -154,11 +154,11 @@ def test_it_always_ends(
     net, alignment = model(name, pointer=True), AlignmentResult()
     request = inputs([24, 15], [20, 9])
     asked = replace(request, durations=None, frames=torch.zeros(0))
-    units = net.generate(asked, seeds(1, 2), SamplingOptions(guidance=2.0), alignment=alignment)
+    latents = net.generate(asked, seeds(1, 2), SamplingOptions(guidance=2.0), alignment=alignment)
     valid = request.tokens.mask[..., 0].long()
     assert alignment.durations is not None
     assert torch.equal(alignment.durations, frames * valid)
-    assert units.shape[1] == int((alignment.durations.sum(1) + 1).max()) // 2
+    assert latents.shape[1] == int((alignment.durations.sum(1) + 1).max()) // 2
 
 
 def test_the_pointer_is_the_same_alone_and_in_a_batch() -> None:
@@ -172,9 +172,9 @@ def test_the_pointer_is_the_same_alone_and_in_a_batch() -> None:
         pieces.append(piece)
         assert alignment.durations is not None
         seen.append(alignment.durations)
-    units, durations = torch.cat(pieces, 1), alignment.durations
+    latents, durations = torch.cat(pieces, 1), alignment.durations
     assert durations is not None and bool((durations >= seen[-1]).all())
-    assert len(pieces) == units.shape[1] and len({tuple(row) for row in durations.tolist()}) == 3
+    assert len(pieces) == latents.shape[1] and len({tuple(row) for row in durations.tolist()}) == 3
     assert all(bool((b >= a).all()) for a, b in zip(seen, seen[1:], strict=False))
     assert ((durations >= 1) & (durations <= 9))[request.tokens.mask[..., 0] > 0].all()
     for row in range(3):
@@ -187,7 +187,7 @@ def test_the_pointer_is_the_same_alone_and_in_a_batch() -> None:
         size = int(request.tokens.lengths[row])
         assert alone.durations is not None
         assert torch.equal(alone.durations[0], durations[row, :size])
-        assert torch.equal(made[0], units[row, : made.shape[1]])
+        assert torch.equal(made[0], latents[row, : made.shape[1]])
         assert made.shape[1] == -(-int(durations[row].sum()) // 2)
 
 
@@ -198,11 +198,11 @@ def test_a_pointer_paces_continuous_units() -> None:
     fill(net)
     request = inputs([30, 14], [20, 9])
     asked, alignment = replace(request, durations=None, frames=torch.zeros(0)), AlignmentResult()
-    units = net.generate(asked, seeds(1, 2), alignment=alignment)
+    latents = net.generate(asked, seeds(1, 2), alignment=alignment)
     assert alignment.durations is not None
     assert torch.equal(alignment.durations > 0, request.tokens.mask[..., 0] > 0)
-    assert units.shape[1] == int((alignment.durations.sum(1) + 1).max()) // 2
-    assert torch.isfinite(units).all() and units.std() > 0.05
+    assert latents.shape[1] == int((alignment.durations.sum(1) + 1).max()) // 2
+    assert torch.isfinite(latents).all() and latents.std() > 0.05
 
 
 def test_estimates_bound_the_pointer() -> None:
@@ -212,7 +212,7 @@ def test_estimates_bound_the_pointer() -> None:
     results = {}
     for tolerance in (1.0, 1.5, 3.0):
         alignment = AlignmentResult()
-        options = SamplingOptions(guidance=1.0, tolerance=tolerance)
+        options = SamplingOptions(guidance=1.0, duration_tolerance=tolerance)
         net.generate(request, seeds(4), options, alignment=alignment)
         assert alignment.durations is not None
         results[tolerance] = alignment.durations
@@ -301,7 +301,7 @@ def test_other_phones_as_what_guidance_leaves() -> None:
     for pointer in (False, True):
         net = model("parallel", pointer)
         made = {
-            guide: net.generate(request, seeds(1, 2), SamplingOptions(guide=guide))
+            guide: net.generate(request, seeds(1, 2), SamplingOptions(uncond=guide))
             for guide in ("all", "voice", "phones")
         }
         assert not torch.equal(made["all"], made["phones"])
@@ -352,11 +352,11 @@ def test_shaken_codes_are_neighbours(levels: tuple[int, ...]) -> None:
 def test_noise_reaches_what_is_fed_and_not_what_is_asked_for() -> None:
     net = model("delay")
     request = inputs([40], [20])
-    units = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
-    plain, steps, known = teacher_forced(net, units, request)
+    latents = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
+    plain, steps, known = teacher_forced(net, latents, request)
     net.strategy.noise = 1.0  # type: ignore[attr-defined]
     torch.manual_seed(1)
-    found, same, marked = teacher_forced(net, units, request)
+    found, same, marked = teacher_forced(net, latents, request)
     assert torch.equal(same, steps) and torch.equal(marked, known)
     assert (found - plain).abs().max() > 1e-3
     # Only training is disturbed.

@@ -33,24 +33,24 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     calls: Seen = []
     predict = Masked.predict
 
-    def noted(self: Masked, net: Any, condition: Any, units: Tensor, *rest: Any) -> Any:
+    def noted(self: Masked, net: Any, condition: Any, latents: Tensor, *rest: Any) -> Any:
         scale, window = rest[2], rest[3] if len(rest) > 3 else 0
-        calls.append((units.clone(), scale, window))
-        return predict(self, net, condition, units, *rest)
+        calls.append((latents.clone(), scale, window))
+        return predict(self, net, condition, latents, *rest)
 
     monkeypatch.setattr(Masked, "predict", noted)
     return calls
 
 
 def test_the_window_limits_the_reach() -> None:
-    """Two blocks see a window, and two units by convolution, each."""
+    """Two blocks see a window, and two latents by convolution, each."""
     net = model(kind="masked", order="levels", span=3, window=3)
     request = inputs([120], [20])
     condition = net.conditioner(request, net.backbone)
-    units = torch.full((1, 60, NUM_CODEBOOKS), CODEBOOK_SIZE)
-    units[..., 0] = torch.randint(CODEBOOK_SIZE, (1, 60), generator=seeds(0)[0])
-    changed = units.clone()
-    changed[0, 30, 0] = (units[0, 30, 0] + 3) % CODEBOOK_SIZE
+    latents = torch.full((1, 60, NUM_CODEBOOKS), CODEBOOK_SIZE)
+    latents[..., 0] = torch.randint(CODEBOOK_SIZE, (1, 60), generator=seeds(0)[0])
+    changed = latents.clone()
+    changed[0, 30, 0] = (latents[0, 30, 0] + 3) % CODEBOOK_SIZE
 
     def likely(codes: Tensor, window: int) -> Tensor:
         assert isinstance(net.strategy, Masked)
@@ -58,9 +58,9 @@ def test_the_window_limits_the_reach() -> None:
         return net.strategy.predict(net, condition, codes, seeds(1), options, 1.0, window)[1]
 
     far = (torch.arange(60) - 30).abs()
-    near = (likely(changed, 3) - likely(units, 3)).abs().amax((2, 3))[0]
+    near = (likely(changed, 3) - likely(latents, 3)).abs().amax((2, 3))[0]
     assert near[far > 2 * (3 + 2)].sum() == 0 and near[far <= 5].min() > 1e-4
-    wide = (likely(changed, 0) - likely(units, 0)).abs().amax((2, 3))[0]
+    wide = (likely(changed, 0) - likely(latents, 0)).abs().amax((2, 3))[0]
     assert wide[far > 2 * (3 + 2)].min() > 1e-6
 
 
@@ -74,7 +74,7 @@ def test_whole_spans_are_committed(seen: Seen) -> None:
     net = model(kind="masked", order="levels", span=3, window=3)
     request = inputs([80, 46], [20, 9])
     made = net.generate(request, seeds(1, 2), SamplingOptions(16))
-    states = [units for units, _, _ in seen] + [made]
+    states = [latents for latents, _, _ in seen] + [made]
     for before, after in zip(states, states[1:], strict=False):
         new = (before == CODEBOOK_SIZE) & (after != CODEBOOK_SIZE)
         for row, count in ((0, 40), (1, 23)):
@@ -90,13 +90,13 @@ def test_spans_are_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     net = model(kind="masked", order="levels", span=3, window=3)
     request, batch = inputs([80, 46], [20, 9]), []
     monkeypatch.setattr(
-        Masked, "masked_losses", lambda self, net, units, condition, *rest: batch.append(rest)
+        Masked, "masked_losses", lambda self, net, latents, condition, *rest: batch.append(rest)
     )
-    units = torch.zeros(2, 40, NUM_CODEBOOKS, dtype=torch.int64)
+    latents = torch.zeros(2, 40, NUM_CODEBOOKS, dtype=torch.int64)
     condition = net.conditioner(request, net.backbone)
     windows = set()
     for _ in range(30):
-        net.strategy.losses(net, units, condition)
+        net.strategy.losses(net, latents, condition)
         hidden, counted, window = batch.pop()
         level = counted.any(1)
         assert (level.sum(1) == 1).all() and torch.equal(level[0], level[1])
@@ -123,16 +123,16 @@ def test_guidance_is_annealed(seen: Seen) -> None:
 
 def test_books_may_be_given_alone() -> None:
     request = inputs([40, 23], [20, 9])
-    units = torch.randint(CODEBOOK_SIZE, (2, 20, NUM_CODEBOOKS), generator=seeds(0)[0])
+    latents = torch.randint(CODEBOOK_SIZE, (2, 20, NUM_CODEBOOKS), generator=seeds(0)[0])
     valid = torch.arange(20) < torch.tensor([20, 12])[:, None]
     for strategy in ({"kind": "masked"}, {"kind": "masked", "order": "levels", "first": 1}):
         net = model(**strategy)
         known = torch.zeros(2, 20, NUM_CODEBOOKS, dtype=torch.bool)
         known[..., 0] = True
-        made = net.generate(request, seeds(1, 2), infill=Infill(units, known))
-        assert torch.equal(made[..., 0][valid], units[..., 0][valid])
+        made = net.generate(request, seeds(1, 2), infill=Infill(latents, known))
+        assert torch.equal(made[..., 0][valid], latents[..., 0][valid])
         other = net.generate(
-            request, seeds(1, 2), infill=Infill((units + 1) % CODEBOOK_SIZE, known)
+            request, seeds(1, 2), infill=Infill((latents + 1) % CODEBOOK_SIZE, known)
         )
         assert not torch.equal(made[..., 1:][valid], other[..., 1:][valid])
 
@@ -143,31 +143,31 @@ def test_spans_from_left_to_right(seen: Seen) -> None:
     pieces = list(net.stream(request, seeds(1, 2), SamplingOptions(8)))
     made = torch.cat(pieces, 1)
     assert len(seen) == 8 and len(pieces) > 4
-    for step, (units, _, _) in enumerate(seen):
+    for step, (latents, _, _) in enumerate(seen):
         for row, count in ((0, 40), (1, 23)):
             known = -(-count * step // 8)
-            assert (units[row, known:] == CODEBOOK_SIZE).all()
-            assert torch.equal(units[row, :known], made[row, :known])
+            assert (latents[row, known:] == CODEBOOK_SIZE).all()
+            assert torch.equal(latents[row, :known], made[row, :known])
 
 
 def test_refinement_draws_nothing_twice(seen: Seen) -> None:
     net = model(kind="span_ar", rounds=5, quantile=0.1)
     request = inputs([80, 46], [20, 9])
-    units = torch.randint(CODEBOOK_SIZE, (2, 40, NUM_CODEBOOKS), generator=seeds(0)[0])
+    latents = torch.randint(CODEBOOK_SIZE, (2, 40, NUM_CODEBOOKS), generator=seeds(0)[0])
     known = (torch.arange(40) < 6).expand(2, -1)
-    made = net.generate(request, seeds(1, 2), SamplingOptions(4), Infill(units, known))
-    assert torch.equal(made[:, :6], units[:, :6])
+    made = net.generate(request, seeds(1, 2), SamplingOptions(4), Infill(latents, known))
+    assert torch.equal(made[:, :6], latents[:, :6])
     assert len(seen) == 4 + 5
     redrawn = torch.zeros(2, 40, dtype=torch.bool)
     valid = torch.arange(40) < torch.tensor([40, 23])[:, None]
-    for known, _, _ in seen[4:]:
-        masked = (known == CODEBOOK_SIZE).any(-1) & valid
-        assert torch.equal(masked, (known == CODEBOOK_SIZE).all(-1) & valid)
+    for codes, _, _ in seen[4:]:
+        masked = (codes == CODEBOOK_SIZE).any(-1) & valid
+        assert torch.equal(masked, (codes == CODEBOOK_SIZE).all(-1) & valid)
         assert masked.sum(1).tolist() == [3, 1]  # a tenth of the 34 and 17 that were drawn
         assert not (masked & (redrawn | known)).any()
         redrawn |= masked
     plain = model(kind="span_ar").generate(
-        request, seeds(1, 2), SamplingOptions(4), Infill(units, known)
+        request, seeds(1, 2), SamplingOptions(4), Infill(latents, known)
     )
     changed = (made != plain).any(-1)
     assert changed.any() and not (changed & ~redrawn & valid).any()
@@ -181,10 +181,10 @@ def test_masked_weights_serve_span_autoregression() -> None:
     net.load_state_dict(trained.state_dict())
     request = inputs([60], [20])
     condition = net.conditioner(request, net.backbone)
-    units = torch.full((1, 30, NUM_CODEBOOKS), CODEBOOK_SIZE)
+    latents = torch.full((1, 30, NUM_CODEBOOKS), CODEBOOK_SIZE)
     options = SamplingOptions(guidance=1.0)
     found = [
-        g.strategy.predict(g, condition, units, seeds(1), options, 1.0)[1]  # type: ignore[attr-defined]
+        g.strategy.predict(g, condition, latents, seeds(1), options, 1.0)[1]  # type: ignore[attr-defined]
         for g in (trained, net)
     ]
     assert torch.equal(*found)
@@ -215,9 +215,9 @@ def test_expected_digits_need_no_chance(strategy: str) -> None:
     fill(net)
     net.eval()
     request = inputs([30], [20])
-    options = SamplingOptions(steps=4, guidance=1.5, digits="expected")
+    options = SamplingOptions(steps=4, guidance=1.5, fsq_decode="expected")
     made = [net.generate(request, seeds(seed), options) for seed in (0, 1)]
-    drawn = net.generate(request, seeds(0), replace(options, digits="drawn"))
+    drawn = net.generate(request, seeds(0), replace(options, fsq_decode="drawn"))
     assert made[0].min() >= 0 and made[0].max() < CODEBOOK_SIZE and made[0].unique().numel() > 1
     assert not torch.equal(made[0], drawn)
     if strategy == "autoregressive":

@@ -56,7 +56,7 @@ class CategoricalHead(nn.Module):
     posterior = False
     guides_itself = False
     sampling: Knobs = {
-        "top_k": (), "top_p": (), "min_p": (), "digits": (), "repetition_window": (),
+        "top_k": (), "top_p": (), "min_p": (), "fsq_decode": (), "repetition_window": (),
         "repetition_ratio": (),
     }  # fmt: skip
     digits: Tensor
@@ -202,7 +202,7 @@ class CategoricalHead(nn.Module):
             ConfigError: codes without digits.
         """
         if self.shared is None:
-            raise ConfigError("digits: expected is for codes of an FSQ (levels of the head)")
+            raise ConfigError("fsq_decode: expected is for codes of an FSQ (levels of the head)")
         means = log_probabilities.exp() @ self.values
         return (means.round().long() * self.strides).sum(-1)
 
@@ -220,14 +220,14 @@ class CategoricalHead(nn.Module):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
         codebooks: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
         """The codes of a step.
 
         Args:
             hidden: [B or 2 B, 1, dim].
-            units: [B, U, K], V where not drawn yet; at: the unit that is begun or gone on with.
+            latents: [B, U, K], V where not drawn yet; at: the latent that is begun or gone on with.
             codebooks: those of the step; None for all.
 
         Returns:
@@ -238,23 +238,23 @@ class CategoricalHead(nn.Module):
         else:
             logits = torch.stack([self(hidden, codebook) for codebook in codebooks], -2)
         logits = guide_rows(logits, rows, options.guidance)
-        return self.choose(logits, rngs, options, self.history(units, at, options, codebooks))
+        return self.choose(logits, rngs, options, self.history(latents, at, options, codebooks))
 
     def choose(
         self, logits: Tensor, rngs: Sequence[torch.Generator], options: SamplingOptions,
         history: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        """Codes [B, ...] from logits [B, ..., V], as `options.digits` says."""
-        if options.digits == "expected":
+        """Codes [B, ...] from logits [B, ..., V], as `options.fsq_decode` says."""
+        if options.fsq_decode == "expected":
             return self.expected(process(logits, options.categorical(), history))
         return sample(logits, options.categorical(), rngs, history)
 
     def history(
-        self, units: Tensor, at: int, options: SamplingOptions, codebooks: Sequence[int]
+        self, latents: Tensor, at: int, options: SamplingOptions, codebooks: Sequence[int]
     ) -> Tensor | None:
-        """Codes [B, 1, codebooks, H] before unit `at`, -1 for none; None where they do not
+        """Codes [B, 1, codebooks, H] before latent `at`, -1 for none; None where they do not
         count."""
         if options.repetition_ratio == 1:
             return None
-        recent = units[:, max(0, at - options.repetition_window) : at, list(codebooks)]
+        recent = latents[:, max(0, at - options.repetition_window) : at, list(codebooks)]
         return recent.masked_fill(recent == self.codebook_size, -1).transpose(1, 2).unsqueeze(1)

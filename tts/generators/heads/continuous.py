@@ -1,7 +1,7 @@
-"""What heads of continuous units share: how units enter, what counts how much, and flow matching of
-one unit.
+"""What heads of continuous latents share: how latents enter, what counts how much, and flow
+matching of one latent.
 
-Units are features (`size == features`) or latents of a codec. Features have a regressed estimate,
+Latents are features (`size == features`) or those of a codec. Features have a regressed estimate,
 `Condition.prior_mean`, to which every head predicts a difference: a few hours of speech teach that
 far sooner than the whole. Of latents a linear map of it is the estimate.
 """
@@ -28,7 +28,7 @@ class ContinuousHead(nn.Module):
     of which subclasses add `step_losses` and `draw`.
 
     Args:
-        size: D of a unit; dim: of the backbone.
+        size: D of a latent; dim: of the backbone.
         features: size of `Condition.prior_mean`; channels: of a frame of it.
     """
 
@@ -40,7 +40,7 @@ class ContinuousHead(nn.Module):
     def __init__(self, size: int = 164, dim: int = 256, features: int = 164, channels: int = 82):
         super().__init__()
         self.size = size
-        #: frames in a unit
+        #: frames in a latent
         self.frames = size // channels if size == features else 1
         self.entry = nn.Linear(size, dim)
         self.estimate = nn.Linear(features, size, bias=False) if size != features else None
@@ -50,21 +50,21 @@ class ContinuousHead(nn.Module):
         self.register_buffer("channel_weight", channel_weight, persistent=False)
 
     def empty(self, batch: int, steps: int) -> Tensor:
-        """Units before the first, [B, S, size]."""
+        """Latents before the first, [B, S, size]."""
         return self.entry.weight.new_zeros(batch, steps, self.size)
 
-    def embed(self, units: Tensor) -> Tensor:
+    def embed(self, latents: Tensor) -> Tensor:
         """[B, S, size] to [B, S, dim]."""
-        out: Tensor = self.entry(units)
+        out: Tensor = self.entry(latents)
         return out
 
     def mean(self, condition: Condition, steps: slice = slice(None)) -> Tensor:
-        """The estimate that does not know the units before, [B, S, size]."""
+        """The estimate that does not know the latents before, [B, S, size]."""
         mean = condition.prior_mean[:, steps]
         return mean if self.estimate is None else self.estimate(mean)
 
     def previous(self, before: Tensor) -> Tensor:
-        """Units [B, S, size] that hold the last frame of those before."""
+        """Latents [B, S, size] that hold the last frame of those before."""
         out: Tensor = before.unflatten(-1, (self.frames, -1))[..., -1:, :].expand(
             *before.shape[:-1], self.frames, -1
         ).flatten(-2)  # fmt: skip
@@ -77,18 +77,18 @@ class ContinuousHead(nn.Module):
 
 
 class FlowHead(ContinuousHead):
-    """Flow matching of one unit given the hidden state; subclasses are the network.
+    """Flow matching of one latent given the hidden state; subclasses are the network.
 
-    The flow runs from a centre (plus noise) to the unit on a straight line. What the network sees
+    The flow runs from a centre (plus noise) to the latent on a straight line. What the network sees
     and predicts is scaled by the spread of the data around the centre and by the noise
     (Karras et al. 2022), so every time weighs the same and an untrained head says the centre.
 
     Args:
         prior: where the flow starts, and what the prediction is relative to: "normal" 0,
             "previous" the frame before (FELLE), "mean" the regression of this step.
-        spread: standard deviation of units around the centre; None takes that of the features.
+        spread: standard deviation of latents around the centre; None takes that of the features.
         noise: of the start; None takes the spread, and 1 for "normal".
-        repeats: noise levels drawn per unit in training (MAR has 4).
+        repeats: noise levels drawn per latent in training (MAR has 4).
     """
 
     sampling: Knobs = {"steps": (), "sway": ()}
@@ -116,17 +116,17 @@ class FlowHead(ContinuousHead):
         nn.init.zeros_(self.step.bias)
 
     def bands(self) -> list[Tensor]:
-        """Dimensions of a unit that are drawn together, in the order of drawing."""
+        """Dimensions of a latent that are drawn together, in the order of drawing."""
         return [torch.arange(self.size, device=self.channel_weight.device)]
 
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Tensor:
-        """Scaled noisy units to the scaled prediction, both [B, S, size of the band].
+        """Scaled noisy latents to the scaled prediction, both [B, S, size of the band].
 
         Args:
             t: [B, S] times, 0 noise to 1 data; hidden: [B, S, dim].
-            before: [B, S, size] units before.
+            before: [B, S, size] latents before.
             drawn: [B, S, size] what the bands before this one hold, zero elsewhere.
         """
         raise NotImplementedError
@@ -134,7 +134,7 @@ class FlowHead(ContinuousHead):
     def sampler(
         self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Callable[[Tensor, int], Tensor]:
-        """`network` for one unit of [B, 1, *]: a function of x and the number of the time, which
+        """`network` for one latent of [B, 1, *]: a function of x and the number of the time, which
         may do once what the steps have in common."""
         levels = torch.tensor(times, device=hidden.device).view(-1, 1, 1)
 
@@ -145,7 +145,7 @@ class FlowHead(ContinuousHead):
         return evaluate
 
     def centre(self, step: Tensor, before: Tensor) -> Tensor:
-        """Where the flow starts: [B, S, size] as the regressed step and the units before."""
+        """Where the flow starts: [B, S, size] as the regressed step and the latents before."""
         if self.prior == "previous":
             return self.previous(before)
         return torch.zeros_like(step) if self.prior == "normal" else step.detach()
@@ -196,9 +196,9 @@ class FlowHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
-        """The unit of a step, [B, 1, size], in `options.steps` Euler steps per band."""
+        """The latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
         mean = self.mean(condition, slice(at, at + 1))
         hidden, mean = self.branches(hidden, mean, rows, options.guidance)
         past = before.repeat(len(hidden) // rows, 1, 1)
@@ -213,7 +213,7 @@ class FlowHead(ContinuousHead):
             there = centre[..., dims]
 
             def clean(x: Tensor, n: int, there: Tensor = there, network: Any = network) -> Tensor:
-                # x is the noisy unit less its noisy centre, so that each branch may have its own.
+                # x is the noisy latent less its noisy centre, so that each branch may have its own.
                 norm, share, rest = scales[n]
                 offset = x.repeat(len(past) // rows, 1, 1) - times[n] * there
                 found = network(offset / norm, n)

@@ -222,11 +222,11 @@ class DepthHead(CategoricalHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
         codebooks: Sequence[int] | None = None,
     ) -> Tensor:  # fmt: skip
         """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
-        history = self.history(units, at, options, range(self.num_codebooks))
+        history = self.history(latents, at, options, range(self.num_codebooks))
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)
         drawn: list[Tensor] = []
         code: Tensor | None = None

@@ -1,4 +1,4 @@
-"""A unit from noise in one pass of an MLP, trained by the energy distance (SLED)."""
+"""A latent from noise in one pass of an MLP, trained by the energy distance (SLED)."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ class EnergyHead(ContinuousHead):
         self.net = AdaLNMLP(dim, noise, size, width, blocks)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """Euclidean distance of units weighted by channel, a root mean square: [B, S, 1]."""
+        """Euclidean distance of latents weighted by channel, a root mean square: [B, S, 1]."""
         square = ((a - b).square() * self.channel_weight).mean(-1, keepdim=True)
         return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
 
@@ -59,9 +59,9 @@ class EnergyHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
-        """The unit of a step, [B, 1, size]."""
+        """The latent of a step, [B, 1, size]."""
         hidden = guide_rows(hidden, rows, options.guidance)
         noise = row_normal(hidden.new_empty(rows, 1, self.noise), rngs) * options.temperature
         mean = self.mean(condition, slice(at, at + 1))[:rows]

@@ -1,4 +1,4 @@
-"""A flow matched by a small MLP, unit after unit (FELLE)."""
+"""A flow matched by a small MLP, latent after latent (FELLE)."""
 
 from collections.abc import Callable
 from typing import Literal, cast
@@ -44,7 +44,7 @@ class FlowMLPHead(FlowHead):
         self.count = bands
         self.time = nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim))
         self._moments = Memo()
-        # What is known of the unit, and the frame before, enter with the noisy channels.
+        # What is known of the latent, and the frame before, enter with the noisy channels.
         self.nets = nn.ModuleList(
             AdaLNMLP(len(part) + frame + (size if at else 0), dim, len(part), width, blocks)
             for at, part in enumerate(parts)
@@ -69,7 +69,7 @@ class FlowMLPHead(FlowHead):
     def sampler(
         self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Callable[[Tensor, int], Tensor]:
-        """See FlowHead. What depends on the time is the same for all units, and the modulation of
+        """See FlowHead. What depends on the time is the same for all latents, and the modulation of
         all steps is made at once: its weights are most of the network's."""
         parts = [before[..., -(self.size // self.frames) :]]
         if band:

@@ -1,4 +1,4 @@
-"""A Gaussian latent per step and a residual MLP from it to the unit (MELLE)."""
+"""A Gaussian latent per step and a residual MLP from it to the output (MELLE)."""
 
 from collections.abc import Sequence
 
@@ -15,16 +15,16 @@ from tts.generators.integration import row_normal
 class GaussianHead(ContinuousHead):
     """Meng et al. 2024, "Autoregressive Speech Synthesis without Vector Quantization" (MELLE).
 
-    z ~ N(mu, sigma^2) of the hidden state, unit = z + MLP(z). The convolutional post-net over the
+    z ~ N(mu, sigma^2) of the hidden state, output = z + MLP(z). The convolutional post-net over the
     whole utterance is left out: it looks ahead, and the vocoder follows anyway. Guidance, which
     the paper has not, moves mu.
 
     Args:
         size, dim, features, channels: see ContinuousHead.
-        spread: standard deviation of the prior N(unit, spread^2) of the latent; 1 in the paper,
+        spread: standard deviation of the prior N(output, spread^2) of the latent; 1 in the paper,
             whose log-mel spreads wider.
-        kl: weight of the divergence from it; flux: of the reward for mu that differs from the unit
-            before, which keeps a model from standing still.
+        kl: weight of the divergence from it; flux: of the reward for mu that differs from the
+            latent before, which keeps a model from standing still.
         width: of the MLP.
     """
 
@@ -57,7 +57,7 @@ class GaussianHead(ContinuousHead):
         return mean + offset, log_ratio.clamp(-10, 4)
 
     def decode(self, mu: Tensor, log_ratio: Tensor, noise: Tensor) -> Tensor:
-        """The unit of a latent drawn with standard normal noise."""
+        """The latent drawn with standard normal noise."""
         z = mu + self.spread * (0.5 * log_ratio).exp() * noise
         out: Tensor = z + self.refine(z)
         return out
@@ -65,7 +65,7 @@ class GaussianHead(ContinuousHead):
     def step_losses(
         self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
     ) -> Losses:
-        """Regression of the unit less flux, and the divergence of the latent."""
+        """Regression of the output less flux, and the divergence of the Gaussian."""
         mu, log_ratio = self.latent(hidden, self.mean(condition))
         error = steps - self.decode(mu, log_ratio, torch.randn_like(mu))
         moved = self.average((mu - before).abs(), known)
@@ -76,9 +76,9 @@ class GaussianHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
-        """The unit of a step, [B, 1, size]."""
+        """The latent of a step, [B, 1, size]."""
         mu, log_ratio = self.latent(hidden, self.mean(condition, slice(at, at + 1)))
         noise = row_normal(before, rngs) * options.temperature
         return self.decode(guide_rows(mu, rows, options.guidance), log_ratio[:rows], noise)

@@ -18,15 +18,15 @@ CERTAIN = -30.0
 class KLHead(ContinuousHead):
     """Xia et al. 2024, "KALL-E: Autoregressive Speech Synthesis with Next-Distribution Prediction".
 
-    A unit is the mean and the logarithm of the variance of its latents side by side
-    (tts.generators.latent_space.LatentUnits); what is drawn has no variance. Guidance, which the
+    A latent is the mean and the logarithm of the variance of its latents side by side
+    (tts.generators.latent_space.VAESpace); what is drawn has no variance. Guidance, which the
     paper has not, moves the mean.
 
     Args:
-        size: twice the latents of a unit; dim, features, channels: see ContinuousHead.
+        size: twice the size of the codec's latents; dim, features, channels: see ContinuousHead.
     """
 
-    #: units are distributions
+    #: latents are distributions
     posterior = True
 
     def __init__(self, size: int = 128, dim: int = 256, features: int = 164, channels: int = 82):
@@ -40,9 +40,9 @@ class KLHead(ContinuousHead):
         mean = super().empty(batch, steps)
         return torch.cat([mean, torch.full_like(mean, CERTAIN)], -1)
 
-    def embed(self, units: Tensor) -> Tensor:
+    def embed(self, latents: Tensor) -> Tensor:
         """[B, S, size] to [B, S, dim]; in training of a draw from what they say."""
-        mean, log_variance = units.chunk(2, -1)
+        mean, log_variance = latents.chunk(2, -1)
         if self.training:
             mean = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         out: Tensor = self.entry(mean)
@@ -66,9 +66,9 @@ class KLHead(ContinuousHead):
 
     def draw(
         self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, units: Tensor, condition: Condition, at: int,
+        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
     ) -> Tensor:  # fmt: skip
-        """The unit of a step, [B, 1, size]."""
+        """The latent of a step, [B, 1, size]."""
         found = self.distribution(hidden, self.mean(condition, slice(at, at + 1)))
         mean = guide_rows(found[0], rows, options.guidance)
         noise = row_normal(mean, rngs) * options.temperature

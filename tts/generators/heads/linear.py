@@ -1,4 +1,4 @@
-"""Continuous units as they are: for strategies that draw the whole sequence by integration."""
+"""Continuous latents as they are: for strategies that draw the whole sequence by integration."""
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,12 @@ from tts.generators.protocols import Knobs
 class LinearHead(nn.Module):
     """A linear map in and a linear map out; contract LatentHead.
 
-    Units are features, whose regressed mean is `Condition.prior_mean`, or latents of a codec
+    Latents are features, whose regressed mean is `Condition.prior_mean`, or latents of a codec
     (`size != features`), whose mean is a linear map of that.
 
     Args:
-        size: D of a unit; dim: of the backbone.
-        features: size of `Condition.prior_mean`; by default that of a unit. channels: of a frame
+        size: D of a latent; dim: of the backbone.
+        features: size of `Condition.prior_mean`; by default that of a latent. channels: of a frame
             of it.
     """
 
@@ -41,13 +41,13 @@ class LinearHead(nn.Module):
         channel_weight = torch.ones(size) if plain else channel_weights(channels, size // channels)
         self.register_buffer("channel_weight", channel_weight, persistent=False)
 
-    def embed(self, units: Tensor, known: Tensor | None = None) -> Tensor:
-        """[B, U, size] to [B, U, dim]; `known` [B, U] bool marks clean units among noisy ones."""
-        x: Tensor = self.entry(units)
+    def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:
+        """[B, U, size] to [B, U, dim]; `known` [B, U] bool marks clean latents among noisy ones."""
+        x: Tensor = self.entry(latents)
         return x if known is None else x + known.unsqueeze(-1) * self.known
 
     def mean(self, condition: Condition) -> Tensor:
-        """The regressed estimate of the units, [B, U, size]."""
+        """The regressed estimate of the latents, [B, U, size]."""
         if self.estimate is None:
             return condition.prior_mean
         mean: Tensor = self.estimate(condition.prior_mean)

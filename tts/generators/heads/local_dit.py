@@ -1,4 +1,5 @@
-"""A flow matched by a small transformer over the frames of a unit and of the one before (DiTAR)."""
+"""A flow matched by a small transformer over the frames of a latent and of the one before
+(DiTAR)."""
 
 import itertools
 from collections.abc import Callable
@@ -17,15 +18,15 @@ class LocalDiTHead(FlowHead):
     """Jia et al. 2025, "DiTAR: Diffusion Transformer Autoregressive Modeling for Speech
     Generation".
 
-    The frames of the unit before are clean tokens in front of the noisy ones; attention is
+    The frames of the latent before are clean tokens in front of the noisy ones; attention is
     bidirectional. Guidance is that of the language model: training hides its state from a share of
-    the units, and the transformer alone runs twice, so no unconditional rows are needed.
+    the latents, and the transformer alone runs twice, so no unconditional rows are needed.
 
     Args:
         size, dim, features, channels, prior, spread, noise, repeats: see FlowHead.
         width, heads, hidden, blocks: of the transformer.
-        history: give the unit before; without it the paper's error rate rises tenfold.
-        drop: share of units without the state of the language model.
+        history: give the latent before; without it the paper's error rate rises tenfold.
+        drop: share of latents without the state of the language model.
     """
 
     guides_itself = True
@@ -87,7 +88,7 @@ class LocalDiTHead(FlowHead):
         return out
 
     def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """Hide the state, and with it the text, from a share of the units."""
+        """Hide the state, and with it the text, from a share of the latents."""
         kept = (torch.rand_like(hidden[..., :1]) >= self.drop).float()
         return hidden * kept, mean * kept
 

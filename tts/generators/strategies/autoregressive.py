@@ -1,6 +1,6 @@
-"""Autoregression: unit after unit, each drawn given all before it, with a static cache.
+"""Autoregression: latent after latent, each drawn given all before it, with a static cache.
 
-Codes follow a pattern (tts.generators.patterns); continuous units are one step each. The text is
+Codes follow a pattern (tts.generators.patterns); continuous latents are one step each. The text is
 paced by durations or by a pointer (tts.generators.alignment), so nothing is skipped, repeated, or
 goes on for ever.
 """
@@ -42,9 +42,9 @@ class Autoregressive:
     Args:
         pattern: of the codebooks: name and options of tts.generators.patterns.make_pattern; it
             must be streamable. None takes `depth` for a head that draws codebooks one after another
-            and `parallel` for others. Continuous units have none.
-        noise: in training, largest standard deviation of noise on the units fed back, and half of
-            that in sampling (continuous units; Music2Latent's CAM: errors then do not pile up).
+            and `parallel` for others. Continuous latents have none.
+        noise: in training, largest standard deviation of noise on the latents fed back, and half of
+            that in sampling (continuous latents; Music2Latent's CAM: errors then do not pile up).
             Of codes the largest share that is moved (the head's `shake`), in training only.
     """
 
@@ -53,7 +53,7 @@ class Autoregressive:
     streamed = True
     paced = True
     network: type[Backbone] = Backbone
-    sampling: Knobs = {"guidance": (), "guide": (), "temperature": ()}
+    sampling: Knobs = {"guidance": (), "uncond": (), "temperature": ()}
 
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
         self.pattern, self.noise = pattern and dict(pattern), noise
@@ -63,7 +63,7 @@ class Autoregressive:
         head, pattern = step_head(net.head), self.order(net)
         if pattern is None or not isinstance(head, CodeStepHead):
             if self.pattern:
-                raise ConfigError("a pattern is of codes: this head draws continuous units")
+                raise ConfigError("a pattern is of codes: this head draws continuous latents")
             return
         if pattern.sequential != head.sequential:
             raise ConfigError(f"pattern {pattern.name} and this head do not go together")
@@ -73,63 +73,63 @@ class Autoregressive:
             raise ConfigError(f"pattern {pattern.name} does not go from left to right: no pointer")
 
     def order(self, net: Generator) -> Pattern | None:
-        """The pattern; None for continuous units."""
+        """The pattern; None for continuous latents."""
         head = step_head(net.head)
         if not isinstance(head, CodeStepHead):
             return None
         spec = self.pattern or {"name": "depth" if head.sequential else "parallel"}
         return make_pattern(codebooks=head.num_codebooks, **spec)
 
-    def steps_before(self, units: int, num_codebooks: int) -> int | None:
+    def steps_before(self, latents: int, num_codebooks: int) -> int | None:
         """See Strategy: the steps by which the pattern delays codes come on top."""
         if not self.streamed:
             return None
         if not num_codebooks:
-            return units
+            return latents
         pattern = make_pattern(codebooks=num_codebooks, **(self.pattern or {"name": "parallel"}))
-        steps = units
-        while pattern.frontier(steps - 1) < units:
+        steps = latents
+        while pattern.frontier(steps - 1) < latents:
             steps += 1
         return steps
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
-        """Those of the head, given the true units before, and of the pointer."""
-        hidden, steps, known, fed, pattern = self.teach(net, units, condition)
+    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+        """Those of the head, given the true latents before, and of the pointer."""
+        hidden, steps, known, fed, pattern = self.teach(net, latents, condition)
         found = step_head(net.head).step_losses(hidden, steps, known, fed, condition)
         by_step = found.estimate
         if pattern is not None and by_step is not None:
-            step = pattern.layout(units.shape[1], units.device).step
-            codebook = torch.arange(step.shape[1], device=units.device)
+            step = pattern.layout(latents.shape[1], latents.device).step
+            codebook = torch.arange(step.shape[1], device=latents.device)
             found.estimate = lambda: by_step()[:, step, codebook]
         if condition.text is not None:
             stride = pattern.stride if pattern else 1
-            before_next = hidden[:, stride - 1 :: stride][:, : units.shape[1]]
+            before_next = hidden[:, stride - 1 :: stride][:, : latents.shape[1]]
             content = net.conditioner.content
             assert isinstance(content, PointerContent)
             found.parts["pace"] = content.loss(condition.text, before_next)
         return found
 
     def teach(
-        self, net: Generator, units: Tensor, condition: Condition
+        self, net: Generator, latents: Tensor, condition: Condition
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Pattern | None]:
-        """hidden [B, S, dim] given the true units before; steps [B, S, *] and which of them are
+        """hidden [B, S, dim] given the true latents before; steps [B, S, *] and which of them are
         known; what was fed; the pattern."""
         head = step_head(net.head)
         inside = condition.mask > 0
         pattern = self._streamed(net)
-        steps, known = units, inside
+        steps, known = latents, inside
         if pattern is not None and isinstance(head, CodeStepHead):
             steps = by_codebook(
-                units.masked_fill(~inside, head.codebook_size), pattern, head.codebook_size
+                latents.masked_fill(~inside, head.codebook_size), pattern, head.codebook_size
             )
             known = steps != head.codebook_size
-        fed = torch.cat([head.empty(len(units), 1), steps[:, :-1]], 1)
+        fed = torch.cat([head.empty(len(latents), 1), steps[:, :-1]], 1)
         if self.noise and isinstance(head, CodeStepHead):
             # A head that draws codebook after codebook reads `fed` as what it drew itself: left
             # alone.
             x = head.embed(head.shake(fed, self.noise))
         elif self.noise:
-            level = self.noise * torch.rand(len(units), 1, 1, device=units.device)
+            level = self.noise * torch.rand(len(latents), 1, 1, device=latents.device)
             fed = fed + level * torch.randn_like(fed)
             x = head.embed(fed)
         else:
@@ -151,7 +151,7 @@ class Autoregressive:
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """One step at a time; units are yielded when all their codes are there."""
+        """One step at a time; latents are yielded when all their codes are there."""
         head = step_head(net.head)
         rows = len(rngs)
         if head.guides_itself:
@@ -163,9 +163,9 @@ class Autoregressive:
         else:
             pace = PointerAligned(net, condition, pattern, rngs, options)
         empty = head.empty(rows, 1)
-        units = empty.new_zeros(rows, pace.count, *empty.shape[2:])
+        latents = empty.new_zeros(rows, pace.count, *empty.shape[2:])
         if isinstance(head, CodeStepHead):
-            units = units.fill_(head.codebook_size)
+            latents = latents.fill_(head.codebook_size)
         if infill is not None:
             short = pace.count - infill.latents.shape[1]
             infill = Infill(
@@ -174,7 +174,7 @@ class Autoregressive:
         total = pattern.steps(pace.count) if pattern else pace.count
         cache = net.backbone.steps(condition.memory, condition.memory_mask, total)
         try:
-            yield from self._walk(net, condition, rngs, options, infill, pace, units, cache)
+            yield from self._walk(net, condition, rngs, options, infill, pace, latents, cache)
         finally:
             net.backbone.done(cache)
 
@@ -186,7 +186,7 @@ class Autoregressive:
         options: SamplingOptions,
         infill: Infill | None,
         pace: DurationAligned | PointerAligned,
-        units: Tensor,
+        latents: Tensor,
         cache: KVCache | StaticKVCache,
     ) -> Iterator[Tensor]:
         head = step_head(net.head)
@@ -203,11 +203,11 @@ class Autoregressive:
                 fed = before + self.noise / 2 * options.temperature * row_normal(before, rngs)
             hidden = net.hidden(both(head.embed(fed), condition) + text, condition, cache=cache)
             if pattern is None or not isinstance(head, CodeStepHead):
-                before = head.draw(hidden, rows, rngs, options, fed, units, condition, step)
+                before = head.draw(hidden, rows, rngs, options, fed, latents, condition, step)
                 if infill is not None:
                     known = infill.known[:, step, None, None]
                     before = torch.where(known, infill.latents[:, step, None], before)
-                units[:, step : step + 1] = before
+                latents[:, step : step + 1] = before
                 frontier = step + 1
             else:
                 at = step // pattern.stride
@@ -217,9 +217,9 @@ class Autoregressive:
                 ]  # fmt: skip
                 codebooks = None if len(some) == head.num_codebooks else some
                 drawn = head.draw(
-                    hidden, rows, rngs, options, fed, units, condition, at, codebooks
+                    hidden, rows, rngs, options, fed, latents, condition, at, codebooks
                 )  # fmt: skip
-                before = torch.full_like(units[:, :1], head.codebook_size)
+                before = torch.full_like(latents[:, :1], head.codebook_size)
                 pairs = pattern.emits(step, pace.count)
                 if pairs:
                     times, columns = (list(x) for x in zip(*pairs, strict=True))
@@ -229,11 +229,11 @@ class Autoregressive:
                         code = torch.where(known, infill.latents[:, times, columns], code)
                     ended = torch.tensor(times, device=code.device) >= pace.lengths[:rows, None]
                     code = code.masked_fill(ended, head.codebook_size)
-                    units[:, times, columns] = code
+                    latents[:, times, columns] = code
                     before[:, 0, columns] = code
                 frontier = pattern.frontier(step, pace.count)
             if frontier > done:
-                ready = units[:, done:frontier]
+                ready = latents[:, done:frontier]
                 if isinstance(head, CodeStepHead):
                     ready = ready.masked_fill(ready == head.codebook_size, 0)
                 yield ready.clone()

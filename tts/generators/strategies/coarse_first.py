@@ -50,11 +50,11 @@ class CoarseFirst(Autoregressive):
         if pattern is None or not pattern.levels:
             raise ConfigError("coarse_first needs a head of more codebooks than streams")
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
         """Those of both passes, each given the true codes."""
-        found = super().losses(net, units, condition)
+        found = super().losses(net, latents, condition)
         second = _Second(net)
-        fine = self.fine.losses(second, units, second.condition(condition))
+        fine = self.fine.losses(second, latents, second.condition(condition))
         return Losses({**found.parts, "fine": fine.parts["codes"]})
 
     def run(

@@ -43,7 +43,7 @@ class Diffusion(NonAutoregressive):
     """
 
     sampling: Knobs = {
-        "steps": (), "guidance": (), "guide": (), "temperature": (), "method": ("ddim", "ddpm"),
+        "steps": (), "guidance": (), "uncond": (), "temperature": (), "method": ("ddim", "ddpm"),
     }  # fmt: skip
 
     def __init__(
@@ -97,21 +97,21 @@ class Diffusion(NonAutoregressive):
             return mean + alpha * (x - alpha * mean) - sigma * out
         return (x - sigma * out) / alpha
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
         """Weighted squared error of v (for eps-prediction that of eps)."""
-        log_snr = self.log_snr(torch.rand(len(units), device=units.device))
+        log_snr = self.log_snr(torch.rand(len(latents), device=latents.device))
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
-        x = alpha * units + sigma * torch.randn_like(units)
+        x = alpha * latents + sigma * torch.randn_like(latents)
         known = random_spans(condition.mask, self.inpaint)
         mask = condition.mask
         if known is not None:
-            x = torch.where(known.unsqueeze(-1), units, x)
+            x = torch.where(known.unsqueeze(-1), latents, x)
             mask = mask * (~known).unsqueeze(-1)
         clean = self.clean(net, x, condition, log_snr, known)
         scale = alpha / sigma if self.predict == "eps" else 1 / sigma
         weight = self.weight(log_snr)[:, None, None] * mask * latent_head(net.head).channel_weight
-        error = ((clean - units) * scale).square() * weight
-        loss = error.sum() / (mask.sum() * units.shape[-1])
+        error = ((clean - latents) * scale).square() * weight
+        loss = error.sum() / (mask.sum() * latents.shape[-1])
         return Losses({"diffusion": loss}, lambda: clean, torch.sigmoid(-log_snr))
 
     def run(

@@ -1,8 +1,8 @@
 """Flow matching: the whole sequence is integrated from noise to data (Lipman et al. 2023).
 
 As in Matcha-TTS and F5-TTS, with two differences that pay at small scale: the network predicts the
-clean units as a correction to a regressed mean (the velocity follows from it), and the voice prompt
-is a memory that is attended to, not part of what is integrated.
+clean latents as a correction to a regressed mean (the velocity follows from it), and the voice
+prompt is a memory that is attended to, not part of what is integrated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Flow(NonAutoregressive):
     """
 
     sampling: Knobs = {
-        "steps": (), "guidance": (), "guide": (), "temperature": (), "sway": (),
+        "steps": (), "guidance": (), "uncond": (), "temperature": (), "sway": (),
         "method": ("euler", "midpoint"),
     }  # fmt: skip
 
@@ -44,21 +44,21 @@ class Flow(NonAutoregressive):
         """ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
-    def losses(self, net: Generator, units: Tensor, condition: Condition) -> Losses:
-        """Squared error of the clean units, weighted as the error of the velocity."""
+    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+        """Squared error of the clean latents, weighted as the error of the velocity."""
         head = latent_head(net.head)
-        t = torch.sigmoid(torch.randn(len(units), device=units.device) - 0.2)
+        t = torch.sigmoid(torch.randn(len(latents), device=latents.device) - 0.2)
         blend = t[:, None, None]
-        noisy = (1 - blend) * torch.randn_like(units) + blend * units
+        noisy = (1 - blend) * torch.randn_like(latents) + blend * latents
         known = random_spans(condition.mask, self.inpaint)
         mask = condition.mask
         if known is not None:
-            noisy = torch.where(known.unsqueeze(-1), units, noisy)
+            noisy = torch.where(known.unsqueeze(-1), latents, noisy)
             mask = mask * (~known).unsqueeze(-1)
         clean = head.mean(condition) + denoise(net, head, noisy, condition, t, known)
         # The velocity error is the clean error over 1 - t; clipped, as it diverges at t = 1.
         weight = (1 - blend).clamp_min(0.2).pow(-2) * mask * head.channel_weight
-        flow = ((clean - units).square() * weight).sum() / (mask.sum() * units.shape[-1])
+        flow = ((clean - latents).square() * weight).sum() / (mask.sum() * latents.shape[-1])
         # Late in the flow the noisy input shows the voice; early only the prompt can.
         return Losses({"flow": flow}, lambda: clean, 1 - t)
 

@@ -46,15 +46,15 @@ class Masked(NonAutoregressive):
         schedule: of the masked fraction, in training and sampling (tts.generators.schedules).
         rescale: of guided logits to the spread of the conditional ones (MaskGCT: 0.75).
         inpaint: share of training rows of which a stretch is known in all codebooks.
-        span: units that are masked and committed together; more than 1 needs levels.
-        window: units on either side that codebooks above the first attend to; 0 is all. A batch is
-            then trained on one level.
+        span: latents that are masked and committed together; more than 1 needs levels.
+        window: latents on either side that codebooks above the first attend to; 0 is all. A batch
+            is then trained on one level.
         first: level to begin with; codes of the codebooks below are known.
     """
 
     sampling: Knobs = {
-        "steps": (), "guidance": (), "guidance_final": (), "guide": (), "temperature": (),
-        "top_k": (), "top_p": (), "min_p": (), "digits": (), "choice": (),
+        "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
+        "top_k": (), "top_p": (), "min_p": (), "fsq_decode": (), "choice_temperature": (),
     }  # fmt: skip
 
     def __init__(
@@ -79,13 +79,13 @@ class Masked(NonAutoregressive):
         """ConfigError for a head that draws codebooks one after another."""
         masked_head(net.head)
 
-    def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Cross entropy of what is masked."""
-        batch, length, num_codebooks = units.shape
-        position = torch.randint(1000, (batch,), device=units.device)
-        share = masked_fractions(self.schedule, units.device)[position]
+        batch, length, num_codebooks = latents.shape
+        position = torch.randint(1000, (batch,), device=latents.device)
+        share = masked_fractions(self.schedule, latents.device)[position]
         # Spans lie as they do in sampling.
-        dice = torch.rand(batch, -(-length // self.span), num_codebooks, device=units.device)
+        dice = torch.rand(batch, -(-length // self.span), num_codebooks, device=latents.device)
         hidden = dice < share[:, None, None].clamp_min(0.02)
         hidden = hidden.repeat_interleave(self.span, 1)[:, :length]
         window = 0
@@ -94,38 +94,38 @@ class Masked(NonAutoregressive):
             # Lower levels are drawn more often: they carry more (MaskGCT).
             count = num_codebooks - self.first
             # One level decides on the window: that is drawn where no device has to be asked.
-            draws, where = (1, torch.device("cpu")) if self.window else (batch, units.device)
+            draws, where = (1, torch.device("cpu")) if self.window else (batch, latents.device)
             weights = 1 - 2 * torch.arange(count, device=where) / (count * (count + 1))
             lots = torch.rand(draws, device=where) * weights.sum()
             level = self.first + torch.searchsorted(weights.cumsum(0), lots).clamp_max(count - 1)
             window = self.window if level[0] else 0
-            level = level.expand(batch).to(units.device)
-            codebook = torch.arange(num_codebooks, device=units.device)
+            level = level.expand(batch).to(latents.device)
+            codebook = torch.arange(num_codebooks, device=latents.device)
             here = (codebook == level[:, None])[:, None].expand_as(hidden)
             hidden = (hidden & here) | (codebook > level[:, None])[:, None]
         known = random_spans(condition.mask, self.inpaint)
         if known is not None:
             hidden = hidden & ~known.unsqueeze(-1)
-        return self.masked_losses(net, units, condition, hidden, here, window)
+        return self.masked_losses(net, latents, condition, hidden, here, window)
 
     def masked_losses(
-        self, net: Network, units: Tensor, condition: Condition, hidden: Tensor, counted: Tensor,
+        self, net: Network, latents: Tensor, condition: Condition, hidden: Tensor, counted: Tensor,
         window: int = 0,
     ) -> Losses:  # fmt: skip
         """Cross entropy of codes [B, U, K] where `counted` of those that are `hidden` [B, U, K]."""
         head = masked_head(net.head)
-        valid = (condition.mask > 0).expand_as(units)
+        valid = (condition.mask > 0).expand_as(latents)
         hidden = hidden & valid
-        known = units.masked_fill(hidden, head.codebook_size)
+        known = latents.masked_fill(hidden, head.codebook_size)
         t = 1 - hidden.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
         x = head.embed(known) + condition.frames
         out = net.hidden(x, condition, t, window)
 
         def estimate() -> Tensor:
-            seen = F.one_hot(units, head.codebook_size).float()
+            seen = F.one_hot(latents, head.codebook_size).float()
             return torch.where(hidden.unsqueeze(-1), head(out).softmax(-1), seen)
 
-        loss = head.loss(out, units, hidden & counted)
+        loss = head.loss(out, latents, hidden & counted)
         return Losses({"codes": loss}, estimate, 1 - t)
 
     def begin(self, net: Network, condition: Condition, rows: int, infill: Infill | None) -> Tensor:
@@ -133,35 +133,35 @@ class Masked(NonAutoregressive):
         valid = condition.mask[:rows] > 0
         head = masked_head(net.head)
         shape = (*valid.shape[:2], head.num_codebooks)
-        units = torch.full(shape, head.codebook_size, device=valid.device)
+        latents = torch.full(shape, head.codebook_size, device=valid.device)
         if infill is not None:
             known = infill.known
             known = known if known.ndim == 3 else known.unsqueeze(-1)
-            units = torch.where(known & valid, infill.latents, units)
-        return units
+            latents = torch.where(known & valid, infill.latents, latents)
+        return latents
 
     def predict(
-        self, net: Network, condition: Condition, units: Tensor, rngs: Sequence[torch.Generator],
+        self, net: Network, condition: Condition, latents: Tensor, rngs: Sequence[torch.Generator],
         options: SamplingOptions, scale: float, window: int = 0,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Draw all codes given those known; what is known is drawn too.
 
         Args:
-            units: [B, U, K], V where not known.
+            latents: [B, U, K], V where not known.
             scale: of guidance.
 
         Returns:
             ids [B, U, K], and log-probabilities [B, U, K, V] at temperature 1.
         """
         head, rows = masked_head(net.head), len(rngs)
-        valid = (condition.mask[:rows] > 0).expand_as(units)
-        masked = valid & (units == head.codebook_size)
+        valid = (condition.mask[:rows] > 0).expand_as(latents)
+        masked = valid & (latents == head.codebook_size)
         t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
-        x = both(head.embed(units), condition) + condition.frames
+        x = both(head.embed(latents), condition) + condition.frames
         out = net.hidden(x, condition, both(t, condition), window)
         logits = guide_rows(head(out), rows, scale, self.rescale)
         heated = process(logits, options.categorical())
-        if options.digits == "expected":
+        if options.fsq_decode == "expected":
             ids = head.expected(heated)
         else:
             ids = _draw_rows(heated, rngs, condition.lengths[:rows])
@@ -179,7 +179,7 @@ class Masked(NonAutoregressive):
         head = masked_head(net.head)
         rows, num_codebooks, unknown = len(rngs), head.num_codebooks, head.codebook_size
         valid = (condition.mask[:rows] > 0).expand(-1, -1, num_codebooks)
-        units = self.begin(net, condition, rows, infill)
+        latents = self.begin(net, condition, rows, infill)
         plan: list[list[int]] = [list(range(num_codebooks))]
         counts = [options.steps]
         if self.order == "levels":
@@ -187,21 +187,21 @@ class Masked(NonAutoregressive):
             counts = self.shares(options.steps, len(plan))
         guidance = Guidance(options.guidance, options.guidance_final)
         for level, steps in zip(plan, counts, strict=True):
-            wanted = valid[..., level] & (units[..., level] == unknown)
+            wanted = valid[..., level] & (latents[..., level] == unknown)
             size = self._count(wanted)
             window = self.window if level[0] else 0
             for step in range(steps):
                 # Annealed, as the last codes are drawn into a finished neighbourhood (MaskGCT).
                 heat = options.temperature * masked_fraction(step - 1, steps, "linear")
                 ids, likely = self.predict(
-                    net, condition, units, rngs, replace(options, temperature=heat),
+                    net, condition, latents, rngs, replace(options, temperature=heat),
                     guidance.at(masked=masked_fraction(step - 1, steps, self.schedule)), window,
                 )  # fmt: skip
                 ids = ids[..., level]
                 sure = likely[..., level, :].gather(-1, ids.unsqueeze(-1))[..., 0]
-                open_ = wanted & (units[..., level] == unknown)
+                open_ = wanted & (latents[..., level] == unknown)
                 count = self._count(open_) - remaining(size, step, steps, self.schedule)
-                noise = options.choice * heat
+                noise = options.choice_temperature * heat
                 if self.span > 1:
                     chosen = choose_spans(
                         sure[..., 0], count, open_[..., 0], self.span, rngs, noise
@@ -209,8 +209,8 @@ class Masked(NonAutoregressive):
                 else:
                     chosen = choose(sure.flatten(1), count, open_.flatten(1), rngs, noise)
                     chosen = chosen.view_as(open_)
-                units[..., level] = torch.where(chosen, ids, units[..., level])
-        yield units.masked_fill(~valid, 0)
+                latents[..., level] = torch.where(chosen, ids, latents[..., level])
+        yield latents.masked_fill(~valid, 0)
 
     def shares(self, steps: int, levels: int) -> list[int]:
         """Half of what is left for each level, at least one (MaskGCT: 40, 16, 1 ...)."""
@@ -228,7 +228,7 @@ class Masked(NonAutoregressive):
 
 
 def _draw_rows(distribution: Tensor, rngs: Sequence[torch.Generator], lengths: Tensor) -> Tensor:
-    """Ids [B, U, K]; a row takes as many numbers as it has units, however long the batch is."""
+    """Ids [B, U, K]; a row takes as many numbers as it has latents, however long the batch is."""
     ids = torch.zeros(distribution.shape[:-1], dtype=torch.int64, device=distribution.device)
     for row, (rng, length) in enumerate(zip(rngs, lengths.tolist(), strict=True)):
         ids[row, :length] = draw(distribution[row : row + 1, :length], [rng])[0]

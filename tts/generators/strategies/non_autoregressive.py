@@ -4,7 +4,7 @@ from tts.generators.backbone import Backbone
 
 
 class NonAutoregressive:
-    """Base of Flow, Diffusion and Masked: the backbone sees all units and knows a noise level."""
+    """Base of Flow, Diffusion and Masked: the backbone sees all latents and knows a noise level."""
 
     causal = False
     timed = True
@@ -12,6 +12,6 @@ class NonAutoregressive:
     paced = False
     network = Backbone
 
-    def steps_before(self, units: int, num_codebooks: int) -> int | None:
+    def steps_before(self, latents: int, num_codebooks: int) -> int | None:
         """See Strategy; the whole sentence takes the steps of the sampler."""
         return None

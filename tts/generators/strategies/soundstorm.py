@@ -27,10 +27,10 @@ class SoundStorm(Masked):
     def __init__(self, schedule: str = "cosine", rescale: float = 0.0):
         super().__init__("levels", schedule, rescale)
 
-    def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Cross entropy of the masked codes of one level behind the prompt."""
-        batch, length, num_codebooks = units.shape
-        device = units.device
+        batch, length, num_codebooks = latents.shape
+        device = latents.device
         level = torch.randint(num_codebooks, (batch, 1, 1), device=device)
         boundary = torch.rand(batch, 1, 1, device=device) * condition.mask.sum(1, keepdim=True)
         behind = torch.arange(length, device=device)[:, None] >= boundary.floor()
@@ -42,7 +42,7 @@ class SoundStorm(Masked):
         codebook = torch.arange(num_codebooks, device=device)
         here = codebook == level
         hidden = behind & ((here & dice) | (codebook > level))
-        return self.masked_losses(net, units, condition, hidden, here.expand_as(hidden))
+        return self.masked_losses(net, latents, condition, hidden, here.expand_as(hidden))
 
     def shares(self, steps: int, levels: int) -> list[int]:
         """All steps for the first level but one for each other."""

@@ -25,19 +25,21 @@ class SpanAR(Masked):
     """Strategy: `options.steps` spans from left to right, then rounds of refinement.
 
     The network is that of Masked with `order: joint`, and weights trained by it serve here too:
-    that training hides any codes, so also those of an end or of scattered units. Training with this
-    strategy hides just these.
+    that training hides any codes, so also those of an end or of scattered latents. Training with
+    this strategy hides just these.
 
     Args:
         rounds: of refinement (PALLE: 7); 0 hands on what is committed at once.
-        quantile: share of the units that a round draws again (PALLE: 0.05), none of them twice.
-        reach: share of the units, from the first unknown one on, that the loss counts.
-        scattered: share of training rows that hide scattered units instead of the end, for
+        quantile: share of the latents that a round draws again (PALLE: 0.05), none of them twice.
+        reach: share of the latents, from the first unknown one on, that the loss counts.
+        scattered: share of training rows that hide scattered latents instead of the end, for
             refinement (PALLE trains a second network for it).
         rescale: see Masked.
     """
 
-    sampling: Knobs = {name: values for name, values in Masked.sampling.items() if name != "choice"}
+    sampling: Knobs = {
+        name: values for name, values in Masked.sampling.items() if name != "choice_temperature"
+    }
 
     def __init__(
         self,
@@ -55,19 +57,19 @@ class SpanAR(Masked):
         self.reach, self.scattered = reach, scattered
         self.streamed = not rounds
 
-    def losses(self, net: Network, units: Tensor, condition: Condition) -> Losses:
-        """Cross entropy of the units after a random one, or of scattered ones."""
-        batch, length, _ = units.shape
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+        """Cross entropy of the latents after a random one, or of scattered ones."""
+        batch, length, _ = latents.shape
         total = condition.lengths.unsqueeze(1)
-        index = torch.arange(length, device=units.device)
+        index = torch.arange(length, device=latents.device)
         begin = (torch.rand_like(total.float()) * total).floor()
         hidden = index >= begin
         counted = index < begin + (self.reach * total).clamp_min(1)
-        some = torch.rand(batch, 1, device=units.device) < self.scattered
-        hidden = torch.where(some, torch.rand(batch, length, device=units.device) < 0.1, hidden)
+        some = torch.rand(batch, 1, device=latents.device) < self.scattered
+        hidden = torch.where(some, torch.rand(batch, length, device=latents.device) < 0.1, hidden)
         counted = counted | some
         return self.masked_losses(
-            net, units, condition, hidden.unsqueeze(-1).expand_as(units), counted.unsqueeze(-1)
+            net, latents, condition, hidden.unsqueeze(-1).expand_as(latents), counted.unsqueeze(-1)
         )
 
     def run(
@@ -81,38 +83,38 @@ class SpanAR(Masked):
         """`options.steps` evaluations and one per round."""
         rows, unknown = len(rngs), masked_head(net.head).codebook_size
         valid = condition.mask[:rows] > 0
-        units = self.begin(net, condition, rows, infill)
-        free = valid & (units == unknown)
+        latents = self.begin(net, condition, rows, infill)
+        free = valid & (latents == unknown)
         wanted = free.any(-1)
-        total, length = wanted.sum(1), units.shape[1]
-        certain = torch.zeros(wanted.shape, device=units.device)
+        total, length = wanted.sum(1), latents.shape[1]
+        certain = torch.zeros(wanted.shape, device=latents.device)
         guidance = Guidance(options.guidance, options.guidance_final)
 
-        def fill(units: Tensor, where: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-            ids, likely = self.predict(net, condition, units, rngs, options, scale)
+        def fill(latents: Tensor, where: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+            ids, likely = self.predict(net, condition, latents, rngs, options, scale)
             # Negative min-entropy, as in PALLE.
             sure = likely.amax(-1).mean(-1)
-            units = torch.where(where.unsqueeze(-1) & free, ids, units)
-            return units, torch.where(where, sure, certain)
+            latents = torch.where(where.unsqueeze(-1) & free, ids, latents)
+            return latents, torch.where(where, sure, certain)
 
         done, closed = 0, torch.zeros_like(wanted)
         for step in range(options.steps):
             # The same share of every row, so that all end with the last step.
             count = -(-total * (step + 1) // options.steps) - closed.sum(1)
             chosen = leftmost(wanted & ~closed, count)
-            units, certain = fill(units, chosen, guidance.at(masked=1 - step / options.steps))
+            latents, certain = fill(latents, chosen, guidance.at(masked=1 - step / options.steps))
             closed = closed | chosen
             open_ = wanted & ~closed
             first = torch.where(open_.any(1), open_.float().argmax(1), length)
             frontier = int(first.min())
             if self.streamed and frontier > done:
-                yield units[:, done:frontier].masked_fill(~valid[:, done:frontier], 0)
+                yield latents[:, done:frontier].masked_fill(~valid[:, done:frontier], 0)
                 done = frontier
         visited = ~wanted
         for _ in range(self.rounds):
             again = refine(certain, self.quantile, wanted, visited)
             visited = visited | again
-            masked = units.masked_fill(again.unsqueeze(-1) & free, unknown)
-            units, certain = fill(masked, again, guidance.at(masked=0.0))
+            masked = latents.masked_fill(again.unsqueeze(-1) & free, unknown)
+            latents, certain = fill(masked, again, guidance.at(masked=0.0))
         if not self.streamed:
-            yield units.masked_fill(~valid, 0)
+            yield latents.masked_fill(~valid, 0)

@@ -155,8 +155,8 @@ class F5Generator(nn.Module):
         Returns:
             [B, T, channels] with the known frames in it, frames [B].
         """
-        if options.method != "euler" or options.guide != "all":
-            raise UsageError("f5-base has the method euler and the guide all only")
+        if options.method != "euler" or options.uncond != "all":
+            raise UsageError("f5-base has the method euler and the uncond all only")
         least = torch.maximum((ids >= 0).sum(1), lengths) + 1
         frames = torch.maximum(least, frames)
         total = int(frames.max())
@@ -198,5 +198,5 @@ def f5_sampling_options(**_: Any) -> dict[str, tuple[str, ...]]:
     """Options of the sampler that it reads, see tts.registry.sampling_options."""
     return {
         "steps": (), "guidance": (), "temperature": (), "sway": (), "method": ("euler",),
-        "guide": ("all",),
+        "uncond": ("all",),
     }  # fmt: skip

@@ -13,12 +13,12 @@ from tts.data.distillation import DistillationData
 from tts.data.segments import SegmentSampler
 from tts.errors import ConfigError
 from tts.generators.base import Request
-from tts.generators.latent_space import AutoencoderUnits
+from tts.generators.latent_space import AutoencoderSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.prosody.durations import DurationModel
-from tts.registry import build_generator, checkpoint_folder, load_module, load_units
+from tts.registry import build_generator, checkpoint_folder, load_latent_space, load_module
 from tts.text.tokens import TokenBatch
 from tts.train.loop import Batch, Logs
 from tts.train.resident import ResidentSampler
@@ -98,10 +98,10 @@ class GeneratorTask:
         self.generator = build_generator(**self.arguments)
         #: a window of attention is thrown for each step
         self.varies = bool(getattr(self.generator.strategy, "window", 0))
-        self.units = load_units(codec, posterior=self.generator.posterior)
-        self.generator.check_units(self.units)
+        self.latent_space = load_latent_space(codec, posterior=self.generator.posterior)
+        self.generator.check_latent_space(self.latent_space)
         self.perceptual = PerceptualLosses(
-            self.units,
+            self.latent_space,
             cast("SpeakerProbe | None", load_module(probe) if probe else None),
             cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None),
         )
@@ -109,7 +109,7 @@ class GeneratorTask:
         self.groups = {"generator": ["generator"]}
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Segments with prompts, and their units."""
+        """Segments with prompts, and their latents."""
         source: DistillationData | SegmentSampler = self.sampler
         if self.distill_data is not None and rng.random() < self.distill_ratio:
             source = self.distill_data
@@ -124,8 +124,8 @@ class GeneratorTask:
         self.perceptual = self.perceptual.to(device)
         if self.profile is not None:
             self.profile = self.profile.to(device)
-        if isinstance(self.units, AutoencoderUnits):
-            self.units.autoencoder.to(device)
+        if isinstance(self.latent_space, AutoencoderSpace):
+            self.latent_space.autoencoder.to(device)
         return True
 
     @property
@@ -147,7 +147,7 @@ class GeneratorTask:
             count = batch["features"].shape[1]
             batch["shift"] = self.profile.frames(shift, tokens_of(batch), batch["durations"], count)
             batch["features"] = batch["features"] - batch["shift"]
-        batch["units"] = self.units.encode(batch["features"], prompt_of(batch))
+        batch["latents"] = self.latent_space.encode(batch["features"], prompt_of(batch))
         return batch
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
@@ -157,7 +157,7 @@ class GeneratorTask:
         perceptual = self.perceptual.to(batch["frames"].device)
         with trusted():
             parts = self.generator.loss(
-                request, batch["features"], batch["units"], perceptual, batch.get("shift")
+                request, batch["features"], batch["latents"], perceptual, batch.get("shift")
             )
         loss = sum(self.weights.get(name, 1.0) * value for name, value in parts.items())
         assert isinstance(loss, Tensor)
@@ -177,11 +177,13 @@ class GeneratorTask:
         training = self.generator.training
         self.generator.eval()
         try:
-            units = self.generator.generate(request, [torch.Generator().manual_seed(0)])
+            latents = self.generator.generate(request, [torch.Generator().manual_seed(0)])
         finally:
             self.generator.train(training)
         with torch.inference_mode():
-            made, _ = self.units.decode(units, self.units.start(request.prompt), True)
+            made, _ = self.latent_space.decode(
+                latents, self.latent_space.start(request.prompt), True
+            )
             made = made[:, : int(request.frames[0])]
             if self.profile is not None and self.perceptual.phones is not None:
                 shift = self.profile(self.perceptual.phones, request.prompt)
