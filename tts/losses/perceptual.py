@@ -1,6 +1,6 @@
-"""What frozen networks say of generated features, as losses: whose voice, and how clear.
+"""Perceptual losses of generated features by frozen networks: speaker similarity and phones.
 
-Both are of the clean estimate, so no sampling is in the loop and no recognizer is asked.
+Both are losses of the clean estimate: no sampling and no speech recognizer is in the loop.
 """
 
 from dataclasses import dataclass, replace
@@ -16,13 +16,14 @@ from tts.losses.speaker import SpeakerProbe
 
 @dataclass
 class PerceptualLosses:
-    """Frozen probes; None leaves a loss out.
+    """Frozen networks of the perceptual losses; None leaves a loss out.
 
     Attributes:
-        latents: of the generator that is judged.
+        latent_space: of the generator that is trained.
+        voice: reads the speaker embedding; phones: reads the phones.
     """
 
-    latents: LatentSpace
+    latent_space: LatentSpace
     voice: SpeakerProbe | None = None
     phones: PhoneProbe | None = None
 
@@ -38,7 +39,7 @@ class PerceptualLosses:
         self, made: Tensor, mask: Tensor, request: Request, weight: Tensor,
         drop_all: Tensor, drop_voice: Tensor,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """What they find.
+        """The losses by name.
 
         Args:
             made: [B, T, C] features; mask: [B, T, 1].

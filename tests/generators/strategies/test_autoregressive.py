@@ -149,7 +149,7 @@ def test_it_always_ends(
 ) -> None:
     """Whatever the network says, every phone has from 1 to `longest` frames."""
     monkeypatch.setattr(
-        PointerContent, "stay", lambda self, hidden, said: torch.full(said.shape[:2], score)
+        PointerContent, "stay_logit", lambda self, hidden, said: torch.full(said.shape[:2], score)
     )
     net, alignment = model(name, pointer=True), AlignmentResult()
     request = inputs([24, 15], [20, 9])
