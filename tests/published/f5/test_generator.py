@@ -199,7 +199,7 @@ def test_tokens(tmp_path: Path, small: F5Generator) -> None:
 
 def test_settings_it_does_not_have(small: F5Generator) -> None:
     prompt = prompt_of(20)
-    for wrong in (SamplingOptions(method="midpoint"), SamplingOptions(guide="voice")):
+    for wrong in (SamplingOptions(method="midpoint"), SamplingOptions(uncond="voice")):
         with pytest.raises(UsageError, match="euler"):
             small.generate([prompt], ["day"], [rng()], wrong)
     with pytest.raises(UsageError, match="takes 87 s"):
