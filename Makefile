@@ -1,6 +1,8 @@
 # make speak   says a sentence in a built-in voice into out.wav
 # make test    lint, types, unit tests, then the test that the shipped weights speak
 # make browser drives the demo page in a Chromium that is on the PATH
+# make slow    whole kits: the training kit on a CPU, the wheels in a clean environment
+# make fuzz    2,000 mutants of voices, weights, configs, recordings and requests, five minutes
 # make venv    only the environment; make dev: with the test tools
 # make bench   times everything beside its peers (their own environment, build/bench) and writes
 #              benchmarks/results; BENCH="ar_step rvq --repeats 2" for some rows, or --device cuda

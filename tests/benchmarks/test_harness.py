@@ -102,6 +102,7 @@ def test_rows_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search("no such row: nothing", capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_the_kit_for_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
     """Trains a made-up corpus, exports in pieces, times generation."""
     from tts.train.publish import join_pieces
