@@ -179,9 +179,7 @@ def test_types_of_python(tmp_path: Path) -> None:
     wrong.write_text("from tts import TTS\nTTS.load(3)\n")
     cache = ROOT / ".mypy_cache"  # of the package, which is what takes the time
     config = f"--config-file={ROOT / 'pyproject.toml'}"
-    told, problems, _ = api.run(
-        [config, f"--cache-dir={cache}", *paths, str(wrong)]
-    )
+    told, problems, _ = api.run([config, f"--cache-dir={cache}", *paths, str(wrong)])
     lines = [line for line in told.splitlines() if ": error: " in line]
     # The one that is wrong on purpose is found, and no other.
     assert len(lines) == 1 and "wrong.py:2" in lines[0], told + problems
