@@ -47,7 +47,7 @@ class KeptLinear(nn.Linear):
             return super().forward(x)
         dtype, weight, bias = x.dtype, self.weight, self.bias
         kept: Product = self._memo.get(
-            [weight, bias], lambda: Product(weight.to(dtype), bias.to(dtype)), dtype
+            [weight, bias], lambda: Product(weight.to(dtype), bias.to(dtype), pieces=True), dtype
         )
         return kept(x)
 

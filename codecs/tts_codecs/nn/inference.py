@@ -19,6 +19,7 @@ Gelu: TypeAlias = Literal["", "none", "tanh"]
 
 _MANY = 48  # rows from which laying out the weights anew is worth it
 _FEW = 16  # frames up to which one product with all taps is faster than a sum over them
+_PIECE = 16  # rows up to which weights [K, N] are read faster than packed ones, by a third
 
 
 def plain(x: Tensor) -> bool:
@@ -113,13 +114,19 @@ class Product:
     Args:
         weight: [N, K]; bias: [N] or None.
         rows: how many rows x has, about.
+        pieces: another copy of the weights is made, the first time that x has few rows but more
+            than one, as the pieces of a stream have.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None, rows: int = 200):
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None = None, rows: int = 200, pieces: bool = False
+    ):
         self.width = len(weight)
         self.bias = None if bias is None else bias.detach().clone()
         weight = weight.detach().contiguous()
         self.packed = _packs(weight)
+        self._plain = weight if pieces and self.packed and bias is not None else None
+        self._across: Tensor | None = None
         if self.packed:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
         self.weight = weight
@@ -128,6 +135,11 @@ class Product:
         """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
+        if self._plain is not None and x.numel() <= _PIECE * x.shape[-1]:
+            if self._across is None:
+                self._across = self._plain.t().contiguous()
+            y = torch.addmm(self.bias, x.flatten(0, -2), self._across).unflatten(0, x.shape[:-1])
+            return F.gelu(y, approximate=gelu) if gelu else y
         if self.packed:
             return onednn(x, self.weight, self.bias, gelu)
         y = F.linear(x, self.weight, self.bias)
