@@ -11,13 +11,25 @@ import tts_codecs
 from codec_helpers import check_codec_contract, example_wav
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.errors import CodecError, UsageError
+from tts_codecs.mel import MelConfig, basis, frame_signal, log_mel
 from tts_codecs.neural import DECODERS, ENCODERS, NeuralCodec, build_codec
+from tts_codecs.nn.freev import FreevDecoder
 from tts_codecs.quantizers import QUANTIZERS, ResidualVQ, VectorQuantizer
 
 HOP = 20
 ENCODER: dict[str, dict[str, Any]] = {
     "seanet": {"kind": "seanet", "channels": 4, "strides": [2, 2, 5]},
-    "spectrum": {"kind": "spectrum", "width": 8, "blocks": 1},
+    "spectrum": {"kind": "spectrum", "width": 8, "blocks": 1, "look_ahead": 1},
+    "mel": {"kind": "mel", "n_fft": 64},
+    "bands": {
+        "kind": "bands",
+        "n_fft": 64,
+        "patch": 2,
+        "bands": 8,
+        "groups": 2,
+        "width": 4,
+        "blocks": 1,
+    },
 }
 QUANTIZER: dict[str, dict[str, Any]] = {
     "vq": {"kind": "vq", "dim": 4, "codebook_size": 16},
@@ -35,10 +47,12 @@ QUANTIZER: dict[str, dict[str, Any]] = {
     "lfq": {"kind": "lfq", "bits": 4, "groups": 2},
     "scalar": {"kind": "scalar", "dim": 4, "scale": 3},
     "binned": {"kind": "binned", "dim": 4, "low": -2.0, "high": 2.0},
+    "none": {"kind": "none", "dim": 4},
 }
 DECODER: dict[str, dict[str, Any]] = {
     "seanet": {"kind": "seanet", "channels": 4, "strides": [2, 2, 5]},
     "spectrum": {"kind": "spectrum", "width": 8, "blocks": 1, "patch": 2, "look_ahead": 2},
+    "freev": {"kind": "freev", "n_fft": 64, "width": 8, "phase_blocks": 1, "look_ahead": 3},
 }
 
 
@@ -46,6 +60,7 @@ def arguments(encoder: str, quantizer: str, decoder: str) -> dict[str, Any]:
     return {
         "rate": 4000, "hop": HOP, "dim": 8, "name": "tiny", "encoder": ENCODER[encoder],
         "quantizer": QUANTIZER[quantizer], "decoder": DECODER[decoder],
+        "units": "latents" if quantizer == "none" else "codes",
     }  # fmt: skip
 
 
@@ -59,7 +74,7 @@ def tiny(encoder: str, quantizer: str, decoder: str, seed: int = 0) -> NeuralCod
         for part in codec.modules():
             if isinstance(part, VectorQuantizer):
                 part.codebook.copy_(torch.randn_like(part.codebook))
-        for last in ("exit", "head"):
+        for last in ("exit", "head", "angle"):
             if layer := getattr(codec.decoder, last, None):
                 getattr(layer, "conv", layer).weight.mul_(3)
     return codec.eval().requires_grad_(False)
@@ -68,11 +83,12 @@ def tiny(encoder: str, quantizer: str, decoder: str, seed: int = 0) -> NeuralCod
 @pytest.mark.parametrize(
     "parts",
     [*itertools.product(["seanet", "spectrum"], ["rvq"], ["seanet", "spectrum"]),
+     ("mel", "rvq", "spectrum"), ("bands", "rvq", "spectrum"), ("spectrum", "rvq", "freev"),
      *(("spectrum", quantizer, "spectrum") for quantizer in QUANTIZER if quantizer != "rvq")],
     ids="-".join,
 )  # fmt: skip
 def test_every_part_keeps_the_contract(parts: tuple[str, str, str]) -> None:
-    check_codec_contract(tiny(*parts), 40.5 * HOP / 4000)
+    check_codec_contract(tiny(*parts), 14.5 * HOP / 4000)
 
 
 def test_the_parts_above_are_all() -> None:
@@ -81,7 +97,7 @@ def test_the_parts_above_are_all() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("encoder", ["seanet", "spectrum"])
+@pytest.mark.parametrize("encoder", list(ENCODER))
 def test_encodes_in_pieces_as_at_once(encoder: str) -> None:
     codec = tiny(encoder, "grouped_fsq", "seanet")
     wav = example_wav(2, 733, 4000)
@@ -99,6 +115,49 @@ def test_encodes_in_pieces_as_at_once(encoder: str) -> None:
         assert (streamed == whole).float().mean() > 0.99, size
         with pytest.raises(CodecError, match="has ended"):
             codec.encode_chunk(wav, state)
+
+
+def test_latents_are_values_of_the_quantizer_and_snap_to_them() -> None:
+    codec = build_codec(
+        **{**arguments("spectrum", "scalar", "spectrum"), "units": "latents"}
+    ).eval()
+    assert (codec.info.kind, codec.info.num_codebooks, codec.info.bitrate) == ("latents", 0, None)
+    check_codec_contract(codec, 14.5 * HOP / 4000)
+    values = codec.encode(example_wav(1, 33 * HOP, 4000)).data
+    # S = 3: thirds from -1 to 1.
+    torch.testing.assert_close(3 * values, (3 * values).round(), rtol=0, atol=1e-5)
+    near = codec.decode(values + 0.1)
+    torch.testing.assert_close(near, codec.decode(values), rtol=0, atol=1e-5)
+
+
+def test_the_mel_encoder_is_the_analysis_of_the_mel() -> None:
+    codec = build_codec(
+        rate=16000, hop=640, dim=80, units="latents", project=False,
+        encoder={"kind": "mel", "n_fft": 1024, "patch": 2}, quantizer={"kind": "none", "dim": 80},
+        decoder={"kind": "freev", "patch": 2, "width": 8, "phase_blocks": 1, "look_ahead": 1},
+    )  # fmt: skip
+    wav = example_wav(2, 640 * 12, 16000)
+    found = codec.encode(wav).data.unflatten(2, (2, 40)).flatten(1, 2)
+    wanted = log_mel(wav[:, 0], MelConfig(n_mels=40))
+    # At the ends the one continues by silence, the other by reflection.
+    torch.testing.assert_close(found[:, 2:-2], wanted[:, 2:-2], rtol=0, atol=1e-4)
+
+
+def test_freev_starts_from_the_amplitudes_of_the_mel() -> None:
+    decoder = FreevDecoder(320, 80, width=8, phase_blocks=1)
+    wav = example_wav(1, 320 * 20, 16000)[:, 0]
+    mel = log_mel(wav)
+    prior = decoder.prior(mel).exp()
+    bank, _ = basis(MelConfig(), "cpu")
+    # An inverse of the bank: what it gives has the mel it was made from, but for its sign.
+    close = (prior @ bank - (mel * 2.2 - 5.5).exp()).norm() / (mel * 2.2 - 5.5).exp().norm()
+    assert close < 0.2
+    truth = frame_signal(wav, MelConfig()).abs()
+    apart = (prior - truth).norm() / truth.norm()
+    assert apart < 0.6 and (truth.mean() - truth).norm() / truth.norm() > 0.8
+    # Windows overlap to one: the inverse transform of a spectrum with its own phase is the signal.
+    made = decoder.overlapped(frame_signal(wav, MelConfig()))
+    torch.testing.assert_close(made[:, 1024:-1024], wav[:, 1024:-1024], rtol=0, atol=1e-4)
 
 
 def test_one_model_at_every_bit_rate(tmp_path: Path) -> None:
@@ -135,9 +194,10 @@ def test_one_model_at_every_bit_rate(tmp_path: Path) -> None:
 def test_training_pass_is_what_is_decoded() -> None:
     codec = tiny("seanet", "rvq", "spectrum")
     wav = example_wav(2, 30 * HOP, 4000)
-    made, out = codec(wav[:, 0])
+    made, out, vectors = codec(wav[:, 0])
     torch.testing.assert_close(made, codec.decode(codec.encode(wav))[:, 0], rtol=0, atol=1e-4)
     assert torch.equal(out.codes, codec.encode(wav).data)
+    assert torch.equal(codec.quantizer.encode(vectors), out.codes)
 
 
 def test_wrong_parts_are_told() -> None:

@@ -40,16 +40,18 @@ class MelConfig:
 @lru_cache(maxsize=16)
 def basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
     """Mel filter bank [bins, n_mels] and analysis window."""
-    bank = torchaudio.functional.melscale_fbanks(
-        config.n_fft // 2 + 1,
-        config.f_min,
-        config.f_max,
-        config.n_mels,
-        config.sample_rate,
-        norm="slaney",
-        mel_scale="slaney",
-    )
-    return bank.to(device), torch.hann_window(config.n_fft, device=device)
+    # Also where a network is built without memory: what is kept here has values.
+    with torch.device(device):
+        bank = torchaudio.functional.melscale_fbanks(
+            config.n_fft // 2 + 1,
+            config.f_min,
+            config.f_max,
+            config.n_mels,
+            config.sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        return bank, torch.hann_window(config.n_fft)
 
 
 def frame_signal(wav: Tensor, config: MelConfig) -> Tensor:

@@ -7,13 +7,14 @@
         decoder={"kind": "spectrum", "width": 256, "blocks": 6},
     )
 
-VQ-VAE, RVQ codecs of the EnCodec kind and FSQ codecs differ in one YAML only (configs/train).
+The rows of docs/codecs.md differ in one YAML only (configs/train/codec_*.yaml).
 `tts train` trains them; `tts_codecs.load` reads what it exports.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,14 +22,17 @@ from torch import Tensor
 
 from tts_codecs.base import (
     CodecInfo,
+    UnitKind,
     Units,
     check_batch,
-    check_codes,
     check_stream,
+    check_units,
     check_wav,
 )
 from tts_codecs.errors import CodecError
 from tts_codecs.layered import LayeredCodec
+from tts_codecs.nn.freev import FreevDecoder
+from tts_codecs.nn.mel_encoders import BandsEncoder, MelEncoder
 from tts_codecs.nn.waveform import (
     SeanetDecoder,
     SeanetEncoder,
@@ -44,10 +48,13 @@ from tts_codecs.quantizers import Quantizer, QuantizerOutput, build_quantizer
 ENCODERS: dict[str, Callable[..., WaveEncoder]] = {
     "seanet": SeanetEncoder,
     "spectrum": SpectrumEncoder,
+    "mel": MelEncoder,
+    "bands": BandsEncoder,
 }
 DECODERS: dict[str, Callable[..., WaveDecoder]] = {
     "seanet": SeanetDecoder,
     "spectrum": SpectrumDecoder,
+    "freev": FreevDecoder,
 }
 
 
@@ -58,7 +65,7 @@ class NeuralState:
     Attributes:
         layers: states of the network.
         batch: rows of the stream.
-        owed: leading units of the decoder's output that belong to its look-ahead.
+        owed: leading units of the network's output that belong to its look-ahead.
         held: samples [B, n], n < hop, that an encoding stream could not use yet.
         finished: the last piece was seen.
     """
@@ -77,19 +84,36 @@ class NeuralCodec(LayeredCodec):
         rate: Hz; hop: samples per unit; dim: width of the vectors outside the quantizer.
         encoder, quantizer, decoder: built for that hop and width.
         name, licence: shown in `info`.
+        units: "codes", or "latents": the values of the quantizer, for continuous generators. What
+            they generate is moved to values of the quantizer where it has `snap`.
+        project: linear layers around the quantizer; without them its width has to be `dim`.
+
+    Raises:
+        CodecError: sizes or parts that do not go together.
     """
 
     def __init__(
         self, rate: int, hop: int, dim: int, encoder: WaveEncoder, quantizer: Quantizer,
         decoder: WaveDecoder, name: str = "neural", licence: str = "MIT",
+        units: UnitKind = "codes", project: bool = True,
     ):  # fmt: skip
         super().__init__()
-        self.rate, self.hop = rate, hop
+        if units not in ("codes", "latents"):
+            raise CodecError(f"units are codes or latents, not {units!r}")
+        if units == "codes" and quantizer.num_codebooks == 0:
+            raise CodecError("a quantizer of no codes needs units: latents")
+        if not project and quantizer.dim != dim:
+            raise CodecError(f"without project the quantizer has dim {quantizer.dim}, not {dim}")
+        self.rate, self.hop, self.dim, self.units = rate, hop, dim, units
         self.name, self.licence = name, licence
         self.encoder, self.quantizer, self.decoder = encoder, quantizer, decoder
-        self.to_code = torch.nn.Linear(dim, quantizer.dim)
-        self.from_code = torch.nn.Linear(quantizer.dim, dim)
+        self.to_code = torch.nn.Linear(dim, quantizer.dim) if project else torch.nn.Identity()
+        self.from_code = torch.nn.Linear(quantizer.dim, dim) if project else torch.nn.Identity()
+        # Where there is no weight to be asked for the device.
+        self.register_buffer("_like", torch.zeros(()), persistent=False)
         self.num_codebooks = quantizer.num_codebooks
+
+    _like: Tensor
 
     @property
     def layered(self) -> Quantizer:
@@ -105,87 +129,118 @@ class NeuralCodec(LayeredCodec):
     def info(self) -> CodecInfo:
         """Sizes by the number of codebooks in use."""
         quantizer, count = self.quantizer, self.num_codebooks
+        coded = self.units == "codes"
         return CodecInfo(
-            name=self.name, sample_rate=self.rate, hop=self.hop, kind="codes",
-            num_codebooks=count, codebook_size=quantizer.codebook_size, dim=quantizer.dim,
-            bitrate=self.bandwidths()[count], causal=self.decoder.look_ahead == 0,
-            look_ahead=self.decoder.look_ahead, licence=self.licence,
+            name=self.name, sample_rate=self.rate, hop=self.hop, kind=self.units,
+            num_codebooks=count if coded else 0,
+            codebook_size=quantizer.codebook_size if coded else 0, dim=quantizer.dim,
+            bitrate=self.bandwidths()[count] if coded else None,
+            causal=self.decoder.look_ahead == 0, look_ahead=self.decoder.look_ahead,
+            licence=self.licence,
         )  # fmt: skip
 
-    def forward(self, wav: Tensor) -> tuple[Tensor, QuantizerOutput]:
-        """Training pass: wav [B, T * hop] to what is decoded, of the same shape, and the codes."""
+    def vectors(self, wav: Tensor) -> Tensor:
+        """wav [B, T * hop] to what is quantized, [B, T, quantizer.dim]."""
+        ahead = self.encoder.look_ahead
+        wav = F.pad(wav, (0, ahead * self.hop))
         latents, _ = self.encoder(wav, self.encoder.initial(len(wav), wav))
-        out: QuantizerOutput = self.quantizer(self.to_code(latents))
-        values = F.pad(self.from_code(out.quantized), (0, 0, 0, self.decoder.look_ahead))
-        made, _ = self.decoder(values, self.decoder.initial(len(wav), wav))
-        return made[:, self.decoder.look_ahead * self.hop :], out
+        vectors: Tensor = self.to_code(latents[:, ahead:])
+        return vectors
+
+    def restored(self, values: Tensor) -> Tensor:
+        """Values of the quantizer [B, T, quantizer.dim] to a waveform [B, T * hop]."""
+        vectors = F.pad(self.from_code(values), (0, 0, 0, self.decoder.look_ahead))
+        made, _ = self.decoder(vectors, self.decoder.initial(len(values), values))
+        return made[:, self.decoder.look_ahead * self.hop :]
+
+    def forward(self, wav: Tensor) -> tuple[Tensor, QuantizerOutput, Tensor]:
+        """Training pass: wav [B, T * hop] to what is decoded, of the same shape, what the quantizer
+        gave, and the vectors [B, T, quantizer.dim] it was given."""
+        vectors = self.vectors(wav)
+        out: QuantizerOutput = self.quantizer(vectors)
+        return self.restored(out.quantized), out, vectors
 
     def _quantize(self, latents: Tensor) -> Tensor:
-        return self.quantizer.encode(self.to_code(latents), self.num_codebooks)
+        vectors = self.to_code(latents)
+        if self.units == "latents":
+            quantized: Tensor = self.quantizer(vectors).quantized
+            return quantized
+        return self.quantizer.encode(vectors, self.num_codebooks)
+
+    def _values(self, units: Tensor) -> Tensor:
+        """Checked units to values of the quantizer."""
+        if self.units == "codes":
+            return self.quantizer.decode(units)
+        snap = getattr(self.quantizer, "snap", None)
+        values: Tensor = units if snap is None else snap(units)
+        return values
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
         """See Codec."""
         wav = check_wav(wav)
-        codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
-        return Units(codes, None, self.info.frame_rate)
+        found, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
+        return Units(found, None, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> NeuralState:
         """State of a new stream of waveforms, for `encode_chunk`."""
-        like = self.from_code.weight
-        layers = self.encoder.initial(check_batch(batch), like)
-        return NeuralState(layers, batch, 0, like.new_zeros(batch, 0))
+        layers = self.encoder.initial(check_batch(batch), self._like)
+        return NeuralState(layers, batch, self.encoder.look_ahead, self._like.new_zeros(batch, 0))
 
     @torch.no_grad()
     def encode_chunk(
         self, wav: Tensor, state: NeuralState, last: bool = False
     ) -> tuple[Tensor, NeuralState]:
-        """Codes [B, t, K] of the next samples of a stream, wav [B, 1, n], n may be 0; what does not
-        fill a unit is held back, and padded with silence at the `last` piece."""
+        """Units [B, t, *] of the next samples of a stream, wav [B, 1, n], n may be 0; what does not
+        fill a unit is held back, and padded with silence at the `last` piece. Units come
+        `encoder.look_ahead` units late."""
         check_stream(wav, state.batch, state.finished)
         seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
         if last:
-            seen = F.pad(seen, (0, -seen.shape[1] % self.hop))
+            seen = F.pad(seen, (0, -seen.shape[1] % self.hop + self.encoder.look_ahead * self.hop))
         used = seen.shape[1] // self.hop * self.hop
-        codes = torch.zeros(state.batch, 0, self.num_codebooks, dtype=torch.int64)
-        codes, layers = codes.to(seen.device), state.layers
+        if self.units == "codes":
+            found = torch.zeros(state.batch, 0, self.num_codebooks, dtype=torch.int64)
+        else:
+            found = torch.zeros(state.batch, 0, self.quantizer.dim)
+        found, layers, owed = found.to(seen.device), state.layers, state.owed
         if used:
             latents, layers = self.encoder(seen[:, :used], layers)
-            codes = self._quantize(latents)
-        return codes, NeuralState(layers, state.batch, 0, seen[:, used:], last)
+            drop = min(owed, latents.shape[1])
+            owed -= drop
+            if latents.shape[1] > drop:
+                found = self._quantize(latents[:, drop:])
+        return found, NeuralState(layers, state.batch, owed, seen[:, used:], last)
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
         """See Codec; units have as many codes as there are codebooks in use."""
-        codes = self._checked(units)
-        return self.decode_chunk(codes, self.init_state(len(codes)), last=True)[0]
+        found = self._checked(units)
+        return self.decode_chunk(found, self.init_state(len(found)), last=True)[0]
 
     def _checked(self, units: Units | Tensor) -> Tensor:
-        return check_codes(
-            units.data if isinstance(units, Units) else units, self.info.sizes, "units"
-        ).to(self.device)
+        return check_units(units, self.info).to(self.device)
 
     def init_state(self, batch: int) -> NeuralState:
         """See Codec."""
-        like = self.from_code.weight
-        layers = self.decoder.initial(check_batch(batch), like)
-        return NeuralState(layers, batch, self.decoder.look_ahead, like.new_zeros(batch, 0))
+        layers = self.decoder.initial(check_batch(batch), self._like)
+        return NeuralState(layers, batch, self.decoder.look_ahead, self._like.new_zeros(batch, 0))
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """See Codec."""
         assert isinstance(state, NeuralState)
-        codes = self._checked(units)
-        check_stream(codes, state.batch, state.finished)
-        values = self.from_code.weight.new_zeros(state.batch, 0, self.from_code.out_features)
-        if codes.shape[1]:
-            values = self.from_code(self.quantizer.decode(codes))
+        units = self._checked(units)
+        check_stream(units, state.batch, state.finished)
+        vectors = self._like.new_zeros(state.batch, 0, self.dim)
+        if units.shape[1]:
+            vectors = self.from_code(self._values(units))
         if last:
-            values = F.pad(values, (0, 0, 0, self.decoder.look_ahead))
+            vectors = F.pad(vectors, (0, 0, 0, self.decoder.look_ahead))
         made, layers, owed = state.held, state.layers, state.owed
-        if values.shape[1]:
-            made, layers = self.decoder(values, layers)
-            drop = min(owed, values.shape[1])
+        if vectors.shape[1]:
+            made, layers = self.decoder(vectors, layers)
+            drop = min(owed, vectors.shape[1])
             owed -= drop
             made = made[:, drop * self.hop :]
         return made.unsqueeze(1), NeuralState(layers, state.batch, owed, state.held, last)
@@ -200,13 +255,15 @@ def build_codec(
     dim: int = 128,
     name: str = "neural",
     licence: str = "MIT",
+    units: str = "codes",
+    project: bool = True,
 ) -> NeuralCodec:
     """A codec from the names of its parts.
 
     Args:
         encoder, quantizer, decoder: `kind` is a key of ENCODERS, QUANTIZERS or DECODERS, the other
             keys are arguments of that class.
-        rate, hop, dim, name, licence: see NeuralCodec.
+        rate, hop, dim, name, licence, units, project: see NeuralCodec.
 
     Raises:
         CodecError: an unknown kind or key, naming the nearest, or sizes that do not fit.
@@ -215,8 +272,20 @@ def build_codec(
         raise CodecError(f"rate {rate}, hop {hop} and dim {dim} must be positive")
     return NeuralCodec(
         rate, hop, dim,
-        build_part(ENCODERS, encoder, "encoder", hop=hop, dim=dim),
+        _part(ENCODERS, encoder, "encoder", rate, hop, dim),
         build_quantizer(quantizer),
-        build_part(DECODERS, decoder, "decoder", hop=hop, dim=dim),
-        name, licence,
+        _part(DECODERS, decoder, "decoder", rate, hop, dim),
+        name, licence, cast("UnitKind", units), project,
     )  # fmt: skip
+
+
+def _part(
+    table: dict[str, Callable[..., Any]], spec: dict[str, Any], what: str, rate: int, hop: int,
+    dim: int,
+) -> Any:  # fmt: skip
+    """An encoder or decoder; one that takes it is told the rate."""
+    given = {"hop": hop, "dim": dim}
+    kind = table.get(str(spec.get("kind")))
+    if kind is not None and "rate" in inspect.signature(kind).parameters:
+        given["rate"] = rate
+    return build_part(table, spec, what, **given)

@@ -32,7 +32,7 @@ MODEL: dict[str, Any] = {
 
 def task(corpus: Corpus, **options: Any) -> CodecTask:
     torch.manual_seed(0)
-    chosen = {"batch_size": 2, "units": 20, "channels": 2, "adversarial_batch": 1} | options
+    chosen = {"batch_size": 2, "units": 20, "adversaries": {"spectra": {"channels": 2}}} | options
     return CodecTask(corpus, MODEL, **chosen)
 
 
@@ -97,5 +97,8 @@ def test_shipped_rows_are_what_they_say() -> None:
         codec = tts_codecs.build_codec(**yaml.safe_load(path.read_text())["model"])
         rates[path.stem] = (codec.info.frame_rate, round(codec.info.bitrate or 0))
     assert rates == {
-        "codec_fsq": (12.5, 1946), "codec_rvq": (50.0, 6000), "codec_vq": (25.0, 300),
+        "codec_dmel": (40.0, 12800), "codec_encodec": (50.0, 6000), "codec_freev": (50.0, 0),
+        "codec_nanocodec": (12.5, 1946), "codec_past": (50.0, 4000), "codec_qdac": (25.0, 3000),
+        "codec_sar": (50.0, 0), "codec_spectral_groups": (25.0, 1993), "codec_sq": (50.0, 0),
+        "codec_vqvae": (25.0, 300),
     }  # fmt: skip

@@ -55,7 +55,7 @@ ALL = pytest.mark.parametrize("name", list(MADE))
 
 
 def test_all_names_are_tested() -> None:
-    assert MADE.keys() == QUANTIZERS.keys()
+    assert {*MADE, "none"} == QUANTIZERS.keys()
     assert build_quantizer({"kind": "residual_fsq", "levels": [5, 4], "num_codebooks": 2}).dim == 2
     for spec, message in [
         ({"kind": "rvqq"}, "did you mean 'rvq'"),
@@ -64,6 +64,18 @@ def test_all_names_are_tested() -> None:
     ]:
         with pytest.raises(CodecError, match=message):
             build_quantizer(spec)
+
+
+def test_no_quantizer_passes_on_what_it_gets() -> None:
+    q = build_quantizer({"kind": "none", "dim": 6})
+    z = noise(2, 5, 6)
+    out = q(z)
+    assert torch.equal(out.quantized, z) and out.codes.shape == (2, 5, 0) and q.bits == 0
+    for wrong in (z[..., :-1], z * math.nan):
+        with pytest.raises(CodecError):
+            q(wrong)
+    with pytest.raises(CodecError, match="no codes"):
+        q.decode(out.codes)
 
 
 @ALL
@@ -85,6 +97,28 @@ def test_fewer_codebooks(name: str) -> None:
             with pytest.raises(CodecError):
                 q.decode(codes[..., :1].expand(-1, -1, count))
     assert before == 0
+
+
+@ALL
+def test_expected_values_are_those_of_many_draws(name: str) -> None:
+    q = make(name)
+    count, size = q.num_codebooks, q.codebook_size
+    # Certain codes: their own values.
+    codes = torch.randint(size, (2, 3, count), generator=torch.Generator().manual_seed(0))
+    sure = torch.nn.functional.one_hot(codes, size).float()
+    torch.testing.assert_close(q.expected(sure), q.decode(codes), rtol=0, atol=1e-5)
+    # Two equally likely codes: the mean over all combinations of them.
+    other = (codes + 1) % size
+    both = (sure + torch.nn.functional.one_hot(other, size)) / 2
+    draws = torch.randint(2, (4000, 1, count), generator=torch.Generator().manual_seed(1)).bool()
+    drawn = q.decode(torch.where(draws, codes[:1, :1], other[:1, :1]).transpose(0, 1))
+    torch.testing.assert_close(q.expected(both)[0, 0], drawn.mean((0, 1)), rtol=0, atol=0.15)
+    if q.digits:
+        assert math.prod(q.digits) == size
+        # The first digit changes fastest.
+        first = q.decode(torch.arange(q.digits[0])[None, :, None].expand(1, -1, count))[0]
+        if not q.residual:
+            assert (first[1:] != first[:-1]).any(0).sum() == count
 
 
 @ALL

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from codec_helpers import HOP, RATE, tiny_vocoder, voice
+from tts_codecs.adversaries.spectra import MultiResolutionDiscriminator
 from tts_codecs.checkpoint import load_weights, read_config
 from tts_codecs.mel import MelConfig, log_mel
-from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
 from tts_codecs.vocoder.losses import multi_scale_spectral_loss
 from tts_codecs.vocoder.pitch import PitchNet, pulse_train
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder

@@ -115,7 +115,7 @@ class Product:
         weight: [N, K]; bias: [N] or None.
         rows: how many rows x has, about.
         pieces: another copy of the weights is made, the first time that x has few rows but more
-            than one, as the pieces of a stream have.
+            than one, as the pieces of a stream have, and there is a bias.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Product:
         self.bias = None if bias is None else bias.detach().clone()
         weight = weight.detach().contiguous()
         self.packed = _packs(weight)
-        self._plain = weight if pieces and self.packed and bias is not None else None
+        self._plain = weight if pieces and self.packed else None
         self._across: Tensor | None = None
         if self.packed:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
@@ -135,7 +135,8 @@ class Product:
         """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
-        if self._plain is not None and x.numel() <= _PIECE * x.shape[-1]:
+        few = x.numel() <= _PIECE * x.shape[-1]
+        if few and self._plain is not None and self.bias is not None:
             if self._across is None:
                 self._across = self._plain.t().contiguous()
             y = torch.addmm(self.bias, x.flatten(0, -2), self._across).unflatten(0, x.shape[:-1])

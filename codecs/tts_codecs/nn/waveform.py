@@ -2,8 +2,8 @@
 
 All of them are causal but for a declared look-ahead and are fed in pieces with an explicit list of
 states; offline is one piece. `initial(batch, like)` makes the states; an encoder then takes
-[B, n * hop] samples to [B, n, dim], a decoder the other way. What a decoder with a look-ahead
-returns is `look_ahead` vectors late: output block t belongs to vector t - look_ahead.
+[B, n * hop] samples to [B, n, dim], a decoder the other way. What a part with a look-ahead returns
+is `look_ahead` vectors late: output t belongs to input t - look_ahead.
 """
 
 import math
@@ -25,6 +25,8 @@ _MAX_MAGNITUDE = 100.0
 
 class WaveEncoder(nn.Module):
     """Base of encoders: [B, n * hop] samples and states to [B, n, dim] and states."""
+
+    look_ahead = 0
 
     def initial(self, batch: int, like: Tensor) -> States:
         """States before the first sample."""
@@ -156,15 +158,18 @@ class SpectrumEncoder(WaveEncoder):
     Args:
         hop, dim: as of SeanetEncoder.
         width, blocks: of the network.
+        look_ahead: later vectors that it sees; 0 is causal.
     """
 
     window: Tensor
 
-    def __init__(self, hop: int, dim: int, width: int = 256, blocks: int = 4):
+    def __init__(self, hop: int, dim: int, width: int = 256, blocks: int = 4, look_ahead: int = 0):
         super().__init__()
-        self.hop = hop
+        if look_ahead < 0:
+            raise CodecError(f"look_ahead {look_ahead} must be 0 or more")
+        self.hop, self.look_ahead = hop, look_ahead
         self.register_buffer("window", torch.hann_window(2 * hop), persistent=False)
-        self.stack = CausalStack(2 * hop + 2, width, 3 * width, blocks, 7, 0)
+        self.stack = CausalStack(2 * hop + 2, width, 3 * width, blocks, 7, look_ahead)
         self.exit = nn.Linear(width, dim)
 
     def initial(self, batch: int, like: Tensor) -> States:

@@ -8,6 +8,7 @@ from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
 from tts_codecs.quantizers.binned import BinnedQuantizer, ScalarQuantizer
 from tts_codecs.quantizers.fsq import FSQ, GroupedFSQ
 from tts_codecs.quantizers.grouped import GroupedRVQ
+from tts_codecs.quantizers.identity import Identity
 from tts_codecs.quantizers.lfq import LookupFreeQuantizer
 from tts_codecs.quantizers.residual_fsq import ResidualFSQ
 from tts_codecs.quantizers.rvq import ResidualVQ
@@ -23,6 +24,7 @@ QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
     "lfq": LookupFreeQuantizer,
     "scalar": ScalarQuantizer,
     "binned": BinnedQuantizer,
+    "none": Identity,
 }
 
 
@@ -42,6 +44,7 @@ __all__ = [
     "BinnedQuantizer",
     "GroupedFSQ",
     "GroupedRVQ",
+    "Identity",
     "LookupFreeQuantizer",
     "Quantizer",
     "QuantizerOutput",

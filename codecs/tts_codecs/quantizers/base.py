@@ -53,6 +53,29 @@ class Quantizer(nn.Module, ABC):
         quantizer is residual."""
         return (self.num_codebooks,)
 
+    @property
+    def residual(self) -> bool:
+        """Whether each code refines those before it, so that the leading ones do by themselves."""
+        return len(self.prefixes) > 1
+
+    @property
+    def digits(self) -> tuple[int, ...]:
+        """Levels whose combinations the entries of a codebook are, as those of an FSQ; () where
+        entries are learned or have no such order."""
+        return ()
+
+    def expected(self, probabilities: Tensor) -> Tensor:
+        """Expectation of the values ``[B, T, D]`` under ``probabilities [B, T, K, V]`` of codes
+        that are independent: the values of a unit are a sum of what each code adds."""
+        count, size = self.num_codebooks, self.codebook_size
+        device = probabilities.device
+        none = torch.zeros(1, 1, count, dtype=torch.int64, device=device)
+        alone = none.expand(size, count, count).clone()  # one code of each, the others 0
+        alone.diagonal(dim1=1, dim2=2).copy_(torch.arange(size, device=device)[:, None])
+        base = self.decode(none)[0, 0]
+        table = self.decode(alone.flatten(0, 1)[None])[0].view(size, count, -1) - base
+        return base + torch.einsum("btkv,vkd->btd", probabilities, table.to(probabilities.dtype))
+
     def prefix_bits(self, count: int) -> float:
         """Bits for one frame of the first `count` codes."""
         return sum(math.log2(size) for size in self.sizes[:count])

@@ -81,6 +81,11 @@ class GroupedFSQ(Quantizer):
         self.register_buffer("levels", torch.tensor(sizes), persistent=False)
         self.register_buffer("basis", torch.tensor(basis), persistent=False)
 
+    @property
+    def digits(self) -> tuple[int, ...]:
+        """The levels of a code's channels, the first changing fastest."""
+        return tuple(int(level) for level in self.levels)
+
     def forward(
         self, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
     ) -> QuantizerOutput:

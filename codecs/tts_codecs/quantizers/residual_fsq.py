@@ -56,6 +56,11 @@ class ResidualFSQ(Quantizer):
         self.register_buffer("scales", scales.float(), persistent=False)
 
     @property
+    def digits(self) -> tuple[int, ...]:
+        """The levels of a code's channels, the first changing fastest."""
+        return tuple(int(level) for level in self.levels)
+
+    @property
     def prefixes(self) -> tuple[int, ...]:
         """1 to K."""
         return tuple(range(1, self.num_codebooks + 1))

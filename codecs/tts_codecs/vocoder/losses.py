@@ -47,3 +47,19 @@ def multi_scale_spectral_loss(
         floor = 1e-3
         magnitude_loss = magnitude_loss + ((a + floor).log() - (b + floor).log()).abs().mean()
     return mel_loss / len(scales), magnitude_loss / len(scales)
+
+
+def phase_loss(fake: Tensor, real: Tensor, n_fft: int = 1024) -> Tensor:
+    """Mean distance of phases, of their differences along frequency (group delay) and along time,
+    each to the next multiple of 2 pi (Ai and Ling 2023; FreeV trains with it), of [B, N] audio."""
+    window = torch.hann_window(n_fft, device=real.device)
+
+    def phase(wav: Tensor) -> Tensor:
+        spectrum = torch.stft(wav, n_fft, n_fft // 4, window=window, return_complex=True)
+        # At silence the angle has no gradient to speak of.
+        return torch.atan2(spectrum.imag, spectrum.real + 1e-7)
+
+    apart = phase(fake) - phase(real)
+    parts = (apart, apart.diff(dim=1), apart.diff(dim=2))
+    turn = 2 * torch.pi
+    return sum(((p - turn * (p / turn).round()).abs().mean() for p in parts), real.new_zeros(()))

@@ -1,38 +1,56 @@
-"""Training task of waveform codecs: any encoder, quantizer and decoder of tts_codecs.neural."""
+"""Training task of waveform codecs: any encoder, quantizer and decoder of tts_codecs.neural, with
+any discriminators and auxiliary losses."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tts.data.corpus import Corpus
-from tts.errors import ConfigError
+from tts.errors import CodecError, ConfigError
+from tts.train.auxiliaries import Pass, build_auxiliaries
 from tts.train.codebooks import RecentCodes
+from tts.train.codec_batches import WaveBatches
 from tts.train.loop import Batch, Logs
-from tts.train.tasks.vocoder import speaker_weights
+from tts_codecs.adversaries import Adversaries, Objective, build_adversaries
+from tts_codecs.balancer import Balancer
 from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.neural import build_codec
-from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
-from tts_codecs.vocoder.losses import multi_scale_spectral_loss
+from tts_codecs.vocoder.losses import multi_scale_spectral_loss, phase_loss
+
+_FADE = 500  # steps in which discriminators come in
 
 
 class CodecTask:
-    """Multi-scale spectral losses and the quantizer's own; spectrogram discriminators with feature
-    matching from `adversarial_from` on.
+    """Multi-scale spectral losses and the quantizer's own; discriminators with feature matching
+    from `adversarial_from` on; auxiliary losses.
 
     Args:
         corpus: prepared corpus; its rate has to be the codec's.
         model: arguments of tts_codecs.neural.build_codec.
         batch_size, units: rows and length of a batch.
+        adversaries: discriminators by name (tts_codecs.adversaries.ADVERSARIES), each with its
+            arguments; objective: "hinge" or "squares".
         adversarial_from: step; adversarial_batch: rows that the discriminators see.
-        channels: width of the discriminators.
-        commitment: weight of the quantizer's loss; waveform: of the absolute error of samples.
+        auxiliaries: further losses by name (tts.train.auxiliaries), each with its arguments.
+        distort: share of the rows that the encoder hears distorted; the clean ones are decoded.
+        weights: of the losses, over the defaults in WEIGHTS; 0 leaves one out.
+        balance: the losses of the waveform share its gradient by their weights, however large
+            their own gradients are (tts_codecs.balancer).
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
+
+    #: mel and log-magnitude spectra, samples, phases, fooling, feature matching; and the
+    #: quantizer's, which is not one of the waveform
+    WEIGHTS = {
+        "mel": 15.0, "mag": 5.0, "l1": 1.0, "phase": 0.0, "fool": 1.0, "match": 2.0, "commit": 1.0,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -40,66 +58,105 @@ class CodecTask:
         model: dict[str, Any],
         batch_size: int = 8,
         units: int = 50,
+        adversaries: dict[str, dict[str, Any]] | None = None,
+        objective: str = "hinge",
         adversarial_from: int = 3000,
         adversarial_batch: int = 4,
-        channels: int = 16,
-        commitment: float = 1.0,
-        waveform: float = 1.0,
+        auxiliaries: dict[str, dict[str, Any]] | None = None,
+        distort: float = 0.0,
+        weights: dict[str, float] | None = None,
+        balance: bool = False,
     ):
-        self.corpus, self.batch_size = corpus, batch_size
+        if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
+            raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
+        self.loss_weights = {**self.WEIGHTS, **(weights or {})}
         self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
-        self.commitment, self.waveform = commitment, waveform
         self.arguments = dict(model)
         self.codec = build_codec(**self.arguments)
         if self.codec.rate != corpus.sample_rate:
             raise ConfigError(
                 f"the codec is one of {self.codec.rate} Hz, {corpus.folder} of {corpus.sample_rate}"
             )
-        self.samples = units * self.codec.hop
-        # Utterances are cut at frames of the corpus; enough of them for the units.
-        self.frames = -(-self.samples // corpus.hop)
+        self.corpus = corpus
+        self.auxiliaries = build_auxiliaries(auxiliaries or {}, self.codec)
+        labelled = not self.auxiliaries.keys().isdisjoint({"phones", "ctc"})
+        self.batches = WaveBatches(
+            corpus, batch_size, units * self.codec.hop, self.codec.hop, distort, labelled
+        )
+        try:
+            discriminator = build_adversaries(
+                {"spectra": {}} if adversaries is None else adversaries,
+                self.codec.rate, cast(Objective, objective),
+            )  # fmt: skip
+        except CodecError as error:
+            raise ConfigError(f"adversaries: {error}") from error
         self.modules: dict[str, nn.Module] = {
             "codec": self.codec,
-            "discriminator": MultiResolutionDiscriminator(channels=channels),
+            "discriminator": discriminator,
+            "auxiliaries": nn.ModuleDict(self.auxiliaries),
         }
-        self.groups = {"codec": ["codec"], "discriminator": ["discriminator"]}
-        self.usable, self.weights = speaker_weights(corpus, self.frames)
-        self._recent = RecentCodes(self.codec.info.codebook_size)
+        of_wave = {k: w for k, w in self.loss_weights.items() if w and k != "commit"}
+        if balance:
+            self.modules["balancer"] = Balancer(of_wave)
+        self.groups = {"codec": ["codec", "auxiliaries"], "discriminator": ["discriminator"]}
+        self._recent = RecentCodes(self.codec.quantizer.codebook_size)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """wav [B, units * hop], each row at a level of its own."""
-        rows = []
-        for index in rng.choice(self.usable, self.batch_size, p=self.weights):
-            start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
-            wav = self.corpus.audio(int(index), start, self.frames)[: self.samples]
-            rows.append(wav * 10 ** (rng.uniform(-10, 6) / 20))
-        return {"wav": torch.from_numpy(np.stack(rows)).float().clamp(-1, 1)}
+        """See WaveBatches."""
+        return self.batches.draw(rng)
+
+    def _of_wave(self, fake: Tensor, real: Tensor, step: int) -> dict[str, Tensor]:
+        """Losses of what was decoded [B, N]."""
+        mel, magnitude = multi_scale_spectral_loss(fake, real, self.codec.rate)
+        found = {"mel": mel, "mag": magnitude, "l1": (fake - real).abs().mean()}
+        if self.loss_weights["phase"]:
+            found["phase"] = phase_loss(fake, real)
+        if step >= self.adversarial_from:
+            discriminator = self._discriminator
+            part = slice(0, self.adversarial_batch)
+            discriminator.requires_grad_(False)
+            fool, match = discriminator.generator_loss(real[part], fake[part])
+            discriminator.requires_grad_(True)
+            fade = min(1.0, (step - self.adversarial_from + 1) / _FADE)
+            found |= {"fool": fade * fool, "match": fade * match}
+        return {name: loss for name, loss in found.items() if self.loss_weights[name]}
+
+    @property
+    def _discriminator(self) -> Adversaries:
+        made = self.modules["discriminator"]
+        assert isinstance(made, Adversaries)
+        return made
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Losses of the codec, then of the discriminators."""
-        discriminator = self.modules["discriminator"]
-        assert isinstance(discriminator, MultiResolutionDiscriminator)
         real = batch["wav"]
-        fake, out = self.modules["codec"](real)
-        mel, magnitude = multi_scale_spectral_loss(fake, real, self.codec.rate)
-        absolute = (fake - real).abs().mean()
-        loss = 15 * mel + 5 * magnitude + self.waveform * absolute + self.commitment * out.loss
-        logs: dict[str, float | Tensor] = {
-            "mel": mel.detach(), "mag": magnitude.detach(), "l1": absolute.detach(),
-            "commit": out.loss.detach(), **self._recent.add(out.codes),
-        }  # fmt: skip
-        adversarial = step >= self.adversarial_from
-        part = slice(0, self.adversarial_batch)
-        if adversarial:
-            discriminator.requires_grad_(False)
-            fool, matching = discriminator.generator_loss(real[part], fake[part])
-            discriminator.requires_grad_(True)
-            fade = min(1.0, (step - self.adversarial_from) / 500)
-            loss = loss + fade * (fool + 2 * matching)
-            logs |= {"fool": fool.detach(), "match": matching.detach()}
+        fake, out, vectors = self.modules["codec"](batch.get("heard", real))
+        balancer = self.modules.get("balancer")
+        if balancer is None:
+            found = self._of_wave(fake, real, step)
+            loss = sum(
+                (self.loss_weights[name] * value for name, value in found.items()),
+                real.new_zeros(()),
+            )
+        else:
+            leaf = fake.detach().requires_grad_()
+            found = self._of_wave(leaf, real, step)
+            loss = (fake * balancer(found, leaf)).sum()
+            loss = loss - loss.detach()  # it is there for its gradient
+        loss = loss + self.loss_weights["commit"] * out.loss
+        logs: dict[str, float | Tensor] = {k: v.detach() for k, v in found.items()}
+        logs["commit"] = out.loss.detach()
+        if self.codec.quantizer.num_codebooks:
+            logs |= self._recent.add(out.codes)
+        seen = Pass(batch, fake, vectors, out)
+        for name, auxiliary in self.auxiliaries.items():
+            value = auxiliary(self.codec, seen)
+            loss = loss + auxiliary.weight * value
+            logs[name] = value.detach()
         yield "codec", loss, logs
-        if adversarial:
-            spot = discriminator.discriminator_loss(real[part], fake[part])
+        if step >= self.adversarial_from:
+            part = slice(0, self.adversarial_batch)
+            spot = self._discriminator.discriminator_loss(real[part], fake[part])
             yield "discriminator", spot, {"spot": spot.detach()}
 
     def export(self, folder: Path, step: int) -> None:
@@ -109,15 +166,32 @@ class CodecTask:
 
     @torch.no_grad()
     def sample(self, writer: Any, step: int) -> None:
-        """One utterance, coded and decoded, as audio and as spectrograms of both."""
-        from tts_codecs.mel import log_mel
-
+        """One utterance, coded and decoded, as audio and as spectrograms of both, and its PESQ and
+        STOI where the packages pesq and pystoi are there."""
         codec = self.codec
-        real = torch.from_numpy(self.corpus.audio(int(self.usable[0]))).to(codec.device)
+        real = torch.from_numpy(self.corpus.audio(int(self.batches.usable[0]))).to(codec.device)
         codec.eval()
         made = codec.decode(codec.encode(real[None, None]))[0, :, : len(real)]
         codec.train()
         writer.add_audio("coded", made[0].cpu(), step, codec.rate)
-        both = torch.cat([log_mel(real[None]), log_mel(made)], 2)[0].t().flip(0)
+        analysis = MelConfig(sample_rate=codec.rate, f_max=codec.rate / 2)
+        both = torch.cat([log_mel(real[None], analysis), log_mel(made, analysis)], 2)[0].t().flip(0)
         low, high = both.min(), both.max()
         writer.add_image("mel", ((both - low) / (high - low))[None].cpu(), step)
+        for name, value in _judged(real.cpu().numpy(), made[0].cpu().numpy(), codec.rate).items():
+            writer.add_scalar(name, value, step)
+
+
+def _judged(real: np.ndarray, made: np.ndarray, rate: int) -> dict[str, float]:
+    """PESQ (of 16 kHz) and STOI, as far as they are installed."""
+    found = {}
+    try:
+        found["stoi"] = float(import_module("pystoi").stoi(real, made, rate))
+    except ImportError:
+        pass
+    try:
+        if rate == 16000:
+            found["pesq"] = float(import_module("pesq").pesq(rate, real, made, "wb"))
+    except ImportError:
+        pass
+    return found

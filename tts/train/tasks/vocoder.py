@@ -14,9 +14,9 @@ from tts.data.wide import WideRecordings
 from tts.errors import DataError
 from tts.registry import checkpoint_folder, load_module
 from tts.train.loop import Batch, Logs
+from tts_codecs.adversaries.spectra import MultiResolutionDiscriminator
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import unpack_pitch
-from tts_codecs.vocoder.discriminators import MultiResolutionDiscriminator
 from tts_codecs.vocoder.losses import multi_scale_spectral_loss
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocoder.widen import widen

@@ -1,13 +1,13 @@
-"""Multi-resolution spectrogram discriminators (Jang et al. 2021, Défossez et al. 2022), kept thin.
+"""Multi-scale STFT discriminators (Jang et al. 2021, Défossez et al. 2022), kept thin."""
 
-The source already gives voiced phase, so complex spectrograms at three resolutions suffice and a
-waveform discriminator is left out: it would cost several times more.
-"""
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+
+from tts_codecs.adversaries.base import Adversary, Judgement
 
 
 class SpectrogramDiscriminator(nn.Module):
@@ -31,7 +31,7 @@ class SpectrogramDiscriminator(nn.Module):
         )  # fmt: skip
         self.out = weight_norm(nn.Conv2d(channels, 1, (3, 3), padding=(1, 1)))
 
-    def forward(self, wav: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, wav: Tensor) -> Judgement:
         """[B, N] to (scores [B, T', F'], feature maps of every layer)."""
         spectrum = torch.stft(
             wav, self.n_fft, self.hop, window=self.window, center=False, return_complex=True
@@ -47,34 +47,15 @@ class SpectrogramDiscriminator(nn.Module):
         return self.out(x).squeeze(1), features
 
 
-class MultiResolutionDiscriminator(nn.Module):
+class MultiResolutionDiscriminator(Adversary):
     """SpectrogramDiscriminators at several window lengths."""
 
-    def __init__(self, n_ffts: tuple[int, ...] = (256, 512, 1024), channels: int = 16):
+    def __init__(self, n_ffts: Sequence[int] = (256, 512, 1024), channels: int = 16):
         super().__init__()
         self.parts = nn.ModuleList(
             SpectrogramDiscriminator(n_fft, n_fft // 4, channels) for n_fft in n_ffts
         )
 
-    def forward(self, wav: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
-        """[B, N] to one (scores, features) pair a resolution."""
+    def forward(self, wav: Tensor) -> list[Judgement]:
+        """One judgement a resolution."""
         return [part(wav) for part in self.parts]
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Hinge loss of the discriminator on [B, N] real and (detached) generated audio."""
-        loss = real.new_zeros(())
-        for (r, _), (f, _) in zip(self(real), self(fake.detach()), strict=True):
-            loss = loss + F.relu(1 - r).mean() + F.relu(1 + f).mean()
-        return loss / len(self.parts)
-
-    def generator_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Hinge generator loss and feature matching (relative L1)."""
-        adversarial, matching = real.new_zeros(()), real.new_zeros(())
-        with torch.no_grad():
-            targets = self(real)
-        for (_, wanted), (score, got) in zip(targets, self(fake), strict=True):
-            adversarial = adversarial - score.mean()
-            for a, b in zip(wanted, got, strict=True):
-                matching = matching + (a - b).abs().mean() / a.abs().mean().clamp_min(1e-3)
-        count = len(self.parts)
-        return adversarial / count, matching / (count * len(targets[0][1]))

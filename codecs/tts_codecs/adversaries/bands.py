@@ -1,0 +1,31 @@
+"""Discriminators of log-mel bands at several window lengths."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from tts_codecs.adversaries.base import Adversary, Judgement
+from tts_codecs.mel import MelConfig, log_mel
+from tts_codecs.mel_discriminator import MelDiscriminator
+
+
+class MelBandDiscriminator(Adversary):
+    """MelDiscriminators (patches of time and band) of the waveform's mel, one a resolution: what is
+    judged is loudness over time and frequency alone, without phase.
+
+    Args:
+        rate: Hz of the waveform.
+        n_ffts: window lengths, a hop being a quarter; bands: of the mel; channels: of the network.
+    """
+
+    def __init__(
+        self, rate: int, n_ffts: Sequence[int] = (512, 1024), bands: int = 64, channels: int = 16
+    ):
+        super().__init__()
+        self.analyses = [MelConfig(rate, n, n // 4, bands, f_max=rate / 2) for n in n_ffts]
+        self.parts = nn.ModuleList(MelDiscriminator(channels) for _ in n_ffts)
+
+    def forward(self, wav: Tensor) -> list[Judgement]:
+        """One judgement a resolution."""
+        pairs = zip(self.parts, self.analyses, strict=True)
+        return [part(log_mel(wav, analysis)) for part, analysis in pairs]

@@ -1,0 +1,64 @@
+"""Gradient balancer (Défossez et al. 2022, section 3.4): weights of losses that are shares.
+
+Several losses of one output differ in the size of their gradients by orders of magnitude, and it
+changes while training. Scaled by a moving average of that size, each contributes the share of the
+whole that its weight says.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from tts_codecs.errors import CodecError
+
+
+class Balancer(nn.Module):
+    """Losses of one output [B, ...] to the gradient by it that balances them.
+
+    The gradient g_i of a loss by the output is scaled to `total * w_i / sum(w)` times
+    g_i / average(|g_i|), the average of its norm being exponential. Averages are buffers and so a
+    part of the state of a run.
+
+    Args:
+        weights: of the losses, by name; those that are given a step share among themselves.
+        total: norm of the gradient they sum up to.
+        decay: of the averages.
+    """
+
+    norms: Tensor
+    counts: Tensor
+
+    def __init__(self, weights: Mapping[str, float], total: float = 1.0, decay: float = 0.999):
+        super().__init__()
+        if not weights or min(weights.values()) <= 0 or total <= 0 or not 0 <= decay < 1:
+            raise CodecError("balancer: weights and total are positive, decay lies in [0, 1)")
+        self.weights, self.total, self.decay = dict(weights), total, decay
+        # Sums of norms and of their weights: the average starts without a bias.
+        self.register_buffer("norms", torch.zeros(len(weights)))
+        self.register_buffer("counts", torch.zeros(len(weights)))
+
+    def forward(self, losses: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        """The balanced gradient by `output`, of its shape.
+
+        Args:
+            losses: scalars computed from `output`, which is a leaf that takes gradients.
+
+        Raises:
+            CodecError: a loss without a weight.
+        """
+        names = list(self.weights)
+        if unknown := [name for name in losses if name not in self.weights]:
+            raise CodecError(f"balancer: no weight for {', '.join(unknown)}")
+        whole = sum(self.weights[name] for name in losses)
+        gradient = torch.zeros_like(output)
+        for name, loss in losses.items():
+            (part,) = torch.autograd.grad(loss, [output], retain_graph=True)
+            # Of a row, averaged: a larger batch is not a larger gradient.
+            norm = part.flatten(1).norm(dim=1).mean()
+            place = names.index(name)
+            self.norms[place] = self.decay * self.norms[place] + (1 - self.decay) * norm
+            self.counts[place] = self.decay * self.counts[place] + (1 - self.decay)
+            average = self.norms[place] / self.counts[place]
+            gradient += self.total * self.weights[name] / whole * part / (average + 1e-12)
+        return gradient

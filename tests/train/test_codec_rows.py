@@ -1,0 +1,165 @@
+"""Codecs of configs/train/codec_*.yaml, made small: each trains, is loaded and streams."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import tts_codecs
+from tests.helpers.training import one_step
+from tts.align.aligner import with_optional_pauses
+from tts.data.corpus import Corpus
+from tts.errors import ConfigError
+from tts.prosody.pauses import is_pause
+from tts.resources import root
+from tts.text.symbols import SIL
+from tts.train.auxiliaries import NOTHING, Invariance, Pass, leading
+from tts.train.codec_batches import WaveBatches
+from tts.train.config import check_run
+from tts.train.distortions import distorted
+from tts.train.loop import TrainConfig, Trainer
+from tts.train.tasks.neural_codec import CodecTask
+from tts_codecs.neural import NeuralCodec, build_codec
+
+ROWS = sorted((root() / "configs" / "train").glob("codec_*.yaml"))
+SMALLER = {
+    "width": 8, "blocks": 1, "phase_blocks": 1, "channels": 2, "codebook_size": 16, "units": 7,
+    "num_codebooks": 4, "batch_size": 2, "adversarial_from": 1, "adversarial_batch": 1,
+}  # fmt: skip
+
+
+def smaller(values: Any) -> Any:
+    """A YAML with the sizes of SMALLER wherever it says one."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        key: SMALLER[key] if key in SMALLER and isinstance(value, int) else smaller(value)
+        for key, value in values.items()
+    }
+
+
+def small_task(path: Path, corpus: Corpus, **options: Any) -> CodecTask:
+    torch.manual_seed(0)
+    run = smaller(yaml.safe_load(path.read_text()))
+    run["options"] |= {"adversarial_batch": 1, **options}
+    for given in run["options"].get("adversaries", {}).values():
+        given["channels"] = 2
+    checked = check_run({**run, "train": {}}, path.name)
+    return CodecTask(corpus, checked.model, **checked.options)
+
+
+@pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
+def test_trains_is_loaded_and_streams(path: Path, corpus: Corpus, tmp_path: Path) -> None:
+    trainer = Trainer(
+        small_task(path, corpus), TrainConfig(steps=2, lr=1e-3, warmup=1, ema=0.5), tmp_path,
+        quiet=True,
+    )  # fmt: skip
+    before = {k: v.clone() for k, v in trainer.plain["codec"].state_dict().items()}
+    trainer.run()
+    changed = [k for k, v in trainer.plain["codec"].state_dict().items() if not v.equal(before[k])]
+    assert any(name.startswith("decoder") for name in changed)
+
+    codec = tts_codecs.load(tmp_path / "export")
+    assert isinstance(codec, NeuralCodec) and codec.info.kind == codec.units
+    info = codec.info
+    wav = torch.from_numpy(corpus.audio(0))[
+        None,
+        None,
+        :,
+    ][..., : 9 * info.hop + 5]
+    units = codec.encode(wav)
+    assert units.data.shape[:2] == (1, 10)
+    whole = codec.decode(units)
+    assert whole.shape == (1, 1, 10 * info.hop) and torch.isfinite(whole).all()
+    state, heard = codec.init_state(1), []
+    for count in range(10):
+        piece, state = codec.decode_chunk(units.data[:, count : count + 1], state, last=count == 9)
+        heard.append(piece)
+        come = sum(each.shape[2] for each in heard)
+        assert come >= (count + 1 - info.look_ahead) * info.hop
+    torch.testing.assert_close(torch.cat(heard, 2), whole, rtol=0, atol=1e-4)
+
+    encoding, found = codec.init_encoding(1), []
+    for piece in wav.split(3 * info.hop + 1, 2):
+        part, encoding = codec.encode_chunk(piece, encoding)
+        found.append(part)
+    part, _ = codec.encode_chunk(wav[..., :0], encoding, last=True)
+    streamed = torch.cat([*found, part], 1)
+    if info.kind == "codes":
+        assert (streamed == units.data).float().mean() > 0.99
+    else:
+        torch.testing.assert_close(streamed, units.data, rtol=0, atol=1e-4)
+
+
+def test_labels_are_the_phones_of_the_middle_of_units(corpus: Corpus) -> None:
+    batches = WaveBatches(corpus, 3, 40 * 640, 640, labelled=True)
+    batch = batches.draw(np.random.default_rng(0))
+    assert batch["labels"].shape == (3, 40)
+    item, durations = corpus.items[0], corpus.durations()
+    tokens = with_optional_pauses(item.phones, item.mods, item.words)[0]
+    whole = np.repeat([SIL if is_pause(token) else token for token in tokens], durations[item.id])
+    found = batches._labels(0, 5)[:, 0]
+    wanted = [whole[k] if k < len(whole) else NOTHING for k in 5 + 2 * np.arange(40) + 1]
+    assert found.tolist() == wanted
+    for labels, phones, count in zip(
+        batch["labels"], batch["phones"], batch["phone_counts"], strict=True
+    ):
+        kept, order = labels[labels != NOTHING].tolist(), phones[:count].tolist()
+        # Each phone of the order follows in the labels; neighbours that are alike are two.
+        assert set(order) == set(kept) and count <= len(kept)
+        assert order[0] == kept[0] and order[-1] == kept[-1]
+
+
+def test_the_first_codebook_alone_is_read() -> None:
+    torch.manual_seed(0)
+    row = smaller(yaml.safe_load((root() / "configs/train/codec_past.yaml").read_text()))
+    codec = build_codec(**row["model"])
+    wav = torch.randn(1, 320 * 8)
+    made, out, vectors = codec(wav)
+    seen = Pass({"wav": wav}, made, vectors, out)
+    first = leading(codec, seen, 1)
+    torch.testing.assert_close(first, codec.quantizer.decode(out.codes[..., :1]))
+    (gradient,) = torch.autograd.grad(first.sum(), vectors)
+    assert (gradient == 1).all()
+    # The same sound heard clean has no distance to itself.
+    heard = Pass({"wav": wav, "heard": wav}, made, vectors, out)
+    assert float(Invariance(codec)(codec, heard)) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ConfigError, match="distort"):
+        Invariance(codec)(codec, seen)
+
+
+def test_distortions_keep_the_level_and_change_the_sound() -> None:
+    rng = np.random.default_rng(0)
+    wav = 0.1 * np.sin(np.arange(16000) / 9).astype(np.float32)
+    for _ in range(20):
+        heard = distorted(wav, rng)
+        assert heard.shape == wav.shape and np.isfinite(heard).all()
+        assert np.mean(heard**2) == pytest.approx(np.mean(wav**2), rel=1e-3)
+        assert np.abs(heard - wav).max() > 1e-3
+
+
+def test_the_balancer_trains_as_well(corpus: Corpus) -> None:
+    path = next(path for path in ROWS if path.stem == "codec_encodec")
+    task = small_task(path, corpus, adversarial_from=0)
+    logs = one_step(task)
+    assert {"mel", "fool", "match", "spot", "use"} <= logs.keys()
+    batch = task.batch(np.random.default_rng(0))
+    loss = next(iter(task.losses(batch, 1)))[1] - 0.0
+    loss.backward()
+    exit_gradient = task.codec.decoder.exit.conv.weight.grad  # type: ignore[union-attr]
+    assert exit_gradient is not None and exit_gradient.abs().sum() > 0
+
+
+def test_wrong_names_of_losses_are_told(corpus: Corpus) -> None:
+    path = next(path for path in ROWS if path.stem == "codec_vqvae")
+    for options, message in [
+        ({"auxiliaries": {"phone": {}}}, "did you mean 'phones'"),
+        ({"adversaries": {"spectras": {}}}, "did you mean 'spectra'"),
+        ({"weights": {"mell": 1.0}}, "known are mel"),
+        ({"auxiliaries": {"ctc": {"codebooks": 3}}}, "cannot be decoded by themselves"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            small_task(path, corpus, **options)  # type: ignore[arg-type]
