@@ -33,6 +33,10 @@ class FeatureSpace:
         """See LatentSpace."""
         return _size_fits(head, self.patch * channels, "features")
 
+    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """See LatentSpace; heads are of features by themselves."""
+        return {}, {}
+
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
         """See LatentSpace."""
         return fold(features - voice_mean(prompt), self.patch)
@@ -116,7 +120,7 @@ class AutoencoderSpace:
 
 
 class CodeSpace(AutoencoderSpace):
-    """Codes [B, U, K] of the spectral codec."""
+    """Codes [B, U, K] of a codec of features, by whatever quantizer."""
 
     autoencoder: SpectralAutoencoder
 
@@ -134,6 +138,21 @@ class CodeSpace(AutoencoderSpace):
             )
         return ""
 
+    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """See LatentSpace: how many codes of how many entries, of what digits; codes that refine
+        those before them are drawn after them, with delays or level by level."""
+        quantizer = self.autoencoder.quantizer
+        sizes = {
+            "num_codebooks": quantizer.num_codebooks, "codebook_size": quantizer.codebook_size,
+            "levels": list(quantizer.digits),
+        }  # fmt: skip
+        order: dict[str, Any] = {}
+        if quantizer.residual and strategy == "masked":
+            order = {"order": "levels"}
+        elif quantizer.residual and strategy == "autoregressive" and head == "categorical":
+            order = {"pattern": {"name": "delay"}}
+        return order, sizes if head in ("categorical", "depth") else {}
+
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
         """See LatentSpace."""
@@ -144,14 +163,8 @@ class CodeSpace(AutoencoderSpace):
         return self.autoencoder.quantizer.decode(latents)
 
     def to_features(self, estimate: Tensor) -> Tensor:
-        """Probabilities of codes [B, U, K, V] to the relative features of their expectation, which
-        exists as the values of an FSQ are numbers and not names."""
-        quantizer = self.autoencoder.quantizer
-        every = torch.arange(estimate.shape[-1], device=estimate.device)
-        table = quantizer.decode(every[None, :, None].expand(1, -1, estimate.shape[-2]))[0]
-        table = table.unflatten(-1, (estimate.shape[-2], -1))  # [V, K, D / K]
-        values = torch.einsum("bukv,vkd->bukd", estimate, table).flatten(2)
-        return self.autoencoder.reconstruct(values)
+        """Probabilities of codes [B, U, K, V] to the relative features of their expectation."""
+        return self.autoencoder.reconstruct(self.autoencoder.quantizer.expected(estimate))
 
 
 class VAESpace(AutoencoderSpace):
@@ -172,6 +185,10 @@ class VAESpace(AutoencoderSpace):
         """See LatentSpace."""
         size = self.autoencoder.size * (2 if self.posterior else 1)
         return _size_fits(head, size, "distributions" if self.posterior else "latents")
+
+    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """See LatentSpace: how many numbers a unit is."""
+        return {}, {"size": self.autoencoder.size * (2 if self.posterior else 1)}
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:

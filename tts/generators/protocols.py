@@ -304,6 +304,11 @@ class LatentSpace(Protocol):
         """
         ...
 
+    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Arguments that follow from these latents where nothing else is given: those of a strategy
+        and of a head, each of a kind."""
+        ...
+
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
         """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
         ...

@@ -1,5 +1,6 @@
 """Training tasks of the generators and of the duration model."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +15,18 @@ from tts.data.segments import SegmentSampler
 from tts.errors import ConfigError
 from tts.generators.base import Request
 from tts.generators.latent_space import AutoencoderSpace
+from tts.generators.protocols import LatentSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.prosody.durations import DurationModel
-from tts.registry import build_generator, checkpoint_folder, load_latent_space, load_module
+from tts.registry import (
+    HEADS,
+    build_generator,
+    checkpoint_folder,
+    load_latent_space,
+    load_module,
+)
 from tts.text.tokens import TokenBatch
 from tts.train.loop import Batch, Logs
 from tts.train.resident import ResidentSampler
@@ -40,11 +48,29 @@ def prompt_of(batch: Batch) -> VoicePrompt:
     return VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
 
 
+def completed(
+    model: dict[str, Any], codec: str
+) -> tuple[dict[str, Any], LatentSpace]:  # fmt: skip
+    """Arguments of `build_generator` with those that follow from the codec where none are given,
+    and its latents: sizes of the head, and how codes that refine each other are drawn."""
+    head = dict(model.get("head") or {"kind": "linear"})
+    strategy = dict(model.get("strategy") or {})
+    made = HEADS.get(str(head.get("kind")))
+    space = load_latent_space(codec, posterior=bool(getattr(made, "posterior", False)))
+    order, sizes = space.declared(str(strategy.get("kind")), str(head.get("kind")))
+    known = {} if made is None else inspect.signature(made).parameters
+    head = {key: value for key, value in sizes.items() if key in known} | head
+    if "head" in model or sizes:
+        model = {**model, "head": head}
+    return {**model, "strategy": order | strategy}, space
+
+
 class GeneratorTask:
     """Any generator (tts.registry.build_generator) on segments.
 
     Args:
-        model: arguments of `build_generator`.
+        model: arguments of `build_generator`; sizes of the head and the order of codes may be left
+            out, the codec says them.
         codec: what is generated, "features" or the checkpoint of a codec of them.
         probe: checkpoint of the speaker probe; speaker_loss: weight of its loss.
         phone_probe: checkpoint of the phone probe; phone_loss: weight of its loss.
@@ -94,11 +120,10 @@ class GeneratorTask:
         self.resident = resident
         self.resident_sampler: ResidentSampler | None = None
         self.batch_size = batch_size
-        self.arguments = dict(model or {})
+        self.arguments, self.latent_space = completed(dict(model or {}), codec)
         self.generator = build_generator(**self.arguments)
         #: a window of attention is thrown for each step
         self.varies = bool(getattr(self.generator.strategy, "window", 0))
-        self.latent_space = load_latent_space(codec, posterior=self.generator.posterior)
         self.generator.check_latent_space(self.latent_space)
         self.perceptual = PerceptualLosses(
             self.latent_space,
