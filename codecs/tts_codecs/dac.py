@@ -1,0 +1,266 @@
+"""DAC (Kumar et al. 2023, "High-Fidelity Audio Compression with Improved RVQGAN"): residual codes
+of general audio at 16, 24 or 44.1 kHz.
+
+Written anew over the weights published for the library `transformers`: the same tensors by the same
+names, and the same output. Its networks see both sides, so that a stream waits for `look_ahead`
+units and computes what neighbouring pieces share again.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.base import CodecInfo, Units, check_batch, check_stream, check_units, check_wav
+from tts_codecs.checkpoint import load_state
+from tts_codecs.layered import LayeredCodec
+from tts_codecs.nn.centred import WindowState, windowed
+from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
+from tts_codecs.quantizers.vq import nearest
+
+LICENCE = "code MIT; weights by Descript, MIT"
+
+
+@dataclass(frozen=True)
+class DacConfig:
+    """Sizes; the defaults are those of the weights for 44.1 kHz."""
+
+    sample_rate: int = 44100
+    strides: tuple[int, ...] = (2, 4, 8, 8)
+    encoder_dim: int = 64
+    decoder_dim: int = 1536
+    codebooks: int = 9
+    codebook_size: int = 1024
+    codebook_dim: int = 8
+
+
+#: published weights by sample rate
+CONFIGS = {
+    16000: DacConfig(16000, (2, 4, 5, 8), codebooks=12),
+    24000: DacConfig(24000, (2, 4, 5, 8), codebooks=32),
+    44100: DacConfig(),
+}
+
+
+class Snake(nn.Module):
+    """x + sin(alpha x)^2 / alpha with an alpha for each channel (Liu et al. 2020)."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.ones(1, dim, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, T] to the same."""
+        return x + (self.alpha * x).sin().square() / (self.alpha + 1e-9)
+
+
+class _Unit(nn.Module):
+    def __init__(self, dim: int, dilation: int):
+        super().__init__()
+        self.snake1, self.snake2 = Snake(dim), Snake(dim)
+        self.conv1 = nn.Conv1d(dim, dim, 7, dilation=dilation, padding=3 * dilation)
+        self.conv2 = nn.Conv1d(dim, dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv2(self.snake2(self.conv1(self.snake1(x))))
+        return x + y
+
+
+class _Block(nn.Module):
+    """Residual units, and a change of rate after (encoder) or before them (decoder)."""
+
+    def __init__(self, dim: int, out_dim: int, stride: int, up: bool):
+        super().__init__()
+        self.up = up
+        inner = out_dim if up else dim
+        self.res_unit1, self.res_unit2, self.res_unit3 = (_Unit(inner, d) for d in (1, 3, 9))
+        self.snake1 = Snake(dim)
+        sizes = (dim, out_dim, 2 * stride, stride, math.ceil(stride / 2))
+        if up:
+            self.conv_t1 = nn.ConvTranspose1d(*sizes)
+        else:
+            self.conv1 = nn.Conv1d(*sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.up:
+            x = self.conv_t1(self.snake1(x))
+        x = self.res_unit3(self.res_unit2(self.res_unit1(x)))
+        return x if self.up else self.conv1(self.snake1(x))
+
+
+class _Net(nn.Module):
+    """Encoder [B, 1, N] to [B, D, N / hop], or decoder the other way."""
+
+    def __init__(self, dims: list[int], strides: tuple[int, ...], ends: tuple[int, int], up: bool):
+        super().__init__()
+        self.conv1 = nn.Conv1d(ends[0], dims[0], 7, padding=3)
+        pairs = zip(dims, dims[1:], strides, strict=False)
+        self.block = nn.ModuleList(_Block(a, b, stride, up) for a, b, stride in pairs)
+        self.snake1 = Snake(dims[-1])
+        kernel = 7 if up else 3
+        self.conv2 = nn.Conv1d(dims[-1], ends[1], kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(x)
+        for block in self.block:
+            x = block(x)
+        y: Tensor = self.conv2(self.snake1(x))
+        return y
+
+
+class _Book(nn.Module):
+    """A codebook of few dimensions between two projections; the nearest is by angle."""
+
+    def __init__(self, dim: int, size: int, width: int):
+        super().__init__()
+        self.in_proj, self.out_proj = nn.Conv1d(dim, width, 1), nn.Conv1d(width, dim, 1)
+        self.codebook = nn.Embedding(size, width)
+
+    def encode(self, z: Tensor) -> Tensor:
+        """[B, T, D] to codes [B, T]."""
+        low = F.linear(z, self.in_proj.weight[..., 0], self.in_proj.bias).flatten(0, 1)
+        found = nearest(F.normalize(low), F.normalize(self.codebook.weight))
+        return found.unflatten(0, z.shape[:2])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes [B, T] to [B, T, D]."""
+        return F.linear(self.codebook(codes), self.out_proj.weight[..., 0], self.out_proj.bias)
+
+
+class FactorizedRVQ(Quantizer):
+    """Residual codebooks, each of a few projected dimensions."""
+
+    def __init__(self, dim: int, num_codebooks: int, codebook_size: int, width: int):
+        super().__init__()
+        self.dim, self.num_codebooks, self.codebook_size = dim, num_codebooks, codebook_size
+        self.quantizers = nn.ModuleList(
+            _Book(dim, codebook_size, width) for _ in range(num_codebooks)
+        )
+
+    @property
+    def prefixes(self) -> tuple[int, ...]:
+        """1 to K."""
+        return tuple(range(1, self.num_codebooks + 1))
+
+    def _books(self, count: int) -> list[_Book]:
+        return [book for book in self.quantizers[:count] if isinstance(book, _Book)]
+
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
+        """See Quantizer; its codebooks do not learn."""
+        codes = self.encode(z)
+        return QuantizerOutput(z + (self.decode(codes) - z).detach(), codes, z.new_zeros(()))
+
+    @torch.no_grad()
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """See Quantizer."""
+        left, codes = self.check_input(z), []
+        for book in self._books(self.check_prefix(num_codebooks)):
+            codes.append(book.encode(left))
+            left = left - book.decode(codes[-1])
+        return torch.stack(codes, -1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """See Quantizer."""
+        count = self.check_prefix(self.width_of(codes))
+        self.check_codes(codes, count)
+        parts = [book.decode(codes[..., k]) for k, book in enumerate(self._books(count))]
+        return torch.stack(parts).sum(0)
+
+
+class DacCodec(LayeredCodec):
+    """DAC under the codec contract."""
+
+    name = "dac"
+
+    def __init__(self, config: DacConfig | None = None):
+        super().__init__()
+        self.config = config = config or DacConfig()
+        down = [config.encoder_dim * 2**k for k in range(len(config.strides) + 1)]
+        up = [config.decoder_dim // 2**k for k in range(len(config.strides) + 1)]
+        dim, ups = down[-1], config.strides[::-1]
+        self.encoder = _Net(down, config.strides, (1, dim), False)
+        self.decoder = _Net(up, ups, (dim, 1), True)
+        self.quantizer = FactorizedRVQ(
+            dim, config.codebooks, config.codebook_size, config.codebook_dim
+        )
+        self.num_codebooks = config.codebooks
+        self.hop = math.prod(config.strides)
+        # Of the decoder: a convolution over 7 units; a transposed one reaches two of its inputs,
+        # residual units 3 * (1 + 3 + 9) of their samples, and there is one more over 7 of them.
+        reach, rate = 3.0, 1
+        for stride in ups:
+            reach += 2 / rate + 39 / (rate * stride)
+            rate *= stride
+        self.reach = math.ceil(reach + 3 / rate)
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, rate: int = 44100, sha256: str | None = None
+    ) -> "DacCodec":
+        """The published weights for a sample rate, a file of safetensors.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another architecture.
+        """
+        codec = cls(CONFIGS[rate])
+        load_state(codec, path, sha256)
+        return codec.eval().requires_grad_(False)
+
+    @property
+    def layered(self) -> Quantizer:
+        """See LayeredCodec."""
+        return self.quantizer
+
+    @property
+    def units_per_second(self) -> float:
+        """See LayeredCodec."""
+        return self.config.sample_rate / self.hop
+
+    @property
+    def info(self) -> CodecInfo:
+        """86 units/s at 44.1 kHz, 0.86 to 7.8 kbit/s."""
+        return CodecInfo(
+            name=self.name, sample_rate=self.config.sample_rate, hop=self.hop, kind="codes",
+            num_codebooks=self.num_codebooks, codebook_size=self.config.codebook_size,
+            dim=self.quantizer.dim, bitrate=self.bandwidths()[self.num_codebooks], causal=False,
+            look_ahead=self.reach, licence=LICENCE,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def encode(self, wav: Tensor) -> Units:
+        """See Codec."""
+        wav = check_wav(wav).to(self.device)
+        z = self.encoder(F.pad(wav, (0, -wav.shape[2] % self.hop)))
+        codes = self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
+        return Units(codes, None, self.info.frame_rate)
+
+    def _network(self, codes: Tensor) -> Tensor:
+        wav = self.decoder(self.quantizer.decode(codes).transpose(1, 2))[:, 0].tanh()
+        # Odd strides leave a few samples at the end unsaid.
+        return F.pad(wav, (0, codes.shape[1] * self.hop - wav.shape[1]))
+
+    @torch.no_grad()
+    def decode(self, units: Units | Tensor) -> Tensor:
+        """See Codec; units have as many codes as there are codebooks in use."""
+        codes = check_units(units, self.info).to(self.device)
+        if codes.shape[1] == 0:
+            return torch.zeros(len(codes), 1, 0, device=codes.device)
+        return self._network(codes).unsqueeze(1)
+
+    def init_state(self, batch: int) -> WindowState:
+        """See Codec."""
+        size = (check_batch(batch), 0, self.num_codebooks)
+        return WindowState(torch.zeros(size, dtype=torch.int64, device=self.device), 0, batch)
+
+    @torch.no_grad()
+    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """See Codec."""
+        assert isinstance(state, WindowState)
+        codes = check_units(units, self.info).to(self.device)
+        check_stream(codes, state.batch, state.finished)
+        wav, new = windowed(self._network, codes, state, self.reach, self.hop, last)
+        return wav.unsqueeze(1), new

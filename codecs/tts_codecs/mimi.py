@@ -1,0 +1,285 @@
+"""Mimi (Défossez et al. 2024, "Moshi"): 12.5 units/s of up to 32 codes, causal both ways.
+
+Written anew over the weights published for the library `transformers`: the same tensors by the same
+names, and the same output; encoding and decoding both run in pieces. The first codebook says what
+WavLM hears, the others refine a second projection of the same vectors.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.base import CodecInfo, Units, check_batch, check_stream, check_units, check_wav
+from tts_codecs.checkpoint import load_state
+from tts_codecs.layered import LayeredCodec
+from tts_codecs.nn.streamed import Conv, Residual, Transformer, Transposed, begin, run
+from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
+from tts_codecs.quantizers.vq import nearest
+
+LICENCE = "code MIT; weights by Kyutai, CC BY 4.0"
+#: names in the weights that only the first encoder of a family has
+MARK = "quantizer.semantic_residual_vector_quantizer.input_proj.weight"
+
+
+@dataclass(frozen=True)
+class MimiConfig:
+    """Sizes; the defaults are those of the published weights."""
+
+    sample_rate: int = 24000
+    dim: int = 512
+    filters: int = 64
+    ratios: tuple[int, ...] = (8, 6, 5, 4)
+    codebooks: int = 32
+    codebook_size: int = 2048
+    codebook_dim: int = 256
+    layers: int = 8
+    heads: int = 8
+    hidden: int = 2048
+    window: int = 250
+
+
+class _Books(nn.Module):
+    """Residual codebooks of one projection."""
+
+    books: Tensor
+
+    def __init__(self, config: MimiConfig, count: int):
+        super().__init__()
+        width = config.codebook_dim
+        self.input_proj = nn.Conv1d(config.dim, width, 1, bias=False)
+        self.output_proj = nn.Conv1d(width, config.dim, 1, bias=False)
+        self.register_buffer("books", torch.randn(count, config.codebook_size, width))
+
+    def encode(self, z: Tensor, count: int) -> Tensor:
+        """[B, T, D] to codes [B, T, count]."""
+        left = F.linear(z, self.input_proj.weight[..., 0]).flatten(0, 1)
+        codes = []
+        for book in self.books[:count]:
+            index = nearest(left, book)
+            left = left - F.embedding(index, book)
+            codes.append(index)
+        return torch.stack(codes, -1).unflatten(0, z.shape[:2])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes [B, T, n] to [B, T, D]."""
+        parts = [F.embedding(codes[..., k], self.books[k]) for k in range(codes.shape[2])]
+        return F.linear(torch.stack(parts).sum(0), self.output_proj.weight[..., 0])
+
+
+class SplitQuantizer(Quantizer):
+    """One codebook of its own, and residual ones, both of the same vectors [B, T, D]."""
+
+    def __init__(self, config: MimiConfig):
+        super().__init__()
+        self.dim, self.num_codebooks = config.dim, config.codebooks
+        self.codebook_size = config.codebook_size
+        self.semantic = _Books(config, 1)
+        self.acoustic = _Books(config, config.codebooks - 1)
+
+    @property
+    def prefixes(self) -> tuple[int, ...]:
+        """1 to K."""
+        return tuple(range(1, self.num_codebooks + 1))
+
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
+        """See Quantizer; its codebooks do not learn."""
+        codes = self.encode(z)
+        values = z + (self.decode(codes) - z).detach()
+        return QuantizerOutput(values, codes, z.new_zeros(()))
+
+    @torch.no_grad()
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """See Quantizer."""
+        self.check_input(z)
+        count = self.check_prefix(num_codebooks)
+        first = self.semantic.encode(z, 1)
+        return first if count == 1 else torch.cat([first, self.acoustic.encode(z, count - 1)], -1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """See Quantizer."""
+        self.check_codes(codes, self.check_prefix(self.width_of(codes)))
+        values = self.semantic.decode(codes[..., :1])
+        return values if codes.shape[2] == 1 else values + self.acoustic.decode(codes[..., 1:])
+
+
+@dataclass(frozen=True)
+class MimiState:
+    """What a stream remembers, of decoding or of encoding: states of the parts, samples [B, n] that
+    do not fill a unit yet."""
+
+    parts: list[Any]
+    batch: int
+    held: Tensor
+    finished: bool = False
+
+
+class MimiCodec(LayeredCodec):
+    """Mimi under the codec contract; encodes in pieces as well."""
+
+    name = "mimi"
+
+    def __init__(self, config: MimiConfig | None = None):
+        super().__init__()
+        self.config = config = config or MimiConfig()
+        dim = config.dim
+        self.encoder = nn.ModuleDict({"layers": _encoder(config)})
+        self.decoder = nn.ModuleDict({"layers": _decoder(config)})
+        size = (dim, config.heads, config.hidden, config.window, config.layers)
+        self.encoder_transformer, self.decoder_transformer = Transformer(*size), Transformer(*size)
+        self.downsample = Conv(dim, dim, 4, 2, bias=False, repeats=True)
+        self.upsample = Transposed(dim, dim, 4, 2, groups=dim, bias=False)
+        self.quantizer = SplitQuantizer(config)
+        self.num_codebooks = config.codebooks
+        self.hop = 2
+        for ratio in config.ratios:
+            self.hop *= ratio
+
+    @classmethod
+    def from_file(cls, path: str | Path, sha256: str | None = None) -> "MimiCodec":
+        """The published weights, a file of safetensors.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another architecture.
+        """
+        codec = cls()
+        load_state(codec, path, sha256, own_names)
+        return codec.eval().requires_grad_(False)
+
+    @property
+    def layered(self) -> Quantizer:
+        """See LayeredCodec."""
+        return self.quantizer
+
+    @property
+    def units_per_second(self) -> float:
+        """See LayeredCodec."""
+        return self.config.sample_rate / self.hop
+
+    @property
+    def info(self) -> CodecInfo:
+        """12.5 units/s, 0.14 to 4.4 kbit/s."""
+        return CodecInfo(
+            name=self.name, sample_rate=self.config.sample_rate, hop=self.hop, kind="codes",
+            num_codebooks=self.num_codebooks, codebook_size=self.config.codebook_size,
+            dim=self.config.dim, bitrate=self.bandwidths()[self.num_codebooks], causal=True,
+            look_ahead=0, licence=LICENCE,
+        )  # fmt: skip
+
+    @property
+    def _down(self) -> list[nn.Module]:
+        layers = cast("nn.ModuleList", self.encoder["layers"])
+        return [*layers, self.encoder_transformer, self.downsample]
+
+    @property
+    def _up(self) -> list[nn.Module]:
+        layers = cast("nn.ModuleList", self.decoder["layers"])
+        return [self.upsample, self.decoder_transformer, *layers]
+
+    @torch.no_grad()
+    def encode(self, wav: Tensor) -> Units:
+        """See Codec."""
+        wav = check_wav(wav)
+        codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
+        return Units(codes, None, self.info.frame_rate)
+
+    def init_encoding(self, batch: int) -> MimiState:
+        """State of a new stream of waveforms, for `encode_chunk`."""
+        like = self.upsample.conv.weight
+        parts = begin(self._down, check_batch(batch), like)
+        return MimiState(parts, batch, like.new_zeros(batch, 0))
+
+    @torch.no_grad()
+    def encode_chunk(
+        self, wav: Tensor, state: MimiState, last: bool = False
+    ) -> tuple[Tensor, MimiState]:
+        """Codes [B, t, K] of the next samples [B, 1, n] of a stream; what does not fill a unit is
+        held back, and padded with silence at the `last` piece."""
+        check_stream(wav, state.batch, state.finished)
+        seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
+        if last:
+            seen = F.pad(seen, (0, -seen.shape[1] % self.hop))
+        used = seen.shape[1] // self.hop * self.hop
+        codes = torch.zeros(state.batch, 0, self.num_codebooks, dtype=torch.int64)
+        codes, parts = codes.to(seen.device), state.parts
+        if used:
+            z, parts = run(self._down, seen[:, None, :used], parts)
+            codes = self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
+        return codes, MimiState(parts, state.batch, seen[:, used:], last)
+
+    @torch.no_grad()
+    def decode(self, units: Units | Tensor) -> Tensor:
+        """See Codec; units have as many codes as there are codebooks in use."""
+        data = units.data if isinstance(units, Units) else check_units(units, self.info)
+        return self.decode_chunk(data, self.init_state(len(data)), last=True)[0]
+
+    def init_state(self, batch: int) -> MimiState:
+        """See Codec."""
+        like = self.upsample.conv.weight
+        parts = begin(self._up, check_batch(batch), like)
+        return MimiState(parts, batch, like.new_zeros(batch, 0))
+
+    @torch.no_grad()
+    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """See Codec."""
+        assert isinstance(state, MimiState)
+        codes = check_units(units, self.info).to(self.device)
+        check_stream(codes, state.batch, state.finished)
+        if codes.shape[1] == 0:
+            return state.held[:, None], replace(state, finished=last)
+        z = self.quantizer.decode(codes).transpose(1, 2)
+        wav, parts = run(self._up, z, state.parts)
+        return wav, MimiState(parts, state.batch, state.held, last)
+
+
+def _unit(dim: int) -> Residual:
+    return Residual([nn.ELU(), Conv(dim, dim // 2, 3), nn.ELU(), Conv(dim // 2, dim, 1)])
+
+
+def _encoder(config: MimiConfig) -> nn.ModuleList:
+    dim = config.filters
+    layers: list[nn.Module] = [Conv(1, dim, 7)]
+    for ratio in reversed(config.ratios):
+        layers += [_unit(dim), nn.ELU(), Conv(dim, 2 * dim, 2 * ratio, ratio)]
+        dim *= 2
+    return nn.ModuleList([*layers, nn.ELU(), Conv(dim, config.dim, 3)])
+
+
+def _decoder(config: MimiConfig) -> nn.ModuleList:
+    dim = config.filters * 2 ** len(config.ratios)
+    layers: list[nn.Module] = [Conv(config.dim, dim, 7)]
+    for ratio in config.ratios:
+        layers += [nn.ELU(), Transposed(dim, dim // 2, 2 * ratio, ratio), _unit(dim // 2)]
+        dim //= 2
+    return nn.ModuleList([*layers, nn.ELU(), Conv(dim, 1, 3)])
+
+
+def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Published tensors as those of MimiCodec: codebooks are sums and counts there."""
+    out: dict[str, Tensor] = {}
+    books: dict[str, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        where, _, kind = name.rpartition(".")
+        if kind in ("embed_sum", "cluster_usage", "initialized"):
+            books.setdefault(where, {})[kind] = value.float()
+            continue
+        for part in ("semantic", "acoustic"):
+            name = name.replace(f"quantizer.{part}_residual_vector_quantizer", f"quantizer.{part}")
+        out[name] = value.float()
+    for part in ("semantic", "acoustic"):
+        prefix = f"quantizer.{part}_residual_vector_quantizer.layers."
+        found = [
+            books[f"{prefix}{k}.codebook"]
+            for k in range(sum(where.startswith(prefix) for where in books))
+        ]
+        if found:
+            out[f"quantizer.{part}.books"] = torch.stack(
+                [
+                    each["embed_sum"] / each["cluster_usage"].clamp_min(1e-5)[:, None]
+                    for each in found
+                ]
+            )
+    return out

@@ -1,0 +1,213 @@
+"""Layers of published codecs that run in pieces: causal convolutions with strides, and attention.
+
+Channels come before time, [B, C, T], as in the weights these are for. A layer's
+`forward(x, state) -> (y, state)` is also its offline pass, from `initial(batch, like)`.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Conv(nn.Module):
+    """Causal convolution of whole strides: [B, C_in, n * stride] to [B, C_out, n].
+
+    Args:
+        repeats: continue the past by the first value; by zeros otherwise.
+    """
+
+    def __init__(
+        self, in_dim: int, out_dim: int, kernel: int, stride: int = 1, dilation: int = 1,
+        groups: int = 1, bias: bool = True, repeats: bool = False,
+    ):  # fmt: skip
+        super().__init__()
+        self.conv = nn.Conv1d(
+            in_dim, out_dim, kernel, stride, dilation=dilation, groups=groups, bias=bias
+        )
+        self.context = (kernel - 1) * dilation + 1 - stride
+        self.repeats = repeats
+
+    def initial(self, batch: int, like: Tensor) -> Tensor | None:
+        """State before the first value."""
+        if self.repeats:
+            return None
+        return like.new_zeros(batch, self.conv.in_channels, self.context)
+
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """See above."""
+        if x.shape[2] == 0:
+            return x.new_zeros(len(x), self.conv.out_channels, 0), state
+        if state is None:
+            state = x[..., :1].expand(-1, -1, self.context)
+        x = torch.cat([state, x], 2)
+        return self.conv(x), x[..., x.shape[2] - self.context :]
+
+
+class Transposed(nn.Module):
+    """Transposed convolution, causal: [B, C_in, n] to [B, C_out, n * stride]; the kernel is at
+    least a stride long, and what reaches further is added to later samples."""
+
+    def __init__(
+        self, in_dim: int, out_dim: int, kernel: int, stride: int, groups: int = 1,
+        bias: bool = True,
+    ):  # fmt: skip
+        super().__init__()
+        self.conv = nn.ConvTranspose1d(in_dim, out_dim, kernel, stride, groups=groups, bias=bias)
+        self.stride, self.tail = stride, kernel - stride
+
+    def initial(self, batch: int, like: Tensor) -> Tensor:
+        """State before the first value."""
+        return like.new_zeros(batch, self.conv.out_channels, self.tail)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """See above."""
+        if x.shape[2] == 0:
+            return x.new_zeros(len(x), self.conv.out_channels, 0), state
+        conv = self.conv
+        y = F.conv_transpose1d(x, conv.weight, None, self.stride, groups=conv.groups)
+        y[..., : self.tail] += state
+        ready = x.shape[2] * self.stride
+        out, state = y[..., :ready], y[..., ready:]
+        return out if conv.bias is None else out + conv.bias[:, None], state
+
+
+class Residual(nn.Module):
+    """Layers whose output is added to their input; `block` lists them."""
+
+    def __init__(self, block: list[nn.Module]):
+        super().__init__()
+        self.block = nn.ModuleList(block)
+
+    def initial(self, batch: int, like: Tensor) -> list[Any]:
+        """State before the first value."""
+        return begin(self.block, batch, like)
+
+    def forward(self, x: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
+        """[B, C, T] to the same."""
+        y, state = run(self.block, x, state)
+        return x + y, state
+
+
+def begin(layers: Iterable[nn.Module], batch: int, like: Tensor) -> list[Any]:
+    """States of layers one after another; those without `initial` have none."""
+    found = []
+    for layer in layers:
+        initial = getattr(layer, "initial", None)
+        found.append(None if initial is None else initial(batch, like))
+    return found
+
+
+def run(layers: Iterable[nn.Module], x: Tensor, states: list[Any]) -> tuple[Tensor, list[Any]]:
+    """Layers one after another."""
+    new = []
+    for layer, state in zip(layers, states, strict=True):
+        if hasattr(layer, "initial"):
+            x, state = layer(x, state)
+        else:
+            x = layer(x)
+        new.append(state)
+    return x, new
+
+
+class WindowAttention(nn.Module):
+    """Attention to the present and the `window - 1` values before it, with rotary positions.
+
+    State: rotated keys and values [B, heads, n, D] of the last values, n < window.
+    """
+
+    def __init__(self, dim: int, heads: int, window: int, theta: float = 10000.0):
+        super().__init__()
+        self.heads, self.window, self.theta = heads, window, theta
+        self.q_proj = nn.Linear(dim, dim, bias=False)
+        self.k_proj = nn.Linear(dim, dim, bias=False)
+        self.v_proj = nn.Linear(dim, dim, bias=False)
+        self.o_proj = nn.Linear(dim, dim, bias=False)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+    def _rotated(self, x: Tensor, start: int) -> Tensor:
+        half = x.shape[-1] // 2
+        rates = self.theta ** (-torch.arange(half, device=x.device) / half)
+        angles = torch.arange(start, start + x.shape[2], device=x.device)[:, None] * rates
+        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+        a, b = x[..., :half], x[..., half:]
+        return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None, start: int) -> Any:
+        """[B, T, dim] of positions from `start` on to the same, and the new state."""
+        query = self._rotated(self._heads(self.q_proj(x)), start)
+        key = self._rotated(self._heads(self.k_proj(x)), start)
+        value = self._heads(self.v_proj(x))
+        if state is not None:
+            key, value = torch.cat([state[0], key], 2), torch.cat([state[1], value], 2)
+        old = key.shape[2] - x.shape[1]
+        rows = torch.arange(x.shape[1], device=x.device)[:, None] + old
+        columns = torch.arange(key.shape[2], device=x.device)
+        seen = (columns <= rows) & (columns > rows - self.window)
+        out = F.scaled_dot_product_attention(query, key, value, seen)
+        kept = max(0, key.shape[2] - self.window + 1)
+        return self.o_proj(out.transpose(1, 2).flatten(2)), (key[:, :, kept:], value[:, :, kept:])
+
+
+class Scale(nn.Module):
+    """Weights of a branch's channels."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((dim,), 0.01))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., dim] scaled."""
+        return self.scale * x
+
+
+class TransformerLayer(nn.Module):
+    """WindowAttention and two linear layers with GELU, each on normalised values, scaled and added
+    to them."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, window: int):
+        super().__init__()
+        self.self_attn = WindowAttention(dim, heads, window)
+        self.mlp = nn.ModuleDict(
+            {"fc1": nn.Linear(dim, hidden, False), "fc2": nn.Linear(hidden, dim, False)}
+        )
+        self.input_layernorm = nn.LayerNorm(dim)
+        self.post_attention_layernorm = nn.LayerNorm(dim)
+        self.self_attn_layer_scale = Scale(dim)
+        self.mlp_layer_scale = Scale(dim)
+
+    def forward(self, x: Tensor, state: Any, start: int) -> Any:
+        """[B, T, dim] to the same, and the new state."""
+        y, state = self.self_attn(self.input_layernorm(x), state, start)
+        x = x + self.self_attn_layer_scale(y)
+        y = self.mlp["fc2"](F.gelu(self.mlp["fc1"](self.post_attention_layernorm(x))))
+        return x + self.mlp_layer_scale(y), state
+
+
+class Transformer(nn.Module):
+    """TransformerLayers over [B, dim, T], in pieces; the state counts positions as well."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, window: int, layers: int):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            TransformerLayer(dim, heads, hidden, window) for _ in range(layers)
+        )
+
+    def initial(self, batch: int, like: Tensor) -> list[Any]:
+        """State before the first value."""
+        return [0, *(None for _ in self.layers)]
+
+    def forward(self, x: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
+        """[B, dim, T] to the same."""
+        if x.shape[2] == 0:
+            return x, state
+        start, new = state[0], []
+        y = x.transpose(1, 2)
+        for layer, each in zip(self.layers, state[1:], strict=True):
+            y, each = layer(y, each, start)
+            new.append(each)
+        return y.transpose(1, 2), [start + x.shape[2], *new]
