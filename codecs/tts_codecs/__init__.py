@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tts_codecs.base import Codec, CodecInfo, Units
+    from tts_codecs.dac import DacCodec
     from tts_codecs.dmel import DMelCodec
     from tts_codecs.encodec import EncodecCodec
     from tts_codecs.errors import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
+    from tts_codecs.mimi import MimiCodec
     from tts_codecs.neural import NeuralCodec, build_codec
     from tts_codecs.quantizers import (
         FSQ,
@@ -43,12 +45,14 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "tts_codecs.base": ("Codec", "CodecInfo", "Units"),
+    "tts_codecs.dac": ("DacCodec",),
     "tts_codecs.dmel": ("DMelCodec",),
     "tts_codecs.encodec": ("EncodecCodec",),
     "tts_codecs.errors": (
         "CheckpointError", "CodecError", "MissingDependencyError", "TTSError", "UsageError",
     ),
     "tts_codecs.mel_codec": ("FeatureCodec", "MelCodec"),
+    "tts_codecs.mimi": ("MimiCodec",),
     "tts_codecs.neural": ("NeuralCodec", "build_codec"),
     "tts_codecs.quantizers": (
         "BinnedQuantizer", "FSQ", "GroupedFSQ", "GroupedRVQ", "LookupFreeQuantizer", "Quantizer",
@@ -67,6 +71,7 @@ __all__ = [
     "CodecError",
     "CodecInfo",
     "DMelCodec",
+    "DacCodec",
     "EncodecCodec",
     "FSQ",
     "FeatureCodec",
@@ -74,6 +79,7 @@ __all__ = [
     "GroupedRVQ",
     "LookupFreeQuantizer",
     "MelCodec",
+    "MimiCodec",
     "MissingDependencyError",
     "NeuralCodec",
     "Quantizer",

@@ -21,8 +21,6 @@ from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
 from tts_codecs.quantizers.vq import nearest
 
 LICENCE = "code MIT; weights by Kyutai, CC BY 4.0"
-#: names in the weights that only the first encoder of a family has
-MARK = "quantizer.semantic_residual_vector_quantizer.input_proj.weight"
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,9 @@ class MimiConfig:
     heads: int = 8
     hidden: int = 2048
     window: int = 250
+
+
+PUBLISHED = MimiConfig()
 
 
 class _Books(nn.Module):
@@ -145,7 +146,7 @@ class MimiCodec(LayeredCodec):
         Raises:
             CheckpointError: missing, damaged, or of another architecture.
         """
-        codec = cls()
+        codec = cls(PUBLISHED)
         load_state(codec, path, sha256, own_names)
         return codec.eval().requires_grad_(False)
 

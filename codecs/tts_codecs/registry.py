@@ -131,11 +131,11 @@ def load(
     Args:
         name: a checkpoint, by the name of a shipped one ("spectral", "vocoder") or by its folder;
             "features" for copy synthesis from source-filter features; "dmel" for binned log-mels;
-            or a file of EnCodec weights (24 kHz).
+            or a file of published weights: EnCodec (24 kHz), Mimi, DAC.
         device: where the weights go; "auto" takes a GPU if there is one.
         vocoder: checkpoint that turns features into a waveform, for codecs of features.
-        bandwidth: kbit/s of a codec that has several: EnCodec (6 by default), or one with a
-            residual quantizer (all codebooks by default; as many as fit otherwise).
+        bandwidth: kbit/s of a codec that has several: EnCodec (6 by default), or one with residual
+            codebooks (all of them by default; as many as fit otherwise).
 
     Raises:
         UsageError: unknown, or not a codec; naming the nearest.
@@ -175,9 +175,9 @@ def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float |
         return made
 
     if Path(name).is_file():
-        from tts_codecs.encodec import EncodecCodec
+        from tts_codecs.published import load_file
 
-        return EncodecCodec.from_file(name, 6.0 if bandwidth is None else bandwidth)
+        return load_file(name, bandwidth)
     if str(name) in BUILT and not (Path(name) / CONFIG).is_file():
         return FeatureCodec(load_vocoder()) if str(name) == FEATURES else DMelCodec(load_vocoder())
     folder = find(name)

@@ -126,7 +126,7 @@ def test_the_first_codebook_alone_is_read() -> None:
     assert (gradient == 1).all()
     # The same sound heard clean has no distance to itself.
     heard = Pass({"wav": wav, "heard": wav}, made, vectors, out)
-    assert float(Invariance(codec)(codec, heard)) == pytest.approx(0, abs=1e-6)
+    assert Invariance(codec)(codec, heard).item() == pytest.approx(0, abs=1e-6)
     with pytest.raises(ConfigError, match="distort"):
         Invariance(codec)(codec, seen)
 

@@ -1,0 +1,63 @@
+"""Files of published weights: which codec they are is told by their tensors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import tts_codecs
+from tts_codecs import dac, mimi
+from tts_codecs.dac import DacCodec, DacConfig
+from tts_codecs.errors import CheckpointError, CodecError
+from tts_codecs.mimi import MimiCodec, MimiConfig
+
+MIMI = MimiConfig(
+    dim=8, filters=2, ratios=(3, 2), codebooks=4, codebook_size=8, codebook_dim=4, layers=1,
+    heads=2, hidden=8, window=5,
+)  # fmt: skip
+DAC = DacConfig(44100, (2, 3), 2, 8, 9, 16, 2)
+
+
+def test_mimi_and_dac_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    made = MimiCodec(MIMI).eval()
+    tensors = {}
+    for name, value in made.state_dict().items():
+        for part in ("semantic", "acoustic"):
+            long = f"quantizer.{part}_residual_vector_quantizer"
+            if name == f"quantizer.{part}.books":
+                for k, book in enumerate(value):
+                    at = f"{long}.layers.{k}.codebook"
+                    # Sums over as many vectors as were counted.
+                    tensors[f"{at}.embed_sum"] = 3 * book
+                    tensors[f"{at}.cluster_usage"] = torch.full((len(book),), 3.0)
+                    tensors[f"{at}.initialized"] = torch.ones(1)
+                break
+            name = name.replace(f"quantizer.{part}.", f"{long}.")
+        else:
+            tensors[name] = value.contiguous()
+    save_file(tensors, tmp_path / "mimi.safetensors")
+    monkeypatch.setattr(mimi, "PUBLISHED", MIMI)
+    loaded = tts_codecs.load(tmp_path / "mimi.safetensors")
+    assert isinstance(loaded, MimiCodec) and loaded.info.num_codebooks == 4
+    wav = 0.1 * torch.randn(1, 1, 12 * 9)
+    codes = loaded.encode(wav)
+    assert torch.equal(codes.data, made.encode(wav).data)
+    torch.testing.assert_close(loaded.decode(codes), made.decode(codes))
+    kbits = 2.5 * 3 * 24 / 12  # two and a half codebooks of 8 entries, 24000 / 12 units/s
+    assert tts_codecs.load(tmp_path / "mimi.safetensors", bandwidth=kbits).info.num_codebooks == 2
+
+    known = {44100: DAC}
+    monkeypatch.setattr(dac, "CONFIGS", known)
+    save_file(DacCodec(DAC).state_dict(), tmp_path / "dac.safetensors")
+    loaded = tts_codecs.load(tmp_path / "dac.safetensors")
+    assert isinstance(loaded, DacCodec) and loaded.info.sample_rate == 44100
+    with pytest.raises((CheckpointError, CodecError)):
+        save_file(
+            {"quantizer.quantizers.0.codebook.weight": torch.ones(2, 2)}, tmp_path / "x.safetensors"
+        )
+        tts_codecs.load(tmp_path / "x.safetensors")
+    (tmp_path / "y.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        tts_codecs.load(tmp_path / "y.safetensors")

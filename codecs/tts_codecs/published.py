@@ -1,0 +1,64 @@
+"""Weights of published codecs in one file: which codec they are is told by their tensors."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from tts_codecs.base import Codec
+from tts_codecs.errors import CheckpointError
+
+#: a tensor that only weights of the codec have
+_MARKS = {
+    "mimi": "quantizer.semantic_residual_vector_quantizer.input_proj.weight",
+    "dac": "quantizer.quantizers.0.codebook.weight",
+}
+#: codebooks of the published DAC weights to their sample rate
+_DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
+
+
+def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
+    """A codec from published weights: Mimi, DAC (both as published for the library `transformers`),
+    or else EnCodec.
+
+    Args:
+        path: a file of safetensors, or the pickled one of EnCodec.
+        bandwidth: kbit/s, of EnCodec 6 by default, of the others all they have.
+
+    Raises:
+        CheckpointError: damaged, or weights of none of them.
+        CodecError: a bandwidth the codec does not have.
+    """
+    kind, books = _read(Path(path))
+    if kind == "mimi":
+        from tts_codecs.mimi import MimiCodec
+
+        mimi = MimiCodec.from_file(path)
+        if bandwidth is not None:
+            mimi.use_bandwidth(bandwidth)
+        return mimi
+    if kind == "dac":
+        from tts_codecs.dac import DacCodec
+
+        if books not in _DAC_RATES:
+            raise CheckpointError(f"{path}: DAC of {books} codebooks; known are 9, 12 and 32")
+        dac = DacCodec.from_file(path, _DAC_RATES[books])
+        if bandwidth is not None:
+            dac.use_bandwidth(bandwidth)
+        return dac
+    from tts_codecs.encodec import EncodecCodec
+
+    return EncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """Kind of the weights, and how many quantizers there are; "" for none of _MARKS."""
+    if path.suffix != ".safetensors":
+        return "", 0
+    try:
+        with safe_open(path, "pt") as file:
+            names = set(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: cannot be read as weights ({error})") from error
+    found = [kind for kind, mark in _MARKS.items() if mark in names]
+    end = ".codebook.weight"
+    return (found[0] if found else ""), sum(name.endswith(end) for name in names)
