@@ -26,9 +26,9 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from tts.align.aligner import Aligner
+    from tts.facade import TTS
     from tts.prosody.durations import DurationModel
     from tts.registry import build_generator
-    from tts.synthesizer import TTS
     from tts.voice.speaker import SpeakerEncoder
     from tts_codecs.checkpoint import save_checkpoint
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder

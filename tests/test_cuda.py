@@ -15,7 +15,8 @@ pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 from tests.helpers.training import FAMILIES, TINY  # noqa: E402
 from tts.data.corpus import Corpus  # noqa: E402
-from tts.train.loop import TrainConfig, Trainer  # noqa: E402
+from tts.train.loop import Trainer
+from tts.train.task import TrainConfig  # noqa: E402
 from tts.train.tasks.generator import GeneratorTask  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

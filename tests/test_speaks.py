@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tts.eval.normalize import normalize
-from tts.synthesizer import TTS, Options
+from tts.facade import TTS
+from tts.types import Options
 from tts.voice.voice import Voice
 
 pytestmark = pytest.mark.speaks

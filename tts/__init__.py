@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tts.editing.edit import Edited as Edited
-    from tts.synthesizer import TTS as TTS
+    from tts.facade import TTS as TTS
     from tts.types import Audio as Audio
     from tts.types import Chunk as Chunk
     from tts.types import Options as Options
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logging.getLogger("tts").addHandler(logging.NullHandler())
 
 _NAMES = {
-    "TTS": "tts.synthesizer",
+    "TTS": "tts.facade",
     "Audio": "tts.types",
     "Edited": "tts.editing.edit",
     "Chunk": "tts.types",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
-    from tts.synthesizer import TTS
+    from tts.facade import TTS
     from tts.types import Audio, Stream
     from tts.voice.voice import Voice
 

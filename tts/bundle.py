@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from tts.errors import CheckpointError, UsageError
-from tts.resources import xdg_folder
+from tts.folders import xdg_folder
 from tts_codecs.download import fetch
 
 _URL = re.compile(r"(https://[^\s#]+)#sha256=([0-9a-fA-F]{64})")

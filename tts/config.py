@@ -32,7 +32,7 @@ class ModelConfig(Strict):
     of the generator may be int8 on a CPU (tts.quantize). `profile` and `phone_probe` tell how a
     person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
     `normalised` that the generator was trained on features less that profile; `calibration` is the
-    number of rounds that a voice is calibrated with when it is made (tts.voice.calibration).
+    number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration).
     """
 
     name: str

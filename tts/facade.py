@@ -1,106 +1,45 @@
-"""What a loaded model offers around speaking: its life, its use in an event loop, and lists."""
+"""The class of the Python interface: speaking, editing, batches, event loops and lists."""
+
+from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
 from typing_extensions import Unpack
 
 from tts.aio import AsyncStream, AsyncText
-from tts.errors import ConfigError, UsageError
+from tts.catalog import ModelInfo, VoiceInfo, models, voices
+from tts.pipeline.voices import VoiceSource
+from tts.progress import Progress
+from tts.synthesizer import Synthesizer
 from tts.types import Audio, Options, OptionValues, joined, options_of
-from tts.voice.encode import VoiceSource
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from tts.catalog import ModelInfo, VoiceInfo
-    from tts.config import ModelConfig
-    from tts.synthesizer import TTS
+    from tts.batch.rows import Row
+    from tts.batch.worker import Result
+    from tts.editing.edit import Edited, Source
 
 log = logging.getLogger(__name__)
-#: what stays when a model is closed
-_KEPT = ("config", "device", "sample_rate", "capabilities", "cancellation")
-T = TypeVar("T", bound="Facade")
 
 
-def check_config(config: object) -> "ModelConfig":
-    """A config, or a UsageError that tells how a model is loaded by its name."""
-    from tts.config import ModelConfig
-
-    if isinstance(config, ModelConfig):
-        return config
-    if isinstance(config, (str, os.PathLike)):
-        name = os.fspath(config)
-        raise UsageError(f"TTS({name!r}) takes a config; TTS.load({name!r}) loads a model by name")
-    raise ConfigError(f"a model is made of a ModelConfig, not {type(config).__name__}")
-
-
-class Facade:
-    """The part of `TTS` that does not speak itself."""
-
-    config: "ModelConfig"
-    device: str
-    sample_rate: int
+class TTS(Synthesizer):
+    """A loaded model with all that can be done with it; see Synthesizer for how it speaks."""
 
     @staticmethod
-    def models() -> "list[ModelInfo]":
+    def models() -> list[ModelInfo]:
         """The models that `load` knows by name, with what was measured of them."""
-        from tts.catalog import models
-
         return models()
 
     @staticmethod
-    def voices() -> "list[VoiceInfo]":
+    def voices() -> list[VoiceInfo]:
         """The voices known by name, built in and added."""
-        from tts.catalog import voices
-
         return voices()
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return bool(self.__dict__.get("_closed", False))
-
-    def check_open(self) -> None:
-        """UsageError once it is closed."""
-        if self.closed:
-            raise UsageError(f"the model {self.config.name!r} is closed: load it again")
-
-    def close(self) -> None:
-        """Let go of the weights; nothing can be spoken afterwards. Can be called often.
-
-        A request that another thread is computing ends with an error.
-        """
-        if self.closed:
-            return
-        self.__dict__["_closed"] = True
-        for name in [name for name in self.__dict__ if name not in (*_KEPT, "_closed")]:
-            del self.__dict__[name]
-        gc.collect()
-        if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
-
-    if not TYPE_CHECKING:  # to a type checker it would make every name an attribute
-
-        def __getattr__(self, name: str) -> Any:
-            if not name.startswith("__"):
-                self.check_open()
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def __enter__(self: T) -> T:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:  # fmt: skip
-        self.close()
 
     def warmup(self, voice: VoiceSource = "default", text: str = "This is a test.") -> float:
         """Speak once into nothing, so that the first request does not wait for kernels to be
@@ -114,7 +53,7 @@ class Facade:
             what `TTS.stream` does.
         """
         begin = time.perf_counter()
-        with cast("TTS", self).stream(text, voice) as stream:
+        with self.stream(text, voice) as stream:
             for _ in stream:
                 pass
         seconds = time.perf_counter() - begin
@@ -142,7 +81,7 @@ class Facade:
         chosen = options_of(options, values)
 
         def make(given: Any) -> Any:
-            return cast("TTS", self).stream(given, voice, chosen, chunk_frames=chunk_frames)
+            return self.stream(given, voice, chosen, chunk_frames=chunk_frames)
 
         return AsyncStream(make, text)
 
@@ -163,3 +102,86 @@ class Facade:
                 chunks.append(chunk)
         audio = await asyncio.to_thread(joined, chunks, self.sample_rate)
         return replace(audio, first_audio=first, elapsed=time.perf_counter() - begin)
+
+    def edit(
+        self,
+        recording: Source,
+        said: str,
+        wanted: str,
+        options: Options | None = None,
+        *,
+        sample_rate: int | None = None,
+        **values: Unpack[OptionValues],
+    ) -> Edited:
+        """A recording with other words: what stays is the recording, sample for sample outside of
+        cross-fades of 12 ms, new words are in its voice (tts.editing).
+
+        Args:
+            recording: path, binary file, or array [N] or [C, N], of up to 60 s; channels are
+                averaged.
+            said: its words; wanted: the words it is to say.
+            sample_rate: Hz of an array; by default the model's.
+
+        Raises:
+            AlignmentError: it does not say these words. TextError: nothing to say.
+            UsageError, AudioError: as `voice`; a model without a phone probe.
+        """
+        from tts.editing.edit import edit  # here and below: a start without them is faster
+
+        return edit(self, recording, said, wanted, options, sample_rate, **values)
+
+    def extend(
+        self,
+        recording: Source,
+        text: str,
+        said: str | None = None,
+        options: Options | None = None,
+        *,
+        sample_rate: int | None = None,
+        **values: Unpack[OptionValues],
+    ) -> Edited:
+        """A recording that goes on with a text, in its voice, pace and room.
+
+        Args:
+            said: its words; without them its phones are read. Others, raises: as `edit`.
+        """
+        from tts.editing.extend import extend
+
+        return extend(self, recording, text, said, options, sample_rate, **values)
+
+    def batch(
+        self,
+        rows: Iterable[Row | Mapping[str, Any] | Sequence[Any]],
+        out_dir: str | os.PathLike[str],
+        *,
+        workers: int = 1,
+        format: str = "wav",
+        timestamps: Sequence[str] = (),
+        progress: bool | Progress = False,
+    ) -> list[Result]:
+        """Say many rows into files `out_dir/ID.wav`; a run that was stopped goes on.
+
+        Args:
+            rows: (id, text[, voice[, options]]), mappings with the columns of `tts batch`, or
+                tts.batch.rows.Row.
+            workers: processes; 1 computes in this one, with this model.
+            format: wav, flac, ogg, opus or mp3; timestamps: "srt", "json" or both.
+            progress: a bar on standard error, or a function called with (rows done, all rows).
+
+        Returns:
+            a Result per row; what is wrong with a row is in its `error`.
+
+        Raises:
+            UsageError: ids that are not unique or no file names, or another run uses the folder.
+            OutputError: the folder cannot be written.
+        """
+        from tts.batch.rows import make_rows
+        from tts.batch.run import run_batch
+        from tts.batch.worker import Settings
+
+        settings = Settings(
+            Path(out_dir), self.config, format, self.device, tuple(timestamps), int8=self.int8
+        )
+        return run_batch(
+            make_rows(rows), settings, model=self, workers=workers, progress=progress
+        ).results

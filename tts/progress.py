@@ -1,18 +1,18 @@
 """How much of a text is said, told to whoever waits for it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tts.errors import TextError, UsageError
-
-if TYPE_CHECKING:
-    from tts.types import Chunk
+from tts.types import Chunk
 
 MAX_FRAMES = 100_000
 #: called with (characters said, characters known so far); what it raises stops the speech
 TextProgress = Callable[[int, int], Any]
+#: called with (steps or rows done, all of them); what it raises stops the work
+Progress = Callable[[int, int], None]
 
 
 class GivenText:
@@ -46,7 +46,7 @@ class GivenText:
             yield piece
 
 
-def told(chunks: "Iterator[Chunk]", text: GivenText, progress: TextProgress) -> "Iterator[Chunk]":
+def told(chunks: Iterator[Chunk], text: GivenText, progress: TextProgress) -> Iterator[Chunk]:
     """The same chunks; `progress` hears of each sentence when the next one begins, and of the end.
 
     Where a model does not tell which characters its words stand for, the characters of its

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tts.config import PARTS, ModelConfig
 from tts.errors import OutputError, UsageError
 from tts.registry import checkpoint_folder
-from tts.synthesizer import TTS
+from tts.synthesizer import Synthesizer
 from tts.types import Options
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import fingerprint
@@ -44,7 +44,7 @@ def weights_sha256(config: ModelConfig) -> str:
     return digest.hexdigest()
 
 
-def provenance(model: TTS, voice: Voice, text: str, options: Options) -> dict[str, Any]:
+def provenance(model: Synthesizer, voice: Voice, text: str, options: Options) -> dict[str, Any]:
     """What made an utterance: model and its weights, voice, options, a hash of the text, time."""
     try:
         number = version("tts")

@@ -10,7 +10,8 @@ from torch import nn
 from tts.align.aligner import Aligner
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
-from tts.generators.generator import Conditioner, Generator
+from tts.generators.conditioner import Conditioner
+from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.depth import DepthHead
 from tts.generators.heads.energy import EnergyHead

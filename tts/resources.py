@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+from tts.bundle import fetch_bundle
 from tts.errors import TTSError, UsageError
 from tts_codecs.errors import nearest
 
-__all__ = ["model_config", "model_names", "nearest", "root", "voice_names", "xdg_folder"]
+__all__ = ["model_config", "model_names", "nearest", "root", "voice_names"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -24,13 +25,6 @@ def root() -> Path:
     raise TTSError(
         "the shipped weights were not found: install from the checkout, or set TTS_HOME to it"
     )
-
-
-def xdg_folder(variable: str, default: str) -> Path:
-    """A folder of the user by the XDG convention: what the variable names, if that is an absolute
-    path (a relative one would be another in every folder), else `default` in the home."""
-    named = Path(os.environ.get(variable, ""))
-    return named if named.is_absolute() else Path.home() / default
 
 
 def voice_names() -> list[str]:
@@ -52,8 +46,6 @@ def model_config(name: str) -> Path:
         CheckpointError: a bundle that cannot be fetched.
     """
     if "://" in name:
-        from tts.bundle import fetch_bundle
-
         return fetch_bundle(name) / "model.yaml"
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):

@@ -2,41 +2,33 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Unpack
+from typing_extensions import Self, Unpack
 
 from tts.audio.loudness import Leveler
 from tts.cancel import Cancellation
 from tts.config import ModelConfig, load_model_config
 from tts.devices import choose_device
 from tts.errors import UsageError
-from tts.facade import Facade, check_config
 from tts.generators.base import SamplingOptions
+from tts.lifecycle import Lifecycle, check_config
 from tts.pipeline.acoustic import AcousticModel
 from tts.pipeline.assemble import assemble
 from tts.pipeline.render import Renderer, Turn
-from tts.progress import GivenText, TextProgress, check_frames, check_progress, told
+from tts.pipeline.voices import VoiceSource as VoiceSource
+from tts.pipeline.voices import encode_voice
+from tts.progress import GivenText, Progress, TextProgress, check_frames, check_progress, told
 from tts.resources import model_config
 from tts.text.symbols import Phones
 from tts.types import Audio, Chunk, Options, OptionValues, Stream, joined, options_of
-from tts.voice.adaptation import Progress
-from tts.voice.encode import VoiceSource as VoiceSource
-from tts.voice.encode import encode_voice
 from tts.voice.voice import Voice
 
-if TYPE_CHECKING:
-    from tts.batch.rows import Row
-    from tts.batch.worker import Result
-    from tts.editing.edit import Edited, Source
 
-
-class TTS(Facade):
+class Synthesizer(Lifecycle):
     """A loaded model. Requests do not change it, so threads may share it.
 
     Args:
@@ -90,14 +82,14 @@ class TTS(Facade):
         return self.config.weights == "int8"
 
     @classmethod
-    def of(cls, config: ModelConfig, device: str = "auto") -> "TTS":
+    def of(cls, config: ModelConfig, device: str = "auto") -> Self:
         """The model of a config; errors as `load`."""
         return cls(config, device)
 
     @classmethod
     def load(
         cls, name: str | os.PathLike[str] = "default", device: str = "auto", int8: bool = False
-    ) -> "TTS":
+    ) -> Self:
         """Load a model.
 
         Args:
@@ -134,9 +126,10 @@ class TTS(Facade):
                 (array, rate), an Audio, or an array or tensor [N] or [C, N] at the model's rate; or
                 a list of recordings of one person.
             transcript: what the recording says, for models that need it; others keep it.
-            adapt: fit the model's weights to the voice too (tts.voice.adaptation), in some seconds.
+            adapt: fit the model's weights to the voice too (tts.tuning.adaptation), in some
+                seconds.
             strength: of the adaptation, 0 to 1.
-            calibration: rounds of calibration (tts.voice.calibration); by default the model's.
+            calibration: rounds of calibration (tts.tuning.calibration); by default the model's.
             progress: of the adaptation, called with (steps done, all steps); what it raises stops.
 
         Raises:
@@ -282,86 +275,3 @@ class TTS(Facade):
             chunks.append(chunk)
         audio = joined(chunks, self.sample_rate)
         return replace(audio, first_audio=first, elapsed=time.perf_counter() - begin)
-
-    def edit(
-        self,
-        recording: "Source",
-        said: str,
-        wanted: str,
-        options: Options | None = None,
-        *,
-        sample_rate: int | None = None,
-        **values: Unpack[OptionValues],
-    ) -> "Edited":
-        """A recording with other words: what stays is the recording, sample for sample outside of
-        cross-fades of 12 ms, new words are in its voice (tts.editing).
-
-        Args:
-            recording: path, binary file, or array [N] or [C, N], of up to 60 s; channels are
-                averaged.
-            said: its words; wanted: the words it is to say.
-            sample_rate: Hz of an array; by default the model's.
-
-        Raises:
-            AlignmentError: it does not say these words. TextError: nothing to say.
-            UsageError, AudioError: as `voice`; a model without a phone probe.
-        """
-        from tts.editing.edit import edit
-
-        return edit(self, recording, said, wanted, options, sample_rate, **values)
-
-    def extend(
-        self,
-        recording: "Source",
-        text: str,
-        said: str | None = None,
-        options: Options | None = None,
-        *,
-        sample_rate: int | None = None,
-        **values: Unpack[OptionValues],
-    ) -> "Edited":
-        """A recording that goes on with a text, in its voice, pace and room.
-
-        Args:
-            said: its words; without them its phones are read. Others, raises: as `edit`.
-        """
-        from tts.editing.extend import extend
-
-        return extend(self, recording, text, said, options, sample_rate, **values)
-
-    def batch(
-        self,
-        rows: "Iterable[Row | Mapping[str, Any] | Sequence[Any]]",
-        out_dir: str | os.PathLike[str],
-        *,
-        workers: int = 1,
-        format: str = "wav",
-        timestamps: Sequence[str] = (),
-        progress: "bool | Progress" = False,
-    ) -> "list[Result]":
-        """Say many rows into files `out_dir/ID.wav`; a run that was stopped goes on.
-
-        Args:
-            rows: (id, text[, voice[, options]]), mappings with the columns of `tts batch`, or
-                tts.batch.rows.Row.
-            workers: processes; 1 computes in this one, with this model.
-            format: wav, flac, ogg, opus or mp3; timestamps: "srt", "json" or both.
-            progress: a bar on standard error, or a function called with (rows done, all rows).
-
-        Returns:
-            a Result per row; what is wrong with a row is in its `error`.
-
-        Raises:
-            UsageError: ids that are not unique or no file names, or another run uses the folder.
-            OutputError: the folder cannot be written.
-        """
-        from tts.batch.rows import make_rows
-        from tts.batch.run import run_batch
-        from tts.batch.worker import Settings
-
-        settings = Settings(
-            Path(out_dir), self.config, format, self.device, tuple(timestamps), int8=self.int8
-        )
-        return run_batch(
-            make_rows(rows), settings, model=self, workers=workers, progress=progress
-        ).results

@@ -11,15 +11,16 @@ from typing import Any, BinaryIO, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from tts.audio.display import player
 from tts.audio.loudness import limited
 from tts.audio.resample import check_output_rate, resample
 from tts.audio.writer import encode_audio, save_to, write_audio
 from tts.cancel import Cancellation, Cancelled
 from tts.errors import CheckpointError, UsageError
-from tts.prosody.pauses import spoken_pauses
 from tts.resources import nearest
 from tts.text.emoji_names import check_emoji_language
 from tts.text.markup import check_markup
+from tts.text.pauses import spoken_pauses
 from tts.text.symbols import Phones, decode_phones
 
 #: smallest and largest value of each number; the server and the batch refuse the same
@@ -269,9 +270,7 @@ class Audio:
 
     def _repr_html_(self) -> str:
         """A player, which notebooks show for the last value of a cell."""
-        from tts.audio.display import player
-
-        return player(self)
+        return player(self.samples, self.sample_rate, [word.text for word in self.words])
 
     def __repr__(self) -> str:
         return f"<Audio of {self.seconds:.2f} s at {self.sample_rate} Hz>"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benchmarks.harness import shapes
 from benchmarks.harness.row import Context, Row, faster
 from benchmarks.peers import packages as peers
-from tts.train.loop import Ema
+from tts.train.ema import Ema
 
 #: rows, units of 5 s, positions of f5-tts
 ROWS, UNITS, LONG = (2, 12, 40) if shapes.SMOKE else (2, 125, 469)

@@ -19,10 +19,10 @@ import yaml
 
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
+from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator
 from tts.text.tokens import TokenBatch
 from tts.train.config import SIZES, merged
-from tts.voice.prompt import VoicePrompt
 
 FAMILIES = ("flow", "diffusion", "masked", "ar", "ar_latent")
 FRAME = 0.02

@@ -21,7 +21,7 @@ from tts_demo.studio import Studio, Ticket, Wish
 if TYPE_CHECKING:
     from tts.batch.rows import Row
     from tts.batch.run import Summary
-    from tts.synthesizer import TTS
+    from tts.facade import TTS
 
 HELP = f"""A `.csv` with a header, or `.jsonl`, of up to {MAX_ROWS} rows. The column `text` has to
 be there; `id`, `voice` (a name), `language`, `speed`, `seed`, `pitch`, `steps`, `guidance` and

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
+    from tts.facade import TTS
     from tts.pipeline.render import Turn
-    from tts.synthesizer import TTS
     from tts.types import Audio, Chunk, Options
     from tts.voice.voice import Voice
 

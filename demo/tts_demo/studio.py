@@ -16,10 +16,10 @@ from tts_demo.sentences import Spoken
 from tts_demo.sounds import Sounds
 
 if TYPE_CHECKING:
+    from tts.facade import TTS
+    from tts.progress import Progress
     from tts.provenance import Watermark
-    from tts.synthesizer import TTS
     from tts.types import Chunk, Options
-    from tts.voice.adaptation import Progress
     from tts.voice.voice import Voice
 
     _Cloned: TypeAlias = tuple[Voice, tuple[str, ...]]
@@ -35,7 +35,7 @@ class Wish:
     Attributes:
         voice: name of a stored voice; recording: a file that is used instead; transcript: what it
             says, for models that need that.
-        adapt: fit the model to the voice of the recording (tts.voice.adaptation).
+        adapt: fit the model to the voice of the recording (tts.tuning.adaptation).
     """
 
     text: str

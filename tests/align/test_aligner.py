@@ -13,11 +13,11 @@ from torch import Tensor
 from tts.align.aligner import Aligner, with_optional_pauses
 from tts.align.mas import monotonic_alignment
 from tts.errors import AlignmentError
+from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import DurationModel
-from tts.prosody.pauses import COMMA, PERIOD, canonical, is_pause, spoken_pauses
+from tts.text.pauses import COMMA, PERIOD, canonical, is_pause, spoken_pauses
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch, collate_tokens, expand, token_index
-from tts.voice.prompt import VoicePrompt
 
 
 def brute_force(scores: np.ndarray, optional: np.ndarray) -> tuple[float, list[int]]:

@@ -334,7 +334,8 @@ def test_stopped_in_the_middle(
     error: BaseException, tiny_home: Path, tmp_path: Path, capfd: Captured,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from tts.synthesizer import TTS, Chunk
+    from tts.facade import TTS
+    from tts.types import Chunk
 
     def stream(*_: Any) -> Iterator[Chunk]:
         yield Chunk(np.zeros(8000, dtype=np.float32), 16000)

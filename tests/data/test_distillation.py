@@ -24,8 +24,8 @@ from tts.errors import DataError, OutputError
 from tts.generators.base import Request
 from tts.losses.phone import PhoneProbe
 from tts.prosody.durations import EDGE_FRAMES
-from tts.prosody.pauses import COMMA
 from tts.text.frontend import Frontend
+from tts.text.pauses import COMMA
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch
 from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of

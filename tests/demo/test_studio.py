@@ -27,7 +27,7 @@ gr = pytest.importorskip("gradio")
 
 from tts.cli.main import run  # noqa: E402
 from tts.errors import UsageError  # noqa: E402
-from tts.synthesizer import TTS  # noqa: E402
+from tts.facade import TTS  # noqa: E402
 from tts.types import Options, Span  # noqa: E402
 from tts_demo import limits, page  # noqa: E402
 from tts_demo.app import build, launch  # noqa: E402

@@ -37,8 +37,8 @@ from tts.generators.heads.linear import LinearHead
 from tts.generators.integration import random_spans, time_grid
 from tts.generators.protocols import CodeHead, Head
 from tts.generators.strategies.diffusion import Diffusion
+from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator, sampling_options
-from tts.voice.prompt import VoicePrompt
 
 
 @pytest.fixture(scope="module", params=list(FAMILIES))

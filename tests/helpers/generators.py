@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from tts.generators.base import Request
 from tts.generators.generator import Generator
+from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator
 from tts.text.tokens import TokenBatch, collate_tokens
-from tts.voice.prompt import VoicePrompt
 
 CHANNELS, PATCH, DIM = 6, 2, 16
 

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
-from tts.train.loop import Batch, Trainer
+from tts.train.loop import Trainer
 from tts.train.tasks.generator import GeneratorTask
 
 TINY: dict[str, Any] = {

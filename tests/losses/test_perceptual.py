@@ -10,11 +10,11 @@ from tts.generators.latent_space import CodeSpace, FeatureSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
-from tts.prosody.pauses import COMMA, PERIOD
+from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator
+from tts.text.pauses import COMMA, PERIOD
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch, collate_tokens, token_index
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.spectral import SpectralAutoencoder
 
 CHANNELS = 6

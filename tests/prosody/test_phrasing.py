@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tts.prosody.pauses import COMMA, PERIOD, canonical, is_pause
+from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.phrasing import (
     LONG,
     NONE,
@@ -25,8 +25,8 @@ from tts.prosody.phrasing import (
     word_key,
     words_of,
 )
+from tts.text.pauses import COMMA, PERIOD, canonical, is_pause
 from tts.text.symbols import PAUSES, SIL, SYMBOLS, Phones
-from tts.voice.prompt import VoicePrompt
 
 TEXT = (
     "the old man sat down by the fire and his daughter brought him a cup of tea because "
@@ -437,9 +437,10 @@ def test_marks_help_pauses(corpus: Path) -> None:
 
 def test_pauses_are_spoken_and_words_keep_their_times(tiny_home: Path) -> None:
     from tts.config import load_model_config
+    from tts.facade import TTS
     from tts.registry import load_module
     from tts.resources import model_config
-    from tts.synthesizer import TTS, Options
+    from tts.types import Options
     from tts_codecs.checkpoint import save_checkpoint
 
     config = load_model_config(model_config("default"))

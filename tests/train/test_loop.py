@@ -16,9 +16,12 @@ pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
 from tests.helpers.training import Plain, Toy, everything
+from tts.data.batch import Batch
 from tts.errors import CheckpointError, TTSError, UsageError  # noqa: E402
-from tts.train.loop import Batch, Ema, TrainConfig, Trainer, learning_rate  # noqa: E402
+from tts.train.ema import Ema
+from tts.train.loop import Trainer
 from tts.train.publish import join_pieces  # noqa: E402
+from tts.train.task import TrainConfig, learning_rate  # noqa: E402
 from tts_codecs.checkpoint import save_checkpoint  # noqa: E402
 
 
@@ -268,7 +271,8 @@ WORKER = """
 import sys, torch
 sys.path[:0] = [{tests!r}]
 from tests.helpers.training import Plain
-from tts.train.loop import TrainConfig, Trainer
+from tts.train.loop import Trainer
+from tts.train.task import TrainConfig
 torch.manual_seed(100 + int(sys.argv[2]))  # other weights in each process
 config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1)
 made = Trainer(Plain(), config, sys.argv[1], quiet=True)

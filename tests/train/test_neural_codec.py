@@ -15,7 +15,8 @@ from tts.errors import ConfigError
 from tts.resources import root
 from tts.train.codebooks import codebook_statistics
 from tts.train.config import check_run, load_run
-from tts.train.loop import TrainConfig, Trainer
+from tts.train.loop import Trainer
+from tts.train.task import TrainConfig
 from tts.train.tasks.neural_codec import CodecTask
 
 MODEL: dict[str, Any] = {

@@ -20,8 +20,9 @@ from tts.generators.latent_space import AutoencoderSpace
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.registry import build_generator
-from tts.train.loop import TrainConfig, Trainer
+from tts.train.loop import Trainer
 from tts.train.resident import ResidentSampler
+from tts.train.task import TrainConfig
 from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
 from tts.voice.profile import PhoneProfile
 from tts_codecs.base import trusted

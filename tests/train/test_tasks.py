@@ -17,11 +17,13 @@ from tests.helpers.training import flow_task, one_step
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus  # noqa: E402
 from tts.data.vtlp import VTLP_FACTORS  # noqa: E402
 from tts.errors import ConfigError, DataError  # noqa: E402
 from tts.registry import load_module  # noqa: E402
-from tts.train.loop import Batch, TrainConfig, Trainer  # noqa: E402
+from tts.train.loop import Trainer
+from tts.train.task import TrainConfig  # noqa: E402
 
 
 def exported(task: Any, folder: Path) -> nn.Module:

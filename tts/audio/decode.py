@@ -19,6 +19,7 @@ from tts.audio.containers import ContainerSource, container_of
 from tts.audio.files import CallbackFile
 from tts.audio.headers import whole
 from tts.audio.level import FRAME_SECONDS, SILENCE_DBFS
+from tts.audio.sandbox import Decoded, decode_apart
 from tts.audio.sniff import SNIFF_BYTES, seems_to_be
 from tts.errors import AudioError
 
@@ -34,16 +35,6 @@ MAX_ENTIRE_VALUES = 350_000_000
 BLOCK_VALUES = 1 << 16
 _UNKNOWN_FRAMES = 1 << 61
 _LEAD_SECONDS = 1.0  # a pause before the first sound that is left as it is
-
-
-class Decoded(NamedTuple):
-    """What was decoded: samples [N] as they are in the file, their rate in Hz, seconds of the whole
-    file, and seconds of silence that were passed over before the samples."""
-
-    samples: NDArray[np.float32]
-    rate: int
-    seconds: float
-    skipped: float = 0.0
 
 
 class Source(Protocol):
@@ -165,8 +156,6 @@ def decode_file(
             if not kind or find_spec("av") is None:
                 raise AudioError(f"{name}: not audio; it seems to be {seems_to_be(head)}") from None
     if sandbox:
-        from tts.audio.sandbox import decode_apart
-
         return decode_apart(handle, name, min_seconds, max_seconds, warnings, entire)
     source = ContainerSource(handle, name, kind, seems_to_be(head))
     return decode_source(source, name, min_seconds, max_seconds, warnings, entire=entire)

@@ -2,28 +2,29 @@
 
 import base64
 import html
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tts.audio.writer import encode_audio
-
-if TYPE_CHECKING:
-    from tts.types import Audio
 
 #: seconds from which on the page holds MP3: of a chapter as WAV it would be tens of megabytes
 LONG = 60.0
 
 
-def player(audio: "Audio") -> str:
-    """HTML that plays an utterance without any other file, its words below it."""
-    if not len(audio.samples):
+def player(samples: NDArray[np.float32], sample_rate: int, words: Sequence[str]) -> str:
+    """HTML that plays samples [N] without any other file, the words below it."""
+    if not len(samples):
         return "<em>no audio</em>"
-    mp3 = audio.seconds > LONG and audio.sample_rate <= 48000
+    seconds = len(samples) / sample_rate
+    mp3 = seconds > LONG and sample_rate <= 48000
     kind = "mp3" if mp3 else "wav"
-    data = base64.b64encode(encode_audio(audio.samples, audio.sample_rate, kind)).decode("ascii")
+    data = base64.b64encode(encode_audio(samples, sample_rate, kind)).decode("ascii")
     media = "audio/mpeg" if mp3 else "audio/wav"
-    words = html.escape(" ".join(word.text for word in audio.words))
-    told = html.escape(f"{audio.seconds:.2f} s, {audio.sample_rate} Hz")
+    text = html.escape(" ".join(words))
+    told = html.escape(f"{seconds:.2f} s, {sample_rate} Hz")
     return (
         f'<figure style="margin:0"><audio controls src="data:{media};base64,{data}"></audio>'
-        f"<figcaption>{told}{'<br>' + words if words else ''}</figcaption></figure>"
+        f"<figcaption>{told}{'<br>' + text if text else ''}</figcaption></figure>"
     )

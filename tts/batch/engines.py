@@ -15,7 +15,7 @@ from typing import Any
 from tts.batch.rows import Row
 from tts.batch.worker import Result, Settings, Speaker
 from tts.errors import MissingDependencyError, TTSError, UsageError
-from tts.synthesizer import TTS
+from tts.synthesizer import Synthesizer
 
 Groups = Sequence[Sequence[Row]]
 Engine = Callable[[Settings, Groups, int], Iterator[list[Result]]]
@@ -23,7 +23,7 @@ _TRIES = 2  # of a group whose process died
 _RESTARTS = 16  # of a Ray worker
 
 
-def run_here(settings: Settings, groups: Groups, model: TTS | None = None) -> Iterator[
+def run_here(settings: Settings, groups: Groups, model: Synthesizer | None = None) -> Iterator[
     list[Result]
 ]:  # fmt: skip
     """One group after the other, with a loaded model if there is one."""

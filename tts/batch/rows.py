@@ -10,8 +10,8 @@ from typing import Any
 
 from tts.batch.table import COLUMNS, MAX_TEXT, check_columns, read_table
 from tts.errors import TTSError, UsageError
+from tts.tuning.adaptation import parse_strength
 from tts.types import Options, options_of
-from tts.voice.adaptation import parse_strength
 from tts.voice.store import find_voice
 from tts.voice.voice import Voice
 

@@ -19,7 +19,7 @@ from tts.batch.worker import Result, Settings
 from tts.captions import FORMATS as TIMESTAMPS
 from tts.errors import UsageError
 from tts.provenance import load_watermark, weights_sha256
-from tts.synthesizer import TTS
+from tts.synthesizer import Synthesizer
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def run_batch(
     rows: Sequence[Row],
     settings: Settings,
     *,
-    model: TTS | None = None,
+    model: Synthesizer | None = None,
     workers: int = 1,
     engine_name: str = "processes",
     progress: bool | Callable[[int, int], object] = False,

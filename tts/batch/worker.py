@@ -23,7 +23,7 @@ from tts.provenance import (
     provenance_json,
     text_sha256,
 )
-from tts.synthesizer import TTS
+from tts.synthesizer import Synthesizer
 from tts.text.markup import without_tags
 from tts.types import Chunk, Span
 from tts.voice.voice import Voice
@@ -96,23 +96,23 @@ class Speaker:
         settings: of the run; model: the loaded one of them, if there is one.
     """
 
-    def __init__(self, settings: Settings, model: TTS | None = None):
+    def __init__(self, settings: Settings, model: Synthesizer | None = None):
         self.settings = settings
         self.watermark = load_watermark(settings.watermark) if settings.watermark else None
-        self._models: dict[str, TTS] = {"": model} if model else {}
+        self._models: dict[str, Synthesizer] = {"": model} if model else {}
         self._voices: OrderedDict[tuple[str, str, str, float], Voice] = OrderedDict()
 
-    def model(self, name: str) -> TTS:
+    def model(self, name: str) -> Synthesizer:
         """A model by name, loaded once."""
         if name not in self._models:
             given, device = self.settings.model, self.settings.device
             if name:
-                self._models[name] = TTS.load(name, device, self.settings.int8)
+                self._models[name] = Synthesizer.load(name, device, self.settings.int8)
             else:
-                self._models[name] = TTS.of(given, device)
+                self._models[name] = Synthesizer.of(given, device)
         return self._models[name]
 
-    def _voice(self, model: TTS, row: Row) -> Voice:
+    def _voice(self, model: Synthesizer, row: Row) -> Voice:
         if isinstance(row.voice, Voice) and not row.adapt:
             return row.voice
         name = row.voice.sha256 if isinstance(row.voice, Voice) else str(row.voice)

@@ -14,7 +14,7 @@ from tts.errors import TextError, UsageError
 if TYPE_CHECKING:
     from tts.audio.reference import Reference
     from tts.config import ModelConfig
-    from tts.synthesizer import TTS
+    from tts.facade import TTS
     from tts.voice.voice import Voice
 
 MAX_CHARACTERS = 100_000
@@ -141,7 +141,7 @@ def load_model(
 ) -> tuple["TTS", float]:
     """A synthesizer ready for a request, and the seconds it took to load."""
     begin = time.perf_counter()
-    from tts.synthesizer import TTS
+    from tts.facade import TTS
 
     model = TTS.load(name, check_device(device), int8)
     # Loads the text front end, which is a part of loading and not of the first sentence.

@@ -209,9 +209,9 @@ def distill(
     set_threads(threads)
     from tts.data.corpus import Corpus
     from tts.data.distillation import write_distillation
+    from tts.facade import TTS
     from tts.losses.phone import PhoneProbe
     from tts.registry import load_module
-    from tts.synthesizer import TTS
 
     corpus, model = Corpus(folder), TTS.load(teacher)
     judge = cast(PhoneProbe, load_module(phone_probe)) if phone_probe else None

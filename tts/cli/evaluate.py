@@ -11,7 +11,7 @@ from tts.errors import UsageError
 
 if TYPE_CHECKING:
     from tts.eval.run import Codec, Synthesize
-    from tts.synthesizer import Options
+    from tts.types import Options
 
 app = typer.Typer(help="Score models beside real recordings.", rich_markup_mode=None)
 
@@ -21,7 +21,7 @@ def _synthesizers(
 ) -> Callable[[str], "Synthesize"]:
     from dataclasses import replace
 
-    from tts.synthesizer import TTS
+    from tts.facade import TTS
     from tts.voice.voice import Voice
 
     def load(name: str) -> "Synthesize":
@@ -123,7 +123,7 @@ def evaluate(
     from tts.eval.report import comparison, published, write_json
     from tts.eval.run import EvalOptions, run_cli
     from tts.resources import model_config, model_names
-    from tts.synthesizer import Options
+    from tts.types import Options
 
     names = [name for name in models.split(",") if name]
     if names == ["all"]:

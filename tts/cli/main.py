@@ -10,7 +10,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +32,7 @@ from tts.cli import (
     train,
     voices,
 )
+from tts.cli.version import version_number
 from tts.errors import TTSError
 
 EXAMPLES = """Examples:
@@ -73,14 +73,6 @@ app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("man")(manual.man)
-
-
-def version_number() -> str:
-    """Of the installed package."""
-    try:
-        return version("tts")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def _version(wanted: bool) -> None:

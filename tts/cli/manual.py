@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+import typer
+
+from tts.cli.version import version_number
+
 
 def _plain(text: str) -> str:
     """Text for roff: what it would take for its own is escaped; `code` is bold."""
@@ -44,8 +48,6 @@ def manual_page(command: Any, version: str, day: date | None = None) -> str:
         command: the click command of all of `tts`.
         day: in its foot; none is shown without.
     """
-    import typer
-
     context = typer.Context(command, info_name="tts")
     lines = [
         f'.TH TTS 1 "{day or ""}" "tts {version}" "User Commands"', ".SH NAME",
@@ -70,12 +72,8 @@ def manual_page(command: Any, version: str, day: date | None = None) -> str:
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def man() -> None:
+def man(context: typer.Context) -> None:
     """Print the manual page: `tts man > tts.1`, then `man ./tts.1`."""
     import sys
 
-    import typer.main
-
-    from tts.cli.main import app, version_number
-
-    sys.stdout.write(manual_page(typer.main.get_command(app), version_number()))
+    sys.stdout.write(manual_page(context.find_root().command, version_number()))

@@ -32,8 +32,8 @@ from tts.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tts.facade import TTS
     from tts.provenance import Marker
-    from tts.synthesizer import TTS
     from tts.types import Options, Span
     from tts.voice.voice import Voice
 

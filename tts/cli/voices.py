@@ -111,7 +111,7 @@ def add(
     check_strength(strength, adapt)
     set_threads(threads)
 
-    from tts.synthesizer import TTS
+    from tts.facade import TTS
 
     with adapting(adapt) as progress:
         voice = TTS.of(config, "cpu").voice(

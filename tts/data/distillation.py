@@ -17,28 +17,25 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from tts.data.batch import Batch
 from tts.data.corpus import SPEAKER_DIM, Corpus
 from tts.data.segments import SegmentSampler
 from tts.errors import DataError, OutputError, TextError, UsageError
 from tts.generators.base import Request
 from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import with_edges
-from tts.prosody.pauses import spoken_pauses
+from tts.synthesizer import Synthesizer
 from tts.text.frontend import Frontend
+from tts.text.pauses import spoken_pauses
 from tts.text.tokens import TokenBatch, collate_tokens
-from tts.train.loop import Batch
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import CHANNELS
-
-if TYPE_CHECKING:
-    from tts.synthesizer import TTS
 
 #: of all rows, from which a batch is taken: rows of like length waste little on padding
 _NEIGHBOURS = 0.1
@@ -157,7 +154,7 @@ class Texts:
 
 @torch.inference_mode()
 def distill_rows(
-    teacher: "TTS", batch: Batch, seed: int, tokens: TokenBatch | None = None
+    teacher: Synthesizer, batch: Batch, seed: int, tokens: TokenBatch | None = None
 ) -> Batch:
     """A batch of segments as the teacher says it, with the durations that its model predicts.
 
@@ -191,7 +188,7 @@ def distill_rows(
 
 
 def write_distillation(
-    corpus: Corpus, teacher: "TTS", folder: str | Path, rows: int, seed: int = 0,
+    corpus: Corpus, teacher: Synthesizer, folder: str | Path, rows: int, seed: int = 0,
     max_frames: int = 180, batch_size: int = 16, texts: str | Path | None = None,
     judge: PhoneProbe | None = None, keep: float = 1.0,
     progress: Callable[[int, int], None] = lambda done, total: None,

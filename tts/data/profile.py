@@ -12,8 +12,8 @@ from tts.data.corpus import Corpus
 from tts.errors import DataError
 from tts.generators.conditioning import voice_mean
 from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.voice.profile import PhoneProfile, spoken_phones
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import EXTRA
 

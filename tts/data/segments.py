@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from tts.align.aligner import with_optional_pauses
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features
 from tts.errors import DataError
-from tts.prosody.pauses import Aligned, canonical, is_pause
+from tts.text.pauses import Aligned, canonical, is_pause
 from tts.text.symbols import SIL
 from tts.text.tokens import collate_tokens
-from tts.train.loop import Batch
 from tts_codecs.envelope import EXTRA
 from tts_codecs.mel import MelConfig
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from tts.errors import AlignmentError
 from tts.losses.phone import PhoneProbe
-from tts.prosody.pauses import is_pause
+from tts.text.pauses import is_pause
 from tts.text.symbols import Phones
 from tts.voice.reading import MOST_LOST, fit_words
 

@@ -23,11 +23,11 @@ from tts.editing.join import Joiner, Kept, Run
 from tts.editing.plan import Change, Plan, plan
 from tts.editing.render import Rendered, level_of, render
 from tts.errors import AudioError, UsageError
+from tts.synthesizer import Synthesizer
 from tts.text.frontend import Frontend
 from tts.types import Audio, Options, Span, options_of
 
 if TYPE_CHECKING:
-    from tts.synthesizer import TTS
     from tts.voice.profile import VoiceShifts
 
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO | NDArray[np.generic]"
@@ -75,7 +75,7 @@ class Edited(Audio):
             soundfile.write(file, values.astype(np.int16), self.sample_rate, "PCM_16", format=kind)
 
 
-def probing(model: "TTS") -> "VoiceShifts":
+def probing(model: Synthesizer) -> "VoiceShifts":
     """What a model hears words with; UsageError where it has nothing."""
     if model.acoustic.shifts is None:
         raise UsageError(f"{model.config.name!r} has no phone probe, which finds the words")
@@ -83,7 +83,7 @@ def probing(model: "TTS") -> "VoiceShifts":
 
 
 def edit(
-    model: "TTS", recording: Source, said: str, wanted: str, options: Options | None = None,
+    model: Synthesizer, recording: Source, said: str, wanted: str, options: Options | None = None,
     sample_rate: int | None = None, **values: object,
 ) -> Edited:  # fmt: skip
     """Make a recording say other words; see `TTS.edit`."""
@@ -164,7 +164,7 @@ def _place(at: int, rendered: list[_Made]) -> tuple[Rendered, int]:
 
 def runs(
     pieces: list[Piece], rendered: list[_Made], frame: float, samples: NDArray[np.float32],
-    rate: int, model: "TTS",
+    rate: int, model: Synthesizer,
 ) -> list[Run]:  # fmt: skip
     """The stretches of the recording and of what was generated, in order."""
 
@@ -202,7 +202,7 @@ def runs(
 
 def _at_rate(
     each: Rendered, pieces: list[Piece], samples: NDArray[np.float32], frame: float, rate: int,
-    model: "TTS",
+    model: Synthesizer,
 ) -> NDArray[np.float32]:  # fmt: skip
     """Rendered speech at the rate and level of the recording."""
     heard = level_of(each.samples, each.begins, each.pieces, model.acoustic.vocoder.hop)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,21 +11,19 @@ from tts.editing.edit import CONTEXT, Edited, Source, probing, read_recording, r
 from tts.editing.join import Joiner
 from tts.editing.plan import Change, pieces_of
 from tts.editing.render import render
-from tts.prosody.pauses import PERIOD, is_pause
+from tts.synthesizer import Synthesizer
 from tts.text.frontend import Frontend
+from tts.text.pauses import PERIOD, is_pause
 from tts.text.symbols import SIL
 from tts.types import Options, Span, options_of
 from tts.voice.reading import align_recording
-
-if TYPE_CHECKING:
-    from tts.synthesizer import TTS
 
 #: frames of silence that are kept after a recording, and put in where it has none
 _SILENCE, _PAUSE = 25, 12
 
 
 def extend(
-    model: "TTS", recording: Source, text: str, said: str | None = None,
+    model: Synthesizer, recording: Source, text: str, said: str | None = None,
     options: Options | None = None, sample_rate: int | None = None, **values: object,
 ) -> Edited:  # fmt: skip
     """Make a recording go on with a text; see `TTS.extend`."""

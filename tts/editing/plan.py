@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 
 from tts.editing.align import Piece, Recorded
 from tts.prosody.durations import EDGE_FRAMES
-from tts.prosody.pauses import COMMA, PERIOD, is_pause, spoken_pauses
+from tts.text.pauses import COMMA, PERIOD, is_pause, spoken_pauses
 from tts.text.symbols import SIL, Phones
 
 #: frames of a pause that is new, by its token

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,14 +10,12 @@ from torch import Tensor
 from tts.editing.align import Piece
 from tts.editing.plan import timed
 from tts.generators.base import Infill, Request
+from tts.synthesizer import Synthesizer
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts.types import Options
 from tts.voice.voice import Voice, collate_voices
 from tts_codecs.envelope import EXTRA, unpack_pitch
-
-if TYPE_CHECKING:
-    from tts.synthesizer import TTS
 
 #: frames of silence at the ends that a generator is given
 _EDGE = 25
@@ -69,7 +66,7 @@ def _edged(pieces: Sequence[Piece]) -> list[Piece]:
 
 @torch.inference_mode()
 def render(
-    model: "TTS", voice: Voice, features: Tensor, pieces: Sequence[Piece], options: Options
+    model: Synthesizer, voice: Voice, features: Tensor, pieces: Sequence[Piece], options: Options
 ) -> Rendered:
     """Say the pieces that have no source, in the context of those that have.
 
@@ -149,7 +146,12 @@ def _given(features: Tensor, pieces: Sequence[Piece], count: int) -> tuple[Tenso
 
 
 def _generate(
-    model: "TTS", voice: Voice, request: Request, given: Tensor, kept: Tensor, options: Options
+    model: Synthesizer,
+    voice: Voice,
+    request: Request,
+    given: Tensor,
+    kept: Tensor,
+    options: Options,
 ) -> Tensor:
     """Features [T, C] of all of it; what is kept is given where the model was trained for that."""
     generator, infill = model.acoustic.generator_for(voice), None
@@ -167,7 +169,9 @@ def _generate(
     return request.shifted(features[:, : int(request.frames[0])])[0]
 
 
-def _matched(model: "TTS", made: Tensor, given: Tensor, both: Tensor, recording: Tensor) -> Tensor:
+def _matched(
+    model: Synthesizer, made: Tensor, given: Tensor, both: Tensor, recording: Tensor
+) -> Tensor:
     """Generated features with the colour and pitch of the recording, measured on the words that are
     in both, and not below its noise.
 

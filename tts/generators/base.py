@@ -22,8 +22,8 @@ from torch import Tensor
 
 from tts.generators.conditioning import AlignmentResult as AlignmentResult
 from tts.generators.sampling import Sampling
+from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch
-from tts.voice.prompt import VoicePrompt
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.modules.phone_encoder import PhoneEncoder
+from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch, token_index
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
 from tts_codecs.nn.convnext import ConvNeXt
 

@@ -10,20 +10,30 @@ against the cache that grows.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
-
-if TYPE_CHECKING:
-    from tts.generators.backbone import Backbone
 
 #: lengths are rounded up to a multiple of this: requests of like length share buffers and graph
 BUCKET = 256
 #: buffers kept for the next request
 _KEPT = 4
+
+
+class CausalNetwork(Protocol):
+    """What a recorded step sees of a backbone (tts.generators.backbone.Backbone)."""
+
+    dim: int
+    blocks: nn.ModuleList
+    norm: nn.LayerNorm
+    modulation: nn.Linear
+
+    def modulated(self, global_cond: Tensor) -> list[tuple[Tensor, ...]]:
+        """Modulation of each block, then shift and factor of the output."""
+        ...
 
 
 class StaticBlock(BlockCache):
@@ -62,7 +72,7 @@ class StaticKVCache:
         like: a key of the memory, [B, H, *, D]; length: of memory and latents together.
     """
 
-    def __init__(self, backbone: "Backbone", like: Tensor, length: int):
+    def __init__(self, backbone: CausalNetwork, like: Tensor, length: int):
         batch, device = len(like), like.device
         self.backbone, self.length = backbone, length
         self.at = torch.zeros(1, dtype=torch.int64, device=device)
@@ -157,7 +167,7 @@ class StaticPool:
         return StaticPool()  # graphs belong to the weights they were recorded with
 
     def take(
-        self, backbone: "Backbone", memory: Sequence[tuple[Tensor, Tensor]],
+        self, backbone: CausalNetwork, memory: Sequence[tuple[Tensor, Tensor]],
         memory_mask: Tensor, length: int,
     ) -> StaticKVCache:  # fmt: skip
         """A cache of one request of up to `length` latents, its memory in place."""
@@ -176,7 +186,7 @@ class StaticPool:
         del self._free[:-_KEPT]
 
 
-def _key(backbone: "Backbone", like: Tensor, length: int) -> object:
+def _key(backbone: CausalNetwork, like: Tensor, length: int) -> object:
     """What a cache has to agree in with a request; weights that moved need another graph."""
     pointer = backbone.modulation.weight.data_ptr()
     return len(like), length, like.dtype, like.device, pointer

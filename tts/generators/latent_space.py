@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tts.errors import ConfigError
 from tts.generators.conditioning import fold, voice_mean
 from tts.generators.protocols import CodeHead, LatentHead, LatentSpace, StepHead
-from tts.voice.prompt import VoicePrompt
+from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder

@@ -14,19 +14,18 @@ not a failure inside of a request.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from tts.errors import ConfigError
-from tts.generators.base import Infill, Losses, SamplingOptions
+from tts.generators.backbone import Backbone, KVCache
+from tts.generators.base import Infill, Losses, Request, SamplingOptions
+from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition
-from tts.voice.prompt import VoicePrompt
-
-if TYPE_CHECKING:
-    from tts.generators.backbone import Backbone
-    from tts.generators.generator import Generator
+from tts.generators.cuda_graph import StaticKVCache
+from tts.modules.voice_prompt import VoicePrompt
 
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
@@ -219,16 +218,32 @@ def step_head(head: nn.Module) -> StepHead | CodeStepHead:
 
 
 class Network(Protocol):
-    """What a strategy that draws the whole sequence sees of a generator."""
+    """What a strategy sees of a generator (tts.generators.generator.Generator)."""
+
+    @property
+    def conditioner(self) -> Conditioner:
+        """Text and voice to a Condition."""
+        ...
+
+    @property
+    def backbone(self) -> Backbone:
+        """The shared network."""
+        ...
 
     @property
     def head(self) -> nn.Module:
         """One of the heads above."""
         ...
 
+    @property
+    def patch(self) -> int:
+        """Frames per latent."""
+        ...
+
     def hidden(
-        self, x: Tensor, condition: Condition, t: Tensor | None = None, window: int = 0
-    ) -> Tensor:
+        self, x: Tensor, condition: Condition, t: Tensor | None = None, window: int = 0,
+        cache: KVCache | StaticKVCache | None = None,
+    ) -> Tensor:  # fmt: skip
         """See tts.generators.generator.Generator.hidden."""
         ...
 
@@ -255,7 +270,7 @@ class Strategy(Protocol):
         """Class of the backbone."""
         ...
 
-    def check(self, net: Generator) -> None:
+    def check(self, net: Network) -> None:
         """ConfigError where the parts of a generator do not fit."""
         ...
 
@@ -264,13 +279,13 @@ class Strategy(Protocol):
         so many codebooks (0: continuous); None where that depends on the length of the sentence."""
         ...
 
-    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Training losses for target latents [B, U, *]."""
         ...
 
     def run(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
@@ -323,4 +338,27 @@ class LatentSpace(Protocol):
 
     def to_features(self, estimate: Tensor) -> Tensor:
         """`Losses.estimate` to relative features [B, T, C], with its gradient."""
+        ...
+
+
+class Perceptual(Protocol):
+    """Losses of generated features by frozen networks (tts.losses.perceptual).
+
+    Attributes:
+        latent_space: of the generator that is trained.
+    """
+
+    latent_space: LatentSpace
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        ...
+
+    def losses(
+        self, made: Tensor, mask: Tensor, request: Request, weight: Tensor,
+        drop_all: Tensor, drop_voice: Tensor,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Losses by name of features [B, T, C] with mask [B, T, 1]; `weight` [B] is that of each
+        row for the speaker, `drop_all` and `drop_voice` [B] the rows without text, without voice.
+        """
         ...

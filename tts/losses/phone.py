@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.prosody.pauses import COMMA, PERIOD
+from tts.text.pauses import COMMA, PERIOD
 from tts.text.symbols import N_SYMBOLS, SIL
 from tts.text.tokens import TokenBatch, token_index
 from tts_codecs.nn.convnext import ConvNeXt

@@ -16,9 +16,10 @@ from tts.errors import ConfigError
 from tts.generators.base import AlignmentResult, Request, SamplingOptions
 from tts.generators.generator import Generator
 from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.pipeline.ports import Capabilities, Pipeline
+from tts.progress import Progress
 from tts.prosody.durations import DurationModel, with_edges
-from tts.prosody.pauses import spoken_pauses
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
 from tts.prosody.style import held, inflected, paces
 from tts.quantize import lay_out
@@ -26,16 +27,16 @@ from tts.registry import checkpoint_folder, load_latent_space, load_module
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import parse_markup
+from tts.text.pauses import spoken_pauses
 from tts.text.phonemes import check_language
 from tts.text.pieces import in_pieces
 from tts.text.symbols import Phones
 from tts.text.tokens import collate_tokens
 from tts.text.user_lexicon import UserLexicon
-from tts.voice.adaptation import AdaptedGenerators, Progress, adapt
-from tts.voice.calibration import calibrate
+from tts.tuning.adaptation import AdaptedGenerators, adapt
+from tts.tuning.calibration import calibrate
 from tts.voice.judge import speaks, warnings_about
 from tts.voice.profile import PhoneProfile, VoiceShifts
-from tts.voice.prompt import VoicePrompt
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import Tuning, Voice, collate_voices
 from tts_codecs.checkpoint import fingerprint

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from tts.audio.reference import Reference
 from tts.generators.base import AlignmentResult, SamplingOptions
+from tts.progress import Progress
 from tts.text.symbols import Phones
-from tts.voice.adaptation import Progress
 from tts.voice.voice import Voice
 
 R = TypeVar("R")
@@ -213,11 +213,11 @@ class Tuner(Protocol):
         self, voice: Voice, recordings: Sequence[Tensor], strength: float,
         progress: Progress | None, transcript: str,
     ) -> Voice:  # fmt: skip
-        """The voice with what fits the weights to it, see tts.voice.adaptation.adapt."""
+        """The voice with what fits the weights to it, see tts.tuning.adaptation.adapt."""
         ...
 
     def calibrate(self, voice: Voice, rounds: int | None) -> Voice:
-        """The voice with what the model gets wrong about it, see tts.voice.calibration.calibrate;
+        """The voice with what the model gets wrong about it, see tts.tuning.calibration.calibrate;
         None for as many rounds as the model's config says."""
         ...
 

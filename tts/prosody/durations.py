@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.modules.phone_encoder import PhoneEncoder
+from tts.modules.voice_prompt import VoicePrompt
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.nn.convnext import ConvNeXt
 
 EDGE_FRAMES = (5, 6)  # silence before and after a sentence

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tts.prosody.pauses import COMMA, PERIOD
+from tts.modules.voice_prompt import VoicePrompt
+from tts.text.pauses import COMMA, PERIOD
 from tts.text.symbols import PAUSES, SYMBOLS, VOWELS, Phones
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
 from tts_codecs.nn.convnext import ConvNeXt
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from tts.audio.reference import Reference
 from tts.errors import TTSError
+from tts.facade import TTS
 from tts.serve.http import HTTPError
-from tts.synthesizer import TTS
 from tts.voice.voice import Voice
 
 _log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from tts.errors import TTSError, UsageError, VoiceError
+from tts.facade import TTS
 from tts.provenance import Watermark
 from tts.resources import nearest
 from tts.serve.adapting import AdaptationQueue
@@ -32,8 +33,7 @@ from tts.serve.scheduler import Full, Scheduler, Stopping
 from tts.serve.schema import SpeechRequest, parse_speech
 from tts.serve.stream import STALL, SpeechResponse
 from tts.serve.voices import VoiceShelf
-from tts.synthesizer import TTS
-from tts.voice.adaptation import parse_strength
+from tts.tuning.adaptation import parse_strength
 from tts.voice.voice import Voice
 
 #: of answers, which pages of other sites may read

@@ -7,7 +7,7 @@ ligature such as U+FDFA a hundred and forty.
 from dataclasses import dataclass
 
 from tts.errors import TextError
-from tts.synthesizer import TTS
+from tts.facade import TTS
 from tts.text.symbols import Phones
 from tts.types import Options
 

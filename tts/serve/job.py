@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from tts.audio.loudness import Leveler
 from tts.errors import TTSError
+from tts.facade import TTS
 from tts.pipeline.render import Turn
 from tts.serve.budget import Budget, phones_of
-from tts.synthesizer import TTS
 from tts.types import Chunk, Options
 from tts.voice.voice import Voice
 

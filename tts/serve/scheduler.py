@@ -16,9 +16,9 @@ import torch
 
 from tts.cancel import Cancelled
 from tts.errors import TTSError
+from tts.facade import TTS
 from tts.pipeline.render import Turn
 from tts.serve.job import AHEAD, Job, Stalled
-from tts.synthesizer import TTS
 from tts.types import Chunk
 
 #: seconds that a batch may take: of those who wait for their first audio, and of the others

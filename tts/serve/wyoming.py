@@ -27,10 +27,10 @@ from wyoming.tts import (
 
 from tts.audio.writer import to_pcm16
 from tts.errors import TextError, TTSError, UsageError, VoiceError
+from tts.facade import TTS
 from tts.provenance import Watermark, marker
 from tts.serve.job import Job
 from tts.serve.scheduler import Scheduler
-from tts.synthesizer import TTS
 from tts.types import Chunk, Options
 from tts.voice.voice import Voice
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tts.errors import UsageError
 from tts.resources import nearest
-from tts.text.markup import Marked, MarkupError, add_text, where
+from tts.text.pause_marks import Marked, MarkupError, add_text, where
 from tts.text.say_as import KINDS, say_as
 from tts.text.sentences import PAUSE_PARAGRAPH, PAUSE_SENTENCE
 from tts.text.style import (

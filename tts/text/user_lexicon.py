@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tts.audio.files import atomic_output, write_all
 from tts.errors import OutputError, TextError, UsageError
-from tts.resources import nearest, xdg_folder
+from tts.folders import xdg_folder
+from tts.resources import nearest
 from tts.text.symbols import encode_phones
 from tts.text.tracked import Tracked
 

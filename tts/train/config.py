@@ -6,7 +6,7 @@
     size: base                    # of a generator: small (default) or base; `model` goes before it
     model: {strategy: {kind: flow}}  # arguments of the network
     options: {batch_size: 16}     # arguments of the task
-    train: {steps: 16000}         # see tts.train.loop.TrainConfig
+    train: {steps: 16000}         # see tts.train.task.TrainConfig
 
 Every key is checked against the class it is for; an unknown one names the nearest.
 """
@@ -25,7 +25,7 @@ from pydantic import create_model
 from tts.config import Strict, parse, read_yaml
 from tts.errors import ConfigError, TTSError
 from tts.resources import nearest
-from tts.train.loop import DEVICES, PRECISIONS, Task, TrainConfig
+from tts.train.task import DEVICES, PRECISIONS, Task, TrainConfig
 
 #: arguments of `build_generator` by size: about 10 and 30 million weights
 SIZES: dict[str, dict[str, Any]] = {

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tts.data.batch import Batch
 from tts.data.segments import EDGE, SegmentSampler
 from tts.data.vtlp import VTLP_FACTORS, vtlp_matrix
 from tts.errors import DataError
-from tts.prosody.pauses import is_pause
+from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
-from tts.train.loop import Batch
 from tts_codecs.envelope import CHANNELS, EXTRA, shift_pitch
 from tts_codecs.mel import MelConfig
 

@@ -15,23 +15,56 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from tts.train.loop import Batch, Logs, Trainer
+from tts.data.batch import Batch
+from tts.train.task import Logs, Task, TrainConfig
 
 _log = logging.getLogger(__name__)
+
+
+class Run(Protocol):
+    """What steps see of a run (tts.train.loop.Trainer).
+
+    Attributes:
+        plain: modules by name; optimizers: by name.
+        resident: whether the task makes its batches on the device.
+        begun: when training would have begun without a break, by the monotonic clock.
+        bad_steps: scalar, steps in a row whose loss or gradient was not finite.
+    """
+
+    task: Task
+    config: TrainConfig
+    device: torch.device
+    rank: int
+    step: int
+    precision: torch.dtype
+    resident: bool
+    plain: dict[str, nn.Module]
+    optimizers: dict[str, Any]
+    accelerator: Any
+    begun: float
+    bad_steps: Tensor
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next update."""
+        ...
+
+    def draw(self, number: int) -> Batch:
+        """Batch `number` of the run."""
+        ...
 
 
 class Batches:
     """The batches of a run from its step on: drawn ahead by threads and sent to the device, or made
     on it where the task can. A context manager and an iterator."""
 
-    def __init__(self, trainer: Trainer):
+    def __init__(self, trainer: Run):
         self.trainer, self.device = trainer, trainer.device
         self.numbers = itertools.count(trainer.step * trainer.config.accumulate)
         self.pool: ThreadPoolExecutor | None = None
@@ -71,7 +104,7 @@ class Batches:
             self.pool.shutdown()
 
 
-def resident_batch(trainer: Trainer, number: int) -> Batch:
+def resident_batch(trainer: Run, number: int) -> Batch:
     """Batch `number` of a run, made on the device; seeded by it, so that a resumed run sees what an
     uninterrupted one does."""
     seed = (trainer.config.seed, trainer.rank, number)
@@ -108,7 +141,7 @@ class StepClock:
 class Engine:
     """Does the steps of a trainer."""
 
-    def __init__(self, trainer: Trainer):
+    def __init__(self, trainer: Run):
         self.trainer = trainer
         self.graphs: dict[Any, _Recorded] = {}
         self.recording = (

@@ -6,56 +6,18 @@ speaks in it then hears one person, not two in turn.
 """
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from tts.errors import UsageError
+from tts.voice.tuning import Tuning
 from tts_codecs.envelope import EXTRA
-
-if TYPE_CHECKING:
-    from tts.voice.voice import Tuning, Voice
 
 LEAST_FRAMES = 10  # of a voice that is in the mixture at all
 
 
-def mix(first: "Voice", second: "Voice", share: float) -> "Voice":
-    """A voice of `1 - share` of the first and `share` of the second.
-
-    What was fitted to a generator for them (tts.voice.adaptation, tts.voice.calibration) is mixed
-    in the same way. A recording, which f5-base continues, cannot be mixed and is left out.
-
-    Args:
-        share: 0 gives the first voice, 1 the second.
-
-    Raises:
-        UsageError: a share outside of 0 to 1, or that is no number; something that is no voice.
-    """
-    from tts.voice.voice import Voice
-
-    if not isinstance(second, Voice):
-        raise UsageError(f"a voice is mixed with a voice, not with {type(second).__name__}")
-    try:
-        share = float(share)
-    except (TypeError, ValueError):
-        raise UsageError(f"the share of a mixture is a number, not {share!r}") from None
-    if not 0 <= share <= 1:
-        raise UsageError(f"the share of a mixture is 0 to 1, not {share:g}")
-    if share in (0.0, 1.0):
-        return replace(second if share else first)
-    parts = [[voice.name, round(part, 4)] for voice, part in ((first, 1 - share), (second, share))]
-    return Voice(
-        _between(first.speaker, second.speaker, share),
-        _prompt(first.features, second.features, share),
-        f"{first.name}+{second.name}",
-        {"mixed": " + ".join(f"{part:g} {name}" for name, part in parts)},
-        tunings=_tunings(first, second, share),
-    )
-
-
-def _between(first: Tensor, second: Tensor, share: float) -> Tensor:
+def mixed_speaker(first: Tensor, second: Tensor, share: float) -> Tensor:
     """A point on the great circle between two embeddings [256], their lengths interpolated."""
     one, two = first / first.norm(), second / second.norm()
     length = torch.lerp(first.norm(), second.norm(), share)
@@ -79,7 +41,7 @@ def _means(features: Tensor) -> Tensor:
     return means
 
 
-def _prompt(first: Tensor, second: Tensor, share: float) -> Tensor:
+def mixed_prompt(first: Tensor, second: Tensor, share: float) -> Tensor:
     """Frames of both [T, C], as many as the longer has, in proportion where there are enough."""
     total = max(len(first), len(second))
     count = round(share * total)
@@ -97,28 +59,30 @@ def _loudest(features: Tensor, count: int) -> Tensor:
     return features[start : start + count]
 
 
-def _tunings(first: "Voice", second: "Voice", share: float) -> "tuple[Tuning, ...]":
-    """What was fitted to each generator, mixed; who has none for one adds nothing to it."""
-    names = dict.fromkeys(each.generator for voice in (first, second) for each in voice.tunings)
+def mixed_tunings(
+    first: Sequence[Tuning], second: Sequence[Tuning], share: float
+) -> tuple[Tuning, ...]:
+    """What was fitted to each generator for two voices, mixed; a voice that has nothing for one
+    adds nothing to it."""
+    names = dict.fromkeys(each.generator for each in (*first, *second))
     mixed = []
     for name in names:
         fitted = [
             (tuning, part)
-            for voice, part in ((first, 1 - share), (second, share))
-            if (tuning := voice.tuning_for(name)) is not None
+            for tunings, part in ((first, 1 - share), (second, share))
+            for tuning in tunings
+            if tuning.generator == name
         ]
         mixed.append(_tuning(name, fitted))
     return tuple(mixed)
 
 
-def _tuning(name: str, fitted: "list[tuple[Tuning, float]]") -> "Tuning":
+def _tuning(name: str, fitted: list[tuple[Tuning, float]]) -> Tuning:
     """The sum of fits to one generator, each with its part.
 
     A product of factors is a matrix of low rank; a sum of such is one of the ranks together, so the
     mixture of two adapted voices is exact.
     """
-    from tts.voice.voice import Tuning
-
     shifts = [part * tuning.shift for tuning, part in fitted if tuning.shift is not None]
     # Of both or of none: without, a model computes it from the prompt of the mixture.
     same = len(shifts) == 2 and shifts[0].shape == shifts[1].shape

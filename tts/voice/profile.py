@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from tts.errors import VoiceError
 from tts.generators.conditioning import voice_mean
 from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.text.symbols import N_SYMBOLS, PAUSES
 from tts.text.tokens import TokenBatch, token_index
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class VoiceShifts:
     Args:
         profile, probe: the phone profile and what reads the phones of a recording.
         normalised: whether the generator was trained on features less the profile; if not, voices
-            have a shift only where one was found by calibration (tts.voice.calibration).
+            have a shift only where one was found by calibration (tts.tuning.calibration).
         generator: fingerprint of the generator's weights, which tunings of voices are tied to.
     """
 

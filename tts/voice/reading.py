@@ -11,8 +11,8 @@ from tts.align.aligner import with_optional_pauses
 from tts.align.mas import monotonic_alignment
 from tts.errors import TTSError
 from tts.losses.phone import PhoneProbe
-from tts.prosody.pauses import Aligned, canonical, is_pause
 from tts.text.frontend import Frontend
+from tts.text.pauses import Aligned, canonical, is_pause
 from tts.text.symbols import SIL, Phones
 
 #: mean log-likelihood of a frame that words may cost against what is read without them

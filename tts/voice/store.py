@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tts.errors import OutputError, UsageError, VoiceError
-from tts.resources import nearest, root, voice_names, xdg_folder
+from tts.folders import xdg_folder
+from tts.resources import nearest, root, voice_names
 
 #: one that begins with a dash would be taken for an option
 NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,64}")

@@ -13,33 +13,15 @@ from torch import Tensor
 from tts.audio.files import atomic_output, write_all
 from tts.audio.reference import Reference
 from tts.errors import UsageError
+from tts.modules.voice_prompt import VoicePrompt
 from tts.voice import file as voice_file
-from tts.voice.prompt import VoicePrompt
+from tts.voice.mixing import mixed_prompt, mixed_speaker, mixed_tunings
 from tts.voice.speaker import SpeakerEncoder
+from tts.voice.tuning import Tuning
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 RECORDING_RATE = 24000  # Hz
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """What was fitted to one generator for a voice.
-
-    Attributes:
-        generator: fingerprint of its weights (tts_codecs.checkpoint.fingerprint).
-        shift: [N, bands] added to the envelope of each phone (tts.voice.calibration); None for
-            none.
-        factors: of an adapted voice, by the name of a weight of the generator, what is added to it
-            (tts.voice.adaptation): a vector under NAME, or the product of two matrices [O, r] and
-            [r, I] under NAME.a and NAME.b. Empty for an instant voice.
-        strength: of the factors, 0 to 1.
-    """
-
-    generator: str
-    shift: Tensor | None = None
-    factors: dict[str, Tensor] = field(default_factory=dict)
-    strength: float = 1.0
 
 
 @dataclass
@@ -80,15 +62,35 @@ class Voice:
     def mix(self, other: "Voice", share: float = 0.5) -> "Voice":
         """A voice between two (tts.voice.mixing).
 
+        What was fitted to a generator for them (tts.tuning.adaptation, tts.tuning.calibration) is
+        mixed in the same way. A recording, which f5-base continues, cannot be mixed and is left
+        out.
+
         Args:
             share: of the other voice: 0 gives this one, 1 the other.
 
         Raises:
-            UsageError: a share outside of 0 to 1, or something that is no voice.
+            UsageError: a share outside of 0 to 1, or that is no number; something that is no
+                voice.
         """
-        from tts.voice.mixing import mix
-
-        return mix(self, other, share)
+        if not isinstance(other, Voice):
+            raise UsageError(f"a voice is mixed with a voice, not with {type(other).__name__}")
+        try:
+            share = float(share)
+        except (TypeError, ValueError):
+            raise UsageError(f"the share of a mixture is a number, not {share!r}") from None
+        if not 0 <= share <= 1:
+            raise UsageError(f"the share of a mixture is 0 to 1, not {share:g}")
+        if share in (0.0, 1.0):
+            return replace(other if share else self)
+        parts = [[each.name, round(part, 4)] for each, part in ((self, 1 - share), (other, share))]
+        return Voice(
+            mixed_speaker(self.speaker, other.speaker, share),
+            mixed_prompt(self.features, other.features, share),
+            f"{self.name}+{other.name}",
+            {"mixed": " + ".join(f"{part:g} {name}" for name, part in parts)},
+            tunings=mixed_tunings(self.tunings, other.tunings, share),
+        )
 
     @property
     def sha256(self) -> str:

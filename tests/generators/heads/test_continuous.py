@@ -20,8 +20,8 @@ from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.latent_space import VAESpace
 from tts.generators.strategies.autoregressive import Autoregressive
+from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import load_latent_space
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.latent import LatentAutoencoder
 

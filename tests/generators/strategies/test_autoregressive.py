@@ -22,11 +22,12 @@ from tests.helpers.generators import (
     seeds,
 )
 from tts.errors import ConfigError
-from tts.generators.alignment import PointerContent
 from tts.generators.base import AlignmentResult, Request, SamplingOptions
-from tts.generators.generator import Generator, random_phones
+from tts.generators.conditioner import random_phones
+from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.depth import DepthHead
+from tts.generators.pointer_content import PointerContent
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.registry import build_generator
 from tts.text.symbols import PAUSES

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.alignment import DurationAligned, PointerAligned, PointerContent, at_steps
+from tts.generators.alignment import DurationAligned, PointerAligned, at_steps
 from tts.generators.backbone import Backbone, KVCache
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
@@ -24,10 +24,8 @@ from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.guidance import both
 from tts.generators.integration import row_normal
 from tts.generators.patterns import Pattern, make_pattern
-from tts.generators.protocols import CodeStepHead, Knobs, step_head
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
+from tts.generators.pointer_content import PointerContent
+from tts.generators.protocols import CodeStepHead, Knobs, Network, step_head
 
 
 class Autoregressive:
@@ -58,7 +56,7 @@ class Autoregressive:
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
         self.pattern, self.noise = pattern and dict(pattern), noise
 
-    def check(self, net: Generator) -> None:
+    def check(self, net: Network) -> None:
         """ConfigError where the parts of a generator do not fit."""
         head, pattern = step_head(net.head), self.order(net)
         if pattern is None or not isinstance(head, CodeStepHead):
@@ -72,7 +70,7 @@ class Autoregressive:
         if net.conditioner.text == "pointer" and len(pattern.order) > 1:
             raise ConfigError(f"pattern {pattern.name} does not go from left to right: no pointer")
 
-    def order(self, net: Generator) -> Pattern | None:
+    def order(self, net: Network) -> Pattern | None:
         """The pattern; None for continuous latents."""
         head = step_head(net.head)
         if not isinstance(head, CodeStepHead):
@@ -92,7 +90,7 @@ class Autoregressive:
             steps += 1
         return steps
 
-    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Those of the head, given the true latents before, and of the pointer."""
         hidden, steps, known, fed, pattern = self.teach(net, latents, condition)
         found = step_head(net.head).step_losses(hidden, steps, known, fed, condition)
@@ -110,7 +108,7 @@ class Autoregressive:
         return found
 
     def teach(
-        self, net: Generator, latents: Tensor, condition: Condition
+        self, net: Network, latents: Tensor, condition: Condition
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Pattern | None]:
         """hidden [B, S, dim] given the true latents before; steps [B, S, *] and which of them are
         known; what was fed; the pattern."""
@@ -138,14 +136,14 @@ class Autoregressive:
         x = x + at_steps(condition, pattern)
         return net.hidden(x, replace(condition, mask=mask)), steps, known, fed, pattern
 
-    def _streamed(self, net: Generator) -> Pattern | None:
+    def _streamed(self, net: Network) -> Pattern | None:
         """The part of the pattern that is drawn step by step."""
         pattern = self.order(net)
         return pattern and replace(pattern, levels=0)
 
     def run(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
@@ -180,7 +178,7 @@ class Autoregressive:
 
     def _walk(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,

@@ -5,21 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.backbone import TwoPass
+from tts.generators.backbone import Backbone, KVCache, TwoPass
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.protocols import Knobs
+from tts.generators.cuda_graph import StaticKVCache
+from tts.generators.protocols import Knobs, Network
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.masked import Masked
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 
 class CoarseFirst(Autoregressive):
@@ -43,14 +40,14 @@ class CoarseFirst(Autoregressive):
         self.streams = streams
         self.fine = Masked(order="levels", first=streams)
 
-    def check(self, net: Generator) -> None:
+    def check(self, net: Network) -> None:
         """ConfigError where the parts of a generator do not fit."""
         super().check(net)
         pattern = self.order(net)
         if pattern is None or not pattern.levels:
             raise ConfigError("coarse_first needs a head of more codebooks than streams")
 
-    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Those of both passes, each given the true codes."""
         found = super().losses(net, latents, condition)
         second = _Second(net)
@@ -59,7 +56,7 @@ class CoarseFirst(Autoregressive):
 
     def run(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
@@ -85,22 +82,29 @@ class CoarseFirst(Autoregressive):
 
 
 class _Second:
-    """What Masked needs of a generator, with the second network."""
+    """A generator with the second network in place of the first, for Masked."""
 
-    def __init__(self, net: Generator):
+    def __init__(self, net: Network):
         backbone = net.backbone
         assert isinstance(backbone, TwoPass)
-        self.head, self._first, self._backbone = net.head, len(backbone.blocks), backbone.fine
+        self.head, self.conditioner, self.patch = net.head, net.conditioner, net.patch
+        self.backbone: Backbone = backbone.fine
+        self._first = len(backbone.blocks)
 
     def condition(self, condition: Condition) -> Condition:
         """With the voice as this network sees it."""
         return replace(condition, memory=condition.memory[self._first :])
 
     def hidden(
-        self, x: Tensor, condition: Condition, t: Tensor | None = None, window: int = 0
+        self,
+        x: Tensor,
+        condition: Condition,
+        t: Tensor | None = None,
+        window: int = 0,
+        cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
         """See Generator.hidden."""
-        out: Tensor = self._backbone(
+        out: Tensor = self.backbone(
             x,
             condition.global_cond,
             condition.memory,
@@ -108,5 +112,6 @@ class _Second:
             condition.mask,
             t,
             window,
+            cache,
         )
         return out

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,11 +19,8 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise
-from tts.generators.protocols import Knobs, latent_head
+from tts.generators.protocols import Knobs, Network, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 _LIMIT = 10.0  # of lambda: float32 has no digits for more
 _RANGE = 8.0  # no normalised feature is beyond
@@ -56,7 +53,7 @@ class Diffusion(NonAutoregressive):
         self.predict, self.shift, self.asymmetric = predict, shift, asymmetric
         self.inpaint = inpaint
 
-    def check(self, net: Generator) -> None:
+    def check(self, net: Network) -> None:
         """ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
@@ -80,7 +77,7 @@ class Diffusion(NonAutoregressive):
         )
 
     def clean(
-        self, net: Generator, x: Tensor, condition: Condition, log_snr: Tensor,
+        self, net: Network, x: Tensor, condition: Condition, log_snr: Tensor,
         known: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """The data seen in x [B, U, size] at lambda [B]."""
@@ -97,7 +94,7 @@ class Diffusion(NonAutoregressive):
             return mean + alpha * (x - alpha * mean) - sigma * out
         return (x - sigma * out) / alpha
 
-    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Weighted squared error of v (for eps-prediction that of eps)."""
         log_snr = self.log_snr(torch.rand(len(latents), device=latents.device))
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
@@ -116,7 +113,7 @@ class Diffusion(NonAutoregressive):
 
     def run(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,

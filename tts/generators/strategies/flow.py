@@ -8,7 +8,6 @@ prompt is a memory that is attended to, not part of what is integrated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,11 +16,8 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise, time_grid
-from tts.generators.protocols import Knobs, latent_head
+from tts.generators.protocols import Knobs, Network, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 
 class Flow(NonAutoregressive):
@@ -40,11 +36,11 @@ class Flow(NonAutoregressive):
     def __init__(self, inpaint: float = 0.0):
         self.inpaint = inpaint
 
-    def check(self, net: Generator) -> None:
+    def check(self, net: Network) -> None:
         """ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
-    def losses(self, net: Generator, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Squared error of the clean latents, weighted as the error of the velocity."""
         head = latent_head(net.head)
         t = torch.sigmoid(torch.randn(len(latents), device=latents.device) - 0.2)
@@ -64,7 +60,7 @@ class Flow(NonAutoregressive):
 
     def run(
         self,
-        net: Generator,
+        net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,

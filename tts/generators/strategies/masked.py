@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -29,9 +29,6 @@ from tts.generators.schedules import (
     spans,
 )
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 
 class Masked(NonAutoregressive):
@@ -75,7 +72,7 @@ class Masked(NonAutoregressive):
         self.order, self.schedule, self.rescale = order, schedule, rescale
         self.inpaint, self.span, self.window, self.first = inpaint, span, window, first
 
-    def check(self, net: Generator) -> None:
+    def check(self, net: Network) -> None:
         """ConfigError for a head that draws codebooks one after another."""
         masked_head(net.head)
 

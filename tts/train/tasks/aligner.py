@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from tts.align.aligner import Aligner, with_optional_pauses
 from tts.align.mas import monotonic_alignment
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.errors import DataError
 from tts.losses.phone import PhoneProbe
-from tts.prosody.pauses import is_pause
+from tts.text.pauses import is_pause
 from tts.text.symbols import N_SYMBOLS, SIL, SYMBOLS, VOWELS
 from tts.text.tokens import TokenBatch, collate_tokens
-from tts.train.loop import Batch, Logs
+from tts.train.task import Logs
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
 

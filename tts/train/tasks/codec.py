@@ -9,15 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.errors import CodecError, ConfigError
 from tts.generators.conditioning import voice_mean
 from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import load_module
 from tts.train.codebooks import RecentCodes
-from tts.train.loop import Batch, Logs
+from tts.train.task import Logs
 from tts.train.tasks.vocoder import speaker_weights
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import EXTRA

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.distillation import DistillationData
 from tts.data.segments import SegmentSampler
@@ -19,6 +20,7 @@ from tts.generators.protocols import LatentSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import DurationModel
 from tts.registry import (
     HEADS,
@@ -28,10 +30,9 @@ from tts.registry import (
     load_module,
 )
 from tts.text.tokens import TokenBatch
-from tts.train.loop import Batch, Logs
 from tts.train.resident import ResidentSampler
+from tts.train.task import Logs
 from tts.voice.profile import PhoneProfile
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.base import trusted
 from tts_codecs.checkpoint import CONFIG, save_checkpoint
 from tts_codecs.envelope import EXTRA, unpack_pitch

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.errors import CodecError, ConfigError
 from tts.train.auxiliaries import Pass, build_auxiliaries
 from tts.train.codebooks import RecentCodes
 from tts.train.codec_batches import WaveBatches
-from tts.train.loop import Batch, Logs
+from tts.train.task import Logs
 from tts_codecs.adversaries import Adversaries, Objective, build_adversaries
 from tts_codecs.balancer import Balancer
 from tts_codecs.checkpoint import save_checkpoint

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.punctuation import PunctuationCorpus
 from tts.data.segments import Utterance, load_utterances
 from tts.errors import DataError
-from tts.prosody.pauses import is_pause
 from tts.prosody.phrasing import (
     LONG,
     NONE,
@@ -27,7 +27,8 @@ from tts.prosody.phrasing import (
     words_of,
 )
 from tts.text.frontend import Frontend
-from tts.train.loop import Batch, Logs
+from tts.text.pauses import is_pause
+from tts.train.task import Logs
 from tts.train.tasks.generator import prompt_of
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import CHANNELS

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.segments import SegmentSampler
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
-from tts.train.loop import Batch, Logs
+from tts.train.task import Logs
 from tts.train.tasks.generator import tokens_of
 from tts_codecs.checkpoint import save_checkpoint
 

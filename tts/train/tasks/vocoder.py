@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torchaudio.functional import resample
 
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.wide import WideRecordings
 from tts.errors import DataError
 from tts.registry import checkpoint_folder, load_module
-from tts.train.loop import Batch, Logs
+from tts.train.task import Logs
 from tts_codecs.adversaries.spectra import MultiResolutionDiscriminator
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import unpack_pitch

@@ -5,21 +5,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tts.audio.reference import Reference, load_reference
 from tts.audio.resample import resample
 from tts.errors import UsageError
+from tts.pipeline.ports import Pipeline
+from tts.progress import Progress
 from tts.text.normalize import clean
-from tts.voice.adaptation import Progress
 from tts.voice.sources import Recording, plain, recordings_of
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import Voice
-
-if TYPE_CHECKING:
-    from tts.pipeline.ports import Pipeline
 
 VoiceSource: TypeAlias = "Recording | Voice | Sequence[Recording]"
 log = logging.getLogger(__name__)
@@ -71,7 +69,7 @@ def _joined(references: Sequence[Reference]) -> Reference:
 
 
 def encode_voice(
-    pipeline: "Pipeline[Any]",
+    pipeline: Pipeline[Any],
     source: VoiceSource,
     transcript: str | None = None,
     adapted: bool = False,

@@ -13,16 +13,16 @@ import torch
 from tts import TTS
 from tts.errors import UsageError, VoiceError
 from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.text.symbols import N_SYMBOLS, SIL, phones_to_ids
-from tts.voice.adaptation import (
+from tts.tuning.adaptation import (
     AdaptationOptions,
     adapt,
     apply,
     compress,
     parse_strength,
 )
-from tts.voice.calibration import calibrate
-from tts.voice.prompt import VoicePrompt
+from tts.tuning.calibration import calibrate
 from tts.voice.reading import align_transcript, read_phones
 from tts.voice.voice import Tuning, Voice
 

@@ -16,29 +16,40 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from tts.config import ModelConfig
 from tts.errors import UsageError, VoiceError
 from tts.generators.base import Request
 from tts.generators.generator import Generator
+from tts.generators.protocols import LatentSpace
+from tts.modules.voice_prompt import VoicePrompt
+from tts.progress import Progress
 from tts.quantize import lay_out
 from tts.registry import load_module
 from tts.text.tokens import collate_tokens
-from tts.voice.prompt import VoicePrompt
+from tts.voice.profile import VoiceShifts
 from tts.voice.reading import AlignedRecording, align_recording, align_transcript
-from tts.voice.voice import Tuning, Voice
+from tts.voice.tuning import Tuning
+from tts.voice.voice import Voice
 from tts_codecs.renamed import current_names
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-if TYPE_CHECKING:
-    from tts.pipeline.acoustic import AcousticModel
 
-#: called with (steps done, all steps); raises to stop
-Progress = Callable[[int, int], None]
+class TunedModel(Protocol):
+    """What adaptation sees of a model (tts.pipeline.acoustic.AcousticModel)."""
+
+    config: ModelConfig
+    device: str
+    shifts: VoiceShifts | None
+    latent_space: LatentSpace
+    vocoder: SourceFilterVocoder
+
 
 LEAST_SECONDS = 2.5
 #: losses draw from PyTorch's own generator, which threads share
@@ -97,7 +108,7 @@ class _Losses(nn.Module):
 
 
 def adapt(
-    model: "AcousticModel",
+    model: TunedModel,
     voice: Voice,
     recordings: Sequence[Tensor],
     options: AdaptationOptions | None = None,
@@ -150,7 +161,7 @@ def adapt(
 
 
 def _learn(
-    model: "AcousticModel",
+    model: TunedModel,
     generator: Generator,
     voice: Voice,
     aligned: Sequence[AlignedRecording],

@@ -10,19 +10,43 @@ few times, as each smoothing leaves a part of the difference.
 It takes a fraction of a second, no step of training, and nothing when speaking.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from tts.errors import TextError
+from tts.generators.base import Request
 from tts.generators.conditioning import voice_mean
-from tts.voice.prompt import VoicePrompt
-from tts.voice.voice import Tuning, Voice
+from tts.generators.generator import Generator
+from tts.modules.voice_prompt import VoicePrompt
+from tts.text.symbols import Phones
+from tts.voice.profile import VoiceShifts
+from tts.voice.tuning import Tuning
+from tts.voice.voice import Voice
 
-if TYPE_CHECKING:
-    from tts.pipeline.acoustic import AcousticModel
+
+class TunedModel(Protocol):
+    """What calibration sees of a model (tts.pipeline.acoustic.AcousticModel)."""
+
+    shifts: VoiceShifts | None
+
+    def sentences(self, text: str | Iterable[str]) -> Iterator[Phones]:
+        """Sentences as phones."""
+        ...
+
+    def request(
+        self, sentences: Sequence[Phones], voices: Sequence[Voice], *, shifted: bool
+    ) -> Request:
+        """The request of sentences; `shifted`: with the shifts of the voices."""
+        ...
+
+    def generator_for(self, voice: Voice) -> Generator:
+        """The generator that speaks in a voice."""
+        ...
+
 
 #: what is predicted: every phone of English, in several surroundings
 SENTENCES = (
@@ -41,7 +65,7 @@ LEAST_FRAMES, PRIOR = 3.0, 4.0
 
 
 @torch.inference_mode()
-def calibrate(model: "AcousticModel", voice: Voice, rounds: int) -> Voice:
+def calibrate(model: TunedModel, voice: Voice, rounds: int) -> Voice:
     """The voice with a shift for the generator of a model, or for the one adapted to it.
 
     It stays as it is where the model has no profile or cannot predict the sentences.

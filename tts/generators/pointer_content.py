@@ -1,0 +1,107 @@
+"""Text encoder of pointer-aligned generators, which know only the past."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.errors import UsageError
+from tts.generators.conditioning import PhoneContent, Text
+from tts.text.tokens import TokenBatch, token_index
+
+
+class PointerContent(PhoneContent):
+    """Phones to what a latent sees of them where only the past is known.
+
+    As ContentEncoder, but latents are not mixed, and the position in a phone is the number of
+    frames spent on it. A score says from the hidden state how much is for staying on a phone.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dim: int,
+        global_dim: int,
+        patch: int,
+        phone_dim: int,
+        phone_blocks: int,
+        blocks: int,
+        dropout: float = 0.05,
+    ):
+        super().__init__(
+            channels,
+            dim,
+            global_dim,
+            patch,
+            phone_dim,
+            phone_blocks,
+            blocks,
+            dropout,
+            kernel=1,
+            position_dim=2,
+        )
+        self.before = nn.Parameter(torch.zeros(dim))
+        self.score = nn.Sequential(
+            nn.Linear(dim + phone_dim, phone_dim), nn.GELU(), nn.Linear(phone_dim, 1)
+        )
+
+    def read(
+        self,
+        tokens: TokenBatch,
+        durations: Tensor | None,
+        global_cond: Tensor,
+        drop_text: Tensor | None,
+    ) -> Text:
+        """Encoded phones; `drop_text` [B] bool are rows to hear nothing of them."""
+        if drop_text is None:
+            drop_text = torch.zeros_like(tokens.lengths, dtype=torch.bool)
+        return Text(self.phones(tokens, global_cond), tokens.lengths, drop_text, durations)
+
+    def phones_at(self, phones: Tensor, phone_index: Tensor, elapsed: Tensor) -> Tensor:
+        """The phones [B, T, phone_dim] of frames, marked with the frames spent before.
+
+        Args:
+            phones: [B, S, phone_dim]; phone_index: [B, T] phone of each frame.
+            elapsed: [B, T] frames since it began.
+        """
+        found = phones.gather(1, phone_index.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
+        count = 1 + elapsed.float()
+        out: Tensor = found + self.position(torch.stack([count.log() / 2, 1 / count], -1))
+        return out
+
+    def stay_logit(self, hidden: Tensor, spoken_phones: Tensor) -> Tensor:
+        """Score [B, T] of staying on the phones `spoken_phones` [B, T, phone_dim], given the
+        hidden state [B, T, dim] of the latent before the frame to decide for."""
+        out: Tensor = self.score(torch.cat([hidden, spoken_phones], -1)).squeeze(-1)
+        return out
+
+    def teacher_forced(self, text: Text, frames: int) -> tuple[Tensor, Tensor]:
+        """phone_index and elapsed [B, T] by true durations; frames past the end go on with the
+        last."""
+        if text.durations is None:
+            raise UsageError("training needs durations")
+        phone_index = torch.minimum(
+            token_index(text.durations, frames), text.lengths.unsqueeze(1) - 1
+        )
+        ends = text.durations.cumsum(1).gather(1, phone_index)
+        index = torch.arange(frames, device=phone_index.device)
+        return phone_index, index - (ends - text.durations.gather(1, phone_index))
+
+    def loss(self, text: Text, hidden: Tensor) -> Tensor:
+        """Cross entropy of staying or moving on after each frame.
+
+        Args:
+            hidden: [B, U, dim], the last that is known before the next latent begins.
+        """
+        assert text.durations is not None
+        count = text.durations.sum(1, keepdim=True)
+        frames = hidden.shape[1] * self.patch
+        phone_index, elapsed = self.teacher_forced(text, frames)
+        index = torch.arange(frames, device=phone_index.device)
+        after = phone_index.roll(-1, 1)
+        stays = (after == phone_index) & (index + 1 < count)
+        before = torch.cat([self.before.expand(len(hidden), 1, -1), hidden], 1)
+        state = before[:, (index + 1) // self.patch]
+        score = self.stay_logit(state, self.phones_at(text.phones, phone_index, elapsed + 1))
+        counted = (index < count) & ~text.drop_text.unsqueeze(1)
+        error = F.binary_cross_entropy_with_logits(score, stays.float(), reduction="none")
+        return (error * counted).sum() / counted.sum().clamp_min(1)
