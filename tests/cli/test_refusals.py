@@ -125,7 +125,8 @@ def test_long_text_takes_linear_time_and_is_written_as_it_is_said(
     """Ten times the text takes ten times as long, and no audio stays in memory."""
     import torch
 
-    from tts.synthesizer import TTS, Chunk
+    from tts.facade import TTS
+    from tts.types import Chunk
 
     said: list[weakref.ref[np.ndarray]] = []
     alive: list[int] = []

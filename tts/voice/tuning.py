@@ -11,10 +11,10 @@ class Tuning:
 
     Attributes:
         generator: fingerprint of its weights (tts_codecs.checkpoint.fingerprint).
-        shift: [N, bands] added to the envelope of each phone (tts.voice.calibration); None for
+        shift: [N, bands] added to the envelope of each phone (tts.tuning.calibration); None for
             none.
         factors: of an adapted voice, by the name of a weight of the generator, what is added to it
-            (tts.voice.adaptation): a vector under NAME, or the product of two matrices [O, r] and
+            (tts.tuning.adaptation): a vector under NAME, or the product of two matrices [O, r] and
             [r, I] under NAME.a and NAME.b. Empty for an instant voice.
         strength: of the factors, 0 to 1.
     """
