@@ -48,7 +48,7 @@ def manual_page(command: Any, version: str, day: date | None = None) -> str:
         command: the click command of all of `tts`.
         day: in its foot; none is shown without.
     """
-    context = typer.Context(command, info_name="tts")
+    context = typer.Context(command, info_name="tts", **command.context_settings)
     lines = [
         f'.TH TTS 1 "{day or ""}" "tts {version}" "User Commands"', ".SH NAME",
         f"tts \\- {_plain((command.help or '').rstrip('.'))}", ".SH SYNOPSIS",
