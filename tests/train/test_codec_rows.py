@@ -13,14 +13,15 @@ from tests.helpers.training import one_step
 from tts.align.aligner import with_optional_pauses
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
-from tts.prosody.pauses import is_pause
 from tts.resources import root
+from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
 from tts.train.auxiliaries import NOTHING, Invariance, Pass, leading
 from tts.train.codec_batches import WaveBatches
 from tts.train.config import check_run
 from tts.train.distortions import distorted
-from tts.train.loop import TrainConfig, Trainer
+from tts.train.loop import Trainer
+from tts.train.task import TrainConfig
 from tts.train.tasks.neural_codec import CodecTask
 from tts_codecs.neural import NeuralCodec, build_codec
 

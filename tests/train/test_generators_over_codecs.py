@@ -9,8 +9,8 @@ import torch
 
 from tests.helpers.training import TINY, one_step
 from tts.data.corpus import Corpus
+from tts.modules.voice_prompt import VoicePrompt
 from tts.train.tasks.generator import GeneratorTask, completed
-from tts.voice.prompt import VoicePrompt
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.spectral import SpectralAutoencoder
 

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchaudio.functional import resample
 
+from tts.data.batch import Batch
 from tts.errors import CodecError, ConfigError
 from tts.registry import load_module
 from tts.text.symbols import N_SYMBOLS
-from tts.train.loop import Batch
 from tts.voice.speaker import SAMPLE_RATE, SpeakerEncoder
 from tts_codecs.neural import NeuralCodec
 from tts_codecs.parts import build_part

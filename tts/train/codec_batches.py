@@ -4,12 +4,12 @@ import numpy as np
 import torch
 
 from tts.align.aligner import with_optional_pauses
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
-from tts.prosody.pauses import is_pause
+from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
 from tts.train.auxiliaries import NOTHING
 from tts.train.distortions import distorted
-from tts.train.loop import Batch
 from tts.train.tasks.vocoder import speaker_weights
 
 
