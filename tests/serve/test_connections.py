@@ -378,6 +378,9 @@ def test_a_text_that_costs_too_much_is_refused(tts: TTS, tmp_path: Path) -> None
         assert answer.startswith(b"HTTP/1.1 400") and b"phones" in answer
     with pytest.raises(TextError, match="13,0.. phones|1,2.. s"):
         Budget().check(4096, 13_001, 1.0)
+    with pytest.raises(TextError, match="73,728 letters"):
+        Budget().check_spelled("\ufdfa" * 4096)
+    Budget().check_spelled("\ufb03 " * 2048)  # three letters each
     with pytest.raises(TextError, match="send it in parts"):
         Budget().check(4096, 8000, 0.5)
     Budget().check(4096, 8000, 1.0)

@@ -30,6 +30,7 @@ from tts.text.symbols import (
     phones_to_ids,
     split_mod,
 )
+from tts.text.tracked import Tracked
 
 CASES = [
     ("It costs $12.50.", "It costs twelve dollars and fifty cents."),
@@ -410,3 +411,19 @@ def test_a_hundred_thousand_characters(english: Frontend) -> None:
     assert len(split_sentences(normalize(text))) > 2000
     # 0.6 s where this was written; the bound leaves room for a slow, busy machine.
     assert time.process_time() - start < 6
+
+
+@pytest.mark.parametrize("text", ["1" * 2000, "1/2" * 700, "$9,999,999.99 " * 140, "½" * 2000])
+def test_places_of_words_take_linear_work(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number is said in thousands of characters, each of which stands for all of the number."""
+    looked = 0
+    span = Tracked.span
+
+    def counted(self: Tracked, first: int, last: int) -> tuple[int, int]:
+        nonlocal looked
+        looked += last - first
+        return span(self, first, last)
+
+    monkeypatch.setattr(Tracked, "span", counted)
+    assert list(Frontend("en-us").sentences(text))
+    assert looked < 60 * len(text)

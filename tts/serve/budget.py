@@ -4,6 +4,7 @@ Characters say little of it: a letter of English is about one phone, an ideograp
 ligature such as U+FDFA a hundred and forty.
 """
 
+import unicodedata
 from dataclasses import dataclass
 
 from tts.errors import TextError
@@ -28,6 +29,17 @@ class Budget:
     seconds: float = 1200.0
     per_character: float = 16.0
     free: int = 400
+
+    def check_spelled(self, text: str) -> None:
+        """TextError where the ligatures of a text are more letters than may be said at all: told
+        at once, before anything is read."""
+        # A letter is at least half a phone; no text of letters alone comes near.
+        letters = len(unicodedata.normalize("NFKC", text))
+        if letters > max(2 * self.phones, len(text)):
+            raise TextError(
+                f"{len(text):,} characters of the text are {letters:,} letters, over "
+                f"{self.phones:,} phones, which are the most of a request: send it in parts"
+            )
 
     def check(self, characters: int, phones: int, speed: float) -> None:
         """TextError where a text costs too much, telling what it costs and what it may.
@@ -55,6 +67,7 @@ def phones_of(model: TTS, text: str, options: Options, budget: Budget) -> list[P
     Raises:
         TextError: it does, or there is nothing to say. Told as soon as so many were counted.
     """
+    budget.check_spelled(text)
     found, count = [], 0
     for phones in model.sentences(text, options.language, options.markup, options.emoji):
         found.append(phones)

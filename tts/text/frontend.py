@@ -13,7 +13,7 @@ from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
 from tts.text.sentences import split_complete_at, split_sentences
 from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
-from tts.text.tracked import Tracked
+from tts.text.tracked import Tracked, spans_of
 
 __all__ = ["Frontend"]
 
@@ -176,7 +176,8 @@ class Frontend:
                 ends += [at + end for end in made.ends]
             at += length
         spoken = Tracked("")
-        spans = [written.span(a, b) for a, b in zip(starts, ends, strict=True)]
+        # A long number is said in many characters, all of which stand for all of it.
+        spans = spans_of(written, zip(starts, ends, strict=True))
         spoken.set("".join(texts), [start for start, _ in spans], [end for _, end in spans])
         return spoken, inline
 
@@ -221,6 +222,7 @@ class _Places:
     ) -> None:  # fmt: skip
         self.spoken, self.offset, self.at = spoken, offset, 0
         self.written, self.inline = written, inline
+        self.blocks = list(_HELD.finditer(spoken.text))[::-1]  # the next one is the last
 
     def of(self, phones: Phones) -> list[tuple[int, int]]:
         """One (start, end) per word; sentences come in order. Words of the lexicon that are given
@@ -233,7 +235,9 @@ class _Places:
                 out.append(place)
                 continue
             found = self.spoken.text.find(word, self.at)
-            held = _HELD.search(self.spoken.text, self.at)
+            while self.blocks and self.blocks[-1].start() < self.at:
+                self.blocks.pop()
+            held = self.blocks[-1] if self.blocks else None
             if held and (found < 0 or held.start() < found):
                 # Inline phonemes: their words share the place of their block.
                 first, last = held.span()

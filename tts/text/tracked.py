@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
-__all__ = ["Rule", "Tracked", "rule"]
+__all__ = ["Rule", "Tracked", "rule", "spans_of"]
 
 Replace = Callable[[re.Match[str]], str] | str | int
 Rule = tuple[re.Pattern[str], Replace]
@@ -123,3 +123,14 @@ class Tracked:
         if first >= last:
             return self._span(first, last)
         return min(self.starts[first:last]), max(self.ends[first:last])
+
+
+def spans_of(text: Tracked, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """`Tracked.span` of each of many places; time is linear where neighbours have the same one."""
+    out: list[tuple[int, int]] = []
+    before, found = (-1, -1), (0, 0)
+    for place in places:
+        if place != before:
+            before, found = place, text.span(*place)
+        out.append(found)
+    return out
