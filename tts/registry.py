@@ -136,8 +136,11 @@ def sampling_options(
         strategy, head, conditioner: as of `build_generator`, whose other arguments do not matter.
 
     Raises:
-        ConfigError: an unknown kind, naming the nearest.
+        ConfigError: an unknown kind, naming the nearest, or something that is no mapping.
     """
+    for name, value in (("strategy", strategy), ("head", head), ("conditioner", conditioner)):
+        if value is not None and not isinstance(value, Mapping):
+            raise ConfigError(f"{name!r} is a mapping of options, not {value!r}")
     make_strategy, _keys = _pick(STRATEGIES, strategy, "strategy")
     make_head, _keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     pointer = {"duration_tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}

@@ -100,6 +100,9 @@ class ContainerSource:
             self._handle, mode="r", format=self._kind, metadata_errors="ignore"
         )
         for stream in container.streams.audio:
+            if stream.codec_context is None:  # of a codec that FFmpeg does not know
+                container.close()
+                raise ValueError("an unknown codec")
             stream.codec_context.thread_type = "NONE"
         return container
 
