@@ -7,6 +7,7 @@ units and computes what neighbouring pieces share again.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ class _Net(nn.Module):
         return y
 
 
-class _Book(nn.Module):
+class FactorizedBook(nn.Module):
     """A codebook of few dimensions between two projections; the nearest is by angle."""
 
     def __init__(self, dim: int, size: int, width: int):
@@ -138,7 +139,7 @@ class FactorizedRVQ(Quantizer):
         super().__init__()
         self.dim, self.num_codebooks, self.codebook_size = dim, num_codebooks, codebook_size
         self.quantizers = nn.ModuleList(
-            _Book(dim, codebook_size, width) for _ in range(num_codebooks)
+            FactorizedBook(dim, codebook_size, width) for _ in range(num_codebooks)
         )
 
     @property
@@ -146,8 +147,8 @@ class FactorizedRVQ(Quantizer):
         """1 to K."""
         return tuple(range(1, self.num_codebooks + 1))
 
-    def _books(self, count: int) -> list[_Book]:
-        return [book for book in self.quantizers[:count] if isinstance(book, _Book)]
+    def _books(self, count: int) -> list[FactorizedBook]:
+        return [book for book in self.quantizers[:count] if isinstance(book, FactorizedBook)]
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         """See Quantizer; its codebooks do not learn."""
@@ -171,6 +172,17 @@ class FactorizedRVQ(Quantizer):
         return torch.stack(parts).sum(0)
 
 
+def reach_of(strides: Sequence[int]) -> float:
+    """Latents on each side that a sample of such a decoder depends on, strides in its order: a
+    convolution over 7 of them; a transposed one reaches two of its inputs, residual units
+    3 * (1 + 3 + 9) of their samples; and one more over 7 samples."""
+    reach, rate = 3.0, 1
+    for stride in strides:
+        reach += 2 / rate + 39 / (rate * stride)
+        rate *= stride
+    return reach + 3 / rate
+
+
 class DacCodec(LayeredCodec):
     """DAC under the codec contract."""
 
@@ -189,13 +201,7 @@ class DacCodec(LayeredCodec):
         )
         self.num_codebooks = config.codebooks
         self.hop = math.prod(config.strides)
-        # Of the decoder: a convolution over 7 units; a transposed one reaches two of its inputs,
-        # residual units 3 * (1 + 3 + 9) of their samples, and there is one more over 7 of them.
-        reach, rate = 3.0, 1
-        for stride in ups:
-            reach += 2 / rate + 39 / (rate * stride)
-            rate *= stride
-        self.reach = math.ceil(reach + 3 / rate)
+        self.reach = math.ceil(reach_of(ups))
 
     @classmethod
     def from_file(
@@ -238,7 +244,7 @@ class DacCodec(LayeredCodec):
         codes = self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
         return Units(codes, None, self.info.frame_rate)
 
-    def _network(self, codes: Tensor) -> Tensor:
+    def _network(self, codes: Tensor, start: int = 0) -> Tensor:
         wav = self.decoder(self.quantizer.decode(codes).transpose(1, 2))[:, 0].tanh()
         # Odd strides leave a few samples at the end unsaid.
         return F.pad(wav, (0, codes.shape[1] * self.hop - wav.shape[1]))
@@ -254,7 +260,7 @@ class DacCodec(LayeredCodec):
     def init_state(self, batch: int) -> WindowState:
         """See Codec."""
         size = (check_batch(batch), 0, self.num_codebooks)
-        return WindowState(torch.zeros(size, dtype=torch.int64, device=self.device), 0, batch)
+        return WindowState(torch.zeros(size, dtype=torch.int64, device=self.device), batch)
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:

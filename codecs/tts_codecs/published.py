@@ -5,12 +5,13 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from tts_codecs.base import Codec
-from tts_codecs.errors import CheckpointError
+from tts_codecs.errors import CheckpointError, UsageError
 
 #: a tensor that only weights of the codec have
 _MARKS = {
     "mimi": "quantizer.semantic_residual_vector_quantizer.input_proj.weight",
-    "dac": "quantizer.quantizers.0.codebook.weight",
+    "dac": "encoder.block.0.res_unit1.conv1.weight",
+    "snac": "decoder.model.2.block.0.alpha",
 }
 #: codebooks of the published DAC weights to their sample rate
 _DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
@@ -18,7 +19,7 @@ _DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
 
 def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
     """A codec from published weights: Mimi, DAC (both as published for the library `transformers`),
-    or else EnCodec.
+    SNAC (as for the package `snac`, saved as safetensors), or else EnCodec.
 
     Args:
         path: a file of safetensors, or the pickled one of EnCodec.
@@ -27,6 +28,7 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
     Raises:
         CheckpointError: damaged, or weights of none of them.
         CodecError: a bandwidth the codec does not have.
+        UsageError: any bandwidth for SNAC, which has one.
     """
     kind, books = _read(Path(path))
     if kind == "mimi":
@@ -45,6 +47,12 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
         if bandwidth is not None:
             dac.use_bandwidth(bandwidth)
         return dac
+    if kind == "snac":
+        from tts_codecs.snac import SnacCodec
+
+        if bandwidth is not None:
+            raise UsageError(f"{path}: SNAC has one bandwidth only")
+        return SnacCodec.from_file(path)
     from tts_codecs.encodec import EncodecCodec
 
     return EncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
@@ -57,8 +65,8 @@ def _read(path: Path) -> tuple[str, int]:
     try:
         with safe_open(path, "pt") as file:
             names = set(file.keys())
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: cannot be read as weights ({error})") from error
+    except (SafetensorError, OSError):
+        return "", 0  # told by who reads all of it
     found = [kind for kind, mark in _MARKS.items() if mark in names]
     end = ".codebook.weight"
     return (found[0] if found else ""), sum(name.endswith(end) for name in names)

@@ -10,22 +10,25 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class WindowState:
-    """The units [B, n, *] that later samples depend on; the first `done` of them were answered."""
+    """The units [B, n, *] that later samples depend on, the first of them number `start`; the first
+    `done` of them were answered."""
 
     units: Tensor
-    done: int
     batch: int
+    done: int = 0
+    start: int = 0
     finished: bool = False
 
 
 def windowed(
-    network: Callable[[Tensor], Tensor], units: Tensor, state: WindowState, reach: int, hop: int,
-    last: bool,
+    network: Callable[[Tensor, int], Tensor], units: Tensor, state: WindowState, reach: int,
+    hop: int, last: bool,
 ) -> tuple[Tensor, WindowState]:  # fmt: skip
     """The next samples [B, n] of a stream.
 
     Args:
-        network: units [B, T, *] to samples [B, T * hop], continued by silence on both sides.
+        network: units [B, T, *], and the number of the first, to samples [B, T * hop]; beyond them
+            is silence.
         units: the next ones [B, t, *], t may be 0.
         reach: units on each side that the samples of one depend on.
         last: no unit follows.
@@ -35,6 +38,6 @@ def windowed(
     if ready == state.done:
         wav = torch.zeros(state.batch, 0, device=seen.device)
     else:
-        wav = network(seen)[:, state.done * hop : ready * hop]
+        wav = network(seen, state.start)[:, state.done * hop : ready * hop]
     drop = max(0, ready - reach)
-    return wav, WindowState(seen[:, drop:], ready - drop, state.batch, last)
+    return wav, WindowState(seen[:, drop:], state.batch, ready - drop, state.start + drop, last)
