@@ -46,7 +46,7 @@ PEERS = build/bench
 bench: $(PEERS)/.peers
 	TTS_HOME=$(CURDIR) $(PEERS)/bin/python -m benchmarks $(BENCH)
 
-CONFIG ?= configs/train/base.yaml
+CONFIG ?= configs/systems/default_30m.yaml
 OUT ?= build/out
 SET ?=
 SECONDS ?= 460

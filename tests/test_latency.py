@@ -12,7 +12,7 @@ from tts.errors import ConfigError
 from tts.latency import latency
 from tts.pipeline.render import Turn
 from tts.registry import build_generator, sampling_options
-from tts.resources import model_names, root
+from tts.resources import model_config, model_names
 from tts.types import Options, joined
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.spectral import SpectralAutoencoder
@@ -78,7 +78,7 @@ def test_a_foreign_option_is_refused(
 
 def test_shipped_configs_are_read() -> None:
     for name in model_names():
-        assert load_model_config(root() / "configs" / "models" / f"{name}.yaml").name == name
+        assert load_model_config(model_config(name)).name == name
 
 
 def test_options_of_a_pointer() -> None:

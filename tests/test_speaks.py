@@ -40,7 +40,7 @@ def missing_weights() -> list[str]:
     """Parts of the default model that are not in checkpoints/ yet."""
     from tts.config import load_model_config
 
-    config = load_model_config(ROOT / "configs" / "models" / "default.yaml")
+    config = load_model_config(ROOT / "configs" / "systems" / "default.yaml")
     parts = (config.generator, config.durations, config.vocoder, config.speaker)
     return [
         part for part in parts

@@ -66,6 +66,8 @@ class ModelInfo:
     @property
     def words(self) -> str:
         """Quality, speed and first audio in a line."""
+        if not self.ready and self.config.trained_by and not self.published:
+            return f"not trained (tts train {self.config.trained_by})"
         if not self.ready:
             fetch = f" (tts models fetch {self.published})" if self.published else ""
             return f"weights are missing: {', '.join(self.missing)}{fetch}"

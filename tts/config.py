@@ -1,10 +1,10 @@
 """Strict configuration of models: an unknown key is an error that names the nearest."""
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tts.errors import ConfigError, UsageError
@@ -12,7 +12,8 @@ from tts.generators.base import SamplingOptions
 from tts.published import published_model
 from tts.registry import GENERATORS, checkpoint_folder
 from tts.renamed import unknown_key
-from tts_codecs.checkpoint import YAML_LOADER, read_config
+from tts.systems import is_system, read_resolved, split
+from tts_codecs.checkpoint import CONFIG, read_config
 from tts_codecs.errors import CheckpointError
 
 
@@ -33,11 +34,16 @@ class ModelConfig(Strict):
     person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
     `normalised` that the generator was trained on features less that profile; `calibration` is the
     number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration).
+    `paper` is what a system follows, `trained_by` the YAML that `tts train` makes its generator
+    with; a system that names no generator speaks with the weights in checkpoints/NAME or, where
+    there are none, with those that its training exported.
     """
 
     name: str
     family: str
     description: str = ""
+    paper: str = ""
+    trained_by: str = ""
     licence: str = "MIT"
     language: str = "en-us"
     generator: str
@@ -107,22 +113,14 @@ def parse(model: type[M], values: Any, source: str) -> M:
         raise ConfigError(f"{source}: " + "; ".join(lines)) from error
 
 
-def read_yaml(path: str | Path) -> Any:
-    """Parsed YAML; ConfigError when it cannot be read."""
-    try:
-        return yaml.load(Path(path).read_text(), YAML_LOADER)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{path} is not valid YAML: {(str(error).splitlines() or [''])[0]}"
-        ) from error
-
-
 def load_model_config(path: str | Path) -> ModelConfig:
-    """Read a model's YAML; checkpoints in folders beside it, or fetched for it, are found there
-    first."""
-    values = read_yaml(path)
+    """Read the YAML of a model or of a system (tts.systems); checkpoints in folders beside it, or
+    fetched for it, are found there first."""
+    values = read_resolved(path)
+    if is_system(values):
+        training, values = split(values, list(ModelConfig.model_fields), str(path))
+        out = Path(training.get("out") or f"runs/{values['name']}")
+        values = {"generator": _generator(values["name"], out), "trained_by": str(path)} | values
     config = parse(ModelConfig, values, str(path))
     places = [Path(path).parent]
     if config.published is not None:
@@ -134,18 +132,57 @@ def load_model_config(path: str | Path) -> ModelConfig:
         if (name := getattr(config, part)) and (folder := place / name).is_dir()
     }
     config = config.model_copy(update=found)
-    _check_sampling(config, values.get("sampling") or {}, str(path))
+    check_sampling(_known_options(config), values.get("sampling") or {}, str(path))
     return config
 
 
-def _check_sampling(config: ModelConfig, given: dict[str, Any], source: str) -> None:
-    """ConfigError for an option of the sampler that the generator does not read, naming the
-    nearest, or a value that it does not know; nothing where its checkpoint is not there yet."""
+def _generator(name: str, out: Path) -> str:
+    """The checkpoint that a system speaks with: a shipped one, or that of its training."""
+    shipped = checkpoint_folder(name)
+    trained = out / "export"
+    return str(trained) if trained.is_dir() and not (shipped / CONFIG).is_file() else name
+
+
+def check_weights_of(config: ModelConfig) -> None:
+    """CheckpointError where the weights of a system are missing, telling how they are made."""
+    folders = {
+        part: checkpoint_folder(value)
+        for part in PARTS
+        if (value := getattr(config, part)) and value != "features"
+    }
+    missing = [part for part, each in folders.items() if not (each / CONFIG).is_file()]
+    if not missing or not config.trained_by:
+        return
+    lines = [
+        f"{config.name} is not trained yet (tts train {config.trained_by})" if part == "generator"
+        else f"its {part} {getattr(config, part)!r} has no weights in {folders[part]}"
+        for part in missing
+    ]  # fmt: skip
+    raise CheckpointError("; ".join(lines))
+
+
+def _known_options(config: ModelConfig) -> Mapping[str, tuple[str, ...]] | None:
+    """Options of the sampler that the generator reads; None where its checkpoint is not there
+    yet, or damaged: that is told when it is loaded."""
     try:
         checkpoint = read_config(checkpoint_folder(config.generator))
-        known = GENERATORS[checkpoint["kind"]](**checkpoint["arguments"])
+        return GENERATORS[checkpoint["kind"]](**checkpoint["arguments"])
     except (CheckpointError, ConfigError, KeyError, TypeError):
-        return  # not there, or damaged: told when it is loaded
+        return None
+
+
+def check_sampling(
+    known: Mapping[str, tuple[str, ...]] | None, given: dict[str, Any], source: str
+) -> None:
+    """ConfigError for an option of the sampler that the generator does not read, naming the
+    nearest, or a value that it does not know.
+
+    Args:
+        known: options it reads (tts.registry.sampling_options); None checks nothing.
+        given: `sampling` of the YAML.
+    """
+    if known is None:
+        return
     lines = []
     for name, value in given.items():
         if name not in known:

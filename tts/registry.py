@@ -188,18 +188,19 @@ def load_module(name: str | Path, device: str = "cpu", kind: str | None = None) 
 
 
 def load_latent_space(
-    name: str | Path = "features", device: str = "cpu", posterior: bool = False
+    name: str | Path = "features", device: str = "cpu", posterior: bool = False, patch: int = 2
 ) -> LatentSpace:
     """What a generator fills: "features", or the checkpoint of a codec of them.
 
     Args:
         posterior: latents as distributions, for heads that are fitted to those.
+        patch: frames of features in a unit; a codec has its own.
 
     Raises:
         CheckpointError: as `load_module`, or not a codec.
     """
     if name == "features":
-        return FeatureSpace()
+        return FeatureSpace(patch)
     module = load_module(name, device)
     if isinstance(module, SpectralAutoencoder):
         return CodeSpace(module)

@@ -32,9 +32,35 @@ def voice_names() -> list[str]:
     return sorted(p.stem for p in (root() / "checkpoints" / "voices").glob("*.safetensors"))
 
 
+#: folders of configs/ with models: those that are trained here, and the weights of others
+MODELS = ("systems", "models")
+#: files of configs/ that became systems
+MOVED = {
+    **{f"train/{name}": f"systems/{name}" for name in (
+        "ar", "ar_latent", "ar_rvq", "diffusion", "masked", "soundstorm",
+    )},
+    **{f"models/{name}": f"systems/{name}" for name in (
+        "ar", "ar_latent", "default", "diffusion", "masked",
+    )},
+    "train/flow": "systems/default", "train/base": "systems/default_30m",
+    "train/depth": "systems/fish_speech", "train/pointer": "systems/pointer",
+    "train/spans": "systems/magnet",
+}  # fmt: skip
+
+
 def model_names() -> list[str]:
-    """Shipped models, one YAML each in configs/models."""
-    return sorted(p.stem for p in (root() / "configs" / "models").glob("*.yaml"))
+    """Known models, one YAML each in configs/systems and configs/models; weights may be missing."""
+    return sorted(p.stem for kind in MODELS for p in (root() / "configs" / kind).glob("*.yaml"))
+
+
+def moved(path: str | os.PathLike[str]) -> str:
+    """Where a file of configs/ is now, for an error about one that is not there; "" if it did not
+    move."""
+    old = Path(path)
+    place = MOVED.get(f"{old.parent.name}/{old.stem}")
+    if place is None or old.parent.parent.name != "configs":
+        return ""
+    return f"{path} has moved: it is configs/{place}.yaml now"
 
 
 def model_config(name: str) -> Path:
@@ -50,11 +76,12 @@ def model_config(name: str) -> Path:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
-            raise UsageError(f"no model config {name}")
+            raise UsageError(moved(path) or f"no model config {name}")
         return path
     if (path / "model.yaml").is_file():
         return path / "model.yaml"
     known = model_names()
     if name not in known:
         raise UsageError(f"unknown model {name!r}{nearest(name, known)}")
-    return root() / "configs" / "models" / f"{name}.yaml"
+    places = [root() / "configs" / kind / f"{name}.yaml" for kind in MODELS]
+    return next(place for place in places if place.is_file())

@@ -81,7 +81,7 @@ def main() -> int:
         if len(arguments) < 2:
             print("benchmarks/gpu.sh --smoke OUT", file=sys.stderr)
             return 2
-        config, out, seconds = "configs/train/flow.yaml", arguments[1], SMOKE_LIMIT
+        config, out, seconds = "configs/systems/default.yaml", arguments[1], SMOKE_LIMIT
         settings = [*SMOKE, *arguments[2:]]
     elif len(arguments) < 3:
         print("benchmarks/gpu.sh CONFIG OUT SECONDS [KEY=VALUE ...]", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 python -m benchmarks.studies.gpu_generation --device cuda
 
-Weights are random, in the shapes of configs/train: what is said is not speech, and takes as long.
+Weights are random, in the shapes of configs/systems: what is said is not speech, and takes as long.
 Text and vocoder are left out. `first` is until the first latent is there, `streams` how many
 requests at once a batch of that many rows serves at the speed of speech, `bandwidth` the share of
 the device's that reading the weights once an evaluation takes.
@@ -12,17 +12,17 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-import yaml
 
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator
+from tts.resources import model_config
+from tts.systems import merged, read_resolved
 from tts.text.tokens import TokenBatch
-from tts.train.config import SIZES, merged
+from tts.train.config import SIZES
 
 FAMILIES = ("flow", "diffusion", "masked", "ar", "ar_latent")
 FRAME = 0.02
@@ -95,7 +95,7 @@ def main() -> None:
     seconds, batches, rounds = (1.0, [1], 1) if arguments.smoke else (8.0, [1, 16, 64], 3)
     reads = bandwidth(device)
     for family in ("flow", "ar") if arguments.smoke else FAMILIES:
-        config = yaml.safe_load(Path(f"configs/train/{family}.yaml").read_text())
+        config = read_resolved(model_config("default" if family == "flow" else family))
         for size in ("small",) if arguments.smoke else ("small", "base"):
             torch.manual_seed(0)
             made = build_generator(**merged(SIZES[size], config["model"]))

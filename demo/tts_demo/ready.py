@@ -3,8 +3,9 @@
 import yaml
 
 from tts.bundle import cache_folder
-from tts.errors import CheckpointError
-from tts.resources import model_names, root
+from tts.errors import CheckpointError, TTSError
+from tts.resources import model_config, model_names, root
+from tts.systems import read_resolved
 from tts_demo.limits import CODECS, PARTS
 
 
@@ -16,12 +17,12 @@ def ready_models() -> list[str]:
 
 def _is_ready(name: str) -> bool:
     try:
-        config = yaml.safe_load((root() / "configs" / "models" / f"{name}.yaml").read_text("utf-8"))
+        config = {"generator": name, **read_resolved(model_config(name))}
         if config.get("published"):
             # tts.published.PublishedF5.folder, without PyTorch.
             return any(cache_folder().glob(f"{config['published']}-{'[0-9a-f]' * 8}"))
         parts = [config[part] for part in PARTS if config.get(part, "features") != "features"]
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, AttributeError, TypeError, TTSError, KeyError):
         return False
     folders = [root() / "checkpoints" / part for part in parts if part]
     return all((folder / "model.safetensors").is_file() for folder in folders)

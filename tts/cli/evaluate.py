@@ -119,17 +119,15 @@ def evaluate(
     if context.invoked_subcommand is not None:
         return
     check_device(device)
-    from tts.config import load_model_config
+    from tts.catalog import models as known_models
     from tts.eval.report import comparison, published, write_json
     from tts.eval.run import EvalOptions, run_cli
-    from tts.resources import model_config, model_names
     from tts.types import Options
 
     names = [name for name in models.split(",") if name]
     if names == ["all"]:
-        # The weights of others are scored where they are named.
-        found = {name: load_model_config(model_config(name)) for name in model_names()}
-        names = [name for name, config in found.items() if config.published is None]
+        # The weights of others are scored where they are named, systems once they are trained.
+        names = [each.name for each in known_models() if each.ready and not each.published]
     asked = [*(model or ()), *names]
     check_strength(strength, adapt)
     if publish and (resynthesis or limit or fast or adapt):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +43,7 @@ def _row(model: "ModelInfo") -> dict[str, Any]:
     return {
         "name": model.name, "family": model.family, "language": model.language,
         "published": model.published, "description": model.description, "licence": model.licence,
+        "paper": config.paper, "trained_by": config.trained_by,
         "missing": list(model.missing), **{part: getattr(config, part) for part in PARTS},
         "parameters": None if "generator" in model.missing
         else _parameters(checkpoint_folder(config.generator)),
@@ -79,7 +81,10 @@ def models(
             row["streaming"] = _streaming(row["name"]) if not row["missing"] else None
         show(json.dumps(rows, ensure_ascii=False))
         return
+    untrained = [row["name"] for row in rows if row["missing"] and row["trained_by"]]
     for row in rows:
+        if row["name"] in untrained:
+            continue
         size = f"{row['parameters'] / 1e6:.1f} M" if row["parameters"] else "-"
         scores = row["scores"]
         measured = (
@@ -96,6 +101,9 @@ def models(
             f"{measured}{note}\n{'':12} {row['description']}"
             + (f"\n{'':12} {row['words']}" if scores else "")
         )
+    if untrained:
+        lines = textwrap.wrap(", ".join(untrained), 88)
+        show("systems without weights (tts train NAME, docs/systems.md):\n  " + "\n  ".join(lines))
 
 
 @app.command()

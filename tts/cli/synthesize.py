@@ -205,7 +205,7 @@ def synthesize(
         from tts.audio.reference import load_reference
         from tts.audio.resample import check_output_rate
         from tts.audio.writer import check_writable, write_audio
-        from tts.config import load_model_config
+        from tts.config import check_weights_of, load_model_config
         from tts.published import published_model
         from tts.resources import model_config
 
@@ -227,6 +227,7 @@ def synthesize(
         config = load_model_config(model_config(model))
         if config.published is not None:
             published_model(config.published).check_fetched()
+        check_weights_of(config)
         if ref is not None:
             config.check_transcript(ref_text)
         reference = None if ref is None else load_reference(ref, config.sample_rate)

@@ -10,7 +10,7 @@ from tts.cli.data import write_durations
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="A YAML such as configs/train/flow.yaml.")],
+    config: Annotated[str, typer.Argument(help="A YAML such as configs/systems/default.yaml.")],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set train.steps=100."),

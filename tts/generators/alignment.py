@@ -127,7 +127,10 @@ class PointerAligned:
         phone_index, elapsed = self._place()
         spoken_phones = content.phones_at(self._text.phones[: self._rows], phone_index, elapsed + 1)
         score = content.stay_logit(state.unsqueeze(1), spoken_phones).squeeze(1)
-        self._pointer = pointing.step(pointer, pointing.advance_probability(score), self._rngs)
+        moving = pointing.advance_probability(score)
+        if self._text.pace is not None:
+            moving = (moving * self._text.pace).clamp(max=1.0)
+        self._pointer = pointing.step(pointer, moving, self._rngs)
 
     def _place(self) -> tuple[Tensor, Tensor]:
         """[B, 1] phone of the next frame, and frames spent on it; the last in finished rows."""

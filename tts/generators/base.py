@@ -96,6 +96,7 @@ class Request:
         tokens: phones; prompt: voices.
         durations: [B, S] frames per token, or None where the generator finds them itself.
         frames: [B] frames to fill; by default the sum of the durations.
+        pace: [B] above 1 a pointer without durations leaves each phone sooner; None for 1.
         shift: [B, T, C] added to the features that are generated, how these voices say these
             phones (tts.voice.profile); None for nothing.
         longest: frames of the padded sequence, where known without asking the device.
@@ -107,6 +108,7 @@ class Request:
     frames: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
     shift: Tensor | None = None
     longest: int | None = None
+    pace: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.durations is not None and not len(self.frames):
@@ -116,9 +118,11 @@ class Request:
         """The same on another device."""
         durations = None if self.durations is None else self.durations.to(device)
         shift = None if self.shift is None else self.shift.to(device)
+        pace = None if self.pace is None else self.pace.to(device)
         return Request(
-            self.tokens.to(device), self.prompt.to(device), durations, self.frames.to(device), shift
-        )
+            self.tokens.to(device), self.prompt.to(device), durations, self.frames.to(device),
+            shift, pace=pace,
+        )  # fmt: skip
 
     def shifted(self, features: Tensor, begin: int = 0, row: int = 0) -> Tensor:
         """Generated features [1, t, C] of a row from frame `begin` on, with the row's shift; what

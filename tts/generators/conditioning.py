@@ -44,6 +44,7 @@ class Text:
         drop_text: [B] bool, rows that are to hear no text.
         durations: [B, S] frames per token, true or estimated, where known.
         alignment: where the pointer writes what it finds.
+        pace: [B] above 1 phones are left sooner; None for 1.
     """
 
     phones: Tensor
@@ -51,6 +52,7 @@ class Text:
     drop_text: Tensor
     durations: Tensor | None = None
     alignment: AlignmentResult = field(default_factory=AlignmentResult)
+    pace: Tensor | None = None
 
     def rows(self, count: int) -> "Text":
         """The first `count` rows."""

@@ -165,7 +165,7 @@ class Generator(nn.Module):
         alignment = alignment or AlignmentResult()
         alignment.durations = request.durations
         if condition.text is not None:
-            condition.text.alignment = alignment
+            condition.text.alignment, condition.text.pace = alignment, request.pace
         yield from self.strategy.run(self, condition, rngs, options, infill)
 
     def generate(

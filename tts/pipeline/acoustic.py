@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tts.audio.reference import Reference
 from tts.cancel import Cancellation
 from tts.config import ModelConfig
-from tts.errors import ConfigError
+from tts.errors import ConfigError, UsageError
 from tts.generators.base import AlignmentResult, Request, SamplingOptions
 from tts.generators.generator import Generator
 from tts.losses.phone import PhoneProbe
@@ -22,6 +22,7 @@ from tts.progress import Progress
 from tts.prosody.durations import DurationModel, with_edges
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
 from tts.prosody.style import held, inflected, paces
+from tts.prosody.total_length import pace, total_frames
 from tts.quantize import lay_out
 from tts.registry import checkpoint_folder, load_latent_space, load_module
 from tts.text.frontend import Frontend
@@ -60,13 +61,16 @@ class AcousticModel:
     """
 
     def __init__(self, config: ModelConfig, device: str, cancellation: Cancellation):
-        if config.durations is None:
-            raise ConfigError(f"the config of {config.name!r} names no durations")
         self.config, self.device = config, device
         self.generator = cast(Generator, load_module(config.generator, device, "generator"))
-        self.latent_space = load_latent_space(config.codec, device, self.generator.posterior)
+        if config.durations is None and self.aligned:
+            raise ConfigError(f"the config of {config.name!r} names no durations")
+        self.latent_space = load_latent_space(
+            config.codec, device, self.generator.posterior, self.generator.patch
+        )
         self.generator.check_latent_space(self.latent_space)
-        self.durations = cast(DurationModel, load_module(config.durations, device, "durations"))
+        predicted = load_module(config.durations, device, "durations") if config.durations else None
+        self._durations = cast("DurationModel | None", predicted)
         placed = config.phrasing
         phrasing = load_module(placed, device, "phrasing") if placed else None
         self.phrasing = cast("PhrasingModel | None", phrasing)
@@ -75,19 +79,41 @@ class AcousticModel:
         )
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
         self.shifts = self._shifts()
+        reads = load_module(config.phone_probe, device) if config.phone_probe else None
+        self.phone_probe = cast("PhoneProbe | None", reads)
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, cancellation.watch
         )
         self._frontends: dict[str, Frontend] = {}
         lay_out(self.generator, config.weights, device)
-        for network in (self.generator, self.durations, self.vocoder):
-            cancellation.watch(network)
+        for network in (self.generator, predicted, self.vocoder):
+            if network is not None:
+                cancellation.watch(network)
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the generator is told how long each phone is, rather than finding it out."""
+        return self.generator.conditioner.text == "expanded"
+
+    @property
+    def durations(self) -> DurationModel:
+        """What predicts the duration of each phone.
+
+        Raises:
+            UsageError: a model that has none.
+        """
+        if self._durations is None:
+            raise UsageError(f"{self.config.name} has no model of durations")
+        return self._durations
 
     def _shifts(self) -> VoiceShifts | None:
         config, device = self.config, self.device
-        if config.profile is None or config.phone_probe is None:
+        untimed = config.durations is None or self.generator.conditioner.text == "padded"
+        if config.profile is None or config.phone_probe is None or untimed:
             if config.normalised:
-                raise ConfigError(f"{config.name!r} is normalised: name its profile, phone_probe")
+                raise ConfigError(
+                    f"{config.name!r} is normalised: name its profile, phone_probe and durations"
+                )
             return None
         profile = cast(PhoneProfile, load_module(config.profile, device, "profile"))
         probe = cast(PhoneProbe, load_module(config.phone_probe, device, "phone_probe"))
@@ -200,6 +226,12 @@ class AcousticModel:
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(list(voices)).to(self.device)
         rate = torch.tensor(speed or [1.0] * len(sentences), device=self.device)
+        if self.generator.conditioner.text == "padded":
+            said = pace(self.phone_probe, prompt)
+            total = total_frames(tokens, said, rate, self.generator.patch)
+            return Request(tokens, prompt, frames=total)
+        if self._durations is None:
+            return Request(tokens, prompt, pace=rate)
         durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, rate))
         durations = held(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
         durations = with_edges(durations, tokens, self.generator.patch)
@@ -218,7 +250,8 @@ class AcousticModel:
 
     def decides_lengths(self, options: SamplingOptions) -> bool:
         """See LatentGenerator: a pointer may leave the durations of a request."""
-        return self.generator.paces and options.duration_tolerance > 1
+        free = options.duration_tolerance > 1 or self._durations is None
+        return self.generator.paces and free
 
     def stream(
         self, request: Request, voice: Voice, rngs: Sequence[torch.Generator],
@@ -337,7 +370,9 @@ def acoustic_pipeline(
     model = AcousticModel(config, device, cancellation)
     decoder = FeatureDecoder(model)
     can = Capabilities(
-        decoder.sample_rate, config.sample_rate, streaming=model.generator.strategy.streamed,
+        decoder.sample_rate, config.sample_rate,
+        word_times=model.generator.conditioner.text != "padded",
+        streaming=model.generator.strategy.streamed,
         adaptation=model.shifts is not None, needs_transcript=config.needs_transcript,
     )  # fmt: skip
     return Pipeline(model, model, model, model, decoder, can, model)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tts.cancel import Cancellation
-from tts.config import ModelConfig
+from tts.config import ModelConfig, check_weights_of
 from tts.errors import CheckpointError
 from tts.pipeline.acoustic import acoustic_pipeline
 from tts.pipeline.ports import Pipeline
@@ -34,6 +34,7 @@ def assemble(config: ModelConfig, device: str, cancellation: Cancellation) -> Pi
     """
     if config.published is not None:
         published_model(config.published).check_fetched()
+    check_weights_of(config)
     folder = checkpoint_folder(config.generator)
     kind = str(read_config(folder).get("kind"))
     if kind not in PIPELINES:

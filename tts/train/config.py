@@ -13,7 +13,7 @@ Every key is checked against the class it is for; an unknown one names the neare
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ import torch
 import yaml
 from pydantic import create_model
 
-from tts.config import Strict, parse, read_yaml
+from tts.config import ModelConfig, Strict, check_sampling, parse
 from tts.errors import ConfigError, TTSError
-from tts.resources import nearest
+from tts.registry import sampling_options
+from tts.resources import model_config, nearest
+from tts.systems import is_system, merged, read_resolved, split
 from tts.train.task import DEVICES, PRECISIONS, Task, TrainConfig
 
 #: arguments of `build_generator` by size: about 10 and 30 million weights
@@ -110,7 +112,7 @@ def _train_settings() -> type[Strict]:
 
 class _Run(Strict):
     task: str
-    data: str
+    data: str = "data/train"
     out: str
     size: str = "small"
     model: dict[str, Any] = {}
@@ -120,7 +122,8 @@ class _Run(Strict):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A checked run. `build` makes the task from a `tts.data.corpus.Corpus`."""
+    """A checked run. `build` makes the task from a `tts.data.corpus.Corpus`; `system` is all of a
+    system's YAML on top of its bases, None for another run."""
 
     task: str
     data: Path
@@ -128,13 +131,16 @@ class RunConfig:
     model: dict[str, Any]
     options: dict[str, Any]
     train: TrainConfig
+    system: dict[str, Any] | None = None
 
     @property
     def build(self) -> Callable[[Any], Task]:
         """Corpus to task."""
         kind = KINDS[self.task]
         cls = getattr(import_module(kind.module), kind.task)
-        return lambda corpus: cls(corpus, model=self.model, **self.options)
+        # The resolved copy goes with the weights.
+        more = {} if self.system is None else {"system": self.system}
+        return lambda corpus: cls(corpus, model=self.model, **self.options, **more)
 
 
 def override(values: Any, assignments: Iterable[str]) -> Any:
@@ -164,18 +170,14 @@ def override(values: Any, assignments: Iterable[str]) -> Any:
     return result
 
 
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` on top of `base`, dicts in both put together."""
-    both = {k: v for k, v in base.items() if isinstance(v, dict) and isinstance(over.get(k), dict)}
-    return {**base, **over, **{k: merged(v, over[k]) for k, v in both.items()}}
-
-
 def check_run(values: Any, source: str) -> RunConfig:
-    """Validate a parsed run.
+    """Validate a parsed run or system.
 
     Raises:
         ConfigError: unknown task or key (naming the nearest), or a wrong value.
     """
+    if is_system(values):
+        return _check_system(values, source)
     run = parse(_Run, values, source)
     if run.task not in KINDS:
         raise ConfigError(f"{source}: unknown task {run.task!r}{nearest(run.task, KINDS)}")
@@ -191,7 +193,8 @@ def check_run(values: Any, source: str) -> RunConfig:
     model = parse(_arguments(network), given, f"{source}: model")
     if kind.model in ("build_generator", "build_codec"):
         _check_parts(network, model.model_dump(exclude_unset=True), source)
-    options = parse(_arguments(task, ("corpus", "model")), run.options, f"{source}: options")
+    accepted = _arguments(task, ("corpus", "model", "system"))
+    options = parse(accepted, run.options, f"{source}: options")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
     for name, least in (("steps", 1), ("log_every", 1), ("warmup", 0), ("accumulate", 1),
         ("budget", 0), ("slowest", 0), ("publish", 0),
@@ -222,6 +225,27 @@ def _check_parts(network: Any, arguments: dict[str, Any], source: str) -> None:
         raise ConfigError(f"{source}: model: {error}") from error
 
 
+def _check_system(values: dict[str, Any], source: str) -> RunConfig:
+    """`check_run` of a system: what its training needs of the parts it speaks with follows from
+    those."""
+    training, speaking = split(values, list(ModelConfig.model_fields), source)
+    model = parse(ModelConfig, {"generator": values["name"], **speaking}, source)
+    options = dict(training.get("options") or {})
+    follows: dict[str, Any] = {"codec": model.codec, "vocoder": model.vocoder}
+    if model.normalised:
+        follows["profile"] = model.profile
+    for key in ("codec", "profile"):
+        if key in options:
+            raise ConfigError(f"{source}: options.{key} follows from {key} of the system")
+    training = {"out": f"runs/{model.name}", **training, "options": {**follows, **options}}
+    run = check_run(training, source)
+    check_sampling(sampling_options(**run.model), speaking.get("sampling") or {}, source)
+    return replace(run, system={**values, "out": str(run.out)})
+
+
 def load_run(path: str | Path, assignments: Iterable[str] = ()) -> RunConfig:
-    """Read a run's YAML, with overrides; ConfigError as `check_run`."""
-    return check_run(override(read_yaml(path), assignments), str(path))
+    """Read the YAML of a run or of a system, or the system of a name, with overrides; ConfigError
+    as `check_run`."""
+    if not Path(path).suffix and not Path(path).exists():
+        path = model_config(str(path))
+    return check_run(override(read_resolved(path), assignments), str(path))

@@ -25,6 +25,8 @@ class LocalDiTHead(FlowHead):
     Args:
         size, dim, features, channels, prior, spread, noise, repeats: see FlowHead.
         width, heads, hidden, blocks: of the transformer.
+        encoder: blocks of the transformer that makes a latent's frames one input of the language
+            model (the aggregation encoder of the paper); 0 is a linear map of them.
         history: give the latent before; without it the paper's error rate rises tenfold.
         drop: share of latents without the state of the language model.
     """
@@ -47,6 +49,7 @@ class LocalDiTHead(FlowHead):
         blocks: int = 3,
         history: bool = True,
         drop: float = 0.1,
+        encoder: int = 0,
     ):
         super().__init__(size, dim, features, channels, prior, spread, noise, repeats)
         self.width, self.heads, self.drop = width, heads, drop
@@ -62,6 +65,31 @@ class LocalDiTHead(FlowHead):
         for layer in (self.modulation, self.out):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
+        self.encoder: nn.ModuleList | None = None
+        if encoder:
+            self.framed = nn.Linear(frame, width)
+            self.summary = nn.Parameter(torch.randn(width) * 0.02)
+            self.encoder = nn.ModuleList(
+                DiTBlock(width, heads, hidden, 0, 1) for _ in range(encoder)
+            )
+            self.entry = nn.Linear(width, dim)
+
+    def embed(self, units: Tensor) -> Tensor:
+        """[B, S, size] to [B, S, dim]: what a learned token in front of a unit's frames has read
+        of them, where there is an encoder."""
+        if self.encoder is None:
+            return super().embed(units)
+        frames = units.reshape(-1, self.frames, units.shape[-1] // self.frames)
+        tokens = self.framed(frames)
+        tokens = torch.cat([self.summary.expand(len(tokens), 1, -1), tokens], 1)
+        place = torch.arange(tokens.shape[1], device=units.device)
+        table = whole_rotary(place, self.width // self.heads)
+        attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=units.device)
+        still = tokens.new_zeros(1, 6, self.width)
+        for block in self.encoder:
+            tokens = block(tokens, cast(DiTBlock, block).parts(still), table, None, attend, None)
+        out: Tensor = self.entry(tokens[:, 0]).unflatten(0, units.shape[:2])
+        return out
 
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int

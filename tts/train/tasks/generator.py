@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor, nn
 
+from tts.audio.files import atomic_output, write_all
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.distillation import DistillationData
@@ -57,7 +59,11 @@ def completed(
     head = dict(model.get("head") or {"kind": "linear"})
     strategy = dict(model.get("strategy") or {})
     made = HEADS.get(str(head.get("kind")))
-    space = load_latent_space(codec, posterior=bool(getattr(made, "posterior", False)))
+    conditioner = dict(model.get("conditioner") or {})
+    posterior = bool(getattr(made, "posterior", False))
+    space = load_latent_space(codec, posterior=posterior, patch=conditioner.get("patch", 2))
+    if space.patch != 2:
+        model = {**model, "conditioner": {"patch": space.patch, **conditioner}}
     order, sizes = space.declared(str(strategy.get("kind")), str(head.get("kind")))
     known = {} if made is None else inspect.signature(made).parameters
     head = {key: value for key, value in sizes.items() if key in known} | head
@@ -81,6 +87,7 @@ class GeneratorTask:
         vocoder: checkpoint with which samples are heard while it trains; None for pictures alone.
         resident: whether the corpus is kept on the device and batches are made there; by default on
             a GPU, unless there is distillation data.
+        system: the resolved YAML of a system (tts.systems), exported with the weights.
     """
 
     def __init__(
@@ -103,8 +110,9 @@ class GeneratorTask:
         prompt: tuple[int, int] = (75, 200),
         vocoder: str | None = "vocoder",
         resident: bool | None = None,
+        system: dict[str, Any] | None = None,
     ):
-        self.vocoder = vocoder
+        self.vocoder, self.system = vocoder, system
         self.weights = {"prior": prior_loss, "speaker_loss": speaker_loss, "phone_loss": phone_loss}
         self.sampler = SegmentSampler(
             corpus, max_frames, prompt=prompt, held_out=held_out, shares=shares
@@ -192,6 +200,10 @@ class GeneratorTask:
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""
         save_checkpoint(folder, self.generator, "generator", self.arguments, step=step)
+        if self.system is not None:
+            text = yaml.safe_dump({**self.system, "generator": "."}, sort_keys=False)
+            with atomic_output(folder / "model.yaml") as file:
+                write_all(file, text.encode())
 
     def sample(self, writer: Any, step: int) -> None:
         """One utterance of the corpus: recorded features beside generated ones as a picture, and

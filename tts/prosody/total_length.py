@@ -1,0 +1,57 @@
+"""Total length of a sentence, for generators that align by attention (E2 TTS, F5-TTS, Seed-TTS DiT)
+and need no duration of any phone."""
+
+import torch
+from torch import Tensor
+
+from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
+from tts.prosody.durations import EDGE_FRAMES
+from tts.text.pauses import COMMA, PERIOD
+from tts.text.symbols import SIL
+from tts.text.tokens import TokenBatch
+
+#: frames of a phone where nothing tells the pace of a voice, and the range of paces
+FRAMES, SLOWEST, FASTEST = 4.2, 7.0, 3.0
+#: frames of the two pauses inside of a sentence
+PAUSES = {COMMA: 12.0, PERIOD: 25.0}
+
+
+@torch.inference_mode()
+def pace(probe: PhoneProbe | None, prompt: VoicePrompt) -> Tensor:
+    """Frames per phone of the voices of prompts [B]: what the probe reads as speech, divided by the
+    phones that follow each other in it. FRAMES without a probe, or where it reads too little."""
+    features = prompt.features
+    default = features.new_full((len(features),), FRAMES)
+    if probe is None:
+        return default
+    index = torch.arange(features.shape[1], device=features.device)
+    mask = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
+    phones = probe(features, mask).argmax(-1).masked_fill(mask[..., 0] == 0, SIL)
+    said = phones != SIL
+    # A phone of one frame between two others is more often a slip of the probe than a phone.
+    same_next = torch.cat([phones[:, 1:] == phones[:, :-1], torch.zeros_like(said[:, :1])], 1)
+    changed = torch.ones_like(said)
+    changed[:, 1:] = phones[:, 1:] != phones[:, :-1]
+    count = (said & changed & same_next).sum(1)
+    found = said.sum(1) / count.clamp_min(1)
+    return torch.where(count >= 10, found.clamp(FASTEST, SLOWEST), default)
+
+
+def total_frames(tokens: TokenBatch, paces: Tensor, speed: Tensor, patch: int) -> Tensor:
+    """Frames [B] of sentences, whole units of `patch`, and never fewer than tokens.
+
+    Args:
+        paces: [B] frames per phone (`pace`); speed: [B], above 1 is faster.
+    """
+    ids = tokens.ids
+    inside = tokens.mask[..., 0] > 0
+    frames = paces.unsqueeze(1).expand(ids.shape).clone()
+    for mark, length in PAUSES.items():
+        frames[ids == mark] = length
+    silence = ids == SIL
+    edges = (frames * 0).masked_fill(silence, sum(EDGE_FRAMES) / 2)
+    spoken = (frames * (inside & ~silence)).sum(1) / speed
+    total = (spoken + (edges * inside).sum(1)).round().long()
+    total = torch.maximum(total, tokens.lengths)
+    return total + -total % patch
