@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tts.generators",),
     ("tts.aio", "tts.align", "tts.captions", "tts.progress", "tts.prosody"),
     ("tts.modules", "tts.types"),
-    ("tts.devices", "tts.eval", "tts.text"),
+    ("tts.devices", "tts.eval", "tts.systems", "tts.text"),
     ("tts.resources",),
     ("tts.audio", "tts.bundle", "tts.cancel", "tts.quantize"),
     ("tts.errors", "tts.folders", "tts.renamed", "tts.scores"),

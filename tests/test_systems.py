@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.helpers.systems import ROOT, SYSTEMS, tiny, tiny_parts
+from tts import TTS
 from tts.data.corpus import Corpus
 from tts.errors import CheckpointError, ConfigError
-from tts.synthesizer import TTS
 from tts.systems import merged, read_resolved
 from tts.train.config import check_run, load_run
 from tts.train.loop import Trainer

@@ -1,10 +1,11 @@
 """Total length of a sentence, for generators that align by attention (E2 TTS, F5-TTS, Seed-TTS DiT)
 and need no duration of any phone."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import EDGE_FRAMES
 from tts.text.pauses import COMMA, PERIOD
@@ -18,9 +19,9 @@ PAUSES = {COMMA: 12.0, PERIOD: 25.0}
 
 
 @torch.inference_mode()
-def pace(probe: PhoneProbe | None, prompt: VoicePrompt) -> Tensor:
+def pace(probe: Callable[[Tensor, Tensor], Tensor] | None, prompt: VoicePrompt) -> Tensor:
     """Frames per phone of the voices of prompts [B]: what the probe reads as speech, divided by the
-    phones that follow each other in it. FRAMES without a probe, or where it reads too little."""
+    phones that follow each other in it. FRAMES without a probe (tts.losses.phone), or where it reads too little."""
     features = prompt.features
     default = features.new_full((len(features),), FRAMES)
     if probe is None:
