@@ -21,7 +21,8 @@ PAUSES = {COMMA: 12.0, PERIOD: 25.0}
 @torch.inference_mode()
 def pace(probe: Callable[[Tensor, Tensor], Tensor] | None, prompt: VoicePrompt) -> Tensor:
     """Frames per phone of the voices of prompts [B]: what the probe reads as speech, divided by the
-    phones that follow each other in it. FRAMES without a probe (tts.losses.phone), or where it reads too little."""
+    phones that follow each other in it. FRAMES without a probe (tts.losses.phone), or where it
+    reads too little."""
     features = prompt.features
     default = features.new_full((len(features),), FRAMES)
     if probe is None:
