@@ -22,7 +22,7 @@ from torch import Tensor
 
 from tts.audio.resample import resample
 from tts.registry import load_module
-from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 RATE, SIZE = 24000, 2048
@@ -47,7 +47,7 @@ def spoken(vocoder: SourceFilterVocoder, wav: np.ndarray) -> tuple[np.ndarray, f
     low = torch.from_numpy(resample(wav, RATE, vocoder.mel.sample_rate))
     features, _ = vocoder.analyse(low[None, : len(low) // vocoder.mel.hop * vocoder.mel.hop])
     begin = time.process_time()
-    made, _ = vocoder(features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:]))
+    made, _ = vocoder(envelope_part(features), unpack_pitch(source_part(features)))
     taken = time.process_time() - begin
     return resample(made[0].numpy(), vocoder.sample_rate, RATE), taken
 

@@ -24,6 +24,20 @@ _OCTAVES = 0.5
 _UNVOICED_WIDTH = 150.0
 
 
+#: a tensor or an array of features
+Array = TypeVar("Array", Tensor, np.ndarray)
+
+
+def envelope_part(features: Array) -> Array:
+    """The mel bands [..., n_mels] of features [..., n_mels + 2]; a view."""
+    return features[..., :-EXTRA]
+
+
+def source_part(features: Array) -> Array:
+    """Pitch and voicing [..., 2] of features [..., n_mels + 2]; a view."""
+    return features[..., -EXTRA:]
+
+
 def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Tensor:
     """Normalised log-mel of the pitch-adaptively smoothed spectrum.
 
@@ -88,9 +102,6 @@ def unpack_pitch(extra: Tensor) -> Tensor:
     extra = extra.double()  # phase sums it up: see PitchNet.forward
     f0 = _CENTRE_HZ * torch.exp2(extra[..., 0].clamp(-4, 4) * _OCTAVES)
     return f0 * (extra[..., 1] > 0)
-
-
-Array = TypeVar("Array", Tensor, np.ndarray)
 
 
 def shift_pitch(log_pitch: Array, factor: float) -> Array:

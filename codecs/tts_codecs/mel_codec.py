@@ -25,7 +25,7 @@ from tts_codecs.base import (
     check_units,
     check_wav,
 )
-from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.envelope import EXTRA, envelope_part, source_part, unpack_pitch
 from tts_codecs.mel import log_mel
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
@@ -145,4 +145,4 @@ class FeatureCodec(_FrameCodec):
         return self.vocoder.analyse(wav)[0]
 
     def _split(self, latents: Tensor) -> tuple[Tensor, Tensor | None]:
-        return latents[..., :-EXTRA], unpack_pitch(latents[..., -EXTRA:])
+        return envelope_part(latents), unpack_pitch(source_part(latents))

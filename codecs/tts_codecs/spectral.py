@@ -23,7 +23,7 @@ from tts_codecs.base import (
     check_units,
     check_wav,
 )
-from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.layered import LayeredCodec
 from tts_codecs.mel import MelConfig
 from tts_codecs.quantizers import GroupedFSQ, Quantizer, QuantizerOutput, build_quantizer
@@ -152,7 +152,7 @@ class SpectralCodec(LayeredCodec):
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
         features = self.autoencoder.decode(codes)
-        wav, _ = self.vocoder(features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:]))
+        wav, _ = self.vocoder(envelope_part(features), unpack_pitch(source_part(features)))
         return wav.unsqueeze(1)
 
     def init_state(self, batch: int) -> SpectralState:
@@ -181,7 +181,7 @@ class SpectralCodec(LayeredCodec):
             drop = min(owed, features.shape[1])
             owed -= drop
             features = features[:, drop:]
-        mel, f0 = features[..., :-EXTRA], unpack_pitch(features[..., -EXTRA:])
+        mel, f0 = envelope_part(features), unpack_pitch(source_part(features))
         if last:
             wav, _ = self.vocoder.finish(mel, vocoder, f0)
         else:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tts.text.frontend import Frontend
-from tts.text.homographs import READINGS, reading
+from tts.text.homograph_readings import READINGS
+from tts.text.homographs import reading
 from tts.text.normalize import normalize
 
 _TABLE = Path(__file__).parent / "normalise_en.tsv"

@@ -34,7 +34,7 @@ import numpy as np
 from tts.audio.files import atomic_output
 from tts.data.corpus import SPEAKER_DIM, Corpus, Item
 from tts.errors import DataError, MissingDependencyError
-from tts_codecs.envelope import CHANNELS, EXTRA
+from tts_codecs.envelope import CHANNELS, EXTRA, envelope_part
 
 STEP = 0.15  # of the normalised log-mel
 PITCH_STEP = 1 / 512
@@ -55,7 +55,7 @@ def cosines(bands: int) -> np.ndarray:
 
 def quantize_features(features: np.ndarray) -> tuple[np.ndarray, ...]:
     """Features [T, 82] to envelope int8 [79, T], level and pitch int16 [T], voiced bool [T]."""
-    steps = np.rint(features[:, :-EXTRA] @ cosines(CHANNELS - EXTRA).T / STEP)
+    steps = np.rint(envelope_part(features) @ cosines(CHANNELS - EXTRA).T / STEP)
     envelope = np.clip(steps[:, 1:], -127, 127).astype(np.int8)
     level = np.clip(steps[:, 0], -32767, 32767).astype("<i2")
     pitch = np.clip(np.rint(features[:, -EXTRA] / PITCH_STEP), -32767, 32767).astype("<i2")
@@ -71,7 +71,7 @@ def restore_features(
     for begin in range(0, len(level), 65536):  # float32 of all would be twice the result and more
         part = slice(begin, begin + 65536)
         steps = np.concatenate([level[None, part], envelope[:, part]]).astype(np.float32)
-        found[part, :-EXTRA] = steps.T @ table
+        envelope_part(found)[part] = steps.T @ table
     found[:, -EXTRA] = pitch.astype(np.float32) * PITCH_STEP
     found[:, -1] = np.where(voiced, 1, -1)
     return found

@@ -15,7 +15,7 @@ from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
 from tts.voice.profile import PhoneProfile, spoken_phones
 from tts_codecs.checkpoint import save_checkpoint
-from tts_codecs.envelope import EXTRA
+from tts_codecs.envelope import envelope_part
 
 LEAST_FRAMES = 200  # of a phone in the corpus
 SHARPNESS = 3.0  # of the kernel: exp(sharpness * (cosine - 1)) of the probe's output weights
@@ -45,8 +45,10 @@ def write_profile(
         lengths = torch.tensor([features.shape[1]])
         mask = torch.ones(1, features.shape[1], 1)
         found = probe(features, mask).softmax(-1)[0][:, known]
-        average = voice_mean(VoicePrompt(torch.zeros(1, 256), features, lengths))[0, 0, :-EXTRA]
-        relative = features[0, :, :-EXTRA] - average
+        average = envelope_part(voice_mean(VoicePrompt(torch.zeros(1, 256), features, lengths)))[
+            0, 0
+        ]
+        relative = envelope_part(features)[0] - average
         mine = [found.sum(0), found.T @ relative, torch.tensor(float(len(found)))]
         speaker = corpus.items[at].speaker
         so_far = sums.get(speaker)

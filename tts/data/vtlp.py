@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torchaudio
 
-from tts_codecs.envelope import EXTRA, shift_pitch
+from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch
 from tts_codecs.mel import MelConfig
 
 #: factors on all frequencies, besides 1
@@ -37,7 +37,7 @@ def vtlp_matrix(factor: float, config: MelConfig | None = None) -> np.ndarray:
     """[n_mels, n_mels] float32 whose product with frames of bands on its left warps them."""
     config = config or MelConfig()
     bands = np.eye(config.n_mels, config.n_mels + EXTRA, dtype=np.float32)
-    return vtlp_features(bands, factor, config)[:, :-EXTRA]
+    return envelope_part(vtlp_features(bands, factor, config))
 
 
 def vtlp_features(
@@ -51,7 +51,7 @@ def vtlp_features(
     low = np.minimum(place.astype(int), len(centres) - 2)
     part = (place - low).astype(np.float32)
     out = features.copy()
-    out[:, :-EXTRA] = features[:, low] * (1 - part) + features[:, low + 1] * part
+    envelope_part(out)[:] = features[:, low] * (1 - part) + features[:, low + 1] * part
     out[:, -EXTRA] = shift_pitch(features[:, -EXTRA], factor)
     return out
 

@@ -15,7 +15,7 @@ from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts.types import Options
 from tts.voice.voice import Voice, collate_voices
-from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.envelope import EXTRA, envelope_part, source_part, unpack_pitch
 
 #: frames of silence at the ends that a generator is given
 _EDGE = 25
@@ -93,8 +93,8 @@ def render(
     made = _generate(model, voice, request, given, kept, options)
     matched = _matched(model, made, given, kept & spoken, features)
     heard = torch.where(kept[:, None], given, matched)
-    f0 = unpack_pitch(heard[None, :, -EXTRA:])
-    wav, _ = model.acoustic.vocoder(heard[None, :, :-EXTRA], f0)
+    f0 = unpack_pitch(source_part(heard)[None])
+    wav, _ = model.acoustic.vocoder(envelope_part(heard)[None], f0)
     begins = [0]
     for piece in pieces:
         begins.append(begins[-1] + piece.length)
@@ -182,18 +182,18 @@ def _matched(
     trust = count / (count + _PRIOR)
     out = made.clone()
     if count:
-        difference = (given[both] - made[both])[:, :-EXTRA].mean(0) * trust
-        out[:, :-EXTRA] += difference.clamp(-_MOST_LEVEL, _MOST_LEVEL)
+        difference = envelope_part(given[both] - made[both]).mean(0) * trust
+        envelope_part(out)[:] += difference.clamp(-_MOST_LEVEL, _MOST_LEVEL)
         voiced = both & (given[:, -1] > 0) & (made[:, -1] > 0)
         if voiced.any():
             higher = (given[voiced, -EXTRA] - made[voiced, -EXTRA]).mean() * trust
             out[:, -EXTRA] += higher.clamp(-_MOST_PITCH, _MOST_PITCH)
     mel = model.acoustic.vocoder.mel
-    levels = recording[:, :-EXTRA]
+    levels = envelope_part(recording)
     quiet = levels.quantile(_QUIET, 0) if len(levels) else levels.new_zeros(levels.shape[1])
-    scale = torch.stack([out[:, :-EXTRA], quiet.expand_as(out[:, :-EXTRA])]) * mel.std
+    scale = torch.stack([envelope_part(out), quiet.expand_as(envelope_part(out))]) * mel.std
     # Amplitudes of noise and speech add up.
-    out[:, :-EXTRA] = torch.logsumexp(2 * scale, 0) / (2 * mel.std)
+    envelope_part(out)[:] = torch.logsumexp(2 * scale, 0) / (2 * mel.std)
     return out
 
 

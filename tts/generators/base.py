@@ -115,7 +115,7 @@ class Request:
             self.frames = self.durations.sum(1)
 
     def to(self, device: torch.device | str) -> Request:
-        """The same on another device."""
+        """A copy with its tensors on `device`."""
         durations = None if self.durations is None else self.durations.to(device)
         shift = None if self.shift is None else self.shift.to(device)
         pace = None if self.pace is None else self.pace.to(device)

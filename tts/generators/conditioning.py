@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tts.modules.phone_encoder import PhoneEncoder
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch, token_index
-from tts_codecs.envelope import EXTRA
+from tts_codecs.envelope import EXTRA, envelope_part
 from tts_codecs.nn.convnext import ConvNeXt
 
 
@@ -123,7 +123,7 @@ def voice_mean(prompt: VoicePrompt) -> Tensor:
     features = prompt.features
     index = torch.arange(features.shape[1], device=features.device)
     valid = index < prompt.lengths.unsqueeze(1)
-    level = features[..., :-EXTRA].mean(-1).masked_fill(~valid, -torch.inf)
+    level = envelope_part(features).mean(-1).masked_fill(~valid, -torch.inf)
     # Two units of the normalised log-mel are about 38 dB: pauses do not count.
     speech = (level > level.amax(1, keepdim=True) - 2.0).unsqueeze(-1).to(features.dtype)
     average = (features * speech).sum(1, keepdim=True) / speech.sum(1, keepdim=True).clamp_min(1)

@@ -40,7 +40,7 @@ class Layout:
     codebook: Tensor
 
     def to(self, device: torch.device | str) -> "Layout":
-        """The same on another device."""
+        """A copy with its tensors on `device`."""
         return Layout(*(x.to(device) for x in (self.step, self.slot, self.time, self.codebook)))
 
 

@@ -28,7 +28,7 @@ class PerceptualLosses:
     phones: PhoneProbe | None = None
 
     def to(self, device: torch.device) -> "PerceptualLosses":
-        """The same on another device."""
+        """A copy with its tensors on `device`."""
         voice = self.voice and self.voice.to(device)
         return replace(self, voice=voice, phones=self.phones and self.phones.to(device))
 

@@ -21,7 +21,7 @@ class VoicePrompt:
     lengths: Tensor
 
     def to(self, device: torch.device | str) -> "VoicePrompt":
-        """The same on another device."""
+        """A copy with its tensors on `device`."""
         return VoicePrompt(
             self.speaker.to(device), self.features.to(device), self.lengths.to(device)
         )

@@ -41,7 +41,7 @@ from tts.voice.profile import PhoneProfile, VoiceShifts
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import Tuning, Voice, collate_voices
 from tts_codecs.checkpoint import fingerprint
-from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
@@ -289,15 +289,15 @@ class FeatureDecoder:
                 state = self.vocoder.initial(1, waiting)
             while waiting.shape[1] > size:
                 part, waiting = waiting[:, :size], waiting[:, size:]
-                f0 = unpack_pitch(part[..., -EXTRA:])
-                wav, state, _ = self.vocoder.chunk(part[..., :-EXTRA], state, f0, pitch)
+                f0 = unpack_pitch(source_part(part))
+                wav, state, _ = self.vocoder.chunk(envelope_part(part), state, f0, pitch)
                 size = chunk_frames
                 if wav.shape[1]:
                     yield wav[0], False
         if waiting is None or state is None:
             return
-        f0 = unpack_pitch(waiting[..., -EXTRA:])
-        wav, state, _ = self.vocoder.chunk(waiting[..., :-EXTRA], state, f0, pitch)
+        f0 = unpack_pitch(source_part(waiting))
+        wav, state, _ = self.vocoder.chunk(envelope_part(waiting), state, f0, pitch)
         wav = torch.cat([wav, self.vocoder.flush(1, state, pitch, given=True)], 1)
         yield wav[0], True
 
@@ -338,10 +338,10 @@ class FeatureDecoder:
             )
         features = [self._row(latents, request, row) for row in range(len(latents))]
         envelopes = pad_sequence(
-            [each[:, :-EXTRA] for each in features], batch_first=True,
+            [envelope_part(each) for each in features], batch_first=True,
             padding_value=self.vocoder.silence,
         )  # fmt: skip
-        f0 = pad_sequence([unpack_pitch(each[:, -EXTRA:]) for each in features], batch_first=True)
+        f0 = pad_sequence([unpack_pitch(source_part(each)) for each in features], batch_first=True)
         wav, _ = self.vocoder(envelopes, f0, pitch)
         hop = self.vocoder.hop
         return [row[: len(each) * hop].clone() for row, each in zip(wav, features, strict=True)]

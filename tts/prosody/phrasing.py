@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.pauses import COMMA, PERIOD
 from tts.text.symbols import PAUSES, SYMBOLS, VOWELS, Phones
-from tts_codecs.envelope import EXTRA
+from tts_codecs.envelope import envelope_part
 from tts_codecs.nn.convnext import ConvNeXt
 
 NONE, SHORT, LONG = 0, 1, 2  # what stands before a word
@@ -54,7 +54,7 @@ class WordBatch:
         return (index < self.lengths.unsqueeze(1)).unsqueeze(-1).float()
 
     def to(self, device: torch.device | str) -> "WordBatch":
-        """The same on another device."""
+        """A copy with its tensors on `device`."""
         return WordBatch(
             self.names.to(device), self.parts.to(device), self.sizes.to(device),
             self.lengths.to(device),
@@ -97,7 +97,7 @@ def habits(prompt: VoicePrompt) -> Tensor:
     second."""
     index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
     valid = index < prompt.lengths.unsqueeze(1)
-    level = prompt.features[..., :-EXTRA].mean(-1).masked_fill(~valid, -torch.inf)
+    level = envelope_part(prompt.features).mean(-1).masked_fill(~valid, -torch.inf)
     # Two units of the normalised log-mel are about 38 dB.
     silent = valid & (level < level.amax(1, keepdim=True) - 2.0)
     count = silent.long().cumsum(1)

@@ -21,7 +21,7 @@ class TokenBatch:
         return (index < self.lengths.unsqueeze(1)).unsqueeze(-1).float()
 
     def to(self, device: torch.device | str) -> "TokenBatch":
-        """The same on another device."""
+        """A copy with its tensors on `device`."""
         return TokenBatch(self.ids.to(device), self.mods.to(device), self.lengths.to(device))
 
 

@@ -15,7 +15,7 @@ from tts.data.vtlp import VTLP_FACTORS, vtlp_matrix
 from tts.errors import DataError
 from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
-from tts_codecs.envelope import CHANNELS, EXTRA, shift_pitch
+from tts_codecs.envelope import CHANNELS, EXTRA, envelope_part, shift_pitch
 from tts_codecs.mel import MelConfig
 
 PIECES = 4  # recordings that a prompt is put together from, at most
@@ -255,7 +255,7 @@ class ResidentSampler:
         """Features [B, T, C] in the voices of `warp` [B], the bands above the one that `top` (0 to
         1) says empty where `limited`."""
         config = MelConfig()
-        bands = torch.bmm(features[..., :-EXTRA], self.warp_matrices[warp])
+        bands = torch.bmm(envelope_part(features), self.warp_matrices[warp])
         first = config.n_mels - 16 + (top * 15).long()
         lowest = (np.log(config.floor) - config.mean) / config.std + 0.3 * floor
         empty = torch.arange(config.n_mels, device=self.device) >= first[:, None]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tts.voice.tuning import Tuning
-from tts_codecs.envelope import EXTRA
+from tts_codecs.envelope import EXTRA, envelope_part
 
 LEAST_FRAMES = 10  # of a voice that is in the mixture at all
 
@@ -54,7 +54,7 @@ def mixed_prompt(first: Tensor, second: Tensor, share: float) -> Tensor:
 
 def _loudest(features: Tensor, count: int) -> Tensor:
     """The stretch of `count` frames that holds the most speech."""
-    energy = torch.cat([features.new_zeros(1), features[:, :-EXTRA].mean(1).cumsum(0)])
+    energy = torch.cat([features.new_zeros(1), envelope_part(features).mean(1).cumsum(0)])
     start = int((energy[count:] - energy[: len(energy) - count]).argmax())
     return features[start : start + count]
 

@@ -23,7 +23,7 @@ from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.symbols import N_SYMBOLS, PAUSES
 from tts.text.tokens import TokenBatch, token_index
-from tts_codecs.envelope import EXTRA
+from tts_codecs.envelope import EXTRA, envelope_part
 
 if TYPE_CHECKING:
     from tts.voice.voice import Voice
@@ -66,14 +66,14 @@ class PhoneProfile(nn.Module):
         valid = torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
         mask = valid.unsqueeze(-1).to(features.dtype)
         found = probe(features, mask).softmax(-1)[..., self.said] * mask
-        return found.sum(1), torch.einsum("bpn,bpc->bnc", found, features[..., :-EXTRA])
+        return found.sum(1), torch.einsum("bpn,bpc->bnc", found, envelope_part(features))
 
     @torch.no_grad()
     def statistics(self, probe: PhoneProbe, prompt: VoicePrompt) -> tuple[Tensor, Tensor]:
         """Frames of each phone [B, N], and the sum of their deviations from the voice's mean
         spectrum plus the phone's, [B, N, bands]."""
         count, total = self.sums(probe, prompt)
-        average = voice_mean(prompt)[..., :-EXTRA] + self.mean
+        average = envelope_part(voice_mean(prompt)) + self.mean
         return count, total - count.unsqueeze(-1) * average
 
     @torch.no_grad()

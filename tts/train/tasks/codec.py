@@ -21,7 +21,7 @@ from tts.train.task import Logs
 from tts.train.tasks.vocoder import speaker_weights
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.checkpoint import save_checkpoint
-from tts_codecs.envelope import EXTRA
+from tts_codecs.envelope import envelope_part, source_part
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.mel import MelConfig
 from tts_codecs.mel_discriminator import MelDiscriminator
@@ -80,7 +80,7 @@ class SpectralTask:
             start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
             row = self.corpus.features(int(index), start, self.frames)
             # A change of level is a shift of the log-mel.
-            row[:, :-EXTRA] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
+            envelope_part(row)[:] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
             average = np.zeros_like(row[:1])
             if rng.random() < self.relative:
                 average = self._voice_mean(int(index), rng)
@@ -128,7 +128,7 @@ class SpectralTask:
         fake, extra, told = self.code(real)
         absolute, square = F.l1_loss(fake, real), F.mse_loss(fake, real)
         # Two channels of 82 carry pitch and voicing.
-        pitch = F.l1_loss(fake[..., -EXTRA:], real[..., -EXTRA:])
+        pitch = F.l1_loss(source_part(fake), source_part(real))
         loss = 4 * (absolute + square) + pitch
         logs: dict[str, float | Tensor] = {
             "l1": absolute.detach(), "pitch": pitch.detach(), **told,
@@ -149,14 +149,14 @@ class SpectralTask:
         adversarial = step >= self.adversarial_from
         if adversarial:
             discriminator.requires_grad_(False)
-            fool, matching = discriminator.generator_loss(real[..., :-EXTRA], fake[..., :-EXTRA])
+            fool, matching = discriminator.generator_loss(envelope_part(real), envelope_part(fake))
             discriminator.requires_grad_(True)
             fade = min(1.0, (step - self.adversarial_from) / 500)
             loss = loss + fade * (0.3 * fool + 2 * matching)
             logs |= {"fool": fool.detach(), "match": matching.detach()}
         yield "autoencoder", loss, logs
         if adversarial:
-            spot = discriminator.discriminator_loss(real[..., :-EXTRA], fake[..., :-EXTRA])
+            spot = discriminator.discriminator_loss(envelope_part(real), envelope_part(fake))
             yield "discriminator", spot, {"spot": spot.detach()}
 
     def export(self, folder: Path, step: int) -> None:

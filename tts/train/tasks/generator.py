@@ -37,7 +37,7 @@ from tts.train.task import Logs
 from tts.voice.profile import PhoneProfile
 from tts_codecs.base import trusted
 from tts_codecs.checkpoint import CONFIG, save_checkpoint
-from tts_codecs.envelope import EXTRA, unpack_pitch
+from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
@@ -235,7 +235,7 @@ class GeneratorTask:
             return
         vocoder = cast(SourceFilterVocoder, load_module(self.vocoder, str(device)))
         with torch.inference_mode():
-            wav, _ = vocoder(made[..., :-EXTRA], unpack_pitch(made[..., -EXTRA:]))
+            wav, _ = vocoder(envelope_part(made), unpack_pitch(source_part(made)))
         writer.add_audio("generated", wav[0].cpu(), step, vocoder.sample_rate)
 
 
