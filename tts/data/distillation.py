@@ -188,11 +188,18 @@ def distill_rows(
 
 
 def write_distillation(
-    corpus: Corpus, teacher: Synthesizer, folder: str | Path, rows: int, seed: int = 0,
-    max_frames: int = 180, batch_size: int = 16, texts: str | Path | None = None,
-    judge: PhoneProbe | None = None, keep: float = 1.0,
+    corpus: Corpus,
+    teacher: Synthesizer,
+    folder: str | Path,
+    rows: int,
+    seed: int = 0,
+    max_frames: int = 180,
+    batch_size: int = 16,
+    texts: str | Path | None = None,
+    judge: PhoneProbe | None = None,
+    keep: float = 1.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:  # fmt: skip
+) -> None:
     """Have a teacher say segments of a corpus; the folder is there when all is said.
 
     Args:

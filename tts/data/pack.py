@@ -170,9 +170,7 @@ def _write_features(
     for done, index in enumerate(taken, 1):
         parts.append(quantize_features(corpus.features(index)))
         progress(done, len(taken))
-    envelope, level, pitch, voiced = (
-        np.concatenate(x, -1) for x in zip(*parts, strict=True)
-    )  # fmt: skip
+    envelope, level, pitch, voiced = (np.concatenate(x, -1) for x in zip(*parts, strict=True))
     archive.writestr("envelope.i8", envelope.tobytes())
     archive.writestr("level.i16", level.tobytes())
     archive.writestr("pitch.i16", pitch.tobytes())
@@ -190,9 +188,13 @@ def _write_audio(
         # libsndfile maps 0..1 to 256..6 kbit/s.
         level = 1 - (OPUS_RATE - 6000) / 250_000
         sf.write(
-            stream, corpus.samples(index), corpus.sample_rate, format="OGG", subtype="OPUS",
+            stream,
+            corpus.samples(index),
+            corpus.sample_rate,
+            format="OGG",
+            subtype="OPUS",
             compression_level=level,
-        )  # fmt: skip
+        )
         # They do not compress further.
         name = zipfile.ZipInfo(f"audio/{done - 1}.opus")
         archive.writestr(name, stream.getvalue(), zipfile.ZIP_STORED)
@@ -230,10 +232,20 @@ class Pack(Corpus):
         except MissingDependencyError:
             raise
         except (
-            OSError, zipfile.BadZipFile, lzma.LZMAError, ValueError, TypeError, KeyError,
-            AttributeError, EOFError, NotImplementedError, RuntimeError, IndexError, MemoryError,
+            OSError,
+            zipfile.BadZipFile,
+            lzma.LZMAError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            IndexError,
+            MemoryError,
             ZeroDivisionError,
-        ) as error:  # fmt: skip
+        ) as error:
             raise DataError(f"{path} is not a packed corpus, or damaged: {error}") from error
 
     def _read(self, archive: zipfile.ZipFile) -> None:

@@ -244,9 +244,15 @@ def prepare(
                     file.write(array.tobytes())
                 count = len(result[0])
                 item = Item(
-                    _unique(entry.path, taken), entry.speaker, entry.text, samples_total, count,
-                    phones=phones, mods=mods, words=words,
-                )  # fmt: skip
+                    _unique(entry.path, taken),
+                    entry.speaker,
+                    entry.text,
+                    samples_total,
+                    count,
+                    phones=phones,
+                    mods=mods,
+                    words=words,
+                )
                 fields = {k: v for k, v in asdict(item).items() if k != "frame_offset"}
                 lines.write(json.dumps(fields) + "\n")
                 samples_total += count

@@ -73,8 +73,10 @@ class PunctuationCorpus:
             before = self.before[part].clone()
             before[0] = NONE
             batch = WordBatch(
-                self.keys[None, part], self.parts[None, part], self.sizes[None, part],
+                self.keys[None, part],
+                self.parts[None, part],
+                self.sizes[None, part],
                 torch.tensor([len(before)]),
-            )  # fmt: skip
+            )
             rows.append((batch, before))
         return rows

@@ -99,8 +99,11 @@ class SegmentSampler:
         shares: Mapping[str, float] | None = None,
     ):
         self.corpus, self.max_frames, self.min_frames, self.prompt = (
-            corpus, max_frames, min_frames, prompt,
-        )  # fmt: skip
+            corpus,
+            max_frames,
+            min_frames,
+            prompt,
+        )
         self.vtlp, self.band_limited = vtlp, band_limited
         left_out = frozenset(held_out)
         self.utterances = [

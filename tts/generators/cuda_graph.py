@@ -167,9 +167,12 @@ class StaticPool:
         return StaticPool()  # graphs belong to the weights they were recorded with
 
     def take(
-        self, backbone: CausalNetwork, memory: Sequence[tuple[Tensor, Tensor]],
-        memory_mask: Tensor, length: int,
-    ) -> StaticKVCache:  # fmt: skip
+        self,
+        backbone: CausalNetwork,
+        memory: Sequence[tuple[Tensor, Tensor]],
+        memory_mask: Tensor,
+        length: int,
+    ) -> StaticKVCache:
         """A cache of one request of up to `length` latents, its memory in place."""
         like = memory[0][0]
         size = -(-(memory_mask.shape[1] + length) // BUCKET) * BUCKET

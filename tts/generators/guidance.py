@@ -57,9 +57,12 @@ class Guidance:
 
 
 def guide(
-    cond: Tensor, uncond: Tensor | None, scale: float | Tensor, rescale: float = 0.0,
+    cond: Tensor,
+    uncond: Tensor | None,
+    scale: float | Tensor,
+    rescale: float = 0.0,
     mask: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Join the two branches.
 
     Args:

@@ -33,9 +33,13 @@ def row_noise(condition: Condition, rngs: Sequence[torch.Generator], size: int) 
 
 
 def denoise(
-    net: Network, head: LatentHead, x: Tensor, condition: Condition, t: Tensor,
+    net: Network,
+    head: LatentHead,
+    x: Tensor,
+    condition: Condition,
+    t: Tensor,
     known: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """What the head says of noisy latents x [B, U, size] at time t [B] (0 noise, 1 data); `known`
     [B, U] bool are clean in x."""
     return head.predict(net.hidden(head.embed(x, known) + condition.frames, condition, t))

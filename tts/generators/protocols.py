@@ -150,9 +150,16 @@ class StepHead(Protocol):
         ...
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
-    ) -> Tensor:  # fmt: skip
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
+    ) -> Tensor:
         """The next latent [B, 1, *].
 
         Args:
@@ -184,10 +191,17 @@ class CodeStepHead(CodeHead, Protocol):
         ...
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
         codebooks: Sequence[int] | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """See StepHead; the codes [B, 1, K], or [B, 1, len(codebooks)] of some codebooks."""
         ...
 
@@ -241,9 +255,13 @@ class Network(Protocol):
         ...
 
     def hidden(
-        self, x: Tensor, condition: Condition, t: Tensor | None = None, window: int = 0,
+        self,
+        x: Tensor,
+        condition: Condition,
+        t: Tensor | None = None,
+        window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """See tts.generators.generator.Generator.hidden."""
         ...
 
@@ -355,9 +373,14 @@ class Perceptual(Protocol):
         ...
 
     def losses(
-        self, made: Tensor, mask: Tensor, request: Request, weight: Tensor,
-        drop_all: Tensor, drop_voice: Tensor,
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self,
+        made: Tensor,
+        mask: Tensor,
+        request: Request,
+        weight: Tensor,
+        drop_all: Tensor,
+        drop_voice: Tensor,
+    ) -> dict[str, Tensor]:
         """Losses by name of features [B, T, C] with mask [B, T, 1]; `weight` [B] is that of each
         row for the speaker, `drop_all` and `drop_voice` [B] the rows without text, without voice.
         """

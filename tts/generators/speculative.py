@@ -102,9 +102,13 @@ class Run:
         strategy, head = net.strategy, net.head
         pattern = strategy.order(net) if isinstance(strategy, Autoregressive) else None
         if (
-            pattern is None or pattern.sequential or pattern.levels or pattern.stride > 1
-            or len(pattern.order) > 1 or net.conditioner.text == "pointer"
-        ):  # fmt: skip
+            pattern is None
+            or pattern.sequential
+            or pattern.levels
+            or pattern.stride > 1
+            or len(pattern.order) > 1
+            or net.conditioner.text == "pointer"
+        ):
             raise UsageError(
                 "speculative decoding is for language models of codes with durations, in a "
                 "pattern of one step a frame whose codes are drawn independently"

@@ -36,9 +36,14 @@ class PerceptualLosses:
         return not (self.voice is None and self.phones is None)
 
     def losses(
-        self, made: Tensor, mask: Tensor, request: Request, weight: Tensor,
-        drop_all: Tensor, drop_voice: Tensor,
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self,
+        made: Tensor,
+        mask: Tensor,
+        request: Request,
+        weight: Tensor,
+        drop_all: Tensor,
+        drop_voice: Tensor,
+    ) -> dict[str, Tensor]:
         """The losses by name.
 
         Args:

@@ -21,9 +21,13 @@ class PhoneProbe(nn.Module):
     """
 
     def __init__(
-        self, channels: int = 82, dim: int = 128, blocks: int = 4, kernel: int = 3,
+        self,
+        channels: int = 82,
+        dim: int = 128,
+        blocks: int = 4,
+        kernel: int = 3,
         dropout: float = 0.1,
-    ):  # fmt: skip
+    ):
         super().__init__()
         self.entry = nn.Linear(channels, dim)
         self.blocks = nn.ModuleList(

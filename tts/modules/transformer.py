@@ -129,9 +129,15 @@ class DiTBlock(nn.Module):
     """
 
     def __init__(
-        self, dim: int, heads: int, hidden: int, memory_dim: int, kernel: int = 5,
-        dropout: float = 0.0, causal: bool = False,
-    ):  # fmt: skip
+        self,
+        dim: int,
+        heads: int,
+        hidden: int,
+        memory_dim: int,
+        kernel: int = 5,
+        dropout: float = 0.0,
+        causal: bool = False,
+    ):
         super().__init__()
         self.causal, self.kernel = causal, kernel
         self.norm1 = nn.LayerNorm(dim, elementwise_affine=False)

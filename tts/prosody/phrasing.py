@@ -56,9 +56,11 @@ class WordBatch:
     def to(self, device: torch.device | str) -> "WordBatch":
         """A copy with its tensors on `device`."""
         return WordBatch(
-            self.names.to(device), self.parts.to(device), self.sizes.to(device),
+            self.names.to(device),
+            self.parts.to(device),
+            self.sizes.to(device),
             self.lengths.to(device),
-        )  # fmt: skip
+        )
 
 
 def _letters(text: str) -> str:
@@ -239,9 +241,12 @@ class PhrasingModel(nn.Module):
 
 
 def place_pauses(
-    table: NDArray[np.float32], marked: Sequence[bool], prior: tuple[float, float],
-    least: int = 1, most: int = 1000,
-) -> list[int]:  # fmt: skip
+    table: NDArray[np.float32],
+    marked: Sequence[bool],
+    prior: tuple[float, float],
+    least: int = 1,
+    most: int = 1000,
+) -> list[int]:
     """The most likely pauses of a sentence, found exactly by dynamic programming over the word
     that follows the last pause.
 

@@ -243,9 +243,10 @@ def _batch(
         speaker.expand(options.rows, -1), pad_sequence(prompts, batch_first=True), lengths
     )
     request = Request(
-        collate_tokens(tokens).to(device), prompt,
+        collate_tokens(tokens).to(device),
+        prompt,
         pad_sequence(durations, batch_first=True).to(device),
-    )  # fmt: skip
+    )
     return request, pad_sequence(features, batch_first=True)
 
 

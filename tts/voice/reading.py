@@ -136,9 +136,13 @@ def fit_words(
 
 
 def align_transcript(
-    probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float, text: str,
+    probe: PhoneProbe,
+    features: Tensor,
+    known: Sequence[int],
+    penalty: float,
+    text: str,
     language: str,
-) -> AlignedRecording | None:  # fmt: skip
+) -> AlignedRecording | None:
     """A recording aligned with its words; None where they do not fit what is heard."""
     try:
         phones = Frontend(language, pauses="none").one(text)

@@ -180,9 +180,14 @@ class Voice:
             }
             tunings.append(Tuning(generator, tensors.get(f"{at}.shift"), factors, strength))
         return cls(
-            tensors["speaker"], tensors["features"], notes.get("name") or Path(path).stem, meta,
-            tensors.get("recording"), notes.get("transcript", ""), tuple(tunings),
-        )  # fmt: skip
+            tensors["speaker"],
+            tensors["features"],
+            notes.get("name") or Path(path).stem,
+            meta,
+            tensors.get("recording"),
+            notes.get("transcript", ""),
+            tuple(tunings),
+        )
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:

@@ -191,8 +191,10 @@ class CategoricalHead(nn.Module):
         for codebook in range(self.num_codebooks):
             total = total + codebook_errors(
                 partial(self._logits, codebook=codebook),
-                query[..., codebook, :], codes[..., codebook], known[..., codebook],
-            )  # fmt: skip
+                query[..., codebook, :],
+                codes[..., codebook],
+                known[..., codebook],
+            )
         return total / known.sum().clamp_min(1)
 
     def expected(self, log_probabilities: Tensor) -> Tensor:
@@ -219,10 +221,17 @@ class CategoricalHead(nn.Module):
         return Losses({"codes": self.loss(hidden, steps, known)}, lambda: self(hidden).softmax(-1))
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
         codebooks: Sequence[int] | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """The codes of a step.
 
         Args:
@@ -241,9 +250,12 @@ class CategoricalHead(nn.Module):
         return self.choose(logits, rngs, options, self.history(latents, at, options, codebooks))
 
     def choose(
-        self, logits: Tensor, rngs: Sequence[torch.Generator], options: SamplingOptions,
+        self,
+        logits: Tensor,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
         history: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """Codes [B, ...] from logits [B, ..., V], as `options.fsq_decode` says."""
         if options.fsq_decode == "expected":
             return self.expected(process(logits, options.categorical(), history))

@@ -65,9 +65,11 @@ class ContinuousHead(nn.Module):
 
     def previous(self, before: Tensor) -> Tensor:
         """Latents [B, S, size] that hold the last frame of those before."""
-        out: Tensor = before.unflatten(-1, (self.frames, -1))[..., -1:, :].expand(
-            *before.shape[:-1], self.frames, -1
-        ).flatten(-2)  # fmt: skip
+        out: Tensor = (
+            before.unflatten(-1, (self.frames, -1))[..., -1:, :]
+            .expand(*before.shape[:-1], self.frames, -1)
+            .flatten(-2)
+        )
         return out
 
     def average(self, error: Tensor, known: Tensor) -> Tensor:
@@ -195,9 +197,16 @@ class FlowHead(ContinuousHead):
         return [hidden, mean]
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
-    ) -> Tensor:  # fmt: skip
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
+    ) -> Tensor:
         """The latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
         mean = self.mean(condition, slice(at, at + 1))
         hidden, mean = self.branches(hidden, mean, rows, options.guidance)

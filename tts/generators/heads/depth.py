@@ -221,10 +221,17 @@ class DepthHead(CategoricalHead):
         return step
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
         codebooks: Sequence[int] | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
         history = self.history(latents, at, options, range(self.num_codebooks))
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)

@@ -58,9 +58,16 @@ class EnergyHead(ContinuousHead):
         return Losses({"energy": (distance * known).sum() / known.sum().clamp_min(1)})
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
-    ) -> Tensor:  # fmt: skip
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
+    ) -> Tensor:
         """The latent of a step, [B, 1, size]."""
         hidden = guide_rows(hidden, rows, options.guidance)
         noise = row_normal(hidden.new_empty(rows, 1, self.noise), rngs) * options.temperature

@@ -43,9 +43,12 @@ class GaussianHead(ContinuousHead):
         self.spread, self.kl, self.flux = spread, kl, flux
         self.out = nn.Linear(dim, 2 * size)
         self.refine = nn.Sequential(
-            nn.Linear(size, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(size, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
             nn.Linear(width, size),
-        )  # fmt: skip
+        )
         for layer in (self.out, self.refine[-1]):
             assert isinstance(layer, nn.Linear)
             nn.init.normal_(layer.weight, std=0.01)
@@ -75,9 +78,16 @@ class GaussianHead(ContinuousHead):
         return Losses({"frames": frames, "kl": self.kl * divergence})
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
-    ) -> Tensor:  # fmt: skip
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
+    ) -> Tensor:
         """The latent of a step, [B, 1, size]."""
         mu, log_ratio = self.latent(hidden, self.mean(condition, slice(at, at + 1)))
         noise = row_normal(before, rngs) * options.temperature

@@ -65,9 +65,16 @@ class KLHead(ContinuousHead):
         return Losses({"kl": self.average(divergence, known)})
 
     def draw(
-        self, hidden: Tensor, rows: int, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, before: Tensor, latents: Tensor, condition: Condition, at: int,
-    ) -> Tensor:  # fmt: skip
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
+    ) -> Tensor:
         """The latent of a step, [B, 1, size]."""
         found = self.distribution(hidden, self.mean(condition, slice(at, at + 1)))
         mean = guide_rows(found[0], rows, options.guidance)

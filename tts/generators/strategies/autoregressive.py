@@ -216,7 +216,7 @@ class Autoregressive:
                 codebooks = None if len(some) == head.num_codebooks else some
                 drawn = head.draw(
                     hidden, rows, rngs, options, fed, latents, condition, at, codebooks
-                )  # fmt: skip
+                )
                 before = torch.full_like(latents[:, :1], head.codebook_size)
                 pairs = pattern.emits(step, pace.count)
                 if pairs:

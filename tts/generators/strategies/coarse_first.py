@@ -76,9 +76,12 @@ class CoarseFirst(Autoregressive):
         levels = coarse.shape[2] - self.streams
         second = _Second(net)
         yield from self.fine.run(
-            second, second.condition(condition), rngs,
-            replace(options, steps=levels, temperature=0.0), Infill(coarse, committed),
-        )  # fmt: skip
+            second,
+            second.condition(condition),
+            rngs,
+            replace(options, steps=levels, temperature=0.0),
+            Infill(coarse, committed),
+        )
 
 
 class _Second:

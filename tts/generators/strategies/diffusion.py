@@ -77,9 +77,13 @@ class Diffusion(NonAutoregressive):
         )
 
     def clean(
-        self, net: Network, x: Tensor, condition: Condition, log_snr: Tensor,
+        self,
+        net: Network,
+        x: Tensor,
+        condition: Condition,
+        log_snr: Tensor,
         known: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """The data seen in x [B, U, size] at lambda [B]."""
         head = latent_head(net.head)
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))

@@ -73,9 +73,9 @@ class Flow(NonAutoregressive):
         marks = both(known, condition) if known is not None else None
 
         def hold(x: Tensor) -> Tensor:
-            return x if infill is None else torch.where(
-                infill.known.unsqueeze(-1), infill.latents, x
-            )  # fmt: skip
+            return (
+                x if infill is None else torch.where(infill.known.unsqueeze(-1), infill.latents, x)
+            )
 
         def velocity(x: Tensor, t: float) -> Tensor:
             rows = both(hold(x), condition)

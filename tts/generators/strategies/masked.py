@@ -106,9 +106,14 @@ class Masked(NonAutoregressive):
         return self.masked_losses(net, latents, condition, hidden, here, window)
 
     def masked_losses(
-        self, net: Network, latents: Tensor, condition: Condition, hidden: Tensor, counted: Tensor,
+        self,
+        net: Network,
+        latents: Tensor,
+        condition: Condition,
+        hidden: Tensor,
+        counted: Tensor,
         window: int = 0,
-    ) -> Losses:  # fmt: skip
+    ) -> Losses:
         """Cross entropy of codes [B, U, K] where `counted` of those that are `hidden` [B, U, K]."""
         head = masked_head(net.head)
         valid = (condition.mask > 0).expand_as(latents)
@@ -138,9 +143,15 @@ class Masked(NonAutoregressive):
         return latents
 
     def predict(
-        self, net: Network, condition: Condition, latents: Tensor, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, scale: float, window: int = 0,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        self,
+        net: Network,
+        condition: Condition,
+        latents: Tensor,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        scale: float,
+        window: int = 0,
+    ) -> tuple[Tensor, Tensor]:
         """Draw all codes given those known; what is known is drawn too.
 
         Args:
@@ -191,9 +202,14 @@ class Masked(NonAutoregressive):
                 # Annealed, as the last codes are drawn into a finished neighbourhood (MaskGCT).
                 heat = options.temperature * masked_fraction(step - 1, steps, "linear")
                 ids, likely = self.predict(
-                    net, condition, latents, rngs, replace(options, temperature=heat),
-                    guidance.at(masked=masked_fraction(step - 1, steps, self.schedule)), window,
-                )  # fmt: skip
+                    net,
+                    condition,
+                    latents,
+                    rngs,
+                    replace(options, temperature=heat),
+                    guidance.at(masked=masked_fraction(step - 1, steps, self.schedule)),
+                    window,
+                )
                 ids = ids[..., level]
                 sure = likely[..., level, :].gather(-1, ids.unsqueeze(-1))[..., 0]
                 open_ = wanted & (latents[..., level] == unknown)
