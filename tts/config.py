@@ -34,6 +34,7 @@ class ModelConfig(Strict):
     person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
     `normalised` that the generator was trained on features less that profile; `calibration` is the
     number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration).
+    `overlap` tells recordings of several people at once, by what `phone_probe` hears.
     `paper` is what a system follows, `trained_by` the YAML that `tts train` makes its generator
     with; a system that names no generator speaks with the weights in checkpoints/NAME or, where
     there are none, with those that its training exported.
@@ -54,6 +55,7 @@ class ModelConfig(Strict):
     speaker: str = "speaker"
     profile: str | None = None
     phone_probe: str | None = None
+    overlap: str | None = None
     normalised: bool = False
     calibration: int = Field(default=0, ge=0, le=20)
     published: str | None = None
@@ -78,6 +80,7 @@ class ModelConfig(Strict):
 #: keys of a ModelConfig that name a checkpoint
 PARTS = (
     "generator", "codec", "durations", "phrasing", "vocoder", "speaker", "profile", "phone_probe",
+    "overlap",
 )  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)

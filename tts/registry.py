@@ -36,6 +36,7 @@ from tts.prosody.phrasing import PhrasingModel
 from tts.published.f5.generator import build_f5, f5_sampling_options
 from tts.renamed import unknown_key
 from tts.resources import nearest, root
+from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs import registry
@@ -161,6 +162,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "durations": DurationModel,
     "f5": build_f5,
     "generator": build_generator,
+    "overlap": OverlapDetector,
     "phrasing": PhrasingModel,
     "probe": SpeakerProbe,
     "profile": PhoneProfile,

@@ -138,6 +138,40 @@ def profile(
 
 
 @app.command()
+def overlap(
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the checkpoint to make.")],
+    vocoder: Annotated[str, typer.Option(help="Checkpoint that analyses recordings.")] = "vocoder",
+    phone_probe: Annotated[
+        str, typer.Option(help="Checkpoint of the phone probe.")
+    ] = "phone_probe",
+    clips: Annotated[
+        int, typer.Option(min=16, help="Clips to make, of one and two people.")
+    ] = 1600,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Write a detector of two people who speak at once, by which references are judged."""
+    set_threads(threads)
+    from tts.data.corpus import Corpus
+    from tts.data.overlap import write_overlap
+    from tts.losses.phone import PhoneProbe
+    from tts.registry import load_module
+    from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+    corpus = Corpus(folder)
+    analysis = cast(SourceFilterVocoder, load_module(vocoder))
+    probe = cast(PhoneProbe, load_module(phone_probe))
+    with _bar("overlap", quiet) as (progress, _):
+        fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed, progress=progress)
+    say(
+        f"{out}: of {clips} clips; on held-out speakers {fit.found:.0%} of overlaps are told, and "
+        f"{fit.false_alarms:.1%} of single speakers doubted"
+    )
+
+
+@app.command()
 def vtlp(
     folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,

@@ -38,10 +38,14 @@ class PhoneProbe(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """features [B, T, C], mask [B, T, 1] to logits [B, T, N_SYMBOLS]."""
+        return self.head(self.hidden(features, mask))
+
+    def hidden(self, features: Tensor, mask: Tensor) -> Tensor:
+        """What the scores are made of, [B, T, dim]."""
         x = self.entry(features)
         for block in self.blocks:
             x = block(x, mask)
-        return self.head(self.norm(x))
+        return self.norm(x)
 
     def errors(
         self, features: Tensor, mask: Tensor, tokens: TokenBatch, durations: Tensor

@@ -36,7 +36,8 @@ from tts.text.tokens import collate_tokens
 from tts.text.user_lexicon import UserLexicon
 from tts.tuning.adaptation import AdaptedGenerators, adapt
 from tts.tuning.calibration import calibrate
-from tts.voice.judge import speaks, warnings_about
+from tts.voice.judge import overlaps, speaks, warnings_about
+from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile, VoiceShifts
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import Tuning, Voice, collate_voices
@@ -81,6 +82,11 @@ class AcousticModel:
         self.shifts = self._shifts()
         reads = load_module(config.phone_probe, device) if config.phone_probe else None
         self.phone_probe = cast("PhoneProbe | None", reads)
+        self.overlap: OverlapDetector | None = None
+        if config.overlap is not None:
+            if self.shifts is None:
+                raise ConfigError(f"{config.name!r} names overlap: name its profile, phone_probe")
+            self.overlap = cast(OverlapDetector, load_module(config.overlap, device, "overlap"))
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, cancellation.watch
         )
@@ -157,11 +163,13 @@ class AcousticModel:
 
     def warnings(self, reference: Reference, voice: Voice) -> list[str]:
         """See VoiceEncoder."""
-        speech = True
+        speech, overlap = True, False
         if self.shifts is not None:
             features = voice.features.to(self.device)[None]
             speech = speaks(self.shifts.probe, features, reference.seconds)
-        return warnings_about(reference, self.speaker, speech)
+            if self.overlap is not None:
+                overlap = overlaps(self.overlap, self.shifts.probe, features)
+        return warnings_about(reference, self.speaker, speech, overlap)
 
     def check(self, voice: Voice) -> None:
         """See VoiceEncoder: any voice will do."""

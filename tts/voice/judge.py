@@ -2,11 +2,12 @@
 
 The phone probe tells speech from other sound: its posteriors on speech are sure of many different
 phones, those on noise are unsure, and those on tones, music and drums of few phones. Levels tell
-noise (loud frames are close to quiet ones) and reverberation (the level falls slowly), and the
-speaker encoder tells two people: windows of 1.6 s fall in two groups that are far apart.
+noise (loud frames are close to quiet ones) and reverberation (the level falls slowly). The speaker
+encoder tells two people who speak in turn: windows of 1.6 s fall in two groups that are far apart;
+a detector of its own (tts.voice.overlap) many of those who speak at once.
 
 Thresholds were set on recordings of four corpora, those of mobile phones among them, and on these
-with noise, rooms and other people added; two people who speak at once are not told.
+with noise, rooms and other people added.
 """
 
 import numpy as np
@@ -18,12 +19,14 @@ from tts.audio.level import frame_levels
 from tts.audio.reference import Reference
 from tts.losses.phone import PhoneProbe
 from tts.text.symbols import SIL
+from tts.voice.overlap import OverlapDetector, statistics
 from tts.voice.speaker import SpeakerEncoder
 
 _UNSURE = 0.23  # mean posterior of the likeliest phones; speech as loud as the noise has 0.27
 _LITTLE = 0.3  # share of frames that are phones at all
 _FEW = 2.5  # entropy of the phones of at least _LONG seconds, in nats; speech has 2.9 and more
 _LONG = 3.0
+_OVERLAP_FRAMES = 125  # 2.5 s, the least that the detector knows
 _NOISY_DB = 14.0  # between loud and quiet frames; speech 10 dB above white noise has 16
 _FALL_DB = 10.5  # that the level falls in 0.1 s where it falls fastest
 _FALL_SHARE = 0.65  # of the range of levels; noise, which hides falls, makes both small
@@ -34,12 +37,15 @@ _SPREAD = 0.7  # and the mean of all that do not overlap
 _SHARE = 0.2  # of the windows in the smaller group
 
 
-def warnings_about(reference: Reference, encoder: SpeakerEncoder, speech: bool = True) -> list[str]:
+def warnings_about(
+    reference: Reference, encoder: SpeakerEncoder, speech: bool = True, overlap: bool = False
+) -> list[str]:
     """What would make a poor voice of a recording, each with what helps; empty for clear speech.
 
     Args:
         reference: mono at 16 kHz.
         speech: whether it is known to hold any (`speaks`).
+        overlap: whether several seem to speak at once (`overlaps`).
     """
     if not speech:
         return [
@@ -60,7 +66,12 @@ def warnings_about(reference: Reference, encoder: SpeakerEncoder, speech: bool =
             "other voices, which the voice takes over in part; record in a quieter place, closer "
             "to the microphone"
         )
-    if two_speakers(encoder, torch.from_numpy(np.ascontiguousarray(reference.samples))):
+    if overlap:
+        found.append(
+            "the recording: seems to hold several people speaking at once, and the voice will lie "
+            "between them; give a part where one person speaks"
+        )
+    elif two_speakers(encoder, torch.from_numpy(np.ascontiguousarray(reference.samples))):
         found.append(
             "the recording: seems to hold more than one person, and the voice will lie between "
             "them; give a part where one person speaks"
@@ -80,6 +91,12 @@ def speaks(probe: PhoneProbe, features: Tensor, seconds: float) -> bool:
     use = posterior[said].mean(0)
     entropy = -(use * use.clamp_min(1e-9).log()).sum()
     return seconds < _LONG or float(entropy) > _FEW
+
+
+@torch.inference_mode()
+def overlaps(detector: OverlapDetector, probe: PhoneProbe, features: Tensor) -> bool:
+    """Whether features [1, T, C] seem to be those of several people at once; short ones never."""
+    return features.shape[1] >= _OVERLAP_FRAMES and float(detector(statistics(probe, features))) > 0
 
 
 def levels(reference: Reference) -> tuple[float, float]:

@@ -1,0 +1,52 @@
+"""Tells two people who speak at once from one, by a linear score of a recording's statistics.
+
+A phone probe hears two voices as sounds that change faster and are less like any phone; spectra
+lie between those of both. Mean, spread and rate of change of the features and of the probe's last
+layer, over the whole recording, are weighed by a logistic regression (tts.data.overlap fits it).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from tts.losses.phone import PhoneProbe
+
+__all__ = ["OverlapDetector", "statistics"]
+
+_MOST = 5.0  # standard deviations that one statistic counts at most
+
+
+def statistics(probe: PhoneProbe, features: Tensor) -> Tensor:
+    """Mean, standard deviation and mean step from frame to frame of features and hidden layer.
+
+    Args:
+        features: [1, T, C] of a recording, T at least 2.
+
+    Returns:
+        [3 * (C + D)], D the width of the probe.
+    """
+    mask = features.new_ones(1, features.shape[1], 1)
+    both = torch.cat([features, probe.hidden(features, mask)], -1)[0]
+    steps = (both[1:] - both[:-1]).abs().mean(0)
+    return torch.cat([both.mean(0), both.std(0), steps])
+
+
+class OverlapDetector(nn.Module):
+    """A linear score of statistics; above 0 a recording is taken for two people at once.
+
+    Args:
+        size: number of statistics.
+    """
+
+    def __init__(self, size: int = 630):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
+        self.weight = nn.Parameter(torch.zeros(size))
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.mean: Tensor
+        self.deviation: Tensor
+
+    def forward(self, found: Tensor) -> Tensor:
+        """Statistics [..., size] to scores [...]."""
+        scaled = ((found - self.mean) / self.deviation).clamp(-_MOST, _MOST)
+        return scaled @ self.weight + self.bias
