@@ -109,14 +109,16 @@ def test_shipped_weights_tell_speech_from_other_sound() -> None:
     assert judged(first) == []
     assert judged(second) == []
     assert judged(in_a_room(first, 0.25, 0.4)) == []
+    size = min(len(first), len(second))
+    together = (first[:size] + second[:size]) / 2
     for samples, words in (
         (with_noise(first, 3), "noise"),
         (in_a_room(first, 1.0, 2.0), "echo"),
         (np.concatenate([first, second]), "more than one person"),
+        (together, "at once"),
         (np.random.default_rng(0).standard_normal(5 * RATE) * 0.1, "no speech"),
         (tones([440.0] * 10), "no speech"),
         (tones([262, 330, 392, 523, 440, 349, 294, 262, 330, 392]), "no speech"),
         (tones([131, 147, 165, 196, 131, 147, 165, 196], (1, 1.25, 1.5)), "no speech"),
     ):
-        (line, *_) = judged(samples) or [""]
-        assert words in line
+        assert any(words in line for line in judged(samples))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchaudio.functional import fftconvolve
 
 from tts.audio.reference import load_reference
 from tts.data.corpus import Corpus
@@ -97,7 +98,7 @@ class _Clips:
         found = rng.standard_normal(count)
         if kind == 1:  # falls with frequency
             found = np.cumsum(found)
-            found -= np.convolve(found, np.ones(400) / 400, "same")
+            found -= found.mean()
         elif kind == 2:
             time = np.arange(count) / _RATE
             notes = rng.choice(_CHORD, 4)
@@ -110,7 +111,8 @@ class _Clips:
         echo = self.rng.standard_normal(size) * np.exp(-6.9 * np.arange(size) / size)
         echo *= self.rng.uniform(0.3, 1.5) / np.sqrt(np.sum(echo**2))
         echo[0] += 1
-        return np.convolve(samples, echo)[: len(samples)]
+        found = fftconvolve(torch.from_numpy(samples), torch.from_numpy(echo))
+        return found[: len(samples)].numpy()
 
 
 def write_overlap(
