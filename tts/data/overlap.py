@@ -151,7 +151,7 @@ def write_overlap(
     with torch.no_grad():
         scores = detector(found[out])
         single = scores[label[out] < 1]
-        detector.bias -= torch.quantile(single, 1 - alarms)
+        detector.bias.sub_(torch.quantile(single, 1 - alarms))
         scores = detector(found[out]) > 0
     save_checkpoint(folder, detector, "overlap", {"size": found.shape[1]})
     return Fit(
