@@ -34,25 +34,24 @@ def test_a_period_folds_the_waveform() -> None:
 def test_every_kind_learns_to_tell_and_is_fooled_downhill() -> None:
     assert SMALL.keys() == ADVERSARIES.keys()
     torch.manual_seed(0)
-    for objective in ("hinge", "squares"):
-        many = build_adversaries(SMALL, 16000, objective)  # type: ignore[arg-type]
-        assert len(many(noise(2, 4000))) == 4
-        real, fake = noise(2, 4000).cumsum(1) / 50, noise(2, 4000, seed=1).requires_grad_()
-        optimizer = torch.optim.Adam(many.parameters(), 1e-2)
-        losses = []
-        for _ in range(15):
-            loss = many.discriminator_loss(real, fake)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(float(loss))
-        assert losses[-1] < 0.7 * losses[0]
-        assert fake.grad is None
-        fool, match = many.generator_loss(real, fake)
-        (fool + match).backward()
-        assert fake.grad is not None and fake.grad.abs().sum() > 0
-        # Nothing is matched better than the real thing.
-        assert float(many.generator_loss(real, real)[1]) == 0
+    many = build_adversaries(SMALL, 16000)
+    assert len(many(noise(2, 2500))) == 4
+    real, fake = noise(2, 2500).cumsum(1) / 50, noise(2, 2500, seed=1).requires_grad_()
+    optimizer = torch.optim.Adam(many.parameters(), 2e-2)
+    losses = []
+    for _ in range(8):
+        loss = many.discriminator_loss(real, fake)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+    assert fake.grad is None
+    fool, match = many.generator_loss(real, fake)
+    (fool + match).backward()
+    assert fake.grad is not None and fake.grad.abs().sum() > 0
+    # Nothing is matched better than the real thing.
+    assert float(many.generator_loss(real, real)[1]) == 0
 
 
 class _Given(Adversary):
