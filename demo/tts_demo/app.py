@@ -1,6 +1,6 @@
 """The page: its tabs, and the limits under which it is served."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -10,10 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tts.serve.guard import LOCAL, Access
 from tts_demo import page
 from tts_demo.batch import batch_tab
+from tts_demo.codec import codec_tab
 from tts_demo.compare import compare_tab
+from tts_demo.editing import edit_tab
+from tts_demo.library import library_tab
 from tts_demo.limits import KEPT, MAX_BYTES, QUEUE, SPOKEN, SWEEP
 from tts_demo.sounds import PREFIX
-from tts_demo.speak import speak_tab
+from tts_demo.speak_tab import speak_tab
 from tts_demo.studio import Studio
 
 _POLICY = (
@@ -22,6 +25,12 @@ _POLICY = (
     "font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+
+
+TABS: dict[str, Callable[[Studio, gr.State], None]] = {
+    "Speak": speak_tab, "Voices": library_tab, "Edit": edit_tab, "Compare": compare_tab,
+    "Codec": codec_tab, "Batch": batch_tab,
+}  # fmt: skip
 
 
 class Private:
@@ -70,13 +79,11 @@ def build(studio: Studio) -> gr.Blocks:
     """The page for the models of a studio; nothing is loaded before it is opened."""
     with gr.Blocks(title=page.TITLE, analytics_enabled=False, delete_cache=(SWEEP, KEPT)) as blocks:
         gr.Markdown(page.INTRO)
+        changed = gr.State(0)  # counts the changes of the library of voices
         with gr.Tabs():
-            with gr.Tab("Speak", id="speak"):
-                speak_tab(studio)
-            with gr.Tab("Compare", id="compare"):
-                compare_tab(studio)
-            with gr.Tab("Batch", id="batch"):
-                batch_tab(studio)
+            for name, lay_out in TABS.items():
+                with gr.Tab(name, id=name.lower()):
+                    lay_out(studio, changed)
         blocks.load(studio.warm_up, queue=False, api_visibility="private")
 
         def left(request: gr.Request) -> None:

@@ -159,7 +159,7 @@ def _results(studio: Studio, out: Path, summary: "Summary", url: str) -> str:
     return "".join(parts)
 
 
-def batch_tab(studio: Studio) -> None:
+def batch_tab(studio: Studio, changed: gr.State) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
@@ -172,9 +172,9 @@ def batch_tab(studio: Studio) -> None:
                 model = gr.Dropdown(
                     studio.models, value=studio.models[0], label="Model", min_width=120
                 )
-                voice = voice_field()
+                voice = voice_field(changed)
                 format = gr.Dropdown(list(FORMATS), value="wav", label="Format", min_width=100)
-            recording, transcript, _ = recording_fields()
+            recording, transcript, _ = recording_fields(studio)
             with gr.Row():
                 start = gr.Button("Say all rows", variant="primary", scale=3, min_width=120)
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)

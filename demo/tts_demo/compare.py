@@ -98,7 +98,7 @@ def steps_of(config: "ModelConfig") -> str:
     return str(config.sampling.steps)
 
 
-def compare_tab(studio: Studio) -> None:
+def compare_tab(studio: Studio, changed: gr.State) -> None:
     """Lay out the tab in the Blocks that are being built."""
     if len(studio.models) < 2:
         gr.Markdown(
@@ -108,10 +108,10 @@ def compare_tab(studio: Studio) -> None:
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             text = gr.Textbox(SENTENCE, label="Text", lines=3, max_lines=8)
-            recording, transcript, _ = recording_fields()
+            recording, transcript, _ = recording_fields(studio)
         with gr.Column(scale=4, min_width=320):
             with gr.Row():
-                voice = voice_field()
+                voice = voice_field(changed)
                 seed = gr.Number(0, label="Seed", precision=0, min_width=100)
             models = gr.CheckboxGroup(
                 studio.models, value=studio.models[:_SIDE_BY_SIDE], label="Models"

@@ -21,21 +21,39 @@ def voice_choices() -> list[tuple[str, str]]:
     return [(v.name if v.shipped else f"{v.name} (added)", v.name) for v in voices]
 
 
-def voice_field() -> gr.Dropdown:
-    """A choice of the stored voices."""
+def voice_field(changed: gr.State) -> gr.Dropdown:
+    """A choice of the stored voices, which is made anew when `changed` is."""
     choices = voice_choices()
-    first = choices[0][1] if choices else None
-    return gr.Dropdown(choices, value=first, label="Voice", min_width=140)
+    field = gr.Dropdown(
+        choices, value=choices[0][1] if choices else None, label="Voice", min_width=140
+    )
+
+    def refreshed(chosen: str | None) -> Any:
+        known = voice_choices()
+        names = [name for _, name in known]
+        kept = chosen if chosen in names else next(iter(names), None)
+        return gr.Dropdown(known, value=kept)
+
+    changed.change(
+        refreshed, field, field, queue=False, show_progress="hidden", api_visibility="private"
+    )
+    return field
 
 
-def recording_fields(adapting: bool = False) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:
-    """A recording to clone, by upload or microphone, what it says, and whether to adapt to it."""
-    with gr.Accordion("Clone a voice from a recording", open=False):
+def recording_fields(
+    studio: Studio, adapting: bool = False, opened: bool = False
+) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:
+    """A recording to clone, by upload or microphone and judged at once, what it says, and whether
+    to adapt to it."""
+    from tts_demo.judging import meter
+
+    with gr.Accordion("Clone a voice from a recording", open=opened):
         gr.HTML(page.CONSENT)
         recording = gr.Audio(
             sources=["upload", "microphone"], type="filepath", editable=False, buttons=[],
             label="3 to 10 s of one person, used instead of the voice above",
         )  # fmt: skip
+        meter(studio, recording)
         transcript = gr.Textbox(
             label="What it says (optional)", max_lines=3,
             info="Word for word; only models that continue the recording need it.",

@@ -15,6 +15,8 @@ PARTS = (
 #: kinds of checkpoints that are codecs: tts_codecs.registry.KINDS
 CODECS = ("spectral", "latent", "source_filter_vocoder", "neural", "vocos")
 
+#: seconds of a recording that goes through codecs
+CODEC_SECONDS = 20.0
 #: rows of a batch
 MAX_ROWS = 200
 #: requests that wait or are spoken at a time

@@ -75,15 +75,20 @@ def status(
     ]
     if steps:
         shown.append(("Steps", steps))
-    figures = "".join(
-        f"<div class='figure'><dt>{name}</dt><dd>{value}</dd></div>" for name, value in shown
-    )
     told = {"sound": sound, "wav": wav, "take": json.dumps(take) if take else ""}
     data = "".join(f" data-{k}='{escape(v, quote=True)}'" for k, v in told.items() if v)
     return (
-        f"<div class='status {kind}' role='status'{data}>{state(text, share)}"
-        f"<dl class='figures'>{figures}</dl></div>"
+        f"<div class='status {kind}' role='status'{data}>{state(text, share)}{figures(shown)}</div>"
     )
+
+
+def figures(values: Sequence[tuple[str, str]]) -> str:
+    """Names and values side by side."""
+    body = "".join(
+        f"<div class='figure'><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in values
+    )
+    return f"<dl class='figures'>{body}</dl>"
 
 
 def player(label: str, url: str = "", wav: str = "") -> str:
@@ -100,14 +105,15 @@ def player(label: str, url: str = "", wav: str = "") -> str:
     )
 
 
-def words(spans: Sequence["Span"]) -> str:
-    """Words that light up as they are said and can be clicked."""
+def words(spans: Sequence["Span"], new: Sequence[bool] = ()) -> str:
+    """Words that light up as they are said and can be clicked; `new` are marked."""
     if not spans:
         return ""
+    marked = new or [False] * len(spans)
     body = " ".join(
-        f"<span class='word' data-start='{w.start:.3f}' data-end='{w.end:.3f}' "
-        f"title='{w.start:.2f} to {w.end:.2f} s'>{escape(w.text)}</span>"
-        for w in spans
+        f"<span class='word{' new' if fresh else ''}' data-start='{w.start:.3f}' "
+        f"data-end='{w.end:.3f}' title='{w.start:.2f} to {w.end:.2f} s'>{escape(w.text)}</span>"
+        for w, fresh in zip(spans, marked, strict=True)
     )
     return f"<p class='words'>{body}</p>"
 

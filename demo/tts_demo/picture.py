@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _COLUMNS = 1200  # at most: more than a page shows
+_ROW = 6  # pixels of a codebook
 _RANGE = 9.0  # nepers below the loudest that are drawn
 # From silence to loud: dark blue, violet, red, orange, pale yellow.
 _COLOURS = ((8, 10, 38), (66, 20, 104), (160, 42, 96), (232, 104, 52), (252, 190, 66),
@@ -60,6 +62,22 @@ def _painted(level: NDArray[np.float32]) -> "Image":
     image = Image.fromarray(np.rint(level * 63).astype(np.uint8), "P")
     image.putpalette(np.rint(palette).astype(np.uint8).ravel().tolist())
     return image
+
+
+def codes_image(codes: NDArray[np.int64], sizes: Sequence[int]) -> bytes:
+    """Codes [T, K] as a PNG: a row of each codebook, the first on top, a colour of each entry.
+
+    Args:
+        sizes: entries of each of the K codebooks.
+    """
+    # Neighbouring entries of a codebook have nothing in common: neither have their colours.
+    spread = codes[:_COLUMNS] * 0.61803398875 % 1.0
+    whole = np.asarray(sizes, dtype=np.float64)[None] > 64
+    level = np.where(whole, spread, codes[:_COLUMNS] / np.maximum(1, np.asarray(sizes) - 1))
+    rows = np.repeat(level.T.astype(np.float32), _ROW, 0)
+    buffer = io.BytesIO()
+    _painted(rows).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def data_url(png: bytes) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tts.pipeline.render import Turn
     from tts.types import Audio, Chunk, Options
     from tts.voice.voice import Voice
+    from tts_demo.studio import Wish
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Sentence:
 
 
 class Spoken:
-    """A text in one voice, each of whose sentences may have several takes.
+    """The text of a wish in one voice, each of whose sentences may have several takes.
 
     What it gives is what `TTS.synthesize` gives with the same `takes` in its options.
 
@@ -43,10 +44,10 @@ class Spoken:
     """
 
     def __init__(
-        self, model: "TTS", text: str, voice: "Voice", options: "Options",
+        self, model: "TTS", wish: "Wish", voice: "Voice", options: "Options",
         mark: Callable[[int], Callable[[Any], Any]],
     ):  # fmt: skip
-        self.model, self.text, self.voice, self.options = model, text, voice, options
+        self.model, self.wish, self.voice, self.options = model, wish, voice, options
         self._mark = mark
         self.sentences: list[Sentence] = []
 
@@ -81,7 +82,7 @@ class Spoken:
         """
 
         def groups() -> "Iterator[Iterator[Chunk]]":
-            for turn in self.model.turns(self.text, self.voice, self.options):
+            for turn in self.model.turns(self.wish.text, self.voice, self.options):
                 sentence = Sentence(turn, seed=self.options.seed_of(turn.number))
                 self.sentences.append(sentence)
                 yield self._said(sentence, sentence.seed)

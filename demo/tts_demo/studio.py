@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tts.facade import TTS
     from tts.progress import Progress
     from tts.provenance import Watermark
-    from tts.types import Chunk, Options
+    from tts.types import Audio, Chunk, Options
     from tts.voice.voice import Voice
 
     _Cloned: TypeAlias = tuple[Voice, tuple[str, ...]]
@@ -242,11 +242,15 @@ class Studio:
         Raises:
             UsageError: there is none any more.
         """
-        with self._lock:
-            found = self._spoken.get(session)
+        found = self.last(session)
         if found is None:
             raise UsageError("nothing to say again: speak a text first")
         return found
+
+    def last(self, session: str) -> Spoken | None:
+        """As `spoken`, None where there is none."""
+        with self._lock:
+            return self._spoken.get(session)
 
     def _keep(self, session: str, spoken: Spoken) -> None:
         with self._lock:
@@ -256,11 +260,14 @@ class Studio:
                 self._spoken.popitem(last=False)
 
     def speak(
-        self, ticket: Ticket, wish: Wish, options: "Options"
+        self, ticket: Ticket, wish: Wish, options: "Options", keep: bool = False
     ) -> Generator[Moment, None, None]:
         """Say a text chunk by chunk; the first moment comes before any audio.
 
         It ends early when the ticket is stopped.
+
+        Args:
+            keep: its sentences can be said again then (`spoken`).
 
         Raises:
             TextError: nothing to say, or too long; UsageError: an option out of range;
@@ -279,15 +286,25 @@ class Studio:
         voice, moment.warnings = self.voice(model, wish, ticket.session)
         moment.elapsed = time.perf_counter() - begin
         yield moment
-        spoken = Spoken(model, wish.text, voice, options, self.marker)
+        spoken = Spoken(model, wish, voice, options, self.marker)
         said = 0
         for each in self.moments(ticket, model, spoken.speak(), moment):
             assert each.chunk is not None
             said += len(each.chunk.text) + 1 if each.chunk.text else 0
             each.share = min(1.0, said / max(1, len(wish.text)))
             yield each
-        if not ticket.stopped:
+        if keep and not ticket.stopped:
             self._keep(ticket.session, spoken)
+
+    def utter(self, session: str, wish: Wish, options: "Options") -> "Audio | None":
+        """All of a text at once, None where it was stopped; errors as `speak`."""
+        from tts.types import joined
+
+        with self.ticket(session) as ticket:
+            found = [each.chunk for each in self.speak(ticket, wish, options) if each.chunk]
+            if ticket.stopped or not found:
+                return None
+        return joined(found, found[0].sample_rate)
 
     def moments(
         self, ticket: Ticket, model: "TTS", chunks: "Iterator[Chunk]", moment: Moment

@@ -45,7 +45,8 @@ const drawTake = (take) => {
     await withTakes("readwrite", (store) => store.delete(take.id));
     drawTakes();
   };
-  const about = `${take.voice}, ${take.model}, seed ${take.seed}, ${take.seconds.toFixed(1)} s`;
+  const about = `${take.voice}, ${take.model}, seed ${take.seed}${take.note ? ` (${take.note})` : ""}, ` +
+    `${take.seconds.toFixed(1)} s`;
   return element("li", {},
     element("p", { textContent: take.text }),
     element("p", { className: "about", textContent: about }),

@@ -51,3 +51,18 @@ document.addEventListener("click", (event) => {
   }
   player.play();
 });
+
+// A word of a recording that is edited is also marked in the field with the words that are wanted.
+document.addEventListener("click", (event) => {
+  const chip = event.target.closest?.(".chip");
+  const field = chip && document.querySelector("#wanted textarea");
+  if (!field) return;
+  const plain = (word) => word.toLowerCase().replace(/[^\p{L}\p{N}']/gu, "");
+  const written = [...field.value.matchAll(/\S+/g)];
+  const same = (match) => match && plain(match[0]) === plain(chip.textContent);
+  const found = same(written[+chip.dataset.number])
+    ? written[+chip.dataset.number] : written.find(same);
+  if (!found) return;
+  field.focus();
+  field.setSelectionRange(found.index, found.index + found[0].length);
+});

@@ -89,12 +89,6 @@ def test_the_page_needs_no_torch_to_start(tiny_home: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_nothing_is_written_beside_the_source() -> None:
-    import tts_demo.live
-
-    assert not list(Path(tts_demo.live.__file__).parent.glob("*.pyi"))
-
-
 def test_only_models_with_weights_are_offered(
     tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

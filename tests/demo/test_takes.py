@@ -16,7 +16,7 @@ from tts_demo.app import build, launch  # noqa: E402
 from tts_demo.choosing import about, estimate  # noqa: E402
 from tts_demo.fields import ending_in_status, failed, told  # noqa: E402
 from tts_demo.limits import MAX_CHARACTERS  # noqa: E402
-from tts_demo.speak import used_again  # noqa: E402
+from tts_demo.speak_tab import used_again  # noqa: E402
 from tts_demo.studio import Studio  # noqa: E402
 
 
@@ -106,10 +106,9 @@ def test_speaking_through_the_queue(
     url = launch(blocks, studio)
     try:
         functions = blocks.fns
-        number = next(n for n, f in functions.items() if f.name == "run" and len(f.outputs) == 2)
-        count = len(functions[number].inputs)
+        number = next(n for n, f in functions.items() if f.name == "run" and len(f.inputs) == 13)
         fields = ["", "default", "default", None, "", False, 1.0, 7, 1.0, "", "", "", False]
-        assert len(fields) == count
+        assert len(fields) == len(functions[number].inputs)
         # An error: the last thing the status says is what is wrong.
         told = messages(url, number, fields)
         said = json.dumps([m["output"] for m in told if m["msg"] == "process_generating"])

@@ -34,7 +34,7 @@ from tts.audio.level import (
 from tts.audio.resample import resample
 from tts.errors import AudioError, UsageError
 
-__all__ = ["Reference", "load_reference"]
+__all__ = ["Reference", "clipped_share", "load_reference"]
 
 MAX_STDIN_BYTES = 200_000_000
 MIN_ACTIVE_SECONDS = 0.3
@@ -103,7 +103,7 @@ def load_reference(
     low, high = float(mono.min()), float(mono.max())
     if max(-low, high) > _MAX_SAMPLE_VALUE:
         raise AudioError(f"{name}: sample values up to {max(-low, high):.3g}: not sound")
-    if _clipped_fraction(mono, max(-low, high)) > 0.001:
+    if clipped_share(mono, max(-low, high)) > 0.001:
         warnings.append(f"{name}: is clipped; a cleaner recording gives a better voice")
     if target_dbfs is not None:
         mono -= mono.mean(dtype=np.float64)
@@ -237,7 +237,7 @@ def _check_speech(
         warnings.append(f"{name}: very quiet (peak {20 * np.log10(peak):.0f} dBFS); noise may rise")
 
 
-def _clipped_fraction(samples: NDArray[np.float32], peak: float) -> float:
+def clipped_share(samples: NDArray[np.float32], peak: float) -> float:
     """Share of samples [N] that lie at the peak and equal their neighbour: flat tops."""
     count = 0
     for start in range(0, samples.size, BLOCK_VALUES):  # temporaries stay small

@@ -6,6 +6,7 @@ stay, and the new ones are cut from it at their borders (as in VoiceCraft, Peng 
 SSR-Speech, Wang et al. 2024, which generate the span alone from an infilling model).
 """
 
+import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.audio.files import atomic_output
+from tts.audio.files import atomic_output, write_all
 from tts.audio.reference import load_reference
 from tts.audio.resample import resample
 from tts.audio.writer import check_writable
@@ -68,11 +69,19 @@ class Edited(Audio):
         if kind not in ("wav", "flac") or os.fspath(path) == "-":
             super().save(path, format)
             return
+        with atomic_output(path) as file:
+            write_all(file, self.exact_bytes(kind))
+
+    def exact_bytes(self, format: str = "wav") -> bytes:
+        """A WAV or FLAC file in which what is kept has the 16-bit values that were read."""
         import soundfile
 
         values = np.clip(np.rint(self.samples.astype(np.float64) * 32768), -32768, 32767)
-        with atomic_output(path) as file:
-            soundfile.write(file, values.astype(np.int16), self.sample_rate, "PCM_16", format=kind)
+        buffer = io.BytesIO()
+        soundfile.write(
+            buffer, values.astype(np.int16), self.sample_rate, "PCM_16", format=format.upper()
+        )
+        return buffer.getvalue()
 
 
 def probing(model: Synthesizer) -> "VoiceShifts":

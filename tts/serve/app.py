@@ -10,9 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
@@ -24,7 +22,9 @@ from tts.resources import nearest
 from tts.serve.adapting import AdaptationQueue
 from tts.serve.aliases import Aliases
 from tts.serve.budget import Budget
-from tts.serve.decode import MAX_BYTES, decode_upload
+from tts.serve.decode import decode_upload
+from tts.serve.editing import Editor
+from tts.serve.forms import read_voice
 from tts.serve.guard import LOCAL, Access
 from tts.serve.http import Guard, HTTPError, error_reply, reply
 from tts.serve.job import Job
@@ -33,12 +33,10 @@ from tts.serve.scheduler import Full, Scheduler, Stopping
 from tts.serve.schema import SpeechRequest, parse_speech
 from tts.serve.stream import STALL, SpeechResponse
 from tts.serve.voices import VoiceShelf
-from tts.tuning.adaptation import parse_strength
 from tts.voice.voice import Voice
 
 #: of answers, which pages of other sites may read
-HEADERS = ("X-Sample-Rate", "X-TTS-Ignored", "X-TTS-Changed", "Retry-After")
-CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
+HEADERS = ("X-Sample-Rate", "X-TTS-Ignored", "X-TTS-Changed", "X-TTS-Edits", "Retry-After")
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
         """A voice from a recording: form fields `name`, `consent` ("true") and `audio_sample`,
         and `ref_text` (what it says) and `model`, where a model needs that. With `adapt` ("true",
         or a strength from 0 to 1) the answer is a stream of events (tts.serve.adapting)."""
-        sent = await asyncio.wait_for(_upload(request), settings.timeout)
+        sent = await asyncio.wait_for(read_voice(request), settings.timeout)
         name, model = sent.name, model_of(sent.model)
         model.config.check_transcript(sent.ref_text)
         await asyncio.to_thread(shelf.check_new, name)
@@ -191,6 +189,21 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
                 )  # fmt: skip
             voice = await asyncio.to_thread(model.voice, reference, sent.ref_text or None)
         return reply(await asyncio.to_thread(kept, name, voice), 201)
+
+    edits = Editor(decoding, settings.timeout, settings.watermark)
+
+    @app.post("/v1/audio/edits")
+    async def edit(request: Request) -> Response:
+        """A recording that says other words: a form with the file `audio`, `from` (its words) and
+        `to` (the words it is to say), and maybe `model`, `response_format`, `seed`, `speed`,
+        `steps`, `guidance`, `temperature` and `language` (tts.serve.editing)."""
+        return await edits.answer(request, model_of, ("from", "to"))
+
+    @app.post("/v1/audio/continuations")
+    async def go_on(request: Request) -> Response:
+        """A recording that goes on with a text: a form as of edits, with `input` in place of `to`;
+        `from` may be left out."""
+        return await edits.answer(request, model_of, ("input",), ("from",))
 
     @app.delete("/v1/audio/voices/{name}")
     async def delete_voice(name: str) -> Response:
@@ -242,47 +255,6 @@ def _schema(model: type[SpeechRequest]) -> dict[str, Any]:
     """What the endpoint takes, for /openapi.json: the body is read by hand to bound it."""
     content = {"application/json": {"schema": model.model_json_schema()}}
     return {"requestBody": {"required": True, "content": content}}
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """The form of an uploaded recording."""
-
-    name: str
-    data: bytes
-    ref_text: str
-    model: str
-    adapt: float = 0.0
-
-
-async def _upload(request: Request) -> _Sent:
-    """The form of an uploaded recording.
-
-    Raises:
-        UsageError: a field is missing or too large.
-    """
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise UsageError("send a form: multipart/form-data with name, consent and audio_sample")
-    try:
-        form = await request.form(max_files=1, max_fields=8, max_part_size=4096)
-    except (MultiPartException, HTTPException, UnicodeError, ValueError, KeyError) as error:
-        raise UsageError("the form cannot be read") from error
-    try:
-        name, consent, file = form.get("name"), form.get("consent"), form.get("audio_sample")
-        if consent != "true":
-            raise UsageError(CONSENT)
-        if not isinstance(name, str) or not isinstance(file, UploadFile):
-            raise UsageError("the form needs the field name and the file audio_sample")
-        ref_text, model = form.get("ref_text", ""), form.get("model", "default")
-        adapt = form.get("adapt", "")
-        if not all(isinstance(each, str) for each in (ref_text, model, adapt)):
-            raise UsageError("ref_text, model and adapt are fields, not files")
-        data = await file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise HTTPError(413, f"the recording is larger than {MAX_BYTES // 1_000_000} MB")
-        return _Sent(name, data, str(ref_text), str(model), parse_strength(adapt))
-    finally:
-        await form.close()
 
 
 def _add_errors(app: FastAPI) -> None:

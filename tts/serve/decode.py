@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from tts.audio.decode import Decoded
 from tts.audio.reference import Reference, load_reference
 from tts.audio.sandbox import command, decoded, environment
 from tts.errors import AudioError
@@ -13,14 +14,17 @@ MAX_SECONDS = 60.0
 MIN_SECONDS = 1.0
 
 
-async def decode_upload(data: bytes, sample_rate: int, timeout: float = 30.0) -> Reference:
-    """A reference from the bytes of a recording.
+async def decode_whole(
+    data: bytes, warnings: list[str], entire: bool = False, timeout: float = 30.0
+) -> Decoded:
+    """The samples of a recording as it is: mono, at its own rate; `entire`: all of it, not only
+    from the first sound on.
 
     Raises:
         AudioError: not audio, too short, too long, damaged, or too much work.
     """
     process = await asyncio.create_subprocess_exec(
-        *command(MIN_SECONDS, MAX_SECONDS, MAX_BYTES), env=environment(),
+        *command(MIN_SECONDS, MAX_SECONDS, MAX_BYTES, entire), env=environment(),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
@@ -33,12 +37,18 @@ async def decode_upload(data: bytes, sample_rate: int, timeout: float = 30.0) ->
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    warnings: list[str] = []
     found = decoded(out, process.returncode or 0, "the recording", warnings)
     if found.seconds - found.skipped > MAX_SECONDS:
         raise AudioError(
             f"the recording is {found.seconds:.0f} s long; {MAX_SECONDS:.0f} s are the most"
         )
+    return found
+
+
+async def decode_upload(data: bytes, sample_rate: int, timeout: float = 30.0) -> Reference:
+    """A reference from the bytes of a recording; errors as `decode_whole`."""
+    warnings: list[str] = []
+    found = await decode_whole(data, warnings, timeout=timeout)
     reference = await asyncio.to_thread(
         load_reference, found.samples, sample_rate, array_rate=found.rate, min_seconds=MIN_SECONDS
     )

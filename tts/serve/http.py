@@ -20,6 +20,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: bytes of a request's body: 4096 characters as JSON escapes, or 10 MB of audio with its form
 MAX_JSON = 64 * 1024
 MAX_FORM = 10_000_000 + 64 * 1024
+#: whose bodies are forms with a recording
+FORMS = ("/v1/audio/voices", "/v1/audio/edits", "/v1/audio/continuations")
 _OPEN_PATHS = ("/health",)
 LOCAL_ONLY = Access()
 
@@ -92,7 +94,7 @@ class Guard:
         except HTTPError as error:
             await error_reply(error)(scope, receive, send)
             return
-        limit = MAX_FORM if scope["path"] == "/v1/audio/voices" else MAX_JSON
+        limit = MAX_FORM if scope["path"] in FORMS else MAX_JSON
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length[:12]) > limit:
             large = HTTPError(413, f"the body is larger than {limit:,} bytes")

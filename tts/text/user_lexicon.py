@@ -15,8 +15,8 @@ from tts.resources import nearest
 from tts.text.symbols import encode_phones
 from tts.text.tracked import Tracked
 
-__all__ = ["UserLexicon", "add_word", "lexicon_path", "read_lexicon", "remove_word",
-           "respelt"]  # fmt: skip
+__all__ = ["UserLexicon", "add_word", "check_said", "check_word", "lexicon_path", "read_lexicon",
+           "remove_word", "respelt"]  # fmt: skip
 
 LONGEST, MOST = 200, 50_000  # characters of an entry, entries of a file
 _INLINE = r"\[\[[^\[\]]*\]\]"
@@ -50,7 +50,7 @@ def read_lexicon(language: str) -> dict[str, str]:
         try:
             if not tab:
                 raise UsageError("a word, a tab and how it is said are expected")
-            found[_word(word)] = _said(said)
+            found[check_word(word)] = check_said(said)
         except UsageError as error:
             raise UsageError(f"{path}, line {number}: {error}") from error
     if len(found) > MOST:
@@ -69,7 +69,7 @@ def add_word(language: str, word: str, said: str, replace: bool = False) -> Path
     Raises:
         UsageError: not usable, or there already. OutputError: cannot be written.
     """
-    word, said = _word(word), _said(said)
+    word, said = check_word(word), check_said(said)
     known = read_lexicon(language)
     if word in known and not replace:
         raise UsageError(f"{word!r} is said as {known[word]!r} already: replace it with --force")
@@ -102,14 +102,16 @@ def _write(language: str, entries: dict[str, str]) -> Path:
     return path
 
 
-def _word(text: str) -> str:
+def check_word(text: str) -> str:
+    """A word as it is kept; UsageError where it is none."""
     word = " ".join(text.split())
     if not any(c.isalnum() for c in word) or any(c in word for c in "[]<>"):
         raise UsageError(f"{word[:40]!r} is not a word: letters or digits, no brackets")
     return _checked(word)
 
 
-def _said(text: str) -> str:
+def check_said(text: str) -> str:
+    """How a word is said as it is kept; UsageError where it is nothing to say, or no IPA."""
     said = " ".join(text.split())
     if said.startswith("[[") and said.endswith("]]"):
         dropped: list[str] = []

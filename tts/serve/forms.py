@@ -1,0 +1,81 @@
+"""Forms with a recording that clients send, and the errors of those that cannot be used."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+
+from tts.errors import UsageError
+from tts.serve.decode import MAX_BYTES
+from tts.serve.http import HTTPError
+from tts.tuning.adaptation import parse_strength
+
+CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
+_MAX_FIELDS = 16
+_MAX_PART = 4 * 4096 + 1  # bytes of a text of 4096 characters
+
+
+@asynccontextmanager
+async def form_of(request: Request, what: str) -> AsyncIterator[FormData]:
+    """The form of a request, whose files are deleted afterwards.
+
+    Args:
+        what: tells clients what to send, where it is no form.
+
+    Raises:
+        UsageError: it is not a form, or cannot be read.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise UsageError(what)
+    try:
+        form = await request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_PART)
+    except (MultiPartException, HTTPException, UnicodeError, ValueError, KeyError) as error:
+        raise UsageError("the form cannot be read") from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+async def bytes_of(file: UploadFile) -> bytes:
+    """What was uploaded; HTTPError 413 where it is too large."""
+    data = await file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise HTTPError(413, f"the recording is larger than {MAX_BYTES // 1_000_000} MB")
+    return data
+
+
+@dataclass(frozen=True)
+class SentVoice:
+    """The form of a recording that becomes a voice."""
+
+    name: str
+    data: bytes
+    ref_text: str
+    model: str
+    adapt: float = 0.0
+
+
+async def read_voice(request: Request) -> SentVoice:
+    """The form of a recording that becomes a voice.
+
+    Raises:
+        UsageError: a field is missing or too large.
+    """
+    what = "send a form: multipart/form-data with name, consent and audio_sample"
+    async with form_of(request, what) as form:
+        name, consent, file = form.get("name"), form.get("consent"), form.get("audio_sample")
+        if consent != "true":
+            raise UsageError(CONSENT)
+        if not isinstance(name, str) or not isinstance(file, UploadFile):
+            raise UsageError("the form needs the field name and the file audio_sample")
+        ref_text, model = form.get("ref_text", ""), form.get("model", "default")
+        adapt = form.get("adapt", "")
+        if not all(isinstance(each, str) for each in (ref_text, model, adapt)):
+            raise UsageError("ref_text, model and adapt are fields, not files")
+        data = await bytes_of(file)
+        return SentVoice(name, data, str(ref_text), str(model), parse_strength(adapt))
