@@ -43,10 +43,11 @@ Recording = Callable[..., Path]
 
 
 @contextmanager
-def served(home: Path) -> Iterator[str]:
-    """`tts demo` in a process of its own; its address."""
+def served(home: Path, data: Path) -> Iterator[str]:
+    """`tts demo` in a process of its own; its address. Voices are kept in the folder `data`."""
     environment = {
-        **os.environ, "TTS_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path),
+        **os.environ, "TTS_HOME": str(home), "XDG_DATA_HOME": str(data),
+        "PYTHONPATH": os.pathsep.join(sys.path),
         "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
     }  # fmt: skip
     process = subprocess.Popen(
@@ -74,8 +75,8 @@ def served(home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def address(tiny_home_master: Path) -> Iterator[str]:
-    with served(tiny_home_master) as url:
+def address(tiny_home_master: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tiny_home_master, tmp_path_factory.mktemp("data")) as url:
         yield url
 
 
@@ -90,8 +91,8 @@ def chromium() -> Iterator[Any]:
 class Visit:
     """A visitor's page."""
 
-    def __init__(self, browser: Any, url: str, width: int = 1280):
-        self.page = browser.new_page(viewport={"width": width, "height": 900})
+    def __init__(self, browser: Any, url: str, width: int = 1280, scheme: str = "light"):
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page.set_default_timeout(SLOW)
         self.outside: list[str] = []
         self.complaints: list[str] = []
@@ -153,6 +154,15 @@ class Visit:
         with self.page.expect_response("**/upload*"):
             self.page.locator("input[type=file]").first.set_input_files(str(path))
         self.page.get_by_label("Clear").first.wait_for()
+
+    def tab(self, name: str) -> None:
+        """Go to a tab."""
+        self.page.get_by_role("tab", name=name).click()
+
+    def give(self, box: str, path: Path) -> None:
+        """Upload a recording into the audio field with an id."""
+        self.page.locator(f"{box} input[type=file]").first.set_input_files(str(path))
+        self.page.locator(box).get_by_label("Clear").wait_for()
 
     def note(self, words: str) -> None:
         """Wait for a message in the corner."""
@@ -325,20 +335,147 @@ def test_compare_and_batch(visit: Visit, tmp_path: Path) -> None:
     assert visit.page.locator("#rows audio").count() == 1
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_wider_than_the_window(width: int, chromium: Any, address: str) -> None:
-    visit = Visit(chromium, address, width)
-    visit.write("A long text of many words. " * 12)
+def test_a_recording_is_judged_and_kept_as_a_voice(visit: Visit, recording: Recording) -> None:
+    visit.clone(recording("me.wav", seconds=6))
+    visit.page.locator(".judged meter").nth(3).wait_for()
+    visit.page.get_by_label("Keep the voice under a name").first.fill("anna")
+    visit.button("Keep voice").click()
+    visit.note("tick that the owner")
+    visit.page.get_by_label("This is my own voice").first.check()
+    visit.button("Keep voice").click()
+    visit.page.get_by_text("Kept as anna.").wait_for()
+    visit.tab("Voices")
+    chosen = visit.page.get_by_label("Voice", exact=True).locator("visible=true").first
+    chosen.click()
+    visit.page.get_by_role("option", name="anna (added)").click()
+    visit.page.locator("#voice-about", has_text="added").wait_for()
+    visit.button("Hear it").click()
+    visit.page.wait_for_function("document.querySelector('#voice-player audio')?.duration > 0.3")
+    visit.page.get_by_label("New name").fill("berta")
+    visit.button("Rename").click()
+    visit.page.get_by_text("anna is now berta.").wait_for()
+    visit.page.reload()
+    visit.button("Speak").wait_for()
+    visit.tab("Voices")
+    visit.page.get_by_label("Voice", exact=True).locator("visible=true").first.click()
+    visit.page.get_by_role("option", name="berta (added)").click()
+    visit.page.once("dialog", lambda dialog: dialog.accept())
+    visit.button("Delete voice").click()
+    visit.page.get_by_text("berta is deleted.").wait_for()
+
+
+def test_one_sentence_is_said_again(visit: Visit) -> None:
+    visit.write(f"{TEXT} The birch canoe slid.")
     visit.speak()
-    for tab in ("Speak", "Compare", "Batch"):
-        visit.page.get_by_role("tab", name=tab).click()
-        visit.page.wait_for_timeout(300)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, tab
+    before = visit.audio()[0]
+    visit.page.get_by_role("button", name="Say one sentence again").click()
+    visit.speak("Say it again")
+    after = visit.audio()[0]
+    assert before.shape != after.shape or np.abs(before - after).max() > 1e-3
+    players = visit.page.locator("#sentence-heard audio")
+    players.nth(1).wait_for()
+    # Back to the first take.
+    visit.page.locator("#sentence-takes input").first.check()
+    visit.page.wait_for_function(
+        "JSON.parse(document.querySelector('#status .done')?.dataset.take || '{}').note === ''"
+    )
+
+
+def test_a_word_is_heard(visit: Visit) -> None:
+    visit.page.get_by_role("button", name="Pronunciation").click()
+    visit.page.locator("#word :is(input, textarea)").fill("GIF")
+    visit.page.locator("#said :is(input, textarea)").fill("[[§]]")
+    visit.button("Hear word").click()
+    visit.note("is not IPA")
+    visit.page.locator("#said :is(input, textarea)").fill("jif")
+    visit.button("Hear word").click()
+    visit.page.locator("#word-status audio").wait_for()
+    assert "/dʒ" in visit.page.locator("#word-status").inner_text()
+
+
+def test_codecs_are_heard(visit: Visit, recording: Recording) -> None:
+    visit.tab("Codec")
+    visit.button("Encode and decode").click()
+    visit.note("no recording")
+    visit.give("#coded-recording", recording("me.wav", seconds=2))
+    visit.button("Encode and decode").click()
+    visit.page.wait_for_function("document.querySelector('#codec-vocoder audio')?.duration > 1.5")
+    assert visit.page.locator("#codec-vocoder img").count() == 1
+
+
+def test_edits_that_cannot_be_are_one_clear_line(visit: Visit, recording: Recording) -> None:
+    visit.tab("Edit")
+    visit.button("Find words").click()
+    visit.note("no recording")
+    visit.give("#edited-recording", recording("me.wav"))
+    visit.page.locator("#said-words textarea").fill("one two")
+    visit.button("Find words").click()
+    visit.note("no phone probe")
+    visit.page.locator("#edit-status", has_text="no phone probe").wait_for()
+
+
+def test_speak_is_seen_on_a_phone_and_leads_to_the_result(chromium: Any, address: str) -> None:
+    visit = Visit(chromium, address, 390)
+    box = visit.button("Speak").bounding_box()
+    assert box and box["y"] + box["height"] < 844, "without scrolling"
+    visit.write(TEXT)
+    visit.speak()
+    visit.page.wait_for_function(
+        "() => { const { top, bottom } = document.querySelector('#status')"
+        ".getBoundingClientRect(); return top > -20 && bottom < innerHeight; }"
+    )
     visit.page.close()
 
 
+def test_the_keyboard_is_enough(visit: Visit) -> None:
+    visit.page.locator("#text textarea").focus()
+    visit.page.keyboard.press("Tab")
+    assert visit.page.evaluate("document.activeElement.textContent.trim()") == "Speak"
+    visit.page.keyboard.press("Enter")
+    visit.page.locator("#status .done").wait_for()
+    visit.page.locator("#takes li").wait_for()
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        name = visit.page.evaluate("document.activeElement.getAttribute('aria-label') || ''")
+        if name.startswith("Delete the take"):
+            break
+    assert name.startswith("Delete the take"), "it is reached by Tab alone"
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_function("!document.querySelector('#takes li')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_all_tabs_fit_and_are_accessible(
+    width: int, scheme: str, chromium: Any, address: str
+) -> None:
+    """Nothing is wider than the window, and axe-core finds nothing serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    visit = Visit(chromium, address, width, scheme)
+    visit.write("A long text of many words. " * 12)
+    visit.speak()
+    for name in ("Clone a voice from a recording", "Pronunciation", "Advanced"):
+        visit.page.get_by_role("button", name=name).first.click()
+    found = []
+    for tab in ("Speak", "Voices", "Edit", "Compare", "Codec", "Batch"):
+        tabs = visit.page.get_by_role("tab", name=tab)
+        if tabs.count() and tabs.first.is_visible():
+            tabs.first.click()
+        else:  # on a phone some lie behind a menu
+            visit.page.locator(".overflow-menu > button").first.click()
+            visit.page.locator(".overflow-dropdown button", has_text=tab).click()
+        visit.page.wait_for_timeout(300)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width, tab
+        for each in axe.run(visit.page).response["violations"]:
+            if each["impact"] in ("serious", "critical"):
+                where = [node["html"][:160] for node in each["nodes"][:3]]
+                found.append((tab, each["id"], each["impact"], where))
+    visit.page.close()
+    assert not found, "\n".join(map(str, found))
+
+
 @pytest.mark.speaks
-def test_a_clone_on_the_page_is_understood(chromium: Any) -> None:
+def test_a_clone_on_the_page_is_understood(chromium: Any, tmp_path: Path) -> None:
     """The shipped weights, heard by an independent recogniser."""
     moonshine = pytest.importorskip("moonshine_voice")
     jiwer = pytest.importorskip("jiwer")
@@ -350,7 +487,7 @@ def test_a_clone_on_the_page_is_understood(chromium: Any) -> None:
     assets = Path(moonshine.get_assets_path())
     recogniser = moonshine.Transcriber(str(assets / "tiny-en"), moonshine.ModelArch.TINY)
     text = "The birch canoe slid on the smooth planks. Rice is often served in round bowls."
-    with served(ROOT) as url:
+    with served(ROOT, tmp_path) as url:
         visit = Visit(chromium, url)
         visit.write(text)
         for clone in (None, assets / "two_cities.wav"):
@@ -362,4 +499,34 @@ def test_a_clone_on_the_page_is_understood(chromium: Any) -> None:
             lines = recogniser.transcribe_without_streaming(padded, rate).lines
             heard = " ".join(line.text for line in lines)
             assert jiwer.wer(normalize(text), normalize(heard)) < 0.35, heard
+        visit.page.close()
+
+
+@pytest.mark.speaks
+def test_words_of_a_recording_are_changed(chromium: Any, tmp_path: Path) -> None:
+    """The shipped weights: words are clicked, written over and heard."""
+    moonshine = pytest.importorskip("moonshine_voice")
+    from tts_demo.ready import ready_models
+
+    if not ready_models():
+        pytest.skip("no weights in checkpoints/ yet")
+    samples, rate = sf.read(Path(moonshine.get_assets_path()) / "two_cities.wav")
+    path = tmp_path / "cities.wav"
+    sf.write(path, samples[: 8 * rate], rate)
+    said = (
+        "It was the best of times, it was the worst of times. It was the age of wisdom, it was the "
+        "age of foolishness."
+    )
+    with served(ROOT, tmp_path) as url:
+        visit = Visit(chromium, url)
+        visit.tab("Edit")
+        visit.give("#edited-recording", path)
+        visit.page.locator("#said-words textarea").fill(said)
+        visit.button("Find words").click()
+        visit.page.locator("#words .chip").nth(3).click()
+        visit.page.keyboard.type("end")
+        visit.button("Change words").click()
+        visit.page.locator("#edits audio").wait_for()
+        assert visit.page.locator("#edits .word.new").all_inner_texts() == ["end"]
+        assert "best → end" in visit.page.locator("#edits").inner_text()
         visit.page.close()

@@ -75,9 +75,9 @@ async def read_edit(
         file = values.pop("audio", None)
         if not isinstance(file, UploadFile):
             raise UsageError(f"the form needs the file audio and the fields {', '.join(needed)}")
-        given = {name: v for name, v in values.items() if isinstance(v, str) and v.strip()}
-        if len(given) != len([v for v in values.values() if v != ""]):
+        if not all(isinstance(value, str) for value in values.values()):
             raise UsageError("only audio is a file; the others are fields")
+        given = {name: str(value) for name, value in values.items() if str(value).strip()}
         for name in needed:
             if name not in given:
                 raise UsageError(f"the form needs the field {name}")
