@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tts.errors import AudioError, TextError, TTSError, UsageError, VoiceError
+from tts.errors import AlignmentError, AudioError, TextError, TTSError, UsageError, VoiceError
 from tts.serve.guard import Access
 from tts.serve.scheduler import Full, Stopping
 
@@ -44,7 +44,7 @@ def status_of(error: Exception) -> int:
         return 503
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return 504
-    if isinstance(error, (AudioError, TextError, UsageError, VoiceError)):
+    if isinstance(error, (AlignmentError, AudioError, TextError, UsageError, VoiceError)):
         return 400
     return 500
 
