@@ -84,6 +84,11 @@ def build(studio: Studio) -> gr.Blocks:
             for name, lay_out in TABS.items():
                 with gr.Tab(name, id=name.lower()):
                     lay_out(studio, changed)
+        # What a page that is loaded later shows: voices may have come and gone.
+        blocks.load(
+            lambda count: count + 1, changed, changed, queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
         blocks.load(studio.warm_up, queue=False, api_visibility="private")
 
         def left(request: gr.Request) -> None:
@@ -104,7 +109,8 @@ def theme() -> gr.themes.Base:
         # Text and what it stands on differ by 4.5 to 1 at least, as WCAG 2 has it.
         body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
         input_placeholder_color="*neutral_500", input_placeholder_color_dark="*neutral_300",
-        color_accent="*primary_700",
+        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
+        block_label_background_fill_dark="transparent", color_accent="*primary_700",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",

@@ -115,7 +115,7 @@ def words(spans: Sequence["Span"], new: Sequence[bool] = ()) -> str:
         f"data-end='{w.end:.3f}' title='{w.start:.2f} to {w.end:.2f} s'>{escape(w.text)}</span>"
         for w, fresh in zip(spans, marked, strict=True)
     )
-    return f"<p class='words'>{body}</p>"
+    return f"<p class='words' tabindex='0'>{body}</p>"
 
 
 def figure(

@@ -38,7 +38,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-SLOW = 60_000  # ms; a busy machine is no failure
+SLOW = 240_000  # ms; a busy machine is no failure
 Recording = Callable[..., Path]
 
 
@@ -117,12 +117,13 @@ class Visit:
 
     def speak(self, button: str = "Speak") -> None:
         """Ask for speech and wait until the player has all of it."""
-        before = self.take()
+        before = [self.take(), self.page.locator("#player .wav").get_attribute("href")]
         self.button(button).click()
         self.page.wait_for_function(
-            "before => { const s = document.querySelector('#status .done');"
-            " return s && s.dataset.take && s.dataset.take !== before &&"
-            " !document.querySelector('#player .wav').hidden; }",
+            "([take, href]) => { const s = document.querySelector('#status .done');"
+            " const wav = document.querySelector('#player .wav');"
+            " return s && s.dataset.take && s.dataset.take !== take &&"
+            " !wav.hidden && wav.getAttribute('href') !== href; }",
             arg=before,
         )
 
