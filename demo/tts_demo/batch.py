@@ -16,7 +16,8 @@ from tts.errors import UsageError
 from tts_demo import page
 from tts_demo.fields import ending_in_status, recording_fields, stopper, told, voice_field, warn
 from tts_demo.limits import MAX_CHARACTERS, MAX_ROWS
-from tts_demo.studio import Studio, Ticket, Wish
+from tts_demo.studio import Studio, Ticket
+from tts_demo.wish import Wish
 
 if TYPE_CHECKING:
     from tts.batch.rows import Row

@@ -21,7 +21,8 @@ from tts_demo.fields import (
 )
 from tts_demo.limits import SPOKEN
 from tts_demo.speak import options_of
-from tts_demo.studio import Moment, Studio, Wish, check_text
+from tts_demo.studio import Moment, Studio, check_text
+from tts_demo.wish import Wish
 
 if TYPE_CHECKING:
     from tts.config import ModelConfig

@@ -10,7 +10,8 @@ import gradio as gr
 
 from tts.errors import AudioError, TTSError
 from tts_demo.limits import MAX_SECONDS
-from tts_demo.studio import Studio, Wish
+from tts_demo.studio import Studio
+from tts_demo.wish import Wish
 
 if TYPE_CHECKING:
     from tts.audio.reference import Reference

@@ -12,7 +12,8 @@ from tts.errors import OutputError, UsageError
 from tts_demo import page
 from tts_demo.fields import SENTENCE, recording_fields, told, voice_choices, voice_field
 from tts_demo.limits import SPOKEN
-from tts_demo.studio import Studio, Wish
+from tts_demo.studio import Studio
+from tts_demo.wish import Wish
 
 CONSENT = "This is my own voice, or its owner agreed that I keep it"
 _CLOSED = (

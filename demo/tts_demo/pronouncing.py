@@ -9,7 +9,8 @@ from tts.errors import OutputError, UsageError
 from tts_demo import page
 from tts_demo.fields import told
 from tts_demo.limits import SPOKEN
-from tts_demo.studio import Studio, Wish
+from tts_demo.studio import Studio
+from tts_demo.wish import Wish
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _HELP = "Other words that sound like it, or IPA: jif, or [[dʒˈɪf]]. Empty: as it is said now."

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tts.pipeline.render import Turn
     from tts.types import Audio, Chunk, Options
     from tts.voice.voice import Voice
-    from tts_demo.studio import Wish
+    from tts_demo.wish import Wish
 
 
 @dataclass

@@ -14,7 +14,8 @@ from tts_demo.fields import (
     warn,
 )
 from tts_demo.sounds import Sound
-from tts_demo.studio import Moment, Studio, Wish
+from tts_demo.studio import Moment, Studio
+from tts_demo.wish import Wish
 
 if TYPE_CHECKING:
     from tts.types import Audio, Chunk, Options

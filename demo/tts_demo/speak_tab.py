@@ -22,7 +22,8 @@ from tts_demo.library import keep_fields
 from tts_demo.limits import MAX_CHARACTERS, PITCH, SPEED, SPOKEN
 from tts_demo.pronouncing import pronunciation_fields
 from tts_demo.speak import options_of, speak
-from tts_demo.studio import Studio, Wish
+from tts_demo.studio import Studio
+from tts_demo.wish import Wish
 
 _EXAMPLES = (
     (SENTENCE, 1.0),

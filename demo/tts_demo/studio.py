@@ -14,6 +14,7 @@ from tts.errors import AudioError, TextError, TTSError, UsageError, VoiceError
 from tts_demo.limits import MAX_CHARACTERS, MAX_SECONDS
 from tts_demo.sentences import Spoken
 from tts_demo.sounds import Sounds
+from tts_demo.wish import Wish
 
 if TYPE_CHECKING:
     from tts.facade import TTS
@@ -26,24 +27,6 @@ if TYPE_CHECKING:
 
 _VOICES = 32
 _SPOKEN = 8  # texts whose sentences can be said again
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a visitor asks for.
-
-    Attributes:
-        voice: name of a stored voice; recording: a file that is used instead; transcript: what it
-            says, for models that need that.
-        adapt: fit the model to the voice of the recording (tts.tuning.adaptation).
-    """
-
-    text: str
-    model: str
-    voice: str | None = "default"
-    recording: str | None = None
-    transcript: str = ""
-    adapt: bool = False
 
 
 @dataclass

@@ -37,7 +37,8 @@ from tts_demo.picture import mel_image, waveform_path  # noqa: E402
 from tts_demo.ready import ready_codecs, ready_models  # noqa: E402
 from tts_demo.sounds import Sounds  # noqa: E402
 from tts_demo.speak import options_of, speak  # noqa: E402
-from tts_demo.studio import Studio, Wish  # noqa: E402
+from tts_demo.studio import Studio  # noqa: E402
+from tts_demo.wish import Wish  # noqa: E402
 
 TEXT = "The birch canoe slid on the smooth planks."
 Recording = Callable[..., Path]

@@ -15,7 +15,8 @@ from tts.types import Options  # noqa: E402
 from tts.voice.store import stored_voices, user_folder  # noqa: E402
 from tts_demo import judging, library, pronouncing, retakes  # noqa: E402
 from tts_demo.speak import speak  # noqa: E402
-from tts_demo.studio import Studio, Wish  # noqa: E402
+from tts_demo.studio import Studio  # noqa: E402
+from tts_demo.wish import Wish  # noqa: E402
 
 THREE = "The birch canoe slid. Glue the sheet. Rice is served in bowls."
 Recording = Callable[..., Path]
