@@ -71,7 +71,7 @@ def _read(recording: str | None, rate: int) -> "Tensor":
     return torch.from_numpy(found.samples)[None, None]
 
 
-def rates(codec: "Codec") -> list[int | None]:
+def rates(codec: "Codec") -> Sequence[int | None]:
     """Numbers of codebooks that a codec can work with, most first; None for all it has."""
     from tts_codecs.layered import LayeredCodec
 
