@@ -3,15 +3,16 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tts import scores
-from tts.config import PARTS, ModelConfig, load_model_config
 from tts.errors import UsageError
-from tts.registry import checkpoint_folder
 from tts.resources import model_config, model_names
+from tts.voice import file as voice_file
 from tts.voice.store import StoredVoice, stored_voices
-from tts.voice.voice import Voice
+
+if TYPE_CHECKING:
+    from tts.config import ModelConfig
 
 _ACCENTS = {
     "en-us": "American English", "en-gb": "British English", "en": "English", "de": "German",
@@ -41,7 +42,7 @@ class ModelInfo:
     missing: tuple[str, ...]
     published: str | None
     scores: dict[str, Any] | None
-    config: ModelConfig = field(repr=False)
+    config: "ModelConfig" = field(repr=False)
 
     @property
     def ready(self) -> bool:
@@ -126,6 +127,10 @@ def models() -> list[ModelInfo]:
 
 def model_info(name: str) -> ModelInfo:
     """What is known of a model; errors as of `TTS.load`, but for weights that are missing."""
+    # With what PyTorch is needed for, which the list of voices does without.
+    from tts.config import PARTS, load_model_config
+    from tts.registry import checkpoint_folder
+
     config = load_model_config(model_config(name))
     named = {part: value for part in PARTS if (value := getattr(config, part))}
     folders = {part: checkpoint_folder(v) for part, v in named.items() if v != "features"}
@@ -145,16 +150,18 @@ def voices() -> list[VoiceInfo]:
 
 def voice_info(stored: StoredVoice) -> VoiceInfo:
     """What a stored voice says of itself."""
+    shown = str(stored.path)
     try:
-        voice = Voice.load(stored.path)
+        tensors, notes = voice_file.decode(stored.path)
+        voice_file.tunings_of(notes, shown)
+        meta = voice_file.notes_of(notes.get("meta", "{}"), shown)
     except UsageError as error:
         return VoiceInfo(stored.name, stored.path, stored.shipped, problem=str(error))
-    meta = voice.meta
     seconds = meta.get("seconds")
     language = str(meta.get("language", ""))
     return VoiceInfo(
         stored.name, stored.path, stored.shipped, _SEXES.get(str(meta.get("sex")), ""),
         str(meta.get("accent", "")) or _ACCENTS.get(language, language),
         float(seconds) if isinstance(seconds, (int, float)) else None,
-        any(each.factors for each in voice.tunings), meta,
+        any(".factors." in name for name in tensors), meta,
     )  # fmt: skip

@@ -15,18 +15,19 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from safetensors.numpy import load, save
 
 from tts.errors import DamagedVoiceError, VoiceError
-from tts_codecs.envelope import CHANNELS
 
 FORMAT = "tts-voice-3"
 #: the format before: no tuning, and a checksum of the values alone
 OLDER = "tts-voice-2"
 SPEAKER = 256
+#: of features: 80 bands and 2 of the pitch (tts_codecs.envelope, which needs PyTorch)
+CHANNELS = 82
 MAX_BYTES = 16 << 20
 MAX_HEADER = 256 << 10
 MAX_FRAMES = 600
@@ -39,33 +40,38 @@ MAX_TUNINGS = 16
 _TUNED = re.compile(r"\d{1,2}\.(shift|factors\.[A-Za-z0-9_.]{1,200})")
 NOTES = (str, int, float, bool, type(None))
 
+Tensors = dict[str, NDArray[np.generic]]
 
-def digest(tensors: dict[str, Tensor], notes: dict[str, str]) -> str:
+
+def digest(tensors: Tensors, notes: dict[str, str]) -> str:
     """SHA-256 over names, kinds, shapes and bytes of the tensors and all notes but itself."""
     found = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        found.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+        # Kinds by their names in PyTorch, which wrote the first files.
+        found.update(f"{name} torch.{tensor.dtype} {tensor.shape}\n".encode())
+        found.update(tensor.tobytes())
     for key, value in sorted(notes.items()):
         if key != "sha256":
             found.update(f"{key}\n{value}\n".encode("utf-8", "surrogatepass"))
     return found.hexdigest()
 
 
-def older_digest(tensors: dict[str, Tensor], transcript: str) -> str:
+def older_digest(tensors: Tensors, transcript: str) -> str:
     """The checksum of the format before."""
     found = hashlib.sha256()
     for name in ("speaker", "features", "recording"):
         if name in tensors:
-            found.update(tensors[name].contiguous().view(torch.uint8).numpy().tobytes())
+            found.update(tensors[name].tobytes())
     if "recording" in tensors:
         found.update(transcript.encode("utf-8", "surrogatepass"))
     return found.hexdigest()
 
 
-def encode(tensors: dict[str, Tensor], notes: dict[str, str]) -> bytes:
+def encode(tensors: Tensors, notes: dict[str, str]) -> bytes:
     """A voice file: tensors in half precision and notes, with their checksum."""
-    half = {name: value.half().contiguous().cpu() for name, value in tensors.items()}
+    half: Tensors = {
+        name: np.ascontiguousarray(value, dtype=np.float16) for name, value in tensors.items()
+    }
     notes = {"format": FORMAT, **notes}
     return save(half, notes | {"sha256": digest(half, notes)})
 
@@ -75,7 +81,7 @@ def printable(text: str, limit: int = 64) -> str:
     return "".join(c for c in text if c.isprintable())[:limit].strip()
 
 
-def decode(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def decode(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
     """Tensors (float32) and notes of a voice file.
 
     Raises:
@@ -89,7 +95,7 @@ def decode(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, s
         raise VoiceError(f"{name!r} is not a voice file of this version ({FORMAT})")
     try:
         tensors = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DamagedVoiceError(f"{name!r} is not a voice file, or damaged: {error}") from error
     problem = _problem(tensors)
     if problem:
@@ -108,7 +114,7 @@ def decode(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, s
     label = notes.get("name", "")
     if not label.isprintable() or len(label) > 255:
         raise DamagedVoiceError(f"{name!r} is damaged: its name cannot be printed")
-    return {key: value.float() for key, value in tensors.items()}, notes
+    return {key: value.astype(np.float32) for key, value in tensors.items()}, notes
 
 
 def notes_of(text: str, name: str) -> dict[str, Any]:
@@ -178,7 +184,7 @@ def _header(data: bytes, name: str) -> dict[str, str]:
     return notes
 
 
-def _problem(tensors: dict[str, Tensor]) -> str:
+def _problem(tensors: Tensors) -> str:
     """What is wrong with the tensors of a voice, or nothing."""
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     frames = shapes.get("features", (0,))
@@ -187,7 +193,7 @@ def _problem(tensors: dict[str, Tensor]) -> str:
     if not 1 <= frames[0] <= MAX_FRAMES:
         return f"{frames[0]} frames of features; a voice has 1 to {MAX_FRAMES}"
     for name, shape in shapes.items():
-        if tensors[name].dtype not in (torch.float16, torch.float32):
+        if tensors[name].dtype not in (np.float16, np.float32):
             return f"{name} is {tensors[name].dtype}"
         if name in ("speaker", "features"):
             continue
@@ -209,10 +215,10 @@ def _problem(tensors: dict[str, Tensor]) -> str:
             if len(shape) != 2 or len(other) != 2 or shape[side == "a"] != other[side == "b"]:
                 return f"the factors of {printable(whole)!r} do not belong together"
     for name, value in tensors.items():
-        values = value.float()
-        if not bool(torch.isfinite(values).all()):
+        values = value.astype(np.float32)
+        if not np.isfinite(values).all():
             return "values that are not finite"
         kind = name.split(".")[1] if _TUNED.fullmatch(name) else name
-        if float(values.abs().max()) > LARGEST[kind]:
+        if float(np.abs(values).max()) > LARGEST[kind]:
             return f"{name} has values no voice has"
     return ""

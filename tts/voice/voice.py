@@ -96,12 +96,12 @@ class Voice:
     def sha256(self) -> str:
         """What names this voice whatever it is called: a checksum of the recording's features and
         words, and of what was fitted to a generator."""
-        tensors = {name: value.half() for name, value in self._tensors().items()}
+        tensors = {name: value.astype(np.float16) for name, value in self._tensors().items()}
         if not self.tunings:
             return voice_file.older_digest(tensors, self.transcript)
         return voice_file.digest(tensors, self._tuning_notes() | {"transcript": self.transcript})
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def _tensors(self) -> voice_file.Tensors:
         tensors = {"speaker": self.speaker, "features": self.features}
         if self.recording is not None:
             tensors["recording"] = self.recording
@@ -110,7 +110,7 @@ class Voice:
                 tensors[f"{at}.shift"] = tuning.shift
             for name, value in tuning.factors.items():
                 tensors[f"{at}.factors.{name}"] = value
-        return tensors
+        return {name: value.detach().cpu().numpy() for name, value in tensors.items()}
 
     def _tuning_notes(self) -> dict[str, str]:
         fitted = [[each.generator, each.strength] for each in self.tunings]
@@ -167,7 +167,8 @@ class Voice:
             VoiceError: missing, or of another format.
             DamagedVoiceError: not a voice file, cut off, edited, or with values no voice has.
         """
-        tensors, notes = voice_file.decode(path)
+        arrays, notes = voice_file.decode(path)
+        tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
         shown = os.fspath(path)
         meta = voice_file.notes_of(notes.get("meta", "{}"), shown)
         tunings = []
