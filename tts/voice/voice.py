@@ -96,7 +96,9 @@ class Voice:
     def sha256(self) -> str:
         """What names this voice whatever it is called: a checksum of the recording's features and
         words, and of what was fitted to a generator."""
-        tensors = {name: value.astype(np.float16) for name, value in self._tensors().items()}
+        tensors: voice_file.Tensors = {
+            name: value.astype(np.float16) for name, value in self._tensors().items()
+        }
         if not self.tunings:
             return voice_file.older_digest(tensors, self.transcript)
         return voice_file.digest(tensors, self._tuning_notes() | {"transcript": self.transcript})
