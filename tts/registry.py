@@ -27,6 +27,7 @@ from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion
 from tts.generators.strategies.flow import Flow
 from tts.generators.strategies.masked import Masked
+from tts.generators.strategies.one_shot import OneShot
 from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
 from tts.losses.phone import PhoneProbe
@@ -62,6 +63,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "coarse_first": CoarseFirst,
     "span_ar": SpanAR,
     "soundstorm": SoundStorm,
+    "one_shot": OneShot,
 }
 
 #: arguments of Backbone that follow from the other parts

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from tts.errors import ConfigError, UsageError
 from tts.generators import sampling as sampling_
+from tts.generators.base import SamplingOptions
 from tts.generators.guidance import Guidance, anneal, guide, needs_guidance
+from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.sampling import Sampling, draw, pick, process, repeats, sample, uniforms
 
 SAMPLINGS = [
@@ -329,3 +331,17 @@ def test_annealing_and_stride() -> None:
     for wrong in ({"scale": -1}, {"final": 1000}, {"rescale": 2}, {"stride": 0}):
         with pytest.raises(ConfigError):
             Guidance(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_whole_menu_is_reached_from_the_options_of_a_model() -> None:
+    options = SamplingOptions(
+        top_k=3, top_p=0.9, min_p=0.1, typical_p=0.8, repetition_penalty=1.5, repetition_ratio=0.2
+    )
+    found = options.categorical(0.7)
+    assert found == Sampling(0.7, 3, 0.9, 0.1, 0.8, 1.5, 10, 0.2)
+    assert {"typical_p", "repetition_penalty", "min_p"} <= set(CategoricalHead.sampling)
+    head = CategoricalHead(num_codebooks=2, codebook_size=5, dim=4)
+    codes = torch.tensor([[[1, 2], [3, 5], [4, 0]]])  # 5 stands for one not drawn
+    assert head.history(codes, 2, SamplingOptions(), [0, 1]) is None
+    seen = head.history(codes, 2, SamplingOptions(repetition_penalty=2.0), [0, 1])
+    assert seen is not None and seen.tolist() == [[[[1, 3], [2, -1]]]]

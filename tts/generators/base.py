@@ -39,7 +39,9 @@ class SamplingOptions:
         temperature: scale of the noise, or of the logits; 0 takes the likeliest.
         method: of integration: "euler" or "midpoint" for flow, "ddim" or "ddpm" for diffusion.
         sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
-        top_k, top_p, min_p: truncation of categorical draws; 0, 1 and 0 switch them off.
+        top_k, top_p, min_p, typical_p: truncation of categorical draws; 0, 1, 0 and 1 switch them
+            off (tts.generators.sampling).
+        repetition_penalty: on codes that the same codebook had in the window; 1 is none.
         repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
         fsq_decode: of FSQ codes: "drawn" as entries, or "expected", the rounded means of their
             digits under the distribution: what an entry that was seen a few times only is like is
@@ -62,6 +64,8 @@ class SamplingOptions:
     top_k: int = Field(default=0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     min_p: float = Field(default=0.0, ge=0, lt=1)
+    typical_p: float = Field(default=1.0, gt=0, le=1)
+    repetition_penalty: float = Field(default=1.0, ge=1, le=10)
     fsq_decode: Literal["drawn", "expected"] = "drawn"
     choice_temperature: float = Field(default=0.0, ge=0, le=100)
     repetition_window: int = Field(default=10, ge=1)
@@ -83,7 +87,8 @@ class SamplingOptions:
 def _categorical(options: SamplingOptions, temperature: float) -> Sampling:
     """Checked once and not at every draw."""
     return Sampling(
-        temperature, options.top_k, options.top_p, options.min_p,
+        temperature, options.top_k, options.top_p, options.min_p, options.typical_p,
+        options.repetition_penalty,
         repetition_window=options.repetition_window, repetition_ratio=options.repetition_ratio,
     )  # fmt: skip
 

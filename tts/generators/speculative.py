@@ -113,8 +113,8 @@ class Run:
                 "speculative decoding is for language models of codes with durations, in a "
                 "pattern of one step a frame whose codes are drawn independently"
             )
-        if options.repetition_ratio < 1:
-            raise UsageError("speculative decoding has no repetition-aware sampling")
+        if options.repetition_ratio < 1 or options.repetition_penalty > 1:
+            raise UsageError("speculative decoding has no sampling that looks at repetitions")
         if options.fsq_decode != "drawn":
             raise UsageError("speculative decoding draws codes: fsq_decode: drawn")
         if len(request.tokens.lengths) != 1:

@@ -56,7 +56,8 @@ class CategoricalHead(nn.Module):
     posterior = False
     guides_itself = False
     sampling: Knobs = {
-        "top_k": (), "top_p": (), "min_p": (), "fsq_decode": (), "repetition_window": (),
+        "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
+        "repetition_window": (), "repetition_penalty": (),
         "repetition_ratio": (),
     }  # fmt: skip
     digits: Tensor
@@ -266,7 +267,7 @@ class CategoricalHead(nn.Module):
     ) -> Tensor | None:
         """Codes [B, 1, codebooks, H] before latent `at`, -1 for none; None where they do not
         count."""
-        if options.repetition_ratio == 1:
+        if options.repetition_ratio == 1 and options.repetition_penalty == 1:
             return None
         recent = latents[:, max(0, at - options.repetition_window) : at, list(codebooks)]
         return recent.masked_fill(recent == self.codebook_size, -1).transpose(1, 2).unsqueeze(1)

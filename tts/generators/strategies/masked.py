@@ -51,7 +51,8 @@ class Masked(NonAutoregressive):
 
     sampling: Knobs = {
         "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
-        "top_k": (), "top_p": (), "min_p": (), "fsq_decode": (), "choice_temperature": (),
+        "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
+        "choice_temperature": (),
     }  # fmt: skip
 
     def __init__(

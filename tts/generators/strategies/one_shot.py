@@ -1,0 +1,53 @@
+"""One shot: the whole sentence in one evaluation, by regression (FastSpeech, Ren et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from tts.generators.base import Infill, Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.generators.protocols import Knobs, Network, latent_head
+from tts.generators.strategies.non_autoregressive import NonAutoregressive
+
+
+class OneShot(NonAutoregressive):
+    """Strategy: latents are the regressed estimate and a correction by the backbone, trained by
+    their absolute error. Nothing is drawn, so a sentence is said in one way whatever the seed, and
+    there is no guidance; no other strategy is as fast, and none sounds as averaged.
+    """
+
+    timed = False
+    sampling: Knobs = {}
+
+    def check(self, net: Network) -> None:
+        """ConfigError for a head that does not draw whole sequences."""
+        latent_head(net.head)
+
+    def made(self, net: Network, condition: Condition) -> Tensor:
+        """Latents [B, U, size] of a condition."""
+        head = latent_head(net.head)
+        return head.mean(condition) + head.predict(net.hidden(condition.frames, condition))
+
+    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+        """Mean absolute error, by the channel weights of the head."""
+        found = self.made(net, condition)
+        error = (found - latents).abs() * latent_head(net.head).channel_weight * condition.mask
+        total = error.sum() / (condition.mask.sum().clamp_min(1) * latents.shape[-1])
+        return Losses({"frames": total}, lambda: found)
+
+    def run(
+        self,
+        net: Network,
+        condition: Condition,
+        rngs: Sequence[torch.Network],
+        options: SamplingOptions,
+        infill: Infill | None = None,
+    ) -> Iterator[Tensor]:
+        """One evaluation; what is given stays as it is."""
+        out = self.made(net, condition.rows(len(rngs)))
+        if infill is not None:
+            out = torch.where(infill.known.unsqueeze(-1), infill.latents, out)
+        yield out
