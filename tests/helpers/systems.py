@@ -63,7 +63,7 @@ def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:
     model = values["model"]
     head = (model.get("head") or {"kind": "linear"})["kind"]
     over: dict[str, Any] = {
-        "data": str(data), "out": str(out), "phrasing": None, "profile": None,
+        "data": str(data), "out": str(out), "phrasing": None, "profile": None, "overlap": None,
         "normalised": False, "calibration": 0, "size": "small",
         "model": {**NETWORK, "head": {"kind": head, **HEADS[head]}},
         "options": {

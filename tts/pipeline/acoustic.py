@@ -84,8 +84,8 @@ class AcousticModel:
         self.phone_probe = cast("PhoneProbe | None", reads)
         self.overlap: OverlapDetector | None = None
         if config.overlap is not None:
-            if self.shifts is None:
-                raise ConfigError(f"{config.name!r} names overlap: name its profile, phone_probe")
+            if self.phone_probe is None:
+                raise ConfigError(f"{config.name!r} names overlap: name its phone_probe")
             self.overlap = cast(OverlapDetector, load_module(config.overlap, device, "overlap"))
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, cancellation.watch
@@ -164,11 +164,11 @@ class AcousticModel:
     def warnings(self, reference: Reference, voice: Voice) -> list[str]:
         """See VoiceEncoder."""
         speech, overlap = True, False
-        if self.shifts is not None:
+        if self.phone_probe is not None:
             features = voice.features.to(self.device)[None]
-            speech = speaks(self.shifts.probe, features, reference.seconds)
+            speech = speaks(self.phone_probe, features, reference.seconds)
             if self.overlap is not None:
-                overlap = overlaps(self.overlap, self.shifts.probe, features)
+                overlap = overlaps(self.overlap, self.phone_probe, features)
         return warnings_about(reference, self.speaker, speech, overlap)
 
     def check(self, voice: Voice) -> None:

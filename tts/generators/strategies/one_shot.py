@@ -42,7 +42,7 @@ class OneShot(NonAutoregressive):
         self,
         net: Network,
         condition: Condition,
-        rngs: Sequence[torch.Network],
+        rngs: Sequence[torch.Generator],
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
