@@ -4,10 +4,10 @@ import json
 from html import escape
 from typing import Any
 
-import yaml
-
 from tts import scores
-from tts.resources import root
+from tts.errors import TTSError
+from tts.resources import model_config, model_names, root
+from tts.systems import read_resolved
 from tts_demo.limits import MAX_CHARACTERS
 
 #: characters of English said in a second, measured on the examples of the page
@@ -17,10 +17,11 @@ CHARACTERS_A_SECOND = 15.0
 def measured(model: str) -> dict[str, Any] | None:
     """What `tts eval` measured of a shipped model, read without PyTorch; None where nothing."""
     try:
-        path = root() / "configs" / "models" / f"{model}.yaml"
-        generator = yaml.safe_load(path.read_text("utf-8"))["generator"]
+        if model not in model_names():
+            return None
+        generator = {"generator": model, **read_resolved(model_config(model))}["generator"]
         found = json.loads((root() / "checkpoints" / generator / "scores.json").read_text("utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, TTSError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -41,10 +41,15 @@ def voice_field(changed: gr.State) -> gr.Dropdown:
 
 
 def recording_fields(
-    studio: Studio, adapting: bool = False, opened: bool = False
-) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:
+    studio: Studio, adapting: bool = False, opened: bool = False,
+    below: Callable[[gr.Audio, gr.Textbox, gr.Checkbox], None] | None = None,
+) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:  # fmt: skip
     """A recording to clone, by upload or microphone and judged at once, what it says, and whether
-    to adapt to it."""
+    to adapt to it.
+
+    Args:
+        below: lays out what else belongs to it.
+    """
     from tts_demo.judging import meter
 
     with gr.Accordion("Clone a voice from a recording", open=opened):
@@ -62,6 +67,8 @@ def recording_fields(
             False, label="Fit the model to the recording", elem_id="adapt", visible=adapting,
             info="Nearer to the person; takes some seconds, once for each recording.",
         )  # fmt: skip
+        if below is not None:
+            below(recording, transcript, adapt)
     return recording, transcript, adapt
 
 

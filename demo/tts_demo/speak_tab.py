@@ -69,8 +69,10 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
                 )
                 voice = voice_field(changed)
             kind = gr.HTML(about(studio.models[0]), elem_id="about")
-            recording, transcript, adapt = recording_fields(studio, adapting=True)
-            keep_fields(studio, model, recording, transcript, adapt, changed)
+            recording, transcript, adapt = recording_fields(
+                studio, adapting=True,
+                below=lambda *fields: keep_fields(studio, model, *fields, changed),
+            )  # fmt: skip
             pronunciation_fields(studio, model, voice)
             markup = gr.Checkbox(
                 label="The text has markup",
