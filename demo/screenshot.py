@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="a PNG file; tabs after the first get a suffix")
     parser.add_argument("--url", default="http://127.0.0.1:7860")
     parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--tabs", action="store_true", help="Compare and Batch too.")
+    parser.add_argument("--tabs", action="store_true", help="The other tabs too.")
     arguments = parser.parse_args()
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as tool:
@@ -34,7 +34,7 @@ def main() -> None:
         page.wait_for_selector("#status .done")
         page.wait_for_function("document.querySelector('#speech .picture img')?.naturalHeight")
         page.screenshot(path=arguments.output, full_page=True)
-        for tab in ("Compare", "Batch") if arguments.tabs else ():
+        for tab in ("Voices", "Edit", "Compare", "Codec", "Batch") if arguments.tabs else ():
             page.get_by_role("tab", name=tab).click()
             page.wait_for_timeout(500)
             name = f"{arguments.output.stem}-{tab.lower()}.png"
