@@ -130,7 +130,8 @@ def connect(studio: Studio, fields: Fields, status: gr.HTML, shown: gr.HTML, eve
     def say(
         request: gr.Request, number: int | None, wanted: int | None
     ) -> Generator[tuple[Any, ...], None, None]:
-        drawn = secrets.randbelow(1_000_000) if wanted is None else int(wanted)
+        # An empty field comes as None or 0: what was said before is no other take.
+        drawn = int(wanted) if wanted else 1 + secrets.randbelow(1_000_000)
         with closing(again(studio, request.session_hash or "", number, drawn)) as steps:
             yield from ending_in_status(steps, 2, failed)
 
