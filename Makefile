@@ -23,14 +23,18 @@ CONSTRAINTS = $$($(BIN)/python -c 'import sys; ok = sys.version_info[:2] == (3, 
 	sys.platform == "linux"; print("-c requirements.lock" if ok else "")')
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: speak test browser lint bench gpu gpu-smoke venv dev docs lock wheel clean
+.PHONY: speak test slow fuzz browser lint bench gpu gpu-smoke venv dev docs lock wheel clean
 
 speak: $(VENV)/.runtime
 	$(BIN)/tts synthesize "$(TEXT)" -o out.wav
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -m "not speaks and not browser"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not speaks and not slow and not fuzz and not browser"
 	$(BIN)/python -m pytest -m "speaks and not browser" -rs
+
+# What takes minutes, and is run on request.
+slow fuzz: $(VENV)/.dev
+	$(BIN)/python -m pytest -m $@ -rs
 
 browser: $(VENV)/.dev
 	@$(INSTALL) -e '.[dev,browser]'
