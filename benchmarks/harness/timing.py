@@ -25,7 +25,7 @@ class Cost:
 
     def per_unit(self) -> tuple[float, float]:
         """CPU and wall seconds per unit."""
-        return self.cpu / self.latent_space, self.wall / self.latent_space
+        return self.cpu / self.units, self.wall / self.units
 
 
 #: does the work and returns how many units came out, or a Cost where it timed itself

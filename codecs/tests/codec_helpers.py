@@ -254,7 +254,7 @@ def _check_look_ahead(codec: Codec, units: Tensor) -> None:
             sizes = torch.tensor(info.sizes, device=units.device)
             changed[:, t:] = (changed[:, t:] + 1) % sizes
         else:
-            changed[:, t:] = changed[:, t:] * 0.5 + 0.1
+            changed[:, t:] = changed[:, t:] * 0.5 + 0.5
         upto = max(0, t - info.look_ahead) * info.hop
         after = codec.decode(changed)
         torch.testing.assert_close(after[..., :upto], plain[..., :upto], rtol=0, atol=TOLERANCE)

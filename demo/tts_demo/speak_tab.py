@@ -71,7 +71,9 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
             kind = gr.HTML(about(studio.models[0]), elem_id="about")
             recording, transcript, adapt = recording_fields(
                 studio, adapting=True,
-                below=lambda *fields: keep_fields(studio, model, *fields, changed),
+                below=lambda sound, said, adapted: keep_fields(
+                    studio, model, sound, said, adapted, changed
+                ),
             )  # fmt: skip
             pronunciation_fields(studio, model, voice)
             markup = gr.Checkbox(
