@@ -168,7 +168,8 @@ def _statistics(vocoder: SourceFilterVocoder, probe: PhoneProbe, samples: np.nda
     hop = vocoder.mel.hop
     heard = torch.from_numpy(np.ascontiguousarray(reference.samples))
     features = vocoder.analyse(heard[: len(heard) // hop * hop][None])[0]
-    return statistics(probe, features).clone()
+    mask = features.new_ones(1, features.shape[1], 1)
+    return statistics(features, probe.hidden(features, mask)).clone()
 
 
 def _fit(found: Tensor, label: Tensor) -> OverlapDetector:

@@ -166,9 +166,12 @@ class AcousticModel:
         speech, overlap = True, False
         if self.phone_probe is not None:
             features = voice.features.to(self.device)[None]
-            speech = speaks(self.phone_probe, features, reference.seconds)
+            mask = features.new_ones(1, features.shape[1], 1)
+            with torch.inference_mode():
+                hidden = self.phone_probe.hidden(features, mask)
+            speech = speaks(self.phone_probe, hidden, reference.seconds)
             if self.overlap is not None:
-                overlap = overlaps(self.overlap, self.phone_probe, features)
+                overlap = overlaps(self.overlap, features, hidden)
         return warnings_about(reference, self.speaker, speech, overlap)
 
     def check(self, voice: Voice) -> None:

@@ -80,10 +80,9 @@ def warnings_about(
 
 
 @torch.inference_mode()
-def speaks(probe: PhoneProbe, features: Tensor, seconds: float) -> bool:
-    """Whether features [1, T, C] of so many seconds are those of speech."""
-    mask = features.new_ones(1, features.shape[1], 1)
-    posterior = probe(features, mask).softmax(-1)[0]
+def speaks(probe: PhoneProbe, hidden: Tensor, seconds: float) -> bool:
+    """Whether the probe's last layer [1, T, D] of so many seconds is that of speech."""
+    posterior = probe.head(hidden).softmax(-1)[0]
     top, phone = posterior.max(-1)
     said = phone != SIL
     if said.float().mean() < _LITTLE or top[said].mean() < _UNSURE:
@@ -94,9 +93,12 @@ def speaks(probe: PhoneProbe, features: Tensor, seconds: float) -> bool:
 
 
 @torch.inference_mode()
-def overlaps(detector: OverlapDetector, probe: PhoneProbe, features: Tensor) -> bool:
-    """Whether features [1, T, C] seem to be those of several people at once; short ones never."""
-    return features.shape[1] >= _OVERLAP_FRAMES and float(detector(statistics(probe, features))) > 0
+def overlaps(detector: OverlapDetector, features: Tensor, hidden: Tensor) -> bool:
+    """Whether features [1, T, C], with the probe's last layer [1, T, D] of them, seem to be those
+    of several people at once; short ones never."""
+    if features.shape[1] < _OVERLAP_FRAMES:
+        return False
+    return float(detector(statistics(features, hidden))) > 0
 
 
 def levels(reference: Reference) -> tuple[float, float]:

@@ -8,24 +8,22 @@ layer, over the whole recording, are weighed by a logistic regression (tts.data.
 import torch
 from torch import Tensor, nn
 
-from tts.losses.phone import PhoneProbe
-
 __all__ = ["OverlapDetector", "statistics"]
 
 _MOST = 5.0  # standard deviations that one statistic counts at most
 
 
-def statistics(probe: PhoneProbe, features: Tensor) -> Tensor:
+def statistics(features: Tensor, hidden: Tensor) -> Tensor:
     """Mean, standard deviation and mean step from frame to frame of features and hidden layer.
 
     Args:
         features: [1, T, C] of a recording, T at least 2.
+        hidden: [1, T, D], PhoneProbe.hidden of them.
 
     Returns:
-        [3 * (C + D)], D the width of the probe.
+        [3 * (C + D)].
     """
-    mask = features.new_ones(1, features.shape[1], 1)
-    both = torch.cat([features, probe.hidden(features, mask)], -1)[0]
+    both = torch.cat([features, hidden], -1)[0]
     steps = (both[1:] - both[:-1]).abs().mean(0)
     return torch.cat([both.mean(0), both.std(0), steps])
 
