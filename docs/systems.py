@@ -17,9 +17,11 @@ def row(info: ModelInfo) -> str:
     scores = info.scores
     if scores:
         told = (
-            f"{100 * scores['wer']:.1f} %", f"{scores['similarity']:.3f}",
-            f"{scores['quality']:.2f}", f"{scores['rtf']:.3f}",
-        )  # fmt: skip
+            f"{100 * scores['wer']:.1f} %",
+            f"{scores['similarity']:.3f}",
+            f"{scores['quality']:.2f}",
+            f"{scores['rtf']:.3f}",
+        )
     else:
         told = ("not trained", "", "", "")
     return f"| `{info.name}` | {info.description} | {info.config.paper} | {' | '.join(told)} |\n"

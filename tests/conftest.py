@@ -77,9 +77,7 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tiny_home(
-    tiny_home_master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:  # fmt: skip
+def tiny_home(tiny_home_master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the tiny models that this process takes for the shipped ones."""
     home = tmp_path / "home"
     shutil.copytree(tiny_home_master, home)
@@ -124,9 +122,13 @@ def recording(tmp_path: Path) -> Callable[..., Path]:
     """Writes a recording of a buzzing sound in syllables and returns its path."""
 
     def write(
-        name: str = "ref.wav", seconds: float = 3.0, rate: int = 16000, channels: int = 1,
-        gain: float = 0.3, subtype: str | None = None,
-    ) -> Path:  # fmt: skip
+        name: str = "ref.wav",
+        seconds: float = 3.0,
+        rate: int = 16000,
+        channels: int = 1,
+        gain: float = 0.3,
+        subtype: str | None = None,
+    ) -> Path:
         t = np.arange(int(seconds * rate)) / rate
         tone = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 12))
         wave = gain * tone * (np.sin(2 * np.pi * 1.5 * t) > -0.5)

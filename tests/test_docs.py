@@ -30,9 +30,11 @@ def blocks(name: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def place(
-    profiled_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    profiled_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     recording: Callable[..., Path],
-) -> Path:  # fmt: skip
+) -> Path:
     """A working folder with the recordings that the examples name."""
     recording("ref.wav")
     for name in ("my.wav", "another.wav"):

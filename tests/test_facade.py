@@ -255,8 +255,13 @@ def test_life(tts: TTS) -> None:
         assert same is tts and not tts.closed
     tts.close()
     assert tts.closed and tts.config.name == "default" and tts.sample_rate == 16000
-    for use in (tts.warmup, lambda: tts.synthesize("a"), lambda: tts.stream(TEXT),
-                lambda: tts.phonemize("a"), lambda: tts.generator):  # fmt: skip
+    for use in (
+        tts.warmup,
+        lambda: tts.synthesize("a"),
+        lambda: tts.stream(TEXT),
+        lambda: tts.phonemize("a"),
+        lambda: tts.generator,
+    ):
         with pytest.raises(UsageError, match="closed"):
             use()
     with pytest.raises(AttributeError):

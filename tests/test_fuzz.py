@@ -107,11 +107,16 @@ def mutants(draw: st.DrawFn, data: bytes, head: int = 200) -> bytes:
 
 
 JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
     st.sampled_from([-1, 0, 10**9, 2**63, 1e308, float("nan"), "", "\x00", "../..", "default"]),
-    st.lists(st.integers(), max_size=3), st.dictionaries(st.text(max_size=5), st.integers()),
+    st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.integers()),
     st.integers(10, 2000).map(lambda depth: _nested(depth)),
-)  # fmt: skip
+)
 
 
 def _nested(depth: int) -> Any:
@@ -123,8 +128,13 @@ def _nested(depth: int) -> Any:
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The ways to all values inside of a document."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(
-        value, list) else ()  # fmt: skip
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, each in inside:
         yield (*path, key)
         yield from _places(each, (*path, key))
@@ -228,8 +238,15 @@ def test_recordings(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sandbox, "decode_apart", here)  # a process for each would take a second
     files = []
-    for kind, subtype in (("WAV", "PCM_16"), ("WAV", "FLOAT"), ("AIFF", "PCM_24"), ("AU", "PCM_16"),
-                          ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", None)):  # fmt: skip
+    for kind, subtype in (
+        ("WAV", "PCM_16"),
+        ("WAV", "FLOAT"),
+        ("AIFF", "PCM_24"),
+        ("AU", "PCM_16"),
+        ("FLAC", "PCM_16"),
+        ("OGG", "VORBIS"),
+        ("MP3", None),
+    ):
         buffer = io.BytesIO()
         sf.write(buffer, talk(1.2), RATE, format=kind, subtype=subtype)
         files.append(buffer.getvalue())
@@ -254,9 +271,14 @@ def test_requests(many: int, tiny_home: Path, tmp_path: Path) -> None:
     from tts.serve.app import ServeSettings, create_app
 
     body = {
-        "model": "default", "input": "Hi.", "voice": "default", "response_format": "pcm",
-        "speed": 1.5, "seed": 3, "steps": 1,
-    }  # fmt: skip
+        "model": "default",
+        "input": "Hi.",
+        "voice": "default",
+        "response_format": "pcm",
+        "speed": 1.5,
+        "seed": 3,
+        "steps": 1,
+    }
     whole = json.dumps(body).encode()
     values = st.one_of(
         documents(body).map(lambda document: json.dumps(document).encode("utf-8", "replace")),

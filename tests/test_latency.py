@@ -10,7 +10,7 @@ from tts import TTS
 from tts.config import load_model_config
 from tts.errors import ConfigError
 from tts.latency import latency
-from tts.pipeline.render import Turn
+from tts.pipeline.render import Utterance
 from tts.registry import build_generator, sampling_options
 from tts.resources import model_config, model_names
 from tts.types import Options, joined
@@ -20,17 +20,24 @@ from tts_codecs.spectral import SpectralAutoencoder
 SIZES: dict[str, Any] = {
     "dim": 16,
     "conditioner": {
-        "content_blocks": 1, "phone_dim": 16, "phone_blocks": 1, "voice_dim": 16, "global_dim": 16,
+        "content_blocks": 1,
+        "phone_dim": 16,
+        "phone_blocks": 1,
+        "voice_dim": 16,
+        "global_dim": 16,
     },
     "backbone": {"heads": 2, "hidden": 16, "blocks": 1},
-}  # fmt: skip
+}
 CODES = {"kind": "categorical", "num_codebooks": 2, "codebook_size": 20, "width": 4}
 
 
 def made(
-    home: Path, strategy: dict[str, Any], head: dict[str, Any], sampling: str = "{}",
+    home: Path,
+    strategy: dict[str, Any],
+    head: dict[str, Any],
+    sampling: str = "{}",
     text: str = "expanded",
-) -> Path:  # fmt: skip
+) -> Path:
     """The YAML of a tiny model of another family."""
     arguments = {**SIZES, "strategy": strategy, "head": head}
     arguments["conditioner"] = {**SIZES["conditioner"], "text": text}
@@ -122,7 +129,7 @@ def test_times_are_those_of_the_pointer(tiny_home: Path) -> None:
         pause = len(model.pause(phones, options)) / model.sample_rate
         assert whole.phones[-1].end == pytest.approx(whole.seconds - pause, abs=1e-3)
         assert len(whole.words) == 5 and whole.words[-1].end <= whole.phones[-1].end
-        together = model.renderer.together([Turn(phones, voice, options)] * 2)
+        together = model.renderer.together([Utterance(phones, voice, options)] * 2)
         for chunk in together:
             assert len(chunk.samples) == len(whole.samples)
             assert chunk.phones == whole.phones

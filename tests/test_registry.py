@@ -79,9 +79,12 @@ def test_values_so_large_that_the_sound_is_not_finite(
     ],
 )
 def test_configs_of_the_wrong_kind(
-    tiny_home: Path, part: str, change: dict[str, Any], words: str,
+    tiny_home: Path,
+    part: str,
+    change: dict[str, Any],
+    words: str,
     capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     rewrite(tiny_home / "checkpoints" / part, **change)
     refused(tiny_home, words, capfd)
 

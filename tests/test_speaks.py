@@ -43,9 +43,8 @@ def missing_weights() -> list[str]:
     config = load_model_config(ROOT / "configs" / "systems" / "default.yaml")
     parts = (config.generator, config.durations, config.vocoder, config.speaker)
     return [
-        part for part in parts
-        if not (ROOT / "checkpoints" / part / "model.safetensors").is_file()
-    ]  # fmt: skip
+        part for part in parts if not (ROOT / "checkpoints" / part / "model.safetensors").is_file()
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)

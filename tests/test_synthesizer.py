@@ -128,8 +128,15 @@ def test_options(tts: TTS) -> None:
     assert not np.array_equal(named.samples, tts.synthesize(TEXT, seed=4, speed=1.5).samples)
     with pytest.raises(UsageError, match="did you mean 'speed'"):
         tts.synthesize(TEXT, sped=1)  # type: ignore[call-arg]
-    for values in ({"speed": "fast"}, {"seed": 1.5}, {"seed": True}, {"speed": float("nan")},
-                   {"steps": 0}, {"language": 3}, {"speed": None}):  # fmt: skip
+    for values in (
+        {"speed": "fast"},
+        {"seed": 1.5},
+        {"seed": True},
+        {"speed": float("nan")},
+        {"steps": 0},
+        {"language": 3},
+        {"speed": None},
+    ):
         with pytest.raises(UsageError, match=next(iter(values))):
             tts.stream(TEXT, "default", **values)  # type: ignore[typeddict-item]
     hints = typing.get_type_hints(Options)
@@ -165,9 +172,9 @@ def test_stream_is_the_whole_in_pieces(tts: TTS) -> None:
 
 def test_text_in_pieces_is_the_whole_text(tts: TTS) -> None:
     text = (
-        "Dr. Smith paid $3.50 on the 3rd. He said: \"Never again!\" Then he left...\n\n"
+        'Dr. Smith paid $3.50 on the 3rd. He said: "Never again!" Then he left...\n\n'
         "A new paragraph, e.g. this one. Say [[təmˈɑːtoʊ. hɛlˈoʊ]] now? No heading\n \nHere"
-    )  # fmt: skip
+    )
     whole = tts.sentences(text)
     expected = [(p.text, p.ids, p.pause_after) for p in whole]
     assert len(expected) > 5
@@ -264,10 +271,13 @@ def test_threads_share_a_model(tts: TTS, recording: Recording) -> None:
     """8 threads give what each gives alone, whatever they say with whatever options."""
     voices = [tts.voice("default"), tts.voice(recording())]
     jobs = [
-        (TEXT if n % 3 else "Hello there, number two.", voices[n % 2],
-         Options(seed=n, speed=1 + n / 10, steps=1 + n % 4, guidance=1.0 if n % 2 else 2.0))
+        (
+            TEXT if n % 3 else "Hello there, number two.",
+            voices[n % 2],
+            Options(seed=n, speed=1 + n / 10, steps=1 + n % 4, guidance=1.0 if n % 2 else 2.0),
+        )
         for n in range(8)
-    ]  # fmt: skip
+    ]
     alone = [tts.synthesize(*job).samples for job in jobs]
     together: list[np.ndarray | None] = [None] * 8
     start = threading.Barrier(8)

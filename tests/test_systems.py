@@ -137,9 +137,14 @@ def test_what_follows_from_the_codec(home: Path, corpus: Corpus, tmp_path: Path)
     for codec, books, entries, levels in (("spectral", 3, 20, [5, 4]), ("rvq", 3, 20, [])):
         values = merged(tiny(path, corpus.folder, tmp_path), {"codec": codec})
         task = check_run(values, "x").build(corpus)
-        assert task.arguments["head"].items() >= {
-            "num_codebooks": books, "codebook_size": entries, "levels": levels,
-        }.items()  # fmt: skip
+        assert (
+            task.arguments["head"].items()
+            >= {
+                "num_codebooks": books,
+                "codebook_size": entries,
+                "levels": levels,
+            }.items()
+        )
 
 
 def test_files_that_moved_are_named() -> None:

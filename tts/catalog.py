@@ -137,10 +137,16 @@ def model_info(name: str) -> ModelInfo:
     missing = [part for part, each in folders.items() if not (each / "model.safetensors").is_file()]
     measured = folders["generator"] / "scores.json"
     return ModelInfo(
-        name, config.family, config.description, config.language, config.licence, tuple(missing),
-        config.published, json.loads(measured.read_text("utf-8")) if measured.is_file() else None,
+        name,
+        config.family,
+        config.description,
+        config.language,
+        config.licence,
+        tuple(missing),
+        config.published,
+        json.loads(measured.read_text("utf-8")) if measured.is_file() else None,
         config,
-    )  # fmt: skip
+    )
 
 
 def voices() -> list[VoiceInfo]:
@@ -160,8 +166,12 @@ def voice_info(stored: StoredVoice) -> VoiceInfo:
     seconds = meta.get("seconds")
     language = str(meta.get("language", ""))
     return VoiceInfo(
-        stored.name, stored.path, stored.shipped, _SEXES.get(str(meta.get("sex")), ""),
+        stored.name,
+        stored.path,
+        stored.shipped,
+        _SEXES.get(str(meta.get("sex")), ""),
         str(meta.get("accent", "")) or _ACCENTS.get(language, language),
         float(seconds) if isinstance(seconds, (int, float)) else None,
-        any(".factors." in name for name in tensors), meta,
-    )  # fmt: skip
+        any(".factors." in name for name in tensors),
+        meta,
+    )

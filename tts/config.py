@@ -157,10 +157,11 @@ def check_weights_of(config: ModelConfig) -> None:
     if not missing or not config.trained_by:
         return
     lines = [
-        f"{config.name} is not trained yet (tts train {config.trained_by})" if part == "generator"
+        f"{config.name} is not trained yet (tts train {config.trained_by})"
+        if part == "generator"
         else f"its {part} {getattr(config, part)!r} has no weights in {folders[part]}"
         for part in missing
-    ]  # fmt: skip
+    ]
     raise CheckpointError("; ".join(lines))
 
 

@@ -69,7 +69,9 @@ class Lifecycle:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: "TracebackType | None",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.close()

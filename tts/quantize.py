@@ -77,7 +77,7 @@ def quantize(network: nn.Module, device: str | torch.device = "cpu") -> int:
     return count
 
 
-def lay_out(network: nn.Module, weights: str, device: str | torch.device = "cpu") -> None:
+def prepare_weights(network: nn.Module, weights: str, device: str | torch.device = "cpu") -> None:
     """Weights of a generator as a model's config says, "float32" or "int8", as they are computed
     with fastest: int8, or packed where the processor can (tts_codecs.nn.inference.pack).
 

@@ -114,13 +114,18 @@ def build_generator(
     conditions = Conditioner(dim=dim, **parts)
     plan = make_strategy(**strategy_keys)
     network = plan.network(
-        dim, memory_dim=conditions.voice.norm.normalized_shape[0],
-        global_dim=conditions.voice.null_global_cond.shape[0], causal=plan.causal, timed=plan.timed,
+        dim,
+        memory_dim=conditions.voice.norm.normalized_shape[0],
+        global_dim=conditions.voice.null_global_cond.shape[0],
+        causal=plan.causal,
+        timed=plan.timed,
         **_known(Backbone, backbone or {}, "backbone", BACKBONE_GIVEN),
-    )  # fmt: skip
+    )
     sizes = {
-        "size": conditions.size, "features": conditions.size, "channels": conditions.channels,
-    }  # fmt: skip
+        "size": conditions.size,
+        "features": conditions.size,
+        "channels": conditions.channels,
+    }
     accepted = inspect.signature(make_head).parameters
     head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
     return Generator(conditions, network, make_head(dim=dim, **head_keys), plan)

@@ -36,16 +36,33 @@ def voice_names() -> list[str]:
 MODELS = ("systems", "models")
 #: files of configs/ that became systems
 MOVED = {
-    **{f"train/{name}": f"systems/{name}" for name in (
-        "ar", "ar_latent", "ar_rvq", "diffusion", "masked", "soundstorm",
-    )},
-    **{f"models/{name}": f"systems/{name}" for name in (
-        "ar", "ar_latent", "default", "diffusion", "masked",
-    )},
-    "train/flow": "systems/default", "train/base": "systems/default_30m",
-    "train/depth": "systems/fish_speech", "train/pointer": "systems/pointer",
+    **{
+        f"train/{name}": f"systems/{name}"
+        for name in (
+            "ar",
+            "ar_latent",
+            "ar_rvq",
+            "diffusion",
+            "masked",
+            "soundstorm",
+        )
+    },
+    **{
+        f"models/{name}": f"systems/{name}"
+        for name in (
+            "ar",
+            "ar_latent",
+            "default",
+            "diffusion",
+            "masked",
+        )
+    },
+    "train/flow": "systems/default",
+    "train/base": "systems/default_30m",
+    "train/depth": "systems/fish_speech",
+    "train/pointer": "systems/pointer",
     "train/spans": "systems/magnet",
-}  # fmt: skip
+}
 
 
 def model_names() -> list[str]:

@@ -18,7 +18,7 @@ from tts.generators.base import SamplingOptions
 from tts.lifecycle import Lifecycle, check_config
 from tts.pipeline.acoustic import AcousticModel
 from tts.pipeline.assemble import assemble
-from tts.pipeline.render import Renderer, Turn
+from tts.pipeline.render import Renderer, Utterance
 from tts.pipeline.voices import VoiceSource as VoiceSource
 from tts.pipeline.voices import encode_voice
 from tts.progress import GivenText, Progress, TextProgress, check_frames, check_progress, told
@@ -181,33 +181,39 @@ class Synthesizer(Lifecycle):
         """A sentence with pauses where its text has no mark for long, if the model places any."""
         return self.pipeline.text.phrased(phones, voice, language or self.config.language)
 
-    def turns(self, text: str | Iterable[str], voice: Voice, options: Options) -> Iterator[Turn]:
+    def utterances(
+        self, text: str | Iterable[str], voice: Voice, options: Options
+    ) -> Iterator[Utterance]:
         """The sentences of a request, one at a time; TextError when there is nothing to say."""
         sentences = self.sentences(text, options.language, options.markup, options.emoji)
-        return self.turns_of(sentences, voice, options)
+        return self.utterances_of(sentences, voice, options)
 
-    def turns_of(
+    def utterances_of(
         self, sentences: Iterable[Phones], voice: Voice, options: Options
-    ) -> Iterator[Turn]:
-        """`turns` of a text that was read before."""
+    ) -> Iterator[Utterance]:
+        """`utterances` of a text that was read before."""
         for number, phones in enumerate(sentences):
             phones = self.phrased(phones, voice, options.language)
-            yield Turn(phones, voice, options, number)
+            yield Utterance(phones, voice, options, number)
 
     def sampling(self, options: Options) -> SamplingOptions:
         """The model's sampling with what the request changes."""
         return self.renderer.options(options)
 
     def say(
-        self, phones: Phones, voice: Voice, options: Options, number: int = 0,
+        self,
+        phones: Phones,
+        voice: Voice,
+        options: Options,
+        number: int = 0,
         chunk_frames: int = 25,
-    ) -> Iterator[Chunk]:  # fmt: skip
+    ) -> Iterator[Chunk]:
         """One sentence and the pause after it, see Renderer.alone.
 
         Args:
             number: of the sentence in its text, which its seed follows.
         """
-        return self.renderer.alone(Turn(phones, voice, options, number), chunk_frames)
+        return self.renderer.alone(Utterance(phones, voice, options, number), chunk_frames)
 
     def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:
         """The silence after a sentence, [N]; exact where markup told it."""
@@ -247,9 +253,9 @@ class Synthesizer(Lifecycle):
 
         def chunks() -> Iterator[Chunk]:
             offset, level = 0, Leveler(self.sample_rate)
-            for turn in self.turns(given.source, speaker, chosen):
+            for utterance in self.utterances(given.source, speaker, chosen):
                 begin = offset / self.sample_rate
-                for chunk in self.renderer.alone(turn, chunk_frames):
+                for chunk in self.renderer.alone(utterance, chunk_frames):
                     offset += len(chunk.samples)
                     chunk.samples, chunk.gain = chunk.levelled(level), None
                     yield chunk.later(begin)

@@ -46,9 +46,12 @@ def prepare(context: Context) -> Row:
         def run_csm() -> float:
             with context.precision():
                 found = csm.generate(
-                    text, attention_mask=torch.ones_like(text), max_new_tokens=FRAMES,
-                    do_sample=True, depth_decoder_do_sample=True,
-                )  # fmt: skip
+                    text,
+                    attention_mask=torch.ones_like(text),
+                    max_new_tokens=FRAMES,
+                    do_sample=True,
+                    depth_decoder_do_sample=True,
+                )
             return float(found.shape[1])
 
         runs["CSM"] = run_csm
@@ -65,11 +68,14 @@ def prepare(context: Context) -> Row:
 
         runs["moshi"] = run_moshi
     return Row(
-        f"AR with depth decoder, 8 layers x 512, depth 4 x {width}, 8 codebooks", "frame", runs,
-        check, [faster("ours", ["CSM", "moshi"], 2.0)],
+        f"AR with depth decoder, 8 layers x 512, depth 4 x {width}, 8 codebooks",
+        "frame",
+        runs,
+        check,
+        [faster("ours", ["CSM", "moshi"], 2.0)],
         "moshi has no prompt and a text stream; its layers are gated, with as many weights.",
         lambda: {
             "weights of our depth head (M)": shapes.parameters(ours.head) / 1e6,
             "depth": str(depth),
         },
-    )  # fmt: skip
+    )

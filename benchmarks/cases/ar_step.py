@@ -59,9 +59,13 @@ def prepare(context: Context) -> Row:
         def run_musicgen() -> float:
             with context.precision():
                 found = musicgen.generate(
-                    start, encoder_hidden_states=prompt, max_new_tokens=STEPS, do_sample=True,
-                    top_k=50, use_cache=True,
-                )  # fmt: skip
+                    start,
+                    encoder_hidden_states=prompt,
+                    max_new_tokens=STEPS,
+                    do_sample=True,
+                    top_k=50,
+                    use_cache=True,
+                )
             return float(found.shape[-1] + NUM_CODEBOOKS - 2)
 
         runs["MusicGen"] = run_musicgen
@@ -85,7 +89,10 @@ def prepare(context: Context) -> Row:
         runs["x-transformers"] = run_x
     weights = shapes.parameters(bare) - bare.place.numel() - bare.embed.weight.numel()
     return Row(
-        "AR codec LM step, 8 layers x 512, 4 codebooks, delay", "step", runs, check,
+        "AR codec LM step, 8 layers x 512, 4 codebooks, delay",
+        "step",
+        runs,
+        check,
         [
             faster("ours", ["MusicGen", "x-transformers"], 2.0),
             within("ours", "bare static-cache loop", 1.3),
@@ -96,4 +103,4 @@ def prepare(context: Context) -> Row:
             "weights of ours (M)": shapes.parameters(ours.backbone) / 1e6,
             "MB a bare step reads": weights * 4 / 1e6,
         },
-    )  # fmt: skip
+    )

@@ -37,13 +37,19 @@ def prepare(context: Context) -> Row:
 
     runs = {f"{rows} rows": (lambda rows=rows: speak(rows)) for rows in SIZES}
     return Row(
-        "Batches of 1 to 32 rows, model `default`", "s of audio", runs, check,
+        "Batches of 1 to 32 rows, model `default`",
+        "s of audio",
+        runs,
+        check,
         [
             Goal(
                 "a row of 32 by one alone, CPU",
-                lambda costs: ratio(costs["32 rows"], costs["1 rows"]), 1.0, at_least=False,
+                lambda costs: ratio(costs["32 rows"], costs["1 rows"]),
+                1.0,
+                at_least=False,
             )
         ],
         "CPU is the real-time factor; the first of the texts is a short one.",
-        scale=1.0, warm=0,
-    )  # fmt: skip
+        scale=1.0,
+        warm=0,
+    )

@@ -26,9 +26,14 @@ def prepare(context: Context) -> Row:
     given = torch.randn(1, PROMPT, 100, device=device)
     ids = torch.randint(1, len(LETTERS), (1, CHARACTERS), device=device)
     config = F5Config(
-        vocabulary=len(LETTERS), dim=shapes.DIM, blocks=shapes.LAYERS, heads=shapes.HEADS,
-        feed=shapes.HIDDEN // shapes.DIM, text_dim=shapes.DIM, text_blocks=4,
-    )  # fmt: skip
+        vocabulary=len(LETTERS),
+        dim=shapes.DIM,
+        blocks=shapes.LAYERS,
+        heads=shapes.HEADS,
+        feed=shapes.HIDDEN // shapes.DIM,
+        text_dim=shapes.DIM,
+        text_blocks=4,
+    )
     same = F5Generator(F5Network(config).requires_grad_(False).eval(), CharacterTokens(LETTERS))
     same = same.to(device)
     package = context.peer("f5-tts", lambda: peers.f5(len(LETTERS), device))
@@ -49,9 +54,13 @@ def prepare(context: Context) -> Row:
         with context.precision():
             options = SamplingOptions(steps=steps, guidance=3.0)
             return same.sample(
-                given, torch.tensor([PROMPT], device=device), ids,
-                torch.tensor([FRAMES], device=device), [torch.Generator().manual_seed(3)], options,
-            )[0]  # fmt: skip
+                given,
+                torch.tensor([PROMPT], device=device),
+                ids,
+                torch.tensor([FRAMES], device=device),
+                [torch.Generator().manual_seed(3)],
+                options,
+            )[0]
 
     def run_package(steps: int) -> torch.Tensor:
         with context.precision():

@@ -73,11 +73,14 @@ def prepare(context: Context) -> Row:
         return sum(per_unit(costs, part) for part in parts) / per_unit(costs, "whole request")
 
     return Row(
-        "Front end: 6 s of recording at 44.1 kHz, 10 words", "request", runs, check,
+        "Front end: 6 s of recording at 44.1 kHz, 10 words",
+        "request",
+        runs,
+        check,
         [Goal("resampling, mel and text, share of a request", share, 0.02, at_least=False)],
         "The text front end also normalises and splits sentences; the number in each text keeps "
         "its caches out of it.",
-    )  # fmt: skip
+    )
 
 
 def _phonemizer():  # type: ignore[no-untyped-def]

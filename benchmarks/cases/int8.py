@@ -59,7 +59,10 @@ def prepare(context: Context) -> Row:
         return gain(costs) / ratio(costs["pocket-tts fp32"], costs["pocket-tts int8"])
 
     return Row(
-        "int8 weights against fp32, AR codec LM step", "step", runs, check,
+        "int8 weights against fp32, AR codec LM step",
+        "step",
+        runs,
+        check,
         [
             Goal("int8 at least 1.8 times faster than fp32", gain, 1.8),
             Goal("our gain at least that of pocket-tts", theirs, 1.0),
@@ -67,7 +70,7 @@ def prepare(context: Context) -> Row:
         "pocket-tts (18M config, random weights): a step is a frame of its flow LM. Scores of the "
         "trained model are measured by tts eval, not here.",
         lambda: {"cosine of hidden states, int8 and fp32": _agreement(net, small)},
-    )  # fmt: skip
+    )
 
 
 def _agreement(net: Generator, small: Generator) -> float:

@@ -42,14 +42,20 @@ def prepare(context: Context) -> Row:
             "first audio p50 (s)": statistics.median(seen[1:] or seen),
             "first audio p95 (s)": p95({}),
             "real-time streams that hold": count // 2 if any(gaps(tts, voice, count)) else count,
-        }  # fmt: skip
+        }
 
     return Row(
-        "First audio and streams at once, model `default`", "request", {"first audio": early},
-        check, [Goal("p95 of the first audio, s", p95, 0.5, at_least=False)],
+        "First audio and streams at once, model `default`",
+        "request",
+        {"first audio": early},
+        check,
+        [Goal("p95 of the first audio, s", p95, 0.5, at_least=False)],
         "Streams at once are doubled until a chunk comes later than the audio before it lasts.",
-        extra, clock="wall", scale=1.0, repeats=REQUESTS,
-    )  # fmt: skip
+        extra,
+        clock="wall",
+        scale=1.0,
+        repeats=REQUESTS,
+    )
 
 
 def gaps(tts: TTS, voice: Any, count: int) -> list[bool]:

@@ -47,8 +47,11 @@ def prepare(context: Context) -> Row:
         "ours, unguided": lambda: float(len(speak(1.0))),
     }
     return Row(
-        "Masked NAR, 8 layers x 512, 8 codebooks, 25 steps", "request", runs, check,
+        "Masked NAR, 8 layers x 512, 8 codebooks, 25 steps",
+        "request",
+        runs,
+        check,
         [faster("ours", ["plain loop"], 1.5)],
         "The plain loop has the prompt in its sequence and nn.TransformerEncoder as its network.",
         scale=1.0,
-    )  # fmt: skip
+    )

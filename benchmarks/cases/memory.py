@@ -67,12 +67,16 @@ def prepare(context: Context) -> Row:
         return float(found["MB per stream"])
 
     return Row(
-        f"Memory: 16 open streams, then {context.minutes:g} minutes of requests", "request",
-        {"requests": many}, check,
+        f"Memory: 16 open streams, then {context.minutes:g} minutes of requests",
+        "request",
+        {"requests": many},
+        check,
         [
             Goal("MB grown", grown, 50.0, at_least=False),
             Goal("MB per open stream", held, 20.0, at_least=False),
         ],
         "Resident set of the process; --minutes 30 for the long one.",
-        lambda: found, repeats=1, warm=0,
-    )  # fmt: skip
+        lambda: found,
+        repeats=1,
+        warm=0,
+    )

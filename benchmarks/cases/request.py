@@ -36,9 +36,7 @@ def prepare(context: Context) -> Row:
         return Cost(time.process_time() - cpu, wall)
 
     runs: dict[str, Any] = {}
-    others = {
-        "pocket-tts 18M": "english_18m_2026-10", "pocket-tts 100M": "english_2026-10"
-    }  # fmt: skip
+    others = {"pocket-tts 18M": "english_18m_2026-10", "pocket-tts 100M": "english_2026-10"}
     models = {}
     for name, config in others.items():
         model = context.peer(name, lambda config=config: peers.pocket(config))

@@ -52,10 +52,13 @@ def prepare(context: Context) -> Row:
     everyone = {"ours": run_ours, **found}
     runs = {name: (lambda run=run: float(run().shape[0])) for name, run in everyone.items()}
     return Row(
-        "RVQ 8 x 1024 encode, 750 frames of 128", "call", runs, check,
+        "RVQ 8 x 1024 encode, 750 frames of 128",
+        "call",
+        runs,
+        check,
         [faster("ours", ["vector-quantize-pytorch", "encodec"], 2.0)],
         "The same codebooks for all, codes equal to an exhaustive search in float64.",
-    )  # fmt: skip
+    )
 
 
 def _package(ours: ResidualVQ) -> torch.nn.Module:

@@ -34,16 +34,22 @@ def prepare(context: Context) -> Row:
             [sys.executable, "-c", "import pocket_tts; print(1)"], 1
         )
     return Row(
-        "Start-up of `tts synthesize` to its first sample", "start", runs, check,
+        "Start-up of `tts synthesize` to its first sample",
+        "start",
+        runs,
+        check,
         [
             Goal(
                 "seconds to the first sample",
-                lambda costs: per_unit(costs, "tts synthesize", "wall"), 2.0, at_least=False,
+                lambda costs: per_unit(costs, "tts synthesize", "wall"),
+                2.0,
+                at_least=False,
             )
         ],
         "Wall from the start of the process to the first sample in the pipe.",
-        clock="wall", scale=1.0,
-    )  # fmt: skip
+        clock="wall",
+        scale=1.0,
+    )
 
 
 def _until(command: list[str], count: int) -> Cost:

@@ -67,9 +67,14 @@ def prepare(context: Context) -> Row:
     if mimi is not None:
         goals.append(within("spectral codec, streamed", "Mimi, streamed", 1.0))
     return Row(
-        "Decoding in pieces of 80 ms", "s of audio", runs, check, goals,
-        "CPU is the real-time factor; streamed samples equal those of one piece.", scale=1.0,
-    )  # fmt: skip
+        "Decoding in pieces of 80 ms",
+        "s of audio",
+        runs,
+        check,
+        goals,
+        "CPU is the real-time factor; streamed samples equal those of one piece.",
+        scale=1.0,
+    )
 
 
 @torch.inference_mode()

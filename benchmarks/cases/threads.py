@@ -60,6 +60,12 @@ def prepare(context: Context) -> Row:
         for name in work
     ]
     return Row(
-        "Threads: 1 and 2", "call", runs, check, goals,
-        "Needs a machine that does nothing else.", clock="wall", scale=1.0,
-    )  # fmt: skip
+        "Threads: 1 and 2",
+        "call",
+        runs,
+        check,
+        goals,
+        "Needs a machine that does nothing else.",
+        clock="wall",
+        scale=1.0,
+    )

@@ -47,18 +47,23 @@ def prepare(context: Context) -> Row:
     features = torch.randn(ROWS, 2 * UNITS, 82, device=device)
     units = torch.randn(ROWS, UNITS, 164, device=device)
     add(
-        "ours, flow", flow, lambda: _total(flow.loss(request, features, units)),
-        lambda: mean.update(1), fused=True,
-    )  # fmt: skip
+        "ours, flow",
+        flow,
+        lambda: _total(flow.loss(request, features, units)),
+        lambda: mean.update(1),
+        fused=True,
+    )
     # As many positions as f5-tts has in 5 s.
     long = shapes.request(ROWS, LONG, device)
     long_units = torch.randn(ROWS, LONG, 164, device=device)
     long_features = torch.randn(ROWS, 2 * LONG, 82, device=device)
     add(
-        "ours, flow, 469 positions", flow,
+        "ours, flow, 469 positions",
+        flow,
         lambda: _total(flow.loss(long, long_features, long_units)),
-        lambda: mean.update(1), fused=True,
-    )  # fmt: skip
+        lambda: mean.update(1),
+        fused=True,
+    )
     f5 = context.peer("f5-tts", lambda: peers.f5(27, device))
     if f5 is not None:
         mel = torch.randn(ROWS, LONG, 100, device=device)
@@ -79,9 +84,12 @@ def prepare(context: Context) -> Row:
     codes = torch.randint(0, shapes.CODEBOOK_SIZE, (ROWS, UNITS, NUM_CODEBOOKS), device=device)
     lm_mean = Ema({"generator": lm}, 0.999)
     add(
-        "ours, AR", lm, lambda: _total(lm.loss(request, features, codes)),
-        lambda: lm_mean.update(1), fused=True,
-    )  # fmt: skip
+        "ours, AR",
+        lm,
+        lambda: _total(lm.loss(request, features, codes)),
+        lambda: lm_mean.update(1),
+        fused=True,
+    )
     musicgen = context.peer("MusicGen", lambda: peers.musicgen(NUM_CODEBOOKS, device))
     if musicgen is not None:
         labels = torch.nn.functional.pad(
@@ -90,9 +98,11 @@ def prepare(context: Context) -> Row:
         prompt = torch.randn(ROWS, shapes.PROMPT_UNITS + 1, shapes.DIM, device=device)
         music_mean = Ema({"model": musicgen}, 0.999)
         add(
-            "MusicGen", musicgen, lambda: _musicgen(musicgen, labels, prompt),
+            "MusicGen",
+            musicgen,
+            lambda: _musicgen(musicgen, labels, prompt),
             lambda: music_mean.update(1),
-        )  # fmt: skip
+        )
 
     def check() -> None:
         for name, loss in losses.items():
@@ -101,7 +111,10 @@ def prepare(context: Context) -> Row:
             value.backward()
 
     return Row(
-        "Training step, 8 layers x 512, 2 rows of 5 s", "step", runs, check,
+        "Training step, 8 layers x 512, 2 rows of 5 s",
+        "step",
+        runs,
+        check,
         [
             faster("ours, flow, 469 positions", ["f5-tts, 469 positions"], 1.0),
             faster("ours, flow", ["f5-tts, 469 positions"], 1.0),
@@ -109,8 +122,9 @@ def prepare(context: Context) -> Row:
         ],
         "Batches are in memory. audiocraft cannot be installed beside this PyTorch (it wants "
         "2.1.0 and a matching xformers): its model is timed as transformers' MusicGen, in the same "
-        "plain loop.", scale=1.0,
-    )  # fmt: skip
+        "plain loop.",
+        scale=1.0,
+    )
 
 
 def _total(parts: dict[str, Tensor]) -> Tensor:

@@ -60,7 +60,10 @@ def prepare(context: Context) -> Row:
         runs["vocos"] = lambda: speak_package().shape[1] / 24000
     sizes = {"ours, size of vocos": sized, "ours as shipped": shipped, "our Vocos": same}
     return Row(
-        "Vocoder offline, 10 s", "s of audio", runs, check,
+        "Vocoder offline, 10 s",
+        "s of audio",
+        runs,
+        check,
         [
             faster("ours, size of vocos", ["vocos"], 1.0),
             faster("our Vocos", ["vocos"], 1.0),
@@ -70,4 +73,4 @@ def prepare(context: Context) -> Row:
         "from 94. `our Vocos` has the peer's weights, samples equal to 1e-3.",
         lambda: {f"weights of {name} (M)": shapes.parameters(m) / 1e6 for name, m in sizes.items()},
         scale=1.0,
-    )  # fmt: skip
+    )

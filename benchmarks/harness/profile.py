@@ -31,8 +31,11 @@ def main() -> None:
     with profile(activities=[ProfilerActivity.CPU]) as found:
         run()
     averages = found.key_averages()
-    print(averages.table(sort_by="self_cpu_time_total", row_limit=arguments.top,
-                         max_name_column_width=40))  # fmt: skip
+    print(
+        averages.table(
+            sort_by="self_cpu_time_total", row_limit=arguments.top, max_name_column_width=40
+        )
+    )
     print(f"operators called: {sum(event.count for event in averages)}")
     calls = cProfile.Profile()
     calls.runcall(run)

@@ -103,8 +103,9 @@ def plot(row: Result, path: Path) -> None:
         axes.plot(each, [place] * len(each), "k|", markersize=9)
     axes.set_yticks(range(len(who)), who)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{'CPU' if at == 0 else 'wall'} {'ms' if scale == 1000 else 's'}"
-                    f" per {row['unit']}")  # fmt: skip
+    axes.set_xlabel(
+        f"{'CPU' if at == 0 else 'wall'} {'ms' if scale == 1000 else 's'} per {row['unit']}"
+    )
     axes.set_title(row["title"], fontsize=9)
     figure.tight_layout()
     figure.savefig(path, dpi=110)

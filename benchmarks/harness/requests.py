@@ -11,15 +11,21 @@ from tts.voice.voice import Voice
 
 SENTENCE = "The birch canoe slid on the smooth wooden planks today."  # 10 words
 SENTENCES = (
-    "Hello there.", "The birch canoe slid on the smooth planks.", "Is it so?",
-    "Glue the sheet to the dark blue background.", "It's easy to tell the depth of a well.",
-    "These days a chicken leg is a rare dish.", "Rice is often served in round bowls.",
-)  # fmt: skip
+    "Hello there.",
+    "The birch canoe slid on the smooth planks.",
+    "Is it so?",
+    "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls.",
+)
 MIXED = (
-    "Hello there.", "The birch canoe slid on the smooth planks.", "Is it so?",
+    "Hello there.",
+    "The birch canoe slid on the smooth planks.",
+    "Is it so?",
     "Glue the sheet to the dark blue background, and wait. Then go on with the next one.",
     "It cost $3.50 on the 4th of July, 1999, and nobody knew why.",
-)  # fmt: skip
+)
 
 
 def first_audio(tts: TTS, voice: Voice, text: str = SENTENCE, seed: int = 0) -> float:

@@ -113,8 +113,10 @@ def within(ours: str, other: str, factor: float, clock: str = "cpu") -> Goal:
     """At most `factor` times what `other` takes."""
     return Goal(
         f"{ours} at most {factor:g} times {other}",
-        lambda costs: ratio(costs[ours], costs[other], clock), factor, at_least=False,
-    )  # fmt: skip
+        lambda costs: ratio(costs[ours], costs[other], clock),
+        factor,
+        at_least=False,
+    )
 
 
 def per_unit(costs: Costs, name: str, clock: str = "cpu") -> float:

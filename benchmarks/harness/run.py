@@ -38,9 +38,7 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    context = Context(
-        arguments.device, arguments.threads, arguments.repeats, arguments.minutes
-    )  # fmt: skip
+    context = Context(arguments.device, arguments.threads, arguments.repeats, arguments.minutes)
     row: Row = importlib.import_module(f"benchmarks.cases.{name}").prepare(context)
     row.check()
     repeats = row.repeats or arguments.repeats
@@ -73,9 +71,12 @@ def apart(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.smoke:
         quiet["NO_TORCH_COMPILE"] = "1"  # moshi compiles in its first steps
     environment = {
-        "OMP_NUM_THREADS": str(arguments.threads), "PYTHONWARNINGS": "ignore", **quiet,
-        **os.environ, "BENCHMARKS_SMOKE": str(int(arguments.smoke)),
-    }  # fmt: skip
+        "OMP_NUM_THREADS": str(arguments.threads),
+        "PYTHONWARNINGS": "ignore",
+        **quiet,
+        **os.environ,
+        "BENCHMARKS_SMOKE": str(int(arguments.smoke)),
+    }
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     for line in reversed(done.stdout.splitlines()):
         if line.startswith(_MARK):

@@ -23,9 +23,11 @@ FRAMES_PER_PHONE = 4
 
 
 def generator(
-    strategy: dict[str, Any], head: dict[str, Any] | None = None, device: str = "cpu",
+    strategy: dict[str, Any],
+    head: dict[str, Any] | None = None,
+    device: str = "cpu",
     packed: bool = True,
-) -> Generator:  # fmt: skip
+) -> Generator:
     """Ours, of the common shape, in evaluation mode and laid out as TTS does."""
     torch.manual_seed(0)
     backbone = {"heads": HEADS, "hidden": HIDDEN, "blocks": LAYERS}

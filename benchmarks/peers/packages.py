@@ -43,9 +43,13 @@ def x_transformers(device: str = "cpu") -> Any:
     from x_transformers import ContinuousTransformerWrapper, Decoder
 
     layers = Decoder(
-        dim=DIM, depth=LAYERS, heads=HEADS, attn_dim_head=DIM // HEADS, rotary_pos_emb=True,
+        dim=DIM,
+        depth=LAYERS,
+        heads=HEADS,
+        attn_dim_head=DIM // HEADS,
+        rotary_pos_emb=True,
         attn_flash=True,
-    )  # fmt: skip
+    )
     model = ContinuousTransformerWrapper(
         max_seq_len=2048, attn_layers=layers, use_abs_pos_emb=False
     )
@@ -160,13 +164,24 @@ def f5(vocabulary: int, device: str = "cpu") -> Any:
     """F5-TTS's sampler and DiT: 8 x 512, 4 text blocks, 100 mel bands of 24 kHz, hop 256."""
     package = f5_package()
     network = package.DiT(
-        dim=DIM, depth=LAYERS, heads=HEADS, dim_head=DIM // HEADS, ff_mult=HIDDEN // DIM,
-        mel_dim=100, text_num_embeds=vocabulary, text_dim=DIM, conv_layers=4,
-    )  # fmt: skip
+        dim=DIM,
+        depth=LAYERS,
+        heads=HEADS,
+        dim_head=DIM // HEADS,
+        ff_mult=HIDDEN // DIM,
+        mel_dim=100,
+        text_num_embeds=vocabulary,
+        text_dim=DIM,
+        conv_layers=4,
+    )
     mel = {
-        "target_sample_rate": 24000, "n_mel_channels": 100, "hop_length": 256, "win_length": 1024,
-        "n_fft": 1024, "mel_spec_type": "vocos",
-    }  # fmt: skip
+        "target_sample_rate": 24000,
+        "n_mel_channels": 100,
+        "hop_length": 256,
+        "win_length": 1024,
+        "n_fft": 1024,
+        "mel_spec_type": "vocos",
+    }
     return package.CFM(transformer=network, mel_spec_kwargs=mel).eval().to(device)
 
 

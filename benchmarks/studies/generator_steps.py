@@ -33,11 +33,16 @@ UNITS, PROMPT = 250, 75  # 10 s of speech after 3 s of recording
 def wide() -> Generator:
     """8 layers of 512, 4 codebooks."""
     torch.manual_seed(0)
-    return build_generator(
-        {"kind": "autoregressive", "pattern": {"name": "delay"}},
-        {"kind": "categorical", "num_codebooks": 4, "codebook_size": 1024},
-        backbone={"blocks": 8, "heads": 8, "hidden": 2048}, dim=512,
-    ).eval().requires_grad_(False)  # fmt: skip
+    return (
+        build_generator(
+            {"kind": "autoregressive", "pattern": {"name": "delay"}},
+            {"kind": "categorical", "num_codebooks": 4, "codebook_size": 1024},
+            backbone={"blocks": 8, "heads": 8, "hidden": 2048},
+            dim=512,
+        )
+        .eval()
+        .requires_grad_(False)
+    )
 
 
 def condition(net: Generator, rows: int) -> Condition:
@@ -46,10 +51,13 @@ def condition(net: Generator, rows: int) -> Condition:
     memory = torch.randn(rows, PROMPT, voice.norm.normalized_shape[0])
     global_cond = torch.randn(rows, len(voice.null_global_cond))
     return Condition(
-        torch.randn(rows, UNITS, dim), torch.zeros(rows, UNITS, net.conditioner.size), global_cond,
-        net.backbone.project(memory), torch.ones(rows, PROMPT, dtype=torch.bool),
+        torch.randn(rows, UNITS, dim),
+        torch.zeros(rows, UNITS, net.conditioner.size),
+        global_cond,
+        net.backbone.project(memory),
+        torch.ones(rows, PROMPT, dtype=torch.bool),
         torch.ones(rows, UNITS, 1),
-    )  # fmt: skip
+    )
 
 
 def steps(net: Generator, guidance: float) -> Callable[[int], None]:
@@ -68,8 +76,11 @@ def steps(net: Generator, guidance: float) -> Callable[[int], None]:
 def products(net: Generator, guidance: float) -> Callable[[int], None]:
     """Runs the matrix products of so many steps."""
     rows = 1 if guidance == 1 else 2
-    layers = [m for n, m in net.backbone.blocks.named_modules()
-              if isinstance(m, nn.Linear | PackedLinear) and not n.endswith("memory")]  # fmt: skip
+    layers = [
+        m
+        for n, m in net.backbone.blocks.named_modules()
+        if isinstance(m, nn.Linear | PackedLinear) and not n.endswith("memory")
+    ]
     inputs = [torch.randn(rows, 1, layer.in_features) for layer in layers]
 
     def run(count: int) -> None:

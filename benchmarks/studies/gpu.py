@@ -112,16 +112,21 @@ def main() -> int:
             if left < 30:
                 break
             run = [
-                f"out={work}/run", *settings, *extra, f"train.publish_to={target.absolute()}",
-                "train.sample_minutes=1000", "train.save_minutes=1000",
-            ]  # fmt: skip
+                f"out={work}/run",
+                *settings,
+                *extra,
+                f"train.publish_to={target.absolute()}",
+                "train.sample_minutes=1000",
+                "train.save_minutes=1000",
+            ]
             if smoke:
                 run += ["train.publish=0.5", f"train.budget={SMOKE_LIMIT}"]
             else:
                 run += [
-                    f"train.publish={min(60.0, left / 3)}", f"train.budget={left - 20}",
+                    f"train.publish={min(60.0, left / 3)}",
+                    f"train.budget={left - 20}",
                     "train.steps=1000000",
-                ]  # fmt: skip
+                ]
                 if not any(s.startswith("train.slowest") for s in settings):
                     run.append("train.slowest=80")
             status, output = call(train(config, run, device), left + 5, log)
@@ -134,8 +139,9 @@ def main() -> int:
         few = ["--smoke"] if smoke else []
         code, output = call(
             ["benchmarks.studies.gpu_generation", "--device", device, *few],
-            end - time.monotonic() + 10, log,
-        )  # fmt: skip
+            end - time.monotonic() + 10,
+            log,
+        )
         rows = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         report["generation"] = rows
         for row in rows:
@@ -155,9 +161,13 @@ def trial(
         # Never more than a quarter of what is left.
         limit = min(90.0, (end - time.monotonic()) / 4)
         run = [
-            *settings, *extra, f"out={work}/{len(found)}", "train.budget=25",
-            "train.log_every=20", "train.publish=0",
-        ]  # fmt: skip
+            *settings,
+            *extra,
+            f"out={work}/{len(found)}",
+            "train.budget=25",
+            "train.log_every=20",
+            "train.publish=0",
+        ]
         status, output = call(train(config, run, "cuda"), limit, log)
         failed = status not in (0, 124) or "no CUDA graphs" in output
         found[name] = float("inf") if failed else step_time(output)

@@ -45,8 +45,9 @@ def main() -> None:
         for rows in arguments.rows:
             inputs = [torch.randn(1, rows, k) for k, _ in shapes]
             runs = {name: partial(_all, layers, inputs) for name, layers in kinds.items()}
-            costs = paired({"read": lambda: len([w.sum() for w in weights]), **runs},
-                           arguments.repeats)  # fmt: skip
+            costs = paired(
+                {"read": lambda: len([w.sum() for w in weights]), **runs}, arguments.repeats
+            )
             told = {name: round(1e3 * medians(c)[1] * len(shapes), 2) for name, c in costs.items()}
             print(json.dumps({"rows": rows, **told}), flush=True)
 

@@ -57,9 +57,12 @@ def vectors(
 
 
 def row(
-    quantizer: Quantizer, auto: SpectralAutoencoder, test: Tensor, features: Tensor,
+    quantizer: Quantizer,
+    auto: SpectralAutoencoder,
+    test: Tensor,
+    features: Tensor,
     count: int | None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """The columns of one quantizer from vectors [N, U, dim] and the features they are of."""
     own = type(quantizer).__name__ in ("GroupedFSQ", "ScalarQuantizer")  # these bound by themselves
     codes = quantizer.encode(test if own else test.tanh(), count)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tts import TTS, Options
 from tts.pipeline.ports import AlignmentResult
-from tts.pipeline.render import Turn
+from tts.pipeline.render import Utterance
 
 TEXTS = (
     "The birch canoe slid on the smooth planks.",
@@ -26,13 +26,15 @@ TEXTS = (
 def measure(model: TTS, options: Options, voice: str) -> list[tuple[float, ...]]:
     """Seconds of audio and the four differences, for each sentence."""
     chosen = model.voice(voice)
-    turns = [next(iter(model.turns(text, chosen, options))) for text in TEXTS]
+    utterances = [next(iter(model.utterances(text, chosen, options))) for text in TEXTS]
     renderer = model.renderer
     lengths, generator, decoder = (
-        renderer.pipeline.lengths, renderer.pipeline.generator, renderer.pipeline.decoder,
-    )  # fmt: skip
+        renderer.pipeline.lengths,
+        renderer.pipeline.generator,
+        renderer.pipeline.decoder,
+    )
 
-    def latents(some: list[Turn]) -> tuple[Tensor, object, AlignmentResult]:
+    def latents(some: list[Utterance]) -> tuple[Tensor, object, AlignmentResult]:
         request = lengths.request(
             [t.phones for t in some], [t.voice for t in some], [t.options.speed for t in some]
         )
@@ -45,11 +47,11 @@ def measure(model: TTS, options: Options, voice: str) -> list[tuple[float, ...]]
     def far(one: Tensor, other: Tensor) -> float:
         return float((one - other).abs().max())
 
-    together, request, alignment = latents(turns)
+    together, request, alignment = latents(utterances)
     waves = decoder.rows(together, request, alignment, options.pitch)
     out = []
-    for row, turn in enumerate(turns):
-        alone, own, found = latents([turn])
+    for row, utterance in enumerate(utterances):
+        alone, own, found = latents([utterance])
         same = together[row : row + 1, : alone.shape[1]]
         (wave,) = decoder.rows(alone, own, found, options.pitch)
         (again,) = decoder.rows(same, own, found, options.pitch)

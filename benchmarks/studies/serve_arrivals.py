@@ -40,8 +40,13 @@ class Seen:
 def ask(url: str, model: str, voice: str, rng: random.Random, seen: Seen) -> None:
     """One request, played as it comes."""
     text = " ".join([SENTENCE] * rng.choice(LENGTHS))
-    body = {"input": text, "model": model, "voice": voice, "seed": rng.randrange(1000),
-            "response_format": "pcm"}  # fmt: skip
+    body = {
+        "input": text,
+        "model": model,
+        "voice": voice,
+        "seed": rng.randrange(1000),
+        "response_format": "pcm",
+    }
     begin = time.perf_counter()
     try:
         with urllib.request.urlopen(

@@ -16,9 +16,11 @@ from collections import Counter
 import psutil
 
 SENTENCES = (
-    "Hello there.", "The birch canoe slid on the smooth planks.", "Rice is often served in bowls.",
+    "Hello there.",
+    "The birch canoe slid on the smooth planks.",
+    "Rice is often served in bowls.",
     "Glue the sheet to the dark blue background, and wait. Then go on with the next one.",
-)  # fmt: skip
+)
 FORMATS = ("wav", "pcm", "flac", "opus", "mp3")
 
 
@@ -37,8 +39,11 @@ def main() -> None:
     lock = threading.Lock()
 
     def ask(rng: random.Random) -> None:
-        body = {"input": rng.choice(SENTENCES), "seed": rng.randrange(1000),
-                "response_format": rng.choice(FORMATS)}  # fmt: skip
+        body = {
+            "input": rng.choice(SENTENCES),
+            "seed": rng.randrange(1000),
+            "response_format": rng.choice(FORMATS),
+        }
         url = f"{arguments.url}/v1/audio/speech"
         begin = time.perf_counter()
         try:
@@ -81,12 +86,19 @@ def main() -> None:
     grown = (server.memory_info().rss - warm) / 1e6
     first.sort()
     wrong = {k: n for k, n in outcomes.items() if k not in ("ok", "left", "HTTP 429")}
-    print(json.dumps({
-        "clients": arguments.clients, "seconds": arguments.seconds, "outcomes": dict(outcomes),
-        "first_audio_median": round(first[len(first) // 2], 3) if first else None,
-        "first_audio_p95": round(first[int(len(first) * 0.95)], 3) if first else None,
-        "grown_mb": round(grown, 1), "threads": server.num_threads(),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "clients": arguments.clients,
+                "seconds": arguments.seconds,
+                "outcomes": dict(outcomes),
+                "first_audio_median": round(first[len(first) // 2], 3) if first else None,
+                "first_audio_p95": round(first[int(len(first) * 0.95)], 3) if first else None,
+                "grown_mb": round(grown, 1),
+                "threads": server.num_threads(),
+            }
+        )
+    )
     raise SystemExit(1 if wrong or grown > 50 or not outcomes["ok"] else 0)
 
 

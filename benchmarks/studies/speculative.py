@@ -20,11 +20,13 @@ from tts.generators.speculative import NGram, Tally, speculate
 from tts.voice.store import stored_voices
 
 SENTENCES = (
-    "The birch canoe slid on the smooth planks.", "Glue the sheet to the dark blue background.",
-    "It's easy to tell the depth of a well.", "These days a chicken leg is a rare dish.",
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
     "Rice is often served in round bowls, and the juice of lemons makes fine punch.",
     "The box was thrown beside the parked truck, and nobody saw it again.",
-)  # fmt: skip
+)
 
 
 def spent(latents: Iterator[Tensor]) -> float:

@@ -9,8 +9,11 @@ from tts_codecs.adversaries.periods import PeriodDiscriminator
 from tts_codecs.balancer import Balancer
 from tts_codecs.errors import CodecError
 
-SMALL = {"periods": {"periods": [2, 3], "channels": 2}, "spectra": {"n_ffts": [256], "channels": 2},
-         "bands": {"n_ffts": [512], "bands": 20, "channels": 2}}  # fmt: skip
+SMALL = {
+    "periods": {"periods": [2, 3], "channels": 2},
+    "spectra": {"n_ffts": [256], "channels": 2},
+    "bands": {"n_ffts": [512], "bands": 20, "channels": 2},
+}
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -62,9 +62,14 @@ def test_equals_the_public_package() -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     package = pytest.importorskip("transformers")
     config = package.DacConfig(
-        encoder_hidden_size=4, downsampling_ratios=[2, 3, 4], decoder_hidden_size=32,
-        n_codebooks=4, codebook_size=32, codebook_dim=3, sampling_rate=24000,
-    )  # fmt: skip
+        encoder_hidden_size=4,
+        downsampling_ratios=[2, 3, 4],
+        decoder_hidden_size=32,
+        n_codebooks=4,
+        codebook_size=32,
+        codebook_dim=3,
+        sampling_rate=24000,
+    )
     peer = package.DacModel(config).eval()
     peer.load_state_dict(enlivened(peer.state_dict()))
     codec = DacCodec(SMALL)

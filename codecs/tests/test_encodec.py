@@ -61,8 +61,11 @@ def test_streams_the_24khz_model_exactly(full: EncodecCodec) -> None:
 def test_info(full: EncodecCodec) -> None:
     info = full.info
     assert (info.sample_rate, info.hop, info.num_codebooks, info.codebook_size) == (
-        24000, 320, 8, 1024,
-    )  # fmt: skip
+        24000,
+        320,
+        8,
+        1024,
+    )
     assert info.bitrate == 6000 and info.frame_rate == 75 and info.look_ahead == 6
     assert "CC-BY-NC" in info.licence
     books = [EncodecCodec(full.model, b).info.num_codebooks for b in BANDWIDTHS]

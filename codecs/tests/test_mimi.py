@@ -10,9 +10,17 @@ from codec_helpers import check_codec_contract, example_wav
 from tts_codecs.mimi import MimiCodec, MimiConfig, own_names
 
 SMALL = MimiConfig(
-    dim=16, filters=4, ratios=(4, 3), codebooks=5, codebook_size=32, codebook_dim=8, layers=2,
-    heads=2, hidden=24, window=7,
-)  # fmt: skip
+    dim=16,
+    filters=4,
+    ratios=(4, 3),
+    codebooks=5,
+    codebook_size=32,
+    codebook_dim=8,
+    layers=2,
+    heads=2,
+    hidden=24,
+    window=7,
+)
 
 
 def enlivened(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -69,11 +77,22 @@ def test_equals_the_public_package(small: MimiCodec) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     package = pytest.importorskip("transformers")
     config = package.MimiConfig(
-        hidden_size=16, num_filters=4, upsampling_ratios=[4, 3], num_quantizers=5,
-        codebook_size=32, codebook_dim=8, vector_quantization_hidden_dimension=8,
-        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, intermediate_size=24,
-        sliding_window=7, upsample_groups=16, head_dim=8, frame_rate=1000.0,
-    )  # fmt: skip
+        hidden_size=16,
+        num_filters=4,
+        upsampling_ratios=[4, 3],
+        num_quantizers=5,
+        codebook_size=32,
+        codebook_dim=8,
+        vector_quantization_hidden_dimension=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        intermediate_size=24,
+        sliding_window=7,
+        upsample_groups=16,
+        head_dim=8,
+        frame_rate=1000.0,
+    )
     peer = package.MimiModel(config).eval()
     weights = enlivened(peer.state_dict())
     peer.load_state_dict(weights)

@@ -93,8 +93,10 @@ def test_every_part_keeps_the_contract(parts: tuple[str, str, str]) -> None:
 
 def test_the_parts_above_are_all() -> None:
     assert (ENCODER.keys(), QUANTIZER.keys(), DECODER.keys()) == (
-        ENCODERS.keys(), QUANTIZERS.keys(), DECODERS.keys(),
-    )  # fmt: skip
+        ENCODERS.keys(),
+        QUANTIZERS.keys(),
+        DECODERS.keys(),
+    )
 
 
 @pytest.mark.parametrize("encoder", list(ENCODER))
@@ -132,10 +134,15 @@ def test_latents_are_values_of_the_quantizer_and_snap_to_them() -> None:
 
 def test_the_mel_encoder_is_the_analysis_of_the_mel() -> None:
     codec = build_codec(
-        rate=16000, hop=640, dim=80, units="latents", project=False,
-        encoder={"kind": "mel", "n_fft": 1024, "patch": 2}, quantizer={"kind": "none", "dim": 80},
+        rate=16000,
+        hop=640,
+        dim=80,
+        units="latents",
+        project=False,
+        encoder={"kind": "mel", "n_fft": 1024, "patch": 2},
+        quantizer={"kind": "none", "dim": 80},
         decoder={"kind": "freev", "patch": 2, "width": 8, "phase_blocks": 1, "look_ahead": 1},
-    )  # fmt: skip
+    )
     wav = example_wav(2, 640 * 12, 16000)
     found = codec.encode(wav).data.unflatten(2, (2, 40)).flatten(1, 2)
     wanted = log_mel(wav[:, 0], MelConfig(n_mels=40))
@@ -171,9 +178,7 @@ def test_one_model_at_every_bit_rate(tmp_path: Path) -> None:
         codes = codec.encode(wav).data
         assert torch.equal(codes, full[..., :count])
         check_codec_contract(codec, 40.5 * HOP / 4000)
-    save_checkpoint(
-        tmp_path, codec, "neural", arguments("spectrum", "rvq", "spectrum"), half=False
-    )  # fmt: skip
+    save_checkpoint(tmp_path, codec, "neural", arguments("spectrum", "rvq", "spectrum"), half=False)
     for kbits, count in ((0.1, 1), (0.8, 1), (1.6, 2), (1.7, 2), (50, 3)):
         loaded = tts_codecs.load(tmp_path, bandwidth=kbits)
         assert loaded.info.num_codebooks == count
@@ -184,9 +189,12 @@ def test_one_model_at_every_bit_rate(tmp_path: Path) -> None:
     with pytest.raises(CodecError, match="only a residual"):
         fixed.use_codebooks(1)
     save_checkpoint(
-        tmp_path / "vq", tiny("seanet", "vq", "seanet"), "neural",
-        arguments("seanet", "vq", "seanet"), half=False,
-    )  # fmt: skip
+        tmp_path / "vq",
+        tiny("seanet", "vq", "seanet"),
+        "neural",
+        arguments("seanet", "vq", "seanet"),
+        half=False,
+    )
     with pytest.raises(UsageError, match="one bandwidth"):
         tts_codecs.load(tmp_path / "vq", bandwidth=6)
 

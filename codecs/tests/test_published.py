@@ -13,9 +13,17 @@ from tts_codecs.errors import CheckpointError, CodecError
 from tts_codecs.mimi import MimiCodec, MimiConfig
 
 MIMI = MimiConfig(
-    dim=8, filters=2, ratios=(3, 2), codebooks=4, codebook_size=8, codebook_dim=4, layers=1,
-    heads=2, hidden=8, window=5,
-)  # fmt: skip
+    dim=8,
+    filters=2,
+    ratios=(3, 2),
+    codebooks=4,
+    codebook_size=8,
+    codebook_dim=4,
+    layers=1,
+    heads=2,
+    hidden=8,
+    window=5,
+)
 DAC = DacConfig(44100, (2, 3), 2, 8, 9, 16, 2)
 
 

@@ -20,9 +20,15 @@ class FeatureAutoencoder(nn.Module):
     """
 
     def __init__(
-        self, channels: int, patch: int, dim: int, blocks: int, look_ahead: int, coded: int,
+        self,
+        channels: int,
+        patch: int,
+        dim: int,
+        blocks: int,
+        look_ahead: int,
+        coded: int,
         values: int,
-    ):  # fmt: skip
+    ):
         super().__init__()
         self.channels, self.patch, self.look_ahead = channels, patch, look_ahead
         # The same block serves both sides; a wide look-ahead makes the encoder's view symmetric.

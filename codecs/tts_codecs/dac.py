@@ -230,11 +230,18 @@ class DacCodec(LayeredCodec):
     def info(self) -> CodecInfo:
         """86 units/s at 44.1 kHz, 0.86 to 7.8 kbit/s."""
         return CodecInfo(
-            name=self.name, sample_rate=self.config.sample_rate, hop=self.hop, kind="codes",
-            num_codebooks=self.num_codebooks, codebook_size=self.config.codebook_size,
-            dim=self.quantizer.dim, bitrate=self.bandwidths()[self.num_codebooks], causal=False,
-            look_ahead=self.reach, licence=LICENCE,
-        )  # fmt: skip
+            name=self.name,
+            sample_rate=self.config.sample_rate,
+            hop=self.hop,
+            kind="codes",
+            num_codebooks=self.num_codebooks,
+            codebook_size=self.config.codebook_size,
+            dim=self.quantizer.dim,
+            bitrate=self.bandwidths()[self.num_codebooks],
+            causal=False,
+            look_ahead=self.reach,
+            licence=LICENCE,
+        )
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:

@@ -42,9 +42,13 @@ class DMelCodec(Codec):
         """50 units/s of 80 codes with the default vocoder; its look-ahead is the vocoder's."""
         under, quantizer = self.mel.info, self.quantizer
         return replace(
-            under, name="dmel", kind="codes", num_codebooks=quantizer.num_codebooks,
-            codebook_size=quantizer.codebook_size, bitrate=quantizer.bits * under.frame_rate,
-        )  # fmt: skip
+            under,
+            name="dmel",
+            kind="codes",
+            num_codebooks=quantizer.num_codebooks,
+            codebook_size=quantizer.codebook_size,
+            bitrate=quantizer.bits * under.frame_rate,
+        )
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:

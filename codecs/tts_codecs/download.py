@@ -42,9 +42,13 @@ def check_sha256(path: str | Path, sha256: str) -> None:
 
 
 def fetch(
-    url: str, target: str | Path, sha256: str, max_bytes: int = 1 << 30, timeout: float = 30.0,
+    url: str,
+    target: str | Path,
+    sha256: str,
+    max_bytes: int = 1 << 30,
+    timeout: float = 30.0,
     progress: Callable[[int], object] | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Return ``target``, downloading it from ``url`` if it is not there yet.
 
     A file that is there must have the right checksum; it is not replaced otherwise. The download
@@ -113,9 +117,7 @@ class HubFile:
         """Address of exactly this revision."""
         return f"https://huggingface.co/{self.repo}/resolve/{self.revision}/{self.path}"
 
-    def fetch(
-        self, folder: str | Path, progress: Callable[[int], object] | None = None
-    ) -> Path:  # fmt: skip
+    def fetch(self, folder: str | Path, progress: Callable[[int], object] | None = None) -> Path:
         """The file in `folder`, named as in the repository, downloaded unless it is there.
 
         Args:

@@ -164,11 +164,18 @@ class MimiCodec(LayeredCodec):
     def info(self) -> CodecInfo:
         """12.5 units/s, 0.14 to 4.4 kbit/s."""
         return CodecInfo(
-            name=self.name, sample_rate=self.config.sample_rate, hop=self.hop, kind="codes",
-            num_codebooks=self.num_codebooks, codebook_size=self.config.codebook_size,
-            dim=self.config.dim, bitrate=self.bandwidths()[self.num_codebooks], causal=True,
-            look_ahead=0, licence=LICENCE,
-        )  # fmt: skip
+            name=self.name,
+            sample_rate=self.config.sample_rate,
+            hop=self.hop,
+            kind="codes",
+            num_codebooks=self.num_codebooks,
+            codebook_size=self.config.codebook_size,
+            dim=self.config.dim,
+            bitrate=self.bandwidths()[self.num_codebooks],
+            causal=True,
+            look_ahead=0,
+            licence=LICENCE,
+        )
 
     @property
     def _down(self) -> list[nn.Module]:

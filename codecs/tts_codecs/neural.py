@@ -93,10 +93,18 @@ class NeuralCodec(LayeredCodec):
     """
 
     def __init__(
-        self, rate: int, hop: int, dim: int, encoder: WaveEncoder, quantizer: Quantizer,
-        decoder: WaveDecoder, name: str = "neural", licence: str = "MIT",
-        units: UnitKind = "codes", project: bool = True,
-    ):  # fmt: skip
+        self,
+        rate: int,
+        hop: int,
+        dim: int,
+        encoder: WaveEncoder,
+        quantizer: Quantizer,
+        decoder: WaveDecoder,
+        name: str = "neural",
+        licence: str = "MIT",
+        units: UnitKind = "codes",
+        project: bool = True,
+    ):
         super().__init__()
         if units not in ("codes", "latents"):
             raise CodecError(f"units are codes or latents, not {units!r}")
@@ -131,13 +139,18 @@ class NeuralCodec(LayeredCodec):
         quantizer, count = self.quantizer, self.num_codebooks
         coded = self.units == "codes"
         return CodecInfo(
-            name=self.name, sample_rate=self.rate, hop=self.hop, kind=self.units,
+            name=self.name,
+            sample_rate=self.rate,
+            hop=self.hop,
+            kind=self.units,
             num_codebooks=count if coded else 0,
-            codebook_size=quantizer.codebook_size if coded else 0, dim=quantizer.dim,
+            codebook_size=quantizer.codebook_size if coded else 0,
+            dim=quantizer.dim,
             bitrate=self.bandwidths()[count] if coded else None,
-            causal=self.decoder.look_ahead == 0, look_ahead=self.decoder.look_ahead,
+            causal=self.decoder.look_ahead == 0,
+            look_ahead=self.decoder.look_ahead,
             licence=self.licence,
-        )  # fmt: skip
+        )
 
     def vectors(self, wav: Tensor) -> Tensor:
         """wav [B, T * hop] to what is quantized, [B, T, quantizer.dim]."""
@@ -271,18 +284,27 @@ def build_codec(
     if min(rate, hop, dim) < 1:
         raise CodecError(f"rate {rate}, hop {hop} and dim {dim} must be positive")
     return NeuralCodec(
-        rate, hop, dim,
+        rate,
+        hop,
+        dim,
         _part(ENCODERS, encoder, "encoder", rate, hop, dim),
         build_quantizer(quantizer),
         _part(DECODERS, decoder, "decoder", rate, hop, dim),
-        name, licence, cast("UnitKind", units), project,
-    )  # fmt: skip
+        name,
+        licence,
+        cast("UnitKind", units),
+        project,
+    )
 
 
 def _part(
-    table: dict[str, Callable[..., Any]], spec: dict[str, Any], what: str, rate: int, hop: int,
+    table: dict[str, Callable[..., Any]],
+    spec: dict[str, Any],
+    what: str,
+    rate: int,
+    hop: int,
     dim: int,
-) -> Any:  # fmt: skip
+) -> Any:
     """An encoder or decoder; one that takes it is told the rate."""
     given = {"hop": hop, "dim": dim}
     kind = table.get(str(spec.get("kind")))

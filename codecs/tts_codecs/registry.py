@@ -89,9 +89,11 @@ def find(name: str | Path) -> Path:
 
 
 def load_module(
-    folder: str | Path, kinds: Mapping[str, Build] = KINDS, device: str = "cpu",
+    folder: str | Path,
+    kinds: Mapping[str, Build] = KINDS,
+    device: str = "cpu",
     kind: str | None = None,
-) -> nn.Module:  # fmt: skip
+) -> nn.Module:
     """Build the architecture a checkpoint names and fill it with its verified weights.
 
     Args:
@@ -123,9 +125,11 @@ def load_module(
 
 
 def load(
-    name: str | Path = "spectral", device: str = "cpu", vocoder: str | Path = "vocoder",
+    name: str | Path = "spectral",
+    device: str = "cpu",
+    vocoder: str | Path = "vocoder",
     bandwidth: float | None = None,
-) -> Codec:  # fmt: skip
+) -> Codec:
     """A codec by name, ready for `encode` and `decode`.
 
     Args:

@@ -132,8 +132,9 @@ class SnacCodec(Codec):
         self.encoder = nn.ModuleDict({"block": nn.Sequential(*down)})
         wide = config.decoder_dim
         up: list[nn.Module] = [
-            nn.Conv1d(dim, dim, 7, padding=3, groups=dim), nn.Conv1d(dim, wide, 1),
-        ]  # fmt: skip
+            nn.Conv1d(dim, dim, 7, padding=3, groups=dim),
+            nn.Conv1d(dim, wide, 1),
+        ]
         for seed, stride in enumerate(config.strides[::-1]):
             up.append(_Up(wide, stride, seed))
             wide //= 2
@@ -167,12 +168,18 @@ class SnacCodec(Codec):
         config, count = self.config, sum(self.counts)
         rate = config.sample_rate / self.hop
         return CodecInfo(
-            name="snac", sample_rate=config.sample_rate, hop=self.hop, kind="codes",
-            num_codebooks=count, codebook_size=config.codebook_size,
+            name="snac",
+            sample_rate=config.sample_rate,
+            hop=self.hop,
+            kind="codes",
+            num_codebooks=count,
+            codebook_size=config.codebook_size,
             dim=config.encoder_dim * 2 ** len(config.strides),
-            bitrate=count * math.log2(config.codebook_size) * rate, causal=False,
-            look_ahead=self.reach, licence=LICENCE,
-        )  # fmt: skip
+            bitrate=count * math.log2(config.codebook_size) * rate,
+            causal=False,
+            look_ahead=self.reach,
+            licence=LICENCE,
+        )
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:

@@ -32,8 +32,8 @@ from tts_codecs.download import HubFile
 from tts_codecs.errors import CodecError
 from tts_codecs.nn.conv import CentredConv
 from tts_codecs.nn.convnext import CentredConvNeXt, FastConvNeXt
+from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import Product, Windows, keeps, overlap_add
-from tts_codecs.nn.memo import Memo
 
 LICENCE = "MIT (code and weights, Hubert Siuzdak)"
 WEIGHTS = HubFile(
@@ -158,7 +158,7 @@ class VocosCodec(Codec):
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
         self.requires_grad_(False)
         self.eval()
-        self._memo = Memo()
+        self._derived = DerivedCache()
         # Block m of hop samples is complete with frame m + n_fft / (2 hop).
         reach = config.kernel // 2
         self._info = CodecInfo(
@@ -216,7 +216,7 @@ class VocosCodec(Codec):
         head: Callable[[Tensor], Tensor] = self.head
         blocks: Sequence[Callable[[Tensor, Tensor], Tensor]] = list(self.blocks)
         if keeps(mel, self.head.weight):
-            kept: _Kept = self._memo.get(self._memo.weights(self), lambda: _Kept(self))
+            kept: _Kept = self._derived.get(self._derived.weights(self), lambda: _Kept(self))
             entry, head, blocks = kept.entry, kept.head, kept.blocks
         window, _, first = self.entry.window(mel, state.layers[0], last)
         layers = [first]

@@ -28,9 +28,13 @@ _POLICY = (
 
 
 TABS: dict[str, Callable[[Studio, gr.State], None]] = {
-    "Speak": speak_tab, "Voices": library_tab, "Edit": edit_tab, "Compare": compare_tab,
-    "Codec": codec_tab, "Batch": batch_tab,
-}  # fmt: skip
+    "Speak": speak_tab,
+    "Voices": library_tab,
+    "Edit": edit_tab,
+    "Compare": compare_tab,
+    "Codec": codec_tab,
+    "Batch": batch_tab,
+}
 
 
 class Private:
@@ -86,9 +90,13 @@ def build(studio: Studio) -> gr.Blocks:
                     lay_out(studio, changed)
         # What a page that is loaded later shows: voices may have come and gone.
         blocks.load(
-            lambda count: count + 1, changed, changed, queue=False, show_progress="hidden",
+            lambda count: count + 1,
+            changed,
+            changed,
+            queue=False,
+            show_progress="hidden",
             api_visibility="private",
-        )  # fmt: skip
+        )
         blocks.load(studio.warm_up, queue=False, api_visibility="private")
 
         def left(request: gr.Request) -> None:
@@ -102,38 +110,56 @@ def build(studio: Studio) -> gr.Blocks:
 def theme() -> gr.themes.Base:
     """Fonts of the visitor's own machine."""
     return gr.themes.Soft(
-        primary_hue="teal", secondary_hue="teal", neutral_hue="slate",
+        primary_hue="teal",
+        secondary_hue="teal",
+        neutral_hue="slate",
         font=("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"),
         font_mono=("ui-monospace", "Consolas", "monospace"),
     ).set(
         # Text and what it stands on differ by 4.5 to 1 at least, as WCAG 2 has it.
-        body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
-        input_placeholder_color="*neutral_500", input_placeholder_color_dark="*neutral_300",
-        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
-        block_label_background_fill_dark="transparent", color_accent="*primary_700",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_background_fill_dark="transparent",
+        color_accent="*primary_700",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover_dark="*primary_800",
         checkbox_label_background_fill_selected="*primary_700",
         checkbox_label_background_fill_selected_dark="*primary_700",
-        link_text_color="*primary_700", link_text_color_hover="*primary_800",
-        link_text_color_visited="*primary_700", link_text_color_active="*primary_800",
-        link_text_color_dark="*primary_300", link_text_color_hover_dark="*primary_200",
-        link_text_color_visited_dark="*primary_300", link_text_color_active_dark="*primary_200",
+        link_text_color="*primary_700",
+        link_text_color_hover="*primary_800",
+        link_text_color_visited="*primary_700",
+        link_text_color_active="*primary_800",
+        link_text_color_dark="*primary_300",
+        link_text_color_hover_dark="*primary_200",
+        link_text_color_visited_dark="*primary_300",
+        link_text_color_active_dark="*primary_200",
         # `set` forgets this one of the theme.
         background_fill_primary="*neutral_50",
-        block_title_background_fill="transparent", block_title_padding="0",
-        block_title_text_color="*neutral_700", block_title_text_color_dark="*neutral_200",
-        block_label_background_fill="transparent", block_label_text_color="*neutral_700",
+        block_title_background_fill="transparent",
+        block_title_padding="0",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        block_label_background_fill="transparent",
+        block_label_text_color="*neutral_700",
         block_label_text_color_dark="*neutral_200",
-    )  # fmt: skip
+    )
 
 
 def launch(
-    blocks: gr.Blocks, studio: Studio, host: str = "127.0.0.1", port: int | None = None, *,
-    open_page: bool = False, hosts: Sequence[str] = LOCAL,
-) -> str:  # fmt: skip
+    blocks: gr.Blocks,
+    studio: Studio,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    *,
+    open_page: bool = False,
+    hosts: Sequence[str] = LOCAL,
+) -> str:
     """Serve the page from a thread and return its address.
 
     Args:
@@ -147,10 +173,26 @@ def launch(
         "middleware": [Middleware(Private, hosts=hosts, sounds=studio.sounds)]
     }
     _, url, _ = blocks.launch(
-        server_name=host, server_port=port, share=False, inbrowser=open_page, quiet=True,
-        prevent_thread_lock=True, show_error=False, footer_links=[], run_history=False,
-        enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
-        max_file_size=MAX_BYTES, max_threads=16, state_session_capacity=64, allowed_paths=[],
-        app_kwargs=options, theme=theme(), css_paths=page.CSS, js=page.script(),
-    )  # fmt: skip
+        server_name=host,
+        server_port=port,
+        share=False,
+        inbrowser=open_page,
+        quiet=True,
+        prevent_thread_lock=True,
+        show_error=False,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        max_file_size=MAX_BYTES,
+        max_threads=16,
+        state_session_capacity=64,
+        allowed_paths=[],
+        app_kwargs=options,
+        theme=theme(),
+        css_paths=page.CSS,
+        js=page.script(),
+    )
     return url

@@ -183,16 +183,25 @@ def batch_tab(studio: Studio, changed: gr.State) -> None:
     results = gr.HTML("", elem_id="rows")
 
     def run(
-        request: gr.Request, table: str | None, model: str, voice: str | None,
-        recording: str | None, transcript: str, format: str,
-    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+        request: gr.Request,
+        table: str | None,
+        model: str,
+        voice: str | None,
+        recording: str | None,
+        transcript: str,
+        format: str,
+    ) -> Generator[tuple[Any, ...], None, None]:
         wish = Wish("", model, voice, recording, transcript)
         with closing(batch(studio, request.session_hash or "", table, wish, format)) as steps:
             yield from ending_in_status(steps, 2, page.state)
 
     event = start.click(
-        run, [table, model, voice, recording, transcript, format], [status, results],
-        show_progress="hidden", concurrency_limit=1, concurrency_id="batch",
+        run,
+        [table, model, voice, recording, transcript, format],
+        [status, results],
+        show_progress="hidden",
+        concurrency_limit=1,
+        concurrency_id="batch",
         api_visibility="private",
-    )  # fmt: skip
+    )
     stopper(studio, stop, status, [event], page.state("Stopped."))

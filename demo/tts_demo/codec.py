@@ -82,7 +82,7 @@ def rates(codec: "Codec") -> Sequence[int | None]:
 
 def through(
     studio: Studio, ticket: Ticket, codec: "Codec", name: str, recording: str | None
-) -> str:  # fmt: skip
+) -> str:
     """HTML of a recording after a codec, at every bitrate; errors as `_read`."""
     import torch
 
@@ -116,9 +116,13 @@ def through(
 
 
 def _one(
-    studio: Studio, name: str, codec: "Codec", audio: "Audio", spent: tuple[float, float],
+    studio: Studio,
+    name: str,
+    codec: "Codec",
+    audio: "Audio",
+    spent: tuple[float, float],
     codes: "Tensor | None",
-) -> str:  # fmt: skip
+) -> str:
     """HTML of one bitrate: figures, player, codes, mel."""
     info = codec.info
     rate = f"{info.bitrate / 1000:.2f} kbit/s" if info.bitrate else "no codes"
@@ -141,9 +145,13 @@ def _one(
 
 
 def codecs(
-    studio: Studio, shelf: Shelf, session: str, recording: str | None, chosen: Sequence[str],
+    studio: Studio,
+    shelf: Shelf,
+    session: str,
+    recording: str | None,
+    chosen: Sequence[str],
     names: Sequence[str],
-) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+) -> Generator[tuple[Any, ...], None, None]:
     """A recording through codecs as what changes on the page: status, then HTML of each codec.
 
     Args:
@@ -177,9 +185,11 @@ def codecs(
                 yield step("Stopped.", len(wanted))
                 return
             yield step(
-                f"{name}: {number + 1} of {len(wanted)}", number + 1, name,
+                f"{name}: {number + 1} of {len(wanted)}",
+                number + 1,
+                name,
                 f"{title}<div class='bitrates'>{shown}</div>",
-            )  # fmt: skip
+            )
         yield step("Done.", len(wanted))
 
 
@@ -191,9 +201,13 @@ def codec_tab(studio: Studio, changed: gr.State) -> None:
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             recording = gr.Audio(
-                sources=["upload", "microphone"], type="filepath", editable=False, buttons=[],
-                label="Recording", elem_id="coded-recording",
-            )  # fmt: skip
+                sources=["upload", "microphone"],
+                type="filepath",
+                editable=False,
+                buttons=[],
+                label="Recording",
+                elem_id="coded-recording",
+            )
         with gr.Column(scale=4, min_width=320):
             chosen = gr.CheckboxGroup(names, value=names, label="Codecs")
             with gr.Row():
@@ -213,7 +227,12 @@ def codec_tab(studio: Studio, changed: gr.State) -> None:
             yield from ending_in_status(steps, len(outputs), page.state)
 
     event = start.click(
-        run, [recording, chosen], outputs, show_progress="hidden", concurrency_limit=1,
-        concurrency_id="codec", api_visibility="private",
-    )  # fmt: skip
+        run,
+        [recording, chosen],
+        outputs,
+        show_progress="hidden",
+        concurrency_limit=1,
+        concurrency_id="codec",
+        api_visibility="private",
+    )
     stopper(studio, stop, status, [event], page.state("Stopped."))

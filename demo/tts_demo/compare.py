@@ -83,10 +83,13 @@ def _column(studio: Studio, name: str, chunks: "list[Chunk]", moment: Moment) ->
 
     audio = joined(chunks, chunks[0].sample_rate)
     status = page.status(
-        f"Done in {moment.elapsed:.2f} s.", first_audio=moment.first_audio,
-        rtf=moment.elapsed / audio.seconds, seconds=audio.seconds, kind="done",
+        f"Done in {moment.elapsed:.2f} s.",
+        first_audio=moment.first_audio,
+        rtf=moment.elapsed / audio.seconds,
+        seconds=audio.seconds,
+        kind="done",
         steps=steps_of(studio.model(name).config),
-    )  # fmt: skip
+    )
     player = page.player(f"{name} says it", studio.sounds.add(f"{name}.wav", audio.to_bytes()))
     figure = page.figure(audio.samples, audio.sample_rate, audio.words)
     return status + player + page.speech(page.words(audio.words), figure)
@@ -130,15 +133,25 @@ def compare_tab(studio: Studio, changed: gr.State) -> None:
                 outputs.append(gr.HTML("", elem_classes="column"))
 
     def run(
-        request: gr.Request, text: str, voice: str | None, recording: str | None, transcript: str,
-        chosen: list[str], seed: float | None,
-    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+        request: gr.Request,
+        text: str,
+        voice: str | None,
+        recording: str | None,
+        transcript: str,
+        chosen: list[str],
+        seed: float | None,
+    ) -> Generator[tuple[Any, ...], None, None]:
         wish = Wish(text, "", voice, recording, transcript)
         with closing(compare(studio, request.session_hash or "", wish, chosen, seed)) as steps:
             yield from ending_in_status(steps, len(outputs), page.state)
 
     event = start.click(
-        run, [text, voice, recording, transcript, models, seed], outputs, show_progress="hidden",
-        concurrency_limit=SPOKEN, concurrency_id="speak", api_visibility="private",
-    )  # fmt: skip
+        run,
+        [text, voice, recording, transcript, models, seed],
+        outputs,
+        show_progress="hidden",
+        concurrency_limit=SPOKEN,
+        concurrency_id="speak",
+        api_visibility="private",
+    )
     stopper(studio, stop, status, [event], page.state("Stopped."))

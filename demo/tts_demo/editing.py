@@ -27,9 +27,14 @@ _HELP = (
 
 
 def _edited(
-    studio: Studio, session: str, model: str, recording: str | None, said: str, wanted: str,
+    studio: Studio,
+    session: str,
+    model: str,
+    recording: str | None,
+    said: str,
+    wanted: str,
     seed: float | None,
-) -> "Edited | None":  # fmt: skip
+) -> "Edited | None":
     """The recording with other words, None where it was stopped.
 
     Raises:
@@ -119,9 +124,15 @@ def find_words(
 
 
 def change(
-    studio: Studio, session: str, model: str, recording: str | None, said: str, wanted: str,
-    seed: float | None, history: Sequence[str],
-) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+    studio: Studio,
+    session: str,
+    model: str,
+    recording: str | None,
+    said: str,
+    wanted: str,
+    seed: float | None,
+    history: Sequence[str],
+) -> Generator[tuple[Any, ...], None, None]:
     """A recording with other words as what changes on the page: status, results, all results.
 
     Raises:
@@ -155,9 +166,13 @@ def edit_tab(studio: Studio, changed: gr.State) -> None:
             gr.Markdown(_HELP)
             gr.HTML(page.CONSENT)
             recording = gr.Audio(
-                sources=["upload", "microphone"], type="filepath", editable=False, buttons=[],
-                label="Recording to change", elem_id="edited-recording",
-            )  # fmt: skip
+                sources=["upload", "microphone"],
+                type="filepath",
+                editable=False,
+                buttons=[],
+                label="Recording to change",
+                elem_id="edited-recording",
+            )
             meter(studio, recording)
             said = gr.Textbox(label="The words it says, all of them", lines=2, elem_id="said-words")
             with gr.Row():
@@ -170,9 +185,13 @@ def edit_tab(studio: Studio, changed: gr.State) -> None:
             with gr.Row():
                 seed = gr.Number(0, label="Seed", precision=0, min_width=100)
                 start = gr.Button(
-                    "Change words", variant="primary", scale=2, min_width=120,
-                    elem_id="go-edit", elem_classes="to-result",
-                )  # fmt: skip
+                    "Change words",
+                    variant="primary",
+                    scale=2,
+                    min_width=120,
+                    elem_id="go-edit",
+                    elem_classes="to-result",
+                )
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
         with gr.Column(scale=6, min_width=320, elem_id="result-edit"):
             status = gr.HTML(page.state("Ready."), elem_id="edit-status")
@@ -188,12 +207,17 @@ def edit_tab(studio: Studio, changed: gr.State) -> None:
             yield from ending_in_status(steps, 3, page.state)
 
     queued: dict[str, Any] = {
-        "show_progress": "hidden", "concurrency_limit": SPOKEN, "concurrency_id": "speak",
+        "show_progress": "hidden",
+        "concurrency_limit": SPOKEN,
+        "concurrency_id": "speak",
         "api_visibility": "private",
-    }  # fmt: skip
+    }
     found = find.click(run_find, [model, recording, said], [status, words, wanted], **queued)
     event = gr.on(
-        [start.click, wanted.submit], run,
-        [model, recording, said, wanted, seed, history], [status, results, history], **queued,
-    )  # fmt: skip
+        [start.click, wanted.submit],
+        run,
+        [model, recording, said, wanted, seed, history],
+        [status, results, history],
+        **queued,
+    )
     stopper(studio, stop, status, [found, event], page.state("Stopped."))

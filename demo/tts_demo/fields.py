@@ -41,9 +41,11 @@ def voice_field(changed: gr.State) -> gr.Dropdown:
 
 
 def recording_fields(
-    studio: Studio, adapting: bool = False, opened: bool = False,
+    studio: Studio,
+    adapting: bool = False,
+    opened: bool = False,
     below: Callable[[gr.Audio, gr.Textbox, gr.Checkbox], None] | None = None,
-) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:  # fmt: skip
+) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:
     """A recording to clone, by upload or microphone and judged at once, what it says, and whether
     to adapt to it.
 
@@ -55,18 +57,25 @@ def recording_fields(
     with gr.Accordion("Clone a voice from a recording", open=opened):
         gr.HTML(page.CONSENT)
         recording = gr.Audio(
-            sources=["upload", "microphone"], type="filepath", editable=False, buttons=[],
+            sources=["upload", "microphone"],
+            type="filepath",
+            editable=False,
+            buttons=[],
             label="3 to 10 s of one person, used instead of the voice above",
-        )  # fmt: skip
+        )
         meter(studio, recording)
         transcript = gr.Textbox(
-            label="What it says (optional)", max_lines=3,
+            label="What it says (optional)",
+            max_lines=3,
             info="Word for word; only models that continue the recording need it.",
-        )  # fmt: skip
+        )
         adapt = gr.Checkbox(
-            False, label="Fit the model to the recording", elem_id="adapt", visible=adapting,
+            False,
+            label="Fit the model to the recording",
+            elem_id="adapt",
+            visible=adapting,
             info="Nearer to the person; takes some seconds, once for each recording.",
-        )  # fmt: skip
+        )
         if below is not None:
             below(recording, transcript, adapt)
     return recording, transcript, adapt
@@ -119,9 +128,12 @@ def warn(lines: Sequence[str]) -> None:
 
 
 def stopper(
-    studio: Studio, button: gr.Button, status: gr.HTML, events: Sequence[Any],
+    studio: Studio,
+    button: gr.Button,
+    status: gr.HTML,
+    events: Sequence[Any],
     stopped: str = page.status("Stopped."),
-) -> None:  # fmt: skip
+) -> None:
     """Make a button stop what its session is having spoken, at once, and say so."""
 
     def stop(request: gr.Request) -> str:
@@ -129,6 +141,10 @@ def stopper(
         return stopped
 
     button.click(
-        stop, outputs=status, cancels=list(events), queue=False, show_progress="hidden",
+        stop,
+        outputs=status,
+        cancels=list(events),
+        queue=False,
+        show_progress="hidden",
         api_visibility="private",
-    )  # fmt: skip
+    )

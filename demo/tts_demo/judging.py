@@ -141,7 +141,12 @@ def meter(studio: Studio, recording: gr.Audio) -> gr.HTML:
         yield from judge(studio, request.session_hash or "", given, studio.models[0])
 
     recording.change(
-        run, recording, shown, show_progress="hidden", concurrency_limit=1,
-        concurrency_id="judge", api_visibility="private",
-    )  # fmt: skip
+        run,
+        recording,
+        shown,
+        show_progress="hidden",
+        concurrency_limit=1,
+        concurrency_id="judge",
+        api_visibility="private",
+    )
     return shown

@@ -103,9 +103,13 @@ def preview(studio: Studio, session: str, name: str | None) -> str:
 
 
 def keep_fields(
-    studio: Studio, model: gr.Dropdown | str, recording: gr.Audio, transcript: gr.Textbox,
-    adapt: gr.Checkbox, changed: gr.State,
-) -> None:  # fmt: skip
+    studio: Studio,
+    model: gr.Dropdown | str,
+    recording: gr.Audio,
+    transcript: gr.Textbox,
+    adapt: gr.Checkbox,
+    changed: gr.State,
+) -> None:
     """Lay out what keeps a recording as a voice.
 
     Args:
@@ -115,25 +119,38 @@ def keep_fields(
         return
     with gr.Row(equal_height=True):
         name = gr.Textbox(
-            label="Keep the voice under a name", max_lines=1, min_width=160,
-            placeholder="letters, digits, - and _", scale=3,
-        )  # fmt: skip
+            label="Keep the voice under a name",
+            max_lines=1,
+            min_width=160,
+            placeholder="letters, digits, - and _",
+            scale=3,
+        )
         button = gr.Button("Keep voice", min_width=110, scale=1)
     consent = gr.Checkbox(label=CONSENT)
     status = gr.HTML("", elem_classes="kept")
 
     def run(
-        request: gr.Request, chosen: str, given: str | None, words: str, fit: bool, called: str,
-        agreed: bool, count: int,
-    ) -> tuple[str, int]:  # fmt: skip
+        request: gr.Request,
+        chosen: str,
+        given: str | None,
+        words: str,
+        fit: bool,
+        called: str,
+        agreed: bool,
+        count: int,
+    ) -> tuple[str, int]:
         wish = Wish("", chosen, None, given, words, fit)
         return keep(studio, request.session_hash or "", wish, called, agreed), count + 1
 
     chosen = gr.State(model) if isinstance(model, str) else model
     button.click(
-        run, [chosen, recording, transcript, adapt, name, consent, changed], [status, changed],
-        concurrency_limit=1, concurrency_id="keep", **_QUIET,
-    )  # fmt: skip
+        run,
+        [chosen, recording, transcript, adapt, name, consent, changed],
+        [status, changed],
+        concurrency_limit=1,
+        concurrency_id="keep",
+        **_QUIET,
+    )
 
 
 def library_tab(studio: Studio, changed: gr.State) -> None:
@@ -165,12 +182,19 @@ def library_tab(studio: Studio, changed: gr.State) -> None:
     if studio.library:
         renamed.click(
             lambda name, new, count: (rename(studio, name, new), count + 1),
-            [voice, new, changed], [status, changed], queue=False, **_QUIET,
-        )  # fmt: skip
+            [voice, new, changed],
+            [status, changed],
+            queue=False,
+            **_QUIET,
+        )
         deleted.click(
-            lambda name, count: (delete(studio, name), count + 1), [voice, changed],
-            [status, changed], queue=False, js=_CONFIRM, **_QUIET,
-        )  # fmt: skip
+            lambda name, count: (delete(studio, name), count + 1),
+            [voice, changed],
+            [status, changed],
+            queue=False,
+            js=_CONFIRM,
+            **_QUIET,
+        )
 
 
 _CONFIRM = """(name, count) =>

@@ -118,9 +118,7 @@ def words(spans: Sequence["Span"], new: Sequence[bool] = ()) -> str:
     return f"<p class='words' tabindex='0'>{body}</p>"
 
 
-def figure(
-    samples: NDArray[np.float32], sample_rate: int, spans: Sequence["Span"] = ()
-) -> str:  # fmt: skip
+def figure(samples: NDArray[np.float32], sample_rate: int, spans: Sequence["Span"] = ()) -> str:
     """Waveform and mel spectrogram of samples [N], with the words where they are said."""
     seconds = samples.size / sample_rate
     if not seconds:

@@ -16,9 +16,7 @@ _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 _HELP = "Other words that sound like it, or IPA: jif, or [[dʒˈɪf]]. Empty: as it is said now."
 
 
-def hear(
-    studio: Studio, session: str, model: str, voice: str | None, word: str, said: str
-) -> str:  # fmt: skip
+def hear(studio: Studio, session: str, model: str, voice: str | None, word: str, said: str) -> str:
     """HTML of the phones of a word and a player of it, as it would be said.
 
     Raises:
@@ -82,8 +80,9 @@ def pronunciation_fields(studio: Studio, model: gr.Dropdown, voice: gr.Dropdown)
     with gr.Accordion("Pronunciation", open=False) as box:
         with gr.Row():
             word = gr.Textbox(label="Word", max_lines=1, min_width=120, elem_id="word")
-            said = gr.Textbox(label="Said as", max_lines=1, min_width=120, info=_HELP,
-                              elem_id="said")  # fmt: skip
+            said = gr.Textbox(
+                label="Said as", max_lines=1, min_width=120, info=_HELP, elem_id="said"
+            )
         with gr.Row():
             listen = gr.Button("Hear word", min_width=100)
             if studio.library:
@@ -97,9 +96,13 @@ def pronunciation_fields(studio: Studio, model: gr.Dropdown, voice: gr.Dropdown)
         return hear(studio, request.session_hash or "", *values)
 
     listen.click(
-        run, [model, voice, word, said], status, concurrency_limit=SPOKEN,
-        concurrency_id="speak", **_QUIET,
-    )  # fmt: skip
+        run,
+        [model, voice, word, said],
+        status,
+        concurrency_limit=SPOKEN,
+        concurrency_id="speak",
+        **_QUIET,
+    )
     if studio.library:
 
         def listed(name: str) -> Any:

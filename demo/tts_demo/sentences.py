@@ -8,7 +8,7 @@ from tts.errors import UsageError
 
 if TYPE_CHECKING:
     from tts.facade import TTS
-    from tts.pipeline.render import Turn
+    from tts.pipeline.render import Utterance
     from tts.types import Audio, Chunk, Options
     from tts.voice.voice import Voice
     from tts_demo.wish import Wish
@@ -19,19 +19,19 @@ class Sentence:
     """One sentence and what was made of it.
 
     Attributes:
-        turn: how it is said.
+        utterance: how it is said.
         takes: chunks of each seed it was said with, before they are levelled.
         seed: of the take that is used.
     """
 
-    turn: "Turn"
+    utterance: "Utterance"
     takes: "dict[int, list[Chunk]]" = field(default_factory=dict)
     seed: int = 0
 
     @property
     def text(self) -> str:
         """As it is said."""
-        return self.turn.phones.text
+        return self.utterance.phones.text
 
 
 class Spoken:
@@ -44,9 +44,13 @@ class Spoken:
     """
 
     def __init__(
-        self, model: "TTS", wish: "Wish", voice: "Voice", options: "Options",
+        self,
+        model: "TTS",
+        wish: "Wish",
+        voice: "Voice",
+        options: "Options",
         mark: Callable[[int], Callable[[Any], Any]],
-    ):  # fmt: skip
+    ):
         self.model, self.wish, self.voice, self.options = model, wish, voice, options
         self._mark = mark
         self.sentences: list[Sentence] = []
@@ -66,10 +70,10 @@ class Spoken:
 
     def _said(self, sentence: Sentence, seed: int) -> "Iterator[Chunk]":
         """Say a sentence with a seed and keep the take once all of it was made."""
-        turn = sentence.turn
-        options = replace(turn.options, takes=((turn.number + 1, seed),))
+        utterance = sentence.utterance
+        options = replace(utterance.options, takes=((utterance.number + 1, seed),))
         chunks = []
-        for chunk in self.model.say(turn.phones, turn.voice, options, turn.number):
+        for chunk in self.model.say(utterance.phones, utterance.voice, options, utterance.number):
             chunks.append(chunk)
             yield chunk
         sentence.takes[seed] = chunks
@@ -82,8 +86,8 @@ class Spoken:
         """
 
         def groups() -> "Iterator[Iterator[Chunk]]":
-            for turn in self.model.turns(self.wish.text, self.voice, self.options):
-                sentence = Sentence(turn, seed=self.options.seed_of(turn.number))
+            for utterance in self.model.utterances(self.wish.text, self.voice, self.options):
+                sentence = Sentence(utterance, seed=self.options.seed_of(utterance.number))
                 self.sentences.append(sentence)
                 yield self._said(sentence, sentence.seed)
 
@@ -130,6 +134,7 @@ class Spoken:
     def takes(self) -> tuple[tuple[int, int], ...]:
         """The seeds that differ from those of the options, as `Options.takes` has them."""
         return tuple(
-            (number + 1, each.seed) for number, each in enumerate(self.sentences)
+            (number + 1, each.seed)
+            for number, each in enumerate(self.sentences)
             if each.seed != self.options.seed_of(number)
-        )  # fmt: skip
+        )

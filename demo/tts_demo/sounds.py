@@ -21,8 +21,14 @@ from tts_demo.limits import KEPT
 
 #: what all addresses begin with
 PREFIX = "/sounds/"
-_TYPES = {".mp3": "audio/mpeg", ".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg",
-          ".opus": "audio/ogg", ".zip": "application/zip"}  # fmt: skip
+_TYPES = {
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".zip": "application/zip",
+}
 _LOOK = 0.03  # seconds between looks at a file that grows
 _PIECE = 1 << 16
 _MOST = 2000  # files
@@ -57,9 +63,11 @@ class Sound:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.finish()
 
 
@@ -107,9 +115,10 @@ class Sounds:
             finished = [each for each in self._sounds.values() if each.finished]
             over = len(self._sounds) - _MOST
             gone = [
-                each for number, each in enumerate(finished)
+                each
+                for number, each in enumerate(finished)
                 if number < over or now - each.used > self._kept
-            ]  # fmt: skip
+            ]
             for each in gone:
                 del self._sounds[each.token]
         for each in gone:

@@ -33,9 +33,14 @@ def _number(name: str, text: str | None, kind: type[int] | type[float]) -> Any:
 
 
 def options_of(
-    speed: float, seed: float | None, pitch: float, steps: str | None, guidance: str | None,
-    temperature: str | None, markup: bool = False,
-) -> "Options":  # fmt: skip
+    speed: float,
+    seed: float | None,
+    pitch: float,
+    steps: str | None,
+    guidance: str | None,
+    temperature: str | None,
+    markup: bool = False,
+) -> "Options":
     """Options of the fields; an empty one takes the model's default.
 
     Raises:
@@ -44,10 +49,14 @@ def options_of(
     from tts.types import Options
 
     options = Options(
-        int(seed or 0), float(speed), float(pitch), _number("steps", steps, int),
-        _number("guidance", guidance, float), _number("temperature", temperature, float),
+        int(seed or 0),
+        float(speed),
+        float(pitch),
+        _number("steps", steps, int),
+        _number("guidance", guidance, float),
+        _number("temperature", temperature, float),
         markup="ssml" if markup else "none",
-    )  # fmt: skip
+    )
     options.check()
     return options
 
@@ -75,9 +84,13 @@ def speak(
         moment, audio = heard
         loaded = f" The model took {moment.loading:.1f} s to load." if not known else ""
         yield whole(
-            studio, audio, take_of(wish, chosen, audio), moment, sound.url,
+            studio,
+            audio,
+            take_of(wish, chosen, audio),
+            moment,
+            sound.url,
             f"Done in {moment.elapsed:.2f} s.{loaded}",
-        )  # fmt: skip
+        )
 
 
 def _heard(
@@ -105,9 +118,14 @@ def _heard(
             chunks.append(chunk)
             seconds = sum(len(each.samples) for each in chunks) / rate
             status = page.status(
-                "Speaking", first_audio=moment.first_audio, rtf=moment.elapsed / seconds,
-                seconds=seconds, share=moment.share, kind="busy", sound=sound.url,
-            )  # fmt: skip
+                "Speaking",
+                first_audio=moment.first_audio,
+                rtf=moment.elapsed / seconds,
+                seconds=seconds,
+                share=moment.share,
+                kind="busy",
+                sound=sound.url,
+            )
             said = [word for each in chunks for word in each.words] if chunk.words else []
             yield status, page.speech(page.words(said)) if said else gr.skip()
         if encoder is None:
@@ -124,10 +142,15 @@ def whole(
 ) -> tuple[str, str]:
     """Status, words and picture of a whole utterance; `url` is its MP3."""
     status = page.status(
-        state, first_audio=moment.first_audio, rtf=moment.elapsed / audio.seconds,
-        seconds=audio.seconds, kind="done", sound=url, take=take,
+        state,
+        first_audio=moment.first_audio,
+        rtf=moment.elapsed / audio.seconds,
+        seconds=audio.seconds,
+        kind="done",
+        sound=url,
+        take=take,
         wav=studio.sounds.add("speech.wav", audio.to_bytes("wav")),
-    )  # fmt: skip
+    )
     figure = page.figure(audio.samples, audio.sample_rate, audio.words)
     return status, page.speech(page.words(audio.words), figure)
 
@@ -135,7 +158,11 @@ def whole(
 def take_of(wish: Wish, options: "Options", audio: "Audio", note: str = "") -> dict[str, Any]:
     """What the browser keeps of an utterance beside its audio (takes.js)."""
     return {
-        "id": f"{time.time_ns():x}", "text": wish.text, "model": wish.model,
-        "voice": "a recording" if wish.recording else str(wish.voice), "seed": options.seed,
-        "seconds": round(audio.seconds, 2), "note": note,
-    }  # fmt: skip
+        "id": f"{time.time_ns():x}",
+        "text": wish.text,
+        "model": wish.model,
+        "voice": "a recording" if wish.recording else str(wish.voice),
+        "seed": options.seed,
+        "seconds": round(audio.seconds, 2),
+        "note": note,
+    }

@@ -42,9 +42,11 @@ def used_again(
     it is chosen."""
     known = [name for _, name in voice_choices()]
     return (
-        str(text)[:MAX_CHARACTERS], seed if isinstance(seed, int) else 0,
-        model if model in studio.models else old_model, voice if voice in known else old_voice,
-    )  # fmt: skip
+        str(text)[:MAX_CHARACTERS],
+        seed if isinstance(seed, int) else 0,
+        model if model in studio.models else old_model,
+        voice if voice in known else old_voice,
+    )
 
 
 def speak_tab(studio: Studio, changed: gr.State) -> None:
@@ -52,16 +54,24 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             text = gr.Textbox(
-                SENTENCE, label="Text", lines=4, max_lines=12, elem_id="text",
+                SENTENCE,
+                label="Text",
+                lines=4,
+                max_lines=12,
+                elem_id="text",
                 placeholder=f"What to say, up to {MAX_CHARACTERS:,} characters",
-            )  # fmt: skip
+            )
             size = gr.HTML(estimate(SENTENCE, studio.models[0]), elem_id="estimate")
             # Above all that may be changed: a phone shows them without scrolling.
             with gr.Row():
                 start = gr.Button(
-                    "Speak", variant="primary", scale=3, min_width=120, elem_id="go-speak",
+                    "Speak",
+                    variant="primary",
+                    scale=3,
+                    min_width=120,
+                    elem_id="go-speak",
                     elem_classes="to-result",
-                )  # fmt: skip
+                )
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
             with gr.Row():
                 model = gr.Dropdown(
@@ -70,11 +80,12 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
                 voice = voice_field(changed)
             kind = gr.HTML(about(studio.models[0]), elem_id="about")
             recording, transcript, adapt = recording_fields(
-                studio, adapting=True,
+                studio,
+                adapting=True,
                 below=lambda sound, said, adapted: keep_fields(
                     studio, model, sound, said, adapted, changed
                 ),
-            )  # fmt: skip
+            )
             pronunciation_fields(studio, model, voice)
             markup = gr.Checkbox(
                 label="The text has markup",
@@ -109,9 +120,15 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
         gr.Examples(examples, [text, voice, speed], label="Examples", cache_examples=False)
 
     def run(
-        request: gr.Request, text: str, model: str, voice: str | None, recording: str | None,
-        transcript: str, adapt: bool, *values: Any,
-    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+        request: gr.Request,
+        text: str,
+        model: str,
+        voice: str | None,
+        recording: str | None,
+        transcript: str,
+        adapt: bool,
+        *values: Any,
+    ) -> Generator[tuple[Any, ...], None, None]:
         wish = Wish(text, model, voice, recording, transcript, adapt)
         with closing(
             speak(studio, request.session_hash or "", wish, lambda: options_of(*values))
@@ -122,21 +139,32 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
         text, model, voice, recording, transcript, adapt, speed, seed, pitch, steps, guidance,
     ]  # fmt: skip
     event = gr.on(
-        [start.click, text.submit], run, [*inputs, temperature, markup], [status, shown],
-        show_progress="hidden", concurrency_limit=SPOKEN, concurrency_id="speak",
-        trigger_mode="once", api_visibility="private",
-    )  # fmt: skip
+        [start.click, text.submit],
+        run,
+        [*inputs, temperature, markup],
+        [status, shown],
+        show_progress="hidden",
+        concurrency_limit=SPOKEN,
+        concurrency_id="speak",
+        trigger_mode="once",
+        api_visibility="private",
+    )
     stopper(studio, stop, status, [event])
     retakes.connect(studio, sentences, status, shown, event)
     quick: dict[str, Any] = {
-        "queue": False, "show_progress": "hidden", "api_visibility": "private",
-    }  # fmt: skip
+        "queue": False,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
     gr.on([text.change, model.change, speed.change], estimate, [text, model, speed], size, **quick)
     model.change(about, model, kind, **quick)
     another.click(lambda: secrets.randbelow(1_000_000), None, seed, **quick)
     # takes.js clicks it, and says of which take.
     again = gr.Button("again", elem_id="again", visible="hidden")
     again.click(
-        lambda *values: used_again(studio, *values), [text, seed, model, voice, model, voice],
-        [text, seed, model, voice], js=_TAKEN, **quick,
-    )  # fmt: skip
+        lambda *values: used_again(studio, *values),
+        [text, seed, model, voice, model, voice],
+        [text, seed, model, voice],
+        js=_TAKEN,
+        **quick,
+    )

@@ -95,9 +95,13 @@ class Studio:
     """
 
     def __init__(
-        self, models: Sequence[str], device: str = "auto", threads: int | None = None,
-        watermark: str = "", library: bool = True,
-    ):  # fmt: skip
+        self,
+        models: Sequence[str],
+        device: str = "auto",
+        threads: int | None = None,
+        watermark: str = "",
+        library: bool = True,
+    ):
         self.models, self.device, self.threads = list(models), device, threads
         self.watermark, self.library = watermark, library
         self.sounds = Sounds()

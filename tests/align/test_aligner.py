@@ -277,13 +277,15 @@ def test_a_row_does_not_depend_on_its_batch(durations: DurationModel) -> None:
     for row in range(3):
         size, length = int(tokens.lengths[row]), int(prompt.lengths[row])
         one = TokenBatch(
-            tokens.ids[row : row + 1, :size], tokens.mods[row : row + 1, :size],
+            tokens.ids[row : row + 1, :size],
+            tokens.mods[row : row + 1, :size],
             tokens.lengths[row : row + 1],
-        )  # fmt: skip
+        )
         voice = VoicePrompt(
-            prompt.speaker[row : row + 1], prompt.features[row : row + 1, :length],
+            prompt.speaker[row : row + 1],
+            prompt.features[row : row + 1, :length],
             prompt.lengths[row : row + 1],
-        )  # fmt: skip
+        )
         torch.testing.assert_close(durations(one, voice)[0], logits[row, :size], atol=1e-4, rtol=0)
         assert torch.equal(
             durations.predict(one, voice)[0], durations.predict(tokens, prompt)[row, :size]

@@ -203,8 +203,11 @@ def test_a_size_limit_of_the_system_leaves_no_file(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run(
         [sys.executable, "-B", "-c", code, str(tmp_path / "out.wav")],
-        capture_output=True, text=True, env=env, preexec_fn=limit,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=env,
+        preexec_fn=limit,
+    )
     assert done.stdout.startswith("OutputError") and "larger than the system allows" in done.stdout
     assert done.stderr == "" and listing(tmp_path) == []
 

@@ -20,16 +20,19 @@ from tts import TTS, Options
 from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
 from tts.batch.rows import Row, make_rows, read_rows
 from tts.batch.run import run_batch
-from tts.batch.worker import Settings, Speaker
+from tts.batch.worker import RowSynthesizer, Settings
 from tts.cli.main import run
 from tts.errors import UsageError
-from tts.pipeline.render import MAX_TURNS, Turn
+from tts.pipeline.render import MAX_UTTERANCES, Utterance
 
 Recording = Callable[..., Path]
 SENTENCES = (
-    "Hello.", "The birch canoe slid on the smooth planks.", "Is it so?",
-    "Glue the sheet to the dark blue background, and wait. Then go on.", "Rice is served.",
-)  # fmt: skip
+    "Hello.",
+    "The birch canoe slid on the smooth planks.",
+    "Is it so?",
+    "Glue the sheet to the dark blue background, and wait. Then go on.",
+    "Rice is served.",
+)
 
 
 @pytest.fixture
@@ -71,11 +74,15 @@ def test_rows_of_files(tmp_path: Path) -> None:
         assert word in problem
     (tmp_path / "rows.jsonl").write_text('{"text": "One", "seed": 3}\n\n{"text": "Two"}\n')
     assert read_rows(tmp_path / "rows.jsonl") == [
-        Row("000001", "One", options=Options(seed=3)), Row("000002", "Two"),
-    ]  # fmt: skip
-    known, lost = make_rows([
-        {"text": "One", "ref": "x.wav", "ref_text": "So."}, {"text": "One", "ref_text": "So."},
-    ])  # fmt: skip
+        Row("000001", "One", options=Options(seed=3)),
+        Row("000002", "Two"),
+    ]
+    known, lost = make_rows(
+        [
+            {"text": "One", "ref": "x.wav", "ref_text": "So."},
+            {"text": "One", "ref_text": "So."},
+        ]
+    )
     assert known == Row("000001", "One", Path("x.wav"), ref_text="So.")
     assert known.key({}) != replace(known, ref_text="").key({})
     assert "ref_text" in lost.problem
@@ -174,22 +181,23 @@ def test_together_as_alone(tts: TTS, recording: Recording) -> None:
     """Whatever the batch-mates: within 1e-4, words at the same times; the same batch, the same
     bytes."""
     voices = [tts.voice("default"), tts.voice(recording(seconds=1.3))]
-    turns, alone = [], []
+    utterances, alone = [], []
     for n, text in enumerate(texts(6)):
-        options = Options(seed=n, speed=1 + n / 10, pitch=1.2 if n == 3 else 1.0,
-                          steps=3 if n == 4 else None)  # fmt: skip
+        options = Options(
+            seed=n, speed=1 + n / 10, pitch=1.2 if n == 3 else 1.0, steps=3 if n == 4 else None
+        )
         for number, phones in enumerate(tts.sentences(text)):
-            turns.append(Turn(phones, voices[n % 2], options, number))
+            utterances.append(Utterance(phones, voices[n % 2], options, number))
             alone.append(list(tts.say(phones, voices[n % 2], options, number)))
-    found = tts.renderer.batches(turns)
-    assert len(found) < len(turns) / 2
+    found = tts.renderer.batches(utterances)
+    assert len(found) < len(utterances) / 2
     for batch in found:
-        kinds = {(turns[at].options.pitch, turns[at].options.steps) for at in batch}
-        assert len(kinds) == 1 and len(batch) <= MAX_TURNS["cpu"]
+        kinds = {(utterances[at].options.pitch, utterances[at].options.steps) for at in batch}
+        assert len(kinds) == 1 and len(batch) <= MAX_UTTERANCES["cpu"]
     for seed in range(3):
-        order = random.Random(seed).sample(range(len(turns)), len(turns) - seed)
-        said = tts.renderer.all([turns[at] for at in order])
-        again = tts.renderer.all([turns[at] for at in order])
+        order = random.Random(seed).sample(range(len(utterances)), len(utterances) - seed)
+        said = tts.renderer.all([utterances[at] for at in order])
+        again = tts.renderer.all([utterances[at] for at in order])
         for at, chunk, twin in zip(order, said, again, strict=True):
             whole = np.concatenate([piece.samples for piece in alone[at]])
             assert chunk.samples.shape == whole.shape
@@ -200,16 +208,16 @@ def test_together_as_alone(tts: TTS, recording: Recording) -> None:
 
 def test_models_that_cannot_batch(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> None:
     voice = tts.voice("default")
-    turns = [
-        Turn(phones, voice, Options(seed=5), number)
+    utterances = [
+        Utterance(phones, voice, Options(seed=5), number)
         for number, phones in enumerate(tts.sentences(" ".join(texts(3))))
     ]
     can = replace(tts.capabilities, batching=False)
     monkeypatch.setattr(tts.renderer, "pipeline", replace(tts.pipeline, capabilities=can))
-    for turn, chunk in zip(turns, tts.renderer.all(turns), strict=True):
-        pieces = list(tts.say(turn.phones, voice, turn.options, turn.number))
+    for utterance, chunk in zip(utterances, tts.renderer.all(utterances), strict=True):
+        pieces = list(tts.say(utterance.phones, voice, utterance.options, utterance.number))
         np.testing.assert_array_equal(chunk.samples, np.concatenate([p.samples for p in pieces]))
-        assert chunk.words == pieces[0].words and chunk.text == turn.phones.text
+        assert chunk.words == pieces[0].words and chunk.text == utterance.phones.text
 
 
 def test_batch_equals_synthesize(tts: TTS, tmp_path: Path, recording: Recording) -> None:
@@ -241,13 +249,13 @@ def test_done_rows_are_left_alone(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    say = Speaker.say
+    say = RowSynthesizer.say
 
-    def watched(self: Speaker, rows: list[Row]) -> Any:
+    def watched(self: RowSynthesizer, rows: list[Row]) -> Any:
         said.extend(row.id for row in rows)
         return say(self, rows)
 
-    monkeypatch.setattr(Speaker, "say", watched)
+    monkeypatch.setattr(RowSynthesizer, "say", watched)
     rows = [(f"r{n}", text) for n, text in enumerate(texts(4))] + [("bad", "...")]
     first = tts.batch(rows, tmp_path)
     before = contents(tmp_path)
@@ -374,9 +382,13 @@ def test_command(
     out_, err = capfd.readouterr()
     assert out_ == "" and "1 of 2 rows" in err and "b: speed 9" in err
     for wrong in (
-        ["--format", "wave"], ["--workers", "0"], ["--timestamps", "xyz"], ["--engine", "spark"],
-        ["--watermark", "nowhere:m"], ["--model", "x"],
-    ):  # fmt: skip
+        ["--format", "wave"],
+        ["--workers", "0"],
+        ["--timestamps", "xyz"],
+        ["--engine", "spark"],
+        ["--watermark", "nowhere:m"],
+        ["--model", "x"],
+    ):
         assert run([*arguments, *wrong]) == 2
         assert wrong[1] in capfd.readouterr().err
 
@@ -449,9 +461,10 @@ def test_ray_survives_the_loss_of_a_worker(
             import psutil
 
             workers = [
-                each for each in psutil.Process().children(recursive=True)
+                each
+                for each in psutil.Process().children(recursive=True)
                 if "Speaker" in " ".join(each.cmdline())
-            ]  # fmt: skip
+            ]
             killed.append(workers[-1].pid)
             workers[-1].kill()
         add(self, results)

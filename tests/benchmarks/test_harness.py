@@ -109,13 +109,17 @@ def test_the_kit_for_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
 
     script = Path(__file__).parents[2] / "benchmarks" / "gpu.sh"
     run = subprocess.run(
-        [str(script), "--smoke", str(tmp_path / "out")], timeout=700, capture_output=True,
-        text=True, env=os.environ | {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [str(script), "--smoke", str(tmp_path / "out")],
+        timeout=700,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["training"] == 0 and {row["family"] for row in report["generation"]} == {
-        "flow", "ar",
-    }  # fmt: skip
+        "flow",
+        "ar",
+    }
     made = join_pieces(tmp_path / "out" / "run.json", tmp_path / "export")
     assert (made / "model.safetensors").stat().st_size > 1000

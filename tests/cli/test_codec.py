@@ -26,9 +26,7 @@ def home(tiny_home: Path) -> Path:
     return tiny_home
 
 
-def test_there_and_back(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+def test_there_and_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.normal(size=17001)).astype(np.float32)
     source, codes, out = tmp_path / "in.wav", str(tmp_path / "c.safetensors"), tmp_path / "out.wav"
@@ -61,7 +59,7 @@ def test_there_and_back(
 
 def test_refusals_leave_nothing(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+) -> None:
     source, out = tmp_path / "in.wav", tmp_path / "out"
     sf.write(source, np.zeros(800), 16000)
     wrong = tmp_path / "wrong.safetensors"

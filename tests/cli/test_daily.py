@@ -67,8 +67,15 @@ def test_rename(anna: Path, capfd: Capture) -> None:
     after = Voice.load(anna.with_stem("berta"))
     assert not anna.exists() and after.name == "berta"
     assert after.sha256 == before.sha256 and after.meta == before.meta
-    for old, new in (("berta", "default"), ("berta", "berta"), ("default", "x"), ("none", "x"),
-                     ("berta", "--x"), ("berta", "a/b"), ("berta", "")):  # fmt: skip
+    for old, new in (
+        ("berta", "default"),
+        ("berta", "berta"),
+        ("default", "x"),
+        ("none", "x"),
+        ("berta", "--x"),
+        ("berta", "a/b"),
+        ("berta", ""),
+    ):
         assert run(["voices", "rename", "--", old, new]) == 2, (old, new)
         told = capfd.readouterr().err.strip().splitlines()[-1]
         assert told.startswith("tts: error:") and "--force" not in told
@@ -110,8 +117,13 @@ def test_one_warning_for_a_language(tiny_home: Path, tmp_path: Path, capfd: Capt
 
 
 def test_models_in_words(tiny_home: Path, capfd: Capture) -> None:
-    scores = {"wer": 0.0625, "similarity": 0.52, "quality": 3.3, "rtf": 0.05,
-              "first_audio_seconds": 0.24}  # fmt: skip
+    scores = {
+        "wer": 0.0625,
+        "similarity": 0.52,
+        "quality": 3.3,
+        "rtf": 0.05,
+        "first_audio_seconds": 0.24,
+    }
     (tiny_home / "checkpoints/flow/scores.json").write_text(json.dumps(scores))
     assert run(["models"]) == 0
     out = capfd.readouterr().out
@@ -169,9 +181,11 @@ def test_completion(shell: str, tiny_home: Path) -> None:
 def test_completion_script_is_a_script(capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tts", "--show-completion", "bash"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True,
+        text=True,
+        timeout=120,
         env=os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
-    )  # fmt: skip
+    )
     assert "_TTS_COMPLETE" in done.stdout, done.stderr
     if shutil.which("bash"):
         subprocess.run(["bash", "-n"], input=done.stdout, text=True, check=True)
@@ -191,7 +205,10 @@ def test_manual_page(capfd: Capture) -> None:
     assert ".SS tts voices rename" in page
     if shutil.which("man"):
         done = subprocess.run(
-            ["man", "--warnings", "-l", "-"], input=page, text=True, capture_output=True,
+            ["man", "--warnings", "-l", "-"],
+            input=page,
+            text=True,
+            capture_output=True,
             env=os.environ | {"MANWIDTH": "80"},
-        )  # fmt: skip
+        )
         assert "EXIT STATUS" in done.stdout and not done.stderr

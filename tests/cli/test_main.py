@@ -51,8 +51,12 @@ def test_help_is_light_and_has_examples() -> None:
 
 
 def test_shells_complete_commands() -> None:
-    asked = {**os.environ, "_TTS_COMPLETE": "complete_bash", "COMP_WORDS": "tts sy",
-             "COMP_CWORD": "1"}  # fmt: skip
+    asked = {
+        **os.environ,
+        "_TTS_COMPLETE": "complete_bash",
+        "COMP_WORDS": "tts sy",
+        "COMP_CWORD": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "tts"], capture_output=True, text=True, env=asked, timeout=240
     )
@@ -156,9 +160,12 @@ def test_text_from_stdin_and_speed(
 
 @pytest.mark.parametrize("arguments", [[], ["-"], ["--text-file", "-"]])
 def test_a_pipe_is_the_text(
-    arguments: list[str], tiny_home: Path, tmp_path: Path, capfd: Captured,
+    arguments: list[str],
+    tiny_home: Path,
+    tmp_path: Path,
+    capfd: Captured,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     assert speak(tmp_path) == 0
     expected = (tmp_path / "out.wav").read_bytes()
     with open(tmp_path / "text.txt", "w+") as file:
@@ -217,11 +224,16 @@ def test_voices_from_add_to_remove(
     assert (tmp_path / "out.wav").read_bytes() == named
     capfd.readouterr()
     for arguments, code in (
-        (["add", "anna", "--ref", ref], 2), (["add", "default", "--ref", ref], 2),
-        (["add", "../x", "--ref", ref], 2), (["remove", "default"], 2), (["remove", "ana"], 2),
-        (["export", "anna", str(tmp_path / "a.wav")], 2), (["export", "anna", copy], 2),
-        (["add", "--ref", ref, "--", "--force"], 2), (["add", "--ref", ref, "--", "-"], 2),
-    ):  # fmt: skip
+        (["add", "anna", "--ref", ref], 2),
+        (["add", "default", "--ref", ref], 2),
+        (["add", "../x", "--ref", ref], 2),
+        (["remove", "default"], 2),
+        (["remove", "ana"], 2),
+        (["export", "anna", str(tmp_path / "a.wav")], 2),
+        (["export", "anna", copy], 2),
+        (["add", "--ref", ref, "--", "--force"], 2),
+        (["add", "--ref", ref, "--", "-"], 2),
+    ):
         assert run(["voices", *arguments]) == code
         one_line(capfd)
     assert run(["voices", "export", "anna", copy, "--force"]) == 0

@@ -51,9 +51,13 @@ def _low_rate(path: Path) -> None:
     ],
 )
 def test_bad_reference(
-    make: Callable[[Path], Any], code: int, word: str, tiny_home: Path, tmp_path: Path,
+    make: Callable[[Path], Any],
+    code: int,
+    word: str,
+    tiny_home: Path,
+    tmp_path: Path,
     capfd: Captured,
-) -> None:  # fmt: skip
+) -> None:
     make(tmp_path / "bad.wav")
     assert speak(tmp_path, "--ref", str(tmp_path / "bad.wav")) == code
     one_line(capfd, word)
@@ -78,9 +82,14 @@ def test_hour_of_silence_is_refused_from_the_header(
     ("rate", "channels", "seconds"), [(8000, 1, 3), (192000, 2, 2), (44100, 2, 70)]
 )
 def test_unusual_references_work(
-    rate: int, channels: int, seconds: int, tiny_home: Path, tmp_path: Path, capfd: Captured,
+    rate: int,
+    channels: int,
+    seconds: int,
+    tiny_home: Path,
+    tmp_path: Path,
+    capfd: Captured,
     recording: Recording,
-) -> None:  # fmt: skip
+) -> None:
     path = recording("ref.wav", seconds, rate, channels)
     assert speak(tmp_path, "--ref", str(path)) == 0
     assert ("only the first 60 s" in capfd.readouterr().err) == (seconds > 60)
@@ -264,9 +273,12 @@ def test_voices_without_a_checksum_and_of_another_format(
 def test_unwritable_output(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
     (tmp_path / "file").write_text("")
     for target, code in (
-        (tmp_path / "nowhere" / "a.wav", 2), (tmp_path / "file" / "a.wav", 2), (tmp_path, 2),
-        (tmp_path / "a.xyz", 2), (Path("/proc/a.wav"), 1),
-    ):  # fmt: skip
+        (tmp_path / "nowhere" / "a.wav", 2),
+        (tmp_path / "file" / "a.wav", 2),
+        (tmp_path, 2),
+        (tmp_path / "a.xyz", 2),
+        (Path("/proc/a.wav"), 1),
+    ):
         assert run(["synthesize", TEXT, "-o", str(target)]) == code
         one_line(capfd)
 
@@ -308,8 +320,11 @@ def test_terminal_is_refused(tiny_home: Path) -> None:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "tts", "synthesize", TEXT, "-o", "-"],
-            stdout=follower, stderr=subprocess.PIPE, text=True, timeout=60,
-        )  # fmt: skip
+            stdout=follower,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
     finally:
         os.close(follower)
         os.close(leader)
@@ -332,9 +347,12 @@ def test_closed_pipe_is_quiet(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("odd\nsecond line")])
 def test_stopped_in_the_middle(
-    error: BaseException, tiny_home: Path, tmp_path: Path, capfd: Captured,
+    error: BaseException,
+    tiny_home: Path,
+    tmp_path: Path,
+    capfd: Captured,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     from tts.facade import TTS
     from tts.types import Chunk
 

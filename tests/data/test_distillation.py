@@ -69,8 +69,11 @@ def test_texts_of_others_are_said(teacher: TTS, corpus: Corpus, tmp_path: Path) 
     texts = Texts(tmp_path, Frontend("en-us"), words=4)
     tokens = texts.draw(np.random.default_rng(0), 3)
     rows = [ids[:n].tolist() for ids, n in zip(tokens.ids, tokens.lengths.tolist(), strict=True)]
-    known = [Frontend("en-us").one(" ".join(texts.lines[1].split()[n : n + size])).ids
-             for size in (3, 4) for n in range(6)]  # fmt: skip
+    known = [
+        Frontend("en-us").one(" ".join(texts.lines[1].split()[n : n + size])).ids
+        for size in (3, 4)
+        for n in range(6)
+    ]
     assert all(row[0] == SIL == row[-1] for row in rows)
     assert all(any(set(row) <= {*ids, COMMA} for ids in known) for row in rows)
     write_distillation(corpus, teacher, tmp_path / "said", 3, max_frames=60, texts=tmp_path)

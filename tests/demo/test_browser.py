@@ -35,9 +35,13 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 TEXT = "Glue the sheet to the dark blue background."
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 SLOW = 240_000  # ms; a busy machine is no failure
 Recording = Callable[..., Path]
 
@@ -52,8 +56,10 @@ def served(home: Path, data: Path) -> Iterator[str]:
     }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "tts", "demo", "--device", "cpu", "--threads", "1"],
-        stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
     assert process.stderr is not None
     told: list[str] = []
     try:
@@ -188,10 +194,12 @@ def test_text_becomes_audio_that_plays_while_it_is_made(visit: Visit) -> None:
         "seconds => { const a = document.querySelector('#player audio');"
         " return a.ended && Math.abs(a.currentTime - seconds) < 0.3; }",
         arg=seconds,
-    )  # fmt: skip
+    )
     # The same player keeps it.
-    visit.page.evaluate("() => { const a = document.querySelector('#player audio');"
-                        " a.currentTime = 0; return a.play(); }")  # fmt: skip
+    visit.page.evaluate(
+        "() => { const a = document.querySelector('#player audio');"
+        " a.currentTime = 0; return a.play(); }"
+    )
     visit.page.wait_for_function("document.querySelector('#player audio').currentTime > 0.1")
     assert visit.download("#player .mp3")[:2] in (b"\xff\xf3", b"\xff\xfb", b"ID")
     figures = visit.page.locator("#status").inner_text()
@@ -272,9 +280,7 @@ def test_takes_survive_a_reload(visit: Visit) -> None:
     assert rows.count() == 1 and "Another text." in rows.first.inner_text()
 
 
-def test_wrong_input_is_one_clear_line(
-    visit: Visit, tmp_path: Path, recording: Recording
-) -> None:  # fmt: skip
+def test_wrong_input_is_one_clear_line(visit: Visit, tmp_path: Path, recording: Recording) -> None:
     visit.write("  ")
     visit.button("Speak").click()
     visit.note("the text is empty")

@@ -108,9 +108,10 @@ def test_a_recording_goes_through_codecs(studio: Studio, recording: Recording) -
     assert "Encode RTF" in copied and "no codes" in copied
     assert len(heard(studio, copied)) == 32000
     for path, chosen, words in (
-        (None, names, "no recording"), (str(recording("a.wav")), [], "no codec"),
+        (None, names, "no recording"),
+        (str(recording("a.wav")), [], "no codec"),
         (str(recording("long.wav", seconds=21)), names, "20 s are the most"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(gr.Error, match=words):
             through(path, chosen)
 

@@ -84,9 +84,12 @@ def test_the_page_needs_no_torch_to_start(tiny_home: Path) -> None:
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -197,10 +200,12 @@ def test_bad_recordings_are_told_without_folders(
     text = tmp_path / "notes.wav"
     text.write_text("not audio")
     for path, word in (
-        (text, "not audio"), (recording("short.wav", seconds=0.4), "short.wav"),
-        (recording("quiet.wav", gain=0.0), "silent"), (recording("long.wav", seconds=61), "61 s"),
+        (text, "not audio"),
+        (recording("short.wav", seconds=0.4), "short.wav"),
+        (recording("quiet.wav", gain=0.0), "silent"),
+        (recording("long.wav", seconds=61), "61 s"),
         (tmp_path / "gone.wav", "not there any more"),
-    ):  # fmt: skip
+    ):
         message = refusal(speak(studio, "s", Wish(TEXT, "default", None, str(path)), options))
         assert word in message and str(tmp_path) not in message
 
@@ -221,9 +226,10 @@ def test_options_of_the_fields() -> None:
         with pytest.raises(UsageError, match=word):
             options_of(*values, None, None, None)
     for fields, word in (
-        (("2.5", "", ""), "steps '2.5' is not a whole"), (("", "x", ""), "guidance"),
+        (("2.5", "", ""), "steps '2.5' is not a whole"),
+        (("", "x", ""), "guidance"),
         (("", "", "nan"), "temperature"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(UsageError, match=word):
             options_of(1, 0, 1, *fields)
 
@@ -325,9 +331,14 @@ def table(tmp_path: Path, *lines: str) -> str:
 
 def test_a_table_becomes_a_zip(studio: Studio, tmp_path: Path, recording: Recording) -> None:
     rows = table(
-        tmp_path, "id,text,voice,seed,speed", f"one,{TEXT},default,3,", "two,Hello there.,,,0.9",
-        "three,,,,", "four,Hi.,/etc/passwd,,", "five,Hi.,voice.safetensors,,",
-    )  # fmt: skip
+        tmp_path,
+        "id,text,voice,seed,speed",
+        f"one,{TEXT},default,3,",
+        "two,Hello there.,,,0.9",
+        "three,,,,",
+        "four,Hi.,/etc/passwd,,",
+        "five,Hi.,voice.safetensors,,",
+    )
     wish = Wish("", "default", "default", None)
     last = list(batch(studio, "s", rows, wish, "flac"))[-1]
     assert "2 of 5 rows, 3 failed" in last[0]
@@ -365,9 +376,13 @@ def test_tables_that_cannot_be_used(studio: Studio, tmp_path: Path) -> None:
 
 def test_rows_reach_no_files_and_no_other_models(tmp_path: Path, tiny_home: Path) -> None:
     rows = table(
-        tmp_path, "id,text,voice,model", "a,Hi.,anna,", "b,Hi.,,other", "c,Hi.,,default",
+        tmp_path,
+        "id,text,voice,model",
+        "a,Hi.,anna,",
+        "b,Hi.,,other",
+        "c,Hi.,,default",
         f"d,{'x' * 4097},,",
-    )  # fmt: skip
+    )
     found = {row.id: row for row in checked_rows(rows, "default", "chosen")}
     assert found["a"].voice == "anna" and found["c"].voice == "chosen" and not found["c"].problem
     assert "model" in found["b"].problem and "4,096" in found["d"].problem

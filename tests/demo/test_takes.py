@@ -80,9 +80,10 @@ def messages(url: str, number: int, data: list[Any]) -> list[dict[str, Any]]:
     """What a browser gets for an event of the page."""
     body = {"fn_index": number, "data": data, "session_hash": f"s{number}", "event_data": None}
     join = urllib.request.Request(
-        f"{url}gradio_api/queue/join", json.dumps(body).encode(),
+        f"{url}gradio_api/queue/join",
+        json.dumps(body).encode(),
         {"Content-Type": "application/json"},
-    )  # fmt: skip
+    )
     urllib.request.urlopen(join, timeout=60).read()
     found = []
     with urllib.request.urlopen(

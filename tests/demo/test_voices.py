@@ -88,9 +88,10 @@ def test_a_recording_is_judged(studio: Studio, recording: Recording, tmp_path: P
     assert grade(last(recording("loud.wav", seconds=8, gain=3.0)), "Not clipped") == "poor"
     assert grade(last(recording("low.wav", seconds=8, gain=0.002)), "Level") == "poor"
     for path, word in (
-        (recording("long.wav", seconds=61), "60 s are the most"), (tmp_path / "gone", "not there"),
+        (recording("long.wav", seconds=61), "60 s are the most"),
+        (tmp_path / "gone", "not there"),
         (recording("quiet.wav", gain=0.0), "silent"),
-    ):  # fmt: skip
+    ):
         told = last(path)
         assert word in told and "<meter" not in told and str(tmp_path) not in told
     assert [key for key in studio._voices if key[0] == "s"], "encoded on the way"

@@ -56,9 +56,12 @@ def unchanged(edited: Edited, sound: np.ndarray) -> int:
     ],
 )  # fmt: skip
 def test_what_stays_is_the_recording(
-    tts: TTS, sound: np.ndarray, wanted: str, changes: list[tuple[tuple[str, ...], ...]],
+    tts: TTS,
+    sound: np.ndarray,
+    wanted: str,
+    changes: list[tuple[tuple[str, ...], ...]],
     places: int,
-) -> None:  # fmt: skip
+) -> None:
     edited = tts.edit(sound, SAID, wanted)
     assert [(change.old, change.new) for change in edited.changes] == changes
     kept = unchanged(edited, sound)
@@ -159,9 +162,12 @@ def test_continuing(tts: TTS, sound: np.ndarray, said: str | None) -> None:
 
 
 def test_command_lines(
-    tts: TTS, sound: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    tts: TTS,
+    sound: np.ndarray,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr("tts.cli.edit.load_model", lambda *_: (tts, 0.0))
     source, out = tmp_path / "in.wav", tmp_path / "out.wav"
     sf.write(source, sound, 16000)

@@ -12,6 +12,7 @@ import torch
 from tts.errors import AudioError, CheckpointError, DataError, MissingDependencyError, UsageError
 from tts.eval import metrics as metrics_module
 from tts.eval.cases import CaseList, build_cases, load_cases, main, save_cases, spread
+from tts.eval.command import EvalOptions, run_cli
 from tts.eval.ecapa import EcapaTdnn, SpeakerEncoder, fbank
 from tts.eval.metrics import Metrics, Quality, WordCount, WordError, load_metrics
 from tts.eval.normalize import normalize
@@ -23,8 +24,8 @@ from tts.eval.report import (
     interval,
     published,
     summarize,
-)  # fmt: skip
-from tts.eval.run import EvalOptions, evaluate, recordings_of, resynthesis, run_cli
+)
+from tts.eval.run import evaluate, recordings_of, resynthesis
 
 RATE = 16_000
 

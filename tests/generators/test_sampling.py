@@ -305,8 +305,9 @@ def test_rescale() -> None:
     torch.testing.assert_close(full.std(-1), cond.std(-1))
     torch.testing.assert_close(guide(cond, uncond, 4.0, 0.75), 0.75 * full + 0.25 * plain)
     # Positions do not see each other, rows with a mask do not see padding.
-    torch.testing.assert_close(guide(cond[:, :2], uncond[:, :2], 4.0, 0.75), 0.75 * full[:, :2]
-                               + 0.25 * plain[:, :2])  # fmt: skip
+    torch.testing.assert_close(
+        guide(cond[:, :2], uncond[:, :2], 4.0, 0.75), 0.75 * full[:, :2] + 0.25 * plain[:, :2]
+    )
     mask = torch.arange(5) < torch.tensor([5, 3])[:, None]
     masked = guide(cond, uncond, 4.0, 1.0, mask)
     for row, length in enumerate((5, 3)):

@@ -35,8 +35,8 @@ from tts.generators.heads.flow_mlp import FlowMLPHead
 from tts.modules.transformer import DiTBlock, rotary, rotate, whole_rotary
 from tts.quantize import check_int8, is_int8, quantize
 from tts_codecs.nn import inference
+from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import PackedLinear, pack
-from tts_codecs.nn.memo import Memo
 
 STRUCTURED = {**CODES, "codebook_size": 12, "levels": [3, 4]}
 
@@ -78,7 +78,7 @@ def test_a_memo_follows_its_weights() -> None:
         made.append(weight.clone())
         return weight * 2
 
-    memo = Memo()
+    memo = DerivedCache()
     assert torch.equal(memo.get([weight], make), memo.get([weight], make)) and len(made) == 1
     weight.add_(1)
     assert memo.get([weight], make).tolist() == [4.0, 4.0, 4.0] and len(made) == 2

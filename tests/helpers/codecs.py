@@ -13,6 +13,9 @@ def layered() -> NeuralCodec:
             {"kind": "spectrum", "width": 8, "blocks": 1},
             {"kind": "rvq", "dim": 4, "num_codebooks": 3, "codebook_size": 16},
             {"kind": "spectrum", "width": 8, "blocks": 1, "patch": 2, "look_ahead": 2},
-            rate=16000, hop=320, dim=8, name="tiny",
-        )  # fmt: skip
+            rate=16000,
+            hop=320,
+            dim=8,
+            name="tiny",
+        )
     return made.eval().requires_grad_(False)

@@ -22,16 +22,21 @@ def scramble(module: nn.Module, seed: int = 0) -> None:
 def published_layout(network: F5Network) -> dict[str, Tensor]:
     """The weights under the published names, rotary pairs as neighbours."""
     names = {
-        "time.": "time_embed.time_mlp.", "text.embed.": "text_embed.text_embed.",
-        "entry.": "input_embed.proj.", "position.0.": "input_embed.conv_pos_embed.conv1d.0.",
-        "position.1.": "input_embed.conv_pos_embed.conv1d.2.", "modulation.": "norm_out.linear.",
+        "time.": "time_embed.time_mlp.",
+        "text.embed.": "text_embed.text_embed.",
+        "entry.": "input_embed.proj.",
+        "position.0.": "input_embed.conv_pos_embed.conv1d.0.",
+        "position.1.": "input_embed.conv_pos_embed.conv1d.2.",
+        "modulation.": "norm_out.linear.",
         "head.": "proj_out.",
-    }  # fmt: skip
+    }
     text_parts = {"depthwise": "dwconv", "norm": "norm", "up": "pwconv1", "down": "pwconv2"}
     parts = {
-        "modulation": "attn_norm.linear", "attention.out": "attn.to_out.0", "up": "ff.ff.0.0",
+        "modulation": "attn_norm.linear",
+        "attention.out": "attn.to_out.0",
+        "up": "ff.ff.0.0",
         "down": "ff.ff.2",
-    }  # fmt: skip
+    }
     heads, out = network.config.heads, {}
     for name, value in network.state_dict().items():
         if name.startswith("text.blocks."):

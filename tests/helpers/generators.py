@@ -162,8 +162,11 @@ def build(family: str | dict[str, Any]) -> Generator:
         "phone_blocks": 1, "content_blocks": 1, **arguments.get("conditioner", {}),
     }  # fmt: skip
     arguments["backbone"] = {
-        "heads": 2, "hidden": 32, "blocks": 2, **arguments.get("backbone", {}),
-    }  # fmt: skip
+        "heads": 2,
+        "hidden": 32,
+        "blocks": 2,
+        **arguments.get("backbone", {}),
+    }
     return build_generator(dim=DIM, **arguments)
 
 

@@ -31,10 +31,14 @@ HEADS: dict[str, dict[str, Any]] = {
 NETWORK: dict[str, Any] = {
     "dim": 16,
     "conditioner": {
-        "content_blocks": 1, "phone_dim": 16, "phone_blocks": 1, "voice_dim": 16, "global_dim": 16,
+        "content_blocks": 1,
+        "phone_dim": 16,
+        "phone_blocks": 1,
+        "voice_dim": 16,
+        "global_dim": 16,
     },
     "backbone": {"heads": 2, "hidden": 16, "blocks": 1},
-}  # fmt: skip
+}
 
 
 def tiny_parts(home: Path) -> None:
@@ -63,17 +67,32 @@ def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:
     model = values["model"]
     head = (model.get("head") or {"kind": "linear"})["kind"]
     over: dict[str, Any] = {
-        "data": str(data), "out": str(out), "phrasing": None, "profile": None, "overlap": None,
-        "normalised": False, "calibration": 0, "size": "small",
+        "data": str(data),
+        "out": str(out),
+        "phrasing": None,
+        "profile": None,
+        "overlap": None,
+        "normalised": False,
+        "calibration": 0,
+        "size": "small",
         "model": {**NETWORK, "head": {"kind": head, **HEADS[head]}},
         "options": {
-            "batch_size": 2, "max_frames": 50, "prompt": [30, 40], "probe": None, "resident": False,
+            "batch_size": 2,
+            "max_frames": 50,
+            "prompt": [30, 40],
+            "probe": None,
+            "resident": False,
         },
         "train": {
-            "steps": 2, "warmup": 1, "device": "cpu", "graphs": False, "init": "flow",
-            "log_every": 1, "sample_minutes": 1e9,
+            "steps": 2,
+            "warmup": 1,
+            "device": "cpu",
+            "graphs": False,
+            "init": "flow",
+            "log_every": 1,
+            "sample_minutes": 1e9,
         },
-    }  # fmt: skip
+    }
     values.pop("generator", None)
     if values.get("codec") == "runs/latent/export":
         over["codec"] = "latent"

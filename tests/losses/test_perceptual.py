@@ -113,12 +113,16 @@ def test_what_steps_estimate_is_put_back_in_time(
         strategy={"kind": "autoregressive", "pattern": {"name": pattern}},
         head={"kind": "categorical", "num_codebooks": 3, "codebook_size": 7, "width": 4},
         conditioner={
-            "channels": CHANNELS, "voice_dim": 8, "global_dim": 8, "phone_dim": 8,
-            "phone_blocks": 1, "content_blocks": 1,
+            "channels": CHANNELS,
+            "voice_dim": 8,
+            "global_dim": 8,
+            "phone_dim": 8,
+            "phone_blocks": 1,
+            "content_blocks": 1,
         },
         backbone={"heads": 2, "hidden": 32, "blocks": 1},
         dim=16,
-    )  # fmt: skip
+    )
     codes = torch.randint(0, 7, (2, 10, 3))
     tokens, durations, features, _ = speech(2)
     durations[0, -1] = 4

@@ -23,9 +23,14 @@ def wide_home(tiny_home: Path) -> Path:
     narrow = load_module(folder)
     assert isinstance(narrow, SourceFilterVocoder)
     arguments = {
-        "dim": 16, "hidden": 16, "blocks": 1, "pitch_dim": 16, "pitch_blocks": 1,
-        "n_fft": 960, "sample_rate": 24000,
-    }  # fmt: skip
+        "dim": 16,
+        "hidden": 16,
+        "blocks": 1,
+        "pitch_dim": 16,
+        "pitch_blocks": 1,
+        "n_fft": 960,
+        "sample_rate": 24000,
+    }
     wide = SourceFilterVocoder(**arguments)  # type: ignore[arg-type]
     widen(narrow, wide)
     save_checkpoint(folder, wide, "source_filter_vocoder", arguments)
@@ -33,9 +38,11 @@ def wide_home(tiny_home: Path) -> Path:
 
 
 def test_same_speech_at_a_higher_rate(
-    wide_home: Path, tiny_home_master: Path, monkeypatch: pytest.MonkeyPatch,
+    wide_home: Path,
+    tiny_home_master: Path,
+    monkeypatch: pytest.MonkeyPatch,
     recording: Callable[..., Path],
-) -> None:  # fmt: skip
+) -> None:
     wide = TTS.load("default", "cpu")
     monkeypatch.setenv("TTS_HOME", str(tiny_home_master))
     narrow = TTS.load("default", "cpu")

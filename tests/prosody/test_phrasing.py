@@ -168,10 +168,12 @@ def test_the_table_holds_what_forward_says() -> None:
 def padded(rows: list[WordBatch]) -> WordBatch:
     pad = torch.nn.utils.rnn.pad_sequence
     return WordBatch(
-        *(pad([getattr(r, n)[0] for r in rows], batch_first=True)
-          for n in ("names", "parts", "sizes")),
+        *(
+            pad([getattr(r, n)[0] for r in rows], batch_first=True)
+            for n in ("names", "parts", "sizes")
+        ),
         torch.cat([r.lengths for r in rows]),
-    )  # fmt: skip
+    )
 
 
 def test_a_row_does_not_depend_on_its_batch() -> None:
@@ -181,9 +183,10 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
     for at, row in enumerate(rows):
         length = int(prompt.lengths[at])
         one = VoicePrompt(
-            prompt.speaker[at : at + 1], prompt.features[at : at + 1, :length],
+            prompt.speaker[at : at + 1],
+            prompt.features[at : at + 1, :length],
             prompt.lengths[at : at + 1],
-        )  # fmt: skip
+        )
         count = int(row.lengths[0])
         alone = model.table(row, one)[0]
         torch.testing.assert_close(together[at, :count, :count], alone, rtol=0, atol=1e-4)
@@ -229,9 +232,10 @@ def test_learns_to_pause_before_a_word() -> None:
         text = [rng.choice("red green blue and or".split()) for _ in range(rng.randint(6, 14))]
         rows.append(words_of(phones_of(" ".join(text))))
         targets.append(
-            torch.tensor([{"and": SHORT, "or": LONG}.get(w, NONE) if n else NONE
-                          for n, w in enumerate(text)])
-        )  # fmt: skip
+            torch.tensor(
+                [{"and": SHORT, "or": LONG}.get(w, NONE) if n else NONE for n, w in enumerate(text)]
+            )
+        )
     words, before = padded(rows), pad(targets, batch_first=True)
     prompt = VoicePrompt(torch.zeros(12, 6), torch.zeros(12, 5, 82), torch.full((12,), 5))
     model = tiny(dropout=0.0, forget=0.0).train()
@@ -402,8 +406,14 @@ def test_text_is_read_as_words_with_marks(tmp_path: Path) -> None:
     assert text.keys.tolist() == [word_key(w) for w in spoken.split()]
     kinds = dict(zip(enumerate(spoken.split()), text.before.tolist(), strict=True))
     assert {n: k for (n, _), k in kinds.items() if k} == {
-        0: LONG, 4: LONG, 6: SHORT, 8: SHORT, 11: LONG, 15: SHORT, 17: LONG,
-    }  # fmt: skip
+        0: LONG,
+        4: LONG,
+        6: SHORT,
+        8: SHORT,
+        11: LONG,
+        15: SHORT,
+        17: LONG,
+    }
     one = words_of(phones_of("tale"))
     assert text.parts[14].tolist() == one.parts[0, 0].tolist()
     for words, before in text.draw(np.random.default_rng(0), 20, (3, 9)):
@@ -420,9 +430,13 @@ def test_marks_help_pauses(corpus: Path) -> None:
 
     (corpus / "book.txt").write_text("Birds swim, and green birds. Swim, and walking birds!\n" * 9)
     task = PhrasingTask(
-        Corpus(corpus), {"dim": 8, "blocks": 1, "vocabulary": 8}, 4, holdout=0, text=str(corpus),
+        Corpus(corpus),
+        {"dim": 8, "blocks": 1, "vocabulary": 8},
+        4,
+        holdout=0,
+        text=str(corpus),
         text_rows=3,
-    )  # fmt: skip
+    )
     assert not task.held and not task.others
     batch = task.batch(np.random.default_rng(0))
     assert len(batch["names"]) == 4 and len(batch["text"]["names"]) == 3
@@ -450,9 +464,11 @@ def test_pauses_are_spoken_and_words_keep_their_times(tiny_home: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         save_checkpoint(
-            tiny_home / "checkpoints" / "phrasing", PhrasingModel(**arguments),  # type: ignore[arg-type]
-            "phrasing", arguments,
-        )  # fmt: skip
+            tiny_home / "checkpoints" / "phrasing",
+            PhrasingModel(**arguments),  # type: ignore[arg-type]
+            "phrasing",
+            arguments,
+        )
     assert isinstance(load_module("phrasing"), PhrasingModel)
     model = TTS(config.model_copy(update={"phrasing": "phrasing"}), "cpu")
     voice = model.voice("default")

@@ -59,10 +59,13 @@ class Web:
         kept = io.BytesIO()
         torch.save(vocos_layout(self.codec), kept)
         self.model = PublishedF5(
-            "f5-base", self.add(WEIGHTS, save(published_layout(network))),
+            "f5-base",
+            self.add(WEIGHTS, save(published_layout(network))),
             self.add(VOCABULARY, ("\n".join(LETTERS) + "\n").encode()),
-            self.add(vocos.WEIGHTS, kept.getvalue()), SIZES, VOCODER_SIZES,
-        )  # fmt: skip
+            self.add(vocos.WEIGHTS, kept.getvalue()),
+            SIZES,
+            VOCODER_SIZES,
+        )
 
     def add(self, like: HubFile, data: bytes) -> HubFile:
         self.files[like.url] = data
@@ -179,8 +182,9 @@ def test_requests(model: TTS, recording: Recording) -> None:
     voice = model.voice(recording(), WORDS)
     text = "What a day it is. And 2 more of them! Yes."
     whole = model.synthesize(text, voice, seed=3, steps=2)
-    pieces = model.synthesize(iter(["What a day it", " is. And 2 more of ", "them! Yes."]), voice,
-                              seed=3, steps=2)  # fmt: skip
+    pieces = model.synthesize(
+        iter(["What a day it", " is. And 2 more of ", "them! Yes."]), voice, seed=3, steps=2
+    )
     assert np.array_equal(whole.samples, pieces.samples)
     (phones,) = model.sentences("And 2 more of them!")
     second = joined(model.say(phones, voice, found_options(seed=4, steps=2)), 24000).samples
@@ -224,9 +228,7 @@ def test_long_sentences_are_parted(
     assert max(frames) <= MAX_TOGETHER * 24000 / 256
 
 
-def test_voices(
-    model: TTS, tmp_path: Path, recording: Recording, capfd: Captured
-) -> None:  # fmt: skip
+def test_voices(model: TTS, tmp_path: Path, recording: Recording, capfd: Captured) -> None:
     arguments = ["--ref", str(recording()), "--model", "f5-base"]
     assert run(["voices", "add", "anna", *arguments]) == 2
     one_line(capfd, "--ref-text")

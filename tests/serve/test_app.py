@@ -137,12 +137,14 @@ def test_what_clients_of_openai_send(client: TestClient, tts: TTS) -> None:
     for extra, told in (
         ({"model": "tts-1", "voice": "alloy"}, {}),
         ({"model": "TTS-1-HD", "voice": " Nova "}, {}),
-        ({"model": "gpt-4o-mini-tts", "voice": {"id": "cedar"}, "instructions": "Be calm."},
-         {"x-tts-ignored": "instructions"}),
+        (
+            {"model": "gpt-4o-mini-tts", "voice": {"id": "cedar"}, "instructions": "Be calm."},
+            {"x-tts-ignored": "instructions"},
+        ),
         ({"model": None, **nothing}, {}),
         ({"model": "", "voice": "", "instructions": "", "language": ""}, {}),
         ({"user": "me", "stream": True}, {"x-tts-ignored": "user, stream"}),
-    ):  # fmt: skip
+    ):
         answer = client.post(SPEECH, json={**base, **extra})
         assert answer.status_code == 200, (extra, answer.text)
         np.testing.assert_allclose(read(answer.content, "pcm"), expected, atol=2e-4)
@@ -178,8 +180,11 @@ def test_clients_see_the_aliases(client: TestClient, tts: TTS, tmp_path: Path) -
 def test_aliases() -> None:
     known = Aliases(["ar", "flow"], ["tts-1=flow", "boss=anna"])
     assert [known.model(n, ["ar", "flow"]) for n in ("default", "TTS-1", "tts-1-hd", "x")] == [
-        "ar", "flow", "ar", "x",
-    ]  # fmt: skip
+        "ar",
+        "flow",
+        "ar",
+        "x",
+    ]
     # A voice of that name wins over the alias.
     assert known.voice("nova", {"nova", "elena"}) == "nova"
     assert known.voice("Nova", {"elena"}) == "elena" and known.voice("boss", {"anna"}) == "anna"
@@ -194,12 +199,15 @@ def test_aliases() -> None:
 def test_pages_of_allowed_sites(tts: TTS, tmp_path: Path) -> None:
     site = "https://chat.example.org"
     for origins, good, bad in (
-        ((site,), site, "https://evil.example.org"), (("*",), "https://any.example.org", None),
-    ):  # fmt: skip
+        ((site,), site, "https://evil.example.org"),
+        (("*",), "https://any.example.org", None),
+    ):
         settings = ServeSettings(key="secret", voices=tmp_path / "voices", origins=origins)
         with TestClient(create_app([tts], settings), base_url="http://localhost") as client:
-            ask = {"Access-Control-Request-Method": "POST",
-                   "Access-Control-Request-Headers": "authorization, content-type"}  # fmt: skip
+            ask = {
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization, content-type",
+            }
             answer = client.options(SPEECH, headers={"Origin": good, **ask})
             assert answer.status_code == 200
             assert "authorization" in answer.headers["access-control-allow-headers"].lower()
@@ -338,9 +346,13 @@ def test_official_client(tts: TTS, tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{port}/v1"
         client = openai.OpenAI(base_url=url, api_key="secret", max_retries=0)
         speech = client.audio.speech.create(
-            model="default", voice="default", input=TEXT, response_format="wav", speed=1.5,
+            model="default",
+            voice="default",
+            input=TEXT,
+            response_format="wav",
+            speed=1.5,
             extra_body={"seed": 5},
-        )  # fmt: skip
+        )
         expected = tts.synthesize(TEXT, speed=1.5, seed=5).samples
         np.testing.assert_allclose(read(speech.content, "wav"), expected, atol=2e-4)
         with client.audio.speech.with_streaming_response.create(
@@ -360,13 +372,19 @@ def test_official_client(tts: TTS, tmp_path: Path) -> None:
 
 def test_strangers_are_refused(client: TestClient) -> None:
     for headers, status in (
-        ({"Origin": "http://evil.example"}, 403), ({"Host": "evil.example"}, 403),
-        ({"Host": "[::1]:8000"}, 200), ({"Origin": "http://localhost"}, 200),
-        ({"Origin": "http://["}, 403), ({"Origin": "null"}, 403), ({"Host": "["}, 403),
-        ({"Host": "LOCALHOST:80"}, 200), ({"Host": "localhost.evil.example"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "[::1]:8000"}, 200),
+        ({"Origin": "http://localhost"}, 200),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "["}, 403),
+        ({"Host": "LOCALHOST:80"}, 200),
+        ({"Host": "localhost.evil.example"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
-        ({"Sec-Fetch-Site": "same-origin"}, 200), ({"Sec-Fetch-Site": "none"}, 200),
-    ):  # fmt: skip
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+    ):
         answer = client.post(SPEECH, json={"input": "Hello."}, headers=headers)
         assert answer.status_code == status
 
@@ -528,8 +546,10 @@ def test_scheduler_waits_for_slow_listeners_and_isolates_errors(tts: TTS) -> Non
         voice = tts.voice("default")
         broken = tts.voice("default")
         broken.features = broken.features[:, :5]
-        jobs = [Job(tts, TEXT * 20, voice, Options(), loop),
-                Job(tts, TEXT, broken, Options(), loop)]  # fmt: skip
+        jobs = [
+            Job(tts, TEXT * 20, voice, Options(), loop),
+            Job(tts, TEXT, broken, Options(), loop),
+        ]
         for job in jobs:
             scheduler.submit(job)
         while True:
@@ -584,7 +604,7 @@ def malformed(rng: random.Random) -> tuple[str, str, dict[str, str], bytes]:
         f"{rng.choice(['', '; filename=x', ';;', chr(0)])}\r\n{rng.choice(['', chr(13)])}\n"
         f"{rng.choice(odd)}\r\n"
         for _ in range(rng.choice([0, 1, 3, 12]))
-    ) + rng.choice(["", f"--{boundary}--", "--"])  # fmt: skip
+    ) + rng.choice(["", f"--{boundary}--", "--"])
     paths = [SPEECH] * 4 + [
         VOICES, VOICES, f"{VOICES}/%00", f"{VOICES}/" + "a" * 300, f"{VOICES}/..%2f",
         "/v1/models/%ff", "/metrics?x=%", "/v1/audio",

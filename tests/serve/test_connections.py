@@ -101,8 +101,9 @@ def everything(sock: socket.socket) -> bytes:
 
 def get(port: int, path: str = "/health") -> bytes:
     with connect(port) as sock:
-        sock.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-                     % path.encode())  # fmt: skip
+        sock.sendall(
+            b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path.encode()
+        )
         return everything(sock)
 
 
@@ -180,7 +181,7 @@ class Script:
         for sentence in text.split("."):
             yield Phones([1] * len(sentence), [0] * len(sentence), text=sentence)
 
-    turns_of = TTS.turns_of
+    utterances_of = TTS.utterances_of
 
     def phrased(self, phones: Phones, *_: Any) -> Phones:
         return phones
@@ -205,7 +206,7 @@ def told(texts: list[str], late: list[str]) -> str:
         def submit(text: str | None) -> None:
             if text:
                 job = make(model, text, voice, Options(), loop)
-                job.next_turn()
+                job.next_utterance()
                 scheduler.submit(job)
 
         with scheduler._change:
@@ -245,11 +246,14 @@ def test_slow_heads_and_bodies_end(tts: TTS, tmp_path: Path) -> None:
     limits = Limits(header=0.5, body=0.5, closing=0.5)
     with serving(create_app([tts], ServeSettings(voices=tmp_path)), limits) as port:
         for sent in (
-            b"", b"GET / HT", b"GET / HTTP/1.1\r\nX-A: b\r\n",
-            asking("Hello.")[:-5], asking("Hello.")[:90],
+            b"",
+            b"GET / HT",
+            b"GET / HTTP/1.1\r\nX-A: b\r\n",
+            asking("Hello.")[:-5],
+            asking("Hello.")[:90],
             b"POST /v1/audio/voices HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n",
-        ):  # fmt: skip
+        ):
             with connect(port) as sock:
                 sock.sendall(sent)
                 answer = everything(sock)
@@ -265,8 +269,10 @@ def test_slow_heads_and_bodies_end(tts: TTS, tmp_path: Path) -> None:
             assert time.monotonic() - begin < 20
         # What was refused before its body came ends too.
         with connect(port) as sock:
-            sock.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\n"
-                         b"Content-Length: 99999999\r\n\r\n")  # fmt: skip
+            sock.sendall(
+                b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: 99999999\r\n\r\n"
+            )
             assert everything(sock).startswith(b"HTTP/1.1 413")
         # One that keeps the connection may rest, and begin anew.
         with connect(port) as sock:
@@ -283,8 +289,10 @@ def test_pipelining_http10_and_resets(tts: TTS, tmp_path: Path) -> None:
     app = create_app([tts], ServeSettings(voices=tmp_path))
     with serving(app) as port:
         with connect(port) as sock:
-            sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
-                         + asking("Hi.", "Connection: close\r\n"))  # fmt: skip
+            sock.sendall(
+                b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
+                + asking("Hi.", "Connection: close\r\n")
+            )
             answer = everything(sock)
             assert answer.count(b"HTTP/1.1 200") == 21 and answer.endswith(b"0\r\n\r\n")
         with connect(port) as sock:
@@ -347,13 +355,15 @@ def test_breaks_and_words_of_pieces() -> None:
     for n in range(10):
         words.append((f"w{n}", len(ids), len(ids) + 50))
         ids += [20] * 50
-    whole = Phones([*ids, SIL], [0] * (len(ids) + 1), words, pause_after=0.5,
-                   breaks={0: 1.0, 7: 2.0, 10: 3.0})  # fmt: skip
+    whole = Phones(
+        [*ids, SIL], [0] * (len(ids) + 1), words, pause_after=0.5, breaks={0: 1.0, 7: 2.0, 10: 3.0}
+    )
     pieces = list(in_pieces([whole], 200))
     assert len(pieces) >= 3 and all(len(p) <= 200 for p in pieces)
     assert [w for p in pieces for w, _, _ in p.words] == [w for w, _, _ in words]
-    found = {p.words[n][0] if n < len(p.words) else "end": s
-             for p in pieces for n, s in p.breaks.items()}  # fmt: skip
+    found = {
+        p.words[n][0] if n < len(p.words) else "end": s for p in pieces for n, s in p.breaks.items()
+    }
     assert found == {"w0": 1.0, "w7": 2.0, "end": 3.0}
     assert [p.pause_after for p in pieces] == [0] * (len(pieces) - 1) + [0.5]
 

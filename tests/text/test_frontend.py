@@ -207,8 +207,11 @@ def test_numbers_agree_with_their_parts() -> None:
         assert ordinal(n) != cardinal(n)
         assert "and" not in cardinal(n).replace("thousand", "")
     assert [year(y) for y in (1066, 1900, 2000, 2010)] == [
-        "ten sixty-six", "nineteen hundred", "two thousand", "twenty ten",
-    ]  # fmt: skip
+        "ten sixty-six",
+        "nineteen hundred",
+        "two thousand",
+        "twenty ten",
+    ]
     assert (roman("XLII"), roman("IIX"), roman("IC")) == (42, None, None)
 
 
@@ -233,9 +236,13 @@ def test_random_unicode_never_fails_and_never_leaves_controls() -> None:
 def test_sentences_know_abbreviations() -> None:
     text = 'Dr. Smith paid. He said "Go!" and left. Really?! J. Doe came. Am 3. Mai etc. The end.'
     assert [s.text for s in split_sentences(text)] == [
-        "Dr. Smith paid.", 'He said "Go!" and left.', "Really?!", "J. Doe came.",
-        "Am 3. Mai etc.", "The end.",
-    ]  # fmt: skip
+        "Dr. Smith paid.",
+        'He said "Go!" and left.',
+        "Really?!",
+        "J. Doe came.",
+        "Am 3. Mai etc.",
+        "The end.",
+    ]
 
 
 def test_paragraphs_pause_longer_and_wrapped_lines_join() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tts import TTS
 from tts.cli.main import run
 from tts.errors import TextError, UsageError
-from tts.pipeline.render import Turn
+from tts.pipeline.render import Utterance
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import MarkupError, parse_markup, without_tags
@@ -95,8 +95,10 @@ def test_tags_do_not_change_how_words_are_read() -> None:
 
 def test_what_tags_say() -> None:
     assert words("<speak>A <sub alias='World Wide Web'>WWW</sub> page</speak>")[1:4] == [
-        "World", "Wide", "Web",
-    ]  # fmt: skip
+        "World",
+        "Wide",
+        "Web",
+    ]
     (phones,) = sentences("I say <phoneme alphabet='ipa' ph='təmˈɑːtoʊ'>tomato</phoneme> now.")
     assert [word for word, _, _ in phones.words] == ["I", "say", "tomato", "now"]
     assert "təmˈɑːtoʊ" in str(phones)
@@ -226,12 +228,12 @@ def test_rate_pitch_and_volume_of_a_part(tts: TTS) -> None:
 def test_batches_and_streams_agree(tts: TTS) -> None:
     text = "Hi <break time='1.5s'/> <prosody volume='loud' rate='slow'>you there</prosody>. Go on!"
     voice, options = tts.voice("default"), Options(markup="ssml")
-    turns = [
-        Turn(phones, voice, options, number)
+    utterances = [
+        Utterance(phones, voice, options, number)
         for number, phones in enumerate(tts.sentences(text, markup="ssml"))
     ]
-    together = tts.renderer.together(turns)
-    alone = [list(tts.say(t.phones, voice, options, t.number, 5)) for t in turns]
+    together = tts.renderer.together(utterances)
+    alone = [list(tts.say(t.phones, voice, options, t.number, 5)) for t in utterances]
     for one, many in zip(alone, together, strict=True):
         whole = joined(one, tts.sample_rate)
         np.testing.assert_allclose(whole.samples, many.samples, atol=1e-4)

@@ -55,9 +55,11 @@ def small_task(path: Path, corpus: Corpus, **options: Any) -> CodecTask:
 @pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
 def test_trains_is_loaded_and_streams(path: Path, corpus: Corpus, tmp_path: Path) -> None:
     trainer = Trainer(
-        small_task(path, corpus), TrainConfig(steps=2, lr=1e-3, warmup=1, ema=0.5), tmp_path,
+        small_task(path, corpus),
+        TrainConfig(steps=2, lr=1e-3, warmup=1, ema=0.5),
+        tmp_path,
         quiet=True,
-    )  # fmt: skip
+    )
     before = {k: v.clone() for k, v in trainer.plain["codec"].state_dict().items()}
     trainer.run()
     changed = [k for k, v in trainer.plain["codec"].state_dict().items() if not v.equal(before[k])]

@@ -84,8 +84,11 @@ def test_order_and_sizes_follow_from_the_codec(tmp_path: Path) -> None:
 
     strategy, head = filled(residual, "autoregressive")
     assert strategy["pattern"] == {"name": "delay"} and sorted(map(str, head.values())) == [
-        "12", "3", "[]", "categorical",
-    ]  # fmt: skip
+        "12",
+        "3",
+        "[]",
+        "categorical",
+    ]
     assert filled(residual, "masked")[0]["order"] == "levels"
     # What is given stays; codes that stand alone have no order.
     assert filled(residual, "masked", order="joint")[0]["order"] == "joint"

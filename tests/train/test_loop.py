@@ -305,9 +305,12 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
             running.append(
                 subprocess.Popen(
                     [sys.executable, "-c", code, str(tmp_path / "run"), str(rank)],
-                    env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
                 )
-            )  # fmt: skip
+            )
         for process in running:
             # Most of it is imports, which a busy machine may take minutes for.
             out, err = process.communicate(timeout=600)

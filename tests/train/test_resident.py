@@ -90,9 +90,12 @@ def test_warps_are_those_of_numpy(corpus: Corpus) -> None:
         expected = vtlp_features(features, factor)
         assert np.abs(features[:, :-2] @ vtlp_matrix(factor) - expected[:, :-2]).max() < 1e-5
         found = resident.change(
-            torch.from_numpy(features)[None], torch.tensor([at]), torch.tensor([False]),
-            torch.zeros(1), torch.zeros(1),
-        )  # fmt: skip
+            torch.from_numpy(features)[None],
+            torch.tensor([at]),
+            torch.tensor([False]),
+            torch.zeros(1),
+            torch.zeros(1),
+        )
         assert np.abs(found[0].numpy() - expected).max() < 1e-5
 
 
@@ -100,9 +103,13 @@ def test_a_resumed_run_makes_the_same_batches(corpus: Corpus, tmp_path: Path) ->
     def run(folder: str, steps: int) -> Trainer:
         torch.manual_seed(1)
         task = GeneratorTask(
-            corpus, {"strategy": {"kind": "flow"}, **TINY}, batch_size=3, max_frames=60,
-            prompt=(30, 40), resident=True,
-        )  # fmt: skip
+            corpus,
+            {"strategy": {"kind": "flow"}, **TINY},
+            batch_size=3,
+            max_frames=60,
+            prompt=(30, 40),
+            resident=True,
+        )
         made = Trainer(task, TrainConfig(steps=steps, accumulate=2), tmp_path / folder, quiet=True)
         assert made.resident
         made.run()
@@ -131,9 +138,14 @@ def test_no_step_asks_the_device(
         sizes: dict[str, Any] = dict(dim=8, blocks=1, levels=[8, 5], groups=2)
         save_checkpoint(tmp_path, SpectralAutoencoder(**sizes), "spectral", sizes)
     task = GeneratorTask(
-        corpus, {**FAMILIES[family], **TINY}, batch_size=3, max_frames=60, prompt=(30, 40),
-        codec=codec, resident=True,
-    )  # fmt: skip
+        corpus,
+        {**FAMILIES[family], **TINY},
+        batch_size=3,
+        max_frames=60,
+        prompt=(30, 40),
+        codec=codec,
+        resident=True,
+    )
     task.perceptual.voice = SpeakerProbe(dim=8, blocks=1)
     task.perceptual.phones = PhoneProbe(dim=8, blocks=1)
     task.profile = PhoneProfile(list(range(20, 60)))

@@ -144,9 +144,14 @@ def vocoder_task(corpus: Corpus) -> Any:
 
     model = {"dim": 16, "hidden": 16, "blocks": 1, "pitch_dim": 8, "pitch_blocks": 1}
     return VocoderTask(
-        corpus, model, batch_size=2, frames=30, adversarial_from=100, own_pitch=1.0,
+        corpus,
+        model,
+        batch_size=2,
+        frames=30,
+        adversarial_from=100,
+        own_pitch=1.0,
         train_pitch=False,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,9 @@ def noise(seed: int, seconds: float = 4.0) -> np.ndarray:
     """A buzz in syllables, another for each seed."""
     t = np.arange(int(seconds * 16000)) / 16000
     rng = np.random.default_rng(seed)
-    tone = sum(np.sin(2 * np.pi * (90 + 20 * seed) * k * t) * rng.uniform(0.2, 1) / k
-               for k in range(1, 20))  # fmt: skip
+    tone = sum(
+        np.sin(2 * np.pi * (90 + 20 * seed) * k * t) * rng.uniform(0.2, 1) / k for k in range(1, 20)
+    )
     return (0.1 * tone * (np.sin(2 * np.pi * 3 * t) > -0.7)).astype(np.float32)
 
 
@@ -196,8 +197,9 @@ def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:
     for thin in (
         {"a.weight.a": torch.ones(8000, 1), "a.weight.b": torch.ones(1, 8000)},
         {"a.weight.a": torch.ones(40), "a.weight.b": torch.ones(40, 30)},
-        {"a.weight.a": torch.ones(40, 2)}, {"a.bias": torch.ones(8)},
-    ):  # fmt: skip
+        {"a.weight.a": torch.ones(40, 2)},
+        {"a.bias": torch.ones(8)},
+    ):
         with pytest.raises(VoiceError, match="factors"):
             apply(net, thin, 1.0)  # type: ignore[arg-type]
     full = {"w": torch.randn(64, 64, generator=rng)}
@@ -304,9 +306,13 @@ def test_the_surfaces(home: Path, tmp_path: Path, recording: Callable[..., Path]
     assert run([*command, "--adapt", "--strength", "2"]) == 2
     assert run([*command, "--strength", "0.5"]) == 2
     rows = tmp_path / "rows.csv"
-    rows.write_text("id;text;ref;adapt\n" + "\n".join(
-        f"{name};{TEXT};{path};{value}" for name, value in (("a", "yes"), ("b", ""), ("c", "often"))
-    ))  # fmt: skip
+    rows.write_text(
+        "id;text;ref;adapt\n"
+        + "\n".join(
+            f"{name};{TEXT};{path};{value}"
+            for name, value in (("a", "yes"), ("b", ""), ("c", "often"))
+        )
+    )
     assert run(["batch", str(rows), "--out", str(tmp_path / "said")]) == 1
     assert {each.name for each in (tmp_path / "said").glob("*.wav")} == {"a.wav", "b.wav"}
     assert (tmp_path / "said/a.wav").read_bytes() != (tmp_path / "said/b.wav").read_bytes()

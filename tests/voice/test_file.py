@@ -31,19 +31,24 @@ def made(seed: int = 0) -> Voice:
     }
     speaker = torch.nn.functional.normalize(torch.randn(256, generator=rng), dim=0)
     return Voice(
-        speaker, torch.randn(20, 82, generator=rng), "anna", {"seconds": 4.2, "licence": None},
+        speaker,
+        torch.randn(20, 82, generator=rng),
+        "anna",
+        {"seconds": 4.2, "licence": None},
         transcript="Hello.",
         tunings=(
             Tuning(GENERATOR, torch.randn(9, 80, generator=rng), factors, 0.5),
             Tuning("another", torch.randn(4, 80, generator=rng)),
         ),
-    )  # fmt: skip
+    )
 
 
 def arrays(tensors: Tensors) -> voice_file.Tensors:
     """As NumPy has them, which knows no bfloat16."""
-    whole = {key: each.view(torch.int16) if each.dtype == torch.bfloat16 else each
-             for key, each in tensors.items()}  # fmt: skip
+    whole = {
+        key: each.view(torch.int16) if each.dtype == torch.bfloat16 else each
+        for key, each in tensors.items()
+    }
     return {key: each.numpy() for key, each in whole.items()}
 
 
@@ -213,9 +218,15 @@ def test_a_checksum_is_of_kinds_and_shapes_too(saved: Path) -> None:
 def test_headers_and_files_that_are_none(saved: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     for header in (
-        b"[" * 100_000, b"{}", b"[]", b"null", b'{"__metadata__": 3}', b"\xff\xfe",
-        b'{"__metadata__": {"format": 3}}', b'{"__metadata__": {"format": "tts-voice-3"}, "x": 1}',
-    ):  # fmt: skip
+        b"[" * 100_000,
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"__metadata__": 3}',
+        b"\xff\xfe",
+        b'{"__metadata__": {"format": 3}}',
+        b'{"__metadata__": {"format": "tts-voice-3"}, "x": 1}',
+    ):
         path.write_bytes(struct.pack("<Q", len(header)) + header)
         with pytest.raises(VoiceError):
             Voice.load(path)

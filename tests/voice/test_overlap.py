@@ -60,9 +60,14 @@ def test_fitted_on_mixtures_it_tells_them_from_single_speakers(tmp_path: Path) -
     corpus: Any = _Tones(12)
     steps: list[tuple[int, int]] = []
     fit = write_overlap(
-        corpus, vocoder, probe, tmp_path / "made", clips=96, alarms=0.1,
+        corpus,
+        vocoder,
+        probe,
+        tmp_path / "made",
+        clips=96,
+        alarms=0.1,
         progress=lambda done, total: steps.append((done, total)),
-    )  # fmt: skip
+    )
     assert fit.clips == 96 and steps[-1] == (96, 96)
     assert fit.found > 0.7 and fit.false_alarms <= 0.15
 

@@ -127,9 +127,14 @@ def _check_length(frames: int, rate: int, name: str, min_seconds: float) -> None
 
 
 def decode_file(
-    handle: IO[bytes], name: str, min_seconds: float, max_seconds: float, warnings: list[str],
-    sandbox: bool = True, entire: bool = False,
-) -> Decoded:  # fmt: skip
+    handle: IO[bytes],
+    name: str,
+    min_seconds: float,
+    max_seconds: float,
+    warnings: list[str],
+    sandbox: bool = True,
+    entire: bool = False,
+) -> Decoded:
     """Check the header, then decode at most `max_seconds` to mono, from the first sound on.
 
     Args:
@@ -162,9 +167,14 @@ def decode_file(
 
 
 def decode_source(
-    source: Source, name: str, min_seconds: float, max_seconds: float, warnings: list[str],
-    max_length: float = MAX_HEADER_SECONDS, entire: bool = False,
-) -> Decoded:  # fmt: skip
+    source: Source,
+    name: str,
+    min_seconds: float,
+    max_seconds: float,
+    warnings: list[str],
+    max_length: float = MAX_HEADER_SECONDS,
+    entire: bool = False,
+) -> Decoded:
     """`decode_file` of what could be opened.
 
     Args:

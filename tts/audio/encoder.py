@@ -132,9 +132,14 @@ class StreamEncoder:
             # Players take the length of a stream from the rate of its first frame.
             steady = {"bitrate_mode": "CONSTANT", "compression_level": 0.5} if is_mp3 else {}
             self._sound = sf.SoundFile(
-                self._sink, "w", sample_rate, 1, format=spec.container, subtype=spec.subtype,
+                self._sink,
+                "w",
+                sample_rate,
+                1,
+                format=spec.container,
+                subtype=spec.subtype,
                 **steady,
-            )  # fmt: skip
+            )
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
         """The bytes that are ready after these samples, maybe none.

@@ -83,9 +83,13 @@ def save_mel_plot(
         axes.axvline(last * per_frame, color="white", linewidth=0.5, alpha=0.6)
         middle = (first + last) / 2 * per_frame
         axes.annotate(
-            _plain(phone), (middle, 1.01), xycoords=("data", "axes fraction"), ha="center",
-            va="bottom", fontsize=8,
-        )  # fmt: skip
+            _plain(phone),
+            (middle, 1.01),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            va="bottom",
+            fontsize=8,
+        )
     buffer = io.BytesIO()
     figure.savefig(buffer, format=extension, dpi=100)
     with atomic_output(path) as handle:

@@ -70,9 +70,13 @@ def decoded(out: bytes, code: int, name: str, warnings: list[str]) -> Decoded:
 
 
 def decode_apart(
-    handle: IO[bytes], name: str, min_seconds: float, max_seconds: float, warnings: list[str],
+    handle: IO[bytes],
+    name: str,
+    min_seconds: float,
+    max_seconds: float,
+    warnings: list[str],
     entire: bool = False,
-) -> Decoded:  # fmt: skip
+) -> Decoded:
     """`decode_file` in the process.
 
     Raises:
@@ -82,11 +86,14 @@ def decode_apart(
     data = handle.read(MAX_BYTES + 1)
     try:
         done = subprocess.run(
-            command(min_seconds, max_seconds, MAX_BYTES, entire), input=data,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(),
+            command(min_seconds, max_seconds, MAX_BYTES, entire),
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
             timeout=TIMEOUT * (ENTIRE if entire else 1),
             check=False,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         raise AudioError(f"{name}: takes too long to decode") from None
     return decoded(done.stdout, done.returncode, name, warnings)

@@ -113,9 +113,21 @@ def wav_stream_header(sample_rate: int, channels: int = 1, samples: int | None =
     width = 2 * channels
     size = unknown if samples is None else min(samples * width, unknown)
     return struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", min(size + 36, unknown), b"WAVE", b"fmt ", 16, 1, channels,
-        sample_rate, sample_rate * width, width, 16, b"data", size,
-    )  # fmt: skip
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        min(size + 36, unknown),
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        channels,
+        sample_rate,
+        sample_rate * width,
+        width,
+        16,
+        b"data",
+        size,
+    )
 
 
 def encode_audio(

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from tts.batch.rows import Row
-from tts.batch.worker import Result, Settings, Speaker
+from tts.batch.worker import Result, RowSynthesizer, Settings
 from tts.errors import MissingDependencyError, TTSError, UsageError
 from tts.synthesizer import Synthesizer
 
@@ -23,11 +23,11 @@ _TRIES = 2  # of a group whose process died
 _RESTARTS = 16  # of a Ray worker
 
 
-def run_here(settings: Settings, groups: Groups, model: Synthesizer | None = None) -> Iterator[
-    list[Result]
-]:  # fmt: skip
+def run_here(
+    settings: Settings, groups: Groups, model: Synthesizer | None = None
+) -> Iterator[list[Result]]:
     """One group after the other, with a loaded model if there is one."""
-    speaker = Speaker(settings, model)
+    speaker = RowSynthesizer(settings, model)
     for rows in groups:
         yield speaker.say(rows)
 
@@ -43,7 +43,7 @@ def _serve(connection: Connection, settings: Settings) -> None:
 
         torch.set_num_threads(settings.threads)
     try:
-        speaker = Speaker(settings)
+        speaker = RowSynthesizer(settings)
         while True:
             rows = connection.recv()
             try:
@@ -127,7 +127,7 @@ def run_ray(settings: Settings, groups: Groups, workers: int) -> Iterator[list[R
     mine = not ray.is_initialized()
     if mine:
         ray.init(log_to_driver=False, include_dashboard=False)
-    remote = ray.remote(num_cpus=1, max_restarts=_RESTARTS, max_task_retries=_TRIES)(Speaker)
+    remote = ray.remote(num_cpus=1, max_restarts=_RESTARTS, max_task_retries=_TRIES)(RowSynthesizer)
     waiting = deque(groups)
     running: dict[Any, tuple[Any, Sequence[Row]]] = {}
     actors = [remote.remote(settings) for _ in range(min(workers, len(groups)))]

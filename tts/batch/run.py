@@ -95,8 +95,10 @@ def run_batch(
         skipped = len(found)
         alone = workers == 1 and engine_name == "processes"
         results = (
-            run_here(settings, lists, model) if alone else compute(settings, lists, workers)
-        ) if lists else iter(())  # fmt: skip
+            (run_here(settings, lists, model) if alone else compute(settings, lists, workers))
+            if lists
+            else iter(())
+        )
         with Progress(
             rows, [row for each in lists for row in each if not row.mate], progress
         ) as bar:
@@ -147,9 +149,12 @@ class Progress:
         self._failed = 0
         self._call = show if callable(show) else None
         self._bar = tqdm(
-            total=sum(self._sizes.values()), disable=show is not True, file=sys.stderr, leave=False,
+            total=sum(self._sizes.values()),
+            disable=show is not True,
+            file=sys.stderr,
+            leave=False,
             bar_format="{percentage:3.0f}%|{bar:30}| {postfix}, ETA {remaining}",
-        )  # fmt: skip
+        )
         self._tell()
 
     def _tell(self) -> None:

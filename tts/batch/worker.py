@@ -15,7 +15,7 @@ from tts.batch.rows import Row
 from tts.captions import captions, write_text
 from tts.config import ModelConfig
 from tts.errors import OutputError, TTSError
-from tts.pipeline.render import Turn
+from tts.pipeline.render import Utterance
 from tts.provenance import (
     load_watermark,
     marker,
@@ -89,7 +89,7 @@ class Result:
         return asdict(self)
 
 
-class Speaker:
+class RowSynthesizer:
     """Says groups of rows into files; keeps its models and voices.
 
     Args:
@@ -132,11 +132,11 @@ class Speaker:
         What is wrong with one row is told in its result and leaves the others alone.
         """
         results: dict[str, Result] = {}
-        turns: list[Turn] = []
+        utterances: list[Utterance] = []
         owners: list[Row] = []
         for row in rows:
             try:
-                mine = self._turns(row)
+                mine = self._utterances(row)
                 if len(row.text) > LONG:
                     if not row.mate:
                         results[row.id] = self._write(row, self._windows(row, mine))
@@ -146,9 +146,9 @@ class Speaker:
             except Exception as error:
                 results[row.id] = _failed(row, error)
                 continue
-            turns += listed
+            utterances += listed
             owners += [row] * len(listed)
-        said = self._said(rows[0].model, turns) if turns else []
+        said = self._said(rows[0].model, utterances) if utterances else []
         for row in rows:
             if row.id in results or row.mate:
                 continue
@@ -162,27 +162,27 @@ class Speaker:
                 results[row.id] = _failed(row, error)
         return [results[row.id] for row in rows if not row.mate]
 
-    def _turns(self, row: Row) -> Iterator[Turn]:
+    def _utterances(self, row: Row) -> Iterator[Utterance]:
         if row.problem:
             raise TTSError(row.problem)
         model = self.model(row.model)
-        yield from model.turns(row.text, self._voice(model, row), row.options)
+        yield from model.utterances(row.text, self._voice(model, row), row.options)
 
-    def _said(self, model: str, turns: Sequence[Turn]) -> list[Chunk | Exception]:
-        """Chunks of all turns; where a batch fails, each of its sentences is tried alone."""
+    def _said(self, model: str, utterances: Sequence[Utterance]) -> list[Chunk | Exception]:
+        """Chunks of all utterances; where a batch fails, each of its sentences is tried alone."""
         try:
-            return list(self.model(model).renderer.all(turns))
+            return list(self.model(model).renderer.all(utterances))
         except Exception as error:
-            if len(turns) == 1:
+            if len(utterances) == 1:
                 return [error]
-            return [each for turn in turns for each in self._said(model, [turn])]
+            return [each for utterance in utterances for each in self._said(model, [utterance])]
 
-    def _windows(self, row: Row, turns: Iterator[Turn]) -> Iterator[Chunk]:
+    def _windows(self, row: Row, utterances: Iterator[Utterance]) -> Iterator[Chunk]:
         """Chunks of a long text, so many sentences at a time."""
         model = self.model(row.model)
-        window: list[Turn] = []
-        for turn in turns:
-            window.append(turn)
+        window: list[Utterance] = []
+        for utterance in utterances:
+            window.append(utterance)
             if len(window) == WINDOW:
                 yield from model.renderer.all(window)
                 window = []
@@ -226,10 +226,18 @@ class Speaker:
             with atomic_output(audio) as file:
                 write_all(file, data)
         return Result(
-            row.id, audio.name, "", round(offset / model.sample_rate, 3), model.sample_rate,
-            _sha256(audio, data), model.config.name, voice.name, voice.sha256,
-            text_sha256(row.text), row.options.seed,
-        )  # fmt: skip
+            row.id,
+            audio.name,
+            "",
+            round(offset / model.sample_rate, 3),
+            model.sample_rate,
+            _sha256(audio, data),
+            model.config.name,
+            voice.name,
+            voice.sha256,
+            text_sha256(row.text),
+            row.options.seed,
+        )
 
 
 def _sha256(path: Path, data: bytes | None) -> str:

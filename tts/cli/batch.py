@@ -63,13 +63,23 @@ def batch(
     if not quiet:
         warn_language(config, [row.options.language for row in found])
     settings = Settings(
-        out, config.with_int8() if int8 else config, format, device, tuple(timestamps or ()),
-        provenance, watermark, threads, int8,
-    )  # fmt: skip
+        out,
+        config.with_int8() if int8 else config,
+        format,
+        device,
+        tuple(timestamps or ()),
+        provenance,
+        watermark,
+        threads,
+        int8,
+    )
     summary = run_batch(
-        found, settings, workers=workers, engine_name=engine,
+        found,
+        settings,
+        workers=workers,
+        engine_name=engine,
         progress=not quiet and sys.stderr.isatty(),
-    )  # fmt: skip
+    )
     made = sum(r.seconds for r in summary.results) if not summary.skipped else None
     if json_line:
         result = {
@@ -89,6 +99,8 @@ def batch(
     if summary.failed:
         first = next(result for result in summary.results if result.error)
         if not quiet:
-            say(f"{summary.failed} rows failed (see {out / 'manifest.jsonl'}); {first.id}: "
-                f"{first.error}")  # fmt: skip
+            say(
+                f"{summary.failed} rows failed (see {out / 'manifest.jsonl'}); {first.id}: "
+                f"{first.error}"
+            )
         raise typer.Exit(1)

@@ -151,12 +151,10 @@ def info(
     if found is None:
         codec = tts_codecs.load(name, "cpu")
         described = codec.info
-        found = {
-            field: getattr(described, field) for field in described.__dataclass_fields__
-        } | {
+        found = {field: getattr(described, field) for field in described.__dataclass_fields__} | {
             "frame_rate": described.frame_rate,
             "parameters": sum(each.numel() for each in codec.parameters()),
-        }  # fmt: skip
+        }
         found.pop("codebook_sizes")
     if as_json:
         show(json.dumps(found))

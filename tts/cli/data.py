@@ -57,9 +57,15 @@ def prepare(
 
     with _bar("prepare", quiet) as (progress, report):
         summary = prepare_corpus(
-            sources, out, cast(Any, layout), language, workers, report,
-            progress, source,
-        )  # fmt: skip
+            sources,
+            out,
+            cast(Any, layout),
+            language,
+            workers,
+            report,
+            progress,
+            source,
+        )
     say(
         f"{out}: {summary.utterances} utterances, {summary.hours:.2f} h, "
         f"{summary.speakers} speakers, {len(summary.skipped)} left out"
@@ -251,9 +257,16 @@ def distill(
     judge = cast(PhoneProbe, load_module(phone_probe)) if phone_probe else None
     with _bar("distillation", quiet) as (progress, _):
         write_distillation(
-            corpus, model, out, rows, seed, texts=text or None, judge=judge,
-            keep=keep if judge else 1.0, progress=progress,
-        )  # fmt: skip
+            corpus,
+            model,
+            out,
+            rows,
+            seed,
+            texts=text or None,
+            judge=judge,
+            keep=keep if judge else 1.0,
+            progress=progress,
+        )
     say(f"{out}: {rows} segments said by {teacher}")
 
 

@@ -76,9 +76,13 @@ def extend(
 
 
 def _loaded(
-    recording: str, output: str, model: str, device: str, threads: int | None,
+    recording: str,
+    output: str,
+    model: str,
+    device: str,
+    threads: int | None,
     values: dict[str, Any],
-) -> Any:  # fmt: skip
+) -> Any:
     """The model, once all that can be refused early was looked at."""
     with quick_start():
         from tts.audio.reference import load_reference
@@ -101,7 +105,9 @@ def _tell(edited: "Edited", output: str, json_line: bool, quiet: bool) -> None:
         show(
             json.dumps(
                 {
-                    "path": output, "seconds": round(edited.seconds, 3), "sample_rate": rate,
+                    "path": output,
+                    "seconds": round(edited.seconds, 3),
+                    "sample_rate": rate,
                     "kept_seconds": round(kept, 3),
                     "kept": [[each.source, each.end, each.out] for each in edited.kept],
                     "changes": [
@@ -115,7 +121,7 @@ def _tell(edited: "Edited", output: str, json_line: bool, quiet: bool) -> None:
                 },
                 ensure_ascii=False,
             )
-        )  # fmt: skip
+        )
     elif not quiet:
         said = "; ".join(
             f"{' '.join(each.old) or '(nothing)'} -> {' '.join(each.new) or '(nothing)'}"

@@ -120,8 +120,8 @@ def evaluate(
         return
     check_device(device)
     from tts.catalog import models as known_models
+    from tts.eval.command import EvalOptions, run_cli
     from tts.eval.report import comparison, published, write_json
-    from tts.eval.run import EvalOptions, run_cli
     from tts.types import Options
 
     names = [name for name in models.split(",") if name]
@@ -133,11 +133,24 @@ def evaluate(
     if publish and (resynthesis or limit or fast or adapt):
         raise UsageError("only scores of a whole case list are published")
     given = EvalOptions(
-        cases=cases, out_dir=out, models=tuple(asked), audio_root=audio_root,
-        metrics_dir=metrics, whisper=whisper, ecapa=ecapa, beam=beam, compute_type=compute_type,
-        limit=limit, fast=fast, threads=threads, seed=seed, resynthesis=resynthesis, plots=plots,
-        adapt=adapt, strength=strength,
-    )  # fmt: skip
+        cases=cases,
+        out_dir=out,
+        models=tuple(asked),
+        audio_root=audio_root,
+        metrics_dir=metrics,
+        whisper=whisper,
+        ecapa=ecapa,
+        beam=beam,
+        compute_type=compute_type,
+        limit=limit,
+        fast=fast,
+        threads=threads,
+        seed=seed,
+        resynthesis=resynthesis,
+        plots=plots,
+        adapt=adapt,
+        strength=strength,
+    )
     options = Options(speed=speed, steps=steps, guidance=guidance, temperature=temperature)
     options.check()
     reports = run_cli(given, _synthesizers(options, device, adapt, strength), _codecs(device))

@@ -21,7 +21,7 @@ def serve(
             envvar="TTS_API_KEY",
             help="What clients have to send; rather by the "
             "environment, where other users do not see it.",
-        ),  # fmt: skip
+        ),
     ] = "",
     max_batch: Annotated[int, typer.Option(min=1, max=256, help="Spoken together.")] = 8,
     max_queue: Annotated[int, typer.Option(min=0, max=10000, help="May wait; then 429.")] = 32,
@@ -112,17 +112,28 @@ def serve(
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")
     Aliases(names, alias or ()).check(VoiceShelf(voices).names())
     settings = ServeSettings(
-        api_key, hosts, max_batch, max_queue, timeout, stall_timeout, voices=voices, watermark=hook,
-        origins=origins, aliases=tuple(alias or ()), wyoming=assistants,
-    )  # fmt: skip
+        api_key,
+        hosts,
+        max_batch,
+        max_queue,
+        timeout,
+        stall_timeout,
+        voices=voices,
+        watermark=hook,
+        origins=origins,
+        aliases=tuple(alias or ()),
+        wyoming=assistants,
+    )
     log_to_stderr(requests=not quiet)
     # Files besides connections: weights, voices, the pipes of decoders.
     most = max(16, min(max_connections, raise_open_files() - 256))
     limits = Limits(most, min(max_connections_per_address, most))
     server = server_of(
-        create_app(models, settings), limits, access_log=not quiet,
+        create_app(models, settings),
+        limits,
+        access_log=not quiet,
         timeout_graceful_shutdown=int(timeout),
-    )  # fmt: skip
+    )
     name, port = listening.getsockname()[:2]
     say(f"speaking on http://{f'[{name}]' if ':' in name else name}:{port}/v1 (Ctrl-C ends it)")
     if assistants is not None:

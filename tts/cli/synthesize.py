@@ -249,9 +249,17 @@ def synthesize(
         markup = asked[0] if asked else markup
         takes = tuple(parse_take(each) for each in take or ())
         options = Options(
-            seed, speed, pitch, steps, guidance, temperature, language, markup, emoji,
+            seed,
+            speed,
+            pitch,
+            steps,
+            guidance,
+            temperature,
+            language,
+            markup,
+            emoji,
             takes,
-        )  # fmt: skip
+        )
         options.check()
         # Its mistakes are told before seconds go into loading weights.
         shown = without_tags(words, markup, language or config.language)

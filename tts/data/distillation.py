@@ -182,9 +182,13 @@ def distill_rows(
         count = features.shape[1]
         features = features + shifts.profile.frames(found, tokens, durations, count)
     return batch | {
-        "ids": ids, "mods": mods, "lengths": lengths, "durations": durations,
-        "features": features, "frames": request.frames,
-    }  # fmt: skip
+        "ids": ids,
+        "mods": mods,
+        "lengths": lengths,
+        "durations": durations,
+        "features": features,
+        "frames": request.frames,
+    }
 
 
 def write_distillation(

@@ -266,8 +266,11 @@ def prepare(
         for name in ("items.jsonl", *ARRAYS):
             os.replace(part / name, folder / name)
         meta = {
-            "sample_rate": SAMPLE_RATE, "hop": HOP, "source": source, "items": summary.utterances,
-        }  # fmt: skip
+            "sample_rate": SAMPLE_RATE,
+            "hop": HOP,
+            "source": source,
+            "items": summary.utterances,
+        }
         with atomic_output(folder / "cache.json") as out:
             out.write(json.dumps(meta, indent=1).encode())
     except OSError as error:

@@ -107,9 +107,10 @@ class SegmentSampler:
         self.vtlp, self.band_limited = vtlp, band_limited
         left_out = frozenset(held_out)
         self.utterances = [
-            each for each in load_utterances(corpus)
+            each
+            for each in load_utterances(corpus)
             if corpus.items[each.index].speaker not in left_out
-        ]  # fmt: skip
+        ]
         self.by_speaker: dict[str, list[int]] = {}
         for at, utterance in enumerate(self.utterances):
             self.by_speaker.setdefault(corpus.items[utterance.index].speaker, []).append(at)

@@ -52,9 +52,7 @@ class Edited(Audio):
     changes: list[Change] = field(default_factory=list)
     original: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
-    def save(
-        self, path: str | os.PathLike[str] | BinaryIO, format: str | None = None
-    ) -> None:  # fmt: skip
+    def save(self, path: str | os.PathLike[str] | BinaryIO, format: str | None = None) -> None:
         """As `Audio.save`; of files in WAV and FLAC what is kept has the 16-bit values that were
         read.
 
@@ -92,9 +90,14 @@ def probing(model: Synthesizer) -> "VoiceShifts":
 
 
 def edit(
-    model: Synthesizer, recording: Source, said: str, wanted: str, options: Options | None = None,
-    sample_rate: int | None = None, **values: object,
-) -> Edited:  # fmt: skip
+    model: Synthesizer,
+    recording: Source,
+    said: str,
+    wanted: str,
+    options: Options | None = None,
+    sample_rate: int | None = None,
+    **values: object,
+) -> Edited:
     """Make a recording say other words; see `TTS.edit`."""
     chosen = options_of(options, values)
     shifts = probing(model)
@@ -172,9 +175,13 @@ def _place(at: int, rendered: list[_Made]) -> tuple[Rendered, int]:
 
 
 def runs(
-    pieces: list[Piece], rendered: list[_Made], frame: float, samples: NDArray[np.float32],
-    rate: int, model: Synthesizer,
-) -> list[Run]:  # fmt: skip
+    pieces: list[Piece],
+    rendered: list[_Made],
+    frame: float,
+    samples: NDArray[np.float32],
+    rate: int,
+    model: Synthesizer,
+) -> list[Run]:
     """The stretches of the recording and of what was generated, in order."""
 
     def sample(count: int) -> int:
@@ -210,9 +217,13 @@ def runs(
 
 
 def _at_rate(
-    each: Rendered, pieces: list[Piece], samples: NDArray[np.float32], frame: float, rate: int,
+    each: Rendered,
+    pieces: list[Piece],
+    samples: NDArray[np.float32],
+    frame: float,
+    rate: int,
     model: Synthesizer,
-) -> NDArray[np.float32]:  # fmt: skip
+) -> NDArray[np.float32]:
     """Rendered speech at the rate and level of the recording."""
     heard = level_of(each.samples, each.begins, each.pieces, model.acoustic.vocoder.hop)
     parts = [

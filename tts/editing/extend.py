@@ -23,9 +23,14 @@ _SILENCE, _PAUSE = 25, 12
 
 
 def extend(
-    model: Synthesizer, recording: Source, text: str, said: str | None = None,
-    options: Options | None = None, sample_rate: int | None = None, **values: object,
-) -> Edited:  # fmt: skip
+    model: Synthesizer,
+    recording: Source,
+    text: str,
+    said: str | None = None,
+    options: Options | None = None,
+    sample_rate: int | None = None,
+    **values: object,
+) -> Edited:
     """Make a recording go on with a text; see `TTS.extend`."""
     chosen = options_of(options, values)
     shifts = probing(model)
@@ -77,9 +82,13 @@ def extend(
     out, kept = joiner.result()
     said_now = tuple(word for phones in sentences for word, _, _ in phones.words)
     return Edited(
-        out, rate, spans, kept=kept, changes=[Change((), said_now)],
+        out,
+        rate,
+        spans,
+        kept=kept,
+        changes=[Change((), said_now)],
         original=np.ascontiguousarray(samples),
-    )  # fmt: skip
+    )
 
 
 def _read(ids: Sequence[int], mods: Sequence[int], frames: Sequence[int]) -> list[Piece]:

@@ -183,9 +183,11 @@ def save_cases(cases: CaseList, path: str | Path) -> None:
     path = Path(path)
     root = Path(os.path.relpath(cases.root.resolve(), path.resolve().parent)).as_posix()
     content = {
-        "format": FORMAT, "root": root, "seed": cases.seed,
+        "format": FORMAT,
+        "root": root,
+        "seed": cases.seed,
         "cases": [asdict(case) for case in cases.cases],
-    }  # fmt: skip
+    }
     partial = path.with_name(path.name + ".part")
     try:
         partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -219,8 +219,10 @@ class Metrics:
     def names(self) -> dict[str, str]:
         """Model and settings of every metric at hand."""
         found: dict[str, _Named | None] = {
-            "wer": self.words, "similarity": self.similarity, "quality": self.quality,
-        }  # fmt: skip
+            "wer": self.words,
+            "similarity": self.similarity,
+            "quality": self.quality,
+        }
         return {key: metric.name for key, metric in found.items() if metric is not None}
 
 
@@ -259,9 +261,10 @@ def load_metrics(
             return None
 
     metrics.words = attempt(
-        "wer", whisper,
+        "wer",
+        whisper,
         lambda: WordError(str(whisper), beam=beam, compute_type=compute_type, threads=threads),
-    )  # fmt: skip
+    )
     metrics.similarity = attempt("similarity", ecapa, lambda: Similarity(str(ecapa)))
     metrics.quality = attempt("quality", True, Quality)
     return metrics
@@ -269,9 +272,15 @@ def load_metrics(
 
 def versions(
     packages: Sequence[str] = (
-        "torch", "torchaudio", "numpy", "faster-whisper", "ctranslate2", "jiwer", "distillmos",
+        "torch",
+        "torchaudio",
+        "numpy",
+        "faster-whisper",
+        "ctranslate2",
+        "jiwer",
+        "distillmos",
     ),
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """Installed versions by package; "-" where one is not installed."""
     found = {}
     for package in packages:

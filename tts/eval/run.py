@@ -3,9 +3,8 @@
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +12,8 @@ import numpy as np
 
 from tts.audio.writer import write_audio
 from tts.errors import OutputError, TTSError, UsageError
-from tts.eval.cases import CaseList, load_cases, spread
-from tts.eval.metrics import Metrics, load_metrics, read_audio, to_16k, versions
+from tts.eval.cases import CaseList, spread
+from tts.eval.metrics import Metrics, read_audio, to_16k, versions
 from tts.eval.report import Report, Row
 from tts.eval.score import (
     Item,
@@ -25,11 +24,6 @@ from tts.eval.score import (
     measure_silence,
     reason,
 )
-
-__all__ = [
-    "Codec", "EvalOptions", "Recording", "Synthesize", "evaluate", "recordings_of",
-    "resynthesis", "run_cli",
-]  # fmt: skip
 
 
 class Made(NamedTuple):
@@ -63,19 +57,24 @@ def recordings_of(cases: CaseList, limit: int | None = None) -> list[Recording]:
     """The recordings of the case speakers themselves, each beside the speaker's reference."""
     return [
         Recording(
-            case.id, case.speaker, cases.root / case.other, case.other_text,
+            case.id,
+            case.speaker,
+            cases.root / case.other,
+            case.other_text,
             cases.root / case.reference,
         )
         for case in spread(cases.cases, limit)
-    ]  # fmt: skip
+    ]
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """The name as one of a file: letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "item"
 
 
-def _make(row: Row, item: Item, make: Callable[[], tuple[Any, ...]],
-          known: RealScores, folder: Path) -> Made | None:  # fmt: skip
+def _make(
+    row: Row, item: Item, make: Callable[[], tuple[Any, ...]], known: RealScores, folder: Path
+) -> Made | None:
     """Make one item, keep its audio, measure it; a failure is written in the row."""
     started = time.perf_counter()
     try:
@@ -93,7 +92,7 @@ def _make(row: Row, item: Item, make: Callable[[], tuple[Any, ...]],
         row.failure = reason(error)
         row.made = measure_silence(item, known)
         return None
-    path = folder / "wav" / f"{_file_name(item.id)}.wav"
+    path = folder / "wav" / f"{file_name(item.id)}.wav"
     try:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:
@@ -127,7 +126,7 @@ def _plot(
             # The filter bank has 100 frames/s.
             ends = [min(round(end * 100), mel.shape[1]) for _, end in aligned]
             save_mel_plot(
-                folder / "plots" / f"{_file_name(row.id)}.png",
+                folder / "plots" / f"{file_name(row.id)}.png",
                 mel,
                 [name for name, _ in aligned] or None,
                 np.diff([0, *ends]) if aligned else None,
@@ -222,11 +221,16 @@ def evaluate(
     """
     items = [
         Item(
-            case.id, case.speaker, case.text, cases.root / case.real,
-            cases.root / case.reference, cases.root / case.other, None,
+            case.id,
+            case.speaker,
+            case.text,
+            cases.root / case.real,
+            cases.root / case.reference,
+            cases.root / case.other,
+            None,
         )
         for case in spread(cases.cases, limit)
-    ]  # fmt: skip
+    ]
 
     make = None
     if synthesize is not None:
@@ -269,122 +273,3 @@ def resynthesis(
 
     described = {"task": "resynthesis", **(settings or {})}
     return _run(name, items, make, metrics, out_dir, seed, described, plots, cache, progress)
-
-
-@dataclass(frozen=True)
-class EvalOptions:
-    """What `tts eval` is asked for. Without models only the real recordings are scored.
-
-    `metrics_dir` holds `whisper-base/` and `ecapa/`; `whisper` and `ecapa` override it. `fast`
-    is a limit of 20 items when no limit is given.
-    """
-
-    cases: Path
-    out_dir: Path
-    models: tuple[str, ...] = ()
-    audio_root: Path | None = None
-    metrics_dir: Path | None = None
-    whisper: str | None = None
-    ecapa: Path | None = None
-    beam: int = 5
-    compute_type: str = "float32"
-    limit: int | None = None
-    fast: bool = False
-    threads: int = 1
-    seed: int = 0
-    resynthesis: bool = False
-    adapt: bool = False
-    strength: float = 1.0
-    plots: int = 3
-    progress: bool = True
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _folders(models: Sequence[str]) -> dict[str, str]:
-    """A folder name for each model; models of one file name keep their whole path in it."""
-    short = [_file_name(Path(model).name) for model in models]
-    return {
-        model: name if short.count(name) == 1 else _file_name(model)
-        for model, name in zip(models, short, strict=True)
-    }
-
-
-def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
-    """The options that decide figures; paths are left out, for they differ between machines."""
-    kept = (
-        "beam",
-        "compute_type",
-        "limit",
-        "fast",
-        "threads",
-        "seed",
-        "resynthesis",
-        "adapt",
-        "strength",
-    )
-    return {"model": model, **{key: value for key, value in asdict(options).items() if key in kept}}
-
-
-def run_cli(
-    options: EvalOptions,
-    load_synthesizer: Callable[[str], Synthesize] | None = None,
-    load_codec: Callable[[str], Codec] | None = None,
-    metrics: Metrics | None = None,
-) -> list[Report]:
-    """Evaluate every model of `options`, one report each in `out_dir/NAME`.
-
-    Args:
-        load_synthesizer, load_codec: give by model name what `evaluate` or `resynthesis` calls.
-        metrics: used instead of loading those the options name.
-
-    Raises:
-        UsageError: options that do not fit; DataError: the case list; OutputError.
-    """
-    if options.threads < 1 or (options.limit is not None and options.limit < 1):
-        raise UsageError("threads and limit must be at least 1")
-    if options.resynthesis and not options.models:
-        raise UsageError("--resynthesis needs the name of a codec or vocoder")
-    load = load_codec if options.resynthesis else load_synthesizer
-    if options.models and load is None:
-        raise UsageError("this evaluation has no way to load models")
-    cases = load_cases(options.cases, options.audio_root)
-    if options.limit is None and options.fast:
-        options = replace(options, limit=20)
-    cache = options.out_dir / "real_scores.json"
-    reports = []
-    with _threads(options.threads):
-        metrics = metrics or load_metrics(
-            options.metrics_dir,
-            whisper=options.whisper,
-            ecapa=options.ecapa,
-            beam=options.beam,
-            compute_type=options.compute_type,
-            threads=options.threads,
-        )
-        for model, folder_name in _folders(options.models or ("real",)).items():
-            shared: dict[str, Any] = {
-                "name": model, "seed": options.seed, "settings": _settings(options, model),
-                "plots": options.plots, "cache": cache, "progress": options.progress,
-            }  # fmt: skip
-            folder = options.out_dir / folder_name
-            if options.resynthesis:
-                assert load_codec is not None
-                chosen = recordings_of(cases, options.limit)
-                reports.append(resynthesis(load_codec(model), chosen, metrics, folder, **shared))
-            else:
-                voice = load_synthesizer(model) if options.models and load_synthesizer else None
-                reports.append(
-                    evaluate(cases, voice, metrics, folder, limit=options.limit, **shared)
-                )
-    return reports

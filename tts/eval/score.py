@@ -153,9 +153,10 @@ def measure_made(item: Item, wave: np.ndarray, known: RealScores) -> Scores:
             )
             if item.own is None:
                 scores.other_similarity = _attempt(
-                    scores, "other similarity",
+                    scores,
+                    "other similarity",
                     lambda: encoder.compare(made, known.embedding(item.anchor_twin)),
-                )  # fmt: skip
+                )
             if (own := item.own) is not None:
                 scores.own_similarity = _attempt(
                     scores, "own similarity", lambda: encoder.compare(made, known.embedding(own))

@@ -87,10 +87,15 @@ class SamplingOptions:
 def _categorical(options: SamplingOptions, temperature: float) -> Sampling:
     """Checked once and not at every draw."""
     return Sampling(
-        temperature, options.top_k, options.top_p, options.min_p, options.typical_p,
+        temperature,
+        options.top_k,
+        options.top_p,
+        options.min_p,
+        options.typical_p,
         options.repetition_penalty,
-        repetition_window=options.repetition_window, repetition_ratio=options.repetition_ratio,
-    )  # fmt: skip
+        repetition_window=options.repetition_window,
+        repetition_ratio=options.repetition_ratio,
+    )
 
 
 @dataclass
@@ -125,9 +130,13 @@ class Request:
         shift = None if self.shift is None else self.shift.to(device)
         pace = None if self.pace is None else self.pace.to(device)
         return Request(
-            self.tokens.to(device), self.prompt.to(device), durations, self.frames.to(device),
-            shift, pace=pace,
-        )  # fmt: skip
+            self.tokens.to(device),
+            self.prompt.to(device),
+            durations,
+            self.frames.to(device),
+            shift,
+            pace=pace,
+        )
 
     def shifted(self, features: Tensor, begin: int = 0, row: int = 0) -> Tensor:
         """Generated features [1, t, C] of a row from frame `begin` on, with the row's shift; what

@@ -96,9 +96,14 @@ class Condition:
         """The first `count` rows."""
         memory = [(key[:count], value[:count]) for key, value in self.memory]
         return Condition(
-            self.frames[:count], self.prior_mean[:count], self.global_cond[:count], memory,
-            self.memory_mask[:count], self.mask[:count], self.text and self.text.rows(count),
-        )  # fmt: skip
+            self.frames[:count],
+            self.prior_mean[:count],
+            self.global_cond[:count],
+            memory,
+            self.memory_mask[:count],
+            self.mask[:count],
+            self.text and self.text.rows(count),
+        )
 
     def cat(self, other: "Condition") -> "Condition":
         """The rows of both."""

@@ -143,9 +143,10 @@ class CodeSpace(AutoencoderSpace):
         those before them are drawn after them, with delays or level by level."""
         quantizer = self.autoencoder.quantizer
         sizes = {
-            "num_codebooks": quantizer.num_codebooks, "codebook_size": quantizer.codebook_size,
+            "num_codebooks": quantizer.num_codebooks,
+            "codebook_size": quantizer.codebook_size,
             "levels": list(quantizer.digits),
-        }  # fmt: skip
+        }
         order: dict[str, Any] = {}
         if quantizer.residual and strategy == "masked":
             order = {"order": "levels"}

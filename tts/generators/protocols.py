@@ -29,7 +29,7 @@ from tts.modules.voice_prompt import VoicePrompt
 
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
-Knobs = Mapping[str, tuple[str, ...]]
+SamplingKeys = Mapping[str, tuple[str, ...]]
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ class Head(Protocol):
     """
 
     posterior: bool
-    sampling: Knobs
+    sampling: SamplingKeys
 
     def embed(self, latents: Tensor) -> Tensor:
         """Latents [B, U, *] to [B, U, dim]."""
@@ -61,7 +61,7 @@ class LatentHead(Protocol):
     """
 
     posterior: bool
-    sampling: Knobs
+    sampling: SamplingKeys
     size: int
     channel_weight: Tensor
 
@@ -89,7 +89,7 @@ class CodeHead(Protocol):
     """
 
     posterior: bool
-    sampling: Knobs
+    sampling: SamplingKeys
     num_codebooks: int
     codebook_size: int
     sequential: bool
@@ -126,7 +126,7 @@ class StepHead(Protocol):
     """
 
     posterior: bool
-    sampling: Knobs
+    sampling: SamplingKeys
     guides_itself: bool
 
     def embed(self, latents: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ class CodeStepHead(CodeHead, Protocol):
         """See StepHead: codes not known, [B, S, K]."""
         ...
 
-    def shake(self, codes: Tensor, share: float) -> Tensor:
+    def corrupt(self, codes: Tensor, share: float) -> Tensor:
         """Codes [B, S, K] of which up to `share` in each row are others."""
         ...
 
@@ -281,7 +281,7 @@ class Strategy(Protocol):
     timed: bool
     streamed: bool
     paced: bool
-    sampling: Knobs
+    sampling: SamplingKeys
 
     @property
     def network(self) -> type[Backbone]:

@@ -2,12 +2,10 @@
 source-filter features or a codec of them, and the source-filter vocoder."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from tts.audio.reference import Reference
 from tts.cancel import Cancellation
@@ -16,14 +14,14 @@ from tts.errors import ConfigError, UsageError
 from tts.generators.base import AlignmentResult, Request, SamplingOptions
 from tts.generators.generator import Generator
 from tts.losses.phone import PhoneProbe
-from tts.modules.voice_prompt import VoicePrompt
+from tts.pipeline.feature_decoder import FeatureDecoder
 from tts.pipeline.ports import Capabilities, Pipeline
 from tts.progress import Progress
 from tts.prosody.durations import DurationModel, with_edges
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
 from tts.prosody.style import held, inflected, paces
 from tts.prosody.total_length import pace, total_frames
-from tts.quantize import lay_out
+from tts.quantize import prepare_weights
 from tts.registry import checkpoint_folder, load_latent_space, load_module
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
@@ -42,11 +40,7 @@ from tts.voice.profile import PhoneProfile, VoiceShifts
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.voice import Tuning, Voice, collate_voices
 from tts_codecs.checkpoint import fingerprint
-from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
-
-FIRST_FRAMES = 12  # of the first chunk of a sentence: heard early
-FADE_FRAMES = 3
 
 
 class AcousticModel:
@@ -91,7 +85,7 @@ class AcousticModel:
             config.generator, config.weights, device, cancellation.watch
         )
         self._frontends: dict[str, Frontend] = {}
-        lay_out(self.generator, config.weights, device)
+        prepare_weights(self.generator, config.weights, device)
         for network in (self.generator, predicted, self.vocoder):
             if network is not None:
                 cancellation.watch(network)
@@ -187,9 +181,13 @@ class AcousticModel:
         return found.clone()
 
     def adapt(
-        self, voice: Voice, recordings: Sequence[Tensor], strength: float = 1.0,
-        progress: Progress | None = None, transcript: str = "",
-    ) -> Voice:  # fmt: skip
+        self,
+        voice: Voice,
+        recordings: Sequence[Tensor],
+        strength: float = 1.0,
+        progress: Progress | None = None,
+        transcript: str = "",
+    ) -> Voice:
         """See Tuner."""
         return adapt(
             self, voice, recordings, strength=strength, progress=progress, transcript=transcript
@@ -225,9 +223,12 @@ class AcousticModel:
         return [sentence]
 
     def request(
-        self, sentences: Sequence[Phones], voices: Sequence[Voice],
-        speed: Sequence[float] | None = None, shifted: bool = True,
-    ) -> Request:  # fmt: skip
+        self,
+        sentences: Sequence[Phones],
+        voices: Sequence[Voice],
+        speed: Sequence[float] | None = None,
+        shifted: bool = True,
+    ) -> Request:
         """See LengthModel: sentences with the durations that are predicted for them.
 
         Args:
@@ -265,113 +266,15 @@ class AcousticModel:
         return self.generator.paces and free
 
     def stream(
-        self, request: Request, voice: Voice, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, alignment: AlignmentResult,
-    ) -> Iterator[Tensor]:  # fmt: skip
+        self,
+        request: Request,
+        voice: Voice,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        alignment: AlignmentResult,
+    ) -> Iterator[Tensor]:
         """See LatentGenerator."""
         return self.generator_for(voice).stream(request, rngs, options, alignment=alignment)
-
-
-class FeatureDecoder:
-    """Latents of a generator to features, and those to waveform; see Decoder.
-
-    Args:
-        model: whose latents and vocoder these are.
-    """
-
-    def __init__(self, model: AcousticModel):
-        self.latent_space, self.vocoder = model.latent_space, model.vocoder
-        self.sample_rate = self.vocoder.sample_rate
-        self.frame_rate = self.vocoder.mel.sample_rate / self.vocoder.mel.hop
-        self.fade = FADE_FRAMES / self.frame_rate
-
-    def stream(
-        self, latents: Iterator[Tensor], request: Request, alignment: AlignmentResult, pitch: float,
-        chunk_frames: int,
-    ) -> Iterator[tuple[Tensor, bool]]:  # fmt: skip
-        """See Decoder. What comes last is kept for the end: there it is known to be the last."""
-        features = self._features(latents, request, alignment, chunk_frames)
-        state = None
-        size = min(chunk_frames, FIRST_FRAMES)
-        waiting: Tensor | None = None
-        for piece in features:
-            waiting = piece if waiting is None else torch.cat([waiting, piece], 1)
-            if state is None:
-                state = self.vocoder.initial(1, waiting)
-            while waiting.shape[1] > size:
-                part, waiting = waiting[:, :size], waiting[:, size:]
-                f0 = unpack_pitch(source_part(part))
-                wav, state, _ = self.vocoder.chunk(envelope_part(part), state, f0, pitch)
-                size = chunk_frames
-                if wav.shape[1]:
-                    yield wav[0], False
-        if waiting is None or state is None:
-            return
-        f0 = unpack_pitch(source_part(waiting))
-        wav, state, _ = self.vocoder.chunk(envelope_part(waiting), state, f0, pitch)
-        wav = torch.cat([wav, self.vocoder.flush(1, state, pitch, given=True)], 1)
-        yield wav[0], True
-
-    def _features(
-        self,
-        latents: Iterator[Tensor],
-        request: Request,
-        alignment: AlignmentResult,
-        chunk_frames: int,
-    ) -> Iterator[Tensor]:
-        """Features [1, t, C], decoded in groups of latents of which each is enough for a piece: a
-        call per latent costs several times as much."""
-        state = self.latent_space.start(request.prompt)
-        begin = 0
-        enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.latent_space.look_ahead
-        held: list[Tensor] = []
-        for piece in latents:
-            # Only what comes after them shows that they are not the last.
-            if sum(part.shape[1] for part in held) * self.latent_space.patch >= enough:
-                features, state = self.latent_space.decode(torch.cat(held, 1), state, False)
-                yield request.shifted(features, begin)
-                begin += features.shape[1]
-                held, enough = [], chunk_frames
-            held.append(piece)
-        features, state = self.latent_space.decode(torch.cat(held, 1), state, True)
-        frames = request.frames if alignment.durations is None else alignment.durations.sum(1)
-        yield request.shifted(features[:, : int(frames[0]) - begin], begin)
-
-    def rows(
-        self, latents: Tensor, request: Request, alignment: AlignmentResult, pitch: float
-    ) -> list[Tensor]:
-        """See Decoder: each row is decoded alone, as what follows its end must not reach into it;
-        the vocoder runs on all of them."""
-        # A pointer has its own idea of how long each phone is.
-        if alignment.durations is not None:
-            request = replace(
-                request, durations=alignment.durations, frames=alignment.durations.sum(1)
-            )
-        features = [self._row(latents, request, row) for row in range(len(latents))]
-        envelopes = pad_sequence(
-            [envelope_part(each) for each in features], batch_first=True,
-            padding_value=self.vocoder.silence,
-        )  # fmt: skip
-        f0 = pad_sequence([unpack_pitch(source_part(each)) for each in features], batch_first=True)
-        wav, _ = self.vocoder(envelopes, f0, pitch)
-        hop = self.vocoder.hop
-        return [row[: len(each) * hop].clone() for row, each in zip(wav, features, strict=True)]
-
-    def _row(self, latents: Tensor, request: Request, row: int) -> Tensor:
-        """Features [T, C] of one row."""
-        frames = int(request.frames[row])
-        prompt = request.prompt
-        one = slice(row, row + 1)
-        alone = VoicePrompt(
-            prompt.speaker[one],
-            prompt.features[one, : int(prompt.lengths[row])],
-            prompt.lengths[one],
-        )
-        count = -(-frames // self.latent_space.patch)
-        features, _ = self.latent_space.decode(
-            latents[one, :count], self.latent_space.start(alone), True
-        )
-        return request.shifted(features[:, :frames], row=row)[0]
 
 
 def acoustic_pipeline(
@@ -379,11 +282,13 @@ def acoustic_pipeline(
 ) -> Pipeline[Request]:
     """The pipeline of a config; errors as `AcousticModel`."""
     model = AcousticModel(config, device, cancellation)
-    decoder = FeatureDecoder(model)
+    decoder = FeatureDecoder(model.latent_space, model.vocoder)
     can = Capabilities(
-        decoder.sample_rate, config.sample_rate,
+        decoder.sample_rate,
+        config.sample_rate,
         word_times=model.generator.conditioner.text != "padded",
         streaming=model.generator.strategy.streamed,
-        adaptation=model.shifts is not None, needs_transcript=config.needs_transcript,
-    )  # fmt: skip
+        adaptation=model.shifts is not None,
+        needs_transcript=config.needs_transcript,
+    )
     return Pipeline(model, model, model, model, decoder, can, model)

@@ -145,9 +145,13 @@ class LatentGenerator(Protocol[R_contra]):
         ...
 
     def stream(
-        self, request: R_contra, voice: Voice, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, alignment: AlignmentResult,
-    ) -> Iterator[Tensor]:  # fmt: skip
+        self,
+        request: R_contra,
+        voice: Voice,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        alignment: AlignmentResult,
+    ) -> Iterator[Tensor]:
         """Yield latents [B, u, *] from left to right, u >= 1, as they are final.
 
         Args:
@@ -210,9 +214,13 @@ class Tuner(Protocol):
         ...
 
     def adapt(
-        self, voice: Voice, recordings: Sequence[Tensor], strength: float,
-        progress: Progress | None, transcript: str,
-    ) -> Voice:  # fmt: skip
+        self,
+        voice: Voice,
+        recordings: Sequence[Tensor],
+        strength: float,
+        progress: Progress | None,
+        transcript: str,
+    ) -> Voice:
         """The voice with what fits the weights to it, see tts.tuning.adaptation.adapt."""
         ...
 

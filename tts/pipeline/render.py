@@ -22,13 +22,13 @@ from tts.types import Chunk, Options, joined, spans_of
 from tts.voice.voice import Voice
 
 #: sentences of a batch by device: a CPU gains nothing beyond what its cache holds
-MAX_TURNS = {"cpu": 8, "cuda": 64}
+MAX_UTTERANCES = {"cpu": 8, "cuda": 64}
 #: phones of a batch with what it is padded with: memory stays under a gigabyte
 MAX_PHONES = 6000
 
 
 @dataclass(frozen=True)
-class Turn:
+class Utterance:
     """One sentence of a text; `number` is its place there, which its seed follows."""
 
     phones: Phones
@@ -69,8 +69,11 @@ class Renderer:
 
     def options(self, options: Options) -> SamplingOptions:
         """The model's sampling with what a request changes."""
-        given = {"steps": options.steps, "guidance": options.guidance,
-                 "temperature": options.temperature}  # fmt: skip
+        given = {
+            "steps": options.steps,
+            "guidance": options.guidance,
+            "temperature": options.temperature,
+        }
         changed: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
         return replace(self.sampling, **changed)
 
@@ -83,7 +86,7 @@ class Renderer:
         if options.pitch != 1.0 and not self.pipeline.capabilities.pitch:
             raise UsageError(f"{self.name} cannot change the pitch: leave it at 1")
 
-    def alone(self, turn: Turn, chunk_frames: int = 25) -> Iterator[Chunk]:
+    def alone(self, utterance: Utterance, chunk_frames: int = 25) -> Iterator[Chunk]:
         """One sentence and the pause after it, chunk by chunk; times count from its start.
 
         Args:
@@ -92,29 +95,31 @@ class Renderer:
         Raises:
             UsageError, VoiceError: what the model cannot do, or a voice that it cannot speak in.
         """
-        self._check(turn.options)
-        return shaped(self._alone(turn, chunk_frames), turn.phones)
+        self._check(utterance.options)
+        return shaped(self._alone(utterance, chunk_frames), utterance.phones)
 
     @torch.inference_mode()
-    def _alone(self, turn: Turn, chunk_frames: int) -> Iterator[Chunk]:
-        options, rate = turn.options, self.pipeline.decoder.sample_rate
-        rng = torch.Generator().manual_seed(options.seed_of(turn.number))
-        shown = turn.phones.text
-        for part in self.pipeline.lengths.parts(turn.phones, turn.voice, options.speed):
-            for chunk in self._part(replace(turn, phones=part), rng, chunk_frames):
+    def _alone(self, utterance: Utterance, chunk_frames: int) -> Iterator[Chunk]:
+        options, rate = utterance.options, self.pipeline.decoder.sample_rate
+        rng = torch.Generator().manual_seed(options.seed_of(utterance.number))
+        shown = utterance.phones.text
+        for part in self.pipeline.lengths.parts(utterance.phones, utterance.voice, options.speed):
+            for chunk in self._part(replace(utterance, phones=part), rng, chunk_frames):
                 chunk.text, shown = shown, ""
                 yield chunk
             pause = self.pause(part, options.speed)
             if len(pause):
                 yield Chunk(pause, rate)
 
-    def _part(self, turn: Turn, rng: torch.Generator, chunk_frames: int) -> Iterator[Chunk]:
+    def _part(
+        self, utterance: Utterance, rng: torch.Generator, chunk_frames: int
+    ) -> Iterator[Chunk]:
         """What is generated in one piece; times come with the first chunk, or where the generator
         finds them itself with the last, for which one chunk waits."""
-        ports, options, sampling = self.pipeline, turn.options, self.options(turn.options)
-        request = ports.lengths.request([turn.phones], [turn.voice], [options.speed])
+        ports, options, sampling = self.pipeline, utterance.options, self.options(utterance.options)
+        request = ports.lengths.request([utterance.phones], [utterance.voice], [options.speed])
         alignment = AlignmentResult()
-        latents = ports.generator.stream(request, turn.voice, [rng], sampling, alignment)
+        latents = ports.generator.stream(request, utterance.voice, [rng], sampling, alignment)
         late = ports.generator.decides_lengths(sampling)
         fade: Fade | None = None
         first, waiting = True, None
@@ -125,7 +130,7 @@ class Renderer:
             wave = fade(wave, last)
             chunk = Chunk(wave.float().cpu().numpy(), ports.decoder.sample_rate)
             if first and not late:
-                self._time(chunk, turn.phones, alignment, 0)
+                self._time(chunk, utterance.phones, alignment, 0)
             first = False
             if waiting is not None:
                 yield waiting
@@ -133,7 +138,7 @@ class Renderer:
             if not late:
                 yield chunk
         if waiting is not None:
-            self._time(waiting, turn.phones, alignment, 0)
+            self._time(waiting, utterance.phones, alignment, 0)
             yield waiting
 
     def _fade(self, wave: Tensor) -> Fade:
@@ -147,14 +152,15 @@ class Renderer:
             frame = 1 / self.pipeline.decoder.frame_rate
             chunk.words, chunk.phones = spans_of(phones, frames, frame)
 
-    def batches(self, turns: Sequence[Turn]) -> list[list[int]]:
-        """Places of `turns` that go together: of one kind, of similar length."""
+    def batches(self, utterances: Sequence[Utterance]) -> list[list[int]]:
+        """Places of `utterances` that go together: of one kind, of similar length."""
         # Once each: a checksum of an adapted voice reads all of its factors.
-        kinds = [self._kind(turn) for turn in turns]
-        most = MAX_TURNS.get(torch.device(self.device).type, MAX_TURNS["cpu"])
+        kinds = [self._kind(utterance) for utterance in utterances]
+        most = MAX_UTTERANCES.get(torch.device(self.device).type, MAX_UTTERANCES["cpu"])
         out: list[list[int]] = []
-        for at in sorted(range(len(turns)), key=lambda n: (kinds[n], len(turns[n].phones), n)):
-            longest = len(turns[at].phones)
+        lengths = [len(utterance.phones) for utterance in utterances]
+        for at in sorted(range(len(utterances)), key=lambda n: (kinds[n], lengths[n], n)):
+            longest = lengths[at]
             full = out and (
                 len(out[-1]) == most
                 or (len(out[-1]) + 1) * longest > MAX_PHONES
@@ -165,51 +171,55 @@ class Renderer:
             out[-1].append(at)
         return out
 
-    def _kind(self, turn: Turn) -> str:
-        weights = self.pipeline.generator.group(turn.voice)
-        return repr((self.options(turn.options), turn.options.pitch, weights))
+    def _kind(self, utterance: Utterance) -> str:
+        weights = self.pipeline.generator.group(utterance.voice)
+        return repr((self.options(utterance.options), utterance.options.pitch, weights))
 
-    def all(self, turns: Sequence[Turn]) -> list[Chunk]:
+    def all(self, utterances: Sequence[Utterance]) -> list[Chunk]:
         """Each sentence with its pause as one Chunk whose times count from its start."""
         if not self.pipeline.capabilities.batching:
-            return [self.whole(turn) for turn in turns]
+            return [self.whole(utterance) for utterance in utterances]
         found: dict[int, Chunk] = {}
-        for batch in self.batches(turns):
-            said = self.together([turns[at] for at in batch])
+        for batch in self.batches(utterances):
+            said = self.together([utterances[at] for at in batch])
             found.update(zip(batch, said, strict=True))
-        return [found[at] for at in range(len(turns))]
+        return [found[at] for at in range(len(utterances))]
 
-    def whole(self, turn: Turn) -> Chunk:
+    def whole(self, utterance: Utterance) -> Chunk:
         """`alone` in one piece."""
         rate = self.pipeline.decoder.sample_rate
-        pieces = list(self.alone(turn))
+        pieces = list(self.alone(utterance))
         audio, gain = joined(pieces, rate), None
         if any(piece.gain is not None for piece in pieces):
             ones = (np.ones_like(p.samples) if p.gain is None else p.gain for p in pieces)
             gain = np.concatenate(list(ones))
-        return Chunk(audio.samples, rate, turn.phones.text, audio.words, audio.phones, gain)
+        return Chunk(audio.samples, rate, utterance.phones.text, audio.words, audio.phones, gain)
 
     @torch.inference_mode()
-    def together(self, turns: Sequence[Turn]) -> list[Chunk]:
+    def together(self, utterances: Sequence[Utterance]) -> list[Chunk]:
         """Sentences of one kind (`batches`) in one batch, each with its pause.
 
         Each equals what it gives alone but for rounding (under 1e-3); the same batch gives the
         same bytes.
         """
-        ports, options = self.pipeline, turns[0].options
+        ports, options = self.pipeline, utterances[0].options
         request = ports.lengths.request(
-            [t.phones for t in turns], [t.voice for t in turns], [t.options.speed for t in turns]
+            [each.phones for each in utterances],
+            [each.voice for each in utterances],
+            [each.options.speed for each in utterances],
         )
-        rngs = [torch.Generator().manual_seed(t.options.seed_of(t.number)) for t in turns]
+        rngs = [
+            torch.Generator().manual_seed(each.options.seed_of(each.number)) for each in utterances
+        ]
         alignment, sampling = AlignmentResult(), self.options(options)
-        latents = ports.generator.stream(request, turns[0].voice, rngs, sampling, alignment)
+        latents = ports.generator.stream(request, utterances[0].voice, rngs, sampling, alignment)
         waves = ports.decoder.rows(torch.cat(list(latents), 1), request, alignment, options.pitch)
         out: list[Chunk] = []
-        for row, (turn, wave) in enumerate(zip(turns, waves, strict=True)):
+        for row, (utterance, wave) in enumerate(zip(utterances, waves, strict=True)):
             wave = self._fade(wave)(wave, True).float().cpu()
-            pause = torch.from_numpy(self.pause(turn.phones, turn.options.speed))
+            pause = torch.from_numpy(self.pause(utterance.phones, utterance.options.speed))
             samples = torch.cat([wave, pause]).numpy()
-            chunk = Chunk(samples, ports.decoder.sample_rate, turn.phones.text)
-            self._time(chunk, turn.phones, alignment, row)
-            out += shaped([chunk], turn.phones)
+            chunk = Chunk(samples, ports.decoder.sample_rate, utterance.phones.text)
+            self._time(chunk, utterance.phones, alignment, row)
+            out += shaped([chunk], utterance.phones)
         return out

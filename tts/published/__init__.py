@@ -114,14 +114,24 @@ class PublishedF5:
         sizes = asdict(self.sizes)
         del sizes["vocabulary"]
         save_checkpoint(
-            folder / "f5", generator, "f5", {"vocabulary": tokens, **sizes}, half=False,
-            source=self.weights.url, licence=self.weights.licence,
-        )  # fmt: skip
+            folder / "f5",
+            generator,
+            "f5",
+            {"vocabulary": tokens, **sizes},
+            half=False,
+            source=self.weights.url,
+            licence=self.weights.licence,
+        )
         codec = vocos.load_published(vocoder, self.vocoder.sha256, self.vocoder_sizes)
         save_checkpoint(
-            folder / "vocos", codec, "vocos", asdict(self.vocoder_sizes), half=False,
-            source=self.vocoder.url, licence=self.vocoder.licence,
-        )  # fmt: skip
+            folder / "vocos",
+            codec,
+            "vocos",
+            asdict(self.vocoder_sizes),
+            half=False,
+            source=self.vocoder.url,
+            licence=self.vocoder.licence,
+        )
 
 
 PUBLISHED = {"f5-base": PublishedF5("f5-base")}

@@ -51,8 +51,9 @@ class Aliases:
         for target in self._given:
             if target and target not in self.models.values() and target not in voices:
                 known = sorted({*self.models.values(), *voices})
-                raise UsageError(f"alias of an unknown model or voice {target!r}"
-                                 f"{nearest(target, known)}")  # fmt: skip
+                raise UsageError(
+                    f"alias of an unknown model or voice {target!r}{nearest(target, known)}"
+                )
 
     def model(self, name: str, known: Collection[str]) -> str:
         """The model that a request means, or the name as it is."""
@@ -73,6 +74,7 @@ class Aliases:
         for name in sorted(self.voices):
             target = self.voice(name, names)
             if name not in names and target in names:
-                own.append({"id": name, "name": f"{name} ({target})", "kind": "alias",
-                            "voice": target})  # fmt: skip
+                own.append(
+                    {"id": name, "name": f"{name} ({target})", "kind": "alias", "voice": target}
+                )
         return own

@@ -114,9 +114,12 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     app.add_middleware(Guard, key=settings.key, access=Access(settings.hosts, settings.origins))
     if settings.origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=settings.origins, allow_headers=["*"],
-            allow_methods=["GET", "POST", "DELETE"], expose_headers=HEADERS,
-        )  # fmt: skip
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_headers=["*"],
+            allow_methods=["GET", "POST", "DELETE"],
+            expose_headers=HEADERS,
+        )
     _add_errors(app)
 
     def model_of(name: str) -> TTS:
@@ -134,7 +137,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
         voice = await asyncio.to_thread(voice_of, asked.voice_name)
         job = Job(
             model, asked.input, voice, options, asyncio.get_running_loop(), budget=settings.budget
-        )  # fmt: skip
+        )
         try:
             scheduler.check()
             async with reading:
@@ -144,9 +147,17 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
             metrics.count("tts_requests_total", outcome="refused" if refused else "error")
             raise
         response = SpeechResponse(
-            job, scheduler, metrics, asked.response_format, asked.stream_format == "sse",
-            settings.timeout, len(asked.input), settings.watermark, sent.headers, settings.stall,
-        )  # fmt: skip
+            job,
+            scheduler,
+            metrics,
+            asked.response_format,
+            asked.stream_format == "sse",
+            settings.timeout,
+            len(asked.input),
+            settings.watermark,
+            sent.headers,
+            settings.stall,
+        )
         try:
             scheduler.submit(job)
         except TTSError:
@@ -182,11 +193,14 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
                 adaptations.check()
                 return StreamingResponse(
                     adaptations.events(
-                        model, reference, sent.ref_text, sent.adapt,
+                        model,
+                        reference,
+                        sent.ref_text,
+                        sent.adapt,
                         lambda voice: kept(name, voice),
                     ),
                     media_type="text/event-stream",
-                )  # fmt: skip
+                )
             voice = await asyncio.to_thread(model.voice, reference, sent.ref_text or None)
         return reply(await asyncio.to_thread(kept, name, voice), 201)
 

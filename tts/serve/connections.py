@@ -275,5 +275,5 @@ def server_of(app: Any, limits: Limits | None = None, **values: Any) -> uvicorn.
             log_config=None,
             server_header=False,
             **values,
-        )  # fmt: skip
+        )
     )

@@ -24,10 +24,12 @@ async def decode_whole(
         AudioError: not audio, too short, too long, damaged, or too much work.
     """
     process = await asyncio.create_subprocess_exec(
-        *command(MIN_SECONDS, MAX_SECONDS, MAX_BYTES, entire), env=environment(),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        *command(MIN_SECONDS, MAX_SECONDS, MAX_BYTES, entire),
+        env=environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     try:
         out, _ = await asyncio.wait_for(process.communicate(data), timeout)
     except asyncio.TimeoutError:

@@ -33,8 +33,12 @@ MAX_WAITING = 4
 #: formats of the answer; those that keep the samples of the recording come first
 FORMATS = ("wav", "flac", "mp3", "opus")
 _NUMBERS: dict[str, type[int] | type[float]] = {
-    "seed": int, "speed": float, "steps": int, "guidance": float, "temperature": float,
-}  # fmt: skip
+    "seed": int,
+    "speed": float,
+    "steps": int,
+    "guidance": float,
+    "temperature": float,
+}
 _COMMON = ("audio", "model", "response_format", "language", *_NUMBERS)
 _TOLD, _MOST_TOLD = 60, 8  # characters of a change, and changes, in a header
 _LOOK = 0.2  # seconds between looks whether the client is still there
@@ -123,9 +127,12 @@ class Editor:
         self._asked = 0
 
     async def answer(
-        self, request: Request, model_of: Callable[[str], "TTS"], needed: Sequence[str],
+        self,
+        request: Request,
+        model_of: Callable[[str], "TTS"],
+        needed: Sequence[str],
         allowed: Sequence[str] = (),
-    ) -> Response:  # fmt: skip
+    ) -> Response:
         """The edited recording that a request asks for.
 
         Raises:
@@ -160,9 +167,12 @@ class Editor:
                 said, options = sent.texts.get("from"), sent.options
                 if "to" in sent.texts:
                     return model.edit(
-                        found.samples, said or "", sent.texts["to"], options,
+                        found.samples,
+                        said or "",
+                        sent.texts["to"],
+                        options,
                         sample_rate=found.rate,
-                    )  # fmt: skip
+                    )
                 text = sent.texts["input"]
                 return model.extend(found.samples, text, said, options, sample_rate=found.rate)
 
@@ -199,9 +209,11 @@ def told(edited: "Edited") -> str:
     """What was done to a recording, as JSON in ASCII; of much, as much as a header holds."""
     rate = edited.sample_rate
     changes = [[" ".join(each.old)[:_TOLD], " ".join(each.new)[:_TOLD]] for each in edited.changes]
-    return json.dumps({
-        "seconds": round(edited.seconds, 3),
-        "kept_seconds": round(sum(each.end - each.source for each in edited.kept) / rate, 3),
-        "kept": [[each.source, each.end, each.out] for each in edited.kept[:_MOST_TOLD]],
-        "changes": changes[:_MOST_TOLD],
-    })  # fmt: skip
+    return json.dumps(
+        {
+            "seconds": round(edited.seconds, 3),
+            "kept_seconds": round(sum(each.end - each.source for each in edited.kept) / rate, 3),
+            "kept": [[each.source, each.end, each.out] for each in edited.kept[:_MOST_TOLD]],
+            "changes": changes[:_MOST_TOLD],
+        }
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tts.audio.loudness import Leveler
 from tts.errors import TTSError
 from tts.facade import TTS
-from tts.pipeline.render import Turn
+from tts.pipeline.render import Utterance
 from tts.serve.budget import Budget, phones_of
 from tts.types import Chunk, Options
 from tts.voice.voice import Voice
@@ -52,8 +52,8 @@ class Job:
     parked: float | None = None
     cut: Callable[[], object] = lambda: None
     level: Leveler | None = None
-    turns: Iterator[Turn] | None = None
-    waiting: Turn | None = None
+    utterances: Iterator[Utterance] | None = None
+    waiting: Utterance | None = None
     speaking: Iterator[Chunk] | None = None
     budget: Budget = Budget()
 
@@ -65,8 +65,8 @@ class Job:
             TextError: nothing to say, or it costs too much (tts.serve.budget).
         """
         sentences = phones_of(self.model, self.text, self.options, self.budget)
-        self.turns = self.model.turns_of(sentences, self.voice, self.options)
-        self.waiting = next(self.turns, None)
+        self.utterances = self.model.utterances_of(sentences, self.voice, self.options)
+        self.waiting = next(self.utterances, None)
 
     @property
     def heard(self) -> bool:
@@ -79,21 +79,23 @@ class Job:
         are not known yet."""
         return len(self.waiting.phones) if self.waiting else min(len(self.text), _SENTENCE)
 
-    def next_turn(self) -> Turn | None:
+    def next_utterance(self) -> Utterance | None:
         """The next sentence, None after the last; TextError when there is nothing to say."""
-        if self.turns is None:
+        if self.utterances is None:
             self.prepare()
         elif self.waiting is None:
-            self.waiting = next(self.turns, None)
+            self.waiting = next(self.utterances, None)
         return self.waiting
 
     def next_chunk(self) -> Chunk | None:
         """The next piece of the sentence that is being said, which `waiting` begins; None after
         its last."""
         if self.speaking is None:
-            turn, self.waiting = self.waiting, None
-            assert turn is not None
-            self.speaking = self.model.say(turn.phones, turn.voice, turn.options, turn.number)
+            utterance, self.waiting = self.waiting, None
+            assert utterance is not None
+            self.speaking = self.model.say(
+                utterance.phones, utterance.voice, utterance.options, utterance.number
+            )
         chunk = next(self.speaking, None)
         if chunk is None:
             self.speaking = None

@@ -40,10 +40,13 @@ class Metrics:
         """All of them."""
         active, waiting, parked = self._load()
         lines = [
-            "# TYPE tts_active_requests gauge", f"tts_active_requests {active}",
-            "# TYPE tts_waiting_requests gauge", f"tts_waiting_requests {waiting}",
-            "# TYPE tts_parked_requests gauge", f"tts_parked_requests {parked}",
-        ]  # fmt: skip
+            "# TYPE tts_active_requests gauge",
+            f"tts_active_requests {active}",
+            "# TYPE tts_waiting_requests gauge",
+            f"tts_waiting_requests {waiting}",
+            "# TYPE tts_parked_requests gauge",
+            f"tts_parked_requests {parked}",
+        ]
         with self._lock:
             told = set()
             for name, value in sorted(self._counts.items()):

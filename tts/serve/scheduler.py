@@ -17,7 +17,7 @@ import torch
 from tts.cancel import Cancelled
 from tts.errors import TTSError
 from tts.facade import TTS
-from tts.pipeline.render import Turn
+from tts.pipeline.render import Utterance
 from tts.serve.job import AHEAD, Job, Stalled
 from tts.types import Chunk
 
@@ -172,7 +172,7 @@ class Scheduler:
     def _has_turn(self, job: Job) -> bool:
         """Whether there is a sentence left; else the request is over."""
         try:
-            if job.next_turn() is not None:
+            if job.next_utterance() is not None:
                 return True
             self._end(job, None)
         except Exception as error:
@@ -214,7 +214,7 @@ class Scheduler:
         limit = STEP if first.heard else FIRST_STEP
         pace = self._pace.get(id(model)) or _PACE.get(torch.device(model.device).type, _PACE["cpu"])
         mine: list[Job] = []
-        turns: list[Turn] = []
+        utterances: list[Utterance] = []
         longest = 0
         for job in jobs:
             if len(mine) == self.max_batch:
@@ -228,15 +228,13 @@ class Scheduler:
             if mine and pace * longest * (len(mine) + 1) > limit:
                 break
             mine.append(job)
-            turns.append(job.waiting)
-        return [
-            mine[at] for at in next(each for each in model.renderer.batches(turns) if 0 in each)
-        ]
+            utterances.append(job.waiting)
+        batches = model.renderer.batches(utterances)
+        return [mine[at] for at in next(each for each in batches if 0 in each)]
 
     def _say_together(self, jobs: list[Job]) -> None:
         model = jobs[0].model
-        turns = [job.waiting for job in jobs]
-        known: list[Turn] = [turn for turn in turns if turn is not None]
+        known: list[Utterance] = [job.waiting for job in jobs if job.waiting is not None]
         begin = time.perf_counter()
         try:
             with model.cancellation.watching(lambda: all(j.cancelled.is_set() for j in jobs)):
@@ -253,7 +251,7 @@ class Scheduler:
             job.waiting, job.served = None, self._step
             self._deliver(job, chunk)
 
-    def _learn(self, model: TTS, turns: list[Turn], seconds: float) -> None:
+    def _learn(self, model: TTS, utterances: list[Utterance], seconds: float) -> None:
         """How long a batch takes, for the next one."""
-        pace = seconds / (len(turns) * max(len(turn.phones) for turn in turns))
+        pace = seconds / (len(utterances) * max(len(each.phones) for each in utterances))
         self._pace[id(model)] = 0.7 * self._pace.get(id(model), pace) + 0.3 * pace

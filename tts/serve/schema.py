@@ -13,9 +13,13 @@ from tts.types import RANGES, Options
 
 MAX_CHARACTERS = 4096
 MEDIA_TYPES = {
-    "wav": "audio/wav", "pcm": "audio/pcm", "flac": "audio/flac", "opus": "audio/ogg",
-    "mp3": "audio/mpeg", "aac": "audio/aac",
-}  # fmt: skip
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+    "flac": "audio/flac",
+    "opus": "audio/ogg",
+    "mp3": "audio/mpeg",
+    "aac": "audio/aac",
+}
 assert set(MEDIA_TYPES) <= set(STREAMED)
 
 
@@ -71,9 +75,17 @@ class SpeechRequest(Strict):
             UsageError: out of range.
         """
         options = Options(
-            self.seed, self.speed, self.pitch, self.steps, self.guidance, self.temperature,
-            self.language, self.markup, self.emoji, tuple(self.takes),
-        )  # fmt: skip
+            self.seed,
+            self.speed,
+            self.pitch,
+            self.steps,
+            self.guidance,
+            self.temperature,
+            self.language,
+            self.markup,
+            self.emoji,
+            tuple(self.takes),
+        )
         options.check()
         return options
 
@@ -107,9 +119,10 @@ def parse_speech(body: bytes) -> Asked:
     if not isinstance(values, dict):
         return Asked(parse(SpeechRequest, values, "request"))
     given = {
-        name: value for name, value in values.items()
+        name: value
+        for name, value in values.items()
         if value is not None and (value != "" or name == "input")
-    }  # fmt: skip
+    }
     ignored = tuple(name for name in IGNORED if name in given)
     changed: tuple[str, ...] = ()
     given = {name: value for name, value in given.items() if name not in ignored}

@@ -41,10 +41,18 @@ class SpeechResponse(Response):
     """
 
     def __init__(
-        self, job: Job, scheduler: Scheduler, metrics: Metrics, format: str, sse: bool,
-        timeout: float, characters: int, watermark: Watermark | None = None,
-        told: Mapping[str, str] | None = None, stall: float = STALL,
-    ):  # fmt: skip
+        self,
+        job: Job,
+        scheduler: Scheduler,
+        metrics: Metrics,
+        format: str,
+        sse: bool,
+        timeout: float,
+        characters: int,
+        watermark: Watermark | None = None,
+        told: Mapping[str, str] | None = None,
+        stall: float = STALL,
+    ):
         super().__init__()
         self.told = told or {}
         self.job, self.scheduler, self.metrics = job, scheduler, metrics
@@ -109,13 +117,19 @@ class SpeechResponse(Response):
     def _usage(self) -> dict[str, int]:
         """Tokens as they are counted here: characters, and 25 for each second of audio."""
         made = round(25 * self.job.samples / self.job.model.sample_rate)
-        return {"input_tokens": self.characters, "output_tokens": made,
-                "total_tokens": self.characters + made}  # fmt: skip
+        return {
+            "input_tokens": self.characters,
+            "output_tokens": made,
+            "total_tokens": self.characters + made,
+        }
 
     def _start(self) -> dict[str, Any]:
         kind = "text/event-stream" if self.sse else MEDIA_TYPES[self.format]
-        headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-store"),
-                   (b"x-sample-rate", str(self.job.model.sample_rate).encode())]  # fmt: skip
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-sample-rate", str(self.job.model.sample_rate).encode()),
+        ]
         headers += [(name.lower().encode(), text.encode()) for name, text in self.told.items()]
         return {"type": "http.response.start", "status": 200, "headers": headers}
 

@@ -52,10 +52,15 @@ class Assistants:
     """
 
     def __init__(
-        self, model: TTS, scheduler: Scheduler, voice: Callable[[str], Voice],
-        voices: Callable[[], Sequence[dict[str, Any]]], timeout: float = 300.0,
-        watermark: Watermark | None = None, stall: float = 60.0,
-    ):  # fmt: skip
+        self,
+        model: TTS,
+        scheduler: Scheduler,
+        voice: Callable[[str], Voice],
+        voices: Callable[[], Sequence[dict[str, Any]]],
+        timeout: float = 300.0,
+        watermark: Watermark | None = None,
+        stall: float = 60.0,
+    ):
         self.model, self.scheduler = model, scheduler
         self.voice, self.voices = voice, voices
         self.timeout, self.watermark, self.stall = timeout, watermark, stall
@@ -68,19 +73,29 @@ class Assistants:
         languages = [base, *([f"{base}_{region.upper()}"] if region else [])]
         listed = [
             TtsVoice(
-                name=voice["id"], attribution=_BY, installed=True, description=voice["name"],
-                version=None, languages=languages,
+                name=voice["id"],
+                attribution=_BY,
+                installed=True,
+                description=voice["name"],
+                version=None,
+                languages=languages,
             )
             for voice in self.voices()
-        ]  # fmt: skip
+        ]
         listed.sort(key=lambda voice: (voice.name != "default", voice.name))
-        return Info(tts=[
-            TtsProgram(
-                name=f"tts {self.model.config.name}", attribution=_BY, installed=True,
-                description="Zero-shot text to speech", version=None, voices=listed,
-                supports_synthesize_streaming=True,
-            )
-        ])  # fmt: skip
+        return Info(
+            tts=[
+                TtsProgram(
+                    name=f"tts {self.model.config.name}",
+                    attribution=_BY,
+                    installed=True,
+                    description="Zero-shot text to speech",
+                    version=None,
+                    voices=listed,
+                    supports_synthesize_streaming=True,
+                )
+            ]
+        )
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A connection, from its first event to its end."""

@@ -48,9 +48,11 @@ class Frontend:
     """
 
     def __init__(
-        self, lang: str = "en-us", pauses: Pauses = "marks",
+        self,
+        lang: str = "en-us",
+        pauses: Pauses = "marks",
         lexicon: Callable[[Tracked], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.lexicon = lexicon
         self.phonemizer = Phonemizer(lang)
         self.lang = self.phonemizer.lang
@@ -217,9 +219,7 @@ class Frontend:
 class _Places:
     """Where the words of a text's sentences stand in the text as it was written."""
 
-    def __init__(
-        self, spoken: Tracked, offset: int, written: str, inline: Sequence[str]
-    ) -> None:  # fmt: skip
+    def __init__(self, spoken: Tracked, offset: int, written: str, inline: Sequence[str]) -> None:
         self.spoken, self.offset, self.at = spoken, offset, 0
         self.written, self.inline = written, inline
         self.blocks = list(_HELD.finditer(spoken.text))[::-1]  # the next one is the last

@@ -157,8 +157,17 @@ def _read(words: Sequence[str], low: Sequence[str], at: int) -> str:
     ):
         return "past"
     if before in ("i", "we", "they", "and", "the") and rest & {
-        "was", "were", "had", "did", "then", "sat", "went", "said", "came", "when"
-    } - ({"then"} if _starts(low, at) else set()):  # fmt: skip
+        "was",
+        "were",
+        "had",
+        "did",
+        "then",
+        "sat",
+        "went",
+        "said",
+        "came",
+        "when",
+    } - ({"then"} if _starts(low, at) else set()):
         return "past"
     noun = before and before not in _SUBJECTS and before.isalpha() and not _starts(low, at)
     plural = before.endswith("s") or before in ("people", "children", "and", "or")
@@ -238,9 +247,12 @@ def _minute(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 def _wound(words: Sequence[str], low: Sequence[str], at: int) -> str:
     after = _after(low, at)
-    return "wind" if after in ("up", "the", "around", "down", "through", "its", "it", "his") and (
-        _before(low, at) not in ("the", "a", "this", "to")
-    ) else "noun"  # fmt: skip
+    return (
+        "wind"
+        if after in ("up", "the", "around", "down", "through", "its", "it", "his")
+        and (_before(low, at) not in ("the", "a", "this", "to"))
+        else "noun"
+    )
 
 
 def _tear(words: Sequence[str], low: Sequence[str], at: int) -> str:

@@ -14,13 +14,24 @@ MONTHS = (
 )  # fmt: skip
 
 WEEKDAYS = (
-    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-)  # fmt: skip
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+)
 
 STREETS = {
-    "Blvd": "boulevard", "Ave": "avenue", "Rd": "road", "Hwy": "highway", "Ln": "lane",
-    "Pkwy": "parkway", "Sq": "square",
-}  # fmt: skip
+    "Blvd": "boulevard",
+    "Ave": "avenue",
+    "Rd": "road",
+    "Hwy": "highway",
+    "Ln": "lane",
+    "Pkwy": "parkway",
+    "Sq": "square",
+}
 
 #: states whose code stands before a ZIP code
 STATE_NAMES = {
@@ -141,14 +152,23 @@ UNCOUNTED = frozenset(
 ) | {"per mille"}
 #: short forms that stand after a slash beside the units
 PER = {
-    "hr": "hour", "h": "hour", "mo": "month", "yr": "year", "wk": "week", "sec": "second",
-    "min": "minute", "d": "day",
-    **{word: word for word in (
+    "hr": "hour",
+    "h": "hour",
+    "mo": "month",
+    "yr": "year",
+    "wk": "week",
+    "sec": "second",
+    "min": "minute",
+    "d": "day",
+}
+PER |= {
+    word: word
+    for word in (
         "second minute hour day night week month year person unit item page head mile room seat "
         "user game share ticket student child gallon pound barrel acre ounce lesson session "
         "visit trip call copy piece cup serving dose ton quarter semester weekend".split()
-    )},
-}  # fmt: skip
+    )
+}
 PER_WORDS = "second|minute|hour|day|night|week|month|year|person|item|page|mile"
 COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 #: nouns that are counted, before which a number is not a year
@@ -293,9 +313,13 @@ WORDS_WITH_NUMBERS = frozenset(
 
 PLAIN_TITLES = {"Mr": "mister", "Mrs": "missus", "Ms": "miz", "Dr": "doctor"}
 NUMBERED = {
-    "Vol": "Volume", "Ch": "Chapter", "Fig": "Figure", "Sec": "Section", "Art": "Article",
+    "Vol": "Volume",
+    "Ch": "Chapter",
+    "Fig": "Figure",
+    "Sec": "Section",
+    "Art": "Article",
     "Bk": "Book",
-}  # fmt: skip
+}
 GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma "
     "sigma tau upsilon phi chi psi omega"

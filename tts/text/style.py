@@ -21,16 +21,31 @@ SILENT = -120.0  # dB
 LONGEST = 60.0
 #: seconds of a `<break strength>`
 STRENGTHS = {
-    "none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.35, "strong": 0.7, "x-strong": 1.0,
-}  # fmt: skip
+    "none": 0.0,
+    "x-weak": 0.1,
+    "weak": 0.2,
+    "medium": 0.35,
+    "strong": 0.7,
+    "x-strong": 1.0,
+}
 _RATES = {"x-slow": 0.5, "slow": 0.75, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.6}
 _PITCHES = {
-    "x-low": 0.75, "low": 0.87, "medium": 1.0, "default": 1.0, "high": 1.15, "x-high": 1.35,
-}  # fmt: skip
+    "x-low": 0.75,
+    "low": 0.87,
+    "medium": 1.0,
+    "default": 1.0,
+    "high": 1.15,
+    "x-high": 1.35,
+}
 _GAINS = {
-    "silent": SILENT, "x-soft": -12.0, "soft": -6.0, "medium": 0.0, "default": 0.0, "loud": 4.0,
+    "silent": SILENT,
+    "x-soft": -12.0,
+    "soft": -6.0,
+    "medium": 0.0,
+    "default": 0.0,
+    "loud": 4.0,
     "x-loud": 8.0,
-}  # fmt: skip
+}
 _NUMBER = r"(?P<sign>[+-]?)(?P<value>\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})"
 _PERCENT = re.compile(rf"{_NUMBER}%")
 _FACTOR = re.compile(_NUMBER)

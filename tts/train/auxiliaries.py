@@ -101,9 +101,13 @@ class PhonesPerUnit(_Reader):
     """Cross entropy of the phone of each unit (Har-Tuv et al. 2025, "PAST")."""
 
     def __init__(
-        self, codec: NeuralCodec, weight: float = 5.0, codebooks: int = 1, width: int = 128,
+        self,
+        codec: NeuralCodec,
+        weight: float = 5.0,
+        codebooks: int = 1,
+        width: int = 128,
         kernel: int = 1,
-    ):  # fmt: skip
+    ):
         super().__init__(codec, weight, N_SYMBOLS, codebooks, width, kernel)
 
     def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
@@ -119,9 +123,13 @@ class Ctc(_Reader):
     """Connectionist temporal classification of the phones (Graves et al. 2006)."""
 
     def __init__(
-        self, codec: NeuralCodec, weight: float = 1.0, codebooks: int = 1, width: int = 128,
+        self,
+        codec: NeuralCodec,
+        weight: float = 1.0,
+        codebooks: int = 1,
+        width: int = 128,
         kernel: int = 5,
-    ):  # fmt: skip
+    ):
         super().__init__(codec, weight, N_SYMBOLS + 1, codebooks, width, kernel)
 
     def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
@@ -130,9 +138,13 @@ class Ctc(_Reader):
         lengths = torch.full((scores.shape[1],), scores.shape[0], device=scores.device)
         # More phones than units cannot be told; such rows count for nothing.
         return F.ctc_loss(
-            scores, seen.batch["phones"], lengths, seen.batch["phone_counts"],
-            blank=N_SYMBOLS, zero_infinity=True,
-        )  # fmt: skip
+            scores,
+            seen.batch["phones"],
+            lengths,
+            seen.batch["phone_counts"],
+            blank=N_SYMBOLS,
+            zero_infinity=True,
+        )
 
 
 class Invariance(Auxiliary):

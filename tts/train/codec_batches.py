@@ -26,9 +26,14 @@ class WaveBatches:
     """
 
     def __init__(
-        self, corpus: Corpus, batch_size: int, samples: int, hop: int, distort: float = 0.0,
+        self,
+        corpus: Corpus,
+        batch_size: int,
+        samples: int,
+        hop: int,
+        distort: float = 0.0,
         labelled: bool = False,
-    ):  # fmt: skip
+    ):
         self.corpus, self.batch_size, self.samples, self.hop = corpus, batch_size, samples, hop
         self.distort = distort
         self.durations = corpus.durations() if labelled else None

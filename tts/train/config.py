@@ -196,9 +196,15 @@ def check_run(values: Any, source: str) -> RunConfig:
     accepted = _arguments(task, ("corpus", "model", "system"))
     options = parse(accepted, run.options, f"{source}: options")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
-    for name, least in (("steps", 1), ("log_every", 1), ("warmup", 0), ("accumulate", 1),
-        ("budget", 0), ("slowest", 0), ("publish", 0),
-    ):  # fmt: skip
+    for name, least in (
+        ("steps", 1),
+        ("log_every", 1),
+        ("warmup", 0),
+        ("accumulate", 1),
+        ("budget", 0),
+        ("slowest", 0),
+        ("publish", 0),
+    ):
         if getattr(train, name) < least:
             raise ConfigError(f"{source}: train: {name} must be at least {least}")
     for name, choices in (("device", DEVICES), ("precision", PRECISIONS)):
@@ -210,10 +216,13 @@ def check_run(values: Any, source: str) -> RunConfig:
     if not 0 < train.lr < 1 or not 0 <= train.ema < 1:
         raise ConfigError(f"{source}: train: lr and ema must lie between 0 and 1")
     return RunConfig(
-        run.task, Path(run.data), Path(run.out),
-        model.model_dump(exclude_unset=True), options.model_dump(exclude_unset=True),
+        run.task,
+        Path(run.data),
+        Path(run.out),
+        model.model_dump(exclude_unset=True),
+        options.model_dump(exclude_unset=True),
         train,
-    )  # fmt: skip
+    )
 
 
 def _check_parts(network: Any, arguments: dict[str, Any], source: str) -> None:

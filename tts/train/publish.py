@@ -41,8 +41,9 @@ def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> l
         with atomic_output(path) as file:
             write_all(file, part)
     about = {
-        "pieces": [p.name for p in paths], "sha256": hashlib.sha256(data).hexdigest(),
-    }  # fmt: skip
+        "pieces": [p.name for p in paths],
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
     with atomic_output(target.with_name(f"{target.name}.json")) as file:
         write_all(file, json.dumps(about).encode())
     return paths

@@ -93,9 +93,10 @@ class Batches:
         pinned = self.device.type == "cuda"
         return {
             k: (v.pin_memory() if pinned else v).to(self.device, non_blocking=True)
-            if isinstance(v, Tensor) else v
+            if isinstance(v, Tensor)
+            else v
             for k, v in batch.items()
-        }  # fmt: skip
+        }
 
     def __exit__(self, *_: object) -> None:
         for future in self.queue:

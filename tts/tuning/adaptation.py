@@ -30,7 +30,7 @@ from tts.generators.generator import Generator
 from tts.generators.protocols import LatentSpace
 from tts.modules.voice_prompt import VoicePrompt
 from tts.progress import Progress
-from tts.quantize import lay_out
+from tts.quantize import prepare_weights
 from tts.registry import load_module
 from tts.text.tokens import collate_tokens
 from tts.voice.profile import VoiceShifts
@@ -357,7 +357,7 @@ class AdaptedGenerators:
                 self._plain = cast(Generator, load_module(self.checkpoint, self.device)).half()
             made = copy.deepcopy(self._plain).float()
             apply(made, tuning.factors, tuning.strength)
-            lay_out(made, self.weights, self.device)
+            prepare_weights(made, self.weights, self.device)
             self.watch(made)
             self._made[key] = made
             while len(self._made) > self.most:

@@ -63,9 +63,7 @@ def test_residual_fsq_dropout() -> None:
 @pytest.mark.peer
 def test_grouped_rvq_equals_public_package() -> None:
     peer_module = pytest.importorskip("vector_quantize_pytorch")
-    peer = peer_module.GroupedResidualVQ(
-        dim=8, groups=2, num_quantizers=3, codebook_size=16
-    ).eval()  # fmt: skip
+    peer = peer_module.GroupedResidualVQ(dim=8, groups=2, num_quantizers=3, codebook_size=16).eval()
     q = GroupedRVQ(8, 2, 3, 16).eval()
     for part, theirs in zip(q._parts(), peer.rvqs, strict=True):
         for mine, book in zip(part.codebooks, theirs.codebooks, strict=True):
@@ -106,9 +104,13 @@ def test_fitted_codebooks_lower_the_error() -> None:
 def test_lookup_free_equals_public_package() -> None:
     peer_module = pytest.importorskip("vector_quantize_pytorch")
     peer = peer_module.LFQ(
-        dim=10, codebook_size=32, num_codebooks=2, entropy_loss_weight=0.1, diversity_gamma=1.5,
+        dim=10,
+        codebook_size=32,
+        num_codebooks=2,
+        entropy_loss_weight=0.1,
+        diversity_gamma=1.5,
         commitment_loss_weight=0.25,
-    ).train()  # fmt: skip
+    ).train()
     q = LookupFreeQuantizer(
         5, 2, entropy=0.1, diversity=1.5, commitment=0.25, sharpness=10.0
     ).train()

@@ -23,12 +23,16 @@ class SpectrogramDiscriminator(nn.Module):
         self.convs = nn.ModuleList(
             weight_norm(
                 nn.Conv2d(
-                    a, b, (3, 5), stride=(1, 2), padding=(2 ** max(i - 1, 0), 2),
+                    a,
+                    b,
+                    (3, 5),
+                    stride=(1, 2),
+                    padding=(2 ** max(i - 1, 0), 2),
                     dilation=(2 ** max(i - 1, 0), 1),
                 )
             )
             for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
-        )  # fmt: skip
+        )
         self.out = weight_norm(nn.Conv2d(channels, 1, (3, 3), padding=(1, 1)))
 
     def forward(self, wav: Tensor) -> Judgement:

@@ -13,8 +13,8 @@ from torch.func import functional_call
 
 from tts_codecs.nn.conv import CausalConv
 from tts_codecs.nn.convnext import CausalConvNeXt, FastConvNeXt
+from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import Norm, Product, Windows, keeps, plain
-from tts_codecs.nn.memo import Memo
 
 
 def in_double(module: nn.Module, x: Tensor, states: Sequence[Tensor] = ()) -> Any:
@@ -38,7 +38,7 @@ class KeptLinear(nn.Linear):
 
     def __init__(self, in_dim: int, out_dim: int):
         super().__init__(in_dim, out_dim)
-        self._memo = Memo()
+        self._derived = DerivedCache()
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in_dim] to [..., out_dim]; without gradients x may be float64 where the weights
@@ -46,7 +46,7 @@ class KeptLinear(nn.Linear):
         if not keeps(x, self.weight):
             return super().forward(x)
         dtype, weight, bias = x.dtype, self.weight, self.bias
-        kept: Product = self._memo.get(
+        kept: Product = self._derived.get(
             [weight, bias], lambda: Product(weight.to(dtype), bias.to(dtype), pieces=True), dtype
         )
         return kept(x)
@@ -66,7 +66,7 @@ class CausalStack(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.blocks = nn.ModuleList(CausalConvNeXt(dim, hidden, kernel) for _ in range(blocks))
         self.final = nn.LayerNorm(dim)
-        self._memo = Memo()
+        self._derived = DerivedCache()
 
     def initial(self, batch: int, like: Tensor, value: float) -> list[Tensor]:
         """State before the first frame; `value` fills the missing past of the input."""
@@ -85,8 +85,8 @@ class CausalStack(nn.Module):
         """
         if keeps(x, self.final.weight):
             dtype = x.dtype
-            weights = self._memo.weights(self)
-            kept: _Kept = self._memo.get(weights, lambda: _Kept(self, dtype), dtype)
+            weights = self._derived.weights(self)
+            kept: _Kept = self._derived.get(weights, lambda: _Kept(self, dtype), dtype)
             return kept(x, states, extra)
         x, first = self.entry(x, states[0])
         if extra is not None:

@@ -21,9 +21,13 @@ class WindowState:
 
 
 def windowed(
-    network: Callable[[Tensor, int], Tensor], units: Tensor, state: WindowState, reach: int,
-    hop: int, last: bool,
-) -> tuple[Tensor, WindowState]:  # fmt: skip
+    network: Callable[[Tensor, int], Tensor],
+    units: Tensor,
+    state: WindowState,
+    reach: int,
+    hop: int,
+    last: bool,
+) -> tuple[Tensor, WindowState]:
     """The next samples [B, n] of a stream.
 
     Args:

@@ -32,9 +32,13 @@ class _Block(nn.Module):
     """
 
     def __init__(
-        self, depthwise: nn.Module, dim: int, hidden: int, layer_scale: float | None = 0.2,
+        self,
+        depthwise: nn.Module,
+        dim: int,
+        hidden: int,
+        layer_scale: float | None = 0.2,
         eps: float = 1e-5,
-    ):  # fmt: skip
+    ):
         super().__init__()
         self.depthwise = depthwise
         self.norm = nn.LayerNorm(dim, eps=eps)
@@ -53,9 +57,7 @@ class ConvNeXt(_Block):
     norm."""
 
     def __init__(self, dim: int, hidden: int, kernel: int = 7, cond: int = 0, dropout: float = 0.0):
-        super().__init__(
-            nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim), dim, hidden
-        )  # fmt: skip
+        super().__init__(nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim), dim, hidden)
         self.cond = nn.Linear(cond, 2 * dim) if cond else None
         self.dropout = nn.Dropout(dropout)
         if self.cond is not None:

@@ -37,9 +37,17 @@ class FreevDecoder(WaveDecoder):
     synthesis: Tensor
 
     def __init__(
-        self, hop: int, dim: int, rate: int = 16000, n_fft: int = 1024, patch: int = 1,
-        width: int = 256, amplitude_blocks: int = 1, phase_blocks: int = 6, look_ahead: int = 2,
-    ):  # fmt: skip
+        self,
+        hop: int,
+        dim: int,
+        rate: int = 16000,
+        n_fft: int = 1024,
+        patch: int = 1,
+        width: int = 256,
+        amplitude_blocks: int = 1,
+        phase_blocks: int = 6,
+        look_ahead: int = 2,
+    ):
         super().__init__()
         if hop % (2 * patch) or dim % patch or n_fft < 2 * (hop // patch):
             raise CodecError(
@@ -105,9 +113,11 @@ class FreevDecoder(WaveDecoder):
         frames = torch.fft.irfft(spectrum, self.n_fft) * self.synthesis
         count = frames.shape[1]
         summed: Tensor = F.fold(
-            frames.transpose(1, 2), (1, self.n_fft + (count - 1) * self.step), (1, self.n_fft),
+            frames.transpose(1, 2),
+            (1, self.n_fft + (count - 1) * self.step),
+            (1, self.n_fft),
             stride=(1, self.step),
-        )[:, 0, 0]  # fmt: skip
+        )[:, 0, 0]
         return summed
 
     def overlapped(self, spectrum: Tensor) -> Tensor:

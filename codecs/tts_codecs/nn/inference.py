@@ -1,4 +1,5 @@
-"""Layers as they are run fast: weights laid out once (tts_codecs.nn.memo), few calls a layer.
+"""Layers as they are run fast: few calls a layer, with weights that are prepared once
+(tts_codecs.nn.derived_cache).
 
 Frames are [B, T, C] throughout. On x86 the products are oneDNN's on weights packed for it, which
 takes half the time of the BLAS that torch calls for float32 (docs/performance.md); elsewhere, and
@@ -52,8 +53,10 @@ def _has_onednn() -> bool:
 
 #: what oneDNN does to a product before it is written
 _AFTER: dict[Gelu, tuple[str, list[Any], str]] = {
-    "": ("none", [], ""), "none": ("gelu", [], "none"), "tanh": ("gelu", [], "tanh"),
-}  # fmt: skip
+    "": ("none", [], ""),
+    "none": ("gelu", [], "none"),
+    "tanh": ("gelu", [], "tanh"),
+}
 
 
 class _Trained(torch.autograd.Function):
@@ -78,9 +81,7 @@ class _Trained(torch.autograd.Function):
         )
 
 
-def onednn(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, gelu: Gelu = ""
-) -> Tensor:  # fmt: skip
+def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None, gelu: Gelu = "") -> Tensor:
     """x W^T + b on float32 weights [N, K], packed or not, with GELU of that; no gradients."""
     run = torch.ops.mkldnn._linear_pointwise.default
     found: Tensor = run(x, weight, bias, *_AFTER[gelu])

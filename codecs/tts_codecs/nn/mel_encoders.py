@@ -65,9 +65,17 @@ class BandsEncoder(WaveEncoder):
     """
 
     def __init__(
-        self, hop: int, dim: int, rate: int = 16000, n_fft: int = 1024, patch: int = 1,
-        bands: int = 80, groups: int = 8, width: int = 64, blocks: int = 4,
-    ):  # fmt: skip
+        self,
+        hop: int,
+        dim: int,
+        rate: int = 16000,
+        n_fft: int = 1024,
+        patch: int = 1,
+        bands: int = 80,
+        groups: int = 8,
+        width: int = 64,
+        blocks: int = 4,
+    ):
         super().__init__()
         if groups < 1 or bands % groups or dim % groups:
             raise CodecError(f"{groups} groups must divide {bands} bands and dim, {dim}")

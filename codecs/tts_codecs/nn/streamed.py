@@ -20,9 +20,16 @@ class Conv(nn.Module):
     """
 
     def __init__(
-        self, in_dim: int, out_dim: int, kernel: int, stride: int = 1, dilation: int = 1,
-        groups: int = 1, bias: bool = True, repeats: bool = False,
-    ):  # fmt: skip
+        self,
+        in_dim: int,
+        out_dim: int,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+        repeats: bool = False,
+    ):
         super().__init__()
         self.conv = nn.Conv1d(
             in_dim, out_dim, kernel, stride, dilation=dilation, groups=groups, bias=bias
@@ -51,9 +58,14 @@ class Transposed(nn.Module):
     least a stride long, and what reaches further is added to later samples."""
 
     def __init__(
-        self, in_dim: int, out_dim: int, kernel: int, stride: int, groups: int = 1,
+        self,
+        in_dim: int,
+        out_dim: int,
+        kernel: int,
+        stride: int,
+        groups: int = 1,
         bias: bool = True,
-    ):  # fmt: skip
+    ):
         super().__init__()
         self.conv = nn.ConvTranspose1d(in_dim, out_dim, kernel, stride, groups=groups, bias=bias)
         self.stride, self.tail = stride, kernel - stride

@@ -201,9 +201,14 @@ class SpectrumDecoder(WaveDecoder):
     window: Tensor
 
     def __init__(
-        self, hop: int, dim: int, width: int = 256, blocks: int = 6, patch: int = 1,
+        self,
+        hop: int,
+        dim: int,
+        width: int = 256,
+        blocks: int = 6,
+        patch: int = 1,
         look_ahead: int = 0,
-    ):  # fmt: skip
+    ):
         super().__init__()
         if patch < 1 or hop % patch or look_ahead < 0:
             raise CodecError(f"patch {patch} must divide hop, {hop}, and look_ahead be 0 or more")
@@ -228,9 +233,11 @@ class SpectrumDecoder(WaveDecoder):
         frames = torch.fft.irfft(spectrum, self.n_fft) * self.window  # [B, F, n_fft]
         count = frames.shape[1]
         total = F.fold(
-            frames.transpose(1, 2), (1, self.n_fft + (count - 1) * self.step), (1, self.n_fft),
+            frames.transpose(1, 2),
+            (1, self.n_fft + (count - 1) * self.step),
+            (1, self.n_fft),
             stride=(1, self.step),
-        )[:, 0, 0]  # fmt: skip
+        )[:, 0, 0]
         total = total + F.pad(states[0], (0, total.shape[1] - states[0].shape[1]))
         ready = count * self.step
         return total[:, :ready], [total[:, ready:], *stack]

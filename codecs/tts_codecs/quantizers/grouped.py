@@ -30,11 +30,19 @@ class GroupedRVQ(Quantizer):
     """
 
     def __init__(
-        self, dim: int, groups: int, depth: int, codebook_size: int,
-        dropout: float = 0.0, dropout_min: int = 1, update: CodebookUpdate = "ema",
-        decay: float = 0.99, commitment: float = 1.0, kmeans_init: bool = False,
+        self,
+        dim: int,
+        groups: int,
+        depth: int,
+        codebook_size: int,
+        dropout: float = 0.0,
+        dropout_min: int = 1,
+        update: CodebookUpdate = "ema",
+        decay: float = 0.99,
+        commitment: float = 1.0,
+        kmeans_init: bool = False,
         dead_below: float = 0.03,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         if groups < 1 or dim % groups:
             raise CodecError(f"GroupedRVQ: {groups} groups do not divide {dim} channels")
@@ -42,11 +50,19 @@ class GroupedRVQ(Quantizer):
         self.num_codebooks, self.codebook_size = groups * depth, codebook_size
         self.parts = nn.ModuleList(
             ResidualVQ(
-                dim // groups, depth, codebook_size, dropout, dropout_min, update, decay,
-                commitment, kmeans_init, dead_below,
+                dim // groups,
+                depth,
+                codebook_size,
+                dropout,
+                dropout_min,
+                update,
+                decay,
+                commitment,
+                kmeans_init,
+                dead_below,
             )
             for _ in range(groups)
-        )  # fmt: skip
+        )
 
     @property
     def prefixes(self) -> tuple[int, ...]:

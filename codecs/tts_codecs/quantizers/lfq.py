@@ -35,9 +35,15 @@ class LookupFreeQuantizer(Quantizer):
     bounds = True
 
     def __init__(
-        self, bits: int, groups: int = 1, entropy: float = 0.1, diversity: float = 1.0,
-        commitment: float = 0.25, sharpness: float = 10.0, scale: float = 1.0,
-    ) -> None:  # fmt: skip
+        self,
+        bits: int,
+        groups: int = 1,
+        entropy: float = 0.1,
+        diversity: float = 1.0,
+        commitment: float = 0.25,
+        sharpness: float = 10.0,
+        scale: float = 1.0,
+    ) -> None:
         super().__init__()
         if not 1 <= bits <= _MOST_BITS or groups < 1:
             raise CodecError(

@@ -81,9 +81,12 @@ class ResidualVQ(Quantizer):
         return [layer.codebook for layer in self._layers()]
 
     def forward(
-        self, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None,
+        self,
+        z: Tensor,
+        mask: Tensor | None = None,
+        generator: torch.Generator | None = None,
         used: Tensor | None = None,
-    ) -> QuantizerOutput:  # fmt: skip
+    ) -> QuantizerOutput:
         """Quantize ``z [B, T, D]``; ``generator`` draws the dropout, unless ``used`` [B] says it.
 
         All K codes are returned, also for rows with dropout; ``used`` says how many entered

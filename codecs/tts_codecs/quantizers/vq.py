@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
+from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import Product, keeps
-from tts_codecs.nn.memo import Memo
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 
 CodebookUpdate = Literal["ema", "gradient"]
@@ -161,7 +161,7 @@ class VectorQuantizer(Quantizer):
         self.register_buffer("usage", torch.ones(codebook_size))
         self.register_buffer("sums", codebook.clone())
         self.register_buffer("initialised", torch.tensor(not kmeans_init))
-        self._memo = Memo()
+        self._derived = DerivedCache()
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         """Quantize ``z [B, T, D]``; in training also update the codebook's statistics."""
@@ -192,7 +192,7 @@ class VectorQuantizer(Quantizer):
         codebook = self.codebook
         with torch.no_grad():
             if keeps(x, codebook):
-                search: Search = self._memo.get([codebook], lambda: Search(codebook))
+                search: Search = self._derived.get([codebook], lambda: Search(codebook))
                 return search(x)
             return nearest(x, codebook)
 

@@ -177,9 +177,12 @@ def test_what_lies_past_the_end_counts_nothing(name: str) -> None:
     for junk in (0.0, 7.0):
         torch.manual_seed(1)
         parts = head.step_losses(
-            torch.where(known, hidden, junk), torch.where(known, steps, junk), known,
-            torch.where(known, before, junk), given,
-        ).parts  # fmt: skip
+            torch.where(known, hidden, junk),
+            torch.where(known, steps, junk),
+            known,
+            torch.where(known, before, junk),
+            given,
+        ).parts
         found.append({key: value.item() for key, value in parts.items()})
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 

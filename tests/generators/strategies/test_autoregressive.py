@@ -51,10 +51,11 @@ def model(name: str, pointer: bool = False, **head: Any) -> Generator:
     strategy = {"kind": "autoregressive", **ORDERS[name]}
     generator = build(
         {
-            "strategy": strategy, "head": {**kind, **head},
+            "strategy": strategy,
+            "head": {**kind, **head},
             "conditioner": {**POINTER, "longest": 9} if pointer else {},
         }
-    )  # fmt: skip
+    )
     fill(generator)
     with torch.no_grad():
         generator.head.table.mul_(6)  # type: ignore[operator]
@@ -182,9 +183,11 @@ def test_the_pointer_is_the_same_alone_and_in_a_batch() -> None:
         one = one_row(request, row)
         alone = AlignmentResult()
         made = net.generate(
-            replace(one, durations=None, frames=torch.zeros(0)), seeds(row + 1), options,
+            replace(one, durations=None, frames=torch.zeros(0)),
+            seeds(row + 1),
+            options,
             alignment=alone,
-        )  # fmt: skip
+        )
         size = int(request.tokens.lengths[row])
         assert alone.durations is not None
         assert torch.equal(alone.durations[0], durations[row, :size])
@@ -337,7 +340,7 @@ def test_shaken_codes_are_neighbours(levels: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     head = CategoricalHead(num_codebooks=2, codebook_size=12, dim=8, width=4, levels=levels)
     codes = torch.randint(0, 13, (8, 200, 2))
-    shaken = head.shake(codes, 0.5)
+    shaken = head.corrupt(codes, 0.5)
     moved = shaken != codes
     assert torch.equal(moved & (codes == 12), torch.zeros_like(moved))
     assert 0.05 < moved.float().mean() < 0.5
@@ -347,7 +350,7 @@ def test_shaken_codes_are_neighbours(levels: tuple[int, ...]) -> None:
         first = (after % 4 - before % 4).abs()
         second = (after // 4 - before // 4).abs()
         assert torch.equal(first + second, torch.ones_like(first))
-    assert torch.equal(head.shake(codes, 0.0), codes)
+    assert torch.equal(head.corrupt(codes, 0.0), codes)
 
 
 def test_noise_reaches_what_is_fed_and_not_what_is_asked_for() -> None:

@@ -26,9 +26,15 @@ from tts.published.f5.prompt import F5Prompt, closed, speech_frames
 from tts.published.f5.tokenizer import CharacterTokens, spread
 
 SMALL = F5Config(
-    vocabulary=len(LETTERS), channels=10, dim=64, blocks=2, heads=2, feed=2, text_dim=32,
+    vocabulary=len(LETTERS),
+    channels=10,
+    dim=64,
+    blocks=2,
+    heads=2,
+    feed=2,
+    text_dim=32,
     text_blocks=2,
-)  # fmt: skip
+)
 FAST = SamplingOptions(steps=5, guidance=3.0)
 
 
@@ -94,9 +100,12 @@ def test_what_is_given_stays_and_is_not_returned(small: F5Generator) -> None:
     found, count = small.generate([prompt], ["what a day"], [rng()], FAST)
     assert count.item() == speech_frames(prompt, "what a day") == 25 * 10 // 14
     # At least one frame more than there are characters.
-    assert small.sample(
-        prompt.features[None], torch.tensor([25]), ids, torch.tensor([3]), [rng()], FAST
-    )[1].item() == max(25, ids.shape[1]) + 1  # fmt: skip
+    assert (
+        small.sample(
+            prompt.features[None], torch.tensor([25]), ids, torch.tensor([3]), [rng()], FAST
+        )[1].item()
+        == max(25, ids.shape[1]) + 1
+    )
     longer = prompt_of(26, seed=1)
     again, _ = small.generate([longer], ["what a day"], [rng()], FAST)
     assert found.shape == (1, 17, 10) and again.shape[1] == 26 * 10 // 14
@@ -246,14 +255,20 @@ def package() -> Any:
 def pair(package: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, F5Generator]:
     """The package's sampler with random weights, and ours loaded from the file of these."""
     network = package.DiT(
-        dim=64, depth=2, heads=2, dim_head=32, ff_mult=2, mel_dim=10, text_num_embeds=len(LETTERS),
-        text_dim=32, text_mask_padding=True, conv_layers=2,
-    )  # fmt: skip
+        dim=64,
+        depth=2,
+        heads=2,
+        dim_head=32,
+        ff_mult=2,
+        mel_dim=10,
+        text_num_embeds=len(LETTERS),
+        text_dim=32,
+        text_mask_padding=True,
+        conv_layers=2,
+    )
     scramble(network, 3)
     index = {letter: i for i, letter in enumerate(LETTERS)}
-    peer = package.CFM(
-        network, mel_spec_kwargs={"n_mel_channels": 10}, vocab_char_map=index
-    ).eval()  # fmt: skip
+    peer = package.CFM(network, mel_spec_kwargs={"n_mel_channels": 10}, vocab_char_map=index).eval()
     folder = tmp_path_factory.mktemp("f5")
     state = {f"ema_model.{name}": value for name, value in peer.state_dict().items()}
     save_file({**state, "initted": torch.tensor(1)}, folder / "model.safetensors")
@@ -293,9 +308,14 @@ def test_sampling_equals_the_package(pair: tuple[Any, F5Generator], steps: int) 
     for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
         count = len(prompt.features)
         expected, _ = peer.sample(
-            prompt.features[None], [list(prompt.text + text)], count + int(frames[row]),
-            steps=steps, cfg_strength=strength, sway_sampling_coef=-1.0, seed=11,
-        )  # fmt: skip
+            prompt.features[None],
+            [list(prompt.text + text)],
+            count + int(frames[row]),
+            steps=steps,
+            cfg_strength=strength,
+            sway_sampling_coef=-1.0,
+            seed=11,
+        )
         assert expected.shape[1] == count + frames[row] and expected[0, count:].std() > 0.1
         ours = found[row, : frames[row]]
         torch.testing.assert_close(ours, expected[0, count:], rtol=0, atol=1e-4)
@@ -307,9 +327,12 @@ def test_front_ends_equal_the_package(pair: tuple[Any, F5Generator]) -> None:
     from f5_tts.model.utils import convert_char_to_pinyin, get_tokenizer
 
     texts = [
-        "Hello,world... it's 3.14% naïve—yes; 5,000 (five)  IC chIC", "“Don't!” he said: ‘why?’",
-        "U.S.A. e-mail a_b v1.2.3-beta 100%-sure R&D --- x", "é. ß", "(a) [bc] {de}\n/f/gh",
-    ]  # fmt: skip
+        "Hello,world... it's 3.14% naïve—yes; 5,000 (five)  IC chIC",
+        "“Don't!” he said: ‘why?’",
+        "U.S.A. e-mail a_b v1.2.3-beta 100%-sure R&D --- x",
+        "é. ß",
+        "(a) [bc] {de}\n/f/gh",
+    ]
     assert [spread(text) for text in texts] == convert_char_to_pinyin(texts)
     path = str(files("f5_tts") / "infer" / "examples" / "vocab.txt")
     assert CharacterTokens.load(path).index == get_tokenizer(path, "custom")[0]

@@ -12,10 +12,10 @@ from tts.errors import ConfigError
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
-from tts.generators.protocols import Knobs
+from tts.generators.protocols import SamplingKeys
 from tts.generators.sampling import process, sample
+from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
-from tts_codecs.nn.memo import Memo
 
 #: devices that can be asked for values at no cost
 NEAR = ("cpu",)
@@ -55,7 +55,7 @@ class CategoricalHead(nn.Module):
     sequential = False
     posterior = False
     guides_itself = False
-    sampling: Knobs = {
+    sampling: SamplingKeys = {
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
         "repetition_window": (), "repetition_penalty": (),
         "repetition_ratio": (),
@@ -102,7 +102,7 @@ class CategoricalHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_codebooks, codebook_size))
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
-        self._memo = Memo()
+        self._derived = DerivedCache()
 
     def _fast(self) -> bool:
         """Whether `folded` serves: weights made in inference mode do not tell when they change."""
@@ -114,7 +114,7 @@ class CategoricalHead(nn.Module):
         weights = [self.table, self.entry.weight]
         if self.shared is not None:
             weights.append(self.shared)
-        found: tuple[Tensor, Tensor] = self._memo.get(weights, self._fold)
+        found: tuple[Tensor, Tensor] = self._derived.get(weights, self._fold)
         return found
 
     def _fold(self) -> tuple[Tensor, Tensor]:
@@ -141,7 +141,7 @@ class CategoricalHead(nn.Module):
         parts = [self.enter(codes[..., k], k) for k in range(self.num_codebooks)]
         return linear(self.entry, torch.cat(parts, -1))
 
-    def shake(self, codes: Tensor, share: float) -> Tensor:
+    def corrupt(self, codes: Tensor, share: float) -> Tensor:
         """Codes [B, S, K] of which up to `share` in each row are others: a digit one level up or
         down where there are digits, else any entry. What is not known stays so.
 

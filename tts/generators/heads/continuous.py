@@ -17,7 +17,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, channel_weights
 from tts.generators.guidance import guide_rows
 from tts.generators.integration import row_normal, time_grid
-from tts.generators.protocols import Knobs
+from tts.generators.protocols import SamplingKeys
 
 #: weight of the regression of a step beside the flow (FELLE)
 REGRESSION = 0.1
@@ -34,7 +34,7 @@ class ContinuousHead(nn.Module):
 
     posterior = False
     guides_itself = False
-    sampling: Knobs = {}
+    sampling: SamplingKeys = {}
     channel_weight: Tensor
 
     def __init__(self, size: int = 164, dim: int = 256, features: int = 164, channels: int = 82):
@@ -93,7 +93,7 @@ class FlowHead(ContinuousHead):
         repeats: noise levels drawn per latent in training (MAR has 4).
     """
 
-    sampling: Knobs = {"steps": (), "sway": ()}
+    sampling: SamplingKeys = {"steps": (), "sway": ()}
     spreads = {"normal": 0.85, "previous": 0.4, "mean": 0.3}
 
     def __init__(

@@ -14,8 +14,8 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
+from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
-from tts_codecs.nn.memo import Memo
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class DepthHead(CategoricalHead):
             DiTBlock(dim, heads, hidden, 0, kernel=1, causal=True) for _ in range(blocks)
         )
         self.norm = nn.LayerNorm(dim)
-        self._tables = Memo()
+        self._tables = DerivedCache()
 
     def _into(self) -> Tensor:
         """Weights from entries to inputs of the transformer, [K, depth_dim, width]."""

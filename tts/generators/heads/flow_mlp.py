@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tts.generators.heads.continuous import FlowHead
 from tts.modules.adaln import AdaLNMLP
 from tts.modules.transformer import timestep_embedding
-from tts_codecs.nn.memo import Memo
+from tts_codecs.nn.derived_cache import DerivedCache
 
 
 class FlowMLPHead(FlowHead):
@@ -43,7 +43,7 @@ class FlowMLPHead(FlowHead):
             self.register_buffer(f"band{at}", torch.tensor(part), persistent=False)
         self.count = bands
         self.time = nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim))
-        self._moments = Memo()
+        self._moments = DerivedCache()
         # What is known of the latent, and the frame before, enter with the noisy channels.
         self.nets = nn.ModuleList(
             AdaLNMLP(len(part) + frame + (size if at else 0), dim, len(part), width, blocks)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.generators.conditioning import Condition, channel_weights
-from tts.generators.protocols import Knobs
+from tts.generators.protocols import SamplingKeys
 
 
 class LinearHead(nn.Module):
@@ -20,7 +20,7 @@ class LinearHead(nn.Module):
     """
 
     posterior = False
-    sampling: Knobs = {}
+    sampling: SamplingKeys = {}
     channel_weight: Tensor
 
     def __init__(

@@ -25,7 +25,7 @@ from tts.generators.guidance import both
 from tts.generators.integration import row_normal
 from tts.generators.patterns import Pattern, make_pattern
 from tts.generators.pointer_content import PointerContent
-from tts.generators.protocols import CodeStepHead, Knobs, Network, step_head
+from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, step_head
 
 
 class Autoregressive:
@@ -43,7 +43,7 @@ class Autoregressive:
             and `parallel` for others. Continuous latents have none.
         noise: in training, largest standard deviation of noise on the latents fed back, and half of
             that in sampling (continuous latents; Music2Latent's CAM: errors then do not pile up).
-            Of codes the largest share that is moved (the head's `shake`), in training only.
+            Of codes the largest share that is moved (the head's `corrupt`), in training only.
     """
 
     causal = True
@@ -51,7 +51,7 @@ class Autoregressive:
     streamed = True
     paced = True
     network: type[Backbone] = Backbone
-    sampling: Knobs = {"guidance": (), "uncond": (), "temperature": ()}
+    sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
 
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
         self.pattern, self.noise = pattern and dict(pattern), noise
@@ -125,7 +125,7 @@ class Autoregressive:
         if self.noise and isinstance(head, CodeStepHead):
             # A head that draws codebook after codebook reads `fed` as what it drew itself: left
             # alone.
-            x = head.embed(head.shake(fed, self.noise))
+            x = head.embed(head.corrupt(fed, self.noise))
         elif self.noise:
             level = self.noise * torch.rand(len(latents), 1, 1, device=latents.device)
             fed = fed + level * torch.randn_like(fed)
@@ -210,9 +210,10 @@ class Autoregressive:
             else:
                 at = step // pattern.stride
                 some = [
-                    codebook for codebook, offset in enumerate(pattern.offsets)
+                    codebook
+                    for codebook, offset in enumerate(pattern.offsets)
                     if (step - offset) % pattern.stride == 0
-                ]  # fmt: skip
+                ]
                 codebooks = None if len(some) == head.num_codebooks else some
                 drawn = head.draw(
                     hidden, rows, rngs, options, fed, latents, condition, at, codebooks

@@ -14,7 +14,7 @@ from tts.generators.backbone import Backbone, KVCache, TwoPass
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
-from tts.generators.protocols import Knobs, Network
+from tts.generators.protocols import Network, SamplingKeys
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.masked import Masked
 
@@ -33,7 +33,7 @@ class CoarseFirst(Autoregressive):
     streamed = False
     network = TwoPass
     # Both passes read them; how many evaluations the second takes is known.
-    sampling: Knobs = {**Autoregressive.sampling, "guidance_final": ()}
+    sampling: SamplingKeys = {**Autoregressive.sampling, "guidance_final": ()}
 
     def __init__(self, streams: int = 1):
         super().__init__({"name": "coarse_first", "streams": streams})

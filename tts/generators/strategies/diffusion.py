@@ -19,7 +19,7 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise
-from tts.generators.protocols import Knobs, Network, latent_head
+from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 _LIMIT = 10.0  # of lambda: float32 has no digits for more
@@ -39,7 +39,7 @@ class Diffusion(NonAutoregressive):
         inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
     """
 
-    sampling: Knobs = {
+    sampling: SamplingKeys = {
         "steps": (), "guidance": (), "uncond": (), "temperature": (), "method": ("ddim", "ddpm"),
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise, time_grid
-from tts.generators.protocols import Knobs, Network, latent_head
+from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 
@@ -28,7 +28,7 @@ class Flow(NonAutoregressive):
             it then continues or edits what is known.
     """
 
-    sampling: Knobs = {
+    sampling: SamplingKeys = {
         "steps": (), "guidance": (), "uncond": (), "temperature": (), "sway": (),
         "method": ("euler", "midpoint"),
     }  # fmt: skip

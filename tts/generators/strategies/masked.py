@@ -18,7 +18,7 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import random_spans
-from tts.generators.protocols import Knobs, Network, masked_head
+from tts.generators.protocols import Network, SamplingKeys, masked_head
 from tts.generators.sampling import draw, process
 from tts.generators.schedules import (
     choose,
@@ -49,7 +49,7 @@ class Masked(NonAutoregressive):
         first: level to begin with; codes of the codebooks below are known.
     """
 
-    sampling: Knobs = {
+    sampling: SamplingKeys = {
         "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
         "choice_temperature": (),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.protocols import Knobs, Network, latent_head
+from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 
@@ -20,7 +20,7 @@ class OneShot(NonAutoregressive):
     """
 
     timed = False
-    sampling: Knobs = {}
+    sampling: SamplingKeys = {}
 
     def check(self, net: Network) -> None:
         """ConfigError for a head that does not draw whole sequences."""

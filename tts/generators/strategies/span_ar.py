@@ -16,7 +16,7 @@ from tts.errors import ConfigError
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance
-from tts.generators.protocols import Knobs, Network, masked_head
+from tts.generators.protocols import Network, SamplingKeys, masked_head
 from tts.generators.schedules import leftmost, refine
 from tts.generators.strategies.masked import Masked
 
@@ -37,7 +37,7 @@ class SpanAR(Masked):
         rescale: see Masked.
     """
 
-    sampling: Knobs = {
+    sampling: SamplingKeys = {
         name: values for name, values in Masked.sampling.items() if name != "choice_temperature"
     }
 

@@ -17,7 +17,7 @@ from tts.generators.base import AlignmentResult, SamplingOptions
 from tts.pipeline.ports import Capabilities, Pipeline
 from tts.published.f5.generator import F5Generator
 from tts.published.f5.prompt import F5Prompt, speech_frames
-from tts.quantize import lay_out
+from tts.quantize import prepare_weights
 from tts.registry import load_module
 from tts.text.chat import without_chat_marks
 from tts.text.emoji_names import say_emoji
@@ -70,7 +70,7 @@ class F5Model:
         self.network = cast(F5Generator, load_module(config.generator, device, "f5"))
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
         self.analysis = cast(SourceFilterVocoder, load_module(_ANALYSIS, device))
-        lay_out(self.network, config.weights, device)
+        prepare_weights(self.network, config.weights, device)
         cancellation.watch(self.network)
 
     def sentences(
@@ -181,9 +181,13 @@ class F5Model:
         return False
 
     def stream(
-        self, request: F5Request, voice: Voice, rngs: Sequence[torch.Generator],
-        options: SamplingOptions, alignment: AlignmentResult,
-    ) -> Iterator[Tensor]:  # fmt: skip
+        self,
+        request: F5Request,
+        voice: Voice,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        alignment: AlignmentResult,
+    ) -> Iterator[Tensor]:
         """See LatentGenerator: all log-mel frames [B, T, 100] at once."""
         yield self.network.generate(
             request.prompts, request.texts, rngs, options, frames=request.frames
@@ -229,9 +233,13 @@ def f5_pipeline(
     cancellation.watch(vocos)
     decoder = F5Decoder(vocos, model.network.sample_rate, model.network.frame_rate)
     can = Capabilities(
-        decoder.sample_rate, config.sample_rate, word_times=False, pitch=False, batching=False,
+        decoder.sample_rate,
+        config.sample_rate,
+        word_times=False,
+        pitch=False,
+        batching=False,
         needs_transcript=config.needs_transcript,
-    )  # fmt: skip
+    )
     return Pipeline(model, model, model, model, decoder, can)
 
 

@@ -131,8 +131,10 @@ class SpectralTask:
         pitch = F.l1_loss(source_part(fake), source_part(real))
         loss = 4 * (absolute + square) + pitch
         logs: dict[str, float | Tensor] = {
-            "l1": absolute.detach(), "pitch": pitch.detach(), **told,
-        }  # fmt: skip
+            "l1": absolute.detach(),
+            "pitch": pitch.detach(),
+            **told,
+        }
         for name, value in extra.items():
             loss = loss + value
             logs[name] = value.detach()

@@ -51,9 +51,7 @@ def prompt_of(batch: Batch) -> VoicePrompt:
     return VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
 
 
-def completed(
-    model: dict[str, Any], codec: str
-) -> tuple[dict[str, Any], LatentSpace]:  # fmt: skip
+def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], LatentSpace]:
     """Arguments of `build_generator` with those that follow from the codec where none are given,
     and its latents: sizes of the head, and how codes that refine each other are drawn."""
     head = dict(model.get("head") or {"kind": "linear"})
@@ -243,9 +241,12 @@ class DurationTask:
     """Duration model on segments up to whole utterances."""
 
     def __init__(
-        self, corpus: Corpus, model: dict[str, Any] | None = None, batch_size: int = 16,
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 16,
         max_frames: int = 500,
-    ):  # fmt: skip
+    ):
         self.sampler = SegmentSampler(corpus, max_frames, prompt=(100, 250))
         self.batch_size = batch_size
         self.arguments = dict(model or {})

@@ -50,8 +50,14 @@ class CodecTask:
     #: mel and log-magnitude spectra, samples, phases, fooling, feature matching; and the
     #: quantizer's, which is not one of the waveform
     WEIGHTS = {
-        "mel": 15.0, "mag": 5.0, "l1": 1.0, "phase": 0.0, "fool": 1.0, "match": 2.0, "commit": 1.0,
-    }  # fmt: skip
+        "mel": 15.0,
+        "mag": 5.0,
+        "l1": 1.0,
+        "phase": 0.0,
+        "fool": 1.0,
+        "match": 2.0,
+        "commit": 1.0,
+    }
 
     def __init__(
         self,
@@ -87,8 +93,9 @@ class CodecTask:
         try:
             discriminator = build_adversaries(
                 {"spectra": {}} if adversaries is None else adversaries,
-                self.codec.rate, cast(Objective, objective),
-            )  # fmt: skip
+                self.codec.rate,
+                cast(Objective, objective),
+            )
         except CodecError as error:
             raise ConfigError(f"adversaries: {error}") from error
         self.modules: dict[str, nn.Module] = {

@@ -83,11 +83,13 @@ def _cut(row: Phrased, first: int, last: int) -> tuple[WordBatch, Tensor]:
     before[0] = NONE
     return (
         WordBatch(
-            words.names[:, part], words.parts[:, part], words.sizes[:, part],
+            words.names[:, part],
+            words.parts[:, part],
+            words.sizes[:, part],
             torch.tensor([len(before)]),
         ),
         before,
-    )  # fmt: skip
+    )
 
 
 class PhrasingTask:
@@ -103,9 +105,15 @@ class PhrasingTask:
     """
 
     def __init__(
-        self, corpus: Corpus, model: dict[str, Any] | None = None, batch_size: int = 32,
-        holdout: int = 5, text: str = "", text_rows: int = 48, language: str = "en-us",
-    ):  # fmt: skip
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 32,
+        holdout: int = 5,
+        text: str = "",
+        text_rows: int = 48,
+        language: str = "en-us",
+    ):
         self.corpus, self.batch_size = corpus, batch_size
         self.arguments = dict(model or {})
         self.model = PhrasingModel(**self.arguments)
@@ -158,9 +166,12 @@ class PhrasingTask:
         return max(parts, key=lambda part: float(part.mean())), index
 
     def _collate(
-        self, rows: Sequence[Phrased], cuts: Sequence[tuple[int, int]], rng: np.random.Generator,
+        self,
+        rows: Sequence[Phrased],
+        cuts: Sequence[tuple[int, int]],
+        rng: np.random.Generator,
         blind: float,
-    ) -> Batch:  # fmt: skip
+    ) -> Batch:
         prompts, speakers = [], []
         for row in rows:
             single = len(self.by_speaker[self.corpus.items[row.index].speaker]) == 1
@@ -251,9 +262,7 @@ def _words(batch: Batch) -> WordBatch:
     return WordBatch(batch["names"], batch["parts"], batch["sizes"], batch["words"])
 
 
-def place_all(
-    tables: Sequence[NDArray[np.float32]], prior: tuple[float, float]
-) -> list[list[int]]:  # fmt: skip
+def place_all(tables: Sequence[NDArray[np.float32]], prior: tuple[float, float]) -> list[list[int]]:
     """`place_pauses` of texts without any mark."""
     return [place_pauses(table, [False] * len(table), prior) for table in tables]
 

@@ -27,9 +27,12 @@ class ProbeTask:
     """Speaker probe on segments of all (also warped) voices."""
 
     def __init__(
-        self, corpus: Corpus, model: dict[str, Any] | None = None, batch_size: int = 32,
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 32,
         max_frames: int = 180,
-    ):  # fmt: skip
+    ):
         self.sampler = SegmentSampler(corpus, max_frames, prompt=(50, 75), vtlp=0.8)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
@@ -61,9 +64,12 @@ class PhoneProbeTask:
     """Phone probe on segments of all (also warped) voices."""
 
     def __init__(
-        self, corpus: Corpus, model: dict[str, Any] | None = None, batch_size: int = 32,
+        self,
+        corpus: Corpus,
+        model: dict[str, Any] | None = None,
+        batch_size: int = 32,
         max_frames: int = 180,
-    ):  # fmt: skip
+    ):
         self.sampler = SegmentSampler(corpus, max_frames, prompt=(1, 2))
         self.batch_size = batch_size
         self.arguments = dict(model or {})

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Memo:
+class DerivedCache:
     """One derived value; a plain attribute of a module, and so no part of its state dict.
 
     Threads may share it: at worst two make the same value.

@@ -1,0 +1,136 @@
+"""An evaluation of several models in one run, as `tts eval` asks for it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tts.errors import UsageError
+from tts.eval.cases import load_cases
+from tts.eval.metrics import Metrics, load_metrics
+from tts.eval.report import Report
+from tts.eval.run import Codec, Synthesize, evaluate, file_name, recordings_of, resynthesis
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """What `tts eval` is asked for. Without models only the real recordings are scored.
+
+    `metrics_dir` holds `whisper-base/` and `ecapa/`; `whisper` and `ecapa` override it. `fast`
+    is a limit of 20 items when no limit is given.
+    """
+
+    cases: Path
+    out_dir: Path
+    models: tuple[str, ...] = ()
+    audio_root: Path | None = None
+    metrics_dir: Path | None = None
+    whisper: str | None = None
+    ecapa: Path | None = None
+    beam: int = 5
+    compute_type: str = "float32"
+    limit: int | None = None
+    fast: bool = False
+    threads: int = 1
+    seed: int = 0
+    resynthesis: bool = False
+    adapt: bool = False
+    strength: float = 1.0
+    plots: int = 3
+    progress: bool = True
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _folders(models: Sequence[str]) -> dict[str, str]:
+    """A folder name for each model; models of one file name keep their whole path in it."""
+    short = [file_name(Path(model).name) for model in models]
+    return {
+        model: name if short.count(name) == 1 else file_name(model)
+        for model, name in zip(models, short, strict=True)
+    }
+
+
+def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
+    """The options that decide figures; paths are left out, for they differ between machines."""
+    kept = (
+        "beam",
+        "compute_type",
+        "limit",
+        "fast",
+        "threads",
+        "seed",
+        "resynthesis",
+        "adapt",
+        "strength",
+    )
+    return {"model": model, **{key: value for key, value in asdict(options).items() if key in kept}}
+
+
+def run_cli(
+    options: EvalOptions,
+    load_synthesizer: Callable[[str], Synthesize] | None = None,
+    load_codec: Callable[[str], Codec] | None = None,
+    metrics: Metrics | None = None,
+) -> list[Report]:
+    """Evaluate every model of `options`, one report each in `out_dir/NAME`.
+
+    Args:
+        load_synthesizer, load_codec: give by model name what `evaluate` or `resynthesis` calls.
+        metrics: used instead of loading those the options name.
+
+    Raises:
+        UsageError: options that do not fit; DataError: the case list; OutputError.
+    """
+    if options.threads < 1 or (options.limit is not None and options.limit < 1):
+        raise UsageError("threads and limit must be at least 1")
+    if options.resynthesis and not options.models:
+        raise UsageError("--resynthesis needs the name of a codec or vocoder")
+    load = load_codec if options.resynthesis else load_synthesizer
+    if options.models and load is None:
+        raise UsageError("this evaluation has no way to load models")
+    cases = load_cases(options.cases, options.audio_root)
+    if options.limit is None and options.fast:
+        options = replace(options, limit=20)
+    cache = options.out_dir / "real_scores.json"
+    reports = []
+    with _threads(options.threads):
+        metrics = metrics or load_metrics(
+            options.metrics_dir,
+            whisper=options.whisper,
+            ecapa=options.ecapa,
+            beam=options.beam,
+            compute_type=options.compute_type,
+            threads=options.threads,
+        )
+        for model, folder_name in _folders(options.models or ("real",)).items():
+            shared: dict[str, Any] = {
+                "name": model,
+                "seed": options.seed,
+                "settings": _settings(options, model),
+                "plots": options.plots,
+                "cache": cache,
+                "progress": options.progress,
+            }
+            folder = options.out_dir / folder_name
+            if options.resynthesis:
+                assert load_codec is not None
+                chosen = recordings_of(cases, options.limit)
+                reports.append(resynthesis(load_codec(model), chosen, metrics, folder, **shared))
+            else:
+                voice = load_synthesizer(model) if options.models and load_synthesizer else None
+                reports.append(
+                    evaluate(cases, voice, metrics, folder, limit=options.limit, **shared)
+                )
+    return reports
