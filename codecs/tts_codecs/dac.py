@@ -151,13 +151,15 @@ class FactorizedRVQ(Quantizer):
         return [book for book in self.quantizers[:count] if isinstance(book, FactorizedBook)]
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """See Quantizer; its codebooks do not learn."""
+        """Quantize ``z [B, T, D]``; ``mask [B, T]`` (True: real frame) keeps padding out of losses
+        and statistics. Its codebooks do not learn."""
         codes = self.encode(z)
         return QuantizerOutput(z + (self.decode(codes) - z).detach(), codes, z.new_zeros(()))
 
     @torch.no_grad()
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
-        """See Quantizer."""
+        """Codes ``[B, T, n]`` of ``z [B, T, D]``, n one of `prefixes` (default K); CodecError on
+        wrong shape, non-finite values or another n."""
         left, codes = self.check_input(z), []
         for book in self._books(self.check_prefix(num_codebooks)):
             codes.append(book.encode(left))
@@ -165,7 +167,7 @@ class FactorizedRVQ(Quantizer):
         return torch.stack(codes, -1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """See Quantizer."""
+        """Quantized values ``[B, T, D]`` of ``codes [B, T, K]``; CodecError if out of range."""
         count = self.check_prefix(self.width_of(codes))
         self.check_codes(codes, count)
         parts = [book.decode(codes[..., k]) for k, book in enumerate(self._books(count))]
@@ -218,12 +220,12 @@ class DacCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """See LayeredCodec."""
+        """The quantizer whose codebooks are counted."""
         return self.quantizer
 
     @property
     def units_per_second(self) -> float:
-        """See LayeredCodec."""
+        """Units per second."""
         return self.config.sample_rate / self.hop
 
     @property
@@ -245,7 +247,7 @@ class DacCodec(LayeredCodec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
-        """See Codec."""
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
         wav = check_wav(wav).to(self.device)
         z = self.encoder(F.pad(wav, (0, -wav.shape[2] % self.hop)))
         codes = self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
@@ -258,20 +260,21 @@ class DacCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec; units have as many codes as there are codebooks in use."""
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Units have as
+        many codes as there are codebooks in use."""
         codes = check_units(units, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
         return self._network(codes).unsqueeze(1)
 
     def init_state(self, batch: int) -> WindowState:
-        """See Codec."""
+        """State of a new stream of ``batch`` rows, before its first unit."""
         size = (check_batch(batch), 0, self.num_codebooks)
         return WindowState(torch.zeros(size, dtype=torch.int64, device=self.device), batch)
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """See Codec."""
+        """Decode the next ``t`` units of a stream."""
         assert isinstance(state, WindowState)
         codes = check_units(units, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)

@@ -52,7 +52,7 @@ class DMelCodec(Codec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
-        """See Codec."""
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
         units = self.mel.encode(check_wav(wav))
         return replace(units, data=self.quantizer.encode(units.data))
 
@@ -61,14 +61,14 @@ class DMelCodec(Codec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec."""
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
         return self.mel.decode(self._mels(units))
 
     def init_state(self, batch: int) -> FrameState:
-        """See Codec."""
+        """State of a new stream of ``batch`` rows, before its first unit."""
         return self.mel.init_state(batch)
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """See Codec."""
+        """Decode the next ``t`` units of a stream."""
         return self.mel.decode_chunk(self._mels(units), state, last)

@@ -78,7 +78,7 @@ class _FrameCodec(Codec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
-        """See Codec."""
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)[:, 0].to(self.device)
         wav = F.pad(wav, (0, -wav.shape[1] % self.info.hop))
         wav = self.vocoder.at_mel_rate(wav)
@@ -86,7 +86,7 @@ class _FrameCodec(Codec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec."""
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
         latents = check_units(units, self.info).to(self.device)
         if latents.shape[1] == 0:
             return latents.new_zeros(len(latents), 1, 0)
@@ -94,12 +94,12 @@ class _FrameCodec(Codec):
         return wav.unsqueeze(1)
 
     def init_state(self, batch: int) -> FrameState:
-        """See Codec."""
+        """State of a new stream of ``batch`` rows, before its first unit."""
         return FrameState(self.vocoder.initial(check_batch(batch), self.vocoder.window), batch)
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """See Codec."""
+        """Decode the next ``t`` units of a stream."""
         assert isinstance(state, FrameState)
         latents = check_units(units, self.info).to(self.device)
         check_stream(latents, state.batch, state.finished)

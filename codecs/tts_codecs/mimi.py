@@ -87,21 +87,23 @@ class SplitQuantizer(Quantizer):
         return tuple(range(1, self.num_codebooks + 1))
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """See Quantizer; its codebooks do not learn."""
+        """Quantize ``z [B, T, D]``; ``mask [B, T]`` (True: real frame) keeps padding out of losses
+        and statistics. Its codebooks do not learn."""
         codes = self.encode(z)
         values = z + (self.decode(codes) - z).detach()
         return QuantizerOutput(values, codes, z.new_zeros(()))
 
     @torch.no_grad()
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
-        """See Quantizer."""
+        """Codes ``[B, T, n]`` of ``z [B, T, D]``, n one of `prefixes` (default K); CodecError on
+        wrong shape, non-finite values or another n."""
         self.check_input(z)
         count = self.check_prefix(num_codebooks)
         first = self.semantic.encode(z, 1)
         return first if count == 1 else torch.cat([first, self.acoustic.encode(z, count - 1)], -1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """See Quantizer."""
+        """Quantized values ``[B, T, D]`` of ``codes [B, T, K]``; CodecError if out of range."""
         self.check_codes(codes, self.check_prefix(self.width_of(codes)))
         values = self.semantic.decode(codes[..., :1])
         return values if codes.shape[2] == 1 else values + self.acoustic.decode(codes[..., 1:])
@@ -152,12 +154,12 @@ class MimiCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """See LayeredCodec."""
+        """The quantizer whose codebooks are counted."""
         return self.quantizer
 
     @property
     def units_per_second(self) -> float:
-        """See LayeredCodec."""
+        """Units per second."""
         return self.config.sample_rate / self.hop
 
     @property
@@ -189,7 +191,7 @@ class MimiCodec(LayeredCodec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
-        """See Codec."""
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
         codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
         return Units(codes, None, self.info.frame_rate)
@@ -220,19 +222,20 @@ class MimiCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec; units have as many codes as there are codebooks in use."""
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Units have as
+        many codes as there are codebooks in use."""
         data = units.data if isinstance(units, Units) else check_units(units, self.info)
         return self.decode_chunk(data, self.init_state(len(data)), last=True)[0]
 
     def init_state(self, batch: int) -> MimiState:
-        """See Codec."""
+        """State of a new stream of ``batch`` rows, before its first unit."""
         like = self.upsample.conv.weight
         parts = begin(self._up, check_batch(batch), like)
         return MimiState(parts, batch, like.new_zeros(batch, 0))
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """See Codec."""
+        """Decode the next ``t`` units of a stream."""
         assert isinstance(state, MimiState)
         codes = check_units(units, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)

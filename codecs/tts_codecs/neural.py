@@ -125,12 +125,12 @@ class NeuralCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """See LayeredCodec."""
+        """The quantizer whose codebooks are counted."""
         return self.quantizer
 
     @property
     def units_per_second(self) -> float:
-        """See LayeredCodec."""
+        """Units per second."""
         return self.rate / self.hop
 
     @property
@@ -190,7 +190,7 @@ class NeuralCodec(LayeredCodec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
-        """See Codec."""
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
         found, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
         return Units(found, None, self.info.frame_rate)
@@ -227,7 +227,8 @@ class NeuralCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec; units have as many codes as there are codebooks in use."""
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Units have as
+        many codes as there are codebooks in use."""
         found = self._checked(units)
         return self.decode_chunk(found, self.init_state(len(found)), last=True)[0]
 
@@ -235,13 +236,13 @@ class NeuralCodec(LayeredCodec):
         return check_units(units, self.info).to(self.device)
 
     def init_state(self, batch: int) -> NeuralState:
-        """See Codec."""
+        """State of a new stream of ``batch`` rows, before its first unit."""
         layers = self.decoder.initial(check_batch(batch), self._like)
         return NeuralState(layers, batch, self.decoder.look_ahead, self._like.new_zeros(batch, 0))
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """See Codec."""
+        """Decode the next ``t`` units of a stream."""
         assert isinstance(state, NeuralState)
         units = self._checked(units)
         check_stream(units, state.batch, state.finished)

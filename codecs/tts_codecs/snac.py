@@ -183,7 +183,8 @@ class SnacCodec(Codec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
-        """See Codec; codes of a unit are level by level."""
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``. Codes of a unit are level
+        by level."""
         wav = F.pad(check_wav(wav).to(self.device), (0, -wav.shape[2] % self.hop))
         left = self.encoder["block"](wav).transpose(1, 2)
         codes = []
@@ -210,20 +211,20 @@ class SnacCodec(Codec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec."""
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
         codes = check_units(units, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
         return self._network(codes, 0).unsqueeze(1)
 
     def init_state(self, batch: int) -> WindowState:
-        """See Codec."""
+        """State of a new stream of ``batch`` rows, before its first unit."""
         size = (check_batch(batch), 0, sum(self.counts))
         return WindowState(torch.zeros(size, dtype=torch.int64, device=self.device), batch)
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """See Codec."""
+        """Decode the next ``t`` units of a stream."""
         assert isinstance(state, WindowState)
         codes = check_units(units, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)

@@ -107,12 +107,12 @@ class SpectralCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """See LayeredCodec."""
+        """The quantizer whose codebooks are counted."""
         return self.autoencoder.quantizer
 
     @property
     def units_per_second(self) -> float:
-        """See LayeredCodec."""
+        """Units per second."""
         return self.mel.sample_rate / (self.mel.hop * self.autoencoder.patch)
 
     @property
@@ -137,7 +137,7 @@ class SpectralCodec(LayeredCodec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Units:
-        """See Codec."""
+        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
         hop = self.info.hop
         wav = check_wav(wav)
         wav = F.pad(wav[:, 0].to(self.device), (0, -wav.shape[2] % hop))
@@ -147,7 +147,7 @@ class SpectralCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode(self, units: Units | Tensor) -> Tensor:
-        """See Codec."""
+        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
         codes = check_units(units, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
@@ -156,7 +156,7 @@ class SpectralCodec(LayeredCodec):
         return wav.unsqueeze(1)
 
     def init_state(self, batch: int) -> SpectralState:
-        """See Codec."""
+        """State of a new stream of ``batch`` rows, before its first unit."""
         like = self.vocoder.window
         return SpectralState(
             self.autoencoder.decoder.initial(check_batch(batch), like, 0.0),
@@ -167,7 +167,7 @@ class SpectralCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """See Codec."""
+        """Decode the next ``t`` units of a stream."""
         assert isinstance(state, SpectralState)
         codes = check_units(units, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)

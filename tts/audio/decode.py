@@ -84,7 +84,7 @@ class _SoundFile:
             raise
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """See `Source`."""
+        """All of it as [n, C]."""
         guarded = CallbackFile(self._handle)
         self._handle.seek(0)
         size = max(1, BLOCK_VALUES // self.channels)

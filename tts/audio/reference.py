@@ -187,7 +187,7 @@ class _ArraySource:
         self.frames, self.channels = array.shape if array.size else (0, 1)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """See `Source`."""
+        """All of it as [n, C]."""
         step = max(1, BLOCK_VALUES // self.channels)
         kind, width = self.array.dtype.kind, self.array.dtype.itemsize
         for start in range(0, self.frames, step):

@@ -30,15 +30,17 @@ class FeatureSpace:
         self.patch = patch
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See LatentSpace."""
+        """What of a head over features of C channels does not go with these latents; "" for
+        nothing."""
         return _size_fits(head, self.patch * channels, "features")
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """See LatentSpace; heads are of features by themselves."""
+        """Arguments that follow from these latents where nothing else is given: those of a strategy
+        and of a head, each of a kind. Heads are of features by themselves."""
         return {}, {}
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """See LatentSpace."""
+        """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
         return fold(features - voice_mean(prompt), self.patch)
 
     def start(self, prompt: VoicePrompt) -> Tensor:
@@ -46,7 +48,7 @@ class FeatureSpace:
         return voice_mean(prompt)
 
     def decode(self, latents: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        """See LatentSpace."""
+        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
         return self.to_features(latents) + state, state
 
     def to_features(self, estimate: Tensor) -> Tensor:
@@ -99,7 +101,8 @@ class AutoencoderSpace:
         raise NotImplementedError
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See LatentSpace."""
+        """What of a head over features of C channels does not go with these latents; "" for
+        nothing."""
         raise NotImplementedError
 
     def start(self, prompt: VoicePrompt) -> CodeState:
@@ -109,7 +112,7 @@ class AutoencoderSpace:
         return CodeState(average, stack, self.look_ahead)
 
     def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, CodeState]:
-        """See LatentSpace."""
+        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
         values = self.values(latents)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
@@ -125,7 +128,8 @@ class CodeSpace(AutoencoderSpace):
     autoencoder: SpectralAutoencoder
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See LatentSpace."""
+        """What of a head over features of C channels does not go with these latents; "" for
+        nothing."""
         if not isinstance(head, CodeHead):
             return f"a {type(head).__name__} draws continuous latents, not codes"
         quantizer = self.autoencoder.quantizer
@@ -139,8 +143,9 @@ class CodeSpace(AutoencoderSpace):
         return ""
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """See LatentSpace: how many codes of how many entries, of what digits; codes that refine
-        those before them are drawn after them, with delays or level by level."""
+        """Arguments that follow from these latents where nothing else is given: those of a strategy
+        and of a head, each of a kind. How many codes of how many entries, of what digits; codes
+        that refine those before them are drawn after them, with delays or level by level."""
         quantizer = self.autoencoder.quantizer
         sizes = {
             "num_codebooks": quantizer.num_codebooks,
@@ -156,7 +161,7 @@ class CodeSpace(AutoencoderSpace):
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """See LatentSpace."""
+        """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
         return self.autoencoder.encode(features - voice_mean(prompt))
 
     def values(self, latents: Tensor) -> Tensor:
@@ -183,17 +188,19 @@ class VAESpace(AutoencoderSpace):
         self.posterior = posterior
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """See LatentSpace."""
+        """What of a head over features of C channels does not go with these latents; "" for
+        nothing."""
         size = self.autoencoder.size * (2 if self.posterior else 1)
         return _size_fits(head, size, "distributions" if self.posterior else "latents")
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """See LatentSpace: how many numbers a unit is."""
+        """Arguments that follow from these latents where nothing else is given: those of a strategy
+        and of a head, each of a kind. How many numbers a unit is."""
         return {}, {"size": self.autoencoder.size * (2 if self.posterior else 1)}
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """See LatentSpace."""
+        """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
         found = self.autoencoder.encode(features - voice_mean(prompt))
         return torch.cat(found, -1) if self.posterior else found[0]
 

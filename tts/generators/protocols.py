@@ -177,7 +177,7 @@ class CodeStepHead(CodeHead, Protocol):
     guides_itself: bool
 
     def empty(self, batch: int, steps: int) -> Tensor:
-        """See StepHead: codes not known, [B, S, K]."""
+        """What stands before the first step, [B, S, *]. Codes not known, [B, S, K]."""
         ...
 
     def corrupt(self, codes: Tensor, share: float) -> Tensor:
@@ -187,7 +187,7 @@ class CodeStepHead(CodeHead, Protocol):
     def step_losses(
         self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
     ) -> Losses:
-        """See StepHead."""
+        """Losses of the next steps."""
         ...
 
     def draw(
@@ -202,7 +202,8 @@ class CodeStepHead(CodeHead, Protocol):
         at: int,
         codebooks: Sequence[int] | None = None,
     ) -> Tensor:
-        """See StepHead; the codes [B, 1, K], or [B, 1, len(codebooks)] of some codebooks."""
+        """The next latent [B, 1, *]. The codes [B, 1, K], or [B, 1, len(codebooks)] of some
+        codebooks."""
         ...
 
 
@@ -262,7 +263,7 @@ class Network(Protocol):
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """See tts.generators.generator.Generator.hidden."""
+        """Embedded latents x [B, U, dim] to hidden [B, U, dim]; with a cache, of the next ones."""
         ...
 
 

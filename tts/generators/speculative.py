@@ -65,7 +65,7 @@ class NGram:
         self.length, self.num_codebooks = length, num_codebooks
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
-        """See Draft."""
+        """Guess what comes next."""
         size = self.length
         if count < 1 or len(steps) <= size:
             return steps[:0], None
@@ -173,7 +173,7 @@ class SmallModel:
         return self._run.head.num_codebooks, self._run.head.codebook_size, self._run.pattern
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
-        """See Draft."""
+        """Guess what comes next."""
         run, cache = self._run, self._run.cache
         # Guesses that were not kept are forgotten; what is known of the steps is not.
         while self._marks[-1].position > len(steps):

@@ -129,7 +129,8 @@ class AcousticModel:
         markup: str = "none",
         emoji: bool = False,
     ) -> Iterator[Phones]:
-        """See TextFrontend; [[phonemes]] in the text are said as they are."""
+        """Sentences one at a time, each with the pause that follows it in seconds. [[phonemes]] in
+        the text are said as they are."""
         frontend = self.frontend(language)
         if markup in ("none", "plain"):
             return in_pieces(frontend.sentences(text, plain=markup == "plain", emoji=emoji))
@@ -144,7 +145,8 @@ class AcousticModel:
         return self._frontends[code]
 
     def phrased(self, sentence: Phones, voice: Voice, language: str) -> Phones:
-        """See TextFrontend: by the phrasing model, which knows one language only."""
+        """The sentence with pauses where the voice would make them and the text has no mark. By the
+        phrasing model, which knows one language only."""
         if self.phrasing is None or language.split("-")[0] != self.config.language.split("-")[0]:
             return sentence
         return with_phrasing(sentence, self.phrasing, collate_voices([voice]).to(self.device))
@@ -152,11 +154,11 @@ class AcousticModel:
     # Voices.
 
     def encode(self, reference: Reference, name: str) -> Voice:
-        """See VoiceEncoder."""
+        """The voice of a recording at `Capabilities.recording_rate`."""
         return Voice.from_reference(reference, self.speaker, self.vocoder, name)
 
     def warnings(self, reference: Reference, voice: Voice) -> list[str]:
-        """See VoiceEncoder."""
+        """What would make a poor voice of a recording, each with what helps (tts.voice.judge)."""
         speech, overlap = True, False
         if self.phone_probe is not None:
             features = voice.features.to(self.device)[None]
@@ -169,10 +171,10 @@ class AcousticModel:
         return warnings_about(reference, self.speaker, speech, overlap)
 
     def check(self, voice: Voice) -> None:
-        """See VoiceEncoder: any voice will do."""
+        """Whether the model can speak in a voice. Any voice will do."""
 
     def features(self, reference: Reference) -> Tensor:
-        """See Tuner."""
+        """Features [T, C] of a whole recording at `Capabilities.recording_rate`."""
         hop = self.vocoder.mel.hop
         samples = torch.from_numpy(reference.samples.copy())
         samples = samples[: len(samples) // hop * hop]
@@ -188,13 +190,14 @@ class AcousticModel:
         progress: Progress | None = None,
         transcript: str = "",
     ) -> Voice:
-        """See Tuner."""
+        """The voice with what fits the weights to it, see tts.tuning.adaptation.adapt."""
         return adapt(
             self, voice, recordings, strength=strength, progress=progress, transcript=transcript
         )
 
     def calibrate(self, voice: Voice, rounds: int | None = None) -> Voice:
-        """See Tuner."""
+        """The voice with what the model gets wrong about it, see tts.tuning.calibration.calibrate;
+        None for as many rounds as the model's config says."""
         return calibrate(self, voice, self.config.calibration if rounds is None else rounds)
 
     def adaptation_of(self, voice: Voice) -> Tuning | None:
@@ -203,7 +206,8 @@ class AcousticModel:
         return tuning if tuning is not None and tuning.factors and tuning.strength else None
 
     def untuned(self, voice: Voice) -> str:
-        """See Tuner."""
+        """A line for the user where a voice was adapted to other weights than the model's, and
+        speaks as it is; empty otherwise."""
         if self.adaptation_of(voice) or not any(each.factors for each in voice.tunings):
             return ""
         return (
@@ -219,7 +223,8 @@ class AcousticModel:
     # Length model.
 
     def parts(self, sentence: Phones, voice: Voice, speed: float) -> list[Phones]:
-        """See LengthModel: the sentence as it is."""
+        """A sentence in as many parts as it has to be generated in, most often one. The sentence as
+        it is."""
         return [sentence]
 
     def request(
@@ -229,7 +234,7 @@ class AcousticModel:
         speed: Sequence[float] | None = None,
         shifted: bool = True,
     ) -> Request:
-        """See LengthModel: sentences with the durations that are predicted for them.
+        """Sentences with the durations that are predicted for them, in the voices that say them.
 
         Args:
             shifted: with what the voices add to generated features (tts.voice.profile).
@@ -257,11 +262,13 @@ class AcousticModel:
     # Generator.
 
     def group(self, voice: Voice) -> str:
-        """See LatentGenerator: an adapted voice has a generator of its own."""
+        """Names the weights that speak in a voice; voices of one name can share a batch. An adapted
+        voice has a generator of its own."""
         return voice.sha256 if self.adaptation_of(voice) else ""
 
     def decides_lengths(self, options: SamplingOptions) -> bool:
-        """See LatentGenerator: a pointer may leave the durations of a request."""
+        """Whether lengths of requests are estimates, and known with the last latents only. A
+        pointer may leave the durations of a request."""
         free = options.duration_tolerance > 1 or self._durations is None
         return self.generator.paces and free
 
@@ -273,7 +280,7 @@ class AcousticModel:
         options: SamplingOptions,
         alignment: AlignmentResult,
     ) -> Iterator[Tensor]:
-        """See LatentGenerator."""
+        """Yield latents [B, u, *] from left to right, u >= 1, as they are final."""
         return self.generator_for(voice).stream(request, rngs, options, alignment=alignment)
 
 

@@ -40,7 +40,8 @@ class FeatureDecoder:
         pitch: float,
         chunk_frames: int,
     ) -> Iterator[tuple[Tensor, bool]]:
-        """See Decoder. What comes last is kept for the end: there it is known to be the last."""
+        """Yield the waveform of one sentence in pieces [n], n >= 1, and whether it is the last.
+        What comes last is kept for the end: there it is known to be the last."""
         features = self._features(latents, request, alignment, chunk_frames)
         state = None
         size = min(chunk_frames, FIRST_FRAMES)
@@ -91,8 +92,9 @@ class FeatureDecoder:
     def rows(
         self, latents: Tensor, request: Request, alignment: AlignmentResult, pitch: float
     ) -> list[Tensor]:
-        """See Decoder: each row is decoded alone, as what follows its end must not reach into it;
-        the vocoder runs on all of them."""
+        """Waveforms [N] of all rows of latents [B, U, *], each as long as the row itself; only of
+        models with `Capabilities.batching`. Each row is decoded alone, as what follows its end must
+        not reach into it; the vocoder runs on all of them."""
         # A pointer has its own idea of how long each phone is.
         if alignment.durations is not None:
             request = replace(

@@ -77,7 +77,8 @@ def encode_voice(
     calibration: int | None = None,
     progress: Progress | None = None,
 ) -> Voice:
-    """See `TTS.voice`, whose arguments these are; to be adapted only where there is a tuner."""
+    """The voice of a recording or a file, with the arguments of `TTS.voice`; adapted only where the
+    pipeline has a tuner."""
     tuner = pipeline.tuner
     voice = saved_voice(source)
     fresh = voice is None

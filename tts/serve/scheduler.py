@@ -38,7 +38,7 @@ class Stopping(TTSError):
 
 
 class Scheduler:
-    """See the module.
+    """The computing thread, and the queue of requests in front of it.
 
     Args:
         max_batch: requests of which sentences are computed together.

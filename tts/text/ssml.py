@@ -58,7 +58,7 @@ class _Open:
 
 
 def parse_ssml(text: str, language: str = "en-us") -> Marked:
-    """See `tts.text.markup.parse_markup`; without a `<speak>` around it, it gets one."""
+    """SSML to plain text with marks (tts.text.markup); a `<speak>` is put around what has none."""
     return _Reader(text, language).read()
 
 

@@ -111,7 +111,7 @@ class PhonesPerUnit(_Reader):
         super().__init__(codec, weight, N_SYMBOLS, codebooks, width, kernel)
 
     def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """See Auxiliary."""
+        """The loss, a scalar that is not yet weighted."""
         logits, labels = self.read(codec, seen), seen.batch["labels"]
         errors = F.cross_entropy(
             logits.transpose(1, 2), labels, ignore_index=NOTHING, reduction="sum"
@@ -133,7 +133,7 @@ class Ctc(_Reader):
         super().__init__(codec, weight, N_SYMBOLS + 1, codebooks, width, kernel)
 
     def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """See Auxiliary."""
+        """The loss, a scalar that is not yet weighted."""
         scores = self.read(codec, seen).log_softmax(-1).transpose(0, 1)
         lengths = torch.full((scores.shape[1],), scores.shape[0], device=scores.device)
         # More phones than units cannot be told; such rows count for nothing.
@@ -155,7 +155,7 @@ class Invariance(Auxiliary):
         super().__init__(weight)
 
     def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """See Auxiliary."""
+        """The loss, a scalar that is not yet weighted."""
         if "heard" not in seen.batch:
             raise ConfigError("auxiliaries: invariance needs options.distort above 0")
         with torch.no_grad():
@@ -185,7 +185,7 @@ class SpeakerLikeness(Auxiliary):
         return voices
 
     def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """See Auxiliary."""
+        """The loss, a scalar that is not yet weighted."""
         with torch.no_grad():
             wanted = self._voices(seen.batch["wav"])
         return 1 - (self._voices(seen.made) * wanted).sum(1).mean()

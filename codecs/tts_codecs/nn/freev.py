@@ -80,7 +80,7 @@ class FreevDecoder(WaveDecoder):
         self.silence = (math.log(self.mel.floor) - self.mel.mean) / self.mel.std
 
     def initial(self, batch: int, like: Tensor) -> States:
-        """See WaveDecoder."""
+        """States before the first vector."""
         states = [like.new_zeros(batch, self.early + self.n_fft - self.step)]
         states.append(like.new_full((batch, self.ahead, self.mel.n_mels), self.silence))
         states += self.amplitude.initial(batch, like, self.silence)
@@ -93,7 +93,7 @@ class FreevDecoder(WaveDecoder):
         return (loud @ self.inverse).abs().clamp_min(_LEAST).log()
 
     def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """See WaveDecoder."""
+        """Vectors [B, n, dim] and states to samples [B, n * hop] and new states."""
         mel = x.unflatten(-1, (self.patch, -1)).flatten(1, 2)
         count = mel.shape[1]
         late = torch.cat([states[1], mel], 1)  # the networks answer `ahead` frames late

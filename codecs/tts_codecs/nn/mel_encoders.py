@@ -41,11 +41,11 @@ class MelEncoder(WaveEncoder):
         self.register_buffer("window", window, persistent=False)
 
     def initial(self, batch: int, like: Tensor) -> States:
-        """See WaveEncoder."""
+        """States before the first sample."""
         return [like.new_zeros(batch, self.mel.n_fft - self.step + self.unseen)]
 
     def forward(self, wav: Tensor, states: States) -> tuple[Tensor, States]:
-        """See WaveEncoder."""
+        """Samples [B, n * hop] and states to vectors [B, n, dim] and new states."""
         seen = torch.cat([states[0], wav], 1)
         count, mel = wav.shape[1] // self.step, self.mel
         used = seen[:, : mel.n_fft + (count - 1) * self.step]
@@ -89,12 +89,12 @@ class BandsEncoder(WaveEncoder):
         self.exit = CausalConv(wide, dim, 1, groups)
 
     def initial(self, batch: int, like: Tensor) -> States:
-        """See WaveEncoder."""
+        """States before the first sample."""
         convs = [self.entry, *self.first]
         return [*self.mel.initial(batch, like), *(c.initial(batch, like) for c in convs)]  # type: ignore[operator]
 
     def forward(self, wav: Tensor, states: States) -> tuple[Tensor, States]:
-        """See WaveEncoder."""
+        """Samples [B, n * hop] and states to vectors [B, n, dim] and new states."""
         x, new = self.mel(wav, states[:1])
         # The frames of a vector lie side by side within each group.
         shape = (self.mel.patch, self.groups, -1)

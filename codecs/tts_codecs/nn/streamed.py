@@ -44,7 +44,7 @@ class Conv(nn.Module):
         return like.new_zeros(batch, self.conv.in_channels, self.context)
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """See above."""
+        """Values [B, in_dim, n] and the state to [B, out_dim, n / stride] and the new state."""
         if x.shape[2] == 0:
             return x.new_zeros(len(x), self.conv.out_channels, 0), state
         if state is None:
@@ -75,7 +75,7 @@ class Transposed(nn.Module):
         return like.new_zeros(batch, self.conv.out_channels, self.tail)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """See above."""
+        """Values [B, in_dim, n] and the state to [B, out_dim, n * stride] and the new state."""
         if x.shape[2] == 0:
             return x.new_zeros(len(x), self.conv.out_channels, 0), state
         conv = self.conv

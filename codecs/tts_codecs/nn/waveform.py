@@ -88,7 +88,7 @@ class SeanetEncoder(WaveEncoder):
         self.exit = CausalConv(channels, dim, 3)
 
     def initial(self, batch: int, like: Tensor) -> States:
-        """See WaveEncoder."""
+        """States before the first sample."""
         states = [self.entry.initial(batch, like)]
         for unit, down in zip(self.units, self.down, strict=True):
             assert isinstance(unit, ResidualUnit) and isinstance(down, CausalConv)
@@ -96,7 +96,7 @@ class SeanetEncoder(WaveEncoder):
         return [*states, self.exit.initial(batch, like)]
 
     def forward(self, wav: Tensor, states: States) -> tuple[Tensor, States]:
-        """See WaveEncoder."""
+        """Samples [B, n * hop] and states to vectors [B, n, dim] and new states."""
         x, first = self.entry(wav.unsqueeze(-1), states[0])
         new = [first]
         for k, (unit, down) in enumerate(zip(self.units, self.down, strict=True)):
@@ -130,7 +130,7 @@ class SeanetDecoder(WaveDecoder):
         self.exit = CausalConv(wide, 1, 7)
 
     def initial(self, batch: int, like: Tensor) -> States:
-        """See WaveDecoder."""
+        """States before the first vector."""
         states = [self.entry.initial(batch, like)]
         for unit, up in zip(self.units, self.up, strict=True):
             assert isinstance(unit, ResidualUnit) and isinstance(up, CausalConv)
@@ -138,7 +138,7 @@ class SeanetDecoder(WaveDecoder):
         return [*states, self.exit.initial(batch, like)]
 
     def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """See WaveDecoder."""
+        """Vectors [B, n, dim] and states to samples [B, n * hop] and new states."""
         x, first = self.entry(x, states[0])
         new = [first]
         for k, (unit, up) in enumerate(zip(self.units, self.up, strict=True)):
@@ -173,11 +173,11 @@ class SpectrumEncoder(WaveEncoder):
         self.exit = nn.Linear(width, dim)
 
     def initial(self, batch: int, like: Tensor) -> States:
-        """See WaveEncoder."""
+        """States before the first sample."""
         return [like.new_zeros(batch, self.hop), *self.stack.initial(batch, like, 0.0)]
 
     def forward(self, wav: Tensor, states: States) -> tuple[Tensor, States]:
-        """See WaveEncoder."""
+        """Samples [B, n * hop] and states to vectors [B, n, dim] and new states."""
         seen = torch.cat([states[0], wav], 1)
         spectrum = torch.fft.rfft(seen.unfold(1, 2 * self.hop, self.hop) * self.window)
         spectrum = spectrum / spectrum.abs().clamp_min(1e-4) ** 0.7
@@ -219,12 +219,12 @@ class SpectrumDecoder(WaveDecoder):
         self.head = nn.Linear(width, patch * (self.n_fft + 2))
 
     def initial(self, batch: int, like: Tensor) -> States:
-        """See WaveDecoder."""
+        """States before the first vector."""
         tail = like.new_zeros(batch, self.n_fft - self.step)
         return [tail, *self.stack.initial(batch, like, 0.0)]
 
     def forward(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """See WaveDecoder."""
+        """Vectors [B, n, dim] and states to samples [B, n * hop] and new states."""
         x, stack = self.stack(x, states[1:])
         x = self.head(x).unflatten(-1, (self.patch, -1)).flatten(1, 2)
         magnitude, phase = x.chunk(2, -1)

@@ -89,7 +89,8 @@ class GroupedRVQ(Quantizer):
         )
 
     def fit(self, x: Tensor) -> None:
-        """See ResidualVQ; ``x [N, D]``."""
+        """Set the codebooks by k-means of vectors ``[N, D]``, one after the other on what the ones
+        before leave over. ``x [N, D]``."""
         for part, each in zip(self._parts(), x.chunk(self.groups, 1), strict=True):
             part.fit(each)
 

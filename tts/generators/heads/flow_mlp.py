@@ -51,13 +51,13 @@ class FlowMLPHead(FlowHead):
         )
 
     def bands(self) -> list[Tensor]:
-        """See FlowHead."""
+        """Dimensions of a latent that are drawn together, in the order of drawing."""
         return [self.get_buffer(f"band{at}") for at in range(self.count)]
 
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Tensor:
-        """See FlowHead."""
+        """Scaled noisy latents to the scaled prediction, both [B, S, size of the band]."""
         parts = [x, before[..., -(self.size // self.frames) :]]
         if band:
             parts.append(drawn)
@@ -69,8 +69,10 @@ class FlowMLPHead(FlowHead):
     def sampler(
         self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Callable[[Tensor, int], Tensor]:
-        """See FlowHead. What depends on the time is the same for all latents, and the modulation of
-        all steps is made at once: its weights are most of the network's."""
+        """`network` for one latent of [B, 1, *]: a function of x and the number of the time, which
+        may do once what the steps have in common. What depends on the time is the same for all
+        latents, and the modulation of all steps is made at once: its weights are most of the
+        network's."""
         parts = [before[..., -(self.size // self.frames) :]]
         if band:
             parts.append(drawn)

@@ -94,7 +94,7 @@ class LocalDiTHead(FlowHead):
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Tensor:
-        """See FlowHead."""
+        """Scaled noisy latents to the scaled prediction, both [B, S, size of the band]."""
         frames = x.reshape(-1, self.frames, x.shape[-1] // self.frames)
         added, time_embedding = self.state(hidden.flatten(0, 1)).chunk(2, -1)
         tokens = self.noisy(frames) + added.unsqueeze(1)

@@ -79,7 +79,9 @@ class Autoregressive:
         return make_pattern(codebooks=head.num_codebooks, **spec)
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
-        """See Strategy: the steps by which the pattern delays codes come on top."""
+        """Evaluations of the network until the first `latents` latents are committed, of a head of
+        so many codebooks (0: continuous). The steps by which the pattern delays codes come on
+        top."""
         if not self.streamed:
             return None
         if not num_codebooks:

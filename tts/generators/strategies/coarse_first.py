@@ -106,7 +106,8 @@ class _Second:
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """See Generator.hidden."""
+        """Embedded latents x [B, U, dim], already with `condition.frames`, to hidden [B, U, dim];
+        with a cache, the next latents only."""
         out: Tensor = self.backbone(
             x,
             condition.global_cond,

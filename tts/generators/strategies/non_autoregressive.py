@@ -13,5 +13,6 @@ class NonAutoregressive:
     network = Backbone
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
-        """See Strategy; the whole sentence takes the steps of the sampler."""
+        """Evaluations of the network until the first `latents` latents are committed, of a head of
+        so many codebooks (0: continuous). The whole sentence takes the steps of the sampler."""
         return None

@@ -80,7 +80,8 @@ class F5Model:
         markup: str = "none",
         emoji: bool = False,
     ) -> Iterator[Phones]:
-        """See TextFrontend: text alone; ids, mods and words of the Phones are empty."""
+        """Sentences one at a time, each with the pause that follows it in seconds. Text alone; ids,
+        mods and words of the Phones are empty."""
         if markup not in ("none", "plain"):
             raise UsageError(f"{self.config.name} reads plain text: no markup, no [pause]")
         return self._sentences(text, language, markup == "plain", emoji)
@@ -110,11 +111,13 @@ class F5Model:
             raise TextError("there is nothing to say")
 
     def phrased(self, sentence: Phones, voice: Voice, language: str) -> Phones:
-        """See TextFrontend: the model places its own pauses."""
+        """The sentence with pauses where the voice would make them and the text has no mark. The
+        model places its own pauses."""
         return sentence
 
     def encode(self, reference: Reference, name: str) -> Voice:
-        """See VoiceEncoder: with the recording, of up to 12 s; other models can speak in it too."""
+        """The voice of a recording at `Capabilities.recording_rate`. With the recording, of up to
+        12 s; other models can speak in it too."""
         if reference.seconds > MAX_PROMPT:
             raise AudioError(
                 f"the recording has {reference.seconds:.1f} s of speech; {self.config.name} takes "
@@ -131,11 +134,12 @@ class F5Model:
         return replace(reference, samples=samples, sample_rate=rate)
 
     def warnings(self, reference: Reference, voice: Voice) -> list[str]:
-        """See VoiceEncoder."""
+        """What would make a poor voice of a recording, each with what helps (tts.voice.judge)."""
         return warnings_about(self._lower(reference), self.speaker)
 
     def check(self, voice: Voice) -> None:
-        """See VoiceEncoder: it has to keep its recording, and the words of that."""
+        """Whether the model can speak in a voice. It has to keep its recording, and the words of
+        that."""
         if voice.recording is None:
             raise VoiceError(
                 f"the voice {voice.name!r} keeps no recording for {self.config.name} to continue: "
@@ -152,7 +156,8 @@ class F5Model:
         return self.network.prompt(voice.recording, words)
 
     def parts(self, sentence: Phones, voice: Voice, speed: float) -> list[Phones]:
-        """See LengthModel: parts that fit behind the prompt, at the pace of which they are said."""
+        """A sentence in as many parts as it has to be generated in, most often one. Parts that fit
+        behind the prompt, at the pace of which they are said."""
         prompt, text = self.prompt(voice), sentence.text
         seconds = len(prompt.features) / self.network.frame_rate
         size = (MAX_TOGETHER - seconds) * speed * len(prompt.text.encode()) / seconds
@@ -166,18 +171,21 @@ class F5Model:
     def request(
         self, sentences: Sequence[Phones], voices: Sequence[Voice], speed: Sequence[float]
     ) -> F5Request:
-        """See LengthModel: a text takes as long per byte as the recording does."""
+        """What the generator is asked for: B sentences, a voice and a speed (1 is normal, above is
+        faster) each. A text takes as long per byte as the recording does."""
         prompts = [self.prompt(voice) for voice in voices]
         texts = [sentence.text.strip() for sentence in sentences]
         frames = [speech_frames(*each) for each in zip(prompts, texts, speed, strict=True)]
         return F5Request(prompts, texts, frames)
 
     def group(self, voice: Voice) -> str:
-        """See LatentGenerator: all voices have the same weights."""
+        """Names the weights that speak in a voice; voices of one name can share a batch. All voices
+        have the same weights."""
         return ""
 
     def decides_lengths(self, options: SamplingOptions) -> bool:
-        """See LatentGenerator: it keeps to the frames of the request."""
+        """Whether lengths of requests are estimates, and known with the last latents only. It keeps
+        to the frames of the request."""
         return False
 
     def stream(
@@ -188,7 +196,8 @@ class F5Model:
         options: SamplingOptions,
         alignment: AlignmentResult,
     ) -> Iterator[Tensor]:
-        """See LatentGenerator: all log-mel frames [B, T, 100] at once."""
+        """Yield latents [B, u, *] from left to right, u >= 1, as they are final. All log-mel frames
+        [B, T, 100] at once."""
         yield self.network.generate(
             request.prompts, request.texts, rngs, options, frames=request.frames
         )[0]
@@ -209,14 +218,16 @@ class F5Decoder:
         pitch: float,
         chunk_frames: int,
     ) -> Iterator[tuple[Tensor, bool]]:
-        """See Decoder: all in one piece, as loud as the recording was."""
+        """Yield the waveform of one sentence in pieces [n], n >= 1, and whether it is the last. All
+        in one piece, as loud as the recording was."""
         (mel,) = latents
         yield self.vocos.decode(mel)[0, 0].float().cpu() * request.prompts[0].gain, True
 
     def rows(
         self, latents: Tensor, request: F5Request, alignment: AlignmentResult, pitch: float
     ) -> list[Tensor]:
-        """See Decoder; nothing asks for it, as sentences go one by one."""
+        """Waveforms [N] of all rows of latents [B, U, *], each as long as the row itself; only of
+        models with `Capabilities.batching`. Nothing asks for it, as sentences go one by one."""
         waves = []
         for row, (prompt, frames) in enumerate(zip(request.prompts, request.frames, strict=True)):
             wave = self.vocos.decode(latents[row : row + 1, :frames])[0, 0]

@@ -202,6 +202,6 @@ class LatentTask(SpectralTask):
         self.kl = kl
 
     def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
-        """See SpectralTask."""
+        """Features coded and decoded, losses of the code alone, and what else is logged of it."""
         made, divergence = self.modules["autoencoder"](real)
         return made, {"kl": self.kl * divergence.mean()}, {}

@@ -110,7 +110,7 @@ class CodecTask:
         self._recent = RecentCodes(self.codec.quantizer.codebook_size)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """See WaveBatches."""
+        """Random crops of the corpus as waveforms, with what is known of them."""
         return self.batches.draw(rng)
 
     def _of_wave(self, fake: Tensor, real: Tensor, step: int) -> dict[str, Tensor]:
