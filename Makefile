@@ -2,6 +2,7 @@
 # make test    lint, types, unit tests, then the test that the shipped weights speak
 # make browser drives the demo page in a Chromium that is on the PATH
 # make slow    whole kits: the training kit on a CPU, the wheels in a clean environment
+# make wheel  two wheels into dist/: the code, and the weights that it finds where both are installed
 # make fuzz    2,000 mutants of voices, weights, configs, recordings and requests, five minutes
 # make venv    only the environment; make dev: with the test tools
 # make bench   times everything beside its peers (their own environment, build/bench) and writes
@@ -99,8 +100,11 @@ lock:
 	  --exclude pip --exclude setuptools --exclude wheel; } > requirements.lock
 	rm -rf build/lock
 
+# The code, and its weights as a wheel of their own; what an older build left would come along.
 wheel: $(VENV)/.dev
-	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .
+	rm -rf build/lib build/bdist.* checkpoints/build
+	$(BIN)/python -m pip wheel --quiet --no-deps -w dist . ./checkpoints
+	rm -rf checkpoints/build checkpoints/*.egg-info
 
 clean:
 	rm -rf build dist out.wav .pytest_cache .mypy_cache .ruff_cache

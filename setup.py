@@ -1,28 +1,24 @@
 """Packages and their data; everything else is in pyproject.toml.
 
-`configs/` and `checkpoints/` lie at the top of the source tree and become folders of the package
-`tts` in a wheel, where tts.resources finds them.
+`configs/` lies at the top of the source tree and becomes a folder of the package `tts` in a wheel,
+where tts.resources finds it. The weights are a wheel of their own: `checkpoints/pyproject.toml`.
 """
 
 from setuptools import find_namespace_packages, find_packages, setup
-
-DATA = ("configs", "checkpoints")
 
 setup(
     packages=[
         *find_packages(".", include=["tts", "tts.*"]),
         *find_packages("codecs", include=["tts_codecs", "tts_codecs.*"]),
         "tts_demo",
-        *(f"tts.{folder}" for folder in DATA),
-        *(f"tts.{folder}.{sub}" for folder in DATA for sub in find_namespace_packages(folder)),
+        "tts.configs",
+        *(f"tts.configs.{sub}" for sub in find_namespace_packages("configs")),
     ],
     package_dir={
         "tts": "tts",
         "tts_codecs": "codecs/tts_codecs",
         "tts_demo": "demo/tts_demo",
-        **{f"tts.{folder}": folder for folder in DATA},
+        "tts.configs": "configs",
     },
-    package_data={
-        "": ["*.yaml", "*.safetensors", "*.json", "*.md", "*.css", "*.js", "LICENSE", "py.typed"]
-    },
+    package_data={"": ["*.yaml", "*.md", "*.css", "*.js", "LICENSE", "py.typed"]},
 )

@@ -24,13 +24,13 @@ def row(info: ModelInfo) -> str:
         )
     else:
         told = ("not trained", "", "", "")
-    return f"| `{info.name}` | {info.description} | {info.config.paper} | {' | '.join(told)} |\n"
+    return f"| `{info.name}` | {info.description} | {info.paper} | {' | '.join(told)} |\n"
 
 
 def page(text: str) -> str:
     """The page with the table of today."""
     head, rest = text.split(BEGIN)
-    table = "".join(row(info) for info in models() if info.config.trained_by)
+    table = "".join(row(info) for info in models() if info.trained_by)
     columns = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
     return head + BEGIN + columns + table + END + rest.split(END)[1]
 

@@ -1,13 +1,16 @@
 """What there is to choose from: models with what was measured of them, and voices."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tts import scores
-from tts.errors import UsageError
-from tts.resources import model_config, model_names
+from tts.bundle import cache_folder
+from tts.errors import CheckpointError, ConfigError, UsageError
+from tts.resources import checkpoint_folder, model_config, model_names
+from tts.systems import PARTS, is_system, read_resolved
 from tts.voice import file as voice_file
 from tts.voice.store import StoredVoice, stored_voices
 
@@ -31,7 +34,9 @@ class ModelInfo:
         missing: parts whose weights are not there; published: the name to fetch them by.
         scores: what `tts eval --publish` measured: wer, similarity, quality (DistillMOS),
             rtf, first_audio_seconds and more; None where nothing was.
-        config: all of its config.
+        paper: what it follows; trained_by: the YAML that `tts train` makes its generator with.
+        parts: the names of its checkpoints, by the keys of tts.systems.PARTS.
+        generator: folder of the weights that generate, None where none are installed.
     """
 
     name: str
@@ -42,7 +47,17 @@ class ModelInfo:
     missing: tuple[str, ...]
     published: str | None
     scores: dict[str, Any] | None
-    config: "ModelConfig" = field(repr=False)
+    paper: str = ""
+    trained_by: str = ""
+    parts: dict[str, str | None] = field(default_factory=dict, repr=False)
+    generator: Path | None = field(default=None, repr=False)
+
+    @property
+    def config(self) -> "ModelConfig":
+        """All of its config, for which PyTorch is imported. Errors as of `TTS.load`."""
+        from tts.config import load_model_config
+
+        return load_model_config(model_config(self.name))
 
     @property
     def ready(self) -> bool:
@@ -67,8 +82,8 @@ class ModelInfo:
     @property
     def words(self) -> str:
         """Quality, speed and first audio in a line."""
-        if not self.ready and self.config.trained_by and not self.published:
-            return f"not trained (tts train {self.config.trained_by})"
+        if not self.ready and self.trained_by and not self.published:
+            return f"not trained (tts train {self.trained_by})"
         if not self.ready:
             fetch = f" (tts models fetch {self.published})" if self.published else ""
             return f"weights are missing: {', '.join(self.missing)}{fetch}"
@@ -126,27 +141,79 @@ def models() -> list[ModelInfo]:
 
 
 def model_info(name: str) -> ModelInfo:
-    """What is known of a model; errors as of `TTS.load`, but for weights that are missing."""
-    # With what PyTorch is needed for, which the list of voices does without.
-    from tts.config import PARTS, load_model_config
-    from tts.registry import checkpoint_folder
+    """What a model's file says, and what was measured of it; PyTorch is not imported for it.
 
-    config = load_model_config(model_config(name))
-    named = {part: value for part in PARTS if (value := getattr(config, part))}
-    folders = {part: checkpoint_folder(v) for part, v in named.items() if v != "features"}
-    missing = [part for part, each in folders.items() if not (each / "model.safetensors").is_file()]
-    measured = folders["generator"] / "scores.json"
+    Raises:
+        UsageError: an unknown name, naming the nearest. ConfigError: a file that cannot be read,
+            or that names no generator.
+    """
+    path = model_config(name)
+    values = read_resolved(path)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: not a mapping of keys to values")
+    trained_by = str(path) if is_system(values) else ""
+    named = {part: values.get(part, default) for part, default in PARTS.items()}
+    if is_system(values) and not named["generator"]:
+        named["generator"] = str(values["name"])
+    if not named["generator"]:
+        raise ConfigError(f"{path}: generator: Field required")
+    published = values.get("published")
+    places = [path.parent, *([_fetched(published)] if published else [])]
+    folders = {part: _folder(str(each), places) for part, each in named.items() if each}
+    export = Path(values.get("out") or f"runs/{values.get('name')}") / "export"
+    if trained_by and "generator" not in values and not _whole(folders["generator"]):
+        folders["generator"] = export if export.is_dir() else folders["generator"]
+    # Weights of others count once they were fetched, whatever else goes by their names.
+    fetched = not published or places[-1].is_dir()
+    missing = [
+        part
+        for part, each in folders.items()
+        if named[part] != "features" and not (_whole(each) and fetched)
+    ]
     return ModelInfo(
         name,
-        config.family,
-        config.description,
-        config.language,
-        config.licence,
+        str(values.get("family", "")),
+        str(values.get("description", "")),
+        str(values.get("language", "en-us")),
+        str(values.get("licence", "MIT")),
         tuple(missing),
-        config.published,
-        json.loads(measured.read_text("utf-8")) if measured.is_file() else None,
-        config,
+        published,
+        _scores(folders["generator"]),
+        str(values.get("paper", "")),
+        trained_by,
+        named,
+        folders["generator"],
     )
+
+
+def _fetched(published: str) -> Path:
+    """Where weights of others are once `tts models fetch` has fetched them."""
+    revisions = sorted(cache_folder().glob(f"{published}-{'[0-9a-f]' * 8}"))
+    return revisions[-1] if revisions else cache_folder() / published
+
+
+def _folder(name: str, places: Sequence[Path]) -> Path | None:
+    """Where a part has its weights; None where none are installed."""
+    for place in places:
+        if (place / name).is_dir():
+            return place / name
+    try:
+        return checkpoint_folder(name)
+    except CheckpointError:
+        return None
+
+
+def _whole(folder: Path | None) -> bool:
+    """Whether there are weights in a folder."""
+    return folder is not None and (folder / "model.safetensors").is_file()
+
+
+def _scores(folder: Path | None) -> dict[str, Any] | None:
+    """What `tts eval --publish` wrote beside weights."""
+    if folder is None or not (folder / "scores.json").is_file():
+        return None
+    found = json.loads((folder / "scores.json").read_text("utf-8"))
+    return found if isinstance(found, dict) else None
 
 
 def voices() -> list[VoiceInfo]:

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published import published_model
-from tts.registry import GENERATORS, checkpoint_folder
+from tts.registry import GENERATORS
 from tts.renamed import unknown_key
-from tts.systems import is_system, read_resolved, split
+from tts.resources import checkpoint_folder, find_checkpoints
+from tts.systems import PARTS, is_system, read_resolved, split
 from tts_codecs.checkpoint import CONFIG, read_config
 from tts_codecs.errors import CheckpointError
 
@@ -77,12 +78,6 @@ class ModelConfig(Strict):
             )
 
 
-#: keys of a ModelConfig that name a checkpoint
-PARTS = (
-    "generator", "codec", "durations", "phrasing", "vocoder", "speaker", "profile", "phone_probe",
-    "overlap",
-)  # fmt: skip
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -141,9 +136,11 @@ def load_model_config(path: str | Path) -> ModelConfig:
 
 def _generator(name: str, out: Path) -> str:
     """The checkpoint that a system speaks with: a shipped one, or that of its training."""
-    shipped = checkpoint_folder(name)
+    shipped = find_checkpoints()
     trained = out / "export"
-    return str(trained) if trained.is_dir() and not (shipped / CONFIG).is_file() else name
+    if trained.is_dir() and not (shipped and (shipped / name / CONFIG).is_file()):
+        return str(trained)
+    return name
 
 
 def check_weights_of(config: ModelConfig) -> None:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from tts.config import ModelConfig
 from tts.pipeline.feature_decoder import FIRST_FRAMES
-from tts.registry import HEADS, STRATEGIES, checkpoint_folder, load_latent_space, load_module
+from tts.registry import HEADS, STRATEGIES, load_latent_space, load_module
+from tts.resources import checkpoint_folder
 from tts_codecs.checkpoint import read_config
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.config import PARTS, ModelConfig
+from tts.config import ModelConfig
 from tts.errors import OutputError, UsageError
-from tts.registry import checkpoint_folder
+from tts.resources import checkpoint_folder
 from tts.synthesizer import Synthesizer
+from tts.systems import PARTS
 from tts.types import Options
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import fingerprint

@@ -36,7 +36,7 @@ from tts.prosody.durations import DurationModel
 from tts.prosody.phrasing import PhrasingModel
 from tts.published.f5.generator import build_f5, f5_sampling_options
 from tts.renamed import unknown_key
-from tts.resources import nearest, root
+from tts.resources import checkpoint_folder, nearest
 from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
@@ -176,12 +176,6 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "phone_probe": PhoneProbe,
     "speaker": SpeakerEncoder,
 }
-
-
-def checkpoint_folder(name: str | Path) -> Path:
-    """A folder given by path, or by name under checkpoints/."""
-    path = Path(name)
-    return path if path.is_dir() else root() / "checkpoints" / path
 
 
 def load_module(name: str | Path, device: str = "cpu", kind: str | None = None) -> nn.Module:

@@ -1,35 +1,78 @@
-"""Where shipped files are: configs/, checkpoints/ and the voices in it."""
+"""Where shipped files are: configs/, and checkpoints/ with the voices in it.
+
+Both lie at the top of a checkout. Installed, the configs are in the package `tts`, and the weights
+in a package of their own, `tts_weights`, which need not be there: the code alone trains, and speaks
+with weights that a config names by their paths or that were fetched.
+"""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from tts.bundle import fetch_bundle
-from tts.errors import TTSError, UsageError
+from tts.errors import CheckpointError, TTSError, UsageError
 from tts_codecs.errors import nearest
 
-__all__ = ["model_config", "model_names", "nearest", "root", "voice_names"]
+__all__ = [
+    "checkpoint_folder", "checkpoints", "configs", "find_checkpoints", "model_config",
+    "model_names", "nearest", "voice_names",
+]  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parent
+_NO_WEIGHTS = (
+    "the weights are not installed: pip install the wheel tts_weights that is built beside that of "
+    "tts (make wheel), or set TTS_HOME to a checkout"
+)
 
 
-def root() -> Path:
-    """Folder that holds `configs` and `checkpoints`: the checkout, or the installed package.
+def configs() -> Path:
+    """The folder of the shipped YAML files; `TTS_HOME` names another one above it.
 
-    `TTS_HOME` overrides it.
+    Raises:
+        TTSError: it is not there.
     """
     override = os.environ.get("TTS_HOME")
-    candidates = [Path(override)] if override else [_PACKAGE.parent, _PACKAGE]
-    for folder in candidates:
-        if (folder / "checkpoints").is_dir() and (folder / "configs").is_dir():
-            return folder
-    raise TTSError(
-        "the shipped weights were not found: install from the checkout, or set TTS_HOME to it"
-    )
+    for place in [Path(override)] if override else [_PACKAGE, _PACKAGE.parent]:
+        if (place / "configs").is_dir():
+            return place / "configs"
+    where = f" in {override} (TTS_HOME)" if override else ""
+    raise TTSError(f"the shipped configs were not found{where}: install again, or set TTS_HOME")
+
+
+def find_checkpoints() -> Path | None:
+    """The folder of the shipped weights; None where only the code is installed."""
+    beside = configs().parent / "checkpoints"
+    if beside.is_dir():
+        return beside
+    if os.environ.get("TTS_HOME"):
+        return None
+    spec = find_spec("tts_weights")
+    places = spec.submodule_search_locations if spec else None
+    return next((Path(place) for place in places or () if Path(place).is_dir()), None)
+
+
+def checkpoints() -> Path:
+    """The folder of the shipped weights.
+
+    Raises:
+        CheckpointError: only the code is installed; it tells how to get them.
+    """
+    found = find_checkpoints()
+    if found is None:
+        raise CheckpointError(_NO_WEIGHTS)
+    return found
+
+
+def checkpoint_folder(name: str | Path) -> Path:
+    """A folder given by path, or by name under checkpoints/. Errors as `checkpoints`."""
+    path = Path(name)
+    return path if path.is_dir() else checkpoints() / path
 
 
 def voice_names() -> list[str]:
-    """Built-in voices."""
-    return sorted(p.stem for p in (root() / "checkpoints" / "voices").glob("*.safetensors"))
+    """Built-in voices; none where the weights are not installed."""
+    folder = find_checkpoints()
+    return sorted(p.stem for p in (folder / "voices").glob("*.safetensors")) if folder else []
 
 
 #: folders of configs/ with models: those that are trained here, and the weights of others
@@ -67,7 +110,7 @@ MOVED = {
 
 def model_names() -> list[str]:
     """Known models, one YAML each in configs/systems and configs/models; weights may be missing."""
-    return sorted(p.stem for kind in MODELS for p in (root() / "configs" / kind).glob("*.yaml"))
+    return sorted(p.stem for kind in MODELS for p in (configs() / kind).glob("*.yaml"))
 
 
 def moved(path: str | os.PathLike[str]) -> str:
@@ -100,5 +143,5 @@ def model_config(name: str) -> Path:
     known = model_names()
     if name not in known:
         raise UsageError(f"unknown model {name!r}{nearest(name, known)}")
-    places = [root() / "configs" / kind / f"{name}.yaml" for kind in MODELS]
+    places = [configs() / kind / f"{name}.yaml" for kind in MODELS]
     return next(place for place in places if place.is_file())

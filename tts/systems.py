@@ -20,10 +20,15 @@ import yaml
 
 from tts.errors import ConfigError
 from tts.renamed import unknown_key
-from tts.resources import moved, nearest, root
+from tts.resources import configs, moved, nearest
 
 #: keys of a system that tell how it is trained; the others are those of a model
 TRAINING = ("task", "data", "out", "size", "model", "options", "train")
+#: keys of a model that name checkpoints, with what they are where a file does not say
+PARTS: dict[str, str | None] = {
+    "generator": None, "codec": "features", "durations": None, "phrasing": None, "vocoder": None,
+    "speaker": "speaker", "profile": None, "phone_probe": None, "overlap": None,
+}  # fmt: skip
 #: of libyaml where PyYAML was built with it: the same, ten times faster
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -87,10 +92,10 @@ def _base(name: str, path: Path) -> Path:
     """The file of a base: a path beside the file that names it, or a name in configs/base."""
     if name.endswith((".yaml", ".yml")):
         return path.parent / name
-    for folder in (path.parent.parent / "base", root() / "configs" / "base"):
+    for folder in (path.parent.parent / "base", configs() / "base"):
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
-    known = [each.stem for each in (root() / "configs" / "base").glob("*.yaml")]
+    known = [each.stem for each in (configs() / "base").glob("*.yaml")]
     raise ConfigError(f"{path}: no base {name!r} in configs/base{nearest(name, known)}")
 
 

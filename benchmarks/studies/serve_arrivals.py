@@ -1,23 +1,30 @@
 """Open-loop load on a running `tts serve`: requests come as they come, whether it keeps up or not.
 
-tts serve -q &
-python -m benchmarks.studies.serve_arrivals --seconds 60 --models default ar
+tts serve -q --threads 1 --model default --model ar &
+python -m benchmarks.studies.serve_arrivals --seconds 900 --models default ar --pid $!
 
 First what the server holds is measured: requests a second of the same mix with two clients that
 ask again as soon as they are answered. Then arrivals of a Poisson process at shares of that, each
 with a thread of its own. Prints a table: p50, p95 and p99 of the first audio and of the gaps in
 playing (how much later than it was needed a piece came), goodput (seconds of audio a second, of
-requests that came whole), and what was refused.
+requests that came whole), what was refused, and with `--pid` the memory of the server: resident at
+the end of a load, and the most of it. Beside it stands the load average of the machine, which other
+work has a part in.
 """
 
 import argparse
 import json
+import os
 import random
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import psutil
 
 SENTENCE = "The birch canoe slid on the smooth planks."
 #: sentences of a text, as often as they come: most are short
@@ -115,6 +122,48 @@ def arrivals(
     return seen, time.perf_counter() - begin
 
 
+@dataclass
+class Memory:
+    """Resident megabytes of a process and the processes it started."""
+
+    last: float = 0.0
+    most: float = 0.0
+
+    def read(self, process: psutil.Process) -> None:
+        """Look once."""
+        total = 0
+        for each in (process, *process.children(recursive=True)):
+            try:
+                total += each.memory_info().rss
+            except psutil.NoSuchProcess:  # a decoder that has ended since
+                continue
+        self.last = total / 1e6
+        self.most = max(self.most, self.last)
+
+
+@contextmanager
+def watched(pid: int | None) -> Iterator[Memory]:
+    """The memory of a process, looked at every two seconds and at the end."""
+    memory = Memory()
+    if pid is None:
+        yield memory
+        return
+    process, ended = psutil.Process(pid), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(2):
+            memory.read(process)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        ended.set()
+        thread.join()
+        memory.read(process)
+
+
 def quantiles(values: list[float]) -> str:
     """p50, p95 and p99 in seconds."""
     ordered = sorted(values) or [float("nan")]
@@ -128,20 +177,25 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["default"])
     parser.add_argument("--voices", nargs="+", default=["default", "alba", "bruno"])
     parser.add_argument("--seconds", type=float, default=60, help="of each load")
+    parser.add_argument("--pid", type=int, help="of the server, to watch its memory")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.8, 0.95, 1.2])
     arguments = parser.parse_args()
     place = arguments.url, arguments.models, arguments.voices
-    holds = capacity(*place, arguments.seconds)
-    print(f"holds {holds:.2f} requests a second\n")
-    print("| load | requests | first audio, s (p50 / p95 / p99) | gap, s | goodput | refused |")
-    print("|---|---|---|---|---|---|")
+    with watched(arguments.pid) as memory:
+        holds = capacity(*place, min(arguments.seconds, 240))
+    print(f"holds {holds:.2f} requests a second; memory {memory.last:.0f} MB\n")
+    print("| load | requests | first audio, s (p50 / p95 / p99) | gap, s (p50 / p95 / p99) | "
+          "goodput | refused | memory, MB (end / most) | load average |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|")
     failed = 0
     for share in arguments.shares:
-        seen, took = arrivals(*place, holds * share, arguments.seconds)
+        with watched(arguments.pid) as memory:
+            seen, took = arrivals(*place, holds * share, arguments.seconds)
         failed += seen.failed
         print(
             f"| {share:.0%} | {seen.done + seen.refused + seen.failed} | {quantiles(seen.first)} | "
-            f"{quantiles(seen.gaps)} | {seen.audio / took:.2f} | {seen.refused} |",
+            f"{quantiles(seen.gaps)} | {seen.audio / took:.2f} | {seen.refused} | "
+            f"{memory.last:.0f} / {memory.most:.0f} | {os.getloadavg()[1]:.1f} |",
             flush=True,
         )
     raise SystemExit(1 if failed else 0)

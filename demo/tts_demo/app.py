@@ -13,6 +13,7 @@ from tts_demo.batch import batch_tab
 from tts_demo.codec import codec_tab
 from tts_demo.compare import compare_tab
 from tts_demo.editing import edit_tab
+from tts_demo.fields import VoiceFields
 from tts_demo.library import library_tab
 from tts_demo.limits import KEPT, MAX_BYTES, QUEUE, SPOKEN, SWEEP
 from tts_demo.sounds import PREFIX
@@ -27,14 +28,10 @@ _POLICY = (
 )
 
 
-TABS: dict[str, Callable[[Studio, gr.State], None]] = {
-    "Speak": speak_tab,
-    "Voices": library_tab,
-    "Edit": edit_tab,
-    "Compare": compare_tab,
-    "Codec": codec_tab,
-    "Batch": batch_tab,
-}
+TABS: dict[str, Callable[[Studio, VoiceFields], None]] = {
+    "Speak": speak_tab, "Voices": library_tab, "Edit": edit_tab, "Compare": compare_tab,
+    "Codec": codec_tab, "Batch": batch_tab,
+}  # fmt: skip
 
 
 class Private:
@@ -83,20 +80,12 @@ def build(studio: Studio) -> gr.Blocks:
     """The page for the models of a studio; nothing is loaded before it is opened."""
     with gr.Blocks(title=page.TITLE, analytics_enabled=False, delete_cache=(SWEEP, KEPT)) as blocks:
         gr.Markdown(page.INTRO)
-        changed = gr.State(0)  # counts the changes of the library of voices
+        voices = VoiceFields()
         with gr.Tabs():
             for name, lay_out in TABS.items():
                 with gr.Tab(name, id=name.lower()):
-                    lay_out(studio, changed)
-        # What a page that is loaded later shows: voices may have come and gone.
-        blocks.load(
-            lambda count: count + 1,
-            changed,
-            changed,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+                    lay_out(studio, voices)
+        voices.connect(blocks)
         blocks.load(studio.warm_up, queue=False, api_visibility="private")
 
         def left(request: gr.Request) -> None:

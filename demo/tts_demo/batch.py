@@ -14,7 +14,14 @@ import gradio as gr
 
 from tts.errors import UsageError
 from tts_demo import page
-from tts_demo.fields import ending_in_status, recording_fields, stopper, told, voice_field, warn
+from tts_demo.fields import (
+    VoiceFields,
+    ending_in_status,
+    recording_fields,
+    stopper,
+    told,
+    warn,
+)
 from tts_demo.limits import MAX_CHARACTERS, MAX_ROWS
 from tts_demo.studio import Studio, Ticket
 from tts_demo.wish import Wish
@@ -160,7 +167,7 @@ def _results(studio: Studio, out: Path, summary: "Summary", url: str) -> str:
     return "".join(parts)
 
 
-def batch_tab(studio: Studio, changed: gr.State) -> None:
+def batch_tab(studio: Studio, voices: VoiceFields) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
@@ -173,7 +180,7 @@ def batch_tab(studio: Studio, changed: gr.State) -> None:
                 model = gr.Dropdown(
                     studio.models, value=studio.models[0], label="Model", min_width=120
                 )
-                voice = voice_field(changed)
+                voice = voices.field()
                 format = gr.Dropdown(list(FORMATS), value="wav", label="Format", min_width=100)
             recording, transcript, _ = recording_fields(studio)
             with gr.Row():

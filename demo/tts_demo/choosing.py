@@ -1,13 +1,12 @@
 """What a visitor is told before anything is spoken: what a model is like, and what a text takes."""
 
-import json
 from html import escape
 from typing import Any
 
 from tts import scores
+from tts.catalog import model_info
 from tts.errors import TTSError
-from tts.resources import model_config, model_names, root
-from tts.systems import read_resolved
+from tts.resources import model_names
 from tts_demo.limits import MAX_CHARACTERS
 
 #: characters of English said in a second, measured on the examples of the page
@@ -17,13 +16,9 @@ CHARACTERS_A_SECOND = 15.0
 def measured(model: str) -> dict[str, Any] | None:
     """What `tts eval` measured of a shipped model, read without PyTorch; None where nothing."""
     try:
-        if model not in model_names():
-            return None
-        generator = {"generator": model, **read_resolved(model_config(model))}["generator"]
-        found = json.loads((root() / "checkpoints" / generator / "scores.json").read_text("utf-8"))
+        return model_info(model).scores if model in model_names() else None
     except (OSError, ValueError, KeyError, TypeError, TTSError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 def about(model: str | None) -> str:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from tts.errors import AudioError, TTSError, UsageError
 from tts_demo import page
-from tts_demo.fields import ending_in_status, stopper, told
+from tts_demo.fields import VoiceFields, ending_in_status, stopper, told
 from tts_demo.limits import CODEC_SECONDS
 from tts_demo.picture import codes_image, data_url
 from tts_demo.ready import ready_codecs
@@ -193,7 +193,7 @@ def codecs(
         yield step("Done.", len(wanted))
 
 
-def codec_tab(studio: Studio, changed: gr.State) -> None:
+def codec_tab(studio: Studio, voices: VoiceFields) -> None:
     """Lay out the tab in the Blocks that are being built."""
     names = ready_codecs()
     shelf = Shelf(studio.device)

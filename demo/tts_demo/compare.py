@@ -12,11 +12,11 @@ from tts_demo import page
 from tts_demo.choosing import about
 from tts_demo.fields import (
     SENTENCE,
+    VoiceFields,
     ending_in_status,
     recording_fields,
     stopper,
     told,
-    voice_field,
     warn,
 )
 from tts_demo.limits import SPOKEN
@@ -102,7 +102,7 @@ def steps_of(config: "ModelConfig") -> str:
     return str(config.sampling.steps)
 
 
-def compare_tab(studio: Studio, changed: gr.State) -> None:
+def compare_tab(studio: Studio, voices: VoiceFields) -> None:
     """Lay out the tab in the Blocks that are being built."""
     if len(studio.models) < 2:
         gr.Markdown(
@@ -115,7 +115,7 @@ def compare_tab(studio: Studio, changed: gr.State) -> None:
             recording, transcript, _ = recording_fields(studio)
         with gr.Column(scale=4, min_width=320):
             with gr.Row():
-                voice = voice_field(changed)
+                voice = voices.field()
                 seed = gr.Number(0, label="Seed", precision=0, min_width=100)
             models = gr.CheckboxGroup(
                 studio.models, value=studio.models[:_SIDE_BY_SIDE], label="Models"

@@ -10,7 +10,7 @@ import gradio as gr
 
 from tts.errors import AudioError, UsageError
 from tts_demo import page
-from tts_demo.fields import ending_in_status, stopper, told
+from tts_demo.fields import VoiceFields, ending_in_status, stopper, told
 from tts_demo.judging import meter
 from tts_demo.limits import MAX_CHARACTERS, SPOKEN
 from tts_demo.studio import Studio
@@ -159,7 +159,7 @@ def change(
         yield page.state("Done."), "".join(all_of_them[:_HISTORY]), all_of_them[:_HISTORY]
 
 
-def edit_tab(studio: Studio, changed: gr.State) -> None:
+def edit_tab(studio: Studio, voices: VoiceFields) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):

@@ -21,23 +21,57 @@ def voice_choices() -> list[tuple[str, str]]:
     return [(v.name if v.shipped else f"{v.name} (added)", v.name) for v in voices]
 
 
-def voice_field(changed: gr.State) -> gr.Dropdown:
-    """A choice of the stored voices, which is made anew when `changed` is."""
-    choices = voice_choices()
-    field = gr.Dropdown(
-        choices, value=choices[0][1] if choices else None, label="Voice", min_width=140
-    )
+class VoiceFields:
+    """The choices of a voice on the page, which all list the voices that there are.
 
-    def refreshed(chosen: str | None) -> Any:
+    A choice opens once the page has asked for them: what it lists before is of the time when the
+    demo was started.
+    """
+
+    def __init__(self) -> None:
+        self._fields: list[gr.Dropdown] = []
+        self._changes: list[Any] = []
+
+    def field(self) -> gr.Dropdown:
+        """Lay out one more choice."""
+        choices = voice_choices()
+        self._fields.append(
+            gr.Dropdown(
+                choices,
+                value=choices[0][1] if choices else None,
+                label="Voice",
+                min_width=140,
+                interactive=False,
+            )
+        )
+        return self._fields[-1]
+
+    def after(self, event: Any) -> None:
+        """List the voices again when an event has changed them."""
+        self._changes.append(event)
+
+    def connect(self, blocks: gr.Blocks) -> None:
+        """List the voices when the page is loaded and after each change; call it once, when all
+        choices are laid out."""
+        quick: dict[str, Any] = {
+            "queue": False, "show_progress": "hidden", "api_visibility": "private",
+        }  # fmt: skip
+        blocks.load(self.listed, self._fields, self._fields, **quick)
+        for event in self._changes:
+            event.success(self.listed, self._fields, self._fields, **quick)
+
+    @staticmethod
+    def listed(*chosen: str | None) -> Any:
+        """The choices of today for fields with these values; a voice that is gone is replaced by
+        the first."""
         known = voice_choices()
         names = [name for _, name in known]
-        kept = chosen if chosen in names else next(iter(names), None)
-        return gr.Dropdown(known, value=kept)
-
-    changed.change(
-        refreshed, field, field, queue=False, show_progress="hidden", api_visibility="private"
-    )
-    return field
+        first = next(iter(names), None)
+        updates = [
+            gr.Dropdown(known, value=each if each in names else first, interactive=True)
+            for each in chosen
+        ]
+        return updates[0] if len(updates) == 1 else updates
 
 
 def recording_fields(

@@ -10,7 +10,7 @@ import gradio as gr
 
 from tts.errors import OutputError, UsageError
 from tts_demo import page
-from tts_demo.fields import SENTENCE, recording_fields, told, voice_choices, voice_field
+from tts_demo.fields import SENTENCE, VoiceFields, recording_fields, told, voice_choices
 from tts_demo.limits import SPOKEN
 from tts_demo.studio import Studio
 from tts_demo.wish import Wish
@@ -67,12 +67,15 @@ def rename(studio: Studio, name: str | None, new: str) -> str:
     return page.state(f"{name} is now {new.strip()}.")
 
 
-def delete(studio: Studio, name: str | None) -> str:
-    """Delete an added voice; the status to show. Errors as `keep`."""
+def delete(studio: Studio, name: str | None) -> Any:
+    """Delete an added voice; the status to show, which stays as it is where there is no name: the
+    visitor thought better of it. Errors as `keep`."""
+    if not name:
+        return gr.skip()
     with told(), _stored(studio):
         from tts.voice.store import remove_voice
 
-        remove_voice(name or "")
+        remove_voice(name)
     return page.state(f"{name} is deleted.")
 
 
@@ -108,13 +111,9 @@ def keep_fields(
     recording: gr.Audio,
     transcript: gr.Textbox,
     adapt: gr.Checkbox,
-    changed: gr.State,
+    voices: VoiceFields,
 ) -> None:
-    """Lay out what keeps a recording as a voice.
-
-    Args:
-        changed: counts the changes of the library.
-    """
+    """Lay out what keeps a recording as a voice; the choices of `voices` then list it."""
     if not studio.library:
         return
     with gr.Row(equal_height=True):
@@ -137,33 +136,33 @@ def keep_fields(
         fit: bool,
         called: str,
         agreed: bool,
-        count: int,
-    ) -> tuple[str, int]:
+    ) -> str:
         wish = Wish("", chosen, None, given, words, fit)
-        return keep(studio, request.session_hash or "", wish, called, agreed), count + 1
+        return keep(studio, request.session_hash or "", wish, called, agreed)
 
     chosen = gr.State(model) if isinstance(model, str) else model
-    button.click(
+    kept = button.click(
         run,
-        [chosen, recording, transcript, adapt, name, consent, changed],
-        [status, changed],
+        [chosen, recording, transcript, adapt, name, consent],
+        status,
         concurrency_limit=1,
         concurrency_id="keep",
         **_QUIET,
     )
+    voices.after(kept)
 
 
-def library_tab(studio: Studio, changed: gr.State) -> None:
+def library_tab(studio: Studio, voices: VoiceFields) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             if studio.library:
                 recording, transcript, adapt = recording_fields(studio, adapting=True, opened=True)
-                keep_fields(studio, studio.models[0], recording, transcript, adapt, changed)
+                keep_fields(studio, studio.models[0], recording, transcript, adapt, voices)
             else:
                 gr.Markdown(_CLOSED)
         with gr.Column(scale=5, min_width=320):
-            voice = voice_field(changed)
+            voice = voices.field()
             about = gr.HTML(describe(None), elem_id="voice-about")
             hear = gr.Button("Hear it")
             player = gr.HTML("", elem_id="voice-player")
@@ -180,22 +179,25 @@ def library_tab(studio: Studio, changed: gr.State) -> None:
     voice.change(describe, voice, about, queue=False, **_QUIET)
     hear.click(listen, voice, player, concurrency_limit=SPOKEN, concurrency_id="speak", **_QUIET)
     if studio.library:
-        renamed.click(
-            lambda name, new, count: (rename(studio, name, new), count + 1),
-            [voice, new, changed],
-            [status, changed],
-            queue=False,
-            **_QUIET,
+        voices.after(
+            renamed.click(
+                lambda name, new: rename(studio, name, new),
+                [voice, new],
+                status,
+                queue=False,
+                **_QUIET,
+            )
         )
-        deleted.click(
-            lambda name, count: (delete(studio, name), count + 1),
-            [voice, changed],
-            [status, changed],
-            queue=False,
-            js=_CONFIRM,
-            **_QUIET,
+        voices.after(
+            deleted.click(
+                lambda name: delete(studio, name),
+                voice,
+                status,
+                queue=False,
+                js=_CONFIRM,
+                **_QUIET,
+            )
         )
 
 
-_CONFIRM = """(name, count) =>
-  [confirm(`Delete the voice ${name} from this machine?`) ? name : null, count]"""
+_CONFIRM = "name => confirm(`Delete the voice ${name} from this machine?`) ? name : null"

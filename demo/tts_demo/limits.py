@@ -8,11 +8,6 @@ PITCH = (0.5, 2.0)
 MAX_CHARACTERS = 4096
 MAX_BYTES = 10_000_000
 MAX_SECONDS = 60.0
-#: keys of a model's YAML that name checkpoints: tts.config.PARTS
-PARTS = (
-    "generator", "codec", "durations", "phrasing", "vocoder", "speaker", "profile", "phone_probe",
-    "overlap",
-)  # fmt: skip
 #: kinds of checkpoints that are codecs: tts_codecs.registry.KINDS
 CODECS = ("spectral", "latent", "source_filter_vocoder", "neural", "vocos")
 

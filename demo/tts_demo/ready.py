@@ -2,11 +2,10 @@
 
 import yaml
 
-from tts.bundle import cache_folder
+from tts.catalog import model_info
 from tts.errors import CheckpointError, TTSError
-from tts.resources import model_config, model_names, root
-from tts.systems import read_resolved
-from tts_demo.limits import CODECS, PARTS
+from tts.resources import checkpoints, find_checkpoints, model_names
+from tts_demo.limits import CODECS
 
 
 def ready_models() -> list[str]:
@@ -17,21 +16,16 @@ def ready_models() -> list[str]:
 
 def _is_ready(name: str) -> bool:
     try:
-        config = {"generator": name, **read_resolved(model_config(name))}
-        if config.get("published"):
-            # tts.published.PublishedF5.folder, without PyTorch.
-            return any(cache_folder().glob(f"{config['published']}-{'[0-9a-f]' * 8}"))
-        parts = [config[part] for part in PARTS if config.get(part, "features") != "features"]
+        return model_info(name).ready
     except (OSError, ValueError, AttributeError, TypeError, TTSError, KeyError):
         return False
-    folders = [root() / "checkpoints" / part for part in parts if part]
-    return all((folder / "model.safetensors").is_file() for folder in folders)
 
 
 def ready_codecs() -> list[str]:
     """Codecs whose weights are there, as tts_codecs.registry.names tells them."""
     found = []
-    for path in sorted((root() / "checkpoints").glob("*/config.yaml")):
+    folder = find_checkpoints()
+    for path in sorted(folder.glob("*/config.yaml")) if folder else []:
         try:
             kind = yaml.safe_load(path.read_text("utf-8"))["kind"]
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
@@ -42,5 +36,10 @@ def ready_codecs() -> list[str]:
 
 
 def no_models() -> CheckpointError:
-    """The error of a page that has nothing to offer."""
+    """The error of a page that has nothing to offer.
+
+    Raises:
+        CheckpointError: no weights are installed; it tells how to get them.
+    """
+    checkpoints()
     return CheckpointError("no model has its weights in checkpoints/: see `tts models`")

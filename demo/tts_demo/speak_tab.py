@@ -11,12 +11,12 @@ from tts_demo import page, retakes
 from tts_demo.choosing import about, estimate
 from tts_demo.fields import (
     SENTENCE,
+    VoiceFields,
     ending_in_status,
     failed,
     recording_fields,
     stopper,
     voice_choices,
-    voice_field,
 )
 from tts_demo.library import keep_fields
 from tts_demo.limits import MAX_CHARACTERS, PITCH, SPEED, SPOKEN
@@ -49,7 +49,7 @@ def used_again(
     )
 
 
-def speak_tab(studio: Studio, changed: gr.State) -> None:
+def speak_tab(studio: Studio, voices: VoiceFields) -> None:
     """Lay out the tab in the Blocks that are being built."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
@@ -77,13 +77,13 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
                 model = gr.Dropdown(
                     studio.models, value=studio.models[0], label="Model", min_width=140
                 )
-                voice = voice_field(changed)
+                voice = voices.field()
             kind = gr.HTML(about(studio.models[0]), elem_id="about")
             recording, transcript, adapt = recording_fields(
                 studio,
                 adapting=True,
                 below=lambda sound, said, adapted: keep_fields(
-                    studio, model, sound, said, adapted, changed
+                    studio, model, sound, said, adapted, voices
                 ),
             )
             pronunciation_fields(studio, model, voice)
@@ -111,10 +111,10 @@ def speak_tab(studio: Studio, changed: gr.State) -> None:
             sentences = retakes.retake_fields()
             with gr.Accordion("Takes", open=True):
                 gr.HTML(page.TAKES, elem_id="takes")
-    voices = [name for _, name in voice_choices()]
-    if voices:
+    names = [name for _, name in voice_choices()]
+    if names:
         examples = [
-            [said, voices[number % len(voices)], rate]
+            [said, names[number % len(names)], rate]
             for number, (said, rate) in enumerate(_EXAMPLES)
         ]
         gr.Examples(examples, [text, voice, speed], label="Examples", cache_examples=False)

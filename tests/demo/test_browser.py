@@ -1,20 +1,11 @@
-"""The demo page in a real Chromium, as a visitor uses it.
+"""The tab that speaks, in a real Chromium, as a visitor uses it.
 
-`make browser` runs them. They need the extra `browser` and a Chromium or Chrome on the PATH, and
-skip without. The pages run on tiny random models but for the last test, which listens to the
+`make browser` runs the tests of the page. They need the extra `browser` and a Chromium or Chrome on
+the PATH, and skip without. The pages run on tiny random models but for the tests that listen to the
 shipped weights.
 """
 
-import base64
-import io
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,166 +13,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from tests.helpers.page import BROWSER, ROOT, TEXT, Visit, served
+
 pytest.importorskip("gradio")
-playwright = pytest.importorskip("playwright.sync_api")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here"),
-]
-
-ROOT = Path(__file__).parents[2]
-TEXT = "Glue the sheet to the dark blue background."
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-SLOW = 240_000  # ms; a busy machine is no failure
+pytestmark = BROWSER
 Recording = Callable[..., Path]
-
-
-@contextmanager
-def served(home: Path, data: Path) -> Iterator[str]:
-    """`tts demo` in a process of its own; its address. Voices are kept in the folder `data`."""
-    environment = {
-        **os.environ, "TTS_HOME": str(home), "XDG_DATA_HOME": str(data),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
-    }  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tts", "demo", "--device", "cpu", "--threads", "1"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert process.stderr is not None
-    told: list[str] = []
-    try:
-        for line in process.stderr:
-            told.append(line)
-            if line.startswith("demo on http://127.0.0.1:"):
-                break
-        else:
-            pytest.fail("".join(told))
-        # What it says later must not fill the pipe.
-        threading.Thread(target=lambda: told.extend(process.stderr or ()), daemon=True).start()
-        yield told[-1].split()[2]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=120) == 130, "".join(told)
-        assert not [line for line in told if "Traceback" in line], "".join(told)
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="module")
-def address(tiny_home_master: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tiny_home_master, tmp_path_factory.mktemp("data")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=CHROMIUM, headless=True, args=[*FLAGS])
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A visitor's page."""
-
-    def __init__(self, browser: Any, url: str, width: int = 1280, scheme: str = "light"):
-        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page.set_default_timeout(SLOW)
-        self.outside: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", self._request)
-        self.page.on(
-            "console", lambda m: self.complaints.append(m.text) if m.type == "error" else None
-        )
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        self.url = url
-        self.page.goto(url)
-        self.button("Speak").wait_for()
-
-    def _request(self, request: Any) -> None:
-        if not request.url.startswith((self.url, "data:", "blob:")):
-            self.outside.append(request.url)
-
-    def button(self, name: str, number: int = 0) -> Any:
-        return self.page.get_by_role("button", name=name, exact=True).nth(number)
-
-    def write(self, text: str) -> None:
-        self.page.get_by_label("Text", exact=True).first.fill(text)
-
-    def speak(self, button: str = "Speak") -> None:
-        """Ask for speech and wait until the player has all of it."""
-        before = [self.take(), self.page.locator("#player .wav").get_attribute("href")]
-        self.button(button).click()
-        self.page.wait_for_function(
-            "([take, href]) => { const s = document.querySelector('#status .done');"
-            " const wav = document.querySelector('#player .wav');"
-            " return s && s.dataset.take && s.dataset.take !== take &&"
-            " !wav.hidden && wav.getAttribute('href') !== href; }",
-            arg=before,
-        )
-
-    def take(self) -> str:
-        """What the status tells of the whole utterance, "" before there is one."""
-        found = self.page.evaluate("document.querySelector('#status .done')?.dataset.take || ''")
-        return str(found)
-
-    def audio(self) -> tuple[np.ndarray, int]:
-        """What the player offers as a WAV file."""
-        samples, rate = sf.read(io.BytesIO(self.download("#player .wav")), dtype="float32")
-        return samples, rate
-
-    def download(self, link: str) -> bytes:
-        """The file behind a link."""
-        data = self.page.evaluate(
-            "async link => { const blob = await (await fetch("
-            "document.querySelector(link).href)).blob(); const reader = new FileReader();"
-            " return new Promise(done => { reader.onload = () => done(reader.result);"
-            " reader.readAsDataURL(blob); }); }",
-            link,
-        )
-        return base64.b64decode(data.split(",")[1])
-
-    def clone(self, path: Path) -> None:
-        """Give a recording."""
-        self.page.get_by_role("button", name="Clone a voice from a recording").first.click()
-        self.page.get_by_text("Only use a recording of").first.wait_for()
-        with self.page.expect_response("**/upload*"):
-            self.page.locator("input[type=file]").first.set_input_files(str(path))
-        self.page.get_by_label("Clear").first.wait_for()
-
-    def tab(self, name: str) -> None:
-        """Go to a tab."""
-        self.page.get_by_role("tab", name=name).click()
-
-    def give(self, box: str, path: Path) -> None:
-        """Upload a recording into the audio field with an id."""
-        self.page.locator(f"{box} input[type=file]").first.set_input_files(str(path))
-        self.page.locator(box).get_by_label("Clear").wait_for()
-
-    def note(self, words: str) -> None:
-        """Wait for a message in the corner."""
-        self.page.get_by_test_id("toast-body").filter(has_text=words).first.wait_for()
-
-
-@pytest.fixture
-def visit(chromium: Any, address: str) -> Iterator[Visit]:
-    made = Visit(chromium, address)
-    yield made
-    assert not made.outside, made.outside
-    made.page.close()
 
 
 def test_text_becomes_audio_that_plays_while_it_is_made(visit: Visit) -> None:
@@ -323,104 +159,6 @@ def test_a_visitor_who_leaves_frees_the_place(chromium: Any, address: str) -> No
     visit.page.close()
 
 
-def test_compare_and_batch(visit: Visit, tmp_path: Path) -> None:
-    visit.page.get_by_role("tab", name="Compare").click()
-    visit.button("Compare").click()
-    visit.page.get_by_text("Done.", exact=True).first.wait_for()
-    visit.page.wait_for_function(
-        "[...document.querySelectorAll('.speaking audio')]"
-        ".some(a => a.offsetParent && a.duration > 0.3)"
-    )
-    visit.page.get_by_role("tab", name="Batch").click()
-    rows = tmp_path / "rows.csv"
-    rows.write_text(f"id,text\none,{TEXT}\ntwo,\n")
-    with visit.page.expect_response("**/upload*"):
-        visit.page.locator("input[type=file][accept*='csv']").set_input_files(str(rows))
-    visit.button("Say all rows").click()
-    visit.page.get_by_text("1 of 2 rows, 1 failed").wait_for()
-    assert visit.download("#rows a[href*='speech.zip']")[:2] == b"PK"
-    assert visit.page.locator("#rows audio").count() == 1
-
-
-def test_a_recording_is_judged_and_kept_as_a_voice(visit: Visit, recording: Recording) -> None:
-    visit.clone(recording("me.wav", seconds=6))
-    visit.page.locator(".judged meter").nth(3).wait_for()
-    visit.page.get_by_label("Keep the voice under a name").first.fill("anna")
-    visit.button("Keep voice").click()
-    visit.note("tick that the owner")
-    visit.page.get_by_label("This is my own voice").first.check()
-    visit.button("Keep voice").click()
-    visit.page.get_by_text("Kept as anna.").wait_for()
-    visit.tab("Voices")
-    chosen = visit.page.get_by_label("Voice", exact=True).locator("visible=true").first
-    chosen.click()
-    visit.page.get_by_role("option", name="anna (added)").click()
-    visit.page.locator("#voice-about", has_text="added").wait_for()
-    visit.button("Hear it").click()
-    visit.page.wait_for_function("document.querySelector('#voice-player audio')?.duration > 0.3")
-    visit.page.get_by_label("New name").fill("berta")
-    visit.button("Rename").click()
-    visit.page.get_by_text("anna is now berta.").wait_for()
-    visit.page.reload()
-    visit.button("Speak").wait_for()
-    visit.tab("Voices")
-    visit.page.get_by_label("Voice", exact=True).locator("visible=true").first.click()
-    visit.page.get_by_role("option", name="berta (added)").click()
-    visit.page.once("dialog", lambda dialog: dialog.accept())
-    visit.button("Delete voice").click()
-    visit.page.get_by_text("berta is deleted.").wait_for()
-
-
-def test_one_sentence_is_said_again(visit: Visit) -> None:
-    visit.write(f"{TEXT} The birch canoe slid.")
-    visit.speak()
-    before = visit.audio()[0]
-    visit.page.get_by_role("button", name="Say one sentence again").click()
-    visit.speak("Say it again")
-    after = visit.audio()[0]
-    assert before.shape != after.shape or np.abs(before - after).max() > 1e-3
-    players = visit.page.locator("#sentence-heard audio")
-    players.nth(1).wait_for()
-    # Back to the first take.
-    visit.page.locator("#sentence-takes input").first.check()
-    visit.page.wait_for_function(
-        "JSON.parse(document.querySelector('#status .done')?.dataset.take || '{}').note === ''"
-    )
-
-
-def test_a_word_is_heard(visit: Visit) -> None:
-    visit.page.get_by_role("button", name="Pronunciation").click()
-    visit.page.locator("#word :is(input, textarea)").fill("GIF")
-    visit.page.locator("#said :is(input, textarea)").fill("[[§]]")
-    visit.button("Hear word").click()
-    visit.note("is not IPA")
-    visit.page.locator("#said :is(input, textarea)").fill("jif")
-    visit.button("Hear word").click()
-    visit.page.locator("#word-status audio").wait_for()
-    assert "/dʒ" in visit.page.locator("#word-status").inner_text()
-
-
-def test_codecs_are_heard(visit: Visit, recording: Recording) -> None:
-    visit.tab("Codec")
-    visit.button("Encode and decode").click()
-    visit.note("no recording")
-    visit.give("#coded-recording", recording("me.wav", seconds=2))
-    visit.button("Encode and decode").click()
-    visit.page.wait_for_function("document.querySelector('#codec-vocoder audio')?.duration > 1.5")
-    assert visit.page.locator("#codec-vocoder img").count() == 1
-
-
-def test_edits_that_cannot_be_are_one_clear_line(visit: Visit, recording: Recording) -> None:
-    visit.tab("Edit")
-    visit.button("Find words").click()
-    visit.note("no recording")
-    visit.give("#edited-recording", recording("me.wav"))
-    visit.page.locator("#said-words textarea").fill("one two")
-    visit.button("Find words").click()
-    visit.note("no phone probe")
-    visit.page.locator("#edit-status", has_text="no phone probe").wait_for()
-
-
 def test_speak_is_seen_on_a_phone_and_leads_to_the_result(chromium: Any, address: str) -> None:
     visit = Visit(chromium, address, 390)
     box = visit.button("Speak").bounding_box()
@@ -506,34 +244,4 @@ def test_a_clone_on_the_page_is_understood(chromium: Any, tmp_path: Path) -> Non
             lines = recogniser.transcribe_without_streaming(padded, rate).lines
             heard = " ".join(line.text for line in lines)
             assert jiwer.wer(normalize(text), normalize(heard)) < 0.35, heard
-        visit.page.close()
-
-
-@pytest.mark.speaks
-def test_words_of_a_recording_are_changed(chromium: Any, tmp_path: Path) -> None:
-    """The shipped weights: words are clicked, written over and heard."""
-    moonshine = pytest.importorskip("moonshine_voice")
-    from tts_demo.ready import ready_models
-
-    if not ready_models():
-        pytest.skip("no weights in checkpoints/ yet")
-    samples, rate = sf.read(Path(moonshine.get_assets_path()) / "two_cities.wav")
-    path = tmp_path / "cities.wav"
-    sf.write(path, samples[: 8 * rate], rate)
-    said = (
-        "It was the best of times, it was the worst of times. It was the age of wisdom, it was the "
-        "age of foolishness."
-    )
-    with served(ROOT, tmp_path) as url:
-        visit = Visit(chromium, url)
-        visit.tab("Edit")
-        visit.give("#edited-recording", path)
-        visit.page.locator("#said-words textarea").fill(said)
-        visit.button("Find words").click()
-        visit.page.locator("#words .chip").nth(3).click()
-        visit.page.keyboard.type("end")
-        visit.button("Change words").click()
-        visit.page.locator("#edits audio").wait_for()
-        assert visit.page.locator("#edits .word.new").all_inner_texts() == ["end"]
-        assert "best → end" in visit.page.locator("#edits").inner_text()
         visit.page.close()

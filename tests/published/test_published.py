@@ -32,7 +32,7 @@ from tts.published.f5.generator import F5Generator
 from tts.published.f5.network import F5Config, F5Network
 from tts.published.f5.pipeline import MAX_TOGETHER, F5Model
 from tts.published.f5.tokenizer import CharacterTokens
-from tts.resources import root
+from tts.resources import configs
 from tts.types import joined
 from tts.voice.voice import Voice
 from tts_codecs import vocos
@@ -115,7 +115,7 @@ def test_pins() -> None:
         assert f"/resolve/{file.revision}/{file.path}" in file.url
         assert len(file.revision) == 40 and len(file.sha256) == 64
     assert "CC BY-NC 4.0" in real.licences and "MIT" in real.licences
-    assert (root() / "configs" / "models" / "f5-base.yaml").is_file()
+    assert (configs() / "models" / "f5-base.yaml").is_file()
 
 
 def test_fetch_then_speak(web: Web, tmp_path: Path, recording: Recording, capfd: Captured) -> None:

@@ -13,7 +13,7 @@ from tests.helpers.training import one_step
 from tts.align.aligner import with_optional_pauses
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
-from tts.resources import root
+from tts.resources import configs
 from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
 from tts.train.auxiliaries import NOTHING, Invariance, Pass, leading
@@ -25,7 +25,7 @@ from tts.train.task import TrainConfig
 from tts.train.tasks.neural_codec import CodecTask
 from tts_codecs.neural import NeuralCodec, build_codec
 
-ROWS = sorted((root() / "configs" / "train").glob("codec_*.yaml"))
+ROWS = sorted((configs() / "train").glob("codec_*.yaml"))
 SMALLER = {
     "width": 8, "blocks": 1, "phase_blocks": 1, "channels": 2, "codebook_size": 16, "units": 7,
     "num_codebooks": 4, "batch_size": 2, "adversarial_from": 1, "adversarial_batch": 1,
@@ -118,7 +118,7 @@ def test_labels_are_the_phones_of_the_middle_of_units(corpus: Corpus) -> None:
 
 def test_the_first_codebook_alone_is_read() -> None:
     torch.manual_seed(0)
-    row = smaller(yaml.safe_load((root() / "configs/train/codec_past.yaml").read_text()))
+    row = smaller(yaml.safe_load((configs() / "train/codec_past.yaml").read_text()))
     codec = build_codec(**row["model"])
     wav = torch.randn(1, 320 * 8)
     made, out, vectors = codec(wav)

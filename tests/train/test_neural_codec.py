@@ -12,7 +12,7 @@ import tts_codecs
 from tests.helpers.training import one_step
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
-from tts.resources import root
+from tts.resources import configs
 from tts.train.codebooks import codebook_statistics
 from tts.train.config import check_run, load_run
 from tts.train.loop import Trainer
@@ -93,7 +93,7 @@ def test_wrong_parts_are_told_before_training() -> None:
 
 def test_shipped_rows_are_what_they_say() -> None:
     rates = {}
-    for path in sorted((root() / "configs" / "train").glob("codec_*.yaml")):
+    for path in sorted((configs() / "train").glob("codec_*.yaml")):
         load_run(path)
         codec = tts_codecs.build_codec(**yaml.safe_load(path.read_text())["model"])
         rates[path.stem] = (codec.info.frame_rate, round(codec.info.bitrate or 0))

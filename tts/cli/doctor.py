@@ -29,14 +29,14 @@ def _version(package: str) -> str:
 def _check_weights() -> list[dict[str, str]]:
     """Kind, name, checksum and problem ("" for none) of all checkpoints and voices."""
     from tts.errors import CheckpointError, TTSError
-    from tts.resources import root
+    from tts.resources import checkpoints
     from tts.voice.store import stored_voices
     from tts.voice.voice import Voice
     from tts_codecs.checkpoint import check_weights, read_config
 
     found = []
-    for config in sorted((root() / "checkpoints").rglob("config.yaml")):
-        name = config.parent.relative_to(root() / "checkpoints").as_posix()
+    for config in sorted(checkpoints().rglob("config.yaml")):
+        name = config.parent.relative_to(checkpoints()).as_posix()
         checksum, problem = "", ""
         try:
             checksum = str(read_config(config.parent).get("sha256", ""))
@@ -83,7 +83,7 @@ def doctor(
     Example: `tts doctor --json`
     """
     from tts.errors import CheckpointError
-    from tts.resources import root
+    from tts.resources import configs, find_checkpoints
 
     check_device(device)
     set_threads(threads)
@@ -97,13 +97,14 @@ def doctor(
     told: dict[str, Any] = {
         "tts": _version("tts"), "python": platform.python_version(), "platform": sys.platform,
         "packages": {package: _version(package) for package in _PACKAGES},
-        "cuda": cuda, "threads": torch.get_num_threads(), "root": str(root()),
+        "cuda": cuda, "threads": torch.get_num_threads(), "configs": str(configs()),
+        "weights": str(find_checkpoints() or "not installed"),
     }  # fmt: skip
     line(f"tts {told['tts']}, Python {told['python']}, {told['platform']}")
     for package, version in told["packages"].items():
         line(f"{package} {version}")
     line(f"CUDA device: {cuda or 'none'}; CPU threads: {told['threads']}")
-    line(f"configs and weights: {told['root']}")
+    line(f"configs: {told['configs']}; weights: {told['weights']}")
     told["files"] = _check_weights()
     for each in told["files"]:
         state = each["problem"] or f"ok, sha256 {each['sha256'][:12]}"

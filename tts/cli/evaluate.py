@@ -52,8 +52,7 @@ def _codecs(device: str) -> Callable[[str], "Codec"]:
 
 def _scores_of(name: str) -> Path:
     from tts.config import load_model_config
-    from tts.registry import checkpoint_folder
-    from tts.resources import model_config
+    from tts.resources import checkpoint_folder, model_config
 
     config = load_model_config(model_config(name))
     return checkpoint_folder(config.generator) / "scores.json"

@@ -20,34 +20,30 @@ app = typer.Typer(
 
 
 def _parameters(folder: Path) -> int:
-    """Numbers in the tensors of a checkpoint, without reading them."""
+    """Numbers in the tensors of a checkpoint, without reading them and without PyTorch."""
     from math import prod
 
     from safetensors import safe_open
 
-    from tts_codecs.checkpoint import read_config
+    from tts.systems import read_yaml
 
-    base = read_config(folder).get("base")
+    base = read_yaml(folder / "config.yaml").get("base")
     shapes: dict[str, list[int]] = {}
     for each in [folder] + ([folder.resolve().parent / base["folder"]] if base else []):
-        with safe_open(each / "model.safetensors", framework="pt") as file:
+        with safe_open(each / "model.safetensors", framework="numpy") as file:
             shapes |= {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     return sum(prod(shape) for shape in shapes.values())
 
 
 def _row(model: "ModelInfo") -> dict[str, Any]:
-    from tts.config import PARTS
-    from tts.registry import checkpoint_folder
-
-    config = model.config
+    parameters = None
+    if model.generator is not None and "generator" not in model.missing:
+        parameters = _parameters(model.generator)
     return {
         "name": model.name, "family": model.family, "language": model.language,
         "published": model.published, "description": model.description, "licence": model.licence,
-        "paper": config.paper, "trained_by": config.trained_by,
-        "missing": list(model.missing), **{part: getattr(config, part) for part in PARTS},
-        "parameters": None if "generator" in model.missing
-        else _parameters(checkpoint_folder(config.generator)),
-        "scores": model.scores, "words": model.words,
+        "paper": model.paper, "trained_by": model.trained_by, "missing": list(model.missing),
+        **model.parts, "parameters": parameters, "scores": model.scores, "words": model.words,
     }  # fmt: skip
 
 

@@ -22,7 +22,8 @@ from tts.prosody.phrasing import PhrasingModel, with_phrasing
 from tts.prosody.style import held, inflected, paces
 from tts.prosody.total_length import pace, total_frames
 from tts.quantize import prepare_weights
-from tts.registry import checkpoint_folder, load_latent_space, load_module
+from tts.registry import load_latent_space, load_module
+from tts.resources import checkpoint_folder
 from tts.text.frontend import Frontend
 from tts.text.marked import marked_sentences
 from tts.text.markup import parse_markup

@@ -10,7 +10,7 @@ from tts.pipeline.acoustic import acoustic_pipeline
 from tts.pipeline.ports import Pipeline
 from tts.published import published_model
 from tts.published.f5.pipeline import f5_pipeline
-from tts.registry import checkpoint_folder
+from tts.resources import checkpoint_folder
 from tts_codecs.checkpoint import read_config
 
 #: by kind of the generator's checkpoint

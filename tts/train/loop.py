@@ -29,7 +29,7 @@ from tts.errors import (
     MissingDependencyError,
     TTSError,
 )
-from tts.registry import checkpoint_folder
+from tts.resources import checkpoint_folder
 from tts.train.ema import Ema
 from tts.train.publish import write_pieces
 from tts.train.stepping import Batches, Engine, StepClock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tts.errors import OutputError, UsageError, VoiceError
 from tts.folders import xdg_folder
-from tts.resources import nearest, root, voice_names
+from tts.resources import checkpoints, nearest, voice_names
 
 #: one that begins with a dash would be taken for an option
 NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,64}")
@@ -33,9 +33,9 @@ def stored_voices() -> dict[str, StoredVoice]:
         for path in sorted(user_folder().glob("*.safetensors"))
         if NAME.fullmatch(path.stem) and path.is_file()
     }
-    folder = root() / "checkpoints" / "voices"
     for name in voice_names():
-        found[name] = StoredVoice(name, folder / f"{name}.safetensors", True)
+        path = checkpoints() / "voices" / f"{name}.safetensors"
+        found[name] = StoredVoice(name, path, True)
     return dict(sorted(found.items()))
 
 
@@ -43,22 +43,25 @@ def find_voice(name: str) -> Path:
     """The file of a voice given by name or by the path of a .safetensors file.
 
     Raises:
-        VoiceError: unknown, naming the nearest.
+        VoiceError: unknown, naming the nearest; all else as `find_stored`.
     """
     if name.endswith(".safetensors"):
         if not Path(name).is_file():
             raise VoiceError(f"no voice file {name}")
         return Path(name)
-    known = stored_voices()
-    if name not in known:
-        raise VoiceError(f"unknown voice {name!r}{nearest(name, known)}")
-    return known[name].path
+    return find_stored(name).path
 
 
 def find_stored(name: str) -> StoredVoice:
-    """A voice by its name. Raises VoiceError, naming the nearest."""
+    """A voice by its name.
+
+    Raises:
+        VoiceError: unknown, naming the nearest. CheckpointError: it might be a built-in one, but no
+            weights are installed.
+    """
     known = stored_voices()
     if name not in known:
+        checkpoints()
         raise VoiceError(f"unknown voice {name!r}{nearest(name, known)}")
     return known[name]
 

@@ -27,10 +27,10 @@ from tts.prosody.durations import DurationModel
 from tts.registry import (
     HEADS,
     build_generator,
-    checkpoint_folder,
     load_latent_space,
     load_module,
 )
+from tts.resources import checkpoint_folder
 from tts.text.tokens import TokenBatch
 from tts.train.resident import ResidentSampler
 from tts.train.task import Logs

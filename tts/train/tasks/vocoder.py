@@ -13,7 +13,8 @@ from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.wide import WideRecordings
 from tts.errors import DataError
-from tts.registry import checkpoint_folder, load_module
+from tts.registry import load_module
+from tts.resources import checkpoint_folder
 from tts.train.task import Logs
 from tts_codecs.adversaries.spectra import MultiResolutionDiscriminator
 from tts_codecs.checkpoint import save_checkpoint
