@@ -49,8 +49,9 @@ class SamplingOptions:
             known from its neighbours.
         choice_temperature: scale of the Gumbel noise on the confidence by which masked generation
             commits.
-        guidance_final: masked generation: s when nothing is masked any more, approached with the
-            fraction that is (MAGNeT); None keeps `guidance`.
+        guidance_final: s at the end, approached with the fraction that is still masked (MAGNeT) or
+            still noise (flow, diffusion): what is written last is then less exaggerated; None keeps
+            `guidance`.
         duration_tolerance: factor by which a phone may be shorter or longer than the durations of
             a request where a pointer paces; 1 keeps to them.
     """

@@ -19,7 +19,8 @@ def needs_guidance(scale: float) -> bool:
 
 
 def anneal(first: float, last: float, masked: float) -> float:
-    """`first` at masked fraction 1 to `last` at 0, linearly (MAGNeT, Ziv et al. 2024)."""
+    """`first` at masked fraction 1 to `last` at 0, linearly (MAGNeT, Ziv et al. 2024). For flow and
+    diffusion the fraction is that of the noise."""
     return masked * first + (1 - masked) * last
 
 
@@ -28,8 +29,8 @@ class Guidance:
     """How strongly to guide, and when.
 
     Attributes:
-        scale: s while everything is still masked, or throughout.
-        final: s when nothing is masked any more; None keeps `scale`.
+        scale: s while everything is still masked or noise, or throughout.
+        final: s when nothing is any more; None keeps `scale`.
         rescale: phi, how far the guided values are brought back to the spread of the conditional
             ones (0 not at all, 1 fully).
         stride: guide every so many steps only (SSR-Speech), the first included.
@@ -50,7 +51,7 @@ class Guidance:
             raise ConfigError(f"the stride of guidance must be at least 1, not {self.stride}")
 
     def at(self, step: int = 0, masked: float = 1.0) -> float:
-        """s in a step; `masked` is the fraction of positions still masked."""
+        """s in a step; `masked` is the fraction of positions still masked, or of noise."""
         if step % self.stride:
             return 1.0
         return anneal(self.scale, self.scale if self.final is None else self.final, masked)

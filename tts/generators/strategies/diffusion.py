@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.guidance import both, guide_rows
+from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise
 from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
@@ -40,7 +40,8 @@ class Diffusion(NonAutoregressive):
     """
 
     sampling: SamplingKeys = {
-        "steps": (), "guidance": (), "uncond": (), "temperature": (), "method": ("ddim", "ddpm"),
+        "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
+        "method": ("ddim", "ddpm"),
     }  # fmt: skip
 
     def __init__(
@@ -126,6 +127,7 @@ class Diffusion(NonAutoregressive):
         """DDIM steps; with method "ddpm" fresh noise is drawn at every step."""
         known = infill.known if infill else None
         marks = both(known, condition) if known is not None else None
+        scale = Guidance(options.guidance, options.guidance_final)
         size = latent_head(net.head).size
         x = row_noise(condition, rngs, size) * options.temperature
         grid = self.log_snr(torch.linspace(1, 0, options.steps + 1))
@@ -138,9 +140,9 @@ class Diffusion(NonAutoregressive):
                 x = torch.where(infill.known.unsqueeze(-1), infill.latents, x)
             rows = both(x, condition)
             level = torch.full((len(rows),), log_snr, device=x.device)
-            clean = guide_rows(
-                self.clean(net, rows, condition, level, marks), len(x), options.guidance
-            )
+            # The fraction of noise on flow matching's path, to which `clean` maps this one.
+            now = scale.at(masked=1 / (1 + math.exp(log_snr / 2)))
+            clean = guide_rows(self.clean(net, rows, condition, level, marks), len(x), now)
             if self.predict == "eps":
                 # Near pure noise a small error of eps is a large one of the data.
                 clean = clean.clamp(-_RANGE, _RANGE)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
-from tts.generators.guidance import both, guide_rows
+from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise, time_grid
 from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
@@ -29,8 +29,8 @@ class Flow(NonAutoregressive):
     """
 
     sampling: SamplingKeys = {
-        "steps": (), "guidance": (), "uncond": (), "temperature": (), "sway": (),
-        "method": ("euler", "midpoint"),
+        "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
+        "sway": (), "method": ("euler", "midpoint"),
     }  # fmt: skip
 
     def __init__(self, inpaint: float = 0.0):
@@ -71,6 +71,7 @@ class Flow(NonAutoregressive):
         mean = head.mean(condition)
         known = infill.known if infill else None
         marks = both(known, condition) if known is not None else None
+        scale = Guidance(options.guidance, options.guidance_final)
 
         def hold(x: Tensor) -> Tensor:
             return (
@@ -81,7 +82,7 @@ class Flow(NonAutoregressive):
             rows = both(hold(x), condition)
             level = torch.full((len(rows),), t, device=x.device)
             clean = mean + denoise(net, head, rows, condition, level, marks)
-            return (guide_rows(clean, len(x), options.guidance) - x) / max(1 - t, 1e-3)
+            return (guide_rows(clean, len(x), scale.at(masked=1 - t)) - x) / max(1 - t, 1e-3)
 
         x = row_noise(condition, rngs, head.size) * options.temperature
         midpoint = options.method == "midpoint"
