@@ -50,8 +50,8 @@ class SamplingOptions:
         choice_temperature: scale of the Gumbel noise on the confidence by which masked generation
             commits.
         guidance_final: s at the end, approached with the fraction that is still masked (MAGNeT) or
-            still noise (flow, diffusion): what is written last is then less exaggerated; None keeps
-            `guidance`.
+            still noise (flow, diffusion, flow heads): the details, which come last, are then less
+            exaggerated; None keeps `guidance`.
         duration_tolerance: factor by which a phone may be shorter or longer than the durations of
             a request where a pointer paces; 1 keeps to them.
     """

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, channel_weights
-from tts.generators.guidance import guide_rows
+from tts.generators.guidance import Guidance, guide_rows
 from tts.generators.integration import row_normal, time_grid
 from tts.generators.protocols import SamplingKeys
 
@@ -93,7 +93,7 @@ class FlowHead(ContinuousHead):
         repeats: noise levels drawn per latent in training (MAR has 4).
     """
 
-    sampling: SamplingKeys = {"steps": (), "sway": ()}
+    sampling: SamplingKeys = {"steps": (), "sway": (), "guidance_final": ()}
     spreads = {"normal": 0.85, "previous": 0.4, "mean": 0.3}
 
     def __init__(
@@ -192,7 +192,7 @@ class FlowHead(ContinuousHead):
         """What training hides from the head: nothing."""
         return hidden, mean
 
-    def branches(self, hidden: Tensor, mean: Tensor, rows: int, scale: float) -> list[Tensor]:
+    def branches(self, hidden: Tensor, mean: Tensor, rows: int, guided: bool) -> list[Tensor]:
         """Hidden states and means of the conditional rows, then those guidance pushes from."""
         return [hidden, mean]
 
@@ -209,12 +209,14 @@ class FlowHead(ContinuousHead):
     ) -> Tensor:
         """The latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
         mean = self.mean(condition, slice(at, at + 1))
-        hidden, mean = self.branches(hidden, mean, rows, options.guidance)
+        hidden, mean = self.branches(hidden, mean, rows, options.guided)
         past = before.repeat(len(hidden) // rows, 1, 1)
         centre = self.centre(mean + self.step(hidden), past)
         drawn = torch.zeros_like(before)
         noise = row_normal(before, rngs) * self.noise
         times = tuple(time_grid(options.steps, options.sway).tolist()[:-1])
+        falling = Guidance(options.guidance, options.guidance_final)
+        guidance = [falling.at(masked=1 - time) for time in times]
         scales = list(zip(*(x.tolist() for x in self.scales(torch.tensor(times))), strict=True))
         for band, dims in enumerate(self.bands()):
             filled = drawn.repeat(len(past) // rows, 1, 1)
@@ -226,7 +228,7 @@ class FlowHead(ContinuousHead):
                 norm, share, rest = scales[n]
                 offset = x.repeat(len(past) // rows, 1, 1) - times[n] * there
                 found = network(offset / norm, n)
-                return guide_rows(there + share * offset + rest * found, rows, options.guidance)
+                return guide_rows(there + share * offset + rest * found, rows, guidance[n])
 
             drawn[..., dims] = self.integrate(clean, noise[..., dims], options)
         return drawn

@@ -120,9 +120,9 @@ class LocalDiTHead(FlowHead):
         kept = (torch.rand_like(hidden[..., :1]) >= self.drop).float()
         return hidden * kept, mean * kept
 
-    def branches(self, hidden: Tensor, mean: Tensor, rows: int, scale: float) -> list[Tensor]:
+    def branches(self, hidden: Tensor, mean: Tensor, rows: int, guided: bool) -> list[Tensor]:
         """The same rows again without their state, where guidance needs them."""
-        if scale == 1:
+        if not guided:
             return [hidden, mean]
         return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]
 
