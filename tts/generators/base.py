@@ -10,7 +10,7 @@ How one latent enters the network and is drawn from what leaves it is the `Head`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -78,6 +78,15 @@ class SamplingOptions:
     def guided(self) -> bool:
         """Whether there is an unconditional branch."""
         return self.guidance != 1.0 or self.guidance_final not in (None, 1.0)
+
+    def guided_by(self, guidance: float) -> SamplingOptions:
+        """With another guidance, which falls in proportion; 1 is none from the first step to the
+        last."""
+        final = self.guidance_final
+        if final is not None and self.guidance != 1:
+            share = (final - 1) / (self.guidance - 1)
+            final = min(20.0, max(0.0, 1 + share * (guidance - 1)))
+        return replace(self, guidance=guidance, guidance_final=final)
 
     def categorical(self, temperature: float | None = None) -> Sampling:
         """Settings of a categorical draw, with this or another temperature."""

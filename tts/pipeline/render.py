@@ -69,13 +69,10 @@ class Renderer:
 
     def options(self, options: Options) -> SamplingOptions:
         """The model's sampling with what a request changes."""
-        given = {
-            "steps": options.steps,
-            "guidance": options.guidance,
-            "temperature": options.temperature,
-        }
+        given = {"steps": options.steps, "temperature": options.temperature}
         changed: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
-        return replace(self.sampling, **changed)
+        sampling = replace(self.sampling, **changed)
+        return sampling if options.guidance is None else sampling.guided_by(options.guidance)
 
     def pause(self, phones: Phones, speed: float) -> NDArray[np.float32]:
         """The silence after a sentence, [N]; exact where markup told it."""
