@@ -18,4 +18,10 @@ def test_an_old_key_of_another_section_is_a_plain_unknown_one() -> None:
 
 
 def test_no_key_is_renamed_twice() -> None:
-    assert not set(KEYS) & set(KEYS.values())
+    now = [name for new in KEYS.values() for name in ((new,) if isinstance(new, str) else new)]
+    assert not set(KEYS) & set(now)
+
+
+def test_a_key_that_stood_in_two_sections_has_the_name_of_each() -> None:
+    assert unknown_key("units", ["batch_size", "frames"]) == ": it is called 'frames' now"
+    assert unknown_key("units", ["dim", "output"]) == ": it is called 'output' now"

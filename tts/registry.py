@@ -197,7 +197,7 @@ def load_latent_space(
 
     Args:
         posterior: latents as distributions, for heads that are fitted to those.
-        patch: frames of features in a unit; a codec has its own.
+        patch: frames of features in a latent; a codec has its own.
 
     Raises:
         CheckpointError: as `load_module`, or not a codec.

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 from tts_codecs.errors import nearest
 
-#: old keys of YAML files and of `--set` to those of today
-KEYS: dict[str, str] = {
+#: old keys of YAML files and of `--set` to those of today; of one that stood in several sections,
+#: all that it is called in them
+KEYS: dict[str, str | tuple[str, ...]] = {
     "books": "num_codebooks",
     "choice": "choice_temperature",
     "clarity": "phone_loss",
@@ -23,6 +24,7 @@ KEYS: dict[str, str] = {
     "mean": "prior_loss",
     "taught": "distill_ratio",
     "tolerance": "duration_tolerance",
+    "units": ("frames", "output"),
     "warped": "vtlp",
     "written": "text_rows",
 }
@@ -31,6 +33,8 @@ KEYS: dict[str, str] = {
 def unknown_key(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown key: what it is called now, or the nearest there is."""
     listed = list(known)
-    if KEYS.get(name) in listed:
-        return f": it is called {KEYS[name]!r} now"
+    now = KEYS.get(name, ())
+    for each in (now,) if isinstance(now, str) else now:
+        if each in listed:
+            return f": it is called {each!r} now"
     return nearest(name, listed)

@@ -27,7 +27,7 @@ def prepare(context: Context) -> Row:
     features[..., -1] = 1.0
     codes = torch.randint(0, 1000, (1, round(25 * SECONDS), 8), device=device)
     mel = torch.randn(1, round(96 * SECONDS), 100, device=device)
-    # name: codec, its units, how many of them are 80 ms (of Vocos, 85)
+    # name: codec, its frames, how many of them are 80 ms (of Vocos, 85)
     ours: dict[str, tuple[Codec, torch.Tensor, int]] = {
         "vocoder": (FeatureCodec(vocoder), features, 4),
         "spectral codec": (SpectralCodec(autoencoder, vocoder), codes, 2),
@@ -35,9 +35,9 @@ def prepare(context: Context) -> Row:
     }
     wholes: dict[str, Callable[[], torch.Tensor]] = {}
     pieces: dict[str, Callable[[], torch.Tensor]] = {}
-    for name, (codec, units, size) in ours.items():
-        wholes[name] = lambda c=codec, u=units: _whole(context, c, u)
-        pieces[name] = lambda c=codec, u=units, n=size: _pieces(context, c, u, n)
+    for name, (codec, encoded, size) in ours.items():
+        wholes[name] = lambda c=codec, u=encoded: _whole(context, c, u)
+        pieces[name] = lambda c=codec, u=encoded, n=size: _pieces(context, c, u, n)
     mimi = context.peer("Mimi", lambda: peers.mimi(device))
     if mimi is not None:
         tokens = torch.randint(0, 2048, (1, 8, round(12.5 * SECONDS)), device=device)
@@ -78,16 +78,16 @@ def prepare(context: Context) -> Row:
 
 
 @torch.inference_mode()
-def _whole(context: Context, codec: Codec, units: torch.Tensor) -> torch.Tensor:
+def _whole(context: Context, codec: Codec, encoded: torch.Tensor) -> torch.Tensor:
     with context.precision():
-        return codec.decode(units)
+        return codec.decode(encoded)
 
 
 @torch.inference_mode()
-def _pieces(context: Context, codec: Codec, units: torch.Tensor, size: int) -> torch.Tensor:
+def _pieces(context: Context, codec: Codec, encoded: torch.Tensor, size: int) -> torch.Tensor:
     with context.precision():
         state, found = codec.init_state(1), []
-        parts = units.split(size, 1)
+        parts = encoded.split(size, 1)
         for number, part in enumerate(parts):
             wav, state = codec.decode_chunk(part, state, number + 1 == len(parts))
             found.append(wav)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tts_codecs.base import Codec, Units, frames_for
+from tts_codecs.base import Codec, Encoded, frames_for
 from tts_codecs.encodec import EncodecCodec, enliven
 from tts_codecs.errors import CodecError
 from tts_codecs.mel import log_mel
@@ -126,13 +126,13 @@ def example_wav(batch: int, samples: int, rate: int, seed: int = 0) -> Tensor:
     return (0.1 * torch.as_tensor(tone) + 0.03 * noise)[:, None]
 
 
-def decode_in_chunks(codec: Codec, units: Tensor, sizes: list[int]) -> list[Tensor]:
+def decode_in_chunks(codec: Codec, encoded: Tensor, sizes: list[int]) -> list[Tensor]:
     """Outputs of ``decode_chunk`` for consecutive pieces; ``sizes`` sum to T."""
-    assert sum(sizes) == units.shape[1]
-    state = codec.init_state(units.shape[0])
+    assert sum(sizes) == encoded.shape[1]
+    state = codec.init_state(encoded.shape[0])
     out, start = [], 0
     for i, size in enumerate(sizes):
-        piece = units[:, start : start + size]
+        piece = encoded[:, start : start + size]
         wav, state = codec.decode_chunk(piece, state, last=i == len(sizes) - 1)
         out.append(wav)
         start += size
@@ -157,17 +157,17 @@ def chunkings(total: int, seed: int = 0) -> list[list[int]]:
 def check_codec_contract(codec: Codec, seconds: float) -> None:
     """Assert that ``codec`` keeps the contract of `Codec` on ``seconds`` of signal.
 
-    ``seconds`` should make at least 10 units; the time taken is about 15 decodings of it.
+    ``seconds`` should make at least 10 frames; the time taken is about 15 decodings of it.
     """
     info = codec.info
     wav = example_wav(2, round(seconds * info.sample_rate), info.sample_rate)
-    units = codec.encode(wav)
+    encoded = codec.encode(wav)
     _check_info(codec)
-    _check_shapes(codec, wav, units)
-    _check_batch(codec, wav, units)
-    _check_streaming(codec, units.data)
-    _check_look_ahead(codec, units.data)
-    _check_errors(codec, wav, units.data)
+    _check_shapes(codec, wav, encoded)
+    _check_batch(codec, wav, encoded)
+    _check_streaming(codec, encoded.data)
+    _check_look_ahead(codec, encoded.data)
+    _check_errors(codec, wav, encoded.data)
 
 
 def _check_info(codec: Codec) -> None:
@@ -184,43 +184,43 @@ def _check_info(codec: Codec) -> None:
         assert info.bitrate is None and info.num_codebooks == info.codebook_size == 0
 
 
-def _check_shapes(codec: Codec, wav: Tensor, units: Units) -> None:
+def _check_shapes(codec: Codec, wav: Tensor, encoded: Encoded) -> None:
     info = codec.info
     width = info.num_codebooks if info.kind == "codes" else info.dim
-    assert units.rate == pytest.approx(info.frame_rate)
-    assert units.data.shape == (2, frames_for(wav.shape[2], info.hop), width)
-    assert units.data.dtype == torch.int64 or info.kind == "latents"
-    out = codec.decode(units)
-    assert out.shape == (2, 1, units.data.shape[1] * info.hop) and out.is_floating_point()
+    assert encoded.rate == pytest.approx(info.frame_rate)
+    assert encoded.data.shape == (2, frames_for(wav.shape[2], info.hop), width)
+    assert encoded.data.dtype == torch.int64 or info.kind == "latents"
+    out = codec.decode(encoded)
+    assert out.shape == (2, 1, encoded.data.shape[1] * info.hop) and out.is_floating_point()
     assert bool(torch.isfinite(out).all())
-    assert torch.equal(out, codec.decode(units.data))
+    assert torch.equal(out, codec.decode(encoded.data))
     for samples in (1, info.hop - 1, info.hop, info.hop + 1, 5 * info.hop - 1, 5 * info.hop + 1):
         short = codec.encode(wav[:, :, :samples])
         assert short.data.shape[1] == -(-samples // info.hop), samples
         assert codec.decode(short).shape[2] == short.data.shape[1] * info.hop
-    assert codec.decode(units.data[:, :0]).shape == (2, 1, 0)
+    assert codec.decode(encoded.data[:, :0]).shape == (2, 1, 0)
 
 
-def _check_batch(codec: Codec, wav: Tensor, units: Units) -> None:
+def _check_batch(codec: Codec, wav: Tensor, encoded: Encoded) -> None:
     again = codec.encode(wav).data
-    assert torch.equal(again, units.data)
-    out = codec.decode(units)
+    assert torch.equal(again, encoded.data)
+    out = codec.decode(encoded)
     for row in range(2):
         alone = codec.encode(wav[row : row + 1]).data
         if codec.info.kind == "codes":
             # A frame halfway between two entries may fall either way with the batch's rounding.
-            assert (alone == units.data[row : row + 1]).float().mean() > 0.99
+            assert (alone == encoded.data[row : row + 1]).float().mean() > 0.99
         else:
-            torch.testing.assert_close(alone, units.data[row : row + 1], rtol=0, atol=TOLERANCE)
-        single = codec.decode(units.data[row : row + 1])
+            torch.testing.assert_close(alone, encoded.data[row : row + 1], rtol=0, atol=TOLERANCE)
+        single = codec.decode(encoded.data[row : row + 1])
         torch.testing.assert_close(single, out[row : row + 1], rtol=0, atol=TOLERANCE)
 
 
-def _check_streaming(codec: Codec, units: Tensor) -> None:
+def _check_streaming(codec: Codec, encoded: Tensor) -> None:
     hop, look_ahead = codec.info.hop, codec.info.look_ahead
     # Shorter than any context, about as long, and longer.
-    for total in (1, 2, min(look_ahead + 1, units.shape[1]), units.shape[1]):
-        part = units[:, :total]
+    for total in (1, 2, min(look_ahead + 1, encoded.shape[1]), encoded.shape[1]):
+        part = encoded[:, :total]
         offline = codec.decode(part)
         for sizes in chunkings(total):
             pieces = decode_in_chunks(codec, part, sizes)
@@ -233,8 +233,8 @@ def _check_streaming(codec: Codec, units: Tensor) -> None:
                 fed, out = fed + size, out + piece.shape[2]
                 assert out >= (fed - look_ahead) * hop, "later than the declared look-ahead"
     # A state is a value: using it twice gives the same, and two streams do not mix.
-    first, second = units[:1], units[1:2]
-    cut = units.shape[1] // 2
+    first, second = encoded[:1], encoded[1:2]
+    cut = encoded.shape[1] // 2
     a0, state = codec.decode_chunk(first[:, :cut], codec.init_state(1))
     codec.decode_chunk(second[:, :cut], codec.init_state(1))
     a1, _ = codec.decode_chunk(first[:, cut:], state, last=True)
@@ -244,25 +244,31 @@ def _check_streaming(codec: Codec, units: Tensor) -> None:
     torch.testing.assert_close(torch.cat((a0, a1), 2), offline, rtol=0, atol=TOLERANCE)
 
 
-def _check_look_ahead(codec: Codec, units: Tensor) -> None:
-    """Changing units from t on leaves samples before ``(t - look_ahead) * hop`` as they were."""
+def _check_look_ahead(codec: Codec, encoded: Tensor) -> None:
+    """Changing frames from t on leaves samples before ``(t - look_ahead) * hop`` as they were."""
     info = codec.info
-    plain = codec.decode(units)
-    for t in {units.shape[1] // 2, units.shape[1] - 1, min(info.look_ahead + 1, units.shape[1])}:
-        changed = units.clone()
+    plain = codec.decode(encoded)
+    for t in {
+        encoded.shape[1] // 2,
+        encoded.shape[1] - 1,
+        min(info.look_ahead + 1, encoded.shape[1]),
+    }:
+        changed = encoded.clone()
         if info.kind == "codes":
-            sizes = torch.tensor(info.sizes, device=units.device)
+            sizes = torch.tensor(info.sizes, device=encoded.device)
             changed[:, t:] = (changed[:, t:] + 1) % sizes
         else:
             changed[:, t:] = changed[:, t:] * 0.5 + 0.5
         upto = max(0, t - info.look_ahead) * info.hop
         after = codec.decode(changed)
         torch.testing.assert_close(after[..., :upto], plain[..., :upto], rtol=0, atol=TOLERANCE)
-        moved = (after - plain).abs().max() if t < units.shape[1] else 1.0
-        assert moved > 10 * TOLERANCE, "units hardly change the waveform: these tests prove nothing"
+        moved = (after - plain).abs().max() if t < encoded.shape[1] else 1.0
+        assert moved > 10 * TOLERANCE, (
+            "frames hardly change the waveform: these tests prove nothing"
+        )
 
 
-def _check_errors(codec: Codec, wav: Tensor, units: Tensor) -> None:
+def _check_errors(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
     broken = wav.clone()
     broken[0, 0, 5] = math.nan
     stereo = wav.expand(-1, 2, -1)
@@ -270,17 +276,17 @@ def _check_errors(codec: Codec, wav: Tensor, units: Tensor) -> None:
         with pytest.raises(CodecError):
             codec.encode(bad)
     if codec.info.kind == "codes":
-        bad_units = [units.int(), units.float(), units - 10**6]
-        bad_units.append(units * 0 + torch.tensor(codec.info.sizes, device=units.device))
+        bad = [encoded.int(), encoded.float(), encoded - 10**6]
+        bad.append(encoded * 0 + torch.tensor(codec.info.sizes, device=encoded.device))
     else:
-        bad_units = [units.long(), units * math.inf]
-    bad_units += [units[0], units[..., :-1], units[:0]]
-    for bad in bad_units:
+        bad = [encoded.long(), encoded * math.inf]
+    bad += [encoded[0], encoded[..., :-1], encoded[:0]]
+    for wrong in bad:
         with pytest.raises(CodecError):
-            codec.decode(bad)
+            codec.decode(wrong)
         with pytest.raises(CodecError):
-            codec.decode_chunk(bad, codec.init_state(2))
+            codec.decode_chunk(wrong, codec.init_state(2))
     with pytest.raises(CodecError):
-        codec.decode_chunk(units, codec.init_state(3))
+        codec.decode_chunk(encoded, codec.init_state(3))
     with pytest.raises(CodecError):
         codec.init_state(0)

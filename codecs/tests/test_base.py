@@ -19,8 +19,8 @@ def test_contract_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = small_codec()
     forward = type(codec).decode_chunk
 
-    def forgets(self, units, state, last=False):  # type: ignore[no-untyped-def]
-        wav, _ = forward(self, units, self.init_state(units.shape[0]), True)
+    def forgets(self, encoded, state, last=False):  # type: ignore[no-untyped-def]
+        wav, _ = forward(self, encoded, self.init_state(encoded.shape[0]), True)
         return wav, state
 
     monkeypatch.setattr(type(codec), "decode_chunk", forgets)

@@ -39,7 +39,7 @@ def test_keeps_the_contract() -> None:
     codec = small()
     assert codec.info.look_ahead == codec.reach > 3
     check_codec_contract(codec, (3 * codec.reach + 0.5) * 24 / 24000)
-    # The declared reach is needed: one unit less and what is heard changes.
+    # The declared reach is needed: one frame less and what is heard changes.
     codes = codec.encode(example_wav(1, 24 * 60, 24000)).data
     whole = codec.decode(codes)
     changed = codes.clone()

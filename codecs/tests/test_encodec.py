@@ -35,27 +35,27 @@ def noise(batch: int, samples: int) -> Tensor:
 def test_equals_the_package(full: EncodecCodec) -> None:
     wav = noise(2, 9700) * torch.linspace(0.1, 10, 9700)
     frames = full.model.encode(wav)
-    units = full.encode(wav)
+    encoded = full.encode(wav)
     assert len(frames) == 1 and frames[0][1] is None
-    assert torch.equal(units.data, frames[0][0].transpose(1, 2))
-    assert units.data.shape == (2, 31, 8) and units.data.unique().numel() > 50
-    assert torch.equal(full.decode(units)[..., :9920], full.model.decode(frames))
+    assert torch.equal(encoded.data, frames[0][0].transpose(1, 2))
+    assert encoded.data.shape == (2, 31, 8) and encoded.data.unique().numel() > 50
+    assert torch.equal(full.decode(encoded)[..., :9920], full.model.decode(frames))
 
 
 @torch.no_grad()
 def test_streams_the_24khz_model_exactly(full: EncodecCodec) -> None:
-    units = full.encode(noise(1, 320 * 25)).data
-    offline = full.decode(units)
+    encoded = full.encode(noise(1, 320 * 25)).data
+    offline = full.decode(encoded)
     state, pieces, start = full.init_state(1), [], 0
     for size in (1, 3, 0, 4, 1, 9, 1, 6):
-        wav, state = full.decode_chunk(units[:, start : start + size], state, start + size == 25)
+        wav, state = full.decode_chunk(encoded[:, start : start + size], state, start + size == 25)
         pieces.append(wav)
         start += size
-        # Nothing for the first 6 units, then every unit at once.
+        # Nothing for the first 6 frames, then every frame at once.
         assert sum(p.shape[2] for p in pieces) == (start * 320 if start > 6 else 0)
     assert (torch.cat(pieces, 2) - offline).abs().max() < 1e-5 and offline.std() > 0.05
     with pytest.raises(CodecError, match="ended"):
-        full.decode_chunk(units, state)
+        full.decode_chunk(encoded, state)
 
 
 def test_info(full: EncodecCodec) -> None:
@@ -110,9 +110,9 @@ def test_file_round_trip(full: EncodecCodec, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["encodec.safetensors"]
     loaded = EncodecCodec.from_file(path, 6.0)
     wav = noise(1, 3200)
-    units = full.encode(wav)
-    assert torch.equal(loaded.encode(wav).data, units.data)
-    assert torch.equal(loaded.decode(units), full.decode(units))
+    encoded = full.encode(wav)
+    assert torch.equal(loaded.encode(wav).data, encoded.data)
+    assert torch.equal(loaded.decode(encoded), full.decode(encoded))
     damaged = path.read_bytes()[:-100]
     path.write_bytes(damaged)
     with pytest.raises(CheckpointError, match="cannot be read"):

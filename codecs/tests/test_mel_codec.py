@@ -137,9 +137,9 @@ def test_shipped_rvq(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = []
     for kbits, count in ((0.25, 1), (1.1, 4), (8.0, 8)):
         codec.use_bandwidth(kbits)
-        units = codec.encode(wav).data
-        assert torch.equal(units, full[..., :count])
-        made = codec.autoencoder.decode(units)[:, : features.shape[1]]
+        encoded = codec.encode(wav).data
+        assert torch.equal(encoded, full[..., :count])
+        made = codec.autoencoder.decode(encoded)[:, : features.shape[1]]
         errors.append(float((made - features).abs().mean()))
     assert errors[0] > errors[1] > errors[2]  # more codes, closer
     offline = codec.decode(full)
@@ -151,11 +151,11 @@ def test_shipped_rvq(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", ["mel", "features", "spectral"])
 def test_full_size_networks_stream_as_offline(kind: str) -> None:
     codec = full_size(kind)
-    units = codec.encode(example_wav(1, 32000, 16000)).data
-    offline = codec.decode(units)
+    encoded = codec.encode(example_wav(1, 32000, 16000)).data
+    offline = codec.decode(encoded)
     assert offline.std() > 0.01
-    for sizes in chunkings(units.shape[1])[:1] + chunkings(units.shape[1])[4:7]:
-        streamed = torch.cat(decode_in_chunks(codec, units, sizes), 2)
+    for sizes in chunkings(encoded.shape[1])[:1] + chunkings(encoded.shape[1])[4:7]:
+        streamed = torch.cat(decode_in_chunks(codec, encoded, sizes), 2)
         assert (streamed - offline).abs().max() <= TOLERANCE, sizes[:5]
 
 
@@ -178,7 +178,7 @@ def test_units_are_what_they_are_said_to_be() -> None:
 
 def test_a_stream_that_ended_takes_no_more() -> None:
     for codec in (MelCodec(tiny_vocoder()), tiny_spectral()):
-        units = codec.encode(example_wav(1, 3200, 16000)).data
-        _, state = codec.decode_chunk(units, codec.init_state(1), last=True)
+        encoded = codec.encode(example_wav(1, 3200, 16000)).data
+        _, state = codec.decode_chunk(encoded, codec.init_state(1), last=True)
         with pytest.raises(CodecError, match="has ended"):
-            codec.decode_chunk(units, state)
+            codec.decode_chunk(encoded, state)

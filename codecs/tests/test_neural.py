@@ -60,7 +60,7 @@ def arguments(encoder: str, quantizer: str, decoder: str) -> dict[str, Any]:
     return {
         "rate": 4000, "hop": HOP, "dim": 8, "name": "tiny", "encoder": ENCODER[encoder],
         "quantizer": QUANTIZER[quantizer], "decoder": DECODER[decoder],
-        "units": "latents" if quantizer == "none" else "codes",
+        "output": "latents" if quantizer == "none" else "codes",
     }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_encodes_in_pieces_as_at_once(encoder: str) -> None:
 
 def test_latents_are_values_of_the_quantizer_and_snap_to_them() -> None:
     codec = build_codec(
-        **{**arguments("spectrum", "scalar", "spectrum"), "units": "latents"}
+        **{**arguments("spectrum", "scalar", "spectrum"), "output": "latents"}
     ).eval()
     assert (codec.info.kind, codec.info.num_codebooks, codec.info.bitrate) == ("latents", 0, None)
     check_codec_contract(codec, 14.5 * HOP / 4000)
@@ -137,7 +137,7 @@ def test_the_mel_encoder_is_the_analysis_of_the_mel() -> None:
         rate=16000,
         hop=640,
         dim=80,
-        units="latents",
+        output="latents",
         project=False,
         encoder={"kind": "mel", "n_fft": 1024, "patch": 2},
         quantizer={"kind": "none", "dim": 80},
@@ -234,3 +234,12 @@ def test_other_codecs_have_one_bandwidth(tmp_path: Path) -> None:
 
 def test_residual_quantizer_is_the_one_that_drops() -> None:
     assert isinstance(tiny("seanet", "rvq", "seanet").quantizer, ResidualVQ)
+
+
+def test_a_checkpoint_with_the_names_of_earlier_versions_is_read(tmp_path: Path) -> None:
+    made = arguments("spectrum", "none", "spectrum")
+    codec = build_codec(**made)
+    old = {"units" if name == "output" else name: value for name, value in made.items()}
+    save_checkpoint(tmp_path / "old", codec, "neural", old)
+    again = tts_codecs.load(str(tmp_path / "old"))
+    assert isinstance(again, NeuralCodec) and again.output == "latents"

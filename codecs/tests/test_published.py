@@ -53,7 +53,7 @@ def test_mimi_and_dac_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     codes = loaded.encode(wav)
     assert torch.equal(codes.data, made.encode(wav).data)
     torch.testing.assert_close(loaded.decode(codes), made.decode(codes))
-    kbits = 2.5 * 3 * 24 / 12  # two and a half codebooks of 8 entries, 24000 / 12 units/s
+    kbits = 2.5 * 3 * 24 / 12  # two and a half codebooks of 8 entries, 24000 / 12 frames/s
     assert tts_codecs.load(tmp_path / "mimi.safetensors", bandwidth=kbits).info.num_codebooks == 2
 
     known = {44100: DAC}

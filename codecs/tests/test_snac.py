@@ -36,7 +36,7 @@ def test_keeps_the_contract() -> None:
     codec.eval().requires_grad_(False)
     assert codec.hop == 32 and codec.info.num_codebooks == 7
     check_codec_contract(codec, (3 * codec.reach + 0.5) * 32 / 24000)
-    # A code of a faster level is heard where it stands in the unit.
+    # A code of a faster level is heard where it stands in the frame.
     codes = codec.encode(example_wav(1, 32 * 40, 24000)).data
     changed = codes.clone()
     changed[0, 20, 6] = (changed[0, 20, 6] + 5) % 32

@@ -2,8 +2,8 @@
 
     import tts_codecs
     codec = tts_codecs.load("spectral")
-    units = codec.encode(wav)      # wav [B, 1, N] at codec.info.sample_rate
-    again = codec.decode(units)
+    encoded = codec.encode(wav)      # wav [B, 1, N] at codec.info.sample_rate
+    again = codec.decode(encoded)
 
 The names below are imported when they are first used, so `import tts_codecs` costs nothing.
 """
@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tts_codecs.base import Codec, CodecInfo, Units
+    from tts_codecs.base import Codec, CodecInfo, Encoded
     from tts_codecs.dac import DacCodec
     from tts_codecs.dmel import DMelCodec
     from tts_codecs.encodec import EncodecCodec
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tts_codecs.vocos import VocosCodec
 
 _PLACES = {
-    "tts_codecs.base": ("Codec", "CodecInfo", "Units"),
+    "tts_codecs.base": ("Codec", "CodecInfo", "Encoded"),
     "tts_codecs.dac": ("DacCodec",),
     "tts_codecs.dmel": ("DMelCodec",),
     "tts_codecs.encodec": ("EncodecCodec",),
@@ -72,6 +72,7 @@ __all__ = [
     "CodecInfo",
     "DMelCodec",
     "DacCodec",
+    "Encoded",
     "EncodecCodec",
     "FSQ",
     "FeatureCodec",
@@ -88,7 +89,6 @@ __all__ = [
     "ScalarQuantizer",
     "SpectralCodec",
     "TTSError",
-    "Units",
     "UsageError",
     "VectorQuantizer",
     "VocosCodec",
@@ -99,7 +99,12 @@ __all__ = [
 ]
 
 
+#: names of earlier versions
+_RENAMED = {"Units": "Encoded"}
+
+
 def __getattr__(name: str) -> Any:
+    name = _RENAMED.get(name, name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_MODULES[name]), name)

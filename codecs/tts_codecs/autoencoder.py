@@ -12,7 +12,7 @@ class FeatureAutoencoder(nn.Module):
     """Features [B, T, channels] to hidden vectors [B, T / patch, coded], and values
     [B, T / patch, values] back.
 
-    The encoder sees the whole utterance; the decoder is causal but for `look_ahead` units.
+    The encoder sees the whole utterance; the decoder is causal but for `look_ahead` frames.
 
     Args:
         channels, patch: of the features; dim, blocks: of both networks.
@@ -50,9 +50,9 @@ class FeatureAutoencoder(nn.Module):
 
     def latents(self, features: Tensor) -> Tensor:
         """[B, T, channels] to [B, U, coded]."""
-        units = F.pad(self.fold(features), (0, 0, 0, 4))
-        state = self.encoder.initial(len(units), units, 0.0)
-        return self.to_code(self.encoder(units, state)[0][:, 4:])
+        encoded = F.pad(self.fold(features), (0, 0, 0, 4))
+        state = self.encoder.initial(len(encoded), encoded, 0.0)
+        return self.to_code(self.encoder(encoded, state)[0][:, 4:])
 
     def reconstruct(self, values: Tensor) -> Tensor:
         """Values [B, U, values] to features [B, U * patch, channels]."""
@@ -63,7 +63,7 @@ class FeatureAutoencoder(nn.Module):
 
     def decode_values(self, values: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Advance a stream: values [B, u, values] to features [B, u * patch, channels] of the
-        units `look_ahead` earlier.
+        frames `look_ahead` earlier.
 
         Computed in float64: whether a frame is voiced must not depend on how a stream is cut, nor
         may the pitch, which the phase sums up.

@@ -1,6 +1,6 @@
 """The codec contract: what every waveform codec offers, and the checks they share.
 
-A codec turns a waveform ``wav [B, 1, N]`` into *units*, one per ``hop`` samples: discrete codes
+A codec turns a waveform ``wav [B, 1, N]`` into *frames*, one per ``hop`` samples: discrete codes
 ``[B, T, K]`` (int64) or continuous latents ``[B, T, D]`` (float), with ``T = ceil(N / hop)``, and
 back into ``T * hop`` samples. Decoding can also be fed in pieces; all that it remembers between
 pieces lies in an explicit state object, so that one module serves many streams at once.
@@ -22,17 +22,17 @@ from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
 
-UnitKind = Literal["codes", "latents"]
+EncodedKind = Literal["codes", "latents"]
 
 
 @dataclass(frozen=True)
-class Units:
+class Encoded:
     """What a codec encodes to.
 
     Attributes:
         data: codes ``[B, T, K]`` int64 or latents ``[B, T, D]`` float.
-        lengths: valid units of each row ``[B]`` int64, or None when every row is full.
-        rate: units per second.
+        lengths: valid frames of each row ``[B]`` int64, or None when every row is full.
+        rate: frames per second.
     """
 
     data: Tensor
@@ -47,14 +47,14 @@ class CodecInfo:
     Attributes:
         name: short name, as used in configurations and files.
         sample_rate: Hz of the waveform on both sides.
-        hop: samples per unit.
+        hop: samples per frame.
         kind: "codes" or "latents".
         num_codebooks: K; 0 for latents.
         codebook_size: entries of each codebook (the largest, if they differ); 0 for latents.
-        dim: D, width of one unit's continuous vector.
+        dim: D, width of one frame's continuous vector.
         bitrate: bits per second of the codes; None for latents.
-        causal: decoding a unit never needs a later unit; the same as ``look_ahead == 0``.
-        look_ahead: units after the current one that decoding may need, at most. After ``t`` units
+        causal: decoding a frame never needs a later frame; the same as ``look_ahead == 0``.
+        look_ahead: frames after the current one that decoding may need, at most. After ``t`` frames
             of a stream at least ``(t - look_ahead) * hop`` samples have come out.
         licence: of the code and of the weights.
         codebook_sizes: entries of each codebook, when they differ; () when they are all equal.
@@ -63,7 +63,7 @@ class CodecInfo:
     name: str
     sample_rate: int
     hop: int
-    kind: UnitKind
+    kind: EncodedKind
     num_codebooks: int
     codebook_size: int
     dim: int
@@ -75,7 +75,7 @@ class CodecInfo:
 
     @property
     def frame_rate(self) -> float:
-        """Units per second."""
+        """Frames per second."""
         return self.sample_rate / self.hop
 
     @property
@@ -87,7 +87,7 @@ class CodecInfo:
 class Codec(nn.Module, ABC):
     """Abstract waveform codec.
 
-    Streaming: for every way of cutting units along T, the concatenation of what ``decode_chunk``
+    Streaming: for every way of cutting frames along T, the concatenation of what ``decode_chunk``
     returns (the final call with ``last=True``) equals ``decode`` within 1e-4. A single call may
     return fewer samples than ``t * hop`` (even none) where the codec looks ahead, and more later.
     """
@@ -98,16 +98,16 @@ class Codec(nn.Module, ABC):
         """Static description."""
 
     @abstractmethod
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``.
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``.
 
         Raises:
             CodecError: wrong rank, channels, dtype, no samples, or non-finite values.
         """
 
     @abstractmethod
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``.
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``.
 
         Raises:
             CodecError: wrong rank, width, dtype, code out of range, or non-finite values.
@@ -115,16 +115,16 @@ class Codec(nn.Module, ABC):
 
     @abstractmethod
     def init_state(self, batch: int) -> Any:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
 
     @abstractmethod
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream.
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream.
 
         Args:
-            units: ``[B, t, K]`` codes or ``[B, t, D]`` latents; ``t`` may be 0.
+            encoded: ``[B, t, K]`` codes or ``[B, t, D]`` latents; ``t`` may be 0.
             state: from ``init_state`` or the previous call; it is not changed.
-            last: no unit follows; everything held back is returned.
+            last: no frame follows; everything held back is returned.
 
         Returns:
             ``wav [B, 1, n]`` and the state for the next call.
@@ -233,9 +233,9 @@ def check_latents(latents: Tensor, dim: int, what: str = "latents") -> Tensor:
     return latents
 
 
-def check_units(units: Units | Tensor, info: CodecInfo, what: str = "units") -> Tensor:
-    """Return the checked tensor of ``units`` for a codec with ``info``; T may be 0."""
-    data = units.data if isinstance(units, Units) else units
+def check_encoded(encoded: Encoded | Tensor, info: CodecInfo, what: str = "frames") -> Tensor:
+    """Return the checked tensor of ``encoded`` for a codec with ``info``; T may be 0."""
+    data = encoded.data if isinstance(encoded, Encoded) else encoded
     if info.kind == "codes":
         return check_codes(data, info.sizes, what)
     return check_latents(data, info.dim, what)
@@ -248,14 +248,14 @@ def check_batch(batch: int) -> int:
     return batch
 
 
-def check_stream(units: Tensor, batch: int, finished: bool) -> None:
-    """CodecError if a stream of `batch` rows has ended or the units have another number."""
+def check_stream(encoded: Tensor, batch: int, finished: bool) -> None:
+    """CodecError if a stream of `batch` rows has ended or the frames have another number."""
     if finished:
         raise CodecError("decode_chunk: this stream has ended; start one with init_state")
-    if units.shape[0] != batch:
-        raise CodecError(f"decode_chunk: the stream has {batch} rows, the units {units.shape[0]}")
+    if encoded.shape[0] != batch:
+        raise CodecError(f"decode_chunk: the stream has {batch} rows, these {encoded.shape[0]}")
 
 
 def frames_for(samples: int, hop: int) -> int:
-    """Units that ``samples`` samples make: ``ceil(samples / hop)``."""
+    """Frames that ``samples`` samples make: ``ceil(samples / hop)``."""
     return -(-samples // hop)

@@ -3,7 +3,7 @@ of general audio at 16, 24 or 44.1 kHz.
 
 Written anew over the weights published for the library `transformers`: the same tensors by the same
 names, and the same output. Its networks see both sides, so that a stream waits for `look_ahead`
-units and computes what neighbouring pieces share again.
+frames and computes what neighbouring pieces share again.
 """
 
 import math
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.base import CodecInfo, Units, check_batch, check_stream, check_units, check_wav
+from tts_codecs.base import CodecInfo, Encoded, check_batch, check_encoded, check_stream, check_wav
 from tts_codecs.checkpoint import load_state
 from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.centred import WindowState, windowed
@@ -224,13 +224,13 @@ class DacCodec(LayeredCodec):
         return self.quantizer
 
     @property
-    def units_per_second(self) -> float:
-        """Units per second."""
+    def frames_per_second(self) -> float:
+        """Frames per second."""
         return self.config.sample_rate / self.hop
 
     @property
     def info(self) -> CodecInfo:
-        """86 units/s at 44.1 kHz, 0.86 to 7.8 kbit/s."""
+        """86 frames/s at 44.1 kHz, 0.86 to 7.8 kbit/s."""
         return CodecInfo(
             name=self.name,
             sample_rate=self.config.sample_rate,
@@ -246,12 +246,12 @@ class DacCodec(LayeredCodec):
         )
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav).to(self.device)
         z = self.encoder(F.pad(wav, (0, -wav.shape[2] % self.hop)))
         codes = self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
-        return Units(codes, None, self.info.frame_rate)
+        return Encoded(codes, None, self.info.frame_rate)
 
     def _network(self, codes: Tensor, start: int = 0) -> Tensor:
         wav = self.decoder(self.quantizer.decode(codes).transpose(1, 2))[:, 0].tanh()
@@ -259,24 +259,24 @@ class DacCodec(LayeredCodec):
         return F.pad(wav, (0, codes.shape[1] * self.hop - wav.shape[1]))
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Units have as
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
         many codes as there are codebooks in use."""
-        codes = check_units(units, self.info).to(self.device)
+        codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
         return self._network(codes).unsqueeze(1)
 
     def init_state(self, batch: int) -> WindowState:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
         size = (check_batch(batch), 0, self.num_codebooks)
         return WindowState(torch.zeros(size, dtype=torch.int64, device=self.device), batch)
 
     @torch.no_grad()
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream."""
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream."""
         assert isinstance(state, WindowState)
-        codes = check_units(units, self.info).to(self.device)
+        codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
         wav, new = windowed(self._network, codes, state, self.reach, self.hop, last)
         return wav.unsqueeze(1), new

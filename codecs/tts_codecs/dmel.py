@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tts_codecs.base import Codec, CodecInfo, Units, check_units, check_wav
+from tts_codecs.base import Codec, CodecInfo, Encoded, check_encoded, check_wav
 from tts_codecs.mel_codec import FrameState, MelCodec
 from tts_codecs.quantizers.binned import BinnedQuantizer
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -39,7 +39,7 @@ class DMelCodec(Codec):
 
     @property
     def info(self) -> CodecInfo:
-        """50 units/s of 80 codes with the default vocoder; its look-ahead is the vocoder's."""
+        """50 frames/s of 80 codes with the default vocoder; its look-ahead is the vocoder's."""
         under, quantizer = self.mel.info, self.quantizer
         return replace(
             under,
@@ -51,24 +51,24 @@ class DMelCodec(Codec):
         )
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
-        units = self.mel.encode(check_wav(wav))
-        return replace(units, data=self.quantizer.encode(units.data))
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
+        encoded = self.mel.encode(check_wav(wav))
+        return replace(encoded, data=self.quantizer.encode(encoded.data))
 
-    def _mels(self, units: Units | Tensor) -> Tensor:
-        return self.quantizer.decode(check_units(units, self.info).to(self.device))
+    def _mels(self, encoded: Encoded | Tensor) -> Tensor:
+        return self.quantizer.decode(check_encoded(encoded, self.info).to(self.device))
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
-        return self.mel.decode(self._mels(units))
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        return self.mel.decode(self._mels(encoded))
 
     def init_state(self, batch: int) -> FrameState:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
         return self.mel.init_state(batch)
 
     @torch.no_grad()
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream."""
-        return self.mel.decode_chunk(self._mels(units), state, last)
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream."""
+        return self.mel.decode_chunk(self._mels(encoded), state, last)

@@ -20,11 +20,11 @@ from torch import Tensor
 from tts_codecs.base import (
     Codec,
     CodecInfo,
-    Units,
+    Encoded,
     check_batch,
     check_codes,
+    check_encoded,
     check_stream,
-    check_units,
     check_wav,
 )
 from tts_codecs.checkpoint import load_state
@@ -61,8 +61,8 @@ class EncodecCodec(Codec):
     """A causal mono EnCodec model at one bandwidth; inference only.
 
     Streaming: exact, layer by layer (see `tts_codecs.seanet`). The convolutions are causal but
-    pad the start of a sequence by reflection, so the first units of a stream depend on up to 6
-    later ones; this is declared as ``look_ahead``. From the seventh unit on every unit is decoded
+    pad the start of a sequence by reflection, so the first frames of a stream depend on up to 6
+    later ones; this is declared as ``look_ahead``. From the seventh frame on every frame is decoded
     as it comes. The chunks equal ``decode``, which equals the package's own decoding.
 
     Args:
@@ -160,15 +160,15 @@ class EncodecCodec(Codec):
         return self._info
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
+    def encode(self, wav: Tensor) -> Encoded:
         check_wav(wav)
         frames = self.model.encode(wav.to(self.device, torch.float32))
         codes = frames[0][0].transpose(1, 2).contiguous()
-        return Units(codes, None, self.info.frame_rate)
+        return Encoded(codes, None, self.info.frame_rate)
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        codes = check_units(units, self.info).to(self.device)
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(codes.shape[0], 1, 0, device=self.device)
         wav = self.model.decode([(codes.transpose(1, 2), None)])
@@ -181,9 +181,9 @@ class EncodecCodec(Codec):
 
     @torch.no_grad()
     def decode_chunk(
-        self, units: Tensor, state: EncodecState, last: bool = False
+        self, encoded: Tensor, state: EncodecState, last: bool = False
     ) -> tuple[Tensor, EncodecState]:
-        codes = check_codes(units, self.info.sizes).to(self.device)
+        codes = check_codes(encoded, self.info.sizes).to(self.device)
         check_stream(codes, state.batch, state.finished)
         latents = self.model.quantizer.decode(codes.permute(2, 0, 1))
         wav, layers = self._stream.step(latents, state.layers, last)

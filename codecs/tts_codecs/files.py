@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from tts_codecs.base import CodecInfo, Units
+from tts_codecs.base import CodecInfo, Encoded
 from tts_codecs.errors import CodecError
 
 FORMAT = "tts-codes 1"
@@ -22,17 +22,17 @@ _TENSORS = {"codes": (torch.int16, torch.int32), "latents": (torch.float32,)}
 
 @dataclass(frozen=True)
 class CodedFile:
-    """Contents of a file of units.
+    """Contents of a file of frames.
 
     Attributes:
-        units: codes [1, T, K] int64 or latents [1, T, D] float32.
+        encoded: codes [1, T, K] int64 or latents [1, T, D] float32.
         kind: "codes" or "latents".
         codec: name or folder of the checkpoint that coded them; weights: its checksum or "".
-        sample_rate: Hz; hop: samples per unit; samples: of the waveform, which ends in the last
-            unit.
+        sample_rate: Hz; hop: samples per frame; samples: of the waveform, which ends in the last
+            frame.
     """
 
-    units: Tensor
+    encoded: Tensor
     kind: str
     codec: str
     weights: str
@@ -41,15 +41,17 @@ class CodedFile:
     samples: int
 
 
-def pack_units(units: Units, info: CodecInfo, samples: int, codec: str, weights: str = "") -> bytes:
-    """A file of one row of units.
+def pack_encoded(
+    encoded: Encoded, info: CodecInfo, samples: int, codec: str, weights: str = ""
+) -> bytes:
+    """A file of one row of frames.
 
     Raises:
         CodecError: more rows than one.
     """
-    if len(units.data) != 1:
-        raise CodecError(f"a file holds one recording, not {len(units.data)}")
-    data = units.data[0].cpu()
+    if len(encoded.data) != 1:
+        raise CodecError(f"a file holds one recording, not {len(encoded.data)}")
+    data = encoded.data[0].cpu()
     if info.kind == "codes":
         data = data.to(torch.int16 if info.codebook_size <= 2**15 else torch.int32)
     metadata = {
@@ -59,8 +61,8 @@ def pack_units(units: Units, info: CodecInfo, samples: int, codec: str, weights:
     return save({info.kind: data.contiguous()}, metadata)
 
 
-def unpack_units(data: bytes, name: str = "the file") -> CodedFile:
-    """Read what `pack_units` wrote.
+def unpack_encoded(data: bytes, name: str = "the file") -> CodedFile:
+    """Read what `pack_encoded` wrote.
 
     Raises:
         CodecError: not such a file, damaged, or of another version.
@@ -76,15 +78,15 @@ def unpack_units(data: bytes, name: str = "the file") -> CodedFile:
     kind = next(iter(tensors), "")
     if len(tensors) != 1 or kind not in _TENSORS:
         raise CodecError(f"{name}: holds {sorted(tensors)}, not codes or latents")
-    units = tensors[kind]
+    encoded = tensors[kind]
     try:
         rate, hop, samples = (int(metadata[key]) for key in ("sample_rate", "hop", "samples"))
         codec, weights = metadata["codec"], metadata["weights"]
     except (KeyError, ValueError) as error:
         raise CodecError(f"{name}: damaged metadata ({error})") from error
-    if units.dim() != 2 or units.dtype not in _TENSORS[kind] or min(units.shape) < 1:
-        raise CodecError(f"{name}: {kind} of shape {tuple(units.shape)}, {units.dtype}")
-    if min(rate, hop) < 1 or not (len(units) - 1) * hop < samples <= len(units) * hop:
-        raise CodecError(f"{name}: {len(units)} units of {hop} samples are not {samples} samples")
-    units = units.long() if kind == "codes" else units
-    return CodedFile(units[None], kind, codec, weights, rate, hop, samples)
+    if encoded.dim() != 2 or encoded.dtype not in _TENSORS[kind] or min(encoded.shape) < 1:
+        raise CodecError(f"{name}: {kind} of shape {tuple(encoded.shape)}, {encoded.dtype}")
+    if min(rate, hop) < 1 or not (len(encoded) - 1) * hop < samples <= len(encoded) * hop:
+        raise CodecError(f"{name}: {len(encoded)} frames of {hop} samples are not {samples} long")
+    encoded = encoded.long() if kind == "codes" else encoded
+    return CodedFile(encoded[None], kind, codec, weights, rate, hop, samples)

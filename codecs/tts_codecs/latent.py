@@ -11,7 +11,7 @@ class LatentAutoencoder(FeatureAutoencoder):
 
     Args:
         channels, patch, dim, blocks, look_ahead: see FeatureAutoencoder.
-        latents: D of a unit.
+        latents: D of a frame.
     """
 
     def __init__(

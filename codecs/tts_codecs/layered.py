@@ -20,8 +20,8 @@ class LayeredCodec(Codec):
         raise NotImplementedError
 
     @property
-    def units_per_second(self) -> float:
-        """Units per second."""
+    def frames_per_second(self) -> float:
+        """Frames per second."""
         raise NotImplementedError
 
     @property
@@ -32,7 +32,7 @@ class LayeredCodec(Codec):
     def bandwidths(self) -> dict[int, float]:
         """Numbers of codebooks this codec works with, to bit/s."""
         quantizer = self.layered
-        return {n: quantizer.prefix_bits(n) * self.units_per_second for n in quantizer.prefixes}
+        return {n: quantizer.prefix_bits(n) * self.frames_per_second for n in quantizer.prefixes}
 
     def use_codebooks(self, count: int) -> None:
         """Code with the first `count` codebooks from now on.

@@ -1,9 +1,9 @@
-"""Continuous codecs: a frame of analysis is the unit, and the vocoder is the decoder.
+"""Continuous codecs of frames of analysis, decoded by the vocoder.
 
-`MelCodec` has the full mel spectrogram as units, which anything that makes mels can fill and from
+`MelCodec` has the full mel spectrogram as frames, which anything that makes mels can fill and from
 which the vocoder reads the pitch itself: for copy synthesis and for mels from elsewhere.
 
-`FeatureCodec` has source-filter features (tts_codecs.envelope) as units, a mel envelope with pitch
+`FeatureCodec` has source-filter features (tts_codecs.envelope) as frames, a mel envelope with pitch
 and voicing beside it: a smooth target for generators and quantizers, and one whose pitch can be
 changed. It is what the generators here are trained on.
 """
@@ -19,10 +19,10 @@ from torch import Tensor
 from tts_codecs.base import (
     Codec,
     CodecInfo,
-    Units,
+    Encoded,
     check_batch,
+    check_encoded,
     check_stream,
-    check_units,
     check_wav,
 )
 from tts_codecs.envelope import EXTRA, envelope_part, source_part, unpack_pitch
@@ -32,7 +32,7 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 @dataclass(frozen=True)
 class FrameState:
-    """Stream state: that of the vocoder, and whether the last unit was seen."""
+    """Stream state: that of the vocoder, and whether the last frame was seen."""
 
     vocoder: VocoderState
     batch: int
@@ -51,7 +51,7 @@ class _FrameCodec(Codec):
 
     @property
     def info(self) -> CodecInfo:
-        """50 units/s with the default vocoder; its look-ahead is that of the vocoder."""
+        """50 frames/s with the default vocoder; its look-ahead is that of the vocoder."""
         mel = self.vocoder.mel
         look_ahead = self.vocoder.total_look_ahead
         return CodecInfo(
@@ -77,31 +77,31 @@ class _FrameCodec(Codec):
         """Latents to the vocoder's mel and, where they say it, pitch."""
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)[:, 0].to(self.device)
         wav = F.pad(wav, (0, -wav.shape[1] % self.info.hop))
         wav = self.vocoder.at_mel_rate(wav)
-        return Units(self._analyse(wav), None, self.info.frame_rate)
+        return Encoded(self._analyse(wav), None, self.info.frame_rate)
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
-        latents = check_units(units, self.info).to(self.device)
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        latents = check_encoded(encoded, self.info).to(self.device)
         if latents.shape[1] == 0:
             return latents.new_zeros(len(latents), 1, 0)
         wav, _ = self.vocoder(*self._split(latents))
         return wav.unsqueeze(1)
 
     def init_state(self, batch: int) -> FrameState:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
         return FrameState(self.vocoder.initial(check_batch(batch), self.vocoder.window), batch)
 
     @torch.no_grad()
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream."""
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream."""
         assert isinstance(state, FrameState)
-        latents = check_units(units, self.info).to(self.device)
+        latents = check_encoded(encoded, self.info).to(self.device)
         check_stream(latents, state.batch, state.finished)
         mel, f0 = self._split(latents)
         if last:

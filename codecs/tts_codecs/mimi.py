@@ -1,4 +1,4 @@
-"""Mimi (Défossez et al. 2024, "Moshi"): 12.5 units/s of up to 32 codes, causal both ways.
+"""Mimi (Défossez et al. 2024, "Moshi"): 12.5 frames/s of up to 32 codes, causal both ways.
 
 Written anew over the weights published for the library `transformers`: the same tensors by the same
 names, and the same output; encoding and decoding both run in pieces. The first codebook says what
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.base import CodecInfo, Units, check_batch, check_stream, check_units, check_wav
+from tts_codecs.base import CodecInfo, Encoded, check_batch, check_encoded, check_stream, check_wav
 from tts_codecs.checkpoint import load_state
 from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.streamed import Conv, Residual, Transformer, Transposed, begin, run
@@ -112,7 +112,7 @@ class SplitQuantizer(Quantizer):
 @dataclass(frozen=True)
 class MimiState:
     """What a stream remembers, of decoding or of encoding: states of the parts, samples [B, n] that
-    do not fill a unit yet."""
+    do not fill a frame yet."""
 
     parts: list[Any]
     batch: int
@@ -158,13 +158,13 @@ class MimiCodec(LayeredCodec):
         return self.quantizer
 
     @property
-    def units_per_second(self) -> float:
-        """Units per second."""
+    def frames_per_second(self) -> float:
+        """Frames per second."""
         return self.config.sample_rate / self.hop
 
     @property
     def info(self) -> CodecInfo:
-        """12.5 units/s, 0.14 to 4.4 kbit/s."""
+        """12.5 frames/s, 0.14 to 4.4 kbit/s."""
         return CodecInfo(
             name=self.name,
             sample_rate=self.config.sample_rate,
@@ -190,11 +190,11 @@ class MimiCodec(LayeredCodec):
         return [self.upsample, self.decoder_transformer, *layers]
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
         codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
-        return Units(codes, None, self.info.frame_rate)
+        return Encoded(codes, None, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> MimiState:
         """State of a new stream of waveforms, for `encode_chunk`."""
@@ -206,7 +206,7 @@ class MimiCodec(LayeredCodec):
     def encode_chunk(
         self, wav: Tensor, state: MimiState, last: bool = False
     ) -> tuple[Tensor, MimiState]:
-        """Codes [B, t, K] of the next samples [B, 1, n] of a stream; what does not fill a unit is
+        """Codes [B, t, K] of the next samples [B, 1, n] of a stream; what does not fill a frame is
         held back, and padded with silence at the `last` piece."""
         check_stream(wav, state.batch, state.finished)
         seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
@@ -221,23 +221,23 @@ class MimiCodec(LayeredCodec):
         return codes, MimiState(parts, state.batch, seen[:, used:], last)
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Units have as
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
         many codes as there are codebooks in use."""
-        data = units.data if isinstance(units, Units) else check_units(units, self.info)
+        data = encoded.data if isinstance(encoded, Encoded) else check_encoded(encoded, self.info)
         return self.decode_chunk(data, self.init_state(len(data)), last=True)[0]
 
     def init_state(self, batch: int) -> MimiState:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
         like = self.upsample.conv.weight
         parts = begin(self._up, check_batch(batch), like)
         return MimiState(parts, batch, like.new_zeros(batch, 0))
 
     @torch.no_grad()
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream."""
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream."""
         assert isinstance(state, MimiState)
-        codes = check_units(units, self.info).to(self.device)
+        codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
         if codes.shape[1] == 0:
             return state.held[:, None], replace(state, finished=last)

@@ -22,11 +22,11 @@ from torch import Tensor
 
 from tts_codecs.base import (
     CodecInfo,
-    UnitKind,
-    Units,
+    Encoded,
+    EncodedKind,
     check_batch,
+    check_encoded,
     check_stream,
-    check_units,
     check_wav,
 )
 from tts_codecs.errors import CodecError
@@ -65,7 +65,7 @@ class NeuralState:
     Attributes:
         layers: states of the network.
         batch: rows of the stream.
-        owed: leading units of the network's output that belong to its look-ahead.
+        owed: leading frames of the network's output that belong to its look-ahead.
         held: samples [B, n], n < hop, that an encoding stream could not use yet.
         finished: the last piece was seen.
     """
@@ -81,10 +81,10 @@ class NeuralCodec(LayeredCodec):
     """Encoder, quantizer and decoder under the codec contract; encodes in pieces as well.
 
     Args:
-        rate: Hz; hop: samples per unit; dim: width of the vectors outside the quantizer.
+        rate: Hz; hop: samples per frame; dim: width of the vectors outside the quantizer.
         encoder, quantizer, decoder: built for that hop and width.
         name, licence: shown in `info`.
-        units: "codes", or "latents": the values of the quantizer, for continuous generators. What
+        encoded: "codes", or "latents": the values of the quantizer, for continuous generators. What
             they generate is moved to values of the quantizer where it has `snap`.
         project: linear layers around the quantizer; without them its width has to be `dim`.
 
@@ -102,17 +102,17 @@ class NeuralCodec(LayeredCodec):
         decoder: WaveDecoder,
         name: str = "neural",
         licence: str = "MIT",
-        units: UnitKind = "codes",
+        output: EncodedKind = "codes",
         project: bool = True,
     ):
         super().__init__()
-        if units not in ("codes", "latents"):
-            raise CodecError(f"units are codes or latents, not {units!r}")
-        if units == "codes" and quantizer.num_codebooks == 0:
-            raise CodecError("a quantizer of no codes needs units: latents")
+        if output not in ("codes", "latents"):
+            raise CodecError(f"output is codes or latents, not {output!r}")
+        if output == "codes" and quantizer.num_codebooks == 0:
+            raise CodecError("a quantizer of no codes needs output: latents")
         if not project and quantizer.dim != dim:
             raise CodecError(f"without project the quantizer has dim {quantizer.dim}, not {dim}")
-        self.rate, self.hop, self.dim, self.units = rate, hop, dim, units
+        self.rate, self.hop, self.dim, self.output = rate, hop, dim, output
         self.name, self.licence = name, licence
         self.encoder, self.quantizer, self.decoder = encoder, quantizer, decoder
         self.to_code = torch.nn.Linear(dim, quantizer.dim) if project else torch.nn.Identity()
@@ -129,20 +129,20 @@ class NeuralCodec(LayeredCodec):
         return self.quantizer
 
     @property
-    def units_per_second(self) -> float:
-        """Units per second."""
+    def frames_per_second(self) -> float:
+        """Frames per second."""
         return self.rate / self.hop
 
     @property
     def info(self) -> CodecInfo:
         """Sizes by the number of codebooks in use."""
         quantizer, count = self.quantizer, self.num_codebooks
-        coded = self.units == "codes"
+        coded = self.output == "codes"
         return CodecInfo(
             name=self.name,
             sample_rate=self.rate,
             hop=self.hop,
-            kind=self.units,
+            kind=self.output,
             num_codebooks=count if coded else 0,
             codebook_size=quantizer.codebook_size if coded else 0,
             dim=quantizer.dim,
@@ -175,25 +175,25 @@ class NeuralCodec(LayeredCodec):
 
     def _quantize(self, latents: Tensor) -> Tensor:
         vectors = self.to_code(latents)
-        if self.units == "latents":
+        if self.output == "latents":
             quantized: Tensor = self.quantizer(vectors).quantized
             return quantized
         return self.quantizer.encode(vectors, self.num_codebooks)
 
-    def _values(self, units: Tensor) -> Tensor:
-        """Checked units to values of the quantizer."""
-        if self.units == "codes":
-            return self.quantizer.decode(units)
+    def _values(self, encoded: Tensor) -> Tensor:
+        """Checked frames to values of the quantizer."""
+        if self.output == "codes":
+            return self.quantizer.decode(encoded)
         snap = getattr(self.quantizer, "snap", None)
-        values: Tensor = units if snap is None else snap(units)
+        values: Tensor = encoded if snap is None else snap(encoded)
         return values
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
         found, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
-        return Units(found, None, self.info.frame_rate)
+        return Encoded(found, None, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> NeuralState:
         """State of a new stream of waveforms, for `encode_chunk`."""
@@ -204,15 +204,15 @@ class NeuralCodec(LayeredCodec):
     def encode_chunk(
         self, wav: Tensor, state: NeuralState, last: bool = False
     ) -> tuple[Tensor, NeuralState]:
-        """Units [B, t, *] of the next samples of a stream, wav [B, 1, n], n may be 0; what does not
-        fill a unit is held back, and padded with silence at the `last` piece. Units come
-        `encoder.look_ahead` units late."""
+        """Frames [B, t, *] of the next samples of a stream, wav [B, 1, n], n may be 0. What does
+        not fill one is held back, and padded with silence at the `last` piece. Frames come
+        `encoder.look_ahead` frames late."""
         check_stream(wav, state.batch, state.finished)
         seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
         if last:
             seen = F.pad(seen, (0, -seen.shape[1] % self.hop + self.encoder.look_ahead * self.hop))
         used = seen.shape[1] // self.hop * self.hop
-        if self.units == "codes":
+        if self.output == "codes":
             found = torch.zeros(state.batch, 0, self.num_codebooks, dtype=torch.int64)
         else:
             found = torch.zeros(state.batch, 0, self.quantizer.dim)
@@ -226,29 +226,29 @@ class NeuralCodec(LayeredCodec):
         return found, NeuralState(layers, state.batch, owed, seen[:, used:], last)
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Units have as
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
         many codes as there are codebooks in use."""
-        found = self._checked(units)
+        found = self._checked(encoded)
         return self.decode_chunk(found, self.init_state(len(found)), last=True)[0]
 
-    def _checked(self, units: Units | Tensor) -> Tensor:
-        return check_units(units, self.info).to(self.device)
+    def _checked(self, encoded: Encoded | Tensor) -> Tensor:
+        return check_encoded(encoded, self.info).to(self.device)
 
     def init_state(self, batch: int) -> NeuralState:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
         layers = self.decoder.initial(check_batch(batch), self._like)
         return NeuralState(layers, batch, self.decoder.look_ahead, self._like.new_zeros(batch, 0))
 
     @torch.no_grad()
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream."""
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream."""
         assert isinstance(state, NeuralState)
-        units = self._checked(units)
-        check_stream(units, state.batch, state.finished)
+        encoded = self._checked(encoded)
+        check_stream(encoded, state.batch, state.finished)
         vectors = self._like.new_zeros(state.batch, 0, self.dim)
-        if units.shape[1]:
-            vectors = self.from_code(self._values(units))
+        if encoded.shape[1]:
+            vectors = self.from_code(self._values(encoded))
         if last:
             vectors = F.pad(vectors, (0, 0, 0, self.decoder.look_ahead))
         made, layers, owed = state.held, state.layers, state.owed
@@ -269,7 +269,7 @@ def build_codec(
     dim: int = 128,
     name: str = "neural",
     licence: str = "MIT",
-    units: str = "codes",
+    output: str = "codes",
     project: bool = True,
 ) -> NeuralCodec:
     """A codec from the names of its parts.
@@ -277,7 +277,7 @@ def build_codec(
     Args:
         encoder, quantizer, decoder: `kind` is a key of ENCODERS, QUANTIZERS or DECODERS, the other
             keys are arguments of that class.
-        rate, hop, dim, name, licence, units, project: see NeuralCodec.
+        rate, hop, dim, name, licence, output, project: see NeuralCodec.
 
     Raises:
         CodecError: an unknown kind or key, naming the nearest, or sizes that do not fit.
@@ -293,7 +293,7 @@ def build_codec(
         _part(DECODERS, decoder, "decoder", rate, hop, dim),
         name,
         licence,
-        cast("UnitKind", units),
+        cast("EncodedKind", output),
         project,
     )
 

@@ -2,7 +2,7 @@
 
 A checkpoint is a folder (tts_codecs.checkpoint) whose config names one of the kinds below. Some
 are whole codecs (Vocos), others a part that needs a vocoder to make a waveform (the spectral codec,
-or the vocoder by itself, whose units are then mel frames); `load` puts the parts together.
+or the vocoder by itself, whose frames are then mel frames); `load` puts the parts together.
 """
 
 import os
@@ -16,6 +16,7 @@ from tts_codecs.base import Codec
 from tts_codecs.checkpoint import CONFIG, load_weights, read_config, weights_bytes
 from tts_codecs.construction import building
 from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
+from tts_codecs.renamed import current_arguments
 
 _PACKAGE = Path(__file__).resolve().parent
 #: copy synthesis from source-filter features, which needs the vocoder alone
@@ -113,7 +114,7 @@ def load_module(
     most = weights_bytes(folder) + 1_000_000
     try:
         with building(most):
-            module = build(**config["arguments"])
+            module = build(**current_arguments(config["kind"], config["arguments"]))
     # What wrong arguments raise in constructors has no bounds: heads of 0 divide by zero.
     except Exception as error:
         known = isinstance(error, (TTSError, ValueError))

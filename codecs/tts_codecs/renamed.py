@@ -26,6 +26,16 @@ PARAMETERS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
+#: old names of arguments in the config.yaml of a checkpoint, by its kind
+ARGUMENTS: dict[str, dict[str, str]] = {"neural": {"units": "output"}}
+
+
+def current_arguments(kind: str, arguments: Mapping[str, T]) -> dict[str, T]:
+    """The arguments that rebuild a checkpoint of a kind, under the names of today."""
+    renamed = ARGUMENTS.get(kind, {})
+    return {renamed.get(name, name): value for name, value in arguments.items()}
+
+
 def current_name(name: str) -> str:
     """A parameter's name as it is today."""
     for old, new in PARAMETERS:

@@ -118,7 +118,7 @@ class SEANetStream:
 
     @property
     def look_ahead(self) -> int:
-        """Units that the first layer waits for at the start of a stream."""
+        """Frames that the first layer waits for at the start of a stream."""
         first = self.layers[0]
         return self._padding(first) if isinstance(first, self._conv) else 0
 

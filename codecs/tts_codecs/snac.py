@@ -1,6 +1,6 @@
 """SNAC (Siuzdak et al. 2024, "SNAC: Multi-Scale Neural Audio Codec"): codes at several rates.
 
-Written anew over the weights published for the package `snac`, those for speech at 24 kHz. A unit
+Written anew over the weights published for the package `snac`, those for speech at 24 kHz. A frame
 here is one code of the slowest level and all codes of the faster ones beside it: 1 + 2 + 4 of them.
 The noise that the decoder mixes in is drawn once for every place of a stream, so that the same
 codes give the same sound.
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from tts_codecs.base import (
     Codec,
     CodecInfo,
-    Units,
+    Encoded,
     check_batch,
+    check_encoded,
     check_stream,
-    check_units,
     check_wav,
 )
 from tts_codecs.checkpoint import load_state
@@ -145,7 +145,7 @@ class SnacCodec(Codec):
         ]
         self.quantizer = nn.ModuleDict({"quantizers": nn.ModuleList(books)})
         self.books = books
-        #: latents of a unit, and codes of a unit in each level
+        #: latents of a frame, and codes of a frame in each level
         self.span = config.levels[0]
         self.counts = [self.span // level for level in config.levels]
         self.hop = self.span * math.prod(config.strides)
@@ -164,7 +164,7 @@ class SnacCodec(Codec):
 
     @property
     def info(self) -> CodecInfo:
-        """11.7 units/s of 7 codes, 0.98 kbit/s."""
+        """11.7 frames/s of 7 codes, 0.98 kbit/s."""
         config, count = self.config, sum(self.counts)
         rate = config.sample_rate / self.hop
         return CodecInfo(
@@ -182,8 +182,8 @@ class SnacCodec(Codec):
         )
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``. Codes of a unit are level
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``. Codes of a frame are level
         by level."""
         wav = F.pad(check_wav(wav).to(self.device), (0, -wav.shape[2] % self.hop))
         left = self.encoder["block"](wav).transpose(1, 2)
@@ -193,7 +193,7 @@ class SnacCodec(Codec):
             found = book.encode(pooled)
             left = left - book.decode(found).repeat_interleave(level, 1)
             codes.append(found.unflatten(1, (-1, self.span // level)))
-        return Units(torch.cat(codes, 2), None, self.info.frame_rate)
+        return Encoded(torch.cat(codes, 2), None, self.info.frame_rate)
 
     def _network(self, codes: Tensor, start: int) -> Tensor:
         values = []
@@ -210,23 +210,23 @@ class SnacCodec(Codec):
         return x[:, 0]
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
-        codes = check_units(units, self.info).to(self.device)
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
         return self._network(codes, 0).unsqueeze(1)
 
     def init_state(self, batch: int) -> WindowState:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
         size = (check_batch(batch), 0, sum(self.counts))
         return WindowState(torch.zeros(size, dtype=torch.int64, device=self.device), batch)
 
     @torch.no_grad()
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream."""
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream."""
         assert isinstance(state, WindowState)
-        codes = check_units(units, self.info).to(self.device)
+        codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
         wav, new = windowed(self._network, codes, state, self.reach, self.hop, last)
         return wav.unsqueeze(1), new

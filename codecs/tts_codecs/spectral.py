@@ -2,8 +2,8 @@
 
 After Langman et al. 2024, "Spectral Codecs", with the bands coded jointly: at 2 kbit/s a code that
 belongs to one band would waste bits on bands that say little. What is coded are source-filter
-features (tts_codecs.envelope): harmonics cost bits, their pitch does not. 25 units/s x 8 codes of
-1000 entries are 1.99 kbit/s. The codes of a unit are independent codebooks, so generators may
+features (tts_codecs.envelope): harmonics cost bits, their pitch does not. 25 frames/s x 8 codes of
+1000 entries are 1.99 kbit/s. The codes of a frame are independent codebooks, so generators may
 predict them in any order or in parallel.
 """
 
@@ -17,10 +17,10 @@ from torch import Tensor
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.base import (
     CodecInfo,
-    Units,
+    Encoded,
     check_batch,
+    check_encoded,
     check_stream,
-    check_units,
     check_wav,
 )
 from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
@@ -111,13 +111,13 @@ class SpectralCodec(LayeredCodec):
         return self.autoencoder.quantizer
 
     @property
-    def units_per_second(self) -> float:
-        """Units per second."""
+    def frames_per_second(self) -> float:
+        """Frames per second."""
         return self.mel.sample_rate / (self.mel.hop * self.autoencoder.patch)
 
     @property
     def info(self) -> CodecInfo:
-        """25 units/s, 8 codebooks of 1000: 1.99 kbit/s with the default arguments."""
+        """25 frames/s, 8 codebooks of 1000: 1.99 kbit/s with the default arguments."""
         auto, quantizer = self.autoencoder, self.autoencoder.quantizer
         hop = self.vocoder.hop * auto.patch
         look_ahead = auto.look_ahead + -(-self.vocoder.total_look_ahead // auto.patch)
@@ -136,19 +136,19 @@ class SpectralCodec(LayeredCodec):
         )
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
-        """Encode ``wav [B, 1, N]`` to units with ``T = ceil(N / hop)``."""
+    def encode(self, wav: Tensor) -> Encoded:
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         hop = self.info.hop
         wav = check_wav(wav)
         wav = F.pad(wav[:, 0].to(self.device), (0, -wav.shape[2] % hop))
         features, _ = self.vocoder.analyse(self.vocoder.at_mel_rate(wav))
         codes = self.autoencoder.encode(features, self.num_codebooks)
-        return Units(codes, None, self.info.frame_rate)
+        return Encoded(codes, None, self.info.frame_rate)
 
     @torch.no_grad()
-    def decode(self, units: Units | Tensor) -> Tensor:
-        """Decode units ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
-        codes = check_units(units, self.info).to(self.device)
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
         features = self.autoencoder.decode(codes)
@@ -156,7 +156,7 @@ class SpectralCodec(LayeredCodec):
         return wav.unsqueeze(1)
 
     def init_state(self, batch: int) -> SpectralState:
-        """State of a new stream of ``batch`` rows, before its first unit."""
+        """State of a new stream of ``batch`` rows, before its first frame."""
         like = self.vocoder.window
         return SpectralState(
             self.autoencoder.decoder.initial(check_batch(batch), like, 0.0),
@@ -166,10 +166,10 @@ class SpectralCodec(LayeredCodec):
         )
 
     @torch.no_grad()
-    def decode_chunk(self, units: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
-        """Decode the next ``t`` units of a stream."""
+    def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Decode the next ``t`` frames of a stream."""
         assert isinstance(state, SpectralState)
-        codes = check_units(units, self.info).to(self.device)
+        codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
         values = self.autoencoder.quantizer.decode(codes)
         if last:

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from tts_codecs.base import (
     Codec,
     CodecInfo,
-    Units,
+    Encoded,
     check_batch,
+    check_encoded,
     check_latents,
     check_stream,
-    check_units,
     check_wav,
 )
 from tts_codecs.checkpoint import load_state
@@ -187,14 +187,14 @@ class VocosCodec(Codec):
         return self._info
 
     @torch.no_grad()
-    def encode(self, wav: Tensor) -> Units:
+    def encode(self, wav: Tensor) -> Encoded:
         wav = check_wav(wav)[:, 0].to(self.device, torch.float32)
         config = self.config
         mel = centred_log_mel(wav, 1e-7, config.n_fft, config.hop, config.n_mels)
-        return Units(mel, None, self.info.frame_rate)
+        return Encoded(mel, None, self.info.frame_rate)
 
-    def decode(self, units: Units | Tensor) -> Tensor:
-        mel = check_units(units, self.info)
+    def decode(self, encoded: Encoded | Tensor) -> Tensor:
+        mel = check_encoded(encoded, self.info)
         return self.decode_chunk(mel, self.init_state(len(mel)), last=True)[0]
 
     def init_state(self, batch: int) -> VocosState:
@@ -208,9 +208,9 @@ class VocosCodec(Codec):
 
     @torch.no_grad()
     def decode_chunk(
-        self, units: Tensor, state: VocosState, last: bool = False
+        self, encoded: Tensor, state: VocosState, last: bool = False
     ) -> tuple[Tensor, VocosState]:
-        mel = check_latents(units, self.info.dim).to(self.head.weight)
+        mel = check_latents(encoded, self.info.dim).to(self.head.weight)
         check_stream(mel, state.batch, state.finished)
         entry: Callable[[Tensor], Tensor] = self.entry
         head: Callable[[Tensor], Tensor] = self.head

@@ -101,13 +101,13 @@ def through(
                 codec.use_codebooks(count)
             with torch.inference_mode():
                 begin = time.perf_counter()
-                units = codec.encode(wav)
-                encoded = time.perf_counter()
-                out = codec.decode(units)[0, 0, : wav.shape[2]]
+                encoded = codec.encode(wav)
+                between = time.perf_counter()
+                out = codec.decode(encoded)[0, 0, : wav.shape[2]]
                 decoded = time.perf_counter()
             audio = Audio(out.float().cpu().numpy(), codec.info.sample_rate)
-            spent = (encoded - begin, decoded - encoded)
-            codes = units.data[0].cpu() if codec.info.kind == "codes" else None
+            spent = (between - begin, decoded - between)
+            codes = encoded.data[0].cpu() if codec.info.kind == "codes" else None
             parts.append(_one(studio, name, codec, audio, spent, codes))
     finally:
         if isinstance(codec, LayeredCodec) and choices[0] is not None:
@@ -127,7 +127,7 @@ def _one(
     info = codec.info
     rate = f"{info.bitrate / 1000:.2f} kbit/s" if info.bitrate else "no codes"
     figures = (
-        ("Bitrate", rate), ("Units", f"{info.frame_rate:.4g} /s"),
+        ("Bitrate", rate), ("Frames", f"{info.frame_rate:.4g} /s"),
         ("Encode RTF", f"{spent[0] / audio.seconds:.3f}"),
         ("Decode RTF", f"{spent[1] / audio.seconds:.3f}"),
     )  # fmt: skip
@@ -135,7 +135,7 @@ def _one(
     picture = ""
     if codes is not None:
         image = data_url(codes_image(codes.numpy(), info.sizes))
-        alt = f"codes of {name}: {codes.shape[1]} codebooks, {codes.shape[0]} units"
+        alt = f"codes of {name}: {codes.shape[1]} codebooks, {codes.shape[0]} frames"
         picture = f"<img class='codes' src='{image}' alt='{alt}'>"
     return (
         f"<section class='speaking bitrate'><h4>{rate}</h4>{page.figures(figures)}"

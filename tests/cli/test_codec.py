@@ -10,7 +10,7 @@ import torch
 
 import tts_codecs
 from tts.cli.main import run
-from tts_codecs.files import pack_units, unpack_units
+from tts_codecs.files import pack_encoded, unpack_encoded
 
 
 @pytest.fixture
@@ -83,13 +83,13 @@ def test_refusals_leave_nothing(
 
 def test_every_cut_of_a_file_is_refused(home: Path) -> None:
     codec = tts_codecs.load("spectral")
-    units = codec.encode(0.1 * torch.ones(1, 1, 1600))
-    data = pack_units(units, codec.info, 1600, "spectral", "x")
-    found = unpack_units(data)
-    assert torch.equal(found.units, units.data) and found.samples == 1600
+    encoded = codec.encode(0.1 * torch.ones(1, 1, 1600))
+    data = pack_encoded(encoded, codec.info, 1600, "spectral", "x")
+    found = unpack_encoded(data)
+    assert torch.equal(found.encoded, encoded.data) and found.samples == 1600
     for end in range(len(data)):
         with pytest.raises(tts_codecs.CodecError):
-            unpack_units(data[:end])
+            unpack_encoded(data[:end])
     for samples in (0, 640, 1921, 10**9):
         with pytest.raises(tts_codecs.CodecError, match="samples"):
-            unpack_units(pack_units(units, codec.info, samples, "spectral"))
+            unpack_encoded(pack_encoded(encoded, codec.info, samples, "spectral"))

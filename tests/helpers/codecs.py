@@ -6,7 +6,7 @@ from tts_codecs.neural import NeuralCodec, build_codec
 
 
 def layered() -> NeuralCodec:
-    """Random weights: three codebooks of 16 entries at 50 units a second, 16 kHz."""
+    """Random weights: three codebooks of 16 entries at 50 frames a second, 16 kHz."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made = build_codec(

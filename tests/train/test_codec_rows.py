@@ -27,7 +27,7 @@ from tts_codecs.neural import NeuralCodec, build_codec
 
 ROWS = sorted((configs() / "train").glob("codec_*.yaml"))
 SMALLER = {
-    "width": 8, "blocks": 1, "phase_blocks": 1, "channels": 2, "codebook_size": 16, "units": 7,
+    "width": 8, "blocks": 1, "phase_blocks": 1, "channels": 2, "codebook_size": 16, "frames": 7,
     "num_codebooks": 4, "batch_size": 2, "adversarial_from": 1, "adversarial_batch": 1,
 }  # fmt: skip
 
@@ -66,20 +66,22 @@ def test_trains_is_loaded_and_streams(path: Path, corpus: Corpus, tmp_path: Path
     assert any(name.startswith("decoder") for name in changed)
 
     codec = tts_codecs.load(tmp_path / "export")
-    assert isinstance(codec, NeuralCodec) and codec.info.kind == codec.units
+    assert isinstance(codec, NeuralCodec) and codec.info.kind == codec.output
     info = codec.info
     wav = torch.from_numpy(corpus.audio(0))[
         None,
         None,
         :,
     ][..., : 9 * info.hop + 5]
-    units = codec.encode(wav)
-    assert units.data.shape[:2] == (1, 10)
-    whole = codec.decode(units)
+    encoded = codec.encode(wav)
+    assert encoded.data.shape[:2] == (1, 10)
+    whole = codec.decode(encoded)
     assert whole.shape == (1, 1, 10 * info.hop) and torch.isfinite(whole).all()
     state, heard = codec.init_state(1), []
     for count in range(10):
-        piece, state = codec.decode_chunk(units.data[:, count : count + 1], state, last=count == 9)
+        piece, state = codec.decode_chunk(
+            encoded.data[:, count : count + 1], state, last=count == 9
+        )
         heard.append(piece)
         come = sum(each.shape[2] for each in heard)
         assert come >= (count + 1 - info.look_ahead) * info.hop
@@ -92,9 +94,9 @@ def test_trains_is_loaded_and_streams(path: Path, corpus: Corpus, tmp_path: Path
     part, _ = codec.encode_chunk(wav[..., :0], encoding, last=True)
     streamed = torch.cat([*found, part], 1)
     if info.kind == "codes":
-        assert (streamed == units.data).float().mean() > 0.99
+        assert (streamed == encoded.data).float().mean() > 0.99
     else:
-        torch.testing.assert_close(streamed, units.data, rtol=0, atol=1e-4)
+        torch.testing.assert_close(streamed, encoded.data, rtol=0, atol=1e-4)
 
 
 def test_labels_are_the_phones_of_the_middle_of_units(corpus: Corpus) -> None:

@@ -33,7 +33,7 @@ MODEL: dict[str, Any] = {
 
 def task(corpus: Corpus, **options: Any) -> CodecTask:
     torch.manual_seed(0)
-    chosen = {"batch_size": 2, "units": 20, "adversaries": {"spectra": {"channels": 2}}} | options
+    chosen = {"batch_size": 2, "frames": 20, "adversaries": {"spectra": {"channels": 2}}} | options
     return CodecTask(corpus, MODEL, **chosen)
 
 

@@ -53,7 +53,7 @@ def encode(
 
     import tts_codecs
     from tts.audio.recording import read_recording
-    from tts_codecs.files import pack_units
+    from tts_codecs.files import pack_encoded
 
     made = tts_codecs.load(codec, device, bandwidth=bitrate)
     found = read_recording(recording, made.info.sample_rate)
@@ -61,8 +61,8 @@ def encode(
         warn(line)
     samples = found.samples
     with torch.inference_mode():
-        units = made.encode(torch.from_numpy(samples)[None, None])
-    data = pack_units(units, made.info, len(samples), codec, _weights(codec))
+        encoded = made.encode(torch.from_numpy(samples)[None, None])
+    data = pack_encoded(encoded, made.info, len(samples), codec, _weights(codec))
     if piped:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -76,7 +76,7 @@ def encode(
     if not quiet:
         seconds = len(samples) / made.info.sample_rate
         rate = f", {made.info.bitrate / 1000:.2f} kbit/s" if made.info.bitrate else ""
-        say(f"{output}: {seconds:.2f} s in {units.data.shape[1]} units{rate}, {len(data)} bytes")
+        say(f"{output}: {seconds:.2f} s in {encoded.data.shape[1]} frames{rate}, {len(data)} bytes")
 
 
 @app.command()
@@ -98,32 +98,32 @@ def decode(
     set_threads(threads)
 
     import tts_codecs
-    from tts_codecs.files import unpack_units
+    from tts_codecs.files import unpack_encoded
 
-    found = unpack_units(_bytes(codes), "standard input" if codes == "-" else repr(codes))
+    found = unpack_encoded(_bytes(codes), "standard input" if codes == "-" else repr(codes))
     name = found.codec if codec is None else codec
     made = tts_codecs.load(name, device)
     info = made.info
     if (info.kind, info.sample_rate, info.hop) != (found.kind, found.sample_rate, found.hop):
-        raise CodecError(f"{codes!r} was not coded by {name!r}: other rate, hop or kind of units")
+        raise CodecError(f"{codes!r} was not coded by {name!r}: other rate, hop or kind of frames")
     if found.weights and _weights(name) != found.weights:
         raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
-    if found.kind == "codes" and found.units.shape[2] < info.num_codebooks:
+    if found.kind == "codes" and found.encoded.shape[2] < info.num_codebooks:
         from tts_codecs.layered import LayeredCodec
 
         if isinstance(made, LayeredCodec):
-            made.use_codebooks(found.units.shape[2])
-    written = write_audio(output, _decoded(made, found.units, found.samples), info.sample_rate)
+            made.use_codebooks(found.encoded.shape[2])
+    written = write_audio(output, _decoded(made, found.encoded, found.samples), info.sample_rate)
     if not quiet:
         say(f"{output}: {written / info.sample_rate:.2f} s of audio")
 
 
-def _decoded(codec: "Codec", units: Any, samples: int) -> Iterator[Any]:
-    """The waveform [n] of units [1, T, *] in pieces, `samples` in all."""
+def _decoded(codec: "Codec", encoded: Any, samples: int) -> Iterator[Any]:
+    """The waveform [n] of frames [1, T, *] in pieces, `samples` in all."""
     import torch
 
     state = codec.init_state(1)
-    pieces = units.split(max(1, round(_PIECE * codec.info.frame_rate)), 1)
+    pieces = encoded.split(max(1, round(_PIECE * codec.info.frame_rate)), 1)
     for number, piece in enumerate(pieces, 1):
         with torch.inference_mode():
             wav, state = codec.decode_chunk(piece, state, last=number == len(pieces))
@@ -165,18 +165,18 @@ def info(
 
 def _describe_file(name: str) -> dict[str, Any] | None:
     """What a file of codes says, or None for weights of EnCodec."""
-    from tts_codecs.files import unpack_units
+    from tts_codecs.files import unpack_encoded
 
     data = _bytes(name)
     try:
-        found = unpack_units(data, repr(name))
+        found = unpack_encoded(data, repr(name))
     except CodecError:
         if name.endswith((".th", ".bin")):
             return None
         raise
     return {
-        "codec": found.codec, "kind": found.kind, "units": found.units.shape[1],
-        "width": found.units.shape[2], "sample_rate": found.sample_rate, "hop": found.hop,
+        "codec": found.codec, "kind": found.kind, "units": found.encoded.shape[1],
+        "width": found.encoded.shape[2], "sample_rate": found.sample_rate, "hop": found.hop,
         "seconds": found.samples / found.sample_rate, "bytes": len(data),
     }  # fmt: skip
 
@@ -213,7 +213,7 @@ def bench(
     def stream() -> float:
         state, first = codec.init_state(1), 0.0
         begin = time.perf_counter()
-        pieces = units.data.split(piece, 1)
+        pieces = encoded.data.split(piece, 1)
         for number, each in enumerate(pieces, 1):
             out, state = codec.decode_chunk(each, state, last=number == len(pieces))
             if out.shape[2] and not first:
@@ -224,15 +224,15 @@ def bench(
     with torch.inference_mode():
         for turn in range(repeats + 1):
             begin = time.perf_counter()
-            units = codec.encode(wav)
-            encoded = time.perf_counter()
-            codec.decode(units)
+            encoded = codec.encode(wav)
+            between = time.perf_counter()
+            codec.decode(encoded)
             decoded = time.perf_counter()
             first = stream()
             streamed = time.perf_counter()
             if turn:  # the first prepares weights
-                taken["encode"].append(encoded - begin)
-                taken["decode"].append(decoded - encoded)
+                taken["encode"].append(between - begin)
+                taken["decode"].append(decoded - between)
                 taken["stream"].append(streamed - decoded)
                 taken["first"].append(first)
     median = {key: statistics.median(values) for key, values in taken.items()}

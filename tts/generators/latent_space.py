@@ -195,7 +195,7 @@ class VAESpace(AutoencoderSpace):
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arguments that follow from these latents where nothing else is given: those of a strategy
-        and of a head, each of a kind. How many numbers a unit is."""
+        and of a head, each of a kind. How many numbers a latent is."""
         return {}, {"size": self.autoencoder.size * (2 if self.posterior else 1)}
 
     @torch.no_grad()

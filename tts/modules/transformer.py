@@ -107,7 +107,7 @@ class MemoryAttention(nn.Module):
         attended, or a bias. With a cache, which holds the memory already, T are the new positions
         and the mask spans all so far (None attends to all)."""
         batch, count, dim = x.shape
-        # view and permute: einops costs a step of one unit more than its products.
+        # view and permute: einops costs a step of one latent more than its products.
         parts = linear(self.qkv, x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key = rotate(parts[:2], table).unbind()
         value = parts[2]

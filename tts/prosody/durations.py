@@ -98,7 +98,7 @@ class DurationModel(nn.Module):
 
 def with_edges(durations: Tensor, tokens: TokenBatch, patch: int) -> Tensor:
     """Durations [B, S] of sentences that begin and end in silence with EDGE_FRAMES of it; what is
-    said then fills a whole number of units of `patch` frames, so that nothing is cut."""
+    said then fills a whole number of latents of `patch` frames, so that nothing is cut."""
     durations = durations.clone()
     rows = torch.arange(len(durations), device=durations.device)
     last = tokens.lengths - 1

@@ -41,7 +41,7 @@ def pace(probe: Callable[[Tensor, Tensor], Tensor] | None, prompt: VoicePrompt) 
 
 
 def total_frames(tokens: TokenBatch, paces: Tensor, speed: Tensor, patch: int) -> Tensor:
-    """Frames [B] of sentences, whole units of `patch`, and never fewer than tokens.
+    """Frames [B] of sentences, whole latents of `patch` frames, and never fewer than tokens.
 
     Args:
         paces: [B] frames per phone (`pace`); speed: [B], above 1 is faster.

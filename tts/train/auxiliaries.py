@@ -1,7 +1,7 @@
 """Auxiliary losses of waveform codecs: what else the codes should say, or not say.
 
     auxiliaries:
-      phones: {weight: 5.0}             # the phone of each unit, from the first codebook (PAST)
+      phones: {weight: 5.0}             # the phone of each frame, from the first codebook (PAST)
       ctc: {weight: 12.0, codebooks: 1}     # the phones in their order (PAST, QDAC)
       invariance: {weight: 1.0}         # the same vectors whatever distorts the sound (SAR)
       speaker: {weight: 0.1}            # the voice of what is decoded (NanoCodec)
@@ -27,7 +27,7 @@ from tts_codecs.neural import NeuralCodec
 from tts_codecs.parts import build_part
 from tts_codecs.quantizers import QuantizerOutput
 
-#: label of a unit without a phone
+#: label of a frame without a phone
 NOTHING = -100
 
 
@@ -69,7 +69,7 @@ class _Reader(Auxiliary):
 
     Args:
         codebooks: how many codebooks it sees; 0 for all.
-        width: of a convolution over `kernel` units, so that neighbours may help.
+        width: of a convolution over `kernel` frames, so that neighbours may help.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class _Reader(Auxiliary):
 
 
 class PhonesPerUnit(_Reader):
-    """Cross entropy of the phone of each unit (Har-Tuv et al. 2025, "PAST")."""
+    """Cross entropy of the phone of each frame (Har-Tuv et al. 2025, "PAST")."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Ctc(_Reader):
         """The loss, a scalar that is not yet weighted."""
         scores = self.read(codec, seen).log_softmax(-1).transpose(0, 1)
         lengths = torch.full((scores.shape[1],), scores.shape[0], device=scores.device)
-        # More phones than units cannot be told; such rows count for nothing.
+        # More phones than frames cannot be told; such rows count for nothing.
         return F.ctc_loss(
             scores,
             seen.batch["phones"],

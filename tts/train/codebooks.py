@@ -11,7 +11,7 @@ _KEPT = 50
 
 def codebook_statistics(codes: Tensor, size: int) -> dict[str, float]:
     """How well codebooks are used, from codes [N, K]: the share of entries that occur (`use`), the
-    perplexity of a codebook (the mean over K), and the entropy of a unit in `bits`."""
+    perplexity of a codebook (the mean over K), and the entropy of a frame in `bits`."""
     counts = torch.stack([torch.bincount(column, minlength=size) for column in codes.t()])
     share = counts / counts.sum(1, keepdim=True)
     entropy = -(share * share.clamp_min(1e-12).log2()).sum(1)

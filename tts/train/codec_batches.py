@@ -1,4 +1,4 @@
-"""Batches of waveforms with what is known of them: distorted copies, phones of units."""
+"""Batches of waveforms with what is known of them: distorted copies, phones of its frames."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class WaveBatches:
     """Rows of `samples` samples of a corpus, each at a level of its own.
 
     Args:
-        hop: samples of a unit of the codec, for the labels.
+        hop: samples of a frame of the codec, for the labels.
         distort: share of the rows whose `heard` is distorted; 0 leaves that out.
         labelled: phones too, which need durations.json.
 
@@ -37,12 +37,12 @@ class WaveBatches:
         self.corpus, self.batch_size, self.samples, self.hop = corpus, batch_size, samples, hop
         self.distort = distort
         self.durations = corpus.durations() if labelled else None
-        # Utterances are cut at frames of the corpus; enough of them for the units.
+        # Utterances are cut at frames of the corpus; enough of them for those of the codec.
         self.frames = -(-samples // corpus.hop)
         self.usable, self.weights = speaker_weights(corpus, self.frames)
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """wav [B, N]; heard [B, N] where some rows are distorted; labels [B, T] of units (NOTHING
+        """wav [B, N]; heard [B, N] where some rows are distorted; labels [B, T] of frames (NOTHING
         for none), phones [B, P] in their order and phone_counts [B]."""
         rows, labels = [], []
         for index in rng.choice(self.usable, self.batch_size, p=self.weights):
@@ -60,7 +60,7 @@ class WaveBatches:
         return batch
 
     def _labels(self, index: int, start: int) -> np.ndarray:
-        """Phone and place in the utterance of each unit, [T, 2]; NOTHING past the known ones."""
+        """Phone and place in the utterance of each frame, [T, 2]; NOTHING past the known ones."""
         assert self.durations is not None
         item = self.corpus.items[index]
         tokens, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
@@ -69,9 +69,9 @@ class WaveBatches:
         lengths = self.durations.get(item.id, [0] * len(phones))
         places = np.repeat(np.arange(len(phones)), lengths)
         known = np.stack([phones[places], places], 1)
-        units = np.arange(self.samples // self.hop)
-        frames = start + (units * self.hop + self.hop // 2) // self.corpus.hop
-        found = np.full((len(units), 2), NOTHING)
+        frames = np.arange(self.samples // self.hop)
+        frames = start + (frames * self.hop + self.hop // 2) // self.corpus.hop
+        found = np.full((len(frames), 2), NOTHING)
         inside = frames < len(known)
         found[inside] = known[frames[inside]]
         return found

@@ -81,7 +81,7 @@ KINDS = {
 }
 
 
-def _arguments(cls: Any, skip: Iterable[str] = ()) -> type[Strict]:
+def arguments_of(cls: Any, skip: Iterable[str] = ()) -> type[Strict]:
     """A strict model of a constructor's keyword arguments; objects that YAML cannot hold are
     left out."""
     skip = {"self", *skip}
@@ -190,10 +190,10 @@ def check_run(values: Any, source: str) -> RunConfig:
     task = getattr(import_module(kind.module), kind.task)
     network = getattr(import_module(kind.model_module), kind.model)
     # Only what is given is kept, so that a checkpoint's arguments say what was chosen.
-    model = parse(_arguments(network), given, f"{source}: model")
+    model = parse(arguments_of(network), given, f"{source}: model")
     if kind.model in ("build_generator", "build_codec"):
         _check_parts(network, model.model_dump(exclude_unset=True), source)
-    accepted = _arguments(task, ("corpus", "model", "system"))
+    accepted = arguments_of(task, ("corpus", "model", "system"))
     options = parse(accepted, run.options, f"{source}: options")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
     for name, least in (

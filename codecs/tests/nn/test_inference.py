@@ -173,11 +173,11 @@ def test_vocoder_and_vocos_as_with_gradients() -> None:
     with torch.no_grad():
         close(vocoder(mel)[0], wanted, 2e-5)
     assert not any("synthesis" in name for name in vocoder.state_dict())
-    codec, units = lively(VocosCodec.random(SMALL)), random(2, 40, 6)
+    codec, encoded = lively(VocosCodec.random(SMALL)), random(2, 40, 6)
     state = codec.init_state(2)
     decode = VocosCodec.decode_chunk.__wrapped__  # type: ignore[attr-defined]
-    wanted, _ = decode(codec, units, state, True)  # the layers themselves
-    close(codec.decode(units)[:, 0], wanted[:, 0], 2e-5)
+    wanted, _ = decode(codec, encoded, state, True)  # the layers themselves
+    close(codec.decode(encoded)[:, 0], wanted[:, 0], 2e-5)
 
 
 def test_the_end_of_a_stream_in_one_go() -> None:

@@ -98,9 +98,9 @@ def test_codecs_have_the_rate_of_their_vocoder(make: Callable[[SourceFilterVocod
     assert (high.info.sample_rate, high.info.frame_rate) == (WIDE, low.info.frame_rate)
     t = torch.arange(WIDE) / WIDE
     wav = (0.2 * torch.sin(2 * torch.pi * 150 * t) * (1 + torch.sin(2 * torch.pi * 1200 * t)))[None]
-    units = high.encode(wav[None])
+    encoded = high.encode(wav[None])
     same = low.encode(torchaudio.functional.resample(wav, WIDE, RATE)[None])
-    assert units.data.shape == same.data.shape
-    assert (units.data.double() - same.data).abs().mean() < 0.3 * same.data.double().abs().mean()
-    made = high.decode(units)
-    assert made.shape[-1] == units.data.shape[1] * high.info.hop >= WIDE
+    assert encoded.data.shape == same.data.shape
+    assert (encoded.data.double() - same.data).abs().mean() < 0.3 * same.data.double().abs().mean()
+    made = high.decode(encoded)
+    assert made.shape[-1] == encoded.data.shape[1] * high.info.hop >= WIDE

@@ -10,10 +10,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class WindowState:
-    """The units [B, n, *] that later samples depend on, the first of them number `start`; the first
-    `done` of them were answered."""
+    """The frames [B, n, *] that later samples depend on, the first of them number `start`, of which
+    the first `done` were answered."""
 
-    units: Tensor
+    encoded: Tensor
     batch: int
     done: int = 0
     start: int = 0
@@ -22,7 +22,7 @@ class WindowState:
 
 def windowed(
     network: Callable[[Tensor, int], Tensor],
-    units: Tensor,
+    encoded: Tensor,
     state: WindowState,
     reach: int,
     hop: int,
@@ -31,13 +31,13 @@ def windowed(
     """The next samples [B, n] of a stream.
 
     Args:
-        network: units [B, T, *], and the number of the first, to samples [B, T * hop]; beyond them
+        network: frames [B, T, *], and the number of the first, to samples [B, T * hop]; beyond them
             is silence.
-        units: the next ones [B, t, *], t may be 0.
-        reach: units on each side that the samples of one depend on.
-        last: no unit follows.
+        encoded: the next ones [B, t, *], t may be 0.
+        reach: frames on each side that the samples of one depend on.
+        last: no frame follows.
     """
-    seen = torch.cat([state.units, units], 1)
+    seen = torch.cat([state.encoded, encoded], 1)
     ready = seen.shape[1] if last else max(state.done, seen.shape[1] - reach)
     if ready == state.done:
         wav = torch.zeros(state.batch, 0, device=seen.device)

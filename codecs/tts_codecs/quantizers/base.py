@@ -66,7 +66,7 @@ class Quantizer(nn.Module, ABC):
 
     def expected(self, probabilities: Tensor) -> Tensor:
         """Expectation of the values ``[B, T, D]`` under ``probabilities [B, T, K, V]`` of codes
-        that are independent: the values of a unit are a sum of what each code adds."""
+        that are independent: the values of a frame are a sum of what each code adds."""
         count, size = self.num_codebooks, self.codebook_size
         device = probabilities.device
         none = torch.zeros(1, 1, count, dtype=torch.int64, device=device)

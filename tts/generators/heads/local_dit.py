@@ -74,21 +74,21 @@ class LocalDiTHead(FlowHead):
             )
             self.entry = nn.Linear(width, dim)
 
-    def embed(self, units: Tensor) -> Tensor:
-        """[B, S, size] to [B, S, dim]: what a learned token in front of a unit's frames has read
-        of them, where there is an encoder."""
+    def embed(self, latents: Tensor) -> Tensor:
+        """[B, S, size] to [B, S, dim]: what a learned token in front of the frames of a latent has
+        read of them, where there is an encoder."""
         if self.encoder is None:
-            return super().embed(units)
-        frames = units.reshape(-1, self.frames, units.shape[-1] // self.frames)
+            return super().embed(latents)
+        frames = latents.reshape(-1, self.frames, latents.shape[-1] // self.frames)
         tokens = self.framed(frames)
         tokens = torch.cat([self.summary.expand(len(tokens), 1, -1), tokens], 1)
-        place = torch.arange(tokens.shape[1], device=units.device)
+        place = torch.arange(tokens.shape[1], device=latents.device)
         table = whole_rotary(place, self.width // self.heads)
-        attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=units.device)
+        attend = torch.ones(1, 1, 1, len(place), dtype=torch.bool, device=latents.device)
         still = tokens.new_zeros(1, 6, self.width)
         for block in self.encoder:
             tokens = block(tokens, cast(DiTBlock, block).parts(still), table, None, attend, None)
-        out: Tensor = self.entry(tokens[:, 0]).unflatten(0, units.shape[:2])
+        out: Tensor = self.entry(tokens[:, 0]).unflatten(0, latents.shape[:2])
         return out
 
     def network(

@@ -33,7 +33,7 @@ class SpectralTask:
 
     Args:
         relative: share of rows coded relative to the average spectrum and pitch of their speaker
-            (tts.generators.conditioning.voice_mean). Generators of codes work on such units: the
+            (tts.generators.conditioning.voice_mean). Generators of codes work on such frames: the
             long-term spectrum of a voice never heard then need not be learned.
         phone_probe: checkpoint of the phone probe, which should read in coded features what it
             reads in the real ones; phone_loss: weight of that loss.

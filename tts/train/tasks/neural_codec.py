@@ -34,7 +34,7 @@ class CodecTask:
     Args:
         corpus: prepared corpus; its rate has to be the codec's.
         model: arguments of tts_codecs.neural.build_codec.
-        batch_size, units: rows and length of a batch.
+        batch_size, frames: rows and length of a batch.
         adversaries: discriminators by name (tts_codecs.adversaries.ADVERSARIES), each with its
             arguments; objective: "hinge" or "squares".
         adversarial_from: step; adversarial_batch: rows that the discriminators see.
@@ -64,7 +64,7 @@ class CodecTask:
         corpus: Corpus,
         model: dict[str, Any],
         batch_size: int = 8,
-        units: int = 50,
+        frames: int = 50,
         adversaries: dict[str, dict[str, Any]] | None = None,
         objective: str = "hinge",
         adversarial_from: int = 3000,
@@ -88,7 +88,7 @@ class CodecTask:
         self.auxiliaries = build_auxiliaries(auxiliaries or {}, self.codec)
         labelled = not self.auxiliaries.keys().isdisjoint({"phones", "ctc"})
         self.batches = WaveBatches(
-            corpus, batch_size, units * self.codec.hop, self.codec.hop, distort, labelled
+            corpus, batch_size, frames * self.codec.hop, self.codec.hop, distort, labelled
         )
         try:
             discriminator = build_adversaries(
