@@ -19,7 +19,8 @@ __all__ = [
 ]  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parent
-_NO_WEIGHTS = (
+#: how to get the weights where only the code is installed
+NO_WEIGHTS = (
     "the weights are not installed: pip install the wheel tts_weights that is built beside that of "
     "tts (make wheel), or set TTS_HOME to a checkout"
 )
@@ -59,7 +60,7 @@ def checkpoints() -> Path:
     """
     found = find_checkpoints()
     if found is None:
-        raise CheckpointError(_NO_WEIGHTS)
+        raise CheckpointError(NO_WEIGHTS)
     return found
 
 

@@ -79,6 +79,7 @@ def recording_fields(
     adapting: bool = False,
     opened: bool = False,
     below: Callable[[gr.Audio, gr.Textbox, gr.Checkbox], None] | None = None,
+    label: str = "3 to 10 s of one person, used instead of the voice above",
 ) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:
     """A recording to clone, by upload or microphone and judged at once, what it says, and whether
     to adapt to it.
@@ -95,7 +96,7 @@ def recording_fields(
             type="filepath",
             editable=False,
             buttons=[],
-            label="3 to 10 s of one person, used instead of the voice above",
+            label=label,
         )
         meter(studio, recording)
         transcript = gr.Textbox(

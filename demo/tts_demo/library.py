@@ -157,13 +157,15 @@ def library_tab(studio: Studio, voices: VoiceFields) -> None:
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             if studio.library:
-                recording, transcript, adapt = recording_fields(studio, adapting=True, opened=True)
+                recording, transcript, adapt = recording_fields(
+                    studio, adapting=True, opened=True, label="3 to 10 s of one person"
+                )
                 keep_fields(studio, studio.models[0], recording, transcript, adapt, voices)
             else:
                 gr.Markdown(_CLOSED)
         with gr.Column(scale=5, min_width=320):
             voice = voices.field()
-            about = gr.HTML(describe(None), elem_id="voice-about")
+            about = gr.HTML(describe(voice.value), elem_id="voice-about")
             hear = gr.Button("Hear it")
             player = gr.HTML("", elem_id="voice-player")
             if studio.library:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import re
 import socket
 import struct
 import threading
@@ -20,16 +19,13 @@ pytest.importorskip("fastapi")
 
 from tts import TTS  # noqa: E402
 from tts.cancel import Cancellation  # noqa: E402
-from tts.errors import TextError  # noqa: E402
 from tts.pipeline.ports import Capabilities
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.budget import Budget, phones_of  # noqa: E402
 from tts.serve.connections import Limits, listen, server_of  # noqa: E402
 from tts.serve.job import Job, Stalled  # noqa: E402
 from tts.serve.logs import RateLimit  # noqa: E402
 from tts.serve.scheduler import Full, Scheduler  # noqa: E402
-from tts.text.pieces import MAX_PHONES, in_pieces  # noqa: E402
-from tts.text.symbols import SIL, Phones  # noqa: E402
+from tts.text.symbols import Phones  # noqa: E402
 from tts.types import Chunk, Options  # noqa: E402
 
 LONG = "The birch canoe slid on the smooth planks. " * 40
@@ -329,56 +325,6 @@ def test_half_open_connections_give_way(tts: TTS, tmp_path: Path) -> None:
             assert sock.recv(100).startswith(b"HTTP/1.1 200")
 
 
-COSTLY = ("\ufdfa" * 200, "\u4e2d" * 250, "1" * 4096, "\u0e01" * 4096, "%" * 4096, "9," * 2048)
-
-
-def test_sentences_are_short_whatever_their_characters(tts: TTS) -> None:
-    for text in ("\u4e2d" * 250, "1" * 500, "[[" + "na" * 900 + "]]", "A% " * 100):
-        whole = list(tts.acoustic.frontend().sentences(text))
-        pieces = list(tts.sentences(text))
-        assert max(len(piece) for piece in pieces) <= MAX_PHONES
-        inner = [[i for i in p.ids if i != SIL] for p in (*whole, *pieces)]
-        assert sum(inner[: len(whole)], []) == sum(inner[len(whole) :], [])
-        assert [p.pause_after for p in whole if p.pause_after] == [
-            p.pause_after for p in pieces if p.pause_after
-        ]
-        for piece in pieces:
-            assert piece.words and len(piece.ids) == len(piece.mods)
-            assert len(piece.spans) == len(piece.words)
-            assert all(1 <= first < past < len(piece) for _, first, past in piece.words)
-    # Ordinary sentences are left as they are.
-    assert list(tts.sentences(LONG[:400])) == list(tts.acoustic.frontend().sentences(LONG[:400]))
-
-
-def test_breaks_and_words_of_pieces() -> None:
-    ids, words = [SIL], []
-    for n in range(10):
-        words.append((f"w{n}", len(ids), len(ids) + 50))
-        ids += [20] * 50
-    whole = Phones(
-        [*ids, SIL], [0] * (len(ids) + 1), words, pause_after=0.5, breaks={0: 1.0, 7: 2.0, 10: 3.0}
-    )
-    pieces = list(in_pieces([whole], 200))
-    assert len(pieces) >= 3 and all(len(p) <= 200 for p in pieces)
-    assert [w for p in pieces for w, _, _ in p.words] == [w for w, _, _ in words]
-    found = {
-        p.words[n][0] if n < len(p.words) else "end": s for p in pieces for n, s in p.breaks.items()
-    }
-    assert found == {"w0": 1.0, "w7": 2.0, "end": 3.0}
-    assert [p.pause_after for p in pieces] == [0] * (len(pieces) - 1) + [0.5]
-
-
-@pytest.mark.parametrize("text", COSTLY)
-def test_costly_texts_are_refused_or_begin_short(tts: TTS, text: str) -> None:
-    try:
-        found = phones_of(tts, text, Options(), Budget())
-    except TextError as error:
-        assert re.search(r"[\d,]+ phones, [\d,]+ s of speech", str(error)), error
-    else:
-        assert sum(map(len, found)) <= Budget().phones
-        assert max(map(len, found)) <= MAX_PHONES
-
-
 def test_a_text_that_costs_too_much_is_refused(tts: TTS, tmp_path: Path) -> None:
     app = create_app([tts], ServeSettings(voices=tmp_path))
     with serving(app) as port:
@@ -386,14 +332,6 @@ def test_a_text_that_costs_too_much_is_refused(tts: TTS, tmp_path: Path) -> None
             sock.sendall(asking("\ufdfa" * 200, "Connection: close\r\n"))
             answer = everything(sock)
         assert answer.startswith(b"HTTP/1.1 400") and b"phones" in answer
-    with pytest.raises(TextError, match="13,0.. phones|1,2.. s"):
-        Budget().check(4096, 13_001, 1.0)
-    with pytest.raises(TextError, match="73,728 letters"):
-        Budget().check_spelled("\ufdfa" * 4096)
-    Budget().check_spelled("\ufb03 " * 2048)  # three letters each
-    with pytest.raises(TextError, match="send it in parts"):
-        Budget().check(4096, 8000, 0.5)
-    Budget().check(4096, 8000, 1.0)
 
 
 def test_log_lines_are_limited() -> None:

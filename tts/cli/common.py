@@ -32,6 +32,14 @@ def warn(message: str) -> None:
     say(f"tts: warning: {message}")
 
 
+def warn_without_weights() -> None:
+    """Say how to get the weights where only the code is installed."""
+    from tts.resources import NO_WEIGHTS, find_checkpoints
+
+    if find_checkpoints() is None:
+        warn(NO_WEIGHTS)
+
+
 def show(line: str) -> None:
     """One line of result on standard output."""
     sys.stdout.write(f"{line}\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts.cli.common import say, show
+from tts.cli.common import say, show, warn_without_weights
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def models(
         )
     if untrained:
         lines = textwrap.wrap(", ".join(untrained), 88)
+        warn_without_weights()
         show("systems without weights (tts train NAME, docs/systems.md):\n  " + "\n  ".join(lines))
 
 

@@ -20,6 +20,7 @@ from tts.cli.common import (
     warn,
     warn_new,
     warn_unfit,
+    warn_without_weights,
 )
 from tts.cli.complete import added_names_for, model_names_for, voice_names_for
 
@@ -52,6 +53,7 @@ def _list(as_json: bool) -> None:
         return
     for voice in known:
         show(f"{voice.name:24} {voice.kind:9} {voice.words}".rstrip())
+    warn_without_weights()
     if known:
         say("hear one: tts voices sample NAME -o NAME.wav")
     else:
