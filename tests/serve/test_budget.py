@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.studies.refusals import KINDS, MOST
-from tests.serve.test_connections import LONG
 from tts.errors import TextError
 from tts.facade import TTS
 from tts.serve.budget import (
@@ -22,6 +21,8 @@ from tts.serve.budget import (
 from tts.text.pieces import MAX_PHONES, in_pieces
 from tts.text.symbols import SIL, Phones
 from tts.types import Options
+
+PLAIN = ("The birch canoe slid on the smooth planks. " * 10)[:400]
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_sentences_are_short_whatever_their_characters(tts: TTS) -> None:
             assert len(piece.spans) == len(piece.words)
             assert all(1 <= first < past < len(piece) for _, first, past in piece.words)
     # Ordinary sentences are left as they are.
-    assert list(tts.sentences(LONG[:400])) == list(tts.acoustic.frontend().sentences(LONG[:400]))
+    assert list(tts.sentences(PLAIN)) == list(tts.acoustic.frontend().sentences(PLAIN))
 
 
 def test_breaks_and_words_of_pieces() -> None:
