@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tts.data", "tts.editing", "tts.provenance"),
     ("tts.latency", "tts.synthesizer"),
     ("tts.pipeline", "tts.published.f5.pipeline"),
-    ("tts.catalog", "tts.lifecycle", "tts.tuning"),
+    ("tts.catalog", "tts.eval.kept", "tts.lifecycle", "tts.tuning"),
     ("tts.config",),
     ("tts.registry",),
     ("tts.published", "tts.voice"),

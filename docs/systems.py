@@ -1,38 +1,161 @@
-"""Writes the table of docs/systems.md: every system, its paper, and its scores if it has any.
+"""Writes the tables of docs/systems.md: every system with its paper and its scores, and ablations.
 
 python docs/systems.py
+
+Scores are what `tts eval --publish` kept beside weights or in configs/systems/scores; the pairs of
+the ablations are in docs/ablations.yaml.
 """
 
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from tts.catalog import ModelInfo, models
+import numpy as np
+import yaml
+
+from tts.catalog import ModelInfo, model_info, models
+from tts.eval.kept import rows_of, scores_folder
+from tts.eval.report import Scores
+from tts.resources import model_names
 
 PAGE = Path(__file__).parent / "systems.md"
-BEGIN, END = "<!-- table: python docs/systems.py -->\n", "<!-- end of the table -->\n"
-COLUMNS = ("system", "what it is", "paper", "WER", "ECAPA", "DistillMOS", "RTF")
+PAIRS = Path(__file__).parent / "ablations.yaml"
+END = "<!-- end of the table -->\n"
+BEGIN = "<!-- table of {}: python docs/systems.py -->\n"
+COLUMNS = (
+    "system", "what it is", "paper", "items", "WER", "ECAPA", "DistillMOS", "RTF", "first audio s",
+    "steps trained",
+)  # fmt: skip
+ABLATIONS = ("system", "switched", "WER", "ECAPA", "DistillMOS", "the paper claims", "agrees")
+
+
+def figure(scores: Mapping[str, Any], name: str) -> str:
+    """A score with its 95 % interval, where there is one."""
+    value, limits = scores.get(name), scores.get(f"{name}_95")
+    if value is None:
+        return "-"
+    form, by = (".1f", 100) if name == "wer" else (".2f", 1)
+    text = f"{by * value:{form}}" + (" %" if name == "wer" else "")
+    return text + (f" [{by * limits[0]:{form}}, {by * limits[1]:{form}}]" if limits else "")
 
 
 def row(info: ModelInfo) -> str:
-    """A line of the table; scores are those of `tts eval --publish`, if there are any."""
+    """A line of the table of systems."""
     scores = info.scores
+    told: tuple[object, ...] = ("not measured", *[""] * 6)
     if scores:
+        first, steps = scores.get("first_audio_seconds"), scores.get("trained_steps")
         told = (
-            f"{100 * scores['wer']:.1f} %",
-            f"{scores['similarity']:.3f}",
-            f"{scores['quality']:.2f}",
-            f"{scores['rtf']:.3f}",
+            scores["items"], *(figure(scores, name) for name in ("wer", "similarity", "quality")),
+            f"{scores['rtf']:.3f}" if scores.get("rtf") else "-",
+            f"{first:.2f}" if first else "-", "shipped" if info.ready else steps or "-",
+        )  # fmt: skip
+    cells = [f"`{info.name}`", info.description, info.paper, *map(str, told)]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def table(columns: Sequence[str], rows: Sequence[str]) -> str:
+    """A table in Markdown."""
+    return f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n" + "".join(rows)
+
+
+def scores_of(name: str) -> dict[str, Any] | None:
+    """What is kept of a system or an ablation; None where nothing is."""
+    if name in model_names():
+        return model_info(name).scores
+    path = scores_folder() / f"{name}.json"
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+
+
+def difference(
+    one: Mapping[str, Any], other: Mapping[str, Any], of: Callable[[Sequence[Scores]], float]
+) -> tuple[float, float, float] | None:
+    """How much more `one` has than `other` on the items of both, with a paired 95 % bootstrap
+    interval; None where the items were not kept."""
+    first, second = rows_of(one), rows_of(other)
+    names = sorted(first.keys() & second.keys())
+    if len(names) < 2:
+        return None
+    rng = np.random.default_rng(0)
+
+    def between(chosen: Sequence[str]) -> float:
+        return of([first[name] for name in chosen]) - of([second[name] for name in chosen])
+
+    draws = [between([names[i] for i in rng.integers(len(names), size=len(names))])
+             for _ in range(1000)]  # fmt: skip
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return between(names), float(low), float(high)
+
+
+def word_errors(items: Sequence[Scores]) -> float:
+    """Errors over words."""
+    return sum(i.errors or 0 for i in items) / max(1, sum(i.words or 0 for i in items))
+
+
+def quality(items: Sequence[Scores]) -> float:
+    """Mean DistillMOS."""
+    return float(np.mean([i.quality for i in items if i.quality is not None] or [0.0]))
+
+
+def similarity(items: Sequence[Scores]) -> float:
+    """Mean ECAPA similarity."""
+    return float(np.mean([i.similarity for i in items if i.similarity is not None] or [0.0]))
+
+
+def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """Whether the system has over the run what the paper claims: yes or no where the interval of
+    the paired difference is on one side of 0, else in which direction it points."""
+    if claim == "speed":
+        return (
+            f"{'yes' if system['rtf'] < run['rtf'] else 'no'} ({run['rtf'] / system['rtf']:.1f}x)"
         )
-    else:
-        told = ("not trained", "", "", "")
-    return f"| `{info.name}` | {info.description} | {info.paper} | {' | '.join(told)} |\n"
+    of = {"wer": word_errors, "quality": quality, "similarity": similarity}[claim]
+    found = difference(system, run, of)
+    sign = -1 if claim == "wer" else 1
+    if found is None:
+        gain = sign * (system[claim] - run[claim])
+        return f"points {'to it' if gain > 0 else 'away'}"
+    value, low, high = found
+    by, form = (100, "+.1f") if claim == "wer" else (1, "+.2f")
+    shown = f"{by * value:{form}} [{by * low:{form}}, {by * high:{form}}]"
+    if low <= 0 <= high:
+        return f"points {'to it' if sign * value > 0 else 'away'}: {shown}"
+    return f"{'yes' if sign * value > 0 else 'no'}: {shown}"
+
+
+def ablation(pair: Mapping[str, Any]) -> str:
+    """Two lines of the table of ablations: the system, and the run with something switched."""
+    system, run = scores_of(pair["system"]), scores_of(pair["run"])
+    changed = ", ".join(f"{key}={value}" for key, value in pair["set"].items())
+    names = ("wer", "similarity", "quality")
+    if system is None or run is None:
+        missing = pair["system"] if system is None else pair["run"]
+        return (
+            f"| `{pair['system']}` | {pair['what']} (`{changed}`) | | | | {pair['says']} "
+            f"| `{missing}` is not measured |\n"
+        )
+    first = " | ".join(figure(system, name) for name in names)
+    second = " | ".join(figure(run, name) for name in names)
+    told = agrees(pair["claim"], system, run)
+    return (
+        f"| `{pair['system']}` | - | {first} | {pair['says']} | {told} |\n"
+        f"| `{pair['run']}` | {pair['what']} (`{changed}`) | {second} | | |\n"
+    )
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """The page with another table of this name."""
+    head, rest = text.split(BEGIN.format(name))
+    return head + BEGIN.format(name) + content + END + rest.split(END, 1)[1]
 
 
 def page(text: str) -> str:
-    """The page with the table of today."""
-    head, rest = text.split(BEGIN)
-    table = "".join(row(info) for info in models() if info.trained_by)
-    columns = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
-    return head + BEGIN + columns + table + END + rest.split(END)[1]
+    """The page with the tables of today."""
+    systems = table(COLUMNS, [row(info) for info in models() if info.trained_by])
+    pairs = yaml.safe_load(PAIRS.read_text("utf-8"))
+    text = filled(text, "systems", systems)
+    return filled(text, "ablations", table(ABLATIONS, [ablation(pair) for pair in pairs]))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tts import scores
 from tts.bundle import cache_folder
 from tts.errors import CheckpointError, ConfigError, UsageError
-from tts.resources import checkpoint_folder, model_config, model_names
+from tts.resources import checkpoint_folder, configs, model_config, model_names
 from tts.systems import PARTS, is_system, read_resolved
 from tts.voice import file as voice_file
 from tts.voice.store import StoredVoice, stored_voices
@@ -178,7 +178,8 @@ def model_info(name: str) -> ModelInfo:
         str(values.get("licence", "MIT")),
         tuple(missing),
         published,
-        _scores(folders["generator"]),
+        _scores(folders["generator"], "scores.json")
+        or _scores(configs() / "systems" / "scores", f"{name}.json"),
         str(values.get("paper", "")),
         trained_by,
         named,
@@ -208,11 +209,11 @@ def _whole(folder: Path | None) -> bool:
     return folder is not None and (folder / "model.safetensors").is_file()
 
 
-def _scores(folder: Path | None) -> dict[str, Any] | None:
-    """What `tts eval --publish` wrote beside weights."""
-    if folder is None or not (folder / "scores.json").is_file():
+def _scores(folder: Path | None, name: str) -> dict[str, Any] | None:
+    """What `tts eval --publish` wrote beside weights, or beside the config of a system."""
+    if folder is None or not (folder / name).is_file():
         return None
-    found = json.loads((folder / "scores.json").read_text("utf-8"))
+    found = json.loads((folder / name).read_text("utf-8"))
     return found if isinstance(found, dict) else None
 
 

@@ -1,6 +1,7 @@
 """`tts eval`: score synthesis, or codecs and vocoders, beside real recordings."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from tts.cli.common import STRENGTH_HELP, check_device, check_strength, say, sho
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
+    from tts.eval.command import EvalOptions
     from tts.eval.run import Codec, Synthesize
     from tts.types import Options
 
@@ -17,15 +19,23 @@ app = typer.Typer(help="Score models beside real recordings.", rich_markup_mode=
 
 
 def _synthesizers(
-    options: "Options", device: str, adapt: bool = False, strength: float = 1.0
+    options: "Options",
+    device: str,
+    adapt: bool = False,
+    strength: float = 1.0,
+    sampling: Sequence[str] = (),
 ) -> Callable[[str], "Synthesize"]:
     from dataclasses import replace
 
+    from tts.config import load_model_config
+    from tts.eval.kept import with_sampling
     from tts.facade import TTS
+    from tts.resources import model_config
     from tts.voice.voice import Voice
 
     def load(name: str) -> "Synthesize":
-        model = TTS.load(name, device)
+        config = load_model_config(model_config(name))
+        model = TTS.of(with_sampling(config, sampling), device)
         model.phonemize("a")  # loading, not a part of the first item
         voices: dict[Path, Voice] = {}
 
@@ -50,12 +60,24 @@ def _codecs(device: str) -> Callable[[str], "Codec"]:
     return load
 
 
-def _scores_of(name: str) -> Path:
-    from tts.config import load_model_config
-    from tts.resources import checkpoint_folder, model_config
+def _command(model: str, given: "EvalOptions", chosen: Sequence[str], name: str) -> str:
+    """The command that measures a model again, without paths of this machine."""
+    words = ["tts", "eval", "--cases", "cases.json", "--model", _shown(model)]
+    words += ["--limit", str(given.limit)] if given.limit else []
+    words += ["--fast"] if given.fast else []
+    words += ["--beam", str(given.beam)] if given.beam != 5 else []
+    words += ["--seed", str(given.seed)] if given.seed else []
+    words += [word for each in chosen for word in ("--set", each)]
+    words += ["--name", name] if name else []
+    return shlex.join([*words, "--publish"])
 
-    config = load_model_config(model_config(name))
-    return checkpoint_folder(config.generator) / "scores.json"
+
+def _shown(model: str) -> str:
+    """A name as it is; of the folder of a run what is the same everywhere: runs/NAME/export."""
+    path = Path(model)
+    if not path.is_dir():
+        return model if not path.suffix else path.name
+    return f"runs/{path.resolve().parent.name}/{path.resolve().name}"
 
 
 @app.callback(invoke_without_command=True)
@@ -80,8 +102,20 @@ def evaluate(
     ] = "",
     publish: Annotated[
         bool,
-        typer.Option("--publish", help="Keep the scores beside the weights, for `tts models`."),
+        typer.Option(
+            "--publish",
+            help="Keep the scores beside shipped weights, for `tts models`, or those of another "
+            "system, given by name or exported folder, in configs/systems/scores.",
+        ),
     ] = False,
+    name: Annotated[
+        str,
+        typer.Option(help="Name of an ablation for --publish; by default that of its run."),
+    ] = "",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Other sampling: --set top_p=0.9."),
+    ] = None,
     resynthesis: Annotated[
         bool, typer.Option("--resynthesis", help="Encode and decode the recordings instead.")
     ] = False,
@@ -120,7 +154,8 @@ def evaluate(
     check_device(device)
     from tts.catalog import models as known_models
     from tts.eval.command import EvalOptions, run_cli
-    from tts.eval.report import comparison, published, write_json
+    from tts.eval.kept import kept, kept_at
+    from tts.eval.report import comparison, write_json
     from tts.types import Options
 
     names = [name for name in models.split(",") if name]
@@ -129,8 +164,19 @@ def evaluate(
         names = [each.name for each in known_models() if each.ready and not each.published]
     asked = [*(model or ()), *names]
     check_strength(strength, adapt)
-    if publish and (resynthesis or limit or fast or adapt):
-        raise UsageError("only scores of a whole case list are published")
+    sampling = tuple(overrides or ())
+    told = {"steps": steps, "guidance": guidance, "temperature": temperature}
+    chosen = (*sampling, *(f"{key}={value}" for key, value in told.items() if value is not None))
+    places: dict[str, Path] = {}
+    if publish:
+        if resynthesis or adapt:
+            raise UsageError("only scores of synthesis without adaptation are published")
+        if name and len(asked) != 1:
+            raise UsageError("--name is that of one model")
+        # Found out before an hour of measuring.
+        places = {each: kept_at(each, name, chosen) for each in asked}
+        if (limit or fast) and any(each.name == "scores.json" for each in places.values()):
+            raise UsageError("only scores of a whole case list are published beside weights")
     given = EvalOptions(
         cases=cases,
         out_dir=out,
@@ -152,7 +198,9 @@ def evaluate(
     )
     options = Options(speed=speed, steps=steps, guidance=guidance, temperature=temperature)
     options.check()
-    reports = run_cli(given, _synthesizers(options, device, adapt, strength), _codecs(device))
+    reports = run_cli(
+        given, _synthesizers(options, device, adapt, strength, sampling), _codecs(device)
+    )
     for report in reports if len(reports) == 1 else []:
         show(report.markdown())
     if len(reports) > 1:
@@ -160,7 +208,10 @@ def evaluate(
         (out / "comparison.md").write_text(table, "utf-8")
         show(table)
     for report in reports if publish else []:
-        write_json(_scores_of(report.name), published(report))
+        write_json(
+            places[report.name], kept(report, chosen, _command(report.name, given, chosen, name))
+        )
+        say(f"kept {places[report.name]}")
     say(f"reports in {out}")
 
 

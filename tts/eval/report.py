@@ -41,6 +41,7 @@ class Row:
     wav: str | None = None
     seconds: float | None = None
     compute_seconds: float | None = None
+    processor_seconds: float | None = None  # of all threads; other programs do not change it
     first_audio_seconds: float | None = None
     failure: str | None = None
 
@@ -121,6 +122,8 @@ def summarize(
         timed = [row for row in rows if row.seconds and row.compute_seconds is not None]
         seconds = sum(row.seconds or 0.0 for row in timed)
         total["rtf"] = sum(row.compute_seconds or 0.0 for row in timed) / seconds if timed else None
+        busy = sum(row.processor_seconds or 0.0 for row in timed)
+        total["processor_rtf"] = busy / seconds if busy else None
         first = [row.first_audio_seconds for row in rows if row.first_audio_seconds is not None]
         total["first_audio_seconds"] = float(np.median(first)) if first else None
     return total

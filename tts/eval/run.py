@@ -76,11 +76,12 @@ def _make(
     row: Row, item: Item, make: Callable[[], tuple[Any, ...]], known: RealScores, folder: Path
 ) -> Made | None:
     """Make one item, keep its audio, measure it; a failure is written in the row."""
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     try:
         result = Made(*make())
         made, rate, first, _ = result
         elapsed = time.perf_counter() - started
+        row.processor_seconds = time.process_time() - busy
         samples = np.asarray(made, dtype=np.float32).reshape(-1)
         if not samples.size:
             raise TTSError("no audio was made")
