@@ -218,7 +218,7 @@ def decode_source(
         length = "too long" if frames is None else f"{seconds:.1f} s long"
         which = f"the first {max_seconds:g} s" + (" of sound" if skipped else "")
         warnings.append(f"{name}: {length}; only {which} are used")
-    return Decoded(mono, rate, seconds, skipped)
+    return Decoded(mono, rate, seconds, skipped, None if frames is None else frames / rate)
 
 
 def _too_long(name: str, length: str, most: float) -> AudioError:

@@ -47,12 +47,14 @@ class Reference:
 
     samples: float32 [N], mono, at `sample_rate` Hz. seconds_in: length of the source before any
     trimming. warnings: one line each, for the user, about what was changed or looks doubtful.
+    declared: seconds that the header of a file tells, None where it tells none.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     seconds_in: float
     warnings: list[str] = field(default_factory=list)
+    declared: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -115,7 +117,9 @@ def load_reference(
         samples = cut_at_pause(samples, sample_rate, trim_to)
     if target_dbfs is not None:
         samples = normalize_level(samples, target_dbfs, sample_rate=sample_rate)
-    return Reference(np.ascontiguousarray(samples), sample_rate, seconds_in, warnings)
+    return Reference(
+        np.ascontiguousarray(samples), sample_rate, seconds_in, warnings, found.declared
+    )
 
 
 @contextmanager

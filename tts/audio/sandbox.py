@@ -27,12 +27,14 @@ NAME = "the recording"
 
 class Decoded(NamedTuple):
     """What was decoded: samples [N] as they are in the file, their rate in Hz, seconds of the whole
-    file, and seconds of silence that were passed over before the samples."""
+    file, seconds of silence that were passed over before the samples, and the length in seconds
+    that the file's header tells, if it tells one."""
 
     samples: NDArray[np.float32]
     rate: int
     seconds: float
     skipped: float = 0.0
+    declared: float | None = None
 
 
 def command(
@@ -66,7 +68,7 @@ def decoded(out: bytes, code: int, name: str, warnings: list[str]) -> Decoded:
         raise AudioError(told["error"].replace(NAME, name, 1))
     warnings += [line.replace(NAME, name, 1) for line in told["warnings"]]
     samples = np.frombuffer(body, dtype=np.float32).copy()
-    return Decoded(samples, told["rate"], told["seconds"], told["skipped"])
+    return Decoded(samples, told["rate"], told["seconds"], told["skipped"], told["declared"])
 
 
 def decode_apart(

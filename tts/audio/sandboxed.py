@@ -58,7 +58,12 @@ def main() -> None:
     except MemoryError:
         sys.stdout.write(json.dumps({"error": f"{NAME} needs too much memory"}) + "\n")
         return
-    told = {"rate": found.rate, "seconds": found.seconds, "skipped": found.skipped}
+    told = {
+        "rate": found.rate,
+        "seconds": found.seconds,
+        "skipped": found.skipped,
+        "declared": found.declared,
+    }
     sys.stdout.write(json.dumps({**told, "warnings": warnings}) + "\n")
     sys.stdout.flush()
     sys.stdout.buffer.write(np.ascontiguousarray(found.samples, dtype=np.float32).data)

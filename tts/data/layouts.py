@@ -25,7 +25,13 @@ __all__ = ["Entry", "Layout", "read_manifest", "write_manifest"]
 Layout = Literal["auto", "librispeech", "libritts", "ljspeech", "vctk", "table"]
 Report = Callable[[str], None]
 
-_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".aiff", ".aif")
+#: of recordings, in the order in which they are looked for beside a transcript: those of all that
+#: a voice may be recorded in (tts.audio.reference)
+_SUFFIXES = (
+    ".flac", ".wav", ".opus", ".ogg", ".mp3", ".aiff", ".aif", ".oga", ".caf", ".au", ".w64",
+    ".m4a", ".mp4", ".mov", ".aac", ".3gp", ".webm", ".mka", ".mkv", ".wma", ".amr", ".wv", ".ape",
+    ".tta", ".ac3", ".avi", ".flv",
+)  # fmt: skip
 _COLUMNS = ("path", "speaker", "text")
 
 
