@@ -1,10 +1,8 @@
 """`tts data`: from recordings to what training reads."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -88,7 +86,10 @@ def align(
     With a phone probe that learned from it, durations.json is refined instead.
     """
     set_threads(threads)
-    write_durations(folder, aligner, phone_probe)
+    from tts.train.durations import write_durations
+
+    for line in write_durations(folder, aligner, phone_probe):
+        say(line)
 
 
 @app.command()
@@ -273,31 +274,3 @@ def distill(
 #: names these commands had before, which go on working
 app.command("warps", hidden=True)(vtlp)
 app.command("lessons", hidden=True)(distill)
-
-
-def write_durations(folder: str | Path, aligner: str | Path, phone_probe: str = "") -> None:
-    """Align a corpus with an aligner's checkpoint and keep the durations beside it; with a phone
-    probe move those that are there."""
-    from tts.align.aligner import Aligner
-    from tts.audio.files import atomic_output, write_all
-    from tts.data.corpus import Corpus
-    from tts.data.segments import read_durations
-    from tts.losses.phone import PhoneProbe
-    from tts.registry import load_module
-    from tts.train.tasks.aligner import align_corpus, refine_corpus, voicing_agreement
-
-    corpus = Corpus(folder)
-    if phone_probe:
-        probe = cast(PhoneProbe, load_module(phone_probe))
-        durations = refine_corpus(corpus, probe, read_durations(corpus))
-    else:
-        durations = align_corpus(corpus, cast(Aligner, load_module(aligner)))
-    path = corpus.folder / "durations.json"
-    with atomic_output(path) as file:
-        write_all(file, json.dumps(durations).encode())
-    say(f"{path}: {len(durations)} of {len(corpus)} utterances aligned")
-    if (corpus.folder / "features.f16").exists():
-        voiceless, sonorous = voicing_agreement(corpus, durations)
-        say(
-            f"voiceless phones unvoiced {voiceless:.1%}, vowels and sonorants voiced {sonorous:.1%}"
-        )

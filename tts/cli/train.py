@@ -1,4 +1,4 @@
-"""`tts train`: one run from a YAML."""
+"""`tts train`: one run from a YAML, or all runs of a recipe."""
 
 import sys
 from typing import Annotated
@@ -6,11 +6,20 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import say, set_threads
-from tts.cli.data import write_durations
+from tts.errors import UsageError
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="A YAML such as configs/systems/default.yaml.")],
+    config: Annotated[
+        str, typer.Argument(help="A YAML such as configs/systems/default.yaml.")
+    ] = "",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="All runs from recordings to a model that speaks, one after the other: a name in "
+            "configs/recipes or a YAML, in place of CONFIG."
+        ),
+    ] = "",
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set train.steps=100."),
@@ -21,39 +30,24 @@ def train(
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Train the vocoder, spectral codec, aligner, duration model or generator.
+    """Train the vocoder, spectral codec, aligner, duration model or generator, or by a recipe all
+    of them.
 
     Weights to use land in OUT/export; a finished aligner also writes the durations of its corpus
     into the corpus. Ctrl-C saves and stops; the same command goes on from there. On several GPUs:
     `accelerate launch -m tts train CONFIG`.
     """
+    if bool(config) == bool(recipe):
+        raise UsageError("give either the YAML of a run or --recipe NAME")
     set_threads(threads)
+    chosen = [*(overrides or ()), *([f"train.device={device}"] if device else [])]
+    bar = sys.stderr.isatty()
+    if recipe:
+        from tts.train.recipe import load_recipe, run_recipe
+
+        run_recipe(load_recipe(recipe, chosen), say, quiet, bar)
+        return
     from tts.train.config import load_run
+    from tts.train.run import train_run
 
-    chosen = [f"train.device={device}"] if device else []
-    run = load_run(config, [*(overrides or ()), *chosen])
-
-    from tts.data.pack import open_corpus
-    from tts.train.loop import Trainer
-
-    task = run.build(open_corpus(run.data))
-    trainer = Trainer(task, run.train, run.out, quiet=quiet or not sys.stderr.isatty())
-    if trainer.step:
-        say(f"continuing {run.out} at step {trainer.step}")
-    elif trainer.fresh:
-        say(f"started from {run.train.init}, new: {', '.join(trainer.fresh)}")
-    logged = 0
-
-    def progress(line: str) -> None:
-        nonlocal logged
-        # Without a bar every tenth line: a log file stays readable.
-        if trainer.quiet and logged % 10 == 0:
-            say(line)
-        logged += 1
-
-    trainer.run(None if quiet else progress)
-    stopped = "" if trainer.finished else ", stopped early: run again to go on"
-    of = f"{trainer.elapsed:.0f} s" if run.train.budget else f"of {run.train.steps}"
-    say(f"{run.out / 'export'}: step {trainer.step} {of}{stopped}")
-    if run.task == "aligner" and not stopped and trainer.accelerator.is_main_process:
-        write_durations(run.data, run.out / "export")
+    train_run(load_run(config, chosen), say, quiet, bar)

@@ -1,0 +1,226 @@
+"""Recipes: from recordings to a model that speaks, resumed where they stopped, or refused."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.helpers.systems import NETWORK, ROOT, tiny_parts
+from tts import TTS
+from tts.errors import ConfigError, DataError
+from tts.systems import read_resolved
+from tts.train import recipe as recipe_module
+from tts.train.recipe import load_recipe, recipe_names, run_recipe
+from tts.train.run import train_run
+from tts_codecs.checkpoint import read_config
+
+Recording = Callable[..., Path]
+#: so many phones for three seconds that no alignment, however bad, leaves one too many frames
+TEXT = (
+    "the birch canoe slid on the smooth planks, glue the sheet to the dark blue background, it is "
+    "easy to tell the depth of a well, these days a chicken leg is a rare dish, rice is served"
+)
+RECIPES = sorted(path.stem for path in (ROOT / "configs" / "recipes").glob("*.yaml"))
+#: networks of each kind of run with a few weights
+SMALL: dict[str, dict[str, Any]] = {
+    "vocoder": {"dim": 16, "hidden": 16, "blocks": 1, "pitch_dim": 16, "pitch_blocks": 1},
+    "aligner": {},
+    "phone_probe": {"dim": 16, "blocks": 1},
+    "probe": {"dim": 16, "blocks": 1},
+    "durations": {"dim": 16, "blocks": 1, "classes": 3, "style": 16},
+    "phrasing": {"vocabulary": 64},
+    "generator": NETWORK,
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "vocoder": {"batch_size": 2},
+    "aligner": {"batch_size": 2, "pool": 2},
+    "phrasing": {"batch_size": 2, "holdout": 0},
+    "generator": {"batch_size": 2, "max_frames": 50, "prompt": [30, 40]},
+}
+
+
+@pytest.fixture
+def home(tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    tiny_parts(tiny_home)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    return tiny_home
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, recording: Recording) -> Path:
+    """A table of twelve recordings of four speakers."""
+    rows = ["path\tspeaker\ttext"]
+    for number in range(12):
+        recording(f"{number}.wav", seconds=3.2 + 0.05 * number)
+        rows.append(f"{number}.wav\tspeaker{number % 4}\t{TEXT}")
+    table = tmp_path / "list.tsv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
+def small(name: str) -> list[str]:
+    """Assignments that give every run of a recipe a tiny network, a small batch and two steps."""
+    out = ["train.steps=2", "train.sample_minutes=1e9", "train.device=cpu"]
+    for stage, given in read_resolved(ROOT / "configs" / "recipes" / f"{name}.yaml")[
+        "stages"
+    ].items():
+        place = f"stages.{stage}"
+        if given.get("step") == "overlap":
+            out.append(f"{place}.clips=16")
+        if given.get("step") == "distill":
+            out.append(f"{place}.rows=4")
+        if "run" not in given:
+            continue
+        task = read_resolved(ROOT / "configs" / f"{given['run']}.yaml")["task"]
+        if SMALL.get(task):
+            out.append(f"{place}.model={json.dumps(SMALL[task])}")
+        over = {**given.get("options", {}), **OPTIONS.get(task, {"batch_size": 2})}
+        out.append(f"{place}.options={json.dumps(over)}")
+    return out
+
+
+def test_from_recordings_to_a_model_that_speaks(
+    home: Path, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("parselmouth")
+    # Forty seconds hold few frames of each phone.
+    monkeypatch.setattr("tts.data.profile.LEAST_FRAMES", 20)
+    out = tmp_path / "made"
+    sets = [*small("default"), f"sources=[{recordings}]", f"out={out}"]
+    said: list[str] = []
+    assert run_recipe(load_recipe("default", sets), said.append, quiet=True)
+    names = list(read_resolved(ROOT / "configs/recipes/default.yaml")["stages"])
+    assert [line.split(": ")[1] for line in said if line.startswith("stage ")] == names
+    for name in ("pitch", "vocoder", "durations", "phrasing", "profile", "overlap", "flow"):
+        assert (out / name / "export" / "config.yaml").is_file(), name
+    # A later run started from what an earlier one made: the pitch network stays as it is.
+    assert read_config(out / "vocoder/export")["arguments"]["pitch_dim"] == 16
+
+    model = TTS.load(str(out / "default.yaml"), device="cpu")
+    voice = model.voice(tmp_path / "0.wav")
+    audio = model.synthesize("Hi there.", voice, seed=1)
+    assert audio.seconds >= 0.1 and np.isfinite(audio.samples).all()
+    assert np.abs(audio.samples).max() > 0
+    # The folder may be moved: all that was trained lies in it.
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(out, moved)
+    assert str(moved) in TTS.load(str(moved / "default.yaml"), device="cpu").config.generator
+
+    # What is finished is not done again.
+    said.clear()
+    assert run_recipe(load_recipe("default", sets), said.append, quiet=True)
+    assert not [line for line in said if line.startswith("stage ")]
+    with pytest.raises(ConfigError, match="stage durations .* other settings"):
+        run_recipe(load_recipe("default", [*sets, "stages.durations.train.lr=1e-4"]), said.append)
+    # What was removed is made again, and nothing else.
+    shutil.rmtree(out / "probe")
+    assert run_recipe(load_recipe("default", sets), said.append, quiet=True)
+    assert [line.split(": ")[1] for line in said if line.startswith("stage ")] == ["probe"]
+
+
+def test_a_stopped_recipe_goes_on_where_it_was(
+    home: Path, corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was stopped in its second run and one that was not come to the same weights."""
+    text = yaml.safe_dump(
+        {
+            "data": str(corpus.folder),
+            "out": str(tmp_path / "whole"),
+            "train": {"steps": 4, "log_every": 1, "sample_minutes": 1e9},
+            "stages": {
+                "first": {
+                    "run": "train/probe",
+                    "model": SMALL["probe"],
+                    "options": {"batch_size": 2},
+                },
+                "second": {
+                    "run": "train/probe",
+                    "model": SMALL["probe"],
+                    "options": {"batch_size": 2},
+                    "train": {"init": "stage:first"},
+                },
+                "third": {"step": "average", "first": "stage:first", "second": "stage:second"},
+            },
+        }
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    said: list[str] = []
+    assert run_recipe(load_recipe(path), said.append, quiet=True)
+
+    half = f"out={tmp_path / 'half'}"
+    real, runs = train_run, []
+
+    def stops(run: Any, *rest: Any) -> bool:
+        runs.append(run.out.name)
+        if runs == ["first", "second"]:
+            real(replace(run, train=replace(run.train, steps=2)), *rest)
+            return False
+        return real(run, *rest)
+
+    monkeypatch.setattr(recipe_module, "train_run", stops)
+    assert not run_recipe(load_recipe(path, [half]), said.append, quiet=True)
+    assert not (tmp_path / "half" / "third").exists()
+    said.clear()
+    assert run_recipe(load_recipe(path, [half]), said.append, quiet=True)
+    assert runs == ["first", "second", "second"]
+    assert any("continuing" in line and "at step 2" in line for line in said)
+    for name in ("second", "third"):
+        one, other = (tmp_path / each / name / "export" for each in ("whole", "half"))
+        assert read_config(one)["sha256"] == read_config(other)["sha256"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_shipped_recipes_are_valid(name: str, home: Path) -> None:
+    assert name in recipe_names()
+    made = load_recipe(name, ["data=somewhere"])
+    assert made.stages and made.models
+    text = (ROOT / "configs" / "recipes" / f"{name}.yaml").read_text()
+    assert f"tts train --recipe {name} " in text
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        ([], "no recordings"),
+        (["data=x", "stages.flow.frist=1"], "unknown key 'frist'.*'first'"),
+        (["data=x", "stages.flow.first=stage:first_flaw"], "no earlier stage.*'first_flow'"),
+        (
+            ["data=x", "stages.pitch.train.init=stage:vocoder"],
+            "no earlier stage is called 'vocoder'",
+        ),
+        (["data=x", "stages.vtlp.step=vltp"], "unknown step 'vltp'.*'vtlp'"),
+        (["data=x", "stages.vtlp.run=train/pitch"], "either the key run or the key step"),
+        (["data=x", "stages.pitch.run=train/pich"], "no file configs/train/pich.yaml"),
+        (["data=x", "stages.pitch.train.stesp=3"], "stages.pitch.*'stesp'.*'steps'"),
+        (["data=x", "train.stesp=3"], "'stesp'"),
+        (["data=x", "stage.flow.weight=1"], "unknown key 'stage'.*'stages'"),
+        (["data=x", "models.default.vocodr=y"], "models.default.*'vocodr'.*'vocoder'"),
+        (["data=x", "models.default.system="], "names one of configs/systems"),
+        (["data=x", "stages.a-b={step: vtlp}"], "'a-b' cannot be the name of a stage"),
+    ],
+)
+def test_a_wrong_recipe_is_one_error_before_anything_runs(
+    sets: list[str], words: str, home: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_recipe("default", [f"out={tmp_path / 'made'}", *sets])
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown recipe 'defalt'; did you mean 'default'"):
+        load_recipe("defalt")
+    out = tmp_path / "made"
+    with pytest.raises(DataError, match="not a prepared corpus"):
+        run_recipe(load_recipe("default", ["data=nowhere", f"out={out}"]), print, quiet=True)
+    (out / "recipe.json").parent.mkdir(exist_ok=True)
+    (out / "recipe.json").write_text("{")
+    with pytest.raises(ConfigError, match="recipe.json is damaged"):
+        run_recipe(load_recipe("default", ["data=nowhere", f"out={out}"]), print, quiet=True)

@@ -1,0 +1,269 @@
+"""Recipes: from recordings to a model that speaks, as one YAML of stages in their order.
+
+    description: ...
+    sources: [LibriSpeech/train-clean-100]  # made into the corpus OUT/corpus; or
+    data: data/train              # a corpus that is there
+    out: runs/mine                # a folder for each stage, and a YAML for each model
+    train: {steps: 100}           # on top of the training of every run
+    stages:
+      pitch: {run: train/pitch, train: {steps: 2200}}       # a file of configs/, and what to change
+      features: {step: features, vocoder: stage:pitch}      # a function of tts.train.steps
+    models:
+      mine: {system: default, generator: stage:flow}        # what speaks with the weights
+
+`stage:NAME` stands for the weights of an earlier stage, `model:NAME` for a model made of them. A
+recipe may have a `base`, as any YAML (tts.systems). What is finished stands in OUT/recipe.json and
+is not done again; a run that was stopped goes on.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tts.audio.files import atomic_output, write_all
+from tts.config import ModelConfig, Strict, parse
+from tts.data.corpus import Corpus
+from tts.data.prepare import prepare_corpus
+from tts.errors import ConfigError
+from tts.resources import configs, model_config, nearest
+from tts.systems import is_system, merged, read_resolved, split
+from tts.train.config import RunConfig, arguments_of, check_run, override
+from tts.train.run import train_run
+from tts.train.steps import IN_CORPUS, STEPS, run_step
+
+#: the stage that makes the corpus of `sources`
+CORPUS = "corpus"
+#: keys of a run that do not change what it makes
+_ASIDE = ("device", "log_every", "sample_minutes", "save_minutes", "publish", "publish_to")
+
+Report = Callable[[str], None]
+
+
+class _Recipe(Strict):
+    description: str = ""
+    data: str = ""
+    sources: list[str] = []
+    language: str = "en-us"
+    out: str
+    train: dict[str, Any] = {}
+    stages: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a recipe: a run, or a step with its options. `settings` is what it was asked
+    for, by which it is known whether a finished one is still what the recipe says."""
+
+    name: str
+    out: Path
+    settings: Mapping[str, Any]
+    run: RunConfig | None = None
+    step: str = ""
+    options: Mapping[str, Any] | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether what it makes is there."""
+        return self.step in IN_CORPUS or (self.out / "export").exists()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe.
+
+    Attributes:
+        corpus: folder, or a pack (tts.data.pack), that all stages read; made of `sources` where
+            there are any.
+        models: by name what is written to OUT/NAME.yaml.
+    """
+
+    out: Path
+    corpus: Path
+    sources: tuple[str, ...]
+    language: str
+    stages: tuple[Stage, ...]
+    models: Mapping[str, Mapping[str, Any]]
+
+
+def recipe_names() -> list[str]:
+    """Recipes in configs/recipes."""
+    return sorted(path.stem for path in (configs() / "recipes").glob("*.yaml"))
+
+
+def load_recipe(name: str | os.PathLike[str], assignments: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by name or path, with overrides, and check all of its stages.
+
+    Raises:
+        ConfigError: an unknown recipe, file, stage, step or key (naming the nearest), a wrong
+            value, a stage that is named before it is there, or no corpus.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        known = recipe_names()
+        if str(name) not in known:
+            raise ConfigError(f"unknown recipe {str(name)!r}{nearest(str(name), known)}")
+        path = configs() / "recipes" / f"{name}.yaml"
+    values = parse(_Recipe, override(read_resolved(path), assignments), str(path))
+    if not values.sources and not values.data:
+        raise ConfigError(
+            f"{path}: no recordings: --set sources=[FOLDER] makes a corpus of them, "
+            "--set data=FOLDER takes one that `tts data prepare` made"
+        )
+    out = Path(values.out)
+    corpus = out / CORPUS if values.sources else Path(values.data)
+    stages: list[Stage] = []
+    for key, given in values.stages.items():
+        if not key.isidentifier() or key == CORPUS or key in values.models:
+            raise ConfigError(f"{path}: {key!r} cannot be the name of a stage")
+        source = f"{path}: stages.{key}"
+        known = [stage.name for stage in stages if stage.step not in IN_CORPUS]
+        settings = _resolved(given, out, known, values.models, source)
+        stages.append(_stage(key, settings, values.train, corpus, out / key, source))
+    known = [stage.name for stage in stages if stage.step not in IN_CORPUS]
+    models = {
+        key: _model(key, _resolved(given, Path(), known, {}, f"{path}: models.{key}"), path)
+        for key, given in values.models.items()
+    }
+    return Recipe(out, corpus, tuple(values.sources), values.language, tuple(stages), models)
+
+
+def _resolved(
+    values: Any, out: Path, stages: Iterable[str], models: Iterable[str], source: str
+) -> Any:
+    """Settings with the folders of earlier stages, and files of models, in place of their names."""
+    if isinstance(values, dict):
+        return {k: _resolved(v, out, stages, models, source) for k, v in values.items()}
+    if isinstance(values, list):
+        return [_resolved(each, out, stages, models, source) for each in values]
+    if isinstance(values, str) and values.startswith(("stage:", "model:")):
+        kind, _, name = values.partition(":")
+        known = list(stages if kind == "stage" else models)
+        if name not in known:
+            raise ConfigError(
+                f"{source}: no earlier {kind} is called {name!r}{nearest(name, known)}"
+            )
+        return str(out / name / "export" if kind == "stage" else out / f"{name}.yaml")
+    return values
+
+
+def _stage(
+    name: str,
+    settings: dict[str, Any],
+    train: dict[str, Any],
+    corpus: Path,
+    out: Path,
+    source: str,
+) -> Stage:
+    if ("run" in settings) == ("step" in settings):
+        raise ConfigError(f"{source}: a stage has either the key run or the key step")
+    if "step" in settings:
+        step = settings["step"]
+        if step not in STEPS:
+            raise ConfigError(f"{source}: unknown step {step!r}{nearest(str(step), STEPS)}")
+        given = {key: value for key, value in settings.items() if key != "step"}
+        accepted = arguments_of(STEPS[step], ("corpus", "out"))
+        options = parse(accepted, given, source).model_dump(exclude_unset=True)
+        return Stage(name, out, settings, step=step, options=options)
+    file = configs() / f"{settings['run']}.yaml"
+    if not file.is_file():
+        raise ConfigError(f"{source}: no file configs/{settings['run']}.yaml")
+    over = {key: value for key, value in settings.items() if key != "run"}
+    over["train"] = merged(over.get("train") or {}, train)
+    values = merged(read_resolved(file), over) | {"data": str(corpus), "out": str(out)}
+    run = check_run(values, source)
+    kept = {key: value for key, value in over["train"].items() if key not in _ASIDE}
+    return Stage(name, out, {**settings, "train": kept}, run=run)
+
+
+def _model(name: str, settings: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What OUT/NAME.yaml says: a system, with weights of the stages, which lie beside it."""
+    source = f"{path}: models.{name}"
+    system = settings.get("system")
+    if not isinstance(system, str):
+        raise ConfigError(f"{source}: `system` names one of configs/systems")
+    values = read_resolved(model_config(system))
+    if is_system(values):
+        values = split(values, list(ModelConfig.model_fields), source)[1]
+    given = {key: value for key, value in settings.items() if key != "system"}
+    values = merged(values, {**given, "name": name})
+    parse(ModelConfig, values, source)
+    return values
+
+
+def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = True) -> bool:
+    """Run the stages that are not finished, and write the models.
+
+    Args:
+        report, quiet, bar: as of `tts.train.run.train_run`.
+
+    Returns:
+        whether all is done, or a run was stopped before.
+
+    Raises:
+        ConfigError: a finished stage that the recipe asks something else of, or several processes.
+        TTSError: as of the runs and steps.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("a recipe runs in one process; a run of its own may have several")
+    finished = _finished(recipe)
+    if recipe.sources and not (recipe.corpus / "items.jsonl").is_file():
+        summary = prepare_corpus(recipe.sources, recipe.corpus, language=recipe.language)
+        report(f"{recipe.corpus}: {summary.utterances} utterances, {summary.hours:.2f} h")
+    for number, stage in enumerate(recipe.stages, 1):
+        if stage.name in finished:
+            continue
+        report(f"stage {number} of {len(recipe.stages)}: {stage.name}")
+        if stage.run is not None:
+            if not train_run(stage.run, report, quiet, bar):
+                return False
+        else:
+            # A step may speak with a model of the stages before it.
+            _write_models(recipe)
+            export = stage.out / "export"
+            report(run_step(stage.step, Corpus(recipe.corpus), export, stage.options or {}))
+        finished[stage.name] = stage.settings
+        _write(recipe.out / "recipe.json", json.dumps({"stages": finished}, indent=1))
+    for path in _write_models(recipe):
+        report(f"{path}: tts synthesize 'Hello.' --model {path} --ref my.wav -o out.wav")
+    return True
+
+
+def _finished(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
+    """Settings of the stages that are done, by name, as OUT/recipe.json has them."""
+    path = recipe.out / "recipe.json"
+    if not path.is_file():
+        return {}
+    try:
+        done = json.loads(path.read_text("utf-8"))["stages"]
+        found = {stage.name: done[stage.name] for stage in recipe.stages if stage.name in done}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is damaged; remove it to run every stage again") from error
+    for stage in recipe.stages:
+        if stage.name in found and found[stage.name] != stage.settings and stage.made:
+            raise ConfigError(
+                f"stage {stage.name} in {recipe.out} was made with other settings: remove "
+                f"{stage.out} and what came of it, or choose another out"
+            )
+    there = {stage.name for stage in recipe.stages if stage.made}
+    return {name: settings for name, settings in found.items() if name in there}
+
+
+def _write_models(recipe: Recipe) -> list[Path]:
+    """The YAML of each model, in the folder of the recipe, which may be moved as a whole."""
+    paths = []
+    for name, values in recipe.models.items():
+        paths.append(recipe.out / f"{name}.yaml")
+        _write(paths[-1], yaml.safe_dump(dict(values), sort_keys=False))
+    return paths
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_output(path) as file:
+        write_all(file, text.encode())

@@ -1,0 +1,51 @@
+"""One run of training, from its checked YAML to the weights in its folder."""
+
+from collections.abc import Callable
+
+from tts.data.pack import open_corpus
+from tts.train.config import RunConfig
+from tts.train.durations import write_durations
+from tts.train.loop import Trainer
+
+
+def train_run(
+    run: RunConfig, report: Callable[[str], None], quiet: bool = False, bar: bool = True
+) -> bool:
+    """Train what a run says, or go on where it was stopped; weights to use are in OUT/export.
+
+    A finished aligner also writes the durations of its corpus.
+
+    Args:
+        report: takes lines for the user.
+        quiet: without a line in between; bar: shows progress as a bar instead of lines.
+
+    Returns:
+        whether the run is finished, or was stopped before.
+
+    Raises:
+        TTSError: as `tts.train.loop.Trainer.run`; DataError, CheckpointError, ConfigError: parts
+            that are missing or do not fit.
+    """
+    task = run.build(open_corpus(run.data))
+    trainer = Trainer(task, run.train, run.out, quiet=quiet or not bar)
+    if trainer.step:
+        report(f"continuing {run.out} at step {trainer.step}")
+    elif trainer.fresh:
+        report(f"started from {run.train.init}, new: {', '.join(trainer.fresh)}")
+    logged = 0
+
+    def progress(line: str) -> None:
+        nonlocal logged
+        # Without a bar every tenth line: a log file stays readable.
+        if trainer.quiet and logged % 10 == 0:
+            report(line)
+        logged += 1
+
+    trainer.run(None if quiet else progress)
+    stopped = "" if trainer.finished else ", stopped early: run again to go on"
+    of = f"{trainer.elapsed:.0f} s" if run.train.budget else f"of {run.train.steps}"
+    report(f"{run.out / 'export'}: step {trainer.step} {of}{stopped}")
+    if run.task == "aligner" and trainer.finished and trainer.accelerator.is_main_process:
+        for line in write_durations(run.data, run.out / "export"):
+            report(line)
+    return trainer.finished

@@ -1,0 +1,105 @@
+"""Steps between the runs of a recipe: what is computed from a corpus, from weights, or by a model.
+
+Each is a function of the corpus and the folder to make, with options that a recipe may set, and
+returns a line for the user. They are what the commands `tts data` and `tts models average` do.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from tts.data.corpus import Corpus
+from tts.data.distillation import write_distillation
+from tts.data.features import write_features, write_vtlp_speakers
+from tts.data.overlap import write_overlap
+from tts.data.profile import write_profile
+from tts.losses.phone import PhoneProbe
+from tts.registry import load_module
+from tts.synthesizer import Synthesizer
+from tts.train.durations import write_durations
+from tts.voice.speaker import SpeakerEncoder
+from tts_codecs.checkpoint import average_weights
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+
+def features(corpus: Corpus, out: Path, vocoder: str) -> str:
+    """Source-filter features of the corpus, by the pitch network of a vocoder."""
+    module = load_module(vocoder, kind="source_filter_vocoder")
+    write_features(corpus, cast(SourceFilterVocoder, module))
+    return f"{corpus.folder / 'features.f16'}: {len(corpus)} utterances"
+
+
+def vtlp(corpus: Corpus, out: Path, speaker: str = "speaker") -> str:
+    """Speaker embeddings of other vocal tract lengths."""
+    write_vtlp_speakers(corpus, cast(SpeakerEncoder, load_module(speaker, kind="speaker")))
+    return f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances"
+
+
+def align(corpus: Corpus, out: Path, aligner: str = "aligner", phone_probe: str = "") -> str:
+    """Durations of the corpus by an aligner, or moved by a phone probe."""
+    return "; ".join(write_durations(corpus.folder, aligner, phone_probe))
+
+
+def profile(corpus: Corpus, out: Path, phone_probe: str) -> str:
+    """A phone profile: how the average speaker says each phone."""
+    probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
+    return f"{out}: {len(write_profile(corpus, probe, out).phones)} phones"
+
+
+def overlap(
+    corpus: Corpus, out: Path, vocoder: str, phone_probe: str, clips: int = 1600, seed: int = 0
+) -> str:
+    """A detector of two people who speak at once."""
+    analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
+    probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
+    fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed)
+    return f"{out}: {fit.found:.0%} of overlaps told, {fit.false_alarms:.1%} false alarms"
+
+
+def distill(
+    corpus: Corpus,
+    out: Path,
+    teacher: str,
+    rows: int = 10000,
+    seed: int = 0,
+    text: str = "",
+    phone_probe: str = "",
+    keep: float = 0.75,
+) -> str:
+    """What a trained model says of the texts of the corpus, for others to learn from."""
+    # Written as a whole, so what is there was made by an interrupted recipe.
+    if not out.exists():
+        judge = None
+        if phone_probe:
+            judge = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
+        write_distillation(
+            corpus,
+            Synthesizer.load(teacher, "cpu"),
+            out,
+            rows,
+            seed,
+            texts=text or None,
+            judge=judge,
+            keep=keep if judge else 1.0,
+        )
+    return f"{out}: {rows} segments said by {teacher}"
+
+
+def average(corpus: Corpus, out: Path, first: str, second: str, weight: float = 0.5) -> str:
+    """The average of the weights of two checkpoints, `weight` of the second."""
+    average_weights(first, second, weight, out)
+    return f"{out}: {1 - weight:g} of {first}, {weight:g} of {second}"
+
+
+#: steps by the name that recipes give
+STEPS: Mapping[str, Callable[..., str]] = {
+    step.__name__: step for step in (features, vtlp, align, profile, overlap, distill, average)
+}
+#: steps that write into the corpus and have no folder of their own
+IN_CORPUS = ("features", "vtlp", "align")
+
+
+def run_step(name: str, corpus: Corpus, out: Path, options: Mapping[str, Any]) -> str:
+    """Run a step of a recipe; errors as those of the function."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return STEPS[name](corpus, out, **options)
