@@ -127,7 +127,8 @@ def load_model_config(path: str | Path) -> ModelConfig:
         part: str(folder)
         for place in reversed(places)
         for part in PARTS
-        if (name := getattr(config, part)) and (folder := place / name).is_dir()
+        if (name := getattr(config, part)) not in (None, "features")
+        and (folder := place / name).is_dir()
     }
     config = config.model_copy(update=found)
     check_sampling(_known_options(config), values.get("sampling") or {}, str(path))

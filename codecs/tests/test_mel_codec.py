@@ -97,10 +97,15 @@ RVQ = {"kind": "rvq", "dim": 6, "num_codebooks": 3, "codebook_size": 16}
 )
 def test_the_spectral_codec_with_any_quantizer(quantizer: dict[str, Any]) -> None:
     codec = tiny_spectral(quantizer=quantizer)
-    check_codec_contract(codec, 0.7)
-    for count, rate in codec.bandwidths().items():
+    wav = example_wav(1, 1600, codec.info.sample_rate)
+    for count, rate in reversed(codec.bandwidths().items()):
         codec.use_bandwidth(rate / 1000)
         assert codec.info.num_codebooks == count and codec.info.bitrate == rate
+        assert codec.encode(wav).data.shape[2] == count
+    # With the fewest codebooks, and with all.
+    check_codec_contract(codec, 0.7)
+    if len(codec.bandwidths()) > 1:
+        codec.use_bandwidth(max(codec.bandwidths().values()) / 1000)
         check_codec_contract(codec, 0.7)
 
 
@@ -154,7 +159,7 @@ def test_full_size_networks_stream_as_offline(kind: str) -> None:
     encoded = codec.encode(example_wav(1, 32000, 16000)).data
     offline = codec.decode(encoded)
     assert offline.std() > 0.01
-    for sizes in chunkings(encoded.shape[1])[:1] + chunkings(encoded.shape[1])[4:7]:
+    for sizes in chunkings(encoded.shape[1])[4:6]:
         streamed = torch.cat(decode_in_chunks(codec, encoded, sizes), 2)
         assert (streamed - offline).abs().max() <= TOLERANCE, sizes[:5]
 

@@ -1,9 +1,10 @@
 """Recipes: from recordings to a model that speaks, resumed where they stopped, or refused."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,14 +156,17 @@ def test_a_stopped_recipe_goes_on_where_it_was(
     assert run_recipe(load_recipe(path), said.append, quiet=True)
 
     half = f"out={tmp_path / 'half'}"
-    real, runs = train_run, []
+    runs: list[str] = []
 
-    def stops(run: Any, *rest: Any) -> bool:
+    def interrupted(line: str) -> None:
+        if line.startswith("step 1 "):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def stops(run: Any, report: Any, quiet: bool, bar: bool) -> bool:
         runs.append(run.out.name)
         if runs == ["first", "second"]:
-            real(replace(run, train=replace(run.train, steps=2)), *rest)
-            return False
-        return real(run, *rest)
+            return train_run(run, interrupted, quiet=False, bar=False)
+        return train_run(run, report, quiet, bar)
 
     monkeypatch.setattr(recipe_module, "train_run", stops)
     assert not run_recipe(load_recipe(path, [half]), said.append, quiet=True)
@@ -170,7 +174,7 @@ def test_a_stopped_recipe_goes_on_where_it_was(
     said.clear()
     assert run_recipe(load_recipe(path, [half]), said.append, quiet=True)
     assert runs == ["first", "second", "second"]
-    assert any("continuing" in line and "at step 2" in line for line in said)
+    assert any("continuing" in line and "at step 1" in line for line in said)
     for name in ("second", "third"):
         one, other = (tmp_path / each / name / "export" for each in ("whole", "half"))
         assert read_config(one)["sha256"] == read_config(other)["sha256"]

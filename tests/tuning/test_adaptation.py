@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -291,12 +292,19 @@ def test_a_normalised_generator_needs_its_profile(home: Path) -> None:
         TTS.load("default", "cpu")
 
 
-def test_the_surfaces(home: Path, tmp_path: Path, recording: Callable[..., Path]) -> None:
+def test_the_surfaces(
+    home: Path,
+    tmp_path: Path,
+    recording: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from fastapi.testclient import TestClient
 
     from tts.cli.main import run
     from tts.serve.app import ServeSettings, create_app
 
+    quick = partial(AdaptationOptions, steps=12, rows=2, frames=60)
+    monkeypatch.setattr("tts.tuning.adaptation.AdaptationOptions", quick)
     path = recording(seconds=4.0)
     assert run(["voices", "add", "anna", "--ref", str(path), "--ref", str(path), "--adapt"]) == 0
     out = str(tmp_path / "a.wav")

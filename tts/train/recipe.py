@@ -119,7 +119,7 @@ def load_recipe(name: str | os.PathLike[str], assignments: Iterable[str] = ()) -
     corpus = out / CORPUS if values.sources else Path(values.data)
     stages: list[Stage] = []
     for key, given in values.stages.items():
-        if not key.isidentifier() or key == CORPUS or key in values.models:
+        if not key.isidentifier() or key == CORPUS:
             raise ConfigError(f"{path}: {key!r} cannot be the name of a stage")
         source = f"{path}: stages.{key}"
         known = [stage.name for stage in stages if stage.step not in IN_CORPUS]

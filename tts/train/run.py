@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import torch
+
 from tts.data.pack import open_corpus
 from tts.train.config import RunConfig
 from tts.train.durations import write_durations
@@ -26,6 +28,8 @@ def train_run(
         TTSError: as `tts.train.loop.Trainer.run`; DataError, CheckpointError, ConfigError: parts
             that are missing or do not fit.
     """
+    # First weights are those of the seed, whatever ran in this process before.
+    torch.manual_seed(run.train.seed)
     task = run.build(open_corpus(run.data))
     trainer = Trainer(task, run.train, run.out, quiet=quiet or not bar)
     if trainer.step:

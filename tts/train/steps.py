@@ -101,5 +101,6 @@ IN_CORPUS = ("features", "vtlp", "align")
 
 def run_step(name: str, corpus: Corpus, out: Path, options: Mapping[str, Any]) -> str:
     """Run a step of a recipe; errors as those of the function."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if name not in IN_CORPUS:
+        out.parent.mkdir(parents=True, exist_ok=True)
     return STEPS[name](corpus, out, **options)
