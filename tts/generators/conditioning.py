@@ -1,6 +1,7 @@
 """What every generator is conditioned on: expanded phones and the voice of a recording."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -216,8 +217,14 @@ class PhoneContent(nn.Module):
     Args:
         channels: of the features; patch: frames per latent; global_dim: of the voice vector.
         dim, blocks: of the latents; phone_dim, phone_blocks: of the phones.
-        kernel: latents that a block mixes.
+
+    Attributes:
+        kernel: latents that a block mixes; position_dim: numbers that say where in its phone a
+            frame is.
     """
+
+    kernel: ClassVar[int]
+    position_dim: ClassVar[int]
 
     def __init__(
         self,
@@ -228,20 +235,24 @@ class PhoneContent(nn.Module):
         phone_dim: int,
         phone_blocks: int,
         blocks: int,
-        dropout: float,
-        kernel: int,
-        position_dim: int,
+        dropout: float = 0.05,
     ):
         super().__init__()
         self.patch = patch
         self.phones = PhoneEncoder(phone_dim, phone_blocks, 5, cond=global_dim, dropout=dropout)
-        self.position = nn.Linear(position_dim, phone_dim)
+        self.position = nn.Linear(self.position_dim, phone_dim)
         self.entry = nn.Linear(phone_dim * patch, dim)
         self.blocks = nn.ModuleList(
-            ConvNeXt(dim, 3 * dim, kernel, cond=global_dim, dropout=dropout) for _ in range(blocks)
+            ConvNeXt(dim, 3 * dim, self.kernel, cond=global_dim, dropout=dropout)
+            for _ in range(blocks)
         )
         self.norm = nn.LayerNorm(dim)
         self.prior_mean = nn.Linear(dim, channels * patch)
+        self.add_own(dim, phone_dim)
+
+    def add_own(self, dim: int, phone_dim: int) -> None:
+        """Make the parameters that only this kind has."""
+        raise NotImplementedError
 
     def encode_frames(
         self, frames: Tensor, mask: Tensor, global_cond: Tensor
@@ -261,29 +272,10 @@ class ContentEncoder(PhoneContent):
     folded to latents and smoothed by ConvNeXt blocks.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        dim: int,
-        global_dim: int,
-        patch: int,
-        phone_dim: int,
-        phone_blocks: int,
-        blocks: int,
-        dropout: float = 0.05,
-    ):
-        super().__init__(
-            channels,
-            dim,
-            global_dim,
-            patch,
-            phone_dim,
-            phone_blocks,
-            blocks,
-            dropout,
-            kernel=7,
-            position_dim=3,
-        )
+    kernel, position_dim = 7, 3
+
+    def add_own(self, dim: int, phone_dim: int) -> None:
+        """What stands for a frame after the last phone."""
         self.filler = nn.Parameter(torch.zeros(phone_dim))
 
     def forward(

@@ -16,29 +16,10 @@ class PointerContent(PhoneContent):
     frames spent on it. A score says from the hidden state how much is for staying on a phone.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        dim: int,
-        global_dim: int,
-        patch: int,
-        phone_dim: int,
-        phone_blocks: int,
-        blocks: int,
-        dropout: float = 0.05,
-    ):
-        super().__init__(
-            channels,
-            dim,
-            global_dim,
-            patch,
-            phone_dim,
-            phone_blocks,
-            blocks,
-            dropout,
-            kernel=1,
-            position_dim=2,
-        )
+    kernel, position_dim = 1, 2
+
+    def add_own(self, dim: int, phone_dim: int) -> None:
+        """What stands before the first latent, and the score."""
         self.before = nn.Parameter(torch.zeros(dim))
         self.score = nn.Sequential(
             nn.Linear(dim + phone_dim, phone_dim), nn.GELU(), nn.Linear(phone_dim, 1)
