@@ -271,6 +271,33 @@ def distill(
     say(f"{out}: {rows} segments said by {teacher}")
 
 
+@app.command()
+def regenerate(
+    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
+    model: Annotated[str, typer.Option(help="A flow model, which makes them.")] = "default",
+    count: Annotated[int, typer.Option(min=1, help="Pieces of up to 8 s.")] = 500,
+    begin: Annotated[
+        float, typer.Option(min=0.0, max=0.95, help="How much of the recording is kept.")
+    ] = 0.35,
+    seed: Annotated[int, typer.Option(help="Another one takes other pieces.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Have a model make features of recordings again, for the vocoder to learn what it hears when
+    the model speaks (options.regenerated of vocoders)."""
+    set_threads(threads)
+    from tts.data.corpus import Corpus
+    from tts.data.regenerated import write_regenerated
+    from tts.facade import TTS
+
+    with _bar("regenerated", quiet) as (progress, _):
+        write_regenerated(
+            Corpus(folder), TTS.load(model), out, count, begin, seed=seed, progress=progress
+        )
+    say(f"{out}: {count} pieces made by {model}")
+
+
 #: names these commands had before, which go on working
 app.command("warps", hidden=True)(vtlp)
 app.command("lessons", hidden=True)(distill)

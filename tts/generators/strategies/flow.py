@@ -67,6 +67,34 @@ class Flow(NonAutoregressive):
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Euler or midpoint steps on a swayed grid."""
+        x = row_noise(condition, rngs, latent_head(net.head).size) * options.temperature
+        yield self._integrated(net, condition, x, 0.0, options, infill)
+
+    def refine(
+        self,
+        net: Network,
+        condition: Condition,
+        rngs: Sequence[torch.Generator],
+        options: SamplingOptions,
+        latents: Tensor,
+        begin: float,
+    ) -> Tensor:
+        """Latents [B, U, size] made again from `begin` on, where they are mixed with noise: 0 keeps
+        nothing of them, near 1 all but the details (SDEdit, Meng et al. 2021)."""
+        noise = row_noise(condition, rngs, latent_head(net.head).size) * options.temperature
+        start = (1 - begin) * noise + begin * latents
+        return self._integrated(net, condition, start, begin, options, None)
+
+    def _integrated(
+        self,
+        net: Network,
+        condition: Condition,
+        x: Tensor,
+        begin: float,
+        options: SamplingOptions,
+        infill: Infill | None,
+    ) -> Tensor:
+        """x [B, U, size] from the time `begin` to the data."""
         head = latent_head(net.head)
         mean = head.mean(condition)
         known = infill.known if infill else None
@@ -84,14 +112,14 @@ class Flow(NonAutoregressive):
             clean = mean + denoise(net, head, rows, condition, level, marks)
             return (guide_rows(clean, len(x), scale.at(masked=1 - t)) - x) / max(1 - t, 1e-3)
 
-        x = row_noise(condition, rngs, head.size) * options.temperature
         midpoint = options.method == "midpoint"
         evaluations = options.steps // 2 if midpoint else options.steps
         grid = time_grid(max(1, evaluations), options.sway).tolist()
+        grid = [begin + (1 - begin) * t for t in grid]
         for now, then in zip(grid, grid[1:], strict=False):
             if midpoint:
                 middle = x + velocity(x, now) * (then - now) / 2
                 x = x + velocity(middle, (now + then) / 2) * (then - now)
             else:
                 x = x + velocity(x, now) * (then - now)
-        yield hold(x)
+        return hold(x)

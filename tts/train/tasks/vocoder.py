@@ -11,6 +11,7 @@ from torchaudio.functional import resample
 
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
+from tts.data.regenerated import RegeneratedFeatures
 from tts.data.wide import WideRecordings
 from tts.errors import DataError
 from tts.registry import load_module
@@ -53,6 +54,9 @@ class VocoderTask:
     table `wide` lists (see tts.data.wide), `wide_share` of the rows; of the corpus' rows only the
     band that they have is compared. It can start from the weights of a vocoder of the corpus' rate,
     the checkpoint `narrow`.
+
+    With `regenerated`, a folder that `tts data regenerate` wrote, the rows of the corpus that show
+    the envelope show one that a generator made of the recording (see tts.data.regenerated).
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
@@ -72,6 +76,7 @@ class VocoderTask:
         wide: str | None = None,
         wide_share: float = 0.5,
         narrow: str | None = None,
+        regenerated: str | None = None,
     ):
         self.corpus, self.batch_size, self.frames, self.margin = corpus, batch_size, frames, margin
         self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
@@ -86,6 +91,9 @@ class VocoderTask:
                 raise DataError("wide recordings have no pitch beside them: set train_pitch: false")
             self.wide = WideRecordings.load(wide, rate, frames * self.vocoder.hop / rate)
             self.wide_rows = round(wide_share * batch_size)
+        self.regenerated = (
+            None if regenerated is None else RegeneratedFeatures(regenerated, corpus, frames)
+        )
         if narrow is not None:
             before = load_module(checkpoint_folder(narrow))
             assert isinstance(before, SourceFilterVocoder)
@@ -101,10 +109,18 @@ class VocoderTask:
         self.usable, self.weights = speaker_weights(corpus, frames)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """wav [B, frames * hop] at the mel's rate, f0 [B, frames], own_pitch [B, 1], and
-        wide [B', N] at the vocoder's rate, which are further rows."""
-        wavs, pitches, wide = [], [], []
-        for index in rng.choice(self.usable, self.batch_size - self.wide_rows, p=self.weights):
+        """wav [B, frames * hop] at the mel's rate, f0 [B, frames], own_pitch [B, 1], wide [B', N]
+        at the vocoder's rate, which are further rows, and regenerated [B // 2, frames, C],
+        features of every other row of wav."""
+        wavs, pitches, wide, regenerated = [], [], [], []
+        rows = self.batch_size - self.wide_rows
+        for row, index in enumerate(rng.choice(self.usable, rows, p=self.weights)):
+            if self.regenerated is not None and row % 2:
+                wav, features = self.regenerated.crop(rng, self.frames)
+                wavs.append(wav)
+                regenerated.append(features)
+                pitches.append(np.zeros(self.frames, np.float32))
+                continue
             start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
             gain = 10 ** (rng.uniform(-10, 6) / 20)
             wavs.append(self.corpus.audio(int(index), start, self.frames) * gain)
@@ -121,6 +137,9 @@ class VocoderTask:
             "f0": torch.from_numpy(np.stack(pitches)),
             "own_pitch": own,
         }
+        if regenerated:
+            batch["regenerated"] = torch.from_numpy(np.stack(regenerated))
+            own[1:rows:2] = True
         if wide:
             batch["wide"] = torch.from_numpy(np.stack(wide)).clamp(-1, 1)
         return batch
@@ -149,6 +168,9 @@ class VocoderTask:
         narrow, f0, wide = batch["wav"], batch["f0"], batch.get("wide")
         known = narrow if wide is None else torch.cat([narrow, self._resampled(wide, False)])
         features, full = self.vocoder.analyse(known)
+        if "regenerated" in batch:
+            features = features.clone()
+            features[1 : len(narrow) : 2] = batch["regenerated"]
         # Every other row sees the envelope, as from a generator, and the others the full mel.
         envelope = torch.arange(len(known), device=known.device) % 2 == 1
         mel = torch.where(envelope[:, None, None], features[..., : full.shape[-1]], full)

@@ -1,0 +1,181 @@
+"""Recordings whose features a generator made again: what a vocoder hears when a model speaks.
+
+A vocoder that learned from features of recordings meets others when a generator writes them,
+smoother here and rougher there. Fitting it to features that a generator made for the very same
+recording closes that gap (as Tacotron 2, Shen et al. 2018, and HiFi-GAN, Kong et al. 2020, do by
+teacher forcing). The generator starts from the recording's own features with much noise in them
+(SDEdit, Meng et al. 2021) and keeps its durations and pitch, so sound and features stay together.
+
+Folder layout, written by `tts data regenerate`:
+    items.jsonl     per piece index (of the utterance in the corpus), start and frames
+    features.f16    [frames of all pieces, 82] what the generator made
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tts.data.corpus import Corpus
+from tts.data.segments import SegmentSampler
+from tts.errors import DataError, OutputError, UsageError
+from tts.generators.base import Request
+from tts.generators.strategies.flow import Flow
+from tts.modules.voice_prompt import VoicePrompt
+from tts.synthesizer import Synthesizer
+from tts.text.tokens import collate_tokens
+from tts_codecs.envelope import CHANNELS, envelope_part
+
+LEAST_FRAMES, MOST_FRAMES = 60, 400
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of an utterance: frames [start, start + frames) of item `index`."""
+
+    index: int
+    start: int
+    frames: int
+
+
+class RegeneratedFeatures:
+    """Pieces of a corpus with the features that a generator made of them.
+
+    Args:
+        folder: written by `tts data regenerate`; corpus: that it was made of.
+        least: frames; shorter pieces are left out.
+
+    Raises:
+        DataError: the folder is missing, damaged, of another corpus, or holds no such piece.
+    """
+
+    def __init__(self, folder: str | Path, corpus: Corpus, least: int):
+        path = Path(folder)
+        try:
+            lines = (path / "items.jsonl").read_text(encoding="utf-8").splitlines()
+            pieces = [Piece(**json.loads(line)) for line in lines]
+            total = sum(piece.frames for piece in pieces)
+            self._features = np.memmap(path / "features.f16", "<f2", "r", shape=(total, CHANNELS))
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{folder} holds no regenerated features: {error}") from error
+        self._corpus = corpus
+        begin = 0
+        self._pieces: list[tuple[Piece, int]] = []
+        for piece in pieces:
+            inside = 0 <= piece.index < len(corpus) and piece.start >= 0
+            if not inside or piece.start + piece.frames > corpus.frames(piece.index):
+                raise DataError(f"{folder} was made of another corpus than {corpus.folder}")
+            if piece.frames >= least:
+                self._pieces.append((piece, begin))
+            begin += piece.frames
+        if not self._pieces:
+            raise DataError(f"{folder} has no piece of at least {least} frames")
+
+    def crop(self, rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """A random crop: recording [frames * hop] in -1..1, and features [frames, 82] of it."""
+        piece, begin = self._pieces[int(rng.integers(len(self._pieces)))]
+        at = int(rng.integers(piece.frames - frames + 1))
+        features = self._features[begin + at : begin + at + frames].astype(np.float32)
+        return self._corpus.audio(piece.index, piece.start + at, frames), features
+
+
+@torch.inference_mode()
+def regenerate(
+    model: Synthesizer, request: Request, features: np.ndarray, begin: float, seed: int
+) -> np.ndarray:
+    """Features [T, 82] of a recording as the model makes them from a mixture with noise.
+
+    Args:
+        request: its phones, a prompt of the same person and the recording's durations.
+        features: [T, 82] of the recording; begin: 0 to 1, how much of it is in the mixture.
+
+    Raises:
+        UsageError: the model's generator is no flow that takes durations.
+    """
+    acoustic = model.acoustic
+    generator, space = acoustic.generator, acoustic.latent_space
+    if not isinstance(generator.strategy, Flow) or request.durations is None:
+        raise UsageError(f"{model.config.name} cannot regenerate: it has to be a flow")
+    target = torch.from_numpy(features)[None]
+    shifts = acoustic.shifts
+    shift = torch.zeros_like(target)
+    found = None if shifts is None else shifts.deviations(request.prompt)
+    if shifts is not None and found is not None:
+        count = target.shape[1]
+        shift = shifts.profile.frames(found, request.tokens, request.durations, count)
+    options = model.config.sampling
+    rngs = [torch.Generator().manual_seed(seed)]
+    condition = generator.condition(request, rngs, options)
+    latents = space.encode(target - shift, request.prompt)
+    made = generator.strategy.refine(generator, condition, rngs, options, latents, begin)
+    decoded, _ = space.decode(made, space.start(request.prompt), True)
+    spoken = decoded[:, : target.shape[1]] + shift
+    # Pitch and voicing stay, so that the sound of the recording goes with them.
+    bands = envelope_part(spoken).shape[-1]
+    whole = torch.cat([envelope_part(spoken), target[..., bands:]], -1)
+    result: np.ndarray = whole[0].numpy()
+    return result
+
+
+def write_regenerated(
+    corpus: Corpus,
+    model: Synthesizer,
+    folder: str | Path,
+    count: int,
+    begin: float = 0.35,
+    held_out: Collection[str] = (),
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Have a model make pieces of a corpus again; the folder is there when all are made.
+
+    Args:
+        count: pieces; begin: mean of `regenerate`'s, which varies by a fifth and more around it.
+        held_out: speakers that are left out.
+
+    Raises:
+        OutputError: the folder exists, or cannot be written.
+        DataError: the corpus lacks features or durations. UsageError: as `regenerate`.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise OutputError(f"{folder} exists")
+    sampler = SegmentSampler(
+        corpus, MOST_FRAMES, LEAST_FRAMES, prompt=(200, 300), vtlp=0, band_limited=0,
+        held_out=held_out,
+    )  # fmt: skip
+    rng = np.random.default_rng(seed)
+    part = folder.with_name(folder.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        with (
+            (part / "items.jsonl").open("w", encoding="utf-8") as table,
+            (part / "features.f16").open("wb") as made,
+        ):
+            for done in range(count):
+                at = int(rng.choice(len(sampler.utterances), p=sampler.weights))
+                utterance = sampler.utterances[at]
+                tokens, first, last = sampler.segment(utterance, MOST_FRAMES, rng)
+                prompt, source = sampler.prompt_for(at, first, last, rng)
+                speaker = torch.from_numpy(corpus.speaker(source))[None]
+                heard = torch.from_numpy(prompt.astype(np.float32))[None]
+                request = Request(
+                    collate_tokens([(tokens.ids, tokens.mods)]),
+                    VoicePrompt(speaker, heard, torch.tensor([len(prompt)])),
+                    torch.tensor(tokens.durations)[None],
+                )
+                target = corpus.features(utterance.index, first, last - first).astype(np.float32)
+                share = float(np.clip(begin * rng.uniform(0.6, 1.2), 0, 0.95))
+                features = regenerate(model, request, target, share, seed + done)
+                made.write(features.astype("<f2").tobytes())
+                piece = Piece(utterance.index, first, last - first)
+                table.write(json.dumps(vars(piece)) + "\n")
+                progress(done + 1, count)
+        part.rename(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}") from error
