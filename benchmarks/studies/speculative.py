@@ -1,12 +1,13 @@
 """Whether speculative decoding pays for a language model of codes: guesses kept, time taken.
 
-python -m benchmarks.studies.speculative --model ar --count 2 4
+python -m benchmarks.studies.speculative --model ar --count 2 4 --relaxed 0 0.1 0.3 0.5
 
 The draft looks up what followed the last steps when they were there before. Sentences are real
 ones, in the built-in voices; plain and speculative decoding alternate.
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -46,6 +47,10 @@ def main() -> None:
     parser.add_argument(
         "--num-codebooks", type=int, default=0, help="that have to be alike; 0: all"
     )
+    parser.add_argument(
+        "--relaxed", type=float, nargs="+", default=[0.0], help="bounds of LANTERN's acceptance"
+    )
+    parser.add_argument("--neighbours", type=int, default=16, help="codes that are near")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--sentences", type=int, default=len(SENTENCES))
     arguments = parser.parse_args()
@@ -60,26 +65,32 @@ def main() -> None:
         for number, text in enumerate(SENTENCES[: arguments.sentences])
         for phones in tts.phonemize(text)
     ]
-    for length in arguments.length:
-        for count in arguments.count:
-            tally, plain, guessed = Tally(), 0.0, 0.0
-            steps = 0
-            for seed, request in enumerate(requests):
-                rngs = [torch.Generator().manual_seed(seed) for _ in range(2)]
-                plain += spent(tts.acoustic.generator.stream(request, rngs[:1], options))
-                each = Tally()
-                draft = NGram(length, arguments.num_codebooks)
-                guessed += spent(
-                    speculate(tts.acoustic.generator, request, rngs[1], options, draft, count, each)
-                )
-                steps += each.steps
-                tally.guessed += each.guessed
-                tally.kept += each.kept
-                tally.passes += each.passes
-            print(json.dumps({
+    for length, count, relaxed in itertools.product(
+        arguments.length, arguments.count, arguments.relaxed
+    ):
+        options = replace(options, relaxed=relaxed, relaxed_neighbours=arguments.neighbours)
+        tally, plain, guessed = Tally(), 0.0, 0.0
+        steps = 0
+        for seed, request in enumerate(requests):
+            rngs = [torch.Generator().manual_seed(seed) for _ in range(2)]
+            plain += spent(tts.acoustic.generator.stream(request, rngs[:1], options))
+            each = Tally()
+            draft = NGram(length, arguments.num_codebooks)
+            guessed += spent(
+                speculate(tts.acoustic.generator, request, rngs[1], options, draft, count, each)
+            )
+            steps += each.steps
+            tally.guessed += each.guessed
+            tally.kept += each.kept
+            tally.passes += each.passes
+            tally.codes += each.codes
+            tally.codes_kept += each.codes_kept
+        print(json.dumps({
                 "model": arguments.model, "temperature": options.temperature, "length": length,
                 "num_codebooks": arguments.num_codebooks,
                 "count": count, "steps": steps, "guessed": tally.guessed, "kept": tally.kept,
+                "relaxed": relaxed,
+                "codes_accepted": round(tally.codes_kept / max(1, tally.codes), 4),
                 "steps_per_pass": round(steps / tally.passes, 3),
                 "plain_ms_per_step": round(1000 * plain / steps, 2),
                 "speculative_ms_per_step": round(1000 * guessed / steps, 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,20 @@ import torch
 from torch import Tensor
 
 from tests.helpers.generators import CODES, DEPTH, POINTER, build, fill, inputs, seeds
-from tts.errors import UsageError
+from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.generators.generator import Generator
-from tts.generators.speculative import Draft, NGram, Run, SmallModel, Tally, speculate, verify
+from tts.generators.speculative import (
+    Draft,
+    NGram,
+    Run,
+    SmallModel,
+    Tally,
+    neighbours,
+    relax,
+    speculate,
+    verify,
+)
 
 TINY = {**CODES, "num_codebooks": 2, "codebook_size": 3}
 
@@ -132,6 +143,71 @@ def test_without_chance_it_is_plain_decoding(pattern: str, guidance: float) -> N
         assert torch.equal(torch.cat(pieces, 1), plain) and len(pieces) > 1
         kept[name] = tally.kept / max(1, tally.guessed)
     assert kept["same"] == 1 and kept["other"] < 1  # its own guesses are always right
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_an_option_of_the_sampling(rows: int) -> None:
+    net, request = model(), inputs([60, 31][:rows], [20, 25][:rows])
+    options = SamplingOptions(guidance=2.0, temperature=0.0)
+    drafted = replace(options, draft="ngram", draft_codebooks=1)
+    plain = net.generate(request, seeds(*range(rows)), options)
+    assert torch.equal(net.generate(request, seeds(*range(rows)), drafted), plain)
+    # Guesses that are drawn again say something else with the same seed, but not without codes
+    # near enough to be said in their place.
+    warm = replace(drafted, temperature=1.0)
+    same = net.generate(request, seeds(*range(rows)), warm)
+    assert torch.equal(net.generate(request, seeds(*range(rows)), warm), same)
+    with pytest.raises(ConfigError, match="FSQ"):
+        net.generate(request, seeds(*range(rows)), replace(warm, relaxed=0.2))
+    pointer = build(
+        {"strategy": {"kind": "autoregressive"}, "head": CODES, "conditioner": POINTER}
+    ).eval()
+    with pytest.raises(UsageError, match="pointer"):
+        pointer.generate(request, seeds(*range(rows)), drafted)
+
+
+def test_relaxed_acceptance() -> None:
+    digits = torch.tensor([[n % 3, n // 3] for n in range(6)], dtype=torch.float32)
+    near = neighbours(digits, torch.tensor([3, 2]), 3)
+    # Half a digit of three is nearer than all of a digit of two.
+    assert near[0].tolist() == [1, 2, 3] and near.shape == (6, 3)
+    assert all(row not in near[row] for row in range(6))
+    rng, rows = seeds(4)[0], 40_000
+    likely = torch.randn(6, generator=rng).log_softmax(-1)
+    exact = likely.double().exp()
+    guess = torch.full((rows,), 1)
+    points = torch.rand(2, rows, generator=rng, dtype=torch.float64)
+    shares = []
+    for bound in (0.0, 0.2, 0.5, 1.0):
+        wanted = relax(likely, guess[0], near, bound)
+        moved = 0.5 * float((wanted - exact).abs().sum())
+        assert moved <= bound + 1e-9 and float(wanted.sum()) == pytest.approx(1)
+        codes, kept = verify(likely.expand(rows, -1), guess, None, points, near, bound)
+        counts, some = codes.bincount(minlength=6).double(), wanted > 0
+        assert not counts[~some].any()
+        statistic, limit = chi_square(counts[some], wanted[some])
+        assert statistic < limit
+        shares.append(kept.double().mean().item())
+    assert torch.equal(relax(likely, guess[0], near, 0.0), exact)
+    assert shares == sorted(shares) and shares[-1] > shares[0] + 0.1
+
+
+def test_more_guesses_are_kept_where_neighbours_count() -> None:
+    head = {**CODES, "codebook_size": 20, "levels": [5, 4]}
+    net, request = model("parallel", head=head), inputs([200], [20])
+    kept = []
+    for relaxed in (0.0, 0.5, 1.0):
+        options = SamplingOptions(
+            guidance=1.0, draft="ngram", relaxed=relaxed, relaxed_neighbours=19, draft_codebooks=1
+        )
+        tally = Tally()
+        draft = NGram(1, 1)
+        pieces = list(speculate(net, request, seeds(1)[0], options, draft, 4, tally))
+        assert torch.cat(pieces, 1).max() < 20
+        kept.append(tally.codes_kept / tally.codes)
+    assert kept[0] < kept[1] < kept[2]
+    # With everything near, a guess is always as likely as all codes together.
+    assert kept[2] == 1
 
 
 def test_a_draft_of_what_was_said() -> None:

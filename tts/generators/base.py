@@ -52,6 +52,14 @@ class SamplingOptions:
         guidance_final: s at the end, approached with the fraction that is still masked (MAGNeT) or
             still noise (flow, diffusion, flow heads): the details, which come last, are then less
             exaggerated; None keeps `guidance`.
+        draft: of speculative decoding (tts.generators.speculative): "none", or "ngram", which
+            guesses what followed the last step when it was there before; what is said has the same
+            distribution, and at temperature 0 is the same.
+        draft_steps: most steps guessed at a time; draft_codebooks: how many of the first codebooks
+            have to be as they were, 0 for all.
+        relaxed: share of a distribution, in total variation, that may be moved to a guessed FSQ
+            code from the codes nearest to it (LANTERN), 0 for none; then more guesses are kept and
+            the distribution is no longer exact. relaxed_neighbours: how many codes are near.
         duration_tolerance: factor by which a phone may be shorter or longer than the durations of
             a request where a pointer paces; 1 keeps to them.
     """
@@ -72,6 +80,11 @@ class SamplingOptions:
     repetition_window: int = Field(default=10, ge=1)
     repetition_ratio: float = Field(default=1.0, ge=0, le=1)
     guidance_final: float | None = Field(default=None, ge=0, le=20)
+    draft: Literal["none", "ngram"] = "none"
+    draft_steps: int = Field(default=4, ge=1, le=64)
+    draft_codebooks: int = Field(default=0, ge=0)
+    relaxed: float = Field(default=0.0, ge=0, le=1)
+    relaxed_neighbours: int = Field(default=16, ge=1, le=1000)
     duration_tolerance: float = Field(default=1.0, ge=1, le=10)
 
     @property

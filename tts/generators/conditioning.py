@@ -106,6 +106,20 @@ class Condition:
             self.text and self.text.rows(count),
         )
 
+    def of(self, row: int, count: int) -> "Condition":
+        """One of `count` rows without padding, of durations that are known: a row, or a pair of
+        rows where all rows come twice (Strategy.run)."""
+        chosen = list(range(row, len(self.frames), count))
+        length = int(self.mask[row].sum())
+        return Condition(
+            self.frames[chosen, :length],
+            self.prior_mean[chosen, :length],
+            self.global_cond[chosen],
+            [(key[chosen], value[chosen]) for key, value in self.memory],
+            self.memory_mask[chosen],
+            self.mask[chosen, :length],
+        )
+
     def cat(self, other: "Condition") -> "Condition":
         """The rows of both."""
         pairs = zip(self.memory, other.memory, strict=True)

@@ -9,18 +9,24 @@ A step of a pattern holds a code of each codebook, independent given the steps b
 accepted or drawn again by itself, so the step is complete either way; what was guessed after it
 stands only where all codes of the step were right.
 
+LANTERN (Jang et al. 2024) relaxes that for codes whose neighbours sound alike: a guess is also
+given the probability of the codes nearest to it, as long as no more than a share of the
+distribution moves. FSQ codes tell their neighbours by their digits.
+
 It does not pay for the shipped `ar`, whose steps of 8 codes hardly ever repeat: no guess of an
-n-gram was right in all of them (benchmarks/studies/speculative.py). It is off unless called for.
+n-gram was right in all of them (benchmarks/studies/speculative.py). It is off unless
+`sampling.draft` calls for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from tts.errors import UsageError
+from tts.errors import ConfigError, UsageError
 from tts.generators.alignment import at_steps
 from tts.generators.backbone import Mark
 from tts.generators.base import Request, SamplingOptions
@@ -28,9 +34,8 @@ from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
 from tts.generators.guidance import both, guide_rows
 from tts.generators.patterns import Pattern
-from tts.generators.protocols import masked_head
+from tts.generators.protocols import Network, masked_head
 from tts.generators.sampling import draw, pick, process, uniforms
-from tts.generators.strategies.autoregressive import Autoregressive
 
 
 class Draft(Protocol):
@@ -80,10 +85,13 @@ class NGram:
 
 @dataclass
 class Tally:
-    """How guesses fared: steps guessed and kept, passes of the network, steps in all."""
+    """How guesses fared: steps guessed and kept, codes in the steps that were looked at and those
+    of them kept, passes of the network, steps in all."""
 
     guessed: int = 0
     kept: int = 0
+    codes: int = 0
+    codes_kept: int = 0
     passes: int = 0
     steps: int = 0
 
@@ -91,16 +99,24 @@ class Tally:
 class Run:
     """A network and one request to it: what step may hold which codes, and what follows.
 
+    Args:
+        request: or its Condition, where that is there already.
+
     Raises:
         UsageError: not a language model of codes, drawn independently from left to right, one step
             a frame; or more than one row.
     """
 
     def __init__(
-        self, net: Generator, request: Request, rng: torch.Generator, options: SamplingOptions
+        self,
+        net: Generator,
+        request: Request | Condition,
+        rng: torch.Generator,
+        options: SamplingOptions,
     ):
-        strategy, head = net.strategy, net.head
-        pattern = strategy.order(net) if isinstance(strategy, Autoregressive) else None
+        head, order = net.head, getattr(net.strategy, "order", None)
+        # Of autoregression only; `order` of masked generation is a name.
+        pattern: Pattern | None = order(net) if callable(order) else None
         if (
             pattern is None
             or pattern.sequential
@@ -117,11 +133,13 @@ class Run:
             raise UsageError("speculative decoding has no sampling that looks at repetitions")
         if options.fsq_decode != "drawn":
             raise UsageError("speculative decoding draws codes: fsq_decode: drawn")
-        if len(request.tokens.lengths) != 1:
-            raise UsageError("speculative decoding is for one row at a time")
+        if isinstance(request, Request):
+            if len(request.tokens.lengths) != 1:
+                raise UsageError("speculative decoding is for one row at a time")
+            request = net.condition(request, [rng], options)
         self.net, self.options, self.pattern = net, options, pattern
         self.head = masked_head(head)
-        self.condition: Condition = net.condition(request, [rng], options)
+        self.condition = request
         self.frames = self.condition.mask.shape[1]
         self.total = pattern.steps(self.frames)
         self.position = pattern.layout(self.frames, self.condition.mask.device).step
@@ -190,19 +208,57 @@ class SmallModel:
         return codes[len(steps) :], torch.stack(likely)
 
 
+def neighbours(values: Tensor, sizes: Tensor, count: int) -> Tensor:
+    """The codes nearest to each code of an FSQ, itself left out: [V, count] from the nearest on.
+
+    Args:
+        values: [V, digits] digits of each code; sizes: [digits] how many values each digit has: a
+            step of a digit of few values is a long one.
+
+    Raises:
+        ConfigError: codes without digits.
+    """
+    if not values.shape[1]:
+        raise ConfigError("relaxed acceptance is for codes of an FSQ (levels of the head)")
+    place = values / (sizes - 1).clamp_min(1)
+    apart = torch.cdist(place, place).fill_diagonal_(-1.0)
+    return apart.argsort(dim=1, stable=True)[:, 1 : count + 1]
+
+
+def relax(likely: Tensor, guess: Tensor, near: Tensor, bound: float) -> Tensor:
+    """Probabilities [..., V] in which a guess [...] has those of its nearest codes as well, as
+    many of them as together have at most `bound`: the total variation to exp(likely).
+
+    Args:
+        near: [V, n] of `neighbours`.
+    """
+    wanted = likely.double().exp()
+    around = near[guess]
+    moved = wanted.gather(-1, around)
+    moved = torch.where(moved.cumsum(-1) <= bound, moved, 0.0)
+    wanted = wanted.scatter_add(-1, around, -moved).clamp_min(0)
+    return wanted.scatter_add(-1, guess.unsqueeze(-1), moved.sum(-1, keepdim=True))
+
+
 def verify(
-    likely: Tensor, guess: Tensor, guessed: Tensor | None, points: Tensor
+    likely: Tensor,
+    guess: Tensor,
+    guessed: Tensor | None,
+    points: Tensor,
+    near: Tensor | None = None,
+    bound: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Keep guesses or draw again, so that the result is distributed as `likely` says.
 
     Args:
         likely: log-probabilities [..., V]; guess: [...] drawn from `guessed` [..., V], or certain.
         points: [2, ...] uniform in [0, 1).
+        near, bound: of `relax`; without them the distribution is exact.
 
     Returns:
         codes [...], and which of them are the guess's own draw (bool [...]).
     """
-    wanted = likely.double().exp()
+    wanted = likely.double().exp() if near is None else relax(likely, guess, near, bound)
     if guessed is None:
         given = torch.zeros_like(wanted).scatter(-1, guess.unsqueeze(-1), 1.0)
     else:
@@ -219,7 +275,7 @@ def verify(
 @torch.inference_mode()
 def speculate(
     net: Generator,
-    request: Request,
+    request: Request | Condition,
     rng: torch.Generator,
     options: SamplingOptions,
     draft: Draft,
@@ -229,7 +285,8 @@ def speculate(
     """`Generator.stream` of one row with guesses.
 
     Args:
-        draft: of this request; count: most steps it guesses at a time; tally: filled.
+        request: or its Condition; draft: of this request.
+        count: most steps it guesses at a time; tally: filled.
 
     Yields:
         latents [1, u, K].
@@ -239,6 +296,12 @@ def speculate(
     """
     run, tally = Run(net, request, rng, options), tally or Tally()
     entries, pattern = run.head.codebook_size, run.pattern
+    near = None
+    if options.relaxed:
+        values, sizes = getattr(run.head, "values", None), getattr(run.head, "sizes", None)
+        if values is None or sizes is None:
+            raise ConfigError("relaxed acceptance is for codes of an FSQ (levels of the head)")
+        near = neighbours(values, sizes, options.relaxed_neighbours)
     if isinstance(draft, SmallModel) and draft.shape != (run.head.num_codebooks, entries, pattern):
         raise UsageError("the draft has other codes, or another pattern, than the model")
     steps = torch.full_like(run.known, entries, dtype=torch.int64)
@@ -260,7 +323,9 @@ def speculate(
             # A code that was not guessed is one that is not kept.
             inside = guess[at].clamp(max=entries - 1)
             other = None if guessed is None else guessed[at]
-            codes, kept = verify(likely[at], inside, other, points[at])
+            codes, kept = verify(likely[at], inside, other, points[at], near, options.relaxed)
+            tally.codes += int(known[at].sum())
+            tally.codes_kept += int((kept & (guess[at] < entries) & known[at]).sum())
             steps[begin + at] = run.clear(codes, begin + at)
             if not bool((kept & (guess[at] < entries) | ~known[at]).all()):
                 break
@@ -273,3 +338,35 @@ def speculate(
         if frontier > done:
             yield steps[run.position[done:frontier], column][None]
             done = frontier
+
+
+def drafted(
+    net: Network,
+    condition: Condition,
+    rngs: Sequence[torch.Generator],
+    options: SamplingOptions,
+) -> Iterator[Tensor]:
+    """Latents [B, u, K] of a batch with the draft that `options.draft` names, row by row: of one
+    row as they are committed, of several in one piece, for each takes its own number of passes.
+
+    Args:
+        condition: of B rows, or 2 B where guided.
+
+    Raises:
+        UsageError, ConfigError: as `speculate`.
+    """
+
+    if condition.text is not None or not isinstance(net, Generator):
+        raise UsageError("speculative decoding is for one network with durations, not a pointer")
+
+    def one(row: int) -> Iterator[Tensor]:
+        draft = NGram(1, options.draft_codebooks)
+        alone = condition.of(row, len(rngs))
+        return speculate(net, alone, rngs[row], options, draft, options.draft_steps)
+
+    if len(rngs) == 1:
+        yield from one(0)
+        return
+    # A row is as long as itself, whatever it is beside.
+    made = [torch.cat(list(one(row)), 1)[0] for row in range(len(rngs))]
+    yield pad_sequence(made, batch_first=True)

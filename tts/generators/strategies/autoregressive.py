@@ -26,6 +26,7 @@ from tts.generators.integration import row_normal
 from tts.generators.patterns import Pattern, make_pattern
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, step_head
+from tts.generators.speculative import drafted
 
 
 class Autoregressive:
@@ -51,7 +52,11 @@ class Autoregressive:
     streamed = True
     paced = True
     network: type[Backbone] = Backbone
-    sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
+    sampling: SamplingKeys = {
+        "guidance": (), "uncond": (), "temperature": (),
+        "draft": (), "draft_steps": (), "draft_codebooks": (),
+        "relaxed": (), "relaxed_neighbours": (),
+    }  # fmt: skip
 
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
         self.pattern, self.noise = pattern and dict(pattern), noise
@@ -151,9 +156,13 @@ class Autoregressive:
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """One step at a time; latents are yielded when all their codes are there."""
+        """One step at a time; latents are yielded when all their codes are there. With a draft
+        (`options.draft`) several; what is given by `infill` is no matter of guesses."""
         head = step_head(net.head)
         rows = len(rngs)
+        if options.draft != "none" and infill is None:
+            yield from drafted(net, condition, rngs, options)
+            return
         if head.guides_itself:
             condition = condition.rows(rows)
         pattern = self._streamed(net)
