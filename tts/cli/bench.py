@@ -50,5 +50,6 @@ def bench(
         f"RTF {found.rtf:.3f}: {1 / found.rtf:.1f} seconds of speech in one second\n"
         f"first audio after {found.first_audio:.2f} s\n"
         f"in real time: {kept}\n"
-        f"({found.requests} requests of {found.audio:.1f} s of audio; {found.elapsed:.0f} s in all)"
+        f"({found.requests} request{'s' * (found.requests != 1)} of {found.audio:.1f} s of audio; "
+        f"{found.elapsed:.0f} s in all)"
     )
