@@ -1,17 +1,10 @@
 """The HTTP server: OpenAI's client, formats, voices, limits, queues, clients that leave."""
 
-import asyncio
 import base64
-import io
 import json
 import random
 import re
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +15,17 @@ import soundfile as sf
 pytest.importorskip("fastapi")
 pytest.importorskip("multipart")
 
-import uvicorn  # noqa: E402
 from fastapi.testclient import TestClient  # noqa: E402
 
+from tests.helpers.serving import SPEECH, TEXT, VOICES, read, serving, until
 from tts import TTS  # noqa: E402
-from tts.audio.containers import ContainerSource  # noqa: E402
-from tts.audio.decode import decode_source  # noqa: E402
 from tts.audio.encoder import STREAMED, StreamEncoder  # noqa: E402
 from tts.cli.main import run  # noqa: E402
 from tts.errors import UsageError  # noqa: E402
 from tts.serve.aliases import Aliases  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.guard import check_access, check_origin  # noqa: E402
-from tts.serve.job import Job
-from tts.serve.scheduler import Full, Scheduler  # noqa: E402
-from tts.types import Chunk, Options  # noqa: E402
 
-TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
-SPEECH = "/v1/audio/speech"
-VOICES = "/v1/audio/voices"
 Recording = Callable[..., Path]
 
 
@@ -54,48 +39,6 @@ def client(tts: TTS, tmp_path: Path) -> Iterator[TestClient]:
     app = create_app([tts], ServeSettings(voices=tmp_path / "voices", max_queue=2, max_batch=4))
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as made:
         yield made
-
-
-@contextmanager
-def serving(app: Any) -> Iterator[int]:
-    """A real server on a free port, in a thread."""
-    sock = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=60))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
-    thread.start()
-    try:
-        yield int(sock.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def until(done: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if done():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in a minute")
-
-
-def read(data: bytes, format: str, count: int = 0) -> np.ndarray:
-    """Samples of a stream; `count` of them for FLAC, whose header does not know it."""
-    if format in ("pcm", "wav"):
-        return np.frombuffer(data[44 if format == "wav" else 0 :], "<i2") / 32768
-    if format == "flac":
-        bits = int.from_bytes(data[18:26], "big")
-        assert bits & ((1 << 36) - 1) == 0
-        data = data[:18] + (bits | count).to_bytes(8, "big") + data[26:]
-    if format == "aac":
-        found = decode_source(
-            ContainerSource(io.BytesIO(data), "it", "aac", "AAC"), "it", 0, 60, []
-        )
-        assert found.rate == 16000
-        return found.samples
-    samples, rate = sf.read(io.BytesIO(data))
-    assert rate == 16000
-    return samples
 
 
 @pytest.mark.parametrize("format", STREAMED)
@@ -342,7 +285,7 @@ def test_bad_uploads(client: TestClient, tmp_path: Path, recording: Recording) -
 def test_official_client(tts: TTS, tmp_path: Path) -> None:
     openai = pytest.importorskip("openai")
     app = create_app([tts], ServeSettings(key="secret", voices=tmp_path))
-    with serving(app) as port:
+    with serving(app, grace=60) as port:
         url = f"http://127.0.0.1:{port}/v1"
         client = openai.OpenAI(base_url=url, api_key="secret", max_retries=0)
         speech = client.audio.speech.create(
@@ -408,239 +351,3 @@ def test_a_server_that_others_reach_needs_names_and_a_key(
         own = {"Origin": "http://lab.example:8000"}
         assert client.get("/health", headers=own).status_code == 200
         assert client.get("/health", headers={"Origin": "http://lab.example"}).status_code == 403
-
-
-class Gate:
-    """Holds the generator before its next evaluations until it is opened."""
-
-    def __init__(self, tts: TTS):
-        self.open, self.reached = threading.Event(), threading.Event()
-        self.rows: list[int] = []
-        tts.acoustic.generator.backbone.blocks[0].register_forward_pre_hook(self)
-
-    def __call__(self, _: object, inputs: tuple[Any, ...]) -> None:
-        self.rows.append(len(inputs[0]))
-        self.reached.set()
-        assert self.open.wait(60)
-
-
-def test_full_queue_and_micro_batches(
-    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tts.serve.scheduler.FIRST_STEP", 60)
-    gate = Gate(tts)
-    app = create_app([tts], ServeSettings(voices=tmp_path, max_batch=3, max_queue=1))
-    body = {"input": TEXT, "response_format": "pcm"}
-    answers: list[Any] = []
-    with TestClient(app, base_url="http://localhost") as client:
-
-        def ask(seed: int) -> None:
-            answers.append((seed, client.post(SPEECH, json={**body, "seed": seed})))
-
-        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
-        threads[0].start()
-        assert gate.reached.wait(60)
-        for thread in threads[1:]:
-            thread.start()
-        until(lambda: app.state.scheduler.load == (3, 1))
-        refused = client.post(SPEECH, json=body)
-        assert refused.status_code == 429 and refused.headers["retry-after"] == "1"
-        gate.open.set()
-        for thread in threads:
-            thread.join(60)
-        assert app.state.scheduler.load == (0, 0)
-    assert len(answers) == 4
-    for seed, answer in answers:
-        expected = tts.synthesize(TEXT, seed=seed).samples
-        np.testing.assert_allclose(read(answer.content, "pcm"), expected, atol=2e-4)
-    # Guidance doubles the rows: one alone first, later three at a time.
-    assert gate.rows[0] == 2 and max(gate.rows) == 6
-
-
-def test_models_that_cannot_batch_take_turns(
-    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tts, "capabilities", replace(tts.capabilities, batching=False))
-    gate = Gate(tts)
-    app = create_app([tts], ServeSettings(voices=tmp_path))
-    body = {"input": f"{TEXT} {TEXT}", "response_format": "pcm"}
-    answers: dict[int, Any] = {}
-    with TestClient(app, base_url="http://localhost") as client:
-
-        def ask(seed: int) -> None:
-            answers[seed] = client.post(SPEECH, json={**body, "seed": seed})
-
-        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(3)]
-        for thread in threads:
-            thread.start()
-        assert gate.reached.wait(60)
-        until(lambda: app.state.scheduler.load == (3, 0))
-        gate.open.set()
-        for thread in threads:
-            thread.join(60)
-    assert max(gate.rows) == 2, "a sentence with its unconditional branch"
-    for seed, answer in answers.items():
-        expected = tts.synthesize(body["input"], seed=seed).samples
-        np.testing.assert_allclose(read(answer.content, "pcm"), expected, atol=2e-4)
-
-
-def test_client_that_leaves_frees_its_place(tts: TTS, tmp_path: Path) -> None:
-    gate = Gate(tts)
-    app = create_app([tts], ServeSettings(voices=tmp_path))
-    with serving(app) as port:
-        body = json.dumps({"input": TEXT * 20, "response_format": "pcm"}).encode()
-        with socket.create_connection(("127.0.0.1", port)) as sock:
-            sock.sendall(
-                b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\n"
-                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-            )
-            assert gate.reached.wait(60)
-            assert app.state.scheduler.load == (1, 0)
-        # While the network is still held, in the middle of a sentence.
-        until(lambda: app.state.scheduler.load == (0, 0))
-        evaluations = len(gate.rows)
-        gate.open.set()
-        with TestClient(app, base_url="http://localhost") as client:
-            assert client.post(SPEECH, json={"input": "Hi.", "response_format": "pcm"}).content
-        # Only those of the second request, which is one short sentence of two steps.
-        assert len(gate.rows) <= evaluations + 2
-        assert 'outcome="client_gone"} 1' in app.state.metrics.text()
-
-
-def test_requests_time_out(tts: TTS, tmp_path: Path) -> None:
-    gate = Gate(tts)
-    app = create_app([tts], ServeSettings(voices=tmp_path, timeout=0.5))
-    with TestClient(app, base_url="http://localhost") as client:
-        answer = client.post(SPEECH, json={"input": TEXT})
-        assert answer.status_code == 504 and "too long" in answer.json()["error"]["message"]
-        assert app.state.scheduler.load == (0, 0)
-        gate.open.set()
-
-
-def test_stopping_finishes_what_runs(tts: TTS, tmp_path: Path) -> None:
-    app = create_app([tts], ServeSettings(voices=tmp_path))
-    gate = Gate(tts)
-    got: list[bytes] = []
-
-    def ask(port: int) -> None:
-        import urllib.request
-
-        body = json.dumps({"input": TEXT, "response_format": "pcm"}).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{SPEECH}", body, 60) as answer:
-            got.append(answer.read())
-
-    with serving(app) as port:
-        thread = threading.Thread(target=ask, args=(port,))
-        thread.start()
-        assert gate.reached.wait(60)
-        threading.Timer(0.5, gate.open.set).start()
-    thread.join(60)
-    np.testing.assert_allclose(read(got[0], "pcm"), tts.synthesize(TEXT).samples, atol=2e-4)
-    assert not [t for t in threading.enumerate() if t.name == "tts-scheduler"]
-
-
-def test_scheduler_waits_for_slow_listeners_and_isolates_errors(tts: TTS) -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        scheduler = Scheduler(max_batch=4, max_queue=0)
-        voice = tts.voice("default")
-        broken = tts.voice("default")
-        broken.features = broken.features[:, :5]
-        jobs = [
-            Job(tts, TEXT * 20, voice, Options(), loop),
-            Job(tts, TEXT, broken, Options(), loop),
-        ]
-        for job in jobs:
-            scheduler.submit(job)
-        while True:
-            item = await jobs[1].chunks.get()
-            if isinstance(item, Exception):
-                break
-        while not scheduler.parked:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
-        held = jobs[0].samples
-        await asyncio.sleep(0.2)
-        assert jobs[0].samples == held, "it went on for a listener who takes nothing"
-        seconds = 0
-        while (chunk := await jobs[0].chunks.get()) is not None:
-            assert isinstance(chunk, Chunk)
-            seconds += len(chunk.samples)
-            scheduler.taken(jobs[0], chunk)
-        assert seconds > held
-        with pytest.raises(Full):
-            for _ in range(5):
-                scheduler.submit(Job(tts, TEXT * 20, voice, Options(), loop))
-        await asyncio.to_thread(scheduler.stop, 0)
-        assert scheduler.load == (0, 0)
-
-    asyncio.run(main())
-
-
-def malformed(rng: random.Random) -> tuple[str, str, dict[str, str], bytes]:
-    """A request that is wrong somewhere, or right by chance: method, path, headers, body."""
-    good = {"input": "Hi.", "voice": "default", "model": "default", "response_format": "pcm"}
-    odd: list[Any] = [
-        None, True, -1, 1e308, 10**400, "", "\x00", "\ud800", "x" * 5000, [], {}, [[]], {"id": 1},
-        "../../etc/passwd", "http://169.254.169.254/", "%00", "default\n", "𝒳" * 99, "\u202e",
-        "e\u0301" * 2000, "[[", "]]", "[[ˈ]]", "<speak>", -0.0, 0.1, 2**63, 2**64, "nan",
-    ]  # fmt: skip
-    keys = [*good, "speed", "seed", "steps", "pitch", "guidance", "temperature", "language",
-            "stream_format", "instructions", "extra", "__proto__", ""]  # fmt: skip
-    body = {**good}
-    for _ in range(rng.choice([0, 1, 1, 2, 5])):
-        body[rng.choice(keys)] = rng.choice(odd)
-    raw = json.dumps(body).encode()
-    kind = rng.randrange(8)
-    if kind == 0:
-        raw = bytes(b ^ (rng.random() < 0.02) * rng.randrange(256) for b in raw)
-    elif kind == 1:
-        raw = raw[: rng.randrange(len(raw))]
-    elif kind == 2:
-        raw = rng.randbytes(rng.choice([0, 1, 100, 3000]))
-    boundary = rng.choice(["b", "b", "", '"', "x" * 200, "b\u00e9"])
-    form = "".join(
-        f"--{boundary}\r\nContent-Disposition: form-data; name={rng.choice(['name', '', chr(34)])}"
-        f"{rng.choice(['', '; filename=x', ';;', chr(0)])}\r\n{rng.choice(['', chr(13)])}\n"
-        f"{rng.choice(odd)}\r\n"
-        for _ in range(rng.choice([0, 1, 3, 12]))
-    ) + rng.choice(["", f"--{boundary}--", "--"])
-    paths = [SPEECH] * 4 + [
-        VOICES, VOICES, f"{VOICES}/%00", f"{VOICES}/" + "a" * 300, f"{VOICES}/..%2f",
-        "/v1/models/%ff", "/metrics?x=%", "/v1/audio",
-    ]  # fmt: skip
-    path = rng.choice(paths)
-    headers = {"content-type": "application/json"}
-    if path == VOICES and rng.random() < 0.8:
-        raw = form.encode("utf-8", "replace")
-        headers["content-type"] = f"multipart/form-data; boundary={boundary}"
-    if rng.random() < 0.2:
-        name = rng.choice(["content-type", "accept", "origin", "authorization", "range", "te"])
-        headers[name] = rng.choice(
-            ["", "\xe9", "multipart/form-data", "a" * 5000, "bytes=0-", "text/plain"]
-        )
-    method = rng.choice(["POST"] * 30 + ["GET", "DELETE", "PUT", "HEAD", "OPTIONS", "PATCH"])
-    return method, path, headers, raw
-
-
-def test_a_thousand_malformed_requests(
-    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """None may end in an error of the server. What would be spoken is not: only how it is asked
-    for is tried here."""
-
-    def said(self: TTS, phones: Any, *_: Any) -> Iterator[Chunk]:
-        yield Chunk(np.zeros(100, np.float32), self.sample_rate)
-
-    monkeypatch.setattr(TTS, "say", said)
-    app = create_app([tts], ServeSettings(voices=tmp_path))
-    codes: dict[int, int] = {}
-    with TestClient(app, base_url="http://localhost") as client:
-        for number in range(1000):
-            method, path, headers, body = malformed(random.Random(number))
-            encoded = {name: value.encode("latin-1") for name, value in headers.items()}
-            answer = client.request(method, path, headers=encoded, content=body)
-            codes[answer.status_code] = codes.get(answer.status_code, 0) + 1
-            assert answer.status_code < 500, (number, method, path, headers, body, answer.text)
-        assert client.get("/health").json() == {"status": "ok", "active": 0, "waiting": 0}
-    assert codes[200] > 40 and codes[400] > 200 and codes[405] > 20, codes

@@ -1,14 +1,13 @@
 """The server and clients that mean it ill: who read or write nothing, who come in crowds."""
 
 import asyncio
-import json
 import logging
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,17 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from tests.helpers.serving import LONG, asking, connect, everything, get, serving, until
 from tts import TTS  # noqa: E402
 from tts.cancel import Cancellation  # noqa: E402
 from tts.pipeline.ports import Capabilities
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.connections import Limits, listen, server_of  # noqa: E402
+from tts.serve.connections import Limits  # noqa: E402
 from tts.serve.job import Job, Stalled  # noqa: E402
 from tts.serve.logs import RateLimit  # noqa: E402
 from tts.serve.scheduler import Full, Scheduler  # noqa: E402
 from tts.text.symbols import Phones  # noqa: E402
 from tts.types import Chunk, Options  # noqa: E402
-
-LONG = "The birch canoe slid on the smooth planks. " * 40
 
 
 @pytest.fixture(autouse=True)
@@ -41,66 +39,6 @@ def little_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tts(tiny_home: Path) -> TTS:
     return TTS.load("default", device="cpu")
-
-
-@contextmanager
-def serving(app: Any, limits: Limits | None = None) -> Iterator[int]:
-    """The real server on a free port, in a thread."""
-    sock = listen("127.0.0.1", 0)
-    server = server_of(app, limits, timeout_graceful_shutdown=5)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield int(sock.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def until(done: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
-def connect(port: int, buffer: int | None = None) -> socket.socket:
-    sock = socket.socket()
-    if buffer:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-    sock.settimeout(30)
-    sock.connect(("127.0.0.1", port))
-    return sock
-
-
-def asking(text: str, extra: str = "", version: str = "1.1") -> bytes:
-    body = json.dumps({"input": text, "response_format": "pcm"}).encode()
-    return b"POST /v1/audio/speech HTTP/%s\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s" % (
-        version.encode(),
-        extra.encode(),
-        len(body),
-        body,
-    )
-
-
-def everything(sock: socket.socket) -> bytes:
-    parts = []
-    try:
-        while part := sock.recv(65536):
-            parts.append(part)
-    except ConnectionResetError:
-        pass
-    return b"".join(parts)
-
-
-def get(port: int, path: str = "/health") -> bytes:
-    with connect(port) as sock:
-        sock.sendall(
-            b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path.encode()
-        )
-        return everything(sock)
 
 
 def test_stalled_clients_stop_nobody(tts: TTS, tmp_path: Path) -> None:

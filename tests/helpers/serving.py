@@ -1,0 +1,104 @@
+"""A server on a port of this process, and what is said to it."""
+
+import io
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+pytest.importorskip("fastapi")
+
+from tts.audio.containers import ContainerSource  # noqa: E402
+from tts.audio.decode import decode_source  # noqa: E402
+from tts.serve.connections import Limits, listen, server_of  # noqa: E402
+
+LONG = "The birch canoe slid on the smooth planks. " * 40
+SPEECH = "/v1/audio/speech"
+VOICES = "/v1/audio/voices"
+TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
+
+
+@contextmanager
+def serving(app: Any, limits: Limits | None = None, grace: int = 5) -> Iterator[int]:
+    """The real server on a free port, in a thread; when it stops, clients have `grace` s."""
+    sock = listen("127.0.0.1", 0)
+    server = server_of(app, limits, timeout_graceful_shutdown=grace)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield int(sock.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def until(done: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def connect(port: int, buffer: int | None = None) -> socket.socket:
+    sock = socket.socket()
+    if buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    sock.settimeout(30)
+    sock.connect(("127.0.0.1", port))
+    return sock
+
+
+def asking(text: str, extra: str = "", version: str = "1.1") -> bytes:
+    body = json.dumps({"input": text, "response_format": "pcm"}).encode()
+    return b"POST /v1/audio/speech HTTP/%s\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s" % (
+        version.encode(),
+        extra.encode(),
+        len(body),
+        body,
+    )
+
+
+def everything(sock: socket.socket) -> bytes:
+    parts = []
+    try:
+        while part := sock.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+def get(port: int, path: str = "/health") -> bytes:
+    with connect(port) as sock:
+        sock.sendall(
+            b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path.encode()
+        )
+        return everything(sock)
+
+
+def read(data: bytes, format: str, count: int = 0) -> np.ndarray:
+    """Samples of a stream; `count` of them for FLAC, whose header does not know it."""
+    if format in ("pcm", "wav"):
+        return np.frombuffer(data[44 if format == "wav" else 0 :], "<i2") / 32768
+    if format == "flac":
+        bits = int.from_bytes(data[18:26], "big")
+        assert bits & ((1 << 36) - 1) == 0
+        data = data[:18] + (bits | count).to_bytes(8, "big") + data[26:]
+    if format == "aac":
+        found = decode_source(
+            ContainerSource(io.BytesIO(data), "it", "aac", "AAC"), "it", 0, 60, []
+        )
+        assert found.rate == 16000
+        return found.samples
+    samples, rate = sf.read(io.BytesIO(data))
+    assert rate == 16000
+    return samples
