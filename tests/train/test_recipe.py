@@ -125,6 +125,43 @@ def test_from_recordings_to_a_model_that_speaks(
     assert [line.split(": ")[1] for line in said if line.startswith("stage ")] == ["probe"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [each for each in RECIPES if each != "default"])
+def test_other_recipes_go_on_from_the_default(
+    name: str,
+    home: Path,
+    recordings: Path,
+    recording: Recording,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("parselmouth")
+    monkeypatch.setattr("tts.data.profile.LEAST_FRAMES", 20)
+    out = tmp_path / "made"
+    common = [f"sources=[{recordings}]", f"out={out}"]
+    assert run_recipe(load_recipe("default", [*small("default"), *common]), print, quiet=True)
+    sets = [*small(name), *common]
+    if name == "wideband":
+        for number in range(3):
+            recording(f"wide{number}.wav", seconds=3.0, rate=24000)
+        table = tmp_path / "wide.tsv"
+        table.write_text(
+            "path\tspeaker\ttext\n" + "".join(f"wide{n}.wav\ts{n}\thello\n" for n in range(3))
+        )
+        sets.append(f"stages.vocoder_24k.options.wide={table}")
+    recipe = load_recipe(name, sets)
+    before = {stage.name for stage in load_recipe("default", [*small("default"), *common]).stages}
+    said: list[str] = []
+    assert run_recipe(recipe, said.append, quiet=True)
+    ran = {line.split(": ")[1] for line in said if line.startswith("stage ")}
+    assert ran == {stage.name for stage in recipe.stages} - before and ran
+    for model in recipe.models:
+        loaded = TTS.load(str(out / f"{model}.yaml"), device="cpu")
+        assert loaded.sample_rate == (24000 if name == "wideband" else 16000)
+        samples = loaded.synthesize("Hi.", loaded.voice(tmp_path / "0.wav"), seed=1).samples
+        assert np.isfinite(samples).all() and np.abs(samples).max() > 0
+
+
 def test_a_stopped_recipe_goes_on_where_it_was(
     home: Path, corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
