@@ -25,7 +25,7 @@ def prepare(context: Context) -> Row:
         "depth_dim": width,
     }
     ours = shapes.generator({"kind": "autoregressive"}, head, device=device)
-    request = shapes.request(units=FRAMES, device=device)
+    request = shapes.request(latents=FRAMES, device=device)
     options = SamplingOptions(guidance=1.0, top_k=50)
 
     def run_ours() -> float:

@@ -25,7 +25,7 @@ def prepare(context: Context) -> Row:
         },
         device=device,
     )
-    request = shapes.request(units=FRAMES, device=device)
+    request = shapes.request(latents=FRAMES, device=device)
     options = SamplingOptions(guidance=1.0, top_k=50)
     bare = BareLM(NUM_CODEBOOKS).eval().requires_grad_(False).to(device)
     prompt = torch.randn(1, shapes.PROMPT_UNITS + 1, shapes.DIM, device=device)

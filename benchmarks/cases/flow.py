@@ -69,7 +69,7 @@ def prepare(context: Context) -> Row:
             )[0]
 
     def check() -> None:
-        finite(run_native(2), 1, shapes.UNITS, 164)
+        finite(run_native(2), 1, shapes.LATENTS, 164)
         found = run_same(7)
         finite(found, 1, FRAMES, 100)
         if package is not None and device == "cpu":
@@ -91,7 +91,7 @@ def prepare(context: Context) -> Row:
             faster("ours, 7 steps", ["f5-tts, 16 steps"], 2.0),
         ],
         "`ours as F5` is the same network with the same weights at the same length (469 frames), "
-        "its mel equal to the peer's; `ours` is our family, 75 units of 25 a second that attend to "
-        "50 of the prompt. Equal quality is for tts eval.",
+        "its mel equal to the peer's; `ours` is our family, 75 latents of 25 a second that attend "
+        "to 50 of the prompt. Equal quality is for tts eval.",
         scale=1.0,
     )  # fmt: skip

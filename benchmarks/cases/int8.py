@@ -33,7 +33,7 @@ def prepare(context: Context) -> Row:
     small, unpacked = copy.deepcopy(net), copy.deepcopy(net)
     quantize(small)
     pack(net)
-    request = shapes.request(units=FRAMES)
+    request = shapes.request(latents=FRAMES)
     options = SamplingOptions(guidance=1.0, top_k=50)
 
     def speak(model: Generator) -> float:
@@ -74,8 +74,8 @@ def prepare(context: Context) -> Row:
 
 
 def _agreement(net: Generator, small: Generator) -> float:
-    """Cosine of what leaves both backbones, over all units."""
-    request = shapes.request(units=FRAMES)
+    """Cosine of what leaves both backbones, over all latents."""
+    request = shapes.request(latents=FRAMES)
     with torch.inference_mode():
         found = []
         x = torch.randn(1, FRAMES, shapes.DIM, generator=torch.Generator().manual_seed(2))

@@ -25,7 +25,7 @@ def prepare(context: Context) -> Row:
     request = shapes.request(device=device)
     plain = PlainMasked(NUM_CODEBOOKS).eval().requires_grad_(False).to(device)
     prompt = torch.randn(1, shapes.PROMPT_UNITS, shapes.DIM, device=device)
-    text = torch.randn(1, shapes.UNITS, shapes.DIM, device=device)
+    text = torch.randn(1, shapes.LATENTS, shapes.DIM, device=device)
 
     def speak(guidance: float) -> torch.Tensor:
         with context.precision():
@@ -38,7 +38,7 @@ def prepare(context: Context) -> Row:
 
     def check() -> None:
         for codes in (speak(2.0), loop()):
-            assert codes.shape == (1, shapes.UNITS, NUM_CODEBOOKS), codes.shape
+            assert codes.shape == (1, shapes.LATENTS, NUM_CODEBOOKS), codes.shape
             assert 0 <= codes.min() < codes.max() < shapes.CODEBOOK_SIZE, "codes left open"
 
     runs = {

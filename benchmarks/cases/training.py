@@ -11,8 +11,8 @@ from benchmarks.harness.row import Context, Row, faster
 from benchmarks.peers import packages as peers
 from tts.train.ema import Ema
 
-#: rows, units of 5 s, positions of f5-tts
-ROWS, UNITS, LONG = (2, 12, 40) if shapes.SMOKE else (2, 125, 469)
+#: rows, latents of 5 s, positions of f5-tts
+ROWS, LATENTS, LONG = (2, 12, 40) if shapes.SMOKE else (2, 125, 469)
 NUM_CODEBOOKS = 4
 
 
@@ -43,24 +43,24 @@ def prepare(context: Context) -> Row:
 
     flow = shapes.generator({"kind": "flow"}, device=device, packed=False)
     mean = Ema({"generator": flow}, 0.999)
-    request = shapes.request(ROWS, UNITS, device)
-    features = torch.randn(ROWS, 2 * UNITS, 82, device=device)
-    units = torch.randn(ROWS, UNITS, 164, device=device)
+    request = shapes.request(ROWS, LATENTS, device)
+    features = torch.randn(ROWS, 2 * LATENTS, 82, device=device)
+    latents = torch.randn(ROWS, LATENTS, 164, device=device)
     add(
         "ours, flow",
         flow,
-        lambda: _total(flow.loss(request, features, units)),
+        lambda: _total(flow.loss(request, features, latents)),
         lambda: mean.update(1),
         fused=True,
     )
     # As many positions as f5-tts has in 5 s.
     long = shapes.request(ROWS, LONG, device)
-    long_units = torch.randn(ROWS, LONG, 164, device=device)
+    long_latents = torch.randn(ROWS, LONG, 164, device=device)
     long_features = torch.randn(ROWS, 2 * LONG, 82, device=device)
     add(
         "ours, flow, 469 positions",
         flow,
-        lambda: _total(flow.loss(long, long_features, long_units)),
+        lambda: _total(flow.loss(long, long_features, long_latents)),
         lambda: mean.update(1),
         fused=True,
     )
@@ -81,7 +81,7 @@ def prepare(context: Context) -> Row:
         device=device,
         packed=False,
     )
-    codes = torch.randint(0, shapes.CODEBOOK_SIZE, (ROWS, UNITS, NUM_CODEBOOKS), device=device)
+    codes = torch.randint(0, shapes.CODEBOOK_SIZE, (ROWS, LATENTS, NUM_CODEBOOKS), device=device)
     lm_mean = Ema({"generator": lm}, 0.999)
     add(
         "ours, AR",

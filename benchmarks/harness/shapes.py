@@ -18,7 +18,7 @@ SMOKE = os.environ.get("BENCHMARKS_SMOKE") == "1"
 LAYERS, DIM, HEADS, HIDDEN = (1, 64, 1, 128) if SMOKE else (8, 512, 8, 2048)
 CODEBOOK_SIZE = 1024
 PROMPT_UNITS = 50  # 2 s
-UNITS = 12 if SMOKE else 75  # 3 s
+LATENTS = 12 if SMOKE else 75  # 3 s
 FRAMES_PER_PHONE = 4
 
 
@@ -42,12 +42,12 @@ def generator(
     return net
 
 
-def request(rows: int = 1, units: int = UNITS, device: str = "cpu") -> Request:
-    """Random phones that last `units` units of 2 frames, a random voice of 2 s."""
+def request(rows: int = 1, latents: int = LATENTS, device: str = "cpu") -> Request:
+    """Random phones that last `latents` latents of 2 frames, a random voice of 2 s."""
     rng = torch.Generator().manual_seed(1)
-    phones = -(-2 * units // FRAMES_PER_PHONE)
+    phones = -(-2 * latents // FRAMES_PER_PHONE)
     durations = torch.full((rows, phones), FRAMES_PER_PHONE)
-    durations[:, -1] += 2 * units - phones * FRAMES_PER_PHONE
+    durations[:, -1] += 2 * latents - phones * FRAMES_PER_PHONE
     ids = torch.randint(5, 40, (rows, phones), generator=rng)
     tokens = TokenBatch(ids, torch.zeros_like(ids), torch.full((rows,), phones))
     speaker = torch.nn.functional.normalize(torch.randn(rows, 256, generator=rng), dim=1)

@@ -92,8 +92,8 @@ class PlainMasked(nn.Module):
     @torch.inference_mode()
     def generate(self, prompt: Tensor, text: Tensor, steps: int, guidance: float = 2.0) -> Tensor:
         """Codes [1, U, K] for a prompt [1, P, dim] and text [1, U, dim] per unit."""
-        units = text.shape[1]
-        codes = torch.full((1, units, self.codebooks), CODEBOOK_SIZE, device=prompt.device)
+        latents = text.shape[1]
+        codes = torch.full((1, latents, self.codebooks), CODEBOOK_SIZE, device=prompt.device)
         for step in range(1, steps + 1):
             x = sum(table(codes[..., k]) for k, table in enumerate(self.embed))
             rows = torch.cat([x + text, x])

@@ -27,7 +27,7 @@ from tts.quantize import quantize
 from tts.registry import build_generator, load_module
 from tts_codecs.nn.inference import PackedLinear, pack
 
-UNITS, PROMPT = 250, 75  # 10 s of speech after 3 s of recording
+LATENTS, PROMPT = 250, 75  # 10 s of speech after 3 s of recording
 
 
 def wide() -> Generator:
@@ -51,17 +51,17 @@ def condition(net: Generator, rows: int) -> Condition:
     memory = torch.randn(rows, PROMPT, voice.norm.normalized_shape[0])
     global_cond = torch.randn(rows, len(voice.null_global_cond))
     return Condition(
-        torch.randn(rows, UNITS, dim),
-        torch.zeros(rows, UNITS, net.conditioner.size),
+        torch.randn(rows, LATENTS, dim),
+        torch.zeros(rows, LATENTS, net.conditioner.size),
         global_cond,
         net.backbone.project(memory),
         torch.ones(rows, PROMPT, dtype=torch.bool),
-        torch.ones(rows, UNITS, 1),
+        torch.ones(rows, LATENTS, 1),
     )
 
 
 def steps(net: Generator, guidance: float) -> Callable[[int], None]:
-    """Runs so many units."""
+    """Runs so many latents."""
     given = condition(net, 1 if guidance == 1 else 2)
     options = SamplingOptions(guidance=guidance)
 
@@ -95,7 +95,7 @@ def main() -> None:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--units", type=int, default=40)
+    parser.add_argument("--latents", type=int, default=40)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     networks = {"8x512": wide(), "ar": cast(Generator, load_module("ar"))}
@@ -103,12 +103,12 @@ def main() -> None:
         small, packed = copy.deepcopy(net), copy.deepcopy(net)
         quantize(small)
         pack(packed)
-        compare(name, net, packed, small, arguments.repeats, arguments.units)
+        compare(name, net, packed, small, arguments.repeats, arguments.latents)
 
 
 @torch.inference_mode()
 def compare(
-    name: str, net: Generator, packed: Generator, small: Generator, repeats: int, units: int
+    name: str, net: Generator, packed: Generator, small: Generator, repeats: int, latents: int
 ) -> None:
     """Prints a line of JSON per guidance."""
     for guidance in (1.0, 2.0):
@@ -120,9 +120,9 @@ def compare(
         for turn in range(repeats + 1):
             for kind, run in kinds.items():
                 begin = time.process_time()
-                run(units)
+                run(latents)
                 if turn:
-                    spent = (time.process_time() - begin) / units
+                    spent = (time.process_time() - begin) / latents
                     taken[kind].append(1000 * spent)
         told = {
             kind: {"median": round(statistics.median(x), 2), "best": round(min(x), 2)}

@@ -25,7 +25,7 @@ from tts.registry import load_latent_space
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.latent import LatentAutoencoder
 
-CHANNELS, SIZE, DIM, UNITS = 4, 8, 16, 12
+CHANNELS, SIZE, DIM, LATENTS = 4, 8, 16, 12
 SIZES: dict[str, Any] = {"size": SIZE, "dim": DIM, "features": SIZE, "channels": CHANNELS}
 
 
@@ -36,7 +36,7 @@ def seeded() -> Any:
         yield
 
 
-def condition(rows: int = 2, latents: int = UNITS, size: int = SIZE) -> Condition:
+def condition(rows: int = 2, latents: int = LATENTS, size: int = SIZE) -> Condition:
     mean = torch.randn(rows, latents, size)
     zero = torch.zeros(rows, latents, DIM)
     return Condition(
@@ -169,9 +169,9 @@ def test_temperature(name: str) -> None:
 def test_what_lies_past_the_end_counts_nothing(name: str) -> None:
     cls, options = HEADS[name]
     head = cls(**SIZES, **options).eval()
-    given, steps, before = condition(), torch.randn(2, UNITS, SIZE), torch.randn(2, UNITS, SIZE)
-    hidden = torch.randn(2, UNITS, DIM)
-    known = torch.ones(2, UNITS, 1) > 0
+    given, steps, before = condition(), torch.randn(2, LATENTS, SIZE), torch.randn(2, LATENTS, SIZE)
+    hidden = torch.randn(2, LATENTS, DIM)
+    known = torch.ones(2, LATENTS, 1) > 0
     known[1, 5:] = False
     found = []
     for junk in (0.0, 7.0):
@@ -223,7 +223,7 @@ def test_energy_distance_of_what_it_says() -> None:
     """Draws that are the data cost nothing; the slope at equal draws is finite."""
     head = EnergyHead(**SIZES)
     still(head)
-    given, before = condition(), torch.zeros(2, UNITS, SIZE)
+    given, before = condition(), torch.zeros(2, LATENTS, SIZE)
     loss = losses(head, given, given.prior_mean, before)["energy"]
     assert loss.item() == pytest.approx(0, abs=2e-4)
     loss.backward()
@@ -234,7 +234,7 @@ def test_energy_distance_of_what_it_says() -> None:
 
 def test_flux_rewards_movement() -> None:
     """The latent's distance from the latent before lowers the loss by the weight of the flux."""
-    given, steps = condition(), torch.randn(2, UNITS, SIZE)
+    given, steps = condition(), torch.randn(2, LATENTS, SIZE)
     made = GaussianHead(**SIZES, flux=0.5)
     without = GaussianHead(**SIZES, flux=0.0)
     without.load_state_dict(made.state_dict())
@@ -252,7 +252,7 @@ def test_flux_rewards_movement() -> None:
 def test_the_gaussian_latent_is_pulled_to_the_unit() -> None:
     head = GaussianHead(**SIZES)
     still(head)
-    given, before = condition(), torch.zeros(2, UNITS, SIZE)
+    given, before = condition(), torch.zeros(2, LATENTS, SIZE)
     assert losses(head, given, given.prior_mean, before)["kl"].item() == pytest.approx(0, abs=1e-6)
     shifted = losses(head, given, given.prior_mean + head.spread, before)["kl"].item()
     assert shifted == pytest.approx(head.kl * 0.5 * head.channel_weight.mean().item(), rel=1e-4)
@@ -264,7 +264,7 @@ def test_divergence_is_zero_when_equal_and_that_of_torch() -> None:
     still(head)
     given = condition(size=SIZE)
     mean = head.mean(given).detach()
-    before = torch.zeros(2, UNITS, 2 * SIZE)
+    before = torch.zeros(2, LATENTS, 2 * SIZE)
     equal = torch.cat([mean, torch.zeros_like(mean)], -1)
     assert losses(head, given, equal, before)["kl"].item() == pytest.approx(0, abs=1e-6)
     wanted, log_variance = torch.randn_like(mean), torch.randn_like(mean)
@@ -350,7 +350,7 @@ def test_noise_on_the_units_fed_back() -> None:
 
     net: Any = Net()
     strategy = Autoregressive(noise=0.5)
-    latents, given = torch.zeros(2000, UNITS, SIZE), condition(2000)
+    latents, given = torch.zeros(2000, LATENTS, SIZE), condition(2000)
     strategy.losses(net, latents, given)
     level = fed[-1].flatten(1).std(1)
     assert 0.4 < level.max() < 0.65 and level.min() < 0.1
