@@ -81,7 +81,7 @@ def malformed(rng: random.Random) -> tuple[str, str, dict[str, str], bytes]:
     return method, path, headers, raw
 
 
-def test_a_thousand_malformed_requests(
+def test_hundreds_of_malformed_requests(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """None may end in an error of the server. What would be spoken is not: only how it is asked
@@ -94,11 +94,11 @@ def test_a_thousand_malformed_requests(
     app = create_app([tts], ServeSettings(voices=tmp_path))
     codes: dict[int, int] = {}
     with TestClient(app, base_url="http://localhost") as client:
-        for number in range(1000):
+        for number in range(400):
             method, path, headers, body = malformed(random.Random(number))
             encoded = {name: value.encode("latin-1") for name, value in headers.items()}
             answer = client.request(method, path, headers=encoded, content=body)
             codes[answer.status_code] = codes.get(answer.status_code, 0) + 1
             assert answer.status_code < 500, (number, method, path, headers, body, answer.text)
         assert client.get("/health").json() == {"status": "ok", "active": 0, "waiting": 0}
-    assert codes[200] > 40 and codes[400] > 200 and codes[405] > 20, codes
+    assert codes[200] > 15 and codes[400] > 80 and codes[405] > 8, codes
