@@ -145,9 +145,7 @@ def test_other_recipes_go_on_from_the_default(
         for number in range(3):
             recording(f"wide{number}.wav", seconds=3.0, rate=24000)
         table = tmp_path / "wide.tsv"
-        table.write_text(
-            "path\tspeaker\ttext\n" + "".join(f"wide{n}.wav\ts{n}\thello\n" for n in range(3))
-        )
+        table.write_text("".join(f"wide{n}.wav\n" for n in range(3)))
         sets.append(f"stages.vocoder_24k.options.wide={table}")
     recipe = load_recipe(name, sets)
     before = {stage.name for stage in load_recipe("default", [*small("default"), *common]).stages}
