@@ -131,6 +131,18 @@ def test_a_system_without_weights_tells_how_it_is_trained(home: Path) -> None:
         assert f"tts train {home}/configs/systems/{name}.yaml" in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["kalle", "flow_vae"])
+def test_a_part_that_is_missing_tells_how_it_is_trained(
+    name: str, home: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=r"tts train configs/train/latent\.yaml"):
+        TTS.load(name)
+    path = ROOT / "configs" / "systems" / f"{name}.yaml"
+    values = merged(tiny(path, corpus.folder, tmp_path), {"codec": "runs/latent/export"})
+    with pytest.raises(CheckpointError, match=r"tts train configs/train/latent\.yaml"):
+        check_run(values, "x").build(corpus)
+
+
 def test_what_follows_from_the_codec(home: Path, corpus: Corpus, tmp_path: Path) -> None:
     """The same file with another codec has another head."""
     path = ROOT / "configs" / "systems" / "parallel.yaml"

@@ -12,7 +12,7 @@ from tts.generators.base import SamplingOptions
 from tts.published import published_model
 from tts.registry import GENERATORS
 from tts.renamed import unknown_key
-from tts.resources import checkpoint_folder, find_checkpoints
+from tts.resources import checkpoint_folder, configs, find_checkpoints
 from tts.systems import PARTS, is_system, read_resolved, split
 from tts_codecs.checkpoint import CONFIG, read_config
 from tts_codecs.errors import CheckpointError
@@ -144,6 +144,16 @@ def _generator(name: str, out: Path) -> str:
     return name
 
 
+def trained_by(part: str) -> str:
+    """The command that trains a part which is the export of a run of configs/train, in brackets;
+    "" where there is none."""
+    for path in sorted((configs() / "train").glob("*.yaml")):
+        values = read_resolved(path)
+        if isinstance(values, dict) and Path(part) == Path(str(values.get("out"))) / "export":
+            return f" (tts train configs/train/{path.name})"
+    return ""
+
+
 def check_weights_of(config: ModelConfig) -> None:
     """CheckpointError where the weights of a system are missing, telling how they are made."""
     folders = {
@@ -158,6 +168,7 @@ def check_weights_of(config: ModelConfig) -> None:
         f"{config.name} is not trained yet (tts train {config.trained_by})"
         if part == "generator"
         else f"its {part} {getattr(config, part)!r} has no weights in {folders[part]}"
+        f"{trained_by(getattr(config, part))}"
         for part in missing
     ]
     raise CheckpointError("; ".join(lines))

@@ -12,10 +12,12 @@ from tts.errors import ConfigError, UsageError
 from tts.generators.schedules import (
     SCHEDULES,
     choose,
+    choose_in_time,
     choose_spans,
     gumbel,
     leftmost,
     masked_fraction,
+    own_time,
     refine,
     remaining,
     spans,
@@ -178,3 +180,25 @@ def test_refine_never_revisits() -> None:
     assert refine(torch.rand(1, 100), 0.07, ragged([100]), ragged([0], 100)).sum() == 7
     with pytest.raises(ConfigError):
         refine(torch.rand(1, 4), 0.0, ragged([4]), ragged([0], 4))
+
+
+@pytest.mark.parametrize("width", [0.0, 0.3, 1.0])
+def test_a_hyperschedule_moves_from_left_to_right(width: float) -> None:
+    steps, length = 6, 24
+    place = torch.linspace(0, 1, length).expand(2, -1)
+    wanted = torch.ones(2, length, dtype=torch.bool)
+    wanted[1, :5] = False  # given already
+    confidence = torch.rand(2, length, generator=torch.Generator().manual_seed(0))
+    still = wanted.clone()
+    for step in range(steps):
+        time = own_time((step + 1) / steps, place, width)
+        chosen = choose_in_time(confidence, time, wanted, still)
+        assert not (chosen & ~still).any() and not (chosen & (time <= 0)).any()
+        still = still & ~chosen
+        if width == 0:  # autoregression: nothing is done before what is left of it
+            done = (~still[0]).long()
+            assert int(done.sum()) == int(done.cumprod(0).sum()) == length * (step + 1) // steps
+        if width == 1:  # masked generation: one schedule for all
+            left = int(length * masked_fraction(step, steps) + 1e-9)
+            assert abs(int(still[0].sum()) - left) <= 1
+    assert not still.any()

@@ -63,6 +63,46 @@ def remaining(total: Tensor, step: int, steps: int, schedule: str = "cosine") ->
     return torch.minimum(kept, total - (step + 1)).clamp_min(0)
 
 
+def own_time(done: Tensor | float, place: Tensor, width: float | Tensor) -> Tensor:
+    """How far each position is in its own time, 0 to 1, under a hyperschedule (Fathi et al. 2025):
+    positions begin from left to right and take as long each.
+
+    Args:
+        done: share of the steps, 0 to 1; place: of each position in its row, 0 to 1.
+        width: share of the steps that a position takes: 1 gives all positions the same time, near 0
+            one comes after another, as in autoregression.
+    """
+    width = torch.as_tensor(width, device=place.device).double().clamp_min(1e-6)
+    # At the end the time of all is over, whatever was rounded.
+    return ((done - (1 - width) * place.double()) / width + 1e-6).clamp(0, 1)
+
+
+def choose_in_time(
+    confidence: Tensor,
+    time: Tensor,
+    wanted: Tensor,
+    mask: Tensor,
+    schedule: str = "cosine",
+    rngs: Sequence[torch.Generator] | None = None,
+    noise: float = 0.0,
+) -> Tensor:
+    """As `choose`, where every position has its own time: those whose time is over are chosen, of
+    the others that have begun as many of the surest as the schedule says.
+
+    Args:
+        time: [B, T] of `own_time`; wanted: [B, T] bool all that is to be filled, done or not.
+
+    Returns:
+        [B, T] bool.
+    """
+    over = mask & (time >= 1)
+    begun = mask & (time > 0) & ~over
+    steps = (time * 999).round().long()
+    left = masked_fractions(schedule, time.device)[steps].masked_fill(~wanted | (time >= 1), 0.0)
+    count = (mask & ~over).sum(1) - (left.double().sum(1) + 1e-6).floor().long()
+    return over | choose(confidence, count.clamp_min(0), begun, rngs, noise)
+
+
 def gumbel(mask: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
     """Standard Gumbel noise [B, T] where `mask` [B, T], 0 elsewhere; float32."""
     if len(rngs) != len(mask):

@@ -19,7 +19,7 @@ from tts.pipeline.ports import Capabilities, Pipeline
 from tts.progress import Progress
 from tts.prosody.durations import DurationModel, with_edges
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
-from tts.prosody.style import held, inflected, paces
+from tts.prosody.style import held, inflected, paces, whole_paces
 from tts.prosody.total_length import pace, total_frames
 from tts.quantize import prepare_weights
 from tts.registry import load_latent_space, load_module
@@ -244,6 +244,8 @@ class AcousticModel:
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(list(voices)).to(self.device)
         rate = torch.tensor(speed or [1.0] * len(sentences), device=self.device)
+        if self.generator.conditioner.text == "padded" or self._durations is None:
+            rate = whole_paces(sentences, rate)
         if self.generator.conditioner.text == "padded":
             said = pace(self.phone_probe, prompt)
             total = total_frames(tokens, said, rate, self.generator.patch)

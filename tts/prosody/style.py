@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tts.errors import UsageError
 from tts.text.style import SILENT, Style
 from tts.text.symbols import Phones
 from tts.text.tokens import TokenBatch, token_index
 from tts.types import Chunk
 from tts_codecs.envelope import EXTRA, shift_pitch
 
-__all__ = ["held", "inflected", "paces", "shaped"]
+__all__ = ["held", "inflected", "paces", "shaped", "whole_paces"]
 
 #: seconds of a pause that generators make themselves; what is longer is silence in the middle of it
 LONGEST = 0.6
@@ -46,6 +47,28 @@ def paces(sentences: Sequence[Phones], tokens: TokenBatch, speed: float | Tensor
             rates = [style.rate for style in _owners(phones)][: int(tokens.lengths[row])]
             out[row, : len(rates)] *= torch.tensor(rates, device=out.device)
     return out.clamp(*_RATE)
+
+
+def whole_paces(sentences: Sequence[Phones], speed: Tensor) -> Tensor:
+    """The speed of each sentence [B] of a model that finds the lengths of its phones by itself:
+    `speed` times the rate that markup gives the whole sentence.
+
+    Raises:
+        UsageError: markup that needs to know when each word is said: a pause, pitch or volume
+            inside of a sentence, or a rate of a part of it.
+    """
+    rates = torch.ones_like(speed)
+    for row, phones in enumerate(sentences):
+        marked = {style.rate for style in phones.styles} or {1.0}
+        inside = any(number < len(phones.words) for number in phones.breaks)
+        if inside or len(marked) > 1 or any(s.pitch != 1 or s.gain for s in phones.styles):
+            raise UsageError(
+                "this model finds out by itself how long each phone is, and cannot place a pause, "
+                "pitch, volume or a change of rate inside of a sentence: leave them out of the "
+                "markup, or choose a model with durations, such as default"
+            )
+        rates[row] = marked.pop()
+    return (speed * rates).clamp(*_RATE)
 
 
 def held(durations: Tensor, sentences: Sequence[Phones], frame: float) -> Tensor:

@@ -22,9 +22,11 @@ from tts.generators.protocols import Network, SamplingKeys, masked_head
 from tts.generators.sampling import draw, process
 from tts.generators.schedules import (
     choose,
+    choose_in_time,
     choose_spans,
     masked_fraction,
     masked_fractions,
+    own_time,
     remaining,
     spans,
 )
@@ -47,12 +49,14 @@ class Masked(NonAutoregressive):
         window: latents on either side that codebooks above the first attend to; 0 is all. A batch
             is then trained on one level.
         first: level to begin with; codes of the codebooks below are known.
+        hyper: share of training rows that are masked as in the middle of a hyperschedule of random
+            width, for `SamplingOptions.hyperschedule` below 1.
     """
 
     sampling: SamplingKeys = {
         "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
-        "choice_temperature": (),
+        "choice_temperature": (), "hyperschedule": (),
     }  # fmt: skip
 
     def __init__(
@@ -64,6 +68,7 @@ class Masked(NonAutoregressive):
         span: int = 1,
         window: int = 0,
         first: int = 0,
+        hyper: float = 0.0,
     ):
         masked_fraction(0, 2, schedule)  # refuses an unknown name
         if order not in ("joint", "levels"):
@@ -71,7 +76,10 @@ class Masked(NonAutoregressive):
         if min(span - 1, window, first) < 0 or order == "joint" and (span > 1 or window or first):
             raise ConfigError("span, window and first go with order: levels, and are not negative")
         self.order, self.schedule, self.rescale = order, schedule, rescale
+        if not 0 <= hyper <= 1 or hyper and order == "levels":
+            raise ConfigError("hyper is a share from 0 to 1 and goes with order: joint")
         self.inpaint, self.span, self.window, self.first = inpaint, span, window, first
+        self.hyper = hyper
 
     def check(self, net: Network) -> None:
         """ConfigError for a head that draws codebooks one after another."""
@@ -86,6 +94,12 @@ class Masked(NonAutoregressive):
         dice = torch.rand(batch, -(-length // self.span), num_codebooks, device=latents.device)
         hidden = dice < share[:, None, None].clamp_min(0.02)
         hidden = hidden.repeat_interleave(self.span, 1)[:, :length]
+        if self.hyper:
+            width = torch.rand(batch, 1, device=latents.device)
+            time = own_time((position / 1000).unsqueeze(1), _places(condition.mask), width)
+            own = masked_fractions(self.schedule, latents.device)[(time * 999).long()]
+            moving = torch.rand(batch, 1, 1, device=latents.device) < self.hyper
+            hidden = torch.where(moving, dice < own.unsqueeze(-1), hidden)
         window = 0
         here = torch.ones_like(hidden)
         if self.order == "levels":
@@ -195,6 +209,10 @@ class Masked(NonAutoregressive):
             plan = [[codebook] for codebook in range(self.first, num_codebooks)]
             counts = self.shares(options.steps, len(plan))
         guidance = Guidance(options.guidance, options.guidance_final)
+        moving = options.hyperschedule < 1
+        if moving and (self.span > 1 or self.order == "levels"):
+            raise ConfigError("a hyperschedule goes with order: joint and single codes")
+        place = _places(condition.mask[:rows]).unsqueeze(-1).expand_as(latents)
         for level, steps in zip(plan, counts, strict=True):
             wanted = valid[..., level] & (latents[..., level] == unknown)
             size = self._count(wanted)
@@ -220,6 +238,17 @@ class Masked(NonAutoregressive):
                     chosen = choose_spans(
                         sure[..., 0], count, open_[..., 0], self.span, rngs, noise
                     ).unsqueeze(-1)
+                elif moving:
+                    time = own_time((step + 1) / steps, place, options.hyperschedule)
+                    chosen = choose_in_time(
+                        sure.flatten(1),
+                        time.flatten(1),
+                        wanted.flatten(1),
+                        open_.flatten(1),
+                        self.schedule,
+                        rngs,
+                        noise,
+                    ).view_as(open_)
                 else:
                     chosen = choose(sure.flatten(1), count, open_.flatten(1), rngs, noise)
                     chosen = chosen.view_as(open_)
@@ -239,6 +268,12 @@ class Masked(NonAutoregressive):
     def _count(self, mask: Tensor) -> Tensor:
         """[B] what is committed one by one: codes, or spans of one codebook."""
         return (mask if self.span == 1 else spans(mask[..., 0], self.span)).flatten(1).sum(1)
+
+
+def _places(mask: Tensor) -> Tensor:
+    """Where each latent is in its row, 0 to 1, [B, U] of a mask [B, U, 1]."""
+    index = torch.arange(mask.shape[1], device=mask.device)
+    return (index / (mask[..., 0].sum(1, keepdim=True) - 1).clamp_min(1)).clamp_max(1)
 
 
 def _draw_rows(distribution: Tensor, rngs: Sequence[torch.Generator], lengths: Tensor) -> Tensor:

@@ -38,7 +38,9 @@ class SpanAR(Masked):
     """
 
     sampling: SamplingKeys = {
-        name: values for name, values in Masked.sampling.items() if name != "choice_temperature"
+        name: values
+        for name, values in Masked.sampling.items()
+        if name not in ("choice_temperature", "hyperschedule")
     }
 
     def __init__(

@@ -11,11 +11,12 @@ import yaml
 from torch import Tensor, nn
 
 from tts.audio.files import atomic_output, write_all
+from tts.config import trained_by
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.distillation import DistillationData
 from tts.data.segments import SegmentSampler
-from tts.errors import ConfigError
+from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.generators.latent_space import AutoencoderSpace
 from tts.generators.protocols import LatentSpace
@@ -59,7 +60,10 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
     made = HEADS.get(str(head.get("kind")))
     conditioner = dict(model.get("conditioner") or {})
     posterior = bool(getattr(made, "posterior", False))
-    space = load_latent_space(codec, posterior=posterior, patch=conditioner.get("patch", 2))
+    try:
+        space = load_latent_space(codec, posterior=posterior, patch=conditioner.get("patch", 2))
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{trained_by(codec)}") from error
     if space.patch != 2:
         model = {**model, "conditioner": {"patch": space.patch, **conditioner}}
     order, sizes = space.declared(str(strategy.get("kind")), str(head.get("kind")))

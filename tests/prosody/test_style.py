@@ -1,0 +1,34 @@
+"""Markup of models that find the lengths of phones by themselves."""
+
+import pytest
+import torch
+
+from tts.errors import UsageError
+from tts.prosody.style import whole_paces
+from tts.text.style import Style
+from tts.text.symbols import Phones
+
+
+def phones(**more: object) -> Phones:
+    return Phones([1, 2, 3], [0, 0, 0], [("a", 0, 1), ("b", 1, 3)], **more)  # type: ignore[arg-type]
+
+
+def test_a_rate_of_the_whole_sentence_is_honoured() -> None:
+    rows = [phones(), phones(styles=[Style(2.0)] * 2), phones(breaks={2: 1.0})]
+    assert whole_paces(rows, torch.tensor([1.0, 0.5, 2.0])).tolist() == [1.0, 1.0, 2.0]
+    assert whole_paces([phones(styles=[Style(3.0)] * 2)], torch.tensor([2.0])).tolist() == [4.0]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        {"breaks": {1: 0.5}},
+        {"breaks": {0: 0.5}},
+        {"styles": [Style(2.0), Style()]},
+        {"styles": [Style(pitch=1.2)] * 2},
+        {"styles": [Style(), Style(gain=-6.0)]},
+    ],
+)
+def test_what_needs_durations_is_refused(marked: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="inside of a sentence"):
+        whole_paces([phones(), phones(**marked)], torch.ones(2))
