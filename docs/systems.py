@@ -53,10 +53,12 @@ def row(info: ModelInfo) -> str:
         speed = speed_of(scores)
         first, steps = scores.get("first_audio_seconds"), scores.get("trained_steps")
         told = (
-            scores["items"], *(figure(scores, name) for name in ("wer", "similarity", "quality")),
+            scores["items"],
+            *(figure(scores, name) for name in ("wer", "similarity", "quality")),
             f"{speed:.3f}" if speed else "-",
-            f"{first:.2f}" if first else "-", "shipped" if info.ready else steps or "-",
-        )  # fmt: skip
+            f"{first:.2f}" if first else "-",
+            "shipped" if info.ready else steps or "-",
+        )
     cells = [f"`{info.name}`", info.description, info.paper, *map(str, told)]
     return f"| {' | '.join(cells)} |\n"
 
@@ -88,8 +90,9 @@ def difference(
     def between(chosen: Sequence[str]) -> float:
         return of([first[name] for name in chosen]) - of([second[name] for name in chosen])
 
-    draws = [between([names[i] for i in rng.integers(len(names), size=len(names))])
-             for _ in range(1000)]  # fmt: skip
+    draws = [
+        between([names[i] for i in rng.integers(len(names), size=len(names))]) for _ in range(1000)
+    ]
     low, high = np.percentile(draws, [2.5, 97.5])
     return between(names), float(low), float(high)
 

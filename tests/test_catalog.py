@@ -32,8 +32,16 @@ def test_the_table_of_systems_is_current() -> None:
 def test_a_model_is_listed_as_it_is_loaded(name: str) -> None:
     """The list is made without the classes that check a config, so it is held against them."""
     info, config = model_info(name), load_model_config(model_config(name))
-    for key in ("name", "family", "description", "language", "licence", "published", "paper",
-                "trained_by"):  # fmt: skip
+    for key in (
+        "name",
+        "family",
+        "description",
+        "language",
+        "licence",
+        "published",
+        "paper",
+        "trained_by",
+    ):
         assert getattr(info, key) == getattr(config, key), key
     for part in PARTS:
         listed, loaded = info.parts[part], getattr(config, part)
@@ -81,8 +89,10 @@ def test_without_weights_what_needs_them_says_how_to_get_them(
     found = {info.name: info for info in models()}
     assert not found["default"].ready and found["default"].scores is None
     for needing in (
-        checkpoints, lambda: load_module("aligner"), lambda: find_voice("default"),
+        checkpoints,
+        lambda: load_module("aligner"),
+        lambda: find_voice("default"),
         lambda: TTS.load("default"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(CheckpointError, match="weights are not installed: pip install"):
             needing()

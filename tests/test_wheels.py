@@ -67,9 +67,13 @@ class Clean:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         return subprocess.run(
-            [str(self.folder / "bin" / "tts"), *arguments], capture_output=True, text=True,
-            cwd=home, timeout=600, env=environment | {"HOME": str(home)},
-        )  # fmt: skip
+            [str(self.folder / "bin" / "tts"), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=home,
+            timeout=600,
+            env=environment | {"HOME": str(home)},
+        )
 
 
 def test_code_alone_and_with_weights(wheels: dict[str, Path], tmp_path: Path) -> None:

@@ -119,11 +119,18 @@ def main() -> None:
             heard.setdefault(name, []).extend(values)
         for name, (errors, size) in totals.items():
             print(f"{name:20} {100 * errors / max(size, 1):5.1f} %  {errors} of {size} words")
-        print(json.dumps({
-            "recordings": done, "refused": refused, "largest_difference": largest,
-            "joins": max(map(len, heard.values()), default=0),
-            **{name: round(float(np.mean(values)), 3) for name, values in heard.items()},
-        }), flush=True)  # fmt: skip
+        print(
+            json.dumps(
+                {
+                    "recordings": done,
+                    "refused": refused,
+                    "largest_difference": largest,
+                    "joins": max(map(len, heard.values()), default=0),
+                    **{name: round(float(np.mean(values)), 3) for name, values in heard.items()},
+                }
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -184,8 +184,10 @@ def main() -> None:
     with watched(arguments.pid) as memory:
         holds = capacity(*place, min(arguments.seconds, 240))
     print(f"holds {holds:.2f} requests a second; memory {memory.last:.0f} MB\n")
-    print("| load | requests | first audio, s (p50 / p95 / p99) | gap, s (p50 / p95 / p99) | "
-          "goodput | refused | memory, MB (end / most) | load average |")  # fmt: skip
+    print(
+        "| load | requests | first audio, s (p50 / p95 / p99) | gap, s (p50 / p95 / p99) | "
+        "goodput | refused | memory, MB (end / most) | load average |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     failed = 0
     for share in arguments.shares:

@@ -29,9 +29,13 @@ _POLICY = (
 
 
 TABS: dict[str, Callable[[Studio, VoiceFields], None]] = {
-    "Speak": speak_tab, "Voices": library_tab, "Edit": edit_tab, "Compare": compare_tab,
-    "Codec": codec_tab, "Batch": batch_tab,
-}  # fmt: skip
+    "Speak": speak_tab,
+    "Voices": library_tab,
+    "Edit": edit_tab,
+    "Compare": compare_tab,
+    "Codec": codec_tab,
+    "Batch": batch_tab,
+}
 
 
 class Private:

@@ -54,8 +54,10 @@ class VoiceFields:
         """List the voices when the page is loaded and after each change; call it once, when all
         choices are laid out."""
         quick: dict[str, Any] = {
-            "queue": False, "show_progress": "hidden", "api_visibility": "private",
-        }  # fmt: skip
+            "queue": False,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
         blocks.load(self.listed, self._fields, self._fields, **quick)
         for event in self._changes:
             event.success(self.listed, self._fields, self._fields, **quick)

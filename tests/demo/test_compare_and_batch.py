@@ -79,9 +79,14 @@ def table(tmp_path: Path, *lines: str) -> str:
 
 def test_a_table_becomes_a_zip(studio: Studio, tmp_path: Path, recording: Recording) -> None:
     rows = table(
-        tmp_path, "id,text,voice,seed,speed", f"one,{TEXT},default,3,", "two,Hello there.,,,0.9",
-        "three,,,,", "four,Hi.,/etc/passwd,,", "five,Hi.,voice.safetensors,,",
-    )  # fmt: skip
+        tmp_path,
+        "id,text,voice,seed,speed",
+        f"one,{TEXT},default,3,",
+        "two,Hello there.,,,0.9",
+        "three,,,,",
+        "four,Hi.,/etc/passwd,,",
+        "five,Hi.,voice.safetensors,,",
+    )
     wish = Wish("", "default", "default", None)
     last = list(batch(studio, "s", rows, wish, "flac"))[-1]
     assert "2 of 5 rows, 3 failed" in last[0]
@@ -119,9 +124,13 @@ def test_tables_that_cannot_be_used(studio: Studio, tmp_path: Path) -> None:
 
 def test_rows_reach_no_files_and_no_other_models(tmp_path: Path, tiny_home: Path) -> None:
     rows = table(
-        tmp_path, "id,text,voice,model", "a,Hi.,anna,", "b,Hi.,,other", "c,Hi.,,default",
+        tmp_path,
+        "id,text,voice,model",
+        "a,Hi.,anna,",
+        "b,Hi.,,other",
+        "c,Hi.,,default",
         f"d,{'x' * 4097},,",
-    )  # fmt: skip
+    )
     found = {row.id: row for row in checked_rows(rows, "default", "chosen")}
     assert found["a"].voice == "anna" and found["c"].voice == "chosen" and not found["c"].problem
     assert "model" in found["b"].problem and "4,096" in found["d"].problem

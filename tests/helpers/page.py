@@ -27,9 +27,13 @@ BROWSER = [
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 SLOW = 240_000  # ms; a busy machine is no failure
 TEXT = "Glue the sheet to the dark blue background."
 

@@ -145,9 +145,14 @@ def write_regenerated(
     if folder.exists():
         raise OutputError(f"{folder} exists")
     sampler = SegmentSampler(
-        corpus, MOST_FRAMES, LEAST_FRAMES, prompt=(200, 300), vtlp=0, band_limited=0,
+        corpus,
+        MOST_FRAMES,
+        LEAST_FRAMES,
+        prompt=(200, 300),
+        vtlp=0,
+        band_limited=0,
         held_out=held_out,
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(seed)
     part = folder.with_name(folder.name + ".part")
     try:
