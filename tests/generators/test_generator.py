@@ -362,6 +362,23 @@ def test_random_spans_leave_something_to_learn() -> None:
         assert (known.int().diff(dim=1).abs().sum(1) <= 2).all()  # one stretch
 
 
+def test_spans_of_an_edit_are_known_on_both_sides() -> None:
+    mask = (torch.arange(40) < torch.tensor([40, 30])[:, None]).unsqueeze(-1).float()
+    surrounded = 0
+    for _ in range(50):
+        known = random_spans(mask, 1.0, both_sides=1.0)
+        assert known is not None
+        assert not (known & (mask[..., 0] == 0)).any()
+        for row, length in enumerate((40, 30)):
+            hidden = (~known[row, :length]).nonzero()[:, 0]
+            # One stretch is open, of up to 70 %.
+            if known[row].any():
+                assert 0 < len(hidden) <= 0.7 * length + 1
+                assert len(hidden) == hidden[-1] - hidden[0] + 1
+                surrounded += int(hidden[0] > 0 and hidden[-1] < length - 1)
+    assert surrounded > 50
+
+
 def test_folding_keeps_every_frame() -> None:
     frames = torch.arange(10.0).view(1, 5, 2)
     folded = fold(frames, 2)

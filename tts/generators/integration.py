@@ -45,13 +45,19 @@ def denoise(
     return head.predict(net.hidden(head.embed(x, known) + condition.frames, condition, t))
 
 
-def random_spans(mask: Tensor, share: float) -> Tensor | None:
+def random_spans(mask: Tensor, share: float, both_sides: float = 0.0) -> Tensor | None:
     """Latents [B, U] bool to give clean in training: in `share` of the rows a random stretch of up
-    to 70 %; None when share is 0."""
+    to 70 %, and in `both_sides` of these all but such a stretch, as around the words of an edit;
+    None when share is 0."""
     if not share:
         return None
     lengths = mask[..., 0].sum(1)
     size = lengths * torch.rand_like(lengths) * 0.7 * (torch.rand_like(lengths) < share)
     begin = (lengths - size) * torch.rand_like(lengths)
     index = torch.arange(mask.shape[1], device=mask.device)
-    return (index >= begin.unsqueeze(1)) & (index < (begin + size).unsqueeze(1).floor())
+    inside = (index >= begin.unsqueeze(1)) & (index < (begin + size).unsqueeze(1).floor())
+    if not both_sides:
+        return inside
+    around = (torch.rand_like(lengths) < both_sides) & inside.any(1)
+    outside = ~inside & (index < lengths.unsqueeze(1))
+    return torch.where(around.unsqueeze(1), outside, inside)

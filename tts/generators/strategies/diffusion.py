@@ -37,6 +37,7 @@ class Diffusion(NonAutoregressive):
         shift: added to lambda / 2; negative means more noise. 0 is the plain cosine.
         asymmetric: SESD's loss weight, whose tail towards noise is heavy.
         inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
+        both_sides: share of these in which all but a stretch is given, as in an edit.
     """
 
     sampling: SamplingKeys = {
@@ -50,9 +51,10 @@ class Diffusion(NonAutoregressive):
         shift: float = 0.0,
         asymmetric: bool = True,
         inpaint: float = 0.0,
+        both_sides: float = 0.0,
     ):
         self.predict, self.shift, self.asymmetric = predict, shift, asymmetric
-        self.inpaint = inpaint
+        self.inpaint, self.both_sides = inpaint, both_sides
 
     def check(self, net: Network) -> None:
         """ConfigError for a head that does not draw whole sequences."""
@@ -104,7 +106,7 @@ class Diffusion(NonAutoregressive):
         log_snr = self.log_snr(torch.rand(len(latents), device=latents.device))
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
         x = alpha * latents + sigma * torch.randn_like(latents)
-        known = random_spans(condition.mask, self.inpaint)
+        known = random_spans(condition.mask, self.inpaint, self.both_sides)
         mask = condition.mask
         if known is not None:
             x = torch.where(known.unsqueeze(-1), latents, x)

@@ -26,6 +26,7 @@ class Flow(NonAutoregressive):
     Args:
         inpaint: share of training rows of which a stretch is given clean (VoiceBox, F5-TTS); a
             it then continues or edits what is known.
+        both_sides: share of these in which all but a stretch is given, as in an edit.
     """
 
     sampling: SamplingKeys = {
@@ -33,8 +34,8 @@ class Flow(NonAutoregressive):
         "sway": (), "method": ("euler", "midpoint"),
     }  # fmt: skip
 
-    def __init__(self, inpaint: float = 0.0):
-        self.inpaint = inpaint
+    def __init__(self, inpaint: float = 0.0, both_sides: float = 0.0):
+        self.inpaint, self.both_sides = inpaint, both_sides
 
     def check(self, net: Network) -> None:
         """ConfigError for a head that does not draw whole sequences."""
@@ -46,7 +47,7 @@ class Flow(NonAutoregressive):
         t = torch.sigmoid(torch.randn(len(latents), device=latents.device) - 0.2)
         blend = t[:, None, None]
         noisy = (1 - blend) * torch.randn_like(latents) + blend * latents
-        known = random_spans(condition.mask, self.inpaint)
+        known = random_spans(condition.mask, self.inpaint, self.both_sides)
         mask = condition.mask
         if known is not None:
             noisy = torch.where(known.unsqueeze(-1), latents, noisy)

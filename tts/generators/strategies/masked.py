@@ -51,6 +51,8 @@ class Masked(NonAutoregressive):
         first: level to begin with; codes of the codebooks below are known.
         hyper: share of training rows that are masked as in the middle of a hyperschedule of random
             width, for `SamplingOptions.hyperschedule` below 1.
+        both_sides: share of the rows with a stretch that is known in which instead all but that
+            stretch is known, as around the words of an edit.
     """
 
     sampling: SamplingKeys = {
@@ -69,6 +71,7 @@ class Masked(NonAutoregressive):
         window: int = 0,
         first: int = 0,
         hyper: float = 0.0,
+        both_sides: float = 0.0,
     ):
         masked_fraction(0, 2, schedule)  # refuses an unknown name
         if order not in ("joint", "levels"):
@@ -79,7 +82,7 @@ class Masked(NonAutoregressive):
         if not 0 <= hyper <= 1 or hyper and order == "levels":
             raise ConfigError("hyper is a share from 0 to 1 and goes with order: joint")
         self.inpaint, self.span, self.window, self.first = inpaint, span, window, first
-        self.hyper = hyper
+        self.hyper, self.both_sides = hyper, both_sides
 
     def check(self, net: Network) -> None:
         """ConfigError for a head that draws codebooks one after another."""
@@ -115,7 +118,7 @@ class Masked(NonAutoregressive):
             codebook = torch.arange(num_codebooks, device=latents.device)
             here = (codebook == level[:, None])[:, None].expand_as(hidden)
             hidden = (hidden & here) | (codebook > level[:, None])[:, None]
-        known = random_spans(condition.mask, self.inpaint)
+        known = random_spans(condition.mask, self.inpaint, self.both_sides)
         if known is not None:
             hidden = hidden & ~known.unsqueeze(-1)
         return self.masked_losses(net, latents, condition, hidden, here, window)
