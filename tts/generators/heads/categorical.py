@@ -57,8 +57,9 @@ class CategoricalHead(nn.Module):
     guides_itself = False
     sampling: SamplingKeys = {
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
-        "repetition_window": (), "repetition_penalty": (),
-        "repetition_ratio": (),
+        "repetition_window": (), "repetition_penalty": (), "repetition_ratio": (),
+        "draft": (), "draft_steps": (), "draft_codebooks": (),
+        "relaxed": (), "relaxed_neighbours": (),
     }  # fmt: skip
     digits: Tensor
     values: Tensor

@@ -52,11 +52,7 @@ class Autoregressive:
     streamed = True
     paced = True
     network: type[Backbone] = Backbone
-    sampling: SamplingKeys = {
-        "guidance": (), "uncond": (), "temperature": (),
-        "draft": (), "draft_steps": (), "draft_codebooks": (),
-        "relaxed": (), "relaxed_neighbours": (),
-    }  # fmt: skip
+    sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
 
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
         self.pattern, self.noise = pattern and dict(pattern), noise
@@ -160,7 +156,7 @@ class Autoregressive:
         (`options.draft`) several; what is given by `infill` is no matter of guesses."""
         head = step_head(net.head)
         rows = len(rngs)
-        if options.draft != "none" and infill is None:
+        if isinstance(head, CodeStepHead) and options.draft != "none" and infill is None:
             yield from drafted(net, condition, rngs, options)
             return
         if head.guides_itself:
