@@ -40,7 +40,7 @@ from tts_codecs.checkpoint import CONFIG, WEIGHTS, sha256  # noqa: E402
 
 # Of a mutant: none is legitimately slow, and a machine may be busy.
 LONGEST = 30
-EVERY_TIER = [pytest.param(20, id="some"), pytest.param(400, id="many", marks=pytest.mark.fuzz)]
+EVERY_TIER = [pytest.param(8, id="some"), pytest.param(400, id="many", marks=pytest.mark.fuzz)]
 EDGES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1]
 
 

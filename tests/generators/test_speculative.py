@@ -81,11 +81,11 @@ class Constant:
         return steps.new_ones(count, steps.shape[1]), None
 
 
-@pytest.mark.parametrize("kind", ["constant", "model", "bad model"])
+@pytest.mark.parametrize("kind", ["constant", "bad model"])
 def test_the_distribution_is_that_of_plain_sampling(kind: str) -> None:
     """All codes of two frames of two codebooks in a delay pattern, three steps, against the
     product of the network's own probabilities."""
-    net, small = model(head=TINY), model(seed=1 if kind == "model" else 2, head=TINY)
+    net, small = model(head=TINY), model(seed=2, head=TINY)
     if kind == "bad model":
         with torch.no_grad():
             small.head.bias[:, 0].add_(1.5)  # type: ignore[operator, index]

@@ -191,7 +191,7 @@ def test_numbers_equal_inflect() -> None:
     inflect = pytest.importorskip("inflect")
     engine = inflect.engine()
     draw = random.Random(2)
-    for n in [0, 12, 13, 20, 40, 85, 100, 999, 1000, *(draw.randrange(10**12) for _ in range(6))]:
+    for n in [0, 12, 13, 20, 40, 85, 100, 999, 1000, *(draw.randrange(10**12) for _ in range(2))]:
         words = engine.number_to_words(n, andword="").replace(",", "")
         assert cardinal(n) == " ".join(words.split())
         assert ordinal(n) == " ".join(engine.ordinal(words).split())
