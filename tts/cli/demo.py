@@ -67,7 +67,7 @@ def demo(
             from tts_demo.app import build, launch
             from tts_demo.ready import no_models, ready_models
             from tts_demo.studio import Studio
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise MissingDependencyError(
                 f"the demo needs the package {error.name}: pip install 'tts[serve]'"
             ) from error
