@@ -104,7 +104,7 @@ def test_the_distribution_is_that_of_plain_sampling(kind: str) -> None:
             wanted.append(float(likely.gather(1, torch.tensor(codes)[:, None]).sum().exp()))
     assert sum(wanted) == pytest.approx(1, abs=1e-5)
     tally, seen = Tally(), Counter[tuple[int, ...]]()
-    for _ in range(300):
+    for _ in range(200):
         draft: Draft = Constant()
         if kind != "constant":
             with torch.inference_mode():

@@ -177,7 +177,7 @@ def test_newcomers_are_heard_before_long_texts_go_on() -> None:
 
 
 def test_slow_heads_and_bodies_end(tts: TTS, tmp_path: Path) -> None:
-    limits = Limits(header=0.5, body=0.5, closing=0.5)
+    limits = Limits(header=0.3, body=0.3, closing=0.3)
     with serving(create_app([tts], ServeSettings(voices=tmp_path)), limits) as port:
         for sent in (
             b"",
