@@ -45,6 +45,9 @@ def around_joins(metrics: Metrics, edited: Edited) -> dict[str, list[float]]:
     the unedited recording; empty where nothing measures them."""
     found: dict[str, list[float]] = {}
     half = edited.sample_rate
+    whole = None
+    if metrics.similarity is not None:
+        whole = metrics.similarity.embed(to_16k(edited.original, edited.sample_rate))
     ends = [(k.out + k.end - k.source, k.end) for k in edited.kept[:-1]]
     starts = [(k.out, k.source) for k in edited.kept[1:]]
     for at, before in ends + starts:
@@ -55,8 +58,7 @@ def around_joins(metrics: Metrics, edited: Edited) -> dict[str, list[float]]:
             part = to_16k(samples[max(0, place - half) : place + half], edited.sample_rate)
             if metrics.quality is not None:
                 found.setdefault(f"quality_{name}", []).append(metrics.quality.score(part))
-            if metrics.similarity is not None:
-                whole = metrics.similarity.embed(to_16k(edited.original, edited.sample_rate))
+            if metrics.similarity is not None and whole is not None:
                 alike = metrics.similarity.compare(metrics.similarity.embed(part), whole)
                 found.setdefault(f"similarity_{name}", []).append(alike)
     return found

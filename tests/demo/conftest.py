@@ -1,4 +1,4 @@
-"""The page and a Chromium for the tests of the demo that are marked `browser`."""
+"""The page without a browser, and with a Chromium for the tests that are marked `browser`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,3 +30,13 @@ def visit(chromium: Any, address: str) -> Iterator[Visit]:
     yield made
     assert not made.outside, made.outside
     made.page.close()
+
+
+@pytest.fixture
+def studio(tiny_home: Path) -> Iterator[Any]:
+    pytest.importorskip("gradio")
+    from tts_demo.studio import Studio
+
+    made = Studio(["default"], "cpu")
+    yield made
+    made.close()

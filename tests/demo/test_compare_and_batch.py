@@ -4,7 +4,7 @@ import io
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,6 @@ TEXT = "The birch canoe slid on the smooth planks."
 
 
 Recording = Callable[..., Path]
-
-
-@pytest.fixture
-def studio(tiny_home: Path) -> Iterator[Studio]:
-    made = Studio(["default"], "cpu")
-    yield made
-    made.close()
 
 
 def test_models_are_compared_side_by_side(tiny_home: Path) -> None:

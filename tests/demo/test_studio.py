@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,6 @@ TEXT = "The birch canoe slid on the smooth planks."
 
 
 Recording = Callable[..., Path]
-
-
-@pytest.fixture
-def studio(tiny_home: Path) -> Iterator[Studio]:
-    made = Studio(["default"], "cpu")
-    yield made
-    made.close()
 
 
 def test_limits_are_those_of_the_other_surfaces() -> None:

@@ -1,7 +1,7 @@
 """The demo page's voices, sentences and words: what is kept, said again, judged; tiny models."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,6 @@ from tts_demo.wish import Wish  # noqa: E402
 
 THREE = "The birch canoe slid. Glue the sheet. Rice is served in bowls."
 Recording = Callable[..., Path]
-
-
-@pytest.fixture
-def studio(tiny_home: Path) -> Iterator[Studio]:
-    made = Studio(["default"], "cpu")
-    yield made
-    made.close()
 
 
 def refusal(work: Callable[[], Any]) -> str:

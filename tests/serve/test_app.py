@@ -4,7 +4,7 @@ import base64
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,6 @@ from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.guard import check_access, check_origin  # noqa: E402
 
 Recording = Callable[..., Path]
-
-
-@pytest.fixture
-def tts(tiny_home: Path) -> TTS:
-    return TTS.load("default", device="cpu")
-
-
-@pytest.fixture
-def client(tts: TTS, tmp_path: Path) -> Iterator[TestClient]:
-    app = create_app([tts], ServeSettings(voices=tmp_path / "voices", max_queue=2, max_batch=4))
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as made:
-        yield made
 
 
 @pytest.mark.parametrize("format", STREAMED)

@@ -36,11 +36,6 @@ def little_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tts.serve.connections.SEND_BUFFER", 8192)
 
 
-@pytest.fixture
-def tts(tiny_home: Path) -> TTS:
-    return TTS.load("default", device="cpu")
-
-
 def test_stalled_clients_stop_nobody(tts: TTS, tmp_path: Path) -> None:
     """Eight ask for a long text and read nothing: a ninth is served as if it were alone."""
     app = create_app([tts], ServeSettings(voices=tmp_path, max_batch=2, max_queue=8))

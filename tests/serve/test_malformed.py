@@ -23,18 +23,6 @@ from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.types import Chunk  # noqa: E402
 
 
-@pytest.fixture
-def tts(tiny_home: Path) -> TTS:
-    return TTS.load("default", device="cpu")
-
-
-@pytest.fixture
-def client(tts: TTS, tmp_path: Path) -> Iterator[TestClient]:
-    app = create_app([tts], ServeSettings(voices=tmp_path / "voices", max_queue=2, max_batch=4))
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as made:
-        yield made
-
-
 def malformed(rng: random.Random) -> tuple[str, str, dict[str, str], bytes]:
     """A request that is wrong somewhere, or right by chance: method, path, headers, body."""
     good = {"input": "Hi.", "voice": "default", "model": "default", "response_format": "pcm"}

@@ -26,11 +26,6 @@ from tts.types import Chunk, Options  # noqa: E402
 
 
 @pytest.fixture
-def tts(tiny_home: Path) -> TTS:
-    return TTS.load("default", device="cpu")
-
-
-@pytest.fixture
 def client(tts: TTS, tmp_path: Path) -> Iterator[TestClient]:
     app = create_app([tts], ServeSettings(voices=tmp_path / "voices", max_queue=2, max_batch=4))
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as made:

@@ -34,11 +34,6 @@ from tts.serve.wyoming import MAX_EVENT, MAX_TEXT  # noqa: E402
 TEXT = "The birch canoe slid. Glue the sheet to the dark."
 
 
-@pytest.fixture
-def tts(tiny_home: Path) -> TTS:
-    return TTS.load("default", device="cpu")
-
-
 def talk(tts: TTS, folder: Path, with_client: Callable[[int, FastAPI], Awaitable[None]]) -> None:
     """Run a client against a server of its own."""
     sock = socket.create_server(("127.0.0.1", 0))

@@ -176,11 +176,8 @@ def distill_rows(
     rngs = [torch.Generator().manual_seed(seed + row) for row in range(len(lengths))]
     latents = model.generator.generate(request, rngs, teacher.config.sampling)
     features, _ = model.latent_space.decode(latents, model.latent_space.start(prompt), True)
-    shifts = model.shifts
-    found = None if shifts is None else shifts.deviations(prompt)
-    if shifts is not None and found is not None:
-        count = features.shape[1]
-        features = features + shifts.profile.frames(found, tokens, durations, count)
+    if model.shifts is not None:
+        features = features + model.shifts.added(prompt, tokens, durations, features.shape[1])
     return batch | {
         "ids": ids,
         "mods": mods,

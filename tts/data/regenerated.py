@@ -13,7 +13,7 @@ Folder layout, written by `tts data regenerate`:
 
 import json
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,12 +101,10 @@ def regenerate(
     if not isinstance(generator.strategy, Flow) or request.durations is None:
         raise UsageError(f"{model.config.name} cannot regenerate: it has to be a flow")
     target = torch.from_numpy(features)[None]
-    shifts = acoustic.shifts
-    shift = torch.zeros_like(target)
-    found = None if shifts is None else shifts.deviations(request.prompt)
-    if shifts is not None and found is not None:
+    shift: torch.Tensor | float = 0.0
+    if acoustic.shifts is not None:
         count = target.shape[1]
-        shift = shifts.profile.frames(found, request.tokens, request.durations, count)
+        shift = acoustic.shifts.added(request.prompt, request.tokens, request.durations, count)
     options = model.config.sampling
     rngs = [torch.Generator().manual_seed(seed)]
     condition = generator.condition(request, rngs, options)
@@ -127,7 +125,6 @@ def write_regenerated(
     folder: str | Path,
     count: int,
     begin: float = 0.35,
-    held_out: Collection[str] = (),
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -135,7 +132,6 @@ def write_regenerated(
 
     Args:
         count: pieces; begin: mean of `regenerate`'s, which varies by a fifth and more around it.
-        held_out: speakers that are left out.
 
     Raises:
         OutputError: the folder exists, or cannot be written.
@@ -151,7 +147,6 @@ def write_regenerated(
         prompt=(200, 300),
         vtlp=0,
         band_limited=0,
-        held_out=held_out,
     )
     rng = np.random.default_rng(seed)
     part = folder.with_name(folder.name + ".part")

@@ -128,6 +128,14 @@ class VoiceShifts:
         """What the generator leaves to be added for prompts, [B, N, bands]; None for nothing."""
         return self.profile(self.probe, prompt) if self.normalised else None
 
+    @torch.inference_mode()
+    def added(
+        self, prompt: VoicePrompt, tokens: TokenBatch, durations: Tensor, frames: int
+    ) -> Tensor | float:
+        """`deviations` of each frame [B, frames, C]; 0 for nothing."""
+        found = self.deviations(prompt)
+        return 0.0 if found is None else self.profile.frames(found, tokens, durations, frames)
+
     def of(self, voice: "Voice") -> Tensor | None:
         """Shift of a voice [N, bands] on the CPU, or None for none; VoiceError for one that is not
         of this profile's phones."""
