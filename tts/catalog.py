@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from tts import scores
 from tts.bundle import cache_folder
 from tts.errors import CheckpointError, ConfigError, UsageError
-from tts.resources import checkpoint_folder, configs, model_config, model_names
+from tts.resources import (
+    checkpoint_folder,
+    configs,
+    holds_checkpoint,
+    model_config,
+    model_names,
+)
 from tts.systems import PARTS, is_system, read_resolved
 from tts.voice import file as voice_file
 from tts.voice.store import StoredVoice, stored_voices
@@ -196,7 +202,7 @@ def _fetched(published: str) -> Path:
 def _folder(name: str, places: Sequence[Path]) -> Path | None:
     """Where a part has its weights; None where none are installed."""
     for place in places:
-        if (place / name).is_dir():
+        if holds_checkpoint(place / name):
             return place / name
     try:
         return checkpoint_folder(name)

@@ -12,7 +12,7 @@ from tts.generators.base import SamplingOptions
 from tts.published import published_model
 from tts.registry import GENERATORS
 from tts.renamed import unknown_key
-from tts.resources import checkpoint_folder, configs, find_checkpoints
+from tts.resources import checkpoint_folder, configs, find_checkpoints, holds_checkpoint
 from tts.systems import PARTS, is_system, read_resolved, split
 from tts_codecs.checkpoint import CONFIG, read_config
 from tts_codecs.errors import CheckpointError
@@ -128,7 +128,7 @@ def load_model_config(path: str | Path) -> ModelConfig:
         for place in reversed(places)
         for part in PARTS
         if (name := getattr(config, part)) not in (None, "features")
-        and (folder := place / name).is_dir()
+        and holds_checkpoint(folder := place / name)
     }
     config = config.model_copy(update=found)
     check_sampling(_known_options(config), values.get("sampling") or {}, str(path))

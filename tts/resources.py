@@ -14,10 +14,12 @@ from tts.errors import CheckpointError, TTSError, UsageError
 from tts_codecs.errors import nearest
 
 __all__ = [
-    "checkpoint_folder", "checkpoints", "configs", "find_checkpoints", "model_config",
-    "model_names", "nearest", "voice_names",
+    "checkpoint_folder", "checkpoints", "configs", "find_checkpoints", "holds_checkpoint",
+    "model_config", "model_names", "nearest", "voice_names",
 ]  # fmt: skip
 
+#: of a checkpoint, as tts_codecs.checkpoint writes them; that module imports PyTorch
+_FILES = ("config.yaml", "model.safetensors")
 _PACKAGE = Path(__file__).resolve().parent
 #: how to get the weights where only the code is installed
 NO_WEIGHTS = (
@@ -65,9 +67,20 @@ def checkpoints() -> Path:
 
 
 def checkpoint_folder(name: str | Path) -> Path:
-    """A folder given by path, or by name under checkpoints/. Errors as `checkpoints`."""
+    """A folder given by path, or by name under checkpoints/. Errors as `checkpoints`.
+
+    A name that is shipped is never a folder of the user's that happens to be called alike.
+    """
     path = Path(name)
+    shipped = find_checkpoints()
+    if path.name == str(name) and shipped and holds_checkpoint(shipped / path):
+        return shipped / path
     return path if path.is_dir() else checkpoints() / path
+
+
+def holds_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds weights or their YAML, whole or damaged."""
+    return any((folder / file).is_file() for file in _FILES)
 
 
 def voice_names() -> list[str]:

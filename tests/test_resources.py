@@ -1,0 +1,44 @@
+"""Where shipped files are found."""
+
+from pathlib import Path
+
+import pytest
+
+from tts.catalog import models
+from tts.config import load_model_config
+from tts.resources import checkpoint_folder, checkpoints, model_config
+from tts.systems import PARTS
+
+
+@pytest.fixture
+def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with folders called like every shipped part."""
+    for name in {*(PARTS.values()), "flow", "masked", "voices", "profile", "vocoder_24k"} - {""}:
+        (tmp_path / str(name)).mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_folders_of_the_user_do_not_hide_shipped_parts(crowded: Path) -> None:
+    config = load_model_config(model_config("default"))
+    for part in PARTS:
+        if (name := getattr(config, part)) not in (None, "features"):
+            assert checkpoint_folder(name).parent == checkpoints()
+    assert not any(info.missing for info in models() if info.name in ("default", "masked"))
+
+
+def test_a_model_beside_folders_called_like_its_parts(crowded: Path) -> None:
+    text = model_config("default").read_text()
+    mine = crowded / "mine.yaml"
+    shared = model_config("default").parents[1] / "base" / "whole.yaml"
+    mine.write_text(text.replace("base: whole", f"base: {shared}"))
+    assert checkpoint_folder(load_model_config(mine).vocoder).parent == checkpoints()
+
+
+def test_paths_are_found_before_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs" / "flow").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert checkpoint_folder("runs/flow") == Path("runs/flow")
+    assert checkpoint_folder(tmp_path / "runs" / "flow") == tmp_path / "runs" / "flow"
+    (tmp_path / "mine").mkdir()
+    assert checkpoint_folder("mine") == Path("mine")
