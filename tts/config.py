@@ -35,6 +35,8 @@ class ModelConfig(Strict):
     person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
     `normalised` that the generator was trained on features less that profile; `calibration` is the
     number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration).
+    `external` is another generator of the same codes, with `external_sampling`, for the options
+    `rescore` and `hybrid` of masked generation (tts.generators.external).
     `overlap` tells recordings of several people at once, by what `phone_probe` hears.
     `paper` is what a system follows, `trained_by` the YAML that `tts train` makes its generator
     with; a system that names no generator speaks with the weights in checkpoints/NAME or, where
@@ -53,6 +55,8 @@ class ModelConfig(Strict):
     phrasing: str | None = None
     vocoder: str
     codec: str = "features"
+    external: str | None = None
+    external_sampling: SamplingOptions = SamplingOptions()
     speaker: str = "speaker"
     profile: str | None = None
     phone_probe: str | None = None

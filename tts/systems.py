@@ -28,6 +28,7 @@ TRAINING = ("task", "data", "out", "size", "model", "options", "train")
 PARTS: dict[str, str | None] = {
     "generator": None, "codec": "features", "durations": None, "phrasing": None, "vocoder": None,
     "speaker": "speaker", "profile": None, "phone_probe": None, "overlap": None,
+    "external": None,
 }  # fmt: skip
 #: of libyaml where PyYAML was built with it: the same, ten times faster
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from tts.losses.phone import PhoneProbe
+from tts.registry import build_generator
 from tts.systems import merged, read_resolved
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.latent import LatentAutoencoder
@@ -58,6 +59,13 @@ def tiny_parts(home: Path) -> None:
             save_checkpoint(checkpoints / name, SpectralAutoencoder(**sizes), "spectral", sizes)
         latent = {**small, "latents": 8}
         save_checkpoint(checkpoints / "latent", LatentAutoencoder(**latent), "latent", latent)
+        codes = {"kind": "categorical", "num_codebooks": 3, "codebook_size": 20, "levels": [5, 4]}
+        ar = {
+            **NETWORK,
+            "strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}},
+            "head": {**codes, **HEADS["categorical"]},
+        }
+        save_checkpoint(checkpoints / "ar", build_generator(**ar), "generator", ar)
         save_checkpoint(checkpoints / "phone_probe", PhoneProbe(**small), "phone_probe", small)
 
 

@@ -162,7 +162,8 @@ def _generate(
         committed = whole.view(-1, generator.patch).all(1)[None]
         infill = Infill(latents, committed)
     rngs = [torch.Generator().manual_seed(options.seed)]
-    latents = generator.generate(request, rngs, model.sampling(options), infill)
+    external = model.acoustic.external
+    latents = generator.generate(request, rngs, model.sampling(options), infill, external=external)
     features, _ = model.acoustic.latent_space.decode(
         latents, model.acoustic.latent_space.start(request.prompt), True
     )

@@ -52,6 +52,9 @@ class SamplingOptions:
         hyperschedule: share of a sentence that masked generation draws at the same time: 1 all of
             it at once, 0 from left to right like autoregression, between them a window that moves
             on (Fathi et al. 2025).
+        rescore: weight of an external model (tts.generators.external) in how sure masked generation
+            takes what it has drawn to be, 0 for none; hybrid: latents at the beginning that the
+            external model generates itself (MAGNeT).
         guidance_final: s at the end, approached with the fraction that is still masked (MAGNeT) or
             still noise (flow, diffusion, flow heads): the details, which come last, are then less
             exaggerated; None keeps `guidance`.
@@ -83,6 +86,8 @@ class SamplingOptions:
     repetition_window: int = Field(default=10, ge=1)
     repetition_ratio: float = Field(default=1.0, ge=0, le=1)
     hyperschedule: float = Field(default=1.0, ge=0, le=1)
+    rescore: float = Field(default=0.0, ge=0, le=1)
+    hybrid: int = Field(default=0, ge=0)
     guidance_final: float | None = Field(default=None, ge=0, le=20)
     draft: Literal["none", "ngram"] = "none"
     draft_steps: int = Field(default=4, ge=1, le=64)

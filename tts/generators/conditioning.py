@@ -1,7 +1,8 @@
 """What every generator is conditioned on: expanded phones and the voice of a recording."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -67,6 +68,18 @@ class Text:
         return replace(self, phones=phones, drop_text=torch.cat([self.drop_text, other.drop_text]))
 
 
+class Outside(Protocol):
+    """An external model with the same request (tts.generators.external.ExternalRun)."""
+
+    def probability(self, known: Tensor, drawn: Tensor) -> Tensor:
+        """How likely it finds the codes `drawn` [B, U, K] given those `known`, [B, U, K]."""
+        ...
+
+    def lead(self, rngs: Sequence[torch.Generator], count: int) -> Tensor:
+        """The first `count` latents as it generates them."""
+        ...
+
+
 @dataclass
 class Condition:
     """What the network sees beside the latents.
@@ -78,6 +91,7 @@ class Condition:
         memory: keys and values of the voice prompt for every block; memory_mask: [B, M] bool.
         mask: [B, U, 1] float, valid latents.
         text: where a pointer paces; `frames`, `prior_mean` and `mask` are then filled by it.
+        external: another model that helps, where there is one.
     """
 
     frames: Tensor
@@ -87,6 +101,7 @@ class Condition:
     memory_mask: Tensor
     mask: Tensor
     text: Text | None = None
+    external: Outside | None = None
 
     @property
     def lengths(self) -> Tensor:

@@ -20,6 +20,7 @@ from tts.generators.base import AlignmentResult, Infill, Losses, Request, Sampli
 from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition, channel_weights, fold, voice_mean
 from tts.generators.cuda_graph import StaticKVCache
+from tts.generators.external import External
 from tts.generators.latent_space import check_latent_space
 from tts.generators.protocols import Head, LatentSpace, Perceptual, Strategy
 
@@ -152,6 +153,7 @@ class Generator(nn.Module):
         options: SamplingOptions | None = None,
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
+        external: External | None = None,
     ) -> Iterator[Tensor]:
         """Yield latents [B, u, *] as they are committed, U = ceil(frames / patch) in all.
 
@@ -159,6 +161,7 @@ class Generator(nn.Module):
             rngs: one per row, so a row's result does not depend on its batch.
             infill: latents that are given (continuation, infilling, editing).
             alignment: filled with the durations as they are known.
+            external: another model of the same codes, for options that ask for one.
         """
         options = options or SamplingOptions()
         condition = self.condition(request, rngs, options)
@@ -166,6 +169,7 @@ class Generator(nn.Module):
         alignment.durations = request.durations
         if condition.text is not None:
             condition.text.alignment, condition.text.pace = alignment, request.pace
+        condition.external = None if external is None else external.of(request)
         yield from self.strategy.run(self, condition, rngs, options, infill)
 
     def generate(
@@ -175,6 +179,7 @@ class Generator(nn.Module):
         options: SamplingOptions | None = None,
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
+        external: External | None = None,
     ) -> Tensor:
         """`stream` in one piece: latents [B, U, *]."""
-        return torch.cat(list(self.stream(request, rngs, options, infill, alignment)), 1)
+        return torch.cat(list(self.stream(request, rngs, options, infill, alignment, external)), 1)

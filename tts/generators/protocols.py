@@ -320,6 +320,18 @@ class Strategy(Protocol):
         ...
 
 
+@runtime_checkable
+class Rescoring(Protocol):
+    """Strategy of codes that tells how likely some are, for another (tts.generators.external)."""
+
+    def probability(
+        self, net: Network, condition: Condition, known: Tensor, drawn: Tensor
+    ) -> Tensor:
+        """Probabilities [B, U, K] of the codes `drawn` [B, U, K], given those `known` [B, U, K],
+        V where not known."""
+        ...
+
+
 class LatentSpace(Protocol):
     """Latents of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
 

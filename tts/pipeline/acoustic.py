@@ -12,6 +12,7 @@ from tts.cancel import Cancellation
 from tts.config import ModelConfig
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import AlignmentResult, Request, SamplingOptions
+from tts.generators.external import External
 from tts.generators.generator import Generator
 from tts.losses.phone import PhoneProbe
 from tts.pipeline.feature_decoder import FeatureDecoder
@@ -65,6 +66,7 @@ class AcousticModel:
             config.codec, device, self.generator.posterior, self.generator.patch
         )
         self.generator.check_latent_space(self.latent_space)
+        self.external = self._external()
         predicted = load_module(config.durations, device, "durations") if config.durations else None
         self._durations = cast("DurationModel | None", predicted)
         placed = config.phrasing
@@ -87,9 +89,20 @@ class AcousticModel:
         )
         self._frontends: dict[str, Frontend] = {}
         prepare_weights(self.generator, config.weights, device)
-        for network in (self.generator, predicted, self.vocoder):
+        helper = None if self.external is None else self.external.generator
+        for network in (self.generator, predicted, self.vocoder, helper):
             if network is not None:
                 cancellation.watch(network)
+
+    def _external(self) -> External | None:
+        """The external model of a config, ready to run beside the generator."""
+        if self.config.external is None:
+            return None
+        other = cast(Generator, load_module(self.config.external, self.device, "generator"))
+        prepare_weights(other, self.config.weights, self.device)
+        external = External(other, self.config.external_sampling)
+        external.check(self.generator)
+        return external
 
     @property
     def aligned(self) -> bool:
@@ -284,7 +297,9 @@ class AcousticModel:
         alignment: AlignmentResult,
     ) -> Iterator[Tensor]:
         """Yield latents [B, u, *] from left to right, u >= 1, as they are final."""
-        return self.generator_for(voice).stream(request, rngs, options, alignment=alignment)
+        return self.generator_for(voice).stream(
+            request, rngs, options, alignment=alignment, external=self.external
+        )
 
 
 def acoustic_pipeline(

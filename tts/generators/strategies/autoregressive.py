@@ -7,6 +7,7 @@ goes on for ever.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -109,6 +110,16 @@ class Autoregressive:
             assert isinstance(content, PointerContent)
             found.parts["pace"] = content.loss(condition.text, before_next)
         return found
+
+    def probability(
+        self, net: Network, condition: Condition, known: Tensor, drawn: Tensor
+    ) -> Tensor:
+        """Probabilities [B, U, K] of codes, each given all before it, known or drawn."""
+        clean = copy.copy(self)
+        clean.noise = 0.0
+        estimate = clean.losses(net, drawn, condition).estimate
+        assert estimate is not None
+        return estimate().gather(-1, drawn.unsqueeze(-1))[..., 0]
 
     def teach(
         self, net: Network, latents: Tensor, condition: Condition

@@ -58,7 +58,7 @@ class Masked(NonAutoregressive):
     sampling: SamplingKeys = {
         "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
-        "choice_temperature": (), "hyperschedule": (),
+        "choice_temperature": (), "hyperschedule": (), "rescore": (), "hybrid": (),
     }  # fmt: skip
 
     def __init__(
@@ -193,6 +193,17 @@ class Masked(NonAutoregressive):
             ids = _draw_rows(heated, rngs, condition.lengths[:rows])
         return ids, process(logits, options.categorical(1.0))
 
+    def probability(
+        self, net: Network, condition: Condition, known: Tensor, drawn: Tensor
+    ) -> Tensor:
+        """Probabilities [B, U, K] of codes given those that are known."""
+        head = masked_head(net.head)
+        valid = (condition.mask > 0).expand_as(known)
+        masked = valid & (known == head.codebook_size)
+        t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+        out = net.hidden(head.embed(known) + condition.frames, condition, t)
+        return head(out).softmax(-1).gather(-1, drawn.unsqueeze(-1))[..., 0]
+
     def run(
         self,
         net: Network,
@@ -203,6 +214,11 @@ class Masked(NonAutoregressive):
     ) -> Iterator[Tensor]:
         """`options.steps` evaluations, shared out over the levels where there are such."""
         head = masked_head(net.head)
+        weight, outside = options.rescore, condition.external
+        if outside is None and (weight or options.hybrid):
+            raise ConfigError("rescore and hybrid need an external model: name its `external`")
+        if outside is not None and options.hybrid:
+            infill = _behind(outside.lead(rngs, options.hybrid), condition.mask.shape[1], infill)
         rows, num_codebooks, unknown = len(rngs), head.num_codebooks, head.codebook_size
         valid = (condition.mask[:rows] > 0).expand(-1, -1, num_codebooks)
         latents = self.begin(net, condition, rows, infill)
@@ -232,8 +248,14 @@ class Masked(NonAutoregressive):
                     guidance.at(masked=masked_fraction(step - 1, steps, self.schedule)),
                     window,
                 )
-                ids = ids[..., level]
+                drawn, ids = ids, ids[..., level]
                 sure = likely[..., level, :].gather(-1, ids.unsqueeze(-1))[..., 0]
+                if outside is not None and weight:
+                    told = outside.probability(
+                        latents, torch.where(latents == unknown, drawn, latents)
+                    )
+                    mixed = (1 - weight) * sure.exp() + weight * told[..., level]
+                    sure = mixed.clamp_min(1e-30).log()
                 open_ = wanted & (latents[..., level] == unknown)
                 count = self._count(open_) - remaining(size, step, steps, self.schedule)
                 noise = options.choice_temperature * heat
@@ -271,6 +293,19 @@ class Masked(NonAutoregressive):
     def _count(self, mask: Tensor) -> Tensor:
         """[B] what is committed one by one: codes, or spans of one codebook."""
         return (mask if self.span == 1 else spans(mask[..., 0], self.span)).flatten(1).sum(1)
+
+
+def _behind(lead: Tensor, count: int, infill: Infill | None) -> Infill:
+    """What is known of `count` latents: those that lead [B, n, K], and what was given beforehand,
+    which goes before them."""
+    latents = F.pad(lead, (0, 0, 0, count - lead.shape[1]))
+    known = torch.arange(count, device=lead.device) < lead.shape[1]
+    known = known[:, None].expand_as(latents)
+    if infill is not None:
+        given = infill.known if infill.known.ndim == 3 else infill.known.unsqueeze(-1)
+        latents = torch.where(given, infill.latents, latents)
+        known = known | given
+    return Infill(latents, known)
 
 
 def _places(mask: Tensor) -> Tensor:

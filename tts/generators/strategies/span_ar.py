@@ -40,7 +40,7 @@ class SpanAR(Masked):
     sampling: SamplingKeys = {
         name: values
         for name, values in Masked.sampling.items()
-        if name not in ("choice_temperature", "hyperschedule")
+        if name not in ("choice_temperature", "hyperschedule", "rescore", "hybrid")
     }
 
     def __init__(
