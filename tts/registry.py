@@ -191,22 +191,28 @@ def load_module(name: str | Path, device: str = "cpu", kind: str | None = None) 
 
 
 def load_latent_space(
-    name: str | Path = "features", device: str = "cpu", posterior: bool = False, patch: int = 2
+    name: str | Path = "features",
+    device: str = "cpu",
+    posterior: bool = False,
+    patch: int = 2,
+    merge: int = 1,
 ) -> LatentSpace:
     """What a generator fills: "features", or the checkpoint of a codec of them.
 
     Args:
         posterior: latents as distributions, for heads that are fitted to those.
         patch: frames of features in a latent; a codec has its own.
+        merge: neighbours that share the code of the first codebook.
 
     Raises:
         CheckpointError: as `load_module`, or not a codec.
+        ConfigError: codes that cannot be merged.
     """
     if name == "features":
         return FeatureSpace(patch)
     module = load_module(name, device)
     if isinstance(module, SpectralAutoencoder):
-        return CodeSpace(module)
+        return CodeSpace(module, merge)
     if isinstance(module, LatentAutoencoder):
         return VAESpace(module, posterior)
     raise CheckpointError(f"{checkpoint_folder(name)} is not a codec of features")

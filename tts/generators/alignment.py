@@ -45,9 +45,11 @@ class PointerAligned:
     """Text by a pointer. Fills `frames` and `prior_mean` of the condition on the way and its
     `mask` at the end; `Text.alignment` says how long each phone has been so far.
 
+    Args:
+        merge: latents of a step, which hears the mean of their texts.
+
     Attributes:
-        count, lengths: as of `DurationAligned`, upper bounds until the pointer has passed the last
-            phone.
+        count: steps of the longest row, an upper bound until the pointer has passed the last phone.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class PointerAligned:
         pattern: Pattern | None,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
+        merge: int = 1,
     ):
         text, self._conditioner = condition.text, net.conditioner
         assert text is not None
@@ -70,14 +73,19 @@ class PointerAligned:
         else:
             bounds = pointing.bounds(text.durations, options.duration_tolerance)
             self._pointer = pointing.start(text.lengths, *bounds)
-        self.lengths = -(-self._pointer.limit // patch)
+        self._merge, self._latents = merge, -(-self._pointer.limit // patch)
         self.count = int(self.lengths.max())
-        every = len(condition.global_cond)
-        condition.frames = condition.frames.new_zeros(every, self.count, condition.frames.shape[2])
+        every, most = len(condition.global_cond), self.count * merge
+        condition.frames = condition.frames.new_zeros(every, most, condition.frames.shape[2])
         condition.prior_mean = condition.prior_mean.new_zeros(
-            every, self.count, condition.prior_mean.shape[2]
+            every, most, condition.prior_mean.shape[2]
         )
         self._going = True
+
+    @property
+    def lengths(self) -> Tensor:
+        """[B] steps of each row, upper bounds as `count`."""
+        return -(-self._latents // self._merge)
 
     def text(self, step: int, hidden: Tensor | None) -> Tensor:
         """As of `DurationAligned`; `hidden` [B or 2 B, 1, dim] of the step before."""
@@ -85,21 +93,27 @@ class PointerAligned:
         if rest == 0 and self._going:
             self._begin(position, hidden)
         at = min(position, self.count - 1)
-        return self._condition.frames[:, at : at + 1]
+        heard = self._condition.frames[:, at * self._merge : (at + 1) * self._merge]
+        return heard if self._merge == 1 else heard.mean(1, keepdim=True)
 
     def _begin(self, position: int, hidden: Tensor | None) -> None:
         content, condition, text = self._conditioner.content, self._condition, self._text
         assert isinstance(content, PointerContent)
         state = content.before.expand(self._rows, -1) if hidden is None else hidden[: self._rows, 0]
         indices, elapsed_frames = [], []
-        for part in range(content.patch):
+        first, over = position * self._merge, self._pointer.finished
+        for part in range(content.patch * self._merge):
             if position or part:
                 self._move(content, state)
-            if part == 0:
+            latent, inside = divmod(part, content.patch)
+            if inside == 0:
                 ended = self._pointer.finished
-                self.lengths = torch.where(ended, self.lengths.clamp(max=position), self.lengths)
-                if bool(ended.all()):
-                    self._close(position)
+                bound = self._latents.clamp(max=first + latent)
+                self._latents = torch.where(ended, bound, self._latents)
+            if part == 0:
+                over = ended
+                if bool(over.all()):
+                    self._close(int(self._latents.max()))
                     return
             phone_index, elapsed = self._place()
             indices.append(phone_index)
@@ -111,15 +125,17 @@ class PointerAligned:
         )
         spoken_phones = content.phones_at(text.phones, phone_index, elapsed)
         found, mean = content.encode_frames(
-            spoken_phones, spoken_phones.new_ones(len(spoken_phones), 1, 1), condition.global_cond
+            spoken_phones,
+            spoken_phones.new_ones(len(spoken_phones), self._merge, 1),
+            condition.global_cond,
         )
         frames, mean = self._conditioner.seen(found, mean, text.drop_text)
         if position:
-            over = ended.repeat(branches)[:, None]
-            frames = torch.where(over.unsqueeze(1), condition.frames[:, position - 1, None], frames)
-            mean = torch.where(over.unsqueeze(1), condition.prior_mean[:, position - 1, None], mean)
-        condition.frames[:, position : position + 1] = frames
-        condition.prior_mean[:, position : position + 1] = mean
+            over = over.repeat(branches)[:, None, None]
+            frames = torch.where(over, condition.frames[:, first - 1, None], frames)
+            mean = torch.where(over, condition.prior_mean[:, first - 1, None], mean)
+        condition.frames[:, first : first + self._merge] = frames
+        condition.prior_mean[:, first : first + self._merge] = mean
 
     def _move(self, content: PointerContent, state: Tensor) -> None:
         """Account for a frame, and stay or move on."""
@@ -139,14 +155,14 @@ class PointerAligned:
 
     def _close(self, count: int) -> None:
         condition = self._condition
-        self._going, self.count = False, count
+        self._going, self.count = False, -(-count // self._merge)
         self._text.alignment.durations = self._pointer.durations
         condition.frames, condition.prior_mean = (
             condition.frames[:, :count],
             condition.prior_mean[:, :count],
         )
-        index = torch.arange(count, device=self.lengths.device)
-        mask = (index < self.lengths.unsqueeze(1)).float().unsqueeze(-1)
+        index = torch.arange(count, device=self._latents.device)
+        mask = (index < self._latents.unsqueeze(1)).float().unsqueeze(-1)
         condition.mask = mask.repeat(len(condition.global_cond) // self._rows, 1, 1)
 
 

@@ -18,6 +18,7 @@ from tts.generators.protocols import CodeHead, LatentHead, LatentSpace, StepHead
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.latent import LatentAutoencoder
+from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.spectral import SpectralAutoencoder
 
 
@@ -123,9 +124,24 @@ class AutoencoderSpace:
 
 
 class CodeSpace(AutoencoderSpace):
-    """Codes [B, U, K] of a codec of features, by whatever quantizer."""
+    """Codes [B, U, K] of a codec of features, by whatever quantizer.
+
+    Args:
+        merge: neighbours that share the code of the first codebook (VALL-E R); more than 1 needs a
+            residual vector quantizer. It changes how recordings are coded, and nothing of the way
+            back.
+
+    Raises:
+        ConfigError: codes that cannot be merged.
+    """
 
     autoencoder: SpectralAutoencoder
+
+    def __init__(self, autoencoder: SpectralAutoencoder, merge: int = 1):
+        super().__init__(autoencoder)
+        self.merge = merge
+        if merge > 1 and not isinstance(autoencoder.quantizer, ResidualVQ):
+            raise ConfigError("merge is of the codes of a residual codec: codec: rvq")
 
     def fits(self, head: nn.Module, channels: int) -> str:
         """What of a head over features of C channels does not go with these latents; "" for
@@ -162,7 +178,11 @@ class CodeSpace(AutoencoderSpace):
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
         """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
-        return self.autoencoder.encode(features - voice_mean(prompt))
+        features = features - voice_mean(prompt)
+        quantizer = self.autoencoder.quantizer
+        if self.merge > 1 and isinstance(quantizer, ResidualVQ):
+            return quantizer.encode_merged(self.autoencoder.vectors(features), self.merge)
+        return self.autoencoder.encode(features)
 
     def values(self, latents: Tensor) -> Tensor:
         """Of codes."""

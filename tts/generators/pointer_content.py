@@ -67,21 +67,23 @@ class PointerContent(PhoneContent):
         index = torch.arange(frames, device=phone_index.device)
         return phone_index, index - (ends - text.durations.gather(1, phone_index))
 
-    def loss(self, text: Text, hidden: Tensor) -> Tensor:
+    def loss(self, text: Text, hidden: Tensor, merge: int = 1) -> Tensor:
         """Cross entropy of staying or moving on after each frame.
 
         Args:
-            hidden: [B, U, dim], the last that is known before the next latent begins.
+            hidden: [B, U / merge, dim], the last that is known before the next step begins.
+            merge: latents of a step.
         """
         assert text.durations is not None
         count = text.durations.sum(1, keepdim=True)
-        frames = hidden.shape[1] * self.patch
+        step = self.patch * merge
+        frames = hidden.shape[1] * step
         phone_index, elapsed = self.teacher_forced(text, frames)
         index = torch.arange(frames, device=phone_index.device)
         after = phone_index.roll(-1, 1)
         stays = (after == phone_index) & (index + 1 < count)
         before = torch.cat([self.before.expand(len(hidden), 1, -1), hidden], 1)
-        state = before[:, (index + 1) // self.patch]
+        state = before[:, (index + 1) // step]
         score = self.stay_logit(state, self.phones_at(text.phones, phone_index, elapsed + 1))
         counted = (index < count) & ~text.drop_text.unsqueeze(1)
         error = F.binary_cross_entropy_with_logits(score, stays.float(), reduction="none")

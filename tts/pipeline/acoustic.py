@@ -63,7 +63,11 @@ class AcousticModel:
         if config.durations is None and self.aligned:
             raise ConfigError(f"the config of {config.name!r} names no durations")
         self.latent_space = load_latent_space(
-            config.codec, device, self.generator.posterior, self.generator.patch
+            config.codec,
+            device,
+            self.generator.posterior,
+            self.generator.patch,
+            getattr(self.generator.strategy, "merge", 1),
         )
         self.generator.check_latent_space(self.latent_space)
         self.external = self._external()

@@ -138,6 +138,26 @@ class ResidualVQ(Quantizer):
             codes.append(index)
         return torch.stack(codes, 1).view(*z.shape[:2], count)
 
+    @torch.no_grad()
+    def encode_merged(self, z: Tensor, merge: int) -> Tensor:
+        """Codes ``[B, T, K]`` whose first is the same for every `merge` neighbours: that of their
+        mean. The others quantize what it leaves over of each frame (VALL-E R, Han et al. 2024)."""
+        if merge < 1:
+            raise CodecError(f"ResidualVQ: merge must be at least 1, got {merge}")
+        self.check_input(z)
+        frames = z.shape[1]
+        short = -frames % merge
+        # A last group that is not full repeats its last frame.
+        whole = torch.cat([z, z[:, -1:].expand(-1, short, -1)], 1) if short else z
+        mean = whole.unflatten(1, (-1, merge)).mean(2)
+        first = self.encode(mean, 1).repeat_interleave(merge, 1)[:, :frames]
+        residual = (z.float() - self.decode(first)).reshape(-1, self.dim)
+        codes = [first.reshape(-1)]
+        for layer in self._layers()[1:]:
+            codes.append(layer.nearest(residual))
+            residual = residual - F.embedding(codes[-1], layer.codebook)
+        return torch.stack(codes, 1).view(*z.shape[:2], self.num_codebooks)
+
     def decode(self, codes: Tensor) -> Tensor:
         """Values ``[B, T, D]`` float32 of ``codes [B, T, n]`` of the first n codebooks."""
         self.check_codes(codes, self.check_prefix(self.width_of(codes)))

@@ -53,6 +53,8 @@ class Autoregressive:
     streamed = True
     paced = True
     network: type[Backbone] = Backbone
+    #: latents of a step
+    merge = 1
     sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
 
     def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
@@ -108,7 +110,7 @@ class Autoregressive:
             before_next = hidden[:, stride - 1 :: stride][:, : latents.shape[1]]
             content = net.conditioner.content
             assert isinstance(content, PointerContent)
-            found.parts["pace"] = content.loss(condition.text, before_next)
+            found.parts["pace"] = content.loss(condition.text, before_next, self.merge)
         return found
 
     def probability(
@@ -177,7 +179,7 @@ class Autoregressive:
         if condition.text is None:
             pace = DurationAligned(condition, pattern)
         else:
-            pace = PointerAligned(net, condition, pattern, rngs, options)
+            pace = PointerAligned(net, condition, pattern, rngs, options, self.merge)
         empty = head.empty(rows, 1)
         latents = empty.new_zeros(rows, pace.count, *empty.shape[2:])
         if isinstance(head, CodeStepHead):

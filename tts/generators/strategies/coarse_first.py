@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tts.errors import ConfigError
@@ -28,6 +29,8 @@ class CoarseFirst(Autoregressive):
 
     Args:
         streams: codebooks that are drawn from left to right.
+        merge: neighbouring latents that share their first code (tts.generators.latent_space), so
+            that a step from left to right is so many latents (VALL-E R); 1 for none.
     """
 
     streamed = False
@@ -35,9 +38,11 @@ class CoarseFirst(Autoregressive):
     # Both passes read them; how many evaluations the second takes is known.
     sampling: SamplingKeys = {**Autoregressive.sampling, "guidance_final": ()}
 
-    def __init__(self, streams: int = 1):
+    def __init__(self, streams: int = 1, merge: int = 1):
         super().__init__({"name": "coarse_first", "streams": streams})
-        self.streams = streams
+        if merge < 1 or merge > 1 and streams > 1:
+            raise ConfigError("merge is at least 1, and more than that with streams: 1 only")
+        self.streams, self.merge = streams, merge
         self.fine = Masked(order="levels", first=streams)
 
     def check(self, net: Network) -> None:
@@ -49,7 +54,8 @@ class CoarseFirst(Autoregressive):
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Those of both passes, each given the true codes."""
-        found = super().losses(net, latents, condition)
+        coarse = latents[:, :: self.merge]
+        found = super().losses(net, coarse, merged(condition, self.merge))
         second = _Second(net)
         fine = self.fine.losses(second, latents, second.condition(condition))
         return Losses({**found.parts, "fine": fine.parts["codes"]})
@@ -63,7 +69,13 @@ class CoarseFirst(Autoregressive):
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """The first codebooks one step at a time, then one evaluation per level."""
-        coarse = torch.cat(list(super().run(net, condition, rngs, options, infill)), 1)
+        heard, given = condition, infill
+        if self.merge > 1:
+            given = infill and _merged_infill(infill, self.merge)
+            if condition.text is None:
+                heard = merged(condition, self.merge)
+        coarse = torch.cat(list(super().run(net, heard, rngs, options, given)), 1)
+        coarse = coarse.repeat_interleave(self.merge, 1)[:, : condition.mask.shape[1]]
         committed = torch.zeros_like(coarse, dtype=torch.bool)
         committed[..., : self.streams] = True
         if infill is not None:
@@ -82,6 +94,25 @@ class CoarseFirst(Autoregressive):
             replace(options, steps=levels, temperature=0.0),
             Infill(coarse, committed),
         )
+
+
+def merged(condition: Condition, merge: int) -> Condition:
+    """What steps of `merge` latents hear: the mean of their texts."""
+    if merge == 1:
+        return condition
+    short = -condition.mask.shape[1] % merge
+    mask = F.pad(condition.mask, (0, 0, 0, short)).unflatten(1, (-1, merge))
+    frames = F.pad(condition.frames, (0, 0, 0, short)).unflatten(1, (-1, merge))
+    mean = (frames * mask).sum(2) / mask.sum(2).clamp_min(1)
+    prior = condition.prior_mean[:, ::merge]
+    return replace(condition, frames=mean, prior_mean=prior, mask=mask[:, :, 0])
+
+
+def _merged_infill(infill: Infill, merge: int) -> Infill:
+    """Steps of which all latents are known."""
+    short = -infill.known.shape[1] % merge
+    known = F.pad(infill.known, (0, short), value=True).unflatten(1, (-1, merge)).all(2)
+    return Infill(infill.latents[:, ::merge], known)
 
 
 class _Second:

@@ -61,7 +61,8 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
     conditioner = dict(model.get("conditioner") or {})
     posterior = bool(getattr(made, "posterior", False))
     try:
-        space = load_latent_space(codec, posterior=posterior, patch=conditioner.get("patch", 2))
+        patch, merge = conditioner.get("patch", 2), strategy.get("merge", 1)
+        space = load_latent_space(codec, posterior=posterior, patch=patch, merge=merge)
     except CheckpointError as error:
         raise CheckpointError(f"{error}{trained_by(codec)}") from error
     if space.patch != 2:
