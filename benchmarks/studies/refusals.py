@@ -3,7 +3,9 @@
 python -m benchmarks.studies.refusals --model default
 
 Prints CPU seconds of each kind, of up to 4,096 characters, and what became of it. Dear texts are
-to be refused in 0.1 s: before any of them is spoken, one thread works for all who listen.
+to be refused in 0.1 s: before any of them is spoken, one thread works for all who listen. With
+`--exact` also how many phones the sample of a text's first 1,000 characters tells, as a share of
+what they are; texts that are not sampled have none.
 """
 
 import argparse
@@ -12,7 +14,7 @@ import time
 
 from tts import TTS
 from tts.errors import TextError
-from tts.serve.budget import Budget, phones_of
+from tts.serve.budget import Budget, expected, is_plain, phones_of
 from tts.types import Options
 
 MOST = 4096
@@ -28,6 +30,9 @@ def drawn(*ranges: tuple[int, int], size: int = MOST) -> str:
 KINDS = {
     "ligature": "\ufdfa" * MOST, "some ligatures": "\ufdfa" * 200, "ones": "1" * MOST,
     "thousands": ",".join(["123456789"] * 410)[:MOST], "decimals": "9," * 2048,
+    "long numbers": "Read this number to me, please: 31415926535 8979323846264338 " * 68,
+    "very long numbers": ("She said: " + "12" * 100 + ". ") * 19, "dates": "On 12/1/2023. " * 292,
+    "addresses": "http://www.example.org/a?b=c " * 141, "russian": "\u043f\u043e\u0433\u043e" * 999,
     "ideographs": drawn((0x4E00, 0x9FFF)), "one ideograph": "\u9f8d" * MOST,
     "emoji": drawn((0x1F300, 0x1F64F)), "joined emoji": "\U0001f469\u200d\U0001f680" * 1365,
     "marks": "a" + "\u0301" * (MOST - 1), "letters and marks": "e\u0301\u0302 " * 1024,
@@ -47,9 +52,12 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
-    model = TTS.load(parser.parse_args().model, "cpu")
+    parser.add_argument("--exact", action="store_true", help="read the texts as a whole too")
+    arguments = parser.parse_args()
+    model = TTS.load(arguments.model, "cpu")
     phones_of(model, "Rules and lexicon are read once, 12 times.", Options(), Budget())
-    print("| text | CPU seconds | |\n|---|---|---|")
+    print("| text | CPU seconds | |" + " sample |" * arguments.exact)
+    print("|---|---|---|" + "---|" * arguments.exact)
     for kind, text in KINDS.items():
         begin = time.process_time()
         try:
@@ -57,7 +65,17 @@ def main() -> None:
             told = f"{sum(map(len, found)):,} phones in {len(found)} sentences"
         except TextError as error:
             told = "refused: " + str(error).split(";")[0][:90]
-        print(f"| {kind} | {time.process_time() - begin:.3f} | {told} |", flush=True)
+        row = f"| {kind} | {time.process_time() - begin:.3f} | {told} |"
+        print(row + f" {share(model, text[:1000])} |" * arguments.exact, flush=True)
+
+
+def share(model: TTS, text: str) -> str:
+    """Phones that a sample of a text tells, by those it is."""
+    try:
+        exact = sum(len(phones) for phones in model.sentences(text))
+    except TextError:
+        return ""
+    return "" if is_plain(text) else f"{expected(model, text, Options()) / exact:.2f}"
 
 
 if __name__ == "__main__":

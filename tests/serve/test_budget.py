@@ -11,6 +11,7 @@ from tts.facade import TTS
 from tts.serve.budget import (
     CHARACTERS,
     PIECES,
+    SAMPLES,
     TOLERANCE,
     Budget,
     expected,
@@ -48,9 +49,9 @@ def test_refused_before_much_is_read(kind: str, tts: TTS, monkeypatch: pytest.Mo
     except TextError as error:
         if "nothing to say" not in str(error):
             assert re.search(r"[\d,]+ phones, [\d,]+ s of speech|letters, over", str(error)), error
-            assert given[0] <= 2 * PIECES * CHARACTERS and made[0] < 5000
+            assert given[0] <= 2 * SAMPLES * PIECES * CHARACTERS and made[0] < 5000
     else:
-        assert sum(map(len, found)) <= 1.25 * Budget().phones
+        assert sum(map(len, found)) <= TOLERANCE * Budget().phones
         assert max(map(len, found)) <= MAX_PHONES
 
 
@@ -60,6 +61,7 @@ def test_a_sample_is_of_all_parts_and_follows_from_the_text() -> None:
     assert sample == sample_of(text) != sample_of(text[::-1])
     pieces = sample.split(" ")
     assert len(pieces) == PIECES and all(len(p) == CHARACTERS and p in text for p in pieces)
+    assert sample_of(text, 1) not in (sample, sample_of(text, 2))
     quarters = [text.index(piece) * PIECES // MOST for piece in pieces]
     assert quarters == [0, 1, 2, 3]
     sample_of("\ud800" * MOST)
@@ -77,6 +79,18 @@ def test_a_sample_tells_what_the_whole_costs(tts: TTS, language: str, sentence: 
     text, options = (sentence * 100)[:1500], Options(language=language)
     found = sum(map(len, phones_of(tts, text, options, Budget())))
     assert found / TOLERANCE < expected(tts, text, options) < TOLERANCE * found
+
+
+@pytest.mark.parametrize("text", ["1" * MOST, ("Dial " + "12" * 60 + ". ") * 30])
+def test_long_numbers_are_not_thought_dear(tts: TTS, text: str) -> None:
+    """A piece of one would be millions, the whole is said digit by digit."""
+    found = sum(map(len, phones_of(tts, text, Options(), Budget())))
+    assert found / TOLERANCE < expected(tts, text, Options()) < TOLERANCE * found
+
+
+def test_samples_have_whole_words() -> None:
+    words = {"canoe", "smooth", "planks", "\u00e9t\u00e9"}
+    assert set(sample_of(" ".join(sorted(words) * 50)).split()) <= words
 
 
 def test_english_is_read_once(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> None:

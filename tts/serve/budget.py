@@ -6,9 +6,11 @@ read as a whole to be refused: a sample of it tells about what it costs.
 """
 
 import random
+import re
 import unicodedata
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tts.errors import TextError
@@ -20,9 +22,15 @@ from tts.types import Options
 PHONE = 0.08
 #: what is read of a long text to tell what all of it costs: pieces, and characters of each
 PIECES, CHARACTERS = 4, 32
+#: samples that are read at most, where the first does not tell clearly; and phones of them that do
+SAMPLES, ENOUGH = 3, 1200
 #: a text that its sample finds cheap enough may cost so much more
-TOLERANCE = 1.25
+TOLERANCE = 1.1
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,.'\n")
+#: phones of another character than those, about; only what samples lack or have too many of by it
+_OTHER = 5
+#: is said digit by digit, which a piece of it would not be
+_LONG_NUMBER = re.compile(r"\d{37,}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,11 @@ class Budget:
     seconds: float = 1200.0
     per_character: float = 16.0
     free: int = 400
+
+    def most(self, characters: int, speed: float) -> int:
+        """Phones that a text of so many characters may be."""
+        share = self.free + self.per_character * characters
+        return int(min(self.phones, self.seconds * speed / PHONE, share))
 
     def check_spelled(self, text: str) -> None:
         """TextError where the ligatures of a text are more letters than may be said at all: told
@@ -76,12 +89,26 @@ class Budget:
             )
 
 
-def sample_of(text: str) -> str:
-    """Pieces of a text from all parts of it; which ones follows from the text alone."""
-    rng = random.Random(zlib.crc32(text.encode("utf-8", "surrogatepass")))
+def sample_of(text: str, number: int = 0) -> str:
+    """Pieces of a text from all parts of it; which ones follows from the text alone, and from the
+    number of the sample.
+
+    They hold whole words, where those are short.
+    """
+    rng = random.Random(zlib.crc32(text.encode("utf-8", "surrogatepass"), number))
     part = len(text) / PIECES
     starts = [int(n * part + rng.random() * (part - CHARACTERS)) for n in range(PIECES)]
-    return " ".join(text[start : start + CHARACTERS] for start in starts)
+    return " ".join(_whole_words(text, start, start + CHARACTERS) for start in starts)
+
+
+def _whole_words(text: str, start: int, end: int) -> str:
+    """A piece without the parts of words at its ends, where at least half of it is left."""
+    piece = text[start:end]
+    if start and not text[start - 1].isspace():
+        piece = re.sub(r"^\S+\s+", "", piece)
+    if end < len(text) and not text[end].isspace():
+        piece = re.sub(r"\s+\S+$", "", piece)
+    return piece if 2 * len(piece) >= end - start else text[start:end]
 
 
 def is_plain(text: str) -> bool:
@@ -94,14 +121,30 @@ def _count(sentences: Iterable[Phones]) -> int:
     return sum(len(phones) or len(phones.text) for phones in sentences)
 
 
-def expected(model: TTS, text: str, options: Options) -> int:
-    """Phones of a text by a sample of it; 0 where there is nothing to say in that."""
-    sample = sample_of(text)
-    try:
-        count = _count(model.sentences(sample, options.language, emoji=options.emoji))
-    except TextError:
-        return 0
-    return int(count * len(text) / len(sample))
+def _weight(text: str) -> int:
+    """About how many phones a text is, by the kinds of its characters alone."""
+    plain = sum(character in _PLAIN for character in text)
+    return plain + _OTHER * (len(text) - plain)
+
+
+def expected(model: TTS, text: str, options: Options, limit: int = Budget.phones) -> int:
+    """Phones of a text by samples of it; 0 where there is nothing to say in those.
+
+    Args:
+        limit: of phones: where one sample tells less than half or more than twice as many, it is
+            the only one.
+    """
+    text = _LONG_NUMBER.sub(lambda number: " ".join(number[0]), text)
+    whole, count, weight, told = _weight(text), 0, 0, 0
+    for number in range(SAMPLES):
+        sample = sample_of(text, number)
+        weight += _weight(sample)
+        with suppress(TextError):
+            count += _count(model.sentences(sample, options.language, emoji=options.emoji))
+        told = count * whole // weight
+        if count > ENOUGH or not limit / 2 < told < 2 * limit:
+            break
+    return told
 
 
 def phones_of(model: TTS, text: str, options: Options, budget: Budget) -> list[Phones]:
@@ -113,7 +156,8 @@ def phones_of(model: TTS, text: str, options: Options, budget: Budget) -> list[P
     budget.check_spelled(text)
     tolerance = 1.0
     if len(text) > 2 * PIECES * CHARACTERS and not is_plain(text):
-        budget.check(len(text), expected(model, text, options), options.speed, word="about")
+        about = expected(model, text, options, budget.most(len(text), options.speed))
+        budget.check(len(text), about, options.speed, word="about")
         tolerance = TOLERANCE
     found, count = [], 0
     for phones in model.sentences(text, options.language, options.markup, options.emoji):
