@@ -250,8 +250,27 @@ def test_voices_come_and_go(
     assert client.delete(f"{VOICES}/default").status_code == 403
     assert client.delete(f"{VOICES}/bob").status_code == 404
     assert client.delete(f"{VOICES}/..%2Fanna").status_code == 404
+    folder = tmp_path / "voices"
+    (folder / "folder.safetensors").mkdir()
+    (folder / "gone.safetensors").symlink_to(tmp_path / "nowhere")
+    (folder / "no id.safetensors").write_bytes(b"")
+    (folder / "broken.safetensors").write_bytes(b"x" * 100)
+    names = {v["id"] for v in client.get(VOICES).json()["voices"] if v["kind"] == "uploaded"}
+    assert names == {"anna", "broken"}
+    answer = client.post(SPEECH, json={"input": "Hi.", "voice": "broken"})
+    assert answer.status_code == 400 and str(tmp_path) not in answer.text
     assert client.delete(f"{VOICES}/anna").json() == {"id": "anna", "deleted": True}
     assert client.post(SPEECH, json={"input": "Hi.", "voice": "anna"}).status_code == 400
+
+
+def test_a_voice_that_cannot_be_written(
+    client: TestClient, tmp_path: Path, recording: Recording
+) -> None:
+    """Who sends it is told, but not where the server has its files."""
+    (tmp_path / "voices").write_bytes(b"a file where the folder should be")
+    answer = upload(client, recording("anna.flac"))
+    assert answer.status_code == 500 and "cannot be kept" in answer.json()["error"]["message"]
+    assert str(tmp_path) not in answer.text
 
 
 def test_bad_uploads(client: TestClient, tmp_path: Path, recording: Recording) -> None:

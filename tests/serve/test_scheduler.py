@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tests.helpers.serving import SPEECH, TEXT, read, serving, until
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.job import Job
-from tts.serve.scheduler import Full, Scheduler  # noqa: E402
+from tts.serve.scheduler import Full, Scheduler, Stopping  # noqa: E402
 from tts.types import Chunk, Options  # noqa: E402
 
 
@@ -129,6 +130,21 @@ def test_client_that_leaves_frees_its_place(tts: TTS, tmp_path: Path) -> None:
         assert 'outcome="client_gone"} 1' in app.state.metrics.text()
 
 
+def test_of_a_crowd_only_some_are_read() -> None:
+    """A thousand dear texts at once would be read for minutes, and refused afterwards."""
+    scheduler = Scheduler(max_batch=2, max_queue=1)
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(scheduler.place())
+        with pytest.raises(Full), scheduler.place():
+            pass
+    with scheduler.place():
+        pass
+    scheduler.stop(0)
+    with pytest.raises(Stopping), scheduler.place():
+        pass
+
+
 def test_requests_time_out(tts: TTS, tmp_path: Path) -> None:
     gate = Gate(tts)
     app = create_app([tts], ServeSettings(voices=tmp_path, timeout=0.5))
@@ -178,9 +194,9 @@ def test_scheduler_waits_for_slow_listeners_and_isolates_errors(tts: TTS) -> Non
             item = await jobs[1].chunks.get()
             if isinstance(item, Exception):
                 break
-        while not scheduler.parked:
+        # Parked is told before the last piece is handed over.
+        while not scheduler.parked or jobs[0].samples < int(jobs[0].ahead * tts.sample_rate):
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
         held = jobs[0].samples
         await asyncio.sleep(0.2)
         assert jobs[0].samples == held, "it went on for a listener who takes nothing"

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,8 @@ def test_text_that_is_still_written(tts: TTS, tmp_path: Path) -> None:
         b"[" * 60000 + b"\n",
         b"x" * (2 * MAX_EVENT),
         json.dumps({"type": "synthesize", "data": {"text": "a " * MAX_TEXT}}).encode() + b"\n",
+        json.dumps({"type": "synthesize", "data": {"text": "\ufdfa" * 4000}}).encode() + b"\n",
+        b'{"type": "ping", "data": ["text"]}\n',
     ],
 )
 def test_strangers_get_an_error_and_the_door(data: bytes, tts: TTS, tmp_path: Path) -> None:
@@ -134,6 +138,45 @@ def test_strangers_get_an_error_and_the_door(data: bytes, tts: TTS, tmp_path: Pa
             assert (await heard(talk))[0][-1] == "audio-stop"
 
     talk(tts, tmp_path, client)
+
+
+def test_connections_that_say_nothing_give_way(
+    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts.serve.wyoming.MAX_CONNECTIONS", 3)
+
+    async def client(port: int, app: FastAPI) -> None:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        async with AsyncTcpClient("127.0.0.1", port) as talk:
+            await talk.write_event(Synthesize(text="Hello.").event())
+            assert (await heard(talk))[0][-1] == "audio-stop"
+        with suppress(ConnectionResetError):
+            assert await silent[0][0].read() == b""
+        for _, writer in silent:
+            writer.transport.abort()
+
+    talk(tts, tmp_path, client)
+
+
+def test_texts_are_read_beside_the_computing_thread(
+    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+    whole = tts.sentences
+
+    def seen(*given: Any, **named: Any) -> Any:
+        threads.add(threading.current_thread().name)
+        return whole(*given, **named)
+
+    monkeypatch.setattr(tts, "sentences", seen)
+
+    async def client(port: int, app: FastAPI) -> None:
+        async with AsyncTcpClient("127.0.0.1", port) as talk:
+            await talk.write_event(Synthesize(text="Hello.").event())
+            await heard(talk)
+
+    talk(tts, tmp_path, client)
+    assert threads and "tts-scheduler" not in threads
 
 
 def test_assistant_that_leaves_frees_its_place(tts: TTS, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
                 settings.timeout,
                 settings.watermark,
                 settings.stall,
+                reading,
             )
             assistants = await asyncio.start_server(talk, sock=settings.wyoming, limit=MAX_EVENT)
         yield
@@ -139,9 +140,9 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
             model, asked.input, voice, options, asyncio.get_running_loop(), budget=settings.budget
         )
         try:
-            scheduler.check()
-            async with reading:
-                await asyncio.to_thread(job.prepare)
+            with scheduler.place():
+                async with reading:
+                    await asyncio.to_thread(job.prepare)
         except TTSError as error:
             refused = isinstance(error, (Full, Stopping))
             metrics.count("tts_requests_total", outcome="refused" if refused else "error")

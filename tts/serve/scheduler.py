@@ -11,6 +11,8 @@ forgotten at once.
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -19,6 +21,7 @@ from tts.errors import TTSError
 from tts.facade import TTS
 from tts.pipeline.render import Utterance
 from tts.serve.job import AHEAD, Job, Stalled
+from tts.serve.memory import Tidy
 from tts.types import Chunk
 
 #: seconds that a batch may take: of those who wait for their first audio, and of the others
@@ -52,6 +55,8 @@ class Scheduler:
         self._step = 0
         self._change = threading.Condition()
         self._stopping = False
+        self._reading = 0
+        self._tidy = Tidy()
         self._thread = threading.Thread(target=self._work, name="tts-scheduler", daemon=True)
         self._thread.start()
 
@@ -69,15 +74,27 @@ class Scheduler:
         with self._change:
             return sum(job.parked is not None for job in self._jobs)
 
-    def check(self) -> None:
-        """Raise what `submit` would raise now."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Holds a place for a request while its text is read, so that of a crowd only those are
+        read for which there is room.
+
+        Raises:
+            Full, Stopping: there is none.
+        """
         with self._change:
             self._check()
+            self._reading += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._reading -= 1
 
     def _check(self) -> None:
         if self._stopping:
             raise Stopping("the server is stopping")
-        waiting = sum(job.parked is None for job in self._jobs)
+        waiting = self._reading + sum(job.parked is None for job in self._jobs)
         if waiting >= self.max_batch + self.max_queue:
             raise Full(f"{waiting} requests are waiting: try again later")
 
@@ -149,14 +166,26 @@ class Scheduler:
 
         return sorted(ready, key=key)
 
+    def _next(self) -> list[Job] | None:
+        """Requests to compute for, waiting for one; none where it is time to give memory back, and
+        None at the end."""
+        with self._change:
+            while not (jobs := self._ordered()):
+                if self._stopping and not self._jobs:
+                    return None
+                due = self._tidy.due()
+                if due == 0:
+                    return []
+                self._change.wait(due)
+            self._step += 1
+            return jobs
+
     def _work(self) -> None:
-        while True:
-            with self._change:
-                while not (jobs := self._ordered()):
-                    if self._stopping and not self._jobs:
-                        return
-                    self._change.wait()
-                self._step += 1
+        while (jobs := self._next()) is not None:
+            if not jobs:
+                self._tidy.now()
+                continue
+            self._tidy.worked()
             first = jobs[0]
             if first.speaking:
                 self._say_piece(first)

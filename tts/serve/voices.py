@@ -1,15 +1,17 @@
 """Voices of a server: those of this machine, and those uploaded to it."""
 
+import logging
 import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from tts.errors import OutputError, TTSError, UsageError, VoiceError
+from tts.errors import OutputError, UsageError, VoiceError
 from tts.resources import nearest
 from tts.voice.store import NAME, stored_voices, user_folder
 from tts.voice.voice import Voice
 
+_log = logging.getLogger(__name__)
 MAX_VOICES = 1000
 _KEPT = 64  # in memory
 
@@ -27,7 +29,11 @@ class VoiceShelf:
         self._loaded: OrderedDict[tuple[str, int], Voice] = OrderedDict()
 
     def _uploaded(self) -> dict[str, Path]:
-        return {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
+        return {
+            path.stem: path
+            for path in sorted(self.folder.glob("*.safetensors"))
+            if NAME.fullmatch(path.stem) and path.is_file()
+        }
 
     def list(self) -> list[dict[str, Any]]:
         """All voices: id, name and kind ("built-in", "added" or "uploaded")."""
@@ -59,7 +65,10 @@ class VoiceShelf:
             if key in self._loaded:
                 self._loaded.move_to_end(key)
                 return self._loaded[key]
-        voice = Voice.load(path)
+        try:
+            voice = Voice.load(path)
+        except VoiceError as error:  # which tells the path, and clients are not to know that
+            raise VoiceError(f"the voice {name!r} is damaged") from error
         with self._lock:
             self._loaded[key] = voice
             while len(self._loaded) > _KEPT:
@@ -88,12 +97,15 @@ class VoiceShelf:
         """
         with self._lock:
             self.check_new(name)
+            voice.name = name
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"cannot make {self.folder}: {error.strerror}") from error
-            voice.name = name
-            voice.save(self.folder / f"{name}.safetensors", new=True)
+                voice.save(self.folder / f"{name}.safetensors", new=True)
+            except (OSError, OutputError) as error:
+                _log.error("%s", error)
+                raise OutputError(
+                    "the voice cannot be kept: the server cannot write into its folder of voices"
+                ) from error
 
     def remove(self, name: str) -> None:
         """Delete an uploaded voice.
@@ -113,4 +125,4 @@ class VoiceShelf:
         except FileNotFoundError as error:
             raise VoiceError(f"unknown voice {name!r}") from error
         except OSError as error:
-            raise TTSError(f"cannot delete {name!r}: {error.strerror}") from error
+            raise OutputError(f"cannot delete {name!r}: {error.strerror}") from error

@@ -49,6 +49,10 @@ class Assistants:
     Args:
         model: that speaks; voice: gives a voice by name, voices: lists them (id, name).
         timeout: seconds for one event to come; stall: for what is sent to be taken.
+        reading: how many texts may be read at a time.
+
+    Attributes:
+        idle: of the connections for which nothing is being done, what ends them, the oldest first.
     """
 
     def __init__(
@@ -60,11 +64,14 @@ class Assistants:
         timeout: float = 300.0,
         watermark: Watermark | None = None,
         stall: float = 60.0,
+        reading: asyncio.Semaphore | None = None,
     ):
         self.model, self.scheduler = model, scheduler
         self.voice, self.voices = voice, voices
         self.timeout, self.watermark, self.stall = timeout, watermark, stall
+        self.reading = reading or asyncio.Semaphore(4)
         self.connections = 0
+        self.idle: dict[asyncio.StreamWriter, None] = {}
 
     def info(self) -> Info:
         """What can be asked for."""
@@ -102,9 +109,18 @@ class Assistants:
         self.connections += 1
         try:
             if self.connections > MAX_CONNECTIONS:
-                raise UsageError("too many connections")
+                if not self.idle:
+                    raise UsageError("too many connections")
+                oldest = next(iter(self.idle))
+                del self.idle[oldest]
+                oldest.transport.abort()
             talk = _Talk(self, writer)
-            while (event := await asyncio.wait_for(read_event(reader), self.timeout)) is not None:
+            while True:
+                self.idle[writer] = None
+                event = await asyncio.wait_for(read_event(reader), self.timeout)
+                self.idle.pop(writer, None)
+                if event is None:
+                    break
                 await talk.take(event)
         except TTSError as error:
             with suppress(OSError, asyncio.TimeoutError):
@@ -116,6 +132,7 @@ class Assistants:
             pass  # the assistant has left
         finally:
             self.connections -= 1
+            self.idle.pop(writer, None)
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
@@ -139,8 +156,8 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
         if sizes[0]:
             data = {**data, **json.loads(await reader.readexactly(sizes[0]))}
         payload = await reader.readexactly(sizes[1]) if sizes[1] else None
-        if not isinstance(kind, str):
-            raise TypeError("type")
+        if not isinstance(kind, str) or not isinstance(data, dict):
+            raise TypeError("type, data")
     except asyncio.IncompleteReadError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -215,6 +232,14 @@ class _Talk:
         mark = marker(owner.watermark, owner.model.sample_rate)
         job = Job(owner.model, text, voice, Options(), asyncio.get_running_loop())
         job.cut = lambda: job.loop.call_soon_threadsafe(self.writer.transport.abort)
+        try:
+            with owner.scheduler.place():
+                async with owner.reading:
+                    await asyncio.to_thread(job.prepare)
+        except TextError:
+            if self.streaming:
+                return False
+            raise
         owner.scheduler.submit(job)
         try:
             while (item := await asyncio.wait_for(job.chunks.get(), owner.timeout)) is not None:
