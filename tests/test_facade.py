@@ -59,12 +59,33 @@ def test_rate_of_an_array_counts(tts: TTS, recording: Callable[..., Path]) -> No
         (np.zeros(16000), 16000.5), (np.zeros(16000), 10**12), (16000, 16000), None, 5, [], [None],
         b"", b"RIFF", {"array": [0.0]}, {}, (np.array(["a"]), 16000), torch.zeros(2, 2, 16000),
         (torch.zeros(16000), True), [[[]]], object(), (np.zeros(0), 16000),
-        torch.zeros(16000, dtype=torch.complex64),
+        torch.zeros(16000, dtype=torch.complex64), torch.zeros(16000).to_sparse(),
+        torch.zeros(16000, device="meta"), (torch.zeros(16000, device="meta"), 16000),
     ],
 )  # fmt: skip
 def test_what_is_no_recording(tts: TTS, source: Any) -> None:
     with pytest.raises(TTSError):
         tts.voice(source)
+
+
+def test_what_is_no_transcript(tts: TTS, recording: Callable[..., Path]) -> None:
+    for wrong in (5, b"Hello.", ["Hello."]):
+        with pytest.raises(UsageError, match="transcript"):
+            tts.voice(recording(), wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="closed"), open(recording(), "rb") as file:
+        file.close()
+        tts.voice(file)
+
+
+def test_voices_in_memory(tts: TTS, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    voice = tts.voice("default")
+    voice.save(buffer)
+    (tmp_path / "a.safetensors").write_bytes(buffer.getvalue())
+    assert tts.voice(tmp_path / "a.safetensors").sha256 == voice.sha256
+    for wrong in (io.StringIO(), None, 5):
+        with pytest.raises(UsageError, match="path or a binary file"):
+            tts.voice("default").save(wrong)  # type: ignore[arg-type]
 
 
 def test_mixture(tts: TTS, recording: Callable[..., Path]) -> None:
@@ -140,8 +161,9 @@ def test_audio_in_memory(tts: TTS, tmp_path: Path) -> None:
     for wrong in (io.StringIO(), None, 5):
         with pytest.raises(UsageError, match="path or a binary file"):
             audio.save(wrong)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="mp4"):
-        audio.to_bytes("mp4")
+    for other in ("mp4", 5, b"wav"):
+        with pytest.raises(UsageError, match="format"):
+            audio.to_bytes(other)  # type: ignore[arg-type]
     closed = io.BytesIO()
     closed.close()
     with pytest.raises(OutputError):
@@ -292,12 +314,15 @@ def test_numbers_of_numpy(tts: TTS) -> None:
     given = dict(seed=np.int64(3), speed=np.float32(1.5), steps=np.uint8(2))
     found = tts.synthesize("Hello.", "default", **given)  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.samples, expected)
+    assert Options(takes=[np.array([2, 9])]).takes == ((2, 9),)  # type: ignore[arg-type]
     assert Options(seed=torch.tensor(3)) == Options(seed=np.array(3)) == Options(seed=3)  # type: ignore[arg-type]
     list(tts.stream("Hello.", "default", chunk_frames=np.int32(9)))  # type: ignore[arg-type]
     wrong: list[dict[str, Any]] = [
         {"seed": np.float64(3)}, {"seed": np.array([3])}, {"speed": np.bool_(True)},
         {"speed": np.nan}, {"chunk_frames": 0}, {"chunk_frames": 2.5}, {"steps": "8"},
-        {"seed": np.int64(-1)}, {"chunk_frames": None},
+        {"seed": np.int64(-1)}, {"chunk_frames": None}, {"seed": 10**400}, {"speed": -(10**400)},
+        {"takes": None}, {"takes": 5}, {"takes": {1: 2}}, {"takes": "ab"}, {"takes": (1, 2)},
+        {"takes": ((1, 2, 3),)}, {"options": {"seed": 1}},
     ]  # fmt: skip
     for values in wrong:
         with pytest.raises(UsageError):

@@ -26,7 +26,7 @@ def choose_device(device: str | torch.device, int8: bool = False) -> str:
     if kind not in KINDS or (":" in name and not (kind == "cuda" and number.isdecimal())):
         hint = (
             ": did you mean 'cuda'?" if kind.lower() in ("gpu", "nvidia") else nearest(kind, KINDS)
-        )
+        ).partition("; there is")[0]
         raise UsageError(f"unknown device {device!r}{hint}; there is: cpu, cuda, cuda:N, mps, auto")
     if int8:
         check_int8("cpu" if kind == "auto" else name)  # one that cannot have it need not be there

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
+from operator import index
 from types import TracebackType
 from typing import Any, BinaryIO, TypedDict
 
@@ -68,6 +69,9 @@ class Options:
             value = getattr(self, name)
             if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
                 object.__setattr__(self, name, value.item())
+        with suppress(TypeError, ValueError):  # `check` tells what is wrong
+            takes = tuple((index(number), index(seed)) for number, seed in self.takes)
+            object.__setattr__(self, "takes", takes)
 
     def check(self) -> None:
         """UsageError when a value is of the wrong kind or out of range."""
@@ -81,7 +85,9 @@ class Options:
                 raise UsageError(f"{name} must be a whole number, not {value!r}")
             if not low <= value <= high:
                 shown = "2^63 - 1" if name == "seed" else f"{high:g}"
-                raise UsageError(f"{name} {value:g} is out of range: {low:g} to {shown}")
+                # An integer may be too large for a float.
+                told = f"{value:g}" if abs(value) < 2**64 else f"{str(value)[:20]}..."
+                raise UsageError(f"{name} {told} is out of range: {low:g} to {shown}")
         if self.language is not None and not isinstance(self.language, str):
             raise UsageError(f"language must be a code such as 'en-us', not {self.language!r}")
         check_markup(self.markup)
@@ -89,8 +95,11 @@ class Options:
             raise UsageError(f"emoji must be true or false, not {self.emoji!r}")
         if self.emoji and self.language is not None:
             check_emoji_language(self.language)
+        if not isinstance(self.takes, (tuple, list)):
+            raise UsageError(f"takes are pairs of numbers, not {self.takes!r}")
         for take in self.takes:
-            if len(take) != 2 or any(type(value) is not int for value in take):
+            pair = isinstance(take, (tuple, list)) and len(take) == 2
+            if not pair or any(type(value) is not int for value in take):
                 raise UsageError(f"a take is a number of a sentence and a seed, not {take!r}")
             if take[0] < 1 or not 0 <= take[1] <= RANGES["seed"][1]:
                 raise UsageError(f"take {take[0]}={take[1]} is out of range: 1=0 and more")
@@ -121,6 +130,8 @@ def options_of(options: Options | None, values: Mapping[str, Any]) -> Options:
     for name in values:
         if name not in known:
             raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
+    if not isinstance(options, Options | None):
+        raise UsageError(f"options are of tts.Options, not {type(options).__name__}")
     changed = replace(options or Options(), **values)
     changed.check()
     return changed

@@ -140,13 +140,16 @@ def test_block_decoding_equals_one_read(tmp_path: Path, monkeypatch: pytest.Monk
         assert np.abs(voice.samples - whole).max() < 1e-4, suffix
 
 
-def test_fifo(tmp_path: Path) -> None:
+def test_fifo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no named pipes here")
     path, fifo = write(tmp_path / "voice.flac", talk(2)), tmp_path / "pipe"
     os.mkfifo(fifo)
     with subprocess.Popen(["cp", "--", str(path), str(fifo)]):
         assert np.array_equal(load_reference(fifo).samples, load_reference(path).samples)
+    monkeypatch.setattr("tts.audio.reference.PIPE_WAIT", 0.05)
+    with pytest.raises(UsageError, match="nobody writes"):
+        load_reference(fifo)
 
 
 def test_stereo_is_the_mean_and_arrays_of_any_kind_agree(tmp_path: Path) -> None:

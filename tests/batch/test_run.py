@@ -329,6 +329,9 @@ def test_processes_give_the_same_and_survive_a_death(
         add(self, results)
 
     monkeypatch.setattr(Journal, "add", kill_one)
+    for wrong in ("2", 2.5, None, True):
+        with pytest.raises(UsageError, match="workers"):
+            tts.batch(rows, tmp_path / "two", workers=wrong)  # type: ignore[arg-type]
     results = tts.batch(rows, tmp_path / "two", workers=2)
     assert killed and not any(result.error for result in results)
     assert contents(tmp_path / "two") == contents(tmp_path / "one")

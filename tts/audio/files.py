@@ -14,7 +14,8 @@ from typing import IO, Any, BinaryIO
 
 from tts.errors import OutputError, UsageError
 
-__all__ = ["CallbackFile", "atomic_output", "check_parent", "is_device", "write_all", "write_error"]
+__all__ = ["CallbackFile", "atomic_output", "check_parent", "is_device", "write_all",
+           "write_error", "write_to"]  # fmt: skip
 
 
 def write_error(path: str | os.PathLike[str], exc: OSError) -> OutputError:
@@ -39,6 +40,23 @@ def write_all(raw: BinaryIO, data: Any) -> None:
         if written is None:
             raise BlockingIOError("the output does not accept data (non-blocking pipe)")
         view = view[written:]
+
+
+def write_to(file: Any, data: bytes, what: str) -> None:
+    """Write bytes into a file that is open.
+
+    Args:
+        what: is written, for messages.
+
+    Raises:
+        UsageError: not a file to write bytes into. OutputError: it does not take them.
+    """
+    if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
+        raise UsageError(f"{what} is saved to a path or a binary file, not {type(file).__name__}")
+    try:
+        write_all(file, data)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write {what}: {error}") from error
 
 
 class CallbackFile(io.RawIOBase):

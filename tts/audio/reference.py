@@ -38,6 +38,7 @@ __all__ = ["Reference", "clipped_share", "load_reference"]
 
 MAX_STDIN_BYTES = 200_000_000
 MIN_ACTIVE_SECONDS = 0.3
+PIPE_WAIT = 60.0  # seconds for somebody to write into a named pipe
 _MAX_SAMPLE_VALUE = 1e10  # above the range of 32-bit integers stored as floats: not sound
 
 
@@ -130,6 +131,8 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
             kind = type(source).__name__
             raise UsageError(f"a reference is a path, a binary file or an array, not {kind}")
         name = Path(str(getattr(source, "name", "the recording"))).name
+        if getattr(source, "closed", False):
+            raise UsageError("the file of the recording is closed")
         if source.seekable():
             yield source, name
         else:
@@ -152,7 +155,9 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise UsageError(f"reference {text!r} is a device, not an audio file")
         # By descriptor, so that soundfile does not read a format into the name (".raw").
-        handle = os.fdopen(os.open(text, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+        descriptor = _open_pipe(text) if stat.S_ISFIFO(mode) else os.open(text, flags)
+        handle = os.fdopen(descriptor, "rb")
     except FileNotFoundError:
         raise UsageError(f"reference not found: {text!r}") from None
     except (OSError, ValueError) as exc:
@@ -164,6 +169,22 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
                 yield spool, repr(text)
         else:
             yield handle, repr(text)
+
+
+def _open_pipe(path: str) -> int:
+    """A named pipe, open for reading, once something is written into it.
+
+    Raises:
+        UsageError: nothing is; to open it in the usual way would wait for ever.
+    """
+    import select
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not select.select([descriptor], [], [], PIPE_WAIT)[0]:
+        os.close(descriptor)
+        raise UsageError(f"reference {path!r} is a pipe that nobody writes into")
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 @contextmanager

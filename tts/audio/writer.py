@@ -28,6 +28,7 @@ from tts.audio.files import (
     is_device,
     write_all,
     write_error,
+    write_to,
 )
 from tts.audio.loudness import limited
 from tts.errors import OutputError, TTSError, UsageError
@@ -60,6 +61,8 @@ _CEILING = 10.0 ** (-1.0 / 20.0) - 1e-4  # with what rounding to 16 bits may add
 
 def output_format(path: str | os.PathLike[str], format: str | None = None) -> str:
     """The output format by name or by extension; raises UsageError that lists the formats."""
+    if format is not None and not isinstance(format, str):
+        raise UsageError(f"an audio format is a name such as 'wav', not {format!r}")
     suffix = Path(os.fspath(path)).suffix.lstrip(".")
     default = "wav" if os.fspath(path) == "-" or is_device(path) else suffix
     chosen = (format or default).lower().lstrip(".")
@@ -198,18 +201,11 @@ def save_to(
         UsageError: not a file to write bytes into, or see `write_audio`.
         OutputError: it cannot be written.
     """
-    if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
-        kind = type(file).__name__
-        raise UsageError(f"audio is saved to a path or a binary file, not {kind}")
     name = getattr(file, "name", "")
     suffix = Path(name).suffix if isinstance(name, str) else ""
     if format is None:
         format = output_format(name) if suffix else "wav"
-    data = encode_audio(samples, sample_rate, format)
-    try:
-        write_all(file, data)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"cannot write the audio: {error}") from error
+    write_to(file, encode_audio(samples, sample_rate, format), "the audio")
 
 
 def check_rate(format: str, sample_rate: int) -> _Format:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 from tqdm import tqdm
 
@@ -67,6 +68,8 @@ def run_batch(
         UsageError: settings out of range, or another run uses the folder.
         OutputError: the folder cannot be written, the disk is full.
     """
+    if isinstance(workers, bool) or not isinstance(workers, Integral):
+        raise UsageError(f"workers must be a whole number, not {workers!r}")
     if not 1 <= workers <= 256:
         raise UsageError(f"workers {workers} is out of range: 1 to 256")
     compute = engine(engine_name)

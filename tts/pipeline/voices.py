@@ -79,6 +79,8 @@ def encode_voice(
 ) -> Voice:
     """The voice of a recording or a file, with the arguments of `TTS.voice`; adapted only where the
     pipeline has a tuner."""
+    if transcript is not None and not isinstance(transcript, str):
+        raise UsageError(f"a transcript is a string, not {type(transcript).__name__}")
     tuner = pipeline.tuner
     voice = saved_voice(source)
     fresh = voice is None

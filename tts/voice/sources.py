@@ -52,12 +52,13 @@ def recordings_of(source: object) -> list[Any]:
 
 def _array(samples: Any) -> NDArray[np.generic]:
     """Samples as an array; a list of numbers too."""
-    if isinstance(samples, torch.Tensor):
-        samples = samples.detach().cpu()
-        return np.asarray((samples.float() if samples.dtype.is_floating_point else samples).numpy())
     try:
+        if isinstance(samples, torch.Tensor):
+            samples = samples.detach().cpu()
+            samples = (samples.float() if samples.dtype.is_floating_point else samples).numpy()
         return np.asarray(samples)
-    except ValueError as error:
+    # Of tensors those that are sparse, quantized or on the device "meta".
+    except (ValueError, TypeError, RuntimeError) as error:
         raise AudioError(f"the samples are no array of numbers: {error}") from error
 
 

@@ -4,13 +4,13 @@ import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tts.audio.files import atomic_output, write_all
+from tts.audio.files import atomic_output, write_all, write_to
 from tts.audio.reference import Reference
 from tts.errors import UsageError
 from tts.modules.voice_prompt import VoicePrompt
@@ -139,24 +139,29 @@ class Voice:
         meta = {"seconds": round(reference.seconds_in, 2)}
         return cls(encoder.embed(samples), features.clone(), name, meta)
 
-    def save(self, path: str | os.PathLike[str], *, new: bool = False) -> None:
+    def save(self, path: str | os.PathLike[str] | BinaryIO, *, new: bool = False) -> None:
         """Write a .safetensors voice state in half precision, atomically: under 60 kB of an instant
         voice without a recording, under 1 MB more of an adapted one.
 
         Args:
+            path: a file name, or a binary file that is open for writing.
             new: there must be none yet; of several processes that add one, the first wins.
 
         Raises:
             OutputError: the file cannot be written.
-            UsageError: `new`, and there is one.
+            UsageError: `new`, and there is one; neither a name nor a file to write bytes into.
         """
         notes = {
             "name": voice_file.printable(self.name, 255), "meta": json.dumps(self.meta),
             "transcript": self.transcript, **self._tuning_notes(),
         }  # fmt: skip
+        data = voice_file.encode(self._tensors(), notes)
+        if not isinstance(path, (str, os.PathLike)):
+            write_to(path, data, "the voice")
+            return
         try:
             with atomic_output(path, new=new) as file:
-                write_all(file, voice_file.encode(self._tensors(), notes))
+                write_all(file, data)
         except FileExistsError as error:
             stem = Path(path).stem
             raise UsageError(f"there is a voice {stem!r} already, added meanwhile") from error
