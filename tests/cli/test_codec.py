@@ -47,7 +47,7 @@ def test_there_and_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.split() == ["spectral", "vocoder", "dmel", "features"]
     assert run(["codec", "info", "spectral", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["num_codebooks"] == 2
-    assert run(["codec", "bench", "features", "--seconds", "1", "--repeats", "1"]) == 0
+    assert run(["codec", "bench", "features", "--seconds=1", "--repeats=1", "--piece=0.32"]) == 0
     assert json.loads(capsys.readouterr().out)["decode_rtf"] > 0
     # Other weights under the same name do not decode it.
     config = home / "checkpoints" / "spectral" / "config.yaml"
@@ -75,6 +75,7 @@ def test_refusals_leave_nothing(
         (["decode", str(tmp_path / "none"), "-o", str(out) + ".wav"], 2),
         (["info", str(wrong)], 1),
         (["bench", "spectral", "--seconds", "0"], 2),
+        (["bench", "spectral", "--piece", "0"], 2),
     ]:
         assert run(["codec", *line]) == code, line
         assert len(capsys.readouterr().err.splitlines()) == 1, line

@@ -187,12 +187,15 @@ def bench(
     bitrate: Bitrate = None,
     seconds: Annotated[float, typer.Option("--seconds", help="Of audio, 1 to 60.")] = 10.0,
     repeats: Annotated[int, typer.Option("--repeats", help="The median of so many.")] = 3,
+    piece: Annotated[float, typer.Option("--piece", help="Seconds of a piece of a stream.")] = 0.08,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
     """Time a codec: real-time factors, latency, megabytes of weights; one line of JSON."""
     if not 1 <= seconds <= 60 or not 1 <= repeats <= 100:
         raise UsageError("--seconds is 1 to 60 and --repeats 1 to 100")
+    if not 0.001 <= piece <= 60:
+        raise UsageError("--piece is 0.001 to 60")
     check_device(device)
     set_threads(threads)
     _check_bitrate(bitrate)
@@ -208,12 +211,12 @@ def bench(
     count = round(seconds * described.sample_rate)
     wav = 0.1 * torch.randn(1, 1, count, generator=torch.Generator().manual_seed(0))
     wav = wav.to(codec.device)
-    piece = max(1, round(0.08 * described.frame_rate))
+    units = max(1, round(piece * described.frame_rate))
 
     def stream() -> float:
         state, first = codec.init_state(1), 0.0
         begin = time.perf_counter()
-        pieces = encoded.data.split(piece, 1)
+        pieces = encoded.data.split(units, 1)
         for number, each in enumerate(pieces, 1):
             out, state = codec.decode_chunk(each, state, last=number == len(pieces))
             if out.shape[2] and not first:
@@ -243,9 +246,9 @@ def bench(
         "encode_rtf": round(median["encode"] / seconds, 5),
         "decode_rtf": round(median["decode"] / seconds, 5),
         "stream_rtf": round(median["stream"] / seconds, 5),
-        "piece_ms": round(1000 * piece / described.frame_rate, 1),
+        "piece_ms": round(1000 * units / described.frame_rate, 1),
         "first_piece_ms": round(1000 * median["first"], 2),
-        "latency_ms": round(1000 * (piece + described.look_ahead) / described.frame_rate, 1),
+        "latency_ms": round(1000 * (units + described.look_ahead) / described.frame_rate, 1),
         "weights_mb": round(weights / 1e6, 1),
     }))  # fmt: skip
 

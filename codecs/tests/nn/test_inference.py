@@ -47,6 +47,29 @@ def test_products(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         close(Product(weight)(x, gelu="none"), F.gelu(F.linear(x, weight)))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("halves", [True, False])
+def test_products_of_pieces(halves: bool, dtype: torch.dtype) -> None:
+    weight, bias, scale = (random(*shape, seed=3).to(dtype) for shape in [(24, 10), (24,), (24,)])
+    if halves:
+        weight = weight.half().to(dtype)
+    product = Product(weight, bias, pieces=True, scale=scale)
+    for shape in [(1, 1, 10), (2, 3, 10), (40, 10), (2, 60, 10)]:
+        x = random(*shape).to(dtype)
+        wanted = scale.double() * F.linear(x.double(), weight.double(), bias.double())
+        found = product(x)
+        assert found.dtype == dtype
+        close(found.double(), wanted, 1e-5 if dtype == torch.float32 else 1e-12)
+        close(product(x, gelu="none").double(), F.gelu(wanted), 1e-5)
+
+
+def test_weights_that_float16_does_not_hold_are_not_read_as_such() -> None:
+    for value in (1.0 + 2**-10, 1.0 + 2**-11, 1e6):  # the first one it holds
+        weight = torch.tensor([[1.0, value]])
+        found = Product(weight, torch.zeros(1), pieces=True)(torch.tensor([[-1.0, 1.0]]))
+        assert found.item() == value - 1
+
+
 @pytest.mark.parametrize("shape", [(1, 3), (2, 100), (200,), (0,)])
 def test_linear_layers_of_many_rows(shape: tuple[int, ...]) -> None:
     layer = nn.Linear(10, 24)

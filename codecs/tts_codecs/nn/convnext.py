@@ -129,12 +129,10 @@ class FastConvNeXt:
 
     def __init__(self, block: CausalConvNeXt | CentredConvNeXt, dtype: torch.dtype):
         up, down = block.up, block.down
-        scale = block.scale.detach().to(dtype)
         self.taps, self.norm = Taps(block.depthwise.conv, dtype), Norm(block.norm, dtype)
         self.up = Product(up.weight.to(dtype), up.bias.to(dtype), pieces=True)
-        self.down = Product(
-            scale[:, None] * down.weight.to(dtype), scale * down.bias.to(dtype), pieces=True
-        )
+        scale = block.scale.detach().to(dtype)
+        self.down = Product(down.weight.to(dtype), down.bias.to(dtype), pieces=True, scale=scale)
 
     def __call__(self, window: Tensor, x: Tensor) -> Tensor:
         """The convolution's input [B, T + kernel - 1, C] and what the branch is added to

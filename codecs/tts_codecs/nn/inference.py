@@ -21,6 +21,8 @@ Gelu: TypeAlias = Literal["", "none", "tanh"]
 _MANY = 48  # rows from which laying out the weights anew is worth it
 _FEW = 16  # frames up to which one product with all taps is faster than a sum over them
 _PIECE = 16  # rows up to which weights [K, N] are read faster than packed ones, by a third
+_HALF_PIECE = 48  # and weights of half precision in two thirds to a quarter of the time
+_DOUBLE_PIECE = 3  # the former of float64, where they are no wider than high
 
 
 def plain(x: Tensor) -> bool:
@@ -115,37 +117,83 @@ class Product:
     Args:
         weight: [N, K]; bias: [N] or None.
         rows: how many rows x has, about.
-        pieces: another copy of the weights is made, the first time that x has few rows but more
-            than one, as the pieces of a stream have, and there is a bias.
+        pieces: x may have few rows, as the pieces of a stream have: another copy of the weights is
+            made when it first has.
+        scale: [N] of all that comes out, the bias included.
     """
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None = None, rows: int = 200, pieces: bool = False
+        self,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        rows: int = 200,
+        pieces: bool = False,
+        scale: Tensor | None = None,
     ):
         self.width = len(weight)
-        self.bias = None if bias is None else bias.detach().clone()
         weight = weight.detach().contiguous()
+        bias = None if bias is None else bias.detach().clone()
+        self._few = _FewRows(weight, bias, scale) if pieces and bias is not None else None
+        if scale is not None:
+            weight = scale[:, None] * weight
+            bias = None if bias is None else scale * bias
         self.packed = _packs(weight)
-        self._plain = weight if pieces and self.packed else None
-        self._across: Tensor | None = None
         if self.packed:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
-        self.weight = weight
+        self.weight, self.bias = weight, bias
 
     def __call__(self, x: Tensor, gelu: Gelu = "") -> Tensor:
         """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
-        few = x.numel() <= _PIECE * x.shape[-1]
-        if few and self._plain is not None and self.bias is not None:
-            if self._across is None:
-                self._across = self._plain.t().contiguous()
-            y = torch.addmm(self.bias, x.flatten(0, -2), self._across).unflatten(0, x.shape[:-1])
-            return F.gelu(y, approximate=gelu) if gelu else y
-        if self.packed:
+        if self._few is not None and x.numel() <= self._few.most * x.shape[-1]:
+            y = self._few(x)
+        elif self.packed:
             return onednn(x, self.weight, self.bias, gelu)
-        y = F.linear(x, self.weight, self.bias)
+        else:
+            y = F.linear(x, self.weight, self.bias)
         return F.gelu(y, approximate=gelu) if gelu else y
+
+
+class _FewRows:
+    """A `Product` of few rows, whose time is that of reading the weights.
+
+    Weights that float16 holds exactly, as those of a shipped checkpoint, are read as such; the
+    products and sums are of float32. Others are laid out for it, [K, N].
+
+    Attributes:
+        most: rows up to which it is faster than the product of many rows.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, scale: Tensor | None):
+        self._weight, self._bias, self._scale = weight, bias, scale
+        self._half: Any = None
+        self._across: Tensor | None = None
+        self.most = 0
+        if weight.dtype == torch.float64 and weight.device.type == "cpu":
+            self.most = _DOUBLE_PIECE if weight.shape[0] > weight.shape[1] else 0
+        elif _packs(weight):
+            self.most = _HALF_PIECE if _halves(weight) else _PIECE
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.most == _HALF_PIECE:
+            if self._half is None:
+                pack = torch.ops.quantized.linear_prepack_fp16.default
+                self._half = pack(self._weight, self._bias)
+            y = torch.ops.quantized.linear_dynamic_fp16.default(x, self._half)
+        else:
+            if self._across is None:
+                self._across = self._weight.t().contiguous()
+            y = torch.addmm(self._bias, x.flatten(0, -2), self._across)
+            y = y.unflatten(0, x.shape[:-1])
+        return y if self._scale is None else y.mul_(self._scale)
+
+
+def _halves(weight: Tensor) -> bool:
+    """Whether float16 holds these weights exactly and there is a product that reads them so."""
+    engine = torch.backends.quantized.engine
+    known = engine in ("x86", "fbgemm") and hasattr(torch.ops.quantized, "linear_dynamic_fp16")
+    return known and torch.equal(weight.half().to(weight.dtype), weight)
 
 
 class PackedLinear(nn.Module):
@@ -210,7 +258,7 @@ class Windows:
     def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
         self.kernel = conv.kernel_size[0]
         bias = None if conv.bias is None else conv.bias.to(dtype)
-        self.product = Product(conv.weight.detach().flatten(1).to(dtype), bias)
+        self.product = Product(conv.weight.detach().flatten(1).to(dtype), bias, pieces=True)
 
     def __call__(self, window: Tensor) -> Tensor:
         """[B, T + kernel - 1, C_in] to [B, T, C_out]."""
