@@ -20,6 +20,7 @@ from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import KLHead
 from tts.generators.heads.linear import LinearHead
 from tts.generators.heads.local_dit import LocalDiTHead
+from tts.generators.heads.regression import RegressionHead
 from tts.generators.latent_space import CodeSpace, FeatureSpace, VAESpace
 from tts.generators.protocols import LatentSpace, Strategy
 from tts.generators.strategies.autoregressive import Autoregressive
@@ -54,6 +55,7 @@ HEADS: dict[str, type[nn.Module]] = {
     "kl": KLHead,
     "linear": LinearHead,
     "local_dit": LocalDiTHead,
+    "regression": RegressionHead,
 }
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "flow": Flow,
@@ -126,7 +128,12 @@ def build_generator(
         "features": conditions.size,
         "channels": conditions.channels,
     }
+    groups = getattr(plan, "groups", 1)
+    if groups > 1:
+        sizes["groups"] = groups
     accepted = inspect.signature(make_head).parameters
+    if groups > 1 and "groups" not in accepted:
+        raise ConfigError("groups of codebooks with blocks of their own go with head categorical")
     head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
     return Generator(conditions, network, make_head(dim=dim, **head_keys), plan)
 

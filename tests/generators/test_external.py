@@ -47,24 +47,23 @@ def external(request: pytest.FixtureRequest) -> External:
     return External(EXTERNALS[request.param](), LED)
 
 
-@pytest.fixture(scope="module", params=[{}, {"order": "levels", "span": 3, "window": 2}])
-def masked(request: pytest.FixtureRequest) -> Generator:
-    return model(1, kind="masked", **request.param)
+@pytest.fixture(scope="module")
+def masked() -> Generator:
+    return model(1, kind="masked", order="levels", span=3, window=2)
 
 
 def test_rescoring_changes_what_is_committed_and_weight_zero_nothing(
     masked: Generator, external: External
 ) -> None:
-    request = inputs([40, 21], [20, 9])
+    request = inputs([24, 17], [20, 9])
 
     def made(external: External | None, rescore: float) -> Tensor:
-        options = SamplingOptions(9, 2.0, rescore=rescore)
+        options = SamplingOptions(6, 2.0, rescore=rescore)
         return masked.generate(request, seeds(1, 2), options, external=external)
 
     plain = made(None, 0.0)
     assert torch.equal(made(external, 0.0), plain)
     assert not torch.equal(made(external, 1.0), plain)
-    assert torch.equal(made(external, 1.0), made(external, 1.0))
 
 
 def test_the_surest_of_the_external_model_are_committed_first(

@@ -135,6 +135,23 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "latents",
     ),
+    "ar groups": (
+        {
+            "strategy": {
+                "kind": "autoregressive",
+                "pattern": {"name": "group_parallel", "groups": 2}, "own": 1,
+            },
+            "head": CODES,
+        },
+        "codes",
+    ),
+    "ar regression": (
+        {
+            "strategy": {"kind": "autoregressive", "noise": 0.2},
+            "head": {"kind": "regression", "width": 24, "dropout": 0.1},
+        },
+        "latents",
+    ),
     "ar kl": (
         {
             "strategy": {"kind": "autoregressive", "noise": 0.2},

@@ -27,6 +27,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "gaussian": {"width": 16},
     "kl": {},
     "linear": {},
+    "regression": {"width": 16},
     "local_dit": {"width": 16, "heads": 2, "hidden": 16, "blocks": 1},
 }
 NETWORK: dict[str, Any] = {

@@ -14,7 +14,7 @@ Folder layout, written by `tts data distill`:
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +42,18 @@ _NEIGHBOURS = 0.1
 
 
 @dataclass
-class _Row:
+class Row:
+    """One row: what is said, [S] each, and the frames of it and of its prompt."""
+
     ids: list[int]
     mods: list[int]
     durations: list[int]
     frames: int
     prompt_frames: int
+
+
+#: a row, features [frames, C], prompt [prompt_frames, C], speaker [256]
+RowData = tuple[Row, Tensor, Tensor, Tensor]
 
 
 class DistillationData:
@@ -58,7 +64,7 @@ class DistillationData:
     """
 
     def __init__(self, folders: tuple[str, ...] | list[str]):
-        self.rows: list[_Row] = []
+        self.rows: list[Row] = []
         #: per row: its folder's arrays, where it begins in features and prompts, its number there
         self._places: list[tuple[tuple[np.ndarray, ...], int, int, int]] = []
         for folder in folders:
@@ -70,7 +76,7 @@ class DistillationData:
     def _read(self, folder: Path) -> None:
         try:
             lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
-            rows = [_Row(**json.loads(line)) for line in lines]
+            rows = [Row(**json.loads(line)) for line in lines]
             frames = sum(row.frames for row in rows)
             prompts = sum(row.prompt_frames for row in rows)
             arrays = (
@@ -223,6 +229,44 @@ def write_distillation(
     sampler = SegmentSampler(corpus, max_frames)
     written = Texts(texts, Frontend(teacher.config.language)) if texts else None
     rng = np.random.default_rng(seed)
+
+    def said() -> Iterator[RowData]:
+        for done in range(0, rows, batch_size):
+            wanted = min(batch_size, rows - done)
+            drawn = sampler.draw(rng, math.ceil(wanted / keep))
+            tokens = written.draw(rng, len(drawn["lengths"])) if written else None
+            batch = distill_rows(teacher, drawn, seed * rows + done, tokens)
+            for row in clearest(batch, judge, wanted):
+                yield _row_of(batch, row)
+            progress(min(rows, done + batch_size), rows)
+
+    write_rows(folder, said())
+
+
+def _row_of(batch: Batch, row: int) -> RowData:
+    """A row of a batch without its padding."""
+    length, frames = int(batch["lengths"][row]), int(batch["frames"][row])
+    prompt_frames = int(batch["prompt_frames"][row])
+    ids, mods, durations = (
+        batch[name][row, :length].tolist() for name in ("ids", "mods", "durations")
+    )
+    return (
+        Row(ids, mods, durations, frames, prompt_frames),
+        batch["features"][row, :frames],
+        batch["prompt_features"][row, :prompt_frames],
+        batch["speaker"][row],
+    )
+
+
+def write_rows(folder: str | Path, rows: Iterable[RowData]) -> None:
+    """Write rows as they come; the folder is there when all are.
+
+    Raises:
+        OutputError: it is there already, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise OutputError(f"{folder} exists")
     part = folder.with_name(folder.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -233,24 +277,11 @@ def write_distillation(
             (part / "prompts.f16").open("wb") as heard,
             (part / "speaker.f32").open("wb") as speakers,
         ):
-            for done in range(0, rows, batch_size):
-                wanted = min(batch_size, rows - done)
-                drawn = sampler.draw(rng, math.ceil(wanted / keep))
-                tokens = written.draw(rng, len(drawn["lengths"])) if written else None
-                batch = distill_rows(teacher, drawn, seed * rows + done, tokens)
-                for row in clearest(batch, judge, wanted):
-                    length = int(batch["lengths"][row])
-                    frames = int(batch["frames"][row])
-                    prompt_frames = int(batch["prompt_frames"][row])
-                    ids, mods, durations = (
-                        batch[name][row, :length].tolist() for name in ("ids", "mods", "durations")
-                    )
-                    kept = _Row(ids, mods, durations, frames, prompt_frames)
-                    table.write(json.dumps(vars(kept)) + "\n")
-                    said.write(_bytes(batch["features"][row, :frames], "<f2"))
-                    heard.write(_bytes(batch["prompt_features"][row, :prompt_frames], "<f2"))
-                    speakers.write(_bytes(batch["speaker"][row], "<f4"))
-                progress(min(rows, done + batch_size), rows)
+            for row, features, prompt, speaker in rows:
+                table.write(json.dumps(vars(row)) + "\n")
+                said.write(_bytes(features, "<f2"))
+                heard.write(_bytes(prompt, "<f2"))
+                speakers.write(_bytes(speaker, "<f4"))
         part.rename(folder)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}") from error

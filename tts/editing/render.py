@@ -10,6 +10,7 @@ from torch import Tensor
 from tts.editing.align import Piece
 from tts.editing.plan import timed
 from tts.generators.base import Infill, Request
+from tts.generators.protocols import CodeHead
 from tts.synthesizer import Synthesizer
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch, collate_tokens
@@ -90,7 +91,7 @@ def render(
         shift = model.acoustic.shifts.frames([voice], tokens, durations, sum(frames))
     request = Request(tokens, prompt, durations, shift=shift)
     given, kept, spoken = _given(features, pieces, sum(frames))
-    made = _generate(model, voice, request, given, kept, options)
+    made = _generate(model, voice, request, given, kept, kept & ~spoken, options)
     matched = _matched(model, made, given, kept & spoken, features)
     heard = torch.where(kept[:, None], given, matched)
     f0 = unpack_pitch(source_part(heard)[None])
@@ -151,16 +152,23 @@ def _generate(
     request: Request,
     given: Tensor,
     kept: Tensor,
+    paused: Tensor,
     options: Options,
 ) -> Tensor:
-    """Features [T, C] of all of it; what is kept is given where the model was trained for that."""
+    """Features [T, C] of all of it; what is kept, and which of that is `paused`, [T] bool, is given
+    where the model was trained for that."""
     generator, infill = model.acoustic.generator_for(voice), None
     if getattr(generator.strategy, "inpaint", 0):
         shift = 0 if request.shift is None else request.shift
         latents = model.acoustic.latent_space.encode(given[None] - shift, request.prompt)
-        whole = kept[: len(kept) // generator.patch * generator.patch]
-        committed = whole.view(-1, generator.patch).all(1)[None]
+        count = len(kept) // generator.patch * generator.patch
+        committed, quiet = (
+            each[:count].view(-1, generator.patch).all(1)[None] for each in (kept, paused)
+        )
         infill = Infill(latents, committed)
+        if isinstance(generator.head, CodeHead):
+            silent = torch.zeros(1, generator.head.codebook_size, device=latents.device)
+            infill.silent = silent.index_fill(1, latents[quiet][:, 0], 1) > 0
     rngs = [torch.Generator().manual_seed(options.seed)]
     external = model.acoustic.external
     latents = generator.generate(request, rngs, model.sampling(options), infill, external=external)

@@ -1,6 +1,6 @@
 """The network between what enters it and what leaves it, shared by every family."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -199,9 +199,23 @@ class Backbone(nn.Module):
         attend = torch.cat([memory_mask, mask[..., 0] > 0], 1)[:, None, None, :]
         if self.causal or window:
             attend = attend & self._allowed(position, x.shape[1], memory_mask.shape[1], window)
-        for at, block in enumerate(self.blocks):
-            x = block(x, parts[at], table, mask, attend, memory[at])
-        return torch.addcmul(parts[-1][0], self.norm(x), parts[-1][1])
+        blocks = list(self.blocks)
+
+        def block(at: int, x: Tensor) -> Tensor:
+            out: Tensor = blocks[at](x, parts[at], table, mask, attend, memory[at])
+            return out
+
+        return self.finish(self.through(x, block), *parts[-1])
+
+    def through(self, x: Tensor, block: Callable[[int, Tensor], Tensor]) -> Tensor:
+        """x [B, U, dim] through all blocks; `block` runs one, by its number."""
+        for at in range(len(self.blocks)):
+            x = block(at, x)
+        return x
+
+    def finish(self, x: Tensor, shift: Tensor, factor: Tensor) -> Tensor:
+        """What leaves the last block [B, U, dim], normalised and modulated."""
+        return torch.addcmul(shift, self.norm(x), factor)
 
     def _next(self, x: Tensor, global_cond: Tensor, cache: KVCache, window: int) -> Tensor:
         """`forward` of the latents [B, n, dim] after those of the cache."""
@@ -214,11 +228,15 @@ class Backbone(nn.Module):
             allowed = self._allowed(position, end, cache.memory, window)
             attend = cache.attend[:, None, None, : cache.memory + end] & allowed
         table = (cache.table[0][begin:end], cache.table[1][begin:end])
-        for block, parts, held in zip(self.blocks, cache.parts, cache.blocks, strict=False):
-            x = block(x, parts, table, None, attend, None, held)
+        parts, held, blocks = cache.parts, cache.blocks, list(self.blocks)
+
+        def block(at: int, x: Tensor) -> Tensor:
+            out: Tensor = blocks[at](x, parts[at], table, None, attend, None, held[at])
+            return out
+
+        x = self.through(x, block)
         cache.position = end
-        shift, factor = cache.parts[-1]
-        return torch.addcmul(shift, self.norm(x), factor)
+        return self.finish(x, *parts[-1])
 
     def _allowed(self, position: Tensor, total: int, memory: int, window: int) -> Tensor:
         """[1, 1, U, M + total] bool: which latents each of `position` may see."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
 from tts.generators.conditioning import AlignmentResult as AlignmentResult
+from tts.generators.conditioning import Outside
 from tts.generators.sampling import Sampling
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch
@@ -43,6 +44,9 @@ class SamplingOptions:
             off (tts.generators.sampling).
         repetition_penalty: on codes that the same codebook had in the window; 1 is none.
         repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
+        silence_penalty: where a recording is filled in, by how much the logits of codes that its
+            pauses have fall with every latent of silence beyond `silence_run` in a row, where
+            words are due (SSR-Speech); 0 for nothing.
         fsq_decode: of FSQ codes: "drawn" as entries, or "expected", the rounded means of their
             digits under the distribution: what an entry that was seen a few times only is like is
                 then
@@ -81,6 +85,8 @@ class SamplingOptions:
     min_p: float = Field(default=0.0, ge=0, lt=1)
     typical_p: float = Field(default=1.0, gt=0, le=1)
     repetition_penalty: float = Field(default=1.0, ge=1, le=10)
+    silence_penalty: float = Field(default=0.0, ge=0, le=100)
+    silence_run: int = Field(default=3, ge=1, le=100)
     fsq_decode: Literal["drawn", "expected"] = "drawn"
     choice_temperature: float = Field(default=0.0, ge=0, le=100)
     repetition_window: int = Field(default=10, ge=1)
@@ -179,6 +185,14 @@ class Request:
         return features + F.pad(found, (0, 0, 0, features.shape[1] - found.shape[1]))
 
 
+class Beside(Protocol):
+    """Another model that helps a generator (tts.generators.external.External)."""
+
+    def of(self, request: Request) -> Outside:
+        """That model with what is to be said."""
+        ...
+
+
 @dataclass
 class Infill:
     """Latents that are known beforehand, for continuation, infilling and editing.
@@ -186,10 +200,13 @@ class Infill:
     Attributes:
         latents: codes [B, U, K] int64 or continuous latents [B, U, D]; anything where not known.
         known: [B, U] bool, latents that stay as they are; of masked families also [B, U, K].
+        silent: [B, V] bool, codes of the first codebook that the pauses of a recording have; None
+            where that is not told.
     """
 
     latents: Tensor
     known: Tensor
+    silent: Tensor | None = None
 
 
 @dataclass

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
 from tts.generators.base import Request
-from tts.generators.conditioning import Condition, ContentEncoder, Text, VoiceConditioner
+from tts.generators.conditioning import (
+    Condition,
+    ContentEncoder,
+    Text,
+    VectorConditioner,
+    VoiceConditioner,
+)
 from tts.generators.pointer_content import PointerContent
 from tts.text.symbols import PAUSES, SYMBOLS
 from tts.text.tokens import TokenBatch
@@ -31,10 +37,13 @@ class Conditioner(nn.Module):
         text: "expanded" by durations, "padded" with filler to the length of the sequence (E2,
             F5-TTS), where attention has to align, or "pointer", which finds the durations on the
             way (tts.generators.alignment; autoregression only).
+        voice: what is known of it: "prompt", the recording itself beside its speaker vector, or
+            "vector", that alone (SV2TTS).
         longest: frames after which a pointer leaves a phone where durations are not even estimated.
     """
 
     content: ContentEncoder | PointerContent
+    voice: VoiceConditioner | VectorConditioner
 
     def __init__(
         self,
@@ -49,13 +58,17 @@ class Conditioner(nn.Module):
         text: str = "expanded",
         dropout: float = 0.0,
         longest: int = 50,
+        voice: str = "prompt",
     ):
         super().__init__()
+        if voice not in ("prompt", "vector"):
+            raise ConfigError(f"voice is prompt or vector, not {voice!r}")
         if text not in ("expanded", "padded", "pointer"):
             raise ConfigError(f"text is expanded, padded or pointer, not {text!r}")
         self.channels, self.patch, self.text, self.longest = channels, patch, text, longest
         self.size = channels * patch
-        self.voice = VoiceConditioner(channels, voice_dim, global_dim, patch)
+        make_voice = VectorConditioner if voice == "vector" else VoiceConditioner
+        self.voice = make_voice(channels, voice_dim, global_dim, patch)
         make = PointerContent if text == "pointer" else ContentEncoder
         self.content = make(
             channels, dim, global_dim, patch, phone_dim, phone_blocks, content_blocks, dropout

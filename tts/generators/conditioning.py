@@ -68,6 +68,19 @@ class Text:
         return replace(self, phones=phones, drop_text=torch.cat([self.drop_text, other.drop_text]))
 
 
+@dataclass(frozen=True)
+class Silence:
+    """What silence is in a recording that is filled in.
+
+    Attributes:
+        codes: [B, V] bool, codes of the first codebook that its pauses have.
+        spoken: [B, U] bool, latents in which words are due.
+    """
+
+    codes: Tensor
+    spoken: Tensor
+
+
 class Outside(Protocol):
     """An external model with the same request (tts.generators.external.ExternalRun)."""
 
@@ -92,6 +105,7 @@ class Condition:
         mask: [B, U, 1] float, valid latents.
         text: where a pointer paces; `frames`, `prior_mean` and `mask` are then filled by it.
         external: another model that helps, where there is one.
+        silence: of a recording that is filled in, where it is told.
     """
 
     frames: Tensor
@@ -102,6 +116,7 @@ class Condition:
     mask: Tensor
     text: Text | None = None
     external: Outside | None = None
+    silence: Silence | None = None
 
     @property
     def lengths(self) -> Tensor:
@@ -237,6 +252,37 @@ class VoiceConditioner(nn.Module):
             attend = attend & ~drop.unsqueeze(-1)
             attend[:, 0] = True
         return Voiced(global_cond, memory, attend)
+
+
+class VectorConditioner(nn.Module):
+    """A speaker-verification embedding to the global vector, and nothing to attend to (SV2TTS, Jia
+    et al. 2018).
+
+    Args:
+        dim: of the one empty slot of the memory; global_dim: of the voice vector. The others are
+            those of VoiceConditioner and do not matter.
+    """
+
+    def __init__(
+        self, channels: int, dim: int, global_dim: int, patch: int, speaker_dim: int = 256
+    ):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.global_cond = nn.Sequential(
+            nn.Linear(speaker_dim, 2 * global_dim),
+            nn.GELU(),
+            nn.Linear(2 * global_dim, global_dim),
+        )
+        self.null_global_cond = nn.Parameter(torch.zeros(global_dim))
+        self.null_memory = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
+        """Encode; `drop` [B] bool replaces a row by the learned null voice."""
+        global_cond = self.global_cond(prompt.speaker * 16)
+        if drop is not None:
+            global_cond = torch.where(drop.unsqueeze(-1), self.null_global_cond, global_cond)
+        memory = self.norm(self.null_memory).expand(len(global_cond), 1, -1)
+        return Voiced(global_cond, memory, global_cond.new_ones(len(memory), 1, dtype=torch.bool))
 
 
 class PhoneContent(nn.Module):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,10 +16,8 @@ from torch import Tensor
 from tts.errors import ConfigError
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.conditioning import Condition
+from tts.generators.generator import Generator
 from tts.generators.protocols import CodeHead, Rescoring
-
-if TYPE_CHECKING:
-    from tts.generators.generator import Generator
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,21 @@ from torch import Tensor, nn
 
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone, KVCache
-from tts.generators.base import AlignmentResult, Infill, Losses, Request, SamplingOptions
+from tts.generators.base import (
+    AlignmentResult,
+    Beside,
+    Infill,
+    Losses,
+    Request,
+    SamplingOptions,
+)
 from tts.generators.conditioner import Conditioner
-from tts.generators.conditioning import Condition, channel_weights, fold, voice_mean
+from tts.generators.conditioning import Condition, Silence, channel_weights, fold, voice_mean
 from tts.generators.cuda_graph import StaticKVCache
-from tts.generators.external import External
 from tts.generators.latent_space import check_latent_space
 from tts.generators.protocols import Head, LatentSpace, Perceptual, Strategy
+from tts.text.symbols import PAUSES
+from tts.text.tokens import token_index
 
 #: shares of training rows without text and voice, and without voice
 DROP_ALL, DROP_VOICE = 0.1, 0.1
@@ -153,7 +161,7 @@ class Generator(nn.Module):
         options: SamplingOptions | None = None,
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
-        external: External | None = None,
+        external: Beside | None = None,
     ) -> Iterator[Tensor]:
         """Yield latents [B, u, *] as they are committed, U = ceil(frames / patch) in all.
 
@@ -169,6 +177,9 @@ class Generator(nn.Module):
         alignment.durations = request.durations
         if condition.text is not None:
             condition.text.alignment, condition.text.pace = alignment, request.pace
+        if infill is not None and infill.silent is not None and request.durations is not None:
+            spoken = spoken_latents(request, self.patch)
+            condition.silence = Silence(infill.silent, spoken)
         condition.external = None if external is None else external.of(request)
         yield from self.strategy.run(self, condition, rngs, options, infill)
 
@@ -179,7 +190,17 @@ class Generator(nn.Module):
         options: SamplingOptions | None = None,
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
-        external: External | None = None,
+        external: Beside | None = None,
     ) -> Tensor:
         """`stream` in one piece: latents [B, U, *]."""
         return torch.cat(list(self.stream(request, rngs, options, infill, alignment, external)), 1)
+
+
+def spoken_latents(request: Request, patch: int) -> Tensor:
+    """[B, U] bool, latents in all of whose frames a phone is due, by the durations of a request."""
+    assert request.durations is not None
+    tokens, frames = request.tokens, int(request.frames.max())
+    pauses = torch.isin(tokens.ids, torch.tensor(sorted(PAUSES), device=tokens.ids.device))
+    spoken = (~pauses).gather(1, token_index(request.durations, frames))
+    padded: Tensor = F.pad(spoken, (0, -frames % patch), value=True)
+    return padded.view(len(padded), -1, patch).all(2)

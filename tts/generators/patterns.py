@@ -289,6 +289,13 @@ def _stack_delay(codebooks: int, spacing: int = 4) -> Pattern:
     return Pattern("stack_delay", steps, steps, order=order)
 
 
+def group_sizes(codebooks: int, groups: int) -> list[int]:
+    """How many adjacent codebooks each group has; the first are one larger where they cannot be
+    equal."""
+    size, larger = divmod(codebooks, groups)
+    return [size + (group < larger) for group in range(groups)]
+
+
 def _group_parallel(codebooks: int, groups: int) -> Pattern:
     """Groups of adjacent codebooks in parallel, delays inside of each (LiveSpeech).
 
@@ -297,9 +304,7 @@ def _group_parallel(codebooks: int, groups: int) -> Pattern:
     """
     if not 1 <= groups <= codebooks:
         raise ConfigError(f"pattern group_parallel: groups must be from 1 to {codebooks}")
-    size, larger = divmod(codebooks, groups)
-    sizes = [size + (group < larger) for group in range(groups)]
-    offsets = tuple(at for count in sizes for at in range(count))
+    offsets = tuple(at for count in group_sizes(codebooks, groups) for at in range(count))
     return Pattern("group_parallel", offsets, tuple(range(codebooks)))
 
 

@@ -13,7 +13,7 @@ not a failure inside of a request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -274,7 +274,7 @@ class Strategy(Protocol):
         causal, timed: what it needs of the backbone.
         streamed: latents are committed from left to right in more than one piece.
         paced: goes from left to right, so that a pointer can find the durations on the way.
-        network: class of the backbone.
+        network: makes the backbone; groups of codebooks have outputs of it for themselves.
         sampling: options of the sampler that it reads, beside those of its head.
     """
 
@@ -285,8 +285,8 @@ class Strategy(Protocol):
     sampling: SamplingKeys
 
     @property
-    def network(self) -> type[Backbone]:
-        """Class of the backbone."""
+    def network(self) -> Callable[..., Backbone]:
+        """Class of the backbone, or what makes one of the arguments of the class."""
         ...
 
     def check(self, net: Network) -> None:

@@ -13,10 +13,13 @@ from tts.data.distillation import write_distillation
 from tts.data.features import write_features, write_vtlp_speakers
 from tts.data.overlap import write_overlap
 from tts.data.profile import write_profile
+from tts.data.pseudo import of_corpus, of_folder, write_pseudo_labels
+from tts.generators.conditioner import PHONES
 from tts.losses.phone import PhoneProbe
 from tts.registry import load_module
 from tts.synthesizer import Synthesizer
 from tts.train.durations import write_durations
+from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import average_weights
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -85,6 +88,34 @@ def distill(
     return f"{out}: {rows} segments said by {teacher}"
 
 
+def pseudo_labels(
+    corpus: Corpus,
+    out: Path,
+    phone_probe: str,
+    profile: str | None = None,
+    recordings: str | None = None,
+    vocoder: str = "vocoder",
+    speaker: str = "speaker",
+    rows: int = 400,
+    keep: float = 0.75,
+    seed: int = 0,
+) -> str:
+    """Recordings of a folder, or those of the corpus, with the phones that a probe reads in them;
+    `profile` names the phones that are looked for, all without it."""
+    if not out.exists():
+        probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
+        known = PHONES
+        if profile:
+            known = cast(PhoneProfile, load_module(profile, kind="profile")).phones
+        heard = of_corpus(corpus)
+        if recordings:
+            analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
+            encoder = cast(SpeakerEncoder, load_module(speaker, kind="speaker"))
+            heard = of_folder(recordings, analysis, encoder)
+        rows = write_pseudo_labels(heard, probe, known, out, rows, keep, seed=seed)
+    return f"{out}: {rows} stretches as they are heard"
+
+
 def average(corpus: Corpus, out: Path, first: str, second: str, weight: float = 0.5) -> str:
     """The average of the weights of two checkpoints, `weight` of the second."""
     average_weights(first, second, weight, out)
@@ -93,7 +124,8 @@ def average(corpus: Corpus, out: Path, first: str, second: str, weight: float = 
 
 #: steps by the name that recipes give
 STEPS: Mapping[str, Callable[..., str]] = {
-    step.__name__: step for step in (features, vtlp, align, profile, overlap, distill, average)
+    step.__name__: step
+    for step in (features, vtlp, align, profile, overlap, distill, pseudo_labels, average)
 }
 #: steps that write into the corpus and have no folder of their own
 IN_CORPUS = ("features", "vtlp", "align")

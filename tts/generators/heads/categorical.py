@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from tts.errors import ConfigError
 from tts.generators.base import Losses, SamplingOptions
-from tts.generators.conditioning import Condition
+from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
+from tts.generators.patterns import group_sizes
 from tts.generators.protocols import SamplingKeys
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.derived_cache import DerivedCache
@@ -49,6 +50,8 @@ class CategoricalHead(nn.Module):
             begun).
         dim: of the backbone; width: of an entry.
         levels: digits of an FSQ code, their product is V; () for codes without structure.
+        groups: of adjacent codebooks, each drawn from hidden states of its own; the backbone gives
+            them side by side, [..., groups * dim] (tts.generators.grouped).
     """
 
     #: the codebooks of a step are drawn one after another (tts.generators.patterns)
@@ -59,7 +62,7 @@ class CategoricalHead(nn.Module):
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
         "repetition_window": (), "repetition_penalty": (), "repetition_ratio": (),
         "draft": (), "draft_steps": (), "draft_codebooks": (),
-        "relaxed": (), "relaxed_neighbours": (),
+        "relaxed": (), "relaxed_neighbours": (), "silence_penalty": (), "silence_run": (),
     }  # fmt: skip
     digits: Tensor
     values: Tensor
@@ -73,8 +76,15 @@ class CategoricalHead(nn.Module):
         dim: int = 256,
         width: int = 64,
         levels: Sequence[int] = (),
+        groups: int = 1,
     ):
         super().__init__()
+        if not 1 <= groups <= num_codebooks:
+            raise ConfigError(f"groups is from 1 to the {num_codebooks} codebooks, not {groups}")
+        sizes_of_groups = group_sizes(num_codebooks, groups)
+        #: group of each codebook
+        self.group = [at for at, count in enumerate(sizes_of_groups) for _ in range(count)]
+        self.groups = groups
         if levels and math.prod(levels) != codebook_size:
             raise ValueError(f"levels {list(levels)} do not make {codebook_size} entries")
         self.num_codebooks, self.codebook_size, self.width = num_codebooks, codebook_size, width
@@ -170,14 +180,28 @@ class CategoricalHead(nn.Module):
         # The digits are met one by one: a step need not put the whole table together.
         return logits + query @ self.shared[codebook].T @ self.digits[:-1].T
 
+    def _query(self, hidden: Tensor) -> Tensor:
+        """Hidden [..., groups * dim] to what is compared with entries, [..., K, width]."""
+        if self.groups == 1:
+            query: Tensor = linear(self.out, hidden)
+            flat: Tensor = query.unflatten(-1, (self.num_codebooks, self.width))
+            return flat
+        own = hidden.unflatten(-1, (self.groups, -1))[..., self.group, :]
+        weight = self.out.weight.unflatten(0, (self.num_codebooks, self.width))
+        bias = self.out.bias.unflatten(0, (self.num_codebooks, self.width))
+        out: Tensor = torch.einsum("...kd,kwd->...kw", own, weight) + bias
+        return out
+
     def forward(self, hidden: Tensor, codebook: int | None = None) -> Tensor:
         """Hidden [..., dim] to logits [..., K, V], or of one codebook [..., V]."""
         if codebook is not None:
             part = slice(codebook * self.width, (codebook + 1) * self.width)
+            if self.groups > 1:
+                hidden = hidden.unflatten(-1, (self.groups, -1))[..., self.group[codebook], :]
             return self._logits(
                 F.linear(hidden, self.out.weight[part], self.out.bias[part]), codebook
             )
-        query = linear(self.out, hidden).unflatten(-1, (self.num_codebooks, self.width))
+        query = self._query(hidden)
         if self._fast():
             return torch.einsum("...kw,kvw->...kv", query, self.folded()[1]) + self.bias
         logits = torch.einsum("...kw,kvw->...kv", query, self.table[:, :-1]) + self.bias
@@ -188,7 +212,7 @@ class CategoricalHead(nn.Module):
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
         """Mean cross entropy of codes [B, S, K] where `known` [B, S, K] bool."""
-        query = linear(self.out, hidden).unflatten(-1, (self.num_codebooks, self.width))
+        query = self._query(hidden)
         total = hidden.new_zeros(())
         for codebook in range(self.num_codebooks):
             total = total + codebook_errors(
@@ -249,6 +273,9 @@ class CategoricalHead(nn.Module):
         else:
             logits = torch.stack([self(hidden, codebook) for codebook in codebooks], -2)
         logits = guide_rows(logits, rows, options.guidance)
+        if options.silence_penalty and condition.silence is not None and codebooks[0] == 0:
+            logits = logits.clone()
+            logits[..., 0, :] -= self.hush(condition.silence, latents, at, options).unsqueeze(1)
         return self.choose(logits, rngs, options, self.history(latents, at, options, codebooks))
 
     def choose(
@@ -262,6 +289,16 @@ class CategoricalHead(nn.Module):
         if options.fsq_decode == "expected":
             return self.expected(process(logits, options.categorical(), history))
         return sample(logits, options.categorical(), rngs, history)
+
+    def hush(self, silence: Silence, latents: Tensor, at: int, options: SamplingOptions) -> Tensor:
+        """[B, V] by how much logits of the first codebook fall for latent `at`: those of silence,
+        the more the longer it has been silent where words are due (SSR-Speech)."""
+        last = latents[:, :at, 0].flip(1).clamp_max(self.codebook_size - 1)
+        quiet = silence.codes.gather(1, last) & silence.spoken[:, :at].flip(1)
+        count = quiet.long().cumprod(1).sum(1) + 1 - options.silence_run
+        due = silence.spoken[:, min(at, silence.spoken.shape[1] - 1)]
+        fall = options.silence_penalty * (count.clamp_min(0) * due).unsqueeze(1)
+        return fall * silence.codes
 
     def history(
         self, latents: Tensor, at: int, options: SamplingOptions, codebooks: Sequence[int]

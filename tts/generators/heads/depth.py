@@ -239,6 +239,9 @@ class DepthHead(CategoricalHead):
         code: Tensor | None = None
         for codebook in range(self.num_codebooks):
             logits = guide_rows(self(step(code, codebook), codebook), rows, options.guidance)
+            if options.silence_penalty and condition.silence is not None and codebook == 0:
+                fall = self.hush(condition.silence, latents, at, options)
+                logits = logits - fall.unsqueeze(1)
             past = None if history is None else history[:, :, codebook]
             drawn.append(self.choose(logits, rngs, options, past))
             code = drawn[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else drawn[-1]

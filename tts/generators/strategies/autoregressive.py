@@ -8,8 +8,9 @@ goes on for ever.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,11 +23,13 @@ from tts.generators.backbone import Backbone, KVCache
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
+from tts.generators.grouped import GroupedBackbone
 from tts.generators.guidance import both
-from tts.generators.integration import row_normal
+from tts.generators.integration import random_spans, row_normal
+from tts.generators.moved import Moved, moved
 from tts.generators.patterns import Pattern, make_pattern
 from tts.generators.pointer_content import PointerContent
-from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, step_head
+from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, StepHead, step_head
 from tts.generators.speculative import drafted
 
 
@@ -46,29 +49,60 @@ class Autoregressive:
         noise: in training, largest standard deviation of noise on the latents fed back, and half of
             that in sampling (continuous latents; Music2Latent's CAM: errors then do not pile up).
             Of codes the largest share that is moved (the head's `corrupt`), in training only.
+        own: of pattern group_parallel, upper blocks of the backbone that every group has for itself
+            (LiveSpeech; tts.generators.grouped); 0 for none.
+        inpaint: share of training rows in which some is known and what is not is moved to the end
+            (SSR-Speech; tts.generators.moved); above 0 what is known beforehand may be on both
+            sides of what is generated.
+        both_sides: share of these rows in which all but a stretch is known, as around the words of
+            an edit; in the others a stretch is.
     """
 
     causal = True
     timed = False
     streamed = True
     paced = True
-    network: type[Backbone] = Backbone
+    network: Callable[..., Backbone] = Backbone
     #: latents of a step
     merge = 1
     sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
 
-    def __init__(self, pattern: dict[str, Any] | None = None, noise: float = 0.0):
+    def __init__(
+        self,
+        pattern: dict[str, Any] | None = None,
+        noise: float = 0.0,
+        own: int = 0,
+        inpaint: float = 0.0,
+        both_sides: float = 0.0,
+    ):
+        if not 0 <= inpaint <= 1 or not 0 <= both_sides <= 1:
+            raise ConfigError("inpaint and both_sides are shares from 0 to 1")
+        self.inpaint, self.both_sides = inpaint, both_sides
         self.pattern, self.noise = pattern and dict(pattern), noise
+        #: groups of codebooks that have blocks for themselves
+        self.groups = 1
+        if own:
+            if not pattern or pattern.get("name") != "group_parallel" or "groups" not in pattern:
+                raise ConfigError("own is of pattern group_parallel, whose groups are given")
+            self.groups = int(pattern["groups"])
+            self.network = partial(GroupedBackbone, groups=self.groups, own=own)
 
     def check(self, net: Network) -> None:
         """ConfigError where the parts of a generator do not fit."""
         head, pattern = step_head(net.head), self.order(net)
+        if self.inpaint:
+            if net.conditioner.text == "pointer":
+                raise ConfigError("inpaint needs durations: a pointer cannot skip what is known")
+            if pattern is not None and (pattern.stride > 1 or len(pattern.order) > 1):
+                raise ConfigError(f"inpaint needs one latent a step, not pattern {pattern.name}")
         if pattern is None or not isinstance(head, CodeStepHead):
             if self.pattern:
                 raise ConfigError("a pattern is of codes: this head draws continuous latents")
             return
         if pattern.sequential != head.sequential:
             raise ConfigError(f"pattern {pattern.name} and this head do not go together")
+        if self.groups > 1 and net.conditioner.text == "pointer":
+            raise ConfigError("a pointer needs one hidden state of a latent: own: 0")
         if pattern.levels and self.streamed:
             raise ConfigError(f"pattern {pattern.name} needs strategy coarse_first")
         if net.conditioner.text == "pointer" and len(pattern.order) > 1:
@@ -98,13 +132,24 @@ class Autoregressive:
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Those of the head, given the true latents before, and of the pointer."""
-        hidden, steps, known, fed, pattern = self.teach(net, latents, condition)
+        layout = None
+        given = random_spans(condition.mask, self.inpaint, self.both_sides)
+        if given is not None:
+            # Rows of which nothing is given stay as they are.
+            layout = moved(given, condition.mask[..., 0] > 0)
+        if layout is not None:
+            latents, condition = layout.arranged(latents), layout.condition(condition)
+        hidden, steps, known, fed, pattern = self.teach(net, latents, condition, layout)
         found = step_head(net.head).step_losses(hidden, steps, known, fed, condition)
         by_step = found.estimate
         if pattern is not None and by_step is not None:
             step = pattern.layout(latents.shape[1], latents.device).step
             codebook = torch.arange(step.shape[1], device=latents.device)
             found.estimate = lambda: by_step()[:, step, codebook]
+        in_layout = found.estimate
+        if layout is not None and in_layout is not None:
+            back = layout.restored
+            found.estimate = lambda: back(in_layout())
         if condition.text is not None:
             stride = pattern.stride if pattern else 1
             before_next = hidden[:, stride - 1 :: stride][:, : latents.shape[1]]
@@ -118,16 +163,16 @@ class Autoregressive:
     ) -> Tensor:
         """Probabilities [B, U, K] of codes, each given all before it, known or drawn."""
         clean = copy.copy(self)
-        clean.noise = 0.0
+        clean.noise = clean.inpaint = 0.0
         estimate = clean.losses(net, drawn, condition).estimate
         assert estimate is not None
         return estimate().gather(-1, drawn.unsqueeze(-1))[..., 0]
 
     def teach(
-        self, net: Network, latents: Tensor, condition: Condition
+        self, net: Network, latents: Tensor, condition: Condition, layout: Moved | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Pattern | None]:
         """hidden [B, S, dim] given the true latents before; steps [B, S, *] and which of them are
-        known; what was fed; the pattern."""
+        known; what was fed; the pattern. Latents and condition are those of the layout."""
         head = step_head(net.head)
         inside = condition.mask > 0
         pattern = self._streamed(net)
@@ -138,6 +183,13 @@ class Autoregressive:
             )
             known = steps != head.codebook_size
         fed = torch.cat([head.empty(len(latents), 1), steps[:, :-1]], 1)
+        if layout is not None:
+            before = layout.preceding(latents, head.empty(len(latents), 1))
+            borders = (layout.borders.unsqueeze(-1) & inside).expand_as(latents)
+            if pattern is not None and isinstance(head, CodeStepHead):
+                before = by_codebook(before, pattern, head.codebook_size)
+                borders = by_codebook(borders.long(), pattern, 0) > 0
+            fed = torch.where(borders, before, fed)
         if self.noise and isinstance(head, CodeStepHead):
             # A head that draws codebook after codebook reads `fed` as what it drew itself: left
             # alone.
@@ -173,7 +225,12 @@ class Autoregressive:
             yield from drafted(net, condition, rngs, options)
             return
         if head.guides_itself:
-            condition = condition.rows(rows)
+            condition = replace(condition.rows(rows), silence=condition.silence)
+        layout = None
+        if infill is not None and self.inpaint:
+            layout = moved(infill.known, condition.mask[:rows, :, 0] > 0)
+        if layout is not None and infill is not None:
+            condition, infill = layout.condition(condition), layout.infill(infill)
         pattern = self._streamed(net)
         pace: DurationAligned | PointerAligned
         if condition.text is None:
@@ -186,13 +243,19 @@ class Autoregressive:
             latents = latents.fill_(head.codebook_size)
         if infill is not None:
             short = pace.count - infill.latents.shape[1]
-            infill = Infill(
-                F.pad(infill.latents, (0, 0, 0, short)), F.pad(infill.known, (0, short))
+            infill = replace(
+                infill,
+                latents=F.pad(infill.latents, (0, 0, 0, short)),
+                known=F.pad(infill.known, (0, short)),
             )
         total = pattern.steps(pace.count) if pattern else pace.count
         cache = net.backbone.steps(condition.memory, condition.memory_mask, total)
         try:
-            yield from self._walk(net, condition, rngs, options, infill, pace, latents, cache)
+            walk = self._walk(net, condition, rngs, options, infill, pace, latents, cache, layout)
+            if layout is None:
+                yield from walk
+            else:
+                yield layout.restored(torch.cat(list(walk), 1))
         finally:
             net.backbone.done(cache)
 
@@ -206,6 +269,7 @@ class Autoregressive:
         pace: DurationAligned | PointerAligned,
         latents: Tensor,
         cache: KVCache | StaticKVCache,
+        layout: Moved | None = None,
     ) -> Iterator[Tensor]:
         head = step_head(net.head)
         rows, pattern = len(rngs), self._streamed(net)
@@ -216,6 +280,8 @@ class Autoregressive:
             text = pace.text(step, hidden)
             if step >= (pattern.steps(pace.count) if pattern else pace.count):
                 return
+            if layout is not None:
+                before = self._over_borders(before, latents, layout, head, pattern, step)
             fed = before
             if self.noise and not isinstance(head, CodeStepHead):
                 fed = before + self.noise / 2 * options.temperature * row_normal(before, rngs)
@@ -258,6 +324,27 @@ class Autoregressive:
                 yield ready.clone()
                 done = frontier
             step += 1
+
+    def _over_borders(
+        self,
+        before: Tensor,
+        latents: Tensor,
+        layout: Moved,
+        head: StepHead,
+        pattern: Pattern | None,
+        step: int,
+    ) -> Tensor:
+        """What a step is fed, [B, 1, *]: where a stretch begins, the latent before it in time."""
+        empty = head.empty(len(latents), 1)
+        borders = layout.borders
+        if pattern is None:
+            here = layout.preceding(latents, empty)[:, step : step + 1]
+            return torch.where(borders[:, step, None, None], here, before)
+        found = before.clone()
+        for at, codebook in pattern.emits(step, latents.shape[1]):
+            here = layout.preceding(latents, empty)[:, at, codebook]
+            found[:, 0, codebook] = torch.where(borders[:, at], here, before[:, 0, codebook])
+        return found
 
 
 def by_codebook(codes: Tensor, pattern: Pattern, empty: int) -> Tensor:

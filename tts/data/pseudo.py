@@ -1,0 +1,170 @@
+"""Recordings whose words nobody told, labelled by what a phone probe hears in them.
+
+Semi-supervised training: a reference model's reading of a recording takes the place of its
+transcript, and what it reads surely is learned from beside the few recordings that have one. Rows
+are written as those of tts.data.distillation, which also holds what a reference model says itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tts.audio.reference import load_reference
+from tts.data.corpus import Corpus
+from tts.data.distillation import Row, RowData, write_rows
+from tts.errors import DataError, TTSError
+from tts.losses.phone import PhoneProbe
+from tts.text.tokens import collate_tokens
+from tts.voice.reading import AlignedRecording, align_recording
+from tts.voice.speaker import SpeakerEncoder
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+#: frames of a row and of a prompt at least, and of a prompt at most
+_LEAST, _LEAST_PROMPT, _MOST_PROMPT = 50, 25, 200
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A recording of one speaker: features [T, C], and the speaker embedding [256]."""
+
+    features: Tensor
+    speaker: Tensor
+
+
+def of_corpus(corpus: Corpus) -> list[Heard]:
+    """The recordings of a corpus, whatever their transcripts."""
+    return [
+        Heard(
+            torch.from_numpy(corpus.features(index)), torch.from_numpy(corpus.speaker(index).copy())
+        )
+        for index in range(len(corpus))
+    ]
+
+
+def of_folder(
+    folder: str | Path, vocoder: SourceFilterVocoder, encoder: SpeakerEncoder
+) -> list[Heard]:
+    """The recordings in a folder and in those below it; what cannot be read is left out.
+
+    Raises:
+        DataError: none of them can be.
+    """
+    found = []
+    for path in sorted(each for each in Path(folder).rglob("*") if each.is_file()):
+        try:
+            reference = load_reference(path, vocoder.mel.sample_rate, max_seconds=60.0, trim=False)
+        except TTSError:  # no recording, too short, or damaged
+            continue
+        samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
+        whole = samples[: len(samples) // vocoder.mel.hop * vocoder.mel.hop]
+        with torch.inference_mode():
+            features = vocoder.analyse(whole[None])[0][0].clone()
+        found.append(Heard(features, encoder.embed(samples)))
+    if not found:
+        raise DataError(f"no recordings in {folder}")
+    return found
+
+
+def write_pseudo_labels(
+    recordings: Sequence[Heard],
+    probe: PhoneProbe,
+    known: Sequence[int],
+    folder: str | Path,
+    rows: int,
+    keep: float = 0.75,
+    max_frames: int = 180,
+    penalty: float = 4.0,
+    seed: int = 0,
+) -> int:
+    """Read recordings and write stretches of them with the phones that were heard.
+
+    Args:
+        known: ids of the phones that are looked for.
+        rows: how many at most; keep: share of what is drawn that is kept, that which the probe
+            reads most surely.
+        max_frames: of a stretch; penalty: of a change of phone (tts.voice.reading).
+
+    Returns:
+        how many rows were written.
+
+    Raises:
+        DataError: no recording is long enough. OutputError: cannot be written.
+    """
+    long = [each for each in recordings if len(each.features) >= _LEAST]
+    if not long:
+        raise DataError(f"no recording has a second ({_LEAST} frames) to learn from")
+    read = [align_recording(probe, each.features, known, penalty) for each in long]
+    rng = np.random.default_rng(seed)
+    weights = np.array([len(each.features) for each in long], np.float64)
+    weights /= weights.sum()
+    drawn: list[tuple[float, RowData]] = []
+    for _ in range(math.ceil(rows / keep)):
+        at = int(rng.choice(len(long), p=weights))
+        found = _stretch(read[at], rng, max_frames)
+        if found is None:
+            continue
+        row, features = found
+        # The voice is that of another recording of the same folder or corpus, where there is one.
+        near = [i for i in range(len(long)) if i != at and _same(long[i], long[at])] or [at]
+        prompt = _prompt(long[int(rng.choice(near))], rng)
+        row.prompt_frames = len(prompt.features)
+        drawn.append((_error(probe, row, features), (row, features, *_parts(prompt))))
+    if not drawn:
+        raise DataError("nothing is said in these recordings")
+    best = sorted(range(len(drawn)), key=lambda n: drawn[n][0])[: max(1, round(keep * len(drawn)))]
+
+    def chosen() -> Iterator[RowData]:
+        for number in sorted(best[:rows]):
+            yield drawn[number][1]
+
+    write_rows(folder, chosen())
+    return len(best[:rows])
+
+
+def _stretch(
+    recording: AlignedRecording, rng: np.random.Generator, most: int
+) -> tuple[Row, Tensor] | None:
+    """A row of random phones in a row, without its prompt, and its features; None for a short
+    one."""
+    first, last = recording.stretch(rng, most)
+    tokens = recording.tokens
+    durations = list(tokens.durations[first:last])
+    frames = sum(durations)
+    if frames < _LEAST or frames > 2 * most:
+        return None
+    begin = sum(tokens.durations[:first])
+    row = Row(list(tokens.ids[first:last]), list(tokens.mods[first:last]), durations, frames, 0)
+    return row, recording.features[begin : begin + frames]
+
+
+def _same(one: Heard, other: Heard) -> bool:
+    """Whether two recordings are of one speaker: embeddings of two people are rarely that near."""
+    return float(torch.dot(one.speaker, other.speaker)) > 0.75
+
+
+def _prompt(heard: Heard, rng: np.random.Generator) -> Heard:
+    """A random stretch of a recording as the prompt of its voice."""
+    most = min(_MOST_PROMPT, len(heard.features))
+    size = int(rng.integers(min(_LEAST_PROMPT, most), most + 1))
+    begin = int(rng.integers(len(heard.features) - size + 1))
+    return Heard(heard.features[begin : begin + size], heard.speaker)
+
+
+def _parts(prompt: Heard) -> tuple[Tensor, Tensor]:
+    return prompt.features, prompt.speaker
+
+
+@torch.inference_mode()
+def _error(probe: PhoneProbe, row: Row, features: Tensor) -> float:
+    """How unsure the probe is of what it has read."""
+    tokens = collate_tokens([(row.ids, row.mods)])
+    durations = torch.tensor([row.durations])
+    mask = features.new_ones(1, len(features), 1)
+    return float(probe.errors(features[None].float(), mask, tokens, durations))

@@ -1,0 +1,74 @@
+"""Frames by regression, as the decoder of Tacotron 2 draws them."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts.generators.base import Losses, SamplingOptions
+from tts.generators.conditioning import Condition
+from tts.generators.guidance import guide_rows
+from tts.generators.heads.continuous import ContinuousHead
+
+
+class RegressionHead(ContinuousHead):
+    """The next latent is the mean that the network finds; nothing is drawn.
+
+    The frame projection of Tacotron 2 (Shen et al. 2018) with its pre-net, a bottleneck for the
+    frames fed back that keeps the network from copying them. Trained by the sum of absolute and
+    squared errors (SV2TTS, Jia et al. 2018). The convolutional post-net over the whole utterance is
+    left out: it looks ahead.
+
+    Args:
+        size, dim, features, channels: see ContinuousHead.
+        width: of the pre-net; dropout: in it, in training only.
+    """
+
+    def __init__(
+        self,
+        size: int = 164,
+        dim: int = 256,
+        features: int = 164,
+        channels: int = 82,
+        width: int = 128,
+        dropout: float = 0.5,
+    ):
+        super().__init__(size, dim, features, channels)
+        self.dropout = dropout
+        self.first, self.second = nn.Linear(size, width), nn.Linear(width, width)
+        self.entry = nn.Linear(width, dim)
+        self.out = nn.Linear(dim, size)
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+
+    def embed(self, latents: Tensor) -> Tensor:
+        """[B, S, size] through the pre-net to [B, S, dim]."""
+        x = latents
+        for layer in (self.first, self.second):
+            x = F.dropout(F.relu(layer(x)), self.dropout, self.training)
+        out: Tensor = self.entry(x)
+        return out
+
+    def step_losses(
+        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+    ) -> Losses:
+        """Absolute and squared errors of the next latents."""
+        found = self.mean(condition) + self.out(hidden)
+        error = (found - steps).abs()
+        estimate = None if self.estimate is not None else lambda: found
+        return Losses({"frames": self.average(error + error.square(), known)}, estimate)
+
+    def draw(
+        self,
+        hidden: Tensor,
+        rows: int,
+        rngs: Sequence[object],
+        options: SamplingOptions,
+        before: Tensor,
+        latents: Tensor,
+        condition: Condition,
+        at: int,
+    ) -> Tensor:
+        """The latent of a step, [B, 1, size]."""
+        found = self.mean(condition, slice(at, at + 1)) + self.out(hidden)
+        return guide_rows(found, rows, options.guidance)
