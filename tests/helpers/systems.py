@@ -103,6 +103,8 @@ def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:
         },
     }
     values.pop("generator", None)
+    if model["strategy"].get("own"):  # there is one block
+        over["model"]["strategy"] = {"own": 1}
     if values.get("codec") == "runs/latent/export":
         over["codec"] = "latent"
     steps = values.get("sampling", {}).get("steps")
