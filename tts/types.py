@@ -86,7 +86,8 @@ class Options:
             if not low <= value <= high:
                 shown = "2^63 - 1" if name == "seed" else f"{high:g}"
                 # An integer may be too large for a float.
-                told = f"{value:g}" if abs(value) < 2**64 else f"{str(value)[:20]}..."
+                large = isinstance(value, int) and abs(value) >= 2**64
+                told = f"{str(value)[:20]}..." if large else f"{value:g}"
                 raise UsageError(f"{name} {told} is out of range: {low:g} to {shown}")
         if self.language is not None and not isinstance(self.language, str):
             raise UsageError(f"language must be a code such as 'en-us', not {self.language!r}")
@@ -102,7 +103,8 @@ class Options:
             if not pair or any(type(value) is not int for value in take):
                 raise UsageError(f"a take is a number of a sentence and a seed, not {take!r}")
             if take[0] < 1 or not 0 <= take[1] <= RANGES["seed"][1]:
-                raise UsageError(f"take {take[0]}={take[1]} is out of range: 1=0 and more")
+                told = f"{str(take[0])[:20]}={str(take[1])[:20]}"
+                raise UsageError(f"take {told} is out of range: 1=0 and more")
 
 
 class OptionValues(TypedDict, total=False):

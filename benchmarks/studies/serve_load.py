@@ -2,9 +2,14 @@
 
 tts serve -q &
 python -m benchmarks.studies.serve_load --clients 16 --seconds 60 --pid $!
+
+Texts are of 1 to `--words` words, so that every length comes, and voices, models and formats are
+drawn. The memory of the server is told ten times, evenly spread over the run, and what it grew by
+from the first half, when allocators and caches reach their size, to the second.
 """
 
 import argparse
+import http.client
 import json
 import random
 import threading
@@ -15,13 +20,18 @@ from collections import Counter
 
 import psutil
 
-SENTENCES = (
-    "Hello there.",
-    "The birch canoe slid on the smooth planks.",
-    "Rice is often served in bowls.",
-    "Glue the sheet to the dark blue background, and wait. Then go on with the next one.",
-)
+WORDS = (
+    "the birch canoe slid on smooth planks rice is often served in round bowls glue a sheet to "
+    "dark blue background and wait then go with next one four hours of steady work faced us"
+).split()
 FORMATS = ("wav", "pcm", "flac", "opus", "mp3")
+
+
+def text_of(rng: random.Random, most: int) -> str:
+    """Sentences of up to twelve words, of up to so many words in all."""
+    words = [rng.choice(WORDS) for _ in range(rng.randint(1, most))]
+    parts = [" ".join(words[at : at + 12]) for at in range(0, len(words), 12)]
+    return " ".join(f"{part.capitalize()}." for part in parts)
 
 
 def main() -> None:
@@ -30,6 +40,10 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--words", type=int, default=16, help="of a text at most")
+    parser.add_argument("--models", nargs="+", default=["default"])
+    parser.add_argument("--voices", nargs="+", default=["default", "alba", "bruno"])
+    parser.add_argument("--steps", type=int, help="of the sampler, for more requests a minute")
     parser.add_argument("--pid", type=int, required=True, help="of the server")
     arguments = parser.parse_args()
     server = psutil.Process(arguments.pid)
@@ -40,8 +54,11 @@ def main() -> None:
 
     def ask(rng: random.Random) -> None:
         body = {
-            "input": rng.choice(SENTENCES),
+            "input": text_of(rng, arguments.words),
+            "model": rng.choice(arguments.models),
+            "voice": rng.choice(arguments.voices),
             "seed": rng.randrange(1000),
+            "steps": arguments.steps,
             "response_format": rng.choice(FORMATS),
         }
         url = f"{arguments.url}/v1/audio/speech"
@@ -61,7 +78,8 @@ def main() -> None:
         except urllib.error.HTTPError as error:
             with lock:
                 outcomes[f"HTTP {error.code}"] += 1
-        except OSError as error:
+        # HTTPException: the answer was cut off, as where the request took too long.
+        except (OSError, http.client.HTTPException) as error:
             with lock:
                 outcomes[type(error).__name__] += 1
 
@@ -70,20 +88,20 @@ def main() -> None:
         while time.perf_counter() < end:
             ask(rng)
 
-    def crowd(seconds: float) -> None:
-        end = time.perf_counter() + seconds
-        threads = [threading.Thread(target=client, args=(n, end)) for n in range(arguments.clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    crowd(arguments.seconds / 10)  # allocators reach their size
-    warm = server.memory_info().rss
-    outcomes.clear()
-    first.clear()
-    crowd(arguments.seconds)
-    grown = (server.memory_info().rss - warm) / 1e6
+    begin = time.perf_counter()
+    end = begin + arguments.seconds
+    threads = [threading.Thread(target=client, args=(n, end)) for n in range(arguments.clients)]
+    for thread in threads:
+        thread.start()
+    memory: list[float] = []
+    told: list[float] = []
+    while any(thread.is_alive() for thread in threads):
+        memory.append(server.memory_info().rss / 1e6)
+        if len(told) < (time.perf_counter() - begin) / arguments.seconds * 10:
+            told.append(round(memory[-1]))
+        time.sleep(1)
+    warm, late = memory[: len(memory) // 2], memory[len(memory) // 2 :]
+    grown = max(late) - max(warm)
     first.sort()
     wrong = {k: n for k, n in outcomes.items() if k not in ("ok", "left", "HTTP 429")}
     print(
@@ -94,6 +112,8 @@ def main() -> None:
                 "outcomes": dict(outcomes),
                 "first_audio_median": round(first[len(first) // 2], 3) if first else None,
                 "first_audio_p95": round(first[int(len(first) * 0.95)], 3) if first else None,
+                "memory_mb": told,
+                "most_mb": round(max(memory)),
                 "grown_mb": round(grown, 1),
                 "threads": server.num_threads(),
             }

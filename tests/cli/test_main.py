@@ -252,9 +252,21 @@ def test_voices_from_add_to_remove(
     (added / "dangling.safetensors").symlink_to(tmp_path / "nothing")
     (added / "two words.safetensors").write_bytes(Path(copy).read_bytes())
     assert list(stored_voices()) == ["anna", "default"]
+    (added / "broken.safetensors").write_bytes(b"x" * 99)
+    assert run(["voices", "export", "broken", str(tmp_path / "broken.safetensors")]) == 1
+    assert not (tmp_path / "broken.safetensors").exists()
     assert run(["voices", "remove", "anna"]) == 0
     assert run(["voices"]) == 0
     assert "anna" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["/dev/null/x", "/" + "x" * 5000, "/proc/1/none"])
+def test_folders_of_the_user_that_cannot_be_looked_into(
+    folder: str, tiny_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", folder)
+    assert list(stored_voices()) == ["default"]
+    assert run(["voices", "list"]) == 0
 
 
 def test_relative_folders_of_the_user_are_ignored(

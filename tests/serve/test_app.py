@@ -1,5 +1,6 @@
 """The HTTP server: OpenAI's client, formats, voices, limits, queues, clients that leave."""
 
+import asyncio
 import base64
 import json
 import random
@@ -25,6 +26,7 @@ from tts.errors import UsageError  # noqa: E402
 from tts.serve.aliases import Aliases  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.guard import check_access, check_origin  # noqa: E402
+from tts.serve.http import MAX_UPLOADS, Guard  # noqa: E402
 
 Recording = Callable[..., Path]
 
@@ -337,6 +339,43 @@ def test_strangers_are_refused(client: TestClient) -> None:
     ):
         answer = client.post(SPEECH, json={"input": "Hello."}, headers=headers)
         assert answer.status_code == status
+
+
+def test_only_so_many_recordings_at_a_time() -> None:
+    """A thousand of 10 MB would be held in memory while they wait to be decoded."""
+    statuses: list[int] = []
+
+    async def main() -> None:
+        free = asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == VOICES and scope["method"] == "POST":
+                await free.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        def ask(method: str, path: str) -> Any:
+            scope = {"type": "http", "method": method, "path": path,
+                     "headers": [(b"host", b"localhost")]}  # fmt: skip
+            return guard(scope, receive, send)
+
+        guard = Guard(app)
+        held = [asyncio.create_task(ask("POST", VOICES)) for _ in range(MAX_UPLOADS)]
+        await asyncio.sleep(0)
+        for method, path in (("POST", VOICES), ("GET", VOICES), ("POST", SPEECH)):
+            await ask(method, path)
+        free.set()
+        await asyncio.gather(*held)
+        await ask("POST", VOICES)
+
+    asyncio.run(main())
+    assert statuses == [503, 200, 200, *[200] * MAX_UPLOADS, 200]
 
 
 def test_a_server_that_others_reach_needs_names_and_a_key(

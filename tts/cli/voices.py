@@ -141,11 +141,13 @@ def export(
     one."""
     from tts.audio.files import atomic_output
     from tts.errors import UsageError
+    from tts.voice.file import decode
     from tts.voice.store import find_voice
 
     if not path.endswith(".safetensors"):
         raise UsageError(f"a voice file ends in .safetensors, not {path!r}")
     source = find_voice(name)
+    decode(source)  # a damaged one is of no use elsewhere
     if Path(path).is_symlink():
         raise UsageError(f"{path!r} is a link: remove it first, or choose another name")
     taken = UsageError(f"there is a file {path!r} already: replace it with --force")

@@ -22,6 +22,8 @@ MAX_JSON = 64 * 1024
 MAX_FORM = 10_000_000 + 64 * 1024
 #: whose bodies are forms with a recording
 FORMS = ("/v1/audio/voices", "/v1/audio/edits", "/v1/audio/continuations")
+#: recordings that may be on their way or in work: each takes up to 10 MB
+MAX_UPLOADS = 32
 _OPEN_PATHS = ("/health",)
 LOCAL_ONLY = Access()
 
@@ -74,7 +76,8 @@ def error_reply(error: Exception) -> Response:
 
 
 class Guard:
-    """Before a request reaches the application: its key, its origin, and the size of its body.
+    """Before a request reaches the application: its key, its origin, and the size of its body; of
+    recordings also how many there are.
 
     Args:
         key: what "Authorization: Bearer KEY" has to say; "" lets everybody in.
@@ -83,6 +86,7 @@ class Guard:
 
     def __init__(self, app: App, key: str = "", access: Access = LOCAL_ONLY):
         self.app, self.key, self.access = app, key, access
+        self.uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,7 +114,18 @@ class Guard:
                 raise HTTPError(413, f"the body is larger than {limit:,} bytes")
             return message
 
-        await self.app(scope, counted, send)
+        if scope["path"] not in FORMS or scope["method"] != "POST":
+            await self.app(scope, counted, send)
+            return
+        if self.uploads >= MAX_UPLOADS:
+            busy = HTTPError(503, "too many recordings are being sent: try again later")
+            await error_reply(busy)(scope, receive, send)
+            return
+        self.uploads += 1
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            self.uploads -= 1
 
     def _check(self, path: str, headers: dict[bytes, bytes]) -> None:
         refused = self.access.refusal(headers)

@@ -38,7 +38,7 @@ def read_lexicon(language: str) -> dict[str, str]:
     path = lexicon_path(language)
     try:
         lines = path.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the lexicon {path} cannot be read: {error}") from error

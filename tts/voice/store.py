@@ -1,6 +1,7 @@
 """Voices by name: the shipped ones and those a user added."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +29,11 @@ def user_folder() -> Path:
 
 def stored_voices() -> dict[str, StoredVoice]:
     """All voices by name; a shipped one wins over an added one of the same name."""
-    found = {
-        path.stem: StoredVoice(path.stem, path, False)
-        for path in sorted(user_folder().glob("*.safetensors"))
-        if NAME.fullmatch(path.stem) and path.is_file()
-    }
+    found: dict[str, StoredVoice] = {}
+    with suppress(OSError):  # a folder that cannot be looked into holds none
+        for path in sorted(user_folder().glob("*.safetensors")):
+            if NAME.fullmatch(path.stem) and path.is_file():
+                found[path.stem] = StoredVoice(path.stem, path, False)
     for name in voice_names():
         path = checkpoints() / "voices" / f"{name}.safetensors"
         found[name] = StoredVoice(name, path, True)
