@@ -97,6 +97,33 @@ def fetch(
 
 
 @dataclass(frozen=True)
+class WebFile:
+    """A file at an address, with what it must be.
+
+    Attributes:
+        url: its address.
+        sha256: 64 hex digits; size: bytes; licence: of the file.
+    """
+
+    url: str
+    sha256: str
+    size: int
+    licence: str
+
+    def fetch(self, folder: str | Path, progress: Callable[[int], object] | None = None) -> Path:
+        """The file in `folder`, named as at its address, downloaded unless it is there.
+
+        Args:
+            progress: called with the number of bytes that came.
+
+        Raises:
+            CheckpointError: the download fails, or the file is another one.
+        """
+        target = Path(folder) / self.url.rsplit("/", 1)[-1]
+        return fetch(self.url, target, self.sha256, max_bytes=self.size, progress=progress)
+
+
+@dataclass(frozen=True)
 class HubFile:
     """A file of a Hugging Face repository at one revision, with what it must be.
 

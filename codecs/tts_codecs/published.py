@@ -58,6 +58,19 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
     return EncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
 
 
+def is_weights(path: str | Path) -> bool:
+    """Whether a file is one of published weights, or a pickled one, which is not looked into."""
+    path = Path(path)
+    if path.suffix in (".th", ".bin"):
+        return True
+    try:
+        with safe_open(path, "pt") as file:
+            names = set(file.keys())
+    except (SafetensorError, OSError):
+        return False
+    return not names <= {"codes", "latents"}
+
+
 def _read(path: Path) -> tuple[str, int]:
     """Kind of the weights, and how many quantizers there are; "" for none of _MARKS."""
     if path.suffix != ".safetensors":

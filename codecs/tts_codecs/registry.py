@@ -86,7 +86,10 @@ def find(name: str | Path) -> Path:
     for folder in checkpoint_folders():
         if (folder / path / CONFIG).is_file():
             return folder / path
-    raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), [*names(), *BUILT])}")
+    from tts_codecs.fetched import CODECS
+
+    known = [*names(), *BUILT, *CODECS]
+    raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), known)}")
 
 
 def load_module(
@@ -136,7 +139,8 @@ def load(
     Args:
         name: a checkpoint, by the name of a shipped one ("spectral", "vocoder") or by its folder;
             "features" for copy synthesis from source-filter features; "dmel" for binned log-mels;
-            or a file of published weights: EnCodec (24 kHz), Mimi, DAC.
+            a published one that was fetched ("mimi", see tts_codecs.fetched); or a file of
+            published weights: EnCodec (24 kHz), Mimi, DAC, SNAC.
         device: where the weights go; "auto" takes a GPU if there is one.
         vocoder: checkpoint that turns features into a waveform, for codecs of features.
         bandwidth: kbit/s of a codec that has several: EnCodec (6 by default), or one with residual
@@ -144,7 +148,7 @@ def load(
 
     Raises:
         UsageError: unknown, or not a codec; naming the nearest.
-        CheckpointError: damaged weights.
+        CheckpointError: damaged weights, or a published codec that is not fetched yet.
         CodecError: a bandwidth the codec does not have.
         MissingDependencyError: EnCodec without its package.
     """
@@ -152,14 +156,32 @@ def load(
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    codec = _load(name, device, vocoder, bandwidth)
-    if bandwidth is not None and not Path(name).is_file():
+    published = published_file(name)
+    codec = _load(published or name, device, vocoder, bandwidth)
+    if bandwidth is not None and published is None:
         from tts_codecs.layered import LayeredCodec
 
         if not isinstance(codec, LayeredCodec) or len(codec.bandwidths()) == 1:
             raise UsageError(f"{str(name)!r} has one bandwidth only")
         codec.use_bandwidth(bandwidth)
     return codec.to(device).eval()
+
+
+def published_file(name: str | Path) -> Path | None:
+    """The file of published weights that a name or path stands for; None for other codecs.
+
+    Raises:
+        CheckpointError: it is the name of one that is not fetched yet.
+    """
+    from tts_codecs.fetched import CODECS
+
+    if Path(name).is_file():
+        return Path(name)
+    if str(name) not in CODECS or (Path(name) / CONFIG).is_file() or str(name) in names():
+        return None
+    published = CODECS[str(name)]
+    published.check_fetched()
+    return published.weights
 
 
 def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float | None) -> Codec:

@@ -233,8 +233,15 @@ class SnacCodec(Codec):
 
 
 def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Published tensors as those of SnacCodec: norms and directions of weights are multiplied."""
+    """Published tensors as those of SnacCodec: norms and directions of weights, by either of the
+    names that torch has given them, are multiplied."""
     norm, direction = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
+    older = {".weight_g": norm, ".weight_v": direction}
+    for end, newer in older.items():
+        state = {
+            name.removesuffix(end) + newer if name.endswith(end) else name: value
+            for name, value in state.items()
+        }
     out = {}
     for name, value in state.items():
         if name.endswith(norm):

@@ -1,12 +1,14 @@
 """`tts codec`: to a file of codes and back, what is refused, and the file format itself."""
 
 import json
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from safetensors.torch import save_file
 
 import tts_codecs
 from tts.cli.main import run
@@ -80,6 +82,25 @@ def test_refusals_leave_nothing(
         assert run(["codec", *line]) == code, line
         assert len(capsys.readouterr().err.splitlines()) == 1, line
     assert not list(tmp_path.glob("out*"))
+
+
+def test_published_codecs_are_named_and_nothing_is_fetched_unasked(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(urllib.request, "urlopen", None)
+    assert run(["codec", "info"]) == 0
+    assert "mimi" not in (told := capsys.readouterr()).out and "mimi" in told.err
+    assert run(["codec", "info", "mimi"]) == 1
+    assert "tts models fetch mimi" in capsys.readouterr().err
+    assert run(["models", "fetch", "mimi"]) == 2  # nobody to ask
+    told = capsys.readouterr()
+    assert "CC BY 4.0" in told.err and "sha256" in told.err and "385 MB" in told.err
+    assert not (tmp_path / "cache").exists()
+    # Weights are not codes: what is wrong with these is said by who reads weights.
+    save_file({"encoder.block.0.res_unit1.conv1.weight": torch.ones(2)}, tmp_path / "w.safetensors")
+    assert run(["codec", "info", str(tmp_path / "w.safetensors")]) == 1
+    assert "codebooks" in capsys.readouterr().err
 
 
 def test_every_cut_of_a_file_is_refused(home: Path) -> None:

@@ -31,7 +31,9 @@ _PIECE = 1.0  # seconds that are decoded at a time
 def encode(
     recording: Annotated[str, typer.Argument(help='An audio file; "-": standard input.')],
     output: Annotated[str, typer.Option("-o", "--output", help='A .safetensors file, or "-".')],
-    codec: Annotated[str, typer.Option("--codec", help="A name or a folder.")] = "spectral",
+    codec: Annotated[
+        str, typer.Option("--codec", help="A name, a folder, or a file of weights.")
+    ] = "spectral",
     bitrate: Bitrate = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -142,10 +144,14 @@ def info(
     import tts_codecs
 
     if name is None:
+        from tts_codecs.fetched import CODECS
         from tts_codecs.registry import BUILT
 
-        for each in [*tts_codecs.names(), *BUILT]:
+        there = [each.name for each in CODECS.values() if each.fetched]
+        for each in [*tts_codecs.names(), *BUILT, *there]:
             show(json.dumps(each) if as_json else each)
+        if absent := [each for each in CODECS if each not in there]:
+            say(f"published by others, `tts models fetch NAME`: {', '.join(absent)}")
         return
     found = _describe_file(name) if os.path.isfile(name) else None
     if found is None:
@@ -164,16 +170,14 @@ def info(
 
 
 def _describe_file(name: str) -> dict[str, Any] | None:
-    """What a file of codes says, or None for weights of EnCodec."""
+    """What a file of codes says, or None for published weights."""
     from tts_codecs.files import unpack_encoded
+    from tts_codecs.published import is_weights
 
+    if is_weights(name):
+        return None
     data = _bytes(name)
-    try:
-        found = unpack_encoded(data, repr(name))
-    except CodecError:
-        if name.endswith((".th", ".bin")):
-            return None
-        raise
+    found = unpack_encoded(data, repr(name))
     return {
         "codec": found.codec, "kind": found.kind, "units": found.encoded.shape[1],
         "width": found.encoded.shape[2], "sample_rate": found.sample_rate, "hop": found.hop,
@@ -274,11 +278,10 @@ def _bytes(name: str) -> bytes:
 
 def _weights(name: str) -> str:
     """Checksum of the weights that define the codes of a codec; "" where there are none."""
-    from pathlib import Path
-
     from tts_codecs.checkpoint import fingerprint, sha256
-    from tts_codecs.registry import BUILT, find
+    from tts_codecs.registry import BUILT, find, published_file
 
-    if Path(name).is_file():
-        return sha256(Path(name))
+    published = published_file(name)
+    if published is not None:
+        return sha256(published)
     return "" if name in BUILT else fingerprint(find(name))

@@ -116,7 +116,9 @@ def join(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="A model of `tts models` that is not fetched.")],
+    name: Annotated[
+        str, typer.Argument(help="A model of `tts models` or a codec of `tts codec info`.")
+    ],
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Do not ask whether you accept its licence.")
     ] = False,
@@ -124,16 +126,19 @@ def fetch(
     """Download weights that others published, after showing what and under which licence."""
     from tqdm import tqdm
 
-    from tts.published import PUBLISHED
+    from tts.published import PUBLISHED, PublishedF5
     from tts.resources import nearest
+    from tts_codecs.fetched import CODECS, PublishedCodec
 
-    if name not in PUBLISHED:
-        raise UsageError(f"nothing to fetch for {name!r}{nearest(name, PUBLISHED)}")
-    model = PUBLISHED[name]
+    known: dict[str, PublishedF5 | PublishedCodec] = {**PUBLISHED, **CODECS}
+    if name not in known:
+        raise UsageError(f"nothing to fetch for {name!r}{nearest(name, known)}")
+    model = known[name]
     if model.fetched:
         say(f"{name} is there: {model.folder}")
         return
-    say(f"{name}: {model.size / 1e9:.2f} GB into {model.folder}")
+    size = f"{model.size / 1e9:.2f} GB" if model.size >= 1e9 else f"{model.size / 1e6:.0f} MB"
+    say(f"{name}: {size} into {model.folder}")
     for file in model.files:
         say(f"  {file.url}\n    {file.size:,} bytes, sha256 {file.sha256}\n    {file.licence}")
     if not accept_licence:

@@ -1,0 +1,176 @@
+"""Published codecs that are fetched when asked, after their licence was shown.
+
+`tts models fetch mimi` downloads the pinned file, checks it and keeps it in the user's cache; from
+then on `load("mimi")` is that codec. Nothing is downloaded otherwise.
+"""
+
+import os
+import pickle
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tts_codecs import dac, encodec, mimi, snac
+from tts_codecs.download import HubFile, WebFile
+from tts_codecs.errors import CheckpointError, UsageError
+
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class PublishedCodec:
+    """A codec whose weights others published.
+
+    Attributes:
+        name: by which it is fetched and loaded.
+        file: the pinned file, of safetensors or pickled tensors.
+    """
+
+    name: str
+    file: HubFile | WebFile
+
+    @property
+    def files(self) -> tuple[HubFile | WebFile, ...]:
+        """All files."""
+        return (self.file,)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the download."""
+        return self.file.size
+
+    @property
+    def licences(self) -> str:
+        """The licence of the weights."""
+        return self.file.licence
+
+    @property
+    def folder(self) -> Path:
+        """Where it is once fetched; other weights have another folder."""
+        return cache_folder() / f"{self.name}-{self.file.sha256[:8]}"
+
+    @property
+    def weights(self) -> Path:
+        """The file that is loaded once it is fetched, always of safetensors."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def fetched(self) -> bool:
+        """Whether it is there."""
+        return self.weights.is_file()
+
+    def check_fetched(self) -> None:
+        """CheckpointError that names the command, unless it is there."""
+        if not self.fetched:
+            raise CheckpointError(
+                f"{self.name} is not fetched yet ({self.size / 1e6:.0f} MB; {self.licences}): "
+                f"run `tts models fetch {self.name}`"
+            )
+
+    def fetch(self, accept_licence: bool = False, progress: Progress | None = None) -> Path:
+        """The folder of its weights, downloaded unless they are there.
+
+        Args:
+            progress: called with the number of bytes that came.
+
+        Raises:
+            UsageError: the licence was not accepted; it is named.
+            CheckpointError: the download fails, the file is not the pinned one, or no room.
+        """
+        if not accept_licence:
+            raise UsageError(f"{self.name} is under {self.licences}: say that you accept this")
+        if self.fetched:
+            return self.folder
+        path = self.file.fetch(self.folder, progress)
+        if path != self.weights:
+            _convert(path, self.weights)
+            path.unlink(missing_ok=True)
+        return self.folder
+
+
+def _convert(path: Path, target: Path) -> None:
+    """Verified pickled tensors as safetensors, whole or not at all."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    part = ""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = {name: value.contiguous() for name, value in state.items()}
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        os.close(handle)
+        save_file(tensors, part, metadata={"format": "pt"})
+        os.chmod(part, 0o644)
+        os.replace(part, target)
+    except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError,
+            SafetensorError) as error:  # fmt: skip
+        raise CheckpointError(f"cannot convert {path}: {str(error).splitlines()[0]}") from error
+    finally:
+        if part:
+            Path(part).unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Where fetched codecs are, by the XDG convention."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
+    return home / "tts" / "codecs"
+
+
+#: Published codecs by name. DAC of 16 kHz, SNAC of 32 and 44 kHz, EnCodec of 48 kHz, NanoCodec and
+#: Vocos of EnCodec are not among them: no checksum was to be had, or no network here runs them.
+CODECS = {
+    each.name: each
+    for each in (
+        PublishedCodec(
+            "encodec_24khz",
+            WebFile(encodec.WEIGHTS_URL, encodec.WEIGHTS_SHA256, 93_171_529, encodec.LICENCE),
+        ),
+        PublishedCodec(
+            "mimi",
+            HubFile(
+                "kyutai/mimi",
+                "89091b3e466eb6a9d11e537bf26b144f194978f7",
+                "model.safetensors",
+                "bac7e85083dcded655d24eaadde7e6eea34c0da1b35fa2d284e641bd2b942a5e",
+                384_649_828,
+                mimi.LICENCE,
+            ),
+        ),
+        PublishedCodec(
+            "dac_24khz",
+            HubFile(
+                "descript/dac_24khz",
+                "6ba020b5ba7d9d8076fb90db7e67f27e31980f6e",
+                "model.safetensors",
+                "7452e3fc6972991da871ae1a1c9d3e8e219aa247cc0f757018867d6a7fe59aaf",
+                298_652_268,
+                dac.LICENCE,
+            ),
+        ),
+        PublishedCodec(
+            "dac_44khz",
+            HubFile(
+                "descript/dac_44khz",
+                "c1bc521685adf9cfe247bc39a5ca58917eda1ac4",
+                "model.safetensors",
+                "6128ebff483a41422b0164d079a3773b0d8d82e64c4293d775994cbf8baf913a",
+                306_507_276,
+                dac.LICENCE,
+            ),
+        ),
+        PublishedCodec(
+            "snac_24khz",
+            HubFile(
+                "hubertsiuzdak/snac_24khz",
+                "d73ad176a12188fcf4f360ba3bf2c2fbbe8f58ec",
+                "pytorch_model.bin",
+                "4b8164cc6606bfa627f1a784734c1e539891518f1191ed9194fe1e3b9b4bff40",
+                79_488_254,
+                snac.LICENCE,
+            ),
+        ),
+    )
+}
