@@ -6,19 +6,48 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
 from tests.helpers.audio import contained
 from tests.helpers.edited import FRAMES, PAUSE, SAID, hearing, layout, spoken
+from tests.helpers.systems import NETWORK
 from tts import TTS, Edited
 from tts.audio.resample import resample
 from tts.cli.main import run
 from tts.errors import AlignmentError, AudioError, TextError, UsageError
+from tts.generators.base import Infill
+from tts.generators.generator import Generator
+from tts.registry import build_generator
 from tts.text.frontend import Frontend
 from tts.text.symbols import SIL
+from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.spectral import SpectralAutoencoder
 
 
 @pytest.fixture
 def tts(profiled_home: Path, monkeypatch: pytest.MonkeyPatch) -> TTS:
+    return hearing(monkeypatch)
+
+
+@pytest.fixture
+def filling(profiled_home: Path, monkeypatch: pytest.MonkeyPatch) -> TTS:
+    """A codec language model that was trained to fill in, as SSR-Speech."""
+    codec = {"dim": 16, "blocks": 1, "levels": (5, 4), "groups": 3}
+    codes = {"kind": "categorical", "num_codebooks": 3, "codebook_size": 20, "levels": [5, 4]}
+    arguments = {
+        **NETWORK,
+        "strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}, "inpaint": 0.5},
+        "head": {**codes, "width": 8},
+    }
+    checkpoints = profiled_home / "checkpoints"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        save_checkpoint(checkpoints / "spectral", SpectralAutoencoder(**codec), "spectral", codec)
+        made = build_generator(**arguments)
+        save_checkpoint(checkpoints / "flow", made, "generator", arguments)
+    config = profiled_home / "configs" / "models" / "default.yaml"
+    text = config.read_text().replace("{steps: 2}", "{uncond: phones, silence_penalty: 1.0}")
+    config.write_text(text + "codec: spectral\n")
     return hearing(monkeypatch)
 
 
@@ -205,3 +234,29 @@ def test_takes_of_single_sentences(
     assert run(["synthesize", text, "--take", "2=99", "--take", "3=1", *out]) == 0
     assert run(["synthesize", text, "--take", "two", *out]) == 2
     assert "N=SEED" in capsys.readouterr().err
+
+
+def test_a_codec_language_model_fills_in_codes(
+    filling: TTS, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The codes of the words that stay are given, on both sides of the new one."""
+    seen: list[tuple[Infill, torch.Tensor]] = []
+    generate = Generator.generate
+
+    def noted(self: Generator, request: object, rngs: object, *rest: object, **named: object):  # type: ignore[no-untyped-def]
+        made = generate(self, request, rngs, *rest, **named)  # type: ignore[arg-type]
+        seen.append((rest[1], made))  # type: ignore[arg-type]
+        return made
+
+    monkeypatch.setattr(Generator, "generate", noted)
+    edited = filling.edit(sound, SAID, "one seven three four", seed=1)
+    unchanged(edited, sound)
+    ((infill, made),) = seen
+    known = infill.known[0]
+    first = int((~known).nonzero()[0])
+    assert first > 5 and known[first:].sum() > 5 and (~known).sum() > 3
+    assert torch.equal(made[0, known], infill.latents[0, known])
+    # What the pauses of the recording are coded as is told.
+    assert infill.silent is not None and 0 < int(infill.silent.sum()) < 20
+    again = filling.edit(sound, SAID, "one seven three four", seed=1)
+    assert np.array_equal(edited.samples, again.samples)

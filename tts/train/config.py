@@ -21,6 +21,7 @@ from typing import Any
 import torch
 import yaml
 from pydantic import create_model
+from torch.overrides import TorchFunctionMode
 
 from tts.config import ModelConfig, Strict, check_sampling, parse
 from tts.errors import ConfigError, TTSError
@@ -225,10 +226,22 @@ def check_run(values: Any, source: str) -> RunConfig:
     )
 
 
+class _Unfilled(TorchFunctionMode):
+    """Leaves weights as they are made: to draw them without memory, torch would load its compiler,
+    which takes seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        drawn = (torch.Tensor.normal_, torch.Tensor.uniform_)
+        if func in drawn or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        made = torch.empty if func is torch.randn else func
+        return made(*args, **(kwargs or {}))
+
+
 def _check_parts(network: Any, arguments: dict[str, Any], source: str) -> None:
     """ConfigError where the parts of a network do not fit; built without memory to find out."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             network(**arguments)
     except (TTSError, TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{source}: model: {error}") from error
