@@ -21,6 +21,7 @@ import yaml
 from tts.errors import ConfigError
 from tts.renamed import unknown_key
 from tts.resources import configs, moved, nearest
+from tts_codecs import plain_yaml
 
 #: keys of a system that tell how it is trained; the others are those of a model
 TRAINING = ("task", "data", "out", "size", "model", "options", "train")
@@ -30,14 +31,12 @@ PARTS: dict[str, str | None] = {
     "speaker": "speaker", "profile": None, "phone_probe": None, "overlap": None,
     "external": None,
 }  # fmt: skip
-#: of libyaml where PyYAML was built with it: the same, ten times faster
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(path: str | Path) -> Any:
     """Parsed YAML as it stands; ConfigError when it cannot be read."""
     try:
-        return yaml.load(Path(path).read_text("utf-8"), _LOADER)
+        return plain_yaml.read_yaml(path)
     except OSError as error:
         raise ConfigError(moved(path) or f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -23,12 +23,11 @@ from torch import nn
 
 from tts_codecs.download import check_sha256
 from tts_codecs.errors import CheckpointError
+from tts_codecs.plain_yaml import read_yaml
 from tts_codecs.renamed import current_names
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.yaml"
-#: of libyaml where PyYAML was built with it: the same, ten times faster
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def sha256(path: Path) -> str:
@@ -80,7 +79,7 @@ def read_config(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
     """config.yaml of a checkpoint folder; CheckpointError if missing or of another kind."""
     path = Path(folder) / CONFIG
     try:
-        config = yaml.load(path.read_text(), YAML_LOADER)
+        config = read_yaml(path)
     except OSError as error:
         raise CheckpointError(f"no checkpoint in {folder}: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

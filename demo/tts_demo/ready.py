@@ -5,6 +5,7 @@ import yaml
 from tts.catalog import model_info
 from tts.errors import CheckpointError, TTSError
 from tts.resources import checkpoints, find_checkpoints, model_names
+from tts_codecs.plain_yaml import read_yaml
 from tts_demo.limits import CODECS
 
 
@@ -27,8 +28,8 @@ def ready_codecs() -> list[str]:
     folder = find_checkpoints()
     for path in sorted(folder.glob("*/config.yaml")) if folder else []:
         try:
-            kind = yaml.safe_load(path.read_text("utf-8"))["kind"]
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            kind = read_yaml(path)["kind"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
             continue
         if kind in CODECS and (path.parent / "model.safetensors").is_file():
             found.append(path.parent.name)

@@ -1,0 +1,88 @@
+"""YAML from anybody: a regular file of bounded size, no larger in memory than it is written.
+
+A file of a kilobyte may name one list ten times in a list, and that ten times in another: what
+goes through it, were it only a message that shows it, would not come to an end.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 4 << 20
+MAX_VALUES = 500_000
+MAX_DEPTH = 100
+#: mappings of one merge key, and keys of one mapping
+MAX_MERGED, MAX_KEYS = 100, 10_000
+
+
+# Of libyaml where PyYAML was built with it: the same, ten times faster.
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML whose merge keys (<<) do not multiply without an end."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge" and len(value.value) > MAX_MERGED:
+                raise yaml.constructor.ConstructorError(None, None, "a merge key of too many")
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_KEYS:
+            raise yaml.constructor.ConstructorError(None, None, "a mapping of too many keys")
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Plain values of a YAML file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: not UTF-8, not a regular file, too large, or nested too deeply.
+        yaml.YAMLError, RecursionError: not YAML.
+    """
+    # A pipe nobody writes to would be waited for without an end.
+    descriptor = os.open(Path(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is not a regular file")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
+    _check_depth(data)
+    values = yaml.load(data.decode("utf-8"), _Loader)
+    _count(values, {})
+    return values
+
+
+def _check_depth(data: bytes) -> None:
+    """ValueError for YAML that is nested deeply: libyaml would take the whole stack for it, which
+    ends the process."""
+    if sum(map(data.count, (b"[", b"{", b"- ", b"? "))) < MAX_DEPTH:
+        return  # as in nearly all; indentation alone takes too many bytes
+    depth = 0
+    for event in yaml.parse(data, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested over {MAX_DEPTH} times")
+
+
+def _count(value: Any, known: dict[int, int]) -> int:
+    """Values in a value, each as often as it is named.
+
+    Args:
+        known: counts by place in memory, 0 for what is being counted.
+    """
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) in known:
+        if not known[id(value)]:
+            raise ValueError("it holds itself")
+        return known[id(value)]
+    known[id(value)] = 0
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    total = 1 + sum(_count(part, known) for part in parts)
+    if total > MAX_VALUES:
+        raise ValueError(f"it names its parts so often that they are over {MAX_VALUES:,}")
+    known[id(value)] = total
+    return total
