@@ -27,9 +27,10 @@ SAMPLES, ENOUGH = 3, 1200
 #: a text that its sample finds cheap enough may cost so much more
 TOLERANCE = 1.1
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,.'\n")
-#: phones of another character than those, about; only what samples lack or have too many of by it
+#: about how many phones any other character is; corrects a sample that happens to hold more or
+#: fewer of those than the text does
 _OTHER = 5
-#: is said digit by digit, which a piece of it would not be
+#: a number that is said digit by digit, while a piece of it would be said as millions
 _LONG_NUMBER = re.compile(r"\d{37,}")
 
 

@@ -45,10 +45,11 @@ class Tidy:
         self._worked = False
 
     def worked(self) -> None:
-        """Something was computed; gives back what is free where it was long ago that it was."""
-        self._worked = True
+        """Something is computed; before that, give back what is free, if the last time was long
+        ago."""
         if time.monotonic() - self._last >= self.busy:
             self.now()
+        self._worked = True
 
     def due(self) -> float | None:
         """Seconds until it should be done, where nobody comes until then; None: never."""

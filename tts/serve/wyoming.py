@@ -52,7 +52,7 @@ class Assistants:
         reading: how many texts may be read at a time.
 
     Attributes:
-        idle: of the connections for which nothing is being done, what ends them, the oldest first.
+        idle: connections for which nothing is being done, the one that waits for longest first.
     """
 
     def __init__(
