@@ -212,17 +212,25 @@ def test_training_lowers_the_loss(family: str) -> None:
         features[1, 17:] = 0
         latents = target(family, 2, 12)
         optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-        history = []
-        for _ in range(50):
+
+        def drawn() -> dict[str, float]:
+            """Losses of eight draws of masks and noise, the same each time."""
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                torch.manual_seed(5)
+                found = [model.loss(request, features, latents) for _ in range(8)]
+            return {name: sum(float(parts[name]) for parts in found) for name in found[0]}
+
+        before = drawn()
+        # When to leave a phone is learned last.
+        for _ in range(50 if family.endswith("pointer") else 25):
             parts = model.loss(request, features, latents)
             optimizer.zero_grad()
             sum(parts.values()).backward()  # type: ignore[union-attr]
             optimizer.step()
-            history.append({k: v.item() for k, v in parts.items()})
-    assert history[-1]["prior"] < 0.5 * history[0]["prior"]
-    for name in history[0]:
-        first, last = (sum(h[name] for h in part) for part in (history[:8], history[-8:]))
-        assert last < 0.75 * first, name
+        after = drawn()
+    assert after["prior"] < 0.5 * before["prior"]
+    for name, value in before.items():
+        assert after[name] < 0.75 * value, name
     unused = [n for n, p in model.named_parameters() if p.grad is None]
     padded = family.endswith("padded")
     skipped = ("filler",) if not padded else ("position",)
