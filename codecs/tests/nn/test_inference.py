@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from codec_helpers import SMALL, lively, tiny_vocoder, voice
 from tts_codecs.base import finite
+from tts_codecs.errors import CodecError
 from tts_codecs.nn import inference
 from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double
 from tts_codecs.nn.inference import Product, Taps, Windows, linear, overlap_add
@@ -238,6 +239,26 @@ def test_codes_are_those_of_an_exhaustive_search() -> None:
             wanted.append(torch.cdist(left, book.double()[None]).argmin(-1))
             left = left - book.double()[wanted[-1]]
         assert torch.equal(model.encode(x), torch.stack(wanted, 2))
+
+
+def test_a_search_finds_nearer_codes() -> None:
+    made = ResidualVQ(4, 3, 8, search=1)
+    with torch.no_grad():
+        for level, book in enumerate(made.codebooks):
+            book.copy_(random(8, 4, seed=level) * 0.7**level)
+    z = random(2, 600, 4, seed=9)
+    every = torch.cartesian_prod(*[torch.arange(8)] * 3)[None]
+    least = torch.cdist(z.flatten(0, 1), made.decode(every)[0]).amin(1).view(2, 600)
+    distances = []
+    for made.search in (1, 4, 8):
+        codes = made.eval().encode(z)
+        assert codes.shape == (2, 600, 3) and codes.dtype == torch.int64
+        distances.append((z - made.decode(codes)).norm(dim=2))
+    assert distances[0].mean() > distances[1].mean() > distances[2].mean()
+    assert (distances[2] - least).abs().lt(1e-4).float().mean() > 0.8
+    assert made.encode(z[:, :0]).shape == (2, 0, 3)
+    with pytest.raises(CodecError, match="search"):
+        ResidualVQ(4, 3, 8, search=9)
 
 
 def test_a_learning_codebook_is_searched_as_it_is() -> None:

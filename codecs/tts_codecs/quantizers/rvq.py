@@ -10,6 +10,8 @@ from tts_codecs.errors import CodecError
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer, nearest
 
+_ROWS = 512  # vectors that are searched for at a time
+
 
 class ResidualVQ(Quantizer):
     """K codebooks, each quantizing what the ones before left over.
@@ -25,6 +27,9 @@ class ResidualVQ(Quantizer):
         dropout: probability for a row of a training batch to be cut to n codebooks, n uniform in
             ``[dropout_min, K]``.
         dropout_min: smallest n.
+        search: outside of training, sums of codes that are followed from codebook to codebook: the
+            nearest entry of each leads to one that is not the nearest in the end. 1 follows that
+            one alone.
         update, decay, commitment, kmeans_init, dead_below: as for `VectorQuantizer`.
 
     Raises:
@@ -43,8 +48,11 @@ class ResidualVQ(Quantizer):
         commitment: float = 1.0,
         kmeans_init: bool = False,
         dead_below: float = 0.03,
+        search: int = 1,
     ) -> None:
         super().__init__()
+        if not 1 <= search <= codebook_size:
+            raise CodecError(f"ResidualVQ: search {search} must be in [1, {codebook_size}]")
         if num_codebooks < 1:
             raise CodecError(f"ResidualVQ: num_codebooks must be at least 1, got {num_codebooks}")
         if not 0 <= dropout <= 1 or not 1 <= dropout_min <= num_codebooks:
@@ -57,6 +65,7 @@ class ResidualVQ(Quantizer):
         self.codebook_size = codebook_size
         self.dropout = dropout
         self.dropout_min = dropout_min
+        self.search = search
         self.layers = nn.ModuleList(
             VectorQuantizer(
                 dim,
@@ -131,6 +140,10 @@ class ResidualVQ(Quantizer):
         self.check_input(z)
         count = self.check_prefix(num_codebooks)
         residual = z.reshape(-1, self.dim).float()
+        if self.search > 1 and count > 1 and len(residual):
+            parts = residual.split(_ROWS)
+            codes = torch.cat([self._searched(part, count) for part in parts])
+            return codes.view(*z.shape[:2], count)
         codes = []
         for layer in self._layers()[:count]:
             index = layer.nearest(residual)
@@ -157,6 +170,26 @@ class ResidualVQ(Quantizer):
             codes.append(layer.nearest(residual))
             residual = residual - F.embedding(codes[-1], layer.codebook)
         return torch.stack(codes, 1).view(*z.shape[:2], self.num_codebooks)
+
+    def _searched(self, residual: Tensor, count: int) -> Tensor:
+        """Codes [N, count] of vectors [N, D] by a beam search (multi-path encoding, Liu et al.
+        2015, "Improved Residual Vector Quantization")."""
+        rows = len(residual)
+        left = residual[:, None]  # [N, M, D]: what each of M sums leaves over
+        codes = torch.zeros(rows, 1, 0, dtype=torch.int64, device=residual.device)
+        for layer in self._layers()[:count]:
+            book = layer.codebook.float()
+            # The square of what would be left, [N, M, S].
+            squares = left.square().sum(2, keepdim=True) + book.square().sum(1)
+            squares -= 2 * left.flatten(0, 1).mm(book.t()).view_as(squares)
+            kept = min(self.search, squares[0].numel())
+            best = squares.flatten(1).topk(kept, dim=1, largest=False).indices
+            parent, index = best // len(book), best % len(book)
+            row = torch.arange(rows, device=best.device)[:, None]
+            codes = torch.cat([codes[row, parent], index[..., None]], 2)
+            left = left[row, parent] - F.embedding(index, book)
+        nearest = left.square().sum(2).argmin(1)
+        return codes[torch.arange(rows, device=codes.device), nearest]
 
     def decode(self, codes: Tensor) -> Tensor:
         """Values ``[B, T, D]`` float32 of ``codes [B, T, n]`` of the first n codebooks."""
