@@ -142,8 +142,8 @@ class ResidualVQ(Quantizer):
         residual = z.reshape(-1, self.dim).float()
         if self.search > 1 and count > 1 and len(residual):
             parts = residual.split(_ROWS)
-            codes = torch.cat([self._searched(part, count) for part in parts])
-            return codes.view(*z.shape[:2], count)
+            found = torch.cat([self._searched(part, count) for part in parts])
+            return found.view(*z.shape[:2], count)
         codes = []
         for layer in self._layers()[:count]:
             index = layer.nearest(residual)
