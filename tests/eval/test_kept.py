@@ -36,7 +36,12 @@ def exported(home: Path, folder: Path, **over: object) -> Path:
 
 def test_where_scores_are_kept(home: Path, tmp_path: Path) -> None:
     assert kept_at("default") == home / "checkpoints/flow/scores.json"
-    plain = exported(home, tmp_path / "melle/export", data="elsewhere")
+    options = read_resolved(home / "configs/systems/melle.yaml")["options"]
+    told = {
+        "train": {"steps": 7, "budget": 9.0},
+        "options": {**options, "batch_size": 2, "held_out": ["a"]},
+    }
+    plain = exported(home, tmp_path / "melle/export", data="elsewhere", **told)
     assert kept_at(str(plain)) == scores_folder() / "melle.json"
     assert kept_at(str(plain), "x", ["temperature=0"]) == scores_folder() / "x.json"
     # Sampling that differs has scores of its own, those of the system are not replaced.

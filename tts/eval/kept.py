@@ -21,8 +21,11 @@ from tts.resources import checkpoint_folder, configs, model_config
 from tts.systems import is_system, read_resolved
 from tts_codecs.checkpoint import CONFIG, read_config
 
-#: what differs between any two runs and is no ablation
-_OF_A_RUN = ("data", "out", "generator", "device", "threads", "trained_by")
+#: what differs between any two runs and is no ablation, beside how long and how fast it learned
+_OF_A_RUN = (
+    "data", "out", "generator", "device", "threads", "trained_by", "held_out", "batch_size",
+    "resident",
+)  # fmt: skip
 
 
 def scores_folder() -> Path:
@@ -65,6 +68,8 @@ def kept_at(model: str, name: str = "", overrides: Sequence[str] = ()) -> Path:
 def changed(path: str | Path) -> dict[str, Any]:
     """What a run was told to do otherwise than the YAML of its system: values by dotted key.
 
+    How it was trained is not part of it: steps are kept with the scores.
+
     Args:
         path: the exported `model.yaml`, or the YAML of the system, which differs in nothing.
     """
@@ -78,7 +83,9 @@ def changed(path: str | Path) -> dict[str, Any]:
     return {
         key: after.get(key)
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key.rpartition(".")[2] not in _OF_A_RUN
+        if before.get(key) != after.get(key)
+        and key.rpartition(".")[2] not in _OF_A_RUN
+        and not key.startswith("train.")
     }
 
 
@@ -140,10 +147,9 @@ def kept(report: Report, overrides: Sequence[str] = (), command: str = "") -> di
     folder = checkpoint_folder(config.generator)
     if (folder / CONFIG).is_file():
         scores["trained_steps"] = read_config(folder).get("step")
-    told = {key: value for key, value in changed(path).items() if not key.startswith("train.")}
     sampled = dict(each.partition("=")[::2] for each in overrides)
     scores["changed"] = {
-        **told,
+        **changed(path),
         **{f"sampling.{key.strip().removeprefix('sampling.')}": v for key, v in sampled.items()},
     }
     scores["rows"] = [
