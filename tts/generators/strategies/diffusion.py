@@ -27,13 +27,14 @@ _RANGE = 8.0  # no normalised feature is beyond
 
 
 class Diffusion(NonAutoregressive):
-    """Strategy: v- or eps-prediction, sampled by DDIM (Song et al. 2021) or DDPM steps.
+    """Strategy: v-, eps- or x-prediction, sampled by DDIM (Song et al. 2021) or DDPM steps.
 
     What is diffused is the difference to the regressed mean, as with the data-dependent prior of
     Grad-TTS (Popov et al. 2021); where there is no mean it is the data.
 
     Args:
-        predict: "v" (Salimans & Ho 2022) or "eps".
+        predict: "v" (Salimans & Ho 2022), "eps", or "x": the data, as a flow's network does here, so
+            that its weights are those of a diffusion already.
         shift: added to lambda / 2; negative means more noise. 0 is the plain cosine.
         asymmetric: SESD's loss weight, whose tail towards noise is heavy.
         inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
@@ -47,7 +48,7 @@ class Diffusion(NonAutoregressive):
 
     def __init__(
         self,
-        predict: Literal["v", "eps"] = "v",
+        predict: Literal["v", "eps", "x"] = "v",
         shift: float = 0.0,
         asymmetric: bool = True,
         inpaint: float = 0.0,
@@ -96,6 +97,8 @@ class Diffusion(NonAutoregressive):
         if known is not None:
             shown = torch.where(known.unsqueeze(-1), x, shown)
         out = denoise(net, head, shown, condition, torch.sigmoid(log_snr / 2), known)
+        if self.predict == "x":
+            return head.mean(condition) + out
         if self.predict == "v":
             mean = head.mean(condition)
             return mean + alpha * (x - alpha * mean) - sigma * out
