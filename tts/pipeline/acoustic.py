@@ -225,8 +225,12 @@ class AcousticModel:
 
     def untuned(self, voice: Voice) -> str:
         """A line for the user where a voice was adapted to other weights than the model's, and
-        speaks as it is; empty otherwise."""
-        if self.adaptation_of(voice) or not any(each.factors for each in voice.tunings):
+        speaks as it is; empty otherwise, and where it was calibrated for the model, as built-in
+        voices are that are adapted to another one."""
+        fitted = None if self.shifts is None else voice.tuning_for(self.shifts.generator)
+        if fitted is not None and (self.adaptation_of(voice) or fitted.shift is not None):
+            return ""
+        if not any(each.factors for each in voice.tunings):
             return ""
         return (
             f"the voice {voice.name!r} was adapted to another generator than that of "
