@@ -330,16 +330,17 @@ def test_evaluations_are_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
             assert calls == [rows] * 6
 
 
-@pytest.mark.parametrize("predict", ["v", "eps"])
+@pytest.mark.parametrize("predict", ["v", "eps", "x"])
 def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> None:
-    """v and eps of a known pair lead back to the data, at every noise level."""
+    """v, eps and x of a known pair lead back to the data, at every noise level."""
     strategy = Diffusion(predict)
     latents, noise, mean = (torch.randn(4, 3, SIZE) for _ in range(3))
     log_snr = strategy.log_snr(torch.tensor([0.1, 0.4, 0.6, 0.9]))
     alpha, sigma = (s[:, None, None] for s in strategy.scales(log_snr))
     torch.testing.assert_close(alpha**2 + sigma**2, torch.ones_like(alpha))
     assert (log_snr.diff() < 0).all()
-    right = alpha * noise - sigma * (latents - mean) if predict == "v" else noise
+    residual = latents - mean
+    right = {"v": alpha * noise - sigma * residual, "eps": noise, "x": residual}[predict]
 
     class Plain(LinearHead):
         def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Flow and diffusion: guidance that falls with the noise."""
+"""Flow and diffusion: guidance that falls with the noise, and weights of one in the other."""
 
 from types import ModuleType
 
@@ -57,3 +57,14 @@ def test_another_guidance_falls_in_proportion() -> None:
     assert SamplingOptions(guidance=2).guided_by(3) == SamplingOptions(guidance=3)
     # Towards 1, as MAGNeT has it, stays towards 1.
     assert SamplingOptions(guidance=10, guidance_final=1).guided_by(4).guidance_final == 1
+
+
+def test_weights_of_a_flow_are_those_of_a_diffusion_of_the_data() -> None:
+    """Both follow the same path from the same noise, and end in the same place."""
+    straight, request = network("flow"), inputs([20], [9])
+    curved = build({"strategy": {"kind": "diffusion", "predict": "x"}}).eval()
+    curved.load_state_dict(straight.state_dict())
+    ends = [net.generate(request, seeds(3), SamplingOptions(200)) for net in (straight, curved)]
+    torch.testing.assert_close(ends[1], ends[0], rtol=0, atol=0.03)
+    coarse = curved.generate(request, seeds(3), SamplingOptions(1))
+    assert (ends[0] - coarse).abs().max() > 0.1

@@ -33,8 +33,8 @@ class Diffusion(NonAutoregressive):
     Grad-TTS (Popov et al. 2021); where there is no mean it is the data.
 
     Args:
-        predict: "v" (Salimans & Ho 2022), "eps", or "x": the data, as a flow's network does here, so
-            that its weights are those of a diffusion already.
+        predict: "v" (Salimans & Ho 2022), "eps", or "x": the data, as the network of a flow does
+            here, so that its weights are those of a diffusion already.
         shift: added to lambda / 2; negative means more noise. 0 is the plain cosine.
         asymmetric: SESD's loss weight, whose tail towards noise is heavy.
         inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
