@@ -1,6 +1,7 @@
 """Config files that are made to take memory or time end in an error at once."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,17 @@ def test_bombs(text: str, tmp_path: Path) -> None:
         read_yaml(tmp_path / "config.yaml")
     with pytest.raises(CheckpointError):
         read_config(tmp_path)
+
+
+def test_depth_is_bounded_whatever_python_allows(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(BOMBS["indented"])
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        with pytest.raises(ValueError, match="nested"):
+            read_yaml(tmp_path / "config.yaml")
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def test_pipes_and_folders(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
     _check_depth(data)
     values = yaml.load(data.decode("utf-8"), _Loader)
-    _count(values, {})
+    _count(values, {}, 0)
     return values
 
 
@@ -67,21 +67,24 @@ def _check_depth(data: bytes) -> None:
             raise ValueError(f"it is nested over {MAX_DEPTH} times")
 
 
-def _count(value: Any, known: dict[int, int]) -> int:
+def _count(value: Any, known: dict[int, int], depth: int) -> int:
     """Values in a value, each as often as it is named.
 
     Args:
         known: counts by place in memory, 0 for what is being counted.
+        depth: of the value. Python's own limit of it may have been raised.
     """
     if not isinstance(value, (dict, list)):
         return 1
+    if depth > MAX_DEPTH:
+        raise ValueError(f"it is nested over {MAX_DEPTH} times")
     if id(value) in known:
         if not known[id(value)]:
             raise ValueError("it holds itself")
         return known[id(value)]
     known[id(value)] = 0
     parts = [*value, *value.values()] if isinstance(value, dict) else value
-    total = 1 + sum(_count(part, known) for part in parts)
+    total = 1 + sum(_count(part, known, depth + 1) for part in parts)
     if total > MAX_VALUES:
         raise ValueError(f"it names its parts so often that they are over {MAX_VALUES:,}")
     known[id(value)] = total
