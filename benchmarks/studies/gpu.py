@@ -20,7 +20,8 @@ SMOKE = [
     "conditioner: {content_blocks: 1, phone_dim: 16, phone_blocks: 1, voice_dim: 16,"
     " global_dim: 16}}",
     "size=small",
-    "options={resident: true, batch_size: 4, max_frames: 60, prompt: [30, 40]}",
+    "options={resident: true, batch_size: 4, max_frames: 60, prompt: [30, 40],"
+    " phone_probe: phone_probe}",
     "train.lr=1e-3",
     "train.log_every=5",
     "train.warmup=5",
