@@ -8,7 +8,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,3 +155,48 @@ class HubFile:
         """
         target = Path(folder) / self.path
         return fetch(self.url, target, self.sha256, max_bytes=self.size, progress=progress)
+
+
+class Published:
+    """What others published, fetched by its name; subclasses say of which files it is made.
+
+    Attributes:
+        name: by which it is fetched.
+    """
+
+    name: str
+
+    @property
+    def files(self) -> Sequence[HubFile | WebFile]:
+        """All files."""
+        raise NotImplementedError
+
+    @property
+    def fetched(self) -> bool:
+        """Whether it is there."""
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def size_told(self) -> str:
+        """The size, for messages."""
+        if self.size >= 1e9:
+            return f"{self.size / 1e9:.2f} GB"
+        return f"{self.size / 1e6:.0f} MB"
+
+    @property
+    def licences(self) -> str:
+        """The licences of all files."""
+        return "; ".join(dict.fromkeys(file.licence for file in self.files))
+
+    def check_fetched(self) -> None:
+        """CheckpointError that names the command, unless it is there."""
+        if not self.fetched:
+            raise CheckpointError(
+                f"{self.name} is not fetched yet ({self.size_told}; {self.licences}): "
+                f"run `tts models fetch {self.name}`"
+            )

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tts_codecs import dac, encodec, mimi, snac
-from tts_codecs.download import HubFile, WebFile
+from tts_codecs.download import HubFile, Published, WebFile
 from tts_codecs.errors import CheckpointError, UsageError
 
 Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
-class PublishedCodec:
+class PublishedCodec(Published):
     """A codec whose weights others published.
 
     Attributes:
@@ -36,16 +36,6 @@ class PublishedCodec:
         return (self.file,)
 
     @property
-    def size(self) -> int:
-        """Bytes of the download."""
-        return self.file.size
-
-    @property
-    def licences(self) -> str:
-        """The licence of the weights."""
-        return self.file.licence
-
-    @property
     def folder(self) -> Path:
         """Where it is once fetched; other weights have another folder."""
         return cache_folder() / f"{self.name}-{self.file.sha256[:8]}"
@@ -59,14 +49,6 @@ class PublishedCodec:
     def fetched(self) -> bool:
         """Whether it is there."""
         return self.weights.is_file()
-
-    def check_fetched(self) -> None:
-        """CheckpointError that names the command, unless it is there."""
-        if not self.fetched:
-            raise CheckpointError(
-                f"{self.name} is not fetched yet ({self.size / 1e6:.0f} MB; {self.licences}): "
-                f"run `tts models fetch {self.name}`"
-            )
 
     def fetch(self, accept_licence: bool = False, progress: Progress | None = None) -> Path:
         """The folder of its weights, downloaded unless they are there.

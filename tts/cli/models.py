@@ -137,8 +137,7 @@ def fetch(
     if model.fetched:
         say(f"{name} is there: {model.folder}")
         return
-    size = f"{model.size / 1e9:.2f} GB" if model.size >= 1e9 else f"{model.size / 1e6:.0f} MB"
-    say(f"{name}: {size} into {model.folder}")
+    say(f"{name}: {model.size_told} into {model.folder}")
     for file in model.files:
         say(f"  {file.url}\n    {file.size:,} bytes, sha256 {file.sha256}\n    {file.licence}")
     if not accept_licence:

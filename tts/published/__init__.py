@@ -20,13 +20,13 @@ from tts.published.f5.network import F5Config
 from tts.resources import nearest
 from tts_codecs import vocos
 from tts_codecs.checkpoint import save_checkpoint
-from tts_codecs.download import HubFile
+from tts_codecs.download import HubFile, Published
 
 Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
-class PublishedF5:
+class PublishedF5(Published):
     """A model of the layout of F5-TTS v1 with Vocos as its vocoder.
 
     Attributes:
@@ -48,16 +48,6 @@ class PublishedF5:
         return self.vocabulary, self.vocoder, self.weights
 
     @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files)
-
-    @property
-    def licences(self) -> str:
-        """The licences of all files."""
-        return "; ".join(dict.fromkeys(file.licence for file in self.files))
-
-    @property
     def folder(self) -> Path:
         """Where its checkpoints are once fetched; another revision has another folder."""
         return cache_folder() / f"{self.name}-{self.weights.revision[:8]}"
@@ -66,14 +56,6 @@ class PublishedF5:
     def fetched(self) -> bool:
         """Whether they are there."""
         return self.folder.is_dir()
-
-    def check_fetched(self) -> None:
-        """CheckpointError that names the command, unless they are there."""
-        if not self.fetched:
-            raise CheckpointError(
-                f"{self.name} is not fetched yet ({self.size / 1e9:.2f} GB; {self.licences}): "
-                f"run `tts models fetch {self.name}`"
-            )
 
     def fetch(self, accept_licence: bool = False, progress: Progress | None = None) -> Path:
         """The folder of its checkpoints, downloaded and converted unless it is there.

@@ -335,15 +335,15 @@ class Autoregressive:
         step: int,
     ) -> Tensor:
         """What a step is fed, [B, 1, *]: where a stretch begins, the latent before it in time."""
-        empty = head.empty(len(latents), 1)
         borders = layout.borders
+        here = layout.preceding(latents, head.empty(len(latents), 1))
         if pattern is None:
-            here = layout.preceding(latents, empty)[:, step : step + 1]
-            return torch.where(borders[:, step, None, None], here, before)
+            return torch.where(borders[:, step, None, None], here[:, step : step + 1], before)
         found = before.clone()
         for at, codebook in pattern.emits(step, latents.shape[1]):
-            here = layout.preceding(latents, empty)[:, at, codebook]
-            found[:, 0, codebook] = torch.where(borders[:, at], here, before[:, 0, codebook])
+            found[:, 0, codebook] = torch.where(
+                borders[:, at], here[:, at, codebook], before[:, 0, codebook]
+            )
         return found
 
 
