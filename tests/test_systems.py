@@ -131,15 +131,19 @@ def test_a_system_without_weights_tells_how_it_is_trained(home: Path) -> None:
         assert f"tts train {home}/configs/systems/{name}.yaml" in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["kalle", "flow_vae"])
+@pytest.mark.parametrize(
+    ("name", "trained"),
+    [("kalle", "latent"), ("flow_vae", "latent"), ("ar_vqvae", "codec_vqvae")],
+)
 def test_a_part_that_is_missing_tells_how_it_is_trained(
-    name: str, home: Path, corpus: Corpus, tmp_path: Path
+    name: str, trained: str, home: Path, corpus: Corpus, tmp_path: Path
 ) -> None:
-    with pytest.raises(CheckpointError, match=r"tts train configs/train/latent\.yaml"):
+    told = rf"tts train configs/train/{trained}\.yaml"
+    with pytest.raises(CheckpointError, match=told):
         TTS.load(name)
     path = ROOT / "configs" / "systems" / f"{name}.yaml"
-    values = merged(tiny(path, corpus.folder, tmp_path), {"codec": "runs/latent/export"})
-    with pytest.raises(CheckpointError, match=r"tts train configs/train/latent\.yaml"):
+    values = merged(tiny(path, corpus.folder, tmp_path), {"codec": f"runs/{trained}/export"})
+    with pytest.raises(CheckpointError, match=told):
         check_run(values, "x").build(corpus)
 
 

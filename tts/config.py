@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published import published_model
-from tts.registry import GENERATORS
+from tts.registry import GENERATORS, codec_without_folder
 from tts.renamed import unknown_key
 from tts.resources import checkpoint_folder, configs, find_checkpoints, holds_checkpoint
 from tts.systems import PARTS, is_system, read_resolved, split
@@ -27,7 +27,8 @@ class Strict(BaseModel):
 class ModelConfig(Strict):
     """One model: checkpoint folders (beside its file, in checkpoints/, or paths) and sampling.
 
-    `codec` is what the generator fills: "features" or the checkpoint of a codec of them. `phrasing`
+    `codec` is what the generator fills: "features", the checkpoint of a codec of them, or a codec
+    of waveforms, which decodes by itself, so that `vocoder` only analyses recordings. `phrasing`
     places pauses in text without punctuation; null speaks it without a pause. `published` names
     weights of others that are fetched when asked for (tts.published); its parts are found there.
     `sample_rate` is that of recordings, `needs_transcript` that it needs their words too. `weights`
@@ -163,7 +164,7 @@ def check_weights_of(config: ModelConfig) -> None:
     folders = {
         part: checkpoint_folder(value)
         for part in PARTS
-        if (value := getattr(config, part)) and value != "features"
+        if (value := getattr(config, part)) and not _stands_alone(part, value)
     }
     missing = [part for part, each in folders.items() if not (each / CONFIG).is_file()]
     if not missing or not config.trained_by:
@@ -176,6 +177,11 @@ def check_weights_of(config: ModelConfig) -> None:
         for part in missing
     ]
     raise CheckpointError("; ".join(lines))
+
+
+def _stands_alone(part: str, value: str) -> bool:
+    """Whether a part is none of a checkpoint."""
+    return value == "features" or part == "codec" and codec_without_folder(value)
 
 
 def _known_options(config: ModelConfig) -> Mapping[str, tuple[str, ...]] | None:

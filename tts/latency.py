@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from tts.config import ModelConfig
+from tts.generators.wave_space import WaveSpace
 from tts.pipeline.feature_decoder import FIRST_FRAMES
 from tts.registry import HEADS, STRATEGIES, load_latent_space, load_module
 from tts.resources import checkpoint_folder
@@ -43,12 +44,14 @@ def latency(config: ModelConfig) -> Latency:
     if not strategy.streamed:
         return Latency()
     space = load_latent_space(config.codec)
-    vocoder = cast(SourceFilterVocoder, load_module(config.vocoder))
-    # FeatureDecoder speaks once it has more than FIRST_FRAMES; one latent is held back, as it may
-    # be the last.
+    beyond = space.look_ahead
+    if not isinstance(space, WaveSpace):
+        beyond += cast(SourceFilterVocoder, load_module(config.vocoder)).total_look_ahead
+    # The decoder speaks once it has more than FIRST_FRAMES; one latent is held back, as it may be
+    # the last.
     latents = math.ceil((FIRST_FRAMES + 1 + space.look_ahead) / space.patch) + 1
     steps = strategy.steps_before(latents, _books(arguments.get("head") or {"kind": "linear"}))
-    return Latency(latents * space.patch, steps, space.look_ahead + vocoder.total_look_ahead)
+    return Latency(latents * space.patch, steps, beyond)
 
 
 def _books(head: dict[str, Any]) -> int:

@@ -31,6 +31,7 @@ from tts.generators.strategies.masked import Masked
 from tts.generators.strategies.one_shot import OneShot
 from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
+from tts.generators.wave_space import WaveSpace
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.prosody.durations import DurationModel
@@ -42,6 +43,8 @@ from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs import registry
+from tts_codecs.base import Codec
+from tts_codecs.checkpoint import CONFIG
 from tts_codecs.errors import CheckpointError
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.spectral import SpectralAutoencoder
@@ -98,6 +101,7 @@ def build_generator(
     conditioner: dict[str, Any] | None = None,
     backbone: dict[str, Any] | None = None,
     dim: int = 256,
+    latent_scale: float = 1.0,
 ) -> Generator:
     """A generator from the names of its parts.
 
@@ -106,6 +110,7 @@ def build_generator(
         conditioner, backbone: arguments of tts.generators.generator.Conditioner and
             tts.generators.backbone.Backbone.
         dim: width of the network.
+        latent_scale: of the latents it fills; training of one over a codec of waveforms finds it.
 
     Raises:
         ConfigError: an unknown kind or key, naming the nearest.
@@ -135,7 +140,7 @@ def build_generator(
     if groups > 1 and "groups" not in accepted:
         raise ConfigError("groups of codebooks with blocks of their own go with head categorical")
     head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
-    return Generator(conditions, network, make_head(dim=dim, **head_keys), plan)
+    return Generator(conditions, network, make_head(dim=dim, **head_keys), plan, latent_scale)
 
 
 def sampling_options(
@@ -203,23 +208,44 @@ def load_latent_space(
     posterior: bool = False,
     patch: int = 2,
     merge: int = 1,
+    scale: float = 1.0,
 ) -> LatentSpace:
-    """What a generator fills: "features", or the checkpoint of a codec of them.
+    """What a generator fills: "features", the checkpoint of a codec of them, or any codec of
+    waveforms that tts_codecs knows.
 
     Args:
         posterior: latents as distributions, for heads that are fitted to those.
         patch: frames of features in a latent; a codec has its own.
         merge: neighbours that share the code of the first codebook.
+        scale: of the numbers of a codec of waveforms.
 
     Raises:
         CheckpointError: as `load_module`, or not a codec.
+        UsageError: an unknown name.
         ConfigError: codes that cannot be merged.
     """
     if name == "features":
         return FeatureSpace(patch)
-    module = load_module(name, device)
-    if isinstance(module, SpectralAutoencoder):
-        return CodeSpace(module, merge)
-    if isinstance(module, LatentAutoencoder):
-        return VAESpace(module, posterior)
-    raise CheckpointError(f"{checkpoint_folder(name)} is not a codec of features")
+    codec: nn.Module
+    if codec_without_folder(name):
+        codec = registry.load(name, device)
+    else:
+        codec = load_module(name, device)
+    if isinstance(codec, SpectralAutoencoder):
+        return CodeSpace(codec, merge)
+    if isinstance(codec, LatentAutoencoder):
+        return VAESpace(codec, posterior)
+    if merge > 1:
+        raise ConfigError("merge is of the codes of a residual codec of features: codec: rvq")
+    if isinstance(codec, Codec):
+        return WaveSpace(codec, scale)
+    raise CheckpointError(f"{checkpoint_folder(name)} is not a codec")
+
+
+def codec_without_folder(name: str | Path) -> bool:
+    """Whether a codec is none of a checkpoint: built in, a published one by its name, or a file of
+    published weights."""
+    from tts_codecs.fetched import CODECS  # the published codecs are code of their own
+
+    known = name in registry.BUILT or str(name) in CODECS or Path(name).is_file()
+    return known and not (checkpoint_folder(name) / CONFIG).is_file()

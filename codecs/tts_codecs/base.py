@@ -58,6 +58,10 @@ class CodecInfo:
             of a stream at least ``(t - look_ahead) * hop`` samples have come out.
         licence: of the code and of the weights.
         codebook_sizes: entries of each codebook, when they differ; () when they are all equal.
+        residual: each code of a frame refines those before it, so that generators draw it after
+            them.
+        levels: digits whose combinations the entries of a codebook are, as those of an FSQ; () for
+            learned entries.
     """
 
     name: str
@@ -72,6 +76,8 @@ class CodecInfo:
     look_ahead: int
     licence: str
     codebook_sizes: tuple[int, ...] = field(default=())
+    residual: bool = False
+    levels: tuple[int, ...] = field(default=())
 
     @property
     def frame_rate(self) -> float:

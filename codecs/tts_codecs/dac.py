@@ -243,6 +243,7 @@ class DacCodec(LayeredCodec):
             causal=False,
             look_ahead=self.reach,
             licence=LICENCE,
+            residual=True,
         )
 
     @torch.no_grad()

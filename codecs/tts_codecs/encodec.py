@@ -106,6 +106,7 @@ class EncodecCodec(Codec):
             causal=False,
             look_ahead=self._stream.look_ahead,
             licence=LICENCE,
+            residual=True,
         )
 
     @classmethod

@@ -177,6 +177,7 @@ class MimiCodec(LayeredCodec):
             causal=True,
             look_ahead=0,
             licence=LICENCE,
+            residual=True,
         )
 
     @property

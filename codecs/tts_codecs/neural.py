@@ -150,6 +150,8 @@ class NeuralCodec(LayeredCodec):
             causal=self.decoder.look_ahead == 0,
             look_ahead=self.decoder.look_ahead,
             licence=self.licence,
+            residual=coded and quantizer.residual,
+            levels=quantizer.digits if coded else (),
         )
 
     def vectors(self, wav: Tensor) -> Tensor:

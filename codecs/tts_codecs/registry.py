@@ -13,7 +13,14 @@ from pathlib import Path
 from torch import nn
 
 from tts_codecs.base import Codec
-from tts_codecs.checkpoint import CONFIG, load_weights, read_config, weights_bytes
+from tts_codecs.checkpoint import (
+    CONFIG,
+    fingerprint,
+    load_weights,
+    read_config,
+    sha256,
+    weights_bytes,
+)
 from tts_codecs.construction import building
 from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
 from tts_codecs.renamed import current_arguments
@@ -182,6 +189,17 @@ def published_file(name: str | Path) -> Path | None:
     published = CODECS[str(name)]
     published.check_fetched()
     return published.weights
+
+
+def weights_of(name: str | Path) -> str:
+    """Checksum of the weights that define the codes of a codec; "" where there are none. Errors as
+    `load`."""
+    published = published_file(name)
+    if published is not None:
+        return sha256(published)
+    path = Path(name)
+    built = str(name) in BUILT and not (path / CONFIG).is_file()
+    return "" if built else fingerprint(find(name))
 
 
 def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float | None) -> Codec:

@@ -179,6 +179,7 @@ class SnacCodec(Codec):
             causal=False,
             look_ahead=self.reach,
             licence=LICENCE,
+            residual=True,
         )
 
     @torch.no_grad()

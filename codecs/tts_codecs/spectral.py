@@ -133,6 +133,8 @@ class SpectralCodec(LayeredCodec):
             causal=False,
             look_ahead=look_ahead,
             licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
+            residual=quantizer.residual,
+            levels=quantizer.digits,
         )
 
     @torch.no_grad()

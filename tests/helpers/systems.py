@@ -13,6 +13,7 @@ from tts.registry import build_generator
 from tts.systems import merged, read_resolved
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.latent import LatentAutoencoder
+from tts_codecs.neural import build_codec
 from tts_codecs.spectral import SpectralAutoencoder
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,15 @@ def tiny_parts(home: Path) -> None:
             save_checkpoint(checkpoints / name, SpectralAutoencoder(**sizes), "spectral", sizes)
         latent = {**small, "latents": 8}
         save_checkpoint(checkpoints / "latent", LatentAutoencoder(**latent), "latent", latent)
+        part = {"kind": "spectrum", "width": 8, "blocks": 1}
+        waves: dict[str, Any] = {
+            "encoder": part,
+            "quantizer": {"kind": "vq", "dim": 4, "codebook_size": 20},
+            "decoder": {**part, "patch": 4},
+            "hop": 640,
+            "dim": 8,
+        }
+        save_checkpoint(checkpoints / "vqvae", build_codec(**waves), "neural", waves)
         codes = {"kind": "categorical", "num_codebooks": 3, "codebook_size": 20, "levels": [5, 4]}
         ar = {
             **NETWORK,
@@ -105,8 +115,9 @@ def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:
     values.pop("generator", None)
     if model["strategy"].get("own"):  # there is one block
         over["model"]["strategy"] = {"own": 1}
-    if values.get("codec") == "runs/latent/export":
-        over["codec"] = "latent"
+    trained = {"runs/latent/export": "latent", "runs/codec_vqvae/export": "vqvae"}
+    if values.get("codec") in trained:
+        over["codec"] = trained[values["codec"]]
     steps = values.get("sampling", {}).get("steps")
     if steps:
         over["sampling"] = {"steps": 2}

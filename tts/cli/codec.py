@@ -56,6 +56,7 @@ def encode(
     import tts_codecs
     from tts.audio.recording import read_recording
     from tts_codecs.files import pack_encoded
+    from tts_codecs.registry import weights_of
 
     made = tts_codecs.load(codec, device, bandwidth=bitrate)
     found = read_recording(recording, made.info.sample_rate)
@@ -64,7 +65,7 @@ def encode(
     samples = found.samples
     with torch.inference_mode():
         encoded = made.encode(torch.from_numpy(samples)[None, None])
-    data = pack_encoded(encoded, made.info, len(samples), codec, _weights(codec))
+    data = pack_encoded(encoded, made.info, len(samples), codec, weights_of(codec))
     if piped:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -101,6 +102,7 @@ def decode(
 
     import tts_codecs
     from tts_codecs.files import unpack_encoded
+    from tts_codecs.registry import weights_of
 
     found = unpack_encoded(_bytes(codes), "standard input" if codes == "-" else repr(codes))
     name = found.codec if codec is None else codec
@@ -108,7 +110,7 @@ def decode(
     info = made.info
     if (info.kind, info.sample_rate, info.hop) != (found.kind, found.sample_rate, found.hop):
         raise CodecError(f"{codes!r} was not coded by {name!r}: other rate, hop or kind of frames")
-    if found.weights and _weights(name) != found.weights:
+    if found.weights and weights_of(name) != found.weights:
         raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
     if found.kind == "codes" and found.encoded.shape[2] < info.num_codebooks:
         from tts_codecs.layered import LayeredCodec
@@ -274,14 +276,3 @@ def _bytes(name: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"cannot read {name!r}: {reason}") from error
-
-
-def _weights(name: str) -> str:
-    """Checksum of the weights that define the codes of a codec; "" where there are none."""
-    from tts_codecs.checkpoint import fingerprint, sha256
-    from tts_codecs.registry import BUILT, find, published_file
-
-    published = published_file(name)
-    if published is not None:
-        return sha256(published)
-    return "" if name in BUILT else fingerprint(find(name))

@@ -8,6 +8,7 @@ import torch
 
 from tts.align.aligner import with_optional_pauses
 from tts.data.batch import Batch
+from tts.data.coded import CodedCorpus
 from tts.data.corpus import Corpus
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features
 from tts.errors import DataError
@@ -85,6 +86,8 @@ class SegmentSampler:
         shares: factors on how often speakers are drawn whose names begin so.
         band_limited: share of segments whose top bands are emptied, as lossy coding does, in
             segment and prompt alike: what is generated keeps the channel of its prompt.
+        coded: the corpus as a codec of waveforms codes it, whose latents come with the segments
+            then. Recordings are as they are there: neither turned nor band-limited.
     """
 
     def __init__(
@@ -97,7 +100,11 @@ class SegmentSampler:
         band_limited: float = 0.3,
         held_out: Collection[str] = (),
         shares: Mapping[str, float] | None = None,
+        coded: CodedCorpus | None = None,
     ):
+        self.coded = coded
+        if coded is not None:
+            vtlp = band_limited = 0.0
         self.corpus, self.max_frames, self.min_frames, self.prompt = (
             corpus,
             max_frames,
@@ -212,8 +219,9 @@ class SegmentSampler:
 
     def draw(self, rng: np.random.Generator, count: int) -> Batch:
         """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,
-        prompt_features [B, T, C]; speaker [B, 256]."""
+        prompt_features [B, T, C]; speaker [B, 256]; of a coded corpus latents [B, U, *]."""
         rows, durations, features, prompts, speakers = [], [], [], [], []
+        latents: list[torch.Tensor] = []
         # One limit for the batch: rows of like length waste little on padding.
         limit = int(rng.integers(self.min_frames, self.max_frames + 1))
         for at in rng.choice(len(self.utterances), count, p=self.weights):
@@ -236,13 +244,20 @@ class SegmentSampler:
             if rng.random() < self.band_limited:
                 target, prompt = _band_limit(rng, target, prompt)
             rows.append((tokens.ids, tokens.mods))
-            durations.append(torch.tensor(tokens.durations))
-            features.append(torch.from_numpy(target))
+            lengths, made = torch.tensor(tokens.durations), torch.from_numpy(target)
+            if self.coded is not None:
+                lengths, made, found = self.coded.cut(
+                    utterance.index, begin, tokens.durations, made
+                )
+                latents.append(found)
+            durations.append(lengths)
+            features.append(made)
             prompts.append(torch.from_numpy(prompt))
             speakers.append(torch.from_numpy(speaker))
         tokens_batch = collate_tokens(rows)
         pad = torch.nn.utils.rnn.pad_sequence
-        return {
+        batch: Batch = {"latents": pad(latents, batch_first=True)} if latents else {}
+        return batch | {
             "ids": tokens_batch.ids,
             "mods": tokens_batch.mods,
             "lengths": tokens_batch.lengths,

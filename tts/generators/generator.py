@@ -43,6 +43,7 @@ class Generator(nn.Module):
         conditioner, backbone, head: the network; the head has one of the contracts of
             tts.generators.protocols.
         strategy: how it is trained and run; has no weights.
+        latent_scale: factor on the numbers of a codec of waveforms that makes them its latents.
 
     Raises:
         ConfigError: parts that do not fit.
@@ -51,9 +52,15 @@ class Generator(nn.Module):
     channel_weight: Tensor
 
     def __init__(
-        self, conditioner: Conditioner, backbone: Backbone, head: nn.Module, strategy: Strategy
+        self,
+        conditioner: Conditioner,
+        backbone: Backbone,
+        head: nn.Module,
+        strategy: Strategy,
+        latent_scale: float = 1.0,
     ):
         super().__init__()
+        self.latent_scale = latent_scale
         self.conditioner, self.backbone, self.head = conditioner, backbone, head
         self.strategy = strategy
         if conditioner.text == "pointer" and not strategy.paced:

@@ -5,6 +5,7 @@ is added again at the end: what a voice never heard in training sounds like on a
 not be learned.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +34,7 @@ class FeatureSpace:
     def fits(self, head: nn.Module, channels: int) -> str:
         """What of a head over features of C channels does not go with these latents; "" for
         nothing."""
-        return _size_fits(head, self.patch * channels, "features")
+        return size_fits(head, self.patch * channels, "features")
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arguments that follow from these latents where nothing else is given: those of a strategy
@@ -68,7 +69,7 @@ def check_latent_space(latents: LatentSpace, head: nn.Module, patch: int, channe
         raise ConfigError(f"generator and codec do not go together: {problem}")
 
 
-def _size_fits(head: nn.Module, size: int, what: str) -> str:
+def size_fits(head: nn.Module, size: int, what: str) -> str:
     """Why a head is not one of continuous latents of this size; "" where it is."""
     if isinstance(head, CodeHead):
         return f"a {type(head).__name__} draws codes, not {what}: name a codec of codes"
@@ -77,6 +78,32 @@ def _size_fits(head: nn.Module, size: int, what: str) -> str:
         if own != size:
             return f"the head has size: {own}, one step of {what} {size}"
     return ""
+
+
+def declared_codes(
+    strategy: str,
+    head: str,
+    num_codebooks: int,
+    codebook_size: int,
+    levels: Sequence[int],
+    residual: bool,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments of a strategy and of a head, each of a kind, that follow from codes: how many of
+    how many entries, of what digits (`levels`). Codes that refine those before them are drawn after
+    them, with delays or level by level."""
+    order: dict[str, Any] = {}
+    if residual and strategy == "masked":
+        order = {"order": "levels"}
+    elif residual and strategy == "autoregressive" and head == "categorical":
+        order = {"pattern": {"name": "delay"}}
+    if head not in ("categorical", "depth"):
+        return order, {}
+    sizes = {
+        "num_codebooks": num_codebooks,
+        "codebook_size": codebook_size,
+        "levels": list(levels),
+    }
+    return order, sizes
 
 
 @dataclass(frozen=True)
@@ -160,20 +187,10 @@ class CodeSpace(AutoencoderSpace):
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arguments that follow from these latents where nothing else is given: those of a strategy
-        and of a head, each of a kind. How many codes of how many entries, of what digits; codes
-        that refine those before them are drawn after them, with delays or level by level."""
-        quantizer = self.autoencoder.quantizer
-        sizes = {
-            "num_codebooks": quantizer.num_codebooks,
-            "codebook_size": quantizer.codebook_size,
-            "levels": list(quantizer.digits),
-        }
-        order: dict[str, Any] = {}
-        if quantizer.residual and strategy == "masked":
-            order = {"order": "levels"}
-        elif quantizer.residual and strategy == "autoregressive" and head == "categorical":
-            order = {"pattern": {"name": "delay"}}
-        return order, sizes if head in ("categorical", "depth") else {}
+        and of a head, each of a kind (`declared_codes`)."""
+        made = self.autoencoder.quantizer
+        count, size = made.num_codebooks, made.codebook_size
+        return declared_codes(strategy, head, count, size, made.digits, made.residual)
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
@@ -211,7 +228,7 @@ class VAESpace(AutoencoderSpace):
         """What of a head over features of C channels does not go with these latents; "" for
         nothing."""
         size = self.autoencoder.size * (2 if self.posterior else 1)
-        return _size_fits(head, size, "distributions" if self.posterior else "latents")
+        return size_fits(head, size, "distributions" if self.posterior else "latents")
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arguments that follow from these latents where nothing else is given: those of a strategy

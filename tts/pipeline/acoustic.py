@@ -1,5 +1,6 @@
 """The pipeline of this project's own models: phones, durations, a generator of any family over
-source-filter features or a codec of them, and the source-filter vocoder."""
+source-filter features or a codec of them, and the source-filter vocoder; or a generator over a
+codec of waveforms, and that codec."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
@@ -14,9 +15,11 @@ from tts.errors import ConfigError, UsageError
 from tts.generators.base import AlignmentResult, Request, SamplingOptions
 from tts.generators.external import External
 from tts.generators.generator import Generator
+from tts.generators.wave_space import WaveSpace
 from tts.losses.phone import PhoneProbe
 from tts.pipeline.feature_decoder import FeatureDecoder
 from tts.pipeline.ports import Capabilities, Pipeline
+from tts.pipeline.wave_decoder import WaveDecoder
 from tts.progress import Progress
 from tts.prosody.durations import DurationModel, with_edges
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
@@ -68,6 +71,7 @@ class AcousticModel:
             self.generator.posterior,
             self.generator.patch,
             getattr(self.generator.strategy, "merge", 1),
+            self.generator.latent_scale,
         )
         self.generator.check_latent_space(self.latent_space)
         self.external = self._external()
@@ -94,7 +98,8 @@ class AcousticModel:
         self._frontends: dict[str, Frontend] = {}
         prepare_weights(self.generator, config.weights, device)
         helper = None if self.external is None else self.external.generator
-        for network in (self.generator, predicted, self.vocoder, helper):
+        codec = self.latent_space.codec if isinstance(self.latent_space, WaveSpace) else None
+        for network in (self.generator, predicted, self.vocoder, helper, codec):
             if network is not None:
                 cancellation.watch(network)
 
@@ -126,6 +131,8 @@ class AcousticModel:
 
     def _shifts(self) -> VoiceShifts | None:
         config, device = self.config, self.device
+        if isinstance(self.latent_space, WaveSpace):
+            return None  # there are no features to be shifted, in training neither
         untimed = config.durations is None or self.generator.conditioner.text == "padded"
         if config.profile is None or config.phone_probe is None or untimed:
             if config.normalised:
@@ -270,12 +277,20 @@ class AcousticModel:
         if self.generator.conditioner.text == "padded":
             said = pace(self.phone_probe, prompt)
             total = total_frames(tokens, said, rate, self.generator.patch)
+            if isinstance(self.latent_space, WaveSpace):
+                total = self.latent_space.retimed(total[:, None], torch.ones_like(total[:, None]))
+                total = total[:, 0]
             return Request(tokens, prompt, frames=total)
         if self._durations is None:
             return Request(tokens, prompt, pace=rate)
         durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, rate))
         durations = held(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
         durations = with_edges(durations, tokens, self.generator.patch)
+        if isinstance(self.latent_space, WaveSpace):
+            if any(style.pitch != 1 for phones in sentences for style in phones.styles):
+                raise UsageError(f"{self.config.name} cannot change the pitch of words")
+            durations = self.latent_space.retimed(durations, tokens.mask[..., 0])
+            return Request(tokens, prompt, durations)
         shift = None
         if shifted and self.shifts is not None:
             frames = int(durations.sum(1).max())
@@ -315,11 +330,17 @@ def acoustic_pipeline(
 ) -> Pipeline[Request]:
     """The pipeline of a config; errors as `AcousticModel`."""
     model = AcousticModel(config, device, cancellation)
-    decoder = FeatureDecoder(model.latent_space, model.vocoder)
+    space = model.latent_space
+    decoder: WaveDecoder | FeatureDecoder
+    if isinstance(space, WaveSpace):
+        decoder = WaveDecoder(space)
+    else:
+        decoder = FeatureDecoder(space, model.vocoder)
     can = Capabilities(
         decoder.sample_rate,
         config.sample_rate,
         word_times=model.generator.conditioner.text != "padded",
+        pitch=not isinstance(space, WaveSpace),
         streaming=model.generator.strategy.streamed,
         adaptation=model.shifts is not None,
         needs_transcript=config.needs_transcript,

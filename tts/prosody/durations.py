@@ -89,11 +89,18 @@ class DurationModel(nn.Module):
         rate = torch.as_tensor(speed, device=expected.device, dtype=expected.dtype)
         expected = expected / (rate.unsqueeze(-1) if rate.dim() == 1 else rate)
         valid = tokens.mask[..., 0].long()
-        ends = (expected * valid).cumsum(1).round().long()
-        # The earliest ends that leave every token a frame: frames beyond that never shrink.
-        least = valid.cumsum(1)
-        ends = least + (ends - least).clamp_min(0).cummax(1).values
-        return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])) * valid
+        return frames_until((expected * valid).cumsum(1), valid)
+
+
+def frames_until(ends: Tensor, valid: Tensor) -> Tensor:
+    """Durations [B, S] in whole frames of tokens that end at `ends` [B, S], at least one of each
+    that is `valid` [B, S], 0 of others."""
+    valid = valid.long()
+    ends = ends.round().long()
+    # The earliest ends that leave every token a frame: frames beyond that never shrink.
+    least = valid.cumsum(1)
+    ends = least + (ends - least).clamp_min(0).cummax(1).values
+    return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])) * valid
 
 
 def with_edges(durations: Tensor, tokens: TokenBatch, patch: int) -> Tensor:

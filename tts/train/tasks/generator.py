@@ -1,6 +1,7 @@
 """Training tasks of the generators and of the duration model."""
 
 import inspect
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from tts.audio.files import atomic_output, write_all
 from tts.config import trained_by
 from tts.data.batch import Batch
+from tts.data.coded import CodedCorpus
 from tts.data.corpus import Corpus
 from tts.data.distillation import DistillationData
 from tts.data.segments import SegmentSampler
@@ -20,6 +22,7 @@ from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.generators.latent_space import AutoencoderSpace
 from tts.generators.protocols import LatentSpace
+from tts.generators.wave_space import WaveSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
@@ -39,7 +42,10 @@ from tts.voice.profile import PhoneProfile
 from tts_codecs.base import trusted
 from tts_codecs.checkpoint import CONFIG, save_checkpoint
 from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
+from tts_codecs.registry import weights_of
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
+
+log = logging.getLogger(__name__)
 
 
 def tokens_of(batch: Batch) -> TokenBatch:
@@ -62,7 +68,9 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
     posterior = bool(getattr(made, "posterior", False))
     try:
         patch, merge = conditioner.get("patch", 2), strategy.get("merge", 1)
-        space = load_latent_space(codec, posterior=posterior, patch=patch, merge=merge)
+        space = load_latent_space(
+            codec, "cpu", posterior, patch, merge, float(model.get("latent_scale", 1.0))
+        )
     except CheckpointError as error:
         raise CheckpointError(f"{error}{trained_by(codec)}") from error
     if space.patch != 2:
@@ -81,7 +89,9 @@ class GeneratorTask:
     Args:
         model: arguments of `build_generator`; sizes of the head and the order of codes may be left
             out, the codec says them.
-        codec: what is generated, "features" or the checkpoint of a codec of them.
+        codec: what is generated, "features", the checkpoint of a codec of them, or a codec of
+            waveforms. The corpus is coded by the latter once (tts.data.coded), and what is of
+            features falls away: turned voices, the profile, losses of probes.
         probe: checkpoint of the speaker probe; speaker_loss: weight of its loss.
         phone_probe: checkpoint of the phone probe; phone_loss: weight of its loss.
         prior_loss: weight of the regression.
@@ -117,8 +127,20 @@ class GeneratorTask:
     ):
         self.vocoder, self.system = vocoder, system
         self.weights = {"prior": prior_loss, "speaker_loss": speaker_loss, "phone_loss": phone_loss}
+        self.arguments, self.latent_space = completed(dict(model or {}), codec)
+        coded = None
+        if isinstance(self.latent_space, WaveSpace):
+            if resident or distill_data:
+                raise ConfigError(f"{codec}: resident and distill_data are of features")
+            if profile or probe or phone_probe:
+                log.warning("%s is of waveforms: trained without probes and profile", codec)
+            profile = probe = phone_probe = None
+            coded = CodedCorpus(corpus, self.latent_space, weights_of(codec))
+            if not self.latent_space.coded:
+                self.arguments.setdefault("latent_scale", coded.scale)
+                self.latent_space.scale = self.arguments["latent_scale"]
         self.sampler = SegmentSampler(
-            corpus, max_frames, prompt=prompt, held_out=held_out, shares=shares
+            corpus, max_frames, prompt=prompt, held_out=held_out, shares=shares, coded=coded
         )
         self.profile = cast("PhoneProfile | None", load_module(profile) if profile else None)
         if self.profile is not None and phone_probe is None:
@@ -132,7 +154,6 @@ class GeneratorTask:
         self.resident = resident
         self.resident_sampler: ResidentSampler | None = None
         self.batch_size = batch_size
-        self.arguments, self.latent_space = completed(dict(model or {}), codec)
         self.generator = build_generator(**self.arguments)
         #: a window of attention is thrown for each step
         self.varies = bool(getattr(self.generator.strategy, "window", 0))
@@ -155,7 +176,8 @@ class GeneratorTask:
     def place(self, device: torch.device) -> bool:
         """Move what batches are made with to the device; whether they are made there."""
         on_gpu = device.type == "cuda" and self.distill_data is None
-        if not (on_gpu if self.resident is None else self.resident):
+        coded = isinstance(self.latent_space, WaveSpace)
+        if coded or not (on_gpu if self.resident is None else self.resident):
             return False
         self.resident_sampler = ResidentSampler(self.sampler, device)
         self.perceptual = self.perceptual.to(device)
@@ -184,7 +206,8 @@ class GeneratorTask:
             count = batch["features"].shape[1]
             batch["shift"] = self.profile.frames(shift, tokens_of(batch), batch["durations"], count)
             batch["features"] = batch["features"] - batch["shift"]
-        batch["latents"] = self.latent_space.encode(batch["features"], prompt_of(batch))
+        if "latents" not in batch:  # a coded corpus has them
+            batch["latents"] = self.latent_space.encode(batch["features"], prompt_of(batch))
         return batch
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
@@ -210,7 +233,8 @@ class GeneratorTask:
 
     def sample(self, writer: Any, step: int) -> None:
         """One utterance of the corpus: recorded features beside generated ones as a picture, and
-        the generated ones as audio, where the vocoder is there."""
+        the generated ones as audio, where the vocoder is there; over a codec of waveforms as it
+        decodes."""
         batch = self.sampler.draw(np.random.default_rng(0), 1)
         device = next(self.generator.parameters()).device
         batch = {k: v.to(device) for k, v in batch.items() if isinstance(v, Tensor)}
@@ -221,6 +245,11 @@ class GeneratorTask:
             latents = self.generator.generate(request, [torch.Generator().manual_seed(0)])
         finally:
             self.generator.train(training)
+        if isinstance(self.latent_space, WaveSpace):
+            codec = self.latent_space.codec.to(device)
+            wav = codec.decode(self.latent_space.frames(latents))
+            writer.add_audio("generated", wav[0].cpu(), step, codec.info.sample_rate)
+            return
         with torch.inference_mode():
             made, _ = self.latent_space.decode(
                 latents, self.latent_space.start(request.prompt), True

@@ -1,0 +1,108 @@
+"""Codes or latents of a codec of waveforms, which a generator fills and that codec alone decodes.
+
+Nothing of them is relative to the voice and there are no source-filter features on the way: what a
+generator is conditioned on stays the same as of every other codec, what it makes is heard as the
+codec makes it.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from tts.errors import UsageError
+from tts.generators.latent_space import declared_codes, size_fits
+from tts.generators.protocols import CodeHead
+from tts.modules.voice_prompt import VoicePrompt
+from tts.prosody.durations import frames_until
+from tts_codecs.base import Codec
+
+#: source-filter features in a second
+FEATURE_RATE = 50.0
+
+
+class WaveSpace:
+    """Latents of a codec of waveforms, codes [B, U, K] or numbers [B, U, D].
+
+    A latent is `patch` frames of a generator, and those are as many in a second as the codec makes
+    of them: of 25 latents/s 2 frames of 20 ms, of 12.5 4, of 75 one of 13 ms. Where that is not the
+    rate of features, durations are counted anew (`retimed`).
+
+    Args:
+        codec: any of tts_codecs.
+        scale: latents are numbers of the codec times this.
+
+    Attributes:
+        patch, look_ahead: see tts.generators.protocols.LatentSpace.
+        frame_rate: frames in a second; factor: of them in one of features.
+    """
+
+    def __init__(self, codec: Codec, scale: float = 1.0):
+        self.codec, self.info, self.scale = codec, codec.info, scale
+        self.coded = self.info.kind == "codes"
+        self.patch = max(1, round(FEATURE_RATE / self.info.frame_rate))
+        self.frame_rate = self.info.frame_rate * self.patch
+        self.factor = self.frame_rate / FEATURE_RATE
+        self.look_ahead = self.info.look_ahead * self.patch
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """What of a head does not go with these latents; "" for nothing."""
+        if not self.coded:
+            if getattr(head, "posterior", False):
+                return f"a {type(head).__name__} draws distributions, {self.info.name} has none"
+            return size_fits(head, self.info.dim, "latents")
+        if not isinstance(head, CodeHead):
+            return f"a {type(head).__name__} draws continuous latents, not codes"
+        if len(set(self.info.sizes)) > 1:
+            return f"the codebooks of {self.info.name} are not of one size"
+        wanted = (self.info.num_codebooks, self.info.codebook_size)
+        if (head.num_codebooks, head.codebook_size) != wanted:
+            return (
+                f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
+                f"{head.codebook_size}, the codec {wanted[0]} and {wanted[1]}"
+            )
+        return ""
+
+    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Arguments that follow from the codec where nothing else is given: those of a strategy and
+        of a head, each of a kind (tts.generators.latent_space.declared_codes)."""
+        info = self.info
+        if not self.coded:
+            return {}, {"size": info.dim}
+        return declared_codes(
+            strategy, head, info.num_codebooks, info.codebook_size, info.levels, info.residual
+        )
+
+    def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
+        """Durations [B, S] in frames of features to those in frames of this, at least one of each
+        token that is `valid` [B, S], and whole latents of every row."""
+        if self.factor == 1:
+            return durations
+        out = frames_until(durations.cumsum(1) * self.factor, valid)
+        last = valid.long().sum(1, keepdim=True) - 1
+        rest = -out.sum(1, keepdim=True) % self.patch
+        return out.scatter_add(1, last, rest)
+
+    def frames(self, latents: Tensor) -> Tensor:
+        """Latents [B, u, *] as the codec has them."""
+        return latents if self.coded else latents / self.scale
+
+    def _no_features(self) -> UsageError:
+        return UsageError(
+            f"{self.info.name} is a codec of waveforms: there are no features of what is generated"
+        )
+
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """UsageError: latents are made of the waveform (tts.data.coded)."""
+        raise self._no_features()
+
+    def start(self, prompt: VoicePrompt) -> Any:
+        """UsageError: latents are decoded to a waveform (tts.pipeline.wave_decoder)."""
+        raise self._no_features()
+
+    def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
+        """UsageError, as `start`."""
+        raise self._no_features()
+
+    def to_features(self, estimate: Tensor) -> Tensor:
+        """UsageError, as `start`."""
+        raise self._no_features()
