@@ -17,7 +17,8 @@ pytest.importorskip("fastapi")
 
 from tts.audio.containers import ContainerSource  # noqa: E402
 from tts.audio.decode import decode_source  # noqa: E402
-from tts.serve.connections import Limits, listen, server_of  # noqa: E402
+from tts.serve.connections import Limits, listen  # noqa: E402
+from tts.serve.stopping import server_of  # noqa: E402
 
 LONG = "The birch canoe slid on the smooth planks. " * 40
 SPEECH = "/v1/audio/speech"
@@ -26,10 +27,10 @@ TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark bl
 
 
 @contextmanager
-def serving(app: Any, limits: Limits | None = None, grace: int = 5) -> Iterator[int]:
+def serving(app: Any, limits: Limits | None = None, grace: float = 5) -> Iterator[int]:
     """The real server on a free port, in a thread; when it stops, clients have `grace` s."""
     sock = listen("127.0.0.1", 0)
-    server = server_of(app, limits, timeout_graceful_shutdown=grace)
+    server = server_of(app, limits, grace, app.state.scheduler.cut)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:

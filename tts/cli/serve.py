@@ -29,6 +29,9 @@ def serve(
     stall_timeout: Annotated[
         float, typer.Option(min=1, max=3600, help="Seconds a client may read nothing.")
     ] = 60.0,
+    grace: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to finish in when told to stop.")
+    ] = 8.0,
     max_connections: Annotated[int, typer.Option(min=1, max=60000, help="At a time.")] = 1000,
     max_connections_per_address: Annotated[
         int, typer.Option(min=1, max=60000, help="Of them; more behind a proxy.")
@@ -73,8 +76,8 @@ def serve(
     """Serve POST /v1/audio/speech as OpenAI's clients ask for it; docs/server.md has examples.
 
     It listens to this machine only, unless told otherwise: another --host needs a key and the names
-    by which clients call this machine (--allowed-host), or --insecure. Ctrl-C or SIGTERM finishes
-    what is being spoken and ends it.
+    by which clients call this machine (--allowed-host), or --insecure. Ctrl-C or SIGTERM ends it:
+    what is being spoken has --grace seconds, a second one ends it at once.
 
     Example: `tts serve --port 8000`, then
     `curl localhost:8000/v1/audio/speech -d '{"input": "Hello."}' -o hello.mp3`
@@ -87,9 +90,10 @@ def serve(
         ) from error
     from tts.provenance import load_watermark
     from tts.serve.aliases import Aliases
-    from tts.serve.connections import Limits, listen, raise_open_files, server_of
+    from tts.serve.connections import Limits, listen, raise_open_files
     from tts.serve.guard import check_access, check_origin, is_loopback
     from tts.serve.logs import log_to_stderr
+    from tts.serve.stopping import server_of
     from tts.serve.voices import VoiceShelf
 
     if wyoming:
@@ -128,16 +132,14 @@ def serve(
     # Files besides connections: weights, voices, the pipes of decoders.
     most = max(16, min(max_connections, raise_open_files() - 256))
     limits = Limits(most, min(max_connections_per_address, most))
-    server = server_of(
-        create_app(models, settings),
-        limits,
-        access_log=not quiet,
-        timeout_graceful_shutdown=int(timeout),
-    )
+    made = create_app(models, settings)
+    server = server_of(made, limits, grace, made.state.scheduler.cut, access_log=not quiet)
     name, port = listening.getsockname()[:2]
+    listening.listen()  # who reads the next line may ask
     say(f"speaking on http://{f'[{name}]' if ':' in name else name}:{port}/v1 (Ctrl-C ends it)")
     if assistants is not None:
         if not is_loopback(host):
             warn("the Wyoming protocol knows no keys: everybody who reaches the port can use it")
         say(f"speaking on port {assistants.getsockname()[1]} by the Wyoming protocol")
     server.run(sockets=[listening])
+    server.leave()

@@ -109,6 +109,8 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
         if assistants is not None:
             assistants.close()
         await asyncio.to_thread(scheduler.stop, settings.timeout)
+        if assistants is not None:
+            await talk.said()
 
     app = FastAPI(title="tts", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.scheduler, app.state.metrics = scheduler, metrics

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, cast
 
 import h11
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tts.errors import UsageError
@@ -235,12 +234,25 @@ class Connection(H11Protocol):
             kind = "server_error" if status >= 500 else "invalid_request_error"
             error = {"message": message, "type": kind, "param": None, "code": None}
             body = json.dumps({"error": error}).encode()
+            name = b"Request Timeout" if status == 408 else b"Service Unavailable"
+            again = b"Retry-After: 1\r\n" if status == 503 else b""
             self.transport.write(
-                b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                b"Content-Length: %d\r\n\r\n%s"
-                % (status, b"Request Timeout" if status == 408 else b"Unavailable", len(body), body)
+                b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nConnection: close\r\n%s"
+                b"Content-Length: %d\r\n\r\n%s" % (status, name, again, len(body), body)
             )
         self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server stops: an answer that is being made is the last one, and a request that is
+        still coming gets none."""
+        if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
+            self.turn_away()
+        else:
+            super().shutdown()
+
+    def turn_away(self) -> None:
+        """The server stops now: tell it, where no answer has begun, and close."""
+        self._refuse(503, "the server is stopping")
 
     def abort(self) -> None:
         """End at once, whatever is still to be sent."""
@@ -262,18 +274,3 @@ def _counted(host: str) -> str:
             return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((address, 64), strict=False).network_address)
     return str(address)
-
-
-def server_of(app: Any, limits: Limits | None = None, **values: Any) -> uvicorn.Server:
-    """uvicorn with these connections; values are of uvicorn.Config."""
-    connections = Connections(limits)
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=connections.protocol,
-            ws="none",
-            log_config=None,
-            server_header=False,
-            **values,
-        )
-    )

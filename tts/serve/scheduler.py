@@ -141,13 +141,18 @@ class Scheduler:
             self._stopping = True
             self._change.notify()
         self._thread.join(timeout)
+        self.cut()
+        self._thread.join(10)
+
+    def cut(self) -> None:
+        """Take no new requests and end those that are here: each is told by `Stopping`."""
         with self._change:
+            self._stopping = True
             for job in list(self._jobs):
                 job.cancelled.set()
                 job.deliver(Stopping("the server is stopping"))
                 self._drop(job)
             self._change.notify()
-        self._thread.join(10)
 
     def _drop(self, job: Job) -> None:
         if job in self._jobs:

@@ -8,6 +8,7 @@ name) knows them. Text may come whole (`synthesize`) or while it is written (`sy
 import asyncio
 import json
 import re
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -103,6 +104,12 @@ class Assistants:
                 )
             ]
         )
+
+    async def said(self, seconds: float = 2.0) -> None:
+        """Wait until what was computed has been sent, at most so long."""
+        end = time.monotonic() + seconds
+        while self.connections > len(self.idle) and time.monotonic() < end:
+            await asyncio.sleep(0.02)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A connection, from its first event to its end."""
