@@ -55,7 +55,7 @@ class Private:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        refused = self.access.refusal({name.lower(): value for name, value in scope["headers"]})
+        refused = self.access.refusal(scope)
         if scope["type"] != "http":
             if not refused:
                 await self.app(scope, receive, send)
@@ -196,3 +196,14 @@ def launch(
         js=page.script(),
     )
     return url
+
+
+def close(blocks: gr.Blocks, studio: Studio) -> None:
+    """Stop what is being made and the page, without waiting for those who look at it."""
+    studio.close()
+    server = getattr(blocks, "server", None)
+    if server is not None:
+        server.should_exit = True
+        for connection in list(server.server_state.connections):  # an open page holds one for ever
+            connection.loop.call_soon_threadsafe(connection.transport.abort)
+    blocks.close(verbose=False)

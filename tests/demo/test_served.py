@@ -18,7 +18,7 @@ gr = pytest.importorskip("gradio")
 
 from tts.cli.main import run  # noqa: E402
 from tts_demo import limits, page  # noqa: E402
-from tts_demo.app import build, launch  # noqa: E402
+from tts_demo.app import build, close, launch  # noqa: E402
 from tts_demo.picture import mel_image, waveform_path  # noqa: E402
 from tts_demo.ready import ready_models  # noqa: E402
 from tts_demo.sounds import Sounds  # noqa: E402
@@ -76,11 +76,14 @@ def address(tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     yield launch(blocks, studio, port=port)
-    studio.close()
-    blocks.close(verbose=False)
+    begin = time.monotonic()
+    close(blocks, studio)
+    assert time.monotonic() - begin < 4
 
 
 def test_the_page_is_private(address: str) -> None:
+    # A page that is open holds a connection, which the end of `address` must not wait for.
+    urllib.request.urlopen(address + "gradio_api/heartbeat/abc", timeout=30).readline()
     with urllib.request.urlopen(address, timeout=30) as reply:
         body, policy = reply.read().decode(), reply.headers["content-security-policy"]
     assert "default-src 'self'" in policy and "http" not in policy
@@ -117,14 +120,17 @@ def test_foreign_hosts_are_let_in_only_where_wanted() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    async def ask(hosts: tuple[str, ...], host: bytes, origin: bytes = b"") -> int:
+    async def ask(
+        hosts: tuple[str, ...], host: bytes, *origins: bytes, method: str = "POST", **more: bytes
+    ) -> int:
         sent: list[Any] = []
 
         async def send(message: Any) -> None:
             sent.append(message)
 
-        headers = [(b"host", host), *([(b"origin", origin)] if origin else [])]
-        scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+        headers = [(b"Host", host), *((b"Origin", origin) for origin in origins)]
+        headers += [(name.replace("_", "-").encode(), value) for name, value in more.items()]
+        scope = {"type": "http", "method": method, "path": "/gradio_api/upload", "headers": headers}
         await Private(app, hosts)(scope, None, send)  # type: ignore[arg-type]
         return int(sent[0]["status"])
 
@@ -138,6 +144,17 @@ def test_foreign_hosts_are_let_in_only_where_wanted() -> None:
     for hosts in (local, ()):
         for origin in (b"http://evil.example", b"null", b"http://[", b"http://localhost:1"):
             assert asyncio.run(ask(hosts, b"localhost:7860", origin)) == 403
+        both = (b"http://evil.example", b"http://localhost:7860")
+        for pair in (both, both[::-1]):
+            assert asyncio.run(ask(hosts, b"localhost:7860", *pair)) == 403
+        for site in (b"cross-site", b"same-site", b"Cross-Site"):
+            for mode, method, status in (
+                (b"no-cors", "GET", 403),
+                (b"navigate", "GET", 200),  # a link to the page
+                (b"navigate", "POST", 403),
+            ):
+                told = {"sec_fetch_site": site, "sec_fetch_mode": mode}
+                assert asyncio.run(ask(hosts, b"localhost:7860", method=method, **told)) == status
 
 
 def test_sounds_are_served_while_they_are_made() -> None:

@@ -1,6 +1,7 @@
 """`tts demo`: a page to try the models on."""
 
 import os
+import signal
 import tempfile
 import threading
 from typing import Annotated
@@ -49,7 +50,7 @@ def demo(
 
     It is for this machine only unless --host says otherwise (which needs --allowed-host or
     --insecure), works without a network, and deletes
-    what was uploaded and spoken. Ctrl-C ends it.
+    what was uploaded and spoken. Ctrl-C or SIGTERM ends it within seconds, a second one at once.
 
     Example: `tts demo --open`
     """
@@ -64,7 +65,7 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="tts-demo-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
-            from tts_demo.app import build, launch
+            from tts_demo.app import build, close, launch
             from tts_demo.ready import no_models, ready_models
             from tts_demo.studio import Studio
         except ModuleNotFoundError as error:
@@ -86,7 +87,20 @@ def demo(
             except OSError as error:
                 raise UsageError(f"cannot listen on {host}:{port or 7860}: {error}") from error
             say(f"demo on {url.rstrip('/')} (Ctrl-C ends it)")
-            threading.Event().wait()
+            _until_told()
         finally:
-            studio.close()
-            page.close(verbose=False)
+            close(page, studio)
+
+
+def _until_told() -> None:
+    """Wait for the first Ctrl-C or SIGTERM; the second one ends the process as ever."""
+    told = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    for number in numbers:
+        signal.signal(number, lambda *_: told.set())
+    try:
+        told.wait()
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

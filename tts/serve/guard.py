@@ -8,6 +8,7 @@ and one that a page of another site sends, which its `Origin` tells, is refused.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from tts.errors import UsageError
@@ -43,23 +44,31 @@ class Access:
     hosts: Collection[str] = LOCAL
     origins: Collection[str] = ()
 
-    def refusal(self, headers: Mapping[bytes, bytes]) -> str:
+    def refusal(self, scope: Mapping[str, Any]) -> str:
         """Why a request is refused, "" where it is not.
 
         Args:
-            headers: by name in lower case.
+            scope: of ASGI; `headers` and, of HTTP, `method` are looked at.
         """
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            # Browsers send one of each; where there are more, the last must not hide the first.
+            if name.lower() in (b"host", b"origin") and name.lower() in headers:
+                return "a request has one Host and one Origin"
+            headers[name.lower()] = value
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if self.hosts and name_of(host) not in self.hosts:
             return "this server does not answer to that name: see --allowed-host"
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         if origin and not self._may_ask(origin, host):
             return "requests of other sites are refused"
-        # Images and scripts of other sites come without; newer browsers tell it here.
-        other = headers.get(b"sec-fetch-site", b"") in (b"cross-site", b"same-site")
-        mode = headers.get(b"sec-fetch-mode", b"")
-        if other and not origin and not self.origins and mode != b"navigate":
-            return "requests of other sites are refused"
+        # Images and scripts of other sites come without; newer browsers tell it here. Links to the
+        # page do too, and may be followed.
+        other = headers.get(b"sec-fetch-site", b"").lower() in (b"cross-site", b"same-site")
+        link = headers.get(b"sec-fetch-mode", b"").lower() == b"navigate"
+        if other and not origin and not self.origins:
+            if not link or scope.get("method", "GET") not in ("GET", "HEAD"):
+                return "requests of other sites are refused"
         return ""
 
     def _may_ask(self, origin: str, host: str) -> bool:

@@ -94,7 +94,7 @@ class Guard:
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         try:
-            self._check(scope["path"], headers)
+            self._check(scope, headers)
         except HTTPError as error:
             await error_reply(error)(scope, receive, send)
             return
@@ -127,11 +127,11 @@ class Guard:
         finally:
             self.uploads -= 1
 
-    def _check(self, path: str, headers: dict[bytes, bytes]) -> None:
-        refused = self.access.refusal(headers)
+    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        refused = self.access.refusal(scope)
         if refused:
             raise HTTPError(403, refused)
-        if self.key and path not in _OPEN_PATHS:
+        if self.key and scope["path"] not in _OPEN_PATHS:
             scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
             known = hmac.compare_digest(given.strip(), self.key.encode())
             if scheme.lower() != b"bearer" or not known:
