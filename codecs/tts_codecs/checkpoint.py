@@ -39,17 +39,12 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _replace(path: Path, write: Any) -> None:
-    """Write beside `path`, then rename: a crash leaves the old file or the new one."""
+def _beside(path: Path) -> Path:
+    """A new empty file in the folder of another."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     os.close(descriptor)
-    try:
-        write(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    os.chmod(name, 0o644)
+    return Path(name)
 
 
 def save_checkpoint(
@@ -60,13 +55,17 @@ def save_checkpoint(
     half: bool = True,
     **extra: Any,
 ) -> None:
-    """Write the weights (fp16 on disk by default) and config of a module, each atomically.
+    """Write the weights (fp16 on disk by default) and config of a module; older ones stay until
+    both are there.
 
     Args:
         folder: created if needed.
         kind: architecture name, checked again when loading.
         arguments: keyword arguments that rebuild the module.
         extra: further keys of config.yaml (step, data, ...).
+
+    Raises:
+        CheckpointError: the folder cannot be written, or the disk is full.
     """
     state = {
         name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
@@ -149,12 +148,25 @@ def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
 
 
 def _write_weights(folder: Path, state: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / WEIGHTS, lambda name: save_file(state, name))
-    config = {k: v for k, v in config.items() if k != "sha256"}
-    config["sha256"] = sha256(folder / WEIGHTS)
-    text = yaml.safe_dump(config, sort_keys=False)
-    _replace(folder / CONFIG, lambda name: Path(name).write_text(text))
+    """Both files are written beside their places, then renamed: where one cannot be written, the
+    older two stay."""
+    made: dict[Path, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (WEIGHTS, CONFIG):
+            made[folder / name] = _beside(folder / name)
+        save_file(state, made[folder / WEIGHTS])
+        config = {k: v for k, v in config.items() if k != "sha256"}
+        config["sha256"] = sha256(made[folder / WEIGHTS])
+        made[folder / CONFIG].write_text(yaml.safe_dump(config, sort_keys=False))
+        for path, new in made.items():
+            os.replace(new, path)
+    except (OSError, SafetensorError) as error:
+        told = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"cannot write the checkpoint {folder}: {told}") from error
+    finally:
+        for new in made.values():
+            new.unlink(missing_ok=True)
 
 
 def share_weights(folders: Sequence[str | Path], base: str | Path) -> None:

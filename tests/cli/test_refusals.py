@@ -8,6 +8,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,36 @@ def test_unwritable_output(tiny_home: Path, tmp_path: Path, capfd: Captured) -> 
 def test_full_disk(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
     assert run(["synthesize", TEXT, "-o", "/dev/full"]) == 1
     one_line(capfd, "full")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("command", [["voices", "list"], ["models", "--json"], ["--version"]])
+def test_results_for_a_full_disk(
+    command: list[str], tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code = run(command)
+        monkeypatch.undo()
+        assert code == 1
+        assert "No space left" in one_line(capfd)
+        with suppress(OSError):
+            full.close()
+
+
+def test_results_for_a_closed_pipe(
+    tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1) as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        code = run(["voices", "list", "--json"])
+        monkeypatch.undo()
+        with suppress(OSError):
+            closed.close()
+    assert code == 141
+    assert capfd.readouterr() == ("", "")
 
 
 def test_full_disk_leaves_no_half_file(tiny_home: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ pytest.importorskip("tensorboard", reason="needs the train extra")
 
 from tests.helpers.training import Plain, Toy, everything
 from tts.data.batch import Batch
-from tts.errors import CheckpointError, TTSError, UsageError  # noqa: E402
+from tts.errors import CheckpointError, OutputError, TTSError, UsageError  # noqa: E402
 from tts.train.ema import Ema
 from tts.train.loop import Trainer
 from tts.train.publish import join_pieces  # noqa: E402
@@ -157,6 +157,19 @@ def test_damaged_or_foreign_states_are_refused(tmp_path: Path) -> None:
     other.modules["first"] = other.first = nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 2))
     with pytest.raises(CheckpointError, match="another shape"):
         trainer(tmp_path, task=other)
+
+
+def test_a_full_disk_leaves_the_state_before(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    from tests.helpers.disk import no_room
+
+    made = trainer(tmp_path, 2)
+    made.run()
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.pt")}
+    with pytest.raises(OutputError, match=r"cannot write .*state\.pt"), no_room():
+        made.save()
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.pt")} == before
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:

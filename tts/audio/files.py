@@ -28,7 +28,7 @@ def write_error(path: str | os.PathLike[str], exc: OSError) -> OutputError:
         errno.EACCES: "permission denied",
         errno.EPERM: "permission denied",
     }.get(exc.errno or 0, exc.strerror or str(exc))
-    return OutputError(f"cannot write {os.fspath(path)!r}: {what}; no file was left there")
+    return OutputError(f"cannot write {os.fspath(path)!r}: {what}; nothing was changed there")
 
 
 def write_all(raw: BinaryIO, data: Any) -> None:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 141 the reader closed t
 terminated. Nothing heavy is imported before a command runs.
 """
 
+import errno
 import os
 import shlex
 import signal
@@ -74,6 +75,9 @@ app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("man")(manual.man)
 
+#: of writing, which no input of a command can cause
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -116,6 +120,10 @@ def _report(error: BaseException, debug: bool) -> int:
         return _closed_pipe()
     if isinstance(error, MemoryError):
         sys.stderr.write("tts: error: not enough memory\n")
+        return 1
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        place = error.filename or "the output"
+        sys.stderr.write(f"tts: error: cannot write {place}: {error.strerror}\n")
         return 1
     hint = "" if debug else " (run `tts --debug ...` for the traceback)"
     sys.stderr.write(f"tts: error: unexpected {type(error).__name__}: {_line(error)}{hint}\n")
@@ -165,6 +173,10 @@ def run(arguments: Sequence[str]) -> int:
         told = f"{' '.join(message.split())}{_hint(error, arguments)}"
         sys.stderr.write(f"tts: error: {told} (see `tts --help`)\n")
         return int(getattr(error, "exit_code", 2))
+    except SystemExit:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # what click makes of a closed pipe
+            return _closed_pipe()
+        raise
     except Exception as error:
         return _report(error, debug)
     if code == 130:  # some versions of typer turn Ctrl-C into it

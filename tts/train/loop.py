@@ -27,6 +27,7 @@ from tts.errors import (
     CheckpointError,
     ConfigError,
     MissingDependencyError,
+    OutputError,
     TTSError,
 )
 from tts.resources import checkpoint_folder
@@ -121,8 +122,13 @@ class Trainer:
             "python_rng": random.getstate(),
         }
         part = self.state_path.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.state_path)
+        try:
+            torch.save(state, part)
+            part.replace(self.state_path)
+        except (OSError, RuntimeError) as error:  # of a full disk PyTorch makes a RuntimeError
+            part.unlink(missing_ok=True)
+            told = getattr(error, "strerror", None) or "is the disk full?"
+            raise OutputError(f"cannot write {self.state_path}: {told}") from error
         self.ema.swap()
         try:
             self.task.export(self.folder / "export", self.step)
