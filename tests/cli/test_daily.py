@@ -166,31 +166,64 @@ def test_bench(tiny_home: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(TTS, "stream", stream)
 
 
+ASKED = {  # in the language of each
+    "bash": """source {script}
+try() {{ COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _tts_completion tts
+echo "${{COMPREPLY[*]}}"; }}
+try tts voices re; try tts synthesize --voice d""",
+    "fish": """source {script}
+complete -C "tts voices re"; complete -C "tts synthesize --voice d" """,
+}
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str, tiny_home: Path) -> None:
-    command = [sys.executable, "-m", "tts"]
-    words = "tts synthesize --voice d"
-    lines = ((words, "default"), ("tts vo", "voices"), ("tts voices re", "rename"))
-    # Shells differ in how they ask and are told, not in what is known.
-    for line, expected in lines if shell == "bash" else lines[:1]:
-        env = os.environ | {"_TTS_COMPLETE": f"complete_{shell}"}
-        env |= {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
-        env |= {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
-        assert expected in done.stdout, (shell, line, done.stderr)
+def test_completion(
+    shell: str, tiny_home: Path, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script of each shell, whatever shell asks for it, read by that shell where it is here."""
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "")  # undone at the end
+    with pytest.raises(SystemExit):
+        run(["--show-completion", shell])
+    script = tmp_path / "script"
+    script.write_text(capfd.readouterr().out)
+    assert f"complete_{shell}" in script.read_text()
+    program = tmp_path / "tts"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m tts "$@"\n')
+    program.chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if shell in ASKED and shutil.which(shell):
+        command = [shell, "-c", ASKED[shell].format(script=script)]
+        words = ["rename", "default"]
+    else:
+        command, words = [str(program)], ["default"]
+        env |= {"_TTS_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        env |= {"_TYPER_COMPLETE_ARGS": "tts synthesize --voice d"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    for word in words:
+        assert word in done.stdout, done.stderr
 
 
-def test_completion_script_is_a_script(capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tts", "--show-completion", "bash"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
-    )
-    assert "_TTS_COMPLETE" in done.stdout, done.stderr
-    if shutil.which("bash"):
-        subprocess.run(["bash", "-n"], input=done.stdout, text=True, check=True)
+def test_every_name_is_completed(tiny_home: Path) -> None:
+    """Options that take names or one of a few values offer them, in every command."""
+    seen: set[str] = set()
+
+    def walk(command: Any, context: Any) -> None:
+        for parameter in command.params:
+            options = [o for o in parameter.opts if o in EXPECTED]
+            for option in options:
+                offered = [i.value for i in parameter.shell_complete(context, "")]
+                assert EXPECTED[option] in offered, (context.command_path, option)
+                seen.add(option)
+        for name, each in getattr(command, "commands", {}).items():
+            walk(each, type(context)(each, parent=context, info_name=name))
+
+    EXPECTED = {
+        "--model": "default", "--voice": "default", "--device": "cpu", "--format": "flac",
+        "--markup": "ssml",
+    }  # fmt: skip
+    command = typer.main.get_command(app)
+    walk(command, command.context_class(command, info_name="tts"))
+    assert seen == set(EXPECTED)
 
 
 def test_manual_page(capfd: Capture) -> None:

@@ -8,15 +8,21 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import INT8_HELP, check_device, say, set_threads, show, warn_language
+from tts.cli.complete import devices_for, formats_for, model_names_for
 
 
 def batch(
     rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A table with a header, or .jsonl.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the files.")],
     model: Annotated[
-        str, typer.Option(metavar="NAME|YAML", help="Of rows without one.")
+        str,
+        typer.Option(
+            metavar="NAME|YAML", help="Of rows without one.", autocompletion=model_names_for
+        ),
     ] = "default",
-    format: Annotated[str, typer.Option(help="wav, flac, ogg, opus or mp3.")] = "wav",
+    format: Annotated[
+        str, typer.Option(help="wav, flac, ogg, opus or mp3.", autocompletion=formats_for)
+    ] = "wav",
     timestamps: Annotated[
         list[str] | None,
         typer.Option(help="srt, vtt or json: when words are said; may be repeated."),
@@ -31,7 +37,9 @@ def batch(
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
+    ] = "auto",
     int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int, typer.Option(help="CPU threads of each process.")] = 1,
     json_line: Annotated[

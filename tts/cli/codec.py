@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import check_device, say, set_threads, show, warn
+from tts.cli.complete import devices_for
 from tts.errors import CodecError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Encode recordings to codes and decode them.", rich_markup_mode=None)
 
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Device = Annotated[
+    str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=devices_for)
+]
 Threads = Annotated[int | None, typer.Option("--threads", help="CPU threads.")]
 Bitrate = Annotated[
     float | None, typer.Option("--bitrate", help="kbit/s, of a codec that has several.")

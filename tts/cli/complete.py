@@ -1,5 +1,7 @@
 """What a shell offers behind an option: names of models and voices, without loading anything."""
 
+from collections.abc import Callable
+
 from tts.errors import TTSError
 
 
@@ -32,3 +34,17 @@ def added_names_for(incomplete: str) -> list[str]:
     except TTSError:
         return []
     return [each.name for each in known if not each.shipped and each.name.startswith(incomplete)]
+
+
+def one_of(*values: str) -> Callable[[str], list[str]]:
+    """Of a few fixed values those that begin so."""
+
+    def offered(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return offered
+
+
+devices_for = one_of("auto", "cpu", "cuda")
+formats_for = one_of("wav", "flac", "ogg", "opus", "mp3")
+markups_for = one_of("none", "plain", "pauses", "ssml")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from tts.cli.common import say, set_threads
+from tts.cli.complete import model_names_for
 from tts.errors import UsageError
 
 app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None)
@@ -275,7 +276,9 @@ def distill(
 def regenerate(
     folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
-    model: Annotated[str, typer.Option(help="A flow model, which makes them.")] = "default",
+    model: Annotated[
+        str, typer.Option(help="A flow model, which makes them.", autocompletion=model_names_for)
+    ] = "default",
     count: Annotated[int, typer.Option(min=1, help="Pieces of up to 8 s.")] = 500,
     begin: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="How much of the recording is kept.")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import check_device, say, warn
+from tts.cli.complete import devices_for, model_names_for
 from tts.errors import MissingDependencyError, UsageError
 from tts.serve.guard import check_access, is_loopback
 
@@ -23,7 +24,11 @@ _QUIET = {
 def demo(
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME|YAML", help="Models of the page; may be repeated."),
+        typer.Option(
+            metavar="NAME|YAML",
+            help="Models of the page; may be repeated.",
+            autocompletion=model_names_for,
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -39,7 +44,9 @@ def demo(
         ),
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Answer to any name.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import load_model, quick_start, say, set_threads, show
+from tts.cli.complete import devices_for, model_names_for
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
     from tts.editing.edit import Edited
 
 OUTPUT = typer.Option("--output", "-o", metavar="PATH", help="Audio file.")
-MODEL = typer.Option(metavar="NAME|YAML", help="A model of `tts models` with a phone probe.")
+MODEL = typer.Option(
+    metavar="NAME|YAML",
+    help="A model of `tts models` with a phone probe.",
+    autocompletion=model_names_for,
+)
 SEED = typer.Option(help="Same seed, same audio.")
 SPEED = typer.Option(help="Of the new words: 0.5 (slow) to 2 (fast).")
 STEPS = typer.Option(help="Sampling steps: more is better and slower.")
 LANGUAGE = typer.Option(help="espeak code of the texts.")
-DEVICE = typer.Option(help="auto, cpu or cuda.")
+DEVICE = typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
 THREADS = typer.Option(help="CPU threads.")
 JSON = typer.Option("--json", help="Print the result as one JSON line.")
 QUIET = typer.Option("--quiet", "-q", help="Only errors.")

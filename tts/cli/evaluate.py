@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import STRENGTH_HELP, check_device, check_strength, say, show
+from tts.cli.complete import devices_for, model_names_for
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def evaluate(
         typer.Option(
             help="Model to score, or with --resynthesis a codec (tts codec info, or a path; "
             "NAME@KBITS at one of its bandwidths); may be repeated. "
-            "None scores the real recordings only."
+            "None scores the real recordings only.",
+            autocompletion=model_names_for,
         ),
     ] = None,
     models: Annotated[
@@ -141,7 +143,9 @@ def evaluate(
     ] = False,
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
     plots: Annotated[int, typer.Option(help="Mel pictures of so many items.")] = 3,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
+    ] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ) -> None:
     """Synthesize a case list and print word error, similarity, quality and speed.

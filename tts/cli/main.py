@@ -156,6 +156,9 @@ def _terminated(*_: Any) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     debug = os.environ.get("TTS_DEBUG", "") not in ("", "0") or "--debug" in arguments[:1]
+    if len(arguments) > 1 and arguments[0] in ("--show-completion", "--install-completion"):
+        # Typer takes the name of a shell only where it is told not to find out itself.
+        os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
     command: Callable[..., Any] = typer.main.get_command(app)
     # Typer carries its own copy of click in some versions and the package in others.
     usage_errors: Any = tuple(

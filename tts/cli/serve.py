@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import INT8_HELP, check_device, load_model, say, set_threads, warn
+from tts.cli.complete import devices_for, model_names_for
 from tts.errors import MissingDependencyError, UsageError
 
 
 def serve(
     model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME|YAML", help="May be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME|YAML", help="May be repeated.", autocompletion=model_names_for),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
@@ -68,7 +70,9 @@ def serve(
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
+    ] = "auto",
     int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per request.")] = False,

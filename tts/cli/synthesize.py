@@ -26,7 +26,7 @@ from tts.cli.common import (
     warn_new,
     warn_unfit,
 )
-from tts.cli.complete import model_names_for, voice_names_for
+from tts.cli.complete import devices_for, formats_for, markups_for, model_names_for, voice_names_for
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -133,7 +133,10 @@ def synthesize(
         str, typer.Option("--output", "-o", metavar="PATH|-", help="Audio file, or stdout.")
     ] = "out.wav",
     format: Annotated[
-        str | None, typer.Option(help="wav, flac, ogg, opus or mp3; else by the extension.")
+        str | None,
+        typer.Option(
+            help="wav, flac, ogg, opus or mp3; else by the extension.", autocompletion=formats_for
+        ),
     ] = None,
     rate: Annotated[
         int | None,
@@ -161,7 +164,11 @@ def synthesize(
         ),
     ] = None,
     markup: Annotated[
-        str, typer.Option(help="Of the text: none, plain, pauses ([pause 0.5]) or ssml.")
+        str,
+        typer.Option(
+            help="Of the text: none, plain, pauses ([pause 0.5]) or ssml.",
+            autocompletion=markups_for,
+        ),
     ] = "none",
     ssml: Annotated[bool, typer.Option("--ssml", help="The text is SSML: --markup ssml.")] = False,
     plain: Annotated[
@@ -188,7 +195,9 @@ def synthesize(
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
+    ] = "auto",
     int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     json_line: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import say, set_threads
+from tts.cli.complete import devices_for
 from tts.errors import UsageError
 
 
@@ -25,7 +26,11 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set train.steps=100."),
     ] = None,
     device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda: bfloat16 there, batches made on it.")
+        str,
+        typer.Option(
+            help="auto, cpu or cuda: bfloat16 there, batches made on it.",
+            autocompletion=devices_for,
+        ),
     ] = "",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,

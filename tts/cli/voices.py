@@ -89,7 +89,9 @@ def add(
         str | None,
         typer.Option(help="What --ref says, word for word; only some models need it."),
     ] = None,
-    model: Annotated[str, typer.Option(help="The model to encode it for.")] = "default",
+    model: Annotated[
+        str, typer.Option(help="The model to encode it for.", autocompletion=model_names_for)
+    ] = "default",
     adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
