@@ -88,6 +88,18 @@ def test_voices_in_memory(tts: TTS, tmp_path: Path) -> None:
             tts.voice("default").save(wrong)  # type: ignore[arg-type]
 
 
+def test_objects_are_told_apart_and_told_in_a_line(tts: TTS) -> None:
+    """As elements of lists and keys, though they hold arrays, and in a notebook."""
+    for made in (lambda: tts.voice("default"), lambda: tts.synthesize("Hi.")):
+        one, other = made(), made()
+        assert one == one and one != other and other not in [one] and len({one, other}) == 2
+        assert len(repr(one)) < 60
+    chunks = list(tts.stream("Hi. You."))
+    assert chunks[1] in chunks and len(set(chunks)) == len(chunks)
+    assert repr(tts.voice("default")) == "<Voice 'voice' of 2.0 s>"
+    assert repr(tts) == "<TTS 'default' on cpu>"
+
+
 def test_mixture(tts: TTS, recording: Callable[..., Path]) -> None:
     a = tts.voice(recording("a.wav"))
     rng = np.random.default_rng(3)

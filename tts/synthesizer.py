@@ -65,6 +65,9 @@ class Synthesizer(Lifecycle):
         self.sample_rate = self.capabilities.sample_rate
         self.renderer = Renderer(config.name, self.pipeline, config.sampling, device)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.config.name!r} on {self.device}>"
+
     @property
     def acoustic(self) -> AcousticModel:
         """The networks of a model of this project, for who goes below the pipeline.

@@ -176,7 +176,7 @@ def spans_of(phones: Phones, frames: list[int], frame: float) -> tuple[list[Span
     return words, [Span(n, a, b) for n, a, b in zip(names, ends, ends[1:], strict=False)]
 
 
-@dataclass
+@dataclass(eq=False)
 class Chunk:
     """A piece of audio: float32 [N] at `sample_rate`; `text`, `words` and `phones` come with the
     first chunk of each sentence, times counted from the start of the whole output.
@@ -218,7 +218,7 @@ class Chunk:
         )
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Audio:
     """A finished utterance.
 

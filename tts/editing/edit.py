@@ -37,7 +37,7 @@ LONGEST, AT_ONCE, CONTEXT = 60.0, 16.0, 5.0
 _GAINS = (0.25, 4.0)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Edited(Audio):
     """An edited recording.
 

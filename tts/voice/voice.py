@@ -24,9 +24,9 @@ RECORDING_RATE = 24000  # Hz
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Voice:
-    """A voice state.
+    """A voice state. Two objects are one voice where their `sha256` is the same.
 
     Attributes:
         speaker: [256] speaker embedding of the whole reference.
@@ -49,6 +49,11 @@ class Voice:
     tunings: tuple[Tuning, ...] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False)
     shifts: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        seconds = self.meta.get("seconds")
+        of = f" of {seconds:.1f} s" if isinstance(seconds, (int, float)) else ""
+        return f"<Voice {self.name!r}{of}>"
 
     def tuning_for(self, generator: str) -> Tuning | None:
         """What was fitted to this generator, if anything."""
