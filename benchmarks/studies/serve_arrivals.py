@@ -13,6 +13,7 @@ work has a part in.
 """
 
 import argparse
+import http.client
 import json
 import os
 import random
@@ -72,7 +73,7 @@ def ask(url: str, model: str, voice: str, rng: random.Random, seen: Seen) -> Non
             seen.refused += error.code == 429
             seen.failed += error.code != 429
         return
-    except OSError:
+    except (OSError, http.client.HTTPException):  # an answer that broke off among them
         with seen.lock:
             seen.failed += 1
         return
