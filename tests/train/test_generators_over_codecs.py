@@ -10,8 +10,9 @@ import torch
 from tests.helpers.training import TINY, one_step
 from tts.data.corpus import Corpus
 from tts.modules.voice_prompt import VoicePrompt
-from tts.train.tasks.generator import GeneratorTask, completed
+from tts.train.tasks.generator import GeneratorTask, completed, learned_codebooks
 from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.quantizers import build_quantizer
 from tts_codecs.spectral import SpectralAutoencoder
 
 QUANTIZERS: dict[str, dict[str, Any]] = {
@@ -112,3 +113,28 @@ def test_an_estimate_of_sure_codes_is_heard_as_they_are(quantizer: str, tmp_path
     made, _ = units.decode(codes, units.start(prompt), True)
     anchor = made - units.autoencoder.decode(codes)  # type: ignore[attr-defined]
     torch.testing.assert_close(heard + anchor, made, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("quantizer", ["rvq", "grouped_rvq", "vq"])
+def test_entries_begin_as_near_as_those_of_the_codec(
+    corpus: Corpus, tmp_path: Path, quantizer: str
+) -> None:
+    made = task(corpus, codec(quantizer, tmp_path), "masked")
+    books = learned_codebooks(made.latent_space)
+    table = made.generator.head.table.detach()[:, :-1]  # type: ignore[union-attr]
+    assert len(books) == len(table)
+    for book, entries in zip(books, table, strict=True):
+        near = torch.stack([torch.cdist(each, each).flatten() for each in (book, entries)])
+        assert torch.corrcoef(near)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("quantizer", ["rvq", "grouped_rvq", "vq"])
+def test_codebooks_are_in_the_order_of_the_codes(quantizer: str) -> None:
+    made = build_quantizer(QUANTIZERS[quantizer])
+    zero = torch.zeros(1, 1, made.num_codebooks, dtype=torch.int64)
+    for place, book in enumerate(made.codebooks):
+        other = zero.clone()
+        other[..., place] = 5
+        moved = made.decode(other) - made.decode(zero)
+        moved = moved[moved != 0]  # a group has channels of its own
+        torch.testing.assert_close(moved, book[5] - book[0])

@@ -64,6 +64,11 @@ class Quantizer(nn.Module, ABC):
         entries are learned or have no such order."""
         return ()
 
+    @property
+    def codebooks(self) -> list[Tensor]:
+        """The learned entries ``[S, D]`` of each of the K codebooks; none where they are not."""
+        return []
+
     def expected(self, probabilities: Tensor) -> Tensor:
         """Expectation of the values ``[B, T, D]`` under ``probabilities [B, T, K, V]`` of codes
         that are independent: the values of a frame are a sum of what each code adds."""

@@ -69,6 +69,12 @@ class GroupedRVQ(Quantizer):
         """Multiples of G."""
         return tuple(range(self.groups, self.num_codebooks + 1, self.groups))
 
+    @property
+    def codebooks(self) -> list[Tensor]:
+        """The K codebooks ``[S, D / G]``, in the order of the codes."""
+        books = [part.codebooks for part in self._parts()]
+        return [book for level in zip(*books, strict=True) for book in level]
+
     def forward(
         self, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
     ) -> QuantizerOutput:

@@ -163,6 +163,11 @@ class VectorQuantizer(Quantizer):
         self.register_buffer("initialised", torch.tensor(not kmeans_init))
         self._derived = DerivedCache()
 
+    @property
+    def codebooks(self) -> list[Tensor]:
+        """The codebook ``[S, D]``."""
+        return [self.codebook]
+
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
         """Quantize ``z [B, T, D]``; in training also update the codebook's statistics."""
         self.check_input(z)

@@ -115,6 +115,16 @@ class CategoricalHead(nn.Module):
         nn.init.zeros_(self.out.bias)
         self._derived = DerivedCache()
 
+    @torch.no_grad()
+    def start_from(self, codebooks: Sequence[Tensor]) -> None:
+        """Let entries begin as near to each other as those of learned codebooks [V, D] are, of
+        whatever D: a few hours of speech show each of many entries too seldom to find that anew."""
+        generator = torch.Generator().manual_seed(0)
+        for entries, book in zip(self.table, codebooks, strict=True):
+            turn = torch.randn(book.shape[1], self.width, generator=generator).to(book)
+            turned = (book - book.mean(0)) @ turn
+            entries[:-1] = turned / turned.std().clamp_min(1e-6)
+
     def _fast(self) -> bool:
         """Whether `folded` serves: weights made in inference mode do not tell when they change."""
         return torch.is_inference_mode_enabled() and not self.table.is_inference()

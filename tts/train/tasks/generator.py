@@ -20,7 +20,8 @@ from tts.data.distillation import DistillationData
 from tts.data.segments import SegmentSampler
 from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
-from tts.generators.latent_space import AutoencoderSpace
+from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.latent_space import AutoencoderSpace, CodeSpace
 from tts.generators.protocols import LatentSpace
 from tts.generators.wave_space import WaveSpace
 from tts.losses.perceptual import PerceptualLosses
@@ -42,6 +43,7 @@ from tts.voice.profile import PhoneProfile
 from tts_codecs.base import trusted
 from tts_codecs.checkpoint import CONFIG, save_checkpoint
 from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
+from tts_codecs.quantizers import Quantizer
 from tts_codecs.registry import weights_of
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -81,6 +83,16 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
     if "head" in model or sizes:
         model = {**model, "head": head}
     return {**model, "strategy": order | strategy}, space
+
+
+def learned_codebooks(space: LatentSpace) -> list[Tensor]:
+    """Entries [V, D] of each codebook whose codes are generated; none where none are learned."""
+    quantizer = None
+    if isinstance(space, CodeSpace):
+        quantizer = space.autoencoder.quantizer
+    elif isinstance(space, WaveSpace):
+        quantizer = getattr(space.codec, "quantizer", None)
+    return quantizer.codebooks if isinstance(quantizer, Quantizer) else []
 
 
 class GeneratorTask:
@@ -155,6 +167,9 @@ class GeneratorTask:
         self.resident_sampler: ResidentSampler | None = None
         self.batch_size = batch_size
         self.generator = build_generator(**self.arguments)
+        codebooks = learned_codebooks(self.latent_space)
+        if codebooks and isinstance(self.generator.head, CategoricalHead):
+            self.generator.head.start_from(codebooks)
         #: a window of attention is thrown for each step
         self.varies = bool(getattr(self.generator.strategy, "window", 0))
         self.generator.check_latent_space(self.latent_space)
