@@ -90,11 +90,15 @@ def published_layout(codec: VocosCodec) -> dict[str, Tensor]:
 RATE, HOP = 16000, 320
 
 
-def tiny_vocoder(seed: int = 0, look_ahead: int = 2, n_fft: int = 640) -> SourceFilterVocoder:
+def tiny_vocoder(
+    seed: int = 0, look_ahead: int = 2, n_fft: int = 640, rate: int = 16000
+) -> SourceFilterVocoder:
     """A small random vocoder whose output follows its input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = SourceFilterVocoder(16, 32, 2, 8, 1, look_ahead, n_fft)
+        model = SourceFilterVocoder(
+            16, 32, 2, 8, 1, look_ahead, n_fft * rate // 16000, sample_rate=rate
+        )
         with torch.no_grad():
             model.head.weight.mul_(3.0)
             # About the level of speech.

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tts_codecs.base import Codec, CodecInfo, Encoded, check_encoded, check_wav
 from tts_codecs.mel_codec import FrameState, MelCodec
+from tts_codecs.mel_stream import MelStreamState
 from tts_codecs.quantizers.binned import BinnedQuantizer
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -55,6 +56,18 @@ class DMelCodec(Codec):
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         encoded = self.mel.encode(check_wav(wav))
         return replace(encoded, data=self.quantizer.encode(encoded.data))
+
+    def init_encoding(self, batch: int) -> MelStreamState:
+        """State of a new stream of waveforms, for `encode_chunk`."""
+        return self.mel.init_encoding(batch)
+
+    @torch.no_grad()
+    def encode_chunk(
+        self, wav: Tensor, state: MelStreamState, last: bool = False
+    ) -> tuple[Tensor, MelStreamState]:
+        """Codes [B, t, K] of the next samples of a stream, see MelCodec.encode_chunk."""
+        mels, state = self.mel.encode_chunk(wav, state, last)
+        return self.quantizer.encode(mels), state
 
     def _mels(self, encoded: Encoded | Tensor) -> Tensor:
         return self.quantizer.decode(check_encoded(encoded, self.info).to(self.device))

@@ -61,6 +61,11 @@ def frame_signal(wav: Tensor, config: MelConfig) -> Tensor:
     # Reflection needs more samples than it mirrors; a very short clip is padded with silence.
     mode = "reflect" if wav.shape[1] > pad else "constant"
     wav = F.pad(wav.unsqueeze(1), (pad, config.n_fft - config.hop - pad), mode=mode).squeeze(1)
+    return _spectra(wav, config)
+
+
+def _spectra(wav: Tensor, config: MelConfig) -> Tensor:
+    """Those of all whole windows of [B, N]."""
     _, window = basis(config, str(wav.device))
     return torch.stft(
         wav, config.n_fft, config.hop, window=window, center=False, return_complex=True
@@ -80,6 +85,16 @@ def log_mel(wav: Tensor, config: MelConfig | None = None) -> Tensor:
     config = config or MelConfig()
     if wav.dim() != 2:
         raise CodecError(f"log_mel takes a waveform [B, N], not {list(wav.shape)}")
-    bank, _ = basis(config, str(wav.device))
-    mel = frame_signal(wav, config).abs() @ bank
+    return _log_mel(frame_signal(wav, config), config)
+
+
+def mel_of_padded(wav: Tensor, config: MelConfig) -> Tensor:
+    """`log_mel` of the frames [B, t, n_mels] whose whole windows lie in [B, N], the first of which
+    begins with it."""
+    return _log_mel(_spectra(wav, config), config)
+
+
+def _log_mel(spectra: Tensor, config: MelConfig) -> Tensor:
+    bank, _ = basis(config, str(spectra.device))
+    mel = spectra.abs() @ bank
     return (mel.clamp_min(config.floor).log() - config.mean) / config.std

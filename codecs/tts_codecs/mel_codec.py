@@ -27,6 +27,7 @@ from tts_codecs.base import (
 )
 from tts_codecs.envelope import EXTRA, envelope_part, source_part, unpack_pitch
 from tts_codecs.mel import log_mel
+from tts_codecs.mel_stream import MelStream, MelStreamState
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 
@@ -121,6 +122,25 @@ class MelCodec(_FrameCodec):
 
     name = "mel"
     extra = 0
+
+    @property
+    def stream(self) -> MelStream:
+        """What analyses a waveform in pieces."""
+        vocoder = self.vocoder
+        return MelStream(vocoder.mel, vocoder.sample_rate, vocoder.hop)
+
+    def init_encoding(self, batch: int) -> MelStreamState:
+        """State of a new stream of waveforms, for `encode_chunk`."""
+        return self.stream.initial(batch, self.vocoder.window)
+
+    @torch.no_grad()
+    def encode_chunk(
+        self, wav: Tensor, state: MelStreamState, last: bool = False
+    ) -> tuple[Tensor, MelStreamState]:
+        """Frames [B, t, D] of the next samples of a stream, wav [B, 1, n], n may be 0; what does
+        not fill a frame is held back, and padded with silence at the `last` piece. A frame comes
+        once the samples are there that its window sees."""
+        return self.stream(wav, state, last)
 
     def _analyse(self, wav: Tensor) -> Tensor:
         return log_mel(wav, self.vocoder.mel)
