@@ -1,6 +1,6 @@
 """The log-mel analysis of a waveform that comes in pieces, equal to that of the whole.
 
-A frame needs (n_fft - hop) / 2 samples after its end, and some more where the waveform is brought to
+A frame needs (n_fft - hop) / 2 samples after its end, and more where the waveform is brought to
 another rate first. Only the mel has such a bound: the pitch of source-filter features is bridged
 over unvoiced stretches, to the next voiced frame however late that comes.
 """
