@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from tts_codecs.base import Codec, Encoded, frames_for
-from tts_codecs.encodec import EncodecCodec, enliven
+from tts_codecs.encodec import EncodecCodec
 from tts_codecs.errors import CodecError
 from tts_codecs.mel import log_mel
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocos import VocosCodec, VocosConfig
 
 
-def small_codec(ratios: tuple[int, ...] = (5, 4, 2), seed: int = 0) -> EncodecCodec:
-    """A narrow EnCodec of the 24 kHz kind: 4 codebooks of 32, random weights."""
+def small_encodec(ratios: tuple[int, ...] = (5, 4, 2), seed: int = 0) -> Any:
+    """A narrow model of the package `encodec`, of the 24 kHz kind: 4 codebooks of 32, random
+    weights."""
     from encodec import EncodecModel
     from encodec.modules import SEANetDecoder, SEANetEncoder
     from encodec.quantization import ResidualVectorQuantizer
@@ -41,7 +42,42 @@ def small_codec(ratios: tuple[int, ...] = (5, 4, 2), seed: int = 0) -> EncodecCo
             channels=1,
         )
         enliven(model)
-    return EncodecCodec(model, model.target_bandwidths[0], "small")
+    return model
+
+
+def small_codec(ratios: tuple[int, ...] = (5, 4, 2), seed: int = 0) -> EncodecCodec:
+    """`small_encodec` as our codec."""
+    model = small_encodec(ratios, seed)
+    codec = EncodecCodec.from_package(model, model.target_bandwidths[0])
+    codec.name = "small"
+    return codec
+
+
+@torch.no_grad()
+def enliven(model: Any, seconds: float = 1.0) -> None:
+    """Make an untrained model of the package depend on its input, in place.
+
+    As initialised its codebooks are zeros, and each layer shrinks its input while the biases stay,
+    so that neither codes nor waveform move. Here gains keep the variance, biases are small, and
+    each codebook is drawn from a Gaussian fitted to the residuals of ``seconds`` of noise of
+    varying level. Draws from the global generator.
+    """
+    for name, weight in model.named_parameters():
+        if name.endswith("weight_g"):
+            weight.mul_(3**0.5)
+        elif ".lstm.weight" in name:
+            weight.mul_(2.0)
+        elif "bias" in name:
+            weight.mul_(0.1)
+    samples = round(seconds * model.sample_rate)
+    level = torch.linspace(-3, 0.5, samples).exp()
+    residual = model.encoder(torch.randn(1, 1, samples) * level)[0].t()
+    for layer in model.quantizer.vq.layers:
+        book = layer._codebook
+        mean, std = residual.mean(0), residual.std(0)
+        book.embed.copy_(mean + std * torch.randn(book.embed.shape))
+        book.inited.fill_(1)
+        residual = residual - book.embed[book.quantize(residual)]
 
 
 def _product(values: tuple[int, ...]) -> int:

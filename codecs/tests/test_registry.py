@@ -63,16 +63,6 @@ def test_wrong_names_say_what_there_is(home: Path) -> None:
         tts_codecs.load("spectral")
 
 
-def test_encodec_without_its_package_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "encodec", None)
-    path = tmp_path / "encodec.safetensors"
-    path.write_bytes(b"anything")
-    with pytest.raises(tts_codecs.MissingDependencyError, match=r"pip install 'tts\[encodec\]'"):
-        tts_codecs.load(path)
-
-
 def test_all_public_names_are_there() -> None:
     for name in tts_codecs.__all__:
         assert getattr(tts_codecs, name) is not None and name in dir(tts_codecs)

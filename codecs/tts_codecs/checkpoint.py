@@ -284,6 +284,6 @@ def load_state(
     except (SafetensorError, pickle.UnpicklingError, OSError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path}: cannot be read as weights ({reason})") from error
-    except (RuntimeError, TypeError, AttributeError) as error:
+    except (RuntimeError, TypeError, AttributeError, LookupError, ValueError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{path}: not weights of this model ({reason})") from error

@@ -1,36 +1,48 @@
-"""EnCodec as a `Codec`, through the `encodec` package (Défossez et al. 2022, "High Fidelity
-Neural Audio Compression").
+"""EnCodec of 24 kHz (Défossez et al. 2022, "High Fidelity Neural Audio Compression"): 75 frames/s
+of 2 to 32 codes.
 
-Licences: the package's code is MIT; the published weights are CC-BY-NC 4.0 (non-commercial).
-No weights come with this project and none are downloaded unless `from_url` is called.
+Written anew over the weights of the package `encodec`, which is not needed: the same output, both
+ways in pieces. Layers work on pieces of a fraction of a second, whose values stay in the cache of a
+core, offline too.
+
+Licences: the published weights are CC-BY-NC 4.0 (non-commercial).
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
-import warnings
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from tts_codecs.base import (
-    Codec,
     CodecInfo,
     Encoded,
     check_batch,
-    check_codes,
     check_encoded,
     check_stream,
     check_wav,
 )
 from tts_codecs.checkpoint import load_state
 from tts_codecs.download import fetch
-from tts_codecs.errors import CheckpointError, CodecError, MissingDependencyError
-from tts_codecs.seanet import LayerState, SEANetStream
+from tts_codecs.errors import CodecError
+from tts_codecs.layered import LayeredCodec
+from tts_codecs.nn.framed import (
+    FramedBlock,
+    FramedConv,
+    FramedELU,
+    FramedLSTM,
+    FramedTransposed,
+    begin,
+    run,
+)
+from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
+from tts_codecs.quantizers.vq import nearest
 
 if TYPE_CHECKING:
     from encodec import EncodecModel
@@ -40,84 +52,147 @@ WEIGHTS_URL = "https://dl.fbaipublicfiles.com/encodec/v0/encodec_24khz-d7cc33bc.
 WEIGHTS_SHA256 = "d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47bf"
 WEIGHTS_MAX_BYTES = 200_000_000
 BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
+#: frames that are worked on at a time, by layers of many values a second and by all
+PIECE, ROUND = 24, 300
+
+
+@dataclass(frozen=True)
+class EncodecConfig:
+    """Sizes; the defaults are those of the published weights. `counts` are the numbers of codebooks
+    it was trained to be cut to."""
+
+    sample_rate: int = 24000
+    dim: int = 128
+    filters: int = 32
+    ratios: tuple[int, ...] = (8, 5, 4, 2)
+    codebooks: int = 32
+    codebook_size: int = 1024
+    counts: tuple[int, ...] = (2, 4, 8, 16, 32)
+
+
+class EncodecBooks(Quantizer):
+    """Residual codebooks, cut to one of some numbers of them. They do not learn."""
+
+    books: Tensor
+
+    def __init__(self, config: EncodecConfig):
+        super().__init__()
+        self.dim, self.codebook_size = config.dim, config.codebook_size
+        self.num_codebooks = config.codebooks
+        self.counts = config.counts
+        self.register_buffer("books", torch.zeros(config.codebooks, self.codebook_size, self.dim))
+
+    @property
+    def prefixes(self) -> tuple[int, ...]:
+        """Those that the weights were trained for."""
+        return self.counts
+
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
+        """Quantize ``z [B, T, D]``; ``mask [B, T]`` (True: real frame) keeps padding out of losses
+        and statistics. Its codebooks do not learn."""
+        codes = self.encode(z)
+        values = z + (self.decode(codes) - z).detach()
+        return QuantizerOutput(values, codes, z.new_zeros(()))
+
+    @torch.no_grad()
+    def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
+        """Codes ``[B, T, n]`` of ``z [B, T, D]``, n one of `prefixes` (default K); CodecError on
+        wrong shape, non-finite values or another n."""
+        self.check_input(z)
+        left, codes = z.flatten(0, 1), []
+        for book in self.books[: self.check_prefix(num_codebooks)]:
+            index = nearest(left, book)
+            left = left - F.embedding(index, book)
+            codes.append(index)
+        return torch.stack(codes, -1).unflatten(0, z.shape[:2])
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Quantized values ``[B, T, D]`` of ``codes [B, T, K]``; CodecError if out of range."""
+        self.check_codes(codes, self.check_prefix(self.width_of(codes)))
+        values = torch.zeros(*codes.shape[:2], self.dim, device=codes.device)
+        for k in range(codes.shape[2]):
+            values += F.embedding(codes[..., k], self.books[k])
+        return values
 
 
 @dataclass(frozen=True)
 class EncodecState:
-    """What a decoding stream remembers.
+    """What a stream remembers, of decoding or of encoding.
 
     Attributes:
-        layers: one state per decoder layer.
+        layers: one state per layer.
         batch: rows of the stream.
-        finished: the last piece was decoded.
+        finished: the last piece was seen.
     """
 
-    layers: tuple[LayerState, ...]
+    layers: list[Any]
     batch: int
     finished: bool = False
 
 
-class EncodecCodec(Codec):
-    """A causal mono EnCodec model at one bandwidth; inference only.
+class EncodecCodec(LayeredCodec):
+    """A causal mono EnCodec at one of its bandwidths; inference only, encodes in pieces as well.
 
-    Streaming: exact, layer by layer (see `tts_codecs.seanet`). The convolutions are causal but
-    pad the start of a sequence by reflection, so the first frames of a stream depend on up to 6
-    later ones; this is declared as ``look_ahead``. From the seventh frame on every frame is decoded
-    as it comes. The chunks equal ``decode``, which equals the package's own decoding.
+    The convolutions are causal but pad the start of a sequence by reflection, so that the first
+    frames of a stream depend on up to 6 later ones; this is declared as ``look_ahead``. From the
+    seventh frame on every frame is decoded as it comes.
 
     Args:
-        model: ``encodec.EncodecModel``, causal, mono, without loudness normalisation or segments
-            (the 24 kHz model, or one of its kind).
-        bandwidth: kbit/s, one of the model's; decides the number of codebooks.
+        config: sizes; bandwidth: kbit/s, decides on the number of codebooks.
         name: shown in ``info``.
 
     Raises:
-        CodecError: another kind of model, or an unsupported bandwidth.
+        CodecError: a bandwidth that it does not have.
     """
 
     def __init__(
-        self, model: EncodecModel, bandwidth: float = 6.0, name: str = "encodec_24khz"
+        self,
+        config: EncodecConfig | None = None,
+        bandwidth: float = 6.0,
+        name: str = "encodec_24khz",
     ) -> None:
         super().__init__()
-        if model.channels != 1 or model.normalize or model.segment is not None:
-            raise CodecError(
-                "EncodecCodec: needs a mono model without normalisation and segments "
-                "(the 24 kHz model, not the 48 kHz one)"
-            )
-        if bandwidth not in model.target_bandwidths:
-            known = ", ".join(f"{value:g}" for value in model.target_bandwidths)
+        self.config = config = config or EncodecConfig()
+        self.name, self.hop = name, math.prod(config.ratios)
+        self.encoder, self.decoder = _encoder(config), _decoder(config)
+        self.quantizer = EncodecBooks(config)
+        self.num_codebooks = config.codebooks
+        rates = {count: rate / 1000 for count, rate in self.bandwidths().items()}
+        found = [count for count, rate in rates.items() if abs(rate - bandwidth) < 1e-3]
+        if not found:
+            known = ", ".join(f"{rate:g}" for rate in rates.values())
             raise CodecError(f"EncodecCodec: bandwidth {bandwidth:g} kbit/s is not one of {known}")
-        model.set_target_bandwidth(bandwidth)
-        self.model = model.eval()
-        for parameter in self.model.parameters():
-            parameter.requires_grad_(False)
-        self._stream = SEANetStream(model.decoder)
-        books = model.quantizer.get_num_quantizers_for_bandwidth(model.frame_rate, bandwidth)
-        hop = int(model.encoder.hop_length)
-        self._info = CodecInfo(
-            name=name,
-            sample_rate=model.sample_rate,
-            hop=hop,
-            kind="codes",
-            num_codebooks=books,
-            codebook_size=model.quantizer.bins,
-            dim=model.quantizer.dimension,
-            bitrate=books * model.bits_per_codebook * model.sample_rate / hop,
-            causal=False,
-            look_ahead=self._stream.look_ahead,
-            licence=LICENCE,
-            residual=True,
-        )
+        self.num_codebooks = found[0]
 
     @classmethod
-    def random(cls, bandwidth: float = 6.0, seed: int = 0) -> EncodecCodec:
-        """The 24 kHz architecture with random weights (for tests and timing; it makes noise)."""
-        # Layers draw from the global generator when built; its state is put back.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = _build_24khz()
-            enliven(model)
-        return cls(model, bandwidth, "encodec_24khz_random")
+    def from_package(cls, model: EncodecModel, bandwidth: float = 6.0) -> EncodecCodec:
+        """A model of the package `encodec` of the kind of that of 24 kHz, with its weights.
+
+        Raises:
+            CodecError: another kind, such as that of 48 kHz, or an unsupported bandwidth.
+        """
+        encoder, quantizer = model.encoder, model.quantizer
+        causal = all(getattr(each, "causal", True) for each in encoder.modules())
+        if model.channels != 1 or model.normalize or model.segment is not None or not causal:
+            raise CodecError(
+                "EncodecCodec: needs a causal mono model without normalisation and segments "
+                "(the 24 kHz model, not the 48 kHz one)"
+            )
+        config = EncodecConfig(
+            model.sample_rate,
+            quantizer.dimension,
+            encoder.n_filters,
+            tuple(reversed(encoder.ratios)),
+            quantizer.n_q,
+            quantizer.bins,
+            tuple(
+                quantizer.get_num_quantizers_for_bandwidth(model.frame_rate, each)
+                for each in model.target_bandwidths
+            ),
+        )
+        codec = cls(config, bandwidth)
+        codec.load_state_dict(own_names(model.state_dict()))
+        return codec.eval().requires_grad_(False)
 
     @classmethod
     def from_file(
@@ -126,16 +201,16 @@ class EncodecCodec(Codec):
         """The 24 kHz model with weights from a local file.
 
         Args:
-            path: a state dict as ``.safetensors`` (see `save`), or the package's pickled ``.th``.
+            path: the state dict of the package's model as ``.safetensors``, or its pickled ``.th``.
             sha256: 64 hex digits, checked before loading. Needed for a pickled file: even the
                 restricted unpickler is not meant for files of unknown origin.
 
         Raises:
             CheckpointError: missing, unverified, damaged, or of another architecture.
         """
-        model = _build_24khz()
-        load_state(model, path, sha256)
-        return cls(model, bandwidth)
+        codec = cls(None, bandwidth)
+        load_state(codec, path, sha256, own_names)
+        return codec.eval().requires_grad_(False)
 
     @classmethod
     def from_url(
@@ -157,100 +232,173 @@ class EncodecCodec(Codec):
         return cls.from_file(target, bandwidth, sha256)
 
     @property
+    def layered(self) -> Quantizer:
+        """The quantizer whose codebooks are counted."""
+        return self.quantizer
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames per second."""
+        return self.config.sample_rate / self.hop
+
+    @property
     def info(self) -> CodecInfo:
-        return self._info
+        """75 frames/s, 1.5 to 24 kbit/s."""
+        return CodecInfo(
+            name=self.name,
+            sample_rate=self.config.sample_rate,
+            hop=self.hop,
+            kind="codes",
+            num_codebooks=self.num_codebooks,
+            codebook_size=self.config.codebook_size,
+            dim=self.config.dim,
+            bitrate=self.bandwidths()[self.num_codebooks],
+            causal=False,
+            look_ahead=_KERNEL - 1,
+            licence=LICENCE,
+            residual=True,
+        )
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Encoded:
-        check_wav(wav)
-        frames = self.model.encode(wav.to(self.device, torch.float32))
-        codes = frames[0][0].transpose(1, 2).contiguous()
+        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
+        wav = check_wav(wav)
+        codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
         return Encoded(codes, None, self.info.frame_rate)
+
+    def init_encoding(self, batch: int) -> EncodecState:
+        """State of a new stream of waveforms, for `encode_chunk`."""
+        return EncodecState(begin(self.encoder, check_batch(batch), self.quantizer.books), batch)
+
+    @torch.no_grad()
+    def encode_chunk(
+        self, wav: Tensor, state: EncodecState, last: bool = False
+    ) -> tuple[Tensor, EncodecState]:
+        """Codes [B, t, K] of the next samples of a stream, wav [B, 1, n], n may be 0. What does not
+        fill a frame is held back; at the `last` piece its end is reflected."""
+        check_stream(wav, state.batch, state.finished)
+        x = wav.transpose(1, 2).to(self.quantizer.books)
+        fine = len(self.encoder) - _COARSE - 2
+        codes, layers = [], state.layers
+        for part, end in _pieces(x, ROUND * self.hop):
+            z, below = _in_pieces(
+                self.encoder[:fine], part, layers[:fine], last and end, PIECE * self.hop
+            )
+            z, above = run(self.encoder[fine:], z, layers[fine:], last and end)
+            layers = [*below, *above]
+            codes.append(self.quantizer.encode(z, self.num_codebooks))
+        return torch.cat(codes, 1), EncodecState(layers, state.batch, last)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        codes = check_encoded(encoded, self.info).to(self.device)
-        if codes.shape[1] == 0:
-            return torch.zeros(codes.shape[0], 1, 0, device=self.device)
-        wav = self.model.decode([(codes.transpose(1, 2), None)])
-        return wav[..., : codes.shape[1] * self.info.hop]
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
+        many codes as there are codebooks in use."""
+        codes = check_encoded(encoded, self.info)
+        return self.decode_chunk(codes, self.init_state(len(codes)), last=True)[0]
 
     def init_state(self, batch: int) -> EncodecState:
-        """State of a new stream; CodecError if ``batch`` is below 1."""
-        like = torch.zeros((), device=self.device)
-        return EncodecState(self._stream.init(check_batch(batch), like), batch)
+        """State of a new stream of ``batch`` rows, before its first frame."""
+        return EncodecState(begin(self.decoder, check_batch(batch), self.quantizer.books), batch)
 
     @torch.no_grad()
     def decode_chunk(
         self, encoded: Tensor, state: EncodecState, last: bool = False
     ) -> tuple[Tensor, EncodecState]:
-        codes = check_codes(encoded, self.info.sizes).to(self.device)
+        """Decode the next ``t`` frames of a stream."""
+        codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
-        latents = self.model.quantizer.decode(codes.permute(2, 0, 1))
-        wav, layers = self._stream.step(latents, state.layers, last)
-        return wav, EncodecState(layers, state.batch, last)
-
-    def save(self, path: str | Path) -> None:
-        """Write the weights as safetensors, atomically; `from_file` reads them without pickle.
-
-        Raises:
-            CheckpointError: the path cannot be written.
-        """
-        from safetensors.torch import save_file
-
-        path = Path(path)
-        tensors = {k: v.contiguous().cpu() for k, v in self.model.state_dict().items()}
-        part = ""
-        try:
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            os.close(handle)
-            save_file(tensors, part, metadata={"format": "pt", "licence": LICENCE})
-            os.chmod(part, 0o644)
-            os.replace(part, path)
-        except OSError as error:
-            raise CheckpointError(f"cannot write {path}: {error}") from error
-        finally:
-            if part:
-                Path(part).unlink(missing_ok=True)
+        wavs, layers = [], state.layers
+        for part, end in _pieces(codes, ROUND):
+            z = self.quantizer.decode(part)
+            z, below = run(self.decoder[:_COARSE], z, layers[:_COARSE], last and end)
+            size = PIECE * self.config.ratios[0]
+            z, above = _in_pieces(self.decoder[_COARSE:], z, layers[_COARSE:], last and end, size)
+            layers = [*below, *above]
+            wavs.append(z)
+        return torch.cat(wavs, 1).transpose(1, 2), EncodecState(layers, state.batch, last)
 
 
-@torch.no_grad()
-def enliven(model: EncodecModel, seconds: float = 1.0) -> None:
-    """Make an untrained model's output depend on its input, in place.
-
-    As initialised by the package the codebooks are zeros, and each layer shrinks its input while
-    the biases stay, so that neither codes nor waveform move. Here gains keep the variance, biases
-    are small, and each codebook is drawn from a Gaussian fitted to the residuals of ``seconds`` of
-    noise of varying level. Draws from the global generator.
-    """
-    for name, weight in model.named_parameters():
-        if name.endswith("weight_g"):
-            weight.mul_(3**0.5)
-        elif ".lstm.weight" in name:
-            weight.mul_(2.0)
-        elif "bias" in name:
-            weight.mul_(0.1)
-    samples = round(seconds * model.sample_rate)
-    level = torch.linspace(-3, 0.5, samples).exp()
-    residual = model.encoder(torch.randn(1, 1, samples) * level)[0].t()
-    for layer in model.quantizer.vq.layers:
-        book = layer._codebook
-        mean, std = residual.mean(0), residual.std(0)
-        book.embed.copy_(mean + std * torch.randn(book.embed.shape))
-        book.inited.fill_(1)
-        residual = residual - book.embed[book.quantize(residual)]
+#: kernel of the outer convolutions; how many layers of the decoder see few values a second, read
+#: their weights seldom and so have all of a round at once
+_KERNEL, _COARSE = 7, 4
 
 
-def _build_24khz() -> EncodecModel:
-    try:
-        from encodec import EncodecModel
-    except ImportError as error:
-        raise MissingDependencyError(
-            "EnCodec needs the package encodec: pip install 'tts[encodec]', or "
-            "'tts-codecs[encodec]' for the codecs alone"
-        ) from error
+def _in_pieces(
+    layers: nn.ModuleList, x: Tensor, states: list[Any], last: bool, size: int
+) -> tuple[Tensor, list[Any]]:
+    """`run` on pieces of `size`."""
+    made = []
+    for piece, end in _pieces(x, size):
+        y, states = run(layers, piece, states, last and end)
+        made.append(y)
+    return torch.cat(made, 1), states
 
-    with warnings.catch_warnings():
-        # The package uses torch's older weight_norm, which its weight files need.
-        warnings.filterwarnings("ignore", ".*weight_norm.*", FutureWarning)
-        return EncodecModel.encodec_model_24khz(pretrained=False)
+
+def _pieces(x: Tensor, size: int) -> list[tuple[Tensor, bool]]:
+    """x [B, n, C] in pieces of `size`, the rest with the last, and which is the last one; copies,
+    as layers overwrite what they get."""
+    parts = [part.contiguous() for part in x.split(size, 1)]
+    return [(part, at == len(parts) - 1) for at, part in enumerate(parts)]
+
+
+def _encoder(config: EncodecConfig) -> nn.ModuleList:
+    dim = config.filters
+    layers: list[nn.Module] = [FramedConv(1, dim, _KERNEL)]
+    for ratio in reversed(config.ratios):
+        layers += [FramedBlock(dim), FramedELU(), FramedConv(dim, 2 * dim, 2 * ratio, ratio)]
+        dim *= 2
+    return nn.ModuleList(
+        [*layers, FramedLSTM(dim), FramedELU(), FramedConv(dim, config.dim, _KERNEL)]
+    )
+
+
+def _decoder(config: EncodecConfig) -> nn.ModuleList:
+    dim = config.filters * 2 ** len(config.ratios)
+    layers: list[nn.Module] = [FramedConv(config.dim, dim, _KERNEL), FramedLSTM(dim), FramedELU()]
+    for ratio in config.ratios:
+        layers += [FramedTransposed(dim, dim // 2, ratio), FramedBlock(dim // 2), FramedELU()]
+        dim //= 2
+    return nn.ModuleList([*layers, FramedConv(dim, 1, _KERNEL)])
+
+
+#: parts of a layer by the names of the package
+_PARTS = {"block.1": "narrow", "block.3": "wide", "shortcut": "shortcut", "lstm": "lstm"}
+
+
+def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of the package's model as those of EncodecCodec. Weights are split there into their
+    lengths and directions."""
+    out: dict[str, Tensor] = {}
+    books: dict[int, Tensor] = {}
+    for name, value in state.items():
+        # encoder.model.NUMBER.INSIDE.KIND, or quantizer.vq.layers.NUMBER._codebook.KIND
+        part, *places, kind = name.split(".")
+        if part == "quantizer":
+            if kind == "embed" and len(places) > 2:
+                books[int(places[2])] = value.float()
+            continue
+        if kind == "weight_v" or len(places) < 2:
+            continue
+        inside = ".".join(places[2:])
+        own = next((new for old, new in _PARTS.items() if inside.startswith(old)), "")
+        if kind == "weight_g":
+            direction = state[".".join((part, *places, "weight_v"))].float()
+            value = torch._weight_norm(direction, value.float(), 0)
+            value, kind = _framed(value, inside.startswith("convtr")), "weight"
+        out[".".join(filter(None, (part, places[1], own, kind)))] = value.float()
+    if books:
+        out["quantizer.books"] = torch.stack([books[at] for at in sorted(books)])
+    return out
+
+
+def _framed(weight: Tensor, transposed: bool) -> Tensor:
+    """A weight of a convolution as FramedConv or FramedTransposed has it. Even kernels are two
+    strides long, odd ones have none."""
+    if transposed:
+        # [I, O, 2, stride]; the second half is of the input before.
+        halves = weight.unflatten(2, (2, -1)).flip(2)
+        return halves.permute(2, 0, 3, 1).flatten(2).contiguous()
+    kernel = weight.shape[2]
+    taps = 2 if kernel % 2 == 0 else kernel
+    split = weight.unflatten(2, (taps, -1))  # [O, I, taps, stride]
+    return split.permute(2, 3, 1, 0).flatten(1, 2).contiguous()

@@ -157,7 +157,6 @@ def load(
         UsageError: unknown, or not a codec; naming the nearest.
         CheckpointError: damaged weights, or a published codec that is not fetched yet.
         CodecError: a bandwidth the codec does not have.
-        MissingDependencyError: EnCodec without its package.
     """
     import torch
 

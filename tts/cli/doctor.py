@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = (
     "torch", "torchaudio", "numpy", "soundfile", "safetensors", "phonemizer", "espeakng-loader",
-    "encodec", "accelerate", "faster-whisper", "gradio", "fastapi", "uvicorn", "ray",
+    "accelerate", "faster-whisper", "gradio", "fastapi", "uvicorn", "ray",
 )  # fmt: skip
 
 
