@@ -149,10 +149,10 @@ def model_config(name: str) -> Path:
         return fetch_bundle(name) / "model.yaml"
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
+        if not os.path.isfile(path):  # False, too, where there can be no such name
             raise UsageError(moved(path) or f"no model config {name}")
         return path
-    if (path / "model.yaml").is_file():
+    if os.path.isfile(path / "model.yaml"):
         return path / "model.yaml"
     known = model_names()
     if name not in known:

@@ -190,6 +190,33 @@ def test_wrong_usage(
     assert no_output(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 5000, "a\0b", "", "\udcff"])
+def test_names_that_no_file_can_have(
+    name: str, tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    for option in ("--voice", "--ref", "--model"):
+        for ending in ("", ".wav" if option == "--ref" else ".safetensors", ".yaml"):
+            code = speak(tmp_path, option, name + ending)
+            assert code == 2, (option, ending)
+            assert "unexpected" not in one_line(capfd)
+    assert run(["voices", "export", "default", f"{tmp_path / name}x.safetensors"]) in (0, 1, 2)
+    assert "unexpected" not in capfd.readouterr().err
+
+
+def test_what_a_terminal_would_obey_is_escaped(
+    tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    for strange in ("a\x1b[31mb", "a\x07b", "a\u202eb", "a\x9bb"):
+        for option in ("--voice", "--ref", "--model"):
+            assert speak(tmp_path, option, f"{strange}.safetensors") == 2
+            assert one_line(capfd).isprintable()
+        assert run(["synthesize", TEXT, "-o", str(tmp_path / f"{strange}.wav")]) == 0
+        err = capfd.readouterr().err
+        assert strange not in err and all(line.isprintable() for line in err.splitlines())
+    assert run(["synthesize", "\x1b[31m", "--\x1b[32m"]) == 2
+    assert one_line(capfd).isprintable()
+
+
 def test_unknown_command(capfd: Captured) -> None:
     assert run(["synthesise", "x"]) == 2
     one_line(capfd, "synthesise")

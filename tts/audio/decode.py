@@ -147,9 +147,12 @@ def decode_file(
     Raises:
         AudioError: see `load_reference`.
     """
-    handle.seek(0)
-    head = handle.read(SNIFF_BYTES)
-    handle.seek(0)
+    try:
+        handle.seek(0)
+        head = handle.read(SNIFF_BYTES)
+        handle.seek(0)
+    except OSError as error:
+        raise AudioError(f"{name}: cannot be read: {error.strerror or error}") from error
     kind = container_of(head)
     if not kind:
         try:

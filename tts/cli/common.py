@@ -21,9 +21,14 @@ MAX_CHARACTERS = 100_000
 INT8_HELP = "8-bit weights: faster on a CPU, nearly the same speech."
 
 
+def printable(message: str) -> str:
+    """A message in which what a terminal would obey, as in the names of files, is escaped."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
+
+
 def say(message: str) -> None:
     """One line for a person, on standard error; standard output is for results."""
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{printable(message)}\n")
     sys.stderr.flush()
 
 

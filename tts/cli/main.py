@@ -33,6 +33,7 @@ from tts.cli import (
     train,
     voices,
 )
+from tts.cli.common import printable
 from tts.cli.version import version_number
 from tts.errors import TTSError
 
@@ -76,7 +77,7 @@ app.command("bench")(bench.bench)
 app.command("man")(manual.man)
 
 #: of writing, which no input of a command can cause
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def _version(wanted: bool) -> None:
@@ -101,7 +102,7 @@ def root(
 def _line(error: BaseException) -> str:
     """The first line of an error's message."""
     text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return printable(text.splitlines()[0]) if text else type(error).__name__
 
 
 def _report(error: BaseException, debug: bool) -> int:
@@ -114,7 +115,7 @@ def _report(error: BaseException, debug: bool) -> int:
             if isinstance(chain, BrokenPipeError):
                 return _closed_pipe()
             chain = chain.__cause__
-        sys.stderr.write(f"tts: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"tts: error: {printable(' '.join(str(error).split()))}\n")
         return error.exit_code
     if isinstance(error, BrokenPipeError):
         return _closed_pipe()
@@ -173,7 +174,7 @@ def run(arguments: Sequence[str]) -> int:
         code = 130
     except usage_errors as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        told = f"{' '.join(message.split())}{_hint(error, arguments)}"
+        told = printable(f"{' '.join(message.split())}{_hint(error, arguments)}")
         sys.stderr.write(f"tts: error: {told} (see `tts --help`)\n")
         return int(getattr(error, "exit_code", 2))
     except SystemExit:

@@ -247,7 +247,7 @@ def synthesize(
         if reference is None:
             from tts.voice.store import find_voice
 
-            path = find_voice(voice or DEFAULT_VOICE)
+            path = find_voice(DEFAULT_VOICE if voice is None else voice)
 
         from tts.text.markup import without_tags
         from tts.types import Options

@@ -1,9 +1,9 @@
 """`tts voices`: list, add, export and remove voices."""
 
 import json
+import os
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -150,10 +150,10 @@ def export(
         raise UsageError(f"a voice file ends in .safetensors, not {path!r}")
     source = find_voice(name)
     decode(source)  # a damaged one is of no use elsewhere
-    if Path(path).is_symlink():
+    if os.path.islink(path):
         raise UsageError(f"{path!r} is a link: remove it first, or choose another name")
     taken = UsageError(f"there is a file {path!r} already: replace it with --force")
-    if Path(path).exists() and not force:
+    if os.path.exists(path) and not force:
         force = sys.stdin.isatty() and typer.confirm(f"replace {path}?", err=True)
         if not force:
             raise taken

@@ -1,5 +1,6 @@
 """Voices by name: the shipped ones and those a user added."""
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def find_voice(name: str) -> Path:
         VoiceError: unknown, naming the nearest; all else as `find_stored`.
     """
     if name.endswith(".safetensors"):
-        if not Path(name).is_file():
+        if not os.path.isfile(name):  # False, too, where there can be no such name
             raise VoiceError(f"no voice file {name}")
         return Path(name)
     return find_stored(name).path
