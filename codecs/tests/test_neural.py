@@ -13,7 +13,9 @@ from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.errors import CodecError, UsageError
 from tts_codecs.mel import MelConfig, basis, frame_signal, log_mel
 from tts_codecs.neural import DECODERS, ENCODERS, NeuralCodec, build_codec
+from tts_codecs.nn.attended import AttendedEncoder
 from tts_codecs.nn.freev import FreevDecoder
+from tts_codecs.nn.streamed import Scale
 from tts_codecs.quantizers import QUANTIZERS, ResidualVQ, VectorQuantizer
 
 HOP = 20
@@ -29,6 +31,14 @@ ENCODER: dict[str, dict[str, Any]] = {
         "groups": 2,
         "width": 4,
         "blocks": 1,
+    },
+    "attended": {
+        "kind": "attended",
+        "layers": 2,
+        "heads": 2,
+        "hidden": 8,
+        "window": 6,
+        "under": {"kind": "spectrum", "width": 8, "blocks": 1, "look_ahead": 1},
     },
 }
 QUANTIZER: dict[str, dict[str, Any]] = {
@@ -72,6 +82,8 @@ def tiny(encoder: str, quantizer: str, decoder: str, seed: int = 0) -> NeuralCod
         codec.to_code.weight.mul_(4)
         codec.from_code.weight.mul_(4)
         for part in codec.modules():
+            if isinstance(part, Scale):
+                part.scale.fill_(1)
             if isinstance(part, VectorQuantizer):
                 part.codebook.copy_(torch.randn_like(part.codebook))
         for last in ("exit", "head", "angle"):
@@ -83,7 +95,8 @@ def tiny(encoder: str, quantizer: str, decoder: str, seed: int = 0) -> NeuralCod
 @pytest.mark.parametrize(
     "parts",
     [*itertools.product(["seanet", "spectrum"], ["rvq"], ["seanet", "spectrum"]),
-     ("mel", "rvq", "spectrum"), ("bands", "rvq", "spectrum"), ("spectrum", "rvq", "freev"),
+     ("mel", "rvq", "spectrum"), ("bands", "rvq", "spectrum"),
+     ("attended", "rvq", "spectrum"), ("spectrum", "rvq", "freev"),
      *(("spectrum", quantizer, "spectrum") for quantizer in QUANTIZER if quantizer != "rvq")],
     ids="-".join,
 )  # fmt: skip
@@ -97,6 +110,28 @@ def test_the_parts_above_are_all() -> None:
         QUANTIZERS.keys(),
         DECODERS.keys(),
     )
+
+
+def test_a_transformer_is_skipped_by_rows_of_training() -> None:
+    codec = tiny("attended", "rvq", "spectrum")
+    encoder = codec.encoder
+    assert isinstance(encoder, AttendedEncoder)
+    wav = example_wav(1, 40 * HOP, 4000)[:, 0]
+    under, _ = encoder.under(wav, encoder.under.initial(1, wav))
+    half, _ = encoder(wav, encoder.initial(1, wav))
+    whole = 2 * half - under
+    assert (whole - under).abs().max() > 0.1
+    # A vector beyond the windows of both layers is not heard.
+    other = wav.clone()
+    other[:, : 4 * HOP] = 0
+    late = (encoder(other, encoder.initial(1, wav))[0] - half).abs().amax((0, 2)) < 1e-5
+    assert not late[8] and bool(late[-1])
+    encoder.train()
+    torch.manual_seed(0)
+    rows = encoder(wav.expand(200, -1), encoder.initial(200, wav))[0]
+    shares = ((rows - under) / (whole - under)).nanmedian(2).values.nanmedian(1).values
+    found = [(shares - value).abs().lt(1e-2).float().mean().item() for value in (0.0, 0.5, 1.0)]
+    assert sum(found) == pytest.approx(1) and found == pytest.approx([0.1, 0.6, 0.3], abs=0.1)
 
 
 @pytest.mark.parametrize("encoder", list(ENCODER))
@@ -212,6 +247,9 @@ def test_wrong_parts_are_told() -> None:
     good = arguments("seanet", "rvq", "spectrum")
     wrong = [
         ({"encoder": {"kind": "seanett"}}, "encoder, 'seanett'; did you mean 'seanet'"),
+        ({"encoder": {**ENCODER["attended"], "heads": 3}}, "3 heads"),
+        ({"encoder": {**ENCODER["attended"], "under": "spectrum"}}, "under of encoder"),
+        ({"encoder": {**ENCODER["attended"], "under": {"kind": "spectrumm"}}}, "'spectrum'"),
         ({"quantizer": {**QUANTIZER["rvq"], "codebooksize": 3}}, "did you mean 'codebook_size'"),
         ({"encoder": {"kind": "seanet", "strides": [2, 2]}}, "must multiply to hop"),
         ({"decoder": {"kind": "spectrum", "patch": 3}}, "must divide hop"),

@@ -12,7 +12,7 @@ The rows of docs/codecs.md differ in one YAML only (configs/train/codec_*.yaml).
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ from tts_codecs.base import (
 )
 from tts_codecs.errors import CodecError
 from tts_codecs.layered import LayeredCodec
+from tts_codecs.nn.attended import AttendedEncoder
 from tts_codecs.nn.freev import FreevDecoder
 from tts_codecs.nn.mel_encoders import BandsEncoder, MelEncoder
 from tts_codecs.nn.waveform import (
@@ -50,6 +51,7 @@ ENCODERS: dict[str, Callable[..., WaveEncoder]] = {
     "spectrum": SpectrumEncoder,
     "mel": MelEncoder,
     "bands": BandsEncoder,
+    "attended": AttendedEncoder,
 }
 DECODERS: dict[str, Callable[..., WaveDecoder]] = {
     "seanet": SeanetDecoder,
@@ -278,7 +280,7 @@ def build_codec(
 
     Args:
         encoder, quantizer, decoder: `kind` is a key of ENCODERS, QUANTIZERS or DECODERS, the other
-            keys are arguments of that class.
+            keys are arguments of that class; `under` of an encoder is another one.
         rate, hop, dim, name, licence, output, project: see NeuralCodec.
 
     Raises:
@@ -308,9 +310,13 @@ def _part(
     hop: int,
     dim: int,
 ) -> Any:
-    """An encoder or decoder; one that takes it is told the rate."""
+    """An encoder or decoder; one that takes it is told the rate, and one over another gets that."""
     given = {"hop": hop, "dim": dim}
     kind = table.get(str(spec.get("kind")))
     if kind is not None and "rate" in inspect.signature(kind).parameters:
         given["rate"] = rate
+    if "under" in spec:
+        if not isinstance(spec["under"], Mapping):
+            raise CodecError(f"under of {what} is an {what} itself, not {spec['under']!r}")
+        spec = {**spec, "under": _part(table, dict(spec["under"]), what, rate, hop, dim)}
     return build_part(table, spec, what, **given)

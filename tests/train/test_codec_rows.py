@@ -121,7 +121,7 @@ def test_labels_are_the_phones_of_the_middle_of_units(corpus: Corpus) -> None:
 def test_the_first_codebook_alone_is_read() -> None:
     torch.manual_seed(0)
     row = smaller(yaml.safe_load((configs() / "train/codec_past.yaml").read_text()))
-    codec = build_codec(**row["model"])
+    codec = build_codec(**row["model"]).eval()  # training skips the transformer at random
     wav = torch.randn(1, 320 * 8)
     made, out, vectors = codec(wav)
     seen = Pass({"wav": wav}, made, vectors, out)

@@ -8,6 +8,7 @@ is `look_ahead` vectors late: output t belongs to input t - look_ahead.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,8 @@ from tts_codecs.errors import CodecError
 from tts_codecs.nn.causal import CausalStack
 from tts_codecs.nn.conv import CausalConv
 
-States = list[Tensor]
+#: of layers, most of them tensors
+States = list[Any]
 
 # exp of a predicted log-magnitude is limited to this.
 _MAX_MAGNITUDE = 100.0
