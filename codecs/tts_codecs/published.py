@@ -12,6 +12,7 @@ _MARKS = {
     "mimi": "quantizer.semantic_residual_vector_quantizer.input_proj.weight",
     "dac": "encoder.block.0.res_unit1.conv1.weight",
     "snac": "decoder.model.2.block.0.alpha",
+    "vocos_encodec": "feature_extractor.codebook_weights",
 }
 #: codebooks of the published DAC weights to their sample rate
 _DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
@@ -19,7 +20,7 @@ _DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
 
 def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
     """A codec from published weights: Mimi, DAC (both as published for the library `transformers`),
-    SNAC (as for the package `snac`, saved as safetensors), or else EnCodec.
+    SNAC (as for the package `snac`, saved as safetensors), Vocos of EnCodec, or else EnCodec.
 
     Args:
         path: a file of safetensors, or the pickled one of EnCodec.
@@ -53,6 +54,10 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
         if bandwidth is not None:
             raise UsageError(f"{path}: SNAC has one bandwidth only")
         return SnacCodec.from_file(path)
+    if kind == "vocos_encodec":
+        from tts_codecs.vocos_encodec import VocosEncodecCodec
+
+        return VocosEncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
     from tts_codecs.encodec import EncodecCodec
 
     return EncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)

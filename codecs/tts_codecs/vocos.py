@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +52,8 @@ _MAX_MAGNITUDE = 100.0
 
 @dataclass(frozen=True)
 class VocosConfig:
-    """Sizes; the defaults are those of the published mel 24 kHz model."""
+    """Sizes; the defaults are those of the published mel 24 kHz model. `same`: frame t is centred
+    in the middle of its hop, as of the published model of EnCodec tokens, not where it begins."""
 
     n_mels: int = 100
     n_fft: int = 1024
@@ -60,6 +62,12 @@ class VocosConfig:
     hidden: int = 1536
     blocks: int = 8
     kernel: int = 7
+    same: bool = False
+
+    @property
+    def centre(self) -> int:
+        """Samples of a window before the hop of its frame."""
+        return (self.n_fft - self.hop) // 2 if self.same else self.n_fft // 2
 
 
 @lru_cache(maxsize=8)
@@ -247,11 +255,11 @@ class VocosCodec(Codec):
             total = overlap_add(torch.fft.irfft(spectrum, n_fft) * self.window, hop)
             total[:, : n_fft - hop] += state.tail
         count = frames * hop
-        start, half = state.frames * hop, n_fft // 2
-        # At the end, up to one hop after the centre of the last frame.
+        start, half = state.frames * hop, self.config.centre
+        # At the end, up to the end of the hop of the last frame.
         ready = total[:, : count + half if last else count]
         ready = ready / self._envelope(start, ready.shape[1], state.frames + frames)
-        # Before the centre of the first frame nothing is played.
+        # Before the hop of the first frame nothing is played.
         return ready[:, max(0, half - start) :], total[:, count:]
 
     def _envelope(self, start: int, count: int, frames: int) -> Tensor:
@@ -303,7 +311,7 @@ def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def build_vocos(**sizes: int) -> VocosCodec:
+def build_vocos(**sizes: Any) -> VocosCodec:
     """A codec of the sizes of `VocosConfig`, for checkpoints that name them."""
     return VocosCodec(VocosConfig(**sizes))
 
