@@ -40,8 +40,10 @@ if TYPE_CHECKING:
         build_quantizer,
     )
     from tts_codecs.registry import load, names
+    from tts_codecs.snac import SnacCodec
     from tts_codecs.spectral import SpectralCodec
     from tts_codecs.vocos import VocosCodec
+    from tts_codecs.vocos_encodec import VocosEncodecCodec
 
 _PLACES = {
     "tts_codecs.base": ("Codec", "CodecInfo", "Encoded"),
@@ -60,7 +62,9 @@ _PLACES = {
     ),
     "tts_codecs.registry": ("load", "names"),
     "tts_codecs.spectral": ("SpectralCodec",),
+    "tts_codecs.snac": ("SnacCodec",),
     "tts_codecs.vocos": ("VocosCodec",),
+    "tts_codecs.vocos_encodec": ("VocosEncodecCodec",),
 }  # fmt: skip
 _MODULES = {name: module for module, listed in _PLACES.items() for name in listed}
 
@@ -87,11 +91,13 @@ __all__ = [
     "ResidualFSQ",
     "ResidualVQ",
     "ScalarQuantizer",
+    "SnacCodec",
     "SpectralCodec",
     "TTSError",
     "UsageError",
     "VectorQuantizer",
     "VocosCodec",
+    "VocosEncodecCodec",
     "build_codec",
     "build_quantizer",
     "load",

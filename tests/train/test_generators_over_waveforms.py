@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.audio import talk
 from tests.helpers.systems import HEADS, NETWORK, tiny, tiny_parts
 from tts import TTS
 from tts.audio.resample import resample
@@ -217,6 +218,10 @@ def test_what_needs_features_is_refused(corpus: Corpus, tiny_home: Path, tmp_pat
     with pytest.raises(UsageError, match="pitch"):
         text = '<speak><prosody pitch="high">Hello.</prosody></speak>'
         model.synthesize(text, "default", markup="ssml")
+    with pytest.raises(UsageError, match="edited in features"):
+        model.edit(talk(2.0), "hello", "goodbye")
+    with pytest.raises(UsageError, match="cannot be adapted"):
+        model.voice(talk(3.0), adapt=True)
     with pytest.raises(UsageError, match="codec of waveforms"):
         distill_rows(model, SegmentSampler(corpus).draw(np.random.default_rng(0), 2), 0)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tts.audio.files import atomic_output, write_all
+from tts.audio.files import atomic_output, write_all, write_error
 from tts.audio.resample import resample
 from tts.data.corpus import Corpus
 from tts.errors import DataError
@@ -73,7 +73,10 @@ class CodedCorpus:
         return int(-(-samples // self.space.info.hop))
 
     def _write(self, path: Path, kind: str) -> None:
-        path.parent.mkdir(exist_ok=True)
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_error(path.parent, error) from error
         rate, told = self.space.info.sample_rate, time.monotonic()
         with atomic_output(path) as file:
             for index in range(len(self.corpus)):

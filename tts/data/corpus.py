@@ -9,6 +9,8 @@ Folder layout (all little-endian):
                     trained vocoder's pitch network
     speaker.f32     [items, 256] speaker embedding of the whole utterance
     speaker_warped.f32  [items, warps, 256] embeddings of frequency-warped copies (optional)
+    coded/          the audio as codecs of waveforms code it (tts.data.coded), made when a generator
+                    over such a codec is trained
     cache.json      sample_rate, hop, source and attribution
 """
 

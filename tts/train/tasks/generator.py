@@ -167,12 +167,12 @@ class GeneratorTask:
         self.resident_sampler: ResidentSampler | None = None
         self.batch_size = batch_size
         self.generator = build_generator(**self.arguments)
+        self.generator.check_latent_space(self.latent_space)
         codebooks = learned_codebooks(self.latent_space)
         if codebooks and isinstance(self.generator.head, CategoricalHead):
             self.generator.head.start_from(codebooks)
         #: a window of attention is thrown for each step
         self.varies = bool(getattr(self.generator.strategy, "window", 0))
-        self.generator.check_latent_space(self.latent_space)
         self.perceptual = PerceptualLosses(
             self.latent_space,
             cast("SpeakerProbe | None", load_module(probe) if probe else None),
