@@ -49,8 +49,7 @@ class SamplingOptions:
             words are due (SSR-Speech); 0 for nothing.
         fsq_decode: of FSQ codes: "drawn" as entries, or "expected", the rounded means of their
             digits under the distribution: what an entry that was seen a few times only is like is
-                then
-            known from its neighbours.
+            then known from its neighbours. Codes without digits are drawn.
         choice_temperature: scale of the Gumbel noise on the confidence by which masked generation
             commits.
         hyperschedule: share of a sentence that masked generation draws at the same time: 1 all of

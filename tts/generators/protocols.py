@@ -111,6 +111,11 @@ class MaskedHead(CodeHead, Protocol):
         """Hidden [B, U, dim] to logits [B, U, K, V]."""
         ...
 
+    @property
+    def has_digits(self) -> bool:
+        """Whether entries are numbers of digits, which have means."""
+        ...
+
     def expected(self, log_probabilities: Tensor) -> Tensor:
         """The codes [...] nearest to the means of [..., V]; ConfigError where codes are names."""
         ...

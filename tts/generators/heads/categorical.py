@@ -233,6 +233,11 @@ class CategoricalHead(nn.Module):
             )
         return total / known.sum().clamp_min(1)
 
+    @property
+    def has_digits(self) -> bool:
+        """Whether entries are numbers of digits, as those of an FSQ."""
+        return self.shared is not None
+
     def expected(self, log_probabilities: Tensor) -> Tensor:
         """The codes [...] whose digits are nearest to their means under [..., V].
 
@@ -296,7 +301,7 @@ class CategoricalHead(nn.Module):
         history: Tensor | None = None,
     ) -> Tensor:
         """Codes [B, ...] from logits [B, ..., V], as `options.fsq_decode` says."""
-        if options.fsq_decode == "expected":
+        if options.fsq_decode == "expected" and self.has_digits:
             return self.expected(process(logits, options.categorical(), history))
         return sample(logits, options.categorical(), rngs, history)
 

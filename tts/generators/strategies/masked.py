@@ -187,7 +187,7 @@ class Masked(NonAutoregressive):
         out = net.hidden(x, condition, both(t, condition), window)
         logits = guide_rows(head(out), rows, scale, self.rescale)
         heated = process(logits, options.categorical())
-        if options.fsq_decode == "expected":
+        if options.fsq_decode == "expected" and head.has_digits:
             ids = head.expected(heated)
         else:
             ids = _draw_rows(heated, rngs, condition.lengths[:rows])
