@@ -1,6 +1,7 @@
 """What there is to choose from: models with what was measured of them, and voices."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +169,7 @@ def model_info(name: str) -> ModelInfo:
     folders = {part: _folder(str(each), places) for part, each in named.items() if each}
     export = Path(values.get("out") or f"runs/{values.get('name')}") / "export"
     if trained_by and "generator" not in values and not _whole(folders["generator"]):
-        folders["generator"] = export if export.is_dir() else folders["generator"]
+        folders["generator"] = export if os.path.isdir(export) else folders["generator"]
     # Weights of others count once they were fetched, whatever else goes by their names.
     fetched = not published or places[-1].is_dir()
     missing = [
@@ -212,12 +213,12 @@ def _folder(name: str, places: Sequence[Path]) -> Path | None:
 
 def _whole(folder: Path | None) -> bool:
     """Whether there are weights in a folder."""
-    return folder is not None and (folder / "model.safetensors").is_file()
+    return folder is not None and os.path.isfile(folder / "model.safetensors")
 
 
 def _scores(folder: Path | None, name: str) -> dict[str, Any] | None:
     """What `tts eval --publish` wrote beside weights, or beside the config of a system."""
-    if folder is None or not (folder / name).is_file():
+    if folder is None or not os.path.isfile(folder / name):
         return None
     found = json.loads((folder / name).read_text("utf-8"))
     return found if isinstance(found, dict) else None

@@ -1,5 +1,6 @@
 """Strict configuration of models: an unknown key is an error that names the nearest."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ def _generator(name: str, out: Path) -> str:
     """The checkpoint that a system speaks with: a shipped one, or that of its training."""
     shipped = find_checkpoints()
     trained = out / "export"
-    if trained.is_dir() and not (shipped and (shipped / name / CONFIG).is_file()):
+    if trained.is_dir() and not (shipped and os.path.isfile(shipped / name / CONFIG)):
         return str(trained)
     return name
 
@@ -166,7 +167,7 @@ def check_weights_of(config: ModelConfig) -> None:
         for part in PARTS
         if (value := getattr(config, part)) and not _stands_alone(part, value)
     }
-    missing = [part for part, each in folders.items() if not (each / CONFIG).is_file()]
+    missing = [part for part, each in folders.items() if not os.path.isfile(each / CONFIG)]
     if not missing or not config.trained_by:
         return
     lines = [

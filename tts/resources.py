@@ -75,12 +75,12 @@ def checkpoint_folder(name: str | Path) -> Path:
     shipped = find_checkpoints()
     if path.name == str(name) and shipped and holds_checkpoint(shipped / path):
         return shipped / path
-    return path if path.is_dir() else checkpoints() / path
+    return path if os.path.isdir(path) else checkpoints() / path
 
 
 def holds_checkpoint(folder: Path) -> bool:
     """Whether a folder holds weights or their YAML, whole or damaged."""
-    return any((folder / file).is_file() for file in _FILES)
+    return any(os.path.isfile(folder / file) for file in _FILES)
 
 
 def voice_names() -> list[str]:
@@ -124,7 +124,8 @@ MOVED = {
 
 def model_names() -> list[str]:
     """Known models, one YAML each in configs/systems and configs/models; weights may be missing."""
-    return sorted(p.stem for kind in MODELS for p in (configs() / kind).glob("*.yaml"))
+    found = (path for kind in MODELS for path in (configs() / kind).glob("*.yaml"))
+    return sorted(path.stem for path in found if os.path.isfile(path))
 
 
 def moved(path: str | os.PathLike[str]) -> str:
@@ -158,4 +159,4 @@ def model_config(name: str) -> Path:
     if name not in known:
         raise UsageError(f"unknown model {name!r}{nearest(name, known)}")
     places = [configs() / kind / f"{name}.yaml" for kind in MODELS]
-    return next(place for place in places if place.is_file())
+    return next(place for place in places if os.path.isfile(place))

@@ -203,6 +203,28 @@ def test_names_that_no_file_can_have(
     assert "unexpected" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("what", ["folder", "loop", "fifo", "long part"])
+def test_configs_that_are_no_files(
+    what: str, tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    path = tiny_home / "configs" / "models" / "default.yaml"
+    text = path.read_text()
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    elif what == "loop":
+        path.symlink_to(path.name)
+    elif what == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_text(text.replace("vocoder: vocoder", f"vocoder: {'x' * 3000}"))
+    for name in ("default", str(path)):
+        assert speak(tmp_path, "--model", name) in (1, 2)
+        assert "unexpected" not in one_line(capfd)
+    assert run(["models"]) == 0
+    assert "unexpected" not in capfd.readouterr().err
+
+
 def test_what_a_terminal_would_obey_is_escaped(
     tiny_home: Path, tmp_path: Path, capfd: Captured
 ) -> None:
