@@ -26,6 +26,8 @@ def is_loopback(host: str) -> bool:
 
 def name_of(host: str) -> str:
     """The name in a Host header, without port and brackets; "" where there is none."""
+    if any(c in host for c in "/?#@\\"):  # parts of a URL, which a host has not
+        return ""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
