@@ -13,6 +13,7 @@ import wave
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,26 @@ def test_help_is_light_and_has_examples() -> None:
         "doctor",
     ):
         assert command in done.stdout
+
+
+def test_stopped_before_it_has_begun(monkeypatch: pytest.MonkeyPatch, capfd: Captured) -> None:
+    import builtins
+
+    from tts.__main__ import main
+
+    brought = builtins.__import__
+
+    def stopped(name: str, *arguments: Any) -> Any:
+        if name == "tts.cli.main":
+            raise KeyboardInterrupt
+        return brought(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", stopped)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    monkeypatch.undo()
+    assert ended.value.code == 130
+    assert capfd.readouterr() == ("", "tts: interrupted\n")
 
 
 def test_shells_complete_commands() -> None:
