@@ -17,6 +17,7 @@ pytest.importorskip("fastapi")
 
 from tts.audio.containers import ContainerSource  # noqa: E402
 from tts.audio.decode import decode_source  # noqa: E402
+from tts.facade import TTS  # noqa: E402
 from tts.serve.connections import Limits, listen  # noqa: E402
 from tts.serve.stopping import server_of  # noqa: E402
 
@@ -24,6 +25,20 @@ LONG = "The birch canoe slid on the smooth planks. " * 40
 SPEECH = "/v1/audio/speech"
 VOICES = "/v1/audio/voices"
 TEXT = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
+
+
+class Gate:
+    """Holds the generator before its next evaluations until it is opened."""
+
+    def __init__(self, tts: TTS):
+        self.open, self.reached = threading.Event(), threading.Event()
+        self.rows: list[int] = []
+        tts.acoustic.generator.backbone.blocks[0].register_forward_pre_hook(self)
+
+    def __call__(self, _: object, inputs: tuple[Any, ...]) -> None:
+        self.rows.append(len(inputs[0]))
+        self.reached.set()
+        assert self.open.wait(60)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ pytest.importorskip("multipart")
 
 from fastapi.testclient import TestClient  # noqa: E402
 
-from tests.helpers.serving import SPEECH, TEXT, read, serving, until
+from tests.helpers.serving import SPEECH, TEXT, Gate, read, serving, until
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.job import Job
@@ -31,20 +31,6 @@ def client(tts: TTS, tmp_path: Path) -> Iterator[TestClient]:
     app = create_app([tts], ServeSettings(voices=tmp_path / "voices", max_queue=2, max_batch=4))
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as made:
         yield made
-
-
-class Gate:
-    """Holds the generator before its next evaluations until it is opened."""
-
-    def __init__(self, tts: TTS):
-        self.open, self.reached = threading.Event(), threading.Event()
-        self.rows: list[int] = []
-        tts.acoustic.generator.backbone.blocks[0].register_forward_pre_hook(self)
-
-    def __call__(self, _: object, inputs: tuple[Any, ...]) -> None:
-        self.rows.append(len(inputs[0]))
-        self.reached.set()
-        assert self.open.wait(60)
 
 
 def test_full_queue_and_micro_batches(

@@ -13,8 +13,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from tests.helpers.serving import LONG, asking, connect, everything, serving, until  # noqa: E402
-from tests.serve.test_scheduler import Gate
+from tests.helpers.serving import LONG, Gate, asking, connect, everything, serving, until  # noqa: E402
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.connections import listen  # noqa: E402
