@@ -1,7 +1,7 @@
 """The command `tts`: its commands, and one line with an exit code for whatever goes wrong.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 141 the reader closed the pipe, 143
-terminated. Nothing heavy is imported before a command runs.
+Exit codes: 0 done (of `serve` and `demo` also: told to stop), 1 failed, 2 wrong usage, 130 Ctrl-C,
+141 the reader closed the pipe, 143 terminated. Nothing heavy is imported before a command runs.
 """
 
 import errno
