@@ -199,3 +199,63 @@ def test_scheduler_waits_for_slow_listeners_and_isolates_errors(tts: TTS) -> Non
         assert scheduler.load == (0, 0)
 
     asyncio.run(main())
+
+
+class Said(Job):
+    """So many pieces of so many seconds, and the order in which they were asked for."""
+
+    seconds, pieces = 1.0, 1
+    order: list["Said"]
+
+    def next_utterance(self) -> Any:
+        return self.pieces or None
+
+    def next_chunk(self) -> Chunk:
+        self.pieces -= 1
+        self.order.append(self)
+        rate = self.model.sample_rate
+        return Chunk(np.zeros(int(self.seconds * rate), np.float32), rate)
+
+
+@pytest.fixture
+def one_by_one(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> TTS:
+    monkeypatch.setattr(tts, "capabilities", replace(tts.capabilities, batching=False))
+    return tts
+
+
+def said_in_order(tts: TTS, *jobs: dict[str, Any]) -> list[int]:
+    """Which of the jobs each step of a scheduler went to, when all came at once."""
+
+    async def main() -> list[int]:
+        loop, scheduler, order = asyncio.get_running_loop(), Scheduler(), []
+        made = [Said(tts, TEXT, tts.voice("default"), Options(), loop) for _ in jobs]
+        with scheduler._change:
+            for job, values in zip(made, jobs, strict=True):
+                vars(job).update(values, order=order)
+                scheduler.submit(job)
+        await asyncio.to_thread(until, lambda: not scheduler.load[0])
+        await asyncio.to_thread(scheduler.stop, 0)
+        return [made.index(job) for job in order]
+
+    return asyncio.run(main())
+
+
+def test_who_is_ahead_waits_for_who_would_run_dry(one_by_one: TTS) -> None:
+    ahead, short = {"seconds": 3.9, "pieces": 2}, {"seconds": 0.3, "pieces": 8}
+    order = said_in_order(one_by_one, ahead, short)
+    assert order.count(0) == 2 and order.count(1) == 8
+    assert order[-1] == 0, "it went on for who was seconds ahead"
+
+
+def test_of_those_who_would_run_dry_the_shortest_rest_comes_first(one_by_one: TTS) -> None:
+    long, short = ({"seconds": 0.01, "pieces": 5, "left": left} for left in (90, 20))
+    order = said_in_order(one_by_one, long, short)
+    begun = max(order.index(0), order.index(1)) + 1
+    assert order[begun:] == sorted(order[begun:], reverse=True)
+
+
+def test_newcomers_and_who_would_run_dry_share_the_steps(one_by_one: TTS) -> None:
+    begun = {"seconds": 0.002, "pieces": 20, "samples": 1}
+    order = said_in_order(one_by_one, begun, *[{"seconds": 0.002} for _ in range(10)])
+    first = order[:20]
+    assert 9 <= first.count(0) <= 11, "one of them had all steps"

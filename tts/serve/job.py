@@ -33,6 +33,8 @@ class Job:
         chunks: of the listener's event loop: Chunk, an error, or None at the end.
         ahead: seconds of audio that wait for the listener; samples: delivered so far.
         speaking: chunks of the sentence that is being said, waiting: the next one.
+        left: phones of the sentences that have not begun.
+        due: when who plays from the first audio on has played all that was delivered.
         served: number of the step of the scheduler that last computed for it.
         parked: since when the listener is behind, where it is.
         cut: called from any thread to end a connection whose listener is behind.
@@ -48,6 +50,8 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
     ahead: float = 0.0
     samples: int = 0
+    left: int = 0
+    due: float = 0.0
     served: int = 0
     parked: float | None = None
     cut: Callable[[], object] = lambda: None
@@ -65,8 +69,14 @@ class Job:
             TextError: nothing to say, or it costs too much (tts.serve.budget).
         """
         sentences = phones_of(self.model, self.text, self.options, self.budget)
+        self.left = sum(len(each) for each in sentences)
         self.utterances = self.model.utterances_of(sentences, self.voice, self.options)
-        self.waiting = next(self.utterances, None)
+        self._turn_to_next(self.utterances)
+
+    def _turn_to_next(self, utterances: Iterator[Utterance]) -> None:
+        self.waiting = next(utterances, None)
+        if self.waiting is not None:
+            self.left -= len(self.waiting.phones)
 
     @property
     def heard(self) -> bool:
@@ -84,7 +94,7 @@ class Job:
         if self.utterances is None:
             self.prepare()
         elif self.waiting is None:
-            self.waiting = next(self.utterances, None)
+            self._turn_to_next(self.utterances)
         return self.waiting
 
     def next_chunk(self) -> Chunk | None:
@@ -109,6 +119,8 @@ class Job:
                 self.level = Leveler(item.sample_rate)
             item.samples, item.gain = item.levelled(self.level), None
             self.samples += len(item.samples)
+            # A player that has run dry goes on only now.
+            self.due = max(self.due, time.perf_counter()) + len(item.samples) / item.sample_rate
         # A loop that is closed has no listener any more.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self.chunks.put_nowait, item)

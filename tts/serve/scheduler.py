@@ -1,12 +1,14 @@
 """One thread that computes for many listeners, in short steps of which each gets its turn.
 
 In every other step who has heard nothing yet goes first, the shortest first sentence before longer
-ones; in the steps between, who has heard something, each in turn, so that newcomers without end
-stop nobody. Sentences that are being said go on before others begin, but for those steps. A step is
-one piece of a sentence, or, where a batch is quick enough that a newcomer can wait for it, a
-sentence each of several requests (tts.pipeline.render). A request whose listener does not take what
-was computed for it is parked: it holds no place until the listener goes on. One who left is
-forgotten at once.
+ones; in the steps between, whose audio ends within a second, the shortest rest before longer ones,
+so that newcomers without end stop nobody and what has begun goes on. Last come those who are ahead,
+the least so first.
+
+A step is one piece of a sentence, or, where a batch is quick enough that a newcomer can wait for
+it, a sentence each of several requests (tts.pipeline.render). A request whose listener does not
+take what was computed for it is parked: it holds no place until the listener goes on. One who left
+is forgotten at once.
 """
 
 import threading
@@ -26,6 +28,8 @@ from tts.types import Chunk
 
 #: seconds that a batch may take: of those who wait for their first audio, and of the others
 FIRST_STEP, STEP = 0.25, 0.5
+#: seconds of audio that a listener should have left while others are computed for
+MARGIN = 1.0
 #: seconds a phone in a batch, until it is known better
 _PACE = {"cpu": 0.004, "cuda": 0.0004}
 #: phones by which a first sentence counts as shorter for each step that it has waited
@@ -161,13 +165,15 @@ class Scheduler:
     def _ordered(self) -> list[Job]:
         """Requests whose listeners keep up, in the order in which they should be computed for."""
         ready = [job for job in self._jobs if job.parked is None]
-        in_turn = self._step % 2 == 1
+        soon = time.perf_counter() + MARGIN
 
         def key(job: Job) -> tuple[float, ...]:
             if not job.heard:
                 waited = self._step - job.served
-                return 3 if in_turn else 0, job.cost - _AGING * waited, job.arrived
-            return 1 if in_turn or job.speaking else 2, job.served, job.arrived
+                return 2 * (self._step % 2), job.cost - _AGING * waited, job.arrived
+            if job.due < soon:
+                return 1, job.left, job.due
+            return 3, job.due, job.arrived
 
         return sorted(ready, key=key)
 
