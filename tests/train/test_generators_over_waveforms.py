@@ -206,7 +206,8 @@ def test_what_does_not_go_together(
     change: dict[str, Any], words: str, corpus: Corpus, tiny_home: Path, tmp_path: Path
 ) -> None:
     name = codec(tmp_path / "codec", True)
-    run = check_run(merged(system("masked", name, corpus, tmp_path / "run"), change), "test")
+    values = {**system("masked", name, corpus, tmp_path / "run"), "sampling": {}}
+    run = check_run(merged(values, change), "test")
     with pytest.raises(ConfigError, match=words):
         run.build(corpus)
 
