@@ -2,8 +2,9 @@
 
 In every other step who has heard nothing yet goes first, the shortest first sentence before longer
 ones; in the steps between, whose audio ends within a second, the shortest rest before longer ones,
-so that newcomers without end stop nobody and what has begun goes on. Last come those who are ahead,
-the least so first.
+so that newcomers without end stop nobody and what has begun goes on; every fourth step they come in
+turn, so that short ones without end stop nobody either. Last come those who are ahead, the least so
+first.
 
 A step is one piece of a sentence, or, where a batch is quick enough that a newcomer can wait for
 it, a sentence each of several requests (tts.pipeline.render). A request whose listener does not
@@ -172,7 +173,7 @@ class Scheduler:
                 waited = self._step - job.served
                 return 2 * (self._step % 2), job.cost - _AGING * waited, job.arrived
             if job.due < soon:
-                return 1, job.left, job.due
+                return 1, job.served if self._step % 4 == 3 else job.left, job.due
             return 3, job.due, job.arrived
 
         return sorted(ready, key=key)
