@@ -20,7 +20,7 @@ from tts_codecs.base import CodecInfo, Encoded, check_batch, check_encoded, chec
 from tts_codecs.checkpoint import load_state
 from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.centred import WindowState, windowed
-from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
+from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
 
 LICENCE = "code MIT; weights by Descript, MIT"
@@ -132,7 +132,7 @@ class FactorizedBook(nn.Module):
         return F.linear(self.codebook(codes), self.out_proj.weight[..., 0], self.out_proj.bias)
 
 
-class FactorizedRVQ(Quantizer):
+class FactorizedRVQ(FixedQuantizer):
     """Residual codebooks, each of a few projected dimensions."""
 
     def __init__(self, dim: int, num_codebooks: int, codebook_size: int, width: int):
@@ -149,12 +149,6 @@ class FactorizedRVQ(Quantizer):
 
     def _books(self, count: int) -> list[FactorizedBook]:
         return [book for book in self.quantizers[:count] if isinstance(book, FactorizedBook)]
-
-    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; ``mask [B, T]`` (True: real frame) keeps padding out of losses
-        and statistics. Its codebooks do not learn."""
-        codes = self.encode(z)
-        return QuantizerOutput(z + (self.decode(codes) - z).detach(), codes, z.new_zeros(()))
 
     @torch.no_grad()
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:

@@ -41,7 +41,7 @@ from tts_codecs.nn.framed import (
     begin,
     run,
 )
-from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
+from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class EncodecConfig:
     counts: tuple[int, ...] = (2, 4, 8, 16, 32)
 
 
-class EncodecBooks(Quantizer):
+class EncodecBooks(FixedQuantizer):
     """Residual codebooks, cut to one of some numbers of them. They do not learn."""
 
     books: Tensor
@@ -86,13 +86,6 @@ class EncodecBooks(Quantizer):
     def prefixes(self) -> tuple[int, ...]:
         """Those that the weights were trained for."""
         return self.counts
-
-    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; ``mask [B, T]`` (True: real frame) keeps padding out of losses
-        and statistics. Its codebooks do not learn."""
-        codes = self.encode(z)
-        values = z + (self.decode(codes) - z).detach()
-        return QuantizerOutput(values, codes, z.new_zeros(()))
 
     @torch.no_grad()
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:

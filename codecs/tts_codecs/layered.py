@@ -1,5 +1,7 @@
 """Bandwidth chosen at use: what codecs share whose quantizer works with fewer codebooks too."""
 
+from abc import abstractmethod
+
 from tts_codecs.base import Codec
 from tts_codecs.errors import CodecError
 from tts_codecs.quantizers.base import Quantizer
@@ -8,21 +10,21 @@ from tts_codecs.quantizers.base import Quantizer
 class LayeredCodec(Codec):
     """A codec that codes with the leading codebooks of its quantizer, all of them by default.
 
-    A class that inherits has `name`, and `units_per_second` at which codes are made.
+    A class that inherits has a `name`.
     """
 
     name: str
     num_codebooks: int
 
     @property
+    @abstractmethod
     def layered(self) -> Quantizer:
         """The quantizer whose codebooks are counted."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def frames_per_second(self) -> float:
         """Frames per second."""
-        raise NotImplementedError
 
     @property
     def sizes(self) -> tuple[int, ...]:

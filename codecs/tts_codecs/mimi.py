@@ -17,7 +17,7 @@ from tts_codecs.base import CodecInfo, Encoded, check_batch, check_encoded, chec
 from tts_codecs.checkpoint import load_state
 from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.streamed import Conv, Residual, Transformer, Transposed, begin, run
-from tts_codecs.quantizers.base import Quantizer, QuantizerOutput
+from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
 
 LICENCE = "code MIT; weights by Kyutai, CC BY 4.0"
@@ -71,7 +71,7 @@ class _Books(nn.Module):
         return F.linear(torch.stack(parts).sum(0), self.output_proj.weight[..., 0])
 
 
-class SplitQuantizer(Quantizer):
+class SplitQuantizer(FixedQuantizer):
     """One codebook of its own, and residual ones, both of the same vectors [B, T, D]."""
 
     def __init__(self, config: MimiConfig):
@@ -85,13 +85,6 @@ class SplitQuantizer(Quantizer):
     def prefixes(self) -> tuple[int, ...]:
         """1 to K."""
         return tuple(range(1, self.num_codebooks + 1))
-
-    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; ``mask [B, T]`` (True: real frame) keeps padding out of losses
-        and statistics. Its codebooks do not learn."""
-        codes = self.encode(z)
-        values = z + (self.decode(codes) - z).detach()
-        return QuantizerOutput(values, codes, z.new_zeros(()))
 
     @torch.no_grad()
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import INT8_HELP, check_device, say, set_threads, show, warn_language
-from tts.cli.complete import devices_for, formats_for, model_names_for
+from tts.cli.complete import Device, formats_for, model_names_for
 
 
 def batch(
@@ -37,9 +37,7 @@ def batch(
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
     ] = "",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
-    ] = "auto",
+    device: Device = "auto",
     int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int, typer.Option(help="CPU threads of each process.")] = 1,
     json_line: Annotated[

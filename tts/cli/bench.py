@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import INT8_HELP, check_device, load_model, quick_start, set_threads, show
-from tts.cli.complete import devices_for, model_names_for, voice_names_for
+from tts.cli.complete import Device, model_names_for, voice_names_for
 
 
 def bench(
@@ -18,9 +18,7 @@ def bench(
         str, typer.Option(help="The voice it speaks in.", autocompletion=voice_names_for)
     ] = "default",
     seconds: Annotated[float, typer.Option(help="How long to measure: 1 to 600.")] = 10.0,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
-    ] = "auto",
+    device: Device = "auto",
     int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import check_device, say, set_threads, show, warn
-from tts.cli.complete import devices_for
+from tts.cli.complete import Device
 from tts.errors import CodecError, UsageError
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Encode recordings to codes and decode them.", rich_markup_mode=None)
 
-Device = Annotated[
-    str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=devices_for)
-]
 Threads = Annotated[int | None, typer.Option("--threads", help="CPU threads.")]
 Bitrate = Annotated[
     float | None, typer.Option("--bitrate", help="kbit/s, of a codec that has several.")

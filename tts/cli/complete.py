@@ -1,6 +1,9 @@
 """What a shell offers behind an option: names of models and voices, without loading anything."""
 
 from collections.abc import Callable
+from typing import Annotated
+
+import typer
 
 from tts.errors import TTSError
 
@@ -46,5 +49,9 @@ def one_of(*values: str) -> Callable[[str], list[str]]:
 
 
 devices_for = one_of("auto", "cpu", "cuda")
+#: the option of every command that computes
+Device = Annotated[
+    str, typer.Option("--device", help="auto, cpu or cuda.", autocompletion=devices_for)
+]
 formats_for = one_of("wav", "flac", "ogg", "opus", "mp3")
 markups_for = one_of("none", "plain", "pauses", "ssml")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import check_device, say, warn
-from tts.cli.complete import devices_for, model_names_for
+from tts.cli.complete import Device, model_names_for
 from tts.errors import MissingDependencyError, UsageError
 from tts.serve.guard import check_access, is_loopback
 
@@ -44,9 +44,7 @@ def demo(
         ),
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Answer to any name.")] = False,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
-    ] = "auto",
+    device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")

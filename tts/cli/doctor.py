@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import check_device, load_model, set_threads, show
-from tts.cli.complete import devices_for, model_names_for
+from tts.cli.complete import Device, model_names_for
 
 if TYPE_CHECKING:
     from tts.voice.voice import Voice
@@ -73,9 +73,7 @@ def doctor(
     model: Annotated[
         str, typer.Option(help="The model of the speed test.", autocompletion=model_names_for)
     ] = "default",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
-    ] = "auto",
+    device: Device = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="As one JSON object, for a report of an error.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import load_model, quick_start, say, set_threads, show
-from tts.cli.complete import devices_for, model_names_for
+from tts.cli.complete import Device, model_names_for
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ SEED = typer.Option(help="Same seed, same audio.")
 SPEED = typer.Option(help="Of the new words: 0.5 (slow) to 2 (fast).")
 STEPS = typer.Option(help="Sampling steps: more is better and slower.")
 LANGUAGE = typer.Option(help="espeak code of the texts.")
-DEVICE = typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
 THREADS = typer.Option(help="CPU threads.")
 JSON = typer.Option("--json", help="Print the result as one JSON line.")
 QUIET = typer.Option("--quiet", "-q", help="Only errors.")
@@ -38,7 +37,7 @@ def edit(
     speed: Annotated[float, SPEED] = 1.0,
     steps: Annotated[int | None, STEPS] = None,
     language: Annotated[str | None, LANGUAGE] = None,
-    device: Annotated[str, DEVICE] = "auto",
+    device: Device = "auto",
     threads: Annotated[int | None, THREADS] = None,
     json_line: Annotated[bool, JSON] = False,
     quiet: Annotated[bool, QUIET] = False,
@@ -67,7 +66,7 @@ def extend(
     speed: Annotated[float, SPEED] = 1.0,
     steps: Annotated[int | None, STEPS] = None,
     language: Annotated[str | None, LANGUAGE] = None,
-    device: Annotated[str, DEVICE] = "auto",
+    device: Device = "auto",
     threads: Annotated[int | None, THREADS] = None,
     json_line: Annotated[bool, JSON] = False,
     quiet: Annotated[bool, QUIET] = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import STRENGTH_HELP, check_device, check_strength, say, show
-from tts.cli.complete import devices_for, model_names_for
+from tts.cli.complete import Device, model_names_for
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ def evaluate(
     ] = False,
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
     plots: Annotated[int, typer.Option(help="Mel pictures of so many items.")] = 3,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
-    ] = "auto",
+    device: Device = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ) -> None:
     """Synthesize a case list and print word error, similarity, quality and speed.

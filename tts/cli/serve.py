@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tts.cli.common import INT8_HELP, check_device, load_model, say, set_threads, warn
-from tts.cli.complete import devices_for, model_names_for
+from tts.cli.complete import Device, model_names_for
 from tts.errors import MissingDependencyError, UsageError
 
 
@@ -70,9 +70,7 @@ def serve(
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark all audio: see docs/api.md.")
     ] = "",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
-    ] = "auto",
+    device: Device = "auto",
     int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per request.")] = False,

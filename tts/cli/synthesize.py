@@ -26,7 +26,7 @@ from tts.cli.common import (
     warn_new,
     warn_unfit,
 )
-from tts.cli.complete import devices_for, formats_for, markups_for, model_names_for, voice_names_for
+from tts.cli.complete import Device, formats_for, markups_for, model_names_for, voice_names_for
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -195,9 +195,7 @@ def synthesize(
     watermark: Annotated[
         str, typer.Option(metavar="MODULE:FUNCTION", help="Mark the audio: see docs/api.md.")
     ] = "",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu or cuda.", autocompletion=devices_for)
-    ] = "auto",
+    device: Device = "auto",
     int8: Annotated[bool, typer.Option("--int8", help=INT8_HELP)] = False,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     json_line: Annotated[

@@ -138,3 +138,13 @@ def check_mask(mask: Tensor | None, z: Tensor) -> Tensor | None:
             f"mask: expected bool {tuple(z.shape[:2])}, got {mask.dtype} {tuple(mask.shape)}"
         )
     return mask
+
+
+class FixedQuantizer(Quantizer):
+    """A quantizer of published weights, whose codebooks do not learn."""
+
+    def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
+        """Quantize ``z [B, T, D]``; ``mask [B, T]`` (True: real frame) keeps padding out of losses
+        and statistics, of which there are none."""
+        codes = self.encode(z)
+        return QuantizerOutput(z + (self.decode(codes) - z).detach(), codes, z.new_zeros(()))
