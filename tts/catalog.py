@@ -17,7 +17,7 @@ from tts.resources import (
     model_config,
     model_names,
 )
-from tts.systems import PARTS, is_system, read_resolved
+from tts.systems import PARTS, is_system, plain_name, read_resolved
 from tts.voice import file as voice_file
 from tts.voice.store import StoredVoice, stored_voices
 
@@ -166,7 +166,9 @@ def model_info(name: str) -> ModelInfo:
         raise ConfigError(f"{path}: generator: Field required")
     published = values.get("published")
     places = [path.parent, *([_fetched(published)] if published else [])]
-    folders = {part: _folder(str(each), places) for part, each in named.items() if each}
+    folders = {
+        part: _folder(plain_name(part, str(each)), places) for part, each in named.items() if each
+    }
     export = Path(values.get("out") or f"runs/{values.get('name')}") / "export"
     if trained_by and "generator" not in values and not _whole(folders["generator"]):
         folders["generator"] = export if os.path.isdir(export) else folders["generator"]

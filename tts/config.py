@@ -14,7 +14,7 @@ from tts.published import published_model
 from tts.registry import GENERATORS, codec_without_folder
 from tts.renamed import unknown_key
 from tts.resources import checkpoint_folder, configs, find_checkpoints, holds_checkpoint
-from tts.systems import PARTS, is_system, read_resolved, split
+from tts.systems import PARTS, is_system, plain_name, read_resolved, split
 from tts_codecs.checkpoint import CONFIG, read_config
 from tts_codecs.errors import CheckpointError
 
@@ -29,7 +29,8 @@ class ModelConfig(Strict):
     """One model: checkpoint folders (beside its file, in checkpoints/, or paths) and sampling.
 
     `codec` is what the generator fills: "features", the checkpoint of a codec of them, or a codec
-    of waveforms, which decodes by itself, so that `vocoder` only analyses recordings. `phrasing`
+    of waveforms, which decodes by itself, so that `vocoder` only analyses recordings; "rvq@1.0" is
+    one at a lower bandwidth. `phrasing`
     places pauses in text without punctuation; null speaks it without a pause. `published` names
     weights of others that are fetched when asked for (tts.published); its parts are found there.
     `sample_rate` is that of recordings, `needs_transcript` that it needs their words too. `weights`
@@ -129,13 +130,15 @@ def load_model_config(path: str | Path) -> ModelConfig:
     places = [Path(path).parent]
     if config.published is not None:
         places.append(published_model(config.published).folder)
-    found = {
-        part: str(folder)
-        for place in reversed(places)
-        for part in PARTS
-        if (name := getattr(config, part)) not in (None, "features")
-        and holds_checkpoint(folder := place / name)
-    }
+    found = {}
+    for place in reversed(places):
+        for part in PARTS:
+            name = getattr(config, part)
+            if name in (None, "features"):
+                continue
+            plain = plain_name(part, name)
+            if holds_checkpoint(place / plain):
+                found[part] = f"{place / plain}{name[len(plain) :]}"
     config = config.model_copy(update=found)
     check_sampling(_known_options(config), values.get("sampling") or {}, str(path))
     return config
@@ -165,7 +168,8 @@ def check_weights_of(config: ModelConfig) -> None:
     folders = {
         part: checkpoint_folder(value)
         for part in PARTS
-        if (value := getattr(config, part)) and not _stands_alone(part, value)
+        if (given := getattr(config, part))
+        and not _stands_alone(part, value := plain_name(part, given))
     }
     missing = [part for part, each in folders.items() if not os.path.isfile(each / CONFIG)]
     if not missing or not config.trained_by:

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from tts.config import ModelConfig
 from tts.errors import OutputError, UsageError
+from tts.registry import codec_without_folder
 from tts.resources import checkpoint_folder
 from tts.synthesizer import Synthesizer
-from tts.systems import PARTS
+from tts.systems import PARTS, plain_name
 from tts.types import Options
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import fingerprint
+from tts_codecs.registry import weights_of
 
 Marker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: sample rate to what marks the chunks [n] of one utterance
@@ -41,7 +43,12 @@ def weights_sha256(config: ModelConfig) -> str:
     for part in PARTS:
         name = getattr(config, part)
         if name and name != "features":
-            digest.update(f"{part} {fingerprint(checkpoint_folder(name))}\n".encode())
+            name = plain_name(part, name)
+            if part == "codec" and codec_without_folder(name):
+                weights = weights_of(name)
+            else:
+                weights = fingerprint(checkpoint_folder(name))
+            digest.update(f"{part} {weights}\n".encode())
     return digest.hexdigest()
 
 

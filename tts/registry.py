@@ -31,7 +31,7 @@ from tts.generators.strategies.masked import Masked
 from tts.generators.strategies.one_shot import OneShot
 from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
-from tts.generators.wave_space import WaveSpace
+from tts.generators.wave_space import FEATURE_RATE, WaveSpace
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.prosody.durations import DurationModel
@@ -43,10 +43,12 @@ from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs import registry
+from tts_codecs.bandwidth import codebooks_at, one_bandwidth, split_bandwidth
 from tts_codecs.base import Codec
 from tts_codecs.checkpoint import CONFIG
 from tts_codecs.errors import CheckpointError
 from tts_codecs.latent import LatentAutoencoder
+from tts_codecs.layered import bandwidths, use_bandwidth
 from tts_codecs.spectral import SpectralAutoencoder
 
 HEADS: dict[str, type[nn.Module]] = {
@@ -211,7 +213,8 @@ def load_latent_space(
     scale: float = 1.0,
 ) -> LatentSpace:
     """What a generator fills: "features", the checkpoint of a codec of them, or any codec of
-    waveforms that tts_codecs knows.
+    waveforms that tts_codecs knows; "NAME@KBITS" is one at a lower bandwidth, of the leading
+    codebooks alone.
 
     Args:
         posterior: latents as distributions, for heads that are fitted to those.
@@ -221,19 +224,29 @@ def load_latent_space(
 
     Raises:
         CheckpointError: as `load_module`, or not a codec.
-        UsageError: an unknown name.
+        UsageError: an unknown name, or a bandwidth of a codec that has one only.
+        CodecError: a bandwidth that the codec has not.
         ConfigError: codes that cannot be merged.
     """
+    name, kbits = split_bandwidth(name)
     if name == "features":
+        if kbits is not None:
+            raise one_bandwidth(name)
         return FeatureSpace(patch)
     codec: nn.Module
     if codec_without_folder(name):
-        codec = registry.load(name, device)
+        codec = registry.load(name, device, bandwidth=kbits)
     else:
         codec = load_module(name, device)
+        if kbits is not None and isinstance(codec, Codec):
+            use_bandwidth(codec, kbits, name)
     if isinstance(codec, SpectralAutoencoder):
-        return CodeSpace(codec, merge)
+        rates = bandwidths(codec.quantizer, FEATURE_RATE / codec.patch)
+        count = None if kbits is None else codebooks_at(kbits, rates, name)
+        return CodeSpace(codec, merge, count)
     if isinstance(codec, LatentAutoencoder):
+        if kbits is not None:
+            raise one_bandwidth(name)
         return VAESpace(codec, posterior)
     if merge > 1:
         raise ConfigError("merge is of the codes of a residual codec of features: codec: rvq")

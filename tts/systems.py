@@ -22,6 +22,7 @@ from tts.errors import ConfigError
 from tts.renamed import unknown_key
 from tts.resources import configs, moved, nearest
 from tts_codecs import plain_yaml
+from tts_codecs.bandwidth import split_bandwidth
 
 #: keys of a system that tell how it is trained; the others are those of a model
 TRAINING = ("task", "data", "out", "size", "model", "options", "train")
@@ -31,6 +32,12 @@ PARTS: dict[str, str | None] = {
     "speaker": "speaker", "profile": None, "phone_probe": None, "overlap": None,
     "external": None,
 }  # fmt: skip
+
+
+def plain_name(part: str, name: str) -> str:
+    """The name of the checkpoint of a part: that of a codec may end in a bandwidth, as "rvq@1.0".
+    UsageError: one that cannot be."""
+    return split_bandwidth(name)[0] if part == "codec" else name
 
 
 def read_yaml(path: str | Path) -> Any:

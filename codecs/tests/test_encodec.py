@@ -124,7 +124,7 @@ def test_a_bandwidth_is_the_leading_codes(full: EncodecCodec, package: Any) -> N
     wav = noise(1, 3200)
     fewer = EncodecCodec.from_package(package, 3.0)
     assert torch.equal(fewer.encode(wav).data, full.encode(wav).data[..., :4])
-    fewer.use_bandwidth(1.7)
+    fewer.use_bandwidth(1.5)
     assert fewer.info.num_codebooks == 2
     with pytest.raises(CodecError, match="works with 2, 4, 8, 16, 32"):
         fewer.use_codebooks(3)

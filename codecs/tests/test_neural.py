@@ -214,10 +214,18 @@ def test_one_model_at_every_bit_rate(tmp_path: Path) -> None:
         assert torch.equal(codes, full[..., :count])
         check_codec_contract(codec, 40.5 * HOP / 4000)
     save_checkpoint(tmp_path, codec, "neural", arguments("spectrum", "rvq", "spectrum"), half=False)
-    for kbits, count in ((0.1, 1), (0.8, 1), (1.6, 2), (1.7, 2), (50, 3)):
-        loaded = tts_codecs.load(tmp_path, bandwidth=kbits)
+    for kbits, count in ((0.8, 1), (0.804, 1), (1.6, 2), (2.4, 3)):
+        loaded = tts_codecs.load(f"{tmp_path}@{kbits}")
         assert loaded.info.num_codebooks == count
         assert torch.equal(loaded.encode(wav).data, full[..., :count])
+    for kbits in (0.1, 1.7, 50):
+        with pytest.raises(CodecError, match=f"{kbits} kbit/s is not one of 0.8, 1.6, 2.4"):
+            tts_codecs.load(tmp_path, bandwidth=kbits)
+    with pytest.raises(UsageError, match="names its bandwidth"):
+        tts_codecs.load(f"{tmp_path}@0.8", bandwidth=1.6)
+    for kbits in ("0", "-1", "nan", "1001"):
+        with pytest.raises(UsageError, match="above 0 and at most 1000"):
+            tts_codecs.load(f"{tmp_path}@{kbits}")
     with pytest.raises(CodecError, match="4 codebooks of 3"):
         codec.use_codebooks(4)
     fixed = tiny("spectrum", "grouped_fsq", "spectrum")

@@ -53,8 +53,10 @@ def test_mimi_and_dac_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     codes = loaded.encode(wav)
     assert torch.equal(codes.data, made.encode(wav).data)
     torch.testing.assert_close(loaded.decode(codes), made.decode(codes))
-    kbits = 2.5 * 3 * 24 / 12  # two and a half codebooks of 8 entries, 24000 / 12 frames/s
-    assert tts_codecs.load(tmp_path / "mimi.safetensors", bandwidth=kbits).info.num_codebooks == 2
+    # A codebook of 8 entries at 24000 / 12 frames/s; a file of weights takes it in its name too.
+    assert tts_codecs.load(f"{tmp_path / 'mimi.safetensors'}@12").info.num_codebooks == 2
+    with pytest.raises(CodecError, match="13 kbit/s is not one of 6, 12, 18, 24"):
+        tts_codecs.load(tmp_path / "mimi.safetensors", bandwidth=13)
 
     known = {44100: DAC}
     monkeypatch.setattr(dac, "CONFIGS", known)

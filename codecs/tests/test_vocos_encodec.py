@@ -34,7 +34,7 @@ def test_keeps_the_contract() -> None:
     info = codec.info
     assert (info.hop, info.num_codebooks, info.bitrate, info.residual) == (40, 2, 6000, True)
     check_codec_contract(codec, 40.5 * 40 / 24000)
-    with pytest.raises(CodecError, match="7 is not one of 1.5, 3, 6, 12"):
+    with pytest.raises(CodecError, match="7 kbit.s is not one of 1.5, 3, 6, 12"):
         VocosEncodecCodec(bandwidth=7.0)
 
 

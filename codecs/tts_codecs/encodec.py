@@ -131,7 +131,8 @@ class EncodecCodec(LayeredCodec):
     seventh frame on every frame is decoded as it comes.
 
     Args:
-        config: sizes; bandwidth: kbit/s, decides on the number of codebooks.
+        config: sizes; bandwidth: kbit/s, which decides on the number of codebooks where there are
+            several.
         name: shown in ``info``.
 
     Raises:
@@ -149,13 +150,9 @@ class EncodecCodec(LayeredCodec):
         self.name, self.hop = name, math.prod(config.ratios)
         self.encoder, self.decoder = _encoder(config), _decoder(config)
         self.quantizer = EncodecBooks(config)
-        self.num_codebooks = config.codebooks
-        rates = {count: rate / 1000 for count, rate in self.bandwidths().items()}
-        found = [count for count, rate in rates.items() if abs(rate - bandwidth) < 1e-3]
-        if not found:
-            known = ", ".join(f"{rate:g}" for rate in rates.values())
-            raise CodecError(f"EncodecCodec: bandwidth {bandwidth:g} kbit/s is not one of {known}")
-        self.num_codebooks = found[0]
+        self.num_codebooks = max(config.counts)
+        if len(config.counts) > 1:
+            self.use_bandwidth(bandwidth)
 
     @classmethod
     def from_package(cls, model: EncodecModel, bandwidth: float = 6.0) -> EncodecCodec:

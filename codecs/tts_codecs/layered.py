@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 
+from tts_codecs.bandwidth import codebooks_at, one_bandwidth
 from tts_codecs.base import Codec
 from tts_codecs.errors import CodecError
 from tts_codecs.quantizers.base import Quantizer
@@ -33,8 +34,7 @@ class LayeredCodec(Codec):
 
     def bandwidths(self) -> dict[int, float]:
         """Numbers of codebooks this codec works with, to bit/s."""
-        quantizer = self.layered
-        return {n: quantizer.prefix_bits(n) * self.frames_per_second for n in quantizer.prefixes}
+        return bandwidths(self.layered, self.frames_per_second)
 
     def use_codebooks(self, count: int) -> None:
         """Code with the first `count` codebooks from now on.
@@ -54,7 +54,21 @@ class LayeredCodec(Codec):
         self.num_codebooks = count
 
     def use_bandwidth(self, kbits: float) -> None:
-        """Code with as many codebooks as fit into `kbits` kbit/s, or the fewest there are."""
-        rates = self.bandwidths()
-        fitting = [count for count, rate in rates.items() if rate <= 1000 * kbits + 1e-3]
-        self.use_codebooks(max(fitting, default=min(rates)))
+        """Code with the codebooks that make `kbits` kbit/s. Errors as `codebooks_at`."""
+        self.use_codebooks(codebooks_at(kbits, self.bandwidths(), self.name))
+
+
+def bandwidths(quantizer: Quantizer, frames_per_second: float) -> dict[int, float]:
+    """Numbers of leading codebooks that a quantizer works with, to bit/s."""
+    return {n: quantizer.prefix_bits(n) * frames_per_second for n in quantizer.prefixes}
+
+
+def use_bandwidth(codec: Codec, kbits: float, name: str) -> None:
+    """`LayeredCodec.use_bandwidth` of any codec.
+
+    Raises:
+        UsageError: it has one bandwidth only. CodecError: it has not this one.
+    """
+    if not isinstance(codec, LayeredCodec) or codec.info.kind == "latents":
+        raise one_bandwidth(name)
+    codec.use_bandwidth(kbits)

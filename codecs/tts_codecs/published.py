@@ -5,7 +5,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from tts_codecs.base import Codec
-from tts_codecs.errors import CheckpointError, UsageError
+from tts_codecs.errors import CheckpointError
 
 #: a tensor that only weights of the codec have
 _MARKS = {
@@ -24,43 +24,42 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
 
     Args:
         path: a file of safetensors, or the pickled one of EnCodec.
-        bandwidth: kbit/s, of EnCodec 6 by default, of the others all they have.
+        bandwidth: kbit/s, of EnCodec and Vocos 6 by default, of the others all they have.
 
     Raises:
         CheckpointError: damaged, or weights of none of them.
         CodecError: a bandwidth the codec does not have.
         UsageError: any bandwidth for SNAC, which has one.
     """
+    from tts_codecs.layered import use_bandwidth
+
     kind, books = _read(Path(path))
     if kind == "mimi":
         from tts_codecs.mimi import MimiCodec
 
-        mimi = MimiCodec.from_file(path)
-        if bandwidth is not None:
-            mimi.use_bandwidth(bandwidth)
-        return mimi
-    if kind == "dac":
+        codec: Codec = MimiCodec.from_file(path)
+    elif kind == "dac":
         from tts_codecs.dac import DacCodec
 
         if books not in _DAC_RATES:
             raise CheckpointError(f"{path}: DAC of {books} codebooks; known are 9, 12 and 32")
-        dac = DacCodec.from_file(path, _DAC_RATES[books])
-        if bandwidth is not None:
-            dac.use_bandwidth(bandwidth)
-        return dac
-    if kind == "snac":
+        codec = DacCodec.from_file(path, _DAC_RATES[books])
+    elif kind == "snac":
         from tts_codecs.snac import SnacCodec
 
-        if bandwidth is not None:
-            raise UsageError(f"{path}: SNAC has one bandwidth only")
-        return SnacCodec.from_file(path)
-    if kind == "vocos_encodec":
+        codec = SnacCodec.from_file(path)
+    elif kind == "vocos_encodec":
         from tts_codecs.vocos_encodec import VocosEncodecCodec
 
+        # The bandwidth decides on which of its weights are read.
         return VocosEncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
-    from tts_codecs.encodec import EncodecCodec
+    else:
+        from tts_codecs.encodec import EncodecCodec
 
-    return EncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
+        codec = EncodecCodec.from_file(path)
+    if bandwidth is not None:
+        use_bandwidth(codec, bandwidth, str(path))
+    return codec
 
 
 def is_weights(path: str | Path) -> bool:

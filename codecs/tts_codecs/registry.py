@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import nn
 
+from tts_codecs.bandwidth import split_bandwidth
 from tts_codecs.base import Codec
 from tts_codecs.checkpoint import (
     CONFIG,
@@ -147,29 +148,33 @@ def load(
         name: a checkpoint, by the name of a shipped one ("spectral", "vocoder") or by its folder;
             "features" for copy synthesis from source-filter features; "dmel" for binned log-mels;
             a published one that was fetched ("mimi", see tts_codecs.fetched); or a file of
-            published weights: EnCodec (24 kHz), Vocos over it, Mimi, DAC, SNAC.
+            published weights: EnCodec (24 kHz), Vocos over it, Mimi, DAC, SNAC. "NAME@KBITS" is
+            one at a bandwidth.
         device: where the weights go; "auto" takes a GPU if there is one.
         vocoder: checkpoint that turns features into a waveform, for codecs of features.
-        bandwidth: kbit/s of a codec that has several: EnCodec (6 by default), or one with residual
-            codebooks (all of them by default; as many as fit otherwise).
+        bandwidth: kbit/s, one of those of a codec that has several: EnCodec (6 by default), or one
+            with residual codebooks (all of them by default).
 
     Raises:
-        UsageError: unknown, or not a codec; naming the nearest.
+        UsageError: unknown, or not a codec; naming the nearest; a bandwidth where there is one
+            only, or two given.
         CheckpointError: damaged weights, or a published codec that is not fetched yet.
-        CodecError: a bandwidth the codec does not have.
+        CodecError: a bandwidth the codec does not have; those it has are listed.
     """
     import torch
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    published = published_file(name)
-    codec = _load(published or name, device, vocoder, bandwidth)
+    plain, named = split_bandwidth(name)
+    if named is not None and bandwidth is not None:
+        raise UsageError(f"{str(name)!r} names its bandwidth: {bandwidth:g} kbit/s is another")
+    bandwidth = named if bandwidth is None else bandwidth
+    published = published_file(plain)
+    codec = _load(published or plain, device, vocoder, bandwidth)
     if bandwidth is not None and published is None:
-        from tts_codecs.layered import LayeredCodec
+        from tts_codecs.layered import use_bandwidth
 
-        if not isinstance(codec, LayeredCodec) or len(codec.bandwidths()) == 1:
-            raise UsageError(f"{str(name)!r} has one bandwidth only")
-        codec.use_bandwidth(bandwidth)
+        use_bandwidth(codec, bandwidth, plain)
     return codec.to(device).eval()
 
 
@@ -191,8 +196,9 @@ def published_file(name: str | Path) -> Path | None:
 
 
 def weights_of(name: str | Path) -> str:
-    """Checksum of the weights that define the codes of a codec; "" where there are none. Errors as
-    `load`."""
+    """Checksum of the weights that define the codes of a codec, the same at every bandwidth; ""
+    where there are none. Errors as `load`."""
+    name, _ = split_bandwidth(name)
     published = published_file(name)
     if published is not None:
         return sha256(published)

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts_codecs import encodec
+from tts_codecs.bandwidth import codebooks_at
 from tts_codecs.base import Codec, CodecInfo, Encoded, check_encoded
 from tts_codecs.checkpoint import load_state
 from tts_codecs.encodec import EncodecCodec, EncodecConfig, EncodecState
-from tts_codecs.errors import CodecError
 from tts_codecs.vocos import VocosCodec, VocosConfig, VocosState, from_published
 
 #: kbit/s it was trained for, in the order of its normalisations
@@ -50,10 +50,8 @@ class VocosEncodecCodec(Codec):
         bandwidth: float = 6.0,
     ):
         super().__init__()
-        if bandwidth not in BANDWIDTHS:
-            known = ", ".join(f"{each:g}" for each in BANDWIDTHS)
-            raise CodecError(f"Vocos of EnCodec: bandwidth {bandwidth:g} is not one of {known}")
-        self.place = BANDWIDTHS.index(bandwidth)
+        rates = {place: 1000 * kbits for place, kbits in enumerate(BANDWIDTHS)}
+        self.place = codebooks_at(bandwidth, rates, "Vocos of EnCodec")
         self.encodec = EncodecCodec(config, bandwidth, "vocos_encodec_24khz")
         self.vocos = VocosCodec(sizes)
         own = self.encodec.config

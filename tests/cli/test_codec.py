@@ -12,14 +12,13 @@ from safetensors.torch import save_file
 
 import tts_codecs
 from tts.cli.main import run
+from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.files import pack_encoded, unpack_encoded
+from tts_codecs.spectral import SpectralAutoencoder
 
 
 @pytest.fixture
 def home(tiny_home: Path) -> Path:
-    from tts_codecs.checkpoint import save_checkpoint
-    from tts_codecs.spectral import SpectralAutoencoder
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = SpectralAutoencoder(82, 2, 8, 1, levels=(5, 4), groups=2)
@@ -70,6 +69,8 @@ def test_refusals_leave_nothing(
     for line, code in [
         (["encode", str(source), *there, "--codec", "spectrl"], 2),
         (["encode", str(source), *there, "--bitrate", "2"], 2),
+        (["encode", str(source), *there, "--codec", "spectral@2"], 2),
+        (["bench", "spectral@-1"], 2),
         (["encode", str(source), *there, "--bitrate", "-1"], 2),
         (["encode", str(tmp_path / "none.wav"), *there], 2),
         (["encode", str(wrong), *there], 1),
@@ -82,6 +83,31 @@ def test_refusals_leave_nothing(
         assert run(["codec", *line]) == code, line
         assert len(capsys.readouterr().err.splitlines()) == 1, line
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_bandwidth_by_name_or_by_option(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = {"dim": 8, "blocks": 1, "name": "small"}
+    arguments["quantizer"] = {"kind": "residual_fsq", "levels": [4, 4], "num_codebooks": 3}
+    module = SpectralAutoencoder(**arguments)
+    save_checkpoint(home / "checkpoints" / "small", module, "spectral", arguments)
+    source = tmp_path / "in.wav"
+    sf.write(source, 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
+    made = []
+    for number, asked in enumerate((["small@0.2"], ["small", "--bitrate", "0.2"])):
+        codes = str(tmp_path / f"{number}.safetensors")
+        assert run(["codec", "encode", str(source), "-o", codes, "--codec", *asked]) == 0
+        found = unpack_encoded(Path(codes).read_bytes())
+        assert found.codec == "small" and found.encoded.shape[2] == 2
+        assert run(["codec", "decode", codes, "-o", str(tmp_path / "out.wav")]) == 0
+        made.append((tmp_path / "out.wav").read_bytes())
+    assert made[0] == made[1]
+    capsys.readouterr()
+    assert run(["codec", "info", "small@0.1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bitrate"] == 100
+    assert run(["codec", "encode", str(source), "-o", codes, "--codec", "small@0.15"]) == 1
+    assert "0.15 kbit/s is not one of 0.1, 0.2, 0.3" in capsys.readouterr().err
 
 
 def test_published_codecs_are_named_and_nothing_is_fetched_unasked(

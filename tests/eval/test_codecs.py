@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tts.errors import CheckpointError, UsageError
-from tts.eval.codecs import load_codec, named
+import tts_codecs
+from tts.errors import CheckpointError, CodecError, UsageError
+from tts.eval.codecs import load_codec
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.spectral import SpectralAutoencoder
 
@@ -45,11 +46,21 @@ def test_a_bandwidth_is_part_of_the_name(home: Path) -> None:
     saved = {"dim": 8, "blocks": 1, "quantizer": quantizer, "name": "r"}
     folder = home / "checkpoints" / "a@b"
     save_checkpoint(folder, module, "spectral", saved)
-    for name, count in ((str(folder), 3), ("a@b@0.1", 1), ("a@b@0.2", 2), ("a@b@9", 3)):
-        assert named(name, "cpu").info.num_codebooks == count
-    for name in ("a@b@0", "a@b@-1", "a@b@nan", "spectral@2"):
+    samples = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    made = {}
+    for name, count in ((str(folder), 3), ("a@b@0.1", 1), ("a@b@0.2", 2), ("a@b@0.3", 3)):
+        codec = tts_codecs.load(name, "cpu")
+        assert codec.info.num_codebooks == count
+        made[count] = load_codec(name, "cpu")(samples, 16000)[0]
+    assert not np.allclose(made[1], made[3], atol=1e-4)
+    # A folder that is called so is itself.
+    save_checkpoint(home / "checkpoints" / "a@7", module, "spectral", saved)
+    assert tts_codecs.load(home / "checkpoints" / "a@7", "cpu").info.num_codebooks == 3
+    for name in ("a@b@0", "a@b@-1", "a@b@nan", "spectral@2", "features@1", "dmel@16"):
         with pytest.raises(UsageError, match="bandwidth"):
-            named(name, "cpu")
+            load_codec(name, "cpu")
+    with pytest.raises(CodecError, match=r"r: bandwidth 9 kbit/s is not one of 0.1, 0.2, 0.3"):
+        load_codec("a@b@9", "cpu")
 
 
 def test_unknown_and_unfit_names(home: Path) -> None:

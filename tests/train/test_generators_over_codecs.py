@@ -9,9 +9,12 @@ import torch
 
 from tests.helpers.training import TINY, one_step
 from tts.data.corpus import Corpus
+from tts.errors import ConfigError
 from tts.modules.voice_prompt import VoicePrompt
-from tts.train.tasks.generator import GeneratorTask, completed, learned_codebooks
+from tts.registry import load_latent_space
+from tts.train.tasks.generator import GeneratorTask, completed, learned_codebooks, prompt_of
 from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.errors import CodecError
 from tts_codecs.quantizers import build_quantizer
 from tts_codecs.spectral import SpectralAutoencoder
 
@@ -67,6 +70,29 @@ def test_trains_and_draws(corpus: Corpus, tmp_path: Path, quantizer: str, family
     made.sample(_Writer(), 1)
 
 
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_over_the_leading_codebooks_alone(corpus: Corpus, tmp_path: Path, family: str) -> None:
+    name = codec("rvq", tmp_path)  # 3 codebooks of 12 entries, 25 frames/s
+    kbits = 25 * np.log2(12) / 1000
+    full = load_latent_space(name)
+    for count in (1, 2):
+        if count == 1 and family == "coarse_first":
+            with pytest.raises(ConfigError, match="more codebooks"):
+                task(corpus, f"{name}@{kbits:.2f}", family)
+            continue
+        made = task(corpus, f"{name}@{count * kbits:.2f}", family)
+        logs = one_step(made)
+        assert all(np.isfinite(float(value)) for value in logs.values())
+        batch = made.batch(np.random.default_rng(0))
+        whole = full.encode(batch["features"], prompt_of(batch))
+        assert torch.equal(batch["latents"], whole[..., :count])
+        assert made.generator.head.num_codebooks == count
+        assert len(learned_codebooks(made.latent_space)) == count
+        made.sample(_Writer(), 1)
+    with pytest.raises(CodecError, match="5 kbit/s is not one of 0.09, 0.18, 0.27"):
+        task(corpus, f"{name}@5", family)
+
+
 class _Writer:
     """Takes pictures."""
 
@@ -100,8 +126,6 @@ def test_order_and_sizes_follow_from_the_codec(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("quantizer", list(QUANTIZERS))
 def test_an_estimate_of_sure_codes_is_heard_as_they_are(quantizer: str, tmp_path: Path) -> None:
-    from tts.registry import load_latent_space
-
     units = load_latent_space(codec(quantizer, tmp_path))
     features = torch.randn(2, 20, 82, generator=torch.Generator().manual_seed(0))
     prompt = VoicePrompt(torch.zeros(2, 256), torch.zeros(2, 30, 82), torch.tensor([30, 30]))

@@ -16,10 +16,11 @@ from tts.data.coded import CodedCorpus
 from tts.data.corpus import Corpus
 from tts.data.distillation import distill_rows
 from tts.data.segments import SegmentSampler
-from tts.errors import ConfigError, UsageError
+from tts.errors import CodecError, ConfigError, UsageError
 from tts.generators.wave_space import WaveSpace
 from tts.pipeline.render import Utterance
 from tts.pipeline.wave_decoder import WaveDecoder
+from tts.provenance import weights_sha256
 from tts.registry import load_latent_space
 from tts.systems import merged
 from tts.train.config import check_run
@@ -168,6 +169,29 @@ def test_a_built_in_codec_by_its_name(corpus: Corpus, tiny_home: Path, tmp_path:
     task.export(run.out / "export", 0)
     model = TTS.load(str(run.out / "export"), device="cpu")
     assert model.synthesize("Oh.", "default", seed=1).seconds > 0.1
+    assert len(weights_sha256(model.config)) == 64
+
+
+@pytest.mark.parametrize("kind", ["features", "waveforms"])
+def test_a_system_speaks_at_a_lower_bandwidth(
+    kind: str, corpus: Corpus, tiny_home: Path, tmp_path: Path
+) -> None:
+    tiny_parts(tiny_home)
+    # Three codebooks at 25 frames/s, of 20 and of 12 entries.
+    name = f"{codec(tmp_path / 'codec', True)}@0.18" if kind == "waveforms" else "rvq@0.22"
+    run = check_run(system("delay", name, corpus, tmp_path / "run"), "test")
+    task = run.build(corpus)
+    assert task.batch(np.random.default_rng(0))["latents"].shape[2] == 2
+    task.export(run.out / "export", 0)
+    model = TTS.load(str(run.out / "export"), device="cpu")
+    assert model.config.codec == name and model.acoustic.generator.head.num_codebooks == 2
+    audio = model.synthesize("Oh.", "default", seed=1)
+    assert audio.seconds > 0.1 and len(weights_sha256(model.config)) == 64
+    with pytest.raises(CodecError, match="5 kbit/s is not one of 0.[019]"):
+        load_latent_space(name.split("@")[0] + "@5")
+    for one in ("spectral@1", "latent@1", "vqvae@1", "features@1", "dmel@16"):
+        with pytest.raises(UsageError, match="one bandwidth only"):
+            load_latent_space(one)
 
 
 def test_latents_are_given_a_variance_of_one(

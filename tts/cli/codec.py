@@ -32,7 +32,8 @@ def encode(
     recording: Annotated[str, typer.Argument(help='An audio file; "-": standard input.')],
     output: Annotated[str, typer.Option("-o", "--output", help='A .safetensors file, or "-".')],
     codec: Annotated[
-        str, typer.Option("--codec", help="A name, a folder, or a file of weights.")
+        str,
+        typer.Option("--codec", help="A name, NAME@KBITS, a folder, or a file of weights."),
     ] = "spectral",
     bitrate: Bitrate = None,
     device: Device = "auto",
@@ -55,6 +56,7 @@ def encode(
 
     import tts_codecs
     from tts.audio.recording import read_recording
+    from tts_codecs.bandwidth import split_bandwidth
     from tts_codecs.files import pack_encoded
     from tts_codecs.registry import weights_of
 
@@ -65,7 +67,9 @@ def encode(
     samples = found.samples
     with torch.inference_mode():
         encoded = made.encode(torch.from_numpy(samples)[None, None])
-    data = pack_encoded(encoded, made.info, len(samples), codec, weights_of(codec))
+    # How many codes there are says the bandwidth.
+    name, _ = split_bandwidth(codec)
+    data = pack_encoded(encoded, made.info, len(samples), name, weights_of(name))
     if piped:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -189,7 +193,7 @@ def _describe_file(name: str) -> dict[str, Any] | None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="A codec.")] = "spectral",
+    name: Annotated[str, typer.Argument(help="A codec, or NAME@KBITS.")] = "spectral",
     bitrate: Bitrate = None,
     seconds: Annotated[float, typer.Option("--seconds", help="Of audio, 1 to 60.")] = 10.0,
     repeats: Annotated[int, typer.Option("--repeats", help="The median of so many.")] = 3,

@@ -92,6 +92,7 @@ def declared_codes(
     how many entries, of what digits (`levels`). Codes that refine those before them are drawn after
     them, with delays or level by level."""
     order: dict[str, Any] = {}
+    residual = residual and num_codebooks > 1
     if residual and strategy == "masked":
         order = {"order": "levels"}
     elif residual and strategy == "autoregressive" and head == "categorical":
@@ -157,6 +158,7 @@ class CodeSpace(AutoencoderSpace):
         merge: neighbours that share the code of the first codebook (VALL-E R); more than 1 needs a
             residual vector quantizer. It changes how recordings are coded, and nothing of the way
             back.
+        num_codebooks: K, where it is fewer than the codec has.
 
     Raises:
         ConfigError: codes that cannot be merged.
@@ -164,9 +166,12 @@ class CodeSpace(AutoencoderSpace):
 
     autoencoder: SpectralAutoencoder
 
-    def __init__(self, autoencoder: SpectralAutoencoder, merge: int = 1):
+    def __init__(
+        self, autoencoder: SpectralAutoencoder, merge: int = 1, num_codebooks: int | None = None
+    ):
         super().__init__(autoencoder)
         self.merge = merge
+        self.num_codebooks = autoencoder.quantizer.check_prefix(num_codebooks)
         if merge > 1 and not isinstance(autoencoder.quantizer, ResidualVQ):
             raise ConfigError("merge is of the codes of a residual codec: codec: rvq")
 
@@ -175,8 +180,7 @@ class CodeSpace(AutoencoderSpace):
         nothing."""
         if not isinstance(head, CodeHead):
             return f"a {type(head).__name__} draws continuous latents, not codes"
-        quantizer = self.autoencoder.quantizer
-        wanted = (quantizer.num_codebooks, quantizer.codebook_size)
+        wanted = (self.num_codebooks, self.autoencoder.quantizer.codebook_size)
         if (head.num_codebooks, head.codebook_size) != wanted:
             return (
                 f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
@@ -189,8 +193,9 @@ class CodeSpace(AutoencoderSpace):
         """Arguments that follow from these latents where nothing else is given: those of a strategy
         and of a head, each of a kind (`declared_codes`)."""
         made = self.autoencoder.quantizer
-        count, size = made.num_codebooks, made.codebook_size
-        return declared_codes(strategy, head, count, size, made.digits, made.residual)
+        return declared_codes(
+            strategy, head, self.num_codebooks, made.codebook_size, made.digits, made.residual
+        )
 
     @torch.no_grad()
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
@@ -198,8 +203,9 @@ class CodeSpace(AutoencoderSpace):
         features = features - voice_mean(prompt)
         quantizer = self.autoencoder.quantizer
         if self.merge > 1 and isinstance(quantizer, ResidualVQ):
-            return quantizer.encode_merged(self.autoencoder.vectors(features), self.merge)
-        return self.autoencoder.encode(features)
+            vectors = self.autoencoder.vectors(features)
+            return quantizer.encode_merged(vectors, self.merge, self.num_codebooks)
+        return self.autoencoder.encode(features, self.num_codebooks)
 
     def values(self, latents: Tensor) -> Tensor:
         """Of codes."""

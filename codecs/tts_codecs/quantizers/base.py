@@ -71,8 +71,9 @@ class Quantizer(nn.Module, ABC):
 
     def expected(self, probabilities: Tensor) -> Tensor:
         """Expectation of the values ``[B, T, D]`` under ``probabilities [B, T, K, V]`` of codes
-        that are independent: the values of a frame are a sum of what each code adds."""
-        count, size = self.num_codebooks, self.codebook_size
+        of the leading K codebooks, independent of each other: the values of a frame are a sum of
+        what each code adds."""
+        count, size = probabilities.shape[2], self.codebook_size
         device = probabilities.device
         none = torch.zeros(1, 1, count, dtype=torch.int64, device=device)
         alone = none.expand(size, count, count).clone()  # one code of each, the others 0

@@ -152,12 +152,14 @@ class ResidualVQ(Quantizer):
         return torch.stack(codes, 1).view(*z.shape[:2], count)
 
     @torch.no_grad()
-    def encode_merged(self, z: Tensor, merge: int) -> Tensor:
-        """Codes ``[B, T, K]`` whose first is the same for every `merge` neighbours: that of their
-        mean. The others quantize what it leaves over of each frame (VALL-E R, Han et al. 2024)."""
+    def encode_merged(self, z: Tensor, merge: int, num_codebooks: int | None = None) -> Tensor:
+        """Codes ``[B, T, n]`` of the first n (default K) codebooks, whose first is the same for
+        every `merge` neighbours: that of their mean. The others quantize what it leaves over of
+        each frame (VALL-E R, Han et al. 2024)."""
         if merge < 1:
             raise CodecError(f"ResidualVQ: merge must be at least 1, got {merge}")
         self.check_input(z)
+        count = self.check_prefix(num_codebooks)
         frames = z.shape[1]
         short = -frames % merge
         # A last group that is not full repeats its last frame.
@@ -166,10 +168,10 @@ class ResidualVQ(Quantizer):
         first = self.encode(mean, 1).repeat_interleave(merge, 1)[:, :frames]
         residual = (z.float() - self.decode(first)).reshape(-1, self.dim)
         codes = [first.reshape(-1)]
-        for layer in self._layers()[1:]:
+        for layer in self._layers()[1:count]:
             codes.append(layer.nearest(residual))
             residual = residual - F.embedding(codes[-1], layer.codebook)
-        return torch.stack(codes, 1).view(*z.shape[:2], self.num_codebooks)
+        return torch.stack(codes, 1).view(*z.shape[:2], count)
 
     def _searched(self, residual: Tensor, count: int) -> Tensor:
         """Codes [N, count] of vectors [N, D] by a beam search (multi-path encoding, Liu et al.

@@ -36,6 +36,7 @@ from tts.registry import (
     load_module,
 )
 from tts.resources import checkpoint_folder
+from tts.systems import plain_name
 from tts.text.tokens import TokenBatch
 from tts.train.resident import ResidentSampler
 from tts.train.task import Logs
@@ -74,7 +75,7 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
             codec, "cpu", posterior, patch, merge, float(model.get("latent_scale", 1.0))
         )
     except CheckpointError as error:
-        raise CheckpointError(f"{error}{trained_by(codec)}") from error
+        raise CheckpointError(f"{error}{trained_by(plain_name('codec', codec))}") from error
     if space.patch != 2:
         model = {**model, "conditioner": {"patch": space.patch, **conditioner}}
     order, sizes = space.declared(str(strategy.get("kind")), str(head.get("kind")))
@@ -87,12 +88,12 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
 
 def learned_codebooks(space: LatentSpace) -> list[Tensor]:
     """Entries [V, D] of each codebook whose codes are generated; none where none are learned."""
-    quantizer = None
+    quantizer, count = None, 0
     if isinstance(space, CodeSpace):
-        quantizer = space.autoencoder.quantizer
+        quantizer, count = space.autoencoder.quantizer, space.num_codebooks
     elif isinstance(space, WaveSpace):
-        quantizer = getattr(space.codec, "quantizer", None)
-    return quantizer.codebooks if isinstance(quantizer, Quantizer) else []
+        quantizer, count = getattr(space.codec, "quantizer", None), space.info.num_codebooks
+    return quantizer.codebooks[:count] if isinstance(quantizer, Quantizer) else []
 
 
 class GeneratorTask:
