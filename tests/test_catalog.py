@@ -8,14 +8,15 @@ from runpy import run_path
 
 import pytest
 
-from tts.catalog import model_info, models
-from tts.config import load_model_config
+from tts.catalog import ModelInfo, model_info, models
+from tts.config import check_weights_of, load_model_config
 from tts.errors import CheckpointError, ConfigError, UsageError
 from tts.facade import TTS
 from tts.registry import load_module
 from tts.resources import checkpoints, configs, model_config, model_names, voice_names
 from tts.systems import PARTS
 from tts.voice.store import find_voice
+from tts_codecs.fetched import CODECS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -96,3 +97,34 @@ def test_without_weights_what_needs_them_says_how_to_get_them(
     ):
         with pytest.raises(CheckpointError, match="weights are not installed: pip install"):
             needing()
+
+
+def test_a_codec_without_a_checkpoint_is_not_missing(
+    tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"")
+    path = tmp_path / "mine.yaml"
+
+    def listed(codec: str) -> ModelInfo:
+        path.write_text(
+            "name: mine\nfamily: x\ntask: generator\ngenerator: flow\ndurations: durations\n"
+            f"vocoder: vocoder\ncodec: {codec}\n"
+        )
+        info = model_info(str(path))
+        check_weights_of(load_model_config(path))  # a codec that has none doesn't lack them
+        return info
+
+    for codec in ("features", "dmel", str(weights), f"{weights}@6"):
+        assert listed(codec).ready and listed(codec).to_fetch is None
+    for codec in ("mimi", "mimi@1.1"):
+        info = listed(codec)
+        assert info.missing == ("codec",) and info.to_fetch == "mimi"
+        assert info.words == "weights are missing: codec (tts models fetch mimi)"
+    CODECS["mimi"].folder.mkdir(parents=True)
+    CODECS["mimi"].weights.write_bytes(b"")
+    assert listed("mimi").ready and listed("mimi@1.1").ready
+    with pytest.raises(CheckpointError, match="codec 'rvqq' has no weights"):
+        listed("rvqq")
+    assert model_info(str(path)).missing == ("codec",)

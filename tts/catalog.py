@@ -12,6 +12,7 @@ from tts.bundle import cache_folder
 from tts.errors import CheckpointError, ConfigError, UsageError
 from tts.resources import (
     checkpoint_folder,
+    codec_without_folder,
     configs,
     holds_checkpoint,
     model_config,
@@ -20,6 +21,7 @@ from tts.resources import (
 from tts.systems import PARTS, is_system, plain_name, read_resolved
 from tts.voice import file as voice_file
 from tts.voice.store import StoredVoice, stored_voices
+from tts_codecs.fetched import CODECS
 
 if TYPE_CHECKING:
     from tts.config import ModelConfig
@@ -72,6 +74,14 @@ class ModelInfo:
         return not self.missing
 
     @property
+    def to_fetch(self) -> str | None:
+        """What `tts models fetch` has to fetch before it speaks: the model, or its codec."""
+        codec = plain_name("codec", str(self.parts.get("codec")))
+        if "codec" in self.missing and codec in CODECS:
+            return codec
+        return None if self.ready else self.published
+
+    @property
     def quality(self) -> str:
         """What was measured of its speech, in words; empty where nothing was."""
         return scores.quality(self.scores)
@@ -89,10 +99,10 @@ class ModelInfo:
     @property
     def words(self) -> str:
         """Quality, speed and first audio in a line."""
-        if not self.ready and self.trained_by and not self.published:
+        if "generator" in self.missing and self.trained_by and not self.published:
             return f"not trained (tts train {self.trained_by})"
         if not self.ready:
-            fetch = f" (tts models fetch {self.published})" if self.published else ""
+            fetch = f" (tts models fetch {self.to_fetch})" if self.to_fetch else ""
             return f"weights are missing: {', '.join(self.missing)}{fetch}"
         return scores.words(self.scores)
 
@@ -177,7 +187,7 @@ def model_info(name: str) -> ModelInfo:
     missing = [
         part
         for part, each in folders.items()
-        if named[part] != "features" and not (_whole(each) and fetched)
+        if not (_stands_alone(part, str(named[part])) or _whole(each) and fetched)
     ]
     return ModelInfo(
         name,
@@ -194,6 +204,15 @@ def model_info(name: str) -> ModelInfo:
         named,
         folders["generator"],
     )
+
+
+def _stands_alone(part: str, name: str) -> bool:
+    """Whether a part has all it needs without a checkpoint of its own: features, and a codec that
+    is built in, was fetched, or is a file of weights."""
+    plain = plain_name(part, name)
+    if part != "codec" or not codec_without_folder(plain):
+        return name == "features"
+    return plain not in CODECS or CODECS[plain].fetched
 
 
 def _fetched(published: str) -> Path:

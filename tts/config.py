@@ -11,9 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import SamplingOptions
 from tts.published import published_model
-from tts.registry import GENERATORS, codec_without_folder
+from tts.registry import GENERATORS
 from tts.renamed import unknown_key
-from tts.resources import checkpoint_folder, configs, find_checkpoints, holds_checkpoint
+from tts.resources import (
+    checkpoint_folder,
+    codec_without_folder,
+    configs,
+    find_checkpoints,
+    holds_checkpoint,
+)
 from tts.systems import PARTS, is_system, plain_name, read_resolved, split
 from tts_codecs.checkpoint import CONFIG, read_config
 from tts_codecs.errors import CheckpointError
@@ -30,8 +36,8 @@ class ModelConfig(Strict):
 
     `codec` is what the generator fills: "features", the checkpoint of a codec of them, or a codec
     of waveforms, which decodes by itself, so that `vocoder` only analyses recordings; "rvq@1.0" is
-    one at a lower bandwidth. `phrasing`
-    places pauses in text without punctuation; null speaks it without a pause. `published` names
+    one at a lower bandwidth. `phrasing` places pauses in text without punctuation; null speaks it
+    without a pause. `published` names
     weights of others that are fetched when asked for (tts.published); its parts are found there.
     `sample_rate` is that of recordings, `needs_transcript` that it needs their words too. `weights`
     of the generator may be int8 on a CPU (tts.quantize). `profile` and `phone_probe` tell how a

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from tts.config import ModelConfig
 from tts.errors import OutputError, UsageError
-from tts.registry import codec_without_folder
-from tts.resources import checkpoint_folder
+from tts.resources import checkpoint_folder, codec_without_folder
 from tts.synthesizer import Synthesizer
 from tts.systems import PARTS, plain_name
 from tts.types import Options

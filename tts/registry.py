@@ -38,14 +38,13 @@ from tts.prosody.durations import DurationModel
 from tts.prosody.phrasing import PhrasingModel
 from tts.published.f5.generator import build_f5, f5_sampling_options
 from tts.renamed import unknown_key
-from tts.resources import checkpoint_folder, nearest
+from tts.resources import checkpoint_folder, codec_without_folder, nearest
 from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs import registry
 from tts_codecs.bandwidth import codebooks_at, one_bandwidth, split_bandwidth
 from tts_codecs.base import Codec
-from tts_codecs.checkpoint import CONFIG
 from tts_codecs.errors import CheckpointError
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.layered import bandwidths, use_bandwidth
@@ -253,12 +252,3 @@ def load_latent_space(
     if isinstance(codec, Codec):
         return WaveSpace(codec, scale)
     raise CheckpointError(f"{checkpoint_folder(name)} is not a codec")
-
-
-def codec_without_folder(name: str | Path) -> bool:
-    """Whether a codec is none of a checkpoint: built in, a published one by its name, or a file of
-    published weights."""
-    from tts_codecs.fetched import CODECS  # the published codecs are code of their own
-
-    known = name in registry.BUILT or str(name) in CODECS or Path(name).is_file()
-    return known and not (checkpoint_folder(name) / CONFIG).is_file()

@@ -12,10 +12,11 @@ from pathlib import Path
 from tts.bundle import fetch_bundle
 from tts.errors import CheckpointError, TTSError, UsageError
 from tts_codecs.errors import nearest
+from tts_codecs.fetched import BUILT, CODECS
 
 __all__ = [
-    "checkpoint_folder", "checkpoints", "configs", "find_checkpoints", "holds_checkpoint",
-    "model_config", "model_names", "nearest", "voice_names",
+    "checkpoint_folder", "checkpoints", "codec_without_folder", "configs", "find_checkpoints",
+    "holds_checkpoint", "model_config", "model_names", "nearest", "voice_names",
 ]  # fmt: skip
 
 #: of a checkpoint, as tts_codecs.checkpoint writes them; that module imports PyTorch
@@ -76,6 +77,17 @@ def checkpoint_folder(name: str | Path) -> Path:
     if path.name == str(name) and shipped and holds_checkpoint(shipped / path):
         return shipped / path
     return path if os.path.isdir(path) else checkpoints() / path
+
+
+def codec_without_folder(name: str | Path) -> bool:
+    """Whether a codec is none of a checkpoint: built in, a published one by its name, or a file of
+    published weights. Whether a published one was fetched is another matter."""
+    if str(name) not in BUILT and str(name) not in CODECS and not os.path.isfile(name):
+        return False
+    try:
+        return not os.path.isfile(checkpoint_folder(name) / _FILES[0])
+    except CheckpointError:
+        return True  # no weights are installed at all
 
 
 def holds_checkpoint(folder: Path) -> bool:

@@ -22,8 +22,7 @@ from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.centred import WindowState, windowed
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
-
-LICENCE = "code MIT; weights by Descript, MIT"
+from tts_codecs.sources import DAC_LICENCE
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,7 @@ class DacCodec(LayeredCodec):
             bitrate=self.bandwidths()[self.num_codebooks],
             causal=False,
             look_ahead=self.reach,
-            licence=LICENCE,
+            licence=DAC_LICENCE,
             residual=True,
         )
 

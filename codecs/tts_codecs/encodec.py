@@ -43,13 +43,11 @@ from tts_codecs.nn.framed import (
 )
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
+from tts_codecs.sources import ENCODEC_LICENCE, ENCODEC_SHA256, ENCODEC_URL
 
 if TYPE_CHECKING:
     from encodec import EncodecModel
 
-LICENCE = "code MIT; weights CC-BY-NC 4.0 (non-commercial use only)"
-WEIGHTS_URL = "https://dl.fbaipublicfiles.com/encodec/v0/encodec_24khz-d7cc33bc.th"
-WEIGHTS_SHA256 = "d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47bf"
 WEIGHTS_MAX_BYTES = 200_000_000
 BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
 #: frames that are worked on at a time, by layers of many values a second and by all
@@ -207,8 +205,8 @@ class EncodecCodec(LayeredCodec):
         cls,
         folder: str | Path,
         bandwidth: float = 6.0,
-        url: str = WEIGHTS_URL,
-        sha256: str = WEIGHTS_SHA256,
+        url: str = ENCODEC_URL,
+        sha256: str = ENCODEC_SHA256,
     ) -> EncodecCodec:
         """The 24 kHz model; weights are downloaded into ``folder`` unless they are there.
 
@@ -245,7 +243,7 @@ class EncodecCodec(LayeredCodec):
             bitrate=self.bandwidths()[self.num_codebooks],
             causal=False,
             look_ahead=_KERNEL - 1,
-            licence=LICENCE,
+            licence=ENCODEC_LICENCE,
             residual=True,
         )
 

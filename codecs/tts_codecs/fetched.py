@@ -1,7 +1,7 @@
 """Published codecs that are fetched when asked, after their licence was shown.
 
 `tts models fetch mimi` downloads the pinned file, checks it and keeps it in the user's cache; from
-then on `load("mimi")` is that codec. Nothing is downloaded otherwise.
+then on `load("mimi")` is that codec. Nothing is downloaded otherwise. PyTorch is not imported here.
 """
 
 import os
@@ -11,11 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tts_codecs import dac, encodec, mimi, snac
+from tts_codecs import sources
 from tts_codecs.download import HubFile, Published, WebFile
 from tts_codecs.errors import CheckpointError, UsageError
 
 Progress = Callable[[int], object]
+
+#: copy synthesis from source-filter features, which needs the vocoder alone
+FEATURES = "features"
+#: binned log-mel, which needs the vocoder alone too
+DMEL = "dmel"
+#: names of codecs that have no weights of their own
+BUILT = (DMEL, FEATURES)
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,9 @@ CODECS = {
     for each in (
         PublishedCodec(
             "encodec_24khz",
-            WebFile(encodec.WEIGHTS_URL, encodec.WEIGHTS_SHA256, 93_171_529, encodec.LICENCE),
+            WebFile(
+                sources.ENCODEC_URL, sources.ENCODEC_SHA256, 93_171_529, sources.ENCODEC_LICENCE
+            ),
         ),
         PublishedCodec(
             "mimi",
@@ -118,7 +127,7 @@ CODECS = {
                 "model.safetensors",
                 "bac7e85083dcded655d24eaadde7e6eea34c0da1b35fa2d284e641bd2b942a5e",
                 384_649_828,
-                mimi.LICENCE,
+                sources.MIMI_LICENCE,
             ),
         ),
         PublishedCodec(
@@ -129,7 +138,7 @@ CODECS = {
                 "model.safetensors",
                 "7452e3fc6972991da871ae1a1c9d3e8e219aa247cc0f757018867d6a7fe59aaf",
                 298_652_268,
-                dac.LICENCE,
+                sources.DAC_LICENCE,
             ),
         ),
         PublishedCodec(
@@ -140,7 +149,7 @@ CODECS = {
                 "model.safetensors",
                 "6128ebff483a41422b0164d079a3773b0d8d82e64c4293d775994cbf8baf913a",
                 306_507_276,
-                dac.LICENCE,
+                sources.DAC_LICENCE,
             ),
         ),
         PublishedCodec(
@@ -151,7 +160,7 @@ CODECS = {
                 "pytorch_model.bin",
                 "4b8164cc6606bfa627f1a784734c1e539891518f1191ed9194fe1e3b9b4bff40",
                 79_488_254,
-                snac.LICENCE,
+                sources.SNAC_LICENCE,
             ),
         ),
     )

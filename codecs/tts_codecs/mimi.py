@@ -19,8 +19,7 @@ from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.streamed import Conv, Residual, Transformer, Transposed, begin, run
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
-
-LICENCE = "code MIT; weights by Kyutai, CC BY 4.0"
+from tts_codecs.sources import MIMI_LICENCE
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ class MimiCodec(LayeredCodec):
             bitrate=self.bandwidths()[self.num_codebooks],
             causal=True,
             look_ahead=0,
-            licence=LICENCE,
+            licence=MIMI_LICENCE,
             residual=True,
         )
 

@@ -24,15 +24,10 @@ from tts_codecs.checkpoint import (
 )
 from tts_codecs.construction import building
 from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
+from tts_codecs.fetched import BUILT, CODECS, FEATURES
 from tts_codecs.renamed import current_arguments
 
 _PACKAGE = Path(__file__).resolve().parent
-#: copy synthesis from source-filter features, which needs the vocoder alone
-FEATURES = "features"
-#: binned log-mel, which needs the vocoder alone too
-DMEL = "dmel"
-#: names that are no checkpoints
-BUILT = (DMEL, FEATURES)
 
 Build = Callable[..., nn.Module]
 
@@ -94,8 +89,6 @@ def find(name: str | Path) -> Path:
     for folder in checkpoint_folders():
         if (folder / path / CONFIG).is_file():
             return folder / path
-    from tts_codecs.fetched import CODECS
-
     known = [*names(), *BUILT, *CODECS]
     raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), known)}")
 
@@ -184,8 +177,6 @@ def published_file(name: str | Path) -> Path | None:
     Raises:
         CheckpointError: it is the name of one that is not fetched yet.
     """
-    from tts_codecs.fetched import CODECS
-
     if Path(name).is_file():
         return Path(name)
     if str(name) not in CODECS or (Path(name) / CONFIG).is_file() or str(name) in names():

@@ -27,8 +27,8 @@ from tts_codecs.base import (
 from tts_codecs.checkpoint import load_state
 from tts_codecs.dac import FactorizedBook, Snake, reach_of
 from tts_codecs.nn.centred import WindowState, windowed
+from tts_codecs.sources import SNAC_LICENCE
 
-LICENCE = "code MIT; weights by H. Siuzdak, MIT"
 _PERIOD = 1 << 16  # samples after which the noise comes again
 
 
@@ -178,7 +178,7 @@ class SnacCodec(Codec):
             bitrate=count * math.log2(config.codebook_size) * rate,
             causal=False,
             look_ahead=self.reach,
-            licence=LICENCE,
+            licence=SNAC_LICENCE,
             residual=True,
         )
 

@@ -150,8 +150,7 @@ def info(
     import tts_codecs
 
     if name is None:
-        from tts_codecs.fetched import CODECS
-        from tts_codecs.registry import BUILT
+        from tts_codecs.fetched import BUILT, CODECS
 
         there = [each.name for each in CODECS.values() if each.fetched]
         for each in [*tts_codecs.names(), *BUILT, *there]:

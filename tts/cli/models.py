@@ -41,9 +41,10 @@ def _row(model: "ModelInfo") -> dict[str, Any]:
         parameters = _parameters(model.generator)
     return {
         "name": model.name, "family": model.family, "language": model.language,
-        "published": model.published, "description": model.description, "licence": model.licence,
-        "paper": model.paper, "trained_by": model.trained_by, "missing": list(model.missing),
-        **model.parts, "parameters": parameters, "scores": model.scores, "words": model.words,
+        "published": model.published, "to_fetch": model.to_fetch,
+        "description": model.description, "licence": model.licence, "paper": model.paper,
+        "trained_by": model.trained_by, "missing": list(model.missing), **model.parts,
+        "parameters": parameters, "scores": model.scores, "words": model.words,
     }  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def models(
             row["streaming"] = _streaming(row["name"]) if not row["missing"] else None
         show(json.dumps(rows, ensure_ascii=False))
         return
-    untrained = [row["name"] for row in rows if row["missing"] and row["trained_by"]]
+    untrained = [row["name"] for row in rows if row["trained_by"] and "generator" in row["missing"]]
     for row in rows:
         if row["name"] in untrained:
             continue
@@ -90,8 +91,8 @@ def models(
             else "not measured"
         )
         note = f"  (weights missing: {', '.join(row['missing'])})" if row["missing"] else ""
-        if row["missing"] and row["published"]:
-            note = f"  (not fetched: tts models fetch {row['published']})"
+        if row["to_fetch"]:
+            note = f"  (not fetched: tts models fetch {row['to_fetch']})"
         show(
             f"{row['name']:12} {row['family']:10} {row['codec']:9} {size:>7}  {row['licence']:8} "
             f"{measured}{note}\n{'':12} {row['description']}"
