@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tts_codecs.dac import DacCodec
     from tts_codecs.dmel import DMelCodec
     from tts_codecs.encodec import EncodecCodec
+    from tts_codecs.encodec_48khz import SegmentedEncodecCodec
     from tts_codecs.errors import (
         CheckpointError,
         CodecError,
@@ -50,6 +51,7 @@ _PLACES = {
     "tts_codecs.dac": ("DacCodec",),
     "tts_codecs.dmel": ("DMelCodec",),
     "tts_codecs.encodec": ("EncodecCodec",),
+    "tts_codecs.encodec_48khz": ("SegmentedEncodecCodec",),
     "tts_codecs.errors": (
         "CheckpointError", "CodecError", "MissingDependencyError", "TTSError", "UsageError",
     ),
@@ -91,6 +93,7 @@ __all__ = [
     "ResidualFSQ",
     "ResidualVQ",
     "ScalarQuantizer",
+    "SegmentedEncodecCodec",
     "SnacCodec",
     "SpectralCodec",
     "TTSError",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tts_codecs.errors import CodecError, UsageError
 
-#: a bandwidth may be given as it is printed: to two decimals, or within a hundredth of itself
-_ROUNDED, _SHARE = 0.005, 0.01
+#: a bandwidth may be given as it is printed: to two decimals, or within a fortieth of itself
+_ROUNDED, _SHARE = 0.005, 0.025
 
 
 def split_bandwidth(name: str | Path) -> tuple[str, float | None]:

@@ -164,7 +164,7 @@ class EncodecCodec(LayeredCodec):
         if model.channels != 1 or model.normalize or model.segment is not None or not causal:
             raise CodecError(
                 "EncodecCodec: needs a causal mono model without normalisation and segments "
-                "(the 24 kHz model, not the 48 kHz one)"
+                "(the 24 kHz model; that of 48 kHz is a SegmentedEncodecCodec)"
             )
         config = EncodecConfig(
             model.sample_rate,

@@ -12,6 +12,7 @@ _MARKS = {
     "mimi": "quantizer.semantic_residual_vector_quantizer.input_proj.weight",
     "dac": "encoder.block.0.res_unit1.conv1.weight",
     "snac": "decoder.model.2.block.0.alpha",
+    "encodec_48khz": "encoder.model.0.conv.norm.weight",
     "vocos_encodec": "feature_extractor.codebook_weights",
 }
 #: codebooks of the published DAC weights to their sample rate
@@ -20,7 +21,8 @@ _DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
 
 def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
     """A codec from published weights: Mimi, DAC (both as published for the library `transformers`),
-    SNAC (as for the package `snac`, saved as safetensors), Vocos of EnCodec, or else EnCodec.
+    SNAC (as for the package `snac`, saved as safetensors), Vocos of EnCodec, EnCodec of 48 kHz, or
+    else EnCodec of 24 kHz.
 
     Args:
         path: a file of safetensors, or the pickled one of EnCodec.
@@ -53,6 +55,10 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
 
         # The bandwidth decides on which of its weights are read.
         return VocosEncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
+    elif kind == "encodec_48khz":
+        from tts_codecs.encodec_48khz import SegmentedEncodecCodec
+
+        codec = SegmentedEncodecCodec.from_file(path)
     else:
         from tts_codecs.encodec import EncodecCodec
 

@@ -141,8 +141,8 @@ def load(
         name: a checkpoint, by the name of a shipped one ("spectral", "vocoder") or by its folder;
             "features" for copy synthesis from source-filter features; "dmel" for binned log-mels;
             a published one that was fetched ("mimi", see tts_codecs.fetched); or a file of
-            published weights: EnCodec (24 kHz), Vocos over it, Mimi, DAC, SNAC. "NAME@KBITS" is
-            one at a bandwidth.
+            published weights: EnCodec (24 or 48 kHz), Vocos over it, Mimi, DAC, SNAC. "NAME@KBITS"
+            is one at a bandwidth.
         device: where the weights go; "auto" takes a GPU if there is one.
         vocoder: checkpoint that turns features into a waveform, for codecs of features.
         bandwidth: kbit/s, one of those of a codec that has several: EnCodec (6 by default), or one
