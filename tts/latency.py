@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from tts.config import ModelConfig
-from tts.generators.wave_space import WaveSpace
 from tts.pipeline.feature_decoder import FIRST_FRAMES
 from tts.registry import HEADS, STRATEGIES, load_latent_space, load_module
 from tts.resources import checkpoint_folder
@@ -45,7 +44,7 @@ def latency(config: ModelConfig) -> Latency:
         return Latency()
     space = load_latent_space(config.codec)
     beyond = space.look_ahead
-    if not isinstance(space, WaveSpace):
+    if space.waveform_codec is None:
         beyond += cast(SourceFilterVocoder, load_module(config.vocoder)).total_look_ahead
     # The decoder speaks once it has more than FIRST_FRAMES; one latent is held back, as it may be
     # the last.

@@ -21,8 +21,8 @@ from tts.generators.heads.kl import KLHead
 from tts.generators.heads.linear import LinearHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.heads.regression import RegressionHead
-from tts.generators.latent_space import CodeSpace, FeatureSpace, VAESpace
-from tts.generators.protocols import LatentSpace, Strategy
+from tts.generators.latent_space import CodeSpace, FeatureSpace, LatentSpace, VAESpace
+from tts.generators.protocols import Strategy
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion

@@ -24,7 +24,6 @@ from tts.editing.join import Joiner, Kept, Run
 from tts.editing.plan import Change, Plan, plan
 from tts.editing.render import Rendered, level_of, render
 from tts.errors import AudioError, UsageError
-from tts.generators.wave_space import WaveSpace
 from tts.synthesizer import Synthesizer
 from tts.text.frontend import Frontend
 from tts.types import Audio, Options, Span, options_of
@@ -85,7 +84,7 @@ class Edited(Audio):
 
 def probing(model: Synthesizer) -> "VoiceShifts":
     """What a model hears words with; UsageError where it has nothing."""
-    if isinstance(model.acoustic.latent_space, WaveSpace):
+    if model.acoustic.latent_space.waveform_codec is not None:
         raise UsageError(
             f"{model.config.name!r} fills a codec of waveforms, and words are edited in features"
         )

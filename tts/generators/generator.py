@@ -27,8 +27,8 @@ from tts.generators.base import (
 from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition, Silence, channel_weights, fold, voice_mean
 from tts.generators.cuda_graph import StaticKVCache
-from tts.generators.latent_space import check_latent_space
-from tts.generators.protocols import Head, LatentSpace, Perceptual, Strategy
+from tts.generators.latent_space import LatentSpace, check_latent_space
+from tts.generators.protocols import Head, Perceptual, Strategy
 from tts.text.symbols import PAUSES
 from tts.text.tokens import token_index
 

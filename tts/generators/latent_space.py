@@ -7,7 +7,7 @@ not be learned.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,15 +15,80 @@ from torch import Tensor, nn
 
 from tts.errors import ConfigError
 from tts.generators.conditioning import fold, voice_mean
-from tts.generators.protocols import CodeHead, LatentHead, LatentSpace, StepHead
+from tts.generators.protocols import CodeHead, LatentHead, StepHead
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
+from tts_codecs.base import Codec
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.spectral import SpectralAutoencoder
 
 
-class FeatureSpace:
+class LatentSpace(Protocol):
+    """Latents of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
+
+    Attributes:
+        patch: frames per latent; look_ahead: frames that decoding sees beyond the one it gives.
+        waveform_codec: the codec that makes the waveform of them, where no features come between.
+    """
+
+    patch: int
+    look_ahead: int
+
+    @property
+    def waveform_codec(self) -> Codec | None:
+        """None where they become features, of which a vocoder makes the waveform."""
+        ...
+
+    def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
+        """Durations [B, S] in frames of features to those in frames of these latents, at least one
+        of each token that is `valid` [B, S]."""
+        ...
+
+    def fits(self, head: nn.Module, channels: int) -> str:
+        """What of a head over features of C channels does not go with these latents; "" for
+        nothing.
+
+        Training on latents of another size would only fail at its first batch.
+        """
+        ...
+
+    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Arguments that follow from these latents where nothing else is given: those of a strategy
+        and of a head, each of a kind."""
+        ...
+
+    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
+        """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
+        ...
+
+    def start(self, prompt: VoicePrompt) -> Any:
+        """State of a stream."""
+        ...
+
+    def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
+        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+        ...
+
+    def to_features(self, estimate: Tensor) -> Tensor:
+        """`Losses.estimate` to relative features [B, T, C], with its gradient."""
+        ...
+
+
+class FeatureLatents:
+    """What all latents that become features share."""
+
+    @property
+    def waveform_codec(self) -> Codec | None:
+        """None: a vocoder makes the waveform."""
+        return None
+
+    def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
+        """The durations [B, S] as they are: frames are those of features."""
+        return durations
+
+
+class FeatureSpace(FeatureLatents):
     """`patch` frames of features as one continuous latent [B, U, patch * C]."""
 
     look_ahead = 0
@@ -117,7 +182,7 @@ class CodeState:
     owed: int
 
 
-class AutoencoderSpace:
+class AutoencoderSpace(FeatureLatents):
     """What latents of every autoencoder of features share: the way back."""
 
     def __init__(self, autoencoder: FeatureAutoencoder):

@@ -1,4 +1,5 @@
-"""Contracts of the parts of a generator: heads, strategies and spaces of latents.
+"""Contracts of the parts of a generator: heads, strategies and losses by frozen networks; that of
+latents is beside them (tts.generators.latent_space).
 
 A generator is a conditioner, a backbone, a head and a strategy (tts.generators.generator). A
 strategy says by `head` which of the head contracts here it drives:
@@ -14,7 +15,7 @@ not a failure inside of a request.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,9 @@ from tts.generators.base import Infill, Losses, Request, SamplingOptions
 from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
-from tts.modules.voice_prompt import VoicePrompt
+
+if TYPE_CHECKING:  # which imports the heads from here
+    from tts.generators.latent_space import LatentSpace
 
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
@@ -334,46 +337,6 @@ class Rescoring(Protocol):
     ) -> Tensor:
         """Probabilities [B, U, K] of the codes `drawn` [B, U, K], given those `known` [B, U, K],
         V where not known."""
-        ...
-
-
-class LatentSpace(Protocol):
-    """Latents of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
-
-    Attributes:
-        patch: frames per latent; look_ahead: frames that decoding sees beyond the one it gives.
-    """
-
-    patch: int
-    look_ahead: int
-
-    def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head over features of C channels does not go with these latents; "" for
-        nothing.
-
-        Training on latents of another size would only fail at its first batch.
-        """
-        ...
-
-    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments that follow from these latents where nothing else is given: those of a strategy
-        and of a head, each of a kind."""
-        ...
-
-    def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
-        ...
-
-    def start(self, prompt: VoicePrompt) -> Any:
-        """State of a stream."""
-        ...
-
-    def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
-        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
-        ...
-
-    def to_features(self, estimate: Tensor) -> Tensor:
-        """`Losses.estimate` to relative features [B, T, C], with its gradient."""
         ...
 
 

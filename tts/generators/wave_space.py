@@ -32,7 +32,7 @@ class WaveSpace:
         scale: latents are numbers of the codec times this.
 
     Attributes:
-        patch, look_ahead: see tts.generators.protocols.LatentSpace.
+        patch, look_ahead: see tts.generators.latent_space.LatentSpace.
         frame_rate: frames in a second; factor: of them in one of features.
     """
 
@@ -43,6 +43,11 @@ class WaveSpace:
         self.frame_rate = self.info.frame_rate * self.patch
         self.factor = self.frame_rate / FEATURE_RATE
         self.look_ahead = self.info.look_ahead * self.patch
+
+    @property
+    def waveform_codec(self) -> Codec:
+        """The codec."""
+        return self.codec
 
     def fits(self, head: nn.Module, channels: int) -> str:
         """What of a head does not go with these latents; "" for nothing."""

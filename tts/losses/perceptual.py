@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tts.generators.base import Request
-from tts.generators.protocols import LatentSpace
+from tts.generators.latent_space import LatentSpace
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 

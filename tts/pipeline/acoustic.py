@@ -98,7 +98,7 @@ class AcousticModel:
         self._frontends: dict[str, Frontend] = {}
         prepare_weights(self.generator, config.weights, device)
         helper = None if self.external is None else self.external.generator
-        codec = self.latent_space.codec if isinstance(self.latent_space, WaveSpace) else None
+        codec = self.latent_space.waveform_codec
         for network in (self.generator, predicted, self.vocoder, helper, codec):
             if network is not None:
                 cancellation.watch(network)
@@ -131,7 +131,7 @@ class AcousticModel:
 
     def _shifts(self) -> VoiceShifts | None:
         config, device = self.config, self.device
-        if isinstance(self.latent_space, WaveSpace):
+        if self.latent_space.waveform_codec is not None:
             return None  # there are no features to be shifted, in training neither
         untimed = config.durations is None or self.generator.conditioner.text == "padded"
         if config.profile is None or config.phone_probe is None or untimed:
@@ -277,16 +277,14 @@ class AcousticModel:
         if self.generator.conditioner.text == "padded":
             said = pace(self.phone_probe, prompt)
             total = total_frames(tokens, said, rate, self.generator.patch)
-            if isinstance(self.latent_space, WaveSpace):
-                total = self.latent_space.retimed(total[:, None], torch.ones_like(total[:, None]))
-                total = total[:, 0]
-            return Request(tokens, prompt, frames=total)
+            total = self.latent_space.retimed(total[:, None], torch.ones_like(total[:, None]))
+            return Request(tokens, prompt, frames=total[:, 0])
         if self._durations is None:
             return Request(tokens, prompt, pace=rate)
         durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, rate))
         durations = held(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
         durations = with_edges(durations, tokens, self.generator.patch)
-        if isinstance(self.latent_space, WaveSpace):
+        if self.latent_space.waveform_codec is not None:
             if any(style.pitch != 1 for phones in sentences for style in phones.styles):
                 raise UsageError(f"{self.config.name} cannot change the pitch of words")
             durations = self.latent_space.retimed(durations, tokens.mask[..., 0])
@@ -340,7 +338,7 @@ def acoustic_pipeline(
         decoder.sample_rate,
         config.sample_rate,
         word_times=model.generator.conditioner.text != "padded",
-        pitch=not isinstance(space, WaveSpace),
+        pitch=space.waveform_codec is None,
         streaming=model.generator.strategy.streamed,
         adaptation=model.shifts is not None,
         needs_transcript=config.needs_transcript,

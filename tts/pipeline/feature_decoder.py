@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from tts.generators.base import AlignmentResult, Request
-from tts.generators.protocols import LatentSpace
+from tts.generators.latent_space import LatentSpace
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder

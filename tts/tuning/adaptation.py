@@ -27,7 +27,7 @@ from tts.config import ModelConfig
 from tts.errors import UsageError, VoiceError
 from tts.generators.base import Request
 from tts.generators.generator import Generator
-from tts.generators.protocols import LatentSpace
+from tts.generators.latent_space import LatentSpace
 from tts.modules.voice_prompt import VoicePrompt
 from tts.progress import Progress
 from tts.quantize import prepare_weights

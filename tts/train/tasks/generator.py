@@ -21,8 +21,7 @@ from tts.data.segments import SegmentSampler
 from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.latent_space import AutoencoderSpace, CodeSpace
-from tts.generators.protocols import LatentSpace
+from tts.generators.latent_space import AutoencoderSpace, CodeSpace, LatentSpace
 from tts.generators.wave_space import WaveSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
@@ -192,7 +191,7 @@ class GeneratorTask:
     def place(self, device: torch.device) -> bool:
         """Move what batches are made with to the device; whether they are made there."""
         on_gpu = device.type == "cuda" and self.distill_data is None
-        coded = isinstance(self.latent_space, WaveSpace)
+        coded = self.latent_space.waveform_codec is not None
         if coded or not (on_gpu if self.resident is None else self.resident):
             return False
         self.resident_sampler = ResidentSampler(self.sampler, device)
