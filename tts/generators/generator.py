@@ -9,6 +9,7 @@ family and not its text, voice or network.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -28,12 +29,40 @@ from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition, Silence, channel_weights, fold, voice_mean
 from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.latent_space import LatentSpace, check_latent_space
-from tts.generators.protocols import Head, Perceptual, Strategy
+from tts.generators.protocols import Head, Strategy
 from tts.text.symbols import PAUSES
 from tts.text.tokens import token_index
 
 #: shares of training rows without text and voice, and without voice
 DROP_ALL, DROP_VOICE = 0.1, 0.1
+
+
+class Perceptual(Protocol):
+    """Losses of generated features by frozen networks (tts.losses.perceptual).
+
+    Attributes:
+        latent_space: of the generator that is trained.
+    """
+
+    latent_space: LatentSpace
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        ...
+
+    def losses(
+        self,
+        made: Tensor,
+        mask: Tensor,
+        request: Request,
+        weight: Tensor,
+        drop_all: Tensor,
+        drop_voice: Tensor,
+    ) -> dict[str, Tensor]:
+        """Losses by name of features [B, T, C] with mask [B, T, 1]; `weight` [B] is that of each
+        row for the speaker, `drop_all` and `drop_voice` [B] the rows without text, without voice.
+        """
+        ...
 
 
 class Generator(nn.Module):

@@ -1,5 +1,5 @@
-"""Contracts of the parts of a generator: heads, strategies and losses by frozen networks; that of
-latents is beside them (tts.generators.latent_space).
+"""Contracts of the parts of a generator, its heads and strategies; that of its latents is
+tts.generators.latent_space.LatentSpace.
 
 A generator is a conditioner, a backbone, a head and a strategy (tts.generators.generator). A
 strategy says by `head` which of the head contracts here it drives:
@@ -15,20 +15,17 @@ not a failure inside of a request.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone, KVCache
-from tts.generators.base import Infill, Losses, Request, SamplingOptions
+from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
-
-if TYPE_CHECKING:  # which imports the heads from here
-    from tts.generators.latent_space import LatentSpace
 
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
@@ -337,32 +334,4 @@ class Rescoring(Protocol):
     ) -> Tensor:
         """Probabilities [B, U, K] of the codes `drawn` [B, U, K], given those `known` [B, U, K],
         V where not known."""
-        ...
-
-
-class Perceptual(Protocol):
-    """Losses of generated features by frozen networks (tts.losses.perceptual).
-
-    Attributes:
-        latent_space: of the generator that is trained.
-    """
-
-    latent_space: LatentSpace
-
-    def __bool__(self) -> bool:
-        """Whether there are any."""
-        ...
-
-    def losses(
-        self,
-        made: Tensor,
-        mask: Tensor,
-        request: Request,
-        weight: Tensor,
-        drop_all: Tensor,
-        drop_voice: Tensor,
-    ) -> dict[str, Tensor]:
-        """Losses by name of features [B, T, C] with mask [B, T, 1]; `weight` [B] is that of each
-        row for the speaker, `drop_all` and `drop_voice` [B] the rows without text, without voice.
-        """
         ...
