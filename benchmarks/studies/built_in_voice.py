@@ -24,7 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recordings", nargs="+", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--calibrate", nargs="*", default=["masked", "ar", "diffusion"])
+    parser.add_argument(
+        "--calibrate", nargs="*", default=["masked", "ar", "diffusion", "ar_latent"]
+    )
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--weight-bytes", type=int, default=1_700_000)
     for name in ("sex", "source", "licence", "attribution"):
