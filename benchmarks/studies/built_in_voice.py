@@ -39,7 +39,9 @@ def main() -> None:
         model.acoustic,
         model.voice(references[:2], calibration=0),
         [model.acoustic.features(each) for each in references],
-        AdaptationOptions(steps=options.steps, rows=6, weight_bytes=options.weight_bytes),
+        AdaptationOptions(
+            options.steps, lr=4e-4, averaged=0.0, rows=6, weight_bytes=options.weight_bytes
+        ),
         progress=lambda done, total: print(f"\r{done} of {total}", end="", flush=True),
     )
     print()

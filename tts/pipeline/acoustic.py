@@ -222,8 +222,12 @@ class AcousticModel:
 
     def calibrate(self, voice: Voice, rounds: int | None = None) -> Voice:
         """The voice with what the model gets wrong about it, see tts.tuning.calibration.calibrate;
-        None for as many rounds as the model's config says."""
-        return calibrate(self, voice, self.config.calibration if rounds is None else rounds)
+        None for as many rounds as the model's config says, but one of an adapted voice, in which
+        more cost quality and bring it no nearer to the person."""
+        if rounds is None:
+            rounds = self.config.calibration
+            rounds = min(rounds, 1) if self.adaptation_of(voice) else rounds
+        return calibrate(self, voice, rounds)
 
     def adaptation_of(self, voice: Voice) -> Tuning | None:
         """What this model's weights were fitted to a voice with, if they were."""

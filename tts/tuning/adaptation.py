@@ -63,14 +63,17 @@ class AdaptationOptions:
 
     Attributes:
         steps: of the optimizer; lr: its peak learning rate (AdamW).
+        averaged: share of the steps, the last ones, of whose weights the mean is kept: what is left
+            of the noise of so few batches is heard.
         rows: stretches in a step; frames: of each at most.
         weight_bytes: what the factors may take, in half precision.
         penalty: of a change of phone when the recording is read.
         seed: of the stretches and of all noise.
     """
 
-    steps: int = 24
-    lr: float = 4e-4
+    steps: int = 60
+    lr: float = 5e-4
+    averaged: float = 0.5
     rows: int = 4
     frames: int = 180
     weight_bytes: int = 850_000
@@ -178,6 +181,8 @@ def _learn(
         for name, value in base.items()
         if adapted(name)
     }
+    last = min(int(options.steps * (1 - options.averaged)), options.steps - 1)
+    mean = {name: torch.zeros_like(base[name]) for name in added}
     optimizer = torch.optim.AdamW(
         list(added.values()), lr=options.lr, weight_decay=0.0, fused=model.device == "cpu"
     )
@@ -210,9 +215,12 @@ def _learn(
             for group in optimizer.param_groups:
                 group["lr"] = options.lr * min(1.0, (step + 1) / 4) * (1 - 0.7 * done)
             optimizer.step()
+            if step >= last:
+                for name, value in added.items():
+                    mean[name] += value.detach() / (options.steps - last)
     if progress is not None:
         progress(options.steps, options.steps)
-    return {name: value.detach() for name, value in added.items()}
+    return mean
 
 
 def _batch(
