@@ -57,10 +57,15 @@ def row(info: ModelInfo) -> str:
             *(figure(scores, name) for name in ("wer", "similarity", "quality")),
             f"{speed:.3f}" if speed else "-",
             f"{first:.2f}" if first else "-",
-            "shipped" if info.ready else steps or "-",
+            "shipped" if info.ready else f"{steps or '-'}{told_of(scores)}",
         )
     cells = [f"`{info.name}`", info.description, info.paper, *map(str, told)]
     return f"| {' | '.join(cells)} |\n"
+
+
+def told_of(scores: Mapping[str, Any]) -> str:
+    """What stands behind the steps of a system that learned from what `default` says."""
+    return ", distilled" if scores.get("distilled") else ""
 
 
 def table(columns: Sequence[str], rows: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ def test_where_scores_are_kept(home: Path, tmp_path: Path) -> None:
     options = read_resolved(home / "configs/systems/melle.yaml")["options"]
     told = {
         "train": {"steps": 7, "budget": 9.0},
-        "options": {**options, "batch_size": 2, "held_out": ["a"]},
+        "options": {**options, "batch_size": 2, "held_out": ["a"], "distill_data": ["x"]},
     }
     plain = exported(home, tmp_path / "melle/export", data="elsewhere", **told)
     assert kept_at(str(plain)) == scores_folder() / "melle.json"
@@ -67,6 +67,7 @@ def test_what_is_kept_is_read_again(home: Path, tmp_path: Path) -> None:
     assert found["wer"] == 0.25 and found["quality"] == 3.5 and found["items"] == 2
     assert found["quality_95"][0] < 3.5 < found["quality_95"][1]
     assert found["changed"] == {"sampling.top_p": "0.5"}
+    assert not found["distilled"]
     # No path of a machine.
     assert str(tmp_path) not in json.dumps(found)
     again = rows_of(json.loads(json.dumps(found)))

@@ -21,10 +21,11 @@ from tts.resources import checkpoint_folder, configs, model_config
 from tts.systems import is_system, read_resolved
 from tts_codecs.checkpoint import CONFIG, read_config
 
-#: what differs between any two runs and is no ablation, beside how long and how fast it learned
+#: what differs between any two runs and is no ablation, beside how long and how fast it learned;
+#: whether from what another model says is kept with the scores
 _OF_A_RUN = (
     "data", "out", "generator", "device", "threads", "trained_by", "held_out", "batch_size",
-    "resident",
+    "resident", "distill_data", "distill_ratio",
 )  # fmt: skip
 
 
@@ -148,6 +149,8 @@ def kept(report: Report, overrides: Sequence[str] = (), command: str = "") -> di
     if (folder / CONFIG).is_file():
         scores["trained_steps"] = read_config(folder).get("step")
     sampled = dict(each.partition("=")[::2] for each in overrides)
+    options = read_resolved(path).get("options") or {}
+    scores["distilled"] = bool(options.get("distill_data"))
     scores["changed"] = {
         **changed(path),
         **{f"sampling.{key.strip().removeprefix('sampling.')}": v for key, v in sampled.items()},
