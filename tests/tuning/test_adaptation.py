@@ -85,6 +85,48 @@ def test_learning_changes_the_voice_and_repeats_itself(model: TTS) -> None:
     np.testing.assert_array_equal(plain, model.synthesize(TEXT, none).samples)
 
 
+def test_what_is_kept_is_the_mean_of_the_last_steps(
+    model: TTS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[list[torch.Tensor]] = []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, closure: None = None) -> None:  # type: ignore[override]
+            super().step(closure)
+            passed.append([p.detach().clone() for p in self.param_groups[0]["params"]])
+
+    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    monkeypatch.setattr("tts.tuning.adaptation.compress", lambda learned, most: learned)
+    voice = model.voice(noise(1))
+    for averaged, last in ((0.5, 2), (0.0, 1), (1.0, 4)):
+        passed.clear()
+        options = AdaptationOptions(steps=4, lr=1e-2, averaged=averaged, rows=2, frames=60)
+        found = adapt(model.acoustic, voice, [voice.features], options).tunings[0].factors
+        for value, *steps in zip(found.values(), *passed[-last:], strict=True):
+            torch.testing.assert_close(value, torch.stack(steps).mean(0), atol=1e-6, rtol=1e-5)
+
+
+def test_adapted_voices_are_calibrated_in_one_round(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[int] = []
+
+    def note(model: object, voice: Voice, count: int) -> Voice:
+        rounds.append(count)
+        return voice
+
+    monkeypatch.setattr("tts.pipeline.acoustic.calibrate", note)
+    for wanted, expected in ((0, 0), (1, 1), (3, 1)):
+        plain = TTS.load("default", "cpu").config
+        model = TTS(plain.model_copy(update={"calibration": wanted}), "cpu")
+        model.acoustic.calibrate(fitted(model, 1))
+        assert rounds[-1] == expected
+        model.acoustic.calibrate(replace(fitted(model, 1), tunings=()))
+        assert rounds[-1] == wanted
+        model.acoustic.calibrate(fitted(model, 1), 2)  # asked for by the caller
+        assert rounds[-1] == 2
+
+
 def test_what_progress_raises_stops_the_learning(model: TTS) -> None:
     class Stop(Exception):
         pass
