@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from tts import TTS
 from tts.errors import UsageError, VoiceError
 from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
-from tts.text.symbols import N_SYMBOLS, SIL, phones_to_ids
+from tts.registry import build_generator
+from tts.text.symbols import N_MODS, N_SYMBOLS, SIL, phones_to_ids
 from tts.tuning.adaptation import (
     AdaptationOptions,
     adapt,
+    adapted,
     apply,
     compress,
     parse_strength,
@@ -216,6 +219,33 @@ def test_several_recordings_make_one_voice(model: TTS, recording: Callable[..., 
         model.voice([first, "default"])
     with pytest.raises(UsageError, match="1 to 20"):
         model.voice([])
+
+
+@pytest.mark.parametrize("head", [{"kind": "categorical", "levels": [5, 4]}, {"kind": "depth"}])
+def test_tables_of_symbols_and_codes_are_not_fitted(head: dict[str, Any]) -> None:
+    generator = build_generator(
+        strategy={"kind": "autoregressive"},
+        dim=16,
+        conditioner=dict(content_blocks=1, phone_dim=16, phone_blocks=1, voice_dim=16),
+        backbone=dict(heads=2, hidden=16, blocks=1),
+        head={"num_codebooks": 3, "codebook_size": 20, **head},
+    )
+    tables = {
+        name
+        for name, value in generator.named_parameters()
+        if {20, 21, N_SYMBOLS, N_MODS, 9} & set(value.shape[:2]) and "backbone" not in name
+    }
+    left = {name for name, _ in generator.named_parameters() if not adapted(name)}
+    assert left == tables and len(left) >= 4
+
+
+def test_a_voice_that_could_not_be_read_again_is_not_written(model: TTS, tmp_path: Path) -> None:
+    voice = fitted(model, 1)
+    large = {"head.x.a": torch.ones(8, 1), "head.x.b": torch.ones(1, 70_000)}
+    voice = replace(voice, tunings=(replace(voice.tunings[0], factors=large),))
+    with pytest.raises(VoiceError, match="cannot be kept"):
+        voice.save(tmp_path / "large.safetensors")
+    assert not list(tmp_path.glob("large*"))
 
 
 def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:

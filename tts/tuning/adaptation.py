@@ -55,6 +55,9 @@ LEAST_SECONDS = 2.5
 #: losses draw from PyTorch's own generator, which threads share
 _ONE_AT_A_TIME = threading.Lock()
 SPLIT = ".a", ".b"
+#: parts of the names of weights with a row for each symbol (tts.modules.phone_encoder) or code
+#: (tts.generators.heads.categorical)
+TABLES = "phones.symbol", "phones.modifier", "head.table", "head.shared", "head.bias"
 
 
 @dataclass(frozen=True)
@@ -261,7 +264,7 @@ def _batch(
 def adapted(name: str) -> bool:
     """Whether a weight of a generator is fitted to a voice: all but tables of symbols and codes,
     of which a recording holds too few."""
-    return not any(part in name for part in ("phones.symbol", "phones.modifier", "head.embed"))
+    return not any(part in name for part in TABLES)
 
 
 def compress(learned: dict[str, Tensor], most: int) -> dict[str, Tensor]:

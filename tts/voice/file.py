@@ -68,10 +68,16 @@ def older_digest(tensors: Tensors, transcript: str) -> str:
 
 
 def encode(tensors: Tensors, notes: dict[str, str]) -> bytes:
-    """A voice file: tensors in half precision and notes, with their checksum."""
+    """A voice file: tensors in half precision and notes, with their checksum.
+
+    Raises:
+        VoiceError: what no voice has, so that `decode` would refuse the file.
+    """
     half: Tensors = {
         name: np.ascontiguousarray(value, dtype=np.float16) for name, value in tensors.items()
     }
+    if problem := _problem(half):
+        raise VoiceError(f"this voice cannot be kept: {problem}")
     notes = {"format": FORMAT, **notes}
     return save(half, notes | {"sha256": digest(half, notes)})
 

@@ -155,6 +155,7 @@ class Voice:
         Raises:
             OutputError: the file cannot be written.
             UsageError: `new`, and there is one; neither a name nor a file to write bytes into.
+            VoiceError: values that no voice has.
         """
         notes = {
             "name": voice_file.printable(self.name, 255), "meta": json.dumps(self.meta),
