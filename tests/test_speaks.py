@@ -139,7 +139,7 @@ def test_voice_is_understood(name: str, hear: Hear) -> None:
     assert error < WORST_WORD_ERROR, heard
 
 
-@pytest.mark.parametrize("name", ["ar", "ar_latent", "diffusion", "masked"])
+@pytest.mark.parametrize("name", ["ar", "ar_latent", "ar_rvq", "diffusion", "masked"])
 def test_family_is_understood(name: str, hear: Hear) -> None:
     model = synthesizer(name)
     error, heard = said(model, model.voice("default"), hear, name)

@@ -43,7 +43,8 @@ class ModelConfig(Strict):
     of the generator may be int8 on a CPU (tts.quantize). `profile` and `phone_probe` tell how a
     person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
     `normalised` that the generator was trained on features less that profile; `calibration` is the
-    number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration).
+    number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration), of an
+    adapted one at most `adapted_calibration`, as more of them cost quality.
     `external` is another generator of the same codes, with `external_sampling`, for the options
     `rescore` and `hybrid` of masked generation (tts.generators.external).
     `overlap` tells recordings of several people at once, by what `phone_probe` hears.
@@ -72,6 +73,7 @@ class ModelConfig(Strict):
     overlap: str | None = None
     normalised: bool = False
     calibration: int = Field(default=0, ge=0, le=20)
+    adapted_calibration: int = Field(default=1, ge=0, le=20)
     published: str | None = None
     sample_rate: int = Field(default=16000, ge=8000, le=192_000)
     needs_transcript: bool = False

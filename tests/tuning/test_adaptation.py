@@ -109,7 +109,7 @@ def test_what_is_kept_is_the_mean_of_the_last_steps(
             torch.testing.assert_close(value, torch.stack(steps).mean(0), atol=1e-6, rtol=1e-5)
 
 
-def test_adapted_voices_are_calibrated_in_one_round(
+def test_adapted_voices_are_calibrated_in_fewer_rounds(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds: list[int] = []
@@ -119,15 +119,16 @@ def test_adapted_voices_are_calibrated_in_one_round(
         return voice
 
     monkeypatch.setattr("tts.pipeline.acoustic.calibrate", note)
-    for wanted, expected in ((0, 0), (1, 1), (3, 1)):
-        plain = TTS.load("default", "cpu").config
-        model = TTS(plain.model_copy(update={"calibration": wanted}), "cpu")
+    plain = TTS.load("default", "cpu").config
+    for wanted, most, expected in ((0, 1, 0), (1, 1, 1), (3, 1, 1), (3, 2, 2)):
+        changed = {"calibration": wanted, "adapted_calibration": most}
+        model = TTS(plain.model_copy(update=changed), "cpu")
         model.acoustic.calibrate(fitted(model, 1))
         assert rounds[-1] == expected
         model.acoustic.calibrate(replace(fitted(model, 1), tunings=()))
         assert rounds[-1] == wanted
-        model.acoustic.calibrate(fitted(model, 1), 2)  # asked for by the caller
-        assert rounds[-1] == 2
+        model.acoustic.calibrate(fitted(model, 1), 5)  # asked for by the caller
+        assert rounds[-1] == 5
 
 
 def test_what_progress_raises_stops_the_learning(model: TTS) -> None:

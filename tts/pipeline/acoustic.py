@@ -222,11 +222,11 @@ class AcousticModel:
 
     def calibrate(self, voice: Voice, rounds: int | None = None) -> Voice:
         """The voice with what the model gets wrong about it, see tts.tuning.calibration.calibrate;
-        None for as many rounds as the model's config says, but one of an adapted voice, in which
-        more cost quality and bring it no nearer to the person."""
+        None for as many rounds as the model's config says of a voice that is adapted or not."""
         if rounds is None:
             rounds = self.config.calibration
-            rounds = min(rounds, 1) if self.adaptation_of(voice) else rounds
+            if self.adaptation_of(voice):
+                rounds = min(rounds, self.config.adapted_calibration)
         return calibrate(self, voice, rounds)
 
     def adaptation_of(self, voice: Voice) -> Tuning | None:
