@@ -53,7 +53,11 @@ class Balancer(nn.Module):
         whole = sum(self.weights[name] for name in losses)
         gradient = torch.zeros_like(output)
         for name, loss in losses.items():
-            (part,) = torch.autograd.grad(loss, [output], retain_graph=True)
+            # Not torch.autograd.grad, under which PyTorch cannot count what modules compute.
+            output.grad = None
+            torch.autograd.backward(loss, inputs=[output], retain_graph=True)
+            part = output.grad
+            assert part is not None
             # Of a row, averaged: a larger batch is not a larger gradient.
             norm = part.flatten(1).norm(dim=1).mean()
             place = names.index(name)
@@ -61,4 +65,5 @@ class Balancer(nn.Module):
             self.counts[place] = self.decay * self.counts[place] + (1 - self.decay)
             average = self.norms[place] / self.counts[place]
             gradient += self.total * self.weights[name] / whole * part / (average + 1e-12)
+        output.grad = None
         return gradient

@@ -158,6 +158,26 @@ def test_the_balancer_trains_as_well(corpus: Corpus) -> None:
     assert exit_gradient is not None and exit_gradient.abs().sum() > 0
 
 
+def test_what_a_balanced_codec_computes_is_counted_without_a_trace(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    path = next(path for path in ROWS if path.stem == "codec_encodec")
+    task = small_task(path, corpus, adversarial_from=0)
+    trainer = Trainer(task, TrainConfig(steps=2, budget=60.0), tmp_path / "run", quiet=True)
+    before = {
+        (name, key): value.clone()
+        for name, module in task.modules.items()
+        for key, value in module.state_dict().items()
+    }
+    trainer.engine.measure([task.batch(np.random.default_rng(0))])
+    assert trainer.engine.work > 0
+    for name, module in task.modules.items():
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, before[name, key]), (name, key)
+    trainer.run()
+    assert trainer.step >= 1
+
+
 def test_wrong_names_of_losses_are_told(corpus: Corpus) -> None:
     path = next(path for path in ROWS if path.stem == "codec_vqvae")
     for options, message in [

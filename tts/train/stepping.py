@@ -240,6 +240,9 @@ class Engine:
         devices = [trainer.device] if trainer.device.type == "cuda" else []
         state, rng = random.getstate(), np.random.get_state()
         recording, self.recording = self.recording, False
+        # Averages, codebooks: what a step moves beside weights.
+        buffers = [each for module in trainer.task.modules.values() for each in module.buffers()]
+        kept = [each.clone() for each in buffers]
         with torch.random.fork_rng(devices):
             from torch.utils.flop_counter import FlopCounterMode
 
@@ -250,6 +253,9 @@ class Engine:
             self.work = float(counter.get_total_flops()) or math.nan
             self.peak = measured_peak(trainer.device, trainer.precision)
         self.recording = recording
+        with torch.no_grad():
+            for each, before in zip(buffers, kept, strict=True):
+                each.copy_(before)
         random.setstate(state)
         np.random.set_state(rng)
         trainer.begun += time.monotonic() - begin  # not of the budget
