@@ -1,6 +1,5 @@
-"""Calibrated and adapted voices: properties on tiny random models."""
+"""Adapted voices: properties on tiny random models."""
 
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.tuning import PHONES, TEXT, fitted, noise
 from tts import TTS
 from tts.errors import UsageError, VoiceError
 from tts.losses.phone import PhoneProbe
-from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator
-from tts.text.symbols import N_MODS, N_SYMBOLS, SIL, phones_to_ids
+from tts.text.symbols import N_MODS, N_SYMBOLS, SIL
 from tts.tuning.adaptation import (
     AdaptationOptions,
     adapt,
@@ -26,45 +25,8 @@ from tts.tuning.adaptation import (
     compress,
     parse_strength,
 )
-from tts.tuning.calibration import calibrate
 from tts.voice.reading import align_transcript, read_phones
-from tts.voice.voice import Tuning, Voice
-
-TEXT = "Hello there, my friend."
-PHONES = phones_to_ids("aeiouptkbdmnslh")  # of the profile in conftest.py
-
-
-@pytest.fixture
-def home(profiled_home: Path) -> Path:
-    return profiled_home
-
-
-@pytest.fixture
-def model(home: Path) -> TTS:
-    return TTS.load("default", "cpu")
-
-
-def noise(seed: int, seconds: float = 4.0) -> np.ndarray:
-    """A buzz in syllables, another for each seed."""
-    t = np.arange(int(seconds * 16000)) / 16000
-    rng = np.random.default_rng(seed)
-    tone = sum(
-        np.sin(2 * np.pi * (90 + 20 * seed) * k * t) * rng.uniform(0.2, 1) / k for k in range(1, 20)
-    )
-    return (0.1 * tone * (np.sin(2 * np.pi * 3 * t) > -0.7)).astype(np.float32)
-
-
-def fitted(model: TTS, seed: int, size: float = 0.05) -> Voice:
-    """A voice with random factors, as if it had been adapted."""
-    rng = torch.Generator().manual_seed(seed)
-    learned = {
-        name: size * torch.randn(value.shape, generator=rng)
-        for name, value in model.acoustic.generator.named_parameters()
-        if "content" in name
-    }
-    assert model.acoustic.shifts is not None
-    voice = model.voice(noise(seed))
-    return voice.tuned(Tuning(model.acoustic.shifts.generator, None, compress(learned, 200_000)))
+from tts.voice.voice import Voice
 
 
 def test_learning_changes_the_voice_and_repeats_itself(model: TTS) -> None:
@@ -107,28 +69,6 @@ def test_what_is_kept_is_the_mean_of_the_last_steps(
         found = adapt(model.acoustic, voice, [voice.features], options).tunings[0].factors
         for value, *steps in zip(found.values(), *passed[-last:], strict=True):
             torch.testing.assert_close(value, torch.stack(steps).mean(0), atol=1e-6, rtol=1e-5)
-
-
-def test_adapted_voices_are_calibrated_in_fewer_rounds(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rounds: list[int] = []
-
-    def note(model: object, voice: Voice, count: int) -> Voice:
-        rounds.append(count)
-        return voice
-
-    monkeypatch.setattr("tts.pipeline.acoustic.calibrate", note)
-    plain = TTS.load("default", "cpu").config
-    for wanted, most, expected in ((0, 1, 0), (1, 1, 1), (3, 1, 1), (3, 2, 2)):
-        changed = {"calibration": wanted, "adapted_calibration": most}
-        model = TTS(plain.model_copy(update=changed), "cpu")
-        model.acoustic.calibrate(fitted(model, 1))
-        assert rounds[-1] == expected
-        model.acoustic.calibrate(replace(fitted(model, 1), tunings=()))
-        assert rounds[-1] == wanted
-        model.acoustic.calibrate(fitted(model, 1), 5)  # asked for by the caller
-        assert rounds[-1] == 5
 
 
 def test_what_progress_raises_stops_the_learning(model: TTS) -> None:
@@ -295,74 +235,6 @@ def test_phones_of_a_recording_are_read_and_short_errors_bridged() -> None:
     probe: PhoneProbe = Reader()  # type: ignore[assignment]
     assert read_phones(probe, features, PHONES, penalty=4.0) == ([a, b], [12, 18])
     assert read_phones(probe, features, PHONES, penalty=0.5)[1] == [5, 1, 6, 18]
-
-
-def test_a_profile_finds_what_was_added_to_a_phone(model: TTS) -> None:
-    assert model.acoustic.shifts is not None
-    profile = model.acoustic.shifts.profile
-
-    class Reader(torch.nn.Module):
-        """Every tenth of the prompt is another phone."""
-
-        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            scores = torch.full((*features.shape[:2], N_SYMBOLS), -30.0)
-            for at in range(features.shape[1]):
-                scores[:, at, PHONES[at // 40]] = 30.0
-            return scores
-
-    offset = torch.randn(len(PHONES), 80, generator=torch.Generator().manual_seed(0))
-    profile.kernel.copy_(torch.eye(len(PHONES)))
-    owner = torch.arange(400) // 40
-    features = torch.zeros(1, 400, 82)
-    features[0, :, :80] = (profile.mean + offset)[owner]
-    prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([400]))
-    probe: PhoneProbe = Reader()  # type: ignore[assignment]
-    found = profile(probe, prompt)[0][:10]
-    mean = (profile.mean + offset)[:10].mean(0)
-    torch.testing.assert_close(found, (offset[:10] - mean) * 40 / 42, atol=1e-3, rtol=0)
-
-
-def test_calibration_brings_the_prediction_to_the_recording(model: TTS) -> None:
-    voice = model.voice(noise(2))
-    one, three = calibrate(model.acoustic, voice, 1), calibrate(model.acoustic, voice, 3)
-    assert one.tunings[0].shift is not None and three.tunings[0].shift is not None
-    assert one.tunings[0].shift.abs().max() > 0
-    # Later rounds change less: the same error is not added again.
-    step = (three.tunings[0].shift - one.tunings[0].shift).abs().mean()
-    assert step < 3 * one.tunings[0].shift.abs().mean()
-    assert calibrate(model.acoustic, voice, 0) is voice
-    plain = model.synthesize(TEXT, voice).samples
-    shifted = model.synthesize(TEXT, one).samples
-    assert len(plain) == len(shifted) and not np.allclose(plain, shifted, atol=1e-4)
-
-
-def test_a_shift_is_added_alike_whole_streamed_and_batched(model: TTS) -> None:
-    voice = calibrate(model.acoustic, model.voice(noise(2)), 2)
-    plain = model.voice(noise(3))
-    whole = model.synthesize(TEXT, voice).samples
-    for size in (3, 40):
-        pieces = [chunk.samples for chunk in model.stream(TEXT, voice, chunk_frames=size)]
-        np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-3)
-    phones = model.phonemize(TEXT)[0]
-    request = model.acoustic.request([phones, phones], [voice, plain])
-    assert request.shift is not None
-    assert request.shift[0].abs().max() > 0 and not request.shift[1].any()
-    assert not request.shift[..., 80:].any()
-
-
-def test_a_normalised_generator_needs_its_profile(home: Path) -> None:
-    path = home / "configs/models/default.yaml"
-    path.write_text(path.read_text() + "normalised: true\n")
-    model = TTS.load("default", "cpu")
-    voice = model.voice(noise(2))
-    request = model.acoustic.request(model.phonemize(TEXT)[:1], [voice])
-    assert request.shift is not None and request.shift.abs().max() > 0
-    shutil.rmtree(home / "checkpoints/profile")
-    path.write_text(path.read_text().replace("profile: profile\n", ""))
-    from tts.errors import ConfigError
-
-    with pytest.raises(ConfigError, match="normalised"):
-        TTS.load("default", "cpu")
 
 
 def test_the_surfaces(
