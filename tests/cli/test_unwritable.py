@@ -1,0 +1,117 @@
+"""Output that cannot be written: full disks, closed pipes, terminals."""
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.cli import TEXT, Captured, one_line
+from tts.cli.main import run
+
+
+def test_unwritable_output(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    (tmp_path / "file").write_text("")
+    for target, code in (
+        (tmp_path / "nowhere" / "a.wav", 2),
+        (tmp_path / "file" / "a.wav", 2),
+        (tmp_path, 2),
+        (tmp_path / "a.xyz", 2),
+        (Path("/proc/a.wav"), 1),
+    ):
+        assert run(["synthesize", TEXT, "-o", str(target)]) == code
+        one_line(capfd)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_full_disk(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
+    assert run(["synthesize", TEXT, "-o", "/dev/full"]) == 1
+    one_line(capfd, "full")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("command", [["voices", "list"], ["models", "--json"], ["--version"]])
+def test_results_for_a_full_disk(
+    command: list[str], tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code = run(command)
+        monkeypatch.undo()
+        assert code == 1
+        assert "No space left" in one_line(capfd)
+        with suppress(OSError):
+            full.close()
+
+
+def test_results_for_a_closed_pipe(
+    tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1) as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        code = run(["voices", "list", "--json"])
+        monkeypatch.undo()
+        with suppress(OSError):
+            closed.close()
+    assert code == 141
+    assert capfd.readouterr() == ("", "")
+
+
+def test_full_disk_leaves_no_half_file(tiny_home: Path, tmp_path: Path) -> None:
+    """A file size limit stands for a full disk, in a process of its own."""
+    # The limit comes after loading, for loading unpacks a library into the temporary folder.
+    code = """
+import resource, signal
+from tts.cli import main, synthesize
+load = synthesize.load_model
+def limited(*arguments):
+    loaded = load(*arguments)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    return loaded
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+synthesize.load_model = limited
+main.main()
+"""
+    out = tmp_path / "out.wav"
+    out.write_bytes(b"older")
+    arguments = [sys.executable, "-c", code, "synthesize", TEXT, "-o", str(out)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and "cannot write" in done.stderr
+    assert out.read_bytes() == b"older"
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_terminal_is_refused(tiny_home: Path) -> None:
+    pty = pytest.importorskip("pty")
+    leader, follower = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tts", "synthesize", TEXT, "-o", "-"],
+            stdout=follower,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(follower)
+        os.close(leader)
+    assert done.returncode == 2 and "terminal" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_closed_pipe_is_quiet(
+    tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        code = run(["synthesize", TEXT, "-o", "-"])
+        monkeypatch.undo()
+    assert code == 141
+    assert capfd.readouterr() == ("", "")

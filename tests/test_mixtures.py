@@ -1,0 +1,74 @@
+"""Voices that are mixed of others."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tts import TTS, Voice
+from tts.errors import UsageError
+from tts.voice.voice import Tuning
+
+
+@pytest.fixture
+def tts(tiny_home: Path) -> TTS:
+    return TTS.load("default", device="cpu")
+
+
+def test_mixture(tts: TTS, recording: Callable[..., Path]) -> None:
+    a = tts.voice(recording("a.wav"))
+    rng = np.random.default_rng(3)
+    b = tts.voice((rng.normal(0, 0.1, 32000).astype(np.float32), 16000))
+    c = a.mix(b, 0.3)
+    nearer, further = (float(c.speaker @ each.speaker) for each in (a, b))
+    assert nearer > further
+    assert float(c.speaker.norm()) == pytest.approx(1, abs=1e-4)
+    # Means of a mixture, on the whole and of each part, lie on the line between both.
+    between = torch.lerp(a.features.mean(0)[:80], b.features.mean(0)[:80], 0.3)
+    middle = [c.mix(a, 0.5).features.mean(0)[:80], between]
+    assert (c.features.mean(0)[:80] - between).abs().mean() < 0.5
+    assert middle[0].isfinite().all()
+    for share, same in ((0, a), (1, b), (np.float32(1), b)):
+        torch.testing.assert_close(a.mix(b, share).features, same.features)
+    one, two = (tts.synthesize("Hello.", a.mix(b, s), seed=1).samples for s in (0.2, 0.8))
+    assert len(one) != len(two) or not np.array_equal(one, two)
+    assert len(c.features) <= 300
+
+
+def test_mixture_is_a_voice_file(tts: TTS, tmp_path: Path, recording: Callable[..., Path]) -> None:
+    a, b = tts.voice("default"), tts.voice(recording())
+    path = tmp_path / "mixed.safetensors"
+    mixed = a.mix(b, 0.25)
+    mixed.save(path)
+    assert Voice.load(path).meta["mixed"] == f"0.75 {a.name} + 0.25 ref"
+    assert Voice.load(path).sha256 == mixed.sha256
+
+
+def test_mixture_of_adapted_voices_adds_their_changes() -> None:
+    def voice(rank: int, strength: float) -> Voice:
+        factors = {"w.a": torch.randn(6, rank), "w.b": torch.randn(rank, 5), "n": torch.randn(4)}
+        fit = Tuning("g", torch.randn(3, 80), factors, strength)
+        return Voice(torch.randn(256), torch.randn(40, 82), tunings=(fit,))
+
+    a, b = voice(2, 0.5), voice(3, 1.0)
+    found = a.mix(b, 0.25).tunings[0]
+    fa, fb = a.tunings[0], b.tunings[0]
+    assert fa.shift is not None and fb.shift is not None and found.shift is not None
+    torch.testing.assert_close(found.shift, 0.75 * fa.shift + 0.25 * fb.shift)
+    for name, product in (("n", lambda f: f["n"]), ("w", lambda f: f["w.a"] @ f["w.b"])):
+        expected = 0.375 * product(fa.factors) + 0.25 * product(fb.factors)
+        torch.testing.assert_close(product(found.factors), expected, msg=name)
+    alone = a.mix(Voice(torch.randn(256), torch.randn(40, 82)), 0.25).tunings[0]
+    torch.testing.assert_close(alone.factors["n"], 0.375 * fa.factors["n"])
+
+
+@pytest.mark.parametrize("other, share", [("default", 0.5), (None, 0.5), (0, -0.1), (0, 1.1),
+                                          (0, math.nan), (0, "half"), (0, None)])  # fmt: skip
+def test_what_cannot_be_mixed(tts: TTS, other: Any, share: Any) -> None:
+    voice = tts.voice("default")
+    with pytest.raises(UsageError):
+        voice.mix(voice if other == 0 else other, share)
