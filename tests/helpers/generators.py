@@ -48,6 +48,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         {"strategy": {"kind": "flow", "inpaint": 0.5}, "conditioner": {"text": "padded"}},
         "latents",
     ),
+    "flow spread": ({"strategy": {"kind": "flow"}, "conditioner": {"text": "spread"}}, "latents"),
     "diffusion v": ({"strategy": {"kind": "diffusion", "inpaint": 0.5}}, "latents"),
     "diffusion eps": (
         {"strategy": {"kind": "diffusion", "predict": "eps", "shift": -0.5}}, "latents",

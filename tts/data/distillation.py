@@ -221,7 +221,7 @@ def write_distillation(
         UsageError: a teacher that does not take durations. OutputError: cannot be written.
         DataError: the corpus lacks features or durations.
     """
-    if teacher.acoustic.generator.conditioner.text == "padded":
+    if teacher.acoustic.generator.conditioner.untimed:
         raise UsageError("the teacher has to be a model that takes durations")
     folder = Path(folder)
     if folder.exists():

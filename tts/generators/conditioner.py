@@ -19,7 +19,7 @@ from tts.generators.conditioning import (
 )
 from tts.generators.pointer_content import PointerContent
 from tts.text.symbols import PAUSES, SYMBOLS
-from tts.text.tokens import TokenBatch
+from tts.text.tokens import TokenBatch, spread_evenly
 
 #: ids of phones: letters, without marks and names in brackets
 PHONES = [
@@ -34,9 +34,10 @@ class Conditioner(nn.Module):
         channels: C of the features; patch: frames per latent.
         dim: of the backbone; voice_dim: of the encoded prompt; global_dim: of the voice vector.
         phone_dim, phone_blocks, content_blocks: sizes of the text encoder.
-        text: "expanded" by durations, "padded" with filler to the length of the sequence (E2,
-            F5-TTS), where attention has to align, or "pointer", which finds the durations on the
-            way (tts.generators.alignment; autoregression only).
+        text: "expanded" by durations; "padded" with filler to the length of the sequence (E2,
+            F5-TTS) or "spread" evenly over it (ZipVoice), where attention has to align; or
+            "pointer", which finds the durations on the way (tts.generators.alignment;
+            autoregression only).
         voice: what is known of it: "prompt", the recording itself beside its speaker vector, or
             "vector", that alone (SV2TTS).
         longest: frames after which a pointer leaves a phone where durations are not even estimated.
@@ -63,8 +64,8 @@ class Conditioner(nn.Module):
         super().__init__()
         if voice not in ("prompt", "vector"):
             raise ConfigError(f"voice is prompt or vector, not {voice!r}")
-        if text not in ("expanded", "padded", "pointer"):
-            raise ConfigError(f"text is expanded, padded or pointer, not {text!r}")
+        if text not in ("expanded", "padded", "spread", "pointer"):
+            raise ConfigError(f"text is expanded, padded, spread or pointer, not {text!r}")
         self.channels, self.patch, self.text, self.longest = channels, patch, text, longest
         self.size = channels * patch
         make_voice = VectorConditioner if voice == "vector" else VoiceConditioner
@@ -75,6 +76,11 @@ class Conditioner(nn.Module):
         )
         self.null_content = nn.Parameter(torch.zeros(dim))
         self.mean_in = nn.Linear(self.size, dim, bias=False)
+
+    @property
+    def untimed(self) -> bool:
+        """Whether of the time of each phone nothing is known, before or after: attention aligns."""
+        return self.text in ("padded", "spread")
 
     def _mask(self, request: Request) -> Tensor:
         count = -(-request.frames // self.patch)
@@ -94,6 +100,8 @@ class Conditioner(nn.Module):
                 self.content.phones_at(text.phones, phone_index, elapsed), mask, global_cond
             )
         durations = request.durations if self.text == "expanded" else None
+        if self.text == "spread":
+            durations = spread_evenly(request.tokens.lengths, request.frames)
         out: tuple[Tensor, Tensor] = self.content(
             request.tokens, durations, global_cond, frames, mask
         )

@@ -133,7 +133,7 @@ class AcousticModel:
         config, device = self.config, self.device
         if self.latent_space.waveform_codec is not None:
             return None  # there are no features to be shifted, in training neither
-        untimed = config.durations is None or self.generator.conditioner.text == "padded"
+        untimed = config.durations is None or self.generator.conditioner.untimed
         if config.profile is None or config.phone_probe is None or untimed:
             if config.normalised:
                 raise ConfigError(
@@ -276,9 +276,9 @@ class AcousticModel:
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(list(voices)).to(self.device)
         rate = torch.tensor(speed or [1.0] * len(sentences), device=self.device)
-        if self.generator.conditioner.text == "padded" or self._durations is None:
+        if self.generator.conditioner.untimed or self._durations is None:
             rate = whole_paces(sentences, rate)
-        if self.generator.conditioner.text == "padded":
+        if self.generator.conditioner.untimed:
             said = pace(self.phone_probe, prompt)
             total = total_frames(tokens, said, rate, self.generator.patch)
             total = self.latent_space.retimed(total[:, None], torch.ones_like(total[:, None]))
@@ -341,7 +341,7 @@ def acoustic_pipeline(
     can = Capabilities(
         decoder.sample_rate,
         config.sample_rate,
-        word_times=model.generator.conditioner.text != "padded",
+        word_times=not model.generator.conditioner.untimed,
         pitch=space.waveform_codec is None,
         streaming=model.generator.strategy.streamed,
         adaptation=model.shifts is not None,

@@ -47,6 +47,14 @@ def token_index(durations: Tensor, frames: int) -> Tensor:
     return found.clamp(max=durations.shape[1] - 1)
 
 
+def spread_evenly(lengths: Tensor, frames: Tensor) -> Tensor:
+    """Durations [B, S] that share out the frames [B] of each row among its tokens, `lengths` [B] of
+    them, as equally as whole numbers can."""
+    index = torch.arange(int(lengths.max()) + 1, device=lengths.device)
+    done = index.minimum(lengths.unsqueeze(1)) * frames.unsqueeze(1)
+    return (done // lengths.unsqueeze(1)).diff(dim=1)
+
+
 def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
     """Repeat token values [B, S, D] by durations [B, S] to [B, frames, D]."""
     index = token_index(durations, frames)
