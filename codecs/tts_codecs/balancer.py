@@ -61,8 +61,12 @@ class Balancer(nn.Module):
             # Of a row, averaged: a larger batch is not a larger gradient.
             norm = part.flatten(1).norm(dim=1).mean()
             place = names.index(name)
-            self.norms[place] = self.decay * self.norms[place] + (1 - self.decay) * norm
-            self.counts[place] = self.decay * self.counts[place] + (1 - self.decay)
+            # A bad gradient, whose step is skipped, must not stay in the averages.
+            kept = norm.isfinite()
+            for mean, new in ((self.norms, norm), (self.counts, torch.ones_like(norm))):
+                mean[place] = torch.where(
+                    kept, self.decay * mean[place] + (1 - self.decay) * new, mean[place]
+                )
             average = self.norms[place] / self.counts[place]
             gradient += self.total * self.weights[name] / whole * part / (average + 1e-12)
         output.grad = None

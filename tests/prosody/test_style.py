@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tts.errors import UsageError
-from tts.prosody.style import whole_paces
+from tts.prosody.style import inflected, whole_paces
 from tts.text.style import Style
 from tts.text.symbols import Phones
 
@@ -32,3 +32,13 @@ def test_a_rate_of_the_whole_sentence_is_honoured() -> None:
 def test_what_needs_durations_is_refused(marked: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="inside of a sentence"):
         whole_paces([phones(), phones(**marked)], torch.ones(2))
+
+
+def test_the_pitch_of_a_row_does_not_depend_on_its_batch() -> None:
+    raised = Phones([20] * 2, [0] * 2, [("w", 0, 2)], styles=[Style(1.0, 1.5, 0.0)])
+    plain = Phones([20] * 4, [0] * 4, [("w", 0, 4)])
+    alone = inflected(None, [raised], torch.tensor([[3, 3]]), 82)
+    both = inflected(None, [raised, plain], torch.tensor([[3, 3, 0, 0], [3, 3, 3, 3]]), 82)
+    assert alone is not None and both is not None
+    torch.testing.assert_close(both[0, :6], alone[0])
+    assert not both[1].any()

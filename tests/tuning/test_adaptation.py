@@ -1,6 +1,7 @@
 """Adapted voices: properties on tiny random models."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from tests.helpers.tuning import PHONES, TEXT, fitted, noise
 from tts import TTS
 from tts.errors import UsageError, VoiceError
 from tts.losses.phone import PhoneProbe
+from tts.progress import Progress
 from tts.registry import build_generator
 from tts.text.symbols import N_MODS, N_SYMBOLS, SIL
 from tts.tuning.adaptation import (
@@ -48,6 +50,27 @@ def test_learning_changes_the_voice_and_repeats_itself(model: TTS) -> None:
     assert not np.array_equal(plain, model.synthesize(TEXT, found).samples)
     none = replace(found, tunings=(replace(found.tunings[0], strength=0.0),))
     np.testing.assert_array_equal(plain, model.synthesize(TEXT, none).samples)
+
+
+def test_learning_is_the_same_while_another_begins(model: TTS) -> None:
+    voice = model.voice(noise(1))
+    options = AdaptationOptions(steps=8, rows=2, frames=60)
+    others: list[threading.Thread] = []
+
+    def learned(progress: Progress | None = None) -> dict[str, torch.Tensor]:
+        made = adapt(model.acoustic, voice, [voice.features], options, progress=progress)
+        return made.tunings[-1].factors
+
+    def another(step: int, of: int) -> None:
+        if step == 3:
+            others.append(threading.Thread(target=learned))
+            others[0].start()
+            time.sleep(0.5)  # until it waits for its turn
+
+    alone, beside = learned(), learned(another)
+    others[0].join()
+    assert alone.keys() == beside.keys()
+    assert all(torch.equal(value, beside[name]) for name, value in alone.items())
 
 
 def test_what_is_kept_is_the_mean_of_the_last_steps(

@@ -9,6 +9,7 @@ Without a GPU the same steps run unrecorded; nothing is gained then but that tes
 against the cache that grows.
 """
 
+import threading
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -162,9 +163,13 @@ class StaticPool:
 
     def __init__(self) -> None:
         self._free: list[tuple[object, StaticKVCache]] = []
+        self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: object) -> "StaticPool":
         return StaticPool()  # graphs belong to the weights they were recorded with
+
+    def __reduce__(self) -> tuple[type["StaticPool"], tuple[()]]:
+        return StaticPool, ()
 
     def take(
         self,
@@ -177,16 +182,19 @@ class StaticPool:
         like = memory[0][0]
         size = -(-(memory_mask.shape[1] + length) // BUCKET) * BUCKET
         key = _key(backbone, like, size)
-        at = next((at for at, (other, _) in enumerate(self._free) if other == key), None)
-        found = StaticKVCache(backbone, like, size) if at is None else self._free.pop(at)[1]
+        with self._lock:
+            at = next((at for at, (other, _) in enumerate(self._free) if other == key), None)
+            kept = None if at is None else self._free.pop(at)[1]
+        found = StaticKVCache(backbone, like, size) if kept is None else kept
         found.begin(memory, memory_mask)
         return found
 
     def give(self, cache: StaticKVCache) -> None:
         """Hand back what is not needed any more."""
         key = _key(cache.backbone, cache.blocks[0].keys, cache.length)
-        self._free.append((key, cache))
-        del self._free[:-_KEPT]
+        with self._lock:
+            self._free.append((key, cache))
+            del self._free[:-_KEPT]
 
 
 def _key(backbone: CausalNetwork, like: Tensor, length: int) -> object:

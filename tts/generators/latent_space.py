@@ -124,6 +124,14 @@ class FeatureSpace(FeatureLatents):
         return out
 
 
+def ended(features: Tensor, frames: Tensor, prompt: VoicePrompt) -> Tensor:
+    """Features [B, T, C] with the mean of the voice, 0 relative to it, past the `frames` [B] of a
+    row: it is then coded and learned as it is alone, however much the batch pads it."""
+    index = torch.arange(features.shape[1], device=features.device)
+    inside = (index < frames.unsqueeze(1)).unsqueeze(-1)
+    return torch.where(inside, features, voice_mean(prompt))
+
+
 def check_latent_space(latents: LatentSpace, head: nn.Module, patch: int, channels: int) -> None:
     """ConfigError where a generator with this head, of `patch` frames of C channels a latent, does
     not fill such latents: it would fail at its first batch."""

@@ -1,5 +1,6 @@
 """The decoder of models over a codec of waveforms: that codec, and no vocoder."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -39,11 +40,13 @@ class WaveDecoder:
         What comes last is kept for the end: there it is known to be the last."""
         state = self.codec.init_state(1)
         size = self._latents(min(chunk_frames, FIRST_FRAMES))
+        # The last piece has to hold the whole of the closing fade.
+        closing = math.ceil(self.fade * self.space.info.frame_rate)
         held: Tensor | None = None
         made = 0
         for piece in latents:
             held = piece if held is None else torch.cat([held, piece], 1)
-            while held.shape[1] > size:
+            while held.shape[1] > size + closing:
                 wav, state = self.codec.decode_chunk(self.space.frames(held[:, :size]), state)
                 held, size = held[:, size:], self._latents(chunk_frames)
                 made += wav.shape[2]

@@ -102,7 +102,10 @@ def inflected(
     if all(style.pitch == 1 for phones in sentences for style in phones.styles):
         return shift
     frames = int(durations.sum(1).max())
+    # Past the end of a row its last token goes on, however far the batch does.
     owner = token_index(durations, frames)
+    place = torch.arange(durations.shape[1], device=durations.device)
+    owner = torch.minimum(owner, (place * (durations > 0)).amax(1, keepdim=True))
     table = durations.new_zeros(durations.shape, dtype=torch.float32)
     for row, phones in enumerate(sentences):
         if phones.styles:

@@ -79,7 +79,9 @@ class Trainer:
         self.resident = place is not None and bool(place(self.device))
         self.optimizers = {
             name: torch.optim.AdamW(
-                [p for part in parts for p in self.plain[part].parameters() if p.requires_grad],
+                # Frozen ones too, which have no gradients and stay: what is frozen may change when
+                # a run goes on.
+                [p for part in parts for p in self.plain[part].parameters()],
                 lr=config.lr,
                 betas=config.betas,
                 weight_decay=config.weight_decay,
@@ -172,7 +174,13 @@ class Trainer:
                     ) from error
         for name, optimizer in self.optimizers.items():
             if name in state["optimizers"]:
-                optimizer.load_state_dict(state["optimizers"][name])
+                try:
+                    optimizer.load_state_dict(state["optimizers"][name])
+                except ValueError as error:
+                    raise CheckpointError(
+                        f"{self.state_path} was written with other weights frozen; train into "
+                        "another folder, from its export (train.init)"
+                    ) from error
         for key, value in current_names(state["ema"]).items():
             if key in self.ema.shadow:
                 self.ema.shadow[key].copy_(value)
@@ -256,7 +264,7 @@ class Trainer:
                 if now - sampled > 60 * config.sample_minutes:
                     sampled = now
                     if self.accelerator.is_main_process:
-                        self.task.sample(self.writer, self.step)
+                        self._sample()
                 if now - saved > 60 * config.save_minutes:
                     saved = now
                     self.save()
@@ -266,7 +274,15 @@ class Trainer:
         self.save()
         if config.publish:
             self.publish()
+        self.writer.close()
         bar.close()
+
+    def _sample(self) -> None:
+        """Something to hear and see in the log. It is made when the clock says so, and the run must
+        not depend on the clock: random numbers are drawn beside those of the training."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            self.task.sample(self.writer, self.step)
 
     def _halted(self, stop: threading.Event) -> bool:
         # Processes stop at the same step, which they agree on when they look at the clock.

@@ -232,6 +232,9 @@ class Engine:
         for group in optimizer.param_groups:
             group["lr"] = trainer.learning_rate
         optimizer.step()
+        # The fused kernel does not tell it, and what was derived of weights is kept while their
+        # versions stay (tts_codecs.nn.derived_cache).
+        torch.autograd.graph.increment_version(parameters)
         return norm
 
     def measure(self, batches: list[Batch]) -> None:
@@ -240,9 +243,10 @@ class Engine:
         devices = [trainer.device] if trainer.device.type == "cuda" else []
         state, rng = random.getstate(), np.random.get_state()
         recording, self.recording = self.recording, False
-        # Averages, codebooks: what a step moves beside weights.
-        buffers = [each for module in trainer.task.modules.values() for each in module.buffers()]
-        kept = [each.clone() for each in buffers]
+        # Averages and codebooks, which may be weights: what losses alone move.
+        modules = trainer.task.modules.values()
+        moved = [each for m in modules for each in (*m.buffers(), *m.parameters())]
+        kept = [each.detach().clone() for each in moved]
         with torch.random.fork_rng(devices):
             from torch.utils.flop_counter import FlopCounterMode
 
@@ -254,7 +258,7 @@ class Engine:
             self.peak = measured_peak(trainer.device, trainer.precision)
         self.recording = recording
         with torch.no_grad():
-            for each, before in zip(buffers, kept, strict=True):
+            for each, before in zip(moved, kept, strict=True):
                 each.copy_(before)
         random.setstate(state)
         np.random.set_state(rng)
@@ -312,6 +316,8 @@ def _kept_gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     found = []
     for group in optimizer.param_groups:
         for parameter in group["params"]:
+            if not parameter.requires_grad:
+                continue
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             found.append(parameter.grad)
@@ -322,6 +328,8 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     """The mean of the gradients over all processes, in one message; a missing one is zero."""
     gradients = []
     for parameter in parameters:
+        if not parameter.requires_grad:
+            continue
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
         gradients.append(parameter.grad)

@@ -27,7 +27,7 @@ from tts.config import ModelConfig
 from tts.errors import UsageError, VoiceError
 from tts.generators.base import Request
 from tts.generators.generator import Generator
-from tts.generators.latent_space import LatentSpace
+from tts.generators.latent_space import LatentSpace, ended
 from tts.modules.voice_prompt import VoicePrompt
 from tts.progress import Progress
 from tts.quantize import prepare_weights
@@ -52,7 +52,8 @@ class TunedModel(Protocol):
 
 
 LEAST_SECONDS = 2.5
-#: losses draw from PyTorch's own generator, which threads share
+#: losses draw from PyTorch's own generator, which threads share; so do new layers before their
+#: weights are loaded, and the search for singular vectors
 _ONE_AT_A_TIME = threading.Lock()
 SPLIT = ".a", ".b"
 #: parts of the names of weights with a row for each symbol (tts.modules.phone_encoder) or code
@@ -158,10 +159,10 @@ def adapt(
             f"adapting needs {LEAST_SECONDS:g} s of speech and the recording holds {seconds:.1f}: "
             "give a longer one, or use the voice without adapting"
         )
-    generator = cast(Generator, load_module(model.config.generator, model.device))
     with _ONE_AT_A_TIME:
+        generator = cast(Generator, load_module(model.config.generator, model.device))
         learned = _learn(model, generator, voice, aligned, options, progress)
-    factors = compress(learned, options.weight_bytes)
+        factors = compress(learned, options.weight_bytes)
     voice = replace(voice, meta={**voice.meta, "learned": "words" if told else "sounds"})
     return voice.tuned(Tuning(shifts.generator, None, factors, strength))
 
@@ -205,6 +206,7 @@ def _learn(
                 features = features - shifts.profile.frames(
                     found.clone(), request.tokens, request.durations, features.shape[1]
                 )
+            features = ended(features, request.frames, request.prompt)
             latents = model.latent_space.encode(features, request.prompt)
             weights = {
                 f"generator.{name}": value + added[name] if name in added else value

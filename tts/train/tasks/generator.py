@@ -1,5 +1,6 @@
 """Training tasks of the generators and of the duration model."""
 
+import copy
 import inspect
 import logging
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from tts.data.segments import SegmentSampler
 from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.latent_space import AutoencoderSpace, CodeSpace, LatentSpace
+from tts.generators.latent_space import CodeSpace, LatentSpace, ended
 from tts.generators.wave_space import WaveSpace
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
@@ -178,6 +179,8 @@ class GeneratorTask:
             cast("SpeakerProbe | None", load_module(probe) if probe else None),
             cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None),
         )
+        #: reads the phones of prompts where batches are made, which may be elsewhere than losses
+        self.phones = self.perceptual.phones
         self.modules: dict[str, nn.Module] = {"generator": self.generator}
         self.groups = {"generator": ["generator"]}
 
@@ -193,13 +196,14 @@ class GeneratorTask:
         on_gpu = device.type == "cuda" and self.distill_data is None
         coded = self.latent_space.waveform_codec is not None
         if coded or not (on_gpu if self.resident is None else self.resident):
+            if device.type != "cpu":
+                # Threads go on making batches on the CPU while losses are computed on the device.
+                self.perceptual = copy.deepcopy(self.perceptual).to(device)
             return False
         self.resident_sampler = ResidentSampler(self.sampler, device)
         self.perceptual = self.perceptual.to(device)
         if self.profile is not None:
             self.profile = self.profile.to(device)
-        if isinstance(self.latent_space, AutoencoderSpace):
-            self.latent_space.autoencoder.to(device)
         return True
 
     @property
@@ -215,13 +219,14 @@ class GeneratorTask:
 
     def _finished(self, batch: Batch) -> Batch:
         if self.profile is not None:
-            prompt, phones = prompt_of(batch), self.perceptual.phones
-            assert phones is not None
-            shift = self.profile(phones, prompt)
+            prompt = prompt_of(batch)
+            assert self.phones is not None
+            shift = self.profile(self.phones, prompt)
             count = batch["features"].shape[1]
             batch["shift"] = self.profile.frames(shift, tokens_of(batch), batch["durations"], count)
             batch["features"] = batch["features"] - batch["shift"]
         if "latents" not in batch:  # a coded corpus has them
+            batch["features"] = ended(batch["features"], batch["frames"], prompt_of(batch))
             batch["latents"] = self.latent_space.encode(batch["features"], prompt_of(batch))
         return batch
 
@@ -266,15 +271,15 @@ class GeneratorTask:
             writer.add_audio("generated", wav[0].cpu(), step, codec.info.sample_rate)
             return
         with torch.inference_mode():
-            made, _ = self.latent_space.decode(
-                latents, self.latent_space.start(request.prompt), True
-            )
+            space = self.perceptual.latent_space
+            made, _ = space.decode(latents, space.start(request.prompt), True)
             made = made[:, : int(request.frames[0])]
-            if self.profile is not None and self.perceptual.phones is not None:
-                shift = self.profile(self.perceptual.phones, request.prompt)
-                made = made + self.profile.frames(
-                    shift, request.tokens, batch["durations"], made.shape[1]
-                )
+            if self.profile is not None and self.phones is not None:
+                near = request.to(self.profile.mean.device)
+                assert near.durations is not None
+                shift = self.profile(self.phones, near.prompt)
+                shift = self.profile.frames(shift, near.tokens, near.durations, made.shape[1])
+                made = made + shift.to(device)
         picture = torch.cat([batch["features"][:, : made.shape[1]], made], 2)[0].T.flip(0)
         low, high = picture.min(), picture.max()
         writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)

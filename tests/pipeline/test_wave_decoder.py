@@ -1,0 +1,44 @@
+"""Latents of a codec of waveforms to sentences."""
+
+import pytest
+import torch
+
+from tests.helpers.generators import inputs
+from tts.generators.base import AlignmentResult
+from tts.generators.wave_space import WaveSpace
+from tts.pipeline.render import Fade
+from tts.pipeline.wave_decoder import WaveDecoder
+from tts_codecs.neural import build_codec
+
+
+@pytest.fixture(scope="module")
+def decoder() -> WaveDecoder:
+    torch.manual_seed(0)
+    codec = build_codec(
+        {"kind": "spectrum", "width": 8, "blocks": 1},
+        {"kind": "rvq", "dim": 4, "num_codebooks": 3, "codebook_size": 16},
+        {"kind": "spectrum", "width": 8, "blocks": 1, "patch": 2, "look_ahead": 0},
+        rate=16000,
+        hop=320,
+        dim=8,
+    )
+    return WaveDecoder(WaveSpace(codec.eval()))
+
+
+@pytest.mark.parametrize("chunk", [3, 25])
+def test_a_faded_sentence_is_the_same_in_pieces_and_whole(decoder: WaveDecoder, chunk: int) -> None:
+    """Of any length: the last piece holds the whole of the closing fade."""
+    ramp = round(decoder.fade * decoder.sample_rate)
+    for frames in range(3, 64):
+        request = inputs([frames], [min(frames, 10)])
+        rng = torch.Generator().manual_seed(frames)
+        count = -(-frames // decoder.space.patch)
+        latents = torch.randint(16, (1, count, 3), generator=rng)
+        alignment = AlignmentResult(request.durations)
+        fade = Fade(ramp, latents.device)
+        with torch.inference_mode():
+            pieces = decoder.stream(iter(latents.split(2, 1)), request, alignment, 1.0, chunk)
+            streamed = torch.cat([fade(wav.clone(), last) for wav, last in pieces])
+            whole = decoder.rows(latents, request, alignment, 1.0)[0]
+        whole = Fade(ramp, latents.device)(whole.clone(), True)
+        torch.testing.assert_close(streamed, whole, atol=1e-4, rtol=1e-4)
