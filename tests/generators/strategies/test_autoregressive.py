@@ -120,6 +120,28 @@ def test_sampling_is_what_was_trained(name: str, pointer: bool) -> None:
     assert int(known.sum()) == int(lengths.sum()) * NUM_CODEBOOKS and len(made.unique()) > 2
 
 
+@pytest.mark.parametrize("frames", [2, 9, 26])
+@pytest.mark.parametrize("name", ORDERS)
+def test_what_is_seen_in_sampling_was_seen_in_training(
+    name: str, frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of sentences shorter than a window of stacked codes too, whose steps do not all draw."""
+    net = model(name)
+    request, seen = inputs([frames], [10]), list[Tensor]()
+    hidden = net.hidden
+
+    def recorded(*args: Any, **options: Any) -> Tensor:
+        seen.append(hidden(*args, **options))
+        return seen[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(net, "hidden", recorded)
+        made = net.generate(request, seeds(1), FREE)
+    told, _, known = teacher_forced(net, made, request)
+    drawn = known[0].any(-1)
+    torch.testing.assert_close(torch.cat(seen, 1)[:, drawn], told[:, drawn], atol=1e-4, rtol=1e-4)
+
+
 def test_depth_knows_the_books_before() -> None:
     """Books that repeat the first can be learned by a depth head only."""
     left: dict[type[CategoricalHead], float] = {}
