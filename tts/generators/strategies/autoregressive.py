@@ -200,8 +200,8 @@ class Autoregressive:
             x = head.embed(fed)
         else:
             x = head.embed(fed)
-        # Up to the last step in which something of a row is drawn: those before in which nothing is,
-        # as in a window of stacked codes that is not full, are seen when sampling too.
+        # Up to the last step in which something of a row is drawn: those before in which nothing
+        # is, as in a window of stacked codes that is not full, are seen when sampling too.
         drawn = known.any(-1, keepdim=True).int()
         mask = drawn.flip(1).cummax(1).values.flip(1).float()
         x = x + at_steps(condition, pattern)
