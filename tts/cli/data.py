@@ -236,6 +236,9 @@ def distill(
         str, typer.Option(help="Folder of .txt files to say in place of the corpus' texts.")
     ] = "",
     rows: Annotated[int, typer.Option(min=1, help="Segments to say.")] = 10000,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=20, help="Of the recording of a segment, at most.")
+    ] = 3.6,
     phone_probe: Annotated[
         str, typer.Option(help="Checkpoint that reads phones, to choose what was said clearly.")
     ] = "",
@@ -264,6 +267,7 @@ def distill(
             out,
             rows,
             seed,
+            max_frames=round(seconds * corpus.sample_rate / corpus.hop),
             texts=text or None,
             judge=judge,
             keep=keep if judge else 1.0,
