@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,6 +29,10 @@ from tts_codecs.registry import weights_of
 Marker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: sample rate to what marks the chunks [n] of one utterance
 Watermark = Callable[[int], Marker]
+_SHAPE = (
+    "a watermark is a function of the sample rate that returns a function of a chunk, float32 [n], "
+    "to float32 [n]: watermark(sample_rate) -> mark(chunk)"
+)
 
 
 def text_sha256(text: str) -> str:
@@ -76,23 +84,53 @@ def provenance_json(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
 
 
-def load_watermark(name: str) -> Watermark:
-    """The function `module:function` names.
+def load_watermark(name: str, sample_rate: int = 16000) -> Watermark:
+    """The function `module:function` names, of a module that is installed or in the current folder.
 
     It is called with the sample rate, once for each utterance, and returns what marks its chunks:
-    a function of float32 [n] to float32 [n].
+    a function of float32 [n] to float32 [n]. It is called here once, with `sample_rate`, so that
+    one of another shape is told before a model is loaded.
 
     Raises:
-        UsageError: no such module or function.
+        UsageError: no such module or function, or one of another shape.
     """
     module, _, function = name.partition(":")
     try:
-        found = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"watermark {name!r} is not MODULE:FUNCTION: {error}") from error
+        found = getattr(_imported(module), function)
+    except Exception as error:  # whatever a module of the user's raises while it is read
+        raise UsageError(f"watermark {name!r} is not MODULE:FUNCTION: {_told(error)}") from error
     if not callable(found):
-        raise UsageError(f"watermark {name!r} is not a function")
+        raise UsageError(f"watermark {name!r} is not a function; {_SHAPE}")
+    try:
+        mark = found(sample_rate)
+    except Exception as error:
+        told = f"watermark {name!r} cannot be called with {sample_rate}: {_told(error)}"
+        raise UsageError(f"{told}; {_SHAPE}") from error
+    if not callable(mark):
+        raise UsageError(f"watermark {name!r} returns {type(mark).__name__}; {_SHAPE}")
     return found  # type: ignore[no-any-return]
+
+
+def _told(error: Exception) -> str:
+    """An error of somebody's code in a line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _imported(module: str) -> ModuleType:
+    """A module; the current folder comes first, which an installed script does not look into.
+
+    Afterwards it comes last: what the module imports later is found, and no file of the folder
+    stands for a package that this one imports.
+    """
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        return import_module(module)
+    finally:
+        with suppress(ValueError):  # the module changed the list
+            sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def marker(watermark: Watermark | None, sample_rate: int) -> Marker:

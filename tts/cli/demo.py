@@ -84,6 +84,10 @@ def demo(
             raise no_models()
         for name in names:
             model_config(name)  # unknown names are told at once
+        if watermark:
+            from tts.provenance import load_watermark
+
+            load_watermark(watermark)
         studio = Studio(names, device, threads, watermark, library=is_loopback(host))
         page = build(studio)
         try:

@@ -235,6 +235,11 @@ def synthesize(
         if config.published is not None:
             published_model(config.published).check_fetched()
         check_weights_of(config)
+        hook = None
+        if watermark:
+            from tts.provenance import load_watermark
+
+            hook = load_watermark(watermark, rate or config.sample_rate)
         if ref is not None:
             config.check_transcript(ref_text)
         reference = None if ref is None else load_reference(ref, config.sample_rate)
@@ -289,10 +294,10 @@ def synthesize(
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)
     from tts.captions import captions, write_text
-    from tts.provenance import load_watermark, marker, provenance_json
+    from tts.provenance import marker, provenance_json
     from tts.provenance import provenance as provenance_of
 
-    mark = marker(load_watermark(watermark) if watermark else None, rate)
+    mark = marker(hook, rate)
     clock = Clock()
     chunks = _timed(synthesizer, words, chosen, options, clock, mark, rate)
     samples = write_audio(output, chunks, rate, format)

@@ -1,0 +1,74 @@
+"""The option --watermark: functions of the current folder, and those of another shape."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile as sf
+
+from tests.helpers.cli import Captured, no_output, one_line, speak
+
+MODULE = """
+import {beside}
+
+def watermark(sample_rate):
+    from {beside} import FACTOR
+    return lambda chunk: chunk * FACTOR
+
+def plain(chunk):
+    return chunk
+
+def broken(sample_rate):
+    raise RuntimeError("no key")
+
+constant = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, which is not on the path of modules, as for an installed script."""
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "own_mark.py").write_text(MODULE.format(beside="own_factor"))
+    (here / "own_factor.py").write_text("FACTOR = 0.5\n")
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    for name in ("own_mark", "own_factor"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.chdir(here)
+    return here
+
+
+def test_a_module_of_the_current_folder(
+    tiny_home: Path, folder: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    assert speak(tmp_path) == 0
+    plain, _ = sf.read(tmp_path / "out.wav")
+    assert speak(tmp_path, "--watermark", "own_mark:watermark") == 0
+    marked, _ = sf.read(tmp_path / "out.wav")
+    assert abs(marked).max() == pytest.approx(abs(plain).max() / 2, abs=1e-4)
+    assert sys.path[0] != str(folder), "files of the folder would stand for packages"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["own_mark:plain", "own_mark:broken", "own_mark:constant", "os:getcwd", "math:sqrt",
+     "own_mark:none", "own_mark", "none:none", ":"],
+)  # fmt: skip
+def test_another_shape_is_told_before_the_model_loads(
+    name: str,
+    tiny_home: Path,
+    folder: Path,
+    tmp_path: Path,
+    capfd: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def loaded(*_: Any) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("tts.cli.synthesize.load_model", loaded)
+    assert speak(tmp_path, "--watermark", name) == 2
+    line = one_line(capfd, repr(name))
+    assert "MODULE:FUNCTION" in line or "watermark(sample_rate) -> mark(chunk)" in line
+    assert no_output(tmp_path)
