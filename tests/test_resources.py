@@ -6,6 +6,7 @@ import pytest
 
 from tts.catalog import models
 from tts.config import load_model_config
+from tts.errors import UsageError
 from tts.resources import checkpoint_folder, checkpoints, model_config
 from tts.systems import PARTS
 
@@ -42,3 +43,19 @@ def test_paths_are_found_before_names(tmp_path: Path, monkeypatch: pytest.Monkey
     assert checkpoint_folder(tmp_path / "runs" / "flow") == tmp_path / "runs" / "flow"
     (tmp_path / "mine").mkdir()
     assert checkpoint_folder("mine") == Path("mine")
+
+
+def test_the_folder_of_a_training_names_its_model(
+    tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine", "default"):
+        export = tmp_path / name / "export"
+        export.mkdir(parents=True)
+        (export / "model.yaml").write_text("name: mine\n")
+    monkeypatch.chdir(tmp_path)
+    for given in ("mine", "mine/", str(tmp_path / "mine")):
+        with pytest.raises(UsageError) as told:
+            model_config(given)
+        assert repr(str(Path(given) / "export")) in str(told.value)
+    assert model_config("mine/export") == Path("mine/export/model.yaml")
+    assert model_config("default").is_relative_to(tiny_home)

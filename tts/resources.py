@@ -169,6 +169,9 @@ def model_config(name: str) -> Path:
         return path / "model.yaml"
     known = model_names()
     if name not in known:
+        export = path / "export"
+        if os.path.isfile(export / "model.yaml"):
+            raise UsageError(f"{name!r} is the folder of a training: its model is {str(export)!r}")
         raise UsageError(f"unknown model {name!r}{nearest(name, known)}")
     places = [configs() / kind / f"{name}.yaml" for kind in MODELS]
     return next(place for place in places if os.path.isfile(place))

@@ -189,15 +189,24 @@ class Synthesizer(Lifecycle):
     ) -> Iterator[Utterance]:
         """The sentences of a request, one at a time; TextError when there is nothing to say."""
         sentences = self.sentences(text, options.language, options.markup, options.emoji)
+        if options.takes and isinstance(text, str):
+            # A take of none is told before the first sentence is said.
+            known = list(sentences)
+            options.check_takes(len(known))
+            sentences = iter(known)
         return self.utterances_of(sentences, voice, options)
 
     def utterances_of(
         self, sentences: Iterable[Phones], voice: Voice, options: Options
     ) -> Iterator[Utterance]:
-        """`utterances` of a text that was read before."""
+        """`utterances` of a text that was read before; UsageError at its end for takes of sentences
+        that it does not have."""
+        count = 0
         for number, phones in enumerate(sentences):
             phones = self.phrased(phones, voice, options.language)
             yield Utterance(phones, voice, options, number)
+            count = number + 1
+        options.check_takes(count)
 
     def sampling(self, options: Options) -> SamplingOptions:
         """The model's sampling with what the request changes."""
@@ -246,7 +255,8 @@ class Synthesizer(Lifecycle):
             progress: called with (characters said, characters known so far) at every sentence.
 
         Raises:
-            UsageError: an option out of range; AudioError, VoiceError: as `voice`.
+            UsageError: an option out of range, or, while iterating, a take of a sentence that is
+                not there; AudioError, VoiceError: as `voice`.
             TextError: the text is none, at once; nothing to say, while iterating.
         """
         chosen, given = options_of(options, values), GivenText(text)

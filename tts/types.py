@@ -45,7 +45,8 @@ class Options:
         markup: of the text: "none", "pauses" ([pause 0.5]) or "ssml" (and that), see
             tts.text.markup.
         emoji: say the short names of emoji, which are silent otherwise.
-        takes: other seeds of single sentences: (number from 1 on, seed), ...
+        takes: other seeds of single sentences: (number from 1 on, seed), ...; a sentence that the
+            text does not have is an error.
     """
 
     seed: int = 0
@@ -105,6 +106,13 @@ class Options:
             if take[0] < 1 or not 0 <= take[1] <= RANGES["seed"][1]:
                 told = f"{str(take[0])[:20]}={str(take[1])[:20]}"
                 raise UsageError(f"take {told} is out of range: 1=0 and more")
+
+    def check_takes(self, sentences: int) -> None:
+        """UsageError for a take of a sentence that a text of so many does not have."""
+        for number, _ in self.takes:
+            if number > sentences:
+                has = "one sentence" if sentences == 1 else f"{sentences} sentences"
+                raise UsageError(f"there is a take of sentence {number}, but the text has {has}")
 
 
 class OptionValues(TypedDict, total=False):

@@ -220,7 +220,7 @@ def test_takes_of_single_sentences(
 ) -> None:
     text = "One two. Three four. Five six."
     plain = tts.synthesize(text, seed=5)
-    same = tts.synthesize(text, seed=5, takes=((2, 6), (9, 1)))
+    same = tts.synthesize(text, seed=5, takes=((2, 6),))
     np.testing.assert_array_equal(plain.samples, same.samples)  # sentence 2 had seed 6
     other = tts.synthesize(text, seed=5, takes=((2, 99),))
     assert len(other.samples) == len(plain.samples)

@@ -72,7 +72,8 @@ def output_format(path: str | os.PathLike[str], format: str | None = None) -> st
     known = ", ".join(FORMATS)
     if not what:
         raise UsageError(f"output {os.fspath(path)!r} has no extension; use one of {known}")
-    raise UsageError(f"unknown audio {what} for output {os.fspath(path)!r}; use one of {known}")
+    where = "" if os.fspath(path) == "-" else f" for output {os.fspath(path)!r}"
+    raise UsageError(f"unknown audio {what}{where}; use one of {known}")
 
 
 def check_writable(

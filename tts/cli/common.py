@@ -214,10 +214,10 @@ def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> Non
     from tts.text.phonemes import check_language
 
     own = config.language.split("-")[0]
-    heard = {each.split("-")[0]: each for each in languages if each}
-    foreign = sorted(each for name, each in heard.items() if name != own)
-    for each in foreign:
-        check_language(each)
+    heard = {each.strip().replace("_", "-").lower(): each for each in languages if each}
+    foreign = sorted(
+        {check_language(each) for code, each in heard.items() if code.split("-")[0] != own}
+    )
     if foreign:
         warn(
             f"{config.name} has no voice trained in {', '.join(foreign)}: it was trained in "

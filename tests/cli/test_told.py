@@ -1,0 +1,59 @@
+"""What the commands tell of options that name nothing, and of what they take."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.cli import Captured, no_output, one_line, speak
+from tts import TTS
+from tts.batch.table import COLUMNS
+from tts.cli.main import run
+from tts.errors import UsageError
+
+TWO = "One two. Three four."
+
+
+@pytest.mark.parametrize("text", [TWO, "one"])
+@pytest.mark.parametrize("take", ["3=7", "9999999=0"])
+def test_a_take_of_no_sentence(
+    text: str, take: str, tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    assert speak(tmp_path, "--take", "1=5", "--take", take, text=text) == 2
+    one_line(capfd, f"sentence {take.split('=')[0]}", "one" if text == "one" else "2 sentences")
+    assert no_output(tmp_path)
+
+
+def test_a_take_of_no_sentence_in_python(tiny_home: Path, tmp_path: Path) -> None:
+    def pieces() -> Iterator[str]:
+        yield from ("One two. ", "Three four.")
+
+    tts = TTS.load("default", "cpu")
+    for text in (TWO, pieces()):
+        with pytest.raises(UsageError, match="sentence 9"):
+            tts.synthesize(text, takes=((2, 5), (9, 77)))
+    stream = tts.stream(TWO, takes=((9, 77),))
+    with pytest.raises(UsageError, match="2 sentences"):
+        next(stream)
+    (row,) = tts.batch([("a", TWO, "default", {"takes": ((9, 77),)})], tmp_path / "out")
+    assert "sentence 9" in row.error
+    assert tts.synthesize(TWO, takes=((2, 5),)).seconds > 0
+
+
+@pytest.mark.parametrize("command", ["synthesize", "batch"])
+def test_an_unknown_format_names_no_output_that_nobody_gave(
+    command: str, tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("text\nHello.\n")
+    given = [str(table), "--out", str(tmp_path / "out")]
+    if command == "synthesize":
+        given = ["Hello.", "-o", "-"]
+    assert run([command, *given, "--format", "xyz"]) == 2
+    assert "'-'" not in one_line(capfd, "'xyz'", "wav, flac")
+
+
+def test_the_help_of_a_batch_names_all_columns(capfd: Captured) -> None:
+    assert run(["batch", "--help"]) == 0
+    told = capfd.readouterr().out.replace(",", " ").replace(":", " ").split()
+    assert set(COLUMNS) <= set(told)
