@@ -70,12 +70,19 @@ def read_text(text: str | None, text_file: str | None) -> str:
         text_file = "-"
     if text is None or text == "-":
         text = _file_text(text_file or "-")
+    return check_text(text)
+
+
+def check_text(text: str, name: str = "the text") -> str:
+    """A text that is not empty or longer than 100,000 characters.
+
+    Raises:
+        TextError: it is, with `name`, of the option or argument.
+    """
     if len(text) > MAX_CHARACTERS:
-        raise TextError(
-            f"the text is longer than {MAX_CHARACTERS:,} characters: split it into parts"
-        )
+        raise TextError(f"{name} is longer than {MAX_CHARACTERS:,} characters: split it into parts")
     if not text.strip():
-        raise TextError("the text is empty")
+        raise TextError(f"{name} is empty")
     return text
 
 

@@ -1,16 +1,26 @@
 """`tts edit` and `tts continue`: other words in a recording, and more after it."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tts.cli.common import load_model, quick_start, say, set_threads, show
+from tts.cli.common import (
+    check_text,
+    load_model,
+    quick_start,
+    read_text,
+    say,
+    set_threads,
+    show,
+)
 from tts.cli.complete import Device, model_names_for
-from tts.errors import UsageError
+from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
     from tts.editing.edit import Edited
+    from tts.facade import TTS
 
 OUTPUT = typer.Option("--output", "-o", metavar="PATH", help="Audio file.")
 MODEL = typer.Option(
@@ -24,6 +34,10 @@ STEPS = typer.Option(help="Sampling steps: more is better and slower.")
 LANGUAGE = typer.Option(help="espeak code of the texts.")
 THREADS = typer.Option(help="CPU threads.")
 JSON = typer.Option("--json", help="Print the result as one JSON line.")
+#: what an error calls the texts
+SAID, WANTED = "--from, the words it says,", "--to, the words it is to say,"
+#: changes that the line of status tells, and characters of each side of one
+MOST, LONGEST = 4, 40
 QUIET = typer.Option("--quiet", "-q", help="Only errors.")
 
 
@@ -48,7 +62,9 @@ def edit(
     recording, sample for sample.
     """
     values = {"seed": seed, "speed": speed, "steps": steps, "language": language}
+    texts = {SAID: check_text(said, SAID), WANTED: check_text(wanted, WANTED)}
     synthesizer = _loaded(recording, output, model, device, threads, values)
+    _check_words(synthesizer, texts, language)
     edited = synthesizer.edit(recording, said, wanted, **values)
     edited.save(output)
     _tell(edited, output, json_line, quiet)
@@ -56,7 +72,14 @@ def edit(
 
 def extend(
     recording: Annotated[str, typer.Argument(help="What comes before, up to 60 s of one person.")],
-    text: Annotated[str, typer.Argument(help="What is said after it.")],
+    text: Annotated[
+        str | None,
+        typer.Argument(help="What is said after it; - or a pipe: from stdin.", show_default=False),
+    ] = None,
+    text_file: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin."),
+    ] = None,
     said: Annotated[
         str | None, typer.Option("--from", help="The words it says; else its sounds are read.")
     ] = None,
@@ -73,8 +96,11 @@ def extend(
 ) -> None:
     """Let a recording go on with a text, in its own voice, pace and room."""
     values = {"seed": seed, "speed": speed, "steps": steps, "language": language}
+    texts = {} if said is None else {SAID: check_text(said, SAID)}
+    words = read_text(text, text_file)
     synthesizer = _loaded(recording, output, model, device, threads, values)
-    edited = synthesizer.extend(recording, text, said, **values)
+    _check_words(synthesizer, texts, language)
+    edited = synthesizer.extend(recording, words, said, **values)
     edited.save(output)
     _tell(edited, output, json_line, quiet)
 
@@ -86,7 +112,7 @@ def _loaded(
     device: str,
     threads: int | None,
     values: dict[str, Any],
-) -> Any:
+) -> "TTS":
     """The model, once all that can be refused early was looked at."""
     with quick_start():
         from tts.audio.reference import load_reference
@@ -100,6 +126,21 @@ def _loaded(
         load_reference(recording, trim=False)
         set_threads(threads)
         return load_model(model, device, values["language"])[0]
+
+
+def _check_words(model: "TTS", texts: Mapping[str, str], language: str | None) -> None:
+    """TextError for a text without a word, such as "...", by the name of its option."""
+    for name, text in texts.items():
+        try:
+            model.phonemize(text, language)
+        except TextError as error:
+            raise TextError(f"{name} cannot be read: {error}") from error
+
+
+def _short(words: Sequence[str]) -> str:
+    """Words for a line of status, of long ones the beginning."""
+    told = " ".join(words) or "(nothing)"
+    return told if len(told) <= LONGEST else f"{told[:LONGEST].rstrip()}..."
 
 
 def _tell(edited: "Edited", output: str, json_line: bool, quiet: bool) -> None:
@@ -127,8 +168,8 @@ def _tell(edited: "Edited", output: str, json_line: bool, quiet: bool) -> None:
             )
         )
     elif not quiet:
-        said = "; ".join(
-            f"{' '.join(each.old) or '(nothing)'} -> {' '.join(each.new) or '(nothing)'}"
-            for each in edited.changes
-        )
+        shown = [f"{_short(each.old)} -> {_short(each.new)}" for each in edited.changes[:MOST]]
+        if len(edited.changes) > MOST:
+            shown.append(f"and {len(edited.changes) - MOST} more changes")
+        said = "; ".join(shown)
         say(f"{output}: {edited.seconds:.2f} s, {kept:.2f} s as recorded: {said or 'no change'}")

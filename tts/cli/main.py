@@ -175,7 +175,8 @@ def run(arguments: Sequence[str]) -> int:
     except usage_errors as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         told = printable(f"{' '.join(message.split())}{_hint(error, arguments)}")
-        sys.stderr.write(f"tts: error: {told} (see `tts --help`)\n")
+        path = getattr(getattr(error, "ctx", None), "command_path", "tts")
+        sys.stderr.write(f"tts: error: {told} (see `{path} --help`)\n")
         return int(getattr(error, "exit_code", 2))
     except SystemExit:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # what click makes of a closed pipe
