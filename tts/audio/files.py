@@ -7,14 +7,14 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from tts.errors import OutputError, UsageError
 
-__all__ = ["CallbackFile", "atomic_output", "check_parent", "is_device", "write_all",
+__all__ = ["CallbackFile", "atomic_output", "check_apart", "check_parent", "is_device", "write_all",
            "write_error", "write_to"]  # fmt: skip
 
 
@@ -113,6 +113,38 @@ def is_device(path: str | os.PathLike[str]) -> bool:
     except (OSError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """What a file has in common with all its names and links; None where there is no regular one,
+    which alone could be lost."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+def check_apart(outputs: Iterable[str | os.PathLike[str]], given: Iterable[object]) -> None:
+    """Refuse to write over what was given, which may be the only copy of it.
+
+    Args:
+        outputs: paths that will be written.
+        given: paths that are read; anything else is passed over.
+
+    Raises:
+        UsageError: an output is one of them, by whatever name or link.
+    """
+    paths = [each for each in given if isinstance(each, (str, os.PathLike))]
+    known = {found: os.fspath(each) for each in paths if (found := _identity(each))}
+    for output in outputs if known else ():
+        read = known.get(_identity(output) or (-1, -1))
+        if read is not None:
+            name = os.fspath(output)
+            same = "" if read == name else f" (it is {read!r})"
+            raise UsageError(
+                f"output {name!r} would replace what is read{same}: choose another name"
+            )
 
 
 def check_parent(path: str | os.PathLike[str]) -> Path:

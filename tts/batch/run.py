@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from numbers import Integral
+from pathlib import Path
 
 from tqdm import tqdm
 
+from tts.audio.files import check_apart
 from tts.audio.writer import output_format
 from tts.batch.engines import engine, run_here
 from tts.batch.journal import Journal
@@ -65,7 +67,8 @@ def run_batch(
         progress: a bar on standard error, or a function called with (rows done, all rows).
 
     Raises:
-        UsageError: settings out of range, or another run uses the folder.
+        UsageError: settings out of range, a file of the folder that would replace a recording of
+            a row, or another run uses the folder.
         OutputError: the folder cannot be written, the disk is full.
     """
     if isinstance(workers, bool) or not isinstance(workers, Integral):
@@ -79,6 +82,7 @@ def run_batch(
             raise UsageError(f"unknown timestamps {kind!r}; there is: {', '.join(TIMESTAMPS)}")
     if settings.watermark:
         load_watermark(settings.watermark)
+    _check_apart(rows, settings)
     begin = time.perf_counter()
     digests: dict[str, str] = {}
     shared = _shared(settings)
@@ -114,6 +118,14 @@ def run_batch(
         summary = [replace(found[row.id], meta=dict(row.meta)) for row in rows]
         journal.finish(summary)
     return Summary(summary, skipped, time.perf_counter() - begin)
+
+
+def _check_apart(rows: Sequence[Row], settings: Settings) -> None:
+    """UsageError where a file of the folder would replace a recording or voice of a row."""
+    kinds = [settings.format, *settings.timestamps]
+    kinds += ["provenance.json"] if settings.provenance else []
+    made = (settings.out / f"{row.id}.{kind}" for row in rows for kind in kinds)
+    check_apart(made, {row.voice for row in rows if isinstance(row.voice, (str, Path))})
 
 
 def _closing(results: Iterator[list[Result]]) -> Iterator[list[Result]]:

@@ -59,6 +59,9 @@ def batch(
     from tts.batch.rows import read_rows
 
     found = read_rows(rows)
+    from tts.audio.files import check_apart
+
+    check_apart([out / "manifest.jsonl"], [rows])
     check_device(device, int8)
     set_threads(threads)
     from tts.batch.run import run_batch

@@ -41,13 +41,14 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Encode a recording to a file of codes."""
-    from tts.audio.files import atomic_output, check_parent, is_device, write_all
+    from tts.audio.files import atomic_output, check_apart, check_parent, is_device, write_all
 
     piped = output == "-"
     if piped and sys.stdout.isatty():
         raise UsageError("refusing to write codes to a terminal: redirect them or use -o FILE")
     if not piped and not is_device(output):
         check_parent(output)
+        check_apart([output], [recording])
     check_device(device)
     set_threads(threads)
     _check_bitrate(bitrate)
@@ -98,9 +99,11 @@ def decode(
     quiet: Quiet = False,
 ) -> None:
     """Decode a file of codes to audio, piece by piece."""
+    from tts.audio.files import check_apart
     from tts.audio.writer import check_writable, write_audio
 
     check_writable(output)
+    check_apart([output], [codes])
     check_device(device)
     set_threads(threads)
 

@@ -61,7 +61,7 @@ def edit(
     Words are put in, taken out or replaced wherever --to differs from --from; the rest stays the
     recording, sample for sample.
     """
-    values = {"seed": seed, "speed": speed, "steps": steps, "language": language}
+    values: dict[str, Any] = {"seed": seed, "speed": speed, "steps": steps, "language": language}
     texts = {SAID: check_text(said, SAID), WANTED: check_text(wanted, WANTED)}
     synthesizer = _loaded(recording, output, model, device, threads, values)
     _check_words(synthesizer, texts, language)
@@ -95,10 +95,10 @@ def extend(
     quiet: Annotated[bool, QUIET] = False,
 ) -> None:
     """Let a recording go on with a text, in its own voice, pace and room."""
-    values = {"seed": seed, "speed": speed, "steps": steps, "language": language}
+    values: dict[str, Any] = {"seed": seed, "speed": speed, "steps": steps, "language": language}
     texts = {} if said is None else {SAID: check_text(said, SAID)}
     words = read_text(text, text_file)
-    synthesizer = _loaded(recording, output, model, device, threads, values)
+    synthesizer = _loaded(recording, output, model, device, threads, values, text_file)
     _check_words(synthesizer, texts, language)
     edited = synthesizer.extend(recording, words, said, **values)
     edited.save(output)
@@ -112,9 +112,11 @@ def _loaded(
     device: str,
     threads: int | None,
     values: dict[str, Any],
+    text_file: str | None = None,
 ) -> "TTS":
     """The model, once all that can be refused early was looked at."""
     with quick_start():
+        from tts.audio.files import check_apart
         from tts.audio.reference import load_reference
         from tts.audio.writer import check_writable
         from tts.types import options_of
@@ -122,6 +124,7 @@ def _loaded(
         if output == "-" or recording == "-":
             raise UsageError("recordings are edited from file to file: give their names")
         check_writable(output)
+        check_apart([output], [recording, text_file])
         options_of(None, values)
         load_reference(recording, trim=False)
         set_threads(threads)
