@@ -27,6 +27,7 @@ from tts.cli.common import (
     warn_unfit,
 )
 from tts.cli.complete import Device, formats_for, markups_for, model_names_for, voice_names_for
+from tts.cli.given import check_recordings, load_recordings, voice_path
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -110,8 +111,11 @@ def synthesize(
         typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin."),
     ] = None,
     ref: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|-", help="Speak in the voice of this recording (1 to 60 s)."),
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Speak in the voice of this recording (1 to 60 s); may be repeated.",
+        ),
     ] = None,
     voice: Annotated[
         str | None,
@@ -209,18 +213,19 @@ def synthesize(
     stdout, all messages to stderr.
     """
     with quick_start():
-        from tts.audio.reference import load_reference
+        from tts.audio.files import check_apart
         from tts.audio.resample import check_output_rate
         from tts.audio.writer import check_writable, write_audio
         from tts.config import check_weights_of, load_model_config
         from tts.published import published_model
         from tts.resources import model_config
 
-        if ref is not None and voice is not None:
+        refs = list(ref or ())
+        if refs and voice is not None:
             raise UsageError("give --ref or --voice, not both")
-        if ref == "-" and (text_file == "-" or text == "-" or (text is None and not text_file)):
+        if "-" in refs and (text_file == "-" or text == "-" or (text is None and not text_file)):
             raise UsageError("text and recording cannot both come from standard input")
-        if ref_text is not None and ref is None:
+        if ref_text is not None and not refs:
             raise UsageError("--ref-text is the text of --ref: give that too")
         check_strength(strength, adapt)
         if provenance and output == "-":
@@ -229,6 +234,12 @@ def synthesize(
         if rate is not None:
             check_output_rate(rate)
         check_writable(output, rate, format=format)
+        check_recordings(refs, "use --voice {}", "use --voice {}")
+        path = None
+        if not refs:
+            path = voice_path(DEFAULT_VOICE if voice is None else voice, "use --ref {}")
+        beside = [*(timestamps or ()), *([f"{output}.provenance.json"] if provenance else [])]
+        check_apart([output, *beside], [*refs, path, text_file])
         kinds = [_timestamp_format(each) for each in timestamps or ()]
         words = read_text(text, text_file)
         config = load_model_config(model_config(model))
@@ -240,17 +251,9 @@ def synthesize(
             from tts.provenance import load_watermark
 
             hook = load_watermark(watermark, rate or config.sample_rate)
-        if ref is not None:
+        if refs:
             config.check_transcript(ref_text)
-        reference = None if ref is None else load_reference(ref, config.sample_rate)
-        if reference is not None and not quiet:
-            for line in reference.warnings:
-                warn(line)
-        path = None
-        if reference is None:
-            from tts.voice.store import find_voice
-
-            path = find_voice(DEFAULT_VOICE if voice is None else voice)
+        references = load_recordings(refs, config.sample_rate, quiet)
 
         from tts.text.markup import without_tags
         from tts.types import Options
@@ -283,13 +286,13 @@ def synthesize(
         check_writable(output, rate, format=format)
     if kinds and not synthesizer.capabilities.word_times:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
-    source = reference if reference is not None else str(path)
+    source = references or str(path)
     with adapting(adapt and not quiet) as progress:
         chosen = synthesizer.voice(
             source, ref_text, adapt=adapt, strength=strength, progress=progress
         )
     if not quiet:
-        warn_new(chosen, [reference] if reference else [])
+        warn_new(chosen, references)
         warn_unfit(chosen, ref_text)
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)
@@ -316,7 +319,7 @@ def synthesize(
             "sample_rate": rate, "first_audio": round(clock.first_audio, 3),
             "elapsed": round(clock.elapsed, 3), "load": round(loading, 3),
             "model": synthesizer.config.name, "weights": synthesizer.config.weights,
-            "voice": ref or voice or DEFAULT_VOICE,
+            "voice": (refs[0] if len(refs) == 1 else refs) or voice or DEFAULT_VOICE,
             "options": asdict(options),
         }  # fmt: skip
         (say if output == "-" else show)(json.dumps(result, ensure_ascii=False))

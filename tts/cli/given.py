@@ -1,0 +1,77 @@
+"""What a command is given as a voice: recordings, saved voices and voice files, told apart."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tts.cli.common import warn
+from tts.errors import UsageError, VoiceError
+
+if TYPE_CHECKING:
+    from tts.audio.reference import Reference
+    from tts.voice.store import StoredVoice
+
+FILE = ".safetensors"
+
+
+def check_recordings(given: Sequence[str], saved: str, file: str) -> None:
+    """Refuse what is no recording before one is read.
+
+    Args:
+        given: values of --ref.
+        saved: what to do with the name of a saved voice, file: with a voice file; "{}" stands for
+            its name or path.
+
+    Raises:
+        UsageError: a saved voice or a voice file; standard input twice.
+    """
+    from tts.voice.store import stored_voices
+
+    if list(given).count("-") > 1:
+        raise UsageError("only one recording can come from standard input")
+    for each in given:
+        if each.endswith(FILE):
+            raise UsageError(f"{each!r} is a voice file, not a recording: {file.format(each)}")
+        if not os.path.lexists(each) and each in stored_voices():
+            raise UsageError(f"{each!r} is a saved voice, not a recording: {saved.format(each)}")
+
+
+def load_recordings(given: Sequence[str], sample_rate: int, quiet: bool) -> "list[Reference]":
+    """Recordings of one person, with their warnings shown; errors as `load_reference`."""
+    from tts.audio.reference import load_reference
+
+    references = [load_reference(each, sample_rate) for each in given]
+    for line in (line for each in references for line in each.warnings if not quiet):
+        warn(line)
+    return references
+
+
+def voice_path(given: str, recording: str) -> Path:
+    """The file of a voice given by its name or as a voice file.
+
+    Args:
+        recording: what to do with a recording; "{}" stands for its path.
+
+    Raises:
+        VoiceError, CheckpointError: see tts.voice.store.find_voice.
+    """
+    from tts.voice.store import NAME, find_voice
+
+    try:
+        return find_voice(given)
+    except VoiceError as error:
+        named = not NAME.fullmatch(given) and Path(given).suffix not in ("", FILE)
+        if named or os.path.isfile(given) and not given.endswith(FILE):
+            told = f"unknown voice {given!r}; of a recording, {recording.format(given)}"
+            raise VoiceError(told) from error
+        raise
+
+
+def voice_of(given: str, recording: str) -> "StoredVoice":
+    """A saved voice by its name, or what a voice file holds, under its path. Errors as
+    `voice_path`."""
+    from tts.voice.store import StoredVoice, find_stored
+
+    path = voice_path(given, recording)
+    return StoredVoice(given, path, False) if given.endswith(FILE) else find_stored(given)
