@@ -1,9 +1,10 @@
-"""`tts voices`: list, add, export and remove voices."""
+"""`tts voices`: list, add, import, export and remove voices."""
 
 import json
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,28 +18,42 @@ from tts.cli.common import (
     say,
     set_threads,
     show,
-    warn,
     warn_new,
     warn_unfit,
     warn_without_weights,
 )
 from tts.cli.complete import added_names_for, model_names_for, voice_names_for
+from tts.cli.given import FILE, check_recordings, load_recordings, voice_of, voice_path
 
 if TYPE_CHECKING:
     from tts.catalog import VoiceInfo
+    from tts.voice.voice import Voice
 
 app = typer.Typer(
-    help="List, show, hear, add, mix, rename, export and remove voices.", rich_markup_mode=None
+    help="List, show, hear, add, mix, rename, import, export and remove voices.",
+    rich_markup_mode=None,
 )
 
 SAMPLE = "This is how I sound. The birch canoe slid on the smooth planks."
+#: what to do with a recording where a voice is asked for, and what to give for one
+MAKE = "make a voice first: tts voices add NAME --ref {}"
+VOICE = typer.Argument(
+    metavar="NAME|FILE",
+    help="A voice of `tts voices`, or a voice file.",
+    autocompletion=voice_names_for,
+)
 CONSENT = "only clone a voice with its owner's consent, and say that the speech is synthetic"
+
+
+def _kind(voice: "VoiceInfo") -> str:
+    """Built-in, added, or a file that lies elsewhere, which its path is the name of."""
+    return "file" if voice.name.endswith(FILE) else voice.kind
 
 
 def _told(voice: "VoiceInfo") -> dict[str, Any]:
     """What is known of a voice, for JSON."""
     return {
-        "name": voice.name, "path": str(voice.path), "kind": voice.kind, "sex": voice.sex,
+        "name": voice.name, "path": str(voice.path), "kind": _kind(voice), "sex": voice.sex,
         "accent": voice.accent, "seconds": voice.seconds, "adapted": voice.adapted,
         "sample": voice.sample, "problem": voice.problem, "meta": voice.meta,
     }  # fmt: skip
@@ -62,7 +77,7 @@ def _list(as_json: bool) -> None:
 
 @app.callback(invoke_without_command=True)
 def voices(context: typer.Context) -> None:
-    """List, show, hear, add, mix, rename, export and remove voices; alone, it lists them."""
+    """List, show, hear, add, mix, rename, import, export and remove; alone, it lists them."""
     if context.invoked_subcommand is None:
         _list(False)
 
@@ -97,21 +112,22 @@ def add(
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
 ) -> None:
-    """Encode recordings once and keep them as a voice for `--voice NAME`."""
-    from tts.audio.reference import load_reference
+    """Encode recordings once and keep them as a voice for `--voice NAME`.
+
+    A voice file from elsewhere is taken in with `tts voices import`.
+    """
+    from tts.audio.files import check_apart
     from tts.config import load_model_config
-    from tts.errors import UsageError
     from tts.resources import model_config
     from tts.voice.store import new_voice_path
 
     config = load_model_config(model_config(model))
     config.check_transcript(ref_text)
+    check_recordings(ref, "it has a name already", f"import it with tts voices import {{}} {name}")
     path = new_voice_path(name, force)
+    check_apart([path], ref)
     say(f"note: {CONSENT}")
-    references = [load_reference(each, config.sample_rate) for each in ref]
-    for reference in references:
-        for line in reference.warnings:
-            warn(line)
+    references = load_recordings(ref, config.sample_rate, False)
     check_strength(strength, adapt)
     set_threads(threads)
 
@@ -124,31 +140,62 @@ def add(
     warn_new(voice, references)
     warn_unfit(voice, ref_text)
     voice.name = name
+    _keep(voice, path, force)
+
+
+@app.command("import")
+def import_voice(
+    path: Annotated[str, typer.Argument(help="A voice file, such as of `tts voices export`.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Letters, digits, '-' and '_'; by default that of the file."),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
+) -> None:
+    """Keep a voice file as a voice for `--voice NAME`, as `export` wrote it on another machine."""
+    from tts.audio.files import check_apart
+    from tts.errors import UsageError
+    from tts.voice.store import new_voice_path
+    from tts.voice.voice import Voice
+
+    if not path.endswith(FILE):
+        told = "of a recording, " + MAKE.format(path).replace("NAME", name or "NAME")
+        raise UsageError(f"a voice file ends in .safetensors, not {path!r}; {told}")
+    voice = Voice.load(path)
+    voice.name = Path(path).stem if name is None else name
+    target = new_voice_path(voice.name, force)
+    check_apart([target], [path])
+    say(f"note: {CONSENT}")
+    _keep(voice, target, force)
+
+
+def _keep(voice: "Voice", path: Path, force: bool) -> None:
+    """Save an added voice and tell it."""
+    from tts.errors import UsageError
+
     try:
         voice.save(path, new=not force)
     except UsageError as error:
         raise UsageError(f"{error}: replace it with --force") from error
-    say(f"added {name}: {path}")
+    say(f"added {voice.name}: {path}")
 
 
 @app.command()
 def export(
-    name: Annotated[
-        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
-    ],
+    name: Annotated[str, VOICE],
     path: Annotated[str, typer.Argument(help="Where its file goes, ending in .safetensors.")],
     force: Annotated[bool, typer.Option(help="Replace a file of this name.")] = False,
 ) -> None:
     """Copy a voice to a file, which `--voice FILE` takes on any machine; asks before it replaces
     one."""
-    from tts.audio.files import atomic_output
+    from tts.audio.files import atomic_output, check_apart
     from tts.errors import UsageError
     from tts.voice.file import decode
-    from tts.voice.store import find_voice
 
     if not path.endswith(".safetensors"):
         raise UsageError(f"a voice file ends in .safetensors, not {path!r}")
-    source = find_voice(name)
+    source = voice_path(name, MAKE)
+    check_apart([path], [source])
     decode(source)  # a damaged one is of no use elsewhere
     if os.path.islink(path):
         raise UsageError(f"{path!r} is a link: remove it first, or choose another name")
@@ -177,22 +224,19 @@ def remove(
 
 @app.command("show")
 def show_voice(
-    name: Annotated[
-        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
-    ],
+    name: Annotated[str, VOICE],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show what is known of a voice: where it is from, its licence, what it was fitted to."""
     from tts.catalog import voice_info
     from tts.voice.file import printable
-    from tts.voice.store import find_stored
 
-    voice = voice_info(find_stored(name))
+    voice = voice_info(voice_of(name, MAKE))
     if as_json:
         show(json.dumps(_told(voice), ensure_ascii=False))
         return
     rows = {
-        "name": voice.name, "kind": voice.kind, "sex": voice.sex, "accent": voice.accent,
+        "name": voice.name, "kind": _kind(voice), "sex": voice.sex, "accent": voice.accent,
         "adapted": "yes" if voice.adapted else "no", "file": str(voice.path),
         "sample": voice.sample, "problem": voice.problem,
         **{key: value for key, value in voice.meta.items() if key != "sex"},
@@ -215,9 +259,7 @@ def rename(
 
 @app.command()
 def sample(
-    name: Annotated[
-        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
-    ],
+    name: Annotated[str, VOICE],
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="Audio file.")],
     text: Annotated[str, typer.Option(help="What it says.")] = SAMPLE,
     model: Annotated[
@@ -225,31 +267,30 @@ def sample(
     ] = "default",
 ) -> None:
     """Let a voice say a sentence."""
+    from tts.audio.files import check_apart
     from tts.audio.writer import check_writable, write_audio
-    from tts.voice.store import find_stored
 
-    find_stored(name)
+    path = voice_path(name, MAKE)
     check_writable(output)
+    check_apart([output], [path])
     synthesizer, _ = load_model(model)
-    with synthesizer.stream(text, name) as stream:
+    with synthesizer.stream(text, str(path)) as stream:
         write_audio(output, (chunk.samples for chunk in stream), synthesizer.sample_rate)
 
 
 @app.command()
 def mix(
-    first: Annotated[
-        str, typer.Argument(help="A voice of `tts voices`.", autocompletion=voice_names_for)
-    ],
-    second: Annotated[str, typer.Argument(help="Another.", autocompletion=voice_names_for)],
+    first: Annotated[str, VOICE],
+    second: Annotated[str, VOICE],
     name: Annotated[str, typer.Argument(help="Of the mixture: letters, digits, '-' and '_'.")],
     share: Annotated[float, typer.Option(help="Of the second voice, 0 to 1.")] = 0.5,
     force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
 ) -> None:
     """Make a voice that lies between two."""
-    from tts.voice.store import find_voice, new_voice_path
+    from tts.voice.store import new_voice_path
     from tts.voice.voice import Voice
 
-    voices = [Voice.load(find_voice(each)) for each in (first, second)]
+    voices = [Voice.load(voice_path(each, MAKE)) for each in (first, second)]
     mixed = voices[0].mix(voices[1], share)
     path = new_voice_path(name, force)
     mixed.name = name
