@@ -101,14 +101,20 @@ def load_watermark(name: str, sample_rate: int = 16000) -> Watermark:
         raise UsageError(f"watermark {name!r} is not MODULE:FUNCTION: {_told(error)}") from error
     if not callable(found):
         raise UsageError(f"watermark {name!r} is not a function; {_SHAPE}")
+    _called(found, sample_rate, f"watermark {name!r}")
+    return found  # type: ignore[no-any-return]
+
+
+def _called(watermark: Callable[[int], Any], sample_rate: int, name: str) -> Marker:
+    """What marks the chunks of one utterance; UsageError where a watermark does not make it."""
     try:
-        mark = found(sample_rate)
-    except Exception as error:
-        told = f"watermark {name!r} cannot be called with {sample_rate}: {_told(error)}"
+        mark = watermark(sample_rate)
+    except Exception as error:  # whatever a function of the user's raises
+        told = f"{name} cannot be called with {sample_rate}: {_told(error)}"
         raise UsageError(f"{told}; {_SHAPE}") from error
     if not callable(mark):
-        raise UsageError(f"watermark {name!r} returns {type(mark).__name__}; {_SHAPE}")
-    return found  # type: ignore[no-any-return]
+        raise UsageError(f"{name} returns {type(mark).__name__}; {_SHAPE}")
+    return mark  # type: ignore[no-any-return]
 
 
 def _told(error: Exception) -> str:
@@ -136,12 +142,13 @@ def _imported(module: str) -> ModuleType:
 def marker(watermark: Watermark | None, sample_rate: int) -> Marker:
     """What marks the chunks of one utterance; without a watermark they stay as they are.
 
-    Raises, when called:
-        OutputError: the watermark changed the length.
+    Raises:
+        UsageError: the watermark cannot be called with the sample rate, or returns no function.
+        OutputError: when called, the watermark changed the length.
     """
     if watermark is None:
         return lambda chunk: chunk
-    mark = watermark(sample_rate)
+    mark = _called(watermark, sample_rate, "the watermark")
 
     def checked(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
         made = np.asarray(mark(chunk), dtype=np.float32)

@@ -8,6 +8,8 @@ import pytest
 import soundfile as sf
 
 from tests.helpers.cli import Captured, no_output, one_line, speak
+from tts.errors import UsageError
+from tts.provenance import load_watermark, marker
 
 MODULE = """
 import {beside}
@@ -21,6 +23,11 @@ def plain(chunk):
 
 def broken(sample_rate):
     raise RuntimeError("no key")
+
+def narrow(sample_rate):
+    if sample_rate != 16000:
+        raise ValueError("16 kHz only")
+    return plain
 
 constant = 3
 """
@@ -72,3 +79,13 @@ def test_another_shape_is_told_before_the_model_loads(
     line = one_line(capfd, repr(name))
     assert "MODULE:FUNCTION" in line or "watermark(sample_rate) -> mark(chunk)" in line
     assert no_output(tmp_path)
+
+
+def test_a_watermark_of_other_rates(
+    tiny_home: Path, folder: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    for rate, code in (("16000", 0), ("24000", 2)):
+        assert speak(tmp_path, "--watermark", "own_mark:narrow", "--rate", rate, "-q") == code
+    one_line(capfd, "24000", "16 kHz only")
+    with pytest.raises(UsageError, match="8000"):
+        marker(load_watermark("own_mark:narrow"), 8000)

@@ -63,7 +63,7 @@ def voice_path(given: str, recording: str) -> Path:
     except VoiceError as error:
         named = not NAME.fullmatch(given) and Path(given).suffix not in ("", FILE)
         if named or os.path.isfile(given) and not given.endswith(FILE):
-            told = f"unknown voice {given!r}; of a recording, {recording.format(given)}"
+            told = f"unknown voice {given!r}: for a recording, {recording.format(given)}"
             raise VoiceError(told) from error
         raise
 

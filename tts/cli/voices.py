@@ -159,7 +159,7 @@ def import_voice(
     from tts.voice.voice import Voice
 
     if not path.endswith(FILE):
-        told = "of a recording, " + MAKE.format(path).replace("NAME", name or "NAME")
+        told = "for a recording, " + MAKE.format(path).replace("NAME", name or "NAME")
         raise UsageError(f"a voice file ends in .safetensors, not {path!r}; {told}")
     voice = Voice.load(path)
     voice.name = Path(path).stem if name is None else name
