@@ -95,7 +95,7 @@ def test_objects_are_told_apart_and_told_in_a_line(tts: TTS) -> None:
         assert len(repr(one)) < 60
     chunks = list(tts.stream("Hi. You."))
     assert chunks[1] in chunks and len(set(chunks)) == len(chunks)
-    assert repr(tts.voice("default")) == "<Voice 'voice' of 2.0 s>"
+    assert repr(tts.voice("default")) == "<Voice 'default' of 2.0 s>"
     assert repr(tts) == "<TTS 'default' on cpu>"
 
 

@@ -48,6 +48,36 @@ def test_mixture_is_a_voice_file(tts: TTS, tmp_path: Path, recording: Callable[.
     assert Voice.load(path).sha256 == mixed.sha256
 
 
+CC, APACHE = {"licence": "CC BY 4.0", "attribution": "V. P., 2015"}, {"licence": "Apache-2.0"}
+
+
+def plain(name: str, **meta: Any) -> Voice:
+    return Voice(torch.randn(256), torch.randn(40, 82), name, dict(meta))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (CC, CC, CC),
+        (CC, APACHE, {"licence": "CC BY 4.0; Apache-2.0", "attribution": "V. P., 2015"}),
+        ({"seconds": 3.0}, {**APACHE, "source": "K", "consent": "hers"},
+         {**APACHE, "source": "K", "consent": "hers"}),
+        ({"seconds": 3.0}, {}, {}),
+    ],
+)  # fmt: skip
+def test_mixtures_keep_what_their_parts_ask_for(
+    first: dict[str, Any], second: dict[str, Any], kept: dict[str, Any], tmp_path: Path
+) -> None:
+    one = plain("a", **first)
+    mixed = one.mix(plain("b", **second))
+    assert mixed.meta == {"mixed": "0.5 a + 0.5 b", **kept}
+    # Mixed again, each is told once; and a file holds it.
+    again = mixed.mix(one)
+    again.save(tmp_path / "again.safetensors")
+    found = Voice.load(tmp_path / "again.safetensors").meta
+    assert {key: value for key, value in found.items() if key != "mixed"} == kept
+
+
 def test_mixture_of_adapted_voices_adds_their_changes() -> None:
     def voice(rank: int, strength: float) -> Voice:
         factors = {"w.a": torch.randn(6, rank), "w.b": torch.randn(rank, 5), "n": torch.randn(4)}

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from tts.errors import DamagedVoiceError, VoiceError
+from tts.errors import DamagedVoiceError, UsageError, VoiceError
 from tts.voice import file as voice_file
 from tts.voice.voice import Tuning, Voice
 from tts_codecs.envelope import CHANNELS
@@ -86,6 +86,35 @@ def test_what_is_saved_comes_back(saved: Path) -> None:
     assert second.shift is not None and second.shift.shape == (4, 80)
     again.save(saved)
     assert Voice.load(saved).sha256 == voice.sha256
+
+
+@pytest.mark.parametrize(("told", "called"), [("voice", "clara"), ("", "clara"), ("me", "me")])
+def test_a_voice_that_nobody_named_is_called_as_its_file(
+    tmp_path: Path, told: str, called: str
+) -> None:
+    voice = made()
+    voice.name = told
+    voice.save(tmp_path / "clara.safetensors")
+    assert Voice.load(tmp_path / "clara.safetensors").name == called
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.flac", "x.mp3", "x", "x.safetensors.wav", "x.pt"])
+def test_voices_are_not_saved_under_names_of_other_files(tmp_path: Path, name: str) -> None:
+    for path in (tmp_path / name, str(tmp_path / name)):
+        with pytest.raises(UsageError, match=r"ends in \.safetensors"):
+            made().save(path)
+    assert not list(tmp_path.iterdir())
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "checkpoints" / "voices").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_voices_have_their_names_and_the_sizes_of_the_docs(path: Path) -> None:
+    voice = Voice.load(path)
+    assert voice.name == path.stem
+    adapted = any(each.factors for each in voice.tunings)
+    assert path.stat().st_size < (1_850_000 if adapted else 60_000)
 
 
 def test_the_checksum_names_what_is_heard() -> None:

@@ -6,7 +6,8 @@ speaks in it then hears one person, not two in turn.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from tts.voice.tuning import Tuning
 from tts_codecs.envelope import EXTRA, envelope_part
 
 LEAST_FRAMES = 10  # of a voice that is in the mixture at all
+#: notes of the voices that hold for their mixture too, and what is put between those of two
+CREDITS, BETWEEN = ("source", "licence", "attribution", "consent"), "; "
 
 
 def mixed_speaker(first: Tensor, second: Tensor, share: float) -> Tensor:
@@ -57,6 +60,18 @@ def _loudest(features: Tensor, count: int) -> Tensor:
     energy = torch.cat([features.new_zeros(1), envelope_part(features).mean(1).cumsum(0)])
     start = int((energy[count:] - energy[: len(energy) - count]).argmax())
     return features[start : start + count]
+
+
+def mixed_credits(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, str]:
+    """Where both are from and what whoever uses them has to say and keep to, each once."""
+    found = {}
+    for key in CREDITS:
+        told = [str(notes[key]) for notes in (first, second) if notes.get(key)]
+        # Of a mixture they are those of several voices already.
+        lines = dict.fromkeys(each for line in told for each in line.split(BETWEEN))
+        if lines:
+            found[key] = BETWEEN.join(lines)
+    return found
 
 
 def mixed_tunings(

@@ -15,11 +15,13 @@ from tts.audio.reference import Reference
 from tts.errors import UsageError
 from tts.modules.voice_prompt import VoicePrompt
 from tts.voice import file as voice_file
-from tts.voice.mixing import mixed_prompt, mixed_speaker, mixed_tunings
+from tts.voice.mixing import mixed_credits, mixed_prompt, mixed_speaker, mixed_tunings
 from tts.voice.speaker import SpeakerEncoder
 from tts.voice.tuning import Tuning
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
+SUFFIX = ".safetensors"
+UNNAMED = "voice"  # the name of a voice that nobody named
 RECORDING_RATE = 24000  # Hz
 PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
 
@@ -42,7 +44,7 @@ class Voice:
 
     speaker: Tensor
     features: Tensor
-    name: str = "voice"
+    name: str = UNNAMED
     meta: dict[str, Any] = field(default_factory=dict)
     recording: Tensor | None = None
     transcript: str = ""
@@ -68,8 +70,8 @@ class Voice:
         """A voice between two (tts.voice.mixing).
 
         What was fitted to a generator for them (tts.tuning.adaptation, tts.tuning.calibration) is
-        mixed in the same way. A recording, which f5-base continues, cannot be mixed and is left
-        out.
+        mixed in the same way, and source, licence and attribution of both are kept. A recording,
+        which f5-base continues, cannot be mixed and is left out.
 
         Args:
             share: of the other voice: 0 gives this one, 1 the other.
@@ -93,7 +95,10 @@ class Voice:
             mixed_speaker(self.speaker, other.speaker, share),
             mixed_prompt(self.features, other.features, share),
             f"{self.name}+{other.name}",
-            {"mixed": " + ".join(f"{part:g} {name}" for name, part in parts)},
+            {
+                "mixed": " + ".join(f"{part:g} {name}" for name, part in parts),
+                **mixed_credits(self.meta, other.meta),
+            },
             tunings=mixed_tunings(self.tunings, other.tunings, share),
         )
 
@@ -129,7 +134,7 @@ class Voice:
         reference: Reference,
         encoder: SpeakerEncoder,
         vocoder: SourceFilterVocoder,
-        name: str = "voice",
+        name: str = UNNAMED,
     ) -> "Voice":
         """Encode a loaded reference (mono at 16 kHz, level-normalised)."""
         samples = torch.from_numpy(np.ascontiguousarray(reference.samples))
@@ -146,17 +151,23 @@ class Voice:
 
     def save(self, path: str | os.PathLike[str] | BinaryIO, *, new: bool = False) -> None:
         """Write a .safetensors voice state in half precision, atomically: under 60 kB of an instant
-        voice without a recording, under 1 MB more of an adapted one.
+        voice without a recording, about 1 MB more of one that is adapted to a recording (more of
+        one that learned from minutes of speech, or is mixed of several).
 
         Args:
-            path: a file name, or a binary file that is open for writing.
+            path: a file name that ends in .safetensors, which tells voices from recordings, or a
+                binary file that is open for writing.
             new: there must be none yet; of several processes that add one, the first wins.
 
         Raises:
             OutputError: the file cannot be written.
-            UsageError: `new`, and there is one; neither a name nor a file to write bytes into.
+            UsageError: `new`, and there is one; another ending; neither a name nor a file to write
+                bytes into.
             VoiceError: values that no voice has.
         """
+        if isinstance(path, (str, os.PathLike)) and Path(path).suffix != SUFFIX:
+            # Under another name it would be read as a recording.
+            raise UsageError(f"a voice file ends in {SUFFIX}, not {os.fspath(path)!r}")
         notes = {
             "name": voice_file.printable(self.name, 255), "meta": json.dumps(self.meta),
             "transcript": self.transcript, **self._tuning_notes(),
@@ -196,12 +207,17 @@ class Voice:
         return cls(
             tensors["speaker"],
             tensors["features"],
-            notes.get("name") or Path(path).stem,
+            _name(notes.get("name", ""), Path(path)),
             meta,
             tensors.get("recording"),
             notes.get("transcript", ""),
             tuple(tunings),
         )
+
+
+def _name(told: str, path: Path) -> str:
+    """What a voice is called: as its file tells, or as that is called where nobody named it."""
+    return told if told not in ("", UNNAMED) else voice_file.printable(path.stem, 255) or UNNAMED
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:
