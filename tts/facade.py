@@ -23,7 +23,8 @@ from tts.types import Audio, Options, OptionValues, joined, options_of
 if TYPE_CHECKING:
     from tts.batch.rows import Row
     from tts.batch.worker import Result
-    from tts.editing.edit import Edited, Source
+    from tts.editing.edit import Edited
+    from tts.voice.sources import Recording
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class TTS(Synthesizer):
 
     def edit(
         self,
-        recording: Source,
+        recording: Recording,
         said: str,
         wanted: str,
         options: Options | None = None,
@@ -117,14 +118,21 @@ class TTS(Synthesizer):
         cross-fades of 12 ms, new words are in its voice (tts.editing).
 
         Args:
-            recording: path, binary file, or array [N] or [C, N], of up to 60 s; channels are
+            recording: one as for `voice`, also what was edited before, of up to 60 s; channels are
                 averaged.
             said: its words; wanted: the words it is to say.
-            sample_rate: Hz of an array; by default the model's.
+            sample_rate: Hz of an array that comes without; by default the model's.
+            options, values: seed, steps and the like, language, and of the new words speed and
+                pitch.
+
+        Returns:
+            the result; what speaks against the recording, such as noise, is in its `warnings`.
 
         Raises:
-            AlignmentError: it does not say these words. TextError: nothing to say.
-            UsageError, AudioError: as `voice`; a model without a phone probe.
+            AlignmentError: it does not say these words, or holds no speech. TextError: nothing to
+                say.
+            UsageError, AudioError: as `voice`; a model without a phone probe; markup, emoji or
+                takes, which have no effect here.
         """
         from tts.editing.edit import edit  # here and below: a start without them is faster
 
@@ -132,7 +140,7 @@ class TTS(Synthesizer):
 
     def extend(
         self,
-        recording: Source,
+        recording: Recording,
         text: str,
         said: str | None = None,
         options: Options | None = None,
@@ -143,7 +151,8 @@ class TTS(Synthesizer):
         """A recording that goes on with a text, in its voice, pace and room.
 
         Args:
-            said: its words; without them its phones are read. Others, raises: as `edit`.
+            said: its words; without them its phones are read. Others, raises: as `edit`, but
+                emoji and takes are those of the text.
         """
         from tts.editing.extend import extend
 

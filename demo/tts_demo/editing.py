@@ -10,7 +10,7 @@ import gradio as gr
 
 from tts.errors import AudioError, UsageError
 from tts_demo import page
-from tts_demo.fields import VoiceFields, ending_in_status, stopper, told
+from tts_demo.fields import VoiceFields, ending_in_status, stopper, told, warn
 from tts_demo.judging import meter
 from tts_demo.limits import MAX_CHARACTERS, SPOKEN
 from tts_demo.studio import Studio
@@ -116,6 +116,7 @@ def find_words(
         if found is None:
             yield page.state("Stopped."), gr.skip(), gr.skip()
             return
+        warn(found.warnings)
         url = _exact(studio, found, "recording.wav")
         words = f"<div class='speech'>{chips(found.words)}</div>"
         player = page.player("The recording", url)
@@ -146,6 +147,7 @@ def change(
         if found is None:
             yield page.state("Stopped."), gr.skip(), gr.skip()
             return
+        warn(found.warnings)
         kept = sum(each.end - each.source for each in found.kept) / found.sample_rate
         changes = "; ".join(
             f"{' '.join(each.old) or '(nothing)'} → {' '.join(each.new) or '(nothing)'}"

@@ -76,6 +76,23 @@ def test_words_are_found_and_changed(studio: Studio, me: str) -> None:
     assert len(history) == 2 and shown.index("seed 4") < shown.index("seed 3")
 
 
+def test_what_speaks_against_a_recording_is_told(
+    studio: Studio, me: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Warning", told.append)
+    monkeypatch.setattr("tts.pipeline.acoustic.warnings_about", lambda *_: ["odd <b>"])
+    list(editing.find_words(studio, "s", "default", me, SAID))
+    list(editing.change(studio, "s", "default", me, SAID, "one two", 0, []))
+    assert told == ["odd &lt;b&gt;"] * 2
+    monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: False)
+    for steps in (
+        editing.find_words(studio, "s", "default", me, SAID),
+        editing.change(studio, "s", "default", me, SAID, "one two", 0, []),
+    ):
+        assert "no speech" in refusal(steps)
+
+
 def test_wrong_edits_are_one_clear_line(studio: Studio, me: str, tmp_path: Path) -> None:
     def told(recording: str | None, said: str, wanted: str = "one") -> str:
         message = refusal(editing.change(studio, "s", "default", recording, said, wanted, 0, []))

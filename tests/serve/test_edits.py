@@ -13,7 +13,7 @@ import soundfile as sf
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient  # noqa: E402
 
-from tests.helpers.edited import SAID, hearing, spoken  # noqa: E402
+from tests.helpers.edited import SAID, hearing, spoken, unlike  # noqa: E402
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 
@@ -74,6 +74,31 @@ def test_a_recording_goes_on(client: TestClient, tts: TTS, recording: bytes) -> 
     assert len(read(reply.content)[0]) > len(read(recording)[0])
     mp3 = post(client, recording, GOING_ON, **{"input": "one.", "response_format": "mp3"})
     assert mp3.headers["content-type"] == "audio/mpeg" and len(mp3.content) > 1000
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"), [(EDITS, {"from": SAID, "to": "one two"}), (GOING_ON, {"input": "one."})]
+)
+def test_what_speaks_against_a_recording_is_told(
+    client: TestClient,
+    recording: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    fields: dict[str, str],
+) -> None:
+    monkeypatch.setattr("tts.pipeline.acoustic.warnings_about", lambda *_: ["odd \n" + "é" * 300])
+    unlike(monkeypatch)
+    # What the file itself has is told too: this one is cut off.
+    buffer = io.BytesIO()
+    sf.write(buffer, *read(recording), format="MP3")
+    reply = post(client, buffer.getvalue()[:-500], path, **fields, language="de")
+    warnings = json.loads(reply.headers["x-tts-edits"])["warnings"]
+    assert any("trained in de" in line for line in warnings)
+    assert any(line.startswith("odd") and len(line) == 200 for line in warnings)
+    assert any("ends early" in line for line in warnings)
+    monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: False)
+    reply = post(client, recording, path, **fields)
+    assert reply.status_code == 400 and "no speech" in reply.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tts.cli.common import (
     say,
     set_threads,
     show,
+    warn,
 )
 from tts.cli.complete import Device, model_names_for
 from tts.errors import TextError, UsageError
@@ -149,6 +150,9 @@ def _short(words: Sequence[str]) -> str:
 def _tell(edited: "Edited", output: str, json_line: bool, quiet: bool) -> None:
     rate = edited.sample_rate
     kept = sum(each.end - each.source for each in edited.kept) / rate
+    if not quiet:
+        for line in edited.warnings:
+            warn(line)
     if json_line:
         show(
             json.dumps(
@@ -166,6 +170,7 @@ def _tell(edited: "Edited", output: str, json_line: bool, quiet: bool) -> None:
                         [span.text, round(span.start, 3), round(span.end, 3)]
                         for span in edited.words
                     ],
+                    "warnings": list(edited.warnings),
                 },
                 ensure_ascii=False,
             )

@@ -10,30 +10,30 @@ import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.audio.files import atomic_output, write_all
-from tts.audio.reference import load_reference
+from tts.audio.files import atomic_output, write_all, write_to
 from tts.audio.resample import resample
 from tts.audio.writer import check_writable
 from tts.editing.align import Piece, align_words
+from tts.editing.heard import check_options, listen, probing
 from tts.editing.join import Joiner, Kept, Run
 from tts.editing.plan import Change, Plan, plan
 from tts.editing.render import Rendered, level_of, render
-from tts.errors import AudioError, UsageError
 from tts.synthesizer import Synthesizer
 from tts.text.frontend import Frontend
 from tts.types import Audio, Options, Span, options_of
+from tts.voice.sources import Recording
 
-if TYPE_CHECKING:
-    from tts.voice.profile import VoiceShifts
-
-Source: TypeAlias = "str | os.PathLike[str] | BinaryIO | NDArray[np.generic]"
-#: seconds of a recording at most, of what is generated at once, and of context around a change
-LONGEST, AT_ONCE, CONTEXT = 60.0, 16.0, 5.0
+#: seconds of what is generated at once, and of context around a change
+AT_ONCE, CONTEXT = 16.0, 5.0
+#: formats of files that hold the very values of a recording
+EXACT = ("wav", "flac")
+#: options that a text has and an edit has not
+_UNUSED = ("markup", "emoji", "takes")
 _GAINS = (0.25, 4.0)
 
 
@@ -46,56 +46,77 @@ class Edited(Audio):
             12 ms and what was generated.
         changes: what was changed, in order.
         original: the recording [N] as it was read.
+        warnings: what speaks against the recording, a line each.
     """
 
     kept: list[Kept] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     original: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    warnings: tuple[str, ...] = ()
 
     def save(self, path: str | os.PathLike[str] | BinaryIO, format: str | None = None) -> None:
-        """As `Audio.save`; of files in WAV and FLAC what is kept has the 16-bit values that were
-        read.
+        """As `Audio.save`; in WAV and FLAC what is kept has the values that were read (see
+        `exact_bytes`).
 
         Raises:
             UsageError, OutputError: see tts.audio.writer.write_audio.
         """
-        if not isinstance(path, (str, os.PathLike)):
+        named = isinstance(path, (str, os.PathLike))
+        name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else _name(path)
+        kind = _kind(format or Path(name).suffix or ("" if named else "wav"))
+        if kind not in EXACT or name == "-":
             super().save(path, format)
-            return
-        check_writable(path, self.sample_rate, format=format)
-        kind = (format or Path(os.fspath(path)).suffix.lstrip(".")).lower()
-        if kind not in ("wav", "flac") or os.fspath(path) == "-":
-            super().save(path, format)
-            return
-        with atomic_output(path) as file:
-            write_all(file, self.exact_bytes(kind))
+        elif isinstance(path, (str, os.PathLike)):
+            check_writable(path, self.sample_rate, format=format)
+            with atomic_output(path) as file:
+                write_all(file, self.exact_bytes(kind))
+        else:
+            write_to(path, self.exact_bytes(kind), "the audio")
+
+    def to_bytes(self, format: str = "wav") -> bytes:
+        """As `Audio.to_bytes`; WAV and FLAC as of `exact_bytes`."""
+        kind = _kind(format)
+        return self.exact_bytes(kind) if kind in EXACT else super().to_bytes(format)
+
+    @property
+    def bits(self) -> int:
+        """Of a value in WAV and FLAC: 16 where the recording has no finer ones, else 24."""
+        fine = self.original.astype(np.float64) * 2**15
+        return 16 if (fine == np.rint(fine)).all() else 24
 
     def exact_bytes(self, format: str = "wav") -> bytes:
-        """A WAV or FLAC file in which what is kept has the 16-bit values that were read."""
+        """A WAV or FLAC file in which what is kept has the values that were read, of `bits` bits;
+        finer ones, of floats and 32 bits, are rounded to 24."""
         import soundfile
 
-        values = np.clip(np.rint(self.samples.astype(np.float64) * 32768), -32768, 32767)
+        bits = self.bits
+        full = 2 ** (bits - 1)
+        values = np.clip(np.rint(self.samples.astype(np.float64) * full), -full, full - 1)
         buffer = io.BytesIO()
         soundfile.write(
-            buffer, values.astype(np.int16), self.sample_rate, "PCM_16", format=format.upper()
+            buffer,
+            values.astype(np.int32) << (32 - bits),
+            self.sample_rate,
+            f"PCM_{bits}",
+            format=format.upper(),
         )
         return buffer.getvalue()
 
 
-def probing(model: Synthesizer) -> "VoiceShifts":
-    """What a model hears words with; UsageError where it has nothing."""
-    if model.acoustic.latent_space.waveform_codec is not None:
-        raise UsageError(
-            f"{model.config.name!r} fills a codec of waveforms, and words are edited in features"
-        )
-    if model.acoustic.shifts is None:
-        raise UsageError(f"{model.config.name!r} has no phone probe, which finds the words")
-    return model.acoustic.shifts
+def _kind(format: object) -> str:
+    """The name of an audio format as it is told; what is wrong with it is told where it is used."""
+    return format.lower().lstrip(".") if isinstance(format, str) else ""
+
+
+def _name(file: object) -> str:
+    """The name of an open file; empty where it has none."""
+    name = getattr(file, "name", "")
+    return name if isinstance(name, str) else ""
 
 
 def edit(
     model: Synthesizer,
-    recording: Source,
+    recording: Recording,
     said: str,
     wanted: str,
     options: Options | None = None,
@@ -104,25 +125,25 @@ def edit(
 ) -> Edited:
     """Make a recording say other words; see `TTS.edit`."""
     chosen = options_of(options, values)
+    check_options(chosen, "edited", _UNUSED)
     shifts = probing(model)
     language = chosen.language or model.config.language
     old = Frontend(language, pauses="none").one(said)
     new = model.acoustic.frontend(chosen.language).one(wanted)
-    samples, rate = read_recording(recording, sample_rate or model.config.sample_rate)
-    reference = load_reference(samples, model.config.sample_rate, array_rate=rate, trim=False)
-    features = model.acoustic.features(reference)
-    recorded = align_words(shifts.probe, features, old, shifts.profile.phones, said)
+    heard = listen(model, recording, sample_rate, chosen.language)
+    samples, rate, told = heard.samples, heard.rate, heard.warnings
+    recorded = align_words(shifts.probe, heard.features, old, shifts.profile.phones, said)
     planned = plan(recorded, new)
     frame = model.acoustic.vocoder.hop / model.sample_rate
     if not planned.changes:
         words = spans(planned, [], frame)
         whole = [Kept(0, len(samples), 0)]
-        return Edited(samples.copy(), rate, words, kept=whole, original=samples)
+        return Edited(samples.copy(), rate, words, kept=whole, original=samples, warnings=told)
     rendered: list[_Made] = []
     if any(change.new for change in planned.changes):
-        voice = model.voice(reference)
+        voice = model.acoustic.calibrate(heard.voice)
         rendered = [
-            (first, render(model, voice, features, planned.pieces[first:last], chosen))
+            (first, render(model, voice, heard.features, planned.pieces[first:last], chosen))
             for first, last in windows(planned.pieces, frame)
         ]
     joiner = Joiner(samples, rate)
@@ -130,20 +151,15 @@ def edit(
         joiner.add(run)
     out, kept = joiner.result()
     words = spans(planned, rendered, frame)
-    return Edited(out, rate, words, kept=kept, changes=planned.changes, original=samples)
-
-
-def read_recording(recording: Source, rate: int) -> tuple[NDArray[np.float32], int]:
-    """Samples [N] as they are recorded, channels averaged, and their rate."""
-    own = rate if isinstance(recording, np.ndarray) else None
-    found = load_reference(
-        recording, own, max_seconds=LONGEST, target_dbfs=None, trim=False, entire=True
+    return Edited(
+        out,
+        rate,
+        words,
+        kept=kept,
+        changes=planned.changes,
+        original=samples,
+        warnings=told,
     )
-    if found.seconds_in > LONGEST:  # an array; files are refused before they are decoded
-        raise AudioError(
-            f"the recording is {found.seconds_in:.0f} s long; {LONGEST:g} s are the most: cut it"
-        )
-    return found.samples, found.sample_rate
 
 
 def windows(pieces: list[Piece], frame: float) -> list[tuple[int, int]]:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from tts.audio.reference import load_reference
 from tts.editing.align import PENALTY, Piece, align_words
-from tts.editing.edit import CONTEXT, Edited, Source, probing, read_recording, runs
+from tts.editing.edit import CONTEXT, Edited, runs
+from tts.editing.heard import check_options, listen, probing
 from tts.editing.join import Joiner
 from tts.editing.plan import Change, pieces_of
 from tts.editing.render import render
@@ -17,6 +17,7 @@ from tts.text.pauses import PERIOD, is_pause
 from tts.text.symbols import SIL
 from tts.types import Options, Span, options_of
 from tts.voice.reading import align_recording
+from tts.voice.sources import Recording
 
 #: frames of silence that are kept after a recording, and put in where it has none
 _SILENCE, _PAUSE = 25, 12
@@ -24,7 +25,7 @@ _SILENCE, _PAUSE = 25, 12
 
 def extend(
     model: Synthesizer,
-    recording: Source,
+    recording: Recording,
     text: str,
     said: str | None = None,
     options: Options | None = None,
@@ -33,12 +34,12 @@ def extend(
 ) -> Edited:
     """Make a recording go on with a text; see `TTS.extend`."""
     chosen = options_of(options, values)
+    check_options(chosen, "continued", ("markup",))
     shifts = probing(model)
     language = chosen.language or model.config.language
     sentences = list(model.sentences(text, chosen.language, chosen.markup, chosen.emoji))
-    samples, rate = read_recording(recording, sample_rate or model.config.sample_rate)
-    reference = load_reference(samples, model.config.sample_rate, array_rate=rate, trim=False)
-    features = model.acoustic.features(reference)
+    heard = listen(model, recording, sample_rate, chosen.language)
+    samples, rate, features = heard.samples, heard.rate, heard.features
     known = shifts.profile.phones
     if said is None:
         aligned = align_recording(shifts.probe, features, known, PENALTY)
@@ -54,7 +55,7 @@ def extend(
     first = len(pieces)
     while first > 1 and sum(piece.length for piece in pieces[first - 1 :]) * frame < CONTEXT:
         first -= 1
-    voice = model.voice(reference)
+    voice = model.acoustic.calibrate(heard.voice)
     joiner = Joiner(samples, rate)
     spans: list[Span] = []
     for number, phones in enumerate(sentences):
@@ -88,6 +89,7 @@ def extend(
         kept=kept,
         changes=[Change((), said_now)],
         original=np.ascontiguousarray(samples),
+        warnings=heard.warnings,
     )
 
 

@@ -16,7 +16,7 @@ from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts.types import Options
 from tts.voice.voice import Voice, collate_voices
-from tts_codecs.envelope import EXTRA, envelope_part, source_part, unpack_pitch
+from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch, source_part, unpack_pitch
 
 #: frames of silence at the ends that a generator is given
 _EDGE = 25
@@ -93,6 +93,7 @@ def render(
     given, kept, spoken = _given(features, pieces, sum(frames))
     made = _generate(model, voice, request, given, kept, kept & ~spoken, options)
     matched = _matched(model, made, given, kept & spoken, features)
+    matched[:, -EXTRA] = shift_pitch(matched[:, -EXTRA], options.pitch)
     heard = torch.where(kept[:, None], given, matched)
     f0 = unpack_pitch(source_part(heard)[None])
     wav, _ = model.acoustic.vocoder(envelope_part(heard)[None], f0)

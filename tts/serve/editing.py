@@ -1,7 +1,7 @@
 """Recordings that clients have edited or continued: one at a time, given up when the client leaves.
 
-The answer is a file of audio. Its header X-TTS-Edits tells in JSON what was changed and which
-samples are those of the recording.
+The answer is a file of audio. Its header X-TTS-Edits tells in JSON what was changed, which samples
+are those of the recording, and what speaks against it, such as noise.
 """
 
 import asyncio
@@ -41,6 +41,7 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
 }
 _COMMON = ("audio", "model", "response_format", "language", *_NUMBERS)
 _TOLD, _MOST_TOLD = 60, 8  # characters of a change, and changes, in a header
+_WARNED = 200  # characters of a warning there
 _LOOK = 0.2  # seconds between looks whether the client is still there
 
 
@@ -145,15 +146,18 @@ class Editor:
         if self._asked > MAX_WAITING:
             raise HTTPError(503, "too many recordings wait to be edited: try again later")
         self._asked += 1
+        warnings: list[str] = []
         try:
             async with self._decoding:
-                found = await decode_whole(sent.data, [], entire=True)
+                found = await decode_whole(sent.data, warnings, entire=True)
             async with self._free:
                 edited = await self._edited(request, model, found, sent)
         finally:
             self._asked -= 1
         data = await asyncio.to_thread(self._encoded, edited, sent.format)
-        headers = {"X-Sample-Rate": str(edited.sample_rate), "X-TTS-Edits": told(edited)}
+        warnings += edited.warnings
+        about = told(edited, warnings)
+        headers = {"X-Sample-Rate": str(edited.sample_rate), "X-TTS-Edits": about}
         return Response(data, 200, headers, MEDIA_TYPES[sent.format])
 
     async def _edited(
@@ -197,7 +201,7 @@ class Editor:
             left.cancel()
 
     def _encoded(self, edited: "Edited", format: str) -> bytes:
-        """A file of it; without a watermark what is kept has its 16-bit values in WAV and FLAC."""
+        """A file of it; without a watermark what is kept has its values in WAV and FLAC."""
         if self._watermark is not None:
             edited.samples = marker(self._watermark, edited.sample_rate)(edited.samples)
         if format in ("wav", "flac"):
@@ -205,8 +209,9 @@ class Editor:
         return edited.to_bytes(format)
 
 
-def told(edited: "Edited") -> str:
-    """What was done to a recording, as JSON in ASCII; of much, as much as a header holds."""
+def told(edited: "Edited", warnings: Sequence[str]) -> str:
+    """What was done to a recording and what speaks against it, as JSON in ASCII; of much, as much
+    as a header holds."""
     rate = edited.sample_rate
     changes = [[" ".join(each.old)[:_TOLD], " ".join(each.new)[:_TOLD]] for each in edited.changes]
     return json.dumps(
@@ -215,5 +220,6 @@ def told(edited: "Edited") -> str:
             "kept_seconds": round(sum(each.end - each.source for each in edited.kept) / rate, 3),
             "kept": [[each.source, each.end, each.out] for each in edited.kept[:_MOST_TOLD]],
             "changes": changes[:_MOST_TOLD],
+            "warnings": [line[:_WARNED] for line in warnings[:_MOST_TOLD]],
         }
     )

@@ -1,0 +1,173 @@
+"""The recording that is edited: read as it is, heard, and judged as that of a voice would be."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tts.audio.level import trim_silence
+from tts.audio.reference import Reference, load_reference
+from tts.errors import AlignmentError, AudioError, UsageError
+from tts.losses.phone import PhoneProbe
+from tts.synthesizer import Synthesizer
+from tts.text.phonemes import check_language
+from tts.types import Options
+from tts.voice.judge import speaks
+from tts.voice.sources import Recording, plain
+from tts.voice.voice import Voice
+
+if TYPE_CHECKING:
+    from tts.voice.profile import VoiceShifts
+
+log = logging.getLogger(__name__)
+#: seconds of a recording at most
+LONGEST = 60.0
+#: frames in which speech is looked for, half of them between two looks: 6 s, as a voice has
+_LOOK = 300
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A recording to edit.
+
+    Attributes:
+        samples: [N] as recorded, channels averaged; rate: Hz.
+        features: [T, C] of all of it; voice: that of who speaks, not calibrated yet.
+        warnings: what speaks against it, a line each.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+    features: Tensor
+    voice: Voice
+    warnings: tuple[str, ...]
+
+
+def probing(model: Synthesizer) -> "VoiceShifts":
+    """What a model hears words with; UsageError where it has nothing, or is closed."""
+    model.check_open()
+    if model.acoustic.latent_space.waveform_codec is not None:
+        raise UsageError(
+            f"{model.config.name!r} fills a codec of waveforms, and words are edited in features"
+        )
+    if model.acoustic.shifts is None:
+        raise UsageError(f"{model.config.name!r} has no phone probe, which finds the words")
+    return model.acoustic.shifts
+
+
+def listen(
+    model: Synthesizer, recording: Recording, sample_rate: int | None, language: str | None
+) -> Heard:
+    """Read and hear a recording; its warnings go to the logger as well.
+
+    Args:
+        sample_rate: Hz of an array that does not tell it; by default the model's.
+        language: of the texts, for a warning where the model was not trained in it.
+
+    Raises:
+        AlignmentError: no speech is heard in it.
+        UsageError, AudioError: see `read_recording` and `probing`.
+    """
+    probe = probing(model).probe
+    rate = model.config.sample_rate
+    read = read_recording(recording, sample_rate, rate)
+    reference = load_reference(read.samples, rate, array_rate=read.sample_rate, trim=False)
+    features = model.acoustic.features(reference)
+    if not hears_speech(probe, features, model.acoustic.vocoder.hop / model.sample_rate):
+        raise AlignmentError(
+            "no speech is heard in the recording, only noise, tones or music: give one of a person "
+            "speaking"
+        )
+    voice = model.acoustic.encode(reference, "voice")
+    spoken = replace(reference, samples=trim_silence(reference.samples, rate))
+    told = [*read.warnings, *model.acoustic.warnings(spoken, voice)]
+    told += _accent(model, language)
+    for line in told:
+        log.warning("%s", line)
+    return Heard(read.samples, read.sample_rate, features, voice, tuple(told))
+
+
+@torch.inference_mode()
+def hears_speech(probe: PhoneProbe, features: Tensor, frame: float) -> bool:
+    """Whether some part of features [T, C] is that of speech.
+
+    Args:
+        frame: seconds of one.
+    """
+    hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
+    # Of a long recording one part is enough: the others may be pauses or music.
+    return any(
+        speaks(probe, hidden[:, begin : begin + _LOOK], min(_LOOK, len(features) - begin) * frame)
+        for begin in range(0, max(1, len(features) - _LOOK // 2), _LOOK // 2)
+    )
+
+
+def read_recording(recording: Recording, sample_rate: int | None, default_rate: int) -> Reference:
+    """A recording as it is, channels averaged, at its own rate.
+
+    Args:
+        recording: what `TTS.voice` takes for one, but no list of several.
+        sample_rate: Hz of an array that does not tell it, `default_rate` where that is not given.
+
+    Raises:
+        UsageError: no recording, or another rate than it has itself.
+        AudioError: longer than 60 s; all else as `load_reference`.
+    """
+    given, own = plain(recording)
+    if isinstance(given, Reference):
+        found = given
+    else:
+        if own is not None and sample_rate not in (None, own):
+            raise UsageError(f"the recording has {own} Hz, not the {sample_rate} of sample_rate")
+        array = isinstance(given, np.ndarray)
+        rate = own or sample_rate or default_rate
+        found = load_reference(
+            given,
+            rate if array else None,
+            max_seconds=LONGEST,
+            target_dbfs=None,
+            trim=False,
+            entire=True,
+        )
+        if array:
+            told = [each.replace("the array", "the recording", 1) for each in found.warnings]
+            found = replace(found, warnings=told)
+    # Files are refused before they are decoded.
+    if found.seconds_in > LONGEST:
+        raise AudioError(
+            f"the recording is {found.seconds_in:.0f} s long; {LONGEST:g} s are the most: cut it"
+        )
+    return found
+
+
+def _accent(model: Synthesizer, language: str | None) -> list[str]:
+    """A line where texts are in a language that the model was not trained in."""
+    own = model.config.language
+    if not language or check_language(language).split("-")[0] == own.split("-")[0]:
+        return []
+    return [
+        f"{model.config.name} has no voice trained in {language}: it was trained in {own}, so "
+        "expect a strong accent and unclear words"
+    ]
+
+
+def check_options(options: Options, what: str, unused: Sequence[str]) -> None:
+    """Whether a request changes what it can: some options would be without effect.
+
+    Args:
+        what: is done to the recording, for the message; unused: names of options.
+
+    Raises:
+        UsageError: one of these is not at its default.
+    """
+    usual: Any = Options()
+    for name in unused:
+        value = getattr(options, name)
+        # Neither of both has tags.
+        if value != getattr(usual, name) and (name, value) != ("markup", "plain"):
+            raise UsageError(f"{name}={value!r} has no effect on a recording that is {what}")
