@@ -195,17 +195,32 @@ def test_sound_without_speech_is_refused(
             attempt()
 
 
+@BOTH
+def test_steady_sound_is_refused_whatever_the_probe_hears(
+    tts: TTS, sound: Samples, do: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts.editing.heard._STEADY_DB", 2.5)
+    with pytest.raises(AlignmentError, match="no speech is heard"):
+        do(tts, sound)
+    syllables = 1 + 0.8 * np.sin(2 * np.pi * 4 * np.arange(len(sound)) / 16000)
+    do(tts, (sound * syllables).astype(np.float32))
+
+
 class _Probe:
-    """A probe that takes the first channel of a frame for how much of it is speech."""
+    """A probe that takes the first channel of a frame for how much of it is speech, of so many
+    phones."""
+
+    def __init__(self, phones: int = 30):
+        self.phones = phones
 
     def hidden(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return features
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         out = torch.full((*hidden.shape[:2], N_SYMBOLS), -9.0)
-        phones = [n for n in range(N_SYMBOLS) if n != SIL][:30]
+        phones = [n for n in range(N_SYMBOLS) if n != SIL][: self.phones]
         for frame in range(hidden.shape[1]):
-            out[:, frame, phones[frame % 30]] = 9.0 * float(hidden[0, frame, 0])
+            out[:, frame, phones[frame % self.phones]] = 9.0 * float(hidden[0, frame, 0])
             out[:, frame, SIL] = 0.0
         return out
 
@@ -221,6 +236,14 @@ def test_some_part_of_a_recording_is_speech(speech: tuple[int, ...], heard: bool
     probe = cast(PhoneProbe, _Probe())
     assert hears_speech(probe, features, 0.02) is heard
     assert hears_speech(probe, features[:100], 0.02) is (heard and speech == (0, 300))
+
+
+@pytest.mark.parametrize(("phones", "heard"), [(30, True), (12, True), (8, False), (1, False)])
+def test_few_phones_are_tones(phones: int, heard: bool) -> None:
+    """A short sentence may have no more phones than the entropy of 2.4 that 11 have."""
+    probe = cast(PhoneProbe, _Probe(phones))
+    assert hears_speech(probe, torch.ones(200, 3), 0.02) is heard
+    assert hears_speech(probe, torch.ones(100, 3), 0.02), "too short to tell"
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac"])
@@ -266,10 +289,16 @@ def test_shipped_weights_refuse_what_is_no_speech() -> None:
     said = model.synthesize(text)
     rng, count = np.random.default_rng(0), 5 * said.sample_rate
     time = np.arange(count) / said.sample_rate
+    notes = np.array([262, 330, 392, 523, 440, 349, 294, 262, 330, 392])[(2 * time).astype(int)]
+    melody = np.zeros(count)
+    for k in (1, 2, 3):
+        melody += 0.1 / k * np.sin(2 * np.pi * k * notes * time) * np.exp(-k * (time % 0.5))
     for samples in (
         0.1 * rng.standard_normal(count),
         0.01 * rng.standard_normal(count),
         0.2 * np.sin(2 * np.pi * 440 * time),
+        melody,
+        0.1 * np.sign(np.sin(2 * np.pi * 50 * time)) + 0.003 * rng.standard_normal(count),
     ):
         given = (samples.astype(np.float32), said.sample_rate)
         for words in ("hello there my friend", text):

@@ -37,6 +37,7 @@ def hearing(monkeypatch: pytest.MonkeyPatch) -> TTS:
 
     monkeypatch.setattr(reading, "_scores", scores)
     monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: True)
+    monkeypatch.setattr("tts.editing.heard._STEADY_DB", -1.0)
     monkeypatch.setattr("tts.pipeline.acoustic.calibrate", lambda model, voice, rounds: voice)
     model = TTS.load("default", "cpu")
     assert model.acoustic.shifts is not None

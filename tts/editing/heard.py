@@ -17,7 +17,7 @@ from tts.losses.phone import PhoneProbe
 from tts.synthesizer import Synthesizer
 from tts.text.phonemes import check_language
 from tts.types import Options
-from tts.voice.judge import speaks
+from tts.voice.judge import levels, speaks
 from tts.voice.sources import Recording, plain
 from tts.voice.voice import Voice
 
@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 LONGEST = 60.0
 #: frames in which speech is looked for, half of them between two looks: 6 s, as a voice has
 _LOOK = 300
+#: between loud and quiet frames of what is steady, such as a hum; speech 5 dB below noise has 3.3
+_STEADY_DB = 2.5
+#: entropy of the phones of tones, in nats: melodies have 2.2, one of 450 short sentences 2.4
+_FEW = 2.3
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,14 @@ def listen(
     read = read_recording(recording, sample_rate, rate)
     reference = load_reference(read.samples, rate, array_rate=read.sample_rate, trim=False)
     features = model.acoustic.features(reference)
-    if not hears_speech(probe, features, model.acoustic.vocoder.hop / model.sample_rate):
+    spoken = replace(reference, samples=trim_silence(reference.samples, rate))
+    frame = model.acoustic.vocoder.hop / model.sample_rate
+    if levels(spoken)[0] < _STEADY_DB or not hears_speech(probe, features, frame):
         raise AlignmentError(
             "no speech is heard in the recording, only noise, tones or music: give one of a person "
             "speaking"
         )
     voice = model.acoustic.encode(reference, "voice")
-    spoken = replace(reference, samples=trim_silence(reference.samples, rate))
     told = [*read.warnings, *model.acoustic.warnings(spoken, voice)]
     told += _accent(model, language)
     for line in told:
@@ -102,7 +107,12 @@ def hears_speech(probe: PhoneProbe, features: Tensor, frame: float) -> bool:
     hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
     # Of a long recording one part is enough: the others may be pauses or music.
     return any(
-        speaks(probe, hidden[:, begin : begin + _LOOK], min(_LOOK, len(features) - begin) * frame)
+        speaks(
+            probe,
+            hidden[:, begin : begin + _LOOK],
+            min(_LOOK, len(features) - begin) * frame,
+            _FEW,
+        )
         for begin in range(0, max(1, len(features) - _LOOK // 2), _LOOK // 2)
     )
 

@@ -80,8 +80,12 @@ def warnings_about(
 
 
 @torch.inference_mode()
-def speaks(probe: PhoneProbe, hidden: Tensor, seconds: float) -> bool:
-    """Whether the probe's last layer [1, T, D] of so many seconds is that of speech."""
+def speaks(probe: PhoneProbe, hidden: Tensor, seconds: float, few: float = _FEW) -> bool:
+    """Whether the probe's last layer [1, T, D] of so many seconds is that of speech.
+
+    Args:
+        few: entropy of the phones, in nats, up to which they are those of tones.
+    """
     posterior = probe.head(hidden).softmax(-1)[0]
     top, phone = posterior.max(-1)
     said = phone != SIL
@@ -89,7 +93,7 @@ def speaks(probe: PhoneProbe, hidden: Tensor, seconds: float) -> bool:
         return False
     use = posterior[said].mean(0)
     entropy = -(use * use.clamp_min(1e-9).log()).sum()
-    return seconds < _LONG or float(entropy) > _FEW
+    return seconds < _LONG or float(entropy) > few
 
 
 @torch.inference_mode()
