@@ -308,3 +308,8 @@ def test_shipped_weights_refuse_what_is_no_speech() -> None:
             model.extend(given, "And so on.")
     edited = model.edit(said, text, text.replace("old", "new"))
     assert model.extend(edited, "And so on.").seconds > said.seconds
+
+
+def test_a_take_of_a_sentence_that_is_not_there(tts: TTS, sound: Samples) -> None:
+    with pytest.raises(UsageError, match="take"):
+        continued(tts, (sound, 16000), takes=((2, 5),))

@@ -38,6 +38,7 @@ def extend(
     shifts = probing(model)
     language = chosen.language or model.config.language
     sentences = list(model.sentences(text, chosen.language, chosen.markup, chosen.emoji))
+    chosen.check_takes(len(sentences))
     heard = listen(model, recording, sample_rate, chosen.language)
     samples, rate, features = heard.samples, heard.rate, heard.features
     known = shifts.profile.phones
