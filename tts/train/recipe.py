@@ -2,7 +2,7 @@
 
     description: ...
     sources: [LibriSpeech/train-clean-100]  # made into the corpus OUT/corpus; or
-    data: data/train              # a corpus that is there
+    data: data/train              # a corpus that is there, which stays as it is: OUT/corpus links it
     out: runs/mine                # a folder for each stage, and a YAML for each model
     train: {steps: 100}           # on top of the training of every run
     stages:
@@ -33,10 +33,11 @@ from tts.errors import ConfigError
 from tts.resources import configs, model_config, nearest
 from tts.systems import is_system, merged, read_resolved, split
 from tts.train.config import RunConfig, arguments_of, check_run, override
+from tts.train.own_corpus import is_there, link_corpus
 from tts.train.run import train_run
 from tts.train.steps import IN_CORPUS, STEPS, run_step
 
-#: the stage that makes the corpus of `sources`
+#: the folder of the recipe's own corpus, which no stage may be called
 CORPUS = "corpus"
 #: keys of a run that do not change what it makes
 _ASIDE = ("device", "log_every", "sample_minutes", "save_minutes", "publish", "publish_to")
@@ -68,6 +69,12 @@ class Stage:
     options: Mapping[str, Any] | None = None
 
     @property
+    def in_corpus(self) -> bool:
+        """Whether it writes into the corpus."""
+        aligns = self.run is not None and self.run.task == "aligner"
+        return aligns or self.step in IN_CORPUS
+
+    @property
     def made(self) -> bool:
         """Whether what it makes is there."""
         return self.step in IN_CORPUS or (self.out / "export").exists()
@@ -78,13 +85,15 @@ class Recipe:
     """A checked recipe.
 
     Attributes:
-        corpus: folder, or a pack (tts.data.pack), that all stages read; made of `sources` where
-            there are any.
+        corpus: folder that all stages read, the recipe's own, made of `sources` or of `data`; a
+            pack (tts.data.pack), into which nothing can be written, is read where it is.
+        data: folder of the user's corpus; None where there are sources or it is a pack.
         models: by name what is written to OUT/NAME.yaml.
     """
 
     out: Path
     corpus: Path
+    data: Path | None
     sources: tuple[str, ...]
     language: str
     stages: tuple[Stage, ...]
@@ -116,7 +125,10 @@ def load_recipe(name: str | os.PathLike[str], assignments: Iterable[str] = ()) -
             "--set data=FOLDER takes one that `tts data prepare` made"
         )
     out = Path(values.out)
-    corpus = out / CORPUS if values.sources else Path(values.data)
+    data = None if values.sources else Path(values.data)
+    corpus = out / CORPUS
+    if data is not None and data.is_file():
+        corpus, data = data, None
     stages: list[Stage] = []
     for key, given in values.stages.items():
         if not key.isidentifier() or key == CORPUS:
@@ -130,7 +142,7 @@ def load_recipe(name: str | os.PathLike[str], assignments: Iterable[str] = ()) -
         key: _model(key, _resolved(given, Path(), known, {}, f"{path}: models.{key}"), path)
         for key, given in values.models.items()
     }
-    return Recipe(out, corpus, tuple(values.sources), values.language, tuple(stages), models)
+    return Recipe(out, corpus, data, tuple(values.sources), values.language, tuple(stages), models)
 
 
 def _resolved(
@@ -206,15 +218,14 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
         whether all is done, or a run was stopped before.
 
     Raises:
-        ConfigError: a finished stage that the recipe asks something else of, or several processes.
+        ConfigError: a finished stage that the recipe asks something else of, a corpus of other
+            recordings, or several processes.
         TTSError: as of the runs and steps.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("a recipe runs in one process; a run of its own may have several")
     finished = _finished(recipe)
-    if recipe.sources and not (recipe.corpus / "items.jsonl").is_file():
-        summary = prepare_corpus(recipe.sources, recipe.corpus, language=recipe.language)
-        report(f"{recipe.corpus}: {summary.utterances} utterances, {summary.hours:.2f} h")
+    _make_corpus(recipe, finished, report)
     for number, stage in enumerate(recipe.stages, 1):
         if stage.name in finished:
             continue
@@ -228,10 +239,30 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
             export = stage.out / "export"
             report(run_step(stage.step, Corpus(recipe.corpus), export, stage.options or {}))
         finished[stage.name] = stage.settings
-        _write(recipe.out / "recipe.json", json.dumps({"stages": finished}, indent=1))
+        _write_finished(recipe, finished)
     for path in _write_models(recipe):
         report(f"{path}: tts synthesize 'Hello.' --model {path} --ref my.wav -o out.wav")
     return True
+
+
+def _make_corpus(recipe: Recipe, finished: dict[str, Mapping[str, Any]], report: Report) -> None:
+    """Make the corpus of the recipe where it is not there, and forget the finished stages that
+    wrote into one that was removed."""
+    if not recipe.corpus.is_file() and not is_there(recipe.corpus):
+        gone = [stage.name for stage in recipe.stages if stage.in_corpus and stage.name in finished]
+        for name in gone:
+            del finished[name]
+        if gone:
+            _write_finished(recipe, finished)
+        if recipe.sources:
+            summary = prepare_corpus(recipe.sources, recipe.corpus, language=recipe.language)
+            report(f"{recipe.corpus}: {summary.utterances} utterances, {summary.hours:.2f} h")
+    if recipe.data is not None:
+        link_corpus(recipe.data, recipe.corpus)
+
+
+def _write_finished(recipe: Recipe, finished: Mapping[str, Mapping[str, Any]]) -> None:
+    _write(recipe.out / "recipe.json", json.dumps({"stages": finished}, indent=1))
 
 
 def _finished(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
