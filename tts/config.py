@@ -173,23 +173,32 @@ def trained_by(part: str) -> str:
 
 def check_weights_of(config: ModelConfig) -> None:
     """CheckpointError where the weights of a system are missing, telling how they are made."""
-    folders = {
-        part: checkpoint_folder(value)
-        for part in PARTS
-        if (given := getattr(config, part))
-        and not _stands_alone(part, value := plain_name(part, given))
-    }
-    missing = [part for part, each in folders.items() if not os.path.isfile(each / CONFIG)]
-    if not missing or not config.trained_by:
-        return
-    lines = [
-        f"{config.name} is not trained yet (tts train {config.trained_by})"
-        if part == "generator"
-        else f"its {part} {getattr(config, part)!r} has no weights in {folders[part]}"
-        f"{trained_by(getattr(config, part))}"
-        for part in missing
-    ]
-    raise CheckpointError("; ".join(lines))
+    if config.trained_by and (missing := missing_weights(config)):
+        raise CheckpointError("; ".join(missing.values()))
+
+
+def missing_weights(config: ModelConfig, place: Path | None = None) -> dict[str, str]:
+    """By part what is told of one that has no weights, and how it is trained.
+
+    Args:
+        place: a folder in which parts are looked for first.
+    """
+    found = {}
+    for part in PARTS:
+        given = getattr(config, part)
+        if not given or _stands_alone(part, value := plain_name(part, given)):
+            continue
+        if place is not None and holds_checkpoint(place / value):
+            continue
+        folder = checkpoint_folder(value)
+        if os.path.isfile(folder / CONFIG):
+            continue
+        found[part] = (
+            f"{config.name} is not trained yet (tts train {config.trained_by})"
+            if part == "generator"
+            else f"its {part} {given!r} has no weights in {folder}{trained_by(value)}"
+        )
+    return found
 
 
 def _stands_alone(part: str, value: str) -> bool:

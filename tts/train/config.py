@@ -28,6 +28,7 @@ from tts.errors import ConfigError, TTSError
 from tts.registry import sampling_options
 from tts.resources import model_config, nearest
 from tts.systems import is_system, merged, read_resolved, split
+from tts.train.parts import check_parts
 from tts.train.task import DEVICES, PRECISIONS, Task, TrainConfig
 
 #: arguments of `build_generator` by size: about 10 and 30 million weights
@@ -124,7 +125,7 @@ class _Run(Strict):
 @dataclass(frozen=True)
 class RunConfig:
     """A checked run. `build` makes the task from a `tts.data.corpus.Corpus`; `system` is all of a
-    system's YAML on top of its bases, None for another run."""
+    system's YAML on top of its bases, None for another run, and `place` the folder of its file."""
 
     task: str
     data: Path
@@ -133,14 +134,18 @@ class RunConfig:
     options: dict[str, Any]
     train: TrainConfig
     system: dict[str, Any] | None = None
+    place: Path | None = None
 
     @property
     def build(self) -> Callable[[Any], Task]:
-        """Corpus to task."""
+        """Corpus to task. Errors as of `tts.train.parts.check_parts`."""
         kind = KINDS[self.task]
         cls = getattr(import_module(kind.module), kind.task)
-        # The resolved copy goes with the weights.
-        more = {} if self.system is None else {"system": self.system}
+        more: dict[str, Any] = {}
+        if self.system is not None:
+            check_parts(self.system, self.place)
+            # The resolved copy goes with the weights.
+            more["system"] = self.system
         return lambda corpus: cls(corpus, model=self.model, **self.options, **more)
 
 
@@ -270,4 +275,5 @@ def load_run(path: str | Path, assignments: Iterable[str] = ()) -> RunConfig:
     as `check_run`."""
     if not Path(path).suffix and not Path(path).exists():
         path = model_config(str(path))
-    return check_run(override(read_resolved(path), assignments), str(path))
+    run = check_run(override(read_resolved(path), assignments), str(path))
+    return replace(run, place=Path(path).parent)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tts.config import trained_by
 from tts.data.batch import Batch
 from tts.errors import (
     CheckpointError,
@@ -141,10 +142,12 @@ class Trainer:
         """Weights of `config.init` into the task's first module and its average."""
         name, module = next(iter(self.plain.items()))
         init = self.config.init
-        lacking = [
-            load_weights(checkpoint_folder(each), module, partial=True)
-            for each in ([init] if isinstance(init, str) else init)
-        ]
+        lacking = []
+        for each in [init] if isinstance(init, str) else init:
+            try:
+                lacking.append(load_weights(checkpoint_folder(each), module, partial=True))
+            except CheckpointError as error:
+                raise CheckpointError(f"train.init: {error}{trained_by(each)}") from error
         self.fresh = [key for key in lacking[0] if all(key in names for names in lacking)]
         for key, value in module.state_dict().items():
             self.ema.shadow[f"{name}.{key}"].copy_(value)

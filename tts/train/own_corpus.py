@@ -1,7 +1,8 @@
 """A corpus of a recipe's own, over the files of one that is there.
 
-Recipes write features, durations and warped speakers into the corpus that they train on. That of the
-user stays as it is: the recipe's holds the same files as links, in whose place it writes its own.
+Recipes write features, durations and warped speakers into the corpus that they train on. That of
+the user stays as it is: the recipe's holds the same files as links, in whose place it writes its
+own.
 """
 
 import os

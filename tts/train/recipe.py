@@ -2,7 +2,7 @@
 
     description: ...
     sources: [LibriSpeech/train-clean-100]  # made into the corpus OUT/corpus; or
-    data: data/train              # a corpus that is there, which stays as it is: OUT/corpus links it
+    data: data/train              # a corpus that is there; OUT/corpus links it, it stays as it is
     out: runs/mine                # a folder for each stage, and a YAML for each model
     train: {steps: 100}           # on top of the training of every run
     stages:

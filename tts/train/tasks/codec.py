@@ -15,8 +15,8 @@ from tts.errors import CodecError, ConfigError
 from tts.generators.conditioning import voice_mean
 from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
-from tts.registry import load_module
 from tts.train.codebooks import RecentCodes
+from tts.train.parts import load_part
 from tts.train.task import Logs
 from tts.train.tasks.vocoder import speaker_weights
 from tts_codecs.autoencoder import FeatureAutoencoder
@@ -58,7 +58,9 @@ class SpectralTask:
         commitment: float = 0.25,
         fit_batches: int = 0,
     ):
-        self.probe = cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None)
+        self.probe = cast(
+            "PhoneProbe | None", load_part("options.phone_probe", phone_probe, "phone_probe")
+        )
         self.phone_loss, self.commitment, self.fit_batches = phone_loss, commitment, fit_batches
         self.corpus, self.batch_size, self.frames = corpus, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative

@@ -38,6 +38,7 @@ from tts.registry import (
 from tts.resources import checkpoint_folder
 from tts.systems import plain_name
 from tts.text.tokens import TokenBatch
+from tts.train.parts import load_part
 from tts.train.resident import ResidentSampler
 from tts.train.task import Logs
 from tts.voice.profile import PhoneProfile
@@ -155,7 +156,9 @@ class GeneratorTask:
         self.sampler = SegmentSampler(
             corpus, max_frames, prompt=prompt, held_out=held_out, shares=shares, coded=coded
         )
-        self.profile = cast("PhoneProfile | None", load_module(profile) if profile else None)
+        self.profile = cast(
+            "PhoneProfile | None", load_part("profile", profile, "profile", optional=False)
+        )
         if self.profile is not None and phone_probe is None:
             raise ConfigError("profile needs phone_probe")
         self.distill_data, self.distill_ratio = (
@@ -176,8 +179,11 @@ class GeneratorTask:
         self.varies = bool(getattr(self.generator.strategy, "window", 0))
         self.perceptual = PerceptualLosses(
             self.latent_space,
-            cast("SpeakerProbe | None", load_module(probe) if probe else None),
-            cast("PhoneProbe | None", load_module(phone_probe) if phone_probe else None),
+            cast("SpeakerProbe | None", load_part("options.probe", probe, "probe")),
+            cast(
+                "PhoneProbe | None",
+                load_part("options.phone_probe", phone_probe, "phone_probe", profile is None),
+            ),
         )
         #: reads the phones of prompts where batches are made, which may be elsewhere than losses
         self.phones = self.perceptual.phones

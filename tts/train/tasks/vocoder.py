@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,8 +14,7 @@ from tts.data.corpus import Corpus
 from tts.data.regenerated import RegeneratedFeatures
 from tts.data.wide import WideRecordings
 from tts.errors import DataError
-from tts.registry import load_module
-from tts.resources import checkpoint_folder
+from tts.train.parts import load_part
 from tts.train.task import Logs
 from tts_codecs.adversaries.spectra import MultiResolutionDiscriminator
 from tts_codecs.checkpoint import save_checkpoint
@@ -95,9 +94,8 @@ class VocoderTask:
             None if regenerated is None else RegeneratedFeatures(regenerated, corpus, frames)
         )
         if narrow is not None:
-            before = load_module(checkpoint_folder(narrow))
-            assert isinstance(before, SourceFilterVocoder)
-            widen(before, self.vocoder)
+            before = load_part("options.narrow", narrow, "source_filter_vocoder")
+            widen(cast(SourceFilterVocoder, before), self.vocoder)
         # Once features were computed with it, the pitch network must not move any more.
         self.vocoder.pitch.requires_grad_(train_pitch)
         self.train_pitch = train_pitch
