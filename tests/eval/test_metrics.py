@@ -2,13 +2,17 @@
 
 import math
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 import torch
 
-from tts.errors import AudioError, CheckpointError, MissingDependencyError
+from tts.errors import AudioError, CheckpointError, MissingDependencyError, UsageError
 from tts.eval import metrics as metrics_module
+from tts.eval.cases import CaseList, save_cases
+from tts.eval.command import EvalOptions, run_cli
 from tts.eval.ecapa import EcapaTdnn, SpeakerEncoder, fbank
 from tts.eval.metrics import Quality, WordError, load_metrics
 from tts.eval.normalize import normalize
@@ -132,7 +136,50 @@ def test_missing_packages_and_models_are_named(
     monkeypatch.setattr(metrics_module, "import_module", absent)
     with pytest.raises(MissingDependencyError, match=r"pip install tts\[eval\]"):
         Quality()
+    (tmp_path / "whisper-base").mkdir()
+    (tmp_path / "whisper-base" / "model.bin").touch()
     found = load_metrics(tmp_path)
     assert found.words is None and found.similarity is None and found.quality is None
     assert set(found.missing) == {"wer", "similarity", "quality"}
     assert "embedding_model.ckpt" in found.missing["similarity"]
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "words"),
+    [
+        ({"metrics_dir": "m"}, (), r"--metrics: no Whisper model .*m/whisper-base"),
+        ({"metrics_dir": "m"}, ("m/whisper-base/model.bin",), r"--metrics: .*embedding_model.ckpt"),
+        ({"whisper": "./w"}, (), r"--whisper: no Whisper model .*w"),
+        ({"ecapa": "e.ckpt"}, (), r"--ecapa: ECAPA weights not found: .*e.ckpt"),
+        ({"ecapa": "e.ckpt"}, ("e.ckpt",), r"--ecapa: .*cannot be read"),
+    ],
+)
+def test_weights_that_are_named_have_to_be_there_before_anything_is_spoken(
+    named: dict[str, Any],
+    there: tuple[str, ...],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    # An empty file is no Whisper, but here it is the other file that is missing.
+    monkeypatch.setattr(metrics_module, "_require", lambda *_: MagicMock())
+    save_cases(CaseList(tmp_path, 0, ()), tmp_path / "cases.json")
+    options = EvalOptions(Path("cases.json"), Path("out"), models=("default",), **named)
+    spoken: list[str] = []
+
+    def load(name: str) -> Any:
+        spoken.append(name)
+
+    with pytest.raises(UsageError, match=words) as error:
+        run_cli(options, load)
+    assert error.value.exit_code == 2 and "\n" not in str(error.value)
+    assert not spoken and not Path("out").exists()
+
+
+def test_what_is_not_named_may_be_missing() -> None:
+    found = load_metrics(needed=True)
+    assert found.words is None and found.missing["wer"] == "no model given"

@@ -91,7 +91,8 @@ def run_cli(
         metrics: used instead of loading those the options name.
 
     Raises:
-        UsageError: options that do not fit; DataError: the case list; OutputError.
+        UsageError: options that do not fit, or name metrics that are not there; DataError: the
+            case list; OutputError.
     """
     if options.threads < 1 or (options.limit is not None and options.limit < 1):
         raise UsageError("threads and limit must be at least 1")
@@ -113,6 +114,7 @@ def run_cli(
             beam=options.beam,
             compute_type=options.compute_type,
             threads=options.threads,
+            needed=True,
         )
         for model, folder_name in _folders(options.models or ("real",)).items():
             shared: dict[str, Any] = {

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from tts.audio.resample import resample
-from tts.errors import AudioError, CheckpointError, MissingDependencyError, TTSError
+from tts.errors import AudioError, CheckpointError, MissingDependencyError, TTSError, UsageError
 from tts.eval.normalize import normalize
 
 __all__ = [
@@ -120,11 +120,11 @@ class WordError:
     def __init__(
         self, model: str | Path, *, beam: int = 5, compute_type: str = "float32", threads: int = 1
     ) -> None:
-        whisper = _require("faster_whisper", "faster-whisper")
-        self._jiwer = _require("jiwer", "jiwer")
         weights = Path(model) / "model.bin"
         if not weights.is_file() and ("/" in str(model) or "\\" in str(model)):
             raise CheckpointError(f"no Whisper model (model.bin) in {model}")
+        whisper = _require("faster_whisper", "faster-whisper")
+        self._jiwer = _require("jiwer", "jiwer")
         self.beam, self._weights = beam, weights
         self._label = f"{Path(model).name} beam {beam} {compute_type}"
         try:
@@ -237,6 +237,7 @@ def load_metrics(
     beam: int = 5,
     compute_type: str = "float32",
     threads: int = 1,
+    needed: bool = False,
 ) -> Metrics:
     """Whatever metrics can be loaded, with the reason for each that cannot.
 
@@ -244,8 +245,15 @@ def load_metrics(
         folder: holds `whisper-base/` and `ecapa/embedding_model.ckpt`; the next two override it.
         whisper: folder or name of the Whisper model.
         ecapa: path of the ECAPA weights.
+        needed: weights that are named here have to be there. A package may be missing, and so may
+            what is not named.
+
+    Raises:
+        UsageError: they are `needed`, and missing or damaged.
     """
     metrics = Metrics()
+    named = {"wer": "--whisper" if whisper else "--metrics"}
+    named["similarity"] = "--ecapa" if ecapa else "--metrics"
     if folder is not None:
         whisper = whisper or Path(folder) / "whisper-base"
         ecapa = ecapa or Path(folder) / "ecapa" / "embedding_model.ckpt"
@@ -257,6 +265,8 @@ def load_metrics(
         try:
             return make()
         except (MissingDependencyError, CheckpointError) as error:
+            if needed and key in named and isinstance(error, CheckpointError):
+                raise UsageError(f"{named[key]}: {error}") from error
             metrics.missing[key] = str(error)
             return None
 
