@@ -48,6 +48,7 @@ from tts_codecs.base import Codec
 from tts_codecs.errors import CheckpointError
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.layered import bandwidths, use_bandwidth
+from tts_codecs.ranges import wrong_number
 from tts_codecs.spectral import SpectralAutoencoder
 
 HEADS: dict[str, type[nn.Module]] = {
@@ -88,12 +89,23 @@ def _pick(table: Mapping[str, Callable[..., Any]], spec: dict[str, Any], what: s
 def _known(
     cls: Callable[..., Any], given: dict[str, Any], what: str, fixed: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """`given`, if all of it are arguments of `cls` other than those `fixed` here."""
+    """`given`, if all of it are arguments of `cls` other than those `fixed` here, and numbers in
+    their ranges."""
     known = [name for name in inspect.signature(cls).parameters if name not in fixed]
     for name in given:
         if name not in known:
             raise ConfigError(f"unknown key {name!r} of {what}{unknown_key(name, known)}")
+    if wrong := wrong_number(cls, given, what):
+        raise ConfigError(wrong)
     return given
+
+
+def _made(what: str, make: Callable[..., Any], *given: Any, **more: Any) -> Any:
+    """What `make` makes; its ConfigErrors with the section of the YAML."""
+    try:
+        return make(*given, **more)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from error
 
 
 def build_generator(
@@ -114,14 +126,19 @@ def build_generator(
         latent_scale: of the latents it fills; training of one over a codec of waveforms finds it.
 
     Raises:
-        ConfigError: an unknown kind or key, naming the nearest.
+        ConfigError: an unknown kind or key, naming the nearest, or a number out of its range.
     """
+    own = {"dim": dim, "latent_scale": latent_scale}
+    if wrong := wrong_number(build_generator, own):
+        raise ConfigError(wrong)
     make_strategy, strategy_keys = _pick(STRATEGIES, strategy, "strategy")
     make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     parts = _known(Conditioner, conditioner or {}, "conditioner", ("dim",))
     conditions = Conditioner(dim=dim, **parts)
     plan = make_strategy(**strategy_keys)
-    network = plan.network(
+    network = _made(
+        "backbone",
+        plan.network,
         dim,
         memory_dim=conditions.voice.norm.normalized_shape[0],
         global_dim=conditions.voice.null_global_cond.shape[0],
@@ -141,7 +158,8 @@ def build_generator(
     if groups > 1 and "groups" not in accepted:
         raise ConfigError("groups of codebooks with blocks of their own go with head categorical")
     head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
-    return Generator(conditions, network, make_head(dim=dim, **head_keys), plan, latent_scale)
+    made_head = _made("head", make_head, dim=dim, **head_keys)
+    return Generator(conditions, network, made_head, plan, latent_scale)
 
 
 def sampling_options(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tts_codecs.errors import CodecError, nearest
+from tts_codecs.ranges import wrong_number
 
 
 def build_part(
@@ -17,7 +18,8 @@ def build_part(
         given: arguments that the place decides, which `spec` may not set.
 
     Raises:
-        CodecError: an unknown kind or key, naming the nearest, or a key that is missing.
+        CodecError: an unknown kind or key, naming the nearest, a key that is missing, or a number
+            out of its range.
     """
     rest = dict(spec)
     kind = rest.pop("kind", None)
@@ -31,4 +33,6 @@ def build_part(
     for name in known:
         if name not in rest and parameters[name].default is inspect.Parameter.empty:
             raise CodecError(f"{what} {kind!r} needs the key {name!r}")
+    if wrong := wrong_number(table[kind], rest, what):
+        raise CodecError(wrong)
     return table[kind](**given, **rest)

@@ -146,8 +146,8 @@ def test_a_depth_decoder_with_a_cache_draws_what_it_draws_without(
 
 
 def test_a_kernel_of_one_is_a_product() -> None:
-    block = DiTBlock(6, 2, 8, 0, kernel=1)
-    x = torch.randn(2, 5, 6)
+    block = DiTBlock(8, 2, 8, 0, kernel=1)
+    x = torch.randn(2, 5, 8)
     slow = x + block.depthwise(x.transpose(1, 2)).transpose(1, 2)
     torch.testing.assert_close(block._mix(x, None), slow, rtol=0, atol=1e-6)
 

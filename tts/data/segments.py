@@ -11,7 +11,7 @@ from tts.data.batch import Batch
 from tts.data.coded import CodedCorpus
 from tts.data.corpus import Corpus
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features
-from tts.errors import DataError
+from tts.errors import ConfigError, DataError
 from tts.text.pauses import Aligned, canonical, is_pause
 from tts.text.symbols import SIL
 from tts.text.tokens import collate_tokens
@@ -88,6 +88,9 @@ class SegmentSampler:
             segment and prompt alike: what is generated keeps the channel of its prompt.
         coded: the corpus as a codec of waveforms codes it, whose latents come with the segments
             then. Recordings are as they are there: neither turned nor band-limited.
+
+    Raises:
+        ConfigError: max_frames below min_frames; DataError: no utterance is aligned.
     """
 
     def __init__(
@@ -102,6 +105,8 @@ class SegmentSampler:
         shares: Mapping[str, float] | None = None,
         coded: CodedCorpus | None = None,
     ):
+        if max_frames < min_frames:
+            raise ConfigError(f"max_frames is at least {min_frames}, not {max_frames}")
         self.coded = coded
         if coded is not None:
             vtlp = band_limited = 0.0

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from tts.errors import ConfigError
 from tts_codecs.nn.inference import linear
 
 
@@ -77,10 +78,19 @@ class BlockCache:
 
 class MemoryAttention(nn.Module):
     """Self-attention whose keys are [memory; self]: the memory (a voice prompt) is projected once
-    and has no positions, so any length of prompt can be attended to."""
+    and has no positions, so any length of prompt can be attended to.
+
+    Raises:
+        ConfigError: heads that do not divide the width.
+    """
 
     def __init__(self, dim: int, heads: int, memory_dim: int = 0):
         super().__init__()
+        # Rotary embeddings turn the halves of each head.
+        if dim % (2 * heads):
+            raise ConfigError(
+                f"heads is a number of which twice as many divide the width {dim}, not {heads}"
+            )
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)

@@ -24,12 +24,16 @@ from pydantic import create_model
 from torch.overrides import TorchFunctionMode
 
 from tts.config import ModelConfig, Strict, check_sampling, parse
+from tts.data.corpus import SPEAKER_DIM
 from tts.errors import ConfigError, TTSError
 from tts.registry import sampling_options
 from tts.resources import model_config, nearest
 from tts.systems import is_system, merged, read_resolved, split
 from tts.train.parts import check_parts
 from tts.train.task import DEVICES, PRECISIONS, Task, TrainConfig
+from tts_codecs.envelope import CHANNELS
+from tts_codecs.mel import MelConfig
+from tts_codecs.ranges import wrong_number
 
 #: arguments of `build_generator` by size: about 10 and 30 million weights
 SIZES: dict[str, dict[str, Any]] = {
@@ -40,6 +44,15 @@ SIZES: dict[str, dict[str, Any]] = {
         "conditioner": {"content_blocks": 3},
     },
 }
+
+
+#: sizes of networks that those of a corpus are
+_FIXED = {"channels": CHANNELS, "speaker_dim": SPEAKER_DIM, "n_mels": MelConfig().n_mels}
+#: the least that settings of the loop may be
+_LEAST = {
+    "steps": 1, "log_every": 1, "warmup": 0, "accumulate": 1, "budget": 0, "slowest": 0,
+    "publish": 0, "weight_decay": 0, "save_minutes": 0, "sample_minutes": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -201,26 +214,12 @@ def check_run(values: Any, source: str) -> RunConfig:
         _check_parts(network, model.model_dump(exclude_unset=True), source)
     accepted = arguments_of(task, ("corpus", "model", "system"))
     options = parse(accepted, run.options, f"{source}: options")
+    for section, cls, part in (("model", network, model), ("options", task, options)):
+        if wrong := wrong_number(cls, part.model_dump(exclude_unset=True), section):
+            raise ConfigError(f"{source}: {wrong}")
+    _check_fixed(model.model_dump(exclude_unset=True), f"{source}: model")
     train = TrainConfig(**parse(_train_settings(), run.train, f"{source}: train").model_dump())
-    for name, least in (
-        ("steps", 1),
-        ("log_every", 1),
-        ("warmup", 0),
-        ("accumulate", 1),
-        ("budget", 0),
-        ("slowest", 0),
-        ("publish", 0),
-    ):
-        if getattr(train, name) < least:
-            raise ConfigError(f"{source}: train: {name} must be at least {least}")
-    for name, choices in (("device", DEVICES), ("precision", PRECISIONS)):
-        value = getattr(train, name)
-        if value not in choices:
-            raise ConfigError(
-                f"{source}: train: {name} is one of {', '.join(choices)}, not {value!r}"
-            )
-    if not 0 < train.lr < 1 or not 0 <= train.ema < 1:
-        raise ConfigError(f"{source}: train: lr and ema must lie between 0 and 1")
+    _check_train(train, source)
     return RunConfig(
         run.task,
         Path(run.data),
@@ -229,6 +228,38 @@ def check_run(values: Any, source: str) -> RunConfig:
         options.model_dump(exclude_unset=True),
         train,
     )
+
+
+def _check_fixed(model: dict[str, Any], source: str) -> None:
+    """ConfigError for a size that the corpus decides and that is another here."""
+    for name, size in _FIXED.items():
+        if model.get(name, size) != size:
+            raise ConfigError(f"{source}.{name} is {size}, as in the corpus, not {model[name]}")
+    for name, part in model.items():
+        if name == "conditioner":
+            _check_fixed(part, f"{source}.{name}")
+
+
+def _check_train(train: TrainConfig, source: str) -> None:
+    """ConfigError for settings of the loop that are out of their range."""
+    for name, least in _LEAST.items():
+        # NaN is less than nothing.
+        if not getattr(train, name) >= least:
+            raise ConfigError(f"{source}: train.{name} must be at least {least}")
+    for name, choices in (("device", DEVICES), ("precision", PRECISIONS)):
+        value = getattr(train, name)
+        if value not in choices:
+            raise ConfigError(
+                f"{source}: train.{name} is one of {', '.join(choices)}, not {value!r}"
+            )
+    if not 0 < train.lr < 1 or not 0 <= train.ema < 1:
+        raise ConfigError(f"{source}: train.lr and train.ema must lie between 0 and 1")
+    if not 0 <= train.final <= 1:
+        raise ConfigError(f"{source}: train.final is a share of lr from 0 to 1, not {train.final}")
+    if not all(0 <= beta < 1 for beta in train.betas):
+        raise ConfigError(f"{source}: train.betas are from 0 to below 1, not {train.betas}")
+    if not train.clip > 0:
+        raise ConfigError(f"{source}: train.clip must be above 0, not {train.clip}")
 
 
 class _Unfilled(TorchFunctionMode):

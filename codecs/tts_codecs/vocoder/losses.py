@@ -6,6 +6,11 @@ import torch
 import torchaudio
 from torch import Tensor
 
+#: window lengths with their mel bands
+SCALES = ((256, 20), (512, 40), (1024, 80), (2048, 120))
+#: samples that the longest window needs
+LEAST_SAMPLES = max(n_fft for n_fft, _ in SCALES)
+
 
 @lru_cache(maxsize=64)
 def _basis(n_fft: int, n_mels: int, sample_rate: int, device: str) -> tuple[Tensor, Tensor]:
@@ -19,7 +24,7 @@ def multi_scale_spectral_loss(
     fake: Tensor,
     real: Tensor,
     sample_rate: int,
-    scales: tuple[tuple[int, int], ...] = ((256, 20), (512, 40), (1024, 80), (2048, 120)),
+    scales: tuple[tuple[int, int], ...] = SCALES,
 ) -> tuple[Tensor, Tensor]:
     """Mean L1 distances of log-mel and log-magnitude spectra over window lengths.
 

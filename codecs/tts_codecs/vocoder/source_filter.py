@@ -89,6 +89,8 @@ class SourceFilterVocoder(nn.Module):
         self.look_ahead = look_ahead
         self.n_fft = n_fft
         self.step = self.hop // upsample
+        if n_fft < self.step:
+            raise CodecError(f"n_fft is at least {self.step}, not {n_fft}")
         self.upsample = upsample
         self.bins = n_fft // 2 + 1
         self.pitch = PitchNet(self.mel.n_mels, pitch_dim, pitch_blocks, look_ahead)

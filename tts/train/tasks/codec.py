@@ -66,6 +66,11 @@ class SpectralTask:
         self.adversarial_from, self.relative = adversarial_from, relative
         self.arguments = dict(model or {})
         self.autoencoder = self.architecture(**self.arguments)
+        if frames % self.autoencoder.patch:
+            raise ConfigError(
+                f"options.frames is a multiple of model.patch, {self.autoencoder.patch}, not "
+                f"{frames}"
+            )
         self.modules: dict[str, nn.Module] = {
             "autoencoder": self.autoencoder,
             "discriminator": MelDiscriminator(),

@@ -22,7 +22,7 @@ from tts_codecs.balancer import Balancer
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.neural import build_codec
-from tts_codecs.vocoder.losses import multi_scale_spectral_loss, phase_loss
+from tts_codecs.vocoder.losses import LEAST_SAMPLES, multi_scale_spectral_loss, phase_loss
 
 _FADE = 500  # steps in which discriminators come in
 
@@ -83,6 +83,10 @@ class CodecTask:
         if self.codec.rate != corpus.sample_rate:
             raise ConfigError(
                 f"the codec is one of {self.codec.rate} Hz, {corpus.folder} of {corpus.sample_rate}"
+            )
+        if frames * self.codec.hop < LEAST_SAMPLES:
+            raise ConfigError(
+                f"options.frames is at least {-(-LEAST_SAMPLES // self.codec.hop)}, not {frames}"
             )
         self.corpus = corpus
         self.auxiliaries = build_auxiliaries(auxiliaries or {}, self.codec)

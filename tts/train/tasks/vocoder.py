@@ -13,13 +13,13 @@ from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.regenerated import RegeneratedFeatures
 from tts.data.wide import WideRecordings
-from tts.errors import DataError
+from tts.errors import ConfigError, DataError
 from tts.train.parts import load_part
 from tts.train.task import Logs
 from tts_codecs.adversaries.spectra import MultiResolutionDiscriminator
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import unpack_pitch
-from tts_codecs.vocoder.losses import multi_scale_spectral_loss
+from tts_codecs.vocoder.losses import LEAST_SAMPLES, multi_scale_spectral_loss
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocoder.widen import widen
 
@@ -83,6 +83,11 @@ class VocoderTask:
         self.arguments = dict(model or {})
         self.vocoder = SourceFilterVocoder(**self.arguments)
         rate = self.vocoder.sample_rate
+        if (frames - 2 * margin) * self.vocoder.hop < LEAST_SAMPLES:
+            raise ConfigError(
+                f"options.frames is at least {-(-LEAST_SAMPLES // self.vocoder.hop)} beside both "
+                f"margins, {margin} frames each, not {frames}"
+            )
         self.wide: WideRecordings | None = None
         self.wide_rows = 0
         if wide is not None:

@@ -1,0 +1,94 @@
+"""Ranges of the numbers that a YAML gives as arguments: sizes, shares, weights of losses.
+
+What a number may be follows from the annotation and the default of the argument. A whole number is
+at least 1, or 0 where that is its default; a fraction is at least 0. What is otherwise has its name
+here.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+#: whole numbers that may be 0 although their default is not
+FROM_ZERO = (
+    "adversarial_from", "content_blocks", "holdout", "look_ahead", "margin", "phone_blocks", "seed",
+)  # fmt: skip
+#: from 0 to 1
+SHARES = (
+    "both_sides", "distill_ratio", "distort", "dropout", "forget", "inpaint", "own_pitch",
+    "relative", "wide_share",
+)  # fmt: skip
+#: of either sign
+SIGNED = ("low", "high", "shift")
+
+
+def wrong_number(
+    cls: Callable[..., Any], given: Mapping[str, Any], section: str = ""
+) -> str | None:
+    """What is wrong with the first argument that is no number where it has to be one, or out of
+    its range, as "SECTION.NAME is ..., not VALUE"; None where all are right.
+
+    Args:
+        cls: what takes them; given: by name, of which others than `cls` has are passed over.
+        section: of the YAML that they stand in.
+    """
+    parameters = inspect.signature(cls).parameters
+    hints: dict[str, Any] | None = None
+    for name, value in given.items():
+        if name not in parameters:
+            continue
+        if hints is None:
+            hints = _hints(cls)
+        parameter = parameters[name]
+        least = 0 if name in FROM_ZERO or parameter.default == 0 else 1
+        wanted = _wanted(hints.get(name, parameter.annotation), name, value, least)
+        if wanted is not None:
+            place = f"{section}.{name}" if section else name
+            return f"{place} is {wanted}, not {value!r}"
+    return None
+
+
+def _hints(cls: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls.__init__ if inspect.isclass(cls) else cls)
+    except NameError:  # of a type that is imported for the type checker alone
+        return {}
+
+
+def _wanted(kind: Any, name: str, value: Any, least: int) -> str | None:
+    """What an argument of a kind has to be where the value is not that."""
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if value is None and type(None) in kinds or isinstance(value, str) and str in kinds:
+        return None
+    plain = [each for each in kinds if each is not type(None)]
+    if int in plain and float not in plain:
+        if not _is(Integral, value) or value < least:
+            return f"a whole number of at least {least}"
+    elif float in plain:
+        return _wanted_fraction(name, value)
+    elif plain == [tuple[int, int]]:
+        pair = value if isinstance(value, list | tuple) else ()
+        if len(pair) != 2 or not all(_is(Integral, each) for each in pair):
+            return "two whole numbers"
+        if not 1 <= pair[0] <= pair[1]:
+            return "two whole numbers of at least 1, the larger one last"
+    elif plain == [dict[str, float]] and isinstance(value, Mapping):
+        if any(_wanted_fraction("", each) for each in value.values()):
+            return "numbers of at least 0"
+    return None
+
+
+def _wanted_fraction(name: str, value: Any) -> str | None:
+    finite = _is(Real, value) and math.isfinite(value)
+    if name in SIGNED:
+        return None if finite else "a number"
+    if name in SHARES:
+        return None if finite and 0 <= value <= 1 else "a share from 0 to 1"
+    return None if finite and value >= 0 else "a number of at least 0"
+
+
+def _is(kind: type, value: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
