@@ -49,7 +49,7 @@ def check_parts(system: dict[str, Any], place: Path | None = None) -> None:
     missing = missing_weights(config, place)
     missing.pop("generator", None)
     if missing:
-        raise CheckpointError("; ".join(missing.values()))
+        raise CheckpointError(f"{config.name}: " + "; ".join(missing.values()))
     # Training alone needs no espeak: a machine that only trains may be without.
     with suppress(MissingDependencyError):
         try:
