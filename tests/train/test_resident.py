@@ -147,7 +147,7 @@ def test_no_step_asks_the_device(
         resident=True,
     )
     task.perceptual.voice = SpeakerProbe(dim=8, blocks=1)
-    task.perceptual.phones = PhoneProbe(dim=8, blocks=1)
+    task.perceptual.phones = task.phones = PhoneProbe(dim=8, blocks=1)
     task.profile = PhoneProfile(list(range(20, 60)))
     task.place(CPU)
     batch = task.resident_batch(torch.Generator().manual_seed(0), np.random.default_rng(0))

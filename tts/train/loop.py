@@ -277,7 +277,8 @@ class Trainer:
         self.save()
         if config.publish:
             self.publish()
-        self.writer.close()
+        if self.accelerator.is_main_process:
+            self.writer.close()
         bar.close()
 
     def _sample(self) -> None:
