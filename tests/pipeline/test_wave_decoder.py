@@ -3,26 +3,17 @@
 import pytest
 import torch
 
+from tests.helpers.codecs import layered
 from tests.helpers.generators import inputs
 from tts.generators.base import AlignmentResult
 from tts.generators.wave_space import WaveSpace
 from tts.pipeline.render import Fade
 from tts.pipeline.wave_decoder import WaveDecoder
-from tts_codecs.neural import build_codec
 
 
 @pytest.fixture(scope="module")
 def decoder() -> WaveDecoder:
-    torch.manual_seed(0)
-    codec = build_codec(
-        {"kind": "spectrum", "width": 8, "blocks": 1},
-        {"kind": "rvq", "dim": 4, "num_codebooks": 3, "codebook_size": 16},
-        {"kind": "spectrum", "width": 8, "blocks": 1, "patch": 2, "look_ahead": 0},
-        rate=16000,
-        hop=320,
-        dim=8,
-    )
-    return WaveDecoder(WaveSpace(codec.eval()))
+    return WaveDecoder(WaveSpace(layered()))
 
 
 @pytest.mark.parametrize("chunk", [3, 25])

@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from tts.text.tokens import spread_evenly, token_index
+from tts.text.tokens import collate_tokens, spread_evenly, token_index
 
 
 @pytest.mark.parametrize(
     ("lengths", "frames"), [([4], [8]), ([3, 5], [10, 31]), ([6, 1], [4, 9]), ([7], [7])]
 )
 def test_tokens_spread_evenly_fill_their_frames(lengths: list[int], frames: list[int]) -> None:
-    durations = spread_evenly(torch.tensor(lengths), torch.tensor(frames))
+    tokens = collate_tokens([([1] * length, [0] * length) for length in lengths])
+    durations = spread_evenly(tokens, torch.tensor(frames))
     assert durations.shape == (len(lengths), max(lengths))
     assert durations.sum(1).tolist() == frames
     for row, length, count in zip(durations, lengths, frames, strict=True):

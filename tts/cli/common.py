@@ -7,7 +7,9 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from tts.errors import TextError, UsageError
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from tts.voice.voice import Voice
 
 MAX_CHARACTERS = 100_000
+TextFile = Annotated[
+    str | None, typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin.")
+]
 INT8_HELP = "8-bit weights: faster on a CPU, nearly the same speech."
 
 
@@ -218,15 +223,7 @@ def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> Non
     Raises:
         UsageError: a language that nobody speaks.
     """
-    from tts.text.phonemes import check_language
+    from tts.text.phonemes import accent_warning
 
-    own = config.language.split("-")[0]
-    heard = {each.strip().replace("_", "-").lower(): each for each in languages if each}
-    foreign = sorted(
-        {check_language(each) for code, each in heard.items() if code.split("-")[0] != own}
-    )
-    if foreign:
-        warn(
-            f"{config.name} has no voice trained in {', '.join(foreign)}: it was trained in "
-            f"{config.language}, so expect a strong accent and unclear words"
-        )
+    if line := accent_warning(config.name, config.language, languages):
+        warn(line)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tts.cli.common import (
+    TextFile,
     check_text,
     load_model,
     quick_start,
@@ -77,10 +78,7 @@ def extend(
         str | None,
         typer.Argument(help="What is said after it; - or a pipe: from stdin.", show_default=False),
     ] = None,
-    text_file: Annotated[
-        str | None,
-        typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin."),
-    ] = None,
+    text_file: TextFile = None,
     said: Annotated[
         str | None, typer.Option("--from", help="The words it says; else its sounds are read.")
     ] = None,

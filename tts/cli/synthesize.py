@@ -13,6 +13,7 @@ from tts.cli.common import (
     ADAPT_HELP,
     INT8_HELP,
     STRENGTH_HELP,
+    TextFile,
     adapting,
     check_strength,
     load_model,
@@ -106,10 +107,7 @@ def synthesize(
         str | None,
         typer.Argument(help="What to say; - or a pipe: from stdin.", show_default=False),
     ] = None,
-    text_file: Annotated[
-        str | None,
-        typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin."),
-    ] = None,
+    text_file: TextFile = None,
     ref: Annotated[
         list[str] | None,
         typer.Option(

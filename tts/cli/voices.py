@@ -192,7 +192,7 @@ def export(
     from tts.errors import UsageError
     from tts.voice.file import decode
 
-    if not path.endswith(".safetensors"):
+    if not path.endswith(FILE):
         raise UsageError(f"a voice file ends in .safetensors, not {path!r}")
     source = voice_path(name, MAKE)
     check_apart([path], [source])

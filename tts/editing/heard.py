@@ -15,7 +15,7 @@ from tts.audio.reference import Reference, load_reference
 from tts.errors import AlignmentError, AudioError, UsageError
 from tts.losses.phone import PhoneProbe
 from tts.synthesizer import Synthesizer
-from tts.text.phonemes import check_language
+from tts.text.phonemes import accent_warning
 from tts.types import Options
 from tts.voice.judge import levels, speaks
 from tts.voice.sources import Recording, plain
@@ -91,7 +91,8 @@ def listen(
         )
     voice = model.acoustic.encode(reference, "voice")
     told = [*read.warnings, *model.acoustic.warnings(spoken, voice)]
-    told += _accent(model, language)
+    accent = accent_warning(model.config.name, model.config.language, [language])
+    told += [accent] if accent else []
     for line in told:
         log.warning("%s", line)
     return Heard(read.samples, read.sample_rate, features, voice, tuple(told))
@@ -153,17 +154,6 @@ def read_recording(recording: Recording, sample_rate: int | None, default_rate: 
             f"the recording is {found.seconds_in:.0f} s long; {LONGEST:g} s are the most: cut it"
         )
     return found
-
-
-def _accent(model: Synthesizer, language: str | None) -> list[str]:
-    """A line where texts are in a language that the model was not trained in."""
-    own = model.config.language
-    if not language or check_language(language).split("-")[0] == own.split("-")[0]:
-        return []
-    return [
-        f"{model.config.name} has no voice trained in {language}: it was trained in {own}, so "
-        "expect a strong accent and unclear words"
-    ]
 
 
 def check_options(options: Options, what: str, unused: Sequence[str]) -> None:

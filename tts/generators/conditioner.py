@@ -101,7 +101,7 @@ class Conditioner(nn.Module):
             )
         durations = request.durations if self.text == "expanded" else None
         if self.text == "spread":
-            durations = spread_evenly(request.tokens.lengths, request.frames)
+            durations = spread_evenly(request.tokens, request.frames)
         out: tuple[Tensor, Tensor] = self.content(
             request.tokens, durations, global_cond, frames, mask
         )

@@ -40,6 +40,10 @@ class LatentSpace(Protocol):
         """None where they become features, of which a vocoder makes the waveform."""
         ...
 
+    def to(self, device: torch.device) -> None:
+        """Move the networks of its codec, if it has one, to a device."""
+        ...
+
     def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
         """Durations [B, S] in frames of features to those in frames of these latents, at least one
         of each token that is `valid` [B, S]."""
@@ -82,6 +86,9 @@ class FeatureLatents:
     def waveform_codec(self) -> Codec | None:
         """None: a vocoder makes the waveform."""
         return None
+
+    def to(self, device: torch.device) -> None:
+        """Nothing to move."""
 
     def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
         """The durations [B, S] as they are: frames are those of features."""
@@ -197,6 +204,10 @@ class AutoencoderSpace(FeatureLatents):
         self.autoencoder = autoencoder
         self.patch = autoencoder.patch
         self.look_ahead = autoencoder.look_ahead * autoencoder.patch
+
+    def to(self, device: torch.device) -> None:
+        """Move the autoencoder to a device."""
+        self.autoencoder.to(device)
 
     def values(self, latents: Tensor) -> Tensor:
         """Latents [B, u, *] to what the decoder takes."""

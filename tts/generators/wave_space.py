@@ -7,6 +7,7 @@ codec makes it.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tts.errors import UsageError
@@ -48,6 +49,10 @@ class WaveSpace:
     def waveform_codec(self) -> Codec:
         """The codec."""
         return self.codec
+
+    def to(self, device: torch.device) -> None:
+        """Move the codec to a device."""
+        self.codec.to(device)
 
     def fits(self, head: nn.Module, channels: int) -> str:
         """What of a head does not go with these latents; "" for nothing."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tts.generators.base import Request
-from tts.generators.latent_space import AutoencoderSpace, LatentSpace
+from tts.generators.latent_space import LatentSpace
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 
@@ -30,8 +30,7 @@ class PerceptualLosses:
     def to(self, device: torch.device) -> "PerceptualLosses":
         """The same with its networks, the codec's too, on `device`."""
         voice = self.voice and self.voice.to(device)
-        if isinstance(self.latent_space, AutoencoderSpace):
-            self.latent_space.autoencoder.to(device)
+        self.latent_space.to(device)
         return replace(self, voice=voice, phones=self.phones and self.phones.to(device))
 
     def __bool__(self) -> bool:

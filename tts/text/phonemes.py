@@ -8,7 +8,7 @@ import functools
 import re
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,29 @@ def _wrapper(lang: str) -> Any:
     wrapper = _load()()
     wrapper.set_voice(lang)
     return wrapper
+
+
+def accent_warning(model: str, own: str, languages: Iterable[str | None]) -> str | None:
+    """A line where a model speaks languages that it was not trained in; None for none.
+
+    Args:
+        model: its name; own: the language it was trained in; languages: of texts, None for that.
+
+    Raises:
+        UsageError: a language that nobody speaks.
+    """
+    base = own.split("-")[0]
+    asked = {each.strip().replace("_", "-").lower(): each for each in languages if each}
+    # Its own needs no look at those of espeak.
+    foreign = sorted(
+        {check_language(each) for code, each in asked.items() if code.split("-")[0] != base}
+    )
+    if not foreign:
+        return None
+    return (
+        f"{model} has no voice trained in {', '.join(foreign)}: it was trained in {own}, so expect "
+        "a strong accent and unclear words"
+    )
 
 
 def check_language(lang: str) -> str:

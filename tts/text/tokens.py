@@ -47,12 +47,13 @@ def token_index(durations: Tensor, frames: int) -> Tensor:
     return found.clamp(max=durations.shape[1] - 1)
 
 
-def spread_evenly(lengths: Tensor, frames: Tensor) -> Tensor:
-    """Durations [B, S] that share out the frames [B] of each row among its tokens, `lengths` [B] of
-    them, as equally as whole numbers can."""
-    index = torch.arange(int(lengths.max()) + 1, device=lengths.device)
-    done = index.minimum(lengths.unsqueeze(1)) * frames.unsqueeze(1)
-    return (done // lengths.unsqueeze(1)).diff(dim=1)
+def spread_evenly(tokens: TokenBatch, frames: Tensor) -> Tensor:
+    """Durations [B, S] that share out the frames [B] of each row among its tokens, as equally as
+    whole numbers can."""
+    lengths = tokens.lengths.unsqueeze(1)
+    index = torch.arange(tokens.ids.shape[1] + 1, device=lengths.device)
+    done = index.minimum(lengths) * frames.unsqueeze(1)
+    return (done // lengths).diff(dim=1)
 
 
 def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:

@@ -240,10 +240,9 @@ class GeneratorTask:
         """Regression of the mean and the losses of the strategy."""
         request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
         request.longest = batch["features"].shape[1]
-        perceptual = self.perceptual.to(batch["frames"].device)
         with trusted():
             parts = self.generator.loss(
-                request, batch["features"], batch["latents"], perceptual, batch.get("shift")
+                request, batch["features"], batch["latents"], self.perceptual, batch.get("shift")
             )
         loss = sum(self.weights.get(name, 1.0) * value for name, value in parts.items())
         assert isinstance(loss, Tensor)
