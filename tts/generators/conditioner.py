@@ -19,7 +19,7 @@ from tts.generators.conditioning import (
 )
 from tts.generators.pointer_content import PointerContent
 from tts.text.symbols import PAUSES, SYMBOLS
-from tts.text.tokens import TokenBatch, spread_evenly
+from tts.text.tokens import TokenBatch, moved, one_frame_each, spread_evenly
 
 #: ids of phones: letters, without marks and names in brackets
 PHONES = [
@@ -76,6 +76,9 @@ class Conditioner(nn.Module):
         )
         self.null_content = nn.Parameter(torch.zeros(dim))
         self.mean_in = nn.Linear(self.size, dim, bias=False)
+        #: of text that is laid without durations: how far, at this step of a training that begins
+        #: with it where it is said, phones have gone from there to where they will be, 0 to 1
+        self.untimed_share = 1.0
 
     @property
     def untimed(self) -> bool:
@@ -99,13 +102,29 @@ class Conditioner(nn.Module):
             return self.content.encode_frames(
                 self.content.phones_at(text.phones, phone_index, elapsed), mask, global_cond
             )
-        durations = request.durations if self.text == "expanded" else None
-        if self.text == "spread":
-            durations = spread_evenly(request.tokens, request.frames)
         out: tuple[Tensor, Tensor] = self.content(
-            request.tokens, durations, global_cond, frames, mask
+            request.tokens,
+            self._layout(request),
+            global_cond,
+            frames,
+            mask,
+            fill=self.text == "padded",
         )
         return out
+
+    def _layout(self, request: Request) -> Tensor:
+        """How many frames [B, S] of the sequence each phone is given."""
+        known = request.durations
+        if not self.untimed:
+            assert known is not None
+            return known
+        if self.text == "spread":
+            laid = spread_evenly(request.tokens, request.frames)
+        else:
+            laid = one_frame_each(request.tokens)
+        if known is None or self.untimed_share == 1:
+            return laid
+        return moved(known, laid, self.untimed_share)
 
     def _read(self, request: Request, global_cond: Tensor, drop_text: Tensor | None) -> Text | None:
         if isinstance(self.content, PointerContent):

@@ -356,37 +356,37 @@ class ContentEncoder(PhoneContent):
     def forward(
         self,
         tokens: TokenBatch,
-        durations: Tensor | None,
+        durations: Tensor,
         global_cond: Tensor,
         frames: int,
         mask: Tensor,
+        fill: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Encode.
 
         Args:
-            durations: [B, S] frames per token; None puts one token on each frame and filler after
-                the last, as E2 TTS and F5-TTS do (tokens past the last frame are lost).
+            durations: [B, S] frames per token; tokens past the last frame are lost.
             frames: T of the padded output, a multiple of the patch.
             mask: [B, U, 1] valid latents.
+            fill: whether frames after the last token are filler (E2 TTS, F5-TTS); else they are of
+                that token.
 
         Returns:
             content [B, U, dim], mean [B, U, patch * channels].
         """
         index = torch.arange(frames, device=tokens.ids.device)
         phones = self.phones(tokens, global_cond)
-        if durations is None:
-            padded = F.pad(phones, (0, 0, 0, max(0, frames - phones.shape[1])))[:, :frames]
-            filler = index >= tokens.lengths.unsqueeze(1)
-            hidden = torch.where(filler.unsqueeze(-1), self.filler, padded)
-        else:
-            # Frames past a row's end belong to its last phone, however much the batch pads it.
-            phone_index = torch.minimum(
-                token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1
-            )
-            hidden = phones.gather(1, phone_index.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
-            ends = durations.cumsum(1).gather(1, phone_index)
-            length = durations.gather(1, phone_index).clamp_min(1)
-            into = (index - (ends - length) + 0.5) / length
-            position = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
-            hidden = hidden + self.position(position.float())
+        # Frames past a row's end belong to its last phone, however much the batch pads it.
+        phone_index = torch.minimum(
+            token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1
+        )
+        hidden = phones.gather(1, phone_index.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
+        ends = durations.cumsum(1).gather(1, phone_index)
+        length = durations.gather(1, phone_index).clamp_min(1)
+        into = (index - (ends - length) + 0.5) / length
+        position = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
+        hidden = hidden + self.position(position.float())
+        if fill:
+            after = index >= durations.sum(1, keepdim=True)
+            hidden = torch.where(after.unsqueeze(-1), self.filler, hidden)
         return self.encode_frames(hidden, mask, global_cond)

@@ -56,6 +56,19 @@ def spread_evenly(tokens: TokenBatch, frames: Tensor) -> Tensor:
     return (done // lengths).diff(dim=1)
 
 
+def one_frame_each(tokens: TokenBatch) -> Tensor:
+    """Durations [B, S] of one frame for each token and none for the padding of the batch."""
+    return tokens.mask[..., 0].long()
+
+
+def moved(durations: Tensor, towards: Tensor, share: float) -> Tensor:
+    """Durations [B, S] whose phones end at `share` of the way from where they end by `durations` to
+    where they end by `towards`, both [B, S]."""
+    begin, end = durations.cumsum(1), towards.cumsum(1)
+    ends = torch.lerp(begin.float(), end.float(), share).round().long()
+    return ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1]))
+
+
 def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
     """Repeat token values [B, S, D] by durations [B, S] to [B, frames, D]."""
     index = token_index(durations, frames)

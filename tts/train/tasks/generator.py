@@ -109,6 +109,9 @@ class GeneratorTask:
         probe: checkpoint of the speaker probe; speaker_loss: weight of its loss.
         phone_probe: checkpoint of the phone probe; phone_loss: weight of its loss.
         prior_loss: weight of the regression.
+        curriculum: steps in which phones of text that is laid without durations go from where they
+            are said to where they will be; 0 begins there. What was trained with durations learns
+            so to look for them further and further away.
         distill_data: folders of what a teacher says (tts.data.distillation); distill_ratio: share
             of the batches that are of these in place of the corpus.
         vocoder: checkpoint with which samples are heard while it trains; None for pictures alone.
@@ -129,6 +132,7 @@ class GeneratorTask:
         phone_probe: str | None = None,
         phone_loss: float = 0.1,
         prior_loss: float = 2.0,
+        curriculum: int = 0,
         distill_data: tuple[str, ...] = (),
         distill_ratio: float = 1.0,
         profile: str | None = None,
@@ -172,11 +176,14 @@ class GeneratorTask:
         self.batch_size = batch_size
         self.generator = build_generator(**self.arguments)
         self.generator.check_latent_space(self.latent_space)
+        if curriculum and not self.generator.conditioner.untimed:
+            raise ConfigError("curriculum is of text that is padded or spread")
+        self.curriculum = curriculum
         codebooks = learned_codebooks(self.latent_space)
         if codebooks and isinstance(self.generator.head, CategoricalHead):
             self.generator.head.start_from(codebooks)
-        #: a window of attention is thrown for each step
-        self.varies = bool(getattr(self.generator.strategy, "window", 0))
+        #: a window of attention is thrown for each step, or the text is laid in another way
+        self.varies = bool(getattr(self.generator.strategy, "window", 0) or curriculum)
         self.perceptual = PerceptualLosses(
             self.latent_space,
             cast("SpeakerProbe | None", load_part("options.probe", probe, "probe")),
@@ -240,6 +247,8 @@ class GeneratorTask:
         """Regression of the mean and the losses of the strategy."""
         request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
         request.longest = batch["features"].shape[1]
+        if self.curriculum:
+            self.generator.conditioner.untimed_share = min(1.0, step / self.curriculum)
         with trusted():
             parts = self.generator.loss(
                 request, batch["features"], batch["latents"], self.perceptual, batch.get("shift")
