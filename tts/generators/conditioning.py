@@ -384,9 +384,13 @@ class ContentEncoder(PhoneContent):
         ends = durations.cumsum(1).gather(1, phone_index)
         length = durations.gather(1, phone_index).clamp_min(1)
         into = (index - (ends - length) + 0.5) / length
-        position = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1)
-        hidden = hidden + self.position(position.float())
+        position = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1).float()
         if fill:
+            # Against a phone of one frame, which says nothing of its place.
+            position = position - position.new_tensor([0.5, 0.0, 0.0])
+            hidden = hidden + F.linear(position, self.position.weight)
             after = index >= durations.sum(1, keepdim=True)
             hidden = torch.where(after.unsqueeze(-1), self.filler, hidden)
+        else:
+            hidden = hidden + self.position(position)
         return self.encode_frames(hidden, mask, global_cond)
