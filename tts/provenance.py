@@ -29,6 +29,8 @@ from tts_codecs.registry import weights_of
 Marker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: sample rate to what marks the chunks [n] of one utterance
 Watermark = Callable[[int], Marker]
+#: of what models say, the likeliest first
+USUAL_RATES = (24_000, 16_000)
 _SHAPE = (
     "a watermark is a function of the sample rate that returns a function of a chunk, float32 [n], "
     "to float32 [n]: watermark(sample_rate) -> mark(chunk)"
@@ -84,12 +86,13 @@ def provenance_json(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
 
 
-def load_watermark(name: str, sample_rate: int = 16000) -> Watermark:
+def load_watermark(name: str, sample_rate: int | None = None) -> Watermark:
     """The function `module:function` names, of a module that is installed or in the current folder.
 
     It is called with the sample rate, once for each utterance, and returns what marks its chunks:
-    a function of float32 [n] to float32 [n]. It is called here once, with `sample_rate`, so that
-    one of another shape is told before a model is loaded.
+    a function of float32 [n] to float32 [n]. It is called here once, so that one of another shape
+    is told before a model is loaded: with `sample_rate` or, where that is not known yet, with one
+    of usual rates that it takes (`marker` tells later what it does not).
 
     Raises:
         UsageError: no such module or function, or one of another shape.
@@ -101,8 +104,15 @@ def load_watermark(name: str, sample_rate: int = 16000) -> Watermark:
         raise UsageError(f"watermark {name!r} is not MODULE:FUNCTION: {_told(error)}") from error
     if not callable(found):
         raise UsageError(f"watermark {name!r} is not a function; {_SHAPE}")
-    _called(found, sample_rate, f"watermark {name!r}")
-    return found  # type: ignore[no-any-return]
+    refused = None
+    for rate in USUAL_RATES if sample_rate is None else (sample_rate,):
+        try:
+            _called(found, rate, f"watermark {name!r}")
+            return found  # type: ignore[no-any-return]
+        except UsageError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 def _called(watermark: Callable[[int], Any], sample_rate: int, name: str) -> Marker:

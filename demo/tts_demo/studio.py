@@ -125,12 +125,14 @@ class Studio:
         with self._loading:
             if name not in self._loaded:
                 from tts.cli.common import load_model, set_threads
-                from tts.provenance import load_watermark
+                from tts.provenance import load_watermark, marker
 
                 set_threads(self.threads)
                 if self.watermark:
                     self._hook = load_watermark(self.watermark)
-                self._loaded[name] = load_model(name, self.device)[0]
+                loaded = load_model(name, self.device)[0]
+                marker(self._hook, loaded.sample_rate)
+                self._loaded[name] = loaded
             return self._loaded[name]
 
     def is_loaded(self, name: str) -> bool:

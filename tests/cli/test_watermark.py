@@ -8,8 +8,10 @@ import pytest
 import soundfile as sf
 
 from tests.helpers.cli import Captured, no_output, one_line, speak
+from tts.cli.main import run
 from tts.errors import UsageError
 from tts.provenance import load_watermark, marker
+from tts_demo.studio import Studio
 
 MODULE = """
 import {beside}
@@ -27,6 +29,11 @@ def broken(sample_rate):
 def narrow(sample_rate):
     if sample_rate != 16000:
         raise ValueError("16 kHz only")
+    return plain
+
+def wide(sample_rate):
+    if sample_rate != 24000:
+        raise ValueError("24 kHz only")
     return plain
 
 constant = 3
@@ -89,3 +96,21 @@ def test_a_watermark_of_other_rates(
     one_line(capfd, "24000", "16 kHz only")
     with pytest.raises(UsageError, match="8000"):
         marker(load_watermark("own_mark:narrow"), 8000)
+
+
+def test_a_watermark_is_asked_for_the_rate_of_the_model(
+    tiny_home: Path, folder: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    marker(load_watermark("own_mark:wide"), 24000)
+    with pytest.raises(UsageError, match="24 kHz only"):
+        load_watermark("own_mark:wide", 16000)
+    assert speak(tmp_path, "--watermark", "own_mark:wide") == 2
+    one_line(capfd, "24 kHz only")
+    assert no_output(tmp_path)
+    assert speak(tmp_path, "--watermark", "own_mark:wide", "--rate", "24000", "-q") == 0
+    assert run(["serve", "--port", "0", "--watermark", "own_mark:wide"]) == 2
+    one_line(capfd, "24 kHz only")
+    studio = Studio(["default"], watermark="own_mark:wide")
+    with pytest.raises(UsageError, match="24 kHz only"):
+        studio.model("default")
+    assert not studio.is_loaded("default")

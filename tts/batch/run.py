@@ -81,7 +81,7 @@ def run_batch(
         if kind not in TIMESTAMPS:
             raise UsageError(f"unknown timestamps {kind!r}; there is: {', '.join(TIMESTAMPS)}")
     if settings.watermark:
-        load_watermark(settings.watermark, settings.model.sample_rate)
+        load_watermark(settings.watermark)
     _check_apart(rows, settings)
     begin = time.perf_counter()
     digests: dict[str, str] = {}

@@ -98,8 +98,7 @@ class RowSynthesizer:
 
     def __init__(self, settings: Settings, model: Synthesizer | None = None):
         self.settings = settings
-        rate = settings.model.sample_rate
-        self.watermark = load_watermark(settings.watermark, rate) if settings.watermark else None
+        self.watermark = load_watermark(settings.watermark) if settings.watermark else None
         self._models: dict[str, Synthesizer] = {"": model} if model else {}
         self._voices: OrderedDict[tuple[str, str, str, float], Voice] = OrderedDict()
 

@@ -90,7 +90,7 @@ def serve(
         raise MissingDependencyError(
             f"the server needs the package {error.name}: pip install 'tts[serve]'"
         ) from error
-    from tts.provenance import load_watermark
+    from tts.provenance import load_watermark, marker
     from tts.serve.aliases import Aliases
     from tts.serve.connections import Limits, listen, raise_open_files
     from tts.serve.guard import check_access, check_origin, is_loopback
@@ -113,6 +113,8 @@ def serve(
     listening = listen(host, port)
     assistants = listen(host, wyoming_port) if wyoming else None
     models = [load_model(name, device, int8=int8)[0] for name in model or ["default"]]
+    for each in models:
+        marker(hook, each.sample_rate)  # one that refuses a rate is told before anybody asks
     names = [each.config.name for each in models]
     if len(set(names)) < len(names):
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")

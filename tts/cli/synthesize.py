@@ -248,11 +248,12 @@ def synthesize(
         if watermark:
             from tts.provenance import load_watermark
 
-            hook = load_watermark(watermark, rate or config.sample_rate)
+            hook = load_watermark(watermark, rate)
         if refs:
             config.check_transcript(ref_text)
         references = load_recordings(refs, config.sample_rate, quiet)
 
+        from tts.provenance import marker
         from tts.text.markup import without_tags
         from tts.types import Options
 
@@ -282,6 +283,7 @@ def synthesize(
         synthesizer, loading = load_model(model, device, language, int8)
         rate = rate or synthesizer.sample_rate
         check_writable(output, rate, format=format)
+        mark = marker(hook, rate)
     if kinds and not synthesizer.capabilities.word_times:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
     source = references or str(path)
@@ -295,10 +297,9 @@ def synthesize(
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)
     from tts.captions import captions, write_text
-    from tts.provenance import marker, provenance_json
     from tts.provenance import provenance as provenance_of
+    from tts.provenance import provenance_json
 
-    mark = marker(hook, rate)
     clock = Clock()
     chunks = _timed(synthesizer, words, chosen, options, clock, mark, rate)
     samples = write_audio(output, chunks, rate, format)

@@ -377,9 +377,7 @@ class ContentEncoder(PhoneContent):
         index = torch.arange(frames, device=tokens.ids.device)
         phones = self.phones(tokens, global_cond)
         # Frames past a row's end belong to its last phone, however much the batch pads it.
-        phone_index = torch.minimum(
-            token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1
-        )
+        phone_index = torch.minimum(token_index(durations, frames), tokens.lengths.unsqueeze(1) - 1)
         hidden = phones.gather(1, phone_index.unsqueeze(-1).expand(-1, -1, phones.shape[-1]))
         ends = durations.cumsum(1).gather(1, phone_index)
         length = durations.gather(1, phone_index).clamp_min(1)
