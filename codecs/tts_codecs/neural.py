@@ -170,11 +170,18 @@ class NeuralCodec(LayeredCodec):
         made, _ = self.decoder(vectors, self.decoder.initial(len(values), values))
         return made[:, self.decoder.look_ahead * self.hop :]
 
-    def forward(self, wav: Tensor) -> tuple[Tensor, QuantizerOutput, Tensor]:
+    def forward(
+        self, wav: Tensor, quantized: bool = True
+    ) -> tuple[Tensor, QuantizerOutput, Tensor]:
         """Training pass: wav [B, T * hop] to what is decoded, of the same shape, what the quantizer
-        gave, and the vectors [B, T, quantizer.dim] it was given."""
+        gave, and the vectors [B, T, quantizer.dim] it was given. Not `quantized` these are decoded
+        themselves, and there are no codes [B, T, 0]."""
         vectors = self.vectors(wav)
-        out: QuantizerOutput = self.quantizer(vectors)
+        if quantized:
+            out: QuantizerOutput = self.quantizer(vectors)
+        else:
+            none = torch.zeros(*vectors.shape[:2], 0, dtype=torch.int64, device=vectors.device)
+            out = QuantizerOutput(vectors, none, vectors.new_zeros(()))
         return self.restored(out.quantized), out, vectors
 
     def _quantize(self, latents: Tensor) -> Tensor:

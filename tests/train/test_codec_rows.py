@@ -29,6 +29,7 @@ ROWS = sorted((configs() / "train").glob("codec_*.yaml"))
 SMALLER = {
     "width": 8, "blocks": 1, "phase_blocks": 1, "channels": 2, "codebook_size": 16, "frames": 7,
     "num_codebooks": 4, "batch_size": 2, "adversarial_from": 1, "adversarial_batch": 1,
+    "quantize_from": 1, "fit_batches": 2,
 }  # fmt: skip
 
 
@@ -148,13 +149,13 @@ def test_distortions_keep_the_level_and_change_the_sound() -> None:
 
 def test_the_balancer_trains_as_well(corpus: Corpus) -> None:
     path = next(path for path in ROWS if path.stem == "codec_encodec")
-    task = small_task(path, corpus, adversarial_from=0)
+    task = small_task(path, corpus, adversarial_from=0, quantize_from=0)
     logs = one_step(task)
     assert {"mel", "fool", "match", "spot", "use"} <= logs.keys()
     batch = task.batch(np.random.default_rng(0))
     loss = next(iter(task.losses(batch, 1)))[1] - 0.0
     loss.backward()
-    exit_gradient = task.codec.decoder.exit.conv.weight.grad  # type: ignore[union-attr]
+    exit_gradient = task.codec.decoder.angle.weight.grad  # type: ignore[union-attr]
     assert exit_gradient is not None and exit_gradient.abs().sum() > 0
 
 
@@ -188,3 +189,28 @@ def test_wrong_names_of_losses_are_told(corpus: Corpus) -> None:
     ]:
         with pytest.raises(ConfigError, match=message):
             small_task(path, corpus, **options)  # type: ignore[arg-type]
+
+
+def test_codebooks_begin_where_the_vectors_are(corpus: Corpus) -> None:
+    path = next(path for path in ROWS if path.stem == "codec_qdac")
+    task = small_task(path, corpus, quantize_from=2, fit_batches=20)
+    batch = task.batch(np.random.default_rng(0))
+    before = [each.clone() for each in task.codec.quantizer.codebooks]
+
+    def heard(step: int) -> dict[str, float | torch.Tensor]:
+        _, loss, logs = next(iter(task.losses(batch, step)))
+        assert torch.isfinite(loss)
+        return logs
+
+    assert "use" not in heard(1) and heard(1)["commit"] == 0
+    assert all(map(torch.equal, before, task.codec.quantizer.codebooks)), "nothing is quantized yet"
+    assert heard(2)["commit"] > 0
+    found = task.codec.vectors(batch["wav"]).flatten(0, 1)
+    apart = [
+        torch.cdist(found, each).amin(1).mean()
+        for each in (before[0], task.codec.quantizer.codebooks[0])
+    ]
+    assert apart[1] < 0.5 * apart[0]
+    path = next(path for path in ROWS if path.stem == "codec_nanocodec")
+    with pytest.raises(ConfigError, match="fit_batches"):
+        one_step(small_task(path, corpus, fit_batches=1))

@@ -56,8 +56,8 @@ class Auxiliary(nn.Module):
 
 def leading(codec: NeuralCodec, seen: Pass, codebooks: int) -> Tensor:
     """Values [B, T, D] of the leading `codebooks` alone, with the gradient of the vectors;
-    of all of them for 0."""
-    if codebooks == 0:
+    of all of them for 0, and the vectors where nothing is quantized yet."""
+    if codebooks == 0 or not seen.coded.codes.shape[2]:
         return seen.coded.quantized
     with torch.no_grad():
         values = codec.quantizer.decode(seen.coded.codes[..., :codebooks])

@@ -41,6 +41,9 @@ class CodecTask:
         auxiliaries: further losses by name (tts.train.auxiliaries), each with its arguments.
         distort: share of the rows that the encoder hears distorted; the clean ones are decoded.
         weights: of the losses, over the defaults in WEIGHTS; 0 leaves one out.
+        quantize_from: step; before it vectors are decoded as they are, so that the quantizer meets
+            an encoder that says something. Codebooks start then from k-means of the vectors of
+            `fit_batches` batches; 0 leaves them to the quantizer.
         balance: the losses of the waveform share its gradient by their weights, however large
             their own gradients are (tts_codecs.balancer).
     """
@@ -72,12 +75,15 @@ class CodecTask:
         auxiliaries: dict[str, dict[str, Any]] | None = None,
         distort: float = 0.0,
         weights: dict[str, float] | None = None,
+        quantize_from: int = 0,
+        fit_batches: int = 0,
         balance: bool = False,
     ):
         if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
             raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
         self.loss_weights = {**self.WEIGHTS, **(weights or {})}
         self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
+        self.quantize_from, self.fit_batches = quantize_from, fit_batches
         self.arguments = dict(model)
         self.codec = build_codec(**self.arguments)
         if self.codec.rate != corpus.sample_rate:
@@ -139,10 +145,23 @@ class CodecTask:
         assert isinstance(made, Adversaries)
         return made
 
+    @torch.no_grad()
+    def _fit(self) -> None:
+        """Codebooks from k-means; ConfigError for a quantizer without."""
+        rng = np.random.default_rng(0)
+        drawn = (self.batch(rng)["wav"].to(self.codec.device) for _ in range(self.fit_batches))
+        try:
+            self.codec.quantizer.fit(torch.cat([self.codec.vectors(x).flatten(0, 1) for x in drawn]))
+        except CodecError as error:
+            raise ConfigError(f"options.fit_batches: {error}") from error
+
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Losses of the codec, then of the discriminators."""
         real = batch["wav"]
-        fake, out, vectors = self.modules["codec"](batch.get("heard", real))
+        if step == self.quantize_from and self.fit_batches:
+            self._fit()
+        quantized = step >= self.quantize_from
+        fake, out, vectors = self.modules["codec"](batch.get("heard", real), quantized)
         balancer = self.modules.get("balancer")
         if balancer is None:
             found = self._of_wave(fake, real, step)
@@ -158,7 +177,7 @@ class CodecTask:
         loss = loss + self.loss_weights["commit"] * out.loss
         logs: dict[str, float | Tensor] = {k: v.detach() for k, v in found.items()}
         logs["commit"] = out.loss.detach()
-        if self.codec.quantizer.num_codebooks:
+        if out.codes.shape[2]:
             logs |= self._recent.add(out.codes)
         seen = Pass(batch, fake, vectors, out)
         for name, auxiliary in self.auxiliaries.items():
