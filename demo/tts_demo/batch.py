@@ -140,17 +140,17 @@ def batch(
             for file in sorted(out.iterdir()):
                 if file.is_file() and not file.name.startswith("."):
                     packed.write(file, file.name)
-        url = studio.sounds.add("speech.zip", archive.getvalue())
+        url = studio.sounds.add(session, "speech.zip", archive.getvalue())
         failed = f", {summary.failed} failed" if summary.failed else ""
         rtf = f", RTF {summary.elapsed / summary.seconds:.3f}" if summary.seconds else ""
         text = (
             f"{len(rows) - summary.failed} of {len(rows)} rows{failed}: {summary.seconds:.1f} s "
             f"of audio in {summary.elapsed:.1f} s{rtf}"
         )
-        yield page.state(text), _results(studio, out, summary, url)
+        yield page.state(text), _results(studio, session, out, summary, url)
 
 
-def _results(studio: Studio, out: Path, summary: "Summary", url: str) -> str:
+def _results(studio: Studio, session: str, out: Path, summary: "Summary", url: str) -> str:
     """All that was made with a player each, and apart from it what was not and why."""
     said = [each for each in summary.results if each.file]
     failed = [(each.id, each.error) for each in summary.results if not each.file]
@@ -158,7 +158,9 @@ def _results(studio: Studio, out: Path, summary: "Summary", url: str) -> str:
     if failed:
         parts.append(f"<h3>Failed: {len(failed)}</h3>{page.table(('id', 'error'), failed)}")
     if said:
-        urls = [studio.sounds.add(each.file, (out / each.file).read_bytes()) for each in said]
+        urls = [
+            studio.sounds.add(session, each.file, (out / each.file).read_bytes()) for each in said
+        ]
         players = [page.player(f"row {each.id}", url) for each, url in zip(said, urls, strict=True)]
         rows = [(each.id, f"{each.seconds:.2f} s") for each in said]
         parts.append(

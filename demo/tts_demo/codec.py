@@ -81,7 +81,12 @@ def rates(codec: "Codec") -> Sequence[int | None]:
 
 
 def through(
-    studio: Studio, ticket: Ticket, codec: "Codec", name: str, recording: str | None
+    studio: Studio,
+    ticket: Ticket,
+    session: str,
+    codec: "Codec",
+    name: str,
+    recording: str | None,
 ) -> str:
     """HTML of a recording after a codec, at every bitrate; errors as `_read`."""
     import torch
@@ -108,7 +113,7 @@ def through(
             audio = Audio(out.float().cpu().numpy(), codec.info.sample_rate)
             spent = (between - begin, decoded - between)
             codes = encoded.data[0].cpu() if codec.info.kind == "codes" else None
-            parts.append(_one(studio, name, codec, audio, spent, codes))
+            parts.append(_one(studio, session, name, codec, audio, spent, codes))
     finally:
         if isinstance(codec, LayeredCodec) and choices[0] is not None:
             codec.use_codebooks(choices[0])
@@ -117,6 +122,7 @@ def through(
 
 def _one(
     studio: Studio,
+    session: str,
     name: str,
     codec: "Codec",
     audio: "Audio",
@@ -131,7 +137,7 @@ def _one(
         ("Encode RTF", f"{spent[0] / audio.seconds:.3f}"),
         ("Decode RTF", f"{spent[1] / audio.seconds:.3f}"),
     )  # fmt: skip
-    url = studio.sounds.add(f"{name}-{rate.split()[0]}.wav", audio.to_bytes())
+    url = studio.sounds.add(session, f"{name}-{rate.split()[0]}.wav", audio.to_bytes())
     picture = ""
     if codes is not None:
         image = data_url(codes_image(codes.numpy(), info.sizes))
@@ -178,7 +184,7 @@ def codecs(
             title = f"<h3>{name}</h3>"
             try:
                 with shelf.lock:
-                    shown = through(studio, ticket, shelf.get(name), name, recording)
+                    shown = through(studio, ticket, session, shelf.get(name), name, recording)
             except TTSError as error:
                 shown = page.state(" ".join(str(error).split()))
             if ticket.stopped:

@@ -73,11 +73,11 @@ def compare(
             if ticket.stopped or not chunks or moment is None:
                 yield change("Stopped.", len(wanted), name)
                 return
-            yield change(state, number + 1, name, _column(studio, name, chunks, moment))
+            yield change(state, number + 1, name, _column(studio, session, name, chunks, moment))
         yield change("Done.", len(wanted))
 
 
-def _column(studio: Studio, name: str, chunks: "list[Chunk]", moment: Moment) -> str:
+def _column(studio: Studio, session: str, name: str, chunks: "list[Chunk]", moment: Moment) -> str:
     """What one model made: figures, player, words and picture."""
     from tts.types import joined
 
@@ -90,7 +90,9 @@ def _column(studio: Studio, name: str, chunks: "list[Chunk]", moment: Moment) ->
         kind="done",
         steps=steps_of(studio.model(name).config),
     )
-    player = page.player(f"{name} says it", studio.sounds.add(f"{name}.wav", audio.to_bytes()))
+    player = page.player(
+        f"{name} says it", studio.sounds.add(session, f"{name}.wav", audio.to_bytes())
+    )
     figure = page.figure(audio.samples, audio.sample_rate, audio.words)
     return status + player + page.speech(page.words(audio.words), figure)
 

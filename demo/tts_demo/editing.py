@@ -67,11 +67,11 @@ def _edited(
             raise AudioError("the recording is not there any more: give it again") from error
 
 
-def _exact(studio: Studio, edited: "Edited", name: str) -> str:
+def _exact(studio: Studio, session: str, edited: "Edited", name: str) -> str:
     """Address of a WAV file in which what is kept has the values that were read."""
     mark = studio.marker(edited.sample_rate)
     edited.samples = mark(edited.samples)
-    return studio.sounds.add(name, edited.exact_bytes("wav"))
+    return studio.sounds.add(session, name, edited.exact_bytes("wav"))
 
 
 def chips(spans: "Sequence[Span]") -> str:
@@ -117,7 +117,7 @@ def find_words(
             yield page.state("Stopped."), gr.skip(), gr.skip()
             return
         warn(found.warnings)
-        url = _exact(studio, found, "recording.wav")
+        url = _exact(studio, session, found, "recording.wav")
         words = f"<div class='speech'>{chips(found.words)}</div>"
         player = page.player("The recording", url)
         shown = f"<section class='speaking'>{player}{words}</section>"
@@ -157,7 +157,7 @@ def change(
             f"{found.seconds:.2f} s, {kept:.2f} s as recorded, seed {int(seed or 0)}: "
             f"{changes or 'no change'}"
         )
-        all_of_them = [result(found, _exact(studio, found, "edited.wav"), state), *history]
+        all_of_them = [result(found, _exact(studio, session, found, "edited.wav"), state), *history]
         yield page.state("Done."), "".join(all_of_them[:_HISTORY]), all_of_them[:_HISTORY]
 
 

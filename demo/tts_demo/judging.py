@@ -126,7 +126,7 @@ def judge(
     name = Path(recording).name
     lines = [line.removeprefix(f"{name}: ") for line in warnings]
     people = "One person is heard."
-    if any("more than one person" in line for line in lines):
+    if any("more than one person" in line or "several people" in line for line in lines):
         people = "More than one person is heard."
     elif any("no speech" in line for line in lines):
         people = "No speech is heard."

@@ -101,7 +101,7 @@ def preview(studio: Studio, session: str, name: str | None) -> str:
     if audio is None:
         return page.state("Stopped.")
     return page.player(
-        f"{name} says a sentence", studio.sounds.add(f"{name}.wav", audio.to_bytes())
+        f"{name} says a sentence", studio.sounds.add(session, f"{name}.wav", audio.to_bytes())
     )
 
 

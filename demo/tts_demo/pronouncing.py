@@ -31,7 +31,7 @@ def hear(studio: Studio, session: str, model: str, voice: str | None, word: str,
         audio = studio.utter(session, Wish(text, model, voice), Options())
     if audio is None:
         return page.state("Stopped.")
-    url = studio.sounds.add("word.wav", audio.to_bytes())
+    url = studio.sounds.add(session, "word.wav", audio.to_bytes())
     return f"<p class='about'>/{escape(phones)}/</p>{page.player(f'{word} as it is said', url)}"
 
 

@@ -60,7 +60,7 @@ def chosen(studio: Studio, session: str, number: int | None) -> tuple[Any, ...]:
     players = []
     for seed in found.takes:
         name = f"sentence-{at + 1}-seed-{seed}.wav"
-        url = studio.sounds.add(name, spoken.take(at, seed).to_bytes())
+        url = studio.sounds.add(session, name, spoken.take(at, seed).to_bytes())
         player = page.player(f"sentence {at + 1}, seed {seed}", url)
         players.append(f"<p class='about'>seed {seed}</p>{player}")
     return (
@@ -90,7 +90,10 @@ def again(
             yield page.status("Stopped."), gr.skip()
             return
         yield _all(
-            studio, spoken, f"Sentence {at + 1} said again in {time.perf_counter() - begun:.2f} s."
+            studio,
+            session,
+            spoken,
+            f"Sentence {at + 1} said again in {time.perf_counter() - begun:.2f} s.",
         )
 
 
@@ -102,16 +105,16 @@ def use(
         spoken = studio.spoken(session)
         at = -1 if number is None else int(number)
         spoken.use(at, int(seed) if isinstance(seed, int) else -1)
-        yield _all(studio, spoken, f"Sentence {at + 1} with seed {seed}.")
+        yield _all(studio, session, spoken, f"Sentence {at + 1} with seed {seed}.")
 
 
-def _all(studio: Studio, spoken: Spoken, state: str) -> tuple[str, str]:
+def _all(studio: Studio, session: str, spoken: Spoken, state: str) -> tuple[str, str]:
     """Status, words and picture of the text with the takes that are used."""
     audio = spoken.audio()
-    url = studio.sounds.add("speech.mp3", audio.to_bytes("mp3"))
+    url = studio.sounds.add(session, "speech.mp3", audio.to_bytes("mp3"))
     note = ", ".join(f"sentence {n} with seed {seed}" for n, seed in spoken.takes)
     take = take_of(spoken.wish, spoken.options, audio, note)
-    return whole(studio, audio, take, Moment(), url, state)
+    return whole(studio, session, audio, take, Moment(), url, state)
 
 
 def connect(studio: Studio, fields: Fields, status: gr.HTML, shown: gr.HTML, event: Any) -> None:

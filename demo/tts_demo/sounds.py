@@ -17,7 +17,7 @@ from types import TracebackType
 from starlette.responses import FileResponse, PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tts_demo.limits import KEPT
+from tts_demo.limits import KEPT, SWEEP
 
 #: what all addresses begin with
 PREFIX = "/sounds/"
@@ -38,11 +38,12 @@ class Sound:
     """One file. A `with` block around its writing ends it, whatever happens.
 
     Attributes:
-        url: its address, relative to the page.
+        url: its address, relative to the page; session: of the visitor it was made for.
         path: where it lies; finished: whether all of it was written; used: when it last was.
     """
 
-    def __init__(self, folder: Path, name: str):
+    def __init__(self, folder: Path, session: str, name: str):
+        self.session = session
         self.token = secrets.token_urlsafe(16)
         self.name, self.path = name, folder / f"{self.token}{Path(name).suffix}"
         self.url = f"{PREFIX[1:]}{self.token}/{name}"
@@ -75,26 +76,37 @@ class Sounds:
     """All files of a page, and the ASGI application that serves them.
 
     Args:
-        kept: seconds after which a file that nobody used is deleted.
+        kept: seconds after which a file that nobody used is deleted; every: between two looks.
     """
 
-    def __init__(self, kept: float = KEPT):
-        self._kept = kept
+    def __init__(self, kept: float = KEPT, every: float = SWEEP):
+        self._kept, self._every = kept, every
+        self._closed = threading.Event()
+        self._sweeper: threading.Thread | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="tts-demo-", ignore_cleanup_errors=True)
         self._sounds: OrderedDict[str, Sound] = OrderedDict()
         self._lock = threading.Lock()
 
-    def open(self, name: str) -> Sound:
-        """A new file that is still to be written; `name` is for those who download it."""
-        sound = Sound(Path(self._folder.name), name)
+    def open(self, session: str, name: str) -> Sound:
+        """A new file that is still to be written, for a visitor; `name` is for those who download
+        it."""
+        sound = Sound(Path(self._folder.name), session, name)
         with self._lock:
             self._sounds[sound.token] = sound
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._sweep_on, daemon=True)
+                self._sweeper.start()
         self.sweep()
         return sound
 
-    def add(self, name: str, data: bytes) -> str:
+    def _sweep_on(self) -> None:
+        """Sweep also while nobody makes anything."""
+        while not self._closed.wait(self._every):
+            self.sweep()
+
+    def add(self, session: str, name: str, data: bytes) -> str:
         """A new file with all of its bytes; its address."""
-        with self.open(name) as sound:
+        with self.open(session, name) as sound:
             sound.write(data)
         return sound.url
 
@@ -124,8 +136,18 @@ class Sounds:
         for each in gone:
             each.path.unlink(missing_ok=True)
 
+    def forget(self, session: str) -> None:
+        """Delete what was made for a visitor who has left."""
+        with self._lock:
+            gone = [each for each in self._sounds.values() if each.session == session]
+            for each in gone:
+                del self._sounds[each.token]
+        for each in gone:
+            each.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Delete everything."""
+        self._closed.set()
         with self._lock:
             sounds = list(self._sounds.values())
             self._sounds.clear()

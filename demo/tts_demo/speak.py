@@ -75,7 +75,7 @@ def speak(
         chosen = options()
         with (
             closing(studio.speak(ticket, wish, chosen, keep=True)) as moments,
-            studio.sounds.open("speech.mp3") as sound,
+            studio.sounds.open(session, "speech.mp3") as sound,
         ):
             heard = yield from _heard(moments, sound)
         if heard is None or ticket.stopped:
@@ -85,6 +85,7 @@ def speak(
         loaded = f" The model took {moment.loading:.1f} s to load." if not known else ""
         yield whole(
             studio,
+            session,
             audio,
             take_of(wish, chosen, audio),
             moment,
@@ -138,7 +139,13 @@ def _heard(
 
 
 def whole(
-    studio: Studio, audio: "Audio", take: dict[str, Any], moment: Moment, url: str, state: str
+    studio: Studio,
+    session: str,
+    audio: "Audio",
+    take: dict[str, Any],
+    moment: Moment,
+    url: str,
+    state: str,
 ) -> tuple[str, str]:
     """Status, words and picture of a whole utterance; `url` is its MP3."""
     status = page.status(
@@ -149,7 +156,7 @@ def whole(
         kind="done",
         sound=url,
         take=take,
-        wav=studio.sounds.add("speech.wav", audio.to_bytes("wav")),
+        wav=studio.sounds.add(session, "speech.wav", audio.to_bytes("wav")),
     )
     figure = page.figure(audio.samples, audio.sample_rate, audio.words)
     return status, page.speech(page.words(audio.words), figure)

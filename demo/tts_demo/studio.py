@@ -210,8 +210,9 @@ class Studio:
         return len(tickets)
 
     def forget(self, session: str) -> None:
-        """Stop what a visitor who has left was having spoken, and drop the cloned voices."""
+        """Stop what a visitor who has left was having spoken, and drop cloned voices and audio."""
         self.stop(session)
+        self.sounds.forget(session)
         with self._lock:
             self._spoken.pop(session, None)
             for key in [key for key in self._voices if key[0] == session]:

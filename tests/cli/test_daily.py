@@ -89,6 +89,11 @@ def test_samples_and_mixtures(anna: Path, tmp_path: Path, capfd: Capture) -> Non
     assert run(["voices", "sample", "nobody", "-o", str(out)]) == 2
     assert run(["voices", "mix", "anna", "default", "both", "--share", "0.25"]) == 0
     assert run(["voices", "mix", "anna", "default", "both"]) == 2
+    kept = anna.read_bytes()
+    assert run(["voices", "mix", "anna", "default", "anna", "--force"]) == 2
+    assert run(["voices", "mix", "default", "anna", "anna", "--force"]) == 2
+    assert anna.read_bytes() == kept, "a voice that is given is not replaced"
+    assert run(["voices", "mix", "anna", "default", "both", "--share", "0.25", "--force"]) == 0
     assert run(["voices", "mix", "anna", "default", "more", "--share", "2"]) == 2
     assert list(stored_voices()) == ["anna", "both", "default"]
     capfd.readouterr()

@@ -179,7 +179,7 @@ def test_sounds_are_served_while_they_are_made() -> None:
         return status, body, times
 
     async def growing() -> None:
-        with app.open("speech.mp3") as growing:
+        with app.open("s", "speech.mp3") as growing:
             growing.write(b"one")
             asking = asyncio.create_task(ask(growing.url))
             await asyncio.sleep(0.2)
@@ -194,8 +194,30 @@ def test_sounds_are_served_while_they_are_made() -> None:
     asyncio.run(growing())
     app.close()
     old = Sounds(kept=0)
-    url = old.add("a.mp3", b"x")
+    url = old.add("s", "a.mp3", b"x")
     assert old.find(url) is not None
-    old.add("b.mp3", b"y")
+    old.add("s", "b.mp3", b"y")
     assert old.find(url) is None, "nobody used it for long"
     old.close()
+
+
+def test_sounds_are_deleted_also_while_nothing_is_made() -> None:
+    app = Sounds(kept=0.05, every=0.05)
+    url = app.add("s", "a.mp3", b"x")
+    sound = app.find(url)
+    assert sound is not None
+    deadline = time.monotonic() + 10
+    while sound.path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not sound.path.exists() and app.find(url) is None
+    app.close()
+
+
+def test_sounds_of_who_has_left_are_deleted() -> None:
+    app = Sounds()
+    left, stays = (app.find(app.add(session, "a.mp3", b"x")) for session in ("a", "b"))
+    assert left is not None and stays is not None
+    app.forget("a")
+    assert not left.path.exists() and app.find(left.url) is None
+    assert stays.path.exists() and app.find(stays.url) is stays
+    app.close()

@@ -90,6 +90,20 @@ def test_a_recording_is_judged(studio: Studio, recording: Recording, tmp_path: P
     assert [key for key in studio._voices if key[0] == "s"], "encoded on the way"
 
 
+@pytest.mark.parametrize("overlap", [True, False])
+def test_several_people_are_told_at_once_or_in_turn(
+    studio: Studio, recording: Recording, monkeypatch: pytest.MonkeyPatch, overlap: bool
+) -> None:
+    monkeypatch.setattr("tts.voice.judge.two_speakers", lambda *_: True)
+    path = str(recording("two.wav", seconds=8))
+    from tts.audio.reference import load_reference
+    from tts.voice.judge import warnings_about
+
+    lines = warnings_about(load_reference(path), None, overlap=overlap)  # type: ignore[arg-type]
+    monkeypatch.setattr(studio, "voice", lambda *_: (None, lines))
+    assert "More than one person" in list(judging.judge(studio, "s", path, "default"))[-1]
+
+
 def test_a_clone_is_kept_renamed_and_deleted(
     studio: Studio, recording: Recording, tiny_home: Path
 ) -> None:

@@ -1,6 +1,10 @@
 """Editing of recordings: what stays is the recording itself; tiny random models."""
 
+import io
 import json
+import os
+import stat
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +215,23 @@ def test_command_lines(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "does not say 'sixty five'" in error
     assert run([*given, "--to", " "]) == 2
+    assert not out.exists()
+    reading, writing = tmp_path / "in.pipe.wav", tmp_path / "out.pipe.wav"
+    os.mkfifo(reading)
+    os.mkfifo(writing)
+    heard: list[bytes] = []
+    threads = [
+        threading.Thread(target=reading.write_bytes, args=(source.read_bytes(),), daemon=True),
+        threading.Thread(target=lambda: heard.append(writing.read_bytes()), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    piped = ["edit", str(reading), "--from", SAID, "--to", "one nine three four"]
+    assert run([*piped, "-o", str(writing), "-q"]) == 0, "pipes are read once and not replaced"
+    for thread in threads:
+        thread.join(10)
+    assert heard and sf.info(io.BytesIO(heard[0])).samplerate == 16000
+    assert stat.S_ISFIFO(writing.stat().st_mode)
     assert run(["edit", str(tmp_path / "no.wav"), "--from", "a", "--to", "b"]) == 2
     assert not out.exists()
 

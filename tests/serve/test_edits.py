@@ -113,6 +113,9 @@ def test_what_speaks_against_a_recording_is_told(
         ({"from": SAID, "to": "one", "response_format": "exe"}, 400, "response_format"),
         ({"from": SAID, "to": "one", "model": "nothing"}, 404, "unknown model"),
         ({"from": SAID, "to": "a" * 4097}, 400, "4,096"),
+        ({"from": SAID, "to": "\ufdfa" * 4096}, 400, "phones"),
+        ({"from": "\ufdfa" * 4096, "to": SAID}, 400, "phones"),
+        ({"from": SAID, "to": SAID + " and nothing else" * 200}, 400, "an edit has at most 60"),
         ({"from": "nine nine nine nine nine", "to": "one"}, 400, ""),
     ],
 )

@@ -69,6 +69,18 @@ def malformed(rng: random.Random) -> tuple[str, str, dict[str, str], bytes]:
     return method, path, headers, raw
 
 
+@pytest.mark.parametrize("streamed", ["audio", "sse"])
+def test_a_take_of_a_sentence_that_is_not_there_is_told_before_audio(
+    tts: TTS, tmp_path: Path, streamed: str
+) -> None:
+    app = create_app([tts], ServeSettings(voices=tmp_path))
+    with TestClient(app, base_url="http://localhost") as client:
+        asked = {"input": "Hello. Once more.", "response_format": "wav", "stream_format": streamed}
+        assert client.post(SPEECH, json={**asked, "takes": [[2, 77]]}).status_code == 200
+        answer = client.post(SPEECH, json={**asked, "takes": [[3, 77]]})
+    assert answer.status_code == 400 and "sentence" in answer.json()["error"]["message"]
+
+
 def test_hundreds_of_malformed_requests(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

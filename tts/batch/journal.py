@@ -10,6 +10,7 @@ was cut off is dropped.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from tts.captions import write_text
 from tts.errors import OutputError, UsageError
 
 MANIFEST = "manifest.jsonl"
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 class Journal:
@@ -53,9 +55,11 @@ class Journal:
             self.done = {name: each for name, each in before.items() if not each.error}
             self.done |= self._replay()
             self._file = (self.folder / "journal.jsonl").open("ab", buffering=0)
-        except OSError as error:
+        except BaseException as error:
             os.close(self._lock)
-            raise write_error(self.folder, error) from error
+            if isinstance(error, OSError):
+                raise write_error(self.folder, error) from error
+            raise
 
     def _replay(self) -> dict[str, Result]:
         """What the journal of a stopped run holds; a torn end is cut off."""
@@ -68,12 +72,14 @@ class Journal:
             os.truncate(path, whole)
         return _results(path)
 
-    def is_done(self, name: str, key: str) -> bool:
-        """Whether a row has been said as it is now and its file is there, or was found wrong."""
+    def is_done(self, name: str, key: str, beside: Sequence[str] = ()) -> bool:
+        """Whether a row has been said as it is now and its file is there, with those of the kinds
+        `beside`, or was found wrong."""
         found = self.done.get(name)
         if found is None or found.key != key:
             return False
-        return bool(found.error) or (self.out / found.file).is_file()
+        files = [found.file, *(f"{name}.{kind}" for kind in beside)]
+        return bool(found.error) or all((self.out / file).is_file() for file in files)
 
     def groups(self, digest: str) -> list[list[int]] | None:
         """The plan of a stopped run over the same rows."""
@@ -90,7 +96,7 @@ class Journal:
 
     def add(self, results: Iterable[Result]) -> None:
         """Rows that are done; on the disk when this returns."""
-        lines = "".join(json.dumps(r.record(), ensure_ascii=False) + "\n" for r in results)
+        lines = _lines(results)
         try:
             self._file.write(lines.encode())
             os.fsync(self._file.fileno())
@@ -99,8 +105,7 @@ class Journal:
 
     def finish(self, results: Sequence[Result]) -> None:
         """Write the manifest of all rows; the journal is not needed any more."""
-        lines = "".join(json.dumps(r.record(), ensure_ascii=False) + "\n" for r in results)
-        write_text(self.out / MANIFEST, lines)
+        write_text(self.out / MANIFEST, _lines(results))
         self._file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -110,12 +115,20 @@ class Journal:
         os.close(self._lock)
 
 
+def _lines(results: Iterable[Result]) -> str:
+    """A line of JSON each, in letters; half a character, which no file can hold, as its number."""
+    lines = "".join(json.dumps(each.record(), ensure_ascii=False) + "\n" for each in results)
+    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", lines)
+
+
 def _results(path: Path) -> dict[str, Result]:
     """Results of a manifest or journal by id; a later line wins."""
     if not path.is_file():
         return {}
     found = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+        if not line:
+            continue
         try:
             result = Result(**json.loads(line))
         except (ValueError, TypeError) as error:

@@ -159,9 +159,10 @@ def _voice(voice: Any, folder: Path) -> str | Path | Voice:
 
 def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
     meta = {str(name): _plain(value) for name, value in values.items() if name not in COLUMNS}
-    row = Row(
-        str(values.get("id", f"{number:06d}")), "", model=str(values.get("model", "")), meta=meta
-    )
+    model = str(values.get("model", ""))
+    if "/" in model or model.endswith(".yaml"):
+        model = str(folder / model)
+    row = Row(str(values.get("id", f"{number:06d}")), "", model=model, meta=meta)
     text = values.get("text")
     if not isinstance(text, str) or not text.strip():
         return replace(row, problem="the text is empty")
@@ -210,8 +211,11 @@ def _number(column: str, text: str) -> float | int:
     """A number as tables hold it: "1.5", or "1,5" where a spreadsheet writes it so."""
     try:
         number = float(text.replace(",", ".") if text.count(",") == 1 else text)
-        # A whole number beyond 2^53 must not go through a float.
-        return int(text) if column in _WHOLE and float(text).is_integer() else number
+        if column not in _WHOLE or not number.is_integer():
+            return number
+        # A whole number beyond 2^53 must not go through a float; "3.0" is how a table with gaps
+        # in its numbers writes 3.
+        return int(text) if text.strip().lstrip("+-").isdigit() else int(number)
     except ValueError:
         raise UsageError(f"{column} is not a number: {text!r}") from None
 

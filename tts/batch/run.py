@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -20,8 +21,10 @@ from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
 from tts.batch.rows import Row
 from tts.batch.worker import Result, Settings
 from tts.captions import FORMATS as TIMESTAMPS
-from tts.errors import UsageError
+from tts.config import ModelConfig, load_model_config
+from tts.errors import TTSError, UsageError
 from tts.provenance import load_watermark, weights_sha256
+from tts.resources import model_config
 from tts.synthesizer import Synthesizer
 
 
@@ -82,13 +85,20 @@ def run_batch(
             raise UsageError(f"unknown timestamps {kind!r}; there is: {', '.join(TIMESTAMPS)}")
     if settings.watermark:
         load_watermark(settings.watermark)
+    beside = _beside(settings)
     _check_apart(rows, settings)
     begin = time.perf_counter()
     digests: dict[str, str] = {}
     shared = _shared(settings)
-    keys = [hashlib.sha256(f"{row.key(digests)} {shared}".encode()).hexdigest() for row in rows]
+    models = {name: f" {_model_digest(name)}" for name in {row.model for row in rows} if name}
+    keys = [
+        hashlib.sha256(
+            f"{row.key(digests)} {shared}{models.get(row.model, '')}".encode()
+        ).hexdigest()
+        for row in rows
+    ]
     with closing(Journal(settings.out)) as journal:
-        done = [journal.is_done(row.id, key) for row, key in zip(rows, keys, strict=True)]
+        done = [journal.is_done(row.id, key, beside) for row, key in zip(rows, keys, strict=True)]
         digest = _digest(rows, keys)
         groups = journal.groups(digest)
         if groups is None:
@@ -120,10 +130,14 @@ def run_batch(
     return Summary(summary, skipped, time.perf_counter() - begin)
 
 
+def _beside(settings: Settings) -> list[str]:
+    """Extensions of what is written beside the audio of a row."""
+    return [*settings.timestamps, *(["provenance.json"] if settings.provenance else [])]
+
+
 def _check_apart(rows: Sequence[Row], settings: Settings) -> None:
     """UsageError where a file of the folder would replace a recording or voice of a row."""
-    kinds = [settings.format, *settings.timestamps]
-    kinds += ["provenance.json"] if settings.provenance else []
+    kinds = [settings.format, *_beside(settings)]
     made = (settings.out / f"{row.id}.{kind}" for row in rows for kind in kinds)
     check_apart(made, {row.voice for row in rows if isinstance(row.voice, (str, Path))})
 
@@ -140,9 +154,22 @@ def _closing(results: Iterator[list[Result]]) -> Iterator[list[Result]]:
 
 def _shared(settings: Settings) -> str:
     """What all audio of a run depends on, as text."""
-    config = settings.model.model_dump(mode="json")
-    weights = weights_sha256(settings.model)
-    return json.dumps([config, weights, settings.format, settings.watermark], sort_keys=True)
+    return json.dumps(
+        [*_made_with(settings.model), settings.format, settings.watermark], sort_keys=True
+    )
+
+
+def _made_with(config: ModelConfig) -> list[Any]:
+    return [config.model_dump(mode="json"), weights_sha256(config)]
+
+
+def _model_digest(name: str) -> str:
+    """What the audio of rows with a model of their own depends on, as text; what is wrong with it
+    becomes an error of these rows."""
+    try:
+        return json.dumps(_made_with(load_model_config(model_config(name))), sort_keys=True)
+    except TTSError:
+        return "missing"
 
 
 def _digest(rows: Sequence[Row], keys: Sequence[str]) -> str:

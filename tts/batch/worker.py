@@ -14,7 +14,7 @@ from tts.audio.writer import encode_audio, write_audio
 from tts.batch.rows import Row
 from tts.captions import captions, write_text
 from tts.config import ModelConfig
-from tts.errors import OutputError, TTSError
+from tts.errors import OutputError, TTSError, UsageError
 from tts.pipeline.render import Utterance
 from tts.provenance import (
     load_watermark,
@@ -166,6 +166,10 @@ class RowSynthesizer:
         if row.problem:
             raise TTSError(row.problem)
         model = self.model(row.model)
+        if self.settings.timestamps and not model.capabilities.word_times:
+            raise UsageError(
+                f"{model.config.name} does not know when its words are said: no timestamps"
+            )
         yield from model.utterances(row.text, self._voice(model, row), row.options)
 
     def _said(self, model: str, utterances: Sequence[Utterance]) -> list[Chunk | Exception]:

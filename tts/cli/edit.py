@@ -21,6 +21,7 @@ from tts.cli.complete import Device, model_names_for
 from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
+    from tts.audio.reference import Reference
     from tts.editing.edit import Edited
     from tts.facade import TTS
 
@@ -65,9 +66,9 @@ def edit(
     """
     values: dict[str, Any] = {"seed": seed, "speed": speed, "steps": steps, "language": language}
     texts = {SAID: check_text(said, SAID), WANTED: check_text(wanted, WANTED)}
-    synthesizer = _loaded(recording, output, model, device, threads, values)
+    synthesizer, heard = _loaded(recording, output, model, device, threads, values)
     _check_words(synthesizer, texts, language)
-    edited = synthesizer.edit(recording, said, wanted, **values)
+    edited = synthesizer.edit(heard, said, wanted, **values)
     edited.save(output)
     _tell(edited, output, json_line, quiet)
 
@@ -97,9 +98,9 @@ def extend(
     values: dict[str, Any] = {"seed": seed, "speed": speed, "steps": steps, "language": language}
     texts = {} if said is None else {SAID: check_text(said, SAID)}
     words = read_text(text, text_file)
-    synthesizer = _loaded(recording, output, model, device, threads, values, text_file)
+    synthesizer, heard = _loaded(recording, output, model, device, threads, values, text_file)
     _check_words(synthesizer, texts, language)
-    edited = synthesizer.extend(recording, words, said, **values)
+    edited = synthesizer.extend(heard, words, said, **values)
     edited.save(output)
     _tell(edited, output, json_line, quiet)
 
@@ -112,12 +113,13 @@ def _loaded(
     threads: int | None,
     values: dict[str, Any],
     text_file: str | None = None,
-) -> "TTS":
-    """The model, once all that can be refused early was looked at."""
+) -> tuple["TTS", "Reference"]:
+    """The model and the recording, which may be a pipe and is read once, when all that can be
+    refused early was looked at."""
     with quick_start():
         from tts.audio.files import check_apart
-        from tts.audio.reference import load_reference
         from tts.audio.writer import check_writable
+        from tts.editing.heard import read_recording
         from tts.types import options_of
 
         if output == "-" or recording == "-":
@@ -125,9 +127,9 @@ def _loaded(
         check_writable(output)
         check_apart([output], [recording, text_file])
         options_of(None, values)
-        load_reference(recording, trim=False)
+        heard = read_recording(recording, None, 16_000)
         set_threads(threads)
-        return load_model(model, device, values["language"])[0]
+        return load_model(model, device, values["language"])[0], heard
 
 
 def _check_words(model: "TTS", texts: Mapping[str, str], language: str | None) -> None:

@@ -287,12 +287,15 @@ def mix(
     force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
 ) -> None:
     """Make a voice that lies between two."""
+    from tts.audio.files import check_apart
     from tts.voice.store import new_voice_path
     from tts.voice.voice import Voice
 
-    voices = [Voice.load(voice_path(each, MAKE)) for each in (first, second)]
+    sources = [voice_path(each, MAKE) for each in (first, second)]
+    voices = [Voice.load(each) for each in sources]
     mixed = voices[0].mix(voices[1], share)
     path = new_voice_path(name, force)
+    check_apart([path], sources)
     mixed.name = name
     mixed.save(path, new=not force)
     say(f"added {name}: {path}")

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.audio.files import atomic_output, write_all, write_to
+from tts.audio.files import atomic_output, is_device, write_all, write_error, write_to
 from tts.audio.resample import resample
 from tts.audio.writer import check_writable
 from tts.editing.align import Piece, align_words
@@ -23,6 +23,7 @@ from tts.editing.heard import check_options, listen, probing
 from tts.editing.join import Joiner, Kept, Run
 from tts.editing.plan import Change, Plan, plan
 from tts.editing.render import Rendered, level_of, render
+from tts.errors import UsageError
 from tts.synthesizer import Synthesizer
 from tts.text.frontend import Frontend
 from tts.types import Audio, Options, Span, options_of
@@ -30,6 +31,10 @@ from tts.voice.sources import Recording
 
 #: seconds of what is generated at once, and of context around a change
 AT_ONCE, CONTEXT = 16.0, 5.0
+#: seconds of new words at most, in all
+MOST_NEW = 60.0
+#: frames that a new phone takes, about
+_PHONE = 6
 #: formats of files that hold the very values of a recording
 EXACT = ("wav", "flac")
 #: options that a text has and an edit has not
@@ -68,6 +73,13 @@ class Edited(Audio):
             super().save(path, format)
         elif isinstance(path, (str, os.PathLike)):
             check_writable(path, self.sample_rate, format=format)
+            if is_device(path):
+                try:
+                    with open(path, "wb", buffering=0) as device:
+                        write_all(device, self.exact_bytes(kind))
+                except OSError as error:
+                    raise write_error(path, error) from error
+                return
             with atomic_output(path) as file:
                 write_all(file, self.exact_bytes(kind))
         else:
@@ -139,6 +151,12 @@ def edit(
         words = spans(planned, [], frame)
         whole = [Kept(0, len(samples), 0)]
         return Edited(samples.copy(), rate, words, kept=whole, original=samples, warnings=told)
+    new_frames = sum(_PHONE * len(p.ids) for p in planned.pieces if p.source is None)
+    if new_frames * frame > MOST_NEW:
+        raise UsageError(
+            f"the new words are about {new_frames * frame:.0f} s of speech: an edit has at most "
+            f"{MOST_NEW:.0f}"
+        )
     rendered: list[_Made] = []
     if any(change.new for change in planned.changes):
         voice = model.acoustic.calibrate(heard.voice)
@@ -164,7 +182,7 @@ def edit(
 
 def windows(pieces: list[Piece], frame: float) -> list[tuple[int, int]]:
     """Pieces first to last that are said at once, with context around each change."""
-    total = sum(max(piece.length, 6 * len(piece.ids)) for piece in pieces) * frame
+    total = sum(max(piece.length, _PHONE * len(piece.ids)) for piece in pieces) * frame
     if total <= AT_ONCE:
         return [(0, len(pieces))]
     out: list[tuple[int, int]] = []
@@ -186,12 +204,14 @@ def windows(pieces: list[Piece], frame: float) -> list[tuple[int, int]]:
 _Made = tuple[int, Rendered]
 
 
-def _place(at: int, rendered: list[_Made]) -> tuple[Rendered, int]:
-    """What was said for a piece, and its number there."""
+def _place(begin: int, end: int, rendered: list[_Made]) -> tuple[Rendered, int, int]:
+    """What was said for pieces begin to end, which one window holds, and their numbers there: where
+    windows overlap the first may hold some of them alone."""
     for first, each in rendered:
-        if first <= at < first + each.count:
-            return each, at - first + each.lead
-    raise AssertionError("a new piece lies in no window")
+        if first <= begin and end <= first + each.count:
+            shift = each.lead - first
+            return each, begin + shift, end + shift
+    raise AssertionError("new pieces lie in no window")
 
 
 def runs(
@@ -214,9 +234,8 @@ def runs(
 
     def close() -> None:
         if new:
-            each, first = _place(new[0], rendered)
-            last = _place(new[-1], rendered)[1]
-            begin, end = (round(each.begins[n] * frame * rate) for n in (first, last + 1))
+            each, first, last = _place(new[0], new[-1] + 1, rendered)
+            begin, end = (round(each.begins[n] * frame * rate) for n in (first, last))
             runs.append(Run(begin, end, made[id(each)]))
             new.clear()
 
@@ -266,7 +285,7 @@ def spans(planned: Plan, rendered: list[_Made], frame: float) -> list[Span]:
     for at, piece in enumerate(planned.pieces):
         length = piece.length
         if piece.source is None and piece.word:
-            each, number = _place(at, rendered)
+            each, number, _ = _place(at, at + 1, rendered)
             length = each.pieces[number].length
         if piece.word:
             out.append(Span(piece.word, now * frame, (now + length) * frame))

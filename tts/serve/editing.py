@@ -19,6 +19,7 @@ from starlette.responses import Response
 from tts.audio.decode import Decoded
 from tts.errors import UsageError
 from tts.provenance import Watermark, marker
+from tts.serve.budget import Budget, phones_of
 from tts.serve.decode import decode_whole
 from tts.serve.forms import bytes_of, form_of
 from tts.serve.http import HTTPError
@@ -169,6 +170,8 @@ class Editor:
         def work() -> "Edited":
             with model.cancellation.watching(unwanted.is_set):
                 said, options = sent.texts.get("from"), sent.options
+                for text in sent.texts.values():
+                    phones_of(model, text, options, Budget())
                 if "to" in sent.texts:
                     return model.edit(
                         found.samples,

@@ -67,8 +67,10 @@ class Job:
 
         Raises:
             TextError: nothing to say, or it costs too much (tts.serve.budget).
+            UsageError: another take of a sentence that it has not.
         """
         sentences = phones_of(self.model, self.text, self.options, self.budget)
+        self.options.check_takes(len(sentences))
         self.left = sum(len(each) for each in sentences)
         self.utterances = self.model.utterances_of(sentences, self.voice, self.options)
         self._turn_to_next(self.utterances)

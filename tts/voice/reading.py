@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tts.align.aligner import with_optional_pauses
 from tts.align.mas import monotonic_alignment
-from tts.errors import TTSError
+from tts.errors import AlignmentError, TTSError
 from tts.losses.phone import PhoneProbe
 from tts.text.frontend import Frontend
 from tts.text.pauses import Aligned, canonical, is_pause
@@ -118,6 +118,8 @@ def fit_words(
     Raises:
         AlignmentError: more phones than frames.
     """
+    if len(phones.ids) > len(features):
+        raise AlignmentError(f"{len(phones.ids)} phones do not fit into {len(features)} frames")
     starts = [start for _, start, _ in phones.words]
     ids, mods, optional = with_optional_pauses(phones.ids, phones.mods, starts)
     scores = _scores(probe, features)

@@ -151,7 +151,9 @@ class CodecTask:
         rng = np.random.default_rng(0)
         drawn = (self.batch(rng)["wav"].to(self.codec.device) for _ in range(self.fit_batches))
         try:
-            self.codec.quantizer.fit(torch.cat([self.codec.vectors(x).flatten(0, 1) for x in drawn]))
+            self.codec.quantizer.fit(
+                torch.cat([self.codec.vectors(x).flatten(0, 1) for x in drawn])
+            )
         except CodecError as error:
             raise ConfigError(f"options.fit_batches: {error}") from error
 

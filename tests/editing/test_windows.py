@@ -1,0 +1,65 @@
+"""Windows of pieces that are said at once: what is put in is cut from one that holds all of it."""
+
+import random
+
+import torch
+
+from tts.editing.align import Piece
+from tts.editing.edit import AT_ONCE, _place, windows
+from tts.editing.render import Rendered
+
+FRAME = 0.02
+
+
+def _old(frames: int, word: str, source: int) -> Piece:
+    return Piece((5,), (0,), (frames,), word, source)
+
+
+def _new(word: str = "") -> Piece:
+    return Piece((7, 8) if word else (3,), (0, 0) if word else (0,), (0, 0) if word else (0,), word)
+
+
+def _pieces(rng: random.Random) -> list[Piece]:
+    """A recording of 20 to 60 s of words, some of them replaced or put in, with pauses before some
+    new ones."""
+    pieces, at = [], 0
+    for number in range(rng.randrange(60, 160)):
+        if rng.random() < 0.08:
+            pieces += [_new()] * (rng.random() < 0.5) + [_new("new")] * rng.choice([1, 1, 3])
+            pieces += [_new()] * (rng.random() < 0.3)
+        frames = rng.randrange(4, 40)
+        pieces.append(_old(frames, "" if number % 7 == 3 else "old", at))
+        at += frames
+    return pieces
+
+
+def _runs(pieces: list[Piece]) -> list[tuple[int, int]]:
+    """Stretches begin to end of new pieces with a word in them."""
+    found, begin = [], None
+    for at, piece in enumerate([*pieces, _old(1, "end", 0)]):
+        if piece.source is None:
+            begin = at if begin is None else begin
+        elif begin is not None:
+            if any(each.word for each in pieces[begin:at]):
+                found.append((begin, at))
+            begin = None
+    return found
+
+
+def test_one_window_holds_all_of_what_is_put_in_at_a_place() -> None:
+    several = 0
+    for seed in range(300):
+        pieces = _pieces(random.Random(seed))
+        assert sum(piece.length for piece in pieces) * FRAME > AT_ONCE
+        spans = windows(pieces, FRAME)
+        several += len(spans) > 1
+        lead = seed % 3
+        rendered = [
+            (first, Rendered(pieces[first:last], [], torch.zeros(0), lead, last - first))
+            for first, last in spans
+        ]
+        for begin, end in _runs(pieces):
+            each, first, last = _place(begin, end, rendered)
+            assert last - first == end - begin
+            assert lead <= first and last <= lead + each.count
+    assert several > 100
