@@ -315,6 +315,9 @@ def _check_errors(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
     for bad in (wav[0], wav[:, 0], stereo, wav[..., :0], (wav * 1000).short(), broken):
         with pytest.raises(CodecError):
             codec.encode(bad)
+        if hasattr(codec, "encode_chunk") and bad.numel():
+            with pytest.raises(CodecError):
+                codec.encode_chunk(bad, codec.init_encoding(len(wav)))
     if codec.info.kind == "codes":
         bad = [encoded.int(), encoded.float(), encoded - 10**6]
         bad.append(encoded * 0 + torch.tensor(codec.info.sizes, device=encoded.device))

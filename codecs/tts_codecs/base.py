@@ -173,8 +173,9 @@ def finite(x: Tensor) -> bool:
     return math.isfinite(x.sum().item()) or bool(torch.isfinite(x).all())
 
 
-def check_wav(wav: Tensor, what: str = "wav") -> Tensor:
-    """Return ``wav`` if it is a finite float tensor ``[B, 1, N]`` with N >= 1, else CodecError."""
+def check_wav(wav: Tensor, what: str = "wav", piece: bool = False) -> Tensor:
+    """Return ``wav`` if it is a finite float tensor ``[B, 1, N]`` with N >= 1, else CodecError; of
+    a ``piece`` of a stream N may be 0."""
     if not isinstance(wav, Tensor):
         raise CodecError(f"{what}: expected a tensor [B, 1, N], got {type(wav).__name__}")
     if wav.dim() != 3:
@@ -183,7 +184,7 @@ def check_wav(wav: Tensor, what: str = "wav") -> Tensor:
         raise CodecError(f"{what}: expected 1 channel, got {wav.shape[1]}; mix down to mono first")
     if not wav.is_floating_point():
         raise CodecError(f"{what}: expected float samples in [-1, 1], got {wav.dtype}")
-    if wav.shape[0] == 0 or wav.shape[2] == 0:
+    if wav.shape[0] == 0 or (wav.shape[2] == 0 and not piece):
         raise CodecError(f"{what}: empty, shape {tuple(wav.shape)}")
     if not finite(wav):
         raise CodecError(f"{what}: contains NaN or infinite samples")

@@ -264,7 +264,7 @@ class EncodecCodec(LayeredCodec):
     ) -> tuple[Tensor, EncodecState]:
         """Codes [B, t, K] of the next samples of a stream, wav [B, 1, n], n may be 0. What does not
         fill a frame is held back; at the `last` piece its end is reflected."""
-        check_stream(wav, state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
         x = wav.transpose(1, 2).to(self.quantizer.books)
         fine = len(self.encoder) - _COARSE - 2
         codes, layers = [], state.layers

@@ -236,7 +236,7 @@ class SegmentedEncodecCodec(LayeredCodec):
     ) -> tuple[Tensor, SegmentState]:
         """Codes [B, t, K] of the segments that the next samples of a stream complete, wav
         [B, 1, n], n may be 0; the `last` one is filled up with silence."""
-        check_stream(wav, state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
         held = torch.cat([state.kept, wav[:, 0].to(self.fade)], 1)
         ready = max(0, held.shape[1] - self.overlap) // self.hop
         if last:

@@ -66,9 +66,7 @@ class MelStream:
     ) -> tuple[Tensor, MelStreamState]:
         """The next samples [B, 1, n], n may be 0, to the frames [B, t, n_mels] that are ready; with
         `last` to all that are left, the waveform padded to whole frames by silence."""
-        check_stream(wav, state.batch, state.finished)
-        if wav.shape[2]:
-            check_wav(wav)
+        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
         wav = wav[:, 0].to(state.raw)
         seen = state.seen + wav.shape[1]
         if last:

@@ -201,7 +201,7 @@ class MimiCodec(LayeredCodec):
     ) -> tuple[Tensor, MimiState]:
         """Codes [B, t, K] of the next samples [B, 1, n] of a stream; what does not fill a frame is
         held back, and padded with silence at the `last` piece."""
-        check_stream(wav, state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
         seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
         if last:
             seen = F.pad(seen, (0, -seen.shape[1] % self.hop))

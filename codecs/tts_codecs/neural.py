@@ -218,7 +218,7 @@ class NeuralCodec(LayeredCodec):
         """Frames [B, t, *] of the next samples of a stream, wav [B, 1, n], n may be 0. What does
         not fill one is held back, and padded with silence at the `last` piece. Frames come
         `encoder.look_ahead` frames late."""
-        check_stream(wav, state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
         seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
         if last:
             seen = F.pad(seen, (0, -seen.shape[1] % self.hop + self.encoder.look_ahead * self.hop))

@@ -3,6 +3,8 @@
 import json
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 import tts_codecs
+from tts.cli.codec import _at
 from tts.cli.main import run
 from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.encodec import EncodecCodec, EncodecConfig
 from tts_codecs.files import pack_encoded, unpack_encoded
 from tts_codecs.spectral import SpectralAutoencoder
 
@@ -25,6 +29,22 @@ def home(tiny_home: Path) -> Path:
     saved = {"dim": 8, "blocks": 1, "levels": [5, 4], "groups": 2}
     save_checkpoint(tiny_home / "checkpoints" / "spectral", module, "spectral", saved)
     return tiny_home
+
+
+def test_files_at_a_higher_rate_than_a_codec_is_loaded_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = EncodecConfig(filters=2, dim=8)
+    wav = 0.1 * torch.randn(1, 1, 8000)
+    for kbits, count in ((1.5, 2), (6.0, 8), (24.0, 32)):
+        found = EncodecCodec(config, kbits).encode(wav).data
+        loaded = _at(EncodecCodec(config), "encodec_24khz", "cpu", found.shape[2])
+        assert found.shape[2] == count and loaded.decode(found).shape[2] == found.shape[1] * 320
+    fixed: Any = SimpleNamespace(
+        info=SimpleNamespace(codebook_size=1024, frame_rate=75.0, num_codebooks=8)
+    )
+    asked: list[Any] = []
+    monkeypatch.setattr(tts_codecs, "load", lambda *a, **k: asked.append((a, k)))
+    _at(fixed, "a.safetensors@6", "cpu", 2)
+    assert asked == [(("a.safetensors", "cpu"), {"bandwidth": 1.5})]
 
 
 def test_there_and_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,10 @@ from tts.cli.main import run
 from tts.errors import TextError, UsageError
 from tts.pipeline.render import Utterance
 from tts.text.frontend import Frontend
+from tts.text.languages import LANGUAGES
 from tts.text.marked import marked_sentences
 from tts.text.markup import MarkupError, parse_markup, without_tags
+from tts.text.say_as import say_as
 from tts.text.style import PLAIN, Style
 from tts.text.symbols import Phones
 from tts.types import Options, joined
@@ -126,6 +128,34 @@ def test_what_tags_say() -> None:
 def test_say_as(kind: str, text: str, said: str) -> None:
     found = " ".join(words(f'<say-as interpret-as="{kind}">{text}</say-as>'))
     assert found.endswith(said), found
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "language", "said"),
+    [
+        ("mdy", "05/03/2024", "fr", "2024-05-03"),
+        ("dmy", "05.03.24", "de", "2024-03-05"),
+        ("dmy", "05.03.69", "de", "1969-03-05"),
+        ("yyyymmdd", "20240503", "it", "2024-05-03"),
+        ("yyyymmdd", "20240503", "en-us", "May third, twenty twenty-four"),
+        ("", "03.05.2024", "de", "03.05.2024"),
+        ("y", "2024", "de", "2024"),
+    ],
+)
+def test_dates_have_their_format_in_every_language(
+    form: str, text: str, language: str, said: str
+) -> None:
+    assert say_as(text, "date", form, language).strip() == said
+    if language != "en-us":
+        for wrong, other in (("31/31/2000", "dmy"), ("05/03", "dm")):
+            with pytest.raises(UsageError):
+                say_as(wrong, "date", other, language)
+
+
+def test_iso_dates_are_read_in_every_language() -> None:
+    for language in LANGUAGES:
+        heard = Frontend(language).one("Am 2024-05-03.")
+        assert str(heard) != str(Frontend(language).one("Am 2024 05 03."))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from tts import TTS
 from tts.cli.main import run
 from tts.errors import UsageError
-from tts.text.user_lexicon import add_word, lexicon_path, read_lexicon, remove_word
+from tts.text.user_lexicon import add_word, lexicon_path, read_lexicon, remove_word, respelt
 
 Captured = pytest.CaptureFixture[str]
 
@@ -56,9 +56,34 @@ def test_other_words_capitals_and_several_words(tts: TTS) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("o'brien", "O\u2019Brien"),
+        ("o\u2019brien", "o'brien"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("cafe\u0301", "Caf\u00e9"),
+        ("sky-fi", "sky\u2011fi"),
+        ("sky\u2010fi", "Sky-fi"),
+    ],
+)
+def test_words_are_found_however_they_are_typed(tts: TTS, word: str, written: str) -> None:
+    add_word("en-us", word, "one two")
+    assert said(tts, f"See {written} now.") == said(tts, "See one two now.")
+    assert respelt(f"See {written} now.", "en-us") == "See one two now."
+
+
+@pytest.mark.parametrize("written", ["istanbul", "\u0130stanbul", "\u0131stanbul", "ISTANBUL"])
+def test_dotted_and_dotless_letters_do_not_stop_a_text(tiny_home: Path, written: str) -> None:
+    add_word("tr", "istanbul", "x")
+    assert respelt(f"{written} ve", "tr") == "x ve"
+    add_word("tr", "\u017fu", "y")  # a letter that only a pattern takes for another
+    assert respelt("su", "tr") in ("su", "y")
+
+
+@pytest.mark.parametrize(
     ("word", "as_said"),
-    [("", "x"), ("...", "x"), ("a[b", "x"), ("x", ""), ("x", "[[]]"), ("x", "[[🙂]]"),
-     ("x", "a [[b]] c"), ("x" * 300, "y"), ("x", "y" * 300)],
+    [("#1", "number one"), ("# x", "y"), ("", "x"), ("...", "x"), ("a[b", "x"), ("x", ""),
+     ("x", "[[]]"), ("x", "[[🙂]]"), ("x", "a [[b]] c"), ("x" * 300, "y"), ("x", "y" * 300)],
 )  # fmt: skip
 def test_entries_that_make_no_sense(tiny_home: Path, word: str, as_said: str) -> None:
     with pytest.raises(UsageError) as error:

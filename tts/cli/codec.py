@@ -1,6 +1,7 @@
 """`tts codec`: recordings to codes and back, what codecs there are, and how fast they are."""
 
 import json
+import math
 import os
 import sys
 import time
@@ -119,14 +120,29 @@ def decode(
         raise CodecError(f"{codes!r} was not coded by {name!r}: other rate, hop or kind of frames")
     if found.weights and weights_of(name) != found.weights:
         raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
-    if found.kind == "codes" and found.encoded.shape[2] < info.num_codebooks:
-        from tts_codecs.layered import LayeredCodec
-
-        if isinstance(made, LayeredCodec):
-            made.use_codebooks(found.encoded.shape[2])
+    if found.kind == "codes" and found.encoded.shape[2] != info.num_codebooks:
+        made = _at(made, name, device, found.encoded.shape[2])
     written = write_audio(output, _decoded(made, found.encoded, found.samples), info.sample_rate)
     if not quiet:
         say(f"{output}: {written / info.sample_rate:.2f} s of audio")
+
+
+def _at(codec: "Codec", name: str, device: str, count: int) -> "Codec":
+    """A codec at the bandwidth of files with `count` codes a frame, whichever it is loaded at;
+    unchanged where it has one only."""
+    import tts_codecs
+    from tts_codecs.bandwidth import split_bandwidth
+    from tts_codecs.layered import LayeredCodec
+
+    if isinstance(codec, LayeredCodec):
+        codec.use_codebooks(count)
+        return codec
+    info = codec.info  # others choose it when they are loaded
+    kbits = count * math.log2(info.codebook_size) * info.frame_rate / 1000
+    try:
+        return tts_codecs.load(split_bandwidth(name)[0], device, bandwidth=kbits)
+    except UsageError:
+        return codec
 
 
 def _decoded(codec: "Codec", encoded: Any, samples: int) -> Iterator[Any]:

@@ -13,6 +13,8 @@ from tts.text.numbers import cardinal, digits, fraction, number, ordinal, year
 __all__ = ["KINDS", "say_as"]
 
 _DATE = re.compile(r"(\d{1,4})(?:[-/. ](\d{1,4}))?(?:[-/. ](\d{1,4}))?")
+#: two digits of a year are of the last century above this
+_CENTURY = 68
 _FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "my", "ym", "d", "m", "y")
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?\s*([ap])?\.?m?\.?", re.IGNORECASE)
 
@@ -96,11 +98,15 @@ def _fraction(text: str, form: str, is_english: bool) -> str:
 
 
 def _date(text: str, form: str, is_english: bool) -> str:
-    form = re.sub(r"[^a-z]", "", form.lower()).replace("yyyymmdd", "ymd")
+    form = re.sub(r"[^a-z]", "", form.lower())
     form = re.sub(r"([dmy])\1+", r"\1", form)
+    if form == "ymd":
+        text = re.sub(r"(\d{4})(\d\d)(\d\d)", r"\1-\2-\3", text) if text.isdecimal() else text
     found = _DATE.fullmatch(text)
-    if not is_english or not found:
+    if not found:
         return text  # "May 4th", which is read as any date is
+    if not is_english and not form:
+        return text  # in the order of the language
     parts = [part for part in found.groups() if part]
     if not form:
         form = {1: "y", 2: "md", 3: "ymd" if len(parts[0]) == 4 else "mdy"}[len(parts)]
@@ -111,6 +117,8 @@ def _date(text: str, form: str, is_english: bool) -> str:
     said = {name: int(part) for name, part in zip(form, parts, strict=True)}
     if not 1 <= said.get("m", 1) <= 12 or not 1 <= said.get("d", 1) <= 31:
         raise UsageError(f"{text[:20]!r} is not a date of the format {form!r}")
+    if not is_english:
+        return _plain_date(said, text, form)
     words = []
     if "m" in said:
         words.append(MONTHS[said["m"] - 1])
@@ -120,6 +128,18 @@ def _date(text: str, form: str, is_english: bool) -> str:
     if "y" in said:
         spoken += (", " if "d" in said else " ") + year(said["y"])
     return spoken
+
+
+def _plain_date(said: dict[str, int], text: str, form: str) -> str:
+    """A date as the rules of all languages read it, whatever the order it was given in."""
+    if said.keys() != {"d", "m", "y"}:
+        if form in ("y", "d", "m"):
+            return text
+        raise UsageError(
+            f"{text[:20]!r}: without a year a date is read in English only: write the words"
+        )
+    years = said["y"] if said["y"] > 99 else 2000 + said["y"] - 100 * (said["y"] > _CENTURY)
+    return f"{years:04}-{said['m']:02}-{said['d']:02}"
 
 
 def _time(text: str, _: str, is_english: bool) -> str:

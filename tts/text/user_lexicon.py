@@ -5,6 +5,7 @@ by a tab: as other words ("jif"), or as phones in IPA between double brackets ("
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ __all__ = ["UserLexicon", "add_word", "check_said", "check_word", "lexicon_path"
 
 LONGEST, MOST = 200, 50_000  # characters of an entry, entries of a file
 _INLINE = r"\[\[[^\[\]]*\]\]"
+_APOSTROPHES, _HYPHENS = re.compile("['’ʼ]"), re.compile("[-‐‑]")
+_DOTTED = str.maketrans("İı", "ii")
 _SIBILANT, _VOICELESS = "szʃʒ", "ptkfθ"
 
 
@@ -107,6 +110,8 @@ def check_word(text: str) -> str:
     word = " ".join(text.split())
     if not any(c.isalnum() for c in word) or any(c in word for c in "[]<>"):
         raise UsageError(f"{word[:40]!r} is not a word: letters or digits, no brackets")
+    if word.startswith("#"):
+        raise UsageError(f"{word[:40]!r} begins with #, which marks comments of a lexicon")
     return _checked(word)
 
 
@@ -165,6 +170,7 @@ class UserLexicon:
             self._replace = _replacer(entries)
             self._state = state
         if self._pattern is not None:
+            text.compose()
             text.sub(self._pattern, self._replace, whole=True)
 
 
@@ -174,6 +180,7 @@ def respelt(text: str, language: str) -> str:
     known = read_lexicon(language)
     entries = {word: said for word, said in known.items() if not said.startswith("[[")}
     pattern = _pattern(entries, language)
+    text = unicodedata.normalize("NFC", text)
     return pattern.sub(_replacer(entries), text) if pattern else text
 
 
@@ -182,19 +189,40 @@ def _pattern(entries: dict[str, str], language: str) -> re.Pattern[str] | None:
         return None
     parts = []
     for word in sorted(entries, key=lambda each: (-len(each), each)):
-        spelled = r"\s+".join(map(re.escape, word.split()))
+        spelled = r"\s+".join(_spelled(part) for part in _alike(word).split())
         parts.append(spelled if word != word.lower() else f"(?i:{spelled})")
     # A genitive is of the word: it must not be said alone.
     tail = r"(?P<s>['’]s)?" if language.startswith("en") else "(?P<s>)"
     return re.compile(rf"{_INLINE}|(?<!\w)(?P<word>{'|'.join(parts)}){tail}(?!\w)")
 
 
+def _alike(word: str) -> str:
+    """A word composed, with plain apostrophes and hyphens."""
+    return _APOSTROPHES.sub("'", _HYPHENS.sub("-", unicodedata.normalize("NFC", word)))
+
+
+def _spelled(part: str) -> str:
+    """A pattern of a part of a word, with whatever apostrophes and hyphens."""
+    marks = {"'": _APOSTROPHES.pattern, "-": _HYPHENS.pattern}
+    return "".join(marks.get(each) or re.escape(each) for each in part)
+
+
+def _lower(word: str) -> str:
+    """Lower case as patterns without case take it: the letters of Turkish are one there."""
+    return word.translate(_DOTTED).lower()
+
+
 def _replacer(entries: dict[str, str]) -> Callable[[re.Match[str]], str]:
+    exact = {_alike(word): said for word, said in entries.items()}
+    any_case = {_lower(word): said for word, said in exact.items() if word == word.lower()}
+
     def replace(match: re.Match[str]) -> str:
         if not match["word"]:
             return match[0]
-        word = " ".join(match["word"].split())
-        said = entries.get(word) or entries[word.lower()]
+        word = _alike(" ".join(match["word"].split()))
+        said = exact.get(word) or any_case.get(_lower(word))
+        if said is None:  # letters that are one to a pattern only
+            return match[0]
         if not match["s"]:
             return said
         if not said.startswith("[["):
