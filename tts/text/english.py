@@ -10,6 +10,7 @@ from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS
+from tts.text.english_references import REFERENCES
 from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
 from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
 from tts.text.tracked import Rule, rule
@@ -124,6 +125,7 @@ RULES: tuple[Rule, ...] = (
     *ADDRESSES,
     INDIAN,
     *SHORT_WORDS,
+    *REFERENCES,
     *DATE_FORMS,
     *CODES,
     *SQUARES,
