@@ -11,7 +11,7 @@ __all__ = ["ABBREVIATIONS", "STREETS", "starts_sentence"]
 
 _Match = re.Match[str]
 _STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
-_NAME = re.compile(r" (?:[A-Z] [A-Z]\b|[A-Z][a-z'-]|[A-Z]\.|O'[A-Z])")
+_NAME = re.compile(r" (?:doctor|[A-Z] [A-Z]\b|[A-Z][a-z'-]|[A-Z]\.|O'[A-Z])")
 _NUMERAL = re.compile(rf" ?(?:[-+]?\d|#|(?:number|{NUMBER_WORDS})\b)")
 # "Fig. A" is a figure, "a fig. A man" is not; a lone I is the pronoun
 _ARTICLE = re.compile(r" A\b(?!\.\w|')")
@@ -119,6 +119,8 @@ def _after_it(match: _Match, before: str, after: str) -> str | None:
         title = written[0].isupper()
         known = word == "ms" or not starts_sentence(match.string, match.end())
         return said if title and known else None
+    if written in ("Max", "Min") and before.strip() and before.rstrip()[-1] not in ".!?:;(,":
+        return None
     if word in lexicon.BEFORE_MORE and _MORE.match(after):
         return {"est": "estimated", "min": "minimum"}.get(word, said)
     return None

@@ -8,7 +8,7 @@ from tts.text.tracked import Rule, rule
 
 __all__ = [
     "AMOUNTS", "AMOUNT_FORMS", "DOTTED", "INDIAN", "SQUARES", "UNIT_NAMES", "attributive",
-    "in_quotes", "unit_name",
+    "before_noun", "in_quotes", "unit_name",
 ]  # fmt: skip
 
 _Match = re.Match[str]
@@ -19,7 +19,8 @@ UNIT_NAMES = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=Tru
 #: the dot of a short form, where the sentence goes on: "2 tsp. salt", "5 lbs., please"
 DOTTED = (
     r"(?:(?:(?<=oz|lb|ft|mi|yd|qt|pt|hr|yr|wk)|(?<=lbs|tsp|gal|hrs|min|sec|yrs|wks|mos)"
-    r"|(?<=tbsp|Tbsp|mins|secs))\.(?= [a-z(]|[,;:]))?"
+    r"|(?<=tbsp|Tbsp|mins|secs))\.(?= [a-z(]|[,;:]"
+    r"| \d{1,2}\s?(?:oz|in|min|mins|sec|secs|tsp)\b))?"
 )
 _SCALE = r"thousand|lakh|crore|million|billion|trillion|Cr|cr|bn|tn|mn|k|K|m|M|b|B"
 _BY_LENGTH = sorted(lexicon.CURRENCIES, key=len, reverse=True)
@@ -30,12 +31,18 @@ _AFTER = "|".join(re.escape(c) for c in lexicon.CURRENCIES if len(c) == 1 or c.i
 _PER = "|".join(
     re.escape(unit) for unit in sorted({*lexicon.PER, *lexicon.UNITS}, key=len, reverse=True)
 )
+_SHORT_PER = {"pw": "week", "pcm": "month", "pa": "year"}
 _DOLLARS = "USD|AUD|CAD|NZD|HKD|SGD"
 _DASH = r"\s?[-–—]\s?"
 _ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
 _RATE = re.compile(r"-(?:an?|per)-[a-z]")
 _NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)[a-z]{2}")
 _KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
+
+
+def before_noun(match: _Match) -> bool:
+    """Whether a noun follows at once: "27 in. monitor"."""
+    return _NOUN.match(match.string[match.end() : match.end() + 24]) is not None
 
 
 def attributive(match: _Match) -> bool:
@@ -180,8 +187,7 @@ def in_quotes(match: _Match) -> bool:
 def _inches(match: _Match) -> str:
     if match[0][-1] == '"' and in_quotes(match):
         return match[0]
-    after = match.string[match.end() : match.end() + 24]
-    single = match[1] == "1" or _NOUN.match(after)
+    single = match[1] == "1" or before_noun(match)
     return f"{number(match[1])} {'inch' if single else 'inches'}"
 
 
@@ -189,6 +195,13 @@ def _feet_and_inches(match: _Match) -> str:
     single = attributive(match)
     foot = "foot" if single or match[1] == "1" else "feet"
     return f"{number(match[1])} {foot} {number(match[2])} {'inch' if single else 'inches'}"
+
+
+def _by_inches(match: _Match) -> str:
+    if match[0][-1] == '"' and in_quotes(match):
+        return match[0]
+    unit = "inch" if before_noun(match) else "inches"
+    return f"{number(match[1])} by {number(match[2])} {unit}"
 
 
 def _by(match: _Match) -> str:
@@ -261,6 +274,10 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         rf"\s?/\s?({_PER})(?![\w/^])",
         _scaled_per,
     ),
+    rule(
+        rf"(?<!\w)((?:{_SIGNS}){_N}(?:\s?(?:{_SCALE}))?)\s?(pw|pcm|pa)\b",
+        lambda m: f"{m[1]} per {_SHORT_PER[m[2]]}",
+    ),
     rule(r"(?<=[A-Za-z]{2})\s?/\s?(hr|yr|wk|mo)(?!\w)", lambda m: f" per {_per(m[1])}"),
     rule(r"\bper (hr|yr|wk|mo)\b", lambda m: f"per {_per(m[1])}"),
     # units
@@ -269,8 +286,9 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         " by ",
     ),
     rule(
-        r"(?<![\w.,/])(\d{1,6}(?:\.\d{1,3})?)\s?in\.?\s?[xX×]\s?(\d{1,6}(?:\.\d{1,3})?)\s?in\b",
-        lambda m: f"{number(m[1])} by {number(m[2])} inches",
+        r"(?<![\w.,/])(\d{1,6}(?:\.\d{1,3})?)\s?(?:in\.?|\")\s?[xX×]\s?"
+        r"(\d{1,6}(?:\.\d{1,3})?)\s?(?:in\b|\")",
+        _by_inches,
     ),
     rule(
         r"(?<![\w.,])(\d{1,3})\s?(?:ft|feet|foot)\.?,? ?(\d{1,2}(?:\.\d)?)\s?(?:in\b|inch(?:es)?\b)"
@@ -301,12 +319,12 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])}",
     ),
     rule(r"(?<![\w.,'\"/-])(\d{1,3}(?:\.\d{1,2})?)\"(?!\w)", _inches),
-    rule(r"(?<![\w.,])(\d{1,6})\s?in\.(?= [a-z]|\s*$|[,;)])", _inches),
-    rule(r"(?<![\w.,])(\d{1,6}(?:\.\d{1,3})?)in\b(?!-)", _inches),
     # times and by
     rule(r"(?<=\d)\s?[*·]\s?(?=\d)", " times "),
     rule(r"(?<=\d)\s?×\s?(?=\d)", " times "),
     rule(r"(?<=\d) [xX] (?=\d)|(?<=\d)[xX](?=\d{1,5}(?!\d))", _by),
+    rule(r"(?<![\w.,])(\d{1,6})\s?in\.(?= [a-z]|\s*$|[,;)])", _inches),
+    rule(r"(?<![\w.,])(\d{1,6}(?:\.\d{1,3})?)in\b(?!-)", _inches),
     rule(r"(?<=\d)\s?[-–]\s?(\d{1,9})x(?!\w)", r" to \1x"),
     rule(r"(?<=\d)x(?!\w|\s?[+=*/^-])", " times"),
     rule(

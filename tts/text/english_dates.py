@@ -183,6 +183,10 @@ def _decade(match: _Match) -> str:
     return "two thousands" if century == "20" and not tens else f"{cardinal(century)} {word}"
 
 
+def _many(match: _Match) -> str:
+    return f"{cardinal(match[1].replace(',', '')).removeprefix('one ')}s"
+
+
 def _old_year(match: _Match) -> str:
     text = match[2]
     high, low = divmod(int(text), 100)
@@ -350,11 +354,12 @@ DECADES: tuple[Rule, ...] = (
         lambda m: _decade(m) if int(m[3]) == int(m[2]) + 1 else m[0],
     ),
     rule(r"(?<=in )()([2-9])0s(?= [A-Z][a-z])", _decade),
-    rule(r"(?<![\w.,])(100|1,?000)s(?= of\b)", lambda m: cardinal(m[1].replace(",", ""))[4:] + "s"),
+    rule(r"(?<![\w.,])(10|100|1,?000)s(?= of\b)", _many),
     rule(r"(?<![\w'.,])'?(1\d|20)(\d)0'?s\b", _decade),
     rule(
         r"(?:(?<=the )|(?<=The )|(?<=early )|(?<=mid )|(?<=mid-)|(?<=late )|(?<=his )|(?<=her )"
-        r"|(?<=s and )|(?<=s or )|(?<=s to )|(?<=my )|(?<=our )|(?<=your )|(?<=their )"
+        r"|(?<=s and )|(?<=s or )|(?<=s & )|(?<=low )|(?<=high )"
+        r"|(?<=lower )|(?<=upper )|(?<=s to )|(?<=my )|(?<=our )|(?<=your )|(?<=their )"
         r"|(?<=early-)|(?<=late-)|(?=')|(?=\d0's))"
         r"(?<!\w')'?()(\d)0'?s\b",
         _decade,

@@ -3,7 +3,14 @@
 import math
 import re
 
-from tts.text.english_amounts import DOTTED, UNIT_NAMES, attributive, in_quotes, unit_name
+from tts.text.english_amounts import (
+    DOTTED,
+    UNIT_NAMES,
+    attributive,
+    before_noun,
+    in_quotes,
+    unit_name,
+)
 from tts.text.numbers import cardinal, fraction, number
 from tts.text.tracked import Rule, rule
 
@@ -42,7 +49,7 @@ def _with_unit(match: _Match) -> str:
 def _in_inches(match: _Match) -> str:
     if not _is_part(match) or match[0][-1] == '"' and in_quotes(match):
         return match[0]
-    many = match[1] is not None and not attributive(match)
+    many = match[1] is not None and not before_noun(match)
     return f"{_words(match)} {'inches' if many else 'inch'}"
 
 

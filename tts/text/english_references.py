@@ -25,6 +25,8 @@ _BOOKS = {
     "Thess": "Thessalonians", "Tim": "Timothy", "Heb": "Hebrews", "Jas": "James", "Pet": "Peter",
     "Rev": "Revelation",
 }  # fmt: skip
+#: of these, what needs no verse to be known
+_KNOWN = "Cor|Pss?|Thess|Deut|Exod|Isa|Ezek|Eccl|Prov|Neh|Heb|Eph"
 _MORE_BOOKS = (
     "Genesis|Exodus|Leviticus|Numbers|Deuteronomy|Joshua|Judges|Ruth|Samuel|Kings|Chronicles|Ezra|"
     "Nehemiah|Esther|Job|Psalms?|Proverbs|Ecclesiastes|Isaiah|Jeremiah|Lamentations|Ezekiel|Daniel|"
@@ -57,6 +59,10 @@ REFERENCES: tuple[Rule, ...] = (
         rf"(?:(?<![\w.,/:-])([123]) )?\b(?:({_MORE_BOOKS}|{'|'.join(_BOOKS)})\b)\.? (\d{{1,3}}):"
         r"([1-9]\d{0,2})(?:\s?[-–]\s?(\d{1,3}))?(?![\w:]|\s?[ap]\.?m\b)",
         _verse,
+    ),
+    rule(
+        rf"(?:(?<![\w.,/:-])([12]) )?\b({_KNOWN})\. (?=\d)",
+        lambda m: f"{ordinal(m[1]) + ' ' if m[1] else ''}{_BOOKS[m[2]]} ",
     ),
     rule(
         r"(?<![\w.,/:-])([12])(?= (?:Corinthians|Thessalonians|Chronicles)\b)",

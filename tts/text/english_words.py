@@ -93,6 +93,10 @@ SHORT_WORDS: tuple[Rule, ...] = (
 )
 WORDS: tuple[Rule, ...] = (
     rule(
+        r"\b(vol|ch|fig|sec|art|bk)\. (?=[IVXLC]{2,8}\b)",
+        lambda m: f"{lexicon.NUMBERED[m[1].title()].lower()} ",
+    ),
+    rule(
         # an I that goes on is the pronoun
         r"\b(Vol|Ch|Fig|Sec|Art|Bk)\.? (?=(?!I\b(?!,|;|:|\)|\s*$))[IVXLC\d]{1,8}\b)",
         lambda m: f"{lexicon.NUMBERED[m[1]]} ",

@@ -212,6 +212,7 @@ LATIN = {"eg": "for example", "ie": "that is", "am": "A M", "pm": "P M"}
 ABBREVIATIONS = {
     "mr": "mister", "mrs": "missus", "ms": "miz", "messrs": "messers", "prof": "professor",
     "rev": "reverend", "hon": "honorable", "gen": "general", "col": "colonel",
+    "maj": "major", "brig": "brigadier", "adm": "admiral", "drs": "doctors",
     "capt": "captain", "lt": "lieutenant", "sgt": "sergeant", "cmdr": "commander",
     "gov": "governor", "sen": "senator", "rep": "representative", "pres": "president",
     "jr": "junior", "sr": "senior", "etc": "et cetera", "vs": "versus", "approx": "approximately",
@@ -239,7 +240,7 @@ ABBREVIATIONS = {
 TITLES = frozenset(
     "mr mrs ms messrs prof rev hon gen col capt lt sgt cmdr gov sen rep pres mt ft fig vol ch pp "
     "cf approx vs co dept est ext avg incl excl esp viz sec eg ie ca attn temp jr sr bros intl "
-    "natl supt".split()
+    "natl supt maj brig adm drs".split()
 )
 #: of these, what even such a word may follow ("Mr. and Mrs.", "cats vs. the dogs")
 NEVER_LAST = frozenset("mr mrs ms messrs vs eg ie cf viz approx incl excl".split())
