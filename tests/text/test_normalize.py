@@ -53,9 +53,40 @@ def test_every_row_is_read_the_same_inside_of_a_sentence(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        # a short form that ends a sentence keeps its full stop
+        ("Turn left on Main St. Then go.", "Turn left on Main street. Then go."),
+        ("We live on 5th St. It is quiet.", "We live on fifth street. It is quiet."),
+        ("I live on Elm Dr.", "I live on Elm drive."),
+        ("He is from Oz. She is too.", "He is from Oz. She is too."),
+        ("Wait a sec.", "Wait a sec."),
+        ("Ford Motor Co. He works there.", "Ford Motor company. He works there."),
+        ("It is at 8 p.m. EST.", "It is at eight P M E S T."),
+        ("He ran 5 mi. Then he slept.", "He ran five miles. Then he slept."),
+        ("It grew by 3 oz.", "It grew by three ounces."),
+        # one inside of a sentence has none
+        ("Main St. Apt. 4", "Main street apartment four"),
+        ("12 Oak St. NW", "twelve Oak street N W"),
+        ("Sr. Manager", "senior Manager"),
+        ("Mr. and Mrs. Lee", "mister and missus Lee"),
+        ("Mr. A. Smith", "mister A. Smith"),
+        ("See Fig. A now.", "See figure A now."),
+        ("Add 2 tsp. salt.", "Add two teaspoons salt."),
+        ("Natl. Park", "national Park"),
+        ("I saw St. John.", "I saw saint John."),
+    ],
+)
+def test_full_stops_end_sentences_and_no_short_forms(written: str, said: str) -> None:
+    assert normalize(written) == said
+
+
+@pytest.mark.parametrize(
     "unit",
     ["1", "ﷺ", "(", "[", "{", "-", "–", "$", "€1", "1-", "1/", "1:", "1°", "A", "A.", "AB ", "A'S ",
-     "a_", "#a", "2^", "x^", "a²", "₀", "<b>", "*", "`", "|", "> ", "~", "1−", "CO2", "1.", "𝟏"],
+     "a_", "#a", "2^", "x^", "a²", "₀", "<b>", "*", "`", "|", "> ", "~", "1−", "CO2", "1.", "𝟏",
+     "1/2 ", "1/2-", "1,00,", "1,", "1/20", "A St. ", "sec. ", "Apt. 1A ", "1 in x ", "1 ft 1 in ",
+     "John 1:1 ", "80s and ", "1:100 ", "$1k/yr "],
 )  # fmt: skip
 def test_no_text_of_4096_characters_is_slow(unit: str) -> None:
     text = (unit * 4096)[:4096]

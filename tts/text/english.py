@@ -6,11 +6,13 @@ Every pattern starts at a boundary and has bounded repeats, so that the passes s
 import re
 
 from tts.text import lexicon
-from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, SQUARES
+from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
+from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS
+from tts.text.english_references import REFERENCES
 from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
-from tts.text.numbers import cardinal, decimal, digits, fraction, number, ordinal, year
+from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
 from tts.text.tracked import Rule, rule
 
 __all__ = ["RULES"]
@@ -18,6 +20,7 @@ __all__ = ["RULES"]
 _Match = re.Match[str]
 _NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
 _N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
+_RATIOS = "ratio|scale|split|mix|mixture|odds|dilution|blend|model|aspect"
 _GAMES = re.compile(
     r"\b(?:won|win|wins|winning|lost|lose|loses|losing|beat|beats|beating|score|scored|scores|lead|"
     r"leads|led|leading|draw|drew|drawn|tie|tied|defeat|defeated|victory|loss|final|game|match|"
@@ -28,17 +31,6 @@ _GAMES = re.compile(
 
 def _sign(sign: str | None) -> str:
     return "minus " if sign else ""
-
-
-def _fraction(match: _Match) -> str:
-    top, bottom = int(match[2]), int(match[3])
-    if match[1]:
-        part = fraction(top, bottom)
-        part = "a" + part[3:] if part.startswith("one ") else part
-        return f"{number(match[1].strip(' -'))} and {part}"
-    if top >= bottom:
-        return f"{cardinal(top)} {cardinal(bottom)}"
-    return fraction(top, bottom)
 
 
 def _divided(match: _Match) -> str:
@@ -95,11 +87,27 @@ _MATHS: tuple[Rule, ...] = (
     rule(r"(?<!\w)≈\s?(?=[\d$£€])", "approximately "),
     rule(r"(?<!\w)~\s?(?=[\d$£€])", "about "),
     rule(r"(?<=\d)\+(?!\s?[\d(a-z=])", " plus"),
+    # ratios and scales; "1:50" may also be a time
     rule(r"(?<![\d:.])(\d{1,3}):(\d)(?![\d:])", r"\1 to \2"),
+    rule(r"(?<![\d:.])(\d{1,2}):(\d):(\d{1,2})(?![\d:])", r"\1 to \2 to \3"),
+    rule(
+        r"(?<![\w:.,])(\d{1,3}):(?=(?:\d{3,7}|\d{1,3}(?:,\d{3}){1,3}|[6-9]\d)(?!\w|[:.,]\d))",
+        r"\1 to ",
+    ),
+    rule(
+        rf"(?<![\w:.,])(\d{{1,3}}):(?=\d\d(?!\w|[:.,]\d)[ -](?:{_RATIOS})\b)",
+        r"\1 to ",
+    ),
+    rule(rf"\b((?:{_RATIOS})(?: (?:is|was|of))? \d{{1,3}}):(?=\d\d(?!\w|[:.,]\d))", r"\1 to "),
+    # past the hours of a day: a split or minutes and seconds
+    rule(
+        r"(?<![\w:.,])(2[5-9]|[3-9]\d):([0-5]\d)(?<!00)(?!\w|[:.,]\d)",
+        lambda m: f"{m[1]} {'oh ' if m[2][0] == '0' else ''}{int(m[2])}",
+    ),
     rule(r"(?<![\w/.,$])(\d{1,4})\s?/\s?(\d{1,4})(?![\w/])", _divided),
 )
 _NUMBERS: tuple[Rule, ...] = (
-    rule(r"(?<![\w/.,])(\d{1,4}(?:\s{1,2}|-))?(\d{1,3})/(\d{1,4})(?![\w/])", _fraction),
+    FRACTION,
     rule(
         r"(?<![\w.,-])(\d{1,9}(?:st|nd|rd|th))\s?[-–]\s?(?=\d{1,9}(?:st|nd|rd|th)\b)",
         r"\1 to ",
@@ -116,12 +124,15 @@ _NUMBERS: tuple[Rule, ...] = (
 RULES: tuple[Rule, ...] = (
     rule(r"\d{37,}", lambda m: f" {digits(m[0])} "),
     *ADDRESSES,
+    INDIAN,
     *SHORT_WORDS,
+    *REFERENCES,
     *DATE_FORMS,
     *CODES,
     *SQUARES,
     *FORMULAS,
     *_MATHS[:4],
+    *FRACTION_AMOUNTS,
     *AMOUNT_FORMS,
     *_MATHS[4:],
     *DATES,

@@ -6,13 +6,23 @@ from tts.text import lexicon
 from tts.text.numbers import cardinal, number, plural
 from tts.text.tracked import Rule, rule
 
-__all__ = ["AMOUNTS", "AMOUNT_FORMS", "SQUARES"]
+__all__ = [
+    "AMOUNTS", "AMOUNT_FORMS", "DOTTED", "INDIAN", "SQUARES", "UNIT_NAMES", "attributive",
+    "before_noun", "in_quotes", "unit_name",
+]  # fmt: skip
 
 _Match = re.Match[str]
 _N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
 _NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
-_UNIT = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
-_SCALE = r"thousand|lakh|crore|million|billion|trillion|bn|tn|mn|k|K|m|M|b|B"
+#: every short form of a unit, the longest first
+UNIT_NAMES = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
+#: the dot of a short form, where the sentence goes on: "2 tsp. salt", "5 lbs., please"
+DOTTED = (
+    r"(?:(?:(?<=oz|lb|ft|mi|yd|qt|pt|hr|yr|wk)|(?<=lbs|tsp|gal|hrs|min|sec|yrs|wks|mos)"
+    r"|(?<=tbsp|Tbsp|mins|secs))\.(?= [a-z(]|[,;:]"
+    r"| \d{1,2}\s?(?:oz|in|min|mins|sec|secs|tsp)\b))?"
+)
+_SCALE = r"thousand|lakh|crore|million|billion|trillion|Cr|cr|bn|tn|mn|k|K|m|M|b|B"
 _BY_LENGTH = sorted(lexicon.CURRENCIES, key=len, reverse=True)
 _SIGNS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha())
 _MARKS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha() or c.islower())
@@ -21,6 +31,7 @@ _AFTER = "|".join(re.escape(c) for c in lexicon.CURRENCIES if len(c) == 1 or c.i
 _PER = "|".join(
     re.escape(unit) for unit in sorted({*lexicon.PER, *lexicon.UNITS}, key=len, reverse=True)
 )
+_SHORT_PER = {"pw": "week", "pcm": "month", "pa": "year"}
 _DOLLARS = "USD|AUD|CAD|NZD|HKD|SGD"
 _DASH = r"\s?[-–—]\s?"
 _ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
@@ -29,7 +40,12 @@ _NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)[a-z]{2}")
 _KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
 
 
-def _attributive(match: _Match) -> bool:
+def before_noun(match: _Match) -> bool:
+    """Whether a noun follows at once: "27 in. monitor"."""
+    return _NOUN.match(match.string[match.end() : match.end() + 24]) is not None
+
+
+def attributive(match: _Match) -> bool:
     """Whether the amount stands before what it measures: "a $5 bill", "35 mm film"."""
     end = match.end()
     after = match.string[end : end + 24]
@@ -52,7 +68,7 @@ def _decimal_comma(match: _Match) -> str:
 
 
 def _money(match: _Match) -> str:
-    return money(match[1], match[2], match[3], match[4], _attributive(match))
+    return money(match[1], match[2], match[3], match[4], attributive(match))
 
 
 def money(
@@ -77,7 +93,7 @@ def money(
 
 def _trailing_currency(match: _Match) -> str:
     if not match[3]:
-        return money(match[1], match[4], match[2], None, _attributive(match))
+        return money(match[1], match[4], match[2], None, attributive(match))
     return f"{_sign(match[1])}{number(match[2])} {match[3]} {lexicon.CURRENCIES[match[4]][1]}"
 
 
@@ -102,7 +118,7 @@ def unit_name(short: str, many: bool) -> str:
     if first not in lexicon.UNCOUNTED:
         head, _, last = first.partition(" ")
         # "degree Celsius" counts its first word, "square meter" its last.
-        counts_first = head in ("degree", "dot", "part") and last
+        counts_first = head in ("degree", "dot", "part") or last.startswith("of ")
         first = f"{plural(head)} {last}" if counts_first else plural(first)
     return " per ".join([first, *rest])
 
@@ -113,7 +129,7 @@ def _per(short: str) -> str:
 
 def _unit(match: _Match) -> str:
     sign, amount, short = match[1], match[2], match[3]
-    many = amount != "1" and not _attributive(match)
+    many = amount != "1" and not attributive(match)
     if short == "°":
         return f"{_sign(sign)}{number(amount)} {'degrees' if many else 'degree'}"
     return f"{_sign(sign)}{number(amount)} {unit_name(short, many)}"
@@ -125,6 +141,10 @@ def _unit_of_noun(match: _Match) -> str:
 
 def _compound_unit(match: _Match) -> str:
     return f"{number(match[1])} {unit_name(match[2], match[1] != '1')} per {_per(match[3])}"
+
+
+def _scaled_per(match: _Match) -> str:
+    return f"{match[1]} per {_per(match[2])}"
 
 
 def _bare_unit(match: _Match) -> str:
@@ -158,13 +178,30 @@ def _angle(match: _Match) -> str:
     return " ".join(said)
 
 
-def _inches(match: _Match) -> str:
+def in_quotes(match: _Match) -> bool:
+    """Whether a quotation is open where the match begins, so that its " closes it."""
     line = match.string[max(0, match.start() - 200) : match.start()].rpartition("\n")[2]
-    if match[0][-1] == '"' and line.count('"') % 2:
+    return line.count('"') % 2 == 1
+
+
+def _inches(match: _Match) -> str:
+    if match[0][-1] == '"' and in_quotes(match):
         return match[0]
-    after = match.string[match.end() : match.end() + 24]
-    single = match[1] == "1" or _NOUN.match(after)
+    single = match[1] == "1" or before_noun(match)
     return f"{number(match[1])} {'inch' if single else 'inches'}"
+
+
+def _feet_and_inches(match: _Match) -> str:
+    single = attributive(match)
+    foot = "foot" if single or match[1] == "1" else "feet"
+    return f"{number(match[1])} {foot} {number(match[2])} {'inch' if single else 'inches'}"
+
+
+def _by_inches(match: _Match) -> str:
+    if match[0][-1] == '"' and in_quotes(match):
+        return match[0]
+    unit = "inch" if before_noun(match) else "inches"
+    return f"{number(match[1])} by {number(match[2])} {unit}"
 
 
 def _by(match: _Match) -> str:
@@ -177,6 +214,13 @@ def _thousands(match: _Match) -> str:
     return match[0].replace(" ", ",")
 
 
+def _by_thousands(match: _Match) -> str:
+    return f"{int(match[0].replace(',', '')):,}"
+
+
+#: before anything that reads numbers: Indian groups, lakhs and crores ("12,34,567"), as groups of
+#: three; not the lists of a citation ("[1,12,123]")
+INDIAN: Rule = rule(r"(?<![\d.,(\[])[1-9]\d?(?:,\d\d){1,6},\d{3}(?!,?\d|[)\]])", _by_thousands)
 #: before the powers of numbers
 SQUARES: tuple[Rule, ...] = (
     rule(r"(?<=[a-zA-Z])(?: |·)(s|h|kg|m|L|mol|K|d)\^-([12])(?!\d)", _negative_power),
@@ -189,6 +233,7 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     # currencies
     rule(r"(?<=\d)\s?元", " yuan"),
     rule(r"\bRs\.?\s?(?=\d)", "₹"),
+    rule(r"(?<=\d)/-(?![\w-])", ""),
     rule(r"(?<=\d)\.[-–—](?!\w)", ""),
     rule(rf"\$\s?({_N})\s?({_DOLLARS})\b", r"\1 \2"),
     rule(rf"\b({_DOLLARS})\$\s?(?=\d)", r"\1 "),
@@ -223,19 +268,47 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.,$£€])(\d{1,2})p(?!\w)", lambda m: f"£0.{m[1].zfill(2)}"),
     rule(rf"(?<![\w$])\$/(?=(?:{_PER})\b)", "dollars per "),
+    # "$20k/year", "£3m/yr", "2M/day": a scale, which the units would take for meters
+    rule(
+        rf"(?<![\w.,])((?:{_SIGNS}){_N}\s?(?:{_SCALE})|{_N}(?:k|K|M|B|bn|tn|mn))"
+        rf"\s?/\s?({_PER})(?![\w/^])",
+        _scaled_per,
+    ),
+    rule(
+        rf"(?<!\w)((?:{_SIGNS}){_N}(?:\s?(?:{_SCALE}))?)\s?(pw|pcm|pa)\b",
+        lambda m: f"{m[1]} per {_SHORT_PER[m[2]]}",
+    ),
+    rule(r"(?<=[A-Za-z]{2})\s?/\s?(hr|yr|wk|mo)(?!\w)", lambda m: f" per {_per(m[1])}"),
+    rule(r"\bper (hr|yr|wk|mo)\b", lambda m: f"per {_per(m[1])}"),
     # units
     rule(
-        rf"(?<![\w.,–-])(-)?({_N})\s?(?:{_UNIT})?{_DASH}(-?{_N}\s?(?:{_UNIT}))(?![\w^])",
+        rf"(?<=\d)\s?({UNIT_NAMES})\.?\s?[xX×]\s?(?=\d{{1,6}}(?:\.\d{{1,3}})?\s?\1(?!\w))",
+        " by ",
+    ),
+    rule(
+        r"(?<![\w.,/])(\d{1,6}(?:\.\d{1,3})?)\s?(?:in\.?|\")\s?[xX×]\s?"
+        r"(\d{1,6}(?:\.\d{1,3})?)\s?(?:in\b|\")",
+        _by_inches,
+    ),
+    rule(
+        r"(?<![\w.,])(\d{1,3})\s?(?:ft|feet|foot)\.?,? ?(\d{1,2}(?:\.\d)?)\s?(?:in\b|inch(?:es)?\b)"
+        r"(?:(?<=in)\.(?= [a-z]|[,;:]))?",
+        _feet_and_inches,
+    ),
+    rule(
+        rf"(?<![\w.,–-])(-)?({_N})\s?(?:{UNIT_NAMES})?{_DASH}(-?{_N}\s?(?:{UNIT_NAMES}))(?![\w^])",
         _unit_range,
     ),
-    rule(rf"(?<![\w.,-])({_N})\s?({_UNIT})\s?/\s?({_PER})(?![\w^])", _compound_unit),
+    rule(rf"(?<![\w.,-])({_N})\s?({UNIT_NAMES})\s?/\s?({_PER})(?![\w^])", _compound_unit),
     rule(
         rf"(?<![\w/.,-])(km|mg|kg|g|μg|MB|GB|KB|kB|TB|m|ml|mL|L|W|kW)/({_PER})(?![\w/^])",
         _bare_unit,
     ),
     rule(rf"(?<=[A-Za-z]{{2}})/(?=(?:{lexicon.PER_WORDS})\b)", " per "),
     rule(rf"(?<=\d)(?:\s?/)({_PER})(?![\w/^])", lambda m: f" per {_per(m[1])}"),
-    rule(rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,3}})?)-({_UNIT})(?= [a-z])", _unit_of_noun),
+    rule(
+        rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,3}})?)-({UNIT_NAMES}){DOTTED}(?= [a-z])", _unit_of_noun
+    ),
     rule(
         r"(?<![\w.,])(\d{1,3}(?:\.\d{1,9})?)\s?°\s?(?:(\d{1,2}(?:\.\d{1,9})?)\s?'\s?)?"
         r"(?:(\d{1,2}(?:\.\d{1,9})?)\s?(?:\"|'')\s?)?([NSEW])?(?![\w°])(?<![°\s])",
@@ -246,11 +319,12 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])}",
     ),
     rule(r"(?<![\w.,'\"/-])(\d{1,3}(?:\.\d{1,2})?)\"(?!\w)", _inches),
-    rule(r"(?<![\w.,])(\d{1,6})\s?in\.(?= [a-z]|\s*$|[,;)])", _inches),
     # times and by
     rule(r"(?<=\d)\s?[*·]\s?(?=\d)", " times "),
     rule(r"(?<=\d)\s?×\s?(?=\d)", " times "),
     rule(r"(?<=\d) [xX] (?=\d)|(?<=\d)[xX](?=\d{1,5}(?!\d))", _by),
+    rule(r"(?<![\w.,])(\d{1,6})\s?in\.(?= [a-z]|\s*$|[,;)])", _inches),
+    rule(r"(?<![\w.,])(\d{1,6}(?:\.\d{1,3})?)in\b(?!-)", _inches),
     rule(r"(?<=\d)\s?[-–]\s?(\d{1,9})x(?!\w)", r" to \1x"),
     rule(r"(?<=\d)x(?!\w|\s?[+=*/^-])", " times"),
     rule(
@@ -264,6 +338,6 @@ AMOUNTS: tuple[Rule, ...] = (
         rf"(?<![\w.,])(-)?({_NUM})(?: (thousand|[mbtr]+illion))?\s?({_CODES})\b",
         _trailing_currency,
     ),
-    rule(rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({_UNIT})(?![\w^])(?!-\d)", _unit),
+    rule(rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({UNIT_NAMES}){DOTTED}(?![\w^])(?!-\d)", _unit),
     rule(rf"(?<![\w.,])({_NUM})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + _scale(m[2])),
 )

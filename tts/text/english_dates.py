@@ -22,6 +22,15 @@ _HALF = r"\s?[ap](?:m\b|\.\s?m\.)"
 _DASH = r"\s?[-–—]\s?"
 _NTH = r"(?:st|nd|rd|th)"
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
+_STYLE = (
+    "music|hits?|songs?|bands?|movies?|films?|fashion|styles?|styled|pop|rock|disco|hair|"
+    "hairstyles?|part(?:y|ies)|themes?|themed|kids?|child|children|bab(?:y|ies)|vibes?|nostalgia|"
+    "sitcoms?|shows?|cartoons?|TV|classics?|retro|looks?|clothes|icons?|era|playlists?|albums?|"
+    "decor|synths?|synthpop|synthwave|punk|rap|hip[- ]hop|jazz|metal|dance|culture|slang|tunes?|"
+    "ballads?|singers?|rockers?|outfits?|trends?|aesthetic|sound|design|furniture|horror|action|"
+    "comed(?:y|ies)|sci-fi|inspired|throwbacks?|revival|cinema|grunge|house|techno|soul|funk|jeans|"
+    "neon|arcades?|toys?"
+)
 
 
 # a zone after the time of day
@@ -152,12 +161,30 @@ def _day_range_before(match: _Match) -> str:
     return f"{_the(match)}{days} of {_month(match[3])}{in_year}"
 
 
+def _split_year(match: _Match) -> str:
+    """ "2020/21" is a season, "2024/05" a month of a year, anything else a division."""
+    first, second = int(match[1]), int(match[2])
+    if len(match[2]) == 2 and second == (first + 1) % 100:
+        # The turn of a century: "ninety-nine to two thousand".
+        low = ("oh " if second < 10 else "") + cardinal(second) if second else year(first + 1)
+        return f"{year(first)} to {low}"
+    if len(match[2]) == 4:
+        return f"{year(first)} to {year(second)}" if second > first else match[0]
+    return f"{lexicon.MONTHS[second - 1]} {year(first)}" if 1 <= second <= 12 else match[0]
+
+
 def _decade(match: _Match) -> str:
     century, tens = match[1], int(match[2])
+    if not (century or tens):
+        return "two thousands"
     word = cardinal(tens * 10)[:-1] + "ies" if tens > 1 else ("tens" if tens else "hundreds")
     if not century:
         return word
     return "two thousands" if century == "20" and not tens else f"{cardinal(century)} {word}"
+
+
+def _many(match: _Match) -> str:
+    return f"{cardinal(match[1].replace(',', '')).removeprefix('one ')}s"
 
 
 def _old_year(match: _Match) -> str:
@@ -251,6 +278,14 @@ DATE_FORMS: tuple[Rule, ...] = (
             else m[0]
         ),
     ),
+    rule(
+        r"(?<![\w/.,$£€-])(1[1-9]\d\d|20\d\d)/(\d\d|1[1-9]\d\d|20\d\d)(?![\w/]|[.,-]\d|\s?[=%])",
+        _split_year,
+    ),
+    rule(
+        r"(?<![\w/.,$£€-])(0?[1-9]|1[0-2])/(19\d\d|20\d\d)(?![\w/]|[.,-]\d)",
+        lambda m: f"{lexicon.MONTHS[int(m[1]) - 1]} {year(m[2])}",
+    ),
     rule(r"(?<![\w.])(\d{1,2})h(\d{2})(?!\w)", r"\1 h \2"),
     rule(r"(?<=\dh)(\s?\d{1,2})m\b", r"\1 min"),
     rule(r"(?<=\dh)(?=\d)", " "),
@@ -308,11 +343,23 @@ DATES: tuple[Rule, ...] = (
     rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m\.)", _hour, re.I),
 )
 DECADES: tuple[Rule, ...] = (
-    rule(r"(?<![\w.,])(100|1,?000)s(?= of\b)", lambda m: cardinal(m[1].replace(",", ""))[4:] + "s"),
+    # "80s music", "60s and 70s hits": without an article, so not seconds only before such words
+    rule(
+        rf"(?<![\w'.,$£€-])()([2-9])0s(?=(?:[ -](?:and|or|to|&) '?[2-9]0s)?[ -](?:{_STYLE})\b)",
+        _decade,
+    ),
+    # "80s and 90s": one decade and the next
+    rule(
+        r"(?<![\w'.,$£€])()([2-8])0s(?= (?:and|or|to|&) '?([3-9])0s\b)",
+        lambda m: _decade(m) if int(m[3]) == int(m[2]) + 1 else m[0],
+    ),
+    rule(r"(?<=in )()([2-9])0s(?= [A-Z][a-z])", _decade),
+    rule(r"(?<![\w.,])(10|100|1,?000)s(?= of\b)", _many),
     rule(r"(?<![\w'.,])'?(1\d|20)(\d)0'?s\b", _decade),
     rule(
         r"(?:(?<=the )|(?<=The )|(?<=early )|(?<=mid )|(?<=mid-)|(?<=late )|(?<=his )|(?<=her )"
-        r"|(?<=s and )|(?<=s or )|(?<=s to )|(?<=my )|(?<=our )|(?<=your )|(?<=their )"
+        r"|(?<=s and )|(?<=s or )|(?<=s & )|(?<=low )|(?<=high )"
+        r"|(?<=lower )|(?<=upper )|(?<=s to )|(?<=my )|(?<=our )|(?<=your )|(?<=their )"
         r"|(?<=early-)|(?<=late-)|(?=')|(?=\d0's))"
         r"(?<!\w')'?()(\d)0'?s\b",
         _decade,

@@ -3,8 +3,8 @@
 import re
 
 from tts.text import lexicon
+from tts.text.english_abbreviations import ABBREVIATIONS, STREETS, starts_sentence
 from tts.text.english_codes import pronounceable, spell
-from tts.text.english_dates import sentence_end
 from tts.text.numbers import cardinal, ordinal, roman
 from tts.text.tracked import Rule, rule
 
@@ -43,33 +43,12 @@ def _century(match: _Match) -> str:
     return match[0] if value is None else f"{ordinal(value)}{match[2]}"
 
 
-def _abbreviation(match: _Match) -> str:
-    word = match[1].lower()
-    before = match.string[max(0, match.start() - 2) : match.start()]
-    if word in ("min", "sec", "ch", "ed", "temp") and before[:1].isdigit():
-        return {"min": "minutes", "sec": "seconds"}.get(word, lexicon.ABBREVIATIONS[word])
-    return lexicon.ABBREVIATIONS[word] + ("" if word in lexicon.TITLES else sentence_end(match))
-
-
-def _saint_or_street(match: _Match) -> str:
-    before, word, after = match[1], match[2].lower(), match[3]
-    street = {"st": "street", "dr": "drive"}[word]
-    if before and not after:
-        ends = not match.string[match.end() : match.end() + 3].strip()
-        return f"{before}{street}{'.' if ends else ''}"
-    return (before or "") + {"st": "saint", "dr": "doctor"}[word]
-
-
 def _initials(match: _Match) -> str:
     letters = re.sub(r"[.\s]", "", match[0])
     known = lexicon.LATIN.get(letters.lower()) if letters[1:].islower() else None
     if known and letters[0].isupper():
         known = known[0].upper() + known[1:]
-    rest = match.string[match.end() : match.end() + 3]
-    # "U.S. Army" and "J. R. Smith" go on; a word that begins sentences ends the one before.
-    after = re.match(r"\s+([A-Z][a-z']*)", match.string[match.end() : match.end() + 20])
-    starts = after is not None and after[1] in lexicon.STARTERS
-    end = "." if not rest.strip() or "\n" in rest or starts else ""
+    end = "." if starts_sentence(match.string, match.end()) else ""
     return (known or spell(letters)) + end
 
 
@@ -91,18 +70,18 @@ SHORT_WORDS: tuple[Rule, ...] = (
     rule(r"\b([pP])\. ?(?=\d)", "page "),
     rule(r"\b([pP][pP]|pgs)\. ?(?=\d)", "pages "),
     rule(r"\bpg\.? ?(?=\d)", "page "),
-    rule(r"\b(?:No|no)\.\s{0,2}(?=\d)|\bNo (?=\d{1,4}\b(?! (?:people|one|more|men)))", "number "),
+    # "said no. 5 people": the word
+    rule(
+        r"\b(?:No|(?<!say )(?<!says )(?<!said )no)\.\s{0,2}(?=\d)"
+        r"|\bNo (?=\d{1,4}\b(?! (?:people|one|more|men)))",
+        "number ",
+    ),
     rule(r"\b[Nn]os\.?\s{0,2}(?=\d)", "numbers "),
     rule(r"#\s?(?=\d)", "number "),
+    rule(r"(?<![\w+/])\+/-(?!\w*/)", "±"),
     rule(r"§§\s?(?=\d)", "sections "),
     rule(r"(?<=\d)(ST|ND|RD|TH)\b", lambda m: m[1].lower()),
-    rule(
-        r"(?<=[a-z\d] )(Blvd|Ave|Rd|Hwy|Ln|Pkwy|Sq)\b\.?(?=\s|[,;:!?)]|$)",
-        lambda m: lexicon.STREETS[m[1]] + sentence_end(m),
-    ),
-    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: lexicon.STREETS[m[1]] + sentence_end(m)),
-    rule(r"(?<=\d )([A-Z][a-z]{1,20}) St\b(?!\.)(?! [A-Z])", r"\1 street"),
-    rule(r"(?<=\d )([A-Z][a-z]{1,20}) Dr\b(?!\.)(?! [A-Z])", r"\1 drive"),
+    *STREETS,
     rule(r"\b(Mr|Mrs|Ms|Dr)(?= [A-Z])", lambda m: lexicon.PLAIN_TITLES[m[1]]),
     rule(r"\b(WWII|WWI|WW2|WW1)\b", lambda m: "World War " + _WARS[m[1][2:]]),
     rule(r"\b[Tt]el(?=:)", "telephone"),
@@ -114,7 +93,13 @@ SHORT_WORDS: tuple[Rule, ...] = (
 )
 WORDS: tuple[Rule, ...] = (
     rule(
-        r"\b(Vol|Ch|Fig|Sec|Art|Bk)\.? (?=[IVXLC\d]{1,8}\b)", lambda m: f"{lexicon.NUMBERED[m[1]]} "
+        r"\b(vol|ch|fig|sec|art|bk)\. (?=[IVXLC]{2,8}\b)",
+        lambda m: f"{lexicon.NUMBERED[m[1].title()].lower()} ",
+    ),
+    rule(
+        # an I that goes on is the pronoun
+        r"\b(Vol|Ch|Fig|Sec|Art|Bk)\.? (?=(?!I\b(?!,|;|:|\)|\s*$))[IVXLC\d]{1,8}\b)",
+        lambda m: f"{lexicon.NUMBERED[m[1]]} ",
     ),
     rule(
         rf"\b((?i:{_PARTS})) ([IVXLC]{{1,8}}|[ivxl]{{2,8}})\b(?!'(?!s\b)|\.\w)",
@@ -131,16 +116,7 @@ WORDS: tuple[Rule, ...] = (
         r"(?<!\w)(Ph\.D|M\.Sc|B\.Sc|Ph\.d)\b\.?", lambda m: " ".join(m[1].replace(".", "").upper())
     ),
     rule(r"\b(PhD|MSc|BSc|DPhil)(s?)\b", lambda m: " ".join(m[1].upper()) + ("'s" if m[2] else "")),
-    rule(
-        r"(\b(?:[A-Z][\w']{1,30}|[a-z-]{1,20}(?:th|first|second|third)) )?\b(St|Dr)\.(?=( [A-Z])?)",
-        _saint_or_street,
-    ),
-    rule(r"\b(min|max)\.(?= ?\d)", lambda m: m[1] + "imum"),
-    rule(
-        rf"(?<![\w.])({'|'.join(map(re.escape, lexicon.ABBREVIATIONS))})\.(?!\w)",
-        _abbreviation,
-        re.I,
-    ),
+    *ABBREVIATIONS,
     rule(r"\b(vs|etc|approx)\b", lambda m: lexicon.ABBREVIATIONS[m[1]]),
 )
 CAPITALS: tuple[Rule, ...] = (

@@ -1,11 +1,13 @@
 """Word tables of the English normalisation."""
 
 __all__ = [
-    "ABBREVIATIONS", "ADDRESS", "COMPASS", "COUNTED", "CURRENCIES", "FORMULAS", "FUNCTION",
+    "ABBREVIATIONS", "ADDRESS", "AMBIGUOUS", "BEFORE_LETTERS", "BEFORE_MORE", "BEFORE_NAMES",
+    "BEFORE_NUMERALS", "BEHIND_NUMBERS", "CAPITAL_ABBREVIATIONS", "COMPASS", "COUNTED",
+    "CURRENCIES", "FORMULAS", "FUNCTION",
     "GREEK", "HUSHED", "LATIN", "NUMBERED", "PART_WORDS", "PLAIN_TITLES",
-    "MEASURED", "MONTHS", "PER", "PER_WORDS", "PICTURES", "REGNAL", "SCALES", "SPELLED",
-    "STARTERS", "STATES", "STATE_NAMES", "STREETS", "SYMBOLS", "TITLES", "UNCOUNTED", "UNITS",
-    "WEEKDAYS", "WORDS", "WORDS_WITH_NUMBERS",
+    "MEASURED", "MONTHS", "NEVER_LAST", "PER", "PER_WORDS", "PICTURES", "REGNAL", "SCALES",
+    "SPELLED", "STARTERS", "STATES", "STATE_NAMES", "STREETS", "SYMBOLS", "TITLES", "UNCOUNTED",
+    "UNITS", "WEEKDAYS", "WORDS", "WORDS_WITH_NUMBERS",
 ]  # fmt: skip
 
 MONTHS = (
@@ -46,6 +48,7 @@ STATES = "|".join(STATE_NAMES)
 SCALES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
     "b": "billion", "B": "billion", "bn": "billion", "tn": "trillion",
+    "Cr": "crore", "cr": "crore",
 }  # fmt: skip
 
 #: one, many, one hundredth, many hundredths
@@ -146,6 +149,7 @@ UNITS = {
     "bar": "bar", "mbar": "millibar", "ton": "ton", "mcg": "microgram", "IU":
     "international unit", "mmol": "millimole", "μmol": "micromole", 
     "atm": "atmosphere", "gal": "gallon", "mol": "mole", "cal": "calorie",
+    "fl oz": "fluid ounce", "fl. oz.": "fluid ounce", "fl. oz": "fluid ounce",
 }  # fmt: skip
 UNCOUNTED = frozenset(
     "percent hertz kilohertz megahertz gigahertz terahertz horsepower lux".split()
@@ -208,6 +212,7 @@ LATIN = {"eg": "for example", "ie": "that is", "am": "A M", "pm": "P M"}
 ABBREVIATIONS = {
     "mr": "mister", "mrs": "missus", "ms": "miz", "messrs": "messers", "prof": "professor",
     "rev": "reverend", "hon": "honorable", "gen": "general", "col": "colonel",
+    "maj": "major", "brig": "brigadier", "adm": "admiral", "drs": "doctors",
     "capt": "captain", "lt": "lieutenant", "sgt": "sergeant", "cmdr": "commander",
     "gov": "governor", "sen": "senator", "rep": "representative", "pres": "president",
     "jr": "junior", "sr": "senior", "etc": "et cetera", "vs": "versus", "approx": "approximately",
@@ -215,25 +220,51 @@ ABBREVIATIONS = {
     "corp": "corporation", "co": "company", "bros": "brothers", "ave": "avenue",
     "blvd": "boulevard", "rd": "road", "mt": "mount", "ft": "fort", "fig": "figure",
     "vol": "volume", "ch": "chapter", "pp": "pages", "ed": "edition", "jan": "January",
-    "feb": "February", "aug": "August", "sept": "September", "oct": "October",
+    "feb": "February", "mar": "March", "apr": "April", "jun": "June", "jul": "July",
+    "aug": "August", "sept": "September", "oct": "October",
     "nov": "November", "dec": "December", "cf": "compare", "al": "al", "univ": "university",
     "tel": "telephone", "ext": "extension", "min": "minutes", "max": "maximum", "misc":
     "miscellaneous", "assn": "association", "hwy": "highway",
     "avg": "average", "incl": "including", "excl": "excluding", "temp": "temperature",
     "esp": "especially", "viz": "namely", "sec": "section", "eg": "for example", "ie": "that is",
     "ca": "circa", "lbs": "pounds", "hrs": "hours", "mins": "minutes", "secs": "seconds",
-    "yrs": "years", "apt": "apartment", "attn": "attention", "gal": "gallons",
+    "yrs": "years", "hr": "hour", "apt": "apartment", "attn": "attention", "gal": "gallons",
     "bldg": "building", "intl": "international", "natl": "national", "tbsp":
     "tablespoons", "tsp": "teaspoons", "oz": "ounces", "qty": "quantity",
     "resp": "respectively", "ref": "reference", "sq": "square", "supt":
     "superintendent", "wk": "week", "yr": "year", "mo": "month", "para": "paragraph",
-    "ln": "lane", "pkwy": "parkway", "govt": "government", "mfg": "manufacturing",
+    "ln": "lane", "pkwy": "parkway", "govt": "government", "figs": "figures",
+    "vols": "volumes", "mfg": "manufacturing",
 }  # fmt: skip
-#: always followed by a name, so their dot never ends a sentence
+#: mostly inside of a sentence: only a word that begins sentences shows that their dot ends one
 TITLES = frozenset(
     "mr mrs ms messrs prof rev hon gen col capt lt sgt cmdr gov sen rep pres mt ft fig vol ch pp "
-    "cf approx vs co dept est ext avg incl excl esp viz sec eg ie ca attn temp".split()
+    "cf approx vs co dept est ext avg incl excl esp viz sec eg ie ca attn temp jr sr bros intl "
+    "natl supt maj brig adm drs".split()
 )
+#: of these, what even such a word may follow ("Mr. and Mrs.", "cats vs. the dogs")
+NEVER_LAST = frozenset("mr mrs ms messrs vs eg ie cf viz approx incl excl".split())
+#: never an initialism, so that capitals do not change them
+CAPITAL_ABBREVIATIONS = frozenset(
+    "mr mrs messrs prof capt sgt jr sr etc vs inc ltd corp bros blvd hwy vol approx dept".split()
+)
+#: also words, names or initialisms, so that something beside them must tell
+AMBIGUOUS = frozenset(
+    "oz max ed sec fig figs gal apt rep ref temp hon mo gen col est ca mt ms min ext para rev ft "
+    "jan mar jun jul".split()
+)
+#: of these, what a name in capitals follows
+BEFORE_NAMES = frozenset("ms hon gen col rep rev mt ft".split())
+#: what a number follows, and of these what a letter may ("Fig. B")
+BEFORE_NUMERALS = frozenset("fig figs sec ch apt para ext ref ed temp ca est col rev".split())
+BEFORE_LETTERS = frozenset("fig sec apt".split())
+#: what goes on in lower case, before which no sentence ends
+BEFORE_MORE = frozenset("hon gen temp est max min jan mar jun jul".split())
+#: what stands behind a number or "per"
+BEHIND_NUMBERS = {
+    "oz": "ounce", "gal": "gallon", "sec": "second", "min": "minute", "mo": "month", "ft": "foot",
+    "hr": "hour", "yr": "year", "wk": "week", "tsp": "teaspoon", "tbsp": "tablespoon",
+}  # fmt: skip
 
 REGNAL = frozenset(
     "Henry Louis Charles George Edward William James Richard Elizabeth Mary John Paul Pius "
@@ -280,7 +311,7 @@ WORDS = frozenset(
     "WAIT WAKE WALK WALL WANT WAR WARM WAS WASH WAY WE WEAK WEAR WEEK WELL WENT WERE WEST WHAT "
     "WHEN WHERE WHO WHOLE WHOM WHY WIDE WIFE WIN WIND WISE WISH WITH WON WOOD WORD WORK WORLD "
     "WOW YEAH YEAR YES YET YOU YOUR ZERO AREA EAST EDGE ITEM ONES ELSE AREN ISN WASN OUCH OOPS "
-    "AHA HMM UH UM AH AW SHH MAYBE".split()
+    "MAX AHA HMM UH UM AH AW SHH MAYBE".split()
 ) - {"DON", "US", "WHO"} | {"WHO", "ROOMS"}
 
 ADDRESS = {

@@ -1,7 +1,8 @@
 """Numbers to English words (American reading, no "and")."""
 
 __all__ = [
-    "cardinal", "decimal", "digits", "fraction", "number", "ordinal", "plural", "roman", "year",
+    "NUMBER_WORDS", "cardinal", "decimal", "digits", "fraction", "number", "ordinal", "plural",
+    "roman", "year",
 ]  # fmt: skip
 
 # inflect gives the same words (a test compares them), but importing it takes over a second of
@@ -11,6 +12,8 @@ _ONES = (
     "fifteen sixteen seventeen eighteen nineteen"
 ).split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+#: pattern of what a cardinal begins and ends with
+NUMBER_WORDS = "|".join((*_ONES, *_TENS))
 _ORDINALS = {
     "one": "first",
     "two": "second",

@@ -1,0 +1,178 @@
+"""English short forms that a dot follows, told from the words that end a sentence."""
+
+import re
+
+from tts.text import lexicon
+from tts.text.english_dates import sentence_end
+from tts.text.numbers import NUMBER_WORDS, plural
+from tts.text.tracked import Rule, rule
+
+__all__ = ["ABBREVIATIONS", "STREETS", "starts_sentence"]
+
+_Match = re.Match[str]
+_STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
+_NAME = re.compile(r" (?:doctor|[A-Z] [A-Z]\b|[A-Z][a-z'-]|[A-Z]\.|O'[A-Z])")
+_NUMERAL = re.compile(rf" ?(?:[-+]?\d|#|(?:number|{NUMBER_WORDS})\b)")
+# "Fig. A" is a figure, "a fig. A man" is not; a lone I is the pronoun
+_ARTICLE = re.compile(r" A\b(?!\.\w|')")
+_LETTER = re.compile(r" (?:[B-HJ-Z]|[IVXLC]{2,8})\b(?!\.\w|')")
+_MORE = re.compile(r" [a-z\d$£€]")
+_COUNT = re.compile(
+    rf"(?:\d|\b(?:{NUMBER_WORDS}|hundred|thousand|few|several|many))[ -]?$",
+    re.I,
+)
+_ONE = re.compile(r"(?:(?<![\w-])(?:1|one|per|each|every)|half|quarters?|thirds?)[ -]$", re.I)
+_MONTHLY = re.compile(
+    r"\b(?:in|since|until|till|before|after|this|last|next|every|late|early|mid)[ -]$", re.I
+)
+_NTH = re.compile(r"(?:first|second|third|th) $", re.I)
+_FLAT = re.compile(r",? (?:[Aa]pt|[Aa]partment|[Ss]uite|[Uu]nit|[Ss]te|[Ff]l|[Ff]loor)\b")
+_COMPASS = re.compile(r" (?:[NS][EW]?|[EW])\b(?!\.? [A-Z][a-z])")
+
+_ET = re.compile(r"\b[Ee]t $")
+_THE = re.compile(r"\b(?:the|an?|my|your|his|her|our|this|that) $", re.I)
+_DOUBTED_MONTHS = ("jan", "mar", "jun", "jul")
+_MONTHS = frozenset(name[:3].lower() for name in lexicon.MONTHS) | {"sept"}
+
+
+def starts_sentence(text: str, at: int) -> bool:
+    """Whether the text ends at `at` or goes on with a word that begins sentences.
+
+    "U.S. Army" and "J. R. Smith" go on; "A." is an initial.
+    """
+    rest = text[at : at + 24]
+    if not rest[:3].strip() or "\n" in rest[:3]:
+        return True
+    after = _STARTER.match(rest)
+    return after is not None and after[1] in lexicon.STARTERS
+
+
+def _end(match: _Match, word: str) -> str:
+    if word in lexicon.NEVER_LAST:
+        return "" if match.string[match.end() : match.end() + 3].strip() else "."
+    if word in lexicon.TITLES:
+        return "." if starts_sentence(match.string, match.end()) else ""
+    return sentence_end(match)
+
+
+def _abbreviation(match: _Match) -> str:
+    written, word = match[1], match[1].lower()
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    after = match.string[match.end() : match.end() + 24]
+    if written.isupper() and word not in lexicon.CAPITAL_ABBREVIATIONS:
+        return _in_capitals(word, after) or match[0]
+    if written.islower() and word in lexicon.BEHIND_NUMBERS and (unit := _unit(word, before)):
+        return unit + sentence_end(match)
+    if said := _before_it(match, before):
+        return said + _end(match, word)
+    if said := _after_it(match, before, after):
+        return said
+    if word in lexicon.AMBIGUOUS or word == "al" and not _ET.search(before):
+        return match[0]
+    return lexicon.ABBREVIATIONS[word] + _end(match, word)
+
+
+def _in_capitals(word: str, after: str) -> str | None:
+    """ "SEC." and "MS." are initialisms, but not in "SEC. 4" and "MS. JONES"."""
+    of_number = word in lexicon.BEFORE_NUMERALS or word in _MONTHS
+    told = of_number and re.match(r" ?\d", after)
+    told = told or word in lexicon.BEFORE_NAMES and re.match(r" [A-Z]{3}", after)
+    return lexicon.ABBREVIATIONS[word] if told else None
+
+
+def _unit(word: str, before: str) -> str | None:
+    """What a number counts: "two sec.", "per min."; "a sec." is said as it is written."""
+    name = lexicon.BEHIND_NUMBERS[word]
+    article = word in ("min", "hr", "yr", "wk") and re.search(r"(?i)\ban? $", before)
+    if article or _ONE.search(before):
+        return name
+    return plural(name) if _COUNT.search(before) else None
+
+
+def _before_it(match: _Match, before: str) -> str | None:
+    """The words of a short form that what stands before it tells; None if nothing does."""
+    word = match[1].lower()
+    if word == "est" and before.endswith((" A M ", " P M ")):
+        return "E S T"
+    if match[1] == "ed" and _NTH.search(before):
+        return "edition"
+    in_month = word in _DOUBTED_MONTHS and _MONTHLY.search(before)
+    return lexicon.ABBREVIATIONS[word] if in_month else None
+
+
+def _after_it(match: _Match, before: str, after: str) -> str | None:
+    """The words of a short form that goes on with a number, a name or in lower case."""
+    written, word = match[1], match[1].lower()
+    said = lexicon.ABBREVIATIONS[word]
+    if written == "Ed" or word == "sec" and before.endswith(" a "):
+        return None
+    if word in lexicon.BEFORE_NUMERALS and _NUMERAL.match(after):
+        if word == "est" and not re.match(r" [12]\d{3}\b", after):
+            return "estimated"
+        return {"col": "column", "rev": "revision"}.get(word, said)
+    if word in lexicon.BEFORE_LETTERS:
+        if _LETTER.match(after) or written[0].isupper() and _ARTICLE.match(after):
+            return said
+    if word in lexicon.BEFORE_NAMES and _NAME.match(after):
+        if word in ("mt", "ft"):
+            return "featuring" if written == "ft" else said
+        title = written[0].isupper()
+        known = word == "ms" or not starts_sentence(match.string, match.end())
+        return said if title and known else None
+    if written in ("Max", "Min") and before.strip() and before.rstrip()[-1] not in ".!?:;(,":
+        return None
+    if word in lexicon.BEFORE_MORE and _MORE.match(after):
+        return {"est": "estimated", "min": "minimum"}.get(word, said)
+    return None
+
+
+def _saint_or_street(match: _Match) -> str:
+    """ "Main St." is a street, "St. John" a saint; a new sentence or a flat follows a street."""
+    before, word, after = match[1] or "", match[2], match[3]
+    street = {"St": "street", "Dr": "drive"}[word]
+    rest = match.string[match.end() : match.end() + 24]
+    if before and not after:
+        return f"{before}{street}{'.' if not rest[:3].strip() else ''}"
+    if before and (_FLAT.match(rest) or _COMPASS.match(rest)):
+        return before + street
+    named = rest.startswith((" Who", " No")) and word == "Dr"
+    if not named and starts_sentence(match.string, match.end()):
+        if before:
+            return f"{before}{street}."
+        if word == "Dr" and _THE.search(match.string[max(0, match.start() - 8) : match.start()]):
+            return "doctor."
+    return before + {"St": "saint", "Dr": "doctor"}[word]
+
+
+def _street_end(match: _Match) -> str:
+    rest = match.string[match.end() : match.end() + 24]
+    return "" if _FLAT.match(rest) or _COMPASS.match(rest) else sentence_end(match)
+
+
+#: before the numbers are words: "123 Main St" has the number of a house
+STREETS: tuple[Rule, ...] = (
+    rule(
+        rf"(?<=[a-z\d] )({'|'.join(lexicon.STREETS)})\b\.?(?=\s|[,;:!?)]|$)",
+        lambda m: lexicon.STREETS[m[1]] + _street_end(m),
+    ),
+    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: lexicon.STREETS[m[1]] + _street_end(m)),
+    rule(
+        r"(?<![\w.,/:-])(?<![IiOo]n )(\d{1,5} (?:[A-Z][a-z]{1,20} ){1,2})St\.(?= [A-Z])",
+        lambda m: f"{m[1]}street{_street_end(m)}",
+    ),
+    rule(r"(?<=\d )([A-Z][a-z]{1,20}) St\b(?!\.)(?! [A-Z])", r"\1 street"),
+    rule(r"(?<=\d )([A-Z][a-z]{1,20}) Dr\b(?!\.)(?! [A-Z])", r"\1 drive"),
+)
+#: after the numbers
+ABBREVIATIONS: tuple[Rule, ...] = (
+    rule(
+        r"(\b(?:[A-Z][\w']{1,30}|[a-z-]{0,20}(?:th|first|second|third)) )?\b(St|Dr)\.(?=( [A-Z])?)",
+        _saint_or_street,
+    ),
+    rule(r"\b(min|max)\.(?= ?\d)", r"\1imum"),
+    rule(
+        rf"(?<![\w.])({'|'.join(map(re.escape, lexicon.ABBREVIATIONS))})\.(?!\w)",
+        _abbreviation,
+        re.I,
+    ),
+)
