@@ -40,14 +40,19 @@ def _synthesizers(
         model.phonemize("a")  # loading, not a part of the first item
         voices: dict[Path, Voice] = {}
 
-        def speak(text: str, reference: Path, seed: int) -> tuple[Any, ...]:
-            if reference not in voices:
-                voices[reference] = model.voice(reference, adapt=adapt, strength=strength)
-            audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
-            phones = tuple((span.text, span.end) for span in audio.phones)
-            return audio.samples, audio.sample_rate, audio.first_audio, phones
+        class Speaker:
+            """The model with the voices of the references, each made before what is timed."""
 
-        return speak
+            def prepare(self, reference: Path) -> None:
+                if reference not in voices:
+                    voices[reference] = model.voice(reference, adapt=adapt, strength=strength)
+
+            def __call__(self, text: str, reference: Path, seed: int) -> tuple[Any, ...]:
+                audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
+                phones = tuple((span.text, span.end) for span in audio.phones)
+                return audio.samples, audio.sample_rate, audio.first_audio, phones
+
+        return Speaker()
 
     return load
 
