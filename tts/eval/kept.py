@@ -101,6 +101,13 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
+def assigned(assignments: Iterable[str]) -> dict[str, str]:
+    """Values of sampling by key as they were written, of `top_p=0.9` or `sampling.top_p=0.9`; of
+    two for one key the later."""
+    pairs = (each.partition("=")[::2] for each in assignments)
+    return {key.strip().removeprefix("sampling."): value for key, value in pairs}
+
+
 def with_sampling(config: ModelConfig, assignments: Iterable[str]) -> ModelConfig:
     """A config with other sampling.
 
@@ -148,12 +155,11 @@ def kept(report: Report, overrides: Sequence[str] = (), command: str = "") -> di
     folder = checkpoint_folder(config.generator)
     if (folder / CONFIG).is_file():
         scores["trained_steps"] = read_config(folder).get("step")
-    sampled = dict(each.partition("=")[::2] for each in overrides)
     options = read_resolved(path).get("options") or {}
     scores["distilled"] = bool(options.get("distill_data"))
     scores["changed"] = {
         **changed(path),
-        **{f"sampling.{key.strip().removeprefix('sampling.')}": v for key, v in sampled.items()},
+        **{f"sampling.{key}": value for key, value in assigned(overrides).items()},
     }
     scores["rows"] = [
         [row.id, row.made.errors, row.made.words, row.made.similarity, row.made.quality]

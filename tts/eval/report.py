@@ -277,6 +277,7 @@ def published(report: Report) -> dict[str, Any]:
     scores = {name: made[name] for name in names}
     scores["real"] = {name: real[name] for name in ("wer", "similarity", "quality")}
     scores["settings"] = report.settings
+    scores["metrics"] = report.metrics  # another Whisper finds other errors
     return scores
 
 
