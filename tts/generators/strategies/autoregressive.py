@@ -297,15 +297,16 @@ class Autoregressive:
                 latents[:, step : step + 1] = before
                 frontier = step + 1
             else:
-                at = step // pattern.stride
+                at = pattern.frame(max(0, step - pattern.offsets[0]) // pattern.stride)
                 some = [
                     codebook
                     for codebook, offset in enumerate(pattern.offsets)
                     if (step - offset) % pattern.stride == 0
                 ]
                 codebooks = None if len(some) == head.num_codebooks else some
+                past = partial(pattern.drawn, step)
                 drawn = head.draw(
-                    hidden, rows, rngs, options, fed, latents, condition, at, codebooks
+                    hidden, rows, rngs, options, fed, latents, condition, at, codebooks, past
                 )
                 before = torch.full_like(latents[:, :1], head.codebook_size)
                 pairs = pattern.emits(step, pace.count)
