@@ -26,7 +26,7 @@ from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.grouped import GroupedBackbone
 from tts.generators.guidance import both
 from tts.generators.integration import random_spans, row_normal
-from tts.generators.moved import Moved, moved
+from tts.generators.moved import Moved, arrangement, moved
 from tts.generators.patterns import Pattern, make_pattern
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, StepHead, step_head
@@ -135,8 +135,8 @@ class Autoregressive:
         layout = None
         given = random_spans(condition.mask, self.inpaint, self.both_sides)
         if given is not None:
-            # Rows of which nothing is given stay as they are.
-            layout = moved(given, condition.mask[..., 0] > 0)
+            # Rows of which nothing is given stay as they are; whether all do is not asked.
+            layout = arrangement(given, condition.mask[..., 0] > 0)
         if layout is not None:
             latents, condition = layout.arranged(latents), layout.condition(condition)
         hidden, steps, known, fed, pattern = self.teach(net, latents, condition, layout)
