@@ -9,8 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.generators.strategies.test_autoregressive import FREE, ORDERS, model
-from tests.helpers.generators import CODEBOOK_SIZE, NUM_CODEBOOKS, inputs, one_row, seeds
+from tests.helpers.generators import (
+    CODEBOOK_SIZE,
+    FREE,
+    NUM_CODEBOOKS,
+    ORDERS,
+    autoregressive,
+    inputs,
+    one_row,
+    seeds,
+)
 from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Silence
 from tts.generators.generator import Generator
@@ -44,7 +52,7 @@ def windows(
 
 @EVERY
 def test_each_codebook_is_shown_its_last_codes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    net, window = model(name), 4
+    net, window = autoregressive(name), 4
     options = replace(FREE, temperature=1.0, repetition_window=window, repetition_penalty=1.2)
     seen, made = windows(net, options, monkeypatch)
     pattern = net.strategy.order(net)  # type: ignore[attr-defined]
@@ -62,7 +70,7 @@ def test_each_codebook_is_shown_its_last_codes(name: str, monkeypatch: pytest.Mo
 
 @EVERY
 def test_alone_in_a_batch_and_streamed_are_the_same(name: str) -> None:
-    net, request = model(name), inputs([40, 23, 31], [20, 9, 11])
+    net, request = autoregressive(name), inputs([40, 23, 31], [20, 9, 11])
     made = net.generate(request, seeds(1, 2, 3), AWARE)
     streamed = torch.cat(list(net.stream(request, seeds(1, 2, 3), AWARE)), 1)
     assert torch.equal(made, streamed)

@@ -8,9 +8,8 @@ from typing import Any
 
 from tts.errors import UsageError
 from tts.eval.cases import load_cases
-from tts.eval.kept import assigned
 from tts.eval.metrics import Metrics, load_metrics
-from tts.eval.report import Report
+from tts.eval.report import Report, assigned
 from tts.eval.run import Codec, Synthesize, evaluate, file_name, recordings_of, resynthesis
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from tts.config import ModelConfig, check_sampling, load_model_config, parse
 from tts.errors import ConfigError, OutputError, UsageError
-from tts.eval.report import Report, Scores, interval, published
+from tts.eval.report import Report, Scores, assigned, interval, published
 from tts.resources import checkpoint_folder, configs, model_config
 from tts.systems import is_system, read_resolved
 from tts_codecs.checkpoint import CONFIG, read_config
@@ -99,13 +99,6 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         else:
             found[f"{before}{key}"] = value
     return found
-
-
-def assigned(assignments: Iterable[str]) -> dict[str, str]:
-    """Values of sampling by key as they were written, of `top_p=0.9` or `sampling.top_p=0.9`; of
-    two for one key the later."""
-    pairs = (each.partition("=")[::2] for each in assignments)
-    return {key.strip().removeprefix("sampling."): value for key, value in pairs}
 
 
 def with_sampling(config: ModelConfig, assignments: Iterable[str]) -> ModelConfig:
