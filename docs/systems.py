@@ -8,6 +8,7 @@ the ablations are in docs/ablations.yaml.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +82,56 @@ def scores_of(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
+def word_errors(items: Sequence[Scores]) -> float:
+    """Errors over words."""
+    return sum(i.errors or 0 for i in items) / sum(i.words or 0 for i in items)
+
+
+def quality(items: Sequence[Scores]) -> float:
+    """Mean DistillMOS."""
+    return float(np.mean([i.quality for i in items]))
+
+
+def similarity(items: Sequence[Scores]) -> float:
+    """Mean ECAPA similarity."""
+    return float(np.mean([i.similarity for i in items]))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a paper can claim to be better at: its total over items that have it, which those are,
+    whether less is better, and how a difference is shown."""
+
+    total: Callable[[Sequence[Scores]], float]
+    measured: Callable[[Scores], bool]
+    sign: int = 1
+    by: int = 1
+    form: str = "+.2f"
+
+
+METRICS = {
+    "wer": Metric(word_errors, lambda i: i.errors is not None and bool(i.words), -1, 100, "+.1f"),
+    "quality": Metric(quality, lambda i: i.quality is not None),
+    "similarity": Metric(similarity, lambda i: i.similarity is not None),
+}
+
+
 def difference(
-    one: Mapping[str, Any], other: Mapping[str, Any], of: Callable[[Sequence[Scores]], float]
+    one: Mapping[str, Any], other: Mapping[str, Any], metric: Metric
 ) -> tuple[float, float, float] | None:
-    """How much more `one` has than `other` on the items of both, with a paired 95 % bootstrap
-    interval; None where the items were not kept."""
-    first, second = rows_of(one), rows_of(other)
+    """How much more `one` has than `other` on the items in which both are measured, with a paired
+    95 % bootstrap interval; None where these are fewer than two."""
+    first, second = (
+        {name: item for name, item in rows_of(side).items() if metric.measured(item)}
+        for side in (one, other)
+    )
     names = sorted(first.keys() & second.keys())
     if len(names) < 2:
         return None
     rng = np.random.default_rng(0)
 
     def between(chosen: Sequence[str]) -> float:
-        return of([first[name] for name in chosen]) - of([second[name] for name in chosen])
+        return metric.total([first[n] for n in chosen]) - metric.total([second[n] for n in chosen])
 
     draws = [
         between([names[i] for i in rng.integers(len(names), size=len(names))]) for _ in range(1000)
@@ -102,39 +140,37 @@ def difference(
     return between(names), float(low), float(high)
 
 
-def word_errors(items: Sequence[Scores]) -> float:
-    """Errors over words."""
-    return sum(i.errors or 0 for i in items) / max(1, sum(i.words or 0 for i in items))
-
-
-def quality(items: Sequence[Scores]) -> float:
-    """Mean DistillMOS."""
-    return float(np.mean([i.quality for i in items if i.quality is not None] or [0.0]))
-
-
-def similarity(items: Sequence[Scores]) -> float:
-    """Mean ECAPA similarity."""
-    return float(np.mean([i.similarity for i in items if i.similarity is not None] or [0.0]))
+def faster(system: Mapping[str, Any], run: Mapping[str, Any]) -> float | None:
+    """How many times the run takes as long as the system; None where one is not timed as the other
+    is."""
+    for name in ("processor_rtf", "rtf"):
+        if system.get(name) and run.get(name):
+            return float(run[name] / system[name])
+    return None
 
 
 def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """Whether the system has over the run what the paper claims: yes or no where the interval of
-    the paired difference is on one side of 0, else in which direction it points."""
+    the paired difference is on one side of 0, else in which direction it points. Speed has no
+    interval, as times are kept in total."""
     if claim == "speed":
-        faster = (speed_of(run) or 0.0) / (speed_of(system) or 1.0)
-        return f"{'yes' if faster > 1 else 'no'} ({faster:.1f}x)"
-    of = {"wer": word_errors, "quality": quality, "similarity": similarity}[claim]
-    found = difference(system, run, of)
-    sign = -1 if claim == "wer" else 1
+        times = faster(system, run)
+        if times is None:
+            return "not comparable"
+        return f"{'yes' if times > 1 else 'no'} ({times:.1f}x)"
+    metric = METRICS[claim]
+    found = difference(system, run, metric)
     if found is None:
-        gain = sign * (system[claim] - run[claim])
-        return f"points {'to it' if gain > 0 else 'away'}"
+        # Totals of other sentences differ for other reasons than what was switched.
+        every = [set(rows_of(side)) for side in (system, run)]
+        return "no common items" if all(every) and not every[0] & every[1] else "not comparable"
     value, low, high = found
-    by, form = (100, "+.1f") if claim == "wer" else (1, "+.2f")
-    shown = f"{by * value:{form}} [{by * low:{form}}, {by * high:{form}}]"
+    shown = f"{metric.by * value:{metric.form}} " + (
+        f"[{metric.by * low:{metric.form}}, {metric.by * high:{metric.form}}]"
+    )
     if low <= 0 <= high:
-        return f"points {'to it' if sign * value > 0 else 'away'}: {shown}"
-    return f"{'yes' if sign * value > 0 else 'no'}: {shown}"
+        return f"points {'to it' if metric.sign * value > 0 else 'away'}: {shown}"
+    return f"{'yes' if metric.sign * value > 0 else 'no'}: {shown}"
 
 
 def ablation(pair: Mapping[str, Any]) -> str:

@@ -205,6 +205,15 @@ def test_the_aligner_learns_from_the_data() -> None:
         torch.testing.assert_close(mean[0, :size], means[row, :size], rtol=0, atol=1e-4)
 
 
+def test_the_aligner_learns_in_mixed_precision() -> None:
+    tokens, speaker, mel, frames, _ = synthetic(4)
+    aligner = Aligner(n_mels=12, dim=32, blocks=1, speaker_dim=6)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, durations = aligner.loss(tokens, speaker, mel, frames, tokens.ids == SIL)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.equal(durations.sum(1), frames)
+
+
 # ---- predicted durations ---------------------------------------------------------------------
 
 

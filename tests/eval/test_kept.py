@@ -1,9 +1,10 @@
 """Scores that are kept: where, what of them, and what a run changed of its system."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
+from runpy import run_path
+from typing import Any
 
 import pytest
 import yaml
@@ -87,21 +88,49 @@ def test_other_sampling(home: Path) -> None:
             with_sampling(config, [wrong])
 
 
-def test_the_table_of_ablations_tells_directions() -> None:
-    spec = importlib.util.spec_from_file_location("systems_page", ROOT / "docs/systems.py")
-    assert spec is not None and spec.loader is not None
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
+@pytest.fixture
+def page() -> dict[str, Any]:
+    return run_path(str(ROOT / "docs/systems.py"))
 
-    def scores(errors: list[int]) -> dict[str, object]:
-        rows = [[str(n), each, 10, 0.5, 3.0] for n, each in enumerate(errors)]
-        return {"wer": sum(errors) / 10 / len(errors), "rtf": 0.1 * sum(errors), "rows": rows}
 
+def scores(errors: list[int | None], begin: int = 0, quality: float | None = 3.0) -> dict[str, Any]:
+    """What is kept of items `begin`, `begin + 1` ... of ten words each."""
+    rows = [[str(begin + n), each, 10, 0.5, quality] for n, each in enumerate(errors)]
+    known = [each for each in errors if each is not None]
+    total = sum(known) / 10 / max(1, len(known)) if known else None
+    return {"wer": total, "quality": quality, "rtf": 0.1 * sum(known), "rows": rows}
+
+
+def test_the_table_of_ablations_tells_directions(page: dict[str, Any]) -> None:
+    agrees = page["agrees"]
     good, bad, mixed = scores([1, 0, 1, 0]), scores([3, 2, 4, 2]), scores([0, 1, 1, 1])
-    assert page.agrees("wer", good, bad).startswith("yes: -")
-    assert page.agrees("wer", bad, good).startswith("no: +")
-    assert page.agrees("wer", good, mixed).startswith("points to it")
-    assert page.agrees("speed", good, bad).startswith("yes (5.5x)")
-    assert page.agrees("wer", {"wer": 0.2}, {"wer": 0.1}) == "points away"
+    assert agrees("wer", good, bad).startswith("yes: -")
+    assert agrees("wer", bad, good).startswith("no: +")
+    assert agrees("wer", good, mixed).startswith("points to it")
+    assert agrees("speed", good, bad).startswith("yes (5.5x)")
     pairs = yaml.safe_load((ROOT / "docs/ablations.yaml").read_text())
     assert all(pair.keys() == {"system", "run", "set", "what", "claim", "says"} for pair in pairs)
+
+
+def test_only_items_measured_on_both_sides_are_compared(page: dict[str, Any]) -> None:
+    agrees, difference, metrics = page["agrees"], page["difference"], page["METRICS"]
+    good = scores([1, 0, 1, 0])
+    # Totals, of whatever sentences, are no comparison.
+    totals = {key: value for key, value in good.items() if key != "rows"}
+    assert agrees("wer", good, totals) == agrees("wer", totals, totals) == "not comparable"
+    assert agrees("wer", good, scores([3, 2], begin=9)) == "no common items"
+    # Without a word error there is nothing to compare, and it is not 0 %.
+    assert agrees("wer", good, scores([None] * 4)) == "not comparable"
+    assert agrees("quality", good, scores([1, 0, 1, 0], quality=None)) == "not comparable"
+    assert agrees("wer", good, scores([None, 2, None, None])) == "not comparable"
+    # An item that only one side has does not move the difference.
+    some = scores([None, 2, 3, 2])
+    value, low, high = difference(good, some, metrics["wer"])
+    assert value == pytest.approx(-0.2) and low <= value <= high
+    uneven = scores([1, 0, 1, 0])
+    uneven["rows"][0][4] = None
+    uneven["rows"][1][4] = 4.0
+    assert difference(uneven, good, metrics["quality"])[0] == pytest.approx(1 / 3)
+    # Times of the processor are not compared with those of the clock.
+    assert agrees("speed", {"rtf": 0.1}, {"processor_rtf": 0.4}) == "not comparable"
+    assert agrees("speed", {"rtf": 0.1, "processor_rtf": 9.0}, {"rtf": 0.4}) == "yes (4.0x)"

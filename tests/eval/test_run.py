@@ -1,17 +1,21 @@
 """Evaluation: metrics, cases, runs. Tiny random weights and fake metrics; nothing is downloaded."""
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from tts.errors import AudioError, DataError, UsageError
+from tests.helpers.evaluation import RATE, FakeWords, fakes, four_speakers, tone
+from tts.errors import DataError, UsageError
+from tts.eval import run
 from tts.eval.cases import CaseList, build_cases, load_cases, main, save_cases, spread
 from tts.eval.command import EvalOptions, run_cli
-from tts.eval.metrics import Metrics, WordCount
+from tts.eval.metrics import Metrics, read_audio
 from tts.eval.report import (
     Report,
     Row,
@@ -23,27 +27,10 @@ from tts.eval.report import (
 )
 from tts.eval.run import evaluate, recordings_of, resynthesis
 
-RATE = 16_000
-
-
-def tone(hertz: float, seconds: float = 0.5, rate: int = RATE) -> np.ndarray:
-    time = np.arange(int(seconds * rate)) / rate
-    return (0.4 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
-
 
 @pytest.fixture
 def tsv(tmp_path: Path) -> Path:
-    """Four speakers with eight recordings each; speaker n is a tone of 100 * n Hz."""
-    lines = ["path\tspeaker\tsex\tseconds\ttext"]
-    for speaker in range(1, 5):
-        for take in range(8):
-            path = f"s{speaker}-{take}.wav"
-            soundfile.write(tmp_path / path, tone(100.0 * speaker + take), RATE)
-            text = f"speaker {'abcd'[speaker - 1]} says plain line {'klmnopqr'[take]}"
-            lines.append(f"{path}\t{speaker}\t{'MF'[speaker % 2]}\t{3 + take}.0\t{text}")
-    table = tmp_path / "val.tsv"
-    table.write_text("\n".join(lines) + "\n", "utf-8")
-    return table
+    return four_speakers(tmp_path)
 
 
 def test_cases_are_by_others_distinct_and_seeded(tsv: Path) -> None:
@@ -92,47 +79,6 @@ def test_a_limit_takes_speakers_in_turn(tsv: Path) -> None:
     assert spread(cases, None) == list(cases)
 
 
-class FakeWords:
-    name = "fake words"
-
-    def __init__(self) -> None:
-        self.heard = 0
-
-    def transcribe(self, samples: np.ndarray) -> str:
-        self.heard += 1
-        return "speaker says plain line"  # two words fewer than every text has
-
-    def count(self, text: str, hypothesis: str) -> WordCount:
-        wanted, heard = text.split(), hypothesis.split()
-        return WordCount(len(wanted) - len(heard), len(wanted), hypothesis)
-
-
-class FakeVoices:
-    """The pitch is the voice."""
-
-    name = "fake voices"
-
-    def embed(self, samples: np.ndarray) -> np.ndarray:
-        spectrum = np.abs(np.fft.rfft(samples, RATE))
-        return np.array([float(spectrum.argmax()), 1.0])
-
-    def compare(self, a: np.ndarray, b: np.ndarray) -> float:
-        return 1 - abs(float(a[0] - b[0])) / 1000
-
-
-class FakeQuality:
-    name = "fake quality"
-
-    def score(self, samples: np.ndarray) -> float:
-        if float(np.abs(samples).max()) == 0:
-            raise AudioError("silence has no quality")
-        return 4.0
-
-
-def fakes() -> Metrics:
-    return Metrics(FakeWords(), FakeVoices(), FakeQuality())
-
-
 def a_voice(text: str, reference: Path, seed: int) -> tuple[np.ndarray, int, float | None]:
     """Speaks every text as a tone 50 Hz above the reference, at another sample rate."""
     samples, _ = soundfile.read(reference)
@@ -162,6 +108,45 @@ def test_evaluation_scores_made_and_real(cases: CaseList, tmp_path: Path) -> Non
     for row in content["rows"]:
         assert soundfile.info(tmp_path / "out" / row["wav"]).samplerate == 24_000
     assert "| m | 12 | 0 | 33.3 %" in report.markdown()
+
+
+class Slow:
+    """Says what `a_voice` says, of references that take long to be read."""
+
+    def __init__(self) -> None:
+        self.prepared: list[Path] = []
+
+    def prepare(self, reference: Path) -> None:
+        time.sleep(0.2)
+        self.prepared.append(reference)
+        if len(self.prepared) == 1:
+            raise RuntimeError("no voice in it")
+
+    def __call__(self, text: str, reference: Path, seed: int) -> tuple[Any, ...]:
+        assert reference == self.prepared[-1]
+        return a_voice(text, reference, seed)
+
+
+def test_what_is_prepared_is_not_timed(
+    cases: CaseList, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow()
+    report = evaluate(cases, slow, fakes(), tmp_path / "out", limit=3, plots=0)
+    assert len(slow.prepared) == 3
+    # Where that fails, it is the item that failed.
+    first, *rest = report.rows
+    assert "no voice in it" in str(first.failure) and not any(row.failure for row in rest)
+    assert all(row.compute_seconds and row.compute_seconds < 0.2 for row in rest)
+
+    def read_slowly(path: Path) -> tuple[np.ndarray, int]:
+        time.sleep(0.2)
+        return read_audio(path)
+
+    monkeypatch.setattr(run, "read_audio", read_slowly)
+    made = resynthesis(
+        lambda x, rate: (x, rate), recordings_of(cases, 2), fakes(), tmp_path / "codec", plots=0
+    )
+    assert all((row.compute_seconds or 1) < 0.2 for row in made.rows)
 
 
 def test_failures_are_counted_and_named(cases: CaseList, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.helpers.generators import (
 from tts.errors import ConfigError
 from tts.generators.base import Infill, SamplingOptions
 from tts.generators.generator import Generator, spoken_latents
-from tts.generators.moved import moved
+from tts.generators.moved import arrangement, moved
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.text.symbols import SIL
 
@@ -80,6 +80,23 @@ def test_the_layout() -> None:
     x = torch.randn(2, 10, 3)
     assert torch.equal(layout.restored(layout.arranged(x)), x)
     assert moved(known_of((8, 10), count=10), inside[:1]) is None
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_where_all_stay_the_layout_changes_nothing(kind: str) -> None:
+    net, latents, request = model(kind), latents_of(kind, 2), inputs([40, 34], [20, 9])
+    strategy = net.strategy
+    assert isinstance(strategy, Autoregressive)
+    strategy.noise = 0.0
+    condition = net.conditioner(request, net.backbone)
+    known = torch.cat([known_of((12, 20)), known_of((0, 20))])
+    layout = arrangement(known, condition.mask[..., 0] > 0)
+    assert moved(known, condition.mask[..., 0] > 0) is None
+    assert torch.equal(layout.order, torch.arange(20).expand(2, -1)) and not layout.borders.any()
+    told = strategy.teach(net, layout.arranged(latents), layout.condition(condition), layout)
+    plain = strategy.teach(net, latents, condition)
+    for one, other in zip(told[:4], plain[:4], strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

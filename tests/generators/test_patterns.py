@@ -57,6 +57,21 @@ def test_inverse(pattern: Pattern) -> None:
 
 
 @ALL
+def test_what_was_drawn_agrees_with_what_is_emitted(pattern: Pattern) -> None:
+    for frames in FRAMES:
+        said: list[list[int]] = [[] for _ in pattern.offsets]
+        for step in range(pattern.steps(frames) - pattern.levels * (frames > 0)):
+            emitted = pattern.emits(step, frames)
+            for _, codebook in emitted:
+                for count in (0, 1, 3):
+                    found = pattern.drawn(step, codebook, count)
+                    inside = [t for t in found if t < frames]
+                    assert inside[-count:] == said[codebook][-count:]
+            for t, codebook in emitted:
+                said[codebook].append(t)
+
+
+@ALL
 def test_emits_and_frontier_agree_with_the_table(pattern: Pattern) -> None:
     for frames in FRAMES:
         table = pattern.layout(frames)

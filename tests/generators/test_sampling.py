@@ -345,4 +345,4 @@ def test_the_whole_menu_is_reached_from_the_options_of_a_model() -> None:
     codes = torch.tensor([[[1, 2], [3, 5], [4, 0]]])  # 5 stands for one not drawn
     assert head.history(codes, 2, SamplingOptions(), [0, 1]) is None
     seen = head.history(codes, 2, SamplingOptions(repetition_penalty=2.0), [0, 1])
-    assert seen is not None and seen.tolist() == [[[[1, 3], [2, -1]]]]
+    assert seen is not None and seen.tolist() == [[[[1, 3], [-1, 2]]]]

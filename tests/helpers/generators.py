@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tts.generators.base import Request
+from tts.generators.base import Request, SamplingOptions
 from tts.generators.generator import Generator
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator
@@ -186,6 +186,36 @@ def build(family: str | dict[str, Any]) -> Generator:
         **arguments.get("backbone", {}),
     }
     return build_generator(dim=DIM, **arguments)
+
+
+ORDERS: dict[str, dict[str, Any]] = {
+    "parallel": {"pattern": {"name": "parallel"}},
+    "delay": {"pattern": {"name": "delay"}},
+    "uneven delay": {"pattern": {"name": "delay", "delays": [0, 3, 1]}},
+    "flat": {"pattern": {"name": "flat"}},
+    "stack delay": {"pattern": {"name": "stack_delay", "spacing": 2}},
+    "groups": {"pattern": {"name": "group_parallel", "groups": 2}},
+    "depth": {"pattern": {"name": "depth"}},
+}
+#: without durations and without chance
+FREE = SamplingOptions(guidance=1.0, temperature=0.0)
+
+
+def autoregressive(name: str, pointer: bool = False, **head: Any) -> Generator:
+    """A tiny generator whose codes differ from step to step."""
+    kind = DEPTH if name == "depth" else CODES
+    strategy = {"kind": "autoregressive", **ORDERS[name]}
+    generator = build(
+        {
+            "strategy": strategy,
+            "head": {**kind, **head},
+            "conditioner": {**POINTER, "longest": 9} if pointer else {},
+        }
+    )
+    fill(generator)
+    with torch.no_grad():
+        generator.head.table.mul_(6)  # type: ignore[operator]
+    return generator.eval().requires_grad_(False)
 
 
 def inputs(totals: list[int], prompts: list[int]) -> Request:

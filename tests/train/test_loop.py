@@ -68,6 +68,50 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, number: signal.Signal
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_a_run_goes_on_with_other_settings(tmp_path: Path) -> None:
+    """What was counted is kept, what was chosen is that of now."""
+    trainer(tmp_path, 3).run()
+    config = TrainConfig(steps=4, weight_decay=0.25, betas=(0.7, 0.8))
+    made = Trainer(Toy(), config, tmp_path, quiet=True)
+    saved = torch.load(made.state_path, weights_only=True)["optimizers"]
+    for name, optimizer in made.optimizers.items():
+        (group,) = optimizer.param_groups
+        assert (group["weight_decay"], group["betas"]) == (0.25, (0.7, 0.8))
+        state = optimizer.state_dict()["state"]
+        assert state.keys() == saved[name]["state"].keys() and state
+        for key, kept in state.items():
+            for part, value in kept.items():
+                assert torch.equal(value, saved[name]["state"][key][part])
+    # Without gradients only the decay moves weights.
+    weight = next(made.plain["second"].parameters())
+    before = weight.detach().clone()
+    for parameter in made.plain["second"].parameters():
+        made.optimizers["b"].state[parameter]["exp_avg"].zero_()
+        parameter.grad = torch.zeros_like(parameter)
+    made.optimizers["b"].step()
+    rate = made.optimizers["b"].param_groups[0]["lr"]
+    assert torch.allclose(weight, before * (1 - 0.25 * rate))
+
+
+def test_processes_go_on_with_numbers_of_their_own(tmp_path: Path) -> None:
+    """Those of the first are the ones that were saved."""
+    made = trainer(tmp_path, 3)
+    made.run()
+    wanted = (torch.rand(3).tolist(), random.random())
+    found = []
+    for rank, step in ((0, 3), (1, 3), (2, 3), (1, 3), (1, 4)):
+        made.rank = rank
+        if step == 4:
+            state = torch.load(made.state_path, weights_only=True)
+            torch.save({**state, "step": step}, made.state_path)
+        made.resume()
+        found.append((torch.rand(3).tolist(), random.random()))
+    assert found[0] == wanted and found[1] == found[3]
+    first, second, third, _, later = found
+    for part in range(2):
+        assert len({str(each[part]) for each in (first, second, third, later)}) == 4
+
+
 def test_averaged_weights_are_exported(tmp_path: Path) -> None:
     made = trainer(tmp_path, 8)
     made.run()

@@ -88,7 +88,8 @@ class Aligner(nn.Module):
         features = self.features(mel)
         means = self.means(tokens, speaker)
         with torch.no_grad():
-            scores = self.scores(means, features).cpu().numpy()
+            # In mixed precision they may be bfloat16, which NumPy does not have.
+            scores = self.scores(means, features).float().cpu().numpy()
         path = monotonic_alignment(
             scores, tokens.lengths.cpu().numpy(), frames.cpu().numpy(), optional.cpu().numpy()
         )

@@ -40,14 +40,19 @@ def _synthesizers(
         model.phonemize("a")  # loading, not a part of the first item
         voices: dict[Path, Voice] = {}
 
-        def speak(text: str, reference: Path, seed: int) -> tuple[Any, ...]:
-            if reference not in voices:
-                voices[reference] = model.voice(reference, adapt=adapt, strength=strength)
-            audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
-            phones = tuple((span.text, span.end) for span in audio.phones)
-            return audio.samples, audio.sample_rate, audio.first_audio, phones
+        class Speaker:
+            """The model with the voices of the references, each made before what is timed."""
 
-        return speak
+            def prepare(self, reference: Path) -> None:
+                if reference not in voices:
+                    voices[reference] = model.voice(reference, adapt=adapt, strength=strength)
+
+            def __call__(self, text: str, reference: Path, seed: int) -> tuple[Any, ...]:
+                audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
+                phones = tuple((span.text, span.end) for span in audio.phones)
+                return audio.samples, audio.sample_rate, audio.first_audio, phones
+
+        return Speaker()
 
     return load
 
@@ -63,11 +68,17 @@ def _codecs(device: str) -> Callable[[str], "Codec"]:
 
 def _command(model: str, given: "EvalOptions", chosen: Sequence[str], name: str) -> str:
     """The command that measures a model again, without paths of this machine."""
+    from tts.eval.command import EvalOptions
+
     words = ["tts", "eval", "--cases", "cases.json", "--model", _shown(model)]
     words += ["--limit", str(given.limit)] if given.limit else []
     words += ["--fast"] if given.fast else []
-    words += ["--beam", str(given.beam)] if given.beam != 5 else []
-    words += ["--seed", str(given.seed)] if given.seed else []
+    usual = EvalOptions(given.cases, given.out_dir)
+    # An "auto" device is whatever a machine has.
+    for key in ("beam", "compute_type", "seed", "threads", "device"):
+        value = getattr(given, key)
+        if value != getattr(usual, key):
+            words += [f"--{key.replace('_', '-')}", str(value)]
     words += [word for each in chosen for word in ("--set", each)]
     words += ["--name", name] if name else []
     return shlex.join([*words, "--publish"])
@@ -173,6 +184,9 @@ def evaluate(
     if publish:
         if resynthesis or adapt:
             raise UsageError("only scores of synthesis without adaptation are published")
+        if speed != 1:
+            # Nothing of what is kept by a model's name would tell that it spoke faster.
+            raise UsageError("only scores at --speed 1 are published")
         if name and len(asked) != 1:
             raise UsageError("--name is that of one model")
         # Found out before an hour of measuring.
@@ -197,6 +211,9 @@ def evaluate(
         plots=plots,
         adapt=adapt,
         strength=strength,
+        speed=speed,
+        sampling=chosen,
+        device=device,
     )
     options = Options(speed=speed, steps=steps, guidance=guidance, temperature=temperature)
     options.check()

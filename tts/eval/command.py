@@ -9,7 +9,7 @@ from typing import Any
 from tts.errors import UsageError
 from tts.eval.cases import load_cases
 from tts.eval.metrics import Metrics, load_metrics
-from tts.eval.report import Report
+from tts.eval.report import Report, assigned
 from tts.eval.run import Codec, Synthesize, evaluate, file_name, recordings_of, resynthesis
 
 
@@ -18,7 +18,9 @@ class EvalOptions:
     """What `tts eval` is asked for. Without models only the real recordings are scored.
 
     `metrics_dir` holds `whisper-base/` and `ecapa/`; `whisper` and `ecapa` override it. `fast`
-    is a limit of 20 items when no limit is given.
+    is a limit of 20 items when no limit is given. `sampling` are assignments, `steps=8`: what
+    differs from the sampling of each model. Speed, sampling and device are kept with the figures;
+    it is `load_synthesizer` and `load_codec` of `run_cli` that follow them.
     """
 
     cases: Path
@@ -37,6 +39,9 @@ class EvalOptions:
     resynthesis: bool = False
     adapt: bool = False
     strength: float = 1.0
+    speed: float = 1.0
+    sampling: tuple[str, ...] = ()
+    device: str = "auto"
     plots: int = 3
     progress: bool = True
 
@@ -64,6 +69,8 @@ def _folders(models: Sequence[str]) -> dict[str, str]:
 
 def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
     """The options that decide figures; paths are left out, for they differ between machines."""
+    from tts.devices import choose_device  # PyTorch, which a missing case list need not wait for
+
     kept = (
         "beam",
         "compute_type",
@@ -74,8 +81,14 @@ def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
         "resynthesis",
         "adapt",
         "strength",
+        "speed",
     )
-    return {"model": model, **{key: value for key, value in asdict(options).items() if key in kept}}
+    return {
+        "model": model,
+        **{key: value for key, value in asdict(options).items() if key in kept},
+        "sampling": assigned(options.sampling),
+        "device": choose_device(options.device),  # "auto" is another one elsewhere
+    }
 
 
 def run_cli(

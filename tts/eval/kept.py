@@ -16,7 +16,7 @@ import yaml
 
 from tts.config import ModelConfig, check_sampling, load_model_config, parse
 from tts.errors import ConfigError, OutputError, UsageError
-from tts.eval.report import Report, Scores, interval, published
+from tts.eval.report import Report, Scores, assigned, interval, published
 from tts.resources import checkpoint_folder, configs, model_config
 from tts.systems import is_system, read_resolved
 from tts_codecs.checkpoint import CONFIG, read_config
@@ -148,12 +148,11 @@ def kept(report: Report, overrides: Sequence[str] = (), command: str = "") -> di
     folder = checkpoint_folder(config.generator)
     if (folder / CONFIG).is_file():
         scores["trained_steps"] = read_config(folder).get("step")
-    sampled = dict(each.partition("=")[::2] for each in overrides)
     options = read_resolved(path).get("options") or {}
     scores["distilled"] = bool(options.get("distill_data"))
     scores["changed"] = {
         **changed(path),
-        **{f"sampling.{key.strip().removeprefix('sampling.')}": v for key, v in sampled.items()},
+        **{f"sampling.{key}": value for key, value in assigned(overrides).items()},
     }
     scores["rows"] = [
         [row.id, row.made.errors, row.made.words, row.made.similarity, row.made.quality]

@@ -1,7 +1,7 @@
 """What an evaluation found: rows, totals with intervals, a table and a JSON file."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 from tts.errors import OutputError
 
 __all__ = [
-    "Report", "Row", "Scores", "comparison", "interval", "published", "summarize", "write_json",
+    "Report", "Row", "Scores", "assigned", "comparison", "interval", "published", "summarize",
+    "write_json",
 ]  # fmt: skip
 
 
@@ -277,7 +278,15 @@ def published(report: Report) -> dict[str, Any]:
     scores = {name: made[name] for name in names}
     scores["real"] = {name: real[name] for name in ("wer", "similarity", "quality")}
     scores["settings"] = report.settings
+    scores["metrics"] = report.metrics  # another Whisper finds other errors
     return scores
+
+
+def assigned(assignments: Iterable[str]) -> dict[str, str]:
+    """Values of sampling by key as they were written, of `top_p=0.9` or `sampling.top_p=0.9`; of
+    two for one key the later."""
+    pairs = (each.partition("=")[::2] for each in assignments)
+    return {key.strip().removeprefix("sampling."): value for key, value in pairs}
 
 
 def write_json(path: Path, content: object) -> None:

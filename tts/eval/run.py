@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -38,8 +38,22 @@ class Made(NamedTuple):
 
 # (text, path of the reference, seed) to what is heard
 Synthesize = Callable[[str, Path, int], tuple[Any, ...]]
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """What synthesizes and wants the reference beforehand: a voice that is made, or fitted, once
+    is no part of the time that a sentence takes."""
+
+    def prepare(self, reference: Path) -> None:
+        """Called before the clock of each item starts; what it raises is that item's failure."""
+        ...
+
+
 # (float samples [N], sample rate) to the same after encoding and decoding
 Codec = Callable[[np.ndarray, int], tuple[np.ndarray, int]]
+# an item, with all that is not timed done for it, to what makes its sound and is timed
+Ready = Callable[[Item], Callable[[], tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -72,12 +86,11 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "item"
 
 
-def _make(
-    row: Row, item: Item, make: Callable[[], tuple[Any, ...]], known: RealScores, folder: Path
-) -> Made | None:
+def _make(row: Row, item: Item, ready: Ready, known: RealScores, folder: Path) -> Made | None:
     """Make one item, keep its audio, measure it; a failure is written in the row."""
-    started, busy = time.perf_counter(), time.process_time()
     try:
+        make = ready(item)
+        started, busy = time.perf_counter(), time.process_time()
         result = Made(*make())
         made, rate, first, _ = result
         elapsed = time.perf_counter() - started
@@ -142,7 +155,7 @@ def _plot(
 def _run(
     name: str,
     items: Sequence[Item],
-    make: Callable[[Item], tuple[Any, ...]] | None,
+    ready: Ready | None,
     metrics: Metrics,
     out_dir: str | Path,
     seed: int,
@@ -167,8 +180,8 @@ def _run(
         for item in tqdm(items, desc=name, disable=not progress):
             row = Row(item.id, item.speaker, item.text)
             row.real = measure_real(item, known)
-            if make is not None:
-                made = _make(row, item, lambda item=item: make(item), known, folder)  # type: ignore[misc]
+            if ready is not None:
+                made = _make(row, item, ready, known, folder)
                 if made is not None and len(phones) < plots:
                     phones[item.id] = made.phones
             rows.append(row)
@@ -211,7 +224,8 @@ def evaluate(
     Similarity is to the reference; for real speech, of another recording of the speaker to it.
 
     Args:
-        synthesize: called with (text, reference path, seed); None scores the real recordings only.
+        synthesize: called with (text, reference path, seed) and timed; its `prepare` (`Prepares`)
+            is called before that, where it has one. None scores the real recordings only.
         out_dir: receives `wav/`, `plots/`, `report.json`, `report.md`.
         limit: at most so many cases, taken from all speakers in turn.
         cache: file that keeps the scores of real recordings (`out_dir/real_scores.json`).
@@ -233,14 +247,16 @@ def evaluate(
         for case in spread(cases.cases, limit)
     ]
 
-    make = None
+    ready = None
     if synthesize is not None:
 
-        def make(item: Item) -> tuple[np.ndarray, int, float | None]:
-            return synthesize(item.text, item.anchor, seed)
+        def ready(item: Item) -> Callable[[], tuple[Any, ...]]:
+            if isinstance(synthesize, Prepares):
+                synthesize.prepare(item.anchor)
+            return lambda: synthesize(item.text, item.anchor, seed)
 
     described = {"task": "synthesis", "cases_seed": cases.seed, **(settings or {})}
-    return _run(name, items, make, metrics, out_dir, seed, described, plots, cache, progress)
+    return _run(name, items, ready, metrics, out_dir, seed, described, plots, cache, progress)
 
 
 def resynthesis(
@@ -268,9 +284,10 @@ def resynthesis(
         for rec in recordings
     ]
 
-    def make(item: Item) -> tuple[np.ndarray, int, float | None]:
-        samples, rate = codec_fn(*read_audio(item.real))
-        return samples, rate, None
+    def ready(item: Item) -> Callable[[], tuple[Any, ...]]:
+        # Reading the file is no part of the time that a codec takes.
+        samples, rate = read_audio(item.real)
+        return lambda: codec_fn(samples, rate)
 
     described = {"task": "resynthesis", **(settings or {})}
-    return _run(name, items, make, metrics, out_dir, seed, described, plots, cache, progress)
+    return _run(name, items, ready, metrics, out_dir, seed, described, plots, cache, progress)

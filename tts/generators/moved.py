@@ -74,13 +74,18 @@ class Moved:
 
 def moved(known: Tensor, inside: Tensor) -> Moved | None:
     """The layout for latents [B, U] bool that are known, where those `inside` are no padding; None
-    where nothing known is behind what is not."""
+    where nothing known is behind what is not. To tell that a device is waited for."""
+    layout = arrangement(known, inside)
+    index = torch.arange(known.shape[1], device=known.device)
+    return None if bool((layout.order == index).all()) else layout
+
+
+def arrangement(known: Tensor, inside: Tensor) -> Moved:
+    """As `moved`, also where all stay in their places, and without waiting."""
     count = known.shape[1]
     index = torch.arange(count, device=known.device)
     rank = index + count * (~known).long() + 2 * count * (~inside).long()
     order = rank.argsort(1)
-    if bool((order == index).all()):
-        return None
     place = order.argsort(1)
     before = place.gather(1, (order - 1).clamp_min(0)).masked_fill(order == 0, -1)
     before = before.masked_fill(before >= index, -1)

@@ -175,6 +175,11 @@ class Pattern:
         table = self.layout(frames, steps.device)
         return steps[:, table.step, table.slot]
 
+    def frame(self, visit: int) -> int:
+        """The frame of a visit, counted from 0."""
+        window, at = divmod(visit, len(self.order))
+        return window * len(self.order) + self.order[at]
+
     def emits(self, step: int, frames: int | None = None) -> list[tuple[int, int]]:
         """The (t, k) that a step draws, by codebook.
 
@@ -192,11 +197,26 @@ class Pattern:
         for codebook, offset in enumerate(self.offsets):
             visit, rest = divmod(step - offset, self.stride)
             if rest == 0 and visit >= 0:
-                window, at = divmod(visit, len(self.order))
-                t = window * len(self.order) + self.order[at]
+                t = self.frame(visit)
                 if frames is None or t < frames:
                     drawn.append((t, codebook))
         return drawn
+
+    def drawn(self, step: int, codebook: int, count: int = 0) -> list[int]:
+        """The frames whose code of a streamed codebook was drawn before a step, in the order in
+        which they were, the last at its end.
+
+        Frames past the end of a run are among them, where an order visits such first.
+
+        Args:
+            count: so many that at least `count` of them are inside of any run whose frame of this
+                step is, where there are as many; 0 for all.
+        """
+        window = len(self.order)
+        visits = max(0, -(-(step - self.offsets[codebook]) // self.stride))
+        # A run ends inside of its last window: no more visits than a window has can miss it.
+        first = max(0, visits - count - (window - 1)) if count else 0
+        return [self.frame(visit) for visit in range(first, visits)]
 
     def frontier(self, step: int, frames: int | None = None) -> int:
         """How many leading frames are complete after a step (-1: before the first).

@@ -30,6 +30,9 @@ from tts.generators.cuda_graph import StaticKVCache
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
 SamplingKeys = Mapping[str, tuple[str, ...]]
+#: (codebook, how many at least) to the latents that it has been drawn of, in that order
+#: (tts.generators.patterns.Pattern.drawn)
+Drawn = Callable[[int, int], list[int]]
 
 
 @runtime_checkable
@@ -206,9 +209,14 @@ class CodeStepHead(CodeHead, Protocol):
         condition: Condition,
         at: int,
         codebooks: Sequence[int] | None = None,
+        drawn: Drawn | None = None,
     ) -> Tensor:
         """The next latent [B, 1, *]. The codes [B, 1, K], or [B, 1, len(codebooks)] of some
-        codebooks."""
+        codebooks.
+
+        Args:
+            drawn: the latents that a codebook has been drawn of; None for those before `at`.
+        """
         ...
 
 

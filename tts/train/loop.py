@@ -177,8 +177,13 @@ class Trainer:
                     ) from error
         for name, optimizer in self.optimizers.items():
             if name in state["optimizers"]:
+                saved = state["optimizers"][name]
+                for group in saved["param_groups"]:
+                    # A run may go on with another decay, other betas, on another device: only what
+                    # was counted is the past's.
+                    group.update(optimizer.defaults)
                 try:
-                    optimizer.load_state_dict(state["optimizers"][name])
+                    optimizer.load_state_dict(saved)
                 except ValueError as error:
                     raise CheckpointError(
                         f"{self.state_path} was written with other weights frozen; train into "
@@ -187,9 +192,22 @@ class Trainer:
         for key, value in current_names(state["ema"]).items():
             if key in self.ema.shadow:
                 self.ema.shadow[key].copy_(value)
+        self._restore_chance(state)
+
+    def _restore_chance(self, state: dict[str, Any]) -> None:
+        """Random numbers go on where they were in the first process, which is the one that saved
+        them. The others begin anew, each with its own: with those of the first all processes would
+        draw the same."""
+        if self.rank:
+            numbers = np.random.SeedSequence((self.config.seed, self.rank, self.step))
+            seed = int(numbers.generate_state(1, np.uint64)[0] >> 1)
+            torch.manual_seed(seed)
+            random.seed(seed)
+            return
         torch.set_rng_state(state["torch_rng"])
-        if state["cuda_rng"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        if torch.cuda.is_available():
+            # Of as many devices as there are now.
+            torch.cuda.set_rng_state_all(state["cuda_rng"][: torch.cuda.device_count()])
         version, internal, gauss = state["python_rng"]
         random.setstate((version, tuple(internal), gauss))
 

@@ -13,8 +13,11 @@ from tests.helpers.generators import (
     CODEBOOK_SIZE,
     CODES,
     DEPTH,
+    FREE,
     NUM_CODEBOOKS,
+    ORDERS,
     POINTER,
+    autoregressive,
     build,
     fill,
     inputs,
@@ -32,35 +35,6 @@ from tts.generators.strategies.autoregressive import Autoregressive
 from tts.registry import build_generator
 from tts.text.symbols import PAUSES
 
-ORDERS: dict[str, dict[str, Any]] = {
-    "parallel": {"pattern": {"name": "parallel"}},
-    "delay": {"pattern": {"name": "delay"}},
-    "uneven delay": {"pattern": {"name": "delay", "delays": [0, 3, 1]}},
-    "flat": {"pattern": {"name": "flat"}},
-    "stack delay": {"pattern": {"name": "stack_delay", "spacing": 2}},
-    "groups": {"pattern": {"name": "group_parallel", "groups": 2}},
-    "depth": {"pattern": {"name": "depth"}},
-}
-#: without durations and without chance
-FREE = SamplingOptions(guidance=1.0, temperature=0.0)
-
-
-def model(name: str, pointer: bool = False, **head: Any) -> Generator:
-    """A tiny generator whose codes differ from step to step."""
-    kind = DEPTH if name == "depth" else CODES
-    strategy = {"kind": "autoregressive", **ORDERS[name]}
-    generator = build(
-        {
-            "strategy": strategy,
-            "head": {**kind, **head},
-            "conditioner": {**POINTER, "longest": 9} if pointer else {},
-        }
-    )
-    fill(generator)
-    with torch.no_grad():
-        generator.head.table.mul_(6)  # type: ignore[operator]
-    return generator.eval().requires_grad_(False)
-
 
 def teacher_forced(
     net: Generator, latents: Tensor, request: Request
@@ -75,7 +49,7 @@ def teacher_forced(
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_a_code_matters_only_to_what_is_drawn_after_it(name: str) -> None:
-    net = model(name)
+    net = autoregressive(name)
     request = inputs([40], [20])
     latents = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
     plain, steps, _ = teacher_forced(net, latents, request)
@@ -106,7 +80,7 @@ def test_sampling_is_what_was_trained(name: str, pointer: bool) -> None:
     paced by durations or by a pointer."""
     if pointer and name == "stack delay":
         pytest.skip("a pointer goes from left to right")
-    net = model(name, pointer)
+    net = autoregressive(name, pointer)
     request, alignment = inputs([37, 24], [20, 9]), AlignmentResult()
     asked = replace(request, durations=None, frames=torch.zeros(0)) if pointer else request
     made = net.generate(asked, seeds(1, 2), FREE, alignment=alignment)
@@ -126,7 +100,7 @@ def test_what_is_seen_in_sampling_was_seen_in_training(
     name: str, frames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of sentences shorter than a window of stacked codes too, whose steps do not all draw."""
-    net = model(name)
+    net = autoregressive(name)
     request, seen = inputs([frames], [10]), list[Tensor]()
     hidden = net.hidden
 
@@ -175,7 +149,7 @@ def test_it_always_ends(
     monkeypatch.setattr(
         PointerContent, "stay_logit", lambda self, hidden, said: torch.full(said.shape[:2], score)
     )
-    net, alignment = model(name, pointer=True), AlignmentResult()
+    net, alignment = autoregressive(name, pointer=True), AlignmentResult()
     request = inputs([24, 15], [20, 9])
     asked = replace(request, durations=None, frames=torch.zeros(0))
     latents = net.generate(asked, seeds(1, 2), SamplingOptions(guidance=2.0), alignment=alignment)
@@ -186,7 +160,7 @@ def test_it_always_ends(
 
 
 def test_the_pointer_is_the_same_alone_and_in_a_batch() -> None:
-    net = model("delay", pointer=True)
+    net = autoregressive("delay", pointer=True)
     request = inputs([23, 9, 40], [31, 50, 8])
     options = SamplingOptions(guidance=2.0)
     asked, alignment = replace(request, durations=None, frames=torch.zeros(0)), AlignmentResult()
@@ -232,7 +206,7 @@ def test_a_pointer_paces_continuous_units() -> None:
 
 
 def test_estimates_bound_the_pointer() -> None:
-    net = model("parallel", pointer=True)
+    net = autoregressive("parallel", pointer=True)
     request = inputs([60], [20])
     assert request.durations is not None
     results = {}
@@ -275,7 +249,7 @@ def test_the_pointer_learns_durations() -> None:
 @pytest.mark.parametrize("name", ["parallel", "delay", "flat", "depth"])
 def test_repetition_is_drawn_again(name: str) -> None:
     """A code that fills more than a share of the window comes from the plain distribution."""
-    net = model(name)
+    net = autoregressive(name)
     with torch.no_grad():
         for weight in (net.head.out.weight, net.head.out.bias, net.head.bias):
             weight.zero_()
@@ -325,7 +299,7 @@ def test_other_phones_as_what_guidance_leaves() -> None:
     alone = random_phones(one_row(request, 1).tokens, seeds(2))
     assert torch.equal(alone.ids[0], other.ids[1, : alone.ids.shape[1]])
     for pointer in (False, True):
-        net = model("parallel", pointer)
+        net = autoregressive("parallel", pointer)
         made = {
             guide: net.generate(request, seeds(1, 2), SamplingOptions(uncond=guide))
             for guide in ("all", "voice", "phones")
@@ -376,7 +350,7 @@ def test_shaken_codes_are_neighbours(levels: tuple[int, ...]) -> None:
 
 
 def test_noise_reaches_what_is_fed_and_not_what_is_asked_for() -> None:
-    net = model("delay")
+    net = autoregressive("delay")
     request = inputs([40], [20])
     latents = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
     plain, steps, known = teacher_forced(net, latents, request)

@@ -13,7 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
 from tts.generators.patterns import group_sizes
-from tts.generators.protocols import SamplingKeys
+from tts.generators.protocols import Drawn, SamplingKeys
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -272,6 +272,7 @@ class CategoricalHead(nn.Module):
         condition: Condition,
         at: int,
         codebooks: Sequence[int] | None = None,
+        drawn: Drawn | None = None,
     ) -> Tensor:
         """The codes of a step.
 
@@ -279,6 +280,7 @@ class CategoricalHead(nn.Module):
             hidden: [B or 2 B, 1, dim].
             latents: [B, U, K], V where not drawn yet; at: the latent that is begun or gone on with.
             codebooks: those of the step; None for all.
+            drawn: which latents a codebook has been drawn of, where it is not those before `at`.
 
         Returns:
             [B, 1, K], or of `codebooks` only.
@@ -291,7 +293,8 @@ class CategoricalHead(nn.Module):
         if options.silence_penalty and condition.silence is not None and codebooks[0] == 0:
             logits = logits.clone()
             logits[..., 0, :] -= self.hush(condition.silence, latents, at, options).unsqueeze(1)
-        return self.choose(logits, rngs, options, self.history(latents, at, options, codebooks))
+        history = self.history(latents, at, options, codebooks, drawn)
+        return self.choose(logits, rngs, options, history)
 
     def choose(
         self,
@@ -308,19 +311,45 @@ class CategoricalHead(nn.Module):
     def hush(self, silence: Silence, latents: Tensor, at: int, options: SamplingOptions) -> Tensor:
         """[B, V] by how much logits of the first codebook fall for latent `at`: those of silence,
         the more the longer it has been silent where words are due (SSR-Speech)."""
-        last = latents[:, :at, 0].flip(1).clamp_max(self.codebook_size - 1)
-        quiet = silence.codes.gather(1, last) & silence.spoken[:, :at].flip(1)
+        last = latents[:, :at, 0].flip(1)
+        quiet = silence.codes.gather(1, last.clamp_max(self.codebook_size - 1))
+        # What is yet to be drawn, where latents are not visited in their order, is no silence.
+        quiet = quiet & silence.spoken[:, :at].flip(1) & (last < self.codebook_size)
         count = quiet.long().cumprod(1).sum(1) + 1 - options.silence_run
         due = silence.spoken[:, min(at, silence.spoken.shape[1] - 1)]
         fall = options.silence_penalty * (count.clamp_min(0) * due).unsqueeze(1)
         return fall * silence.codes
 
     def history(
-        self, latents: Tensor, at: int, options: SamplingOptions, codebooks: Sequence[int]
+        self,
+        latents: Tensor,
+        at: int,
+        options: SamplingOptions,
+        codebooks: Sequence[int],
+        drawn: Drawn | None = None,
     ) -> Tensor | None:
-        """Codes [B, 1, codebooks, H] before latent `at`, -1 for none; None where they do not
-        count."""
+        """The last codes [B, 1, codebooks, H] that each codebook has drawn, oldest first, -1 for
+        none before them; None where they do not count.
+
+        Args:
+            latents: [B, U, K], V where not drawn; at: the latent that is begun or gone on with.
+            drawn: as of `draw`.
+        """
         if options.repetition_ratio == 1 and options.repetition_penalty == 1:
             return None
-        recent = latents[:, max(0, at - options.repetition_window) : at, list(codebooks)]
-        return recent.masked_fill(recent == self.codebook_size, -1).transpose(1, 2).unsqueeze(1)
+        window = options.repetition_window
+        if drawn is None:
+            past = [list(range(max(0, at - window), at))] * len(codebooks)
+        else:
+            # A codebook that is delayed has drawn less far, but as many.
+            past = [drawn(codebook, window) for codebook in codebooks]
+        size = max(map(len, past))
+        rows = [[-1] * (size - len(times)) + times for times in past]
+        index = torch.tensor(rows, dtype=torch.int64, device=latents.device)
+        column = torch.tensor(codebooks, device=latents.device).unsqueeze(1)
+        recent = latents[:, index.clamp(0, latents.shape[1] - 1), column]
+        none = (index < 0) | (index >= latents.shape[1]) | (recent == self.codebook_size)
+        recent = recent.masked_fill(none, -1)
+        # What is not there, past the end of a row, takes no place in the window.
+        recent = recent.gather(-1, (recent >= 0).long().argsort(dim=-1, stable=True))
+        return recent[..., -window:].unsqueeze(1)

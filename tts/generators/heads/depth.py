@@ -13,6 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
+from tts.generators.protocols import Drawn
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -231,11 +232,12 @@ class DepthHead(CategoricalHead):
         condition: Condition,
         at: int,
         codebooks: Sequence[int] | None = None,
+        drawn: Drawn | None = None,
     ) -> Tensor:
         """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
-        history = self.history(latents, at, options, range(self.num_codebooks))
+        history = self.history(latents, at, options, range(self.num_codebooks), drawn)
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)
-        drawn: list[Tensor] = []
+        made: list[Tensor] = []
         code: Tensor | None = None
         for codebook in range(self.num_codebooks):
             logits = guide_rows(self(step(code, codebook), codebook), rows, options.guidance)
@@ -243,6 +245,6 @@ class DepthHead(CategoricalHead):
                 fall = self.hush(condition.silence, latents, at, options)
                 logits = logits - fall.unsqueeze(1)
             past = None if history is None else history[:, :, codebook]
-            drawn.append(self.choose(logits, rngs, options, past))
-            code = drawn[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else drawn[-1]
-        return torch.stack(drawn, -1)
+            made.append(self.choose(logits, rngs, options, past))
+            code = made[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else made[-1]
+        return torch.stack(made, -1)

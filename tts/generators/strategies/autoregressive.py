@@ -26,7 +26,7 @@ from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.grouped import GroupedBackbone
 from tts.generators.guidance import both
 from tts.generators.integration import random_spans, row_normal
-from tts.generators.moved import Moved, moved
+from tts.generators.moved import Moved, arrangement, moved
 from tts.generators.patterns import Pattern, make_pattern
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, StepHead, step_head
@@ -135,8 +135,8 @@ class Autoregressive:
         layout = None
         given = random_spans(condition.mask, self.inpaint, self.both_sides)
         if given is not None:
-            # Rows of which nothing is given stay as they are.
-            layout = moved(given, condition.mask[..., 0] > 0)
+            # Rows of which nothing is given stay as they are; whether all do is not asked.
+            layout = arrangement(given, condition.mask[..., 0] > 0)
         if layout is not None:
             latents, condition = layout.arranged(latents), layout.condition(condition)
         hidden, steps, known, fed, pattern = self.teach(net, latents, condition, layout)
@@ -297,15 +297,16 @@ class Autoregressive:
                 latents[:, step : step + 1] = before
                 frontier = step + 1
             else:
-                at = step // pattern.stride
+                at = pattern.frame(max(0, step - pattern.offsets[0]) // pattern.stride)
                 some = [
                     codebook
                     for codebook, offset in enumerate(pattern.offsets)
                     if (step - offset) % pattern.stride == 0
                 ]
                 codebooks = None if len(some) == head.num_codebooks else some
+                past = partial(pattern.drawn, step)
                 drawn = head.draw(
-                    hidden, rows, rngs, options, fed, latents, condition, at, codebooks
+                    hidden, rows, rngs, options, fed, latents, condition, at, codebooks, past
                 )
                 before = torch.full_like(latents[:, :1], head.codebook_size)
                 pairs = pattern.emits(step, pace.count)

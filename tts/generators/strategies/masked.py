@@ -108,13 +108,15 @@ class Masked(NonAutoregressive):
         if self.order == "levels":
             # Lower levels are drawn more often: they carry more (MaskGCT).
             count = num_codebooks - self.first
-            # One level decides on the window: that is drawn where no device has to be asked.
+            # One level decides on the window: that is drawn where no device has to be asked, and
+            # written there by a kernel, as a copy would wait.
             draws, where = (1, torch.device("cpu")) if self.window else (batch, latents.device)
             weights = 1 - 2 * torch.arange(count, device=where) / (count * (count + 1))
             lots = torch.rand(draws, device=where) * weights.sum()
             level = self.first + torch.searchsorted(weights.cumsum(0), lots).clamp_max(count - 1)
-            window = self.window if level[0] else 0
-            level = level.expand(batch).to(latents.device)
+            if self.window:
+                window = self.window if level[0] else 0
+                level = torch.full((batch,), int(level), device=latents.device)
             codebook = torch.arange(num_codebooks, device=latents.device)
             here = (codebook == level[:, None])[:, None].expand_as(hidden)
             hidden = (hidden & here) | (codebook > level[:, None])[:, None]

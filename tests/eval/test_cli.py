@@ -1,0 +1,78 @@
+"""`tts eval` with a tiny model: what is timed, what is told of a run, what is published."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.cli import Captured, one_line
+from tests.helpers.evaluation import fakes, four_speakers
+from tts.cli import evaluate
+from tts.cli.main import run
+from tts.eval import command
+from tts.eval.cases import build_cases, save_cases
+from tts.eval.run import Prepares
+from tts.facade import TTS
+from tts.types import Options
+
+
+@pytest.fixture
+def cases(tmp_path: Path, tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "cases.json"
+    save_cases(build_cases(four_speakers(tmp_path, 1.5), 2, 1), path)
+    monkeypatch.setattr(command, "load_metrics", lambda *_, **__: fakes())
+    return path
+
+
+def test_voices_are_made_once_and_before_they_are_needed(
+    tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four_speakers(tmp_path, 1.5)
+    made: list[Path] = []
+    voice = TTS.voice
+
+    def counted(self: TTS, source: Any, **options: Any) -> Any:
+        made.extend([source] if isinstance(source, Path) else [])  # a Voice is one already
+        return voice(self, source, **options)
+
+    monkeypatch.setattr(TTS, "voice", counted)
+    speaker = evaluate._synthesizers(Options(), "cpu")("default")
+    assert isinstance(speaker, Prepares)
+    one, other = tmp_path / "s1-0.wav", tmp_path / "s2-0.wav"
+    for reference in (one, other, one):
+        speaker.prepare(reference)
+    assert made == [one, other]
+    samples, rate, *_ = speaker("One two.", one, 0)  # type: ignore[operator]
+    assert len(samples) and rate and made == [one, other]
+
+
+def test_what_decides_figures_is_kept(cases: Path, tmp_path: Path, tiny_home: Path) -> None:
+    told = ["--set", "sway=0.5", "--set", "steps=9", "--steps", "1", "--guidance", "1.5"]
+    measured = ["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), "--plots", "0"]
+    given = [*measured, "--model", "default", *told, "--device", "cpu", "--compute-type", "int8"]
+    assert run([*given, "--speed", "1.5", "--name", "quick"]) == 0
+    settings = json.loads((tmp_path / "out/default/report.json").read_text())["settings"]
+    assert settings["speed"] == 1.5 and settings["device"] == "cpu"
+    assert settings["sampling"] == {"sway": "0.5", "steps": "1", "guidance": "1.5"}
+    # An automatic device is told as the one it was.
+    assert run([*measured, "--model", "default", "--steps", "1"]) == 0
+    settings = json.loads((tmp_path / "out/default/report.json").read_text())["settings"]
+    assert settings["device"] in ("cpu", "cuda") and settings["sampling"] == {"steps": "1"}
+    assert run([*given, "--name", "quick", "--publish"]) == 0
+    kept = json.loads((tiny_home / "configs/systems/scores/quick.json").read_text())
+    assert kept["settings"]["sampling"]["steps"] == "1" and kept["settings"]["speed"] == 1.0
+    assert kept["metrics"]["wer"] == "fake words"
+    assert kept["command"] == (
+        "tts eval --cases cases.json --model default --compute-type int8 --device cpu "
+        "--set sway=0.5 --set steps=9 --set steps=1 --set guidance=1.5 --name quick --publish"
+    )
+
+
+def test_another_speed_is_not_published(
+    cases: Path, tmp_path: Path, tiny_home: Path, capfd: Captured
+) -> None:
+    given = ["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), "--model", "default"]
+    assert run([*given, "--speed", "1.5", "--publish"]) == 2
+    one_line(capfd, "--speed 1")
+    assert not list(tiny_home.rglob("scores.json")) and not (tmp_path / "out").exists()
