@@ -218,3 +218,13 @@ def test_weights_between_two(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not weights of the same network"):
         average_weights(tmp_path / "a", tmp_path / "d", 0.5, tmp_path / "e")
     assert not (tmp_path / "e").exists()
+
+
+def test_runs_of_one_strategy_average_whatever_rows_they_learned_from(tmp_path: Path) -> None:
+    strategies = {"a": {"kind": "flow"}, "b": {"kind": "flow", "inpaint": 0.3}, "c": {"kind": "ar"}}
+    for name, strategy in strategies.items():
+        save_checkpoint(tmp_path / name, Small(), "small", {"size": 5, "strategy": strategy})
+    average_weights(tmp_path / "a", tmp_path / "b", 0.5, tmp_path / "d")
+    assert read_config(tmp_path / "d")["arguments"]["strategy"] == strategies["b"]
+    with pytest.raises(CheckpointError, match="not weights of the same network"):
+        average_weights(tmp_path / "a", tmp_path / "c", 0.5, tmp_path / "e")

@@ -11,7 +11,7 @@ import hashlib
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,15 @@ def share_weights(folders: Sequence[str | Path], base: str | Path) -> None:
         _write_weights(folder, rest, read_config(folder) | {"base": known})
 
 
+def _network(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a checkpoint that make its network: of a strategy, which has no weights,
+    only which it is, so that a run may learn from other rows than the one before it."""
+    arguments = dict(config["arguments"])
+    if isinstance(arguments.get("strategy"), dict):
+        arguments["strategy"] = arguments["strategy"].get("kind")
+    return arguments
+
+
 def average_weights(first: str | Path, second: str | Path, weight: float, out: str | Path) -> None:
     """Write (1 - weight) first + weight second, with the config of the second.
 
@@ -213,7 +222,7 @@ def average_weights(first: str | Path, second: str | Path, weight: float, out: s
     before = read_config(first)
     config = read_config(second, before["kind"])
     alike = a.keys() == b.keys() and all(a[k].shape == b[k].shape for k in b)
-    if not alike or config["arguments"] != before["arguments"]:
+    if not alike or _network(config) != _network(before):
         raise CheckpointError(f"{first} and {second} are not weights of the same network")
     mixed = {
         k: torch.lerp(a[k].float(), v.float(), weight).to(v.dtype) if v.is_floating_point() else v
