@@ -69,14 +69,17 @@ def german_ending(before: str, after: str) -> str | None:
         return "n"
     if _WEAK.search(before):
         return ""
-    gender = known or _guess(word)
+    # "Jeder 3. Deutsche" is a man, whatever the ending.
+    gender = known or ("" if re.search(r"(?i)\bjeder ?$", before) else _guess(word))
     if _DER.search(before):
         return "n" if gender == "f" else ""
     if _STRONG.search(before):
         return "s" if gender == "n" else "r"
     if not known:
         # "Ich bin 19. Vielleicht ..." looks no different; a small letter can begin no sentence.
-        return "r" if re.match(r"\s+(?!bis\b|und\b)[a-zäöüß]", after) else None
+        if not re.match(r"\s+(?!bis\b|und\b)[a-zäöüß]", after):
+            return None
+        return "n" if re.search(r"(?i)\b(?:bis|ab|seit) ?$", before) else "r"
     if _DATIVE.search(before):
         return "r" if known == "f" else "m"
     return {"m": "r", "f": "", "n": "s"}[known]

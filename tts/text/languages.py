@@ -68,6 +68,11 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
         rule(r"(?<![\w.,])\d{1,15}(?:[.,]\d{1,15}){2,}", lambda m: _chain(numbers, m[0])),
         *ordinal_rules(numbers),
         *(_polish_cases(numbers, rf"{units}|{COUNTED}") if numbers.lang == "pl" else ()),
+        # "€ 5-10" names its currency behind the second one.
+        rule(
+            rf"(?<!\w)({CURRENCY})\s?(?!0\d)({_N})\s?[-–]\s?({_N})(?![\w-]|[.,]\d)",
+            lambda m: f"{m[2]} {w.to} {m[1]}{m[3]}",
+        ),
         # Not where the first part begins with 0: that is a telephone number, or a code.
         rule(
             rf"(?<![\w.,])(?!0\d)({_N})\s?[-–]\s?(?=\d)(?!\d{{1,4}}-)",
