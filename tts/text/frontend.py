@@ -172,7 +172,7 @@ class Frontend:
                 ends += [at + length] * 3
             else:
                 length = len(piece)
-                made = normalize_tracked(piece.lower() if shout else piece, self.lang)
+                made = normalize_tracked(_lower(piece, self.lang) if shout else piece, self.lang)
                 texts.append(made.text)
                 starts += [at + start for start in made.starts]
                 ends += [at + end for end in made.ends]
@@ -299,6 +299,13 @@ def _is_shout(pieces: Sequence[str]) -> bool:
     letters = [c for piece in pieces for c in piece if c.isalpha()]
     spaced = any(" " in piece.strip() for piece in pieces)
     return bool(letters) and spaced and not any(c.islower() for c in letters)
+
+
+def _lower(text: str, lang: str) -> str:
+    """Small letters, one for each capital, so that places stay; Turkish and Azeri have two i."""
+    if lang.split("-")[0] in ("tr", "az"):
+        text = text.replace("I", "ı")
+    return text.replace("İ", "i").lower()
 
 
 def _mark_of(symbol: int) -> str:

@@ -26,6 +26,8 @@ class Words:
         of: before month and year; first: the first day of a month, where it is an ordinal.
         oclock, oclock_one: between hours and minutes; minutes: before minutes.
         clock: what may stand after a time of day; hour_gender: of the number of hours.
+        dot: between the groups of addresses and versions; at: what stands before a time that is
+            written with a dot.
         money, units: forms and genders; cent_join: between them and cents.
         forms: by gender, endings of numbers before a noun; ordinals: pattern of written ones.
     """
@@ -47,6 +49,8 @@ class Words:
     cent_join: str = ""
     forms: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     ordinals: str = ""
+    dot: str = ""
+    at: str = ""
 
 
 def _units(table: str) -> dict[str, tuple[_Forms, str]]:
@@ -73,6 +77,7 @@ LANGUAGES: dict[str, Words] = {
             "USD": Money(("Dollar", "Dollar"), ("Cent", "Cent")),
             "GBP": Money(("Pfund", "Pfund"), ("Penny", "Pence")),
             "PLN": Money(("Zloty", "Zloty"), ("Groschen", "Groschen")),
+            "BRL": Money(("Real", "Real"), ("Centavo", "Centavos")),
         },
         _units(
             "km m Kilometer/Kilometer;m m Meter/Meter;cm m Zentimeter/Zentimeter;"
@@ -80,11 +85,15 @@ LANGUAGES: dict[str, Words] = {
             "mg n Milligramm/Milligramm;l m Liter/Liter;ml m Milliliter/Milliliter;"
             "°C m Grad Celsius/Grad Celsius;° m Grad/Grad;% n Prozent/Prozent;"
             "km/h m Kilometer pro Stunde/Kilometer pro Stunde;h f Stunde/Stunden;"
-            "min f Minute/Minuten;m² m Quadratmeter/Quadratmeter;GB n Gigabyte/Gigabyte;"
-            "m^2 m Quadratmeter/Quadratmeter;MB n Megabyte/Megabyte;W n Watt/Watt"
+            "min f Minute/Minuten;GB n Gigabyte/Gigabyte;"
+            "m^2 m Quadratmeter/Quadratmeter;MB n Megabyte/Megabyte;W n Watt/Watt;"
+            "km^2 m Quadratkilometer/Quadratkilometer;"
+            "cm^2 m Quadratzentimeter/Quadratzentimeter;m^3 m Kubikmeter/Kubikmeter;"
+            "cm^3 m Kubikzentimeter/Kubikzentimeter"
         ),
         oclock_one="Uhr", hour_gender="m",
         forms={"m": (("eins", "ein"),), "n": (("eins", "ein"),), "f": (("^eins", "eine"),)},
+        dot="Punkt", at="um|gegen",
     ),
     "fr": Words(
         _months("janvier février mars avril mai juin juillet août septembre octobre novembre "
@@ -95,6 +104,7 @@ LANGUAGES: dict[str, Words] = {
             "USD": Money(("dollar", "dollars"), ("cent", "cents")),
             "GBP": Money(("livre", "livres"), ("penny", "pence"), "f"),
             "PLN": Money(("zloty", "zlotys"), ("grosz", "grosz")),
+            "BRL": Money(("réal", "réaux"), ("centavo", "centavos")),
         },
         _units(
             "km m kilomètre/kilomètres;m m mètre/mètres;cm m centimètre/centimètres;"
@@ -103,11 +113,16 @@ LANGUAGES: dict[str, Words] = {
             "°C m degré Celsius/degrés Celsius;° m degré/degrés;% m pour cent/pour cent;"
             "km/h m kilomètre par heure/kilomètres par heure;min f minute/minutes;"
             "m^2 m mètre carré/mètres carrés;Go m gigaoctet/gigaoctets;Mo m mégaoctet/mégaoctets;"
-            "W m watt/watts"
+            "W m watt/watts;"
+            "km^2 m kilomètre carré/kilomètres carrés;"
+            "cm^2 m centimètre carré/centimètres carrés;m^3 m mètre cube/mètres cubes;"
+            "cm^3 m centimètre cube/centimètres cubes;h f heure/heures;heure f heure/heures;"
+            "heures f heure/heures"
         ),
         oclock_one="heure", first="premier", hour_gender="f", cent_join="et",
         forms={"f": (("un", "une"),)},
         ordinals=r"(?<![\w.,])(\d{1,3})(ère|ème|er|re|e)\b",
+        dot="point",
     ),
     "es": Words(
         _months("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre "
@@ -118,6 +133,7 @@ LANGUAGES: dict[str, Words] = {
             "USD": Money(("dólar", "dólares"), ("centavo", "centavos")),
             "GBP": Money(("libra", "libras"), ("penique", "peniques"), "f"),
             "PLN": Money(("zloty", "zlotys"), ("grosz", "groszy")),
+            "BRL": Money(("real", "reales"), ("centavo", "centavos")),
         },
         _units(
             "km m kilómetro/kilómetros;m m metro/metros;cm m centímetro/centímetros;"
@@ -125,11 +141,17 @@ LANGUAGES: dict[str, Words] = {
             "mg m miligramo/miligramos;l m litro/litros;ml m mililitro/mililitros;"
             "°C m grado Celsius/grados Celsius;° m grado/grados;% m por ciento/por ciento;"
             "km/h m kilómetro por hora/kilómetros por hora;min m minuto/minutos;"
-            "m^2 m metro cuadrado/metros cuadrados;GB m gigabyte/gigabytes;W m vatio/vatios"
+            "m^2 m metro cuadrado/metros cuadrados;GB m gigabyte/gigabytes;W m vatio/vatios;"
+            "km^2 m kilómetro cuadrado/kilómetros cuadrados;"
+            "cm^2 m centímetro cuadrado/centímetros cuadrados;"
+            "m^3 m metro cúbico/metros cúbicos;cm^3 m centímetro cúbico/centímetros cúbicos;"
+            "h f hora/horas;hora f hora/horas;horas f hora/horas"
         ),
         of="de ", hour_gender="f", cent_join="con",
-        forms={"m": (("veintiuno", "veintiún"), ("uno", "un")), "f": (("uno", "una"),)},
+        forms={"m": (("veintiuno", "veintiún"), ("uno", "un")),
+               "f": (("uno", "una"), (r"(?<=ient)os\b(?!.* mill)(.*)", r"as\1"))},
         ordinals=_SPANISH,
+        dot="punto", at="las",
     ),
     "it": Words(
         _months("gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre "
@@ -140,6 +162,7 @@ LANGUAGES: dict[str, Words] = {
             "USD": Money(("dollaro", "dollari"), ("centesimo", "centesimi")),
             "GBP": Money(("sterlina", "sterline"), ("penny", "pence"), "f"),
             "PLN": Money(("zloty", "zloty"), ("grosz", "grosz")),
+            "BRL": Money(("real", "real"), ("centavo", "centavos")),
         },
         _units(
             "km m chilometro/chilometri;m m metro/metri;cm m centimetro/centimetri;"
@@ -147,11 +170,15 @@ LANGUAGES: dict[str, Words] = {
             "mg m milligrammo/milligrammi;l m litro/litri;ml m millilitro/millilitri;"
             "°C m grado Celsius/gradi Celsius;° m grado/gradi;% m per cento/per cento;"
             "km/h m chilometro all'ora/chilometri all'ora;min m minuto/minuti;"
-            "m^2 m metro quadrato/metri quadrati;GB m gigabyte/gigabyte;W m watt/watt"
+            "m^2 m metro quadrato/metri quadrati;GB m gigabyte/gigabyte;W m watt/watt;"
+            "km^2 m chilometro quadrato/chilometri quadrati;"
+            "cm^2 m centimetro quadrato/centimetri quadrati;m^3 m metro cubo/metri cubi;"
+            "cm^3 m centimetro cubo/centimetri cubi;h f ora/ore;ora f ora/ore;ore f ora/ore"
         ),
         minutes="e ", first="primo", hour_gender="", cent_join="e",
         forms={"m": (("^uno", "un"),), "f": (("^uno", "una"),)},
         ordinals=_SPANISH,
+        dot="punto", at="alle|dalle|delle|ore|le",
     ),
     "pt": Words(
         _months("janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro "
@@ -162,6 +189,7 @@ LANGUAGES: dict[str, Words] = {
             "USD": Money(("dólar", "dólares"), ("centavo", "centavos")),
             "GBP": Money(("libra", "libras"), ("pêni", "pence"), "f"),
             "PLN": Money(("zloty", "zlotys"), ("grosz", "groszy")),
+            "BRL": Money(("real", "reais"), ("centavo", "centavos")),
         },
         _units(
             "km m quilômetro/quilômetros;m m metro/metros;cm m centímetro/centímetros;"
@@ -169,11 +197,17 @@ LANGUAGES: dict[str, Words] = {
             "mg m miligrama/miligramas;l m litro/litros;ml m mililitro/mililitros;"
             "°C m grau Celsius/graus Celsius;° m grau/graus;% m por cento/por cento;"
             "km/h m quilômetro por hora/quilômetros por hora;min m minuto/minutos;"
-            "m^2 m metro quadrado/metros quadrados;GB m gigabyte/gigabytes;W m watt/watts"
+            "m^2 m metro quadrado/metros quadrados;GB m gigabyte/gigabytes;W m watt/watts;"
+            "km^2 m quilômetro quadrado/quilômetros quadrados;"
+            "cm^2 m centímetro quadrado/centímetros quadrados;"
+            "m^3 m metro cúbico/metros cúbicos;cm^3 m centímetro cúbico/centímetros cúbicos;"
+            "h f hora/horas;hora f hora/horas;horas f hora/horas"
         ),
         oclock_one="hora", minutes="e ", of="de ", first="primeiro", hour_gender="f",
-        cent_join="e", forms={"f": (("um", "uma"), ("dois", "duas"))},
+        cent_join="e",
+        forms={"f": (("um", "uma"), ("dois", "duas"), (r"(?<=ent)os\b(?!.* milh)(.*)", r"as\1"))},
         ordinals=_SPANISH,
+        dot="ponto", at="às|das",
     ),
     "nl": Words(
         _months("januari februari maart april mei juni juli augustus september oktober november "
@@ -184,6 +218,7 @@ LANGUAGES: dict[str, Words] = {
             "USD": Money(("dollar", "dollar"), ("cent", "cent")),
             "GBP": Money(("pond", "pond"), ("penny", "pence")),
             "PLN": Money(("zloty", "zloty"), ("grosz", "groszy")),
+            "BRL": Money(("real", "real"), ("centavo", "centavos")),
         },
         _units(
             "km m kilometer/kilometer;m m meter/meter;cm m centimeter/centimeter;"
@@ -191,19 +226,25 @@ LANGUAGES: dict[str, Words] = {
             "l m liter/liter;ml m milliliter/milliliter;°C m graden Celsius/graden Celsius;"
             "° m graad/graden;% m procent/procent;km/h m kilometer per uur/kilometer per uur;"
             "min m minuut/minuten;m^2 m vierkante meter/vierkante meter;"
-            "GB m gigabyte/gigabyte;W m watt/watt"
+            "GB m gigabyte/gigabyte;W m watt/watt;"
+            "km^2 m vierkante kilometer/vierkante kilometer;"
+            "cm^2 m vierkante centimeter/vierkante centimeter;"
+            "m^3 m kubieke meter/kubieke meter;cm^3 m kubieke centimeter/kubieke centimeter;"
+            "u m uur/uur;h m uur/uur"
         ),
         oclock_one="uur", cent_join="en",
         ordinals=r"(?<![\w.,])(\d{1,3})(ste|de|e)\b",
+        dot="punt", at="om|vanaf",
     ),
     "pl": Words(
         _months("stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października "
                 "listopada grudnia"),
-        "przecinek", "do", "minus", "i", "", "godz",
+        "przecinek", "do", "minus", "i", "", "(?!)",
         {
             "EUR": Money(("euro", "euro", "euro"), ("cent", "centy", "centów"), "n"),
             "USD": Money(("dolar", "dolary", "dolarów", "dolara"), ("cent", "centy", "centów")),
             "GBP": Money(("funt", "funty", "funtów", "funta"), ("pens", "pensy", "pensów")),
+            "BRL": Money(("real", "reale", "reali", "reala"), ("centavo", "centavo", "centavo")),
             "PLN": Money(("złoty", "złote", "złotych", "złotego"), ("grosz", "grosze", "groszy")),
         },
         _units(
@@ -215,9 +256,21 @@ LANGUAGES: dict[str, Words] = {
             "°C m stopień Celsjusza/stopnie Celsjusza/stopni Celsjusza/stopnia Celsjusza;"
             "° m stopień/stopnie/stopni/stopnia;% m procent/procent/procent/procent;"
             "km/h m kilometr na godzinę/kilometry na godzinę/kilometrów na godzinę/"
-            "kilometra na godzinę;min f minuta/minuty/minut/minuty"
+            "kilometra na godzinę;min f minuta/minuty/minut/minuty;"
+            "m^2 m metr kwadratowy/metry kwadratowe/metrów kwadratowych/metra kwadratowego;"
+            "km^2 m kilometr kwadratowy/kilometry kwadratowe/kilometrów kwadratowych/"
+            "kilometra kwadratowego;"
+            "cm^2 m centymetr kwadratowy/centymetry kwadratowe/centymetrów kwadratowych/"
+            "centymetra kwadratowego;"
+            "m^3 m metr sześcienny/metry sześcienne/metrów sześciennych/metra sześciennego;"
+            "cm^3 m centymetr sześcienny/centymetry sześcienne/centymetrów sześciennych/"
+            "centymetra sześciennego;"
+            "h f godzina/godziny/godzin/godziny;godz f godzina/godziny/godzin/godziny;"
+            "godzina f godzina/godziny/godzin/godziny;"
+            "godziny f godzina/godziny/godzin/godziny;godzin f godzina/godziny/godzin/godziny"
         ),
         cent_join="",
         forms={"f": (("jeden", "jedna"), ("dwa", "dwie")), "n": (("^jeden", "jedno"),)},
+        dot="kropka",
     ),
 }  # fmt: skip

@@ -3,251 +3,209 @@ Dutch and Polish as they are said. Whole numbers are those of num2words, importe
 """
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
-from tts.text.language_words import LANGUAGES, Words
-from tts.text.polish import (
-    cardinal_genitive,
-    ordinal_feminine,
-    ordinal_genitive,
-    year_genitive,
-)
+from tts.text.language_amounts import SCALES, fraction_rules, scale_rules
+from tts.text.language_dates import date_rules, time_rules
+from tts.text.language_numbers import COUNTED, CURRENCY, Numbers
+from tts.text.language_ordinals import ordinal_rules
+from tts.text.language_words import LANGUAGES
+from tts.text.polish import cardinal_genitive
 from tts.text.tracked import Rule, rule
 
 __all__ = ["rules_of"]
 
 _Match = re.Match[str]
-_MAX_DIGITS = 15
-_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "EUR": "EUR", "USD": "USD", "GBP": "GBP", "zł": "PLN",
-          "PLN": "PLN"}  # fmt: skip
 _YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
 # Polish prepositions after which numbers are in the genitive.
 _GENITIVE = "od|do|około|koło|powyżej|poniżej|bez|dla|wśród|zamiast|oprócz|spośród"
-_CURRENCY = "|".join(map(re.escape, _SIGNS))
+# First figures are not 0, which tells thousands from telephone numbers; what follows other
+# figures and a space is a later part of something else.
+_N = (
+    r"(?:(?:(?<!\d )[1-9]\d{0,2}(?: \d{3}){1,4}|[1-9]\d{0,2}(?:\.\d{3}){1,4})(?! ?\d)|\d{1,15})"
+    r"(?:[,.]\d{1,15})?"
+)
+# A minus is attached to its number and to nothing else; ranges are words by then.
+_MINUS = r"((?<![\w)])[-–])?"
+# Words after which figures are a telephone number.
+_CALL = (
+    r"\b(?i:tel|tél|telef[oó]n\w*|téléphone|telefax|tfno|tlf|móvil|handy|fax|fon|phone|gsm|cel|"
+    r"cellulare|telemóvel|celular|komórka|whatsapp|rufnummer|hotline|durchwahl)\b\.?:?"
+    r"(?: (?i:nr|n|num|núm|nummer|numer)[.°]?:?)? ?"
+)
+# Figures grouped in these ways are telephone numbers, unless something is counted.
+_MOBILE = {
+    "es": r"[6-9]\d\d \d{3} (?!000)\d{3}",
+    "it": r"3\d\d (?:\d{6,7}|\d{3} \d{4})",
+    "pt": r"(?:[29]\d\d \d{3} (?!000)\d{3}|(?:\(\d\d\) ?\d{4,5}|9\d{4})-\d{4})",
+    "pl": r"[4-8]\d\d \d{3} (?!000)\d{3}",
+}
 
 
 @lru_cache(maxsize=8)
 def rules_of(lang: str) -> tuple[Rule, ...]:
     """The rules of an espeak code; none for a language without."""
     base = lang.lower().split("-")[0]
-    return _Reader(base, LANGUAGES[base]).rules() if base in LANGUAGES else ()
+    return _rules(Numbers(base, LANGUAGES[base])) if base in LANGUAGES else ()
 
 
-def _num2words() -> Callable[..., Any]:
-    try:
-        from num2words import num2words
-    except ImportError as error:
-        from tts.errors import MissingDependencyError
+def _rules(numbers: Numbers) -> tuple[Rule, ...]:
+    w = numbers.words
+    units = "|".join(sorted(map(re.escape, w.units), key=len, reverse=True))
+    powers = "|".join(re.escape(each) for each in w.units if "^" in each)
 
-        raise MissingDependencyError(
-            "numbers of this language need num2words: pip install num2words"
-        ) from error
-    return num2words  # type: ignore[no-any-return]
+    def signed(sign: str | None) -> str:
+        return f"{w.minus} " if sign else ""
+
+    def unit(m: _Match) -> str:
+        return signed(m[1]) + numbers.counted(m[2], *w.units[m[3]])
+
+    return (
+        rule(r"\d{16,}", lambda m: numbers.singly(m[0])),
+        *date_rules(numbers),
+        *time_rules(numbers),
+        *_telephone_rules(numbers),
+        rule(r"(?<![\w.,])\d{1,15}(?:[.,]\d{1,15}){2,}", lambda m: _chain(numbers, m[0])),
+        *ordinal_rules(numbers),
+        *(_polish_cases(numbers, rf"{units}|{COUNTED}") if numbers.lang == "pl" else ()),
+        # "€ 5-10" names its currency behind the second one.
+        rule(
+            rf"(?<!\w)({CURRENCY})\s?(?!0\d)({_N})\s?[-–]\s?({_N})(?![\w-]|[.,]\d)",
+            lambda m: f"{m[2]} {w.to} {m[1]}{m[3]}",
+        ),
+        # Not where the first part begins with 0: that is a telephone number, or a code.
+        rule(
+            rf"(?<![\w.,])(?!0\d)({_N})\s?[-–]\s?(?=\d)(?!\d{{1,4}}-)",
+            lambda m: f"{m[1]} {w.to} ",
+        ),
+        *scale_rules(numbers, _N),
+        rule(
+            rf"(?<!\w)([-–](?=\S))?({CURRENCY})\s?(-)?({_N})(?!\d)",
+            lambda m: signed(m[1] or m[3]) + numbers.money(m[4], m[2]),
+        ),
+        rule(
+            rf"{_MINUS}(?<![\w.,])({_N})\s?({COUNTED})(?!\w)",
+            lambda m: signed(m[1]) + numbers.money(m[2], m[3]),
+        ),
+        *fraction_rules(numbers),
+        rule(
+            rf"{_MINUS}(?<![\w.,])({_N})\s?({units})(?![\w/^'])"
+            # The dot of the abbreviation, where it does not end the sentence.
+            r"(?:(?<=godz)\.(?=\s+[^\WA-ZĄĆĘŁŃÓŚŹŻ]))?",
+            unit,
+        ),
+        # A power without a number before it; the sign of a sum is a word by now.
+        rule(
+            rf"(?:(?<=\w)\s?(/)\s?|(?<![\w^/]))({powers})(?![\w/^])",
+            lambda m: (f" {_PER[numbers.lang]} " if m[1] else "") + w.units[m[2]][0][0],
+        ),
+        rule(w.ordinals, lambda m: _ordinal(numbers, m)) if w.ordinals else rule(r"(?!)", ""),
+        rule(
+            r"(?<![\w.,])(?<!(?<![\w)])-)(1[1-9]\d\d|20\d\d)(?![\w%]|[.,]\d)",
+            lambda m: numbers.year(m[1]),
+        ),
+        rule(
+            rf"((?<![\w)])-)?(?<![\w.,])({_N})(?![\w])",
+            lambda m: signed(m[1]) + numbers.number(m[2]),
+        ),
+        rule(r"(?<=\s)&(?=\s)", w.plus),
+    )
 
 
-class _Reader:
-    """One language's rules."""
+def _chain(numbers: Numbers, text: str) -> str:
+    """Figures with two marks or more: left as they are where they are one number."""
+    if re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3}){1,4}(?:,\d+)?", text):
+        return text
+    plain = numbers.plain(text)
+    if re.fullmatch(r"\d{1,15}(?:,\d{1,15})?", plain):
+        return plain
+    if re.match(r"0\d", text) or re.fullmatch(r"\d{3}\.\d{3}\.\d{4}", text):
+        return numbers.telephone(text)
+    return numbers.groups(text)
 
-    def __init__(self, lang: str, words: Words):
-        self.lang, self.words = lang, words
 
-    def whole(self, digits: str, gender: str = "") -> str:
-        """A whole number; beside a noun ("m", "f", "n") in its form."""
-        if len(digits) > _MAX_DIGITS or (len(digits) > 1 and digits[0] == "0"):
-            return " ".join(self.whole(digit) for digit in digits)
-        said = str(_num2words()(int(digits), lang=self.lang))
-        for old, new in self.words.forms.get(gender, ()):
-            said = re.sub(rf"{old}$", new, said)
-        return said
+def _telephone_rules(numbers: Numbers) -> tuple[Rule, ...]:
+    def called(m: _Match) -> str:
+        if sum(c.isdecimal() for c in m[2]) < 6:
+            return m[0]
+        plus = f"{_PLUS[numbers.lang]} " if "+" in m[2] else ""
+        return m[1] + plus + numbers.telephone(m[2])
 
-    def ordinal(self, digits: str) -> str:
-        return str(_num2words()(int(digits), lang=self.lang, to="ordinal"))
+    def grouped(m: _Match) -> str:
+        size = sum(c.isdecimal() for c in m[0])
+        if size < 7 or (m[0][0] == "+" and size < 9):
+            return m[0]
+        return (f"{_PLUS[numbers.lang]} " if m[0][0] == "+" else "") + numbers.telephone(m[0])
 
-    def number(self, text: str, gender: str = "") -> str:
-        """A number as the language writes it: thousands and decimals."""
-        text = text.replace("\u202f", " ").replace(" ", "")
-        if re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", text):
-            text = text.replace(".", "")
-        whole, _, part = text.replace(".", ",").partition(",")
-        if not part:
-            return self.whole(whole, gender)
-        singly = self.lang == "de" or part[0] == "0" or len(part) > 2
-        said = " ".join(self.whole(d) for d in part) if singly else self.whole(part)
-        return f"{self.whole(whole)} {self.words.comma} {said}"
-
-    def counted(self, text: str, forms: tuple[str, ...], gender: str) -> str:
-        """A number and what it counts, in the form that it asks for."""
-        return f"{self.number(text, gender)} {self._form(text, forms)}"
-
-    def _form(self, text: str, forms: tuple[str, ...]) -> str:
-        if text == "1":
-            return forms[0]
-        if len(forms) == 2:
-            return forms[1]
-        # Polish: 2-4 but not 12-14; decimals take the genitive singular.
-        if "," in text:
-            return forms[3] if len(forms) > 3 else forms[2]
-        few = text[-1] in "234" and text[-2:-1] != "1"
-        return forms[1] if few else forms[2]
-
-    def year(self, digits: str) -> str:
-        if self.lang in ("de", "nl") and 1100 <= int(digits) < 2000:
-            return str(_num2words()(int(digits), lang=self.lang, to="year"))
-        return self.whole(digits)
-
-    def money(self, amount: str, sign: str) -> str:
-        one = self.words.money[_SIGNS[sign]]
-        plain = amount.replace(" ", "").replace("\u202f", "")
-        match = re.fullmatch(r"(.*?)[.,](\d\d)", plain)
-        if not match:
-            return self.counted(plain, one.forms, one.gender)
-        whole, cents = re.sub(r"[.,]", "", match[1]), match[2]
-        said = [self.counted(whole, one.forms, one.gender)] if int(whole or "0") else []
-        if int(cents):
-            said.append(self.counted(str(int(cents)), one.cents, one.cent_gender))
-        return f" {self.words.cent_join} ".join(said).replace("  ", " ") or self.counted(
-            "0", one.forms, one.gender
-        )
-
-    def date(self, day: str, month: int, year: str | None, before: str = "") -> str:
-        name = self.words.months[month - 1]
-        if self.lang == "de":
-            bent = re.search(r"(?i)\b(am|vom|zum|dem|den|bis|ab|seit|beim)(?: \w+tag,)? ?$", before)
-            said = self.ordinal(day) + (
-                "n" if bent else "" if re.search(r"(?i)\bder $", before) else "r"
-            )
-        elif self.lang == "pl":
-            said = ordinal_genitive(self.ordinal(day))
-        elif int(day) == 1 and self.words.first:
-            said = self.words.first
-        else:
-            said = self.whole(str(int(day)))
-        said = f"{said} {self.words.of}{name}"
-        if not year:
-            return said
-        if self.lang == "pl":
-            return f"{said} {year_genitive(self.ordinal(year))}"
-        return f"{said} {self.words.of}{self.year(year)}"
-
-    def time(self, hour: str, minute: str) -> str:
-        hours = str(int(hour))
-        if self.lang == "pl":
-            said = ordinal_feminine(self.ordinal(hours)) if int(hours) else "zerowa"
-            return said + (f" {self.whole(str(int(minute)))}" if int(minute) else "")
-        between = self.words.oclock_one if hours == "1" else self.words.oclock
-        said = f"{self.whole(hours, self.words.hour_gender)} {between}".rstrip()
-        if not int(minute):
-            return said
-        return f"{said} {self.words.minutes}{self.whole(str(int(minute)))}"
-
-    def rules(self) -> tuple[Rule, ...]:
-        w = self.words
-        names = "|".join(w.months)
-        units = "|".join(sorted(map(re.escape, w.units), key=len, reverse=True))
-        group = r"(?:[  .]\d{3})" if self.lang in ("fr", "pl") else r"(?:\.\d{3})"
-        n = rf"(?:\d{{1,3}}{group}{{1,4}}(?!\d)|\d{{1,15}})(?:[,.]\d{{1,15}})?"
-
-        def numeric(m: _Match) -> str:
-            day, month = int(m[1]), int(m[2])
-            if not (1 <= day <= 31 and 1 <= month <= 12):
-                return m[0]
-            year = m[3] if len(m[3]) == 4 else "20" + m[3]
-            return self.date(str(day), month, year, m.string[max(0, m.start() - 20) : m.start()])
-
-        def named(m: _Match) -> str:
-            if not 1 <= int(m[1]) <= 31:
-                return m[0]
-            before = m.string[max(0, m.start() - 20) : m.start()]
-            month = [each.lower() for each in w.months].index(m[2].lower()) + 1
-            return self.date(m[1], month, m[3], before)
-
-        def unit(m: _Match) -> str:
-            forms, gender = w.units[m[2]]
-            return self.counted(m[1], forms, gender)
-
-        return (
-            rule(r"\d{16,}", lambda m: " ".join(self.whole(digit) for digit in m[0])),
-            rule(
-                r"(?<![\w./-])(\d{4})-(\d{2})-(\d{2})(?![\w/-])",
-                lambda m: (
-                    self.date(str(int(m[3])), int(m[2]), m[1])
-                    if 1 <= int(m[2]) <= 12 and 1 <= int(m[3]) <= 31
-                    else m[0]
+    later = r"(?:[ ./()–-]{1,3}\d{1,8}){1,7}(?![\w]|[.,]\d)"
+    mobile = _MOBILE.get(numbers.lang)
+    return (
+        rule(rf"({_CALL})(\+?\(?\d(?:[ ./()–-]{{0,3}}\d){{5,15}})(?![\w]|[.,]\d)", called),
+        rule(rf"(?<![\w+])\+[1-9]\d{{0,2}}{later}", grouped),
+        rule(rf"(?<![\w.,/:+–-])(?<!\d )0\d{{1,5}}{later}", grouped),
+        rule(r"(?<![\w.,/:+–-])\d{1,8}(?:-\d{1,8}){2,8}(?![\w-])", grouped),
+        *(
+            (
+                rule(
+                    rf"(?<![\w.,/:+–-])(?<!\d ){mobile}"
+                    rf"(?!\w|[.,]\d| ?[^\W_]| ?(?:{COUNTED}|%|°))",
+                    grouped,
                 ),
-            ),
-            rule(r"(?<![\w./-])(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?![\w/-]|\.\d)", numeric),
-            rule(
-                rf"(?<![\w.,])(\d{{1,2}})(?:\.|º|°|er|o|e|de|ste)? ?(?:de )?({names})\b"
-                r"(?:(?: de)? (\d{4})\b)?",
-                named,
-                re.I,
-            ),
-            rule(
-                rf"(?<![\w:.,])([01]?\d|2[0-4])[:hH]([0-5]\d)(?![\w:])"
-                rf"(?: ?(?:{w.clock})\b)?",
-                lambda m: self.time(m[1], m[2]),
-            ),
-            rule(
-                rf"(?<![\w:.,])([01]?\d|2[0-4])(?:\.([0-5]\d))? ?(?:{w.clock})\b",
-                lambda m: self.time(m[1], m[2] or "0"),
-            ),
-            *(self._polish_cases(n, rf"{units}|{_CURRENCY}") if self.lang == "pl" else ()),
-            rule(rf"(?<![\w.,])({n})\s?[-–]\s?(?=\d)(?!\d{{1,4}}-)", lambda m: f"{m[1]} {w.to} "),
-            rule(rf"(?<!\w)({_CURRENCY})\s?({n})(?!\d)", lambda m: self.money(m[2], m[1])),
-            rule(rf"(?<![\w.,])({n})\s?({_CURRENCY})(?!\w)", lambda m: self.money(m[1], m[2])),
-            rule(rf"(?<![\w.,])({n})\s?({units})(?![\w/])", unit),
-            rule(w.ordinals, self._ordinal) if w.ordinals else rule(r"(?!)", ""),
-            rule(r"(?<![\w.,])(1[1-9]\d\d|20\d\d)(?![\w%]|[.,]\d)", lambda m: self.year(m[1])),
-            rule(
-                rf"((?<![\w)])[-−])?(?<![\w.,])({n})(?![\w])",
-                lambda m: (f"{w.minus} " if m[1] else "") + self.number(m[2]),
-            ),
-            rule(r"(?<=\s)&(?=\s)", w.plus),
-        )
+            )
+            if mobile
+            else ()
+        ),
+    )
 
-    def _polish_cases(self, number: str, counted: str) -> tuple[Rule, ...]:
-        """Ranges and what follows prepositions, which ask for the genitive; years stay."""
 
-        def one(text: str, what: str | None) -> str:
-            forms, gender = self._counted(what) if what else ((), "")
-            said = self.number(text, gender)
-            if re.fullmatch(r"\d+", text):
-                said = cardinal_genitive(said)
-            if not forms:
-                return said
-            single = text == "1" or "," in text
-            return f"{said} {forms[3] if single and len(forms) > 3 else forms[2]}"
+_PER = {"de": "pro", "fr": "par", "es": "por", "it": "al", "pt": "por", "nl": "per", "pl": "za"}
+_PLUS = {"de": "plus", "fr": "plus", "es": "más", "it": "più", "pt": "mais", "nl": "plus",
+         "pl": "plus"}  # fmt: skip
 
-        def spread(m: _Match) -> str:
-            first, last, what = m.groups()
-            if what is None and _YEAR.fullmatch(first) and _YEAR.fullmatch(last):
-                return m[0]
-            return f"od {one(first, None)} do {one(last, what)}"
 
-        def after(m: _Match) -> str:
-            if m[3] is None and _YEAR.fullmatch(m[2]):
-                return m[0]
-            return f"{m[1]} {one(m[2], m[3])}"
+def _polish_cases(numbers: Numbers, counted: str) -> tuple[Rule, ...]:
+    """Ranges and what follows prepositions, which ask for the genitive; years stay."""
+    scales = SCALES["pl"]
 
-        ends = rf"(?:\s?({counted}))?(?![\w/:])(?![.,]\d)"
-        return (
-            rule(rf"(?<![\w.,–-])(?i:od )?({number})\s?[-–]\s?({number}){ends}(?!-\d)", spread),
-            rule(rf"(?<!\w)((?i:{_GENITIVE})) ({number}){ends}", after),
-        )
-
-    def _counted(self, sign: str) -> tuple[tuple[str, ...], str]:
-        """The forms and the gender of a unit or currency."""
-        if sign in self.words.units:
-            return self.words.units[sign]
-        money = self.words.money[_SIGNS[sign]]
-        return money.forms, money.gender
-
-    def _ordinal(self, m: _Match) -> str:
-        suffix = m[2].lower()
-        said = self.ordinal(m[1])
-        if suffix in ("ª", "a", "re", "ère"):
-            said = re.sub(r"o(?=$| )", "a", said) if self.lang != "fr" else said + "e"
-            said = said.replace("premiere", "première")
+    def one(text: str, scale: str | None = None, what: str | None = None) -> str:
+        gender = "m" if scale else numbers.noun(what)[1] if what else ""
+        said = numbers.number(text, gender)
+        if re.fullmatch(r"[\d. ]+", text) and re.fullmatch(r"\d+", numbers.plain(text)):
+            said = cardinal_genitive(said)
+        single = text == "1" or "," in text
+        for forms in (
+            *([scales[scale][0]] if scale else []),
+            *([numbers.noun(what)[0]] if what else []),
+        ):
+            said += f" {forms[3] if single and len(forms) > 3 else forms[2]}"
+            single = False
         return said
+
+    def spread(m: _Match) -> str:
+        first, last, scale, what = m.groups()
+        if what is scale is None and _YEAR.fullmatch(first) and _YEAR.fullmatch(last):
+            return m[0]
+        return f"od {one(first)} do {one(last, scale, what)}"
+
+    def after(m: _Match) -> str:
+        if m[4] is m[3] is None and _YEAR.fullmatch(m[2]):
+            return m[0]
+        return f"{m[1]} {one(m[2], m[3], m[4])}"
+
+    ends = (
+        rf"(?:\s?({'|'.join(scales)})(?!\w)\.?)?(?:\s?({counted})(?![\w/^'])"
+        r"(?:(?<=godz)\.(?=\s+[a-z\d]))?)?(?![\w/:])(?![.,]\d)"
+    )
+    return (
+        rule(rf"(?<![\w.,–-])(?i:od )?(?!0\d)({_N})\s?[-–]\s?({_N}){ends}(?!-\d)", spread),
+        rule(rf"(?<!\w)((?i:{_GENITIVE})) ({_N}){ends}", after),
+    )
+
+
+def _ordinal(numbers: Numbers, m: _Match) -> str:
+    suffix = m[2].lower()
+    said = numbers.ordinal(m[1])
+    if suffix in ("ª", "a", "re", "ère"):
+        said = re.sub(r"o(?=$| )", "a", said) if numbers.lang != "fr" else said + "e"
+        said = said.replace("premiere", "première")
+    return said

@@ -1,8 +1,11 @@
-"""Polish cases that num2words does not give: genitives of cardinals and ordinals."""
+"""Polish cases that num2words does not give: those of ordinals, the genitive of cardinals."""
 
 import re
 
-__all__ = ["cardinal_genitive", "ordinal_feminine", "ordinal_genitive", "year_genitive"]
+__all__ = [
+    "agreeing", "cardinal_genitive", "ordinal_bent", "ordinal_feminine", "ordinal_genitive",
+    "year_genitive",
+]  # fmt: skip
 
 _CARDINALS = dict(
     zip(
@@ -58,3 +61,45 @@ def year_genitive(said: str) -> str:
 def ordinal_feminine(said: str) -> str:
     """ "drugi" as "druga": the hour of a time."""
     return re.sub(r"(?:y|(?<=[gk])i)(?=$| )", "a", re.sub(r"(?<![gk])i(?=$| )", "ia", said))
+
+
+_LOCATIVE = re.compile(r"(?i)\b(?:w|we|na|o|po|przy) ?$")
+_GENITIVE = re.compile(r"(?i)\b(?:do|od|z|ze|bez|dla|podczas|około|koło|po|wskutek) ?$")
+# Nouns whose endings mislead.
+_EXCEPTIONS = {"część": "a", "noc": "a", "dnia": "ego", "tygodnia": "ego", "miesiąca": "ego"}
+_MASCULINE_LOCATIVE = ("ętrze", "etapie", "tomie", "rozdziale", "sezonie", "zakresie", "planie")
+_CASES = (
+    ("ego", "ego"), ("ych", "ych"), ("ich", "ych"), ("ej", "ej"), ("em", "ym"), ("ym", "ym"),
+    ("im", "ym"), ("ą", "ą"), ("ę", "ą"), ("o", "e"), ("ski", "y"), ("cki", "y"),
+    ("i", "ej"), ("y", "ej"),
+)  # fmt: skip
+
+
+def agreeing(before: str, noun: str) -> str:
+    """The ending of an ordinal between a text and a noun, as that of "nowy" would be."""
+    if noun in _EXCEPTIONS:
+        return _EXCEPTIONS[noun]
+    locative = bool(_LOCATIVE.search(before))
+    if noun.endswith("u"):
+        return "ym" if locative else "ego"
+    if noun.endswith("a"):
+        return "ego" if _GENITIVE.search(before) else "a"
+    if noun.endswith("e"):
+        if not locative or noun.endswith("jsce"):
+            return "e"
+        return "ym" if noun.endswith(_MASCULINE_LOCATIVE) else "ej"
+    return next((case for ending, case in _CASES if noun.endswith(ending)), "y")
+
+
+def ordinal_bent(said: str, ending: str) -> str:
+    """An ordinal with the ending that "nowy" would have: "trzeci" and "ej" as "trzeciej"."""
+    return " ".join(_bent(word, ending) if word[-1] in "yi" else word for word in said.split())
+
+
+def _bent(word: str, ending: str) -> str:
+    if word[-1] == "y":
+        return word[:-1] + ending
+    if ending[0] == "y":
+        return word + ending[1:]
+    # "drugi" keeps its i before e alone.
+    return (word[:-1] if word[-2] in "gk" and ending[0] != "e" else word) + ending

@@ -21,6 +21,10 @@ _CLAUSE = re.compile(r"[,;:—)](?=\s|$)|[，、；]|—")
 _GAP = re.compile(r"\s+")
 _ALWAYS_BEFORE_NAME = TITLES | {"dr", "st"}
 _OFTEN_LAST = frozenset({"etc", "al", "max", "min", "jr", "sr", "inc", "ltd", "ed", "ch"})
+# Of other languages, before the noun or figures that they go with: "2,5 Mio. Euro".
+_BEFORE_COUNTED = frozenset({"mio", "mrd", "tsd", "mln", "mld", "tys", "godz"})
+# "Am 24.12. Weihnachten": a day and a month.
+_DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])")
 _MIN_CHARS = 20
 _LONGEST_ABBREVIATION = 12
 _AFTER = re.compile(r"\s+(\S)")
@@ -145,6 +149,8 @@ def _ends(text: str, match: re.Match[str]) -> bool:
         # An ordinal in many languages ("3. Mai"); English numbers are words by now.
         return not following
     known = word.lower()
+    if known in _BEFORE_COUNTED or _DAY.fullmatch(word):
+        return not following
     if known in _ALWAYS_BEFORE_NAME:
         return not following
     return known not in ABBREVIATIONS or known in _OFTEN_LAST

@@ -1,0 +1,264 @@
+"""Dates and times of day of seven languages, and ranges of them."""
+
+import re
+
+from tts.text.language_numbers import COUNTED, Numbers, dot_stays
+from tts.text.language_ordinals import german_ending
+from tts.text.polish import ordinal_bent, ordinal_genitive, year_genitive
+from tts.text.tracked import Rule, rule
+
+__all__ = ["date_rules", "time_rules"]
+
+_Match = re.Match[str]
+_HOUR = r"(?:[01]?\d|2[0-4])"
+# Two figures of a year from here on belong to the last century.
+_CENTURY = 50
+# What a day and a month in figures are not a date after.
+_SECTION = re.compile(
+    r"(?i)\b(?:version|kapitel|abschnitt|ziffer|punkt|nr|art|artikel|abb|tab|rozdział|pkt|wersja|"
+    r"ust|nummer|seite|absatz|kurs)\.? ?$|[§€$£] ?$"
+)
+_DATED = re.compile(
+    r"(?i)\b(?:am|vom|zum|bis|ab|seit|den|dem|der|dnia|dniu|od|do|na|dzień|z|und|i|"
+    r"il|dal|el|del|le|du|op|em|dia) ?$"
+)
+
+
+def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
+    """Dates in figures and with names of months."""
+    w, lang = numbers.words, numbers.lang
+    names = "|".join(w.months)
+
+    def numeric(m: _Match) -> str:
+        day, month, year = int(m[1]), int(m[3]), m[4]
+        if not (1 <= day <= 31 and 1 <= month <= 12):
+            return m[0]
+        before = _before(m)
+        if len(year) == 2:
+            # "1.2.24" is a section or a version as often.
+            if not (len(m[1]) == len(m[3]) == 2 or _DATED.search(before)):
+                return m[0]
+            year = ("19" if int(year) >= _CENTURY else "20") + year
+        return _date(numbers, str(day), month, year, before)
+
+    def short(m: _Match) -> str:
+        before = _before(m)
+        valid = 1 <= int(m[1]) <= 31 and 1 <= int(m[2]) <= 12
+        if not valid or _SECTION.search(before) or not (m[3] or _DATED.search(before)):
+            return m[0]
+        stays = m[3] and dot_stays(lang, m.string, m.end())
+        said = _date(numbers, str(int(m[1])), int(m[2]), None, before)
+        return said + ("." if stays else "")
+
+    def named(m: _Match) -> str:
+        if not 1 <= int(m[1]) <= 31:
+            return m[0]
+        month = [each.lower() for each in w.months].index(m[2].lower()) + 1
+        return _date(numbers, m[1], month, m[3], _before(m))
+
+    def first(m: _Match) -> str:
+        if not 1 <= int(m[1]) <= 31:
+            return m[0]
+        between = f" {w.to} " if m[2].strip() in ("-", "–") else m[2]
+        if lang == "pl" and m[2].strip() not in ("-", "–"):
+            return ordinal_genitive(numbers.ordinal(m[1])) + between
+        if lang == "pl":
+            # "1-3 maja" says its "od", unless it is there.
+            start = "" if re.search(r"(?i)\bod ?$", _before(m)) else "od "
+            return start + ordinal_genitive(numbers.ordinal(m[1])) + between
+        return _day(numbers, m[1], _before(m)) + between
+
+    full = r"\d{1,2}([./])\d{1,2}[./](?:\d{4}|\d\d)?"
+    short_form = {
+        "de": r"(?<![\w.,/:-])(\d{1,2})\.(\d{1,2})(\.?)(?![\w/-]|\.\d|,\d| ?(?:%|°|Uhr\b))",
+        "pl": r"(?<![\w.,/:-])(\d{1,2})\.(0[1-9]|1[0-2])(\.?)(?![\w/-]|\.\d|,\d| ?(?:%|°|zł))",
+    }
+    return (
+        rule(
+            r"(?<![\w./-])(\d{4})-(\d{2})-(\d{2})(?![\w/-])",
+            lambda m: (
+                _date(numbers, str(int(m[3])), int(m[2]), m[1])
+                if 1 <= int(m[2]) <= 12 and 1 <= int(m[3]) <= 31
+                else m[0]
+            ),
+        ),
+        rule(
+            rf"(?<![\w./-])({full})\s?[-–]\s?(?=\d{{1,2}}\2\d{{1,2}}(?:\2\d\d|\.(?!\d)))",
+            lambda m: f"{m[1]} {w.to} ",
+        ),
+        *(
+            (rule(r"(?<![\w./-])(\d{1,2})\.(\s?[-–]\s?)(?=\d{1,2}\.\d{1,2}\.)", first),)
+            if lang == "de"
+            else ()
+        ),
+        rule(
+            r"(?<![\w./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d\d)(?![\w/-]|[.,]\d)",
+            numeric,
+        ),
+        *((rule(short_form[lang], short),) if lang in short_form else ()),
+        rule(
+            r"(?<![\w.,/:–-])(\d{1,2})"
+            + {"de": r"\.(\s?[-–]\s?| bis | und )", "pl": r"(\s?[-–]\s?| do | i )"}.get(
+                lang, r"(\s?[-–]\s?)"
+            )
+            + rf"(?=\d{{1,2}}(?:\.|º|°|o)?(?: ?de)? ?(?:{names})\b)",
+            first,
+            re.I,
+        ),
+        rule(
+            rf"(?<![\w.,])(\d{{1,2}})(?:\.|º|°|er|o|e|de|ste)? ?(?:de )?({names})\b"
+            r"(?:(?: de)? (\d{4})\b)?",
+            named,
+            re.I,
+        ),
+    )
+
+
+def _before(m: _Match) -> str:
+    return m.string[max(0, m.start() - 40) : m.start()]
+
+
+def _day(numbers: Numbers, day: str, before: str) -> str:
+    w = numbers.words
+    if numbers.lang == "de":
+        bent = re.search(
+            r"(?i)\b(?:am|vom|zum|dem|den|des|(?<!ter )bis|ab|seit|beim|im|"
+            r"(?:vom|am|zum) \w+ten und)(?: \w+tag,)? ?$",
+            before,
+        )
+        ending = "n" if bent else german_ending(before, " Tag")
+        return numbers.ordinal(day) + ("r" if ending is None else ending)
+    if numbers.lang == "pl":
+        return ordinal_genitive(numbers.ordinal(day))
+    if int(day) == 1 and w.first:
+        return w.first
+    return numbers.whole(str(int(day)))
+
+
+def _date(numbers: Numbers, day: str, month: int, year: str | None, before: str = "") -> str:
+    w = numbers.words
+    said = f"{_day(numbers, day, before)} {w.of}{w.months[month - 1]}"
+    if not year:
+        return said
+    if numbers.lang == "pl":
+        return f"{said} {year_genitive(numbers.ordinal(year))}"
+    return f"{said} {w.of}{numbers.year(year)}"
+
+
+def time_rules(numbers: Numbers) -> tuple[Rule, ...]:
+    """Times of day; hours that are counted ("8 horas") are left to the units."""
+    w, lang = numbers.words, numbers.lang
+    counted = "|".join(sorted(map(re.escape, w.units), key=len, reverse=True))
+    what = rf"(?!\s?(?:{counted}|{COUNTED})(?!\w))"
+
+    def single(m: _Match) -> str:
+        hour, minute, clock = m.groups()
+        if clock and not w.oclock:
+            # Spanish and Italian say the word for hours only where it stands.
+            if minute is None:
+                return m[0]
+            if not int(minute):
+                return numbers.counted(str(int(hour)), *w.units["h"])
+            if lang == "es":
+                return f"{_time(numbers, hour, minute)} horas"
+        return _time(numbers, hour, minute or "0")
+
+    def first(m: _Match) -> str:
+        hour, minute, clock = m.groups()
+        if minute or (clock and w.oclock):
+            said = _time(numbers, hour, minute or "0")
+        else:
+            said = numbers.whole(str(int(hour)), w.hour_gender if lang != "de" else "")
+        return f"{said} {w.to} "
+
+    start = rf"(?<![\w:.,–-])({_HOUR})"
+    timed = rf"{_HOUR}(?:[:hH][0-5]\d(?![\w:])|(?:\.[0-5]\d)?\s?(?:{w.clock})(?!\w))"
+    return (
+        *(_polish(numbers) if lang == "pl" else ()),
+        rule(rf"{start}(?:[:.hH]([0-5]\d))?(?:\s?({w.clock}))?\s?[-–]\s?(?={timed})", first),
+        rule(
+            rf"(?<![\w:.,–-])({_HOUR})\.([0-5]\d)\s?[-–]\s?({_HOUR})\.([0-5]\d)(?![\w:%]|[.,-]\d)"
+            + what,
+            lambda m: (
+                f"{_time(numbers, m[1], m[2])} {w.to} {_time(numbers, m[3], m[4])}"
+                if lang != "fr"
+                else m[0]
+            ),
+        ),
+        rule(
+            rf"(?<![\w:.,/])({_HOUR})[:hH]([0-5]\d)(?![\w:])(?: ?({w.clock})\b)?",
+            single,
+        ),
+        rule(
+            rf"(?<![\w:.,/])({_HOUR})(?:\.([0-5]\d))? ?({w.clock})\b(?!\d)",
+            single,
+        ),
+        rule(
+            rf"\b((?i:{w.at or '(?!)'})) ({_HOUR})\.([0-5]\d)(?![\w:%]|[.,]\d){what}",
+            lambda m: f"{m[1]} {_time(numbers, m[2], m[3])}",
+        ),
+    )
+
+
+def _time(numbers: Numbers, hour: str, minute: str, ending: str = "a") -> str:
+    """A time of day; `ending` is that of the Polish ordinal."""
+    w, hours = numbers.words, str(int(hour))
+    if numbers.lang == "pl":
+        said = ordinal_bent(numbers.ordinal(hours) if int(hours) else "zerowy", ending)
+        return said + (f" {numbers.whole(str(int(minute)))}" if int(minute) else "")
+    between = w.oclock_one if hours == "1" else w.oclock
+    said = f"{numbers.whole(hours, w.hour_gender)} {between}".rstrip()
+    if not int(minute):
+        return said
+    return f"{said} {w.minutes}{numbers.whole(str(int(minute)))}"
+
+
+_LOCATIVE = ("godzinie", "ej")
+_POLISH_CASES = {
+    **dict.fromkeys(("o", "po"), _LOCATIVE),
+    **dict.fromkeys(("od", "do", "około", "koło"), ("godziny", "ej")),
+    **dict.fromkeys(("przed", "między"), ("godziną", "ą")),
+    "na": ("godzinę", "ą"),
+}
+_POLISH_FORMS = {"godzina": "a", "godzinie": "ej", "godziny": "ej", "godzinę": "ą", "godziną": "ą"}
+
+
+def _polish(numbers: Numbers) -> tuple[Rule, ...]:
+    """Polish hours are ordinals in the case that the words before them ask for."""
+    at = rf"({_HOUR})(?:[:.]([0-5]\d))?"
+
+    def spread(m: _Match) -> str:
+        if m[2] is None and ":" not in m[0]:
+            return m[0]
+        before = "" if not m[2] else f"{m[1] or ''}godzinach "
+        start = _time(numbers, m[3], m[4] or "0", "ej")
+        return f"{before}od {start} do {_time(numbers, m[5], m[6] or '0', 'ej')}"
+
+    def hour(m: _Match) -> str:
+        case = _POLISH_CASES.get((m[1] or "").lower())
+        noun, ending = case or ("godzina", "a")
+        said = _time(numbers, m[2], m[3] or "0", ending)
+        return f"{m[1] + ' ' if m[1] else ''}{noun} {said}"
+
+    cases = "|".join(_POLISH_CASES)
+    end = r"(?![\w:]|[.,-]\d)"
+    return (
+        rule(
+            rf"(?<![\w:.,–-])(w )?(godz\.? ?|godzinach )?{at}\s?[-–]\s?{at}{end}"
+            rf"(?!\s?(?:h|godz|min|%|{COUNTED})(?!\w))",
+            spread,
+        ),
+        rule(rf"(?:\b((?i:{cases})) )?\bgodz\.? ?{at}{end}", hour),
+        rule(
+            rf"\b((?i:{'|'.join(_POLISH_FORMS)})) {at}{end}",
+            lambda m: f"{m[1]} {_time(numbers, m[2], m[3] or '0', _POLISH_FORMS[m[1].lower()])}",
+        ),
+        rule(
+            rf"\b((?i:{cases})) ({_HOUR}):([0-5]\d)(?![\w:])",
+            lambda m: f"{m[1]} {_time(numbers, m[2], m[3], _POLISH_CASES[m[1].lower()][1])}",
+        ),
+        rule(
+            rf"\b((?i:o|po)) ({_HOUR})\.([0-5]\d)(?![\w:%]|[.,]\d)(?!\s?(?:{COUNTED}))",
+            lambda m: f"{m[1]} {_time(numbers, m[2], m[3], 'ej')}",
+        ),
+    )

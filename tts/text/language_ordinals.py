@@ -1,0 +1,138 @@
+"""German and Polish ordinals that are written as figures with a dot, in the form that the words
+around them ask for.
+"""
+
+import re
+
+from tts.text.language_numbers import Numbers, dot_stays
+from tts.text.polish import agreeing, ordinal_bent
+from tts.text.tracked import Rule, rule
+
+__all__ = ["german_ending", "ordinal_rules"]
+
+_Match = re.Match[str]
+_MASCULINE = (
+    "krieg platz stock tag monat advent rang preis bezirk stern satz akt teil versuch band gang "
+    "lauf sieger vorsitzende bürgermeister fc weg schritt punkt absatz artikel"
+).split()
+_FEMININE = (
+    "klasse liga etage runde auflage person hälfte halbzeit reihe staffel woche stunde hilfe "
+    "generation potenz republik sinfonie symphonie stufe ebene wahl etappe chance frage ehe "
+    "mannschaft minute sekunde stelle seite revolution"
+).split()
+_NEUTER = (
+    "jahrhundert jahrtausend jahrzehnt jahr mal kapitel semester kind spiel tor buch quartal gebot "
+    "viertel drittel stockwerk geschoss zimmer bild regiment mädchen haus obergeschoss"
+).split()
+_GENDERS = [
+    (re.compile(rf"(?:{'|'.join(nouns)})(?:e?s|e?n|e|ern?)?$"), gender)
+    for nouns, gender in ((_NEUTER, "n"), (_FEMININE, "f"), (_MASCULINE, "m"))
+]
+_FEMININE_ENDING = re.compile(r"(?:ung|heit|keit|schaft|tion|tät|ik|ie|enz|anz|ur|e)$")
+_NEUTER_ENDING = re.compile(r"(?:chen|lein|um|ment|nis)$")
+_OWN = "mein|dein|sein|ihr|unser|eue?r|ein|kein"
+# What ends before the ordinal; a name of a day may stand between ("am Montag, den").
+_BENT = re.compile(
+    rf"(?i)\b(?:am|im|vom|zum|zur|beim|dem|den|des|(?:{_OWN}|dies|jed)e[nms]|(?:{_OWN})er)"
+    r"(?: \w+tag,)? ?$"
+)
+_STRONG = re.compile(rf"(?i)\b(?:{_OWN}) ?$")
+_WEAK = re.compile(rf"(?i)\b(?:die|das|ins|ans|(?:{_OWN}|jed|dies|welch)e|jedes|dieses) ?$")
+_DER = re.compile(r"(?i)\b(?:der|jeder|dieser|welcher) ?$")
+_DATIVE = re.compile(r"(?i)\b(?:in|mit|ab|seit|nach|aus|bei|von|zu|vor) ?$")
+# "im 2. und 3. Stock": what stands before the first one bends all.
+_EARLIER = re.compile(
+    r"(?:(?<!\d)\d{1,3}\.(?: (?:und|oder|bis|sowie|i|oraz|lub|albo|czy) |[,/–-] ?))+$"
+)
+_NOUN = re.compile(
+    r"(?:\s*(?:und|oder|bis|sowie|,|/|[-–])\s*\d{1,3}\.)*(?:\s+[a-zäöüß]+){0,2}\s*"
+    r"(?<![^\W\d_])([A-ZÄÖÜ]\w+)"
+)
+
+
+def ordinal_rules(numbers: Numbers) -> tuple[Rule, ...]:
+    """The rules of a language that writes ordinals with a dot; none for others."""
+    if numbers.lang == "de":
+        return (_german(numbers),)
+    if numbers.lang == "pl":
+        return _polish(numbers)
+    return ()
+
+
+def german_ending(before: str, after: str) -> str | None:
+    """What "erste" gets between two texts; None where nothing shows that it is an ordinal."""
+    before = _EARLIER.sub("", before)
+    noun = _NOUN.match(after)
+    word = noun[1] if noun else ""
+    known = next((gender for nouns, gender in _GENDERS if nouns.search(word.lower())), "")
+    if _BENT.search(before):
+        return "n"
+    if _WEAK.search(before):
+        return ""
+    # "Jeder 3. Deutsche" is a man, whatever the ending.
+    gender = known or ("" if re.search(r"(?i)\bjeder ?$", before) else _guess(word))
+    if _DER.search(before):
+        return "n" if gender == "f" else ""
+    if _STRONG.search(before):
+        return "s" if gender == "n" else "r"
+    if not known:
+        # "Ich bin 19. Vielleicht ..." looks no different; a small letter can begin no sentence.
+        if not re.match(r"\s+(?!bis\b|und\b)[a-zäöüß]", after):
+            return None
+        return "n" if re.search(r"(?i)\b(?:bis|ab|seit) ?$", before) else "r"
+    if _DATIVE.search(before):
+        return "r" if known == "f" else "m"
+    return {"m": "r", "f": "", "n": "s"}[known]
+
+
+def _guess(noun: str) -> str:
+    if _NEUTER_ENDING.search(noun):
+        return "n"
+    return "f" if _FEMININE_ENDING.search(noun) else ""
+
+
+def _german(numbers: Numbers) -> Rule:
+    def said(m: _Match) -> str:
+        before = m.string[max(0, m.start() - 40) : m.start()]
+        after = m.string[m.end() : m.end() + 60]
+        stays = dot_stays("de", m.string, m.end())
+        starts = not before.strip(" \t") or before.rstrip(" \t")[-1:] in "\n"
+        ending = german_ending(before, "" if stays else after)
+        if starts and (ending is None or stays or re.match(r" (?!bis|und)[a-zäöüß]", after)):
+            return m[0]  # an item of a list
+        if ending is None:
+            return m[0]
+        gap = " " if after[:1].isalpha() else ""
+        return numbers.ordinal(m[1]) + ending + ("." if stays else gap)
+
+    return rule(r"(?<![\w.,:/–-])(?<!\d )([1-9]\d{0,2})\.(?=[\s,;)!?]|[A-ZÄÖÜ][a-zäöüß]|$)", said)
+
+
+def _polish(numbers: Numbers) -> tuple[Rule, ...]:
+    def decade(m: _Match) -> str:
+        ending = "ych" if m[1].lower() != "lata" else "e"
+        dot = "." if dot_stays("pl", m.string, m.end()) and m.string[m.end() :][:3] != " XX" else ""
+        first = f"{ordinal_bent(numbers.ordinal(m[2]), ending)}{m[3]}" if m[2] else ""
+        return f"{m[1]} {first}{ordinal_bent(numbers.ordinal(m[4]), ending)}{dot}"
+
+    def said(m: _Match) -> str:
+        before = m.string[max(0, m.start() - 20) : m.start()]
+        if not before.strip(" \t") or before.rstrip(" \t")[-1] == "\n":
+            # The item of a list, unless such a noun follows.
+            if not re.match(
+                r"(?:wojn|miejsc|klas|rund|lig|pięt|edycj|rozdział|częś|etap|sezon)", m[2]
+            ):
+                return m[0]
+        return ordinal_bent(numbers.ordinal(m[1]), agreeing(_EARLIER.sub("", before), m[2]))
+
+    return (
+        rule(
+            r"\b((?i:lata|lat|latach)) (?:(\d0)\.( i | oraz |, ))?(\d0)(?:\.|-(?:te|tych))(?!\w)",
+            decade,
+        ),
+        rule(
+            r"(?<![\w.,:/–-])([1-9]\d{0,2})\.(?=(?: (?:i|oraz|lub|albo|czy) \d{1,3}\.)?"
+            r" ([a-ząćęłńóśźż]\w+))",
+            said,
+        ),
+    )
