@@ -49,7 +49,8 @@ def main() -> None:
         for tuning in TTS.load(name).voice(references[:2]).tunings:
             voice = voice.tuned(tuning)
     told = {each: getattr(options, each) for each in ("sex", "source", "licence", "attribution")}
-    replace(voice, meta={**voice.meta, "language": "en-us", **told}).save(options.out)
+    meta = {**voice.meta, "language": "en-us", **told}
+    replace(voice, name=options.out.stem, meta=meta).save(options.out)
 
 
 if __name__ == "__main__":
