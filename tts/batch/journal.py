@@ -55,10 +55,11 @@ class Journal:
             self.done = {name: each for name, each in before.items() if not each.error}
             self.done |= self._replay()
             self._file = (self.folder / "journal.jsonl").open("ab", buffering=0)
-        except BaseException as error:
+        except OSError as error:
             os.close(self._lock)
-            if isinstance(error, OSError):
-                raise write_error(self.folder, error) from error
+            raise write_error(self.folder, error) from error
+        except BaseException:
+            os.close(self._lock)
             raise
 
     def _replay(self) -> dict[str, Result]:

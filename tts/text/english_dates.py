@@ -3,7 +3,7 @@
 import re
 
 from tts.text import lexicon
-from tts.text.numbers import cardinal, number, ordinal, year
+from tts.text.numbers import cardinal, number, ordinal, three_figures, year
 from tts.text.tracked import Rule, rule
 
 __all__ = ["DATES", "DATE_FORMS", "DECADES", "YEARS", "sentence_end"]
@@ -189,14 +189,7 @@ def _many(match: _Match) -> str:
 
 def _old_year(match: _Match) -> str:
     text = match[2]
-    high, low = divmod(int(text), 100)
-    if len(text) != 3:
-        said = year(text)
-    elif low == 0:
-        said = f"{cardinal(high)} hundred"
-    else:
-        said = f"{cardinal(high)} {'oh ' if low < 10 else ''}{cardinal(low)}"
-    return f"{match[1]}{said}"
+    return f"{match[1]}{three_figures(text) if len(text) == 3 else year(text)}"
 
 
 #: before the amounts: what looks like a range or a decimal but is a date or a time

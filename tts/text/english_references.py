@@ -2,7 +2,7 @@
 
 import re
 
-from tts.text.numbers import cardinal, ordinal
+from tts.text.numbers import cardinal, ordinal, three_figures
 from tts.text.tracked import Rule, rule
 
 __all__ = ["REFERENCES"]
@@ -46,11 +46,8 @@ def _verse(match: _Match) -> str:
 
 def _lettered(match: _Match) -> str:
     label, number, letter = match.groups()
-    if len(number) == 3 and number[0] != "0" and number[1:] != "00":
-        # As rooms and roads are said: "room two oh one B".
-        low = int(number[1:])
-        return f"{label}{cardinal(number[0])} {'oh ' if low < 10 else ''}{cardinal(low)} {letter}"
-    return f"{label}{cardinal(number)} {letter}"
+    three = len(number) == 3 and number[0] != "0"
+    return f"{label}{three_figures(number) if three else cardinal(number)} {letter}"
 
 
 #: before times and amounts: "John 3:5" is no time of day, "Figure 2B" no two billion

@@ -2,7 +2,7 @@
 
 __all__ = [
     "NUMBER_WORDS", "cardinal", "decimal", "digits", "fraction", "number", "ordinal", "plural",
-    "roman", "year",
+    "roman", "three_figures", "year",
 ]  # fmt: skip
 
 # inflect gives the same words (a test compares them), but importing it takes over a second of
@@ -90,6 +90,13 @@ def number(text: str) -> str:
     """Words of digits with optional thousands commas and decimal point."""
     whole, dot, part = text.replace(",", "").partition(".")
     return decimal(whole, part) if dot and part else cardinal(whole or "0")
+
+
+def three_figures(text: str) -> str:
+    """Three figures as rooms, roads and old years are said: "two oh one", "three hundred"."""
+    high, low = divmod(int(text), 100)
+    rest = f"{'oh ' if low < 10 else ''}{cardinal(low)}" if low else "hundred"
+    return f"{cardinal(high)} {rest}"
 
 
 def year(text: str | int) -> str:
