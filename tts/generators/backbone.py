@@ -12,6 +12,7 @@ from tts.generators.cuda_graph import StaticKVCache, StaticPool
 from tts.modules.transformer import (
     BlockCache,
     DiTBlock,
+    VoiceUnits,
     timestep_embedding,
     whole_rotary,
 )
@@ -75,6 +76,8 @@ class Backbone(nn.Module):
         memory_dim: width of the encoded voice prompt; global_dim: of the voice vector.
         causal: latents see only the past; needed to generate latent after latent.
         timed: takes a noise level (0..1) beside the voice.
+        voice_units: hidden units of each block, and before the output, that the voice opens and
+            shuts (tts.modules.transformer.VoiceUnits).
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Backbone(nn.Module):
         timed: bool = True,
         kernel: int = 5,
         dropout: float = 0.0,
+        voice_units: int = 0,
     ):
         super().__init__()
         self.dim, self.heads, self.causal = dim, heads, causal
@@ -98,8 +102,10 @@ class Backbone(nn.Module):
         self.global_cond = nn.Linear(global_dim, dim)
         self.modulation = nn.Linear(dim, 8 * dim)
         self.blocks = nn.ModuleList(
-            DiTBlock(dim, heads, hidden, memory_dim, kernel, dropout, causal) for _ in range(blocks)
+            DiTBlock(dim, heads, hidden, memory_dim, kernel, dropout, causal, voice_units)
+            for _ in range(blocks)
         )
+        self.voice = VoiceUnits(dim, voice_units, dim) if voice_units else None
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         nn.init.normal_(self.modulation.weight, std=0.01)
         nn.init.zeros_(self.modulation.bias)
@@ -156,13 +162,16 @@ class Backbone(nn.Module):
         return self._modulation(global_cond, None)
 
     def _modulation(self, global_cond: Tensor, t: Tensor | None) -> list[tuple[Tensor, ...]]:
-        """Of each block (DiTBlock.parts), then shift and factor of the output."""
+        """Of each block (DiTBlock.parts), then shift and factor of the output, and the gain of
+        its voice units where it has some."""
         time_embedding = self.global_cond(global_cond)
         if self.time is not None and t is not None:
             time_embedding = time_embedding + self.time(timestep_embedding(t, 128))
-        modulation = self.modulation(F.silu(time_embedding)).unflatten(-1, (8, self.dim))
-        parts = [cast(DiTBlock, block).parts(modulation[:, :6]) for block in self.blocks]
-        return [*parts, (modulation[:, 7:8], 1 + modulation[:, 6:7])]
+        cond = F.silu(time_embedding)
+        modulation = self.modulation(cond).unflatten(-1, (8, self.dim))
+        parts = [cast(DiTBlock, block).parts(modulation[:, :6], cond) for block in self.blocks]
+        last: tuple[Tensor, ...] = (modulation[:, 7:8], 1 + modulation[:, 6:7])
+        return [*parts, last if self.voice is None else (*last, self.voice.gain(cond))]
 
     def forward(
         self,
@@ -213,9 +222,13 @@ class Backbone(nn.Module):
             x = block(at, x)
         return x
 
-    def finish(self, x: Tensor, shift: Tensor, factor: Tensor) -> Tensor:
+    def finish(
+        self, x: Tensor, shift: Tensor, factor: Tensor, gain: Tensor | None = None
+    ) -> Tensor:
         """What leaves the last block [B, U, dim], normalised and modulated."""
-        return torch.addcmul(shift, self.norm(x), factor)
+        x = self.norm(x)
+        made = torch.addcmul(shift, x, factor)
+        return made if self.voice is None or gain is None else made + self.voice(x, gain)
 
     def _next(self, x: Tensor, global_cond: Tensor, cache: KVCache, window: int) -> Tensor:
         """`forward` of the latents [B, n, dim] after those of the cache."""

@@ -29,11 +29,16 @@ class CausalNetwork(Protocol):
 
     dim: int
     blocks: nn.ModuleList
-    norm: nn.LayerNorm
     modulation: nn.Linear
 
     def modulated(self, global_cond: Tensor) -> list[tuple[Tensor, ...]]:
-        """Modulation of each block, then shift and factor of the output."""
+        """Modulation of each block, then that of the output."""
+        ...
+
+    def finish(
+        self, x: Tensor, shift: Tensor, factor: Tensor, gain: Tensor | None = None
+    ) -> Tensor:
+        """What leaves the last block, normalised and modulated."""
         ...
 
 
@@ -137,8 +142,7 @@ class StaticKVCache:
         x = self.x
         for block, parts, held in zip(self.backbone.blocks, self.parts, self.blocks, strict=False):
             x = block(x, parts, table, None, self.bias, None, held)
-        shift, factor = self.parts[-1]
-        self.out.copy_(torch.addcmul(shift, self.backbone.norm(x), factor))
+        self.out.copy_(self.backbone.finish(x, *self.parts[-1]))
 
     def _record(self) -> None:
         """Make the graph; what trying out leaves behind is put back."""

@@ -130,12 +130,43 @@ class MemoryAttention(nn.Module):
         return linear(self.out, y.transpose(1, 2).reshape(batch, count, dim))
 
 
+class VoiceUnits(nn.Module):
+    """Hidden units that the voice opens and shuts: a second, narrow feed-forward path whose units
+    are multiplied by gains that follow from the voice, nothing at first.
+
+    Shift and scale of a norm say how loud each channel is; how channels are put together is the
+    same for everybody. Here that differs from voice to voice, with few weights (conditional
+    adapters, as the low-rank ones of Hu et al. 2021 with a diagonal that the condition sets).
+
+    Args:
+        dim: of what comes in and goes out; units: how many; cond_dim: of the condition.
+    """
+
+    def __init__(self, dim: int, units: int, cond_dim: int):
+        super().__init__()
+        self.up = nn.Linear(dim, units)
+        self.down = nn.Linear(units, dim, bias=False)
+        self.condition = nn.Linear(cond_dim, units)
+        nn.init.zeros_(self.down.weight)
+        nn.init.ones_(self.condition.bias)
+
+    def gain(self, cond: Tensor) -> Tensor:
+        """Condition [B, cond_dim] to what `forward` takes, [B, 1, units]."""
+        gain: Tensor = self.condition(cond).unsqueeze(1)
+        return gain
+
+    def forward(self, x: Tensor, gain: Tensor) -> Tensor:
+        """x [B, T, dim] and the gain of its voice to [B, T, dim]."""
+        return linear(self.down, linear(self.up, x, gelu="none") * gain)
+
+
 class DiTBlock(nn.Module):
     """Transformer block modulated by (time, voice) (adaLN, Peebles & Xie 2023) with a depthwise
     convolution in the feed-forward part, which small models need for local detail.
 
-    The modulation is shared over blocks; each block learns an offset to it. `causal` shifts the
-    convolution into the past; what is attended to is the mask's business.
+    The modulation is shared over blocks; each block learns an offset to it, and with `voice_units`
+    has so many units of its own that only a voice opens. `causal` shifts the convolution into the
+    past; what is attended to is the mask's business.
     """
 
     def __init__(
@@ -147,6 +178,7 @@ class DiTBlock(nn.Module):
         kernel: int = 5,
         dropout: float = 0.0,
         causal: bool = False,
+        voice_units: int = 0,
     ):
         super().__init__()
         self.causal, self.kernel = causal, kernel
@@ -158,13 +190,17 @@ class DiTBlock(nn.Module):
         self.down = nn.Linear(hidden, dim)
         self.offset = nn.Parameter(torch.zeros(6, dim))
         self.dropout = nn.Dropout(dropout)
+        self.voice = VoiceUnits(dim, voice_units, dim) if voice_units else None
 
-    def parts(self, modulation: Tensor) -> tuple[Tensor, ...]:
+    def parts(self, modulation: Tensor, cond: Tensor | None = None) -> tuple[Tensor, ...]:
         """Modulation [B, 6, dim] to what `forward` takes: shift, factor and gate of both halves,
-        [B, 1, dim] each."""
+        [B, 1, dim] each, and where there are voice units their gain by `cond` [B, dim]."""
         parts = (modulation + self.offset).unsqueeze(2).unbind(1)
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
-        return shift1, 1 + scale1, 1 + gate1, shift2, 1 + scale2, 1 + gate2
+        made = shift1, 1 + scale1, 1 + gate1, shift2, 1 + scale2, 1 + gate2
+        if self.voice is None or cond is None:
+            return made
+        return *made, self.voice.gain(cond)
 
     def taps(self) -> Tensor:
         """[kernel, dim] weights of a causal step: the convolution, and its input on top."""
@@ -201,12 +237,14 @@ class DiTBlock(nn.Module):
         cache: BlockCache | None = None,
     ) -> Tensor:
         """x [B, T, dim], parts of the modulation, frame_mask [B, T, 1] or None for all valid."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = parts
+        shift1, scale1, gate1, shift2, scale2, gate2, *gain = parts
         y = torch.addcmul(shift1, self.norm1(x), scale1)
         x = torch.addcmul(x, gate1, self.attention(y, table, attention_mask, memory, cache))
         y = torch.addcmul(shift2, self.norm2(x), scale2)
         if frame_mask is not None:
             y = y * frame_mask
         y = self._mix(y, cache)
-        y = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
-        return torch.addcmul(x, gate2, y)
+        made = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
+        if self.voice is not None and gain:
+            made = made + self.voice(y, gain[0])
+        return torch.addcmul(x, gate2, made)
