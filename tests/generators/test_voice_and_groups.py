@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from tests.helpers.generators import (
     CODES,
@@ -21,6 +22,7 @@ from tests.helpers.generators import (
 from tts.errors import ConfigError
 from tts.generators.base import SamplingOptions
 from tts.generators.grouped import GroupedBackbone
+from tts.modules.transformer import VoiceUnits
 from tts.modules.voice_prompt import VoicePrompt
 
 GROUPS = {"name": "group_parallel", "groups": 2}
@@ -102,3 +104,19 @@ def test_groups_that_do_not_fit_are_one_error(parts: dict, words: str) -> None: 
     strategy = {"kind": "autoregressive", **parts["strategy"]}
     with pytest.raises(ConfigError, match=words):
         build({"head": CODES, **parts, "strategy": strategy})
+
+
+def test_voice_units_begin_as_nothing_and_open_by_the_voice() -> None:
+    torch.manual_seed(0)
+    units = VoiceUnits(8, 4, 6)
+    x, voices = torch.randn(2, 5, 8), torch.randn(2, 6)
+    assert torch.equal(units(x, units.gain(voices)), torch.zeros_like(x))
+    nn.init.normal_(units.down.weight)
+    same = torch.stack([x[0], x[0]])
+    found = units(same, units.gain(voices))
+    assert not torch.allclose(found[0], found[1])
+    assert torch.allclose(found[1:], units(same[1:], units.gain(voices[1:])), atol=1e-6)
+    with torch.no_grad():
+        units.condition.weight.zero_()
+        units.condition.bias.zero_()
+    assert torch.equal(units(x, units.gain(voices)), torch.zeros_like(x))

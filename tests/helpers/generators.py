@@ -44,6 +44,7 @@ POINTER = {"text": "pointer"}
 # name: (arguments of build_generator, kind of latents)
 FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
     "flow": ({"strategy": {"kind": "flow"}}, "latents"),
+    "flow voiced": ({"strategy": {"kind": "flow"}, "backbone": {"voice_units": 5}}, "latents"),
     "flow padded": (
         {"strategy": {"kind": "flow", "inpaint": 0.5}, "conditioner": {"text": "padded"}},
         "latents",
@@ -86,6 +87,12 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         {"strategy": {"kind": "coarse_first"}, "head": CODES, "conditioner": POINTER}, "codes",
     ),
     "ar parallel": ({"strategy": {"kind": "autoregressive"}, "head": CODES}, "codes"),
+    "ar voiced": (
+        {
+            "strategy": {"kind": "autoregressive"}, "head": CODES, "backbone": {"voice_units": 5},
+        },
+        "codes",
+    ),
     "ar delay": (
         {"strategy": {"kind": "autoregressive", "pattern": {"name": "delay"}}, "head": CODES},
         "codes",

@@ -49,6 +49,21 @@ def probe() -> PhoneProbe:
     return net.eval().requires_grad_(False)
 
 
+def test_what_fills_a_batch_is_no_phone_to_be_read(probe: PhoneProbe) -> None:
+    """Of an odd number of frames the last latent reaches one too far."""
+    tokens, durations, features, _ = speech(1)
+    frames = int(durations.sum()) + 1
+    mask = torch.ones(1, frames, 1)
+    alone = probe.errors(features[:, :frames], mask, tokens, durations)
+    padded = collate_tokens([([SIL, *IDS, COMMA, IDS[0]], [0] * 6), ([SIL] * 9, [0] * 9)])
+    first = TokenBatch(padded.ids[:1], padded.mods[:1], padded.lengths[:1])
+    longer = F.pad(durations, (0, 3))
+    assert torch.equal(probe.errors(features[:, :frames], mask, first, longer), alone)
+    changed = features[:, :frames].clone()
+    right = probe.errors(changed[:, :-1], mask[:, :-1], tokens, durations)
+    assert torch.allclose(alone, right, atol=0.05)
+
+
 def test_phone_probe_reads_what_is_there(probe: PhoneProbe) -> None:
     torch.manual_seed(1)
     tokens, durations, features, mask = speech()

@@ -60,5 +60,8 @@ class PhoneProbe(nn.Module):
         # Which pause it is only its length tells.
         labels = torch.where((labels == COMMA) | (labels == PERIOD), SIL, labels)
         logits = self(features, mask).transpose(1, 2)
-        error = F.cross_entropy(logits, labels, reduction="none") * mask[..., 0]
-        return error.sum(1) / mask[..., 0].sum(1).clamp_min(1)
+        # A last latent may reach past the phones, and there is no phone to be heard.
+        index = torch.arange(features.shape[1], device=features.device)
+        counted = mask[..., 0] * (index < durations.sum(1, keepdim=True))
+        error = F.cross_entropy(logits, labels, reduction="none") * counted
+        return error.sum(1) / counted.sum(1).clamp_min(1)
