@@ -32,6 +32,7 @@ from tts.generators.strategies.one_shot import OneShot
 from tts.generators.strategies.soundstorm import SoundStorm
 from tts.generators.strategies.span_ar import SpanAR
 from tts.generators.wave_space import FEATURE_RATE, WaveSpace
+from tts.losses.identity import SpeakerIdentity
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.prosody.durations import DurationModel
@@ -203,6 +204,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     "overlap": OverlapDetector,
     "phrasing": PhrasingModel,
     "probe": SpeakerProbe,
+    "identity": SpeakerIdentity,
     "profile": PhoneProfile,
     "phone_probe": PhoneProbe,
     "speaker": SpeakerEncoder,

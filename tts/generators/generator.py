@@ -172,11 +172,15 @@ class Generator(nn.Module):
         losses = {"prior": regression, **found.parts}
         if perceptual and found.estimate is not None:
             made = perceptual.latent_space.to_features(found.estimate()) + average
+            real = features
             if shift is not None:
                 made = made + F.pad(shift, (0, 0, 0, made.shape[1] - shift.shape[1]))
+                real = real + F.pad(shift, (0, 0, 0, real.shape[1] - shift.shape[1]))
             frame_mask = condition.mask.repeat_interleave(self.patch, 1)
             weight = torch.ones_like(dice) if found.weight is None else found.weight
-            losses |= perceptual.losses(made, frame_mask, request, weight, drop_all, drop_voice)
+            losses |= perceptual.losses(
+                made, frame_mask, request, weight, drop_all, drop_voice, real
+            )
         return losses
 
     def condition(

@@ -1,4 +1,4 @@
-"""Perceptual losses of generated features by frozen networks: speaker similarity and phones.
+"""Perceptual losses of generated features by frozen networks: who speaks and what is said.
 
 Both are losses of the clean estimate: no sampling and no speech recognizer is in the loop.
 """
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tts.generators.base import Request
 from tts.generators.latent_space import LatentSpace
+from tts.losses.identity import SpeakerIdentity
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 
@@ -20,21 +21,24 @@ class PerceptualLosses:
 
     Attributes:
         latent_space: of the generator that is trained.
-        voice: reads the speaker embedding; phones: reads the phones.
+        voice: reads the speaker embedding; phones: reads the phones; identity: who speaks.
     """
 
     latent_space: LatentSpace
     voice: SpeakerProbe | None = None
     phones: PhoneProbe | None = None
+    identity: SpeakerIdentity | None = None
 
     def to(self, device: torch.device) -> "PerceptualLosses":
         """The same with its networks, the codec's too, on `device`."""
         voice = self.voice and self.voice.to(device)
         self.latent_space.to(device)
-        return replace(self, voice=voice, phones=self.phones and self.phones.to(device))
+        phones = self.phones and self.phones.to(device)
+        identity = self.identity and self.identity.to(device)
+        return replace(self, voice=voice, phones=phones, identity=identity)
 
     def __bool__(self) -> bool:
-        return not (self.voice is None and self.phones is None)
+        return any(each is not None for each in (self.voice, self.phones, self.identity))
 
     def losses(
         self,
@@ -44,17 +48,20 @@ class PerceptualLosses:
         weight: Tensor,
         drop_all: Tensor,
         drop_voice: Tensor,
+        real: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The losses by name.
 
         Args:
             made: [B, T, C] features; mask: [B, T, 1].
-            weight: [B] of the speaker loss of each row.
+            weight: [B] of the losses of the voice of each row.
             drop_all, drop_voice: [B] rows that heard no text, and no voice.
+            real: [B, T, C] what was recorded in place of `made`.
 
         Returns:
             "speaker_loss", 1 - cosine between the voice generated and the one asked for;
-            "phone_loss", cross entropy of the phones asked for.
+            "phone_loss", cross entropy of the phones asked for; "identity_loss" and "style_loss",
+            distances from what was recorded (SpeakerIdentity.distances).
         """
         losses = {}
         if self.voice is not None:
@@ -63,6 +70,12 @@ class PerceptualLosses:
         if self.phones is not None and request.durations is not None:
             errors = self.phones.errors(made, mask, request.tokens, request.durations)
             losses["phone_loss"] = _mean(errors, (~drop_all).float())
+        if self.identity is not None and real is not None:
+            # The last latent may reach past what was recorded.
+            count = real.shape[1]
+            identity, style = self.identity.distances(made[:, :count], real, mask[:, :count])
+            losses["identity_loss"] = _mean(identity, weight * ~drop_voice)
+            losses["style_loss"] = _mean(style, weight * ~drop_voice)
         return losses
 
 

@@ -84,6 +84,9 @@ KINDS = {
         "tts.train.tasks.generator", "DurationTask", "tts.prosody.durations", "DurationModel"
     ),
     "probe": _Kind("tts.train.tasks.probes", "ProbeTask", "tts.losses.speaker", "SpeakerProbe"),
+    "identity": _Kind(
+        "tts.train.tasks.identity", "IdentityTask", "tts.losses.identity", "SpeakerIdentity"
+    ),
     "phone_probe": _Kind(
         "tts.train.tasks.probes", "PhoneProbeTask", "tts.losses.phone", "PhoneProbe"
     ),

@@ -24,6 +24,7 @@ from tts.generators.base import Request
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.latent_space import CodeSpace, LatentSpace, ended
 from tts.generators.wave_space import WaveSpace
+from tts.losses.identity import SpeakerIdentity
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
@@ -108,6 +109,8 @@ class GeneratorTask:
             features falls away: turned voices, the profile, losses of probes.
         probe: checkpoint of the speaker probe; speaker_loss: weight of its loss.
         phone_probe: checkpoint of the phone probe; phone_loss: weight of its loss.
+        identity: checkpoint of what tells speakers apart (tts.losses.identity); identity_loss,
+            style_loss: weights of its losses.
         prior_loss: weight of the regression.
         curriculum: steps in which phones of text that is laid without durations go from where they
             are said to where they will be; 0 begins there. What was trained with durations learns
@@ -131,6 +134,9 @@ class GeneratorTask:
         speaker_loss: float = 1.0,
         phone_probe: str | None = None,
         phone_loss: float = 0.1,
+        identity: str | None = None,
+        identity_loss: float = 1.0,
+        style_loss: float = 0.3,
         prior_loss: float = 2.0,
         curriculum: int = 0,
         distill_data: tuple[str, ...] = (),
@@ -144,15 +150,18 @@ class GeneratorTask:
         system: dict[str, Any] | None = None,
     ):
         self.vocoder, self.system = vocoder, system
-        self.weights = {"prior": prior_loss, "speaker_loss": speaker_loss, "phone_loss": phone_loss}
+        self.weights = {
+            "prior": prior_loss, "speaker_loss": speaker_loss, "phone_loss": phone_loss,
+            "identity_loss": identity_loss, "style_loss": style_loss,
+        }  # fmt: skip
         self.arguments, self.latent_space = completed(dict(model or {}), codec)
         coded = None
         if isinstance(self.latent_space, WaveSpace):
             if resident or distill_data:
                 raise ConfigError(f"{codec}: resident and distill_data are of features")
-            if profile or probe or phone_probe:
+            if profile or probe or phone_probe or identity:
                 log.warning("%s is of waveforms: trained without probes and profile", codec)
-            profile = probe = phone_probe = None
+            profile = probe = phone_probe = identity = None
             coded = CodedCorpus(corpus, self.latent_space, weights_of(codec))
             if not self.latent_space.coded:
                 self.arguments.setdefault("latent_scale", coded.scale)
@@ -191,6 +200,7 @@ class GeneratorTask:
                 "PhoneProbe | None",
                 load_part("options.phone_probe", phone_probe, "phone_probe", profile is None),
             ),
+            cast("SpeakerIdentity | None", load_part("options.identity", identity, "identity")),
         )
         #: reads the phones of prompts where batches are made, which may be elsewhere than losses
         self.phones = self.perceptual.phones

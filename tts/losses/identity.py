@@ -1,0 +1,110 @@
+"""Speaker identity: who speaks, read off source-filter features.
+
+Training aid only. The speaker probe (tts.losses.speaker) guesses the embedding of a small speaker
+encoder, which tells apart little more than pitch and colour. This one learned to tell the speakers
+of the corpus from each other by an additive angular margin (x-vectors, Snyder et al. 2018; ArcFace,
+Deng et al. 2019), so what separates people is what it looks at. Beside the cosine of its vectors
+the statistics of its layers are compared, as a style is between pictures (Gatys et al. 2016).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tts_codecs.envelope import envelope_part
+from tts_codecs.nn.convnext import ConvNeXt
+
+#: layer statistics vary by less than this where nothing is said: below it no scale is found
+_LEAST_SPREAD = 1e-3
+
+
+class SpeakerIdentity(nn.Module):
+    """Features [B, T, C] to a unit vector [B, size] that says who speaks.
+
+    The mean of each band is taken out first: it is given to every generator, and a room or a
+    microphone moves it. Pitch is not read.
+
+    Args:
+        bands: of the envelope; dim, blocks: of the network; size: of the vector.
+    """
+
+    def __init__(self, bands: int = 80, dim: int = 160, blocks: int = 5, size: int = 160):
+        super().__init__()
+        self.size = size
+        self.entry = nn.Linear(bands, dim)
+        self.blocks = nn.ModuleList(ConvNeXt(dim, 2 * dim, 5) for _ in range(blocks))
+        self.norm = nn.LayerNorm(dim)
+        self.attention = nn.Linear(dim, dim)
+        self.out = nn.Linear(2 * dim, size)
+        self.spread = nn.BatchNorm1d(size, affine=False)
+
+    def layers(self, features: Tensor, mask: Tensor) -> list[Tensor]:
+        """What each block makes of features [B, T, C] with mask [B, T, 1], [B, T, dim] each."""
+        x = envelope_part(features)
+        count = mask.sum(1, keepdim=True).clamp_min(1)
+        x = self.entry((x - (x * mask).sum(1, keepdim=True) / count) * mask)
+        found = []
+        for block in self.blocks:
+            x = block(x, mask)
+            found.append(x)
+        return found
+
+    def pooled(self, last: Tensor, mask: Tensor) -> Tensor:
+        """The vector [B, size] of what the last block made."""
+        x = self.norm(last)
+        weight = self.attention(x).masked_fill(mask == 0, -1e9).softmax(1)
+        mean = (weight * x).sum(1)
+        deviation = ((weight * x.square()).sum(1) - mean.square()).clamp_min(1e-5).sqrt()
+        return F.normalize(self.spread(self.out(torch.cat([mean, deviation], -1))), dim=-1)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """features [B, T, C], mask [B, T, 1] to [B, size]."""
+        return self.pooled(self.layers(features, mask)[-1], mask)
+
+    def distances(self, made: Tensor, real: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """How far generated features [B, T, C] are from recorded ones that say the same.
+
+        Returns:
+            One minus the cosine of their vectors, and the mean distance of the statistics of their
+            layers in terms of how these differ within the batch, [B] each.
+        """
+        with torch.no_grad():
+            wanted = self.layers(real, mask)
+            vector = self.pooled(wanted[-1], mask)
+            wanted = [_statistics(each, mask) for each in wanted]
+        found = self.layers(made, mask)
+        style = torch.zeros_like(vector[:, 0])
+        for layer, target in zip(found, wanted, strict=True):
+            scale = target.std(0, correction=0).mean().clamp_min(_LEAST_SPREAD)
+            style = style + (_statistics(layer, mask) - target).abs().mean(-1) / scale
+        return 1 - (self.pooled(found[-1], mask) * vector).sum(-1), style / len(found)
+
+
+def _statistics(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean and deviation of [B, T, dim] over the frames, [B, 2 dim]."""
+    count = mask.sum(1).clamp_min(1)
+    mean = (x * mask).sum(1) / count
+    deviation = (((x - mean.unsqueeze(1)) * mask).square().sum(1) / count + 1e-4).sqrt()
+    return torch.cat([mean, deviation], -1)
+
+
+class AngularMargin(nn.Module):
+    """Cross entropy of who speaks, made hard by a margin on the angle of the right answer.
+
+    Args:
+        size: of the vectors; speakers: how many there are; scale: of the cosines; margin: radians.
+    """
+
+    def __init__(self, size: int, speakers: int, scale: float = 30.0, margin: float = 0.2):
+        super().__init__()
+        self.scale, self.margin = scale, margin
+        self.centres = nn.Parameter(0.05 * torch.randn(speakers, size))
+
+    def forward(self, vectors: Tensor, who: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Unit vectors [B, size], numbers of speakers [B] and the share of the margin to the loss
+        and how many answers are right, scalars."""
+        cosine = vectors @ F.normalize(self.centres, dim=-1).T
+        right = cosine.gather(1, who.unsqueeze(1)).clamp(-1 + 1e-6, 1 - 1e-6)
+        harder = torch.cos(right.acos() + share * self.margin)
+        logits = self.scale * cosine.scatter(1, who.unsqueeze(1), harder)
+        return F.cross_entropy(logits, who), (cosine.argmax(1) == who).float().mean()
