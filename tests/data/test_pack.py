@@ -117,6 +117,15 @@ def test_a_speaker_to_leave_out_is_one_of_the_corpus(
     assert str(caught.value).endswith(words) and not (tmp_path / "a.pack").exists()
 
 
+@pytest.mark.parametrize("name", ["items.jsonl", "features.f16", "audio.i16"])
+def test_a_pack_replaces_no_file_of_its_corpus(corpus: Corpus, name: str) -> None:
+    path = Path(corpus.folder) / name
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="would replace what is read"):
+        write_pack(corpus, path)
+    assert path.read_bytes() == before
+
+
 def test_damaged_packs_are_refused(corpus: Corpus, tmp_path: Path) -> None:
     path = tmp_path / "corpus.pack"
     write_pack(corpus, path)

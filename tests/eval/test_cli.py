@@ -11,7 +11,7 @@ from tests.helpers.evaluation import fakes, four_speakers
 from tts.cli import evaluate
 from tts.cli.main import run
 from tts.eval import command
-from tts.eval.cases import build_cases, save_cases
+from tts.eval.cases import build_cases, main, save_cases
 from tts.eval.run import Prepares
 from tts.facade import TTS
 from tts.types import Options
@@ -114,3 +114,13 @@ def test_recordings_are_resynthesised(cases: Path, tmp_path: Path, name: str) ->
     given = ["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), "--plots", "0"]
     assert run([*given, "--resynthesis", "--model", name, "--seed", "1"]) == 0
     assert (tmp_path / "out" / name / "report.json").is_file()
+
+
+def test_a_case_list_does_not_replace_its_table(tmp_path: Path, capfd: Captured) -> None:
+    table = four_speakers(tmp_path)
+    before = table.read_bytes()
+    given = [str(table), "-o", str(tmp_path / "." / "val.tsv")]
+    assert run(["eval", "cases", *given]) == 2
+    one_line(capfd, "would replace what is read")
+    assert main(given) == 2 and "would replace what is read" in capfd.readouterr().err
+    assert table.read_bytes() == before

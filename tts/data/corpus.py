@@ -27,6 +27,10 @@ from tts_codecs.envelope import CHANNELS
 
 SPEAKER_DIM = 256
 ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
+#: what `tts data features`, `vtlp` and `align` add, beside the files in coded/
+MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
+#: all that `tts data prepare` replaces or removes
+FILES = ("manifest.tsv", "cache.json", "items.jsonl", *ARRAYS, *MADE_LATER)
 #: endings of the files in coded/
 CODED = ("u16", "u32", "f16")
 

@@ -31,8 +31,8 @@ from typing import Any
 
 import numpy as np
 
-from tts.audio.files import atomic_output
-from tts.data.corpus import SPEAKER_DIM, Corpus, Item
+from tts.audio.files import atomic_output, check_apart
+from tts.data.corpus import FILES, SPEAKER_DIM, Corpus, Item
 from tts.errors import DataError, MissingDependencyError, UsageError
 from tts.resources import nearest
 from tts_codecs.envelope import CHANNELS, EXTRA, envelope_part
@@ -134,9 +134,11 @@ def write_pack(
         progress: called with (utterances done, all).
 
     Raises:
-        DataError: the corpus has no features. UsageError: nobody of `leave_out` by such a name.
+        DataError: the corpus has no features. UsageError: nobody of `leave_out` by such a name,
+            or the pack would replace a file of the corpus.
         OutputError: the file cannot be written.
     """
+    check_apart([path], [corpus.folder, *(corpus.folder / name for name in FILES)])
     taken = choose_items(corpus, hours, leave_out)
     durations = None if audio else corpus.durations(required=False)
     with (

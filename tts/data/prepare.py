@@ -18,7 +18,7 @@ import torch
 
 from tts.audio.files import atomic_output, check_apart, write_error
 from tts.audio.reference import load_reference
-from tts.data.corpus import ARRAYS, CODED, Item
+from tts.data.corpus import ARRAYS, CODED, FILES, MADE_LATER, Item
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
 from tts.errors import AudioError, DataError, MissingDependencyError, TTSError
 from tts.voice.speaker import SpeakerEncoder
@@ -31,10 +31,6 @@ MIN_SECONDS, MAX_SECONDS = 0.4, 60.0
 F0_MIN, F0_MAX = 60.0, 500.0
 _F0_STEP = 0.01  # seconds between Praat's estimates
 _PARTIAL = ".part"
-#: files of a corpus that `tts data features`, `vtlp` and `align` add, beside those in coded/
-MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
-#: files that preparing makes
-_MADE = ("manifest.tsv", "cache.json", "items.jsonl", *ARRAYS)
 
 Phonemize = Callable[[str], tuple[list[int], list[int], list[int]]]
 # int16 samples, f0, speaker embedding
@@ -314,7 +310,7 @@ def prepare_corpus(
         missing.append(message)
         report(f"skipped {message}")
 
-    made = [Path(out) / name for name in (*_MADE, *MADE_LATER)]
+    made = [Path(out) / name for name in FILES]
     check_apart(made, sources)
     frontend = Frontend(language, pauses="none")
     entries = [entry for path in sources for entry in read_manifest(path, layout, note)]
