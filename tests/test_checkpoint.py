@@ -20,7 +20,7 @@ from tts_codecs.checkpoint import (
     save_checkpoint,
     share_weights,
 )
-from tts_codecs.errors import CheckpointError
+from tts_codecs.errors import CheckpointError, UsageError
 
 
 class Small(nn.Module):
@@ -191,6 +191,33 @@ def test_a_checkpoint_may_be_the_base_of_another(family: list[tuple[Path, Pair]]
     with pytest.raises(CheckpointError, match="nothing in common"):
         share_weights([part], part.parent / "c")
     assert before == ((part / WEIGHTS).read_bytes(), (part / CONFIG).read_bytes())
+
+
+@pytest.mark.parametrize("base", ["../shared", "deeper/shared", "linked/shared", "a"])
+def test_a_base_that_is_not_beside_is_refused(
+    family: list[tuple[Path, Pair]], tmp_path: Path, base: str
+) -> None:
+    """Loading would not find it."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "elsewhere")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match="beside the base shared|its own base"):
+        share_weights([folder for folder, _ in reversed(family)], tmp_path / base)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert not (tmp_path / base).exists() or base == "a"
+
+
+def test_links_to_where_a_base_lies_are_followed(
+    family: list[tuple[Path, Pair]], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b").symlink_to(family[1][0])
+    (tmp_path / "elsewhere" / "shared").symlink_to(tmp_path / "common")
+    (tmp_path / "common").mkdir()
+    shared = tmp_path / "elsewhere" / "shared"
+    share_weights([family[0][0], tmp_path / "elsewhere" / "b"], shared)
+    for folder, _ in family:
+        load_weights(folder, Pair())
 
 
 def test_another_base_is_refused(family: list[tuple[Path, Pair]], tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def check_codec_contract(codec: Codec, seconds: float) -> None:
     _check_streaming(codec, encoded.data)
     _check_look_ahead(codec, encoded.data)
     _check_errors(codec, wav, encoded.data)
+    check_types(codec, wav, encoded.data)
 
 
 def _check_info(codec: Codec) -> None:
@@ -333,3 +334,31 @@ def _check_errors(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
         codec.decode_chunk(encoded, codec.init_state(3))
     with pytest.raises(CodecError):
         codec.init_state(0)
+
+
+def check_types(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
+    """Assert that floats of any width give what they give as float32, whole and in pieces."""
+    wav, encoded = wav[..., : 6 * codec.info.hop + 1], encoded[:, :5]
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        other = wav.to(dtype)
+        assert torch.equal(codec.encode(other).data, codec.encode(other.float()).data), dtype
+        if hasattr(codec, "encode_chunk"):
+            one, two = (
+                codec.encode_chunk(each, codec.init_encoding(len(wav)), last=True)[0]
+                for each in (other, other.float())
+            )
+            assert torch.equal(one, two), dtype
+        if codec.info.kind == "latents":
+            other = encoded.to(dtype)
+            assert torch.equal(codec.decode(other), codec.decode(other.float())), dtype
+            one, two = (
+                codec.decode_chunk(each, codec.init_state(len(encoded)), last=True)[0]
+                for each in (other, other.float())
+            )
+            assert torch.equal(one, two), dtype
+    huge = torch.full_like(wav, 1e300, dtype=torch.float64)
+    with pytest.raises(CodecError, match="infinite"):
+        codec.encode(huge)
+    if codec.info.kind == "latents":
+        with pytest.raises(CodecError, match="infinite"):
+            codec.decode(encoded.double() * 0 + 1e300)

@@ -105,7 +105,7 @@ class Codec(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, wav: Tensor) -> Encoded:
-        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``.
+        """Encode ``wav [B, 1, N]``, floats of any width, to frames with ``T = ceil(N / hop)``.
 
         Raises:
             CodecError: wrong rank, channels, dtype, no samples, or non-finite values.
@@ -113,7 +113,8 @@ class Codec(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``.
+        """Decode frames ``[B, T, K]``, or ``[B, T, D]`` of floats of any width, to ``wav [B, 1,
+        T * hop]``.
 
         Raises:
             CodecError: wrong rank, width, dtype, code out of range, or non-finite values.
@@ -173,9 +174,16 @@ def finite(x: Tensor) -> bool:
     return math.isfinite(x.sum().item()) or bool(torch.isfinite(x).all())
 
 
+def _single(x: Any) -> Any:
+    """Floats of any width as float32, which codecs compute in; anything else as it is. What is
+    finite is checked after it: float32 ends at 3e38."""
+    return x.float() if isinstance(x, Tensor) and x.is_floating_point() else x
+
+
 def check_wav(wav: Tensor, what: str = "wav", piece: bool = False) -> Tensor:
-    """Return ``wav`` if it is a finite float tensor ``[B, 1, N]`` with N >= 1, else CodecError; of
-    a ``piece`` of a stream N may be 0."""
+    """Return ``wav`` as float32 if it is a finite float tensor ``[B, 1, N]`` with N >= 1, else
+    CodecError; of a ``piece`` of a stream N may be 0."""
+    wav = _single(wav)
     if not isinstance(wav, Tensor):
         raise CodecError(f"{what}: expected a tensor [B, 1, N], got {type(wav).__name__}")
     if wav.dim() != 3:
@@ -224,7 +232,8 @@ def check_codes(codes: Tensor, sizes: Sequence[int], what: str = "codes") -> Ten
 
 
 def check_latents(latents: Tensor, dim: int, what: str = "latents") -> Tensor:
-    """Return ``latents`` if finite float ``[B, T, dim]``, else CodecError. T may be 0."""
+    """Return ``latents``, as they are, if finite float ``[B, T, dim]``, else CodecError. T may be
+    0."""
     if not isinstance(latents, Tensor):
         raise CodecError(f"{what}: expected a tensor [B, T, D], got {type(latents).__name__}")
     if latents.dim() != 3:
@@ -241,11 +250,12 @@ def check_latents(latents: Tensor, dim: int, what: str = "latents") -> Tensor:
 
 
 def check_encoded(encoded: Encoded | Tensor, info: CodecInfo, what: str = "frames") -> Tensor:
-    """Return the checked tensor of ``encoded`` for a codec with ``info``; T may be 0."""
+    """Return the checked tensor of ``encoded`` for a codec with ``info``, latents as float32; T may
+    be 0."""
     data = encoded.data if isinstance(encoded, Encoded) else encoded
     if info.kind == "codes":
         return check_codes(data, info.sizes, what)
-    return check_latents(data, info.dim, what)
+    return check_latents(_single(data), info.dim, what)
 
 
 def check_batch(batch: int) -> int:

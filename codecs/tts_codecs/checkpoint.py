@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tts_codecs.download import check_sha256
-from tts_codecs.errors import CheckpointError
+from tts_codecs.errors import CheckpointError, UsageError
 from tts_codecs.plain_yaml import read_yaml
 from tts_codecs.renamed import current_names
 
@@ -173,12 +173,23 @@ def share_weights(folders: Sequence[str | Path], base: str | Path) -> None:
     """Leave out of checkpoints the tensors that `base`, a folder beside them, holds as well.
 
     Args:
+        folders: checkpoints that lie in the folder in which the base lies, links followed: they
+            name it by its name alone, so that all of them can be moved together.
         base: a checkpoint, or a new folder, which gets the tensors that all of them have in common.
 
     Raises:
+        UsageError: a folder that does not lie beside the base, or is the base.
         CheckpointError: damaged weights, or nothing in common.
     """
-    base = Path(base)
+    base = Path(base).resolve()
+    for folder in folders:
+        found = Path(folder).resolve()
+        if found == base:
+            raise UsageError(f"{folder} cannot be its own base: give another --base")
+        if found.parent != base.parent:
+            raise UsageError(
+                f"{folder} does not lie beside the base {base.name}: it must be in {base.parent}"
+            )
     states = {Path(folder): read_weights(folder) for folder in folders}
     fresh = not (base / CONFIG).is_file()
     held = dict(next(iter(states.values()))) if fresh else _read_weights(base)

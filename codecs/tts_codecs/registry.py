@@ -171,6 +171,27 @@ def load(
     return codec.to(device).eval()
 
 
+def check_name(name: str | Path) -> None:
+    """Errors of `load` that need no weights: an unknown name, one of a checkpoint that is no codec,
+    a published codec that is not fetched."""
+    plain, _ = split_bandwidth(name)
+    if published_file(plain) is None and not _is_built(plain):
+        _codec_folder(plain)
+
+
+def _is_built(name: str | Path) -> bool:
+    """Whether a codec is made of a vocoder alone, by its name."""
+    return str(name) in BUILT and not (Path(name) / CONFIG).is_file()
+
+
+def _codec_folder(name: str | Path) -> Path:
+    """The folder of a codec's checkpoint; UsageError where there is none, or of another kind."""
+    folder = find(name)
+    if read_config(folder)["kind"] not in KINDS:
+        raise UsageError(f"{str(name)!r} is neither a codec nor a vocoder")
+    return folder
+
+
 def published_file(name: str | Path) -> Path | None:
     """The file of published weights that a name or path stands for; None for other codecs.
 
@@ -193,9 +214,7 @@ def weights_of(name: str | Path) -> str:
     published = published_file(name)
     if published is not None:
         return sha256(published)
-    path = Path(name)
-    built = str(name) in BUILT and not (path / CONFIG).is_file()
-    return "" if built else fingerprint(find(name))
+    return "" if _is_built(name) else fingerprint(find(name))
 
 
 def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float | None) -> Codec:
@@ -219,12 +238,9 @@ def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float |
         from tts_codecs.published import load_file
 
         return load_file(name, bandwidth)
-    if str(name) in BUILT and not (Path(name) / CONFIG).is_file():
+    if _is_built(name):
         return FeatureCodec(load_vocoder()) if str(name) == FEATURES else DMelCodec(load_vocoder())
-    folder = find(name)
-    if read_config(folder)["kind"] not in KINDS:
-        raise UsageError(f"{str(name)!r} is neither a codec nor a vocoder")
-    module = load_module(folder, KINDS, device)
+    module = load_module(_codec_folder(name), KINDS, device)
     if isinstance(module, Codec):
         return module
     if isinstance(module, SourceFilterVocoder):

@@ -24,7 +24,6 @@ from tts_codecs.base import (
     Encoded,
     check_batch,
     check_encoded,
-    check_latents,
     check_stream,
     check_wav,
 )
@@ -196,7 +195,7 @@ class VocosCodec(Codec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Encoded:
-        wav = check_wav(wav)[:, 0].to(self.device, torch.float32)
+        wav = check_wav(wav)[:, 0].to(self.device)
         config = self.config
         mel = centred_log_mel(wav, 1e-7, config.n_fft, config.hop, config.n_mels)
         return Encoded(mel, None, self.info.frame_rate)
@@ -218,7 +217,7 @@ class VocosCodec(Codec):
     def decode_chunk(
         self, encoded: Tensor, state: VocosState, last: bool = False
     ) -> tuple[Tensor, VocosState]:
-        mel = check_latents(encoded, self.info.dim).to(self.head.weight)
+        mel = check_encoded(encoded, self.info).to(self.head.weight)
         check_stream(mel, state.batch, state.finished)
         entry: Callable[[Tensor], Tensor] = self.entry
         head: Callable[[Tensor], Tensor] = self.head

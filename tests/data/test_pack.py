@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from tts.data.pack import (
     write_pack,
 )
 from tts.data.segments import SegmentSampler
-from tts.errors import CheckpointError, DataError
+from tts.errors import CheckpointError, DataError, UsageError
 from tts.train.publish import join_pieces, write_pieces
 
 
@@ -91,6 +92,38 @@ def test_a_part_has_all_speakers_alike(corpus: Corpus, tmp_path: Path) -> None:
     assert np.abs(pack.features(1) - corpus.features(2)).max() < 0.6
     with pytest.raises(DataError):
         choose_items(corpus, None, ["s0", "s1"])
+
+
+@pytest.mark.parametrize(
+    ("name", "speakers", "words"),
+    [
+        ("s-1", 2, "'s-1' to leave out; did you mean 's1'?"),
+        ("bob", 2, "'bob' to leave out; there is: s0, s1"),
+        ("bob", 50, "'bob' to leave out, but 50 others"),
+    ],
+)
+def test_a_speaker_to_leave_out_is_one_of_the_corpus(
+    corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    speakers: int,
+    words: str,
+) -> None:
+    several = [replace(corpus.items[0], speaker=f"s{number}") for number in range(speakers)]
+    monkeypatch.setattr(corpus, "items", several)
+    with pytest.raises(UsageError) as caught:
+        write_pack(corpus, tmp_path / "a.pack", leave_out=["s1", name])
+    assert str(caught.value).endswith(words) and not (tmp_path / "a.pack").exists()
+
+
+@pytest.mark.parametrize("name", ["items.jsonl", "features.f16", "audio.i16"])
+def test_a_pack_replaces_no_file_of_its_corpus(corpus: Corpus, name: str) -> None:
+    path = Path(corpus.folder) / name
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="would replace what is read"):
+        write_pack(corpus, path)
+    assert path.read_bytes() == before
 
 
 def test_damaged_packs_are_refused(corpus: Corpus, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 import soundfile as sf
 import torch
 
-from tests.helpers.corpora import RATE, audio, librispeech, ljspeech, text
+from tests.helpers.corpora import RATE, audio, librispeech, ljspeech, table, text
 from tts.data import prepare as prepare_module
 from tts.data.corpus import Corpus
 from tts.data.layouts import Entry, read_manifest
 from tts.data.prepare import HOP, fundamental, prepare, prepare_corpus
-from tts.errors import DataError, OutputError, TextError
+from tts.errors import DataError, OutputError, TextError, UsageError
 from tts.voice.speaker import SpeakerEncoder
 
 
@@ -146,6 +146,9 @@ def test_a_killed_run_is_refused_and_redone(
         Corpus(out)
     prepare(entries, out, encoder, letters, 1)
     (out / "durations.json").write_text("{}")
+    coded = [out / "coded" / f"rvq-12345678.{ending}" for ending in ("u16", "u32", "f16")]
+    for path in coded:
+        text(path, "codes of the older corpus")
     open_map = Corpus(out)
     before = open_map.audio(2)
     # Killed between the renames: old and new files are mixed, and there is no cache.json.
@@ -168,6 +171,7 @@ def test_a_killed_run_is_refused_and_redone(
     assert len(Corpus(out)) == 2
     # Durations belong to the utterances of the older corpus.
     assert not (out / "durations.json").exists() and not (out / ".part").exists()
+    assert not any(path.exists() for path in coded)
 
 
 def test_damaged_caches_are_refused(tmp_path: Path, encoder: SpeakerEncoder) -> None:
@@ -215,6 +219,39 @@ def test_prepare_corpus(tmp_path: Path) -> None:
     assert len(item.words) == 4 and item.words == sorted(item.words) and item.words[0] == 1
     assert np.linalg.norm(corpus.speaker(0)) == pytest.approx(1, abs=1e-3)
     assert len(read_manifest(tmp_path / "c" / "manifest.tsv")) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "linked"),
+    [("manifest.tsv", False), ("manifest.tsv", True), ("items.jsonl", False), ("cache.json", True)],
+)
+def test_a_table_that_would_be_replaced_is_refused(
+    tmp_path: Path, name: str, linked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have other columns, and rows of audio that is missing, which the manifest has not."""
+    out = tmp_path / "c"
+    given = table(out)
+    if linked:
+        (out / name).symlink_to(given)
+    else:
+        given = given.rename(out / name)
+    librispeech(tmp_path / "libri")
+    before = given.read_bytes()
+    monkeypatch.setattr(prepare_module, "read_manifest", pytest.fail)
+    for sources in ([given], [tmp_path / "libri", given]):
+        with pytest.raises(UsageError, match=f"{name}.* would replace what is read"):
+            prepare_corpus(sources, out, workers=1)
+    assert given.read_bytes() == before and not (out / "audio.i16").exists()
+
+
+def test_recordings_that_would_be_replaced_are_refused(tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    audio(tmp_path / "a.wav").rename(text(out / "audio.i16", ""))
+    given = text(tmp_path / "list.tsv", "path\tspeaker\ttext\nc/audio.i16\ts\thello\n")
+    before = (out / "audio.i16").read_bytes()
+    with pytest.raises(UsageError, match="would replace what is read"):
+        prepare_corpus([given], out, workers=1)
+    assert (out / "audio.i16").read_bytes() == before
 
 
 def test_a_pool_gives_the_same_in_order(

@@ -5,7 +5,9 @@ import json
 import os
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from tests.helpers.systems import NETWORK
 from tts import TTS, Edited
 from tts.audio.resample import resample
 from tts.cli.main import run
+from tts.editing.render import Rendered, render
 from tts.errors import AlignmentError, AudioError, TextError, UsageError
 from tts.generators.base import Infill
 from tts.generators.generator import Generator
@@ -192,6 +195,67 @@ def test_continuing(tts: TTS, sound: np.ndarray, said: str | None) -> None:
     assert longer.words[-1].end <= longer.seconds + 0.03
     with pytest.raises(TextError):
         tts.extend(sound, "  ")
+
+
+@pytest.mark.parametrize("paused", [True, False])
+@pytest.mark.parametrize("said", [SAID, None])
+def test_words_that_go_on_are_where_they_are_heard(
+    tts: TTS, sound: np.ndarray, said: str | None, paused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a recording that ends in silence, and one that ends in speech."""
+
+    def beeps(*given: Any) -> Rendered:
+        made = render(*given)
+        spoken = [bool(piece.word) and piece.source is None for piece in made.pieces]
+        lengths = torch.tensor([320 * piece.length for piece in made.pieces])
+        samples = torch.repeat_interleave(0.05 * torch.tensor(spoken).float(), lengths)
+        return replace(made, samples=samples)
+
+    monkeypatch.setattr("tts.editing.extend.render", beeps)
+    if not paused:
+        sound = sound[: -PAUSE * 320]
+    longer = tts.extend(sound, "Five six. Seven! Eight nine.", said)
+    unchanged(longer, sound)
+    end = longer.kept[-1].out + longer.kept[-1].end - longer.kept[-1].source + 200
+    loud = np.abs(longer.samples[end:]) > 0.02
+    (edges,) = np.diff(loud, prepend=False, append=False).nonzero()
+    times = (edges + end) / 16000
+    words = longer.words
+    told = [words[0].start, words[1].end, words[2].start, words[2].end, words[3].start,
+            words[4].end]  # fmt: skip
+    np.testing.assert_allclose(times, told, rtol=0, atol=0.013)
+    gaps = [each.pause_after + 0.25 for each in tts.phonemize("Five six. Seven! Eight nine.")]
+    np.testing.assert_allclose([times[2] - times[1], times[4] - times[3]], gaps[:2], atol=0.02)
+    assert words[0].start - longer.kept[-1].end / 16000 == pytest.approx(
+        0 if paused else 0.24, abs=0.02
+    )
+
+
+@pytest.mark.parametrize("module", ["edit", "extend"])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_generated_peaks_are_bent_below_full_scale(
+    tts: TTS, sound: np.ndarray, module: str, rate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a loud recording, which stays as it is."""
+
+    def clicks(*given: Any) -> Rendered:
+        made = render(*given)
+        time = torch.arange(len(made.samples))
+        return replace(made, samples=torch.where(time % 160 < 8, 0.5, 0.0))
+
+    monkeypatch.setattr(f"tts.editing.{module}.render", clicks)
+    loud = resample(sound, 16000, rate)
+    loud *= 0.99 / np.abs(loud).max()
+    if module == "edit":
+        edited = tts.edit((loud, rate), SAID, "one seven three four")
+    else:
+        edited = tts.extend((loud, rate), "Five. Six.")
+    assert unchanged(edited, loud) > 0.5 * len(loud)
+    assert 0.8 < np.abs(edited.samples).max() < 1
+    made = np.ones(len(edited.samples), bool)
+    for kept in edited.kept:
+        made[kept.out : kept.out + kept.end - kept.source] = False
+    assert 0.7 < np.abs(edited.samples[made]).max() < 1
 
 
 def test_command_lines(

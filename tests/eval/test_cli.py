@@ -11,7 +11,7 @@ from tests.helpers.evaluation import fakes, four_speakers
 from tts.cli import evaluate
 from tts.cli.main import run
 from tts.eval import command
-from tts.eval.cases import build_cases, save_cases
+from tts.eval.cases import build_cases, main, save_cases
 from tts.eval.run import Prepares
 from tts.facade import TTS
 from tts.types import Options
@@ -76,3 +76,51 @@ def test_another_speed_is_not_published(
     assert run([*given, "--speed", "1.5", "--publish"]) == 2
     one_line(capfd, "--speed 1")
     assert not list(tiny_home.rglob("scores.json")) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--model", "default", "--models", "default,defualt"], "did you mean 'default'"),
+        (["--model", "default", "--set", "stepz=3"], "stepz"),
+        (["--resynthesis", "--model", "vocoder", "--model", "vocodr"], "did you mean 'vocoder'"),
+        (["--resynthesis", "--model", "vocoder", "--model", "speaker"], "neither a codec"),
+        (["--resynthesis", "--model", "vocoder", "--adapt"], "--adapt would have no effect"),
+        (["--resynthesis", "--model", "vocoder", "--speed", "1.5"], "--speed 1.5 would have"),
+        (["--resynthesis", "--model", "vocoder", "--steps", "8"], "steps=8 would have"),
+        (["--resynthesis", "--model", "vocoder", "--set", "top_p=1"], "top_p=1 would have"),
+        (
+            ["--resynthesis", "--model", "vocoder", "--adapt", "--strength", "0.5"],
+            "--adapt, --strength would have",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_measured(
+    cases: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Captured,
+    given: list[str],
+    words: str,
+) -> None:
+    monkeypatch.setattr(command, "load_metrics", pytest.fail)
+    assert run(["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), *given]) in (1, 2)
+    one_line(capfd, words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["vocoder", "features", "dmel"])
+def test_recordings_are_resynthesised(cases: Path, tmp_path: Path, name: str) -> None:
+    given = ["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), "--plots", "0"]
+    assert run([*given, "--resynthesis", "--model", name, "--seed", "1"]) == 0
+    assert (tmp_path / "out" / name / "report.json").is_file()
+
+
+def test_a_case_list_does_not_replace_its_table(tmp_path: Path, capfd: Captured) -> None:
+    table = four_speakers(tmp_path)
+    before = table.read_bytes()
+    given = [str(table), "-o", str(tmp_path / "." / "val.tsv")]
+    assert run(["eval", "cases", *given]) == 2
+    one_line(capfd, "would replace what is read")
+    assert main(given) == 2 and "would replace what is read" in capfd.readouterr().err
+    assert table.read_bytes() == before

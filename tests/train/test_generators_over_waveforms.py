@@ -1,6 +1,7 @@
 """Generators over codecs of waveforms: each kind trains over tokens or latents and speaks by that
 codec, in pieces as in one go; frame rates follow from what the codec declares."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,26 @@ def test_time_follows_from_the_rate_of_the_codec(
     assert bool((made[valid > 0] >= 1).all()) and bool((made[valid == 0] == 0).all())
     assert bool((made.sum(1) % patch == 0).all())
     assert bool(((made.sum(1) / frames - asked.sum(1) / 50).abs() * frames <= patch).all())
+
+
+@pytest.mark.parametrize("changed", ["audio.i16", "speaker.f32"])
+def test_codes_of_another_corpus_are_not_taken(
+    corpus: Corpus, tmp_path: Path, changed: str
+) -> None:
+    """As long as this one, and in the same folder."""
+    folder = tmp_path / "corpus"
+    shutil.copytree(corpus.folder, folder, ignore=shutil.ignore_patterns("coded"))
+    space = load_latent_space(codec(tmp_path / "codec", True, 320, 16000))
+    assert isinstance(space, WaveSpace)
+    CodedCorpus(Corpus(folder), space, "w")
+    (path,) = (folder / "coded").iterdir()
+    written = path.stat().st_mtime_ns
+    CodedCorpus(Corpus(folder), space, "w")
+    assert [path] == list((folder / "coded").iterdir()) and path.stat().st_mtime_ns == written
+    table = np.fromfile(folder / changed, "<i2")
+    (table[::-1] // 2).tofile(folder / changed)
+    CodedCorpus(Corpus(folder), space, "w")
+    assert len(list((folder / "coded").iterdir())) == 2
 
 
 def test_other_rates_speak_as_long(corpus: Corpus, tiny_home: Path, tmp_path: Path) -> None:

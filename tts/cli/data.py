@@ -210,7 +210,8 @@ def pack(
         float | None, typer.Option(min=0.001, help="About so much, all speakers alike.")
     ] = None,
     leave_out: Annotated[
-        list[str] | None, typer.Option(metavar="SPEAKER", help="Speakers not to pack.")
+        list[str] | None,
+        typer.Option(metavar="SPEAKER", help="A speaker not to pack; may be repeated."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:

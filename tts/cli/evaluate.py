@@ -57,6 +57,23 @@ def _synthesizers(
     return load
 
 
+def _check_names(models: Sequence[str], resynthesis: bool, sampling: Sequence[str]) -> None:
+    """What is wrong with the names of models and how they sample, found out before an hour of
+    measuring others."""
+    from tts.config import check_weights_of, load_model_config
+    from tts.eval.kept import with_sampling
+    from tts.resources import model_config
+    from tts_codecs.registry import check_name
+
+    for each in models:
+        if resynthesis:
+            check_name(each)
+            continue
+        config = load_model_config(model_config(each))
+        check_weights_of(config)
+        with_sampling(config, sampling)
+
+
 def _codecs(device: str) -> Callable[[str], "Codec"]:
     def load(name: str) -> "Codec":
         from tts.eval.codecs import load_codec
@@ -217,6 +234,7 @@ def evaluate(
     )
     options = Options(speed=speed, steps=steps, guidance=guidance, temperature=temperature)
     options.check()
+    _check_names(asked, resynthesis, sampling)
     reports = run_cli(
         given, _synthesizers(options, device, adapt, strength, sampling), _codecs(device)
     )
@@ -243,8 +261,10 @@ def cases(
     seed: Annotated[int, typer.Option(help="Same seed, same list.")] = 0,
 ) -> None:
     """Choose references and sentences of a corpus into a case list."""
+    from tts.audio.files import check_apart
     from tts.eval.cases import build_cases, save_cases
 
+    check_apart([output], [tsv])
     if speakers < 1 or sentences < 1:
         raise UsageError("speakers and sentences must be at least 1")
     built = build_cases(tsv, speakers, sentences, seed)

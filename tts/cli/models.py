@@ -157,9 +157,15 @@ def fetch(
 @app.command()
 def share(
     folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders, e.g. exports.")],
-    base: Annotated[Path, typer.Option(help="Folder beside them; made where it is not there.")],
+    base: Annotated[
+        Path,
+        typer.Option(help="Folder in the same folder as all of them; made where it is not there."),
+    ],
 ) -> None:
-    """Leave out of checkpoints what another beside them holds too: frozen parts are stored once."""
+    """Leave out of checkpoints what another beside them holds too: frozen parts are stored once.
+
+    Base and checkpoints must lie in one folder: runs/a/export and runs/b/export do not.
+    """
     from tts_codecs.checkpoint import share_weights
 
     share_weights(folders, base)

@@ -1,7 +1,8 @@
 """A corpus as a codec of waveforms codes it: what generators over such a codec learn to make.
 
 It is coded once and kept beside the corpus, as FOLDER/coded/NAME.u16 (codes [latents, K]) or .f16
-(numbers [latents, D]); NAME tells which codec, which weights of it and how many codebooks.
+(numbers [latents, D]); NAME tells which codec, which weights of it, how many codebooks and which
+corpus: codes of one that was there before are not taken for those of this one.
 """
 
 import hashlib
@@ -50,7 +51,8 @@ class CodedCorpus:
         self.width = info.num_codebooks if space.coded else info.dim
         self.lengths = np.array([self._count(index) for index in range(len(corpus))])
         self.offsets = np.cumsum(self.lengths) - self.lengths
-        digest = hashlib.sha256(f"{weights} {info.sample_rate} {info.hop} {self.width}".encode())
+        made_of = [weights, info.sample_rate, info.hop, self.width, corpus.fingerprint()]
+        digest = hashlib.sha256(" ".join(map(str, made_of)).encode())
         if not space.coded:
             kind, ending = "<f2", "f16"
         else:

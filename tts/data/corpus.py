@@ -14,6 +14,7 @@ Folder layout (all little-endian):
     cache.json      sample_rate, hop, source and attribution
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,12 @@ from tts_codecs.envelope import CHANNELS
 
 SPEAKER_DIM = 256
 ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
+#: what `tts data features`, `vtlp` and `align` add, beside the files in coded/
+MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
+#: all that `tts data prepare` replaces or removes
+FILES = ("manifest.tsv", "cache.json", "items.jsonl", *ARRAYS, *MADE_LATER)
+#: endings of the files in coded/
+CODED = ("u16", "u32", "f16")
 
 
 @dataclass
@@ -94,6 +101,19 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def fingerprint(self) -> str:
+        """A checksum that tells this corpus from another: of the lengths, a frame and the speaker
+        embedding of each utterance.
+
+        Embeddings are of whole utterances; to read all of the audio would take minutes.
+        """
+        digest = hashlib.sha256()
+        for index, item in enumerate(self.items):
+            digest.update(f"{item.id}\n{item.samples}\n".encode())
+            digest.update(self.audio(index, self.frames(index) // 2, 1).tobytes())
+        digest.update(np.ascontiguousarray(self._speaker).tobytes())
+        return digest.hexdigest()
 
     def frames(self, index: int) -> int:
         """Number of mel frames of an utterance."""

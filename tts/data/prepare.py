@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from tts.audio.files import atomic_output, write_error
+from tts.audio.files import atomic_output, check_apart, write_error
 from tts.audio.reference import load_reference
-from tts.data.corpus import ARRAYS, Item
+from tts.data.corpus import ARRAYS, CODED, FILES, MADE_LATER, Item
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
 from tts.errors import AudioError, DataError, MissingDependencyError, TTSError
 from tts.voice.speaker import SpeakerEncoder
@@ -31,8 +31,6 @@ MIN_SECONDS, MAX_SECONDS = 0.4, 60.0
 F0_MIN, F0_MAX = 60.0, 500.0
 _F0_STEP = 0.01  # seconds between Praat's estimates
 _PARTIAL = ".part"
-#: files of a corpus that `tts data features`, `vtlp` and `align` add
-MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
 
 Phonemize = Callable[[str], tuple[list[int], list[int], list[int]]]
 # int16 samples, f0, speaker embedding
@@ -259,8 +257,9 @@ def prepare(
         if not summary.utterances:
             why = f" ({summary.skipped[0]})" if summary.skipped else ""
             raise DataError(f"none of {len(entries)} utterances could be used{why}")
-        for name in ("cache.json", *MADE_LATER):
-            (folder / name).unlink(missing_ok=True)
+        later = [path for ending in CODED for path in (folder / "coded").glob(f"*.{ending}")]
+        for path in (*(folder / name for name in ("cache.json", *MADE_LATER)), *later):
+            path.unlink(missing_ok=True)
         for name in ("items.jsonl", *ARRAYS):
             os.replace(part / name, folder / name)
         meta = {
@@ -299,7 +298,8 @@ def prepare_corpus(
         source: attribution; default the names of `sources`.
 
     Raises:
-        UsageError: unknown layout or language. DataError, OutputError: see `prepare`.
+        UsageError: unknown layout or language, or a file of the corpus would replace one that is
+            read. DataError, OutputError: see `prepare`.
     """
     from tts.registry import load_module
     from tts.text.frontend import Frontend
@@ -310,8 +310,11 @@ def prepare_corpus(
         missing.append(message)
         report(f"skipped {message}")
 
+    made = [Path(out) / name for name in FILES]
+    check_apart(made, sources)
     frontend = Frontend(language, pauses="none")
     entries = [entry for path in sources for entry in read_manifest(path, layout, note)]
+    check_apart(made, (entry.path for entry in entries))
     if not entries:
         raise DataError("no corpus given")
     encoder = load_module("speaker")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.audio.files import atomic_output, is_device, write_all, write_error, write_to
+from tts.audio.loudness import limited
 from tts.audio.resample import resample
 from tts.audio.writer import check_writable
 from tts.editing.align import Piece, align_words
@@ -263,7 +264,8 @@ def _at_rate(
     rate: int,
     model: Synthesizer,
 ) -> NDArray[np.float32]:
-    """Rendered speech at the rate and level of the recording."""
+    """Rendered speech at the rate and level of the recording; peaks that would be beyond full scale
+    are bent, as those of all that is said."""
     heard = level_of(each.samples, each.begins, each.pieces, model.acoustic.vocoder.hop)
     parts = [
         samples[round(p.source * frame * rate) : round(p.end * frame * rate)]
@@ -275,7 +277,7 @@ def _at_rate(
         heard = float(each.samples.square().mean().sqrt())
     wanted = float(np.sqrt(np.mean(np.square(np.concatenate(parts), dtype=np.float64))))
     gain = min(max(wanted / max(heard, 1e-6), _GAINS[0]), _GAINS[1])
-    return resample(each.samples.numpy() * np.float32(gain), model.sample_rate, rate)
+    return limited(resample(each.samples.numpy() * np.float32(gain), model.sample_rate, rate))
 
 
 def spans(planned: Plan, rendered: list[_Made], frame: float) -> list[Span]:

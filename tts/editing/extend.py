@@ -67,17 +67,19 @@ def extend(
         found_runs = runs(
             [*pieces[:first], *context], [(first, rendered)], frame, samples, rate, model
         )
+        spoken = rendered.pieces[-len(new) - 1 : -1]
+        first_word = round(rendered.begins[-len(new) - 2] * frame * rate)
         if number:
-            found_runs = [run for run in found_runs if run.made is not None]
+            # A pause that was made after the recording belongs to the first sentence alone.
+            found_runs = [
+                replace(each, begin=first_word) for each in found_runs if each.made is not None
+            ]
             seconds = sentences[number - 1].pause_after + _SILENCE / 2 * frame
             joiner.silence(round(seconds * rate))
-        begin = joiner.length / rate
         for run in found_runs:
             joiner.add(run)
-        if not number:
-            begin = (joiner.length - (found_runs[-1].end - found_runs[-1].begin)) / rate
-        at = begin
-        for piece in rendered.pieces[len(rendered.pieces) - len(new) - 1 : -1]:
+        at = (joiner.length - (found_runs[-1].end - first_word)) / rate
+        for piece in spoken:
             if piece.word:
                 spans.append(Span(piece.word, at, at + piece.length * frame))
             at += piece.length * frame

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tts.audio.files import check_apart
 from tts.errors import DataError, OutputError, TTSError
 
 __all__ = ["Case", "CaseList", "build_cases", "load_cases", "main", "save_cases", "spread"]
@@ -233,6 +234,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     try:
+        check_apart([options.output], [options.tsv])
         cases = build_cases(options.tsv, options.speakers, options.sentences, options.seed)
         save_cases(cases, options.output)
     except TTSError as error:

@@ -91,6 +91,22 @@ def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
     }
 
 
+def _check_resynthesis(options: EvalOptions) -> None:
+    """UsageError where there is no codec, or options of speaking, which would be kept with figures
+    that do not follow them."""
+    if not options.models:
+        raise UsageError("--resynthesis needs the name of a codec or vocoder")
+    given = {
+        "--adapt": options.adapt,
+        "--strength": options.strength != 1,
+        f"--speed {options.speed:g}": options.speed != 1,
+        **dict.fromkeys(options.sampling, True),
+    }
+    unused = [name for name, told in given.items() if told]
+    if unused:
+        raise UsageError(f"--resynthesis says no text: {', '.join(unused)} would have no effect")
+
+
 def run_cli(
     options: EvalOptions,
     load_synthesizer: Callable[[str], Synthesize] | None = None,
@@ -109,8 +125,8 @@ def run_cli(
     """
     if options.threads < 1 or (options.limit is not None and options.limit < 1):
         raise UsageError("threads and limit must be at least 1")
-    if options.resynthesis and not options.models:
-        raise UsageError("--resynthesis needs the name of a codec or vocoder")
+    if options.resynthesis:
+        _check_resynthesis(options)
     load = load_codec if options.resynthesis else load_synthesizer
     if options.models and load is None:
         raise UsageError("this evaluation has no way to load models")
