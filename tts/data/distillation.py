@@ -37,6 +37,7 @@ from tts.text.frontend import Frontend
 from tts.text.pauses import spoken_pauses
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts_codecs.envelope import CHANNELS
+from tts_codecs.ranges import MOST_SEED
 
 #: of all rows, from which a batch is taken: rows of like length waste little on padding
 _NEIGHBOURS = 0.1
@@ -251,7 +252,8 @@ def write_distillation(
             wanted = min(batch_size, rows - done)
             drawn = sampler.draw(rng, math.ceil(wanted / keep))
             tokens = written.draw(rng, len(drawn["lengths"])) if written else None
-            batch = distill_rows(teacher, drawn, seed * rows + done, tokens)
+            # Random generators take no larger seeds.
+            batch = distill_rows(teacher, drawn, (seed * rows + done) % MOST_SEED, tokens)
             for row in clearest(batch, judge, wanted):
                 yield _row_of(batch, row)
             progress(min(rows, done + batch_size), rows)

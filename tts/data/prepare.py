@@ -314,7 +314,7 @@ def prepare_corpus(
     entries = [entry for path in sources for entry in read_manifest(path, layout, note)]
     if not entries:
         raise DataError("no corpus given")
-    encoder = load_module("speaker")
+    encoder = load_module("speaker", kind="speaker")
     assert isinstance(encoder, SpeakerEncoder)
 
     def phonemize(text: str) -> tuple[list[int], list[int], list[int]]:
