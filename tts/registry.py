@@ -186,7 +186,10 @@ def sampling_options(
     pointer = {"duration_tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
     # Only strategies that go latent after latent have the head draw.
     drawn = make_head.sampling if make_strategy.paced else {}
-    return {**make_strategy.sampling, **drawn, **pointer}
+    found = {**make_strategy.sampling, **drawn, **pointer}
+    if getattr(make_head, "guides_itself", False):
+        found.pop("uncond", None)  # it has a branch of its own
+    return found
 
 
 #: options of the sampler by kind of checkpoint, as `sampling_options`, from its arguments

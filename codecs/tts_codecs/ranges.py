@@ -21,6 +21,8 @@ SHARES = (
     "both_sides", "distill_ratio", "distort", "dropout", "forget", "inpaint", "own_pitch",
     "relative", "wide_share",
 )  # fmt: skip
+#: the largest that random generators take, whatever is added for rows and processes
+MOST_SEED = 2**63 - 1
 #: of either sign
 SIGNED = ("low", "high", "shift")
 
@@ -67,6 +69,8 @@ def _wanted(kind: Any, name: str, value: Any, least: int) -> str | None:
     if int in plain and float not in plain:
         if not _is(Integral, value) or value < least:
             return f"a whole number of at least {least}"
+        if name == "seed" and value > MOST_SEED:
+            return f"at most {MOST_SEED}"
     elif float in plain:
         return _wanted_fraction(name, value)
     elif plain == [tuple[int, int]]:

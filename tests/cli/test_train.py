@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.cli import Captured, Recording, one_line
 from tts.cli.main import run
+from tts.data.corpus import Corpus
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,37 @@ def test_train_refuses_wrong_configs(
     assert run(["train", str(config), "--set", f"out={tmp_path / 'run'}", *sets]) != 0
     one_line(capfd, *words)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["distill", "regenerate", "overlap"])
+@pytest.mark.parametrize("seed", ["-1", str(2**70)])
+def test_seeds_out_of_range_are_refused(
+    command: str, seed: str, tmp_path: Path, capfd: Captured
+) -> None:
+    out = tmp_path / "made"
+    assert run(["data", command, "nowhere", "--out", str(out), "--seed", seed]) == 2
+    one_line(capfd, "--seed")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("distill", "--phone-probe"),
+        ("profile", "--phone-probe"),
+        ("overlap", "--phone-probe"),
+        ("overlap", "--vocoder"),
+        ("features", "--vocoder"),
+    ],
+)
+def test_checkpoints_of_another_kind_are_refused(
+    command: str, option: str, tiny_home: Path, corpus: Corpus, tmp_path: Path, capfd: Captured
+) -> None:
+    """Before any work."""
+    out = tmp_path / "made"
+    given = [] if command == "features" else ["--out", str(out)]
+    assert run(["data", command, str(corpus.folder), *given, option, "speaker"]) == 1
+    one_line(capfd, "holds a speaker, not a")
+    assert not out.exists()
 
 
 def test_shipped_training_configs_are_valid() -> None:

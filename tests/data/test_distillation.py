@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from tts.data.distillation import (
     distill_rows,
     write_distillation,
 )
+from tts.data.punctuation import PunctuationCorpus
 from tts.data.segments import SegmentSampler
 from tts.errors import DataError, OutputError
 from tts.generators.base import Request
@@ -82,6 +84,25 @@ def test_texts_of_others_are_said(teacher: TTS, corpus: Corpus, tmp_path: Path) 
     assert batch["durations"][0, 0] == EDGE_FRAMES[0] and int(batch["frames"][0]) % 2 == 0
     with pytest.raises(DataError, match="no text"):
         Texts(tmp_path / "said", Frontend("en-us"))
+
+
+def test_texts_of_which_nothing_can_be_said_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "stars.txt").write_text("* * *\n***\n")
+    with pytest.raises(DataError, match=r"nothing can be said .*'\*"):
+        Texts(tmp_path, Frontend("en-us")).draw(np.random.default_rng(0), 2)
+
+
+@pytest.mark.parametrize("reader", [lambda at: Texts(at, Frontend("en-us")), PunctuationCorpus])
+def test_texts_are_utf_8(tmp_path: Path, reader: Callable[[Path], object]) -> None:
+    (tmp_path / "whole.txt").write_bytes("\ufeffCall me Ismaël.\n".encode())
+    reader(tmp_path)
+    (tmp_path / "old.txt").write_bytes("Call me Ismaël.".encode("latin-1"))
+    with pytest.raises(DataError, match=r"old\.txt is not UTF-8"):
+        reader(tmp_path)
+    (tmp_path / "old.txt").unlink()
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(DataError, match=r"cannot read .*folder\.txt"):
+        reader(tmp_path)
 
 
 def test_generators_learn_from_lessons(teacher: TTS, corpus: Corpus, tmp_path: Path) -> None:

@@ -84,7 +84,17 @@ def test_what_does_not_fit_is_refused(model: TTS, corpus: Corpus, tmp_path: Path
     (made / "items.jsonl").write_text(json.dumps({"index": 9999, "start": 0, "frames": 1}) + "\n")
     with pytest.raises(DataError, match="another corpus"):
         RegeneratedFeatures(made, corpus, 1)
-    model.acoustic.generator.strategy = Diffusion()
-    with pytest.raises(UsageError, match="has to be a flow"):
+
+
+@pytest.mark.parametrize("other", ["diffusion", "padded", "spread"])
+def test_only_flows_that_take_durations_make_them(
+    model: TTS, corpus: Corpus, tmp_path: Path, other: str
+) -> None:
+    generator = model.acoustic.generator
+    if other == "diffusion":
+        generator.strategy = Diffusion()
+    else:
+        generator.conditioner.text = other
+    with pytest.raises(UsageError, match="has to be a flow that takes durations"):
         write_regenerated(corpus, model, tmp_path / "other", 1)
-    assert not (tmp_path / "other").exists()
+    assert not list(tmp_path.glob("other*"))

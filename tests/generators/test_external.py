@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,16 +13,20 @@ from tests.helpers.generators import (
     CODEBOOK_SIZE,
     CODES,
     DEPTH,
+    FAMILIES,
+    NUM_CODEBOOKS,
     POINTER,
     build,
     fill,
     inputs,
+    one_row,
     seeds,
 )
 from tts.errors import ConfigError
 from tts.generators.base import Infill, SamplingOptions
 from tts.generators.external import External
 from tts.generators.generator import Generator
+from tts.generators.strategies.coarse_first import CoarseFirst
 
 LED = SamplingOptions(guidance=1.5, temperature=0.8)
 
@@ -118,6 +123,36 @@ def test_the_beginning_of_a_hybrid_is_that_of_the_external_model(
     given = Infill(torch.full_like(lead, 2), (torch.arange(20) < 3).expand(2, -1))
     made = masked.generate(request, seeds(1, 2), options, given, external=external)
     assert (made[:, :3] == 2).all() and torch.equal(made[:, 3:7], lead[:, 3:7])
+
+
+@pytest.mark.parametrize("draft", ["none", "ngram"])
+@pytest.mark.parametrize("hybrid", [7, 99])
+def test_a_hybrid_row_does_not_depend_on_its_batch(
+    masked: Generator, draft: Literal["none", "ngram"], hybrid: int
+) -> None:
+    external = External(EXTERNALS["parallel"](), replace(LED, draft=draft))
+    request, options = inputs([40, 21], [20, 9]), SamplingOptions(6, hybrid=hybrid)
+    made = masked.generate(request, seeds(1, 2), options, external=external)
+    for row, count in enumerate((20, 11)):
+        alone = masked.generate(one_row(request, row), seeds(row + 1), options, external=external)
+        assert torch.equal(alone[0], made[row, :count])
+
+
+@pytest.mark.parametrize(
+    "family", [name for name, (_, kind) in FAMILIES.items() if kind == "codes"]
+)
+def test_what_is_taken_tells_how_likely_codes_are(family: str) -> None:
+    net = build(family).eval()
+    try:
+        external = External(net, LED)
+    except ConfigError:
+        assert isinstance(net.strategy, CoarseFirst) or net.paces
+        return
+    drawn = torch.zeros(1, 10, NUM_CODEBOOKS, dtype=torch.int64)
+    known = torch.full_like(drawn, CODEBOOK_SIZE)
+    with torch.no_grad():
+        told = external.of(inputs([20], [20])).probability(known, drawn)
+    assert told.shape == drawn.shape and 0 < told.min() and told.max() < 1
 
 
 def test_what_does_not_go_together_is_one_error() -> None:

@@ -120,6 +120,23 @@ def test_options_that_are_read_are_declared(
         assert Watched.seen - declared.keys() <= key
 
 
+@pytest.mark.parametrize(("name", "value"), [("guidance_final", 20.0), ("uncond", "voice")])
+def test_options_of_guidance_act_where_they_are_declared(
+    family: str, model: Generator, name: str, value: Any
+) -> None:
+    """And only there: what has no effect is an error in a config."""
+    request, options = inputs([60], [20]), SamplingOptions(6, 2.0)
+    plain = model.generate(request, seeds(3), options)
+    made = model.generate(request, seeds(3), replace(options, **{name: value}))
+    assert differ(plain, made) == (name in sampling_options(**FAMILIES[family][0]))
+
+
+def test_only_heads_that_do_not_guide_themselves_have_rows_without_condition() -> None:
+    request, options = inputs([20, 14], [9, 7]), SamplingOptions(guidance=2.0)
+    for family, rows in (("ar local dit", 2), ("ar flow", 4)):
+        assert len(build(family).condition(request, seeds(1, 2), options).mask) == rows
+
+
 def test_parts_have_their_contracts(family: str, model: Generator) -> None:
     assert isinstance(model.head, Head)
     codes = FAMILIES[family][1] == "codes"

@@ -16,6 +16,7 @@ from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.train.loop import Trainer
 from tts.train.tasks.generator import GeneratorTask
+from tts_codecs.checkpoint import save_checkpoint
 
 TINY: dict[str, Any] = {
     "dim": 16,
@@ -88,6 +89,13 @@ class Toy:
 
     def sample(self, writer: Any, step: int) -> None:
         """Nothing."""
+
+
+class Writes(Toy):
+    """One that writes its first module."""
+
+    def export(self, folder: Path, step: int) -> None:
+        save_checkpoint(folder, self.first, "toy", {}, step=step)
 
 
 def everything(made: Trainer) -> dict[str, Tensor]:

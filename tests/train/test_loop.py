@@ -18,7 +18,7 @@ from torch import Tensor, nn
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
-from tests.helpers.training import Plain, Toy, everything
+from tests.helpers.training import Plain, Toy, Writes, everything
 from tts.data.batch import Batch
 from tts.errors import CheckpointError, OutputError, TTSError, UsageError  # noqa: E402
 from tts.train.ema import Ema
@@ -296,11 +296,6 @@ def test_a_budget_ends_a_run_with_a_low_rate(tmp_path: Path) -> None:
     # Its time is spent; more of it goes on.
     again = Trainer(Writes(), config, tmp_path / "run", quiet=True)
     assert again.finished and again.step == made.step
-
-
-class Writes(Toy):
-    def export(self, folder: Path, step: int) -> None:
-        save_checkpoint(folder, self.first, "toy", {}, step=step)
 
 
 def test_a_run_that_is_too_slow_stops(tmp_path: Path) -> None:

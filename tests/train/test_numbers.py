@@ -4,15 +4,19 @@ import inspect
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from tests.helpers.systems import HEADS as SIZES
 from tts.data.corpus import Corpus
-from tts.errors import ConfigError, TTSError
+from tts.data.segments import SegmentSampler
+from tts.errors import ConfigError, DataError, TTSError
 from tts.generators.backbone import Backbone
 from tts.generators.conditioner import Conditioner
 from tts.registry import BACKBONE_GIVEN, HEADS, STRATEGIES, build_generator
 from tts.train.config import KINDS, check_run
+from tts_codecs.ranges import MOST_SEED
 
 FLOW = {"kind": "flow"}
 CODEC = {
@@ -117,6 +121,8 @@ def test_sizes_of_the_parts_of_a_generator(section: str, name: str, kind: str | 
         ("durations", "train", {"final": -1}, "train.final"),
         ("durations", "train", {"budget": float("nan")}, "train.budget"),
         ("durations", "train", {"weight_decay": -1}, "train.weight_decay"),
+        ("durations", "train", {"seed": -1}, "train.seed must be at least 0"),
+        ("durations", "train", {"seed": 2**70}, "train.seed must be at most"),
     ],
 )  # fmt: skip
 def test_a_wrong_number_names_its_key_and_range(
@@ -151,6 +157,16 @@ def test_what_may_be_nothing_stays_allowed() -> None:
         ("codec", {"options": {"frames": 6}}, "options.frames is at least 7, not 6"),
         ("vocoder", {"options": {"frames": 18}}, "options.frames is at least 7 beside both margin"),
         ("vocoder", {"model": {"n_fft": 100}}, "n_fft is at least 160, not 100"),
+        (
+            "vocoder",
+            {"options": {"wide": "x.tsv", "train_pitch": False, "wide_share": 1}},
+            "options.wide_share 1.* of 12 rows leaves none",
+        ),
+        (
+            "generator",
+            {"model": {"strategy": FLOW}, "options": {"shares": {"": 0}}},
+            "shares leave no speaker",
+        ),
         ("probe", {"model": {"speaker_dim": 3}}, "model.speaker_dim is 256, as in the corpus"),
         ("durations", {"model": {"channels": 3}}, "model.channels is 82, as in the corpus, not 3"),
         (
@@ -167,3 +183,18 @@ def test_numbers_that_do_not_fit_each_other_or_the_corpus(
     with pytest.raises(TTSError, match=words) as error:
         check_run(values, "my.yaml").build(corpus)
     assert "\n" not in str(error.value)
+
+
+def test_somebody_is_left_to_learn_from(corpus: Corpus) -> None:
+    speakers = sorted({item.speaker for item in corpus.items})
+    assert SegmentSampler(corpus, held_out=speakers[1:]).by_speaker.keys() == {speakers[0]}
+    with pytest.raises(DataError, match="held_out leaves no speaker"):
+        SegmentSampler(corpus, held_out=speakers)
+
+
+@pytest.mark.parametrize("seed", [0, MOST_SEED])
+def test_the_ends_of_the_range_of_seeds_are_in_it(seed: int) -> None:
+    check("durations", "train", "seed", seed)
+    for rank in (0, 7):
+        torch.Generator().manual_seed(seed + rank)
+        np.random.default_rng((seed, rank, 3))

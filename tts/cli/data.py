@@ -9,7 +9,7 @@ import typer
 
 from tts.cli.common import say, set_threads
 from tts.cli.complete import model_names_for
-from tts.errors import UsageError
+from tts_codecs.ranges import MOST_SEED
 
 app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None)
 
@@ -113,9 +113,7 @@ def features(
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
     corpus = Corpus(folder)
-    module = load_module(vocoder)
-    if not isinstance(module, SourceFilterVocoder):
-        raise UsageError(f"{vocoder} is not a vocoder")
+    module = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
     with _bar("features", quiet) as (progress, _):
         write_features(corpus, module, progress)
     say(f"{corpus.folder / 'features.f16'}: {len(corpus)} utterances")
@@ -139,7 +137,7 @@ def profile(
     from tts.losses.phone import PhoneProbe
     from tts.registry import load_module
 
-    corpus, probe = Corpus(folder), cast(PhoneProbe, load_module(phone_probe))
+    corpus, probe = Corpus(folder), cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
     with _bar("profile", quiet) as (progress, _):
         made = write_profile(corpus, probe, out, progress)
     say(f"{out}: {len(made.phones)} phones of {len(corpus)} utterances")
@@ -156,7 +154,7 @@ def overlap(
     clips: Annotated[
         int, typer.Option(min=16, help="Clips to make, of one and two people.")
     ] = 1600,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -169,8 +167,8 @@ def overlap(
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
     corpus = Corpus(folder)
-    analysis = cast(SourceFilterVocoder, load_module(vocoder))
-    probe = cast(PhoneProbe, load_module(phone_probe))
+    analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
+    probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
     with _bar("overlap", quiet) as (progress, _):
         fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed, progress=progress)
     say(
@@ -195,7 +193,9 @@ def vtlp(
 
     corpus = Corpus(folder)
     with _bar("vtlp", quiet) as (progress, _):
-        write_vtlp_speakers(corpus, cast(SpeakerEncoder, load_module("speaker")), progress)
+        write_vtlp_speakers(
+            corpus, cast(SpeakerEncoder, load_module("speaker", kind="speaker")), progress
+        )
     say(f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances")
 
 
@@ -246,7 +246,9 @@ def distill(
     keep: Annotated[
         float, typer.Option(min=0.05, max=1.0, help="Share that is kept, the clearest.")
     ] = 0.75,
-    seed: Annotated[int, typer.Option(help="Another one says other segments.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Another one says other segments.")
+    ] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -260,7 +262,7 @@ def distill(
     from tts.registry import load_module
 
     corpus, model = Corpus(folder), TTS.load(teacher)
-    judge = cast(PhoneProbe, load_module(phone_probe)) if phone_probe else None
+    judge = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe")) if phone_probe else None
     with _bar("distillation", quiet) as (progress, _):
         write_distillation(
             corpus,
@@ -288,7 +290,9 @@ def regenerate(
     begin: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="How much of the recording is kept.")
     ] = 0.35,
-    seed: Annotated[int, typer.Option(help="Another one takes other pieces.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Another one takes other pieces.")
+    ] = 0,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:

@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tts.data.batch import Batch
 from tts.data.corpus import SPEAKER_DIM, Corpus
 from tts.data.segments import SegmentSampler
+from tts.data.texts import texts_in
 from tts.errors import DataError, OutputError, TextError, UsageError
 from tts.generators.base import Request
 from tts.losses.phone import PhoneProbe
@@ -36,9 +37,12 @@ from tts.text.frontend import Frontend
 from tts.text.pauses import spoken_pauses
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts_codecs.envelope import CHANNELS
+from tts_codecs.ranges import MOST_SEED
 
 #: of all rows, from which a batch is taken: rows of like length waste little on padding
 _NEIGHBOURS = 0.1
+#: stretches in a row that cannot be spoken, after which a text is given up
+_MISSES = 1000
 
 
 @dataclass
@@ -133,27 +137,40 @@ class Texts:
         words: most of a stretch; sentences are cut where they are longer, at any word.
 
     Raises:
-        DataError: no text in the folder.
+        DataError: no text in the folder, or a file that is not UTF-8.
     """
 
     def __init__(self, folder: str | Path, frontend: Frontend, words: int = 10):
         self.frontend, self.words = frontend, words
-        texts = [path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.txt"))]
-        self.lines = [line for text in texts for line in text.splitlines() if line.split()]
+        self.lines = [
+            line for text in texts_in(folder) for line in text.splitlines() if line.split()
+        ]
         if not self.lines:
             raise DataError(f"no text in {folder}: it should hold .txt files")
 
     def draw(self, rng: np.random.Generator, count: int) -> TokenBatch:
-        """`count` stretches of like length, in silence at both ends."""
+        """`count` stretches of like length, in silence at both ends.
+
+        Raises:
+            DataError: there is hardly anything to be said.
+        """
         rows: list[tuple[list[int], list[int]]] = []
         size = int(rng.integers(min(3, self.words), self.words + 1))
+        missed = 0
         while len(rows) < count:
             words = self.lines[int(rng.integers(len(self.lines)))].split()
             begin = int(rng.integers(max(1, len(words) - size + 1)))
             try:
                 phones = self.frontend.one(" ".join(words[begin : begin + size]))
             except TextError:
-                continue  # nothing to say, such as a row of stars
+                missed += 1  # nothing to say, such as a row of stars
+                if missed == _MISSES:
+                    raise DataError(
+                        f"nothing can be said of {missed} stretches of text in a row, such as "
+                        f"{' '.join(words[:size])[:40]!r}"
+                    ) from None
+                continue
+            missed = 0
             rows.append(spoken_pauses(phones.ids, phones.mods))
         return collate_tokens(rows)
 
@@ -235,7 +252,8 @@ def write_distillation(
             wanted = min(batch_size, rows - done)
             drawn = sampler.draw(rng, math.ceil(wanted / keep))
             tokens = written.draw(rng, len(drawn["lengths"])) if written else None
-            batch = distill_rows(teacher, drawn, seed * rows + done, tokens)
+            # Random generators take no larger seeds.
+            batch = distill_rows(teacher, drawn, (seed * rows + done) % MOST_SEED, tokens)
             for row in clearest(batch, judge, wanted):
                 yield _row_of(batch, row)
             progress(min(rows, done + batch_size), rows)

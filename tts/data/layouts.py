@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tts.audio.files import atomic_output
+from tts.data.texts import read_text
 from tts.errors import DataError, UsageError
 from tts.resources import nearest
 
@@ -139,17 +140,10 @@ def _detect(path: Path) -> Layout:
     )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start})") from error
-
-
 def _text_of(path: Path, report: Report) -> str | None:
     """A one-utterance text file; None, reported, where it cannot be read."""
     try:
-        return _read(path)
+        return read_text(path)
     except (DataError, OSError) as error:
         report(f"{path}: text missing ({error})")
         return None
@@ -174,7 +168,7 @@ def _unnamed(folder: Path, seen: set[Path], report: Report) -> None:
 def _librispeech(folder: Path, report: Report) -> Iterator[Entry]:
     seen: set[Path] = set()
     for table in sorted(folder.rglob("*.trans.txt")):
-        for line in _read(table).splitlines():
+        for line in read_text(table).splitlines():
             key, _, text = line.strip().partition(" ")
             if key:
                 path = _find(table.parent / key)
@@ -199,7 +193,7 @@ def _libritts(folder: Path, report: Report) -> Iterator[Entry]:
 def _ljspeech(folder: Path, report: Report) -> Iterator[Entry]:
     speaker = folder.resolve().name
     seen: set[Path] = set()
-    for line in _read(folder / "metadata.csv").splitlines():
+    for line in read_text(folder / "metadata.csv").splitlines():
         key, *texts = line.split("|")
         if key.strip():
             path = _find(folder / "wavs" / key.strip())
@@ -228,7 +222,7 @@ def _vctk(folder: Path, report: Report) -> Iterator[Entry]:
 
 
 def _table(path: Path, report: Report) -> Iterator[Entry]:
-    content = _read(path)
+    content = read_text(path)
     first = content.split("\n", 1)[0]
     lines = content.split("\n")  # not splitlines: texts may hold other Unicode separators
     if "\t" in first:

@@ -317,7 +317,7 @@ def prepare_corpus(
     check_apart(made, (entry.path for entry in entries))
     if not entries:
         raise DataError("no corpus given")
-    encoder = load_module("speaker")
+    encoder = load_module("speaker", kind="speaker")
     assert isinstance(encoder, SpeakerEncoder)
 
     def phonemize(text: str) -> tuple[list[int], list[int], list[int]]:

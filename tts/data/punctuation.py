@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tts.data.texts import texts_in
 from tts.errors import DataError
 from tts.prosody.phrasing import LONG, NONE, SHORT, WordBatch, spelling, word_key
 from tts.text.normalize import normalize
@@ -24,7 +25,7 @@ class PunctuationCorpus:
         language: espeak code, for the spoken form of numbers and abbreviations.
 
     Raises:
-        DataError: no text in the folder.
+        DataError: no text in the folder, or a file that is not UTF-8.
     """
 
     def __init__(self, folder: str | Path, language: str = "en-us"):
@@ -33,8 +34,8 @@ class PunctuationCorpus:
         sizes: list[tuple[int, int, int]] = []
         before: list[int] = []
         known: dict[str, tuple[int, list[int], tuple[int, int, int]]] = {}
-        for path in sorted(Path(folder).glob("*.txt")):
-            text = normalize(path.read_text(encoding="utf-8"), language).lower()
+        for written in texts_in(folder):
+            text = normalize(written, language).lower()
             pending = LONG
             for match in _TOKEN.finditer(text):
                 word = match["word"]

@@ -98,8 +98,9 @@ def regenerate(
     """
     acoustic = model.acoustic
     generator, space = acoustic.generator, acoustic.latent_space
-    if not isinstance(generator.strategy, Flow) or request.durations is None:
-        raise UsageError(f"{model.config.name} cannot regenerate: it has to be a flow")
+    strategy = _flow_of(model)
+    if request.durations is None:
+        raise UsageError("features are made again with the durations of the recording")
     target = torch.from_numpy(features)[None]
     shift: torch.Tensor | float = 0.0
     if acoustic.shifts is not None:
@@ -109,7 +110,7 @@ def regenerate(
     rngs = [torch.Generator().manual_seed(seed)]
     condition = generator.condition(request, rngs, options)
     latents = space.encode(target - shift, request.prompt)
-    made = generator.strategy.refine(generator, condition, rngs, options, latents, begin)
+    made = strategy.refine(generator, condition, rngs, options, latents, begin)
     decoded, _ = space.decode(made, space.start(request.prompt), True)
     spoken = decoded[:, : target.shape[1]] + shift
     # Pitch and voicing stay, so that the sound of the recording goes with them.
@@ -117,6 +118,17 @@ def regenerate(
     whole = torch.cat([envelope_part(spoken), target[..., bands:]], -1)
     result: np.ndarray = whole[0].numpy()
     return result
+
+
+def _flow_of(model: Synthesizer) -> Flow:
+    """The flow of a model; UsageError where it has none that follows durations."""
+    generator = model.acoustic.generator
+    strategy = generator.strategy
+    if not isinstance(strategy, Flow) or generator.conditioner.untimed:
+        raise UsageError(
+            f"{model.config.name} cannot regenerate: it has to be a flow that takes durations"
+        )
+    return strategy
 
 
 def write_regenerated(
@@ -137,6 +149,7 @@ def write_regenerated(
         OutputError: the folder exists, or cannot be written.
         DataError: the corpus lacks features or durations. UsageError: as `regenerate`.
     """
+    _flow_of(model)
     folder = Path(folder)
     if folder.exists():
         raise OutputError(f"{folder} exists")

@@ -90,7 +90,8 @@ class SegmentSampler:
             then. Recordings are as they are there: neither turned nor band-limited.
 
     Raises:
-        ConfigError: max_frames below min_frames; DataError: no utterance is aligned.
+        ConfigError: max_frames below min_frames; DataError: no utterance is aligned, or
+            none is left by held_out and shares.
     """
 
     def __init__(
@@ -123,6 +124,8 @@ class SegmentSampler:
             for each in load_utterances(corpus)
             if corpus.items[each.index].speaker not in left_out
         ]
+        if not self.utterances:
+            raise DataError(f"held_out leaves no speaker of {corpus.folder}")
         self.by_speaker: dict[str, list[int]] = {}
         for at, utterance in enumerate(self.utterances):
             self.by_speaker.setdefault(corpus.items[utterance.index].speaker, []).append(at)
@@ -144,6 +147,8 @@ class SegmentSampler:
             ],
             dtype=float,
         )
+        if not weights.any():
+            raise DataError(f"shares leave no speaker of {corpus.folder}: all of theirs are 0")
         self.weights = weights / weights.sum()
 
     def segment(

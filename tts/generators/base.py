@@ -107,10 +107,12 @@ class SamplingOptions:
         return self.guidance != 1.0 or self.guidance_final not in (None, 1.0)
 
     def guided_by(self, guidance: float) -> SamplingOptions:
-        """With another guidance, which falls in proportion; 1 is none from the first step to the
-        last."""
+        """With another guidance, which falls in proportion, or to the same where it was none at
+        the beginning; 1 is none from the first step to the last."""
         final = self.guidance_final
-        if final is not None and self.guidance != 1:
+        if guidance == 1:
+            final = None
+        elif final is not None and self.guidance != 1:
             share = (final - 1) / (self.guidance - 1)
             final = min(20.0, max(0.0, 1 + share * (guidance - 1)))
         return replace(self, guidance=guidance, guidance_final=final)

@@ -83,10 +83,12 @@ class ExternalRun:
 
     def lead(self, rngs: Sequence[torch.Generator], count: int) -> Tensor:
         """The first `count` latents, or all where there are fewer, as it generates them by itself:
-        codes [B, up to count, K]."""
+        codes [B, up to count, K]. The generators stay where they are: how many numbers are drawn
+        until all rows have their beginning hangs on the rows beside."""
         parts, there = [], 0
         external = self.external
-        for latents in external.generator.stream(self.request, rngs, external.options):
+        own = [torch.Generator(rng.device).set_state(rng.get_state()) for rng in rngs]
+        for latents in external.generator.stream(self.request, own, external.options):
             parts.append(latents)
             there += latents.shape[1]
             if there >= count:

@@ -186,9 +186,10 @@ class Generator(nn.Module):
     def condition(
         self, request: Request, rngs: Sequence[torch.Generator], options: SamplingOptions
     ) -> Condition:
-        """That of a request, of B rows or, where guided, 2 B (see Strategy.run)."""
+        """That of a request, of B rows or, where guided, 2 B (see Strategy.run); B as well where
+        the head guides itself."""
         condition: Condition = self.conditioner(request, self.backbone)
-        if options.guided:
+        if options.guided and not getattr(self.head, "guides_itself", False):
             bare = self.conditioner.unconditional(request, condition, options.uncond, rngs)
             condition = condition.cat(bare)
         return condition

@@ -85,7 +85,8 @@ class AcousticModel:
         )
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
         self.shifts = self._shifts()
-        reads = load_module(config.phone_probe, device) if config.phone_probe else None
+        probe = config.phone_probe
+        reads = load_module(probe, device, "phone_probe") if probe else None
         self.phone_probe = cast("PhoneProbe | None", reads)
         self.overlap: OverlapDetector | None = None
         if config.overlap is not None:

@@ -33,7 +33,7 @@ from tts.train.parts import check_parts
 from tts.train.task import DEVICES, PRECISIONS, Task, TrainConfig
 from tts_codecs.envelope import CHANNELS
 from tts_codecs.mel import MelConfig
-from tts_codecs.ranges import wrong_number
+from tts_codecs.ranges import MOST_SEED, wrong_number
 
 #: arguments of `build_generator` by size: about 10 and 30 million weights
 SIZES: dict[str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ _FIXED = {"channels": CHANNELS, "speaker_dim": SPEAKER_DIM, "n_mels": MelConfig(
 #: the least that settings of the loop may be
 _LEAST = {
     "steps": 1, "log_every": 1, "warmup": 0, "accumulate": 1, "budget": 0, "slowest": 0,
-    "publish": 0, "weight_decay": 0, "save_minutes": 0, "sample_minutes": 0,
+    "publish": 0, "weight_decay": 0, "save_minutes": 0, "sample_minutes": 0, "seed": 0,
 }  # fmt: skip
 
 
@@ -249,6 +249,8 @@ def _check_train(train: TrainConfig, source: str) -> None:
         # NaN is less than nothing.
         if not getattr(train, name) >= least:
             raise ConfigError(f"{source}: train.{name} must be at least {least}")
+    if train.seed > MOST_SEED:
+        raise ConfigError(f"{source}: train.seed must be at most {MOST_SEED}, not {train.seed}")
     for name, choices in (("device", DEVICES), ("precision", PRECISIONS)):
         value = getattr(train, name)
         if value not in choices:

@@ -44,6 +44,14 @@ class Ema:
         torch._foreach_lerp_(averages, values, rate)
 
     @torch.no_grad()
+    def settle(self) -> None:
+        """Frozen parameters become their averages, which are what was exported of them and what
+        others were fitted to; weights that differ would pull the average on."""
+        for average, value in self._pairs():
+            if isinstance(value, nn.Parameter) and not value.requires_grad:
+                value.copy_(average)
+
+    @torch.no_grad()
     def swap(self) -> None:
         """Exchange averaged and current weights in place; call twice to restore."""
         for average, value in self._pairs():

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tts.audio.files import write_error
 from tts.config import trained_by
 from tts.data.batch import Batch
 from tts.errors import (
@@ -33,15 +34,23 @@ from tts.errors import (
 )
 from tts.resources import checkpoint_folder
 from tts.train.ema import Ema
-from tts.train.publish import write_pieces
+from tts.train.publish import check_folder, write_pieces
 from tts.train.stepping import Batches, Engine, StepClock
 from tts.train.task import Task, TrainConfig, check_training_device, learning_rate
 from tts_codecs.checkpoint import load_weights
 from tts_codecs.renamed import current_names
 
+#: what state.pt holds at least
+STATE = ("step", "modules", "optimizers", "ema", "torch_rng", "cuda_rng", "python_rng")
+
 
 class Trainer:
-    """Runs a Task. `folder` holds state.pt (resume), export/ (weights to use) and logs."""
+    """Runs a Task. `folder` holds state.pt (resume), export/ (weights to use) and logs.
+
+    Raises:
+        OutputError: `folder`, or where weights are to be published, cannot be written.
+        CheckpointError: the state in it is damaged or of another run.
+    """
 
     def __init__(self, task: Task, config: TrainConfig, folder: str | Path, quiet: bool = False):
         try:
@@ -93,7 +102,11 @@ class Trainer:
         self.ema = Ema(self.plain, config.ema)
         self.engine = Engine(self)
         if self.accelerator.is_main_process:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            check_folder(self.folder)
+            if config.publish:
+                # Hours later would be late to find out.
+                check_folder(self.pieces)
+            check_folder(self.folder / "logs")
             self.writer = SummaryWriter(str(self.folder / "logs"))
         self.resume()
 
@@ -109,6 +122,11 @@ class Trainer:
     def state_path(self) -> Path:
         """Where the resumable state lives."""
         return self.folder / "state.pt"
+
+    @property
+    def pieces(self) -> Path:
+        """The folder that weights are published into."""
+        return Path(self.config.publish_to or self.folder / "pieces")
 
     def save(self) -> None:
         """Write state.pt atomically, then export the averaged weights."""
@@ -158,13 +176,7 @@ class Trainer:
             if self.config.init:
                 self._warm_start()
             return
-        # The file is this trainer's own; python_rng is a plain tuple, so no code is unpickled.
-        try:
-            state = torch.load(self.state_path, map_location="cpu", weights_only=True)
-        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"{self.state_path} is damaged; remove it to start over"
-            ) from error
+        state = self._read_state()
         self.step, self.elapsed = state["step"], state.get("elapsed", 0.0)
         for name, module in self.plain.items():
             if name in state["modules"]:
@@ -192,7 +204,23 @@ class Trainer:
         for key, value in current_names(state["ema"]).items():
             if key in self.ema.shadow:
                 self.ema.shadow[key].copy_(value)
+        self.ema.settle()
         self._restore_chance(state)
+
+    def _read_state(self) -> dict[str, Any]:
+        """What `save` wrote."""
+        # The file is this trainer's own; python_rng is a plain tuple, so no code is unpickled.
+        try:
+            state = torch.load(self.state_path, map_location="cpu", weights_only=True)
+        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+            raise CheckpointError(
+                f"{self.state_path} is damaged; remove it to start over"
+            ) from error
+        if not isinstance(state, dict) or not state.keys() >= set(STATE):
+            raise CheckpointError(
+                f"{self.state_path} is no state of a training run; remove it to start over"
+            )
+        return state
 
     def _restore_chance(self, state: dict[str, Any]) -> None:
         """Random numbers go on where they were in the first process, which is the one that saved
@@ -286,10 +314,12 @@ class Trainer:
                     sampled = now
                     if self.accelerator.is_main_process:
                         self._sample()
-                if now - saved > 60 * config.save_minutes:
+                due = config.publish and now - published > config.publish
+                # Saved before it is published: a place that takes no more loses no training.
+                if due or now - saved > 60 * config.save_minutes:
                     saved = now
                     self.save()
-                if config.publish and now - published > config.publish:
+                if due:
                     published = now
                     self.publish()
         self.save()
@@ -320,15 +350,20 @@ class Trainer:
         return float(wish[0])
 
     def publish(self) -> None:
-        """Export the averaged weights in half precision, in pieces that are small to carry."""
+        """Export the averaged weights in half precision, in pieces that are small to carry.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
         if not self.accelerator.is_main_process:
             return
         self.ema.swap()
         try:
             with tempfile.TemporaryDirectory(dir=self.folder) as made:
                 self.task.export(Path(made), self.step)
-                target = Path(self.config.publish_to or self.folder / "pieces")
-                write_pieces(made, target / self.folder.name)
+                write_pieces(made, self.pieces / self.folder.name)
+        except OSError as error:
+            raise write_error(self.folder, error) from error
         finally:
             self.ema.swap()
 

@@ -7,14 +7,24 @@ written last, so that a set cut short is noticed. `tts models join` puts it toge
 import hashlib
 import io
 import json
-import os
+import tempfile
 import zipfile
 from pathlib import Path
 
-from tts.audio.files import atomic_output, write_all
+from tts.audio.files import atomic_output, write_all, write_error
 from tts.errors import CheckpointError
 
 PIECE = 15 * 2**20
+
+
+def check_folder(folder: str | Path) -> None:
+    """OutputError where a folder cannot be made, or no file written into it."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> list[Path]:
@@ -28,7 +38,7 @@ def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> l
         OutputError: they cannot be written.
     """
     target = Path(target)
-    os.makedirs(target.parent, exist_ok=True)
+    check_folder(target.parent)
     stream = io.BytesIO()
     # Weights do not compress.
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:

@@ -36,6 +36,7 @@ from tts.train.config import RunConfig, arguments_of, check_run, override
 from tts.train.own_corpus import is_there, link_corpus
 from tts.train.run import train_run
 from tts.train.steps import IN_CORPUS, STEPS, run_step
+from tts_codecs.ranges import wrong_number
 
 #: the folder of the recipe's own corpus, which no stage may be called
 CORPUS = "corpus"
@@ -181,6 +182,8 @@ def _stage(
         given = {key: value for key, value in settings.items() if key != "step"}
         accepted = arguments_of(STEPS[step], ("corpus", "out"))
         options = parse(accepted, given, source).model_dump(exclude_unset=True)
+        if wrong := wrong_number(STEPS[step], options):
+            raise ConfigError(f"{source}: {wrong}")
         return Stage(name, out, settings, step=step, options=options)
     file = configs() / f"{settings['run']}.yaml"
     if not file.is_file():

@@ -160,7 +160,7 @@ def adapt(
             "give a longer one, or use the voice without adapting"
         )
     with _ONE_AT_A_TIME:
-        generator = cast(Generator, load_module(model.config.generator, model.device))
+        generator = cast(Generator, load_module(model.config.generator, model.device, "generator"))
         learned = _learn(model, generator, voice, aligned, options, progress)
         factors = compress(learned, options.weight_bytes)
     voice = replace(voice, meta={**voice.meta, "learned": "words" if told else "sounds"})
@@ -367,7 +367,9 @@ class AdaptedGenerators:
                 return self._made[key]
             if self._plain is None:
                 # As it is on disk, in half precision: nothing is lost, and half of the memory.
-                self._plain = cast(Generator, load_module(self.checkpoint, self.device)).half()
+                self._plain = cast(
+                    Generator, load_module(self.checkpoint, self.device, "generator")
+                ).half()
             made = copy.deepcopy(self._plain).float()
             apply(made, tuning.factors, tuning.strength)
             prepare_weights(made, self.weights, self.device)

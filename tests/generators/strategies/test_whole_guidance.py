@@ -50,7 +50,9 @@ def test_guidance_that_stays_is_guidance(kind: str) -> None:
 
 def test_another_guidance_falls_in_proportion() -> None:
     options = SamplingOptions(guidance=2.25, guidance_final=0.5)
-    assert not options.guided_by(1).guided
+    for own in (2.25, 1.0):
+        assert not SamplingOptions(guidance=own, guidance_final=0.5).guided_by(1).guided
+    assert SamplingOptions(guidance=1, guidance_final=0.5).guided_by(2).guidance_final == 0.5
     stronger = options.guided_by(3.5)
     assert stronger.guidance == 3.5 and stronger.guidance_final == 0.0
     assert options.guided_by(2.25) == options

@@ -15,7 +15,7 @@ from tts.generators.backbone import Backbone, KVCache, TwoPass
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
-from tts.generators.protocols import Network, SamplingKeys
+from tts.generators.protocols import Network
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.masked import Masked
 
@@ -35,8 +35,9 @@ class CoarseFirst(Autoregressive):
 
     streamed = False
     network = TwoPass
-    # Both passes read them; how many evaluations the second takes is known.
-    sampling: SamplingKeys = {**Autoregressive.sampling, "guidance_final": ()}
+    #: one pass draws and the other takes the likeliest: how likely codes are is not told
+    #: (tts.generators.protocols.Rescoring)
+    probability = None  # type: ignore[assignment]
 
     def __init__(self, streams: int = 1, merge: int = 1):
         super().__init__({"name": "coarse_first", "streams": streams})

@@ -93,8 +93,12 @@ class VocoderTask:
         if wide is not None:
             if train_pitch:
                 raise DataError("wide recordings have no pitch beside them: set train_pitch: false")
-            self.wide = WideRecordings.load(wide, rate, frames * self.vocoder.hop / rate)
             self.wide_rows = round(wide_share * batch_size)
+            if self.wide_rows == batch_size:
+                raise ConfigError(
+                    f"options.wide_share {wide_share} of {batch_size} rows leaves none for others"
+                )
+            self.wide = WideRecordings.load(wide, rate, frames * self.vocoder.hop / rate)
         self.regenerated = (
             None if regenerated is None else RegeneratedFeatures(regenerated, corpus, frames)
         )
