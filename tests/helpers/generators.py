@@ -153,6 +153,16 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "codes",
     ),
+    "ar groups voiced": (
+        {
+            "strategy": {
+                "kind": "autoregressive",
+                "pattern": {"name": "group_parallel", "groups": 2}, "own": 1,
+            },
+            "head": CODES, "backbone": {"voice_units": 5},
+        },
+        "codes",
+    ),
     "ar regression": (
         {
             "strategy": {"kind": "autoregressive", "noise": 0.2},

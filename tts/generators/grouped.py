@@ -57,7 +57,9 @@ class GroupedBackbone(Backbone):
             found.append(y)
         return torch.stack(found, 2)
 
-    def finish(self, x: Tensor, shift: Tensor, factor: Tensor) -> Tensor:
+    def finish(
+        self, x: Tensor, shift: Tensor, factor: Tensor, gain: Tensor | None = None
+    ) -> Tensor:
         """The outputs, normalised and modulated alike, side by side."""
-        out = torch.addcmul(shift.unsqueeze(2), self.norm(x), factor.unsqueeze(2))
-        return out.flatten(2)
+        parts = [None if part is None else part.unsqueeze(2) for part in (shift, factor, gain)]
+        return super().finish(x, *parts).flatten(2)  # type: ignore[arg-type]
