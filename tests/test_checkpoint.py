@@ -17,6 +17,7 @@ from tts_codecs.checkpoint import (
     average_weights,
     load_weights,
     read_config,
+    read_weights,
     save_checkpoint,
     share_weights,
 )
@@ -245,6 +246,25 @@ def test_weights_between_two(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not weights of the same network"):
         average_weights(tmp_path / "a", tmp_path / "d", 0.5, tmp_path / "e")
     assert not (tmp_path / "e").exists()
+
+
+def test_a_part_that_was_added_is_averaged_with_nothing(tmp_path: Path) -> None:
+    before = Small()
+    save_checkpoint(tmp_path / "a", before, "x", {"size": 5}, half=False)
+    both = nn.Module()
+    both.layer, both.more = Small().layer, nn.Linear(2, 2)
+    both.register_buffer("steps", torch.arange(4))
+    save_checkpoint(tmp_path / "b", both, "x", {"size": 5, "more": {"units": 2}}, half=False)
+    average_weights(tmp_path / "a", tmp_path / "b", 0.25, tmp_path / "c")
+    found = read_weights(tmp_path / "c")
+    expected = 0.75 * before.layer.weight + 0.25 * both.layer.weight
+    torch.testing.assert_close(found["layer.weight"], expected.detach())
+    assert torch.equal(found["more.weight"], both.more.weight)
+    assert read_config(tmp_path / "c")["arguments"] == {"size": 5, "more": {"units": 2}}
+    save_checkpoint(tmp_path / "d", both, "x", {"size": 6, "more": {}}, half=False)
+    for first, second in (("a", "d"), ("b", "a")):
+        with pytest.raises(CheckpointError, match="not weights of the same network"):
+            average_weights(tmp_path / first, tmp_path / second, 0.5, tmp_path / "e")
 
 
 def test_runs_of_one_strategy_average_whatever_rows_they_learned_from(tmp_path: Path) -> None:

@@ -220,23 +220,35 @@ def _network(config: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
+def _within(some: Any, more: Any) -> bool:
+    """Whether all keys of nested mappings are in `more` with the same values."""
+    if isinstance(some, Mapping) and isinstance(more, Mapping):
+        return all(key in more and _within(value, more[key]) for key, value in some.items())
+    return bool(some == more)
+
+
 def average_weights(first: str | Path, second: str | Path, weight: float, out: str | Path) -> None:
     """Write (1 - weight) first + weight second, with the config of the second.
 
     Weights before and after a run that trades one virtue for another can have both in between
-    (Wortsman et al. 2022).
+    (Wortsman et al. 2022). A part that the run added to the network is taken as it became.
 
     Raises:
-        CheckpointError: damaged weights, or not of the same kind, arguments and shapes.
+        CheckpointError: damaged weights, or the second is not the network of the first, with
+            nothing or some parts added.
     """
     a, b = read_weights(first), read_weights(second)
     before = read_config(first)
     config = read_config(second, before["kind"])
-    alike = a.keys() == b.keys() and all(a[k].shape == b[k].shape for k in b)
-    if not alike or _network(config) != _network(before):
+    alike = a.keys() <= b.keys() and all(a[k].shape == b[k].shape for k in a)
+    same = _network(config) == _network(before)
+    added = len(a) < len(b) and _within(_network(before), _network(config))
+    if not alike or not (same or added):
         raise CheckpointError(f"{first} and {second} are not weights of the same network")
     mixed = {
-        k: torch.lerp(a[k].float(), v.float(), weight).to(v.dtype) if v.is_floating_point() else v
+        k: torch.lerp(a[k].float(), v.float(), weight).to(v.dtype)
+        if k in a and v.is_floating_point()
+        else v
         for k, v in b.items()
     }
     _write_weights(Path(out), mixed, {k: v for k, v in config.items() if k != "base"})

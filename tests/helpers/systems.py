@@ -100,6 +100,7 @@ def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:
             "max_frames": 50,
             "prompt": [30, 40],
             "probe": None,
+            "identity": None,
             "resident": False,
         },
         "train": {

@@ -111,7 +111,7 @@ def test_from_few_recordings_to_a_model_that_speaks(
     shutil.copytree(corpus.folder, data)
     small = {"batch_size": 2, "max_frames": 50}
     flow = {
-        **small, "prompt": [30, 40], "probe": None, "phone_probe": "phone_probe",
+        **small, "prompt": [30, 40], "probe": None, "identity": None, "phone_probe": "phone_probe",
         "speaker_loss": 0.0,
     }  # fmt: skip
     sets = [

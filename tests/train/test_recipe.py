@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "aligner": {},
     "phone_probe": {"dim": 16, "blocks": 1},
     "probe": {"dim": 16, "blocks": 1},
+    "identity": {"dim": 16, "blocks": 1, "size": 8},
     "durations": {"dim": 16, "blocks": 1, "classes": 3, "style": 16},
     "phrasing": {"vocabulary": 64},
     "generator": NETWORK,
@@ -41,6 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
 OPTIONS: dict[str, dict[str, Any]] = {
     "vocoder": {"batch_size": 2},
     "aligner": {"batch_size": 2, "pool": 2},
+    "identity": {"batch_size": 4, "frames": [20, 30]},
     "phrasing": {"batch_size": 2, "holdout": 0},
     "generator": {"batch_size": 2, "max_frames": 50, "prompt": [30, 40]},
 }
