@@ -45,7 +45,7 @@ def test_it_learns_who_speaks_and_how_the_voice_was_turned(corpus: Corpus, tmp_p
 def test_it_needs_two_speakers(corpus: Corpus) -> None:
     names = sorted({item.speaker for item in corpus.items})
     with pytest.raises(DataError, match="two"):
-        IdentityTask(corpus, TINY, held_out=names[1:])
+        IdentityTask(corpus, TINY, held_out=tuple(names[1:]))
 
 
 def test_a_generator_learns_to_sound_like_the_recording(corpus: Corpus, tmp_path: Path) -> None:

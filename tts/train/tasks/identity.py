@@ -1,6 +1,6 @@
 """Training task of the network that tells speakers apart in the loss of a generator."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class IdentityTask:
         frames: tuple[int, int] = (120, 240),
         tilted: float = 0.3,
         margin_steps: int = 600,
-        held_out: Collection[str] = (),
+        held_out: tuple[str, ...] = (),
     ):
         self.corpus, self.batch_size, self.frames = corpus, batch_size, frames
         self.tilted, self.margin_steps = tilted, margin_steps
