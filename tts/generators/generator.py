@@ -58,9 +58,11 @@ class Perceptual(Protocol):
         weight: Tensor,
         drop_all: Tensor,
         drop_voice: Tensor,
+        real: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Losses by name of features [B, T, C] with mask [B, T, 1]; `weight` [B] is that of each
-        row for the speaker, `drop_all` and `drop_voice` [B] the rows without text, without voice.
+        row for the speaker, `drop_all` and `drop_voice` [B] the rows without text, without voice,
+        `real` [B, T, C] what was recorded.
         """
         ...
 
