@@ -1,10 +1,10 @@
 """Speaker identity: who speaks, read off source-filter features.
 
-Training aid only. The speaker probe (tts.losses.speaker) guesses the embedding of a small speaker
-encoder, which tells apart little more than pitch and colour. This one learned to tell the speakers
-of the corpus from each other by an additive angular margin (x-vectors, Snyder et al. 2018; ArcFace,
-Deng et al. 2019), so what separates people is what it looks at. Beside the cosine of its vectors
-the statistics of its layers are compared, as a style is between pictures (Gatys et al. 2016).
+Training aid only. The speaker probe (tts.losses.speaker) guesses the embedding of the speaker
+encoder that the voice is given by. This one learned to tell the speakers of the corpus from each
+other by an additive angular margin (x-vectors, Snyder et al. 2018; ArcFace, Deng et al. 2019).
+Beside the cosine of its vectors the statistics of its layers are compared, as a style is between
+pictures (Gatys et al. 2016).
 """
 
 import torch
