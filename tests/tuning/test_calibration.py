@@ -10,6 +10,7 @@ import torch
 
 from tests.helpers.tuning import PHONES, TEXT, fitted, noise
 from tts import TTS
+from tts.audio.reference import load_reference
 from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.symbols import N_SYMBOLS
@@ -22,7 +23,7 @@ def test_adapted_voices_are_calibrated_in_fewer_rounds(
 ) -> None:
     rounds: list[int] = []
 
-    def note(model: object, voice: Voice, count: int) -> Voice:
+    def note(model: object, voice: Voice, count: int, recordings: object = ()) -> Voice:
         rounds.append(count)
         return voice
 
@@ -105,3 +106,22 @@ def test_a_normalised_generator_needs_its_profile(home: Path) -> None:
 
     with pytest.raises(ConfigError, match="normalised"):
         TTS.load("default", "cpu")
+
+
+def test_a_voice_is_calibrated_on_all_of_its_recordings(model: TTS) -> None:
+    first, second = noise(2, 8), noise(5, 8)
+    rate = model.pipeline.capabilities.recording_rate
+    features = [model.acoustic.features(load_reference(each, rate)) for each in (first, second)]
+    voice = model.voice([first, second], calibration=0)
+    assert len(voice.features) < sum(map(len, features))
+    whole = calibrate(model.acoustic, voice, 2, features).tunings[0].shift
+    kept = calibrate(model.acoustic, voice, 2).tunings[0].shift
+    made = model.voice([first, second], calibration=2).tunings[0].shift
+    assert whole is not None and kept is not None and made is not None
+    torch.testing.assert_close(made, whole)
+    assert (whole - kept).abs().max() > 1e-3
+    # One recording, whole or as the voice keeps it, tells the same.
+    voice = model.voice(noise(2, 3), calibration=0)
+    short = [voice.features]
+    again = calibrate(model.acoustic, voice, 2, short).tunings[0].shift
+    torch.testing.assert_close(again, calibrate(model.acoustic, voice, 2).tunings[0].shift)

@@ -221,14 +221,16 @@ class AcousticModel:
             self, voice, recordings, strength=strength, progress=progress, transcript=transcript
         )
 
-    def calibrate(self, voice: Voice, rounds: int | None = None) -> Voice:
+    def calibrate(
+        self, voice: Voice, rounds: int | None = None, recordings: Sequence[Tensor] = ()
+    ) -> Voice:
         """The voice with what the model gets wrong about it, see tts.tuning.calibration.calibrate;
         None for as many rounds as the model's config says of a voice that is adapted or not."""
         if rounds is None:
             rounds = self.config.calibration
             if self.adaptation_of(voice):
                 rounds = min(rounds, self.config.adapted_calibration)
-        return calibrate(self, voice, rounds)
+        return calibrate(self, voice, rounds, recordings)
 
     def adaptation_of(self, voice: Voice) -> Tuning | None:
         """What this model's weights were fitted to a voice with, if they were."""

@@ -224,9 +224,12 @@ class Tuner(Protocol):
         """The voice with what fits the weights to it, see tts.tuning.adaptation.adapt."""
         ...
 
-    def calibrate(self, voice: Voice, rounds: int | None) -> Voice:
-        """The voice with what the model gets wrong about it, see tts.tuning.calibration.calibrate;
-        None for as many rounds as the model's config says."""
+    def calibrate(
+        self, voice: Voice, rounds: int | None, recordings: Sequence[Tensor] = ()
+    ) -> Voice:
+        """The voice with what the model gets wrong about it, measured on features [T, C] of all
+        recordings or on what the voice keeps of them, see tts.tuning.calibration.calibrate; None
+        for as many rounds as the model's config says."""
         ...
 
     def untuned(self, voice: Voice) -> str:

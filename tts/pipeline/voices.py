@@ -102,7 +102,8 @@ def encode_voice(
         voice = replace(voice, warnings=tuple(told))
         for line in told:
             log.warning("%s", line)
-        if adapted and tuner is not None:
+        if tuner is not None:
+            # All of them: a voice keeps a few seconds.
             recordings = [tuner.features(each) for each in references]
     if adapted and tuner is not None:
         # Of a saved voice only a part of the recording is left, and its words are of all.
@@ -110,7 +111,7 @@ def encode_voice(
         voice = tuner.adapt(voice, recordings, strength, progress, words)
     if tuner is not None and (adapted or fresh or calibration is not None):
         # Measured last, with the generator that will speak.
-        voice = tuner.calibrate(voice, calibration)
+        voice = tuner.calibrate(voice, calibration, recordings)
     if transcript is None:
         return voice
     return replace(voice, transcript=clean(transcript).strip())

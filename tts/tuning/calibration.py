@@ -65,13 +65,17 @@ LEAST_FRAMES, PRIOR = 3.0, 4.0
 
 
 @torch.inference_mode()
-def calibrate(model: TunedModel, voice: Voice, rounds: int) -> Voice:
+def calibrate(
+    model: TunedModel, voice: Voice, rounds: int, recordings: Sequence[Tensor] = ()
+) -> Voice:
     """The voice with a shift for the generator of a model, or for the one adapted to it.
 
     It stays as it is where the model has no profile or cannot predict the sentences.
 
     Args:
         rounds: measurements, each with the shift found so far.
+        recordings: features [T, C] of all recordings of the person, which may say more phones than
+            what the voice keeps of them; by default that.
     """
     shifts = model.shifts
     if shifts is None or rounds < 1:
@@ -98,7 +102,10 @@ def calibrate(model: TunedModel, voice: Voice, rounds: int) -> Voice:
         count, total = profile.sums(probe, prompt)
         return count.sum(0), total.sum(0)
 
-    wanted, heard = phones(request.prompt.features[:1], request.prompt.lengths[:1])
+    whole = [each.to(said.device) for each in recordings] or [voice.features.to(said.device)]
+    read = [phones(each[None], torch.tensor([len(each)], device=said.device)) for each in whole]
+    wanted = torch.stack([count for count, _ in read]).sum(0)
+    heard = torch.stack([total for _, total in read]).sum(0)
     target = heard / wanted.clamp_min(1e-6).unsqueeze(-1)
     found = shifts.of(replace(voice, tunings=())) if shifts.normalised else None
     # Narrower than that of the profile: what is asked is what this phone lacks.

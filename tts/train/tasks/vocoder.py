@@ -190,9 +190,7 @@ class VocoderTask:
             real = self._limited(self._resampled(narrow, True))
             fake = torch.cat([self._limited(fake[:rows]), fake[rows:]])
             if wide is not None:
-                # The discriminator takes the first rows: some of each kind.
-                order = torch.arange(len(fake), device=fake.device)
-                order = torch.cat([order[::2], order[1::2]])
+                order = mixed_order(rows, len(wide)).to(fake.device)
                 real, fake = torch.cat([real, wide])[order], fake[order]
         real, fake = self._inner(real), self._inner(fake)
         mel_loss, magnitude_loss = multi_scale_spectral_loss(fake, real, self.vocoder.sample_rate)
