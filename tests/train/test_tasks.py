@@ -101,6 +101,18 @@ def test_vocoder_learns_its_upper_band_from_wide_recordings(corpus: Corpus, tmp_
         VocoderTask(corpus, wide, wide=str(table), **options)
 
 
+@pytest.mark.parametrize(("narrow", "wide"), [(4, 4), (2, 6), (3, 5), (6, 2)])
+def test_discriminators_hear_mel_and_envelope_of_narrow_and_wide_rows(
+    narrow: int, wide: int
+) -> None:
+    from tts.train.tasks.vocoder import mixed_order
+
+    order = mixed_order(narrow, wide)
+    assert sorted(order.tolist()) == list(range(narrow + wide))
+    kinds = {(int(row) % 2, int(row) >= narrow) for row in order[:4]}
+    assert len(kinds) == 4
+
+
 def test_segments_join_tokens_and_frames(corpus: Corpus) -> None:
     from tts.data.segments import load_utterances
 

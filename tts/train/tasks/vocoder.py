@@ -43,6 +43,15 @@ def speaker_weights(corpus: Corpus, frames: int) -> tuple[np.ndarray, np.ndarray
     return usable, weights / weights.sum()
 
 
+def mixed_order(narrow: int, wide: int) -> Tensor:
+    """The order of narrow and then wide rows by which the first ones, which alone the
+    discriminators hear, are of each kind: pairs of a mel and an envelope, in turn from both."""
+    place = torch.cat([torch.arange(narrow), torch.arange(wide)])
+    # Which rows show the envelope goes by their place in all of them.
+    later = torch.arange(narrow + wide) >= narrow
+    return (place // 2 * 2 + later).argsort(stable=True)
+
+
 class VocoderTask:
     """Multi-scale spectral losses first, a spectrogram discriminator from `adversarial_from` on.
 
