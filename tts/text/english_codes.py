@@ -280,6 +280,8 @@ FORMULAS: tuple[Rule, ...] = (
     rule(rf"\b(?:(?:{_ATOMS})\d{{0,3}}){{2,10}}\b", _formula),
     rule(r"\b([A-Z]{2})(\d{3})\b", lambda m: f"{spell(m[1])} {_model(m[2])}"),
     rule(r"\b([A-Z]{2,5})(?=\d)", _letters_and_number),
+    # "10:30PM", "17:30UTC": a time of day and what tells of it
+    rule(r"(?<=\d:[0-5]\d)(?=[A-Z]{2,4}\b)", " "),
     rule(r"(?<![\d.,])(\d{1,4})([A-Z]{2,4})\b", _after_number),
     rule(r"\b(?!(?:km|cm|mm|ft|kg)\d)([b-df-hj-np-tv-xz]{2,4})(?=\d)", _letters_and_number),
     rule(r"\b([A-Z]{1,3})-(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]}-{_model(m[2])}"),
