@@ -9,7 +9,8 @@ from tts.text import lexicon
 from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
-from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS
+from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
+from tts.text.english_plurals import PLURALS
 from tts.text.english_references import REFERENCES
 from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
 from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
@@ -128,9 +129,11 @@ RULES: tuple[Rule, ...] = (
     *SHORT_WORDS,
     *REFERENCES,
     *DATE_FORMS,
+    *PLURALS,
     *CODES,
     *SQUARES,
     *FORMULAS,
+    *SCORES,
     *_MATHS[:4],
     *FRACTION_AMOUNTS,
     *AMOUNT_FORMS,
