@@ -3,7 +3,7 @@
 import re
 
 from tts.text import lexicon
-from tts.text.numbers import NUMBER_WORDS, cardinal, plural, three_figures, year
+from tts.text.numbers import cardinal, plural, three_figures, year
 from tts.text.tracked import Rule, rule
 
 __all__ = ["PLURALS"]
