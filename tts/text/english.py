@@ -100,6 +100,14 @@ _MATHS: tuple[Rule, ...] = (
         r"\1 to ",
     ),
     rule(rf"\b((?:{_RATIOS})(?: (?:is|was|of))? \d{{1,3}}):(?=\d\d(?!\w|[:.,]\d))", r"\1 to "),
+    # the time of a race
+    rule(
+        r"(?<![\w:.,])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\w:]|[.,]\d)",
+        lambda m: (
+            f"{int(m[1])} {'oh ' if m[2][0] == '0' else ''}"
+            f"{cardinal(int(m[2]))} point {digits(m[3])}"
+        ),
+    ),
     # past the hours of a day: a split or minutes and seconds
     rule(
         r"(?<![\w:.,])(2[5-9]|[3-9]\d):([0-5]\d)(?<!00)(?!\w|[:.,]\d)",

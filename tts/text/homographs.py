@@ -222,7 +222,7 @@ _LIVE_THINGS = frozenset(
     "support score scores results view cam camera cameras birth births virus vaccine vaccines "
     "bacteria cultures plants lobster lobsters stock trading data traffic map captions captioning "
     "translation transcription preview action auction entertainment theater theatre sports "
-    "commentary report reports interview podcast call calls game match matches tracking test".split()
+    "commentary report reports interview podcast call calls game match matches tracking".split()
 )
 #: what makes a live thing of what comes before or after: "the game will air live"
 _SHOWN = frozenset(

@@ -56,7 +56,7 @@ STATES = "|".join(code for code in STATE_NAMES if code not in WORDLIKE_STATES.sp
 
 SCALES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
-    "b": "billion", "B": "billion", "bn": "billion", "tn": "trillion",
+    "b": "billion", "B": "billion", "bn": "billion", "tn": "trillion", "T": "trillion",
     "Cr": "crore", "cr": "crore",
 }  # fmt: skip
 
