@@ -231,6 +231,13 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     # "1 000 000" where it surely is one number
     rule(r"(?<![\d.,+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\d.,]|[ -]\d)", _thousands),
     # currencies
+    rule(
+        r"\$(100|1,?000|1,?000,?000)s\b(?: of (thousands|[mbtr]+illions)\b)?",
+        lambda m: (
+            f"{cardinal(m[1].replace(',', '')).removeprefix('one ')}s of "
+            f"{m[2] + ' of ' if m[2] else ''}dollars"
+        ),
+    ),
     rule(r"(?<=\d)\s?元", " yuan"),
     rule(r"\bRs\.?\s?(?=\d)", "₹"),
     rule(r"(?<=\d)/-(?![\w-])", ""),

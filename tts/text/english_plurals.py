@@ -61,7 +61,7 @@ def _alone(match: _Match) -> str:
     counted = re.search(rf"\b{_SPOKEN_COUNT} $", before)
     if _is_decade(figures) and not counted:
         return match[0]
-    told = _PLANE.fullmatch(figures) or len(figures) > 2 and _TOLD.match(after)
+    told = bool(_PLANE.fullmatch(figures) or len(figures) > 2 and _TOLD.match(after))
     if figures in "01" and _BITS.search(before):
         told = not _NOUN.match(after)
     if told or _OF_NOUN.search(before) and not _NOUN.match(after):
