@@ -12,6 +12,7 @@ from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
 from tts.text.english_plurals import PLURALS
 from tts.text.english_references import REFERENCES
+from tts.text.english_senses import SENSES
 from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
 from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
 from tts.text.tracked import Rule, rule
@@ -138,6 +139,7 @@ RULES: tuple[Rule, ...] = (
     *REFERENCES,
     *DATE_FORMS,
     *PLURALS,
+    *SENSES,
     *CODES,
     *SQUARES,
     *FORMULAS,
