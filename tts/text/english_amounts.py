@@ -36,7 +36,9 @@ _DOLLARS = "USD|AUD|CAD|NZD|HKD|SGD"
 _DASH = r"\s?[-–—]\s?"
 _ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
 _RATE = re.compile(r"-(?:an?|per)-[a-z]")
-_NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)[a-z]{2}")
+_NOUN = re.compile(
+    r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)(?:[a-z]{2}|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
+)
 _KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
 
 
