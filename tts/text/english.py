@@ -9,8 +9,10 @@ from tts.text import lexicon
 from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
-from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS
+from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
+from tts.text.english_plurals import PLURALS
 from tts.text.english_references import REFERENCES
+from tts.text.english_senses import SENSES
 from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
 from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
 from tts.text.tracked import Rule, rule
@@ -99,6 +101,14 @@ _MATHS: tuple[Rule, ...] = (
         r"\1 to ",
     ),
     rule(rf"\b((?:{_RATIOS})(?: (?:is|was|of))? \d{{1,3}}):(?=\d\d(?!\w|[:.,]\d))", r"\1 to "),
+    # the time of a race
+    rule(
+        r"(?<![\w:.,])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\w:]|[.,]\d)",
+        lambda m: (
+            f"{int(m[1])} {'oh ' if m[2][0] == '0' else ''}"
+            f"{cardinal(int(m[2]))} point {digits(m[3])}"
+        ),
+    ),
     # past the hours of a day: a split or minutes and seconds
     rule(
         r"(?<![\w:.,])(2[5-9]|[3-9]\d):([0-5]\d)(?<!00)(?!\w|[:.,]\d)",
@@ -128,9 +138,12 @@ RULES: tuple[Rule, ...] = (
     *SHORT_WORDS,
     *REFERENCES,
     *DATE_FORMS,
+    *PLURALS,
+    *SENSES,
     *CODES,
     *SQUARES,
     *FORMULAS,
+    *SCORES,
     *_MATHS[:4],
     *FRACTION_AMOUNTS,
     *AMOUNT_FORMS,

@@ -22,7 +22,7 @@ DOTTED = (
     r"|(?<=tbsp|Tbsp|mins|secs))\.(?= [a-z(]|[,;:]"
     r"| \d{1,2}\s?(?:oz|in|min|mins|sec|secs|tsp)\b))?"
 )
-_SCALE = r"thousand|lakh|crore|million|billion|trillion|Cr|cr|bn|tn|mn|k|K|m|M|b|B"
+_SCALE = r"thousand|lakh|crore|million|billion|trillion|Cr|cr|bn|tn|mn|k|K|m|M|b|B|(?<=\d)T"
 _BY_LENGTH = sorted(lexicon.CURRENCIES, key=len, reverse=True)
 _SIGNS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha())
 _MARKS = "|".join(re.escape(c) for c in _BY_LENGTH if not c.isalpha() or c.islower())
@@ -36,7 +36,9 @@ _DOLLARS = "USD|AUD|CAD|NZD|HKD|SGD"
 _DASH = r"\s?[-–—]\s?"
 _ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
 _RATE = re.compile(r"-(?:an?|per)-[a-z]")
-_NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)[a-z]{2}")
+_NOUN = re.compile(
+    r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)(?:[a-z]{2}|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
+)
 _KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
 
 
@@ -231,6 +233,13 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     # "1 000 000" where it surely is one number
     rule(r"(?<![\d.,+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\d.,]|[ -]\d)", _thousands),
     # currencies
+    rule(
+        r"\$(100|1,?000|1,?000,?000)s\b(?: of (thousands|[mbtr]+illions)\b)?",
+        lambda m: (
+            f"{cardinal(m[1].replace(',', '')).removeprefix('one ')}s of "
+            f"{m[2] + ' of ' if m[2] else ''}dollars"
+        ),
+    ),
     rule(r"(?<=\d)\s?元", " yuan"),
     rule(r"\bRs\.?\s?(?=\d)", "₹"),
     rule(r"(?<=\d)/-(?![\w-])", ""),
@@ -266,7 +275,7 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         rf"(?<![\w.,])({_CODES})\s?({_N})(?:\s?({_SCALE})\b)?",
         lambda m: f"{m[2]} {_scale(m[3]).strip() + ' ' if m[3] else ''}{m[1]}",
     ),
-    rule(r"(?<![\w.,$£€])(\d{1,2})p(?!\w)", lambda m: f"£0.{m[1].zfill(2)}"),
+    rule(r"(?<![\w.,$£€])(\d{1,2})p(?!\w|\.\s?m\b)", lambda m: f"£0.{m[1].zfill(2)}"),
     rule(rf"(?<![\w$])\$/(?=(?:{_PER})\b)", "dollars per "),
     # "$20k/year", "£3m/yr", "2M/day": a scale, which the units would take for meters
     rule(
@@ -326,6 +335,7 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     rule(r"(?<![\w.,])(\d{1,6})\s?in\.(?= [a-z]|\s*$|[,;)])", _inches),
     rule(r"(?<![\w.,])(\d{1,6}(?:\.\d{1,3})?)in\b(?!-)", _inches),
     rule(r"(?<=\d)\s?[-–]\s?(\d{1,9})x(?!\w)", r" to \1x"),
+    rule(rf"(?<=\d)x\s?/\s?({_PER})(?![\w/^])", lambda m: f" times per {_per(m[1])}"),
     rule(r"(?<=\d)x(?!\w|\s?[+=*/^-])", " times"),
     rule(
         r"(?<![\w.])(\d{1,2})(20|40|60|80)p(?!\w)", lambda m: f"{cardinal(m[1])} {cardinal(m[2])} P"

@@ -35,7 +35,18 @@ _ATOMS = (
     "He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ar|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Br|Kr|Ag|Cd|Sn|Xe|Ba|Pt|Au|Hg|Pb|"
     "Ra|H|B|C|N|O|F|P|S|K|V|I|U"
 )
-
+#: before digits one by one
+_IDENTIFIED = (
+    "OTP|SSN|EIN|IMEI|ISBN|passcode|one-time code|verification code|security code|access code|"
+    "confirmation code|tracking number|account number|routing number|serial number|case number|"
+    "ticket number|order number|invoice number|confirmation number|booking number|policy number|"
+    "reference number|passport number|member number|card number|meeting ID"
+)
+_COUNTED_TOO = (
+    "refs?|reference|order|ticket|case|invoice|account|acct|tracking|confirmation|booking|policy|"
+    "passport|member|membership|license|licence|serial|card|claim|customer|employee|student|"
+    "transaction|file|badge|ID"
+)
 
 _VARIABLE = r"(?<!\d)(?:(?<!\d )|(?![kcmd]?m\b|s\b|ft\b|in\b))[A-Za-z]{1,2}"
 
@@ -233,7 +244,22 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w+.,-])0\d{9,10}(?![\w,.-]\w)", _groups),
     rule(r"(?<![\w+.,-])0\d(?: \d\d){4}(?![\w-])", _groups),
-    rule(r"(?<![\w.+-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-.]\d{4}(?![\w-])", _groups),
+    rule(r"(?<![\w.+-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])", _groups),
+    # numbers of cards, of people and of orders
+    rule(r"(?<![\w+.,-])(?<!\d )\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?![\w-]|[.,]\d)", _groups),
+    rule(r"(?<![\w+.,-])\d{3}-\d\d-\d{4}(?![\w-])", _groups),
+    rule(r"(?<![\w+.,-])(?=[\d-]{0,20}\d{5})\d{1,7}(?:-\d{1,7}){2,4}(?![\w-]|[.,]\d)", _groups),
+    rule(
+        rf"\b((?i:{_IDENTIFIED}))((?i: number| no\.?| code| ID)?(?::| is:?| was)? )"
+        r"(\d{4,20})\b(?![-,.:/]\d|\s?%)",
+        lambda m: m[1] + m[2] + digits(m[3]),
+    ),
+    # with a number or a colon, or too long for a count
+    rule(
+        rf"\b((?i:{_COUNTED_TOO}))((?i: number| no\.?| code| ID)(?::| is:?)? |: )"
+        r"(\d{5,20})\b(?![-,.:/]\d|\s?%)",
+        lambda m: m[1] + m[2] + digits(m[3]),
+    ),
     rule(r"(?<![\w.+$£€-])\d{3}-\d{4}(?![\w-])", _groups),
     rule(r"(?<![\w.])(911|999|112)(?= or (?:911|999|112)\b)", lambda m: digits(m[1])),
     rule(r"(?<=(?:one|ine|two) or )(911|999|112)\b", lambda m: digits(m[1])),
@@ -263,7 +289,8 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(r"\b([A-Z]\d[A-Z]) (\d[A-Z]\d)\b", lambda m: f"{spell(m[1])}, {spell(m[2])}"),
     rule(
-        rf"\b((?i:zip(?: code)?|postcode|postal code)|{lexicon.STATES})(:? )(\d{{5}})"
+        rf"\b((?i:zip(?: code)?|postcode|postal code)|{lexicon.STATES}"
+        rf"|(?<=[a-z], )(?:{lexicon.WORDLIKE_STATES}))(:? )(\d{{5}})"
         r"(?:-(\d{4}))?\b(?![,.]\d)",
         _place,
     ),
@@ -280,6 +307,8 @@ FORMULAS: tuple[Rule, ...] = (
     rule(rf"\b(?:(?:{_ATOMS})\d{{0,3}}){{2,10}}\b", _formula),
     rule(r"\b([A-Z]{2})(\d{3})\b", lambda m: f"{spell(m[1])} {_model(m[2])}"),
     rule(r"\b([A-Z]{2,5})(?=\d)", _letters_and_number),
+    # "10:30PM", "17:30UTC": a time of day and what tells of it
+    rule(r"(?<=\d:[0-5]\d)(?=[A-Z]{2,4}\b)", " "),
     rule(r"(?<![\d.,])(\d{1,4})([A-Z]{2,4})\b", _after_number),
     rule(r"\b(?!(?:km|cm|mm|ft|kg)\d)([b-df-hj-np-tv-xz]{2,4})(?=\d)", _letters_and_number),
     rule(r"\b([A-Z]{1,3})-(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]}-{_model(m[2])}"),

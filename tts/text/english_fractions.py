@@ -1,4 +1,4 @@
-"""English fractions: alone, before a unit, in inches and in ranges of them."""
+"""English fractions: alone, before a unit, in inches, in ranges, and what only looks like one."""
 
 import math
 import re
@@ -11,25 +11,85 @@ from tts.text.english_amounts import (
     in_quotes,
     unit_name,
 )
-from tts.text.numbers import cardinal, fraction, number
+from tts.text.numbers import cardinal, fraction, number, ordinal, three_figures
 from tts.text.tracked import Rule, rule
 
-__all__ = ["FRACTION", "FRACTION_AMOUNTS"]
+__all__ = ["FRACTION", "FRACTION_AMOUNTS", "SCORES"]
 
 _Match = re.Match[str]
 _MIXED = r"(?<![\w/.,])(\d{1,4}(?:\s{1,2}|-))?(\d{1,3})/(\d{1,4})"
 _MEASURE = rf"{UNIT_NAMES}|cups?\b|inch(?:es)?\b|miles?\b|hours?\b|pounds?\b|teaspoons?\b|tablesp"
+_JUDGED = re.compile(
+    r"\b(?:rat(?:e|es|ed|ing|ings)|scor(?:e|es|ed|ing)|grad(?:e|ed)|mark|marks|review|gave|giv(?:e|es|"
+    r"en|ing)|gets?|got|earn(?:s|ed)?|quiz|test|exam|solid|strong|perfect|easy|easily|definitely|"
+    r"overall|pain)\b[^.!?\n]{0,24}$|\ban? $",
+    re.I,
+)
+_PRAISED = re.compile(
+    r",? (?:would|stars?|points?|rating|ratings|score|review|reviews|recommend|again|on the|on my|"
+    r"on his|on her|on their)\b",
+    re.I,
+)
+#: what a part is a part of
+_OF = re.compile(r" (?:of|cups?|miles?|hours?|pounds?|inch|inches|majority|share|chance)\b")
+_PRESSURE = re.compile(r"\b(?:BP|bp|blood pressure|pressure)\b[^.!?\n]{0,40}$", re.I)
+_SPLIT = re.compile(
+    r"[ -](?:rule|split|mix|blend|ratio|principle|chance|odds|shot|balance|diet|fasting|custody|"
+    r"power|perspective|weight)\b"
+)
 
 
 def _words(match: _Match) -> str:
     top, bottom = int(match[2]), int(match[3])
     if match[1]:
         part = fraction(top, bottom)
-        part = "a" + part[3:] if part.startswith("one ") else part
+        if part.startswith("one "):
+            vowel = part.startswith(("one eight", "one eleven"))
+            part = f"a{'n' if vowel else ''}{part[3:]}"
         return f"{number(match[1].strip(' -'))} and {part}"
     if top >= bottom:
         return f"{cardinal(top)} {cardinal(bottom)}"
     return fraction(top, bottom)
+
+
+def _parts(match: _Match) -> str:
+    """What the ending of an ordinal shows to be a fraction: "2/3rds", "1/4th"."""
+    top, bottom = int(match[2]), int(match[3])
+    if bottom < 2:
+        return match[0]
+    part = fraction(top, 2) if bottom == 2 else f"{cardinal(top)} {ordinal(bottom)}"
+    if bottom > 2 and top > 1:
+        part += "s"
+    return f"{number(match[1].strip(' -'))} and {part}" if match[1] else part
+
+
+def _score(match: _Match) -> str:
+    """ "7/10" of a film and "95/100" of a test are "out of"; alone they are parts."""
+    first, top, bottom = match[1], float(match[1]), int(match[2])
+    before = match.string[max(0, match.start() - 40) : match.start()]
+    after = match.string[match.end() : match.end() + 24]
+    said = f"{number(first)} out of {cardinal(bottom)}"
+    if top > bottom or bottom < 4 or _OF.match(after) or after.lstrip()[:1] == "=":
+        return match[0]
+    if "." in first or top == bottom and bottom in (5, 10, 100):
+        return said
+    judged = bottom in (5, 10, 20, 25, 30, 40, 50, 60, 100) and _JUDGED.search(before)
+    if top > 1 and (bottom == 100 and top + bottom != 100 or judged):
+        return said
+    return said if bottom in (5, 10, 100) and _PRAISED.match(after) else match[0]
+
+
+def _pair(match: _Match) -> str:
+    """Two numbers that share out a whole ("80/20") or tell the pressure of blood."""
+    high, low = int(match[1]), int(match[2])
+    before = match.string[max(0, match.start() - 60) : match.start()]
+    after = match.string[match.end() : match.end() + 16]
+    if high > low > 29 and high > 69 and _PRESSURE.search(before):
+        return f"{three_figures(match[1]) if high > 99 else cardinal(high)} over {cardinal(low)}"
+    shared = high + low == 100 and min(high, low) > 0 and (high > low or low < 90)
+    if after.lstrip()[:1] != "=" and not _OF.match(after) and (shared or _SPLIT.match(after)):
+        return f"{cardinal(high)} {cardinal(low)}"
+    return match[0]
 
 
 def _is_part(match: _Match) -> bool:
@@ -57,6 +117,15 @@ def _range(match: _Match) -> str:
     return f"{_words(match)} to " if _is_part(match) else match[0]
 
 
+#: before the units and the divisions
+SCORES: tuple[Rule, ...] = (
+    rule(rf"{_MIXED}(?:st|nd|rd|th)s?\b", _parts),
+    rule(
+        r"(?<![\w/.,$£€-])(\d{1,3})/(\d{1,3})(?![\w/]|[.,]\d|\s?(?:mmHg\b|[%°]))",
+        _pair,
+    ),
+    rule(r"(?<![\w/.,$£€-])(\d{1,3}(?:\.\d{1,2})?)/(\d{1,3})(?![\w/-]|[.,]\d|\s?[%°])", _score),
+)
 #: before the units, which would take the lower number for the whole amount
 FRACTION_AMOUNTS: tuple[Rule, ...] = (
     rule(

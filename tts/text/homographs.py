@@ -102,7 +102,7 @@ def _verb(low: Sequence[str], at: int, word: str) -> bool:
     if before.endswith("ly") and (_before(low, at, 2) in _SUBJECTS | _AUX):
         return True
     if _starts(low, at):
-        return after in _OBJECTS or (word in ("use", "live", "house") and after not in ("of", "is"))
+        return after in _OBJECTS or (word in ("use", "house") and after not in ("of", "is"))
     if before in _DETERMINERS or before.endswith("'s") or before in _BE:
         return False
     if word.endswith("s") and not word.endswith("ss"):
@@ -214,12 +214,67 @@ def _polish(words: Sequence[str], low: Sequence[str], at: int) -> str:
     return "nation" if capital else "noun"
 
 
-def _live(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
+_LIVE_THINGS = frozenset(
+    "music show shows concert concerts broadcast broadcasts broadcasting stream streams streaming "
+    "band bands performance performances audience album version wire wires bait tv television "
+    "radio update updates coverage chat chats demo demos animal animals round rounds ammunition "
+    "ammo fire feed feeds blog video footage event events recording session sessions webinar "
+    "support score scores results view cam camera cameras birth births virus vaccine vaccines "
+    "bacteria cultures plants lobster lobsters stock trading data traffic map captions captioning "
+    "translation transcription preview action auction entertainment theater theatre sports "
+    "commentary report reports interview podcast call calls game match matches tracking".split()
+)
+#: what makes a live thing of what comes before or after: "the game will air live"
+_SHOWN = frozenset(
+    "go goes going went gone air airs aired airing stream streams streamed streaming watch watches "
+    "watched watching see sees saw seen hear heard broadcast broadcasts broadcasting perform "
+    "performs performed performing play plays played playing record recorded sing sings sang "
+    "singing catch caught follow reporting appear appears appeared tune show shows shown".split()
+)
+_IS = frozenset(
+    "am is are was were be been being isn't aren't wasn't i'm you're we're they're he's she's it's "
+    "that's and/or".split()
+)
+_PASSED = frozenset("now still currently also both not never always all only just ever".split())
+#: what a verb goes on with: "Live well", "Tom and Ann live in Rome"
+_LIVED = frozenset(
+    "a an the your my our their his her in with for by as like long longer well life here there "
+    "free each every within alone together better more happily near through without up off out to "
+    "under next across outside apart below above among around where it this that on at".split()
+)
+_PLACES = {
+    "on": "air stage tv television youtube twitch espn facebook instagram camera",
+    "in": "concert studio production session person color hd",
+}
+_SPIRITED = frozenset("let learn work love breathe die play grow".split())
+
+
+def _live(words: Sequence[str], low: Sequence[str], at: int) -> str:
     after, before = _after(low, at), _before(low, at)
-    things = "music show concert broadcast stream band performance audience album wire bait tv"
-    if after in set(things.split()) or before in ("streamed", "broadcast", "performed", "go", "a"):
+    step = 1
+    while before in _PASSED or before.endswith("ly") and len(before) > 3 and before != "family":
+        step += 1
+        before = _before(low, at, step)
+    two = _before(low, at, step + 1)
+    if after in _LIVE_THINGS or after == "-" or before in _IS or before in _SHOWN:
         return "adjective"
-    return "verb" if before not in _BE and before not in ("the", "played") else "adjective"
+    if before in ("it", "him", "her", "them", "us", "me") or before == "you" and two == "to":
+        return "verb" if two in ("let", "help", "make", "makes", "made") else "adjective"
+    if before in _AUX or before in _SUBJECTS or before in ("that", "which", "long"):
+        return "verb"
+    on = low[at + 2] if at + 2 < len(low) else ""
+    goes_on = after in _LIVED and on not in _PLACES.get(after, "").split()
+    if not re.search(r"\w", before) or before in ("and", "or", "then"):
+        begun = before in ("and", "or") or after != "at"
+        spirited = after in ("and", "or") and on in _SPIRITED
+        return "verb" if goes_on and begun or spirited else "adjective"
+    if before in _DETERMINERS or before.endswith("'s"):
+        return "adjective"
+    if {*low[max(0, at - 6) : at]} & _SHOWN:
+        return "adjective"
+    many = before.endswith("s") and not before.endswith(("ss", "us", "is")) and before != "news"
+    asked = {*low[max(0, at - 6) : at]} & {"do", "does", "did", "will", "can", "could", "would"}
+    return "verb" if goes_on or many or asked else "adjective"
 
 
 def _upset(words: Sequence[str], low: Sequence[str], at: int) -> str | None:

@@ -7,7 +7,7 @@ __all__ = [
     "GREEK", "HUSHED", "LATIN", "NUMBERED", "PART_WORDS", "PLAIN_TITLES",
     "MEASURED", "MONTHS", "NEVER_LAST", "PER", "PER_WORDS", "PICTURES", "REGNAL", "SCALES",
     "SPELLED", "STARTERS", "STATES", "STATE_NAMES", "STREETS", "SYMBOLS", "TITLES", "UNCOUNTED",
-    "UNITS", "WEEKDAYS", "WORDS", "WORDS_WITH_NUMBERS",
+    "UNITS", "WEEKDAYS", "WORDLIKE_STATES", "WORDS", "WORDS_WITH_NUMBERS",
 ]  # fmt: skip
 
 MONTHS = (
@@ -37,17 +37,26 @@ STREETS = {
 
 #: states whose code stands before a ZIP code
 STATE_NAMES = {
-    "AZ": "Arizona", "CA": "California", "CO": "Colorado", "FL": "Florida", "GA": "Georgia",
-    "IL": "Illinois", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
-    "NC": "North Carolina", "NJ": "New Jersey", "NV": "Nevada", "NY": "New York", "OH": "Ohio",
-    "OR": "Oregon", "PA": "Pennsylvania", "TN": "Tennessee", "TX": "Texas", "VA": "Virginia",
-    "WA": "Washington", "WI": "Wisconsin",
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California",
+    "CO": "Colorado", "CT": "Connecticut", "DE": "Delaware", "DC": "D C", "FL": "Florida",
+    "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho", "IL": "Illinois", "IN": "Indiana",
+    "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine",
+    "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
+    "MS": "Mississippi", "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada",
+    "NH": "New Hampshire", "NJ": "New Jersey", "NM": "New Mexico", "NY": "New York",
+    "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon",
+    "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota",
+    "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia",
+    "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
+    "PR": "Puerto Rico",
 }  # fmt: skip
-STATES = "|".join(STATE_NAMES)
+#: of these, words of their own, before which a town must stand
+WORDLIKE_STATES = "IN|ME|HI|OK|ID"
+STATES = "|".join(code for code in STATE_NAMES if code not in WORDLIKE_STATES.split("|"))
 
 SCALES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
-    "b": "billion", "B": "billion", "bn": "billion", "tn": "trillion",
+    "b": "billion", "B": "billion", "bn": "billion", "tn": "trillion", "T": "trillion",
     "Cr": "crore", "cr": "crore",
 }  # fmt: skip
 
