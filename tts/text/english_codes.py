@@ -289,10 +289,13 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(r"\b([A-Z]\d[A-Z]) (\d[A-Z]\d)\b", lambda m: f"{spell(m[1])}, {spell(m[2])}"),
     rule(
-        rf"\b((?i:zip(?: code)?|postcode|postal code)|{lexicon.STATES}"
-        rf"|(?<=[a-z], )(?:{lexicon.WORDLIKE_STATES}))(:? )(\d{{5}})"
+        rf"\b((?i:zip(?: code)?|postcode|postal code)|{lexicon.STATES})(:? )(\d{{5}})"
         r"(?:-(\d{4}))?\b(?![,.]\d)",
         _place,
+    ),
+    rule(
+        rf"\b([A-Z][a-z]+, )({lexicon.WORDLIKE_STATES})( )(\d{{5}})\b(?![,.]\d)",
+        lambda m: f"{m[1]}{lexicon.STATE_NAMES[m[2]]} {digits(m[4])}",
     ),
 )
 FORMULAS: tuple[Rule, ...] = (
