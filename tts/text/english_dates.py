@@ -25,7 +25,7 @@ _NTH = r"(?:st|nd|rd|th)"
 _M_D = r"(1[0-2]|0?[1-9])/(\d{1,2})"
 _NO_DATE = r" (?:of|cup|inch|mile|teaspoon|tablespoon|hour|pound|in\b|cm|mm|oz|tsp|tbsp)|\""
 _DAYS = frozenset(day[:3] for day in lexicon.WEEKDAYS)
-_DATED = frozenset(f"{word} " for word in "on due dated ends ended expires expired".split())
+_DATED = frozenset(f"{word} " for word in "on due dated ends expires expired".split())
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
 
 

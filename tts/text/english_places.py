@@ -46,7 +46,7 @@ _COURT = "|".join(_COURTS)
 
 def _state(match: _Match) -> str:
     end = "." if starts_sentence(match.string, match.end()) else ""
-    return _STATES[match[1]] + end
+    return f"{match[1]}{_STATES[match[2]]}{end}"
 
 
 def _point(match: _Match) -> str:
@@ -59,8 +59,8 @@ def _court(match: _Match) -> str:
 
 #: before the numbers are words: "Rm. 204" is said as rooms are
 PLACES: tuple[Rule, ...] = (
-    rule(rf"(?:(?<=[a-z], )|(?<=\b[RDI]-))({_STATE})\.(?!\w)", _state),
-    rule(rf"\b({_PLAIN_STATES})\.(?!\w)", _state),
+    rule(rf"\b([A-Z][A-Za-z'-]{{0,20}}, |[RDI]-)({_STATE})\.(?!\w)", _state),
+    rule(rf"()\b({_PLAIN_STATES})\.(?!\w)", _state),
     rule(rf"\b(?={_LAND})([NSEW])\. ", _point),
     rule(rf"\b([NSEW])\. (?=(?:\d{{1,3}}(?:st|nd|rd|th)|[A-Z][a-z]{{1,20}}) {_WAY})", _point),
     rule(rf"\b([NSEW])\. (?=\d{{1,3}}(?:st|nd|rd|th)\b|{_WAY})", _point),
