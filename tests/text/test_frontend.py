@@ -186,6 +186,33 @@ def test_languages_without_rules_keep_numbers() -> None:
     assert normalize("你好，世界。", "cmn") == "你好, 世界."
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences", "pauses"),
+    [
+        ("Samuel L. Jackson spoke.", 1, 0),
+        ("George W. Bush and John F. Kennedy", 1, 0),
+        ("F. Scott Fitzgerald read about E. coli.", 1, 0),
+        ("by A. Smith", 1, 0),
+        ("He lives in N. Korea.", 1, 0),
+        ("J. K. Rowling writes.", 1, 0),
+        ("Take plan B. Bring a coat.", 1, 1),
+        ("It has vitamin C. It is good.", 2, 0),
+        ("She has a Ph.D. He does not.", 2, 0),
+        ("He is from the U.S. He is tall.", 2, 0),
+    ],
+)
+def test_the_dot_of_an_initial_is_no_pause(
+    english: Frontend, text: str, sentences: int, pauses: int
+) -> None:
+    said = english(text)
+    inner = [i for phones in said for i in phones.ids[1:-1] if i in PAUSES]
+    ends = sum(phones.ids[-2] in PAUSES for phones in said)
+    assert (len(said), len(inner) - ends) == (sentences, pauses)
+    whole = english.one(text)
+    inner = [i for i in whole.ids[1:-2] if i in PAUSES]
+    assert len(inner) == sentences - 1 + pauses
+
+
 @pytest.mark.peer
 def test_numbers_equal_inflect() -> None:
     inflect = pytest.importorskip("inflect")

@@ -7,7 +7,7 @@ from tts.text.english_dates import sentence_end
 from tts.text.numbers import NUMBER_WORDS, plural
 from tts.text.tracked import Rule, rule
 
-__all__ = ["ABBREVIATIONS", "STREETS", "starts_sentence"]
+__all__ = ["ABBREVIATIONS", "STREETS", "starts_sentence", "street_end"]
 
 _Match = re.Match[str]
 _STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
@@ -89,6 +89,20 @@ def _unit(word: str, before: str) -> str | None:
     return plural(name) if _COUNT.search(before) else None
 
 
+_MEASURES = {
+    "c": "cup", "doz": "dozen", "pkg": "package", "pt": "pint", "pts": "pint", "qt": "quart",
+    "qts": "quart", "Tbs": "tablespoon", "tbs": "tablespoon", "tbsps": "tablespoon",
+}  # fmt: skip
+
+
+def _measure(match: _Match) -> str:
+    """What a recipe counts: "2 c. flour"."""
+    name = _MEASURES[match[1]]
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    many = before.endswith(" and a half ") or not _ONE.search(before)
+    return (plural(name) if many and name != "dozen" else name) + sentence_end(match)
+
+
 def _before_it(match: _Match, before: str) -> str | None:
     """The words of a short form that what stands before it tells; None if nothing does."""
     word = match[1].lower()
@@ -144,7 +158,8 @@ def _saint_or_street(match: _Match) -> str:
     return before + {"St": "saint", "Dr": "doctor"}[word]
 
 
-def _street_end(match: _Match) -> str:
+def street_end(match: _Match) -> str:
+    """The dot of a street's short form where it ends the sentence."""
     rest = match.string[match.end() : match.end() + 24]
     return "" if _FLAT.match(rest) or _COMPASS.match(rest) else sentence_end(match)
 
@@ -153,12 +168,12 @@ def _street_end(match: _Match) -> str:
 STREETS: tuple[Rule, ...] = (
     rule(
         rf"(?<=[a-z\d] )({'|'.join(lexicon.STREETS)})\b\.?(?=\s|[,;:!?)]|$)",
-        lambda m: lexicon.STREETS[m[1]] + _street_end(m),
+        lambda m: lexicon.STREETS[m[1]] + street_end(m),
     ),
-    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: lexicon.STREETS[m[1]] + _street_end(m)),
+    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: lexicon.STREETS[m[1]] + street_end(m)),
     rule(
         r"(?<![\w.,/:-])(?<![IiOo]n )(\d{1,5} (?:[A-Z][a-z]{1,20} ){1,2})St\.(?= [A-Z])",
-        lambda m: f"{m[1]}street{_street_end(m)}",
+        lambda m: f"{m[1]}street{street_end(m)}",
     ),
     rule(r"(?<=\d )([A-Z][a-z]{1,20}) St\b(?!\.)(?! [A-Z])", r"\1 street"),
     rule(r"(?<=\d )([A-Z][a-z]{1,20}) Dr\b(?!\.)(?! [A-Z])", r"\1 drive"),
@@ -170,6 +185,12 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         _saint_or_street,
     ),
     rule(r"\b(min|max)\.(?= ?\d)", r"\1imum"),
+    rule(
+        rf"(?:(?<=\d )|(?<=\b(?:one|two|six|ten) )|(?<=\b(?:half|four|five|nine) )"
+        rf"|(?<=(?:three|seven|eight|third) )|(?<=quarter )|(?<=quarters )|(?<=thirds ))"
+        rf"({'|'.join(_MEASURES)})\.(?!\w)",
+        _measure,
+    ),
     rule(
         rf"(?<![\w.])({'|'.join(map(re.escape, lexicon.ABBREVIATIONS))})\.(?!\w)",
         _abbreviation,

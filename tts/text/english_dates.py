@@ -3,7 +3,8 @@
 import re
 
 from tts.text import lexicon
-from tts.text.numbers import cardinal, number, ordinal, three_figures, year
+from tts.text.english_decades import DECADES
+from tts.text.numbers import NUMBER_WORDS, cardinal, number, ordinal, three_figures, year
 from tts.text.tracked import Rule, rule
 
 __all__ = ["DATES", "DATE_FORMS", "DECADES", "YEARS", "sentence_end"]
@@ -21,20 +22,19 @@ _CLOCK = r"(?:[01]?\d|2[0-4])(?:[:.][0-5]\d)?"
 _HALF = r"\s?[ap](?:m\b|\.\s?m\.)"
 _DASH = r"\s?[-–—]\s?"
 _NTH = r"(?:st|nd|rd|th)"
+_M_D = r"(1[0-2]|0?[1-9])/(\d{1,2})"
+_NO_DATE = r" (?:of|cup|inch|mile|teaspoon|tablespoon|hour|pound|in\b|cm|mm|oz|tsp|tbsp)|\""
+_DAYS = frozenset(day[:3] for day in lexicon.WEEKDAYS)
+_DATED = frozenset(f"{word} " for word in "on due dated ends expires expired".split())
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
-_STYLE = (
-    "music|hits?|songs?|bands?|movies?|films?|fashion|styles?|styled|pop|rock|disco|hair|"
-    "hairstyles?|part(?:y|ies)|themes?|themed|kids?|child|children|bab(?:y|ies)|vibes?|nostalgia|"
-    "sitcoms?|shows?|cartoons?|TV|classics?|retro|looks?|clothes|icons?|era|playlists?|albums?|"
-    "decor|synths?|synthpop|synthwave|punk|rap|hip[- ]hop|jazz|metal|dance|culture|slang|tunes?|"
-    "ballads?|singers?|rockers?|outfits?|trends?|aesthetic|sound|design|furniture|horror|action|"
-    "comed(?:y|ies)|sci-fi|inspired|throwbacks?|revival|cinema|grunge|house|techno|soul|funk|jeans|"
-    "neon|arcades?|toys?"
+
+
+# a zone or a day after the time of day
+_GOES_ON = re.compile(
+    r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT"
+    rf"|(?:{'|'.join(lexicon.WEEKDAYS)})s?\b(?! (?:is|was|will|has)\b)"
+    rf"|(?:{'|'.join(lexicon.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
 )
-
-
-# a zone after the time of day
-_GOES_ON = re.compile(r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT)")
 
 
 def _month(name: str) -> str:
@@ -49,7 +49,7 @@ def _day(name: str) -> str:
 def sentence_end(match: _Match) -> str:
     """The dot of an abbreviation also ends the sentence at the end or before a capital."""
     rest = match.string[match.end() : match.end() + 3]
-    if _GOES_ON.match(match.string[match.end() : match.end() + 12]):
+    if _GOES_ON.match(match.string[match.end() : match.end() + 24]):
         return ""
     ends = not rest.strip() or "\n" in rest or rest[0] == " " and rest.lstrip()[:1].isupper()
     return "." if match[0].endswith(".") and ends else ""
@@ -80,6 +80,37 @@ def _iso_date(match: _Match) -> str:
     if int(match[3]) > 12:
         return match[0]
     return _numeric(match, match[1], int(match[3]), int(match[4]))
+
+
+def _short_year(text: str) -> str:
+    """The last two figures of a year: "'08" is "oh eight"."""
+    return f"oh {cardinal(int(text))}" if text[0] == "0" and int(text) else cardinal(int(text))
+
+
+def _usual_part(top: int, bottom: int) -> bool:
+    """Whether figures are more often a fraction than a day."""
+    return top < bottom and bottom in (2, 3, 4, 5, 6, 8, 10, 12, 16)
+
+
+def _short_range(match: _Match) -> str:
+    """From one day of a year to another: "3/1 to 3/15"."""
+    days = [(int(match[1]), int(match[2])), (int(match[3]), int(match[4]))]
+    # Parts of one have the same kind of bottom: "3/16 to 5/16", "1/2 to 3/4".
+    if not all(1 <= day <= 31 for _, day in days) or all(_usual_part(*day) for day in days):
+        return match[0]
+    return " to ".join(_date(month, day, None) for month, day in days)
+
+
+def _short_date(match: _Match) -> str:
+    before, month, day = match[1], int(match[2]), int(match[3])
+    sure = before[0].isupper() and before[:3] in _DAYS or before.lower() in _DATED
+    if not 1 <= day <= 31 or not sure and (day <= 12 or _usual_part(month, day)):
+        return match[0]
+    # "an area of 1/16": only these are dates after "of".
+    text = match.string[max(0, match.start() - 8) : match.start()].lower()
+    if before.lower() == "of " and not text.endswith(("week ", "as ", "weekend ", "night ")):
+        return match[0]
+    return f"{before}{_date(month, day, None)}"
 
 
 def _american(match: _Match) -> str:
@@ -173,20 +204,6 @@ def _split_year(match: _Match) -> str:
     return f"{lexicon.MONTHS[second - 1]} {year(first)}" if 1 <= second <= 12 else match[0]
 
 
-def _decade(match: _Match) -> str:
-    century, tens = match[1], int(match[2])
-    if not (century or tens):
-        return "two thousands"
-    word = cardinal(tens * 10)[:-1] + "ies" if tens > 1 else ("tens" if tens else "hundreds")
-    if not century:
-        return word
-    return "two thousands" if century == "20" and not tens else f"{cardinal(century)} {word}"
-
-
-def _many(match: _Match) -> str:
-    return f"{cardinal(match[1].replace(',', '')).removeprefix('one ')}s"
-
-
 def _old_year(match: _Match) -> str:
     text = match[2]
     return f"{match[1]}{three_figures(text) if len(text) == 3 else year(text)}"
@@ -269,15 +286,22 @@ DATE_FORMS: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.,])(\d{2,4}'?s)\s?[-–—]\s?(?='?\d{2,4}'?s\b)", r"\1 to "),
     rule(r"(?<=:\d\d)\s?h(?:rs?)?\b", " hours"),
-    rule(r"(?<!\w)'(?=\d\d(?![\w']))", ""),
+    # "Jan '21" is no day of January
     rule(
-        r"\b((?i:on|by|until|since|before|after|due|from|for|dated) )(1[0-2]|0?[1-9])/(\d{1,2})"
-        r"(?![\w/])(?! (?:of|cup|inch|mile|teaspoon))",
-        lambda m: (
-            f"{m[1]}{_date(int(m[2]), int(m[3]), None)}"
-            if 12 < int(m[3]) <= 31 or int(m[3]) and m[1].lower() in ("on ", "due ", "dated ")
-            else m[0]
-        ),
+        rf"\b({_MONTH}),? '(\d\d)(?![\w'])",
+        lambda m: f"{_month(m[1])} {_short_year(m[2])}",
+    ),
+    rule(r"(?<!\w)'(\d\d)(?![\w'])", lambda m: _short_year(m[1]) if m[1][0] == "0" else m[1]),
+    rule(
+        rf"(?<![\w/.,$£€-]){_M_D}(?:{_DASH}| (?:to|through|thru|until|and) ){_M_D}"
+        rf"(?![\w/]|{_NO_DATE})",
+        _short_range,
+    ),
+    rule(
+        rf"\b((?:{_DAY}),?(?: the)? |(?i:on|by|until|since|before|after|due|from|for|dated|of|till|"
+        rf"ends?|ending|ended|starts?|starting|started|begins?|beginning|began|opens?|opening|"
+        rf"closes?|through|thru|effective|expires?|expired) ){_M_D}(?![\w/]|{_NO_DATE})",
+        _short_date,
     ),
     rule(
         r"(?<![\w/.,$£€-])(1[1-9]\d\d|20\d\d)/(\d\d|1[1-9]\d\d|20\d\d)(?![\w/]|[.,-]\d|\s?[=%])",
@@ -342,27 +366,4 @@ DATES: tuple[Rule, ...] = (
         re.I,
     ),
     rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m\.)", _hour, re.I),
-)
-DECADES: tuple[Rule, ...] = (
-    # "80s music", "60s and 70s hits": without an article, so not seconds only before such words
-    rule(
-        rf"(?<![\w'.,$£€-])()([2-9])0s(?=(?:[ -](?:and|or|to|&) '?[2-9]0s)?[ -](?:{_STYLE})\b)",
-        _decade,
-    ),
-    # "80s and 90s": one decade and the next
-    rule(
-        r"(?<![\w'.,$£€])()([2-8])0s(?= (?:and|or|to|&) '?([3-9])0s\b)",
-        lambda m: _decade(m) if int(m[3]) == int(m[2]) + 1 else m[0],
-    ),
-    rule(r"(?<=in )()([2-9])0s(?= [A-Z][a-z])", _decade),
-    rule(r"(?<![\w.,])(10|100|1,?000)s(?= of\b)", _many),
-    rule(r"(?<![\w'.,])'?(1\d|20)(\d)0'?s\b", _decade),
-    rule(
-        r"(?:(?<=the )|(?<=The )|(?<=early )|(?<=mid )|(?<=mid-)|(?<=late )|(?<=his )|(?<=her )"
-        r"|(?<=s and )|(?<=s or )|(?<=s & )|(?<=low )|(?<=high )"
-        r"|(?<=lower )|(?<=upper )|(?<=s to )|(?<=my )|(?<=our )|(?<=your )|(?<=their )"
-        r"|(?<=early-)|(?<=late-)|(?=')|(?=\d0's))"
-        r"(?<!\w')'?()(\d)0'?s\b",
-        _decade,
-    ),
 )

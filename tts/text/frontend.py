@@ -11,7 +11,7 @@ from tts.text.foreign import phonemize
 from tts.text.homographs import readings
 from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
-from tts.text.sentences import split_complete_at, split_sentences
+from tts.text.sentences import initial_dot, split_complete_at, split_sentences
 from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
 from tts.text.tracked import Tracked, spans_of
 
@@ -199,7 +199,12 @@ class Frontend:
             clause.clear()
             known.clear()
 
+        english = self.lang.startswith("en")
         for at, match in enumerate(tokens):
+            if english and match["mark"] == "." and initial_dot(spoken, match.start()):
+                # Apart from what follows, "A." is the letter and not the article.
+                flush()
+                continue
             if match["word"]:
                 if _SPEAKABLE.search(match["word"]):
                     if at in chosen:

@@ -4,7 +4,7 @@ __all__ = [
     "ABBREVIATIONS", "ADDRESS", "AMBIGUOUS", "BEFORE_LETTERS", "BEFORE_MORE", "BEFORE_NAMES",
     "BEFORE_NUMERALS", "BEHIND_NUMBERS", "CAPITAL_ABBREVIATIONS", "COMPASS", "COUNTED",
     "CURRENCIES", "FORMULAS", "FUNCTION",
-    "GREEK", "HUSHED", "LATIN", "NUMBERED", "PART_WORDS", "PLAIN_TITLES",
+    "GIVEN_NAMES", "GREEK", "HUSHED", "LATIN", "NUMBERED", "PART_WORDS", "PLAIN_TITLES",
     "MEASURED", "MONTHS", "NEVER_LAST", "PER", "PER_WORDS", "PICTURES", "REGNAL", "SCALES",
     "SPELLED", "STARTERS", "STATES", "STATE_NAMES", "STREETS", "SYMBOLS", "TITLES", "UNCOUNTED",
     "UNITS", "WEEKDAYS", "WORDLIKE_STATES", "WORDS", "WORDS_WITH_NUMBERS",
@@ -244,12 +244,15 @@ ABBREVIATIONS = {
     "superintendent", "wk": "week", "yr": "year", "mo": "month", "para": "paragraph",
     "ln": "lane", "pkwy": "parkway", "govt": "government", "figs": "figures",
     "vols": "volumes", "mfg": "manufacturing",
+    "cpl": "corporal", "pvt": "private", "pfc": "private first class", "fr": "father",
+    "det": "detective", "asst": "assistant", "atty": "attorney", "insp": "inspector",
+    "msgr": "monsignor",
 }  # fmt: skip
 #: mostly inside of a sentence: only a word that begins sentences shows that their dot ends one
 TITLES = frozenset(
     "mr mrs ms messrs prof rev hon gen col capt lt sgt cmdr gov sen rep pres mt ft fig vol ch pp "
     "cf approx vs co dept est ext avg incl excl esp viz sec eg ie ca attn temp jr sr bros intl "
-    "natl supt maj brig adm drs".split()
+    "natl supt maj brig adm drs inc ltd corp cpl pvt pfc fr det asst atty insp msgr".split()
 )
 #: of these, what even such a word may follow ("Mr. and Mrs.", "cats vs. the dogs")
 NEVER_LAST = frozenset("mr mrs ms messrs vs eg ie cf viz approx incl excl".split())
@@ -260,10 +263,10 @@ CAPITAL_ABBREVIATIONS = frozenset(
 #: also words, names or initialisms, so that something beside them must tell
 AMBIGUOUS = frozenset(
     "oz max ed sec fig figs gal apt rep ref temp hon mo gen col est ca mt ms min ext para rev ft "
-    "jan mar jun jul".split()
+    "jan mar jun jul fr det".split()
 )
 #: of these, what a name in capitals follows
-BEFORE_NAMES = frozenset("ms hon gen col rep rev mt ft".split())
+BEFORE_NAMES = frozenset("ms hon gen col rep rev mt ft fr det".split())
 #: what a number follows, and of these what a letter may ("Fig. B")
 BEFORE_NUMERALS = frozenset("fig figs sec ch apt para ext ref ed temp ca est col rev".split())
 BEFORE_LETTERS = frozenset("fig sec apt".split())
@@ -280,7 +283,21 @@ REGNAL = frozenset(
     "Benedict Gregory Leo Innocent Clement Alexander Nicholas Peter Catherine Frederick Wilhelm "
     "Friedrich Philip Ferdinand Francis Napoleon Ivan Joseph Leopold Otto Ramses Ramesses "
     "Ptolemy Gustav Christian Carl Haakon Harald Umberto Victor Emmanuel Stephen Urban Julius "
-    "Sixtus Alfonso Juan Margaret Rudolf Rudolph Maximilian Constantine Darius Xerxes".split()
+    "Sixtus Alfonso Juan Margaret Rudolf Rudolph Maximilian Constantine Darius Xerxes Felipe "
+    "Carlos Fernando Afonso Pedro Manuel Albert Olav Erik Magnus Sigismund Casimir Ladislaus Selim "
+    "Murad Mehmed Mehmet Suleiman Mahmud Mohammed Abdullah Hussein Amenhotep Thutmose Seti "
+    "Cleopatra Antiochus Artaxerxes Cyrus Menelik Robert Kenneth Margrethe Isabella Baldwin Conrad "
+    "Lothar Philippe Clovis Theodosius Valentinian Justinian Alexios Andronikos Kamehameha Rama "
+    "Rainier Boniface Celestine Adrian Sylvester Eugene Karl Franz Johan Baudouin Basil".split()
+)
+#: before a surname, with which a numeral counts the bearers of the name
+GIVEN_NAMES = frozenset(
+    "Adam Allen Andrew Anthony Arthur Benjamin Brian Bruce Calvin Chris Christopher Clarence "
+    "Cornelius Daniel David Davis Dennis Donald Douglas Edgar Edwin Ernest Eugene Frank Franklin "
+    "Gary Gerald Gordon Harold Harry Harrison Henry Howard Jack Jacob Jason Jeffrey Jerry Jonathan "
+    "Joshua Kenneth Kevin Larry Lawrence Lloyd Marcus Mark Marvin Matthew Michael Nathaniel Oliver "
+    "Patrick Percy Ralph Raymond Richard Roger Ronald Roy Russell Ryan Sam Samuel Scott Sean "
+    "Steven Theodore Thomas Thurston Timothy Trey Walter Warren Winston".split()
 )
 
 #: spelled although they look like words

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts.errors import UsageError
-from tts.text.lexicon import ABBREVIATIONS, TITLES
+from tts.text.lexicon import ABBREVIATIONS, STARTERS, TITLES
 
-__all__ = ["Sentence", "split_complete", "split_complete_at", "split_sentences"]
+__all__ = ["Sentence", "initial_dot", "split_complete", "split_complete_at", "split_sentences"]
 
 PAUSE_SENTENCE = 0.35
 PAUSE_CLAUSE = 0.15
@@ -27,6 +27,17 @@ _BEFORE_COUNTED = frozenset({"mio", "mrd", "tsd", "mln", "mld", "tys", "godz"})
 _DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])")
 _MIN_CHARS = 20
 _LONGEST_ABBREVIATION = 12
+# With what follows it, so that "A" is not the begin of a name that is still being written.
+_STARTS = re.compile(rf" (?:{'|'.join(sorted(STARTERS))}) (?![A-Z]\b)")
+_INITIAL = re.compile(r"(?<![\w.'])[A-Z]\. (?=[A-Za-z])")
+_SPELLED = re.compile(r"(?<!\w)[A-Z] $")
+_WORD_BEFORE = re.compile(r"([A-Za-z]+) $")
+# A letter after one of these is its name: "plan B."
+_LETTERED = frozenset(
+    "plan vitamin grade type class option part team group hepatitis section appendix schedule "
+    "exhibit point letter figure item door gate room block terminal zone line level answer choice "
+    "step side row seat unit model size string key note chord form page apartment".split()
+)
 _AFTER = re.compile(r"\s+(\S)")
 _AFTER_IDEOGRAPH = re.compile(r"\s*(\S)")
 _PARAGRAPH_GAP = re.compile(r"[^\S\n]*\n[^\S\n]*\n")
@@ -40,6 +51,17 @@ class Sentence:
 
     text: str
     pause_after: float
+
+
+def initial_dot(text: str, at: int) -> bool:
+    """Whether the dot at `at` belongs to the initial of a name, so that no pause is made."""
+    if at < 1 or not _INITIAL.match(text, at - 1):
+        return False
+    before = text[max(0, at - 24) : at - 1]
+    if _STARTS.match(text, at + 1) or _SPELLED.search(before):
+        return False
+    word = _WORD_BEFORE.search(before)
+    return word is None or word[1].lower() not in _LETTERED
 
 
 def split_sentences(text: str, max_chars: int = 220) -> list[Sentence]:
@@ -141,8 +163,8 @@ def _ends(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, match.start() - _LONGEST_ABBREVIATION) : match.start()]
     word = re.split(r"[\s(\"']", before)[-1]
     if len(word) == 1 and word.isupper() and word != "I":
-        # An initial ("J. Smith"), unless nothing follows.
-        return not following
+        # An initial ("J. Smith"), unless nothing follows or a word that begins sentences.
+        return not following or _STARTS.match(text, match.end()) is not None
     if "." in word and len(word.replace(".", "")) <= 3:
         return not following
     if word.isdecimal() and len(word) <= 2:
