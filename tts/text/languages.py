@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from tts.text.language_amounts import SCALES, fraction_rules, scale_rules
 from tts.text.language_dates import date_rules, time_rules
+from tts.text.language_nouns import noun_rules
 from tts.text.language_numbers import COUNTED, CURRENCY, Numbers
 from tts.text.language_ordinals import ordinal_rules
 from tts.text.language_words import LANGUAGES
@@ -45,8 +46,11 @@ _MOBILE = {
 @lru_cache(maxsize=8)
 def rules_of(lang: str) -> tuple[Rule, ...]:
     """The rules of an espeak code; none for a language without."""
-    base = lang.lower().split("-")[0]
-    return _rules(Numbers(base, LANGUAGES[base])) if base in LANGUAGES else ()
+    code = lang.lower().replace("_", "-")
+    base = code.split("-")[0]
+    if base not in LANGUAGES:
+        return ()
+    return _rules(Numbers(base, LANGUAGES[base], "pt_BR" if code == "pt-br" else base))
 
 
 def _rules(numbers: Numbers) -> tuple[Rule, ...]:
@@ -100,6 +104,7 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
             lambda m: (f" {_PER[numbers.lang]} " if m[1] else "") + w.units[m[2]][0][0],
         ),
         rule(w.ordinals, lambda m: _ordinal(numbers, m)) if w.ordinals else rule(r"(?!)", ""),
+        *noun_rules(numbers),
         rule(
             r"(?<![\w.,])(?<!(?<![\w)])-)(1[1-9]\d\d|20\d\d)(?![\w%]|[.,]\d)",
             lambda m: numbers.year(m[1]),
