@@ -34,7 +34,7 @@ _SMALL = frozenset(
 )
 _GREEK = frozenset(
     "problema sistema programa tema clima idioma poema esquema drama diploma síntoma sintoma "
-    "fantasma dilema emblema teorema panorama carisma aroma mapa día dia programma schema dramma clima "
+    "fantasma dilema emblema teorema panorama carisma aroma mapa día dia programma schema dramma "
     "sofá tranvía planeta cinema".split()
 )
 _BOTH = frozenset("atleta colega piloto poeta guía policía cometa suicida camarada policia".split())

@@ -5,7 +5,7 @@ Dutch and Polish as they are said. Whole numbers are those of num2words, importe
 import re
 from functools import lru_cache
 
-from tts.text.language_amounts import SCALES, fraction_rules, scale_rules
+from tts.text.language_amounts import SCALES, fraction_rules, scale_rules, sum_rules
 from tts.text.language_dates import date_rules, time_rules
 from tts.text.language_nouns import noun_rules
 from tts.text.language_numbers import COUNTED, CURRENCY, Numbers
@@ -66,6 +66,7 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
 
     return (
         rule(r"\d{16,}", lambda m: numbers.singly(m[0])),
+        *sum_rules(numbers.lang),
         *date_rules(numbers),
         *time_rules(numbers),
         *_telephone_rules(numbers),
