@@ -164,7 +164,7 @@ ORDINALS = [
     ("pl", "na 3. piętrze", "na trzecim piętrze"),
     ("pl", "zajął 2. miejsce", "zajął drugie miejsce"),
     ("pl", "w latach 80. i 90. XX wieku",
-     "w latach osiemdziesiątych i dziewięćdziesiątych XX wieku"),
+     "w latach osiemdziesiątych i dziewięćdziesiątych dwudziestego wieku"),
 ]  # fmt: skip
 # What looks like one of these and is none.
 OTHERS = [

@@ -15,8 +15,9 @@ _HOUR = r"(?:[01]?\d|2[0-4])"
 _CENTURY = 50
 # What a day and a month in figures are not a date after.
 _SECTION = re.compile(
-    r"(?i)\b(?:version|kapitel|abschnitt|ziffer|punkt|nr|art|artikel|abb|tab|rozdział|pkt|wersja|"
-    r"ust|nummer|seite|absatz|kurs)\.? ?$|[§€$£] ?$"
+    r"(?i)\b(?:version|kapitel|abschnitt|ziffer|punkt|nr|art|artikel|abb|tab|abbildung|tabelle|"
+    r"rozdział|pkt|wersja|ust|artykuł|ustęp|numer|pozycja|tabela|rysunek|nummer|seite|absatz|"
+    r"kurs)\.? ?$|[§€$£] ?$"
 )
 _DATED = re.compile(
     r"(?i)\b(?:am|vom|zum|bis|ab|seit|den|dem|der|dnia|dniu|od|do|na|dzień|z|und|i|"

@@ -27,8 +27,10 @@ _LABEL = re.compile(
 # Small words that end as nouns do.
 _SMALL = frozenset(
     "para contra hasta hacia como pero cada ahora era esta hora cuando donde entre sobre desde sin "
-    "cuya cuyo otra otro mucho menos apenas mas nos vos tras además entonces jamás quizás nunca "
+    "por mejor peor mayor menor una uno esta este cuya cuyo "
+    "otra otro mucho menos apenas mas nos vos tras además entonces jamás quizás nunca "
     "ya agora embora fora ainda antes depois eles elas isso isto nas das mais dois "
+    "della dello dalla dallo nella nello alla allo sulla sullo quella quello questa questo "
     "sopra sotto dopo contro senza ancora allora quando come sono stato stata "
     "dans sans avec pour plus comme alors entre sont".split()
 )
