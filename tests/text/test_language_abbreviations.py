@@ -43,8 +43,8 @@ SHORT = [
 ROMAN = [
     ("de", "Ludwig XIV. war König.", "Ludwig der Vierzehnte war König."),
     ("de", "Das war Ludwig XIV.", "Das war Ludwig der Vierzehnte."),
-    ("de", "unter Ludwig XIV. und Elisabeth II. von England",
-     "unter Ludwig dem Vierzehnten und Elisabeth die Zweite von England"),
+    ("de", "unter Ludwig XIV. oder mit Elisabeth II. von England",
+     "unter Ludwig dem Vierzehnten oder mit Elisabeth der Zweiten von England"),
     ("de", "Ludwigs XIV. Schloss", "Ludwigs des Vierzehnten Schloss"),
     ("de", "im II. Weltkrieg", "im zweiten Weltkrieg"),
     ("de", "Kapitel II. Teil I.", "Kapitel II. Teil I."),

@@ -16,8 +16,8 @@ __all__ = ["noun_rules"]
 _Match = re.Match[str]
 # A number after one of these is a name, not a count: "capítulo 1 trata de ...".
 _LABEL = re.compile(
-    r"(?i)\b(?:cap[ií]t\w+|chapitre|p[aáà]gin\w+|page|partie|part[ei]|fase|phase|n[ií]vel|nivel|"
-    r"livello|niveau|grupo|groupe|gruppo|tipo|type|art[ií][cg]\w+|article|n[uú]m\w*|número|num[eé]ro|"
+    r"(?i)\b(?:cap[ií]t\w+|chapitre|p[aáà]gin\w+|page|partie|part[ei]|fase|phase|n[ií]vel|"
+    r"livello|niveau|grupo|groupe|gruppo|tipo|type|art[ií][cg]\w+|article|n[uú]m\w*|num[eé]ro|"
     r"jour|giorno|d[ií]a|canale?|chaîne|salle|sala|lecci[oó]n|li[cç][aã]o|leçon|lezione|"
     r"unidad\w*|unità|ejercicio|exercice|esercizio|tab\w+|figur[ae]|paso|étape|punto|point|"
     r"volum\w+|tom[eo]|l[ií]nea|linha|linea|ligne|zon[ae]|s[eé]rie|temporada|saison|stagione|"
