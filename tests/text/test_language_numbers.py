@@ -101,7 +101,44 @@ TIMES = [
     ("de", "am 03.05.85", "am dritten Mai neunzehnhundertfünfundachtzig"),
     ("fr", "le 03/05/24", "le trois mai deux mille vingt-quatre"),
     ("nl", "03-05-24", "drie mei tweeduizendvierentwintig"),
-]
+    ("pl", "3 maja 2024 r.", "trzeciego maja dwa tysiące dwudziestego czwartego roku."),
+    ("pl", "3 maja 2024 r. był mecz",
+     "trzeciego maja dwa tysiące dwudziestego czwartego roku był mecz"),
+    ("pl", "w 1989 r.", "w tysiąc dziewięćset osiemdziesiątym dziewiątym roku."),
+    ("pl", "w 2024 roku", "w dwa tysiące dwudziestym czwartym roku"),
+    ("pl", "od 1990 r. do 2000 roku",
+     "od tysiąc dziewięćset dziewięćdziesiątego roku do dwutysięcznego roku"),
+    ("pl", "przed 1939 r. mieszkał",
+     "przed tysiąc dziewięćset trzydziestym dziewiątym rokiem mieszkał"),
+    ("it", "l'1 maggio", "il primo maggio"),
+    ("it", "dall'1 all'8 maggio", "dall'uno all'otto maggio"),
+    ("it", "Dell'1 giugno e l'11 maggio", "Del primo giugno e l'undici maggio"),
+    ("fr", "le 12/05", "le douze mai"),
+    ("fr", "du 1/05 au 15/05", "du premier mai au quinze mai"),
+    ("es", "el 12/05", "el doce de mayo"),
+    ("es", "el lunes 12/05", "el lunes doce de mayo"),
+    ("pt", "dia 12/05", "dia doze de maio"),
+    ("pt", "segunda-feira, 12/05", "segunda-feira, doze de maio"),
+    ("it", "il 12/05", "il dodici maggio"),
+    ("nl", "zaterdag 12/05", "zaterdag twaalf mei"),
+    ("es", "hasta 3/4 de litro", "hasta tres cuartos de litro"),
+]  # fmt: skip
+SUMS = [
+    ("de", "5 + 3 = 8", "fünf plus drei gleich acht"),
+    ("fr", "5 + 3 = 8", "cinq plus trois égale huit"),
+    ("es", "5 + 3 = 8", "cinco más tres igual a ocho"),
+    ("it", "5 + 3 = 8", "cinque più tre uguale a otto"),
+    ("pt", "5 + 3 = 8", "cinco mais três igual a oito"),
+    ("nl", "5 + 3 = 8", "vijf plus drie is acht"),
+    ("pl", "5 + 3 = 8", "pięć plus trzy równa się osiem"),
+    ("de", "8 - 3 = 5 und 6:2=3",
+     "acht minus drei gleich fünf und sechs geteilt durch zwei gleich drei"),
+    ("de", "3 × 4 m", "drei mal vier Meter"),
+    ("fr", "1,5 + 2,5 - 8 = -4",
+     "un virgule cinq plus deux virgule cinq moins huit égale moins quatre"),
+    ("de", "3/4 + 1/4 = 1", "drei Viertel plus ein Viertel gleich eins"),
+    ("de", "Ab 18+, 10-15 km", "Ab achtzehn+, zehn bis fünfzehn Kilometer"),
+]  # fmt: skip
 ORDINALS = [
     ("de", "Im 19. Jahrhundert lebte er.", "Im neunzehnten Jahrhundert lebte er."),
     ("de", "der 2. Weltkrieg", "der zweite Weltkrieg"),
@@ -127,7 +164,7 @@ ORDINALS = [
     ("pl", "na 3. piętrze", "na trzecim piętrze"),
     ("pl", "zajął 2. miejsce", "zajął drugie miejsce"),
     ("pl", "w latach 80. i 90. XX wieku",
-     "w latach osiemdziesiątych i dziewięćdziesiątych XX wieku"),
+     "w latach osiemdziesiątych i dziewięćdziesiątych dwudziestego wieku"),
 ]  # fmt: skip
 # What looks like one of these and is none.
 OTHERS = [
@@ -152,7 +189,7 @@ OTHERS = [
     ("pl", "Mam 19. Potem", "Mam dziewiętnaście. Potem"),
     ("pl", "3 maja", "trzeciego maja"),
 ]  # fmt: skip
-ALL = GROUPS + AMOUNTS + TIMES + ORDINALS + OTHERS
+ALL = GROUPS + AMOUNTS + TIMES + SUMS + ORDINALS + OTHERS
 
 
 @pytest.mark.parametrize(("lang", "written", "said"), ALL, ids=[f"{c[0]}-{c[1]}" for c in ALL])

@@ -64,6 +64,29 @@ def _is_item(match: _Match) -> bool:
     return len(re.findall(rf"^{_BULLET}", around, re.M)) > 1
 
 
+def _number(match: _Match) -> str:
+    return match[0] if _is_ordinal(match) else match[1] + ","
+
+
+def _number_end(match: _Match) -> str:
+    return match[0] if _is_ordinal(match) else _ended(match)
+
+
+def _is_ordinal(match: _Match) -> bool:
+    """Whether figures at the beginning of a line are an ordinal of German or Polish: before a
+    month, or before what is counted so, where no other items are beside."""
+    from tts.text.language_ordinals import begins_ordinal
+
+    text = match.string
+    line = text[match.start() : match.start() + 60].lstrip(" \t")
+    found = re.match(r"\d{1,3}\.[ \t]", line)
+    if not found:
+        return False
+    around = text[max(0, match.start() - 200) : match.end() + 200]
+    alone = len(re.findall(r"^[ \t]{0,16}\d{1,3}[.),][ \t]", around, re.M)) == 1
+    return begins_ordinal(line[found.end() :], alone)
+
+
 _SAID = re.compile(r"[^\W_]")
 _BULLET = r"[ \t]{0,16}([-*+•●▪‣◦–—])([ \t]{1,4})(?:\[[ xX]\][ \t]{1,4})?"
 _HEADING = r"[ \t]{0,4}#{1,6}[ \t]{1,4}"
@@ -90,8 +113,8 @@ _LINES: tuple[Rule, ...] = (
     rule(rf"^{_HEADING}(?=\S)", "", re.M),
     rule(rf"^{_BULLET}[^\n]{{1,2000}}$", _item_end, re.M),
     rule(rf"^{_BULLET}(?=\S)", _item, re.M),
-    rule(rf"^{_NUMBER}[^\n]{{1,2000}}$", _ended, re.M),
-    rule(r"^([ \t]{0,16}\d{1,3})[.)](?=[ \t]{1,4}(?:[^\W\d_]|[\"'“*_`\[(]))", r"\1,", re.M),
+    rule(rf"^{_NUMBER}[^\n]{{1,2000}}$", _number_end, re.M),
+    rule(r"^([ \t]{0,16}\d{1,3})[.)](?=[ \t]{1,4}(?:[^\W\d_]|[\"'“*_`\[(]))", _number, re.M),
 )  # fmt: skip
 _INSIDE: tuple[Rule, ...] = (
     rule(r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,1000}(?:\([^()\s]{0,100}\))?"

@@ -1,11 +1,11 @@
-"""Millions with their abbreviations, and fractions, before what they count."""
+"""Millions with their abbreviations, and fractions, before what they count; signs of sums."""
 
 import re
 
 from tts.text.language_numbers import COUNTED, CURRENCY, Numbers, dot_stays
 from tts.text.tracked import Rule, rule
 
-__all__ = ["SCALES", "fraction_rules", "scale_rules"]
+__all__ = ["SCALES", "fraction_rules", "scale_rules", "sum_rules"]
 
 _Match = re.Match[str]
 _Noun = tuple[tuple[str, ...], str]
@@ -225,3 +225,38 @@ def _mixed(numbers: Numbers, whole: str, part: str, half: bool, gender: str) -> 
     if half and numbers.lang == "nl" and whole == "1":
         return "anderhalve" if part.endswith("halve") else "anderhalf"
     return numbers.whole(whole, gender if gender == "f" else "") + part
+
+
+# What +, -, times, divided by and = are called.
+_SIGNS: dict[str, tuple[str, str, str, str, str]] = {
+    "de": ("plus", "minus", "mal", "geteilt durch", "gleich"),
+    "fr": ("plus", "moins", "fois", "divisé par", "égale"),
+    "es": ("más", "menos", "por", "entre", "igual a"),
+    "it": ("più", "meno", "per", "diviso", "uguale a"),
+    "pt": ("mais", "menos", "vezes", "dividido por", "igual a"),
+    "nl": ("plus", "min", "keer", "gedeeld door", "is"),
+    "pl": ("plus", "minus", "razy", "podzielić przez", "równa się"),
+}
+_TERM = r"\d{1,9}(?:[.,]\d{1,9})?"
+
+
+def sum_rules(lang: str) -> tuple[Rule, ...]:
+    """The signs of sums; a hyphen, a colon and a stroke are signs only before an equals sign."""
+    plus, minus, times, by, equal = _SIGNS[lang]
+    names = {"+": plus, "-": minus, "–": minus, "×": times, "*": times, "·": times,
+             "÷": by, "/": by, ":": by}  # fmt: skip
+
+    def whole(m: _Match) -> str:
+        # "3/4 + 1/4" adds shares.
+        signs = (
+            r" ?([-+–×*·÷:]) ?(?=\d)| (/) " if re.search(r"[-+–×*·]", m[1]) else r" ?([÷/:]) ?()"
+        )
+        said = re.sub(signs, lambda sign: f" {names[sign[1] or sign[2]]} ", m[1])
+        return f"{said} {equal} "
+
+    return (
+        rule(rf"(?<![\w.,:/+–-])({_TERM}(?: ?[-+–×*·÷/:] ?{_TERM}){{1,8}}) ?= ?(?=[-\w?])", whole),
+        rule(r"(?<=\d)([+×÷])(?=\d)", lambda m: f" {names[m[1]]} "),
+        rule(r"(?<=[\w)%]) ([+×÷]) (?=[\w(])", lambda m: f" {names[m[1]]} "),
+        rule(r"(?<=[\w)%]) = (?=[-\w(])|(?<=\d)=(?=\d)", f" {equal} "),
+    )  # fmt: skip

@@ -4,7 +4,7 @@ import re
 
 from tts.text.language_numbers import COUNTED, Numbers, dot_stays
 from tts.text.language_ordinals import german_ending
-from tts.text.polish import ordinal_bent, ordinal_genitive, year_genitive
+from tts.text.polish import ordinal_bent, ordinal_genitive, year_genitive, year_rules
 from tts.text.tracked import Rule, rule
 
 __all__ = ["date_rules", "time_rules"]
@@ -15,13 +15,27 @@ _HOUR = r"(?:[01]?\d|2[0-4])"
 _CENTURY = 50
 # What a day and a month in figures are not a date after.
 _SECTION = re.compile(
-    r"(?i)\b(?:version|kapitel|abschnitt|ziffer|punkt|nr|art|artikel|abb|tab|rozdział|pkt|wersja|"
-    r"ust|nummer|seite|absatz|kurs)\.? ?$|[§€$£] ?$"
+    r"(?i)\b(?:version|kapitel|abschnitt|ziffer|punkt|nr|art|artikel|abb|tab|abbildung|tabelle|"
+    r"rozdział|pkt|wersja|ust|artykuł|ustęp|numer|pozycja|tabela|rysunek|nummer|seite|absatz|"
+    r"kurs)\.? ?$|[§€$£] ?$"
 )
 _DATED = re.compile(
     r"(?i)\b(?:am|vom|zum|bis|ab|seit|den|dem|der|dnia|dniu|od|do|na|dzień|z|und|i|"
     r"il|dal|el|del|le|du|op|em|dia) ?$"
 )
+# Days and months with a stroke are dates behind these, and shares or scores elsewhere; behind those
+# of the second row where the month has two figures.
+_STROKED = {
+    "fr": ("le|du|au|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche", "et|dès"),
+    "es": ("el|del|al|día|lunes|martes|miércoles|jueves|viernes|sábado|domingo",
+           "de|a|hasta|desde"),
+    "it": ("il|del|dal|al|lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica", "di|entro"),
+    "pt": ("dia|(?:segunda|terça|quarta|quinta|sexta)(?:-feira)?|sábado|domingo",
+           "em|de|do|no|ao|até|desde|o|a"),
+    "nl": ("op|vanaf|(?:maan|dins|woens|donder|vrij|zater|zon)dag", "van|tot|tot en met|en|t/m"),
+}  # fmt: skip
+_ELIDED = "l|dell|all|dall|nell|sull"
+_SHARES = (2, 3, 4, 5, 8, 10)
 
 
 def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
@@ -68,6 +82,22 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
             return start + ordinal_genitive(numbers.ordinal(m[1])) + between
         return _day(numbers, m[1], _before(m)) + between
 
+    def elided(m: _Match) -> str:
+        article = {"l": "il", "L": "Il"}.get(m[1], m[1][:-1])
+        return f"{article} {w.first} "
+
+    def stroked(m: _Match) -> str:
+        day, month = int(m[1]), int(m[2])
+        if not (1 <= day <= 31 and 1 <= month <= 12):
+            return m[0]
+        padded = len(m[2]) == 2
+        surely, often = _STROKED[lang]
+        behind = rf"(?i)\b(?:{surely}{'|' + often if padded else ''}),? ?$"
+        share = m[2][0] != "0" and day < month and month in _SHARES
+        if share or not re.search(behind, _before(m)):
+            return m[0]
+        return _date(numbers, str(day), month, None)
+
     full = r"\d{1,2}([./])\d{1,2}[./](?:\d{4}|\d\d)?"
     short_form = {
         "de": r"(?<![\w.,/:-])(\d{1,2})\.(\d{1,2})(\.?)(?![\w/-]|\.\d|,\d| ?(?:%|°|Uhr\b))",
@@ -96,6 +126,17 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
             numeric,
         ),
         *((rule(short_form[lang], short),) if lang in short_form else ()),
+        *(
+            (rule(r"(?<![\w.,/:–-])(\d{1,2})/(\d{1,2})(?![\w/-]|[.,]\d|\s?%)", stroked),)
+            if lang in _STROKED
+            else ()
+        ),
+        # "l'1 maggio" has another article than "il primo".
+        *(
+            (rule(rf"\b({_ELIDED})'1[°o]? (?=(?:{names})\b)", elided, re.I),)
+            if lang == "it"
+            else ()
+        ),
         rule(
             r"(?<![\w.,/:–-])(\d{1,2})"
             + {"de": r"\.(\s?[-–]\s?| bis | und )", "pl": r"(\s?[-–]\s?| do | i )"}.get(
@@ -111,6 +152,7 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
             named,
             re.I,
         ),
+        *(year_rules(numbers.ordinal) if lang == "pl" else ()),
     )
 
 

@@ -62,16 +62,23 @@ def dot_stays(lang: str, text: str, end: int) -> bool:
 
 
 class Numbers:
-    """One language's numbers in words."""
+    """One language's numbers in words.
 
-    def __init__(self, lang: str, words: Words):
-        self.lang, self.words = lang, words
+    Args:
+        spoken: the language as num2words names it, where it is a variant of `lang`.
+    """
+
+    def __init__(self, lang: str, words: Words, spoken: str = ""):
+        self.lang, self.words, self.spoken = lang, words, spoken or lang
 
     def whole(self, digits: str, gender: str = "") -> str:
         """A whole number; beside a noun ("m", "f", "n") in its form."""
         if len(digits) > _MAX_DIGITS or (len(digits) > 1 and digits[0] == "0"):
             return self.singly(digits)
-        said = str(_num2words()(int(digits), lang=self.lang))
+        # The words of Brazil have commas between their parts, which would be pauses.
+        said = str(_num2words()(int(digits), lang=self.spoken)).replace(",", "")
+        if self.lang == "es":
+            said = re.sub(r"(veinti)?uno(?= mil\b)", lambda m: "veintiún" if m[1] else "un", said)
         for old, new in self.words.forms.get(gender, ()):
             said = re.sub(rf"{old}$", new, said)
         return said

@@ -5,10 +5,11 @@ around them ask for.
 import re
 
 from tts.text.language_numbers import Numbers, dot_stays
+from tts.text.language_words import LANGUAGES
 from tts.text.polish import agreeing, ordinal_bent
 from tts.text.tracked import Rule, rule
 
-__all__ = ["german_ending", "ordinal_rules"]
+__all__ = ["begins_ordinal", "german_ending", "german_gender", "ordinal_rules"]
 
 _Match = re.Match[str]
 _MASCULINE = (
@@ -22,7 +23,7 @@ _FEMININE = (
 ).split()
 _NEUTER = (
     "jahrhundert jahrtausend jahrzehnt jahr mal kapitel semester kind spiel tor buch quartal gebot "
-    "viertel drittel stockwerk geschoss zimmer bild regiment mädchen haus obergeschoss"
+    "viertel drittel stockwerk geschoss zimmer bild regiment mädchen haus obergeschoss stück"
 ).split()
 _GENDERS = [
     (re.compile(rf"(?:{'|'.join(nouns)})(?:e?s|e?n|e|ern?)?$"), gender)
@@ -31,6 +32,19 @@ _GENDERS = [
 _FEMININE_ENDING = re.compile(r"(?:ung|heit|keit|schaft|tion|tät|ik|ie|enz|anz|ur|e)$")
 _NEUTER_ENDING = re.compile(r"(?:chen|lein|um|ment|nis)$")
 _OWN = "mein|dein|sein|ihr|unser|eue?r|ein|kein"
+# Beside a number these are common, and their endings tell nothing or the wrong gender.
+_MISLEADING = {
+    **dict.fromkeys("Name Junge Kunde Käse Buchstabe Gedanke Kollege Neffe Löffel".split(), "m"),
+    **dict.fromkeys("Auge Ende Interesse Gebäude Gemüse Getränk Gericht Ei".split(), "n"),
+    **dict.fromkeys(
+        "Frau Nacht Hand Stadt Uhr Tür Zahl Kraft Mutter Tochter Schwester Nummer Kartoffel Gabel "
+        "Regel Feder Wand Bank Maus Zeit Arbeit Fahrt Antwort Nuss Mail E-Mail App Party CD DVD "
+        "Box Bar Milch Stimme Zwiebel Flasche".split(), "f"),
+}  # fmt: skip
+_POLISH_NOUN = re.compile(
+    r"(?:wojn|miejsc|klas|rund|lig|pi[ęe]t|edycj|rozdział|częś|etap|sezon|wiek|rocznic|tom|dzień)"
+)
+_MONTH = re.compile(rf"(?:{'|'.join((*LANGUAGES['de'].months, *LANGUAGES['pl'].months))})(?!\w)")
 # What ends before the ordinal; a name of a day may stand between ("am Montag, den").
 _BENT = re.compile(
     rf"(?i)\b(?:am|im|vom|zum|zur|beim|dem|den|des|(?:{_OWN}|dies|jed)e[nms]|(?:{_OWN})er)"
@@ -59,12 +73,23 @@ def ordinal_rules(numbers: Numbers) -> tuple[Rule, ...]:
     return ()
 
 
+def begins_ordinal(following: str, alone: bool) -> bool:
+    """Whether figures with a dot before a text are an ordinal rather than the number of an item;
+    `alone` where no other items are beside, which months do not need."""
+    if _MONTH.match(following):
+        return True
+    word = re.match(r"[^\W\d_]+", following)
+    if not alone or not word:
+        return False
+    return bool(_POLISH_NOUN.match(word[0]) or word[0][0].isupper() and _known(word[0]))
+
+
 def german_ending(before: str, after: str) -> str | None:
     """What "erste" gets between two texts; None where nothing shows that it is an ordinal."""
     before = _EARLIER.sub("", before)
     noun = _NOUN.match(after)
     word = noun[1] if noun else ""
-    known = next((gender for nouns, gender in _GENDERS if nouns.search(word.lower())), "")
+    known = _known(word)
     if _BENT.search(before):
         return "n"
     if _WEAK.search(before):
@@ -83,6 +108,15 @@ def german_ending(before: str, after: str) -> str | None:
     if _DATIVE.search(before):
         return "r" if known == "f" else "m"
     return {"m": "r", "f": "", "n": "s"}[known]
+
+
+def german_gender(noun: str) -> str:
+    """The gender of a noun by the tables and the endings that hold; empty where unknown."""
+    return _MISLEADING.get(noun) or _known(noun) or _guess(noun)
+
+
+def _known(noun: str) -> str:
+    return next((gender for nouns, gender in _GENDERS if nouns.search(noun.lower())), "")
 
 
 def _guess(noun: str) -> str:
@@ -119,9 +153,7 @@ def _polish(numbers: Numbers) -> tuple[Rule, ...]:
         before = m.string[max(0, m.start() - 20) : m.start()]
         if not before.strip(" \t") or before.rstrip(" \t")[-1] == "\n":
             # The item of a list, unless such a noun follows.
-            if not re.match(
-                r"(?:wojn|miejsc|klas|rund|lig|pięt|edycj|rozdział|częś|etap|sezon)", m[2]
-            ):
+            if not _POLISH_NOUN.match(m[2]):
                 return m[0]
         return ordinal_bent(numbers.ordinal(m[1]), agreeing(_EARLIER.sub("", before), m[2]))
 

@@ -5,15 +5,18 @@ Dutch and Polish as they are said. Whole numbers are those of num2words, importe
 import re
 from functools import lru_cache
 
-from tts.text.language_amounts import SCALES, fraction_rules, scale_rules
+from tts.text.language_abbreviations import abbreviation_rules
+from tts.text.language_amounts import SCALES, fraction_rules, scale_rules, sum_rules
 from tts.text.language_dates import date_rules, time_rules
+from tts.text.language_nouns import noun_rules
 from tts.text.language_numbers import COUNTED, CURRENCY, Numbers
 from tts.text.language_ordinals import ordinal_rules
+from tts.text.language_romans import roman_rules
 from tts.text.language_words import LANGUAGES
 from tts.text.polish import cardinal_genitive
 from tts.text.tracked import Rule, rule
 
-__all__ = ["rules_of"]
+__all__ = ["rules_of", "short_rules_of"]
 
 _Match = re.Match[str]
 _YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
@@ -31,7 +34,7 @@ _MINUS = r"((?<![\w)])[-–])?"
 _CALL = (
     r"\b(?i:tel|tél|telef[oó]n\w*|téléphone|telefax|tfno|tlf|móvil|handy|fax|fon|phone|gsm|cel|"
     r"cellulare|telemóvel|celular|komórka|whatsapp|rufnummer|hotline|durchwahl)\b\.?:?"
-    r"(?: (?i:nr|n|num|núm|nummer|numer)[.°]?:?)? ?"
+    r"(?: (?i:nr|n|num|núm|nummer|numer|numéro|número|numero)[.°]?:?)? ?"
 )
 # Figures grouped in these ways are telephone numbers, unless something is counted.
 _MOBILE = {
@@ -44,9 +47,26 @@ _MOBILE = {
 
 @lru_cache(maxsize=8)
 def rules_of(lang: str) -> tuple[Rule, ...]:
-    """The rules of an espeak code; none for a language without."""
-    base = lang.lower().split("-")[0]
-    return _rules(Numbers(base, LANGUAGES[base])) if base in LANGUAGES else ()
+    """The rules of an espeak code for texts with figures; none for a language without."""
+    numbers = _numbers(lang)
+    return _rules(numbers) if numbers else ()
+
+
+@lru_cache(maxsize=8)
+def short_rules_of(lang: str) -> tuple[Rule, ...]:
+    """The rules for short forms and Roman numerals, which come before those of `rules_of`."""
+    numbers = _numbers(lang)
+    if numbers is None:
+        return ()
+    return (*roman_rules(numbers), *abbreviation_rules(numbers.lang))
+
+
+def _numbers(lang: str) -> Numbers | None:
+    code = lang.lower().replace("_", "-")
+    base = code.split("-")[0]
+    if base not in LANGUAGES:
+        return None
+    return Numbers(base, LANGUAGES[base], "pt_BR" if code == "pt-br" else base)
 
 
 def _rules(numbers: Numbers) -> tuple[Rule, ...]:
@@ -62,6 +82,7 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
 
     return (
         rule(r"\d{16,}", lambda m: numbers.singly(m[0])),
+        *sum_rules(numbers.lang),
         *date_rules(numbers),
         *time_rules(numbers),
         *_telephone_rules(numbers),
@@ -100,6 +121,7 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
             lambda m: (f" {_PER[numbers.lang]} " if m[1] else "") + w.units[m[2]][0][0],
         ),
         rule(w.ordinals, lambda m: _ordinal(numbers, m)) if w.ordinals else rule(r"(?!)", ""),
+        *noun_rules(numbers),
         rule(
             r"(?<![\w.,])(?<!(?<![\w)])-)(1[1-9]\d\d|20\d\d)(?![\w%]|[.,]\d)",
             lambda m: numbers.year(m[1]),

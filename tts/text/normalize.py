@@ -81,11 +81,13 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     if lang.lower().split("-")[0] == "en":
         tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)
         tracked.apply(RULES)
-    elif re.search(r"\d", tracked.text):
+    else:
         # Words of other languages are loaded for a text that needs them.
-        from tts.text.languages import rules_of
+        from tts.text.languages import rules_of, short_rules_of
 
-        tracked.apply(rules_of(lang))
+        tracked.apply(short_rules_of(lang))
+        if re.search(r"\d", tracked.text):
+            tracked.apply(rules_of(lang))
     tracked.apply(_FINISH)
     tracked.strip()
     return tracked

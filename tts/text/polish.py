@@ -1,10 +1,15 @@
-"""Polish cases that num2words does not give: those of ordinals, the genitive of cardinals."""
+"""Polish cases that num2words does not give: those of ordinals and of years, the genitive of
+cardinals.
+"""
 
 import re
+from collections.abc import Callable
+
+from tts.text.tracked import Rule, rule
 
 __all__ = [
     "agreeing", "cardinal_genitive", "ordinal_bent", "ordinal_feminine", "ordinal_genitive",
-    "year_genitive",
+    "year_genitive", "year_rules",
 ]  # fmt: skip
 
 _CARDINALS = dict(
@@ -103,3 +108,39 @@ def _bent(word: str, ending: str) -> str:
         return word + ending[1:]
     # "drugi" keeps its i before e alone.
     return (word[:-1] if word[-2] in "gk" and ending[0] != "e" else word) + ending
+
+
+# The case of a year after the words before it: the ending of its ordinal and its noun.
+_OF_YEARS = {
+    **dict.fromkeys(("w", "we", "o", "po"), ("ym", "roku")),
+    **dict.fromkeys(("przed", "między"), ("ym", "rokiem")),
+    "na": ("y", "rok"),
+}
+_WRITTEN = {"rok": ("y", "rok"), "rokiem": ("ym", "rokiem")}
+
+
+def year_rules(ordinal: Callable[[str], str]) -> tuple[Rule, ...]:
+    """Years before their noun, which is often short: "w 1989 r." """
+
+    def dot(m: re.Match[str], written: str) -> str:
+        after = re.match(r"\s*(\S?)", m.string[m.end() : m.end() + 9])
+        ends = after is None or not after[1] or after[1].isupper()
+        return "." if written == "r." and ends else ""
+
+    def said(m: re.Match[str]) -> str:
+        before, year, written = m.groups()
+        case = _WRITTEN.get(written) or ("ego", "roku")
+        if before and written not in _WRITTEN and (before != "na" or written == "r."):
+            case = _OF_YEARS.get(before.lower(), case)
+        words = f"{ordinal_bent(ordinal(year), case[0])} {case[1]}{dot(m, written)}"
+        return f"{before} {words}" if before else words
+
+    noun = r"(r\.|roku|rokiem|rok)(?!\w)"
+    return (
+        # A date has said it already.
+        rule(rf"(?<=ego roku) {noun}", lambda m: dot(m, m[1])),
+        rule(
+            rf"(?:\b((?i:{'|'.join(_OF_YEARS)})) )?(?<![\w.,/:–-])(1\d{{3}}|20\d\d) ?{noun}",
+            said,
+        ),
+    )

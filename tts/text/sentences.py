@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts.errors import UsageError
+from tts.text.language_abbreviations import BEFORE_FIGURES, NEVER_LAST
 from tts.text.lexicon import ABBREVIATIONS, STARTERS, TITLES
 
 __all__ = ["Sentence", "initial_dot", "split_complete", "split_complete_at", "split_sentences"]
@@ -171,6 +172,10 @@ def _ends(text: str, match: re.Match[str]) -> bool:
         # An ordinal in many languages ("3. Mai"); English numbers are words by now.
         return not following
     known = word.lower()
+    if known in NEVER_LAST or word in NEVER_LAST:
+        return not following
+    if known in BEFORE_FIGURES and following[:1].isdigit():
+        return False
     if known in _BEFORE_COUNTED or _DAY.fullmatch(word):
         return not following
     if known in _ALWAYS_BEFORE_NAME:

@@ -1,0 +1,213 @@
+"""Short forms with a dot of seven languages, and which of these never end a sentence."""
+
+import re
+
+from tts.text.language_numbers import dot_stays
+from tts.text.tracked import Rule, rule
+
+__all__ = ["BEFORE_FIGURES", "NEVER_LAST", "abbreviation_rules"]
+
+_Match = re.Match[str]
+# By what follows: a name, figures, more of the sentence, or often nothing. A question mark stands
+# for a dot that may be missing; words behind a stroke are those after Polish prepositions.
+_TABLES: dict[str, tuple[str, str, str, str]] = {
+    "de": (
+        "Hr=Herr;Hrn=Herrn;Fr=Frau;Dr=Doktor;Prof=Professor;St=Sankt;Fa=Firma;Frl=Fräulein;"
+        "Ing=Ingenieur;Dipl=Diplom",
+        "Nr=Nummer;Nrn=Nummern;S=Seite;Kap=Kapitel;Abb=Abbildung;Bd=Band;Tab=Tabelle;"
+        "Abs=Absatz;Art=Artikel",
+        "z.B=zum Beispiel;bzw=beziehungsweise;d.h=das heißt;u.a=unter anderem;ca=circa;"
+        "evtl=eventuell;ggf=gegebenenfalls;inkl=inklusive;bspw=beispielsweise;vgl=vergleiche;"
+        "sog=sogenannte;u.U=unter Umständen;z.T=zum Teil;i.d.R=in der Regel;v.a=vor allem;"
+        "zzgl=zuzüglich;bzgl=bezüglich;mind=mindestens;max=maximal;z.Zt=zurzeit;geb=geboren;"
+        "ehem=ehemals;m.E=meines Erachtens;s.o=siehe oben;s.u=siehe unten;i.A=im Auftrag",
+        "usw=und so weiter;etc=et cetera;o.Ä=oder Ähnliches;v.Chr=vor Christus;"
+        "n.Chr=nach Christus;Jh=Jahrhundert;Jhd=Jahrhundert;a.D=außer Dienst;"
+        "u.v.m=und vieles mehr;Aufl=Auflage",
+    ),
+    "fr": (
+        "M=Monsieur;MM=Messieurs;Mme?=Madame;Mmes?=Mesdames;Mlle?=Mademoiselle;Dr?=docteur;"
+        "Mgr?=Monseigneur;Pr=professeur;Prof=professeur;St=Saint;Ste=Sainte;av=avenue;"
+        "bd=boulevard;Me=maître",
+        "p=page;pp=pages;art=article;chap=chapitre;vol=volume;fig=figure;no?=numéro;éd=édition",
+        "p.ex=par exemple;c.-à-d=c'est-à-dire;cf=confer;env=environ;max=maximum;"
+        "s.v.p=s'il vous plaît;éd=édition",
+        "etc=et cetera;av.J.-C=avant Jésus-Christ;apr.J.-C=après Jésus-Christ;"
+        "ap.J.-C=après Jésus-Christ;J.-C=Jésus-Christ",
+    ),
+    "es": (
+        "Sr=señor;Sra=señora;Srta=señorita;Sres=señores;Sras=señoras;Dr=doctor;Dra=doctora;"
+        "Dña=doña;D.ª?=doña;Prof=profesor;Profa=profesora;Lic=licenciado;Av=avenida;"
+        "Avda=avenida;Sto=santo;Sta=santa;Gral=general;Pza=plaza;Ing=ingeniero",
+        "pág=página;págs=páginas;p=página;pp=páginas;núm=número;art=artículo;cap=capítulo;"
+        "vol=volumen;fig=figura;n=número",
+        "p.ej=por ejemplo;Ud=usted;Uds=ustedes;Vd=usted;Vds=ustedes;aprox=aproximadamente;"
+        "máx=máximo;mín=mínimo;RR.HH=recursos humanos;FF.AA=Fuerzas Armadas;"
+        "JJ.OO=Juegos Olímpicos;dpto=departamento;izq=izquierda;dcha=derecha;cf=compárese",
+        "EE.UU=Estados Unidos;EE.UU?=Estados Unidos;EEUU?=Estados Unidos;etc=etcétera;"
+        "a.C=antes de Cristo;d.C=después de Cristo",
+    ),
+    "it": (
+        "Sig=signor;Sig.ra?=signora;Sig.na?=signorina;Sigg=signori;Sigg.ri?=signori;Dott=dottor;"
+        "Dott.ssa?=dottoressa;Dr=dottor;Prof=professor;Prof.ssa?=professoressa;Ing=ingegner;"
+        "Avv=avvocato;Arch=architetto;On=onorevole;Geom=geometra;Rag=ragionier;"
+        "Mons=monsignor;V.le?=viale;P.zza?=piazza;C.so?=corso",
+        "pag=pagina;pagg=pagine;p=pagina;pp=pagine;art=articolo;cap=capitolo;vol=volume;"
+        "fig=figura;n=numero;nn=numeri;tab=tabella",
+        "ad es=ad esempio;per es=per esempio;p.es=per esempio;ca=circa;cfr=confronta;"
+        "max=massimo;gent.mo?=gentilissimo;gent.ma?=gentilissima;egr=egregio;spett=spettabile;"
+        "c.a=circa",
+        "ecc=eccetera;a.C=avanti Cristo;d.C=dopo Cristo",
+    ),
+    "pt": (
+        "Sr=senhor;Sra=senhora;Sr.ª?=senhora;Srta=senhorita;Srs=senhores;Sras=senhoras;"
+        "Dr=doutor;Dra=doutora;Dr.ª?=doutora;Prof=professor;Profa=professora;"
+        "Prof.ª?=professora;Av=avenida;Eng=engenheiro;Sto=santo;Sta=santa;Pça=praça;"
+        "Exmo=excelentíssimo;Exma=excelentíssima;Trav=travessa;Rod=rodovia",
+        "pág=página;págs=páginas;p=página;pp=páginas;art=artigo;cap=capítulo;vol=volume;"
+        "fig=figura;núm=número;n=número;apto=apartamento",
+        "p.ex=por exemplo;aprox=aproximadamente;máx=máximo;mín=mínimo;obs=observação;"
+        "V.Exa=Vossa Excelência;ref=referência;qtd=quantidade;Cia=companhia",
+        "etc=et cetera;a.C=antes de Cristo;d.C=depois de Cristo;"
+        "E.U.A=Estados Unidos da América;Ltda=limitada;hab=habitantes",
+    ),
+    "nl": (
+        "dhr=de heer;mevr=mevrouw;mw=mevrouw;mej=mejuffrouw;dr=doctor;prof=professor;"
+        "ir=ingenieur;ing=ingenieur;mr=meester;drs=doctorandus;ds=dominee;St=Sint;fam=familie",
+        "blz=bladzijde;p=pagina;nr=nummer;nrs=nummers;art=artikel;hfst=hoofdstuk;afb=afbeelding;"
+        "par=paragraaf;fig=figuur;tab=tabel",
+        "bijv=bijvoorbeeld;bv=bijvoorbeeld;d.w.z=dat wil zeggen;o.a=onder andere;"
+        "m.b.t=met betrekking tot;i.v.m=in verband met;t.o.v=ten opzichte van;"
+        "i.p.v=in plaats van;ca=circa;incl=inclusief;excl=exclusief;evt=eventueel;"
+        "resp=respectievelijk;o.l.v=onder leiding van;m.a.w=met andere woorden;"
+        "n.a.v=naar aanleiding van;t.a.v=ter attentie van;m.n=met name;ong=ongeveer;"
+        "max=maximaal;vgl=vergelijk;zgn=zogenaamd;t.g.v=ten gevolge van;t/m?=tot en met",
+        "enz=enzovoort;etc=et cetera;a.u.b=alstublieft;v.Chr=voor Christus;n.Chr=na Christus;"
+        "jl=jongstleden",
+    ),
+    "pl": (
+        "ul=ulica/ulicy;al=aleja/alei;pl=plac/placu;os=osiedle/osiedlu;dr?=doktor;"
+        "prof=profesor;inż=inżynier;mgr?=magister;św=święty;ks=ksiądz;gen=generał;"
+        "płk?=pułkownik;im=imienia;red=redaktor",
+        "nr?=numer;str=strona/stronie;s=strona/stronie;rozdz=rozdział;art=artykuł;ust=ustęp;"
+        "pkt?=punkt;tab=tabela;rys=rysunek;poz=pozycja;par=paragraf;ok=około",
+        "np=na przykład;tzn=to znaczy;tj=to jest;m.in=między innymi;tzw=tak zwany;"
+        "wg?=według;max=maksymalnie;zob=zobacz;por=porównaj;ds?=do spraw;ww=wyżej wymieniony",
+        "itd=i tak dalej;itp=i tym podobne;p.n.e=przed naszą erą;n.e=naszej ery;"
+        "br=bieżącego roku;ub=ubiegłego",
+    ),
+}
+# Before a name alone: elsewhere these are words, initials or days.
+_ALSO_WORDS = frozenset("M Me On Fr St Av av bd Pr al os pl im red ir Arch Rag Ing ing Rod".split())
+# Whose dot may well end a sentence, as they are words or units of some language.
+_MISTAKEN = frozenset(
+    "on arch rag red ir im al os me st sta sto mm m rod pr mind ref por max geb ca br".split()
+)
+_APART = r"(?![^\W\d_])"
+_CASES = re.compile(r"(?i)\b(?:na|przy|w|we|po|o) $")
+
+
+def _entries(table: str) -> dict[str, str]:
+    return dict(entry.split("=") for entry in table.split(";"))
+
+
+def _known(*kinds: int) -> frozenset[str]:
+    tables = [_entries(table[kind]) for table in _TABLES.values() for kind in kinds]
+    keys = {key.rstrip("?").lower() for table in tables for key in table}
+    # "EE. UU." has a dot inside.
+    parts = {part for key in keys if "." in key for part in key.split(".")[:-1] if len(part) > 1}
+    return frozenset(key for key in keys if "." not in key) | parts - _MISTAKEN
+
+
+#: short forms in small letters that the sentence goes on after, and those before figures
+NEVER_LAST = _known(0, 2) - _MISTAKEN | {"MM", "ee"}
+BEFORE_FIGURES = _known(1)
+
+
+def abbreviation_rules(lang: str) -> tuple[Rule, ...]:
+    """The rules of a language, for texts with figures and without."""
+    names, counted, within, last = map(_entries, _TABLES[lang])
+    rules = [
+        _named(lang, names),
+        _rule(lang, counted, r"(?= ?(?:\d|[IVXLC]+\b|[A-H]\b))", "never"),
+        _rule(lang, within, _APART, "never" if lang != "de" else "seldom"),
+        _rule(lang, last, _APART, "often"),
+    ]
+    number = {"fr": "numéro", "it": "numero", "es": "número", "pt": "número"}.get(lang)
+    if number:
+        # The clean-up makes a sign of degrees of the raised letter.
+        rules.append(rule(r"(?<!\w)[nN]\.?[°ºo] ?(?=\d)", f"{number} "))
+    if lang == "fr":
+        rules.append(rule(r"(?<!\w)M\.(?= et M(?:me|lle))", "Monsieur"))
+    if lang == "de":
+        rules.append(rule(r"(?<=[a-zäöüß])str\.(?= \d)|(?<![\w.])Str\.(?= \d)", _street))
+    if lang == "es":
+        rules.append(rule(r"(?<![\w/])[Cc]/ ?(?=[A-ZÁÉÍÓÚÑ])", "calle "))
+    return tuple(rules)
+
+
+def _street(m: _Match) -> str:
+    return "straße" if m[0][0] == "s" else "Straße"
+
+
+def _pattern(keys: dict[str, str]) -> str:
+    """All spellings of the keys, the longest first; spaces may stand behind their dots."""
+    out = []
+    for key in sorted(keys, key=len, reverse=True):
+        bare = key.removesuffix("?")
+        first = bare[0]
+        either = f"[{first}{first.upper()}]" if first.islower() else re.escape(first)
+        body = either + r"\. ?".join(map(re.escape, bare.split(".")))[len(re.escape(first)) :]
+        out.append(body + (r"(?:\.|(?!\w))" if key.endswith("?") else r"\."))
+    return "|".join(out)
+
+
+def _key(written: str) -> str:
+    return re.sub(r"(?<=\.) ", "", written).rstrip(".")
+
+
+def _said(lang: str, keys: dict[str, str], m: _Match) -> str:
+    written = _key(m[1])
+    small = written[0].lower() + written[1:]
+    said = next(keys[key] for key in (written, written + "?", small, small + "?") if key in keys)
+    before = m.string[max(0, m.start() - 20) : m.start()]
+    nominative, _, bent = said.partition("/")
+    said = bent if bent and _CASES.search(before) else nominative
+    if said.startswith("de ") and re.search(r"(?i)\bde $", before):
+        said = said.removeprefix("de ")
+    if re.search(r"[.!?…][\"')]* $", before):
+        # The splitter knows a new sentence by its capital.
+        said = said[0].upper() + said[1:]
+    return said
+
+
+def _rule(lang: str, keys: dict[str, str], following: str, ends: str) -> Rule:
+    def replaced(m: _Match) -> str:
+        rest = m.string[m.end() : m.end() + 40]
+        dotted = m[1].endswith(".")
+        over = not rest.strip() or rest.lstrip(" ")[:1] == "\n"
+        if ends != "never":
+            over = over or dot_stays(lang, m.string, m.end())
+        gap = " " if rest[:1].isdigit() else ""
+        return _said(lang, keys, m) + ("." if dotted and over else gap)
+
+    return rule(rf"(?<![\w./])({_pattern(keys)}){following}", replaced)
+
+
+def _named(lang: str, keys: dict[str, str]) -> Rule:
+    alone = {key for key in keys if key.rstrip("?") not in _ALSO_WORDS}
+
+    def replaced(m: _Match) -> str:
+        rest = m.string[m.end() : m.end() + 40]
+        follows = re.match(r" ?(?:[^\W\d_]|\d)", rest)
+        first = rest.lstrip(" ")[:1]
+        named = bool(follows) and (first.isupper() or first.isdigit() and lang != "de")
+        if not named and not {_key(m[1]), _key(m[1]) + "?"} & alone:
+            return m[0]
+        over = not rest.strip() or rest.lstrip(" ")[:1] == "\n"
+        if lang == "de":
+            over = over or dot_stays(lang, m.string, m.end())
+        gap = " " if follows and rest[0] != " " else ""
+        return _said(lang, keys, m) + ("." if m[1].endswith(".") and over else gap)
+
+    return rule(rf"(?<![\w./-])(?<!\b[A-Z]\. )(?<!\d )({_pattern(keys)})(?![a-zß-ÿ])", replaced)
