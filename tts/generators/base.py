@@ -145,7 +145,7 @@ class Request:
         tokens: phones; prompt: voices.
         durations: [B, S] frames per token, or None where the generator finds them itself.
         frames: [B] frames to fill; by default the sum of the durations.
-        pace: [B] above 1 a pointer without durations leaves each phone sooner; None for 1.
+        pace: [B] factor on the speed at which a pointer without durations goes; None for 1.
         shift: [B, T, C] added to the features that are generated, how these voices say these
             phones (tts.voice.profile); None for nothing.
         longest: frames of the padded sequence, where known without asking the device.
