@@ -22,6 +22,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.patterns import Pattern
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import Network
+from tts.generators.sampling import COLD
 
 
 class DurationAligned:
@@ -64,7 +65,7 @@ class PointerAligned:
         text, self._conditioner = condition.text, net.conditioner
         assert text is not None
         self._condition, self._text = condition, text
-        self._rngs = rngs if options.temperature else None
+        self._rngs = rngs if options.temperature >= COLD else None
         self._rows = len(rngs)
         self._stride = pattern.stride if pattern else 1
         patch, size = net.patch, text.phones.shape[1]
