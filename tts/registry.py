@@ -181,12 +181,15 @@ def sampling_options(
     for name, value in (("strategy", strategy), ("head", head), ("conditioner", conditioner)):
         if value is not None and not isinstance(value, Mapping):
             raise ConfigError(f"{name!r} is a mapping of options, not {value!r}")
-    make_strategy, _keys = _pick(STRATEGIES, strategy, "strategy")
+    make_strategy, keys = _pick(STRATEGIES, strategy, "strategy")
+    plan = make_strategy(**keys)
     make_head, _keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     pointer = {"duration_tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
     # Only strategies that go latent after latent have the head draw.
-    drawn = make_head.sampling if make_strategy.paced else {}
-    found = {**make_strategy.sampling, **drawn, **pointer}
+    drawn = make_head.sampling if plan.paced else {}
+    unread = getattr(plan, "unread", ())
+    drawn = {name: values for name, values in drawn.items() if name not in unread}
+    found = {**plan.sampling, **drawn, **pointer}
     if getattr(make_head, "guides_itself", False):
         found.pop("uncond", None)  # it has a branch of its own
     return found

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 #: whole numbers that may be 0 although their default is not
 FROM_ZERO = (
@@ -30,8 +30,9 @@ SIGNED = ("low", "high", "shift")
 def wrong_number(
     cls: Callable[..., Any], given: Mapping[str, Any], section: str = ""
 ) -> str | None:
-    """What is wrong with the first argument that is no number where it has to be one, or out of
-    its range, as "SECTION.NAME is ..., not VALUE"; None where all are right.
+    """What is wrong with the first argument that is no number where it has to be one, out of its
+    range, or none of the names that it can be, as "SECTION.NAME is ..., not VALUE"; None where all
+    are right.
 
     Args:
         cls: what takes them; given: by name, of which others than `cls` has are passed over.
@@ -66,6 +67,8 @@ def _wanted(kind: Any, name: str, value: Any, least: int) -> str | None:
     if value is None and type(None) in kinds or isinstance(value, str) and str in kinds:
         return None
     plain = [each for each in kinds if each is not type(None)]
+    if len(plain) == 1 and get_origin(plain[0]) is Literal:
+        return None if value in get_args(plain[0]) else " or ".join(map(str, get_args(plain[0])))
     if int in plain and float not in plain:
         if not _is(Integral, value) or value < least:
             return f"a whole number of at least {least}"

@@ -113,6 +113,26 @@ def test_models_that_cannot_batch(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> 
         assert chunk.words == pieces[0].words and chunk.text == utterance.phones.text
 
 
+def test_a_pitch_that_cannot_be_changed_is_told_to_its_row(
+    tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice = tts.voice("default")
+    phones = next(iter(tts.sentences("Hello.")))
+    plain, high = (Utterance(phones, voice, Options(pitch=pitch)) for pitch in (1.0, 1.5))
+    can = replace(tts.capabilities, pitch=False)
+    monkeypatch.setattr(tts.renderer, "pipeline", replace(tts.pipeline, capabilities=can))
+    for spoken in ([high], [high, high], [plain, high], [high, plain, plain]):
+        for say in (tts.renderer.together, tts.renderer.all):
+            with pytest.raises(UsageError, match="cannot change the pitch"):
+                say(spoken)
+    rows: list[Any] = [
+        (f"r{n}", "Hello.", None, {"pitch": pitch}) for n, pitch in enumerate((1.0, 1.5, 1.0, 0.8))
+    ]
+    results = tts.batch(rows, tmp_path / "out")
+    assert ["pitch" in result.error for result in results] == [False, True, False, True]
+    assert [bool(result.file) for result in results] == [True, False, True, False]
+
+
 def test_batch_equals_synthesize(tts: TTS, tmp_path: Path, recording: Recording) -> None:
     ref = recording()
     rows: list[Any] = [(f"r{n}", text, None, {"seed": n}) for n, text in enumerate(texts(5))]

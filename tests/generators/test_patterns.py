@@ -210,6 +210,15 @@ def test_data() -> None:
         ("coarse_first", 4, {"streams": 0}, "from 1 to 4"),
         ("stack_delay", 4, {"spacing": 0}, "at least 1"),
         ("flat", 0, {}, "at least one codebook"),
+        ("delay", 3, {"delays": 3}, "delays is a list of whole numbers, not 3"),
+        ("delay", 3, {"delays": "012"}, "delays is a list"),
+        ("delay", 3, {"delays": [0, 1.5, 2]}, "delays is a list of whole numbers"),
+        ("delay", 3, {"delays": ["a", 0, 0]}, "delays is a list of whole numbers"),
+        ("group_parallel", 4, {"groups": "two"}, "groups is a whole number, not 'two'"),
+        ("group_parallel", 4, {"groups": 2.5}, "groups is a whole number"),
+        ("group_parallel", 4, {"groups": None}, "groups is a whole number"),
+        ("stack_delay", 4, {"spacing": 1.5}, "spacing is a whole number"),
+        ("coarse_first", 4, {"streams": True}, "streams is a whole number"),
     ],
 )
 def test_wrong_options(

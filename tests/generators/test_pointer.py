@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -96,6 +98,43 @@ def test_stay_is_geometric() -> None:
     steps = end.durations.float()
     assert steps.mean() == pytest.approx(1 / move, rel=0.1)
     assert (steps == 1).float().mean() == pytest.approx(move, abs=0.05)
+
+
+@pytest.mark.parametrize("chance", [True, False])
+@pytest.mark.parametrize("speed", [0.5, 0.8, 1.25, 2.0])
+def test_phones_are_as_long_as_the_pace_asks(speed: float, chance: bool) -> None:
+    """Of a probability that tells durations exactly: the mean, with chance and without."""
+    mean, spread = 5.0, 1.3
+    steps = torch.arange(1, 60).double()
+    share = torch.distributions.Normal(mean, spread).log_prob(steps).exp()
+    moving = share / share.flip(0).cumsum(0).flip(0)
+    pointer = pointing.start(torch.tensor([120, 40]), 1, 100)
+    rngs = seeds(1, 2) if chance else None
+    pace = torch.tensor([speed, 1.0])
+    while not bool(pointer.finished.all()):
+        pointer = pointing.step(pointer, lambda spent: moving[spent - 1], rngs, pace)
+    made = pointer.durations.sum(1) / pointer.lengths
+    assert made.tolist() == pytest.approx([mean / speed, mean], rel=0.1)
+    if chance:
+        spreads = [pointer.durations[row, :40].double().std() for row in (0, 1)]
+        assert spreads == pytest.approx([spread / speed, spread], rel=0.4)
+    # The second row is what it is alone and without a pace.
+    alone, rngs = pointing.start(torch.tensor([40]), 1, 100), rngs and seeds(2)
+    while not bool(alone.finished.all()):
+        alone = pointing.step(alone, lambda spent: moving[spent - 1], rngs)
+    assert torch.equal(alone.durations[0], pointer.durations[1, :40])
+
+
+@pytest.mark.parametrize("move", [0.05, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("speed", [0.5, 0.9, 1.1, 2.0])
+def test_without_chance_it_moves_at_the_median(move: float, speed: float) -> None:
+    """However unlikely it is at any one step, and no sooner for a little more pace."""
+    median = math.ceil(math.log(0.5) / math.log1p(-move) - 1e-9)
+    pointer = pointing.start(torch.tensor([20]), 1, 1000)
+    probability, pace = torch.tensor([move]).double(), torch.tensor([speed])
+    while not bool(pointer.finished.all()):
+        pointer = pointing.step(pointer, probability, None, pace)
+    assert int(pointer.counts.sum()) == pytest.approx(max(1, median / speed) * 20, rel=0.07)
 
 
 def test_current_and_errors() -> None:

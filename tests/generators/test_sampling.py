@@ -109,7 +109,7 @@ def test_greedy() -> None:
     assert logp[:, 0].eq(0).all() and logp[:, 1:].eq(-torch.inf).all()
 
 
-@pytest.mark.parametrize("low", [0.0, 1e-3])
+@pytest.mark.parametrize("low", [0.0, 1e-46, 1e-39, 1e-30, 1e-7, 1e-5, 1e-3])
 def test_cold_is_nearly_greedy(low: float) -> None:
     logits = random(4, 2, 30)
     assert torch.equal(
@@ -129,6 +129,16 @@ def test_cold_is_nearly_greedy(low: float) -> None:
 def test_ranges(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         replace(Sampling(), **wrong)
+
+
+@pytest.mark.parametrize("name", ["top_p", "typical_p"])
+@pytest.mark.parametrize("value", [0.0, 1e-7, 9e-7, 1e-6, 0.5, 1.0, 1.1])
+def test_a_model_takes_the_ranges_of_its_draws(name: str, value: float) -> None:
+    if 1e-6 <= value <= 1:
+        assert getattr(SamplingOptions(**{name: value}).categorical(), name) == value
+    else:
+        with pytest.raises(ValueError, match=name):
+            SamplingOptions(**{name: value})
 
 
 # The draw.

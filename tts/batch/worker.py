@@ -170,6 +170,8 @@ class RowSynthesizer:
             raise UsageError(
                 f"{model.config.name} does not know when its words are said: no timestamps"
             )
+        # Told here it costs those who would share a batch with it nothing.
+        model.renderer.check(row.options)
         yield from model.utterances(row.text, self._voice(model, row), row.options)
 
     def _said(self, model: str, utterances: Sequence[Utterance]) -> list[Chunk | Exception]:

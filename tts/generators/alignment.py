@@ -22,6 +22,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.patterns import Pattern
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import Network
+from tts.generators.sampling import COLD
 
 
 class DurationAligned:
@@ -64,12 +65,17 @@ class PointerAligned:
         text, self._conditioner = condition.text, net.conditioner
         assert text is not None
         self._condition, self._text = condition, text
-        self._rngs = rngs if options.temperature else None
+        self._rngs = rngs if options.temperature >= COLD else None
         self._rows = len(rngs)
         self._stride = pattern.stride if pattern else 1
         patch, size = net.patch, text.phones.shape[1]
+        # Where all is as in training no device has to be asked at every step.
+        self._pace = None if text.pace is None or bool((text.pace == 1).all()) else text.pace
         if text.durations is None:
-            self._pointer = pointing.start(text.lengths, 1, net.conditioner.longest, size)
+            most: Tensor | int = net.conditioner.longest
+            if self._pace is not None:
+                most = (most / self._pace).ceil().long()[:, None].expand(-1, size)
+            self._pointer = pointing.start(text.lengths, 1, most, size)
         else:
             bounds = pointing.bounds(text.durations, options.duration_tolerance)
             self._pointer = pointing.start(text.lengths, *bounds)
@@ -139,14 +145,15 @@ class PointerAligned:
 
     def _move(self, content: PointerContent, state: Tensor) -> None:
         """Account for a frame, and stay or move on."""
-        pointer = self._pointer
-        phone_index, elapsed = self._place()
-        spoken_phones = content.phones_at(self._text.phones[: self._rows], phone_index, elapsed + 1)
-        score = content.stay_logit(state.unsqueeze(1), spoken_phones).squeeze(1)
-        moving = pointing.advance_probability(score)
-        if self._text.pace is not None:
-            moving = (moving * self._text.pace).clamp(max=1.0)
-        self._pointer = pointing.step(pointer, moving, self._rngs)
+        phone_index, _ = self._place()
+
+        def leaving(spent: Tensor) -> Tensor:
+            phones = self._text.phones[: self._rows]
+            spoken_phones = content.phones_at(phones, phone_index, spent.unsqueeze(1))
+            score = content.stay_logit(state.unsqueeze(1), spoken_phones).squeeze(1)
+            return pointing.advance_probability(score)
+
+        self._pointer = pointing.step(self._pointer, leaving, self._rngs, self._pace)
 
     def _place(self) -> tuple[Tensor, Tensor]:
         """[B, 1] phone of the next frame, and frames spent on it; the last in finished rows."""

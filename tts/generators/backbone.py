@@ -154,7 +154,7 @@ class Backbone(nn.Module):
 
     def done(self, cache: "KVCache | StaticKVCache") -> None:
         """What `steps` gave is not needed any more."""
-        if isinstance(cache, StaticKVCache):
+        if isinstance(cache, StaticKVCache) and cache.sound:
             self._pool.give(cache)
 
     def modulated(self, global_cond: Tensor) -> list[tuple[Tensor, ...]]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from tts.generators.conditioning import AlignmentResult as AlignmentResult
 from tts.generators.conditioning import Outside
-from tts.generators.sampling import Sampling
+from tts.generators.sampling import LEAST_MASS, Sampling
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch
 
@@ -80,9 +80,9 @@ class SamplingOptions:
     method: Literal["euler", "midpoint", "ddim", "ddpm"] = "euler"
     sway: float = Field(default=-1.0, ge=-1, le=1)
     top_k: int = Field(default=0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, ge=LEAST_MASS, le=1)
     min_p: float = Field(default=0.0, ge=0, lt=1)
-    typical_p: float = Field(default=1.0, gt=0, le=1)
+    typical_p: float = Field(default=1.0, ge=LEAST_MASS, le=1)
     repetition_penalty: float = Field(default=1.0, ge=1, le=10)
     silence_penalty: float = Field(default=0.0, ge=0, le=100)
     silence_run: int = Field(default=3, ge=1, le=100)
@@ -145,7 +145,7 @@ class Request:
         tokens: phones; prompt: voices.
         durations: [B, S] frames per token, or None where the generator finds them itself.
         frames: [B] frames to fill; by default the sum of the durations.
-        pace: [B] above 1 a pointer without durations leaves each phone sooner; None for 1.
+        pace: [B] factor on the speed at which a pointer without durations goes; None for 1.
         shift: [B, T, C] added to the features that are generated, how these voices say these
             phones (tts.voice.profile); None for nothing.
         longest: frames of the padded sequence, where known without asking the device.

@@ -46,7 +46,7 @@ class Text:
         drop_text: [B] bool, rows that are to hear no text.
         durations: [B, S] frames per token, true or estimated, where known.
         alignment: where the pointer writes what it finds.
-        pace: [B] above 1 phones are left sooner; None for 1.
+        pace: [B] factor on the speed of the pointer; None for 1.
     """
 
     phones: Tensor

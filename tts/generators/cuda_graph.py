@@ -95,6 +95,8 @@ class StaticKVCache:
         self.parts: list[tuple[Tensor, ...]] | None = None
         self.position = self.memory = 0
         self._graph: torch.cuda.CUDAGraph | None = None
+        #: no recording was broken off: only then is it of use to the next request
+        self.sound = True
         self._fresh = True
 
     def begin(self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor) -> None:
@@ -153,9 +155,12 @@ class StaticKVCache:
             for _ in range(2):  # libraries choose their kernels in the first runs
                 self._run()
         torch.cuda.current_stream().wait_stream(aside)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        graph = torch.cuda.CUDAGraph()
+        self.sound = False
+        # What other threads ask of the GPU meanwhile is no part of it, and no error.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._run()
+        self._graph, self.sound = graph, True
         for block, recent in zip(self.blocks, kept, strict=True):
             block.recent.copy_(recent)
 

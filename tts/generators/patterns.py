@@ -10,10 +10,11 @@ are complete after it) and `from_steps(steps, frontier)`.
 
 import bisect
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -344,6 +345,34 @@ PATTERNS: dict[str, Callable[..., Pattern]] = {
 }
 
 
+def pattern_options(given: object) -> dict[str, Any]:
+    """The keywords of `make_pattern` but for the codebooks, from what a YAML gives: the name alone,
+    or a mapping of name and options.
+
+    Raises:
+        ConfigError: neither.
+    """
+    found = {"name": given} if isinstance(given, str) else given
+    if not isinstance(found, Mapping) or not isinstance(found.get("name"), str):
+        raise ConfigError(f"pattern is a name, or a mapping with name and options, not {given!r}")
+    if odd := [key for key in found if not isinstance(key, str) or key == "codebooks"]:
+        raise ConfigError(f"pattern {found['name']}: unknown option {odd[0]!r}")
+    return dict(found)
+
+
+def check_whole(what: str, value: object, many: bool = False) -> None:
+    """ConfigError for what is no whole number, or no list of `many`; None where it may be."""
+    if many and value is None:
+        return
+    numbers = value if many else [value]
+    # True is a number to Python, and to nobody who writes a YAML.
+    if not isinstance(numbers, list | tuple) or not all(
+        isinstance(each, Integral) and not isinstance(each, bool) for each in numbers
+    ):
+        wanted = "a list of whole numbers" if many else "a whole number"
+        raise ConfigError(f"{what} is {wanted}, not {value!r}")
+
+
 def make_pattern(name: str, codebooks: int, **options: Any) -> Pattern:
     """A pattern of PATTERNS for K codebooks.
 
@@ -363,6 +392,8 @@ def make_pattern(name: str, codebooks: int, **options: Any) -> Pattern:
     for key, parameter in known.items():
         if parameter.default is inspect.Parameter.empty and key not in options:
             raise ConfigError(f"pattern {name}: {key} must be given")
+    for key, value in options.items():
+        check_whole(f"pattern {name}: {key}", value, many=key == "delays")
     if codebooks < 1:
         raise ConfigError("a pattern needs at least one codebook")
     return PATTERNS[name](codebooks, **options)

@@ -3,9 +3,14 @@
 Each step speaks the phone pointed at; then the pointer stays or moves on by one, so that no phone
 is skipped, repeated or left out. Bounds on the steps of a phone, which VALL-E R does not have, make
 every run end; equal bounds make the pointer follow given durations.
+
+How long a phone lasts is decided on in its own time, in steps as they were in training, of which a
+step at pace 2 takes two: the whole distribution of durations is then divided by the pace, where
+probabilities that are multiplied by it would change its shape. What of a step is left over when a
+phone is left counts for the next one, so that many phones together are as long as was asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,6 +29,9 @@ class Pointer:
         least: [B, S] int64 steps before the pointer may leave a phone.
         most: [B, S] int64 steps after which it must; phones of 0 are passed over.
         lengths: [B] int64 phones.
+        spent: [B] int64 steps of the phone's own time that were decided on.
+        due: [B] float64 own time that was not yet.
+        survival: [B] float64, how likely it was to stay for that long.
     """
 
     index: Tensor
@@ -31,6 +39,9 @@ class Pointer:
     least: Tensor
     most: Tensor
     lengths: Tensor
+    spent: Tensor
+    due: Tensor
+    survival: Tensor
 
     @property
     def finished(self) -> Tensor:
@@ -96,7 +107,9 @@ def start(lengths: Tensor, least: Tensor | int, most: Tensor | int, phones: int 
     if bool(((low < 0) | (high < low)).any()):
         raise UsageError("the most steps of a phone must not be below the least, or negative")
     before = torch.full_like(lengths, -1)
-    pointer = Pointer(before, torch.zeros_like(high), low, high, lengths)
+    none = torch.zeros_like(lengths)
+    due, survival = none.double(), torch.ones_like(none, dtype=torch.float64)
+    pointer = Pointer(before, torch.zeros_like(high), low, high, lengths, none, due, survival)
     return replace(pointer, index=_next(pointer))
 
 
@@ -115,29 +128,68 @@ def advance_probability(score: Tensor) -> Tensor:
 
 
 def step(
-    pointer: Pointer, probability: Tensor, rngs: Sequence[torch.Generator] | None = None
+    pointer: Pointer,
+    probability: Tensor | Callable[[Tensor], Tensor],
+    rngs: Sequence[torch.Generator] | None = None,
+    pace: Tensor | None = None,
 ) -> Pointer:
     """Account for a step spent on the current phone, then stay or move on.
 
     Args:
-        probability: [B] of moving on (see `advance_probability`); the bounds overrule it.
-        rngs: one CPU generator per row, one number a step until the row is finished; None moves
-            on from 0.5.
+        probability: [B] of moving on (see `advance_probability`), or what tells it after so many
+            steps of own time [B] int64; the bounds overrule it.
+        rngs: one CPU generator per row, one number for each step of own time until the row is
+            finished; None moves on at the median: as soon as to stay so long is not likelier than
+            to have left.
+        pace: [B] own time of a step; None for 1.
     """
     if rngs is not None and len(rngs) != len(pointer.index):
         raise UsageError(f"{len(rngs)} generators for {len(pointer.index)} rows")
     active = ~pointer.finished
-    point = torch.full(pointer.index.shape, 0.5, dtype=torch.float64)
-    if rngs is not None:
-        for row in active.nonzero()[:, 0].tolist():
-            point[row] = torch.rand((), generator=rngs[row], dtype=torch.float64)
     position = torch.arange(pointer.counts.shape[1], device=pointer.index.device)
     here = (position == pointer.index.unsqueeze(1)) & active.unsqueeze(1)
-    counts = pointer.counts + here
-    spent = replace(pointer, counts=counts)
-    count, least, most = (spent.current(x) for x in (counts, spent.least, spent.most))
-    wish = point.to(probability.device) < probability
-    if rngs is None:
-        wish = probability >= 0.5
+    moved = replace(pointer, counts=pointer.counts + here)
+    count, least, most = (moved.current(x) for x in (moved.counts, moved.least, moved.most))
+    wish, rate = torch.zeros_like(active), 1.0 if pace is None else pace.double()
+    moved = replace(moved, due=torch.where(active, pointer.due + rate, 0.0))
+    deciding = active if pace is None else active & (moved.due >= 1)
+    while pace is None or bool(deciding.any()):
+        moved, chosen = _decide(moved, deciding, probability, rngs)
+        wish = wish | chosen
+        if pace is None:
+            break
+        deciding = active & ~wish & (moved.due >= 1)
     leave = active & (count >= least) & (wish | (count >= most))
-    return replace(spent, index=torch.where(leave, _next(spent), pointer.index))
+    # Phones shorter than a step would owe ever more.
+    owed = torch.where(
+        leave, torch.minimum(moved.due, torch.zeros_like(moved.due) + rate), moved.due
+    )
+    return replace(
+        moved,
+        index=torch.where(leave, _next(moved), pointer.index),
+        spent=torch.where(leave, 0, moved.spent),
+        due=torch.where(leave, owed, moved.due),
+        survival=torch.where(leave, 1.0, moved.survival),
+    )
+
+
+def _decide(
+    pointer: Pointer,
+    deciding: Tensor,
+    probability: Tensor | Callable[[Tensor], Tensor],
+    rngs: Sequence[torch.Generator] | None,
+) -> tuple[Pointer, Tensor]:
+    """A step of own time of the rows `deciding` [B] bool: the pointer after it, and which of them
+    wish to move on."""
+    spent = pointer.spent + deciding
+    leaving = probability(spent) if callable(probability) else probability
+    survival = torch.where(deciding, pointer.survival * (1 - leaving.double()), pointer.survival)
+    if rngs is None:
+        wish = survival <= 0.5
+    else:
+        point = torch.ones(deciding.shape, dtype=torch.float64)
+        for row in deciding.nonzero()[:, 0].tolist():
+            point[row] = torch.rand((), generator=rngs[row], dtype=torch.float64)
+        wish = point.to(leaving.device) < leaving
+    due = pointer.due - deciding.double()
+    return replace(pointer, spent=spent, due=due, survival=survival), deciding & wish

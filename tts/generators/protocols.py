@@ -30,6 +30,8 @@ from tts.generators.cuda_graph import StaticKVCache
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
 SamplingKeys = Mapping[str, tuple[str, ...]]
+#: those of speculative decoding
+DRAFT = ("draft", "draft_steps", "draft_codebooks", "relaxed", "relaxed_neighbours")
 #: (codebook, how many at least) to the latents that it has been drawn of, in that order
 #: (tts.generators.patterns.Pattern.drawn)
 Drawn = Callable[[int, int], list[int]]

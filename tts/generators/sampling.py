@@ -14,6 +14,10 @@ from torch import Tensor
 from tts.errors import ConfigError, UsageError
 
 NEVER = float("-inf")
+#: temperatures below are 0: logits divided by them are not finite
+COLD = 1e-6
+#: least total probability that truncation keeps: less is rounded to nothing
+LEAST_MASS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Sampling:
     """How to sample; the defaults leave the distribution as it is.
 
     Attributes:
-        temperature: divides the logits; 0 is greedy.
+        temperature: divides the logits; below COLD is greedy.
         top_k: keep the k most likely tokens (ties with the last kept too); 0 keeps all.
         top_p: keep the fewest most likely tokens of this total probability (Holtzman et al. 2020).
         min_p: drop tokens less likely than this fraction of the most likely one (Nguyen et al.).
@@ -47,7 +51,7 @@ class Sampling:
         ranges = {
             "temperature": (0, 100), "top_k": (0, 1 << 31), "min_p": (0, 1),
             "repetition_penalty": (0.01, 100), "repetition_window": (0, 1 << 31),
-            "repetition_ratio": (0, 1), "top_p": (1e-6, 1), "typical_p": (1e-6, 1),
+            "repetition_ratio": (0, 1), "top_p": (LEAST_MASS, 1), "typical_p": (LEAST_MASS, 1),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -139,7 +143,7 @@ def process(logits: Tensor, sampling: Sampling, history: Tensor | None = None) -
     x = logits.float()
     if history is not None:
         x = penalize(x, history, sampling.repetition_penalty, sampling.repetition_window)
-    if sampling.temperature == 0:
+    if sampling.temperature < COLD:
         best = x.argmax(-1, keepdim=True)
         # A row that may draw nothing, or holds NaN, stays so for `draw` to refuse.
         return torch.full_like(x, NEVER).scatter(-1, best, x.gather(-1, best) * 0)

@@ -181,6 +181,8 @@ class DiTBlock(nn.Module):
         voice_units: int = 0,
     ):
         super().__init__()
+        if not causal and kernel % 2 == 0:
+            raise ConfigError(f"kernel is odd, as latents see as far on both sides, not {kernel}")
         self.causal, self.kernel = causal, kernel
         self.norm1 = nn.LayerNorm(dim, elementwise_affine=False)
         self.norm2 = nn.LayerNorm(dim, elementwise_affine=False)

@@ -79,7 +79,8 @@ class Renderer:
         seconds = phones.breaks.get(len(phones.words), phones.pause_after / speed)
         return np.zeros(int(seconds * self.pipeline.decoder.sample_rate), np.float32)
 
-    def _check(self, options: Options) -> None:
+    def check(self, options: Options) -> None:
+        """UsageError for what the model cannot do."""
         if options.pitch != 1.0 and not self.pipeline.capabilities.pitch:
             raise UsageError(f"{self.name} cannot change the pitch: leave it at 1")
 
@@ -92,7 +93,7 @@ class Renderer:
         Raises:
             UsageError, VoiceError: what the model cannot do, or a voice that it cannot speak in.
         """
-        self._check(utterance.options)
+        self.check(utterance.options)
         return shaped(self._alone(utterance, chunk_frames), utterance.phones)
 
     @torch.inference_mode()
@@ -198,7 +199,12 @@ class Renderer:
 
         Each equals what it gives alone but for rounding (under 1e-3); the same batch gives the
         same bytes.
+
+        Raises:
+            UsageError, VoiceError: as `alone`.
         """
+        for each in utterances:
+            self.check(each.options)
         ports, options = self.pipeline, utterances[0].options
         request = ports.lengths.request(
             [each.phones for each in utterances],

@@ -315,6 +315,13 @@ def test_other_phones_as_what_guidance_leaves() -> None:
         ({"strategy": {"pattern": {"name": "delay"}}, "head": DEPTH}, "head"),
         ({"strategy": {"pattern": {"name": "coarse_first"}}}, "strategy coarse_first"),
         ({"strategy": {"pattern": {"name": "dealy"}}}, "delay"),
+        ({"strategy": {"pattern": "dealy"}}, "delay"),
+        ({"strategy": {"pattern": ["delay"]}}, "pattern is a name"),
+        ({"strategy": {"pattern": 3}}, "pattern is a name"),
+        ({"strategy": {"pattern": {"delays": [0, 1, 2]}}}, "pattern is a name"),
+        ({"strategy": {"pattern": {"name": "flat", "codebooks": 3}}}, "'codebooks'"),
+        ({"strategy": {"pattern": {"name": "group_parallel", "groups": "two"}, "own": 1}}, "whole"),
+        ({"strategy": {"pattern": "group_parallel", "own": 1}}, "groups are given"),
         ({"strategy": {"pattern": {"name": "stack_delay"}}, "conditioner": POINTER}, "left"),
         ({"strategy": {"kind": "masked"}, "conditioner": POINTER}, "pointer"),
         ({"strategy": {"kind": "masked"}, "head": DEPTH}, "categorical"),
@@ -329,6 +336,15 @@ def test_parts_that_do_not_fit_are_refused(parts: dict[str, Any], words: str) ->
     strategy = {"kind": "autoregressive", **parts.pop("strategy", {})}
     with pytest.raises(ConfigError, match=words):
         build_generator(**{"head": CODES, **parts, "strategy": strategy})
+
+
+def test_a_pattern_without_options_is_its_name() -> None:
+    made = [
+        build({"strategy": {"kind": "autoregressive", "pattern": pattern}, "head": CODES})
+        for pattern in ("delay", {"name": "delay"})
+    ]
+    orders = [net.strategy.order(net) for net in made]  # type: ignore[attr-defined]
+    assert orders[0] == orders[1] and orders[0].name == "delay"
 
 
 @pytest.mark.parametrize("levels", [(), (4, 3)])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.helpers.generators import CODEBOOK_SIZE, CODES, NUM_CODEBOOKS, build, fill, inputs, seeds
-from tts.errors import ConfigError
+from tts.errors import ConfigError, UsageError
 from tts.generators.base import Infill, SamplingOptions
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
@@ -205,6 +205,46 @@ def test_expected_digits_are_their_rounded_means() -> None:
     assert head.expected(chances.log()).tolist() == [[[2, 9]]]
     with pytest.raises(ConfigError, match="levels"):
         CategoricalHead(num_codebooks=2, codebook_size=12, dim=8).expected(chances.log())
+
+
+@pytest.mark.parametrize(
+    ("chances", "result"),
+    [
+        # Between two likely codes lies one of silence.
+        ([0.45, 0.1, 0.45], {0, 2}),
+        ([0.3, 0.1, 0.6], {2}),
+        ([0.05, 0.45, 0.5], {2}),
+        # Silence is still likelier than all else.
+        ([0.2, 0.6, 0.2], {1}),
+        ([0.0, 1.0, 0.0], {1}),
+    ],
+)
+def test_expected_digits_of_what_is_no_silence(chances: list[float], result: set[int]) -> None:
+    head = CategoricalHead(num_codebooks=1, codebook_size=3, dim=8, levels=(3,))
+    likely, silent = torch.tensor([[[chances]]]).log(), torch.tensor([False, True, False])
+    assert head.expected(likely, silent.expand_as(likely)).item() in result
+    plain = head.expected(likely)
+    assert torch.equal(head.expected(likely, torch.zeros_like(likely, dtype=torch.bool)), plain)
+    options = SamplingOptions(fsq_decode="expected", repetition_ratio=0.5)
+    with pytest.raises(UsageError, match="repetition_ratio"):
+        head.choose(likely, seeds(0), options)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 16])
+def test_the_last_step_of_a_level_of_soundstorm_takes_the_likeliest(steps: int) -> None:
+    net = build({"strategy": {"kind": "soundstorm"}, "head": CODES})
+    fill(net, scale=0.3)
+    net.eval()
+    request = inputs([20], [9])
+    latents = torch.randint(CODEBOOK_SIZE, (1, 10, NUM_CODEBOOKS), generator=seeds(0)[0])
+    known = torch.ones_like(latents, dtype=torch.bool)
+    known[..., -1] = False
+    options = SamplingOptions(steps=steps, temperature=2.0)
+    # The first level of those that are left has all steps but one.
+    made = [net.generate(request, seeds(seed), options, Infill(latents, known)) for seed in (1, 2)]
+    assert torch.equal(*made)
+    free = [net.generate(request, seeds(seed), options) for seed in (1, 2)]
+    assert torch.equal(*free) == (steps <= NUM_CODEBOOKS)
 
 
 @pytest.mark.parametrize("strategy", ["masked", "autoregressive"])

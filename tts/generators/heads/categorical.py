@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.errors import ConfigError
+from tts.errors import ConfigError, UsageError
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
 from tts.generators.patterns import group_sizes
-from tts.generators.protocols import Drawn, SamplingKeys
+from tts.generators.protocols import DRAFT, Drawn, SamplingKeys
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -61,8 +61,7 @@ class CategoricalHead(nn.Module):
     sampling: SamplingKeys = {
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
         "repetition_window": (), "repetition_penalty": (), "repetition_ratio": (),
-        "draft": (), "draft_steps": (), "draft_codebooks": (),
-        "relaxed": (), "relaxed_neighbours": (), "silence_penalty": (), "silence_run": (),
+        "silence_penalty": (), "silence_run": (), **dict.fromkeys(DRAFT, ()),
     }  # fmt: skip
     digits: Tensor
     values: Tensor
@@ -238,16 +237,30 @@ class CategoricalHead(nn.Module):
         """Whether entries are numbers of digits, as those of an FSQ."""
         return self.shared is not None
 
-    def expected(self, log_probabilities: Tensor) -> Tensor:
+    def expected(self, log_probabilities: Tensor, barred: Tensor | None = None) -> Tensor:
         """The codes [...] whose digits are nearest to their means under [..., V].
+
+        Args:
+            barred: [..., V] bool, codes that are no result as long as others are likelier together.
 
         Raises:
             ConfigError: codes without digits.
         """
         if self.shared is None:
             raise ConfigError("fsq_decode: expected is for codes of an FSQ (levels of the head)")
-        means = log_probabilities.exp() @ self.values
-        return (means.round().long() * self.strides).sum(-1)
+        chances = log_probabilities.exp()
+        if barred is not None:
+            # Where they are likelier than all others together it is one of them.
+            barred = barred & ((chances * barred).sum(-1, keepdim=True) < 0.5)
+            chances = chances.masked_fill(barred, 0.0)
+            chances = chances / chances.sum(-1, keepdim=True)
+        means = chances @ self.values
+        codes = (means.round().long() * self.strides).sum(-1)
+        if barred is None:
+            return codes
+        distance = torch.cdist(means.flatten(0, -2), self.values).view_as(chances)
+        nearest = distance.masked_fill(barred, torch.inf).argmin(-1)
+        return torch.where(barred.gather(-1, codes.unsqueeze(-1))[..., 0], nearest, codes)
 
     def empty(self, batch: int, steps: int) -> Tensor:
         """Steps before the first: codes not known, [B, S, K]."""
@@ -290,11 +303,15 @@ class CategoricalHead(nn.Module):
         else:
             logits = torch.stack([self(hidden, codebook) for codebook in codebooks], -2)
         logits = guide_rows(logits, rows, options.guidance)
+        hushed = None
         if options.silence_penalty and condition.silence is not None and codebooks[0] == 0:
+            fall = self.hush(condition.silence, latents, at, options).unsqueeze(1)
             logits = logits.clone()
-            logits[..., 0, :] -= self.hush(condition.silence, latents, at, options).unsqueeze(1)
+            logits[..., 0, :] -= fall
+            hushed = torch.zeros_like(logits, dtype=torch.bool)
+            hushed[..., 0, :] = fall > 0
         history = self.history(latents, at, options, codebooks, drawn)
-        return self.choose(logits, rngs, options, history)
+        return self.choose(logits, rngs, options, history, hushed)
 
     def choose(
         self,
@@ -302,10 +319,21 @@ class CategoricalHead(nn.Module):
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
         history: Tensor | None = None,
+        hushed: Tensor | None = None,
     ) -> Tensor:
-        """Codes [B, ...] from logits [B, ..., V], as `options.fsq_decode` says."""
+        """Codes [B, ...] from logits [B, ..., V], as `options.fsq_decode` says.
+
+        Args:
+            hushed: [B, ..., V] bool, codes of silence of which there has been enough: they may well
+                lie in the middle of others that are drawn.
+
+        Raises:
+            UsageError: a draw that looks at repetitions, where nothing is drawn.
+        """
         if options.fsq_decode == "expected" and self.has_digits:
-            return self.expected(process(logits, options.categorical(), history))
+            if options.repetition_ratio < 1:
+                raise UsageError("repetition_ratio draws codes again: fsq_decode: drawn")
+            return self.expected(process(logits, options.categorical(), history), hushed)
         return sample(logits, options.categorical(), rngs, history)
 
     def hush(self, silence: Silence, latents: Tensor, at: int, options: SamplingOptions) -> Tensor:

@@ -13,7 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
-from tts.generators.protocols import Drawn
+from tts.generators.protocols import DRAFT, Drawn, SamplingKeys
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -51,6 +51,7 @@ class DepthHead(CategoricalHead):
     """
 
     sequential = True
+    sampling: SamplingKeys = {k: v for k, v in CategoricalHead.sampling.items() if k not in DRAFT}
 
     def __init__(
         self,
@@ -241,10 +242,11 @@ class DepthHead(CategoricalHead):
         code: Tensor | None = None
         for codebook in range(self.num_codebooks):
             logits = guide_rows(self(step(code, codebook), codebook), rows, options.guidance)
+            hushed = None
             if options.silence_penalty and condition.silence is not None and codebook == 0:
-                fall = self.hush(condition.silence, latents, at, options)
-                logits = logits - fall.unsqueeze(1)
+                fall = self.hush(condition.silence, latents, at, options).unsqueeze(1)
+                logits, hushed = logits - fall, fall > 0
             past = None if history is None else history[:, :, codebook]
-            made.append(self.choose(logits, rngs, options, past))
+            made.append(self.choose(logits, rngs, options, past, hushed))
             code = made[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else made[-1]
         return torch.stack(made, -1)

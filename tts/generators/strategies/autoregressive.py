@@ -27,7 +27,7 @@ from tts.generators.grouped import GroupedBackbone
 from tts.generators.guidance import both
 from tts.generators.integration import random_spans, row_normal
 from tts.generators.moved import Moved, arrangement, moved
-from tts.generators.patterns import Pattern, make_pattern
+from tts.generators.patterns import Pattern, check_whole, make_pattern, pattern_options
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, StepHead, step_head
 from tts.generators.speculative import drafted
@@ -43,9 +43,10 @@ class Autoregressive:
     step does not draw it.
 
     Args:
-        pattern: of the codebooks: name and options of tts.generators.patterns.make_pattern; it
-            must be streamable. None takes `depth` for a head that draws codebooks one after another
-            and `parallel` for others. Continuous latents have none.
+        pattern: of the codebooks: the name, or name and options, of
+            tts.generators.patterns.make_pattern; it must be streamable. None takes `depth` for a
+            head that draws codebooks one after another and `parallel` for others. Continuous
+            latents have none.
         noise: in training, largest standard deviation of noise on the latents fed back, and half of
             that in sampling (continuous latents; Music2Latent's CAM: errors then do not pile up).
             Of codes the largest share that is moved (the head's `corrupt`), in training only.
@@ -66,10 +67,12 @@ class Autoregressive:
     #: latents of a step
     merge = 1
     sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
+    #: options of the head that cannot be followed
+    unread: tuple[str, ...] = ()
 
     def __init__(
         self,
-        pattern: dict[str, Any] | None = None,
+        pattern: str | dict[str, Any] | None = None,
         noise: float = 0.0,
         own: int = 0,
         inpaint: float = 0.0,
@@ -78,13 +81,17 @@ class Autoregressive:
         if not 0 <= inpaint <= 1 or not 0 <= both_sides <= 1:
             raise ConfigError("inpaint and both_sides are shares from 0 to 1")
         self.inpaint, self.both_sides = inpaint, both_sides
-        self.pattern, self.noise = pattern and dict(pattern), noise
+        self.pattern: dict[str, Any] | None = pattern_options(pattern) if pattern else None
+        self.noise = noise
         #: groups of codebooks that have blocks for themselves
         self.groups = 1
         if own:
-            if not pattern or pattern.get("name") != "group_parallel" or "groups" not in pattern:
+            spec = self.pattern or {}
+            if spec.get("name") != "group_parallel" or "groups" not in spec:
                 raise ConfigError("own is of pattern group_parallel, whose groups are given")
-            self.groups = int(pattern["groups"])
+            # Whether they are too many the head tells.
+            check_whole("pattern group_parallel: groups", spec["groups"])
+            self.groups = spec["groups"]
             self.network = partial(GroupedBackbone, groups=self.groups, own=own)
 
     def check(self, net: Network) -> None:

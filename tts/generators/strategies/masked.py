@@ -55,6 +55,8 @@ class Masked(NonAutoregressive):
             stretch is known, as around the words of an edit.
     """
 
+    #: whether the last step of each level takes the likeliest codes
+    greedy_end = False
     sampling: SamplingKeys = {
         "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
@@ -83,6 +85,8 @@ class Masked(NonAutoregressive):
             raise ConfigError("hyper is a share from 0 to 1 and goes with order: joint")
         self.inpaint, self.span, self.window, self.first = inpaint, span, window, first
         self.hyper, self.both_sides = hyper, both_sides
+        if order == "levels":
+            self.sampling = {key: of for key, of in self.sampling.items() if key != "hyperschedule"}
 
     def check(self, net: Network) -> None:
         """ConfigError for a head that draws codebooks one after another."""
@@ -241,6 +245,8 @@ class Masked(NonAutoregressive):
             for step in range(steps):
                 # Annealed, as the last codes are drawn into a finished neighbourhood (MaskGCT).
                 heat = options.temperature * masked_fraction(step - 1, steps, "linear")
+                if self.greedy_end and step == steps - 1:
+                    heat = 0.0
                 ids, likely = self.predict(
                     net,
                     condition,
