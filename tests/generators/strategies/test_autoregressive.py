@@ -91,7 +91,8 @@ def test_sampling_is_what_was_trained(name: str, pointer: bool) -> None:
     hidden, steps, known = teacher_forced(net, made, said)
     wanted = greedy(net, hidden, steps.clamp(max=CODEBOOK_SIZE - 1))
     assert torch.equal(wanted[known], steps[known])
-    assert int(known.sum()) == int(lengths.sum()) * NUM_CODEBOOKS and len(made.unique()) > 2
+    assert int(known.sum()) == int(lengths.sum()) * NUM_CODEBOOKS
+    assert len(made.unique()) > (1 if pointer else 2)
 
 
 @pytest.mark.parametrize("frames", [2, 9, 26])
