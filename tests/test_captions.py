@@ -1,12 +1,14 @@
 """Captions: the text as it was written, in lines that can be read, in every format."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tts import TTS
-from tts.captions import captions, to_json, to_srt, to_vtt, written
+from tts.captions import captions, to_json, to_srt, to_vtt, write_text, written
 from tts.text.frontend import Frontend
 from tts.types import Span
 
@@ -98,3 +100,15 @@ def test_of_a_model(tiny_home: Path) -> None:
         assert "Dr. Smith paid $5." in captions(kind, audio.words, audio.phones, text)
     starts = [word.start for word in audio.words]
     assert starts == sorted(starts)
+
+
+def test_a_named_pipe_is_written_into(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes here")
+    path = tmp_path / "words.json"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(path.read_text)
+        write_text(path, "[]")
+        assert reading.result(10) == "[]"
+    assert path.is_fifo() and [each.name for each in tmp_path.iterdir()] == ["words.json"]

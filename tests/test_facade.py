@@ -2,9 +2,11 @@
 
 import ast
 import asyncio
+import concurrent.futures
 import io
 import logging
 import math
+import queue
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ import soundfile as sf
 import torch
 
 from tts import TTS, Options
+from tts.aio import AsyncStream
+from tts.cancel import Cancellation
 from tts.errors import AudioError, ConfigError, OutputError, TextError, TTSError, UsageError
-from tts.types import Audio
+from tts.types import Audio, Chunk, Stream
 
 ROOT = Path(__file__).parent.parent
 TEXT = "The birch canoe slid. It was smooth. It was blue."
@@ -198,6 +202,41 @@ def test_event_loop_stops(tts: TTS) -> None:
             await tts.asynthesize("")
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.parametrize("kind", ["awaited", "waited for"])
+def test_texts_that_are_waited_for_leave_threads_to_others(kind: str) -> None:
+    async def main() -> None:
+        loop, listeners = asyncio.get_running_loop(), 12
+        loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(2))
+
+        def make(text: Any) -> Stream:
+            empty = np.zeros(1, np.float32)
+            return Stream((Chunk(empty, 24000, piece) for piece in text), Cancellation())
+
+        async def awaited() -> AsyncIterator[str]:
+            for piece in "ab":
+                await asyncio.to_thread(int)  # as an address that is looked up
+                yield piece
+
+        async def listen() -> str:
+            if kind == "awaited":
+                return "".join(await _texts(AsyncStream(make, awaited())))
+            given: queue.Queue[str] = queue.Queue()
+            told = asyncio.create_task(_texts(AsyncStream(make, iter(given.get, ""))))
+            async for piece in awaited():
+                given.put(piece)
+            given.put("")
+            return "".join(await told)
+
+        found = await asyncio.gather(*(listen() for _ in range(listeners)))
+        assert found == ["ab"] * listeners
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+async def _texts(stream: AsyncStream) -> list[str]:
+    return [chunk.text async for chunk in stream]
 
 
 def test_progress(tts: TTS, tmp_path: Path) -> None:

@@ -96,6 +96,31 @@ def test_mixture_of_adapted_voices_adds_their_changes() -> None:
     torch.testing.assert_close(alone.factors["n"], 0.375 * fa.factors["n"])
 
 
+@pytest.mark.parametrize("rank, exact", [(24, True), (25, False), (200, False)])
+def test_mixtures_of_mixtures_do_not_grow(rank: int, exact: bool) -> None:
+    def voice(seed: int) -> Voice:
+        rng = torch.Generator().manual_seed(seed)
+        # As parts of an adaptation are: each is weaker than the one before.
+        weights = 0.8 ** torch.arange(rank)
+        a = torch.randn(80, rank, generator=rng) * weights
+        b = torch.randn(rank, 60, generator=rng)
+        fit = Tuning("g", None, {"w.a": a.half(), "w.b": b.half()})
+        return Voice(torch.randn(256), torch.randn(40, 82), tunings=(fit,))
+
+    def product(voice: Voice) -> torch.Tensor:
+        factors = voice.tunings[0].factors
+        return factors["w.a"].float() @ factors["w.b"].float()
+
+    a, b = voice(0), voice(1)
+    mixed = a.mix(b)
+    expected = 0.5 * (product(a) + product(b))
+    assert (product(mixed) - expected).norm() < (1e-3 if exact else 0.01) * expected.norm()
+    for _ in range(3):
+        mixed = mixed.mix(b)
+    assert mixed.tunings[0].factors["w.a"].shape == (80, 48)
+    assert mixed.tunings[0].factors["w.b"].shape == (48, 60)
+
+
 @pytest.mark.parametrize("other, share", [("default", 0.5), (None, 0.5), (0, -0.1), (0, 1.1),
                                           (0, math.nan), (0, "half"), (0, None)])  # fmt: skip
 def test_what_cannot_be_mixed(tts: TTS, other: Any, share: Any) -> None:

@@ -44,9 +44,14 @@ def fetch_bundle(url: str) -> Path:
     folder = cache_folder() / sha256
     if (folder / "model.yaml").is_file():
         return folder
-    archive = fetch(address, cache_folder() / f"{sha256}.zip", sha256, max_bytes=MAX_BYTES)
-    unpack(archive, folder)
-    archive.unlink()
+    try:
+        archive = fetch(address, cache_folder() / f"{sha256}.zip", sha256, max_bytes=MAX_BYTES)
+        unpack(archive, folder)
+        archive.unlink(missing_ok=True)
+    except (CheckpointError, OSError):
+        # Another process that fetched the same may have been faster, and taken the archive away.
+        if not (folder / "model.yaml").is_file():
+            raise
     return folder
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from tts.audio.files import atomic_output, write_all
+from tts.audio.files import write_file
 from tts.errors import UsageError
 from tts.types import Span
 
@@ -225,6 +225,5 @@ def captions(format: str, words: Sequence[Span], phones: Sequence[Span], text: s
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a small text file atomically; errors as `atomic_output`."""
-    with atomic_output(path) as file:
-        write_all(file, text.encode())
+    """Write a small text file; see tts.audio.files.write_file."""
+    write_file(path, text.encode())

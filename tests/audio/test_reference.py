@@ -307,3 +307,27 @@ def test_wave_module_reads_a_streamed_header() -> None:
     with wave.open(io.BytesIO(data)) as reader:
         assert (reader.getframerate(), reader.getnchannels(), reader.getsampwidth()) == (RATE, 1, 2)
         assert len(reader.readframes(10**9)) == 2 * RATE
+
+
+class Temporary:
+    """As a SpooledTemporaryFile of Python 3.10, which does not say whether it can be gone back
+    in."""
+
+    def __init__(self, data: bytes):
+        file = io.BytesIO(data)
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def test_files_that_do_not_tell_whether_they_seek(tmp_path: Path) -> None:
+    path = write(tmp_path / "voice.flac", talk(2))
+    expected, data = load_reference(path).samples, path.read_bytes()
+    once = Temporary(data)
+    del once.seek, once.tell
+    for file in (Temporary(data), once):
+        assert np.array_equal(load_reference(file).samples, expected)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["the array", "the recording"])
+def test_arrays_are_called_as_they_are_told(name: str) -> None:
+    with pytest.raises(AudioError, match=f"^{name}: silent"):
+        load_reference(np.zeros(16000, np.float32), array_name=name)

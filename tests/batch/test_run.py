@@ -294,6 +294,11 @@ def test_command(
     assert run(arguments) == 1
     out_, err = capfd.readouterr()
     assert out_ == "" and "1 of 2 rows" in err and "b: speed 9" in err
+    table.write_text("id,text,language\na,Hello.,\nb,Bye.,qq-zz\nc,Bye.,EN_us\n")
+    for quiet in ([], ["-q"]):
+        assert run([*arguments, *quiet]) == 1
+        assert "qq-zz" in (out / "manifest.jsonl").read_text() and (out / "c.wav").exists()
+        capfd.readouterr()
     for wrong in (
         ["--format", "wave"],
         ["--workers", "0"],

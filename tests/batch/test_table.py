@@ -1,5 +1,6 @@
 """Tables of rows: which are read, and what is told of the others."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,3 +121,29 @@ def test_rows_of_python(tts: TTS) -> None:
     assert "'speed'" in rows[5].problem
     # a and e say the same, and so do c and the mapping.
     assert len({row.key({}) for row in rows}) == 4
+
+
+DEFAULTS = ("id", "voice", "ref", "ref_text", "adapt", "model", "language", "speed", "seed",
+            "steps", "markup", "emoji")  # fmt: skip
+
+
+@pytest.mark.parametrize("column", DEFAULTS)
+def test_nothing_is_the_default(column: str, tmp_path: Path) -> None:
+    plain = Row("000001", "Hi.")
+    assert make_rows([{"text": "Hi.", column: None}]) == make_rows([(None, "Hi.")]) == [plain]
+    for nothing in (None, "", "  "):
+        path = tmp_path / "rows.jsonl"
+        path.write_text(json.dumps({"text": "Hi.", column: nothing}) + "\n")
+        assert read_rows(path) == [plain]
+
+
+@pytest.mark.parametrize("model, path", [
+    ("https://h.example/m.zip#sha256=0", False), ("hf://a/b.yaml", False), ("small", False),
+    ("m/x.yaml", True), ("x.yaml", True), ("../m", True),
+])  # fmt: skip
+def test_models_of_rows_are_names_paths_or_addresses(
+    model: str, path: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text(f"text,model\nHi.,{model}\n")
+    found = read_rows(tmp_path / "rows.csv")[0].model
+    assert found == (str(tmp_path / model) if path else model)

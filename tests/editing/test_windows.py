@@ -1,11 +1,16 @@
 """Windows of pieces that are said at once: what is put in is cut from one that holds all of it."""
 
+import io
 import random
+from pathlib import Path
 
+import numpy as np
+import pytest
+import soundfile as sf
 import torch
 
 from tts.editing.align import Piece
-from tts.editing.edit import AT_ONCE, _place, windows
+from tts.editing.edit import AT_ONCE, Edited, _place, windows
 from tts.editing.render import Rendered
 
 FRAME = 0.02
@@ -63,3 +68,21 @@ def test_one_window_holds_all_of_what_is_put_in_at_a_place() -> None:
             assert last - first == end - begin
             assert lead <= first and last <= lead + each.count
     assert several > 100
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 48000, 96000])
+@pytest.mark.parametrize("format", ["opus", "mp3", "ogg", "wav"])
+def test_edits_of_recordings_of_any_rate_can_be_kept(
+    rate: int, format: str, tmp_path: Path
+) -> None:
+    time = np.arange(rate, dtype=np.float32) / rate
+    sound = (0.3 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
+    edited = Edited(sound, rate, original=sound)
+    edited.save(tmp_path / f"edit.{format}")
+    edited.save(buffer := io.BytesIO(), format)
+    data = [(tmp_path / f"edit.{format}").read_bytes(), buffer.getvalue(), edited.to_bytes(format)]
+    for each in data:
+        found, held = sf.read(io.BytesIO(each))
+        assert len(found) / held == pytest.approx(1, abs=0.1)
+        if rate == 44100:
+            assert held == {"opus": 48000}.get(format, rate)

@@ -38,7 +38,7 @@ def hearing(monkeypatch: pytest.MonkeyPatch) -> TTS:
     monkeypatch.setattr(reading, "_scores", scores)
     monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: True)
     monkeypatch.setattr("tts.editing.heard._STEADY_DB", -1.0)
-    monkeypatch.setattr("tts.pipeline.acoustic.calibrate", lambda model, voice, rounds: voice)
+    monkeypatch.setattr("tts.pipeline.acoustic.calibrate", lambda model, voice, *_: voice)
     model = TTS.load("default", "cpu")
     assert model.acoustic.shifts is not None
     model.acoustic.shifts.profile.phones = sorted({phone for phone in heard if phone != SIL})

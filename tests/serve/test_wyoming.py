@@ -31,7 +31,8 @@ from wyoming.tts import (  # noqa: E402
 
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.wyoming import MAX_EVENT, MAX_TEXT  # noqa: E402
+from tts.serve.wyoming import MAX_EVENT, MAX_TEXT, _Talk  # noqa: E402
+from tts.text.sentences import split_complete  # noqa: E402
 
 TEXT = "The birch canoe slid. Glue the sheet to the dark."
 
@@ -192,3 +193,37 @@ def test_assistant_that_leaves_frees_its_place(tts: TTS, tmp_path: Path) -> None
         raise AssertionError("it goes on")
 
     talk(tts, tmp_path, client)
+
+
+@pytest.mark.parametrize("size", [1, 9, 1000])
+@pytest.mark.parametrize("text", [
+    "Dr. Smith lives at No. 7 St. James Street. He left at 5 p.m. on Jan. 3. So it goes.",
+    "One line\nis a sentence. The first paragraph.\n\nThe second, e.g. this one.",
+    "これは一つ。それは二つ。",
+    "no end at all",
+])  # fmt: skip
+def test_streamed_text_is_cut_where_sentences_end(text: str, size: int) -> None:
+    said = []
+
+    class Said(_Talk):
+        async def _say(self, text: str) -> bool:
+            said.append(text)
+            return True
+
+        async def _send(self, event: Event) -> None:
+            pass
+
+        async def _stop(self) -> None:
+            pass
+
+    async def main() -> None:
+        talk = Said(None, None)  # type: ignore[arg-type]
+        await talk.take(SynthesizeStart().event())
+        for at in range(0, len(text), size):
+            await talk.take(SynthesizeChunk(text[at : at + size]).event())
+        await talk.take(SynthesizeStop().event())
+
+    asyncio.run(main())
+    parts = [text[at : at + size] for at in range(0, len(text), size)]
+    expected = [part for part, _ in split_complete(parts)]
+    assert [part.rstrip() for part in said if part] == [part.rstrip() for part in expected]

@@ -1,6 +1,7 @@
 """The user's lexicon: what is kept, and that every surface says it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,19 @@ def test_commands(tiny_home: Path, tmp_path: Path, capsys: Captured) -> None:
     assert run(["lexicon", "add", "x"]) == 2
     assert run(["lexicon", "add", "x", "y", "-l", "klingonese"]) == 2
     assert "unknown language" in capsys.readouterr().err
+
+
+def test_entries_of_several_at_once_are_all_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with pytest.raises(UsageError, match="empty"):
+        remove_word("xx", "word0")
+    add_word("xx", "first", "one")
+    words = [f"word{n}" for n in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda word: add_word("xx", word, "said"), words))
+        assert sorted(read_lexicon("xx")) == sorted(["first", *words])
+        list(pool.map(lambda word: remove_word("xx", word), words))
+    assert read_lexicon("xx") == {"first": "one"}
+    assert [path.name for path in (tmp_path / "tts" / "lexicon").iterdir()] == ["xx.tsv"]

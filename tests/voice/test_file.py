@@ -5,7 +5,9 @@ import os
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -277,6 +279,27 @@ def test_headers_and_files_that_are_none(saved: Path, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe.safetensors")
         with pytest.raises(DamagedVoiceError, match="regular"):  # and does not wait for a writer
             Voice.load(tmp_path / "pipe.safetensors")
+
+
+def fitted(**factors: torch.Tensor) -> dict[str, Any]:
+    return {"tunings": (Tuning("g", None, factors),)}
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"tunings": tuple(Tuning(f"g{at}", torch.zeros(1, 80)) for at in range(17))}, "17 models"),
+    (fitted(**{f"w{at}": torch.zeros(8192, 64) for at in range(17)}), "18 MB"),
+    (fitted(**{f"{at:0150}": torch.zeros(1) for at in range(1400)}), "256 kB"),
+    ({"tunings": (Tuning("g", strength=1.5),)}, "fitted"),
+    ({"transcript": "word " * 60_000}, "256 kB"),
+    ({"meta": {"attribution": "x" * 300_000}}, "256 kB"),
+    ({"meta": {"seconds": float("nan")}}, "notes"),
+    ({"meta": {"parts": ["a", "b"]}}, "notes"),
+])  # fmt: skip
+def test_what_could_not_be_read_is_not_written(saved: Path, change: Any, told: str) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(VoiceError, match=told) as found:
+        replace(made(), **change).save(saved)
+    assert saved.read_bytes() == before and "damaged" not in str(found.value)
 
 
 def test_every_mutant_is_refused_or_the_same_voice(saved: Path) -> None:

@@ -219,6 +219,23 @@ def atomic_output(path: str | os.PathLike[str], *, new: bool = False) -> Iterato
     _sync_folder(target.parent)
 
 
+def write_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """A whole file, as `atomic_output`; a pipe or device is written into.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if not is_device(path):
+        with atomic_output(path) as file:
+            write_all(file, data)
+        return
+    try:
+        with open(path, "wb", buffering=0) as device:
+            write_all(device, data)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def _take_place(temporary: Path, target: Path) -> None:
     """Rename to a name that is not taken; FileExistsError where it is."""
     try:

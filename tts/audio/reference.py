@@ -68,6 +68,7 @@ def load_reference(
     sample_rate: int | None = 16000,
     *,
     array_rate: int | None = None,
+    array_name: str = "the array",
     min_seconds: float = 1.0,
     max_seconds: float = 60.0,
     trim_to: float | None = None,
@@ -80,10 +81,10 @@ def load_reference(
 
     source: a path, "-" for standard input (at most 200 MB), a binary file object, or an array
     ([N], [C, N] or [N, C]; floats at full scale 1.0 or integers at theirs) at `array_rate` Hz,
-    by default `sample_rate`. Formats: WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF and the others of
-    libsndfile; with the extra `formats` also AAC, M4A, MP4, WebM and others of FFmpeg. Channels are
-    averaged, after turning those that would cancel. Only `max_seconds` from the first sound on are
-    used, with a warning.
+    by default `sample_rate`, called `array_name` in messages. Formats: WAV, FLAC, MP3, Ogg Vorbis,
+    Opus, AIFF and the others of libsndfile; with the extra `formats` also AAC, M4A, MP4, WebM and
+    others of FFmpeg. Channels are averaged, after turning those that would cancel. Only
+    `max_seconds` from the first sound on are used, with a warning.
     Leading and trailing silence is cut to 0.1 s unless `trim` is False; `trim_to` keeps at most
     so many seconds of the rest, ending in a pause. The active level becomes `target_dbfs`;
     None leaves level and offset alone. With `entire` what is before the first sound is used too,
@@ -95,7 +96,7 @@ def load_reference(
     """
     warnings: list[str] = []
     if isinstance(source, np.ndarray):
-        name, rate = "the array", array_rate or sample_rate or 16000
+        name, rate = array_name, array_rate or sample_rate or 16000
         found = _from_array(source, rate, name, min_seconds, max_seconds, warnings)
     else:
         with opened(source) as (handle, name):
@@ -133,7 +134,9 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
         name = Path(str(getattr(source, "name", "the recording"))).name
         if getattr(source, "closed", False):
             raise UsageError("the file of the recording is closed")
-        if source.seekable():
+        # Temporary files of Python 3.10 can be gone back in, but do not say so.
+        seekable = getattr(source, "seekable", None)
+        if seekable() if seekable is not None else hasattr(source, "seek"):
             yield source, name
         else:
             with _spooled(source, name) as spool:

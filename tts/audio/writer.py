@@ -34,8 +34,8 @@ from tts.audio.loudness import limited
 from tts.errors import OutputError, TTSError, UsageError
 
 __all__ = [
-    "FORMATS", "check_rate", "check_writable", "encode_audio", "limit_peaks", "output_format",
-    "save_to", "to_pcm16", "wav_stream_header", "write_audio",
+    "FORMATS", "check_rate", "check_writable", "encode_audio", "held_rate", "limit_peaks",
+    "output_format", "save_to", "to_pcm16", "wav_stream_header", "write_audio",
 ]  # fmt: skip
 
 
@@ -220,6 +220,16 @@ def check_rate(format: str, sample_rate: int) -> _Format:
         listed = ", ".join(map(str, spec.rates)) or "above 0"
         raise UsageError(f"{format} cannot hold a sample rate of {sample_rate} Hz: {listed}")
     return spec
+
+
+def held_rate(format: str, sample_rate: int) -> int:
+    """The sample rate at which a format can hold sound of another: the next one, or its highest.
+
+    Raises:
+        UsageError: an unknown format.
+    """
+    rates = _SUPPORTED[output_format("-", format)].rates or (sample_rate,)
+    return min((rate for rate in rates if rate >= sample_rate), default=max(rates))
 
 
 def _stdout() -> BinaryIO:

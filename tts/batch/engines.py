@@ -20,6 +20,7 @@ from tts.synthesizer import Synthesizer
 Groups = Sequence[Sequence[Row]]
 Engine = Callable[[Settings, Groups, int], Iterator[list[Result]]]
 _TRIES = 2  # of a group whose process died
+_DIED = "its process died twice"
 _RESTARTS = 16  # of a Ray worker
 
 
@@ -70,10 +71,16 @@ class _Process:
         self.process.start()
         theirs.close()
         self.job: tuple[Sequence[Row], int] | None = None
+        self.answered = False
 
-    def give(self, rows: Sequence[Row], tries: int) -> None:
+    def give(self, rows: Sequence[Row], tries: int) -> bool:
+        """Whether it is there to take them."""
+        try:
+            self.connection.send(list(rows))
+        except OSError:
+            return False
         self.job = (rows, tries)
-        self.connection.send(list(rows))
+        return True
 
     def end(self) -> None:
         self.connection.close()
@@ -83,17 +90,31 @@ class _Process:
 
 def run_processes(settings: Settings, groups: Groups, workers: int) -> Iterator[list[Result]]:
     """In processes of their own. One that dies is replaced and its group tried again; rows of a
-    group that kills a second one get an error."""
+    group that kills a second one get an error. One that dies between two groups costs no try."""
     waiting = deque((rows, 1) for rows in groups)
     running: list[_Process] = []
     try:
         while waiting or any(each.job for each in running):
-            while waiting and len(running) < workers:
-                running.append(_Process(settings))
-            for each in running:
-                if each.job is None and waiting:
-                    each.give(*waiting.popleft())
-            ready = wait([each.connection for each in running if each.job])
+            while waiting:
+                idle = next((each for each in running if each.job is None), None)
+                if idle is None:
+                    if len(running) == workers:
+                        break
+                    idle = _Process(settings)
+                    running.append(idle)
+                rows, tries = waiting.popleft()
+                if idle.give(rows, tries):
+                    continue
+                running.remove(idle)
+                idle.end()
+                # One that never lived to answer would be replaced for ever.
+                tries += not idle.answered
+                if tries <= _TRIES:
+                    waiting.appendleft((rows, tries))
+                else:
+                    yield _lost(rows, _DIED)
+            busy = [each.connection for each in running if each.job]
+            ready = wait(busy) if busy else []  # waiting for nothing would not end
             for each in [each for each in running if each.connection in ready]:
                 assert each.job is not None
                 rows, tries = each.job
@@ -105,9 +126,9 @@ def run_processes(settings: Settings, groups: Groups, workers: int) -> Iterator[
                     if tries < _TRIES:
                         waiting.append((rows, tries + 1))
                     else:
-                        yield _lost(rows, "its process died twice")
+                        yield _lost(rows, _DIED)
                     continue
-                each.job = None
+                each.job, each.answered = None, True
                 if isinstance(answer, Exception):
                     raise answer
                 yield answer

@@ -20,6 +20,7 @@ from tts.audio.files import write_error
 from tts.batch.worker import Result
 from tts.captions import write_text
 from tts.errors import OutputError, UsageError
+from tts.folders import lock
 
 MANIFEST = "manifest.jsonl"
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -43,7 +44,7 @@ class Journal:
         except OSError as error:
             raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
         try:
-            _lock(self._lock)
+            lock(self._lock)
         except OSError as error:
             os.close(self._lock)
             raise UsageError(f"another run is writing into {out}") from error
@@ -138,12 +139,3 @@ def _results(path: Path) -> dict[str, Result]:
             ) from error
         found[result.id] = result
     return found
-
-
-def _lock(descriptor: int) -> None:
-    """OSError when another process holds it; released by any end of the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs in one folder are not told apart
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -105,7 +105,7 @@ def make_rows(
 
     Args:
         values: `Row`s, mappings with `COLUMNS` as keys, or tuples (id, text[, voice[, options]])
-            with Options or a mapping of them.
+            with Options or a mapping of them; None is the default.
         folder: of relative paths; name: for messages.
 
     Raises:
@@ -134,7 +134,8 @@ def _row(value: Any, number: int, folder: Path, name: str) -> Row:
         return _from_mapping(value, number, folder)
     if not isinstance(value, (tuple, list)) or not 2 <= len(value) <= 4:
         raise UsageError(f"{name} {number}: (id, text, voice, options) or a mapping expected")
-    row = Row(str(value[0]), value[1] if isinstance(value[1], str) else "")
+    name_of = f"{number:06d}" if value[0] is None else str(value[0])
+    row = Row(name_of, value[1] if isinstance(value[1], str) else "")
     if not isinstance(value[1], str):
         return replace(row, problem=f"the text is not a string but {type(value[1]).__name__}")
     if len(value) > 2 and value[2] is not None:
@@ -159,8 +160,9 @@ def _voice(voice: Any, folder: Path) -> str | Path | Voice:
 
 def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
     meta = {str(name): _plain(value) for name, value in values.items() if name not in COLUMNS}
+    values = {name: value for name, value in values.items() if value is not None}
     model = str(values.get("model", ""))
-    if "/" in model or model.endswith(".yaml"):
+    if "://" not in model and ("/" in model or model.endswith(".yaml")):
         model = str(folder / model)
     row = Row(str(values.get("id", f"{number:06d}")), "", model=model, meta=meta)
     text = values.get("text")

@@ -146,7 +146,12 @@ def _json_lines(text: str, name: str) -> Iterator[dict[str, Any]]:
             raise UsageError(f"{where} is not an object")
         named = [(_plain(key) if _plain(key) in COLUMNS else key, row[key]) for key in row]
         check_columns([key for key, _ in named], where, need_text=False)
-        yield {key: value for key, value in named if value is not None}
+        # An empty value of ours is the default, as an empty cell.
+        yield {
+            key: value
+            for key, value in named
+            if value is not None and not (key in COLUMNS and str(value).strip() == "")
+        }
 
 
 def check_columns(

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +73,7 @@ def batch(
 
     config = load_model_config(model_config(model))
     if not quiet:
-        warn_language(config, [row.options.language for row in found])
+        warn_language(config, _spoken({row.options.language for row in found}))
     settings = Settings(
         out,
         config.with_int8() if int8 else config,
@@ -114,3 +116,14 @@ def batch(
                 f"{first.error}"
             )
         raise typer.Exit(1)
+
+
+def _spoken(languages: Iterable[str | None]) -> Iterator[str]:
+    """Those that somebody speaks; the others are errors of their rows."""
+    from tts.errors import UsageError
+    from tts.text.phonemes import check_language
+
+    for language in languages:
+        if language is not None:
+            with suppress(UsageError):
+                yield check_language(language)

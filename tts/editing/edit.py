@@ -15,10 +15,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.audio.files import atomic_output, is_device, write_all, write_error, write_to
+from tts.audio.files import write_file, write_to
 from tts.audio.loudness import limited
 from tts.audio.resample import resample
-from tts.audio.writer import check_writable
+from tts.audio.writer import check_writable, held_rate, output_format
 from tts.editing.align import Piece, align_words
 from tts.editing.heard import check_options, listen, probing
 from tts.editing.join import Joiner, Kept, Run
@@ -71,25 +71,25 @@ class Edited(Audio):
         name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else _name(path)
         kind = _kind(format or Path(name).suffix or ("" if named else "wav"))
         if kind not in EXACT or name == "-":
-            super().save(path, format)
+            self._held(output_format(name, format or (None if named else kind))).save(path, format)
         elif isinstance(path, (str, os.PathLike)):
             check_writable(path, self.sample_rate, format=format)
-            if is_device(path):
-                try:
-                    with open(path, "wb", buffering=0) as device:
-                        write_all(device, self.exact_bytes(kind))
-                except OSError as error:
-                    raise write_error(path, error) from error
-                return
-            with atomic_output(path) as file:
-                write_all(file, self.exact_bytes(kind))
+            write_file(path, self.exact_bytes(kind))
         else:
             write_to(path, self.exact_bytes(kind), "the audio")
 
     def to_bytes(self, format: str = "wav") -> bytes:
         """As `Audio.to_bytes`; WAV and FLAC as of `exact_bytes`."""
         kind = _kind(format)
-        return self.exact_bytes(kind) if kind in EXACT else super().to_bytes(format)
+        return self.exact_bytes(kind) if kind in EXACT else self._held(format).to_bytes(format)
+
+    def _held(self, format: str) -> Audio:
+        """Its sound at a rate that a format holds: recordings have any, Opus knows five."""
+        rate = held_rate(format, self.sample_rate)
+        samples = self.samples
+        if rate != self.sample_rate:
+            samples = resample(samples, self.sample_rate, rate)
+        return Audio(samples, rate)
 
     @property
     def bits(self) -> int:

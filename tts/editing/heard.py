@@ -140,14 +140,12 @@ def read_recording(recording: Recording, sample_rate: int | None, default_rate: 
         found = load_reference(
             given,
             rate if array else None,
+            array_name="the recording",
             max_seconds=LONGEST,
             target_dbfs=None,
             trim=False,
             entire=True,
         )
-        if array:
-            told = [each.replace("the array", "the recording", 1) for each in found.warnings]
-            found = replace(found, warnings=told)
     # Files are refused before they are decoded.
     if found.seconds_in > LONGEST:
         raise AudioError(

@@ -52,7 +52,12 @@ async def decode_upload(data: bytes, sample_rate: int, timeout: float = 30.0) ->
     warnings: list[str] = []
     found = await decode_whole(data, warnings, timeout=timeout)
     reference = await asyncio.to_thread(
-        load_reference, found.samples, sample_rate, array_rate=found.rate, min_seconds=MIN_SECONDS
+        load_reference,
+        found.samples,
+        sample_rate,
+        array_rate=found.rate,
+        array_name="the recording",
+        min_seconds=MIN_SECONDS,
     )
-    told = [line.replace("the array", "the recording", 1) for line in reference.warnings]
-    return replace(reference, seconds_in=found.seconds, warnings=warnings + told)
+    told = warnings + reference.warnings
+    return replace(reference, seconds_in=found.seconds, warnings=told)

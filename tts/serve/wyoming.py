@@ -7,7 +7,6 @@ name) knows them. Text may come whole (`synthesize`) or while it is written (`sy
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -32,6 +31,7 @@ from tts.facade import TTS
 from tts.provenance import Watermark, marker
 from tts.serve.job import Job
 from tts.serve.scheduler import Scheduler
+from tts.text.sentences import complete_end
 from tts.types import Chunk, Options
 from tts.voice.voice import Voice
 
@@ -40,7 +40,6 @@ PORT = 10200
 MAX_EVENT = 64 * 1024
 MAX_TEXT = 20_000
 MAX_CONNECTIONS = 64
-_END = re.compile(r"""[.!?…][)"'”’]*\s|\n""")
 _BY = Attribution("tts", "")
 
 
@@ -195,9 +194,9 @@ class _Talk:
             self._choose(event)
         elif SynthesizeChunk.is_type(event.type):
             if self.streaming:
-                self.text += self._text(event)
-                *_, end = (0, *(match.end() for match in _END.finditer(self.text)))
-                ready, self.text = self.text[:end], self.text[end:]
+                self.text = (self.text + self._text(event)).lstrip()
+                end, _ = complete_end(self.text) or (0, 0.0)
+                ready, self.text = self.text[:end], self.text[end:].lstrip()
                 await self._say(ready)
         elif SynthesizeStop.is_type(event.type):
             await self._say(self.text)

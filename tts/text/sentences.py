@@ -10,7 +10,10 @@ from tts.errors import UsageError
 from tts.text.language_abbreviations import BEFORE_FIGURES, NEVER_LAST
 from tts.text.lexicon import ABBREVIATIONS, STARTERS, TITLES
 
-__all__ = ["Sentence", "initial_dot", "split_complete", "split_complete_at", "split_sentences"]
+__all__ = [
+    "Sentence", "complete_end", "initial_dot", "split_complete", "split_complete_at",
+    "split_sentences",
+]  # fmt: skip
 
 PAUSE_SENTENCE = 0.35
 PAUSE_CLAUSE = 0.15
@@ -107,10 +110,7 @@ def split_complete_at(pieces: Iterable[str]) -> Iterator[tuple[str, float, int]]
         waiting += piece
         at += len(waiting) - len(waiting.lstrip())
         waiting = waiting.lstrip()
-        cut = _last_end(waiting)
-        if cut is None and len(waiting) > _MAX_WAITING:
-            gap = max(waiting.rfind(" "), waiting.rfind("\n"))
-            cut = (gap if gap > 0 else len(waiting), 0.0)
+        cut = complete_end(waiting)
         if cut is not None:
             yield waiting[: cut[0]], cut[1], at
             rest = waiting[cut[0] :].lstrip()
@@ -118,6 +118,16 @@ def split_complete_at(pieces: Iterable[str]) -> Iterator[tuple[str, float, int]]
             waiting = rest
     if waiting:
         yield waiting, 0.0, at
+
+
+def complete_end(waiting: str) -> tuple[int, float] | None:
+    """Where a text that goes on can be cut, after its last sentence that is surely over, and the
+    pause there; None for nowhere yet. One that waits for too long is cut between words."""
+    cut = _last_end(waiting)
+    if cut is None and len(waiting) > _MAX_WAITING:
+        gap = max(waiting.rfind(" "), waiting.rfind("\n"))
+        cut = (gap if gap > 0 else len(waiting), 0.0)
+    return cut
 
 
 def _last_end(text: str) -> tuple[int, float] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tts.audio.files import atomic_output, write_all
 from tts.errors import OutputError, TextError, UsageError
-from tts.folders import xdg_folder
+from tts.folders import alone_in, xdg_folder
 from tts.resources import nearest
 from tts.text.symbols import encode_phones
 from tts.text.tracked import Tracked
@@ -73,10 +73,12 @@ def add_word(language: str, word: str, said: str, replace: bool = False) -> Path
         UsageError: not usable, or there already. OutputError: cannot be written.
     """
     word, said = check_word(word), check_said(said)
-    known = read_lexicon(language)
-    if word in known and not replace:
-        raise UsageError(f"{word!r} is said as {known[word]!r} already: replace it with --force")
-    return _write(language, known | {word: said})
+    with alone_in(_folder_for(language)):
+        known = read_lexicon(language)
+        if word in known and not replace:
+            told = f"{word!r} is said as {known[word]!r} already"
+            raise UsageError(f"{told}: replace it with --force")
+        return _write(language, known | {word: said})
 
 
 def remove_word(language: str, word: str) -> Path:
@@ -85,21 +87,28 @@ def remove_word(language: str, word: str) -> Path:
     Raises:
         UsageError: it is not there, telling the nearest. OutputError: cannot be written.
     """
-    known = read_lexicon(language)
     word = " ".join(word.split())
-    if word not in known:
-        hint = nearest(word, known) if known else ": it is empty"
-        raise UsageError(f"no {word[:40]!r} in the lexicon of {language}{hint}")
-    return _write(language, {each: said for each, said in known.items() if each != word})
+    with alone_in(lexicon_path(language).parent):
+        known = read_lexicon(language)
+        if word not in known:
+            hint = nearest(word, known) if known else ": it is empty"
+            raise UsageError(f"no {word[:40]!r} in the lexicon of {language}{hint}")
+        return _write(language, {each: said for each, said in known.items() if each != word})
+
+
+def _folder_for(language: str) -> Path:
+    """The folder of the file of a language, made if needed."""
+    folder = lexicon_path(language).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from error
+    return folder
 
 
 def _write(language: str, entries: dict[str, str]) -> Path:
     path = lexicon_path(language)
     text = "".join(f"{word}\t{said}\n" for word, said in sorted(entries.items()))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
     with atomic_output(path) as file:
         write_all(file, text.encode())
     return path

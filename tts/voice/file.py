@@ -76,10 +76,34 @@ def encode(tensors: Tensors, notes: dict[str, str]) -> bytes:
     half: Tensors = {
         name: np.ascontiguousarray(value, dtype=np.float16) for name, value in tensors.items()
     }
-    if problem := _problem(half):
-        raise VoiceError(f"this voice cannot be kept: {problem}")
     notes = {"format": FORMAT, **notes}
-    return save(half, notes | {"sha256": digest(half, notes)})
+    data = b""
+    if not (problem := _problem(half)):
+        data = save(half, notes | {"sha256": digest(half, notes)})
+        problem = _too_much(data) or _untold(notes)
+    if problem:
+        raise VoiceError(f"this voice cannot be kept: {problem}")
+    return data
+
+
+def _too_much(data: bytes) -> str:
+    """What a file has more of than is read, or nothing."""
+    if len(data) > MAX_BYTES:
+        least = math.ceil(len(data) / (1 << 20))
+        return f"its file would be of {least} MB; {MAX_BYTES >> 20} MB are the most"
+    if int.from_bytes(data[:8], "little") > MAX_HEADER:
+        return f"its notes take more than {MAX_HEADER >> 10} kB"
+    return ""
+
+
+def _untold(notes: dict[str, str]) -> str:
+    """What is wrong with the notes of a voice, or nothing."""
+    try:
+        tunings_of(notes, "")
+        notes_of(notes.get("meta", "{}"), "")
+    except DamagedVoiceError as error:
+        return str(error).partition(" is damaged: ")[2]
+    return ""
 
 
 def printable(text: str, limit: int = 64) -> str:
@@ -147,8 +171,12 @@ def tunings_of(notes: dict[str, str], name: str) -> list[tuple[str, float]]:
         right = all(isinstance(g, str) and 0 <= s <= 1 for g, s in fitted)
     except (ValueError, TypeError, OverflowError, RecursionError):
         right = False
-    if not right or len(fitted) > MAX_TUNINGS:
+    if not right:
         raise DamagedVoiceError(f"{name!r} is damaged: it does not tell what it was fitted to")
+    if len(fitted) > MAX_TUNINGS:
+        raise DamagedVoiceError(
+            f"{name!r} is damaged: it is fitted to {len(fitted)} models; {MAX_TUNINGS} are the most"
+        )
     return fitted
 
 

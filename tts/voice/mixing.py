@@ -16,6 +16,9 @@ from tts.voice.tuning import Tuning
 from tts_codecs.envelope import EXTRA, envelope_part
 
 LEAST_FRAMES = 10  # of a voice that is in the mixture at all
+#: of the change to one weight: twice what one voice has of it (tts.tuning.adaptation), as files of
+#: mixtures of mixtures would grow without end
+MOST_RANK = 48
 #: notes of the voices that hold for their mixture too, and what is put between those of two
 CREDITS, BETWEEN = ("source", "licence", "attribution", "consent"), "; "
 
@@ -96,7 +99,7 @@ def _tuning(name: str, fitted: list[tuple[Tuning, float]]) -> Tuning:
     """The sum of fits to one generator, each with its part.
 
     A product of factors is a matrix of low rank; a sum of such is one of the ranks together, so the
-    mixture of two adapted voices is exact.
+    mixture of two adapted voices is exact. Of more, the `MOST_RANK` largest parts are kept.
     """
     shifts = [part * tuning.shift for tuning, part in fitted if tuning.shift is not None]
     # Of both or of none: without, a model computes it from the prompt of the mixture.
@@ -115,4 +118,17 @@ def _tuning(name: str, fitted: list[tuple[Tuning, float]]) -> Tuning:
                 factors[key] = torch.cat([factors[key], value]) if key in factors else value
             else:
                 factors[key] = factors[key] + amount * value if key in factors else amount * value
+    for key in [key.removesuffix(".a") for key in factors if key.endswith(".a")]:
+        one, two = f"{key}.a", f"{key}.b"
+        if two in factors and factors[one].shape[1] > MOST_RANK:
+            factors[one], factors[two] = _nearest(factors[one], factors[two])
     return Tuning(name, shift, factors, 1.0)
+
+
+def _nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors of `MOST_RANK` whose product is as near to a @ b as any of that rank."""
+    (out, upper), (into, lower) = torch.linalg.qr(a.float()), torch.linalg.qr(b.float().T)
+    u, s, v = torch.linalg.svd(upper @ lower.T, full_matrices=False)
+    root = s[:MOST_RANK].sqrt()
+    one, two = out @ u[:, :MOST_RANK] * root, into @ v[:MOST_RANK].T * root
+    return one.to(a.dtype), two.T.contiguous().to(b.dtype)

@@ -163,7 +163,7 @@ class Voice:
             OutputError: the file cannot be written.
             UsageError: `new`, and there is one; another ending; neither a name nor a file to write
                 bytes into.
-            VoiceError: values that no voice has.
+            VoiceError: values that no voice has, or more than a voice file holds.
         """
         if isinstance(path, (str, os.PathLike)) and Path(path).suffix != SUFFIX:
             # Under another name it would be read as a recording.
