@@ -16,9 +16,10 @@ import numpy as np
 import yaml
 
 from tts.catalog import ModelInfo, model_info, models
-from tts.eval.kept import rows_of, scores_folder
+from tts.eval.kept import OF_A_RUN, flat, rows_of, scores_folder
 from tts.eval.report import Scores
-from tts.resources import model_names
+from tts.resources import configs, model_names
+from tts.systems import read_resolved
 
 PAGE = Path(__file__).parent / "systems.md"
 PAIRS = Path(__file__).parent / "ablations.yaml"
@@ -29,6 +30,12 @@ COLUMNS = (
     "steps trained",
 )  # fmt: skip
 ABLATIONS = ("system", "switched", "WER", "ECAPA", "DistillMOS", "the paper claims", "agrees")
+#: in place of a verdict where more than the switch differs
+NO_PAIR = "not a clean pair"
+#: keys that change neither what is learned nor what is said, and steps that were only planned
+ASIDE = (
+    *OF_A_RUN, "name", "description", "paper", "family", "adapted_calibration", "steps", "budget",
+)  # fmt: skip
 
 
 def figure(scores: Mapping[str, Any], name: str) -> str:
@@ -173,6 +180,53 @@ def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str
     return f"{'yes' if metric.sign * value > 0 else 'no'}: {shown}"
 
 
+def settings_of(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """By dotted key what a system or an ablation was told: its YAML, and what it changed of it."""
+    path = configs() / "systems" / f"{scores.get('system') or name}.yaml"
+    # What `tts eval --set` was given is kept as it was written.
+    changed = {
+        key: yaml.safe_load(value) if isinstance(value, str) else value
+        for key, value in scores.get("changed", {}).items()
+    }
+    return {**flat(read_resolved(path)), **changed}
+
+
+def is_aside(key: str) -> bool:
+    """Whether a key is none by which two systems differ; steps of sampling are one."""
+    return key.rpartition(".")[2] in ASIDE and not key.startswith(("model.", "sampling."))
+
+
+def also_differs(
+    pair: Mapping[str, Any], system: Mapping[str, Any], run: Mapping[str, Any]
+) -> list[str]:
+    """In what the two sides of a pair differ beside its switch: sections with their keys, trained
+    steps more than a tenth apart, and whether one is distilled."""
+    one, other = settings_of(pair["system"], system), settings_of(pair["run"], run)
+    # Where another class is chosen, arguments that only one of the two has belong to the choice.
+    chosen = [
+        f"{section}."
+        for section, _, key in (key.rpartition(".") for key in pair["set"])
+        if key in ("kind", "name")
+    ]
+    sections: dict[str, list[str]] = {}
+    for key in sorted(one.keys() | other.keys()):
+        same = one.get(key) == other.get(key) or key in pair["set"] or is_aside(key)
+        single = (key in one) != (key in other) and key.startswith(tuple(chosen))
+        if not same and not single:
+            section, _, rest = key.partition(".")
+            sections.setdefault(section, []).append(rest)
+    found = [
+        f"{section} ({', '.join(keys)})" if any(keys) else section
+        for section, keys in sections.items()
+    ]
+    steps = system.get("trained_steps"), run.get("trained_steps")
+    if steps[0] != steps[1] and (None in steps or abs(steps[0] - steps[1]) > 0.1 * max(steps)):
+        found.append(f"{steps[0] or '?'} and {steps[1] or '?'} steps")
+    if bool(system.get("distilled")) != bool(run.get("distilled")):
+        found.append("distilled")
+    return found
+
+
 def ablation(pair: Mapping[str, Any]) -> str:
     """Two lines of the table of ablations: the system, and the run with something switched."""
     system, run = scores_of(pair["system"]), scores_of(pair["run"])
@@ -186,10 +240,12 @@ def ablation(pair: Mapping[str, Any]) -> str:
         )
     first = " | ".join(figure(system, name) for name in names)
     second = " | ".join(figure(run, name) for name in names)
-    told = agrees(pair["claim"], system, run)
+    beside = also_differs(pair, system, run)
+    told = NO_PAIR if beside else agrees(pair["claim"], system, run)
+    also = f"; also differs: {', '.join(beside)}" if beside else ""
     return (
         f"| `{pair['system']}` | - | {first} | {pair['says']} | {told} |\n"
-        f"| `{pair['run']}` | {pair['what']} (`{changed}`) | {second} | | |\n"
+        f"| `{pair['run']}` | {pair['what']} (`{changed}`){also} | {second} | | |\n"
     )
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from tts.data.corpus import Corpus
+from tts.errors import DataError
 from tts.registry import load_module
 from tts.train.codebooks import codebook_statistics
 from tts.train.tasks.codec import SpectralTask
@@ -42,11 +43,26 @@ ROWS = (
 )  # fmt: skip
 
 
+def parted(count: int, held: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """Utterances to fit on and, a random share, to test with; DataError where there is only one."""
+    if count < 2:
+        raise DataError("two utterances at least: one to fit on and one to test with")
+    order = np.random.default_rng(0).permutation(count)
+    cut = max(1, round(held * count))
+    return order[cut:], order[:cut]
+
+
 def vectors(
-    auto: SpectralAutoencoder, corpus: Corpus, count: int, seed: int
+    auto: SpectralAutoencoder, corpus: Corpus, count: int, seed: int, utterances: np.ndarray
 ) -> tuple[Tensor, Tensor]:
-    """At least `count` vectors before they are bounded, [N, U, dim], and features [N, T, C]."""
+    """At least `count` vectors of these utterances before they are bounded, [N, U, dim], and
+    features [N, T, C]."""
     task = SpectralTask(corpus, batch_size=8, frames=200, relative=0.0)
+    chosen = np.isin(task.usable, utterances)
+    if not chosen.any():
+        raise DataError(f"{corpus.folder}: none of {len(utterances)} utterances is long enough")
+    task.usable, task.weights = task.usable[chosen], task.weights[chosen]
+    task.weights = task.weights / task.weights.sum()
     found: list[Tensor] = []
     seen: list[Tensor] = []
     while sum(each.shape[0] * each.shape[1] for each in found) < count:
@@ -96,8 +112,9 @@ def main() -> None:
     corpus = Corpus(arguments.data)
     fitted: dict[str, Quantizer] = {}
     with torch.inference_mode():
-        train, _ = vectors(auto, corpus, arguments.vectors, 0)
-        test, features = vectors(auto, corpus, arguments.test, 1)
+        known, others = parted(len(corpus))
+        train, _ = vectors(auto, corpus, arguments.vectors, 0, known)
+        test, features = vectors(auto, corpus, arguments.test, 1, others)
         print(json.dumps({"quantizer": "none"} | _unquantized(auto, test, features)), flush=True)
         for name, spec, count in ROWS:
             if name not in fitted:

@@ -105,5 +105,15 @@ def test_the_balancer_is_the_formula_of_encodec() -> None:
             average = sum(a * n for a, n in zip(age, norms[name], strict=True)) / sum(age)
             wanted += 2.0 * weight / 4.0 * scale[name] / average
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    # A loss that comes in by and by has a part of its weight from the first step on.
+    fresh = Balancer(weights)
+    sides = torch.eye(6)[:2]
+    for step, fade in enumerate((0.01, 0.02, 0.5, 1.0)):
+        output = noise(2, 6, seed=step).requires_grad_()
+        losses = {name: (side * output).sum() for name, side in zip(weights, sides, strict=True)}
+        found = fresh(losses, output, {"b": fade})
+        whole = 1.0 + 3.0 * fade
+        shares = torch.tensor([1.0, 3.0 * fade]) / whole
+        torch.testing.assert_close(found[0, :2], shares, rtol=1e-4, atol=1e-5)
     with pytest.raises(CodecError, match="no weight for c"):
         balancer({"c": output.sum()}, output)

@@ -38,11 +38,18 @@ class Balancer(nn.Module):
         self.register_buffer("norms", torch.zeros(len(weights)))
         self.register_buffer("counts", torch.zeros(len(weights)))
 
-    def forward(self, losses: Mapping[str, Tensor], output: Tensor) -> Tensor:
+    def forward(
+        self,
+        losses: Mapping[str, Tensor],
+        output: Tensor,
+        fades: Mapping[str, float] | None = None,
+    ) -> Tensor:
         """The balanced gradient by `output`, of its shape.
 
         Args:
             losses: scalars computed from `output`, which is a leaf that takes gradients.
+            fades: factors on the weights of losses that come in by and by. A loss that is scaled
+                itself would be measured against the average of when it was smaller, and so pushed.
 
         Raises:
             CodecError: a loss without a weight.
@@ -50,7 +57,8 @@ class Balancer(nn.Module):
         names = list(self.weights)
         if unknown := [name for name in losses if name not in self.weights]:
             raise CodecError(f"balancer: no weight for {', '.join(unknown)}")
-        whole = sum(self.weights[name] for name in losses)
+        weights = {name: self.weights[name] * (fades or {}).get(name, 1.0) for name in losses}
+        whole = sum(weights.values()) or 1.0
         gradient = torch.zeros_like(output)
         for name, loss in losses.items():
             # Not torch.autograd.grad, under which PyTorch cannot count what modules compute.
@@ -68,6 +76,6 @@ class Balancer(nn.Module):
                     kept, self.decay * mean[place] + (1 - self.decay) * new, mean[place]
                 )
             average = self.norms[place] / self.counts[place]
-            gradient += self.total * self.weights[name] / whole * part / (average + 1e-12)
+            gradient += self.total * weights[name] / whole * part / (average + 1e-12)
         output.grad = None
         return gradient

@@ -6,14 +6,46 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from benchmarks.harness.report import markdown, write
 from benchmarks.harness.row import Goal, faster, within
 from benchmarks.harness.run import names, parse
 from benchmarks.harness.timing import Cost, medians, paired, ratio
+from benchmarks.studies.quantizers import parted, vectors
+
+
+@pytest.mark.parametrize("count", [2, 7, 40])
+def test_quantizers_are_tested_on_utterances_that_they_were_not_fitted_on(count: int) -> None:
+    frames = []
+
+    class Recorded:
+        folder = "stub"
+        items = [SimpleNamespace(speaker=str(n % 3)) for n in range(count)]
+
+        def __len__(self) -> int:
+            return count
+
+        def frames(self, index: int) -> int:
+            return 300
+
+        def features(self, index: int, start: int, length: int) -> np.ndarray:
+            frames.append(index)
+            return np.zeros((length, 82), np.float32)
+
+    auto: Any = SimpleNamespace(latents=lambda batch: torch.zeros(len(batch), 100, 32))
+    corpus: Any = Recorded()
+    seen = []
+    for seed, utterances in enumerate(parted(count)):
+        frames.clear()
+        vectors(auto, corpus, 2000, seed, utterances)
+        seen.append(set(frames))
+    assert all(seen) and not seen[0] & seen[1]
 
 
 def costs(*seconds: float, units: float = 1.0) -> list[Cost]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,13 @@ from tts import TTS
 from tts.data.corpus import Corpus
 from tts.data.distillation import (
     DistillationData,
+    Row,
+    RowData,
     Texts,
     clearest,
     distill_rows,
     write_distillation,
+    write_rows,
 )
 from tts.data.punctuation import PunctuationCorpus
 from tts.data.segments import SegmentSampler
@@ -122,6 +125,30 @@ def test_generators_learn_from_lessons(teacher: TTS, corpus: Corpus, tmp_path: P
     rng = np.random.default_rng(2)
     rng.random()
     assert torch.equal(real.batch(np.random.default_rng(2))["ids"], plain.draw(rng, 3)["ids"])
+
+
+@pytest.mark.parametrize(("total", "count"), [(1, 3), (5, 5), (20, 12), (60, 3), (400, 8)])
+def test_all_rows_are_drawn_equally_often(total: int, count: int, tmp_path: Path) -> None:
+    """The shortest and the longest too, and none twice in a batch while there are others."""
+    rng = np.random.default_rng(0)
+
+    def rows() -> Iterator[RowData]:
+        for number, frames in enumerate(rng.permutation(np.arange(total) + 3)):
+            features = torch.full((int(frames), 82), float(number))
+            yield Row([10], [0], [int(frames)], int(frames), 1), features, features[:1], speaker
+
+    speaker = torch.zeros(256)
+    write_rows(tmp_path / "said", rows())
+    data = DistillationData([str(tmp_path / "said")])
+    often, calls = np.zeros(total), 4000
+    for _ in range(calls):
+        near = data._near(rng, count)
+        assert min(count, total) <= len(near) < 3 * max(count, round(0.1 * total))
+        often[near] += total / len(near) / calls
+    np.testing.assert_allclose(often, 1, atol=0.3)
+    for _ in range(20):
+        batch = data.draw(rng, count)
+        assert len(set(batch["features"][:, 0, 0].tolist())) == count or count > total
 
 
 def test_damaged_lessons_are_refused(teacher: TTS, corpus: Corpus, tmp_path: Path) -> None:

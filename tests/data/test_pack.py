@@ -6,10 +6,12 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tts.audio.files import atomic_output
 from tts.data.corpus import Corpus
 from tts.data.pack import (
     Pack,
@@ -176,3 +178,47 @@ def test_a_checkpoint_travels_in_pieces(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         join_pieces(index, tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("written", [0, 1, 2, 3])
+def test_the_last_whole_set_of_pieces_stays_until_the_next_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """A set that stops after so many of its three pieces, before the index."""
+    folder, out = tmp_path / "export", tmp_path / "out"
+    folder.mkdir()
+    contents = [bytes(np.random.default_rng(seed).bytes(2500)) for seed in range(3)]
+    weights = folder / "model.safetensors"
+    weights.write_bytes(contents[0])
+    old = write_pieces(folder, out / "run", size=1000)
+    # As older versions named them; joining asks the index alone.
+    for number, piece in enumerate(old):
+        piece.rename(out / f"run.{number:03d}")
+    index = out / "run.json"
+    about = json.loads(index.read_text())
+    names = {"pieces": [f"run.{number:03d}" for number in range(3)]}
+    index.write_text(json.dumps(about | names))
+    others = [out / "run.log", out / "runs.000", out / "other.12345678.000"]
+    for other in others:
+        other.write_text("of something else")
+
+    left = [written]
+
+    def stops(path: Path) -> Any:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return atomic_output(path)
+
+    weights.write_bytes(contents[1])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("tts.train.publish.atomic_output", stops)
+        write_pieces(folder, out / "run", size=1000)
+    assert (join_pieces(index, tmp_path / "first") / weights.name).read_bytes() == contents[0]
+    weights.write_bytes(contents[2])
+    pieces = write_pieces(folder, out / "run", size=1000)
+    assert (join_pieces(index, tmp_path / "last") / weights.name).read_bytes() == contents[2]
+    assert sorted(out.iterdir()) == sorted([*pieces, index, *others])
+    # The same weights again are the same pieces.
+    assert write_pieces(folder, out / "run", size=1000) == pieces
+    assert all(piece.is_file() for piece in pieces)

@@ -112,6 +112,49 @@ def test_the_table_of_ablations_tells_directions(page: dict[str, Any]) -> None:
     assert all(pair.keys() == {"system", "run", "set", "what", "claim", "says"} for pair in pairs)
 
 
+@pytest.mark.parametrize(
+    ("system", "run", "switch", "over", "beside"),
+    [
+        ("melle", "melle", {"sampling.temperature": 0.0}, {"trained_steps": 95}, []),
+        ("melle", "melle", {"model.head.flux": 0.0}, {"trained_steps": 89}, ["100 and 89 steps"]),
+        ("melle", "melle", {"model.head.flux": 0.0}, {"trained_steps": None}, ["100 and ? steps"]),
+        ("melle", "melle", {"model.head.flux": 0.0}, {"distilled": True}, ["distilled"]),
+        # What was not distilled says so, or is of before that was kept.
+        ("melle", "melle", {"model.head.flux": 0.0}, {"distilled": None}, []),
+        ("melle", "melle", {}, {"changed": {"model.head.flux": 0.0}}, ["model (head.flux)"]),
+        ("f5", "e2", {"model.conditioner.content_blocks": 0}, {}, ["sampling (sway)"]),
+        # Arguments of another pattern are a part of the choice, but not what lies beside it.
+        ("stack_delay", "flat", {"model.strategy.pattern.name": "flat"}, {}, []),
+        (
+            "livespeech",
+            "parallel",
+            {"model.strategy.pattern.name": "parallel"},
+            {},
+            ["model (strategy.own)"],
+        ),
+    ],
+)
+def test_a_pair_that_differs_in_more_is_told_and_not_judged(
+    page: dict[str, Any],
+    system: str,
+    run: str,
+    switch: dict[str, Any],
+    over: dict[str, Any],
+    beside: list[str],
+) -> None:
+    base = {"system": system, "trained_steps": 100, "distilled": False}
+    # Sampling is kept as it was written on the command line.
+    changed = {key: str(value) for key, value in switch.items()} if system == run else {}
+    pair = {"system": system, "run": run, "set": switch}
+    found = page["also_differs"](pair, base, {**base, "system": run, "changed": changed, **over})
+    assert found == beside
+
+
+def test_no_verdict_stands_beside_what_also_differs() -> None:
+    text = (ROOT / "docs/systems.md").read_text()
+    assert text.count("also differs: ") == text.count("| not a clean pair |") > 0
+
+
 def test_only_items_measured_on_both_sides_are_compared(page: dict[str, Any]) -> None:
     agrees, difference, metrics = page["agrees"], page["difference"], page["METRICS"]
     good = scores([1, 0, 1, 0])

@@ -45,7 +45,7 @@ def test_rows_are_labelled_as_they_are_heard(tmp_path: Path) -> None:
         heard([SIL, a, b, c, a, c, SIL], 12, 30.0),
         heard([SIL, b, a, b, c, SIL], 12, 30.0, speaker=1),
         heard([SIL, a, b, SIL], 4, 30.0),  # too short
-    ]
+    ] * 2
     folder = tmp_path / "rows"
     count = write_pseudo_labels(recordings, _Certain(dim=8, blocks=1), [a, b, c], folder, 12)
     data = DistillationData([str(folder)])
@@ -69,12 +69,40 @@ def test_rows_are_labelled_as_they_are_heard(tmp_path: Path) -> None:
         write_pseudo_labels(recordings, _Certain(dim=8, blocks=1), [a, b, c], folder, 12)
 
 
+@pytest.mark.parametrize("length", [80, 120, 300])
+def test_a_prompt_holds_nothing_of_what_is_to_be_learned(length: int, tmp_path: Path) -> None:
+    """Speakers of one recording each: the prompt is of the rest of it, or there is no row."""
+    ids = phones_to_ids("aki")
+    recordings = []
+    for speaker in range(4):
+        made = heard([ids[n % 3] for n in range(length // 10)], 10, 30.0, speaker)
+        made.features[:, 2] = torch.arange(len(made.features))
+        made.features[:, 3] = speaker
+        recordings.append(made)
+    folder = tmp_path / "rows"
+    write_pseudo_labels(
+        recordings, _Certain(dim=8, blocks=1), ids, folder, 30, keep=1.0, max_frames=60
+    )
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    said, prompts = (
+        np.memmap(folder / name, "<f2", "r").reshape(-1, 82)
+        for name in ("features.f16", "prompts.f16")
+    )
+    begin = prompt_begin = 0
+    for row in rows:
+        target = said[begin : begin + row["frames"]]
+        prompt = prompts[prompt_begin : prompt_begin + row["prompt_frames"]]
+        begin, prompt_begin = begin + row["frames"], prompt_begin + row["prompt_frames"]
+        assert len(prompt) >= 25 and set(prompt[:, 3]) == set(target[:, 3])
+        assert not set(prompt[:, 2]) & set(target[:, 2])
+
+
 def test_what_is_heard_surely_is_kept(tmp_path: Path) -> None:
     a, b, c = phones_to_ids("aki")
     recordings = [
         heard([a, b, c, a, c], 14, 30.0),
         heard([b, a, b, c, b], 14, 6.0, speaker=1),
-    ]
+    ] * 2
     folder = tmp_path / "rows"
     write_pseudo_labels(
         recordings, _Certain(dim=8, blocks=1), [a, b, c], folder, 8, keep=0.2, penalty=2.0

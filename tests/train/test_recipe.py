@@ -17,7 +17,7 @@ from tts import TTS
 from tts.errors import ConfigError, DataError
 from tts.systems import read_resolved
 from tts.train import recipe as recipe_module
-from tts.train.recipe import load_recipe, recipe_names, run_recipe
+from tts.train.recipe import finished_stages, load_recipe, recipe_names, run_recipe
 from tts.train.run import train_run
 from tts_codecs.checkpoint import read_config
 
@@ -225,6 +225,72 @@ def test_shipped_recipes_are_valid(name: str, home: Path) -> None:
     assert made.stages and made.models
     text = (ROOT / "configs" / "recipes" / f"{name}.yaml").read_text()
     assert f"tts train --recipe {name} " in text
+
+
+def pretended(out: Path) -> list[str]:
+    """The recipe `default` as if all of it was done; what is to be set to read it."""
+    sets = ["data=somewhere", f"out={out}"]
+    recipe = load_recipe("default", sets)
+    for stage in recipe.stages:
+        if stage.step not in recipe_module.IN_CORPUS:
+            (stage.out / "export").mkdir(parents=True)
+    done = {stage.name: dict(stage.settings) for stage in recipe.stages}
+    (out / "recipe.json").write_text(json.dumps({"stages": done}))
+    assert list(finished_stages(recipe)) == list(done)
+    return sets
+
+
+@pytest.mark.parametrize(
+    ("removed", "again"),
+    [
+        ("pitch", {"features", "first_align", "second_align"}),
+        ("aligner", {"first_align", "second_align"}),
+        ("first_phone_probe", {"first_align", "second_align"}),
+        ("phone_probe", {"second_align"}),
+        ("vocoder", set()),
+        ("flow", set()),
+    ],
+)
+def test_what_lies_in_the_corpus_is_done_again_with_what_it_came_of(
+    removed: str, again: set[str], home: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "made"
+    recipe = load_recipe("default", pretended(out))
+    shutil.rmtree(out / removed)
+    every = {stage.name for stage in recipe.stages}
+    assert every - finished_stages(recipe).keys() == {removed} | again
+    # Stopped after the stage itself was done again.
+    (out / removed / "export").mkdir(parents=True)
+    done = json.loads((out / "recipe.json").read_text())["stages"]
+    done[removed] = done.pop(removed)
+    (out / "recipe.json").write_text(json.dumps({"stages": done}))
+    assert every - finished_stages(recipe).keys() == again
+
+
+@pytest.mark.parametrize(
+    ("change", "named", "spared"),
+    [
+        ("pitch.train.steps=5", {"pitch", "vocoder", "phone_probe", "flow"}, {"aligner"}),
+        ("features.vocoder=vocoder", {"phone_probe", "identity"}, {"pitch", "vocoder", "aligner"}),
+        ("second_align.phone_probe=x", {"durations", "flow"}, {"phone_probe", "identity"}),
+        ("flow.weight=0.5", {"flow"}, {"last_flow"}),
+    ],
+)
+def test_other_settings_name_the_folders_that_are_to_be_removed(
+    change: str, named: set[str], spared: set[str], home: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "made"
+    sets = [*pretended(out), f"stages.{change}"]
+    recipe = load_recipe("default", sets)
+    with pytest.raises(ConfigError, match="other settings: remove") as caught:
+        finished_stages(recipe)
+    told = str(caught.value).partition("remove ")[2].partition(", or choose")[0].split(", ")
+    assert all(Path(folder).is_dir() for folder in told)
+    names = {Path(folder).name for folder in told}
+    assert named <= names and not spared & names
+    for folder in told:
+        shutil.rmtree(folder)
+    assert not (names | {change.partition(".")[0]}) & finished_stages(recipe).keys()
 
 
 @pytest.mark.parametrize(

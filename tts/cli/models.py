@@ -106,7 +106,7 @@ def models(
 
 @app.command()
 def join(
-    pieces: Annotated[str, typer.Argument(help="NAME.json beside NAME.000 and so on.")],
+    pieces: Annotated[str, typer.Argument(help="NAME.json beside the pieces that it lists.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Checkpoint folder to make.")],
 ) -> None:
     """Put a checkpoint together again that training exported in pieces (tts.train.publish)."""

@@ -98,11 +98,22 @@ class DistillationData:
             at, prompt_at = at + row.frames, prompt_at + row.prompt_frames
         self.rows += rows
 
+    def _near(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Rows of like length of which a batch is taken, so that all rows are drawn equally often:
+        rows by length are cut into stretches at random places, and a stretch is taken by its size.
+        None is shorter than a batch, which would hold a row twice."""
+        total = len(self.rows)
+        span = max(count, round(_NEIGHBOURS * total))
+        cuts = range(int(rng.integers(span)), total, span)
+        kept = [cut for cut in cuts if count <= cut <= total - count]
+        place = int(rng.integers(total))
+        begin = max((cut for cut in kept if cut <= place), default=0)
+        end = min((cut for cut in kept if cut > place), default=total)
+        return self._order[begin:end]
+
     def draw(self, rng: np.random.Generator, count: int) -> Batch:
         """As SegmentSampler.draw."""
-        span = max(count, round(_NEIGHBOURS * len(self.rows)))
-        first = int(rng.integers(0, max(1, len(self.rows) - span + 1)))
-        near = self._order[first : first + span]
+        near = self._near(rng, count)
         chosen = rng.choice(near, count, replace=count > len(near))
         rows = [self.rows[at] for at in chosen]
         features, prompts, speakers = [], [], []

@@ -107,13 +107,20 @@ def write_pseudo_labels(
     drawn: list[tuple[float, RowData]] = []
     for _ in range(math.ceil(rows / keep)):
         at = int(rng.choice(len(long), p=weights))
-        found = _stretch(read[at], rng, max_frames)
+        near = [long[i] for i in range(len(long)) if i != at and _same(long[i], long[at])]
+        # Half of a voice's only recording is left for the prompt.
+        most = max_frames if near else min(max_frames, max(_LEAST, len(long[at].features) // 2))
+        found = _stretch(read[at], rng, most)
         if found is None:
             continue
-        row, features = found
-        # The voice is that of another recording of the same folder or corpus, where there is one.
-        near = [i for i in range(len(long)) if i != at and _same(long[i], long[at])] or [at]
-        prompt = _prompt(long[int(rng.choice(near))], rng)
+        row, features, begin = found
+        # The voice is that of another recording of the same folder or corpus, where there is one,
+        # else of the recording itself, but not of what is to be learned.
+        outside = _outside(long[at], begin, begin + row.frames)
+        heard = near[int(rng.integers(len(near)))] if near else outside
+        if len(heard.features) < _LEAST_PROMPT:
+            continue
+        prompt = _prompt(heard, rng)
         row.prompt_frames = len(prompt.features)
         drawn.append((_error(probe, row, features), (row, features, *_parts(prompt))))
     if not drawn:
@@ -130,9 +137,9 @@ def write_pseudo_labels(
 
 def _stretch(
     recording: AlignedRecording, rng: np.random.Generator, most: int
-) -> tuple[Row, Tensor] | None:
-    """A row of random phones in a row, without its prompt, and its features; None for a short
-    one."""
+) -> tuple[Row, Tensor, int] | None:
+    """A row of random phones in a row, without its prompt, its features and the frame at which it
+    begins; None for a short one."""
     first, last = recording.stretch(rng, most)
     tokens = recording.tokens
     durations = list(tokens.durations[first:last])
@@ -141,7 +148,13 @@ def _stretch(
         return None
     begin = sum(tokens.durations[:first])
     row = Row(list(tokens.ids[first:last]), list(tokens.mods[first:last]), durations, frames, 0)
-    return row, recording.features[begin : begin + frames]
+    return row, recording.features[begin : begin + frames], begin
+
+
+def _outside(heard: Heard, begin: int, end: int) -> Heard:
+    """The longer of what a recording has before and after a stretch of it."""
+    before, after = heard.features[:begin], heard.features[end:]
+    return Heard(before if len(before) >= len(after) else after, heard.speaker)
 
 
 def _same(one: Heard, other: Heard) -> bool:

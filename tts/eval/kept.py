@@ -23,7 +23,7 @@ from tts_codecs.checkpoint import CONFIG, read_config
 
 #: what differs between any two runs and is no ablation, beside how long and how fast it learned;
 #: whether from what another model says is kept with the scores
-_OF_A_RUN = (
+OF_A_RUN = (
     "data", "out", "generator", "device", "threads", "trained_by", "held_out", "batch_size",
     "resident", "distill_data", "distill_ratio",
 )  # fmt: skip
@@ -80,22 +80,22 @@ def changed(path: str | Path) -> dict[str, Any]:
     original = configs() / "systems" / f"{values['name']}.yaml"
     if not original.is_file() or original.resolve() == Path(path).resolve():
         return {}
-    before, after = (_flat(each) for each in (read_resolved(original), values))
+    before, after = (flat(each) for each in (read_resolved(original), values))
     return {
         key: after.get(key)
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
-        and key.rpartition(".")[2] not in _OF_A_RUN
+        and key.rpartition(".")[2] not in OF_A_RUN
         and not key.startswith("train.")
     }
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Values by dotted key."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found.update(_flat(value, f"{before}{key}."))
+            found.update(flat(value, f"{before}{key}."))
         else:
             found[f"{before}{key}"] = value
     return found

@@ -181,7 +181,9 @@ class SpeakerLikeness(Auxiliary):
         encoder = self._encoder[0].to(wav.device)
         if self.rate != SAMPLE_RATE:
             wav = resample(wav, self.rate, SAMPLE_RATE)
-        voices: Tensor = encoder(torch.stack([encoder.mel(row) for row in wav]))
+        # cuDNN gives no gradients of recurrent layers that are not in training.
+        with torch.backends.cudnn.flags(enabled=False):
+            voices: Tensor = encoder(torch.stack([encoder.mel(row) for row in wav]))
         return voices
 
     def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:

@@ -1,14 +1,17 @@
 """Checkpoints in pieces small enough to carry, written while a run goes on.
 
-A checkpoint folder becomes NAME.000, NAME.001 ... and NAME.json with their checksums; the last is
-written last, so that a set cut short is noticed. `tts models join` puts it together again.
+A checkpoint folder becomes NAME.SET.000, NAME.SET.001 ... and NAME.json, which lists them and is
+written last: SET is of what they hold, so a set that is cut short leaves the one of before whole,
+whose pieces are removed when NAME.json says the new ones. `tts models join` puts a set together.
 """
 
 import hashlib
 import io
 import json
+import re
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from tts.audio.files import atomic_output, write_all, write_error
@@ -28,8 +31,8 @@ def check_folder(folder: str | Path) -> None:
 
 
 def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> list[Path]:
-    """Write the files of a checkpoint folder as pieces of at most `size` bytes; those of before
-    are replaced.
+    """Write the files of a checkpoint folder as pieces of at most `size` bytes, and then remove
+    those of before.
 
     Args:
         target: path of the pieces without their endings.
@@ -46,16 +49,23 @@ def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> l
             archive.write(path, path.name)
     data = stream.getvalue()
     parts = [data[at : at + size] for at in range(0, len(data), size)]
-    paths = [target.with_name(f"{target.name}.{n:03d}") for n in range(len(parts))]
+    digest = hashlib.sha256(data).hexdigest()
+    paths = [target.with_name(f"{target.name}.{digest[:8]}.{n:03d}") for n in range(len(parts))]
     for path, part in zip(paths, parts, strict=True):
         with atomic_output(path) as file:
             write_all(file, part)
     about = {
         "pieces": [p.name for p in paths],
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": digest,
     }
     with atomic_output(target.with_name(f"{target.name}.json")) as file:
         write_all(file, json.dumps(about).encode())
+    # Of the set of before, and of one that was cut short; names of older versions have no SET.
+    piece = re.compile(re.escape(target.name) + r"(\.[0-9a-f]{8})?\.\d{3,}")
+    for path in target.parent.iterdir():
+        if path not in paths and piece.fullmatch(path.name):
+            with suppress(OSError):  # the new set is whole
+                path.unlink()
     return paths
 
 

@@ -43,6 +43,19 @@ CORPUS = "corpus"
 #: keys of a run that do not change what it makes
 _ASIDE = ("device", "log_every", "sample_minutes", "save_minutes", "publish", "publish_to")
 
+_FEATURES, _DURATIONS, _VOICES = "features.f16", "durations.json", "speaker_warped.f32"
+#: what steps and tasks write into the corpus
+_WRITES = {
+    "features": _FEATURES, "vtlp": _VOICES, "align": _DURATIONS, "aligner": _DURATIONS,
+}  # fmt: skip
+#: what steps and tasks read of it; all of it where nothing is said
+_READS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("features", "vtlp", "overlap", "average"), ()),
+    **dict.fromkeys(("vocoder", "aligner", "codec"), ()),
+    **dict.fromkeys(("identity", "spectral", "latent", "pseudo_labels"), (_FEATURES,)),
+    **dict.fromkeys(("align", "profile", "phrasing", "durations"), (_FEATURES, _DURATIONS)),
+}
+
 Report = Callable[[str], None]
 
 
@@ -70,10 +83,14 @@ class Stage:
     options: Mapping[str, Any] | None = None
 
     @property
+    def kind(self) -> str:
+        """The task of its run, or its step."""
+        return self.step or (self.run.task if self.run is not None else "")
+
+    @property
     def in_corpus(self) -> bool:
         """Whether it writes into the corpus."""
-        aligns = self.run is not None and self.run.task == "aligner"
-        return aligns or self.step in IN_CORPUS
+        return self.kind in _WRITES
 
     @property
     def made(self) -> bool:
@@ -227,7 +244,7 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("a recipe runs in one process; a run of its own may have several")
-    finished = _finished(recipe)
+    finished = finished_stages(recipe)
     _make_corpus(recipe, finished, report)
     for number, stage in enumerate(recipe.stages, 1):
         if stage.name in finished:
@@ -268,24 +285,76 @@ def _write_finished(recipe: Recipe, finished: Mapping[str, Mapping[str, Any]]) -
     _write(recipe.out / "recipe.json", json.dumps({"stages": finished}, indent=1))
 
 
-def _finished(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
-    """Settings of the stages that are done, by name, as OUT/recipe.json has them."""
+def _texts(values: Any) -> set[str]:
+    """All strings in settings."""
+    if isinstance(values, Mapping):
+        return set().union(*map(_texts, values.values()))
+    if isinstance(values, list):
+        return set().union(*map(_texts, values))
+    return {values} if isinstance(values, str) else set()
+
+
+def depends(recipe: Recipe, stage: Stage, earlier: Stage) -> bool:
+    """Whether a stage works on what an earlier one made: its weights, by name or in a model that
+    speaks, or a file of the corpus that it reads or writes anew."""
+    named = _texts(stage.settings)
+    if str(earlier.out / "export") in named:
+        return True
+    own = f"{earlier.name}/export"
+    for name, model in recipe.models.items():
+        if str(recipe.out / f"{name}.yaml") in named and own in _texts(model):
+            return True
+    file = _WRITES.get(earlier.kind)
+    return file is not None and (
+        file in _READS.get(stage.kind, (file,)) or file == _WRITES.get(stage.kind)
+    )
+
+
+def came_of(recipe: Recipe, stage: Stage) -> list[Stage]:
+    """A stage, and the later ones that work on what it made or on what came of that."""
+    found = [stage]
+    for later in recipe.stages[recipe.stages.index(stage) + 1 :]:
+        if any(depends(recipe, later, each) for each in found):
+            found.append(later)
+    return found
+
+
+def finished_stages(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
+    """Settings of the stages that are done, by name, in the order in which they were, as
+    OUT/recipe.json has them. What was written into the corpus is of before where a stage that it
+    came of is not done, or was done again since.
+
+    Raises:
+        ConfigError: a stage was made with other settings, or the file is damaged.
+    """
     path = recipe.out / "recipe.json"
     if not path.is_file():
         return {}
     try:
         done = json.loads(path.read_text("utf-8"))["stages"]
-        found = {stage.name: done[stage.name] for stage in recipe.stages if stage.name in done}
+        known = {stage.name for stage in recipe.stages}
+        found = {name: settings for name, settings in done.items() if name in known}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is damaged; remove it to run every stage again") from error
-    for stage in recipe.stages:
-        if stage.name in found and found[stage.name] != stage.settings and stage.made:
-            raise ConfigError(
-                f"stage {stage.name} in {recipe.out} was made with other settings: remove "
-                f"{stage.out} and what came of it, or choose another out"
-            )
-    there = {stage.name for stage in recipe.stages if stage.made}
-    return {name: settings for name, settings in found.items() if name in there}
+    turn = {name: number for number, name in enumerate(found)}
+    for number, stage in enumerate(recipe.stages):
+        if stage.name not in found:
+            continue
+        if found[stage.name] != stage.settings and stage.made:
+            old = [each.out for each in came_of(recipe, stage) if each.out.exists()]
+            if old:
+                raise ConfigError(
+                    f"stage {stage.name} in {recipe.out} was made with other settings: remove "
+                    f"{', '.join(map(str, old))}, or choose another out"
+                )
+            del found[stage.name]
+        elif not stage.made:
+            del found[stage.name]
+        elif stage.step in IN_CORPUS:
+            needed = [e.name for e in recipe.stages[:number] if depends(recipe, stage, e)]
+            if any(name not in found or turn[name] > turn[stage.name] for name in needed):
+                del found[stage.name]
+    return found
 
 
 def _write_models(recipe: Recipe) -> list[Path]:

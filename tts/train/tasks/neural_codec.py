@@ -135,9 +135,13 @@ class CodecTask:
             discriminator.requires_grad_(False)
             fool, match = discriminator.generator_loss(real[part], fake[part])
             discriminator.requires_grad_(True)
-            fade = min(1.0, (step - self.adversarial_from + 1) / _FADE)
-            found |= {"fool": fade * fool, "match": fade * match}
+            found |= {"fool": fool, "match": match}
         return {name: loss for name, loss in found.items() if self.loss_weights[name]}
+
+    def _fades(self, step: int) -> dict[str, float]:
+        """Factors on the weights of what discriminators say, which come in by and by."""
+        fade = min(1.0, (step - self.adversarial_from + 1) / _FADE)
+        return {"fool": fade, "match": fade}
 
     @property
     def _discriminator(self) -> Adversaries:
@@ -164,17 +168,20 @@ class CodecTask:
             self._fit()
         quantized = step >= self.quantize_from
         fake, out, vectors = self.modules["codec"](batch.get("heard", real), quantized)
-        balancer = self.modules.get("balancer")
+        balancer, fades = self.modules.get("balancer"), self._fades(step)
         if balancer is None:
             found = self._of_wave(fake, real, step)
             loss = sum(
-                (self.loss_weights[name] * value for name, value in found.items()),
+                (
+                    self.loss_weights[name] * fades.get(name, 1.0) * value
+                    for name, value in found.items()
+                ),
                 real.new_zeros(()),
             )
         else:
             leaf = fake.detach().requires_grad_()
             found = self._of_wave(leaf, real, step)
-            loss = (fake * balancer(found, leaf)).sum()
+            loss = (fake * balancer(found, leaf, fades)).sum()
             loss = loss - loss.detach()  # it is there for its gradient
         loss = loss + self.loss_weights["commit"] * out.loss
         logs: dict[str, float | Tensor] = {k: v.detach() for k, v in found.items()}
