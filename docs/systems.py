@@ -219,9 +219,10 @@ def also_differs(
         f"{section} ({', '.join(keys)})" if any(keys) else section
         for section, keys in sections.items()
     ]
-    steps = system.get("trained_steps"), run.get("trained_steps")
-    if steps[0] != steps[1] and (None in steps or abs(steps[0] - steps[1]) > 0.1 * max(steps)):
-        found.append(f"{steps[0] or '?'} and {steps[1] or '?'} steps")
+    # Steps that were not kept are 0, which is far from any.
+    first, second = (int(side.get("trained_steps") or 0) for side in (system, run))
+    if abs(first - second) > 0.1 * max(first, second):
+        found.append(f"{first or '?'} and {second or '?'} steps")
     if bool(system.get("distilled")) != bool(run.get("distilled")):
         found.append("distilled")
     return found

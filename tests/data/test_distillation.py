@@ -25,7 +25,7 @@ from tts.data.distillation import (
 )
 from tts.data.punctuation import PunctuationCorpus
 from tts.data.segments import SegmentSampler
-from tts.errors import DataError, OutputError
+from tts.errors import DataError, OutputError, UsageError
 from tts.generators.base import Request
 from tts.losses.phone import PhoneProbe
 from tts.prosody.durations import EDGE_FRAMES
@@ -34,6 +34,7 @@ from tts.text.pauses import COMMA
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch
 from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
+from tts.train.tasks.identity import IdentityTask
 
 
 @pytest.fixture
@@ -125,6 +126,47 @@ def test_generators_learn_from_lessons(teacher: TTS, corpus: Corpus, tmp_path: P
     rng = np.random.default_rng(2)
     rng.random()
     assert torch.equal(real.batch(np.random.default_rng(2))["ids"], plain.draw(rng, 3)["ids"])
+
+
+def test_speakers_that_are_held_out_are_not_learned_from(
+    teacher: TTS, corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    speakers = sorted({item.speaker for item in corpus.items})
+    held, others = speakers[0], set(speakers[1:])
+    write_distillation(corpus, teacher, tmp_path / "all", 8, max_frames=60)
+    write_distillation(corpus, teacher, tmp_path / "less", 4, max_frames=60, leave_out=[held])
+    whole = DistillationData([str(tmp_path / "all")])
+    assert {row.speaker for row in whole.rows} == set(speakers)
+    less = DistillationData([str(tmp_path / "less")], [held])
+    assert len(less.rows) == 4 and {row.speaker for row in less.rows} <= others
+    task = GeneratorTask(
+        corpus, flow_task(corpus).arguments, 3, distill_data=(str(tmp_path / "all"),),
+        held_out=(held,),
+    )  # fmt: skip
+    assert task.distill_data is not None
+    assert {row.speaker for row in task.distill_data.rows} <= others
+    # What is left is what it was: rows keep their places in the arrays.
+    left = [at for at, row in enumerate(whole.rows) if row.speaker != held]
+    assert [whole._places[at][1:] for at in left] == [p[1:] for p in task.distill_data._places]
+    with pytest.raises(DataError, match="held_out leaves no distillation"):
+        DistillationData([str(tmp_path / "all")], speakers)
+    for wrong in (held + "x", held.upper() + "y"):
+        with pytest.raises(UsageError, match="to leave out"):
+            write_distillation(corpus, teacher, tmp_path / "none", 4, leave_out=[wrong])
+        with pytest.raises(UsageError, match="to leave out"):
+            SegmentSampler(corpus, held_out=[wrong])
+        with pytest.raises(UsageError, match="to leave out"):
+            IdentityTask(corpus, held_out=(wrong,))
+    assert not caplog.records
+    # Older data do not say whose voice it is.
+    table = tmp_path / "all" / "rows.jsonl"
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    for row in rows:
+        row.pop("speaker")
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert len(DistillationData([str(tmp_path / "all")]).rows) == 8 and not caplog.records
+    assert len(DistillationData([str(tmp_path / "all")], [held]).rows) == 8
+    assert "not known" in caplog.text
 
 
 @pytest.mark.parametrize(("total", "count"), [(1, 3), (5, 5), (20, 12), (60, 3), (400, 8)])

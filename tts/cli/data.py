@@ -246,6 +246,10 @@ def distill(
     keep: Annotated[
         float, typer.Option(min=0.05, max=1.0, help="Share that is kept, the clearest.")
     ] = 0.75,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPEAKER", help="A speaker not to use; may be repeated."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="Another one says other segments.")
     ] = 0,
@@ -275,6 +279,7 @@ def distill(
             judge=judge,
             keep=keep if judge else 1.0,
             progress=progress,
+            leave_out=leave_out or (),
         )
     say(f"{out}: {rows} segments said by {teacher}")
 

@@ -16,13 +16,15 @@ Folder layout (all little-endian):
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
 
-from tts.errors import DataError
+from tts.errors import DataError, UsageError
+from tts.resources import nearest
 from tts_codecs.envelope import CHANNELS
 
 SPEAKER_DIM = 256
@@ -31,6 +33,8 @@ ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
 MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
 #: all that `tts data prepare` replaces or removes
 FILES = ("manifest.tsv", "cache.json", "items.jsonl", *ARRAYS, *MADE_LATER)
+#: speakers that an error lists at most
+_LISTED = 20
 #: endings of the files in coded/
 CODED = ("u16", "u32", "f16")
 
@@ -202,3 +206,20 @@ class Corpus:
     def speaker(self, index: int) -> np.ndarray:
         """Speaker embedding of an utterance, float32 [256]."""
         return np.array(self._speaker[index])
+
+
+def speakers_of(corpus: Corpus, names: Iterable[str]) -> frozenset[str]:
+    """The speakers of a corpus that are to be left out.
+
+    Raises:
+        UsageError: the corpus has no such speaker: a typing error would keep one who was to be left
+            out.
+    """
+    left_out = frozenset(names)
+    known = {item.speaker for item in corpus.items}
+    for name in sorted(left_out - known):
+        told = nearest(name, known)
+        if len(known) > _LISTED and "did you mean" not in told:
+            told = f", but {len(known)} others"
+        raise UsageError(f"{corpus.folder} has no speaker {name!r} to leave out{told}")
+    return left_out

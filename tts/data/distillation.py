@@ -5,16 +5,17 @@ them: a masked or autoregressive generator spends itself on which. What a teache
 and is said of any text in any voice (Kim & Rush 2016; for speech FastSpeech, Ren et al. 2019).
 
 Folder layout, written by `tts data distill`:
-    rows.jsonl      per row ids, mods, durations, frames and prompt_frames
+    rows.jsonl      per row ids, mods, durations, frames, prompt_frames and the speaker's name
     features.f16    [frames of all rows, 82] what the teacher said
     prompts.f16     [prompt frames of all rows, 82] recordings, in whose voice
     speaker.f32     [rows, 256] their speaker embeddings
 """
 
 import json
+import logging
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,8 @@ from tts.text.tokens import TokenBatch, collate_tokens
 from tts_codecs.envelope import CHANNELS
 from tts_codecs.ranges import MOST_SEED
 
+log = logging.getLogger(__name__)
+
 #: of all rows, from which a batch is taken: rows of like length waste little on padding
 _NEIGHBOURS = 0.1
 #: stretches in a row that cannot be spoken, after which a text is given up
@@ -47,13 +50,15 @@ _MISSES = 1000
 
 @dataclass
 class Row:
-    """One row: what is said, [S] each, and the frames of it and of its prompt."""
+    """One row: what is said, [S] each, the frames of it and of its prompt, and the name of whose
+    voice it is; "" where that is not known."""
 
     ids: list[int]
     mods: list[int]
     durations: list[int]
     frames: int
     prompt_frames: int
+    speaker: str = ""
 
 
 #: a row, features [frames, C], prompt [prompt_frames, C], speaker [256]
@@ -63,16 +68,23 @@ RowData = tuple[Row, Tensor, Tensor, Tensor]
 class DistillationData:
     """Rows of one or more folders, drawn as SegmentSampler draws segments.
 
+    Args:
+        held_out: speakers whose rows are left out; rows of which it is not known whose they are
+            stay, with a warning.
+
     Raises:
-        DataError: a folder is missing or damaged.
+        DataError: a folder is missing or damaged, or held_out leaves nothing.
     """
 
-    def __init__(self, folders: tuple[str, ...] | list[str]):
+    def __init__(self, folders: Sequence[str], held_out: Collection[str] = ()):
+        self._held_out = frozenset(held_out)
         self.rows: list[Row] = []
         #: per row: its folder's arrays, where it begins in features and prompts, its number there
         self._places: list[tuple[tuple[np.ndarray, ...], int, int, int]] = []
         for folder in folders:
             self._read(Path(folder))
+        if not self.rows and self._held_out:
+            raise DataError("held_out leaves no distillation data")
         if not self.rows:
             raise DataError("there are no distillation data: make some with `tts data distill`")
         self._order = np.argsort([row.frames for row in self.rows], kind="stable")
@@ -94,9 +106,17 @@ class DistillationData:
             ) from error
         at = prompt_at = 0
         for number, row in enumerate(rows):
-            self._places.append((arrays, at, prompt_at, number))
+            if row.speaker not in self._held_out:
+                self._places.append((arrays, at, prompt_at, number))
+                self.rows.append(row)
             at, prompt_at = at + row.frames, prompt_at + row.prompt_frames
-        self.rows += rows
+        unknown = sum(not row.speaker for row in rows)
+        if self._held_out and unknown:
+            log.warning(
+                "%s: whose voice %d of %d rows are of is not known: speakers in held_out may be "
+                "among them (`tts data distill --leave-out` makes data without them)",
+                folder, unknown, len(rows),
+            )  # fmt: skip
 
     def _near(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Rows of like length of which a batch is taken, so that all rows are drawn equally often:
@@ -234,6 +254,7 @@ def write_distillation(
     judge: PhoneProbe | None = None,
     keep: float = 1.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    leave_out: Collection[str] = (),
 ) -> None:
     """Have a teacher say segments of a corpus; the folder is there when all is said.
 
@@ -244,9 +265,11 @@ def write_distillation(
             in it says.
         judge: reads phones off what was said; keep: the share of it that is kept, that which it
             reads best. Where the teacher mumbles there is nothing to learn.
+        leave_out: speakers whose texts and voices are not used.
 
     Raises:
-        UsageError: a teacher that does not take durations. OutputError: cannot be written.
+        UsageError: a teacher that does not take durations, or nobody of `leave_out` by such a name.
+        OutputError: cannot be written.
         DataError: the corpus lacks features or durations.
     """
     if teacher.acoustic.generator.conditioner.untimed:
@@ -254,25 +277,26 @@ def write_distillation(
     folder = Path(folder)
     if folder.exists():
         raise OutputError(f"{folder} exists")
-    sampler = SegmentSampler(corpus, max_frames)
+    sampler = SegmentSampler(corpus, max_frames, held_out=leave_out)
     written = Texts(texts, Frontend(teacher.config.language)) if texts else None
     rng = np.random.default_rng(seed)
 
     def said() -> Iterator[RowData]:
         for done in range(0, rows, batch_size):
             wanted = min(batch_size, rows - done)
-            drawn = sampler.draw(rng, math.ceil(wanted / keep))
+            names: list[str] = []
+            drawn = sampler.draw(rng, math.ceil(wanted / keep), names)
             tokens = written.draw(rng, len(drawn["lengths"])) if written else None
             # Random generators take no larger seeds.
             batch = distill_rows(teacher, drawn, (seed * rows + done) % MOST_SEED, tokens)
             for row in clearest(batch, judge, wanted):
-                yield _row_of(batch, row)
+                yield _row_of(batch, row, names[row])
             progress(min(rows, done + batch_size), rows)
 
     write_rows(folder, said())
 
 
-def _row_of(batch: Batch, row: int) -> RowData:
+def _row_of(batch: Batch, row: int, name: str) -> RowData:
     """A row of a batch without its padding."""
     length, frames = int(batch["lengths"][row]), int(batch["frames"][row])
     prompt_frames = int(batch["prompt_frames"][row])
@@ -280,7 +304,7 @@ def _row_of(batch: Batch, row: int) -> RowData:
         batch[name][row, :length].tolist() for name in ("ids", "mods", "durations")
     )
     return (
-        Row(ids, mods, durations, frames, prompt_frames),
+        Row(ids, mods, durations, frames, prompt_frames, name),
         batch["features"][row, :frames],
         batch["prompt_features"][row, :prompt_frames],
         batch["speaker"][row],

@@ -32,9 +32,8 @@ from typing import Any
 import numpy as np
 
 from tts.audio.files import atomic_output, check_apart
-from tts.data.corpus import FILES, SPEAKER_DIM, Corpus, Item
-from tts.errors import DataError, MissingDependencyError, UsageError
-from tts.resources import nearest
+from tts.data.corpus import FILES, SPEAKER_DIM, Corpus, Item, speakers_of
+from tts.errors import DataError, MissingDependencyError
 from tts_codecs.envelope import CHANNELS, EXTRA, envelope_part
 
 STEP = 0.15  # of the normalised log-mel
@@ -42,9 +41,6 @@ PITCH_STEP = 1 / 512
 WARPED_STEP = 1 / 400  # embeddings have unit norm and no entry near 127 / 400
 VERSION = 1
 OPUS_RATE = 28_000  # bits per second: 16 kHz speech is nearly transparent
-
-#: speakers that an error lists at most
-_LISTED = 20
 
 Progress = Callable[[int, int], None]
 
@@ -89,13 +85,7 @@ def choose_items(corpus: Corpus, hours: float | None, speakers: Iterable[str] = 
         UsageError: the corpus has no such speaker: a typing error would keep one who was to be left
             out. DataError: nobody is left.
     """
-    left_out = set(speakers)
-    known = {item.speaker for item in corpus.items}
-    for name in sorted(left_out - known):
-        told = nearest(name, known)
-        if len(known) > _LISTED and "did you mean" not in told:
-            told = f", but {len(known)} others"
-        raise UsageError(f"{corpus.folder} has no speaker {name!r} to leave out{told}")
+    left_out = speakers_of(corpus, speakers)
     queues: dict[str, list[int]] = {}
     for index, item in enumerate(corpus.items):
         if item.speaker not in left_out:

@@ -32,17 +32,21 @@ _LEAST, _LEAST_PROMPT, _MOST_PROMPT = 50, 25, 200
 
 @dataclass(frozen=True)
 class Heard:
-    """A recording of one speaker: features [T, C], and the speaker embedding [256]."""
+    """A recording of one speaker: features [T, C], the speaker embedding [256], and the name of the
+    speaker where it is known."""
 
     features: Tensor
     speaker: Tensor
+    name: str = ""
 
 
 def of_corpus(corpus: Corpus) -> list[Heard]:
     """The recordings of a corpus, whatever their transcripts."""
     return [
         Heard(
-            torch.from_numpy(corpus.features(index)), torch.from_numpy(corpus.speaker(index).copy())
+            torch.from_numpy(corpus.features(index)),
+            torch.from_numpy(corpus.speaker(index).copy()),
+            corpus.items[index].speaker,
         )
         for index in range(len(corpus))
     ]
@@ -121,7 +125,7 @@ def write_pseudo_labels(
         if len(heard.features) < _LEAST_PROMPT:
             continue
         prompt = _prompt(heard, rng)
-        row.prompt_frames = len(prompt.features)
+        row.prompt_frames, row.speaker = len(prompt.features), long[at].name
         drawn.append((_error(probe, row, features), (row, features, *_parts(prompt))))
     if not drawn:
         raise DataError("nothing is said in these recordings")

@@ -9,7 +9,7 @@ import torch
 from tts.align.aligner import with_optional_pauses
 from tts.data.batch import Batch
 from tts.data.coded import CodedCorpus
-from tts.data.corpus import Corpus
+from tts.data.corpus import Corpus, speakers_of
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features
 from tts.errors import ConfigError, DataError
 from tts.text.pauses import Aligned, canonical, is_pause
@@ -91,7 +91,7 @@ class SegmentSampler:
 
     Raises:
         ConfigError: max_frames below min_frames; DataError: no utterance is aligned, or
-            none is left by held_out and shares.
+            none is left by held_out and shares. UsageError: held_out names nobody.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class SegmentSampler:
             prompt,
         )
         self.vtlp, self.band_limited = vtlp, band_limited
-        left_out = frozenset(held_out)
+        left_out = speakers_of(corpus, held_out)
         self.utterances = [
             each
             for each in load_utterances(corpus)
@@ -227,9 +227,13 @@ class SegmentSampler:
             sources.append(index)
         return np.concatenate(pieces), sources[int(rng.integers(len(sources)))]
 
-    def draw(self, rng: np.random.Generator, count: int) -> Batch:
+    def draw(self, rng: np.random.Generator, count: int, names: list[str] | None = None) -> Batch:
         """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,
-        prompt_features [B, T, C]; speaker [B, 256]; of a coded corpus latents [B, U, *]."""
+        prompt_features [B, T, C]; speaker [B, 256]; of a coded corpus latents [B, U, *].
+
+        Args:
+            names: takes the name of the speaker of each row.
+        """
         rows, durations, features, prompts, speakers = [], [], [], [], []
         latents: list[torch.Tensor] = []
         # One limit for the batch: rows of like length waste little on padding.
@@ -242,6 +246,8 @@ class SegmentSampler:
                 raise DataError(f"{self.corpus.items[utterance.index].id}: bad durations")
             target = self.corpus.features(utterance.index, begin, stop - begin)
             prompt, source = self.prompt_for(int(at), begin, stop, rng)
+            if names is not None:
+                names.append(self.corpus.items[utterance.index].speaker)
             speaker = None
             if rng.random() < self.vtlp:
                 warp = int(rng.integers(len(VTLP_FACTORS)))

@@ -68,6 +68,7 @@ def distill(
     text: str = "",
     phone_probe: str = "",
     keep: float = 0.75,
+    leave_out: tuple[str, ...] = (),
 ) -> str:
     """What a trained model says of the texts of the corpus, for others to learn from."""
     # Written as a whole, so what is there was made by an interrupted recipe.
@@ -84,6 +85,7 @@ def distill(
             texts=text or None,
             judge=judge,
             keep=keep if judge else 1.0,
+            leave_out=leave_out,
         )
     return f"{out}: {rows} segments said by {teacher}"
 

@@ -175,7 +175,7 @@ class GeneratorTask:
         if self.profile is not None and phone_probe is None:
             raise ConfigError("profile needs phone_probe")
         self.distill_data, self.distill_ratio = (
-            DistillationData(distill_data) if distill_data else None,
+            DistillationData(distill_data, held_out) if distill_data else None,
             distill_ratio,
         )
         if resident and distill_data:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.data.batch import Batch
-from tts.data.corpus import Corpus
+from tts.data.corpus import Corpus, speakers_of
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features
 from tts.errors import DataError
 from tts.losses.identity import AngularMargin, SpeakerIdentity
@@ -31,7 +31,7 @@ class IdentityTask:
         held_out: speakers that are left out.
 
     Raises:
-        DataError: fewer than two speakers are left.
+        DataError: fewer than two speakers are left. UsageError: held_out names nobody.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class IdentityTask:
     ):
         self.corpus, self.batch_size, self.frames = corpus, batch_size, frames
         self.tilted, self.margin_steps = tilted, margin_steps
-        left_out = frozenset(held_out)
+        left_out = speakers_of(corpus, held_out)
         by_speaker: dict[str, list[int]] = {}
         for at, item in enumerate(corpus.items):
             if item.speaker not in left_out:
