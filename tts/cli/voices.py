@@ -97,7 +97,7 @@ def add(
         list[str],
         typer.Option(
             metavar="FILE|-",
-            help="A clean recording of 1 to 60 s of one person, better 5 s and more; may be repeated.",
+            help="A clean recording of 3 to 10 s of one person; may be repeated.",
         ),
     ],
     ref_text: Annotated[
