@@ -24,10 +24,8 @@ from tts.eval.metrics import load_metrics
 
 def recordings(case: Case, root: Path, rows: list[dict[str, str]], seconds: float) -> list[str]:
     """The reference of a case and others of its speaker, in the order of the manifest."""
-    taken, total = [case.reference], 0.0
-    for row in rows:
-        if row["path"] == case.reference:
-            total += float(row["seconds"])
+    taken = [case.reference]
+    total = sum(float(row["seconds"]) for row in rows if row["path"] == case.reference)
     for row in rows:
         length = float(row["seconds"])
         known = row["path"] in (case.reference, case.other, case.real)

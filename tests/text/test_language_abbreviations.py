@@ -92,3 +92,8 @@ def test_they_do_not_end_a_sentence(lang: str, text: str) -> None:
 def test_words_that_look_like_them_end_theirs() -> None:
     text = "I like modern art. Go on. We walked under the arch. It rained."
     assert len(split_sentences(text)) == 4
+
+
+@pytest.mark.parametrize("word", ["gent", "fam", "sig", "env", "eng", "obs"])
+def test_english_words_that_look_like_them_end_a_sentence(word: str) -> None:
+    assert len(split_sentences(f"He is my {word}. She left.")) == 2

@@ -17,7 +17,7 @@ from tts.progress import Progress
 from tts.text.normalize import clean
 from tts.voice.sources import Recording, plain, recordings_of
 from tts.voice.store import NAME, find_voice, stored_voices
-from tts.voice.voice import Voice
+from tts.voice.voice import PROMPT_FRAMES, Voice
 
 VoiceSource: TypeAlias = "Recording | Voice | Sequence[Recording]"
 log = logging.getLogger(__name__)
@@ -102,8 +102,9 @@ def encode_voice(
         voice = replace(voice, warnings=tuple(told))
         for line in told:
             log.warning("%s", line)
-        if tuner is not None:
-            # All of them: a voice keeps a few seconds.
+        recordings = [voice.features]
+        # Where a voice does not keep all of them, the rest tells more of it.
+        if tuner is not None and (adapted or len(voice.features) >= PROMPT_FRAMES):
             recordings = [tuner.features(each) for each in references]
     if adapted and tuner is not None:
         # Of a saved voice only a part of the recording is left, and its words are of all.

@@ -101,7 +101,8 @@ _TABLES: dict[str, tuple[str, str, str, str]] = {
 _ALSO_WORDS = frozenset("M Me On Fr St Av av bd Pr al os pl im red ir Arch Rag Ing ing Rod".split())
 # Whose dot may well end a sentence, as they are words or units of some language.
 _MISTAKEN = frozenset(
-    "on arch rag red ir im al os me st sta sto mm m rod pr mind ref por max geb ca br".split()
+    "on arch rag red ir im al os me st sta sto mm m rod pr mind ref por max geb ca br gent fam sig "
+    "eng env obs".split()
 )
 _APART = r"(?![^\W\d_])"
 _CASES = re.compile(r"(?i)\b(?:na|przy|w|we|po|o) $")
@@ -120,7 +121,7 @@ def _known(*kinds: int) -> frozenset[str]:
 
 
 #: short forms in small letters that the sentence goes on after, and those before figures
-NEVER_LAST = _known(0, 2) - _MISTAKEN | {"MM", "ee"}
+NEVER_LAST = _known(0, 2) - _MISTAKEN | {"MM", "Sig", "ee"}
 BEFORE_FIGURES = _known(1)
 
 

@@ -104,8 +104,7 @@ def calibrate(
 
     whole = [each.to(said.device) for each in recordings] or [voice.features.to(said.device)]
     read = [phones(each[None], torch.tensor([len(each)], device=said.device)) for each in whole]
-    wanted = torch.stack([count for count, _ in read]).sum(0)
-    heard = torch.stack([total for _, total in read]).sum(0)
+    wanted, heard = (torch.stack(each).sum(0) for each in zip(*read, strict=True))
     target = heard / wanted.clamp_min(1e-6).unsqueeze(-1)
     found = shifts.of(replace(voice, tunings=())) if shifts.normalised else None
     # Narrower than that of the profile: what is asked is what this phone lacks.
