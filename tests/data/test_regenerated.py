@@ -63,7 +63,9 @@ def test_a_vocoder_learns_from_them(model: TTS, corpus: Corpus, tmp_path: Path) 
     write_regenerated(corpus, model, tmp_path / "made", 2)
     sizes = {"dim": 16, "blocks": 1}
     made = str(tmp_path / "made")
-    task = VocoderTask(corpus, sizes, batch_size=4, frames=24, regenerated=made)
+    task = VocoderTask(
+        corpus, sizes, batch_size=4, frames=24, regenerated=made, regenerated_weight=0.3
+    )
     batch = task.batch(np.random.default_rng(0))
     assert batch["regenerated"].shape == (2, 24, 82) and batch["own_pitch"][1::2].all()
     before = next(task.losses(batch, 0))[1]

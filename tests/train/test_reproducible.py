@@ -60,7 +60,7 @@ def _vocoder(corpus: Corpus, pitch: bool = True) -> Task:
         frames=30,
         train_pitch=pitch,
         own_pitch=float(not pitch),
-        channels=2,
+        adversaries={"spectra": {"channels": 2}},
     )
 
 

@@ -51,7 +51,12 @@ def test_vocoder_task(corpus: Corpus, tmp_path: Path) -> None:
 
     model = {"dim": 16, "hidden": 24, "blocks": 1, "pitch_dim": 8, "pitch_blocks": 1}
     task = VocoderTask(
-        corpus, model, batch_size=2, adversarial_batch=1, adversarial_from=1, channels=4
+        corpus,
+        model,
+        batch_size=2,
+        adversarial_batch=1,
+        adversarial_from=1,
+        adversaries={"spectra": {"channels": 4}},
     )
     assert {"mel", "fool", "spot"} <= one_step(task).keys()
     exported(task, tmp_path)
@@ -77,7 +82,11 @@ def test_vocoder_learns_its_upper_band_from_wide_recordings(corpus: Corpus, tmp_
     )
     wide = sizes | {"sample_rate": 24000, "n_fft": 960}
     options: dict[str, Any] = {
-        "batch_size": 4, "adversarial_batch": 2, "adversarial_from": 1, "channels": 4,
+        "batch_size": 4, "adversarial_batch": 2, "adversarial_from": 1,
+        "adversaries": {
+            "spectra": {"channels": 4}, "periods": {"periods": [2], "channels": 2},
+        },
+        "objective": "squares", "balance": True,
         "frames": 30, "train_pitch": False, "own_pitch": 1.0,
         "narrow": str(tmp_path / "narrow"),
     }  # fmt: skip

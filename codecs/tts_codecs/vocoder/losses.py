@@ -25,17 +25,26 @@ def multi_scale_spectral_loss(
     real: Tensor,
     sample_rate: int,
     scales: tuple[tuple[int, int], ...] = SCALES,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean L1 distances of log-mel and log-magnitude spectra over window lengths.
 
     Args:
         fake, real: [B, N].
         scales: (n_fft, mel bands) pairs; hop is n_fft / 4.
+        rows: [B] weights of the rows, by default all the same.
 
     Returns:
         (mel loss, magnitude loss), scalars.
     """
     mel_loss, magnitude_loss = fake.new_zeros(()), fake.new_zeros(())
+
+    def distance(a: Tensor, b: Tensor, floor: float) -> Tensor:
+        apart = ((a + floor).log() - (b + floor).log()).abs()
+        if rows is None:
+            return apart.mean()
+        return (apart.mean(dim=(1, 2)) * rows).sum() / rows.sum()
+
     for n_fft, n_mels in scales:
         window, bank = _basis(n_fft, n_mels, sample_rate, str(fake.device))
 
@@ -47,10 +56,8 @@ def multi_scale_spectral_loss(
 
         a, b = magnitude(fake), magnitude(real)
         mel_a, mel_b = a.transpose(1, 2) @ bank, b.transpose(1, 2) @ bank
-        floor = 1e-5
-        mel_loss = mel_loss + ((mel_a + floor).log() - (mel_b + floor).log()).abs().mean()
-        floor = 1e-3
-        magnitude_loss = magnitude_loss + ((a + floor).log() - (b + floor).log()).abs().mean()
+        mel_loss = mel_loss + distance(mel_a, mel_b, 1e-5)
+        magnitude_loss = magnitude_loss + distance(a, b, 1e-3)
     return mel_loss / len(scales), magnitude_loss / len(scales)
 
 

@@ -4,7 +4,7 @@ any discriminators and auxiliary losses."""
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +17,11 @@ from tts.train.auxiliaries import Pass, build_auxiliaries
 from tts.train.codebooks import RecentCodes
 from tts.train.codec_batches import WaveBatches
 from tts.train.task import Logs
-from tts_codecs.adversaries import Adversaries, Objective, build_adversaries
-from tts_codecs.balancer import Balancer
+from tts.train.waveform_losses import WaveformLosses
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.neural import build_codec
-from tts_codecs.vocoder.losses import LEAST_SAMPLES, multi_scale_spectral_loss, phase_loss
-
-_FADE = 500  # steps in which discriminators come in
+from tts_codecs.vocoder.losses import LEAST_SAMPLES
 
 
 class CodecTask:
@@ -82,7 +79,6 @@ class CodecTask:
         if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
             raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
         self.loss_weights = {**self.WEIGHTS, **(weights or {})}
-        self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
         self.quantize_from, self.fit_batches = quantize_from, fit_batches
         self.arguments = dict(model)
         self.codec = build_codec(**self.arguments)
@@ -100,54 +96,26 @@ class CodecTask:
         self.batches = WaveBatches(
             corpus, batch_size, frames * self.codec.hop, self.codec.hop, distort, labelled
         )
-        try:
-            discriminator = build_adversaries(
-                {"spectra": {}} if adversaries is None else adversaries,
-                self.codec.rate,
-                cast(Objective, objective),
-            )
-        except CodecError as error:
-            raise ConfigError(f"adversaries: {error}") from error
+        self.of_wave = WaveformLosses(
+            self.codec.rate,
+            {name: w for name, w in self.loss_weights.items() if name != "commit"},
+            adversaries,
+            objective,
+            adversarial_from,
+            adversarial_batch,
+            balance,
+        )
         self.modules: dict[str, nn.Module] = {
             "codec": self.codec,
-            "discriminator": discriminator,
             "auxiliaries": nn.ModuleDict(self.auxiliaries),
+            **self.of_wave.modules,
         }
-        of_wave = {k: w for k, w in self.loss_weights.items() if w and k != "commit"}
-        if balance:
-            self.modules["balancer"] = Balancer(of_wave)
         self.groups = {"codec": ["codec", "auxiliaries"], "discriminator": ["discriminator"]}
         self._recent = RecentCodes(self.codec.quantizer.codebook_size)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Random crops of the corpus as waveforms, with what is known of them."""
         return self.batches.draw(rng)
-
-    def _of_wave(self, fake: Tensor, real: Tensor, step: int) -> dict[str, Tensor]:
-        """Losses of what was decoded [B, N]."""
-        mel, magnitude = multi_scale_spectral_loss(fake, real, self.codec.rate)
-        found = {"mel": mel, "mag": magnitude, "l1": (fake - real).abs().mean()}
-        if self.loss_weights["phase"]:
-            found["phase"] = phase_loss(fake, real)
-        if step >= self.adversarial_from:
-            discriminator = self._discriminator
-            part = slice(0, self.adversarial_batch)
-            discriminator.requires_grad_(False)
-            fool, match = discriminator.generator_loss(real[part], fake[part])
-            discriminator.requires_grad_(True)
-            found |= {"fool": fool, "match": match}
-        return {name: loss for name, loss in found.items() if self.loss_weights[name]}
-
-    def _fades(self, step: int) -> dict[str, float]:
-        """Factors on the weights of what discriminators say, which come in by and by."""
-        fade = min(1.0, (step - self.adversarial_from + 1) / _FADE)
-        return {"fool": fade, "match": fade}
-
-    @property
-    def _discriminator(self) -> Adversaries:
-        made = self.modules["discriminator"]
-        assert isinstance(made, Adversaries)
-        return made
 
     @torch.no_grad()
     def _fit(self) -> None:
@@ -168,23 +136,8 @@ class CodecTask:
             self._fit()
         quantized = step >= self.quantize_from
         fake, out, vectors = self.modules["codec"](batch.get("heard", real), quantized)
-        balancer, fades = self.modules.get("balancer"), self._fades(step)
-        if balancer is None:
-            found = self._of_wave(fake, real, step)
-            loss = sum(
-                (
-                    self.loss_weights[name] * fades.get(name, 1.0) * value
-                    for name, value in found.items()
-                ),
-                real.new_zeros(()),
-            )
-        else:
-            leaf = fake.detach().requires_grad_()
-            found = self._of_wave(leaf, real, step)
-            loss = (fake * balancer(found, leaf, fades)).sum()
-            loss = loss - loss.detach()  # it is there for its gradient
+        loss, logs = self.of_wave(fake, real, step)
         loss = loss + self.loss_weights["commit"] * out.loss
-        logs: dict[str, float | Tensor] = {k: v.detach() for k, v in found.items()}
         logs["commit"] = out.loss.detach()
         if out.codes.shape[2]:
             logs |= self._recent.add(out.codes)
@@ -194,9 +147,8 @@ class CodecTask:
             loss = loss + auxiliary.weight * value
             logs[name] = value.detach()
         yield "codec", loss, logs
-        if step >= self.adversarial_from:
-            part = slice(0, self.adversarial_batch)
-            spot = self._discriminator.discriminator_loss(real[part], fake[part])
+        spot = self.of_wave.spotting(fake, real, step)
+        if spot is not None:
             yield "discriminator", spot, {"spot": spot.detach()}
 
     def export(self, folder: Path, step: int) -> None:

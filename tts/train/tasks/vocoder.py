@@ -16,10 +16,10 @@ from tts.data.wide import WideRecordings
 from tts.errors import ConfigError, DataError
 from tts.train.parts import load_part
 from tts.train.task import Logs
-from tts_codecs.adversaries.spectra import MultiResolutionDiscriminator
+from tts.train.waveform_losses import WaveformLosses
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import unpack_pitch
-from tts_codecs.vocoder.losses import LEAST_SAMPLES, multi_scale_spectral_loss
+from tts_codecs.vocoder.losses import LEAST_SAMPLES
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocoder.widen import widen
 
@@ -53,7 +53,8 @@ def mixed_order(narrow: int, wide: int) -> Tensor:
 
 
 class VocoderTask:
-    """Multi-scale spectral losses first, a spectrogram discriminator from `adversarial_from` on.
+    """Multi-scale spectral losses first, discriminators from `adversarial_from` on; `adversaries`,
+    `objective`, `weights` and `balance` are those of tts.train.waveform_losses.
 
     Crops of `frames` frames; the first and last `margin` frames only give context, as the network
     takes silence beyond the crop's edges.
@@ -64,10 +65,15 @@ class VocoderTask:
     the checkpoint `narrow`.
 
     With `regenerated`, a folder that `tts data regenerate` wrote, the rows of the corpus that show
-    the envelope show one that a generator made of the recording (see tts.data.regenerated).
+    the envelope show one that a generator made of the recording (see tts.data.regenerated). What
+    the generator changed is not in the recording: `regenerated_weight` is the weight of these rows
+    in the spectral losses.
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
+
+    #: of the losses of the waveform, see WaveformLosses
+    WEIGHTS = {"mel": 15.0, "mag": 5.0, "fool": 1.0, "match": 2.0}
 
     def __init__(
         self,
@@ -79,15 +85,20 @@ class VocoderTask:
         margin: int = 6,
         adversarial_from: int = 3000,
         own_pitch: float = 0.8,
-        channels: int = 16,
+        adversaries: dict[str, dict[str, Any]] | None = None,
+        objective: str = "hinge",
+        weights: dict[str, float] | None = None,
+        balance: bool = False,
         train_pitch: bool = True,
         wide: str | None = None,
         wide_share: float = 0.5,
         narrow: str | None = None,
         regenerated: str | None = None,
+        regenerated_weight: float = 1.0,
     ):
+        if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
+            raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
         self.corpus, self.batch_size, self.frames, self.margin = corpus, batch_size, frames, margin
-        self.adversarial_from, self.adversarial_batch = adversarial_from, adversarial_batch
         self.own_pitch = own_pitch
         self.arguments = dict(model or {})
         self.vocoder = SourceFilterVocoder(**self.arguments)
@@ -108,6 +119,7 @@ class VocoderTask:
                     f"options.wide_share {wide_share} of {batch_size} rows leaves none for others"
                 )
             self.wide = WideRecordings.load(wide, rate, frames * self.vocoder.hop / rate)
+        self.regenerated_weight = regenerated_weight
         self.regenerated = (
             None if regenerated is None else RegeneratedFeatures(regenerated, corpus, frames)
         )
@@ -117,10 +129,16 @@ class VocoderTask:
         # Once features were computed with it, the pitch network must not move any more.
         self.vocoder.pitch.requires_grad_(train_pitch)
         self.train_pitch = train_pitch
-        self.modules: dict[str, nn.Module] = {
-            "vocoder": self.vocoder,
-            "discriminator": MultiResolutionDiscriminator(channels=channels),
-        }
+        self.of_wave = WaveformLosses(
+            rate,
+            {**self.WEIGHTS, **(weights or {})},
+            adversaries,
+            objective,
+            adversarial_from,
+            adversarial_batch,
+            balance,
+        )
+        self.modules: dict[str, nn.Module] = {"vocoder": self.vocoder, **self.of_wave.modules}
         self.groups = {"vocoder": ["vocoder"], "discriminator": ["discriminator"]}
         self.usable, self.weights = speaker_weights(corpus, frames)
 
@@ -179,14 +197,14 @@ class VocoderTask:
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Vocoder losses, then the discriminator's."""
         vocoder = self.modules["vocoder"]
-        discriminator = self.modules["discriminator"]
-        assert isinstance(discriminator, MultiResolutionDiscriminator)
         narrow, f0, wide = batch["wav"], batch["f0"], batch.get("wide")
         known = narrow if wide is None else torch.cat([narrow, self._resampled(wide, False)])
         features, full = self.vocoder.analyse(known)
+        faithful = torch.ones_like(known[:, 0])
         if "regenerated" in batch:
             features = features.clone()
             features[1 : len(narrow) : 2] = batch["regenerated"]
+            faithful[1 : len(narrow) : 2] = self.regenerated_weight
         # Every other row sees the envelope, as from a generator, and the others the full mel.
         envelope = torch.arange(len(known), device=known.device) % 2 == 1
         mel = torch.where(envelope[:, None, None], features[..., : full.shape[-1]], full)
@@ -201,25 +219,14 @@ class VocoderTask:
             if wide is not None:
                 order = mixed_order(rows, len(wide)).to(fake.device)
                 real, fake = torch.cat([real, wide])[order], fake[order]
+                faithful = faithful[order]
         real, fake = self._inner(real), self._inner(fake)
-        mel_loss, magnitude_loss = multi_scale_spectral_loss(fake, real, self.vocoder.sample_rate)
-        loss = 15 * mel_loss + 5 * magnitude_loss
+        loss, logs = self.of_wave(fake, real, step, faithful)
         if self.train_pitch:
             loss = loss + pitch
-        logs = {"mel": mel_loss.detach(), "mag": magnitude_loss.detach(), "pitch": pitch.detach()}
-        adversarial = step >= self.adversarial_from
-        if adversarial:
-            part = slice(0, self.adversarial_batch)
-            discriminator.requires_grad_(False)
-            fool, matching = discriminator.generator_loss(real[part], fake[part])
-            discriminator.requires_grad_(True)
-            # The discriminator starts cold; its gradient is faded in.
-            fade = min(1.0, (step - self.adversarial_from) / 500)
-            loss = loss + fade * (fool + 2 * matching)
-            logs |= {"fool": fool.detach(), "match": matching.detach()}
-        yield "vocoder", loss, logs
-        if adversarial:
-            spot = discriminator.discriminator_loss(real[part], fake[part])
+        yield "vocoder", loss, logs | {"pitch": pitch.detach()}
+        spot = self.of_wave.spotting(fake, real, step)
+        if spot is not None:
             yield "discriminator", spot, {"spot": spot.detach()}
 
     def export(self, folder: Path, step: int) -> None:
