@@ -214,7 +214,7 @@ class FlowHead(ContinuousHead):
         centre = self.centre(mean + self.step(hidden), past)
         drawn = torch.zeros_like(before)
         noise = row_normal(before, rngs) * self.noise
-        times = tuple(time_grid(options.steps, options.sway).tolist()[:-1])
+        times = tuple(self.times(options)[:-1])
         falling = Guidance(options.guidance, options.guidance_final)
         guidance = [falling.at(masked=1 - time) for time in times]
         scales = list(zip(*(x.tolist() for x in self.scales(torch.tensor(times))), strict=True))
@@ -233,12 +233,16 @@ class FlowHead(ContinuousHead):
             drawn[..., dims] = self.integrate(clean, noise[..., dims], options)
         return drawn
 
+    def times(self, options: SamplingOptions) -> list[float]:
+        """Times of the steps from 0 (noise) to 1 (data), on a swayed grid."""
+        found: list[float] = time_grid(options.steps, options.sway).tolist()
+        return found
+
     def integrate(
         self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
     ) -> Tensor:
-        """Euler steps on a swayed grid, whose times `clean` takes by number."""
+        """Euler steps between `times`, which `clean` takes by number."""
         x = noise * options.temperature
-        grid = time_grid(options.steps, options.sway).tolist()
-        for at, (now, then) in enumerate(itertools.pairwise(grid)):
+        for at, (now, then) in enumerate(itertools.pairwise(self.times(options))):
             x = x + (clean(x, at) - x) * ((then - now) / (1 - now))
         return x

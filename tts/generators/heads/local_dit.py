@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from tts.generators.base import SamplingOptions
 from tts.generators.heads.continuous import FlowHead
-from tts.generators.integration import time_grid
 from tts.modules.transformer import DiTBlock, timestep_embedding, whole_rotary
+
+#: times that are nearer to each other are one
+_APART = 1e-3
 
 
 class LocalDiTHead(FlowHead):
@@ -126,19 +128,28 @@ class LocalDiTHead(FlowHead):
             return [hidden, mean]
         return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]
 
+    def times(self, options: SamplingOptions) -> list[float]:
+        """Times from 0 (noise) to 1 (data). Below temperature 1 the time at which the noise is
+        added is one of them, and then there is one step more, unless it is next to another."""
+        grid = super().times(options)
+        entry = 1 - options.temperature
+        if 0 < entry < grid[-1] - _APART:
+            inner = [time for time in grid[1:-1] if abs(time - entry) > _APART]
+            grid = [grid[0], *sorted([*inner, entry]), grid[-1]]
+        return grid
+
     def integrate(
         self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
     ) -> Tensor:
-        """Euler steps. Below 1 the temperature is the time (1 noise, 0 data) at which the noise is
-        added, from there on the flow is that of temperature 1; before that there is none."""
+        """Euler steps. At temperature T below 1 noise is added at time 1 - T to the data found
+        last, from there on the flow is that of temperature 1; before that there is none."""
         late = options.temperature < 1
         x = torch.zeros_like(noise) if late else noise * options.temperature
-        grid = time_grid(options.steps, options.sway).tolist()
-        for at, (now, then) in enumerate(itertools.pairwise(grid)):
-            found = clean(x, at)
+        found = x
+        for at, (now, then) in enumerate(itertools.pairwise(self.times(options))):
             if late and now >= 1 - options.temperature:
                 late = False
-                x = then * found + (1 - then) * noise
-            else:
-                x = x + (found - x) * ((then - now) / (1 - now))
+                x = now * found + (1 - now) * noise
+            found = clean(x, at)
+            x = x + (found - x) * ((then - now) / (1 - now))
         return x
