@@ -110,6 +110,32 @@ def test_diffusion_finds_the_data_where_the_network_is_right(predict: Any) -> No
     torch.testing.assert_close(clean, latents, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("shift", [0.0, -1.0])
+@pytest.mark.parametrize("log_snr", [-8.0, -4.0, -1.0, 1.0, 4.0])
+def test_how_much_each_level_of_noise_counts(log_snr: float, shift: float) -> None:
+    """With SESD's weight that below `log_snr` is the integral of a Cauchy of scale 4.8 below -1 and
+    of a normal of deviation 2.4 above, whatever the schedule draws in sampling."""
+    torch.manual_seed(0)
+    strategy = Diffusion(shift=shift)
+    levels = strategy.draw_level(200_000, torch.device("cpu"))
+    weight = strategy.weight(levels)
+    assert levels.min() >= -10 and levels.max() <= 10
+    grid = torch.linspace(-10, 10, 20_001).double()
+    wanted = torch.where(
+        grid < -1, 1 / (1 + ((grid + 1) / 4.8) ** 2), torch.exp(-(((grid + 1) / 2.4) ** 2) / 2)
+    )
+    found = (weight[levels < log_snr].sum() / weight.sum()).item()
+    assert found == pytest.approx((wanted[grid < log_snr].sum() / wanted.sum()).item(), abs=0.01)
+
+
+def test_without_the_weight_levels_are_those_of_the_schedule() -> None:
+    strategy = Diffusion(asymmetric=False)
+    levels = strategy.draw_level(20_000, torch.device("cpu"))
+    assert strategy.weight(levels).unique().tolist() == [1]
+    # The cosine's density is that of a hyperbolic secant.
+    assert (levels.abs() < 2).float().mean().item() == pytest.approx(0.551, abs=0.02)
+
+
 def test_random_spans_leave_something_to_learn() -> None:
     mask = (torch.arange(40) < torch.tensor([40, 20, 3])[:, None]).unsqueeze(-1).float()
     assert random_spans(mask, 0.0) is None

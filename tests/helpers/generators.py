@@ -52,7 +52,12 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
     "flow spread": ({"strategy": {"kind": "flow"}, "conditioner": {"text": "spread"}}, "latents"),
     "diffusion v": ({"strategy": {"kind": "diffusion", "inpaint": 0.5}}, "latents"),
     "diffusion eps": (
-        {"strategy": {"kind": "diffusion", "predict": "eps", "shift": -0.5}}, "latents",
+        {
+            "strategy": {
+                "kind": "diffusion", "predict": "eps", "shift": -0.5, "asymmetric": False,
+            },
+        },
+        "latents",
     ),
     "masked joint": ({"strategy": {"kind": "masked", "inpaint": 0.3}, "head": CODES}, "codes"),
     "masked levels": (

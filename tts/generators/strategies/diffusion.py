@@ -36,7 +36,9 @@ class Diffusion(NonAutoregressive):
         predict: "v" (Salimans & Ho 2022), "eps", or "x": the data, as the network of a flow does
             here, so that its weights are those of a diffusion already.
         shift: added to lambda / 2; negative means more noise. 0 is the plain cosine.
-        asymmetric: SESD's loss weight, whose tail towards noise is heavy.
+        asymmetric: SESD's loss weight, whose tail towards noise is heavy, with lambda drawn evenly,
+            so that the weight alone says how much each level counts; the schedule is then of
+            sampling only. Without it lambda is drawn from the schedule and all count the same.
         inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
         both_sides: share of these in which all but a stretch is given, as in an edit.
     """
@@ -75,10 +77,14 @@ class Diffusion(NonAutoregressive):
         """Of the squared error of v."""
         if not self.asymmetric:
             return torch.ones_like(log_snr)
-        position = (log_snr + 1) / 2.4
-        return torch.where(
-            log_snr < -1, 1 / (1 + position.square()), (-position.square() / 2).exp()
-        )
+        # A Cauchy of scale 4.8 towards noise, a normal of deviation 2.4 towards the data.
+        tail, near = (((log_snr + 1) / scale).square() for scale in (4.8, 2.4))
+        return torch.where(log_snr < -1, 1 / (1 + tail), (-near / 2).exp())
+
+    def draw_level(self, count: int, device: torch.device) -> Tensor:
+        """lambda [count] of training."""
+        t = torch.rand(count, device=device)
+        return _LIMIT * (1 - 2 * t) if self.asymmetric else self.log_snr(t)
 
     def clean(
         self,
@@ -106,7 +112,7 @@ class Diffusion(NonAutoregressive):
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Weighted squared error of v (for eps-prediction that of eps)."""
-        log_snr = self.log_snr(torch.rand(len(latents), device=latents.device))
+        log_snr = self.draw_level(len(latents), latents.device)
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
         x = alpha * latents + sigma * torch.randn_like(latents)
         known = random_spans(condition.mask, self.inpaint, self.both_sides)
