@@ -36,8 +36,10 @@ from tts.generators.strategies.non_autoregressive import NonAutoregressive
 class Masked(NonAutoregressive):
     """Strategy: iterative unmasking.
 
-    MAGNeT (Ziv et al. 2024) is `order: levels, span: 3, window: 5`, its guidance
-    `SamplingOptions(guidance=10, guidance_final=1)`.
+    MAGNeT (Ziv et al. 2024) is `order: levels, span: 3, window: 5, split: even`, its guidance
+    `SamplingOptions(guidance=10, guidance_final=1)`. Of levels the last step takes the likeliest
+    codes, at the final guidance where it is not the only one: temperature and guidance reach their
+    ends with it.
 
     Args:
         order: "joint" unmasks codes of all codebooks together, for codebooks that are independent
@@ -53,10 +55,10 @@ class Masked(NonAutoregressive):
             width, for `SamplingOptions.hyperschedule` below 1.
         both_sides: share of the rows with a stretch that is known in which instead all but that
             stretch is known, as around the words of an edit.
+        split: of the steps over levels: "halves" gives each half of what is left (MaskGCT: 40, 16,
+            1 ...), "even" the first twice as many as each other (MAGNeT: 20, 10, 10, 10).
     """
 
-    #: whether the last step of each level takes the likeliest codes
-    greedy_end = False
     sampling: SamplingKeys = {
         "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
         "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
@@ -74,6 +76,7 @@ class Masked(NonAutoregressive):
         first: int = 0,
         hyper: float = 0.0,
         both_sides: float = 0.0,
+        split: Literal["halves", "even"] = "halves",
     ):
         masked_fraction(0, 2, schedule)  # refuses an unknown name
         if order not in ("joint", "levels"):
@@ -84,7 +87,7 @@ class Masked(NonAutoregressive):
         if not 0 <= hyper <= 1 or hyper and order == "levels":
             raise ConfigError("hyper is a share from 0 to 1 and goes with order: joint")
         self.inpaint, self.span, self.window, self.first = inpaint, span, window, first
-        self.hyper, self.both_sides = hyper, both_sides
+        self.hyper, self.both_sides, self.split = hyper, both_sides, split
         if order == "levels":
             self.sampling = {key: of for key, of in self.sampling.items() if key != "hyperschedule"}
 
@@ -244,16 +247,16 @@ class Masked(NonAutoregressive):
             window = self.window if level[0] else 0
             for step in range(steps):
                 # Annealed, as the last codes are drawn into a finished neighbourhood (MaskGCT).
-                heat = options.temperature * masked_fraction(step - 1, steps, "linear")
-                if self.greedy_end and step == steps - 1:
-                    heat = 0.0
+                # That of levels reaches 0, as in MAGNeT: each is a whole of its own to those above.
+                past = step if self.order == "levels" else step - 1
+                heat = options.temperature * masked_fraction(past, steps, "linear")
                 ids, likely = self.predict(
                     net,
                     condition,
                     latents,
                     rngs,
                     replace(options, temperature=heat),
-                    guidance.at(masked=masked_fraction(step - 1, steps, self.schedule)),
+                    guidance.at(masked=self._still_masked(step, steps)),
                     window,
                 )
                 drawn, ids = ids, ids[..., level]
@@ -289,7 +292,10 @@ class Masked(NonAutoregressive):
         yield latents.masked_fill(~valid, 0)
 
     def shares(self, steps: int, levels: int) -> list[int]:
-        """Half of what is left for each level, at least one (MaskGCT: 40, 16, 1 ...)."""
+        """Steps of each level as `split` says, at least one."""
+        if self.split == "even":
+            ends = [steps * (level + 2) // (levels + 1) for level in range(levels)]
+            return [max(1, end - begin) for begin, end in zip([0, *ends], ends, strict=False)]
         counts = [1] * levels
         spare = max(0, steps - levels)
         for level in range(levels):
@@ -297,6 +303,13 @@ class Masked(NonAutoregressive):
             counts[level] += part
             spare -= part
         return counts
+
+    def _still_masked(self, step: int, steps: int) -> float:
+        """The masked fraction before step `step` (from 0) of `steps`, by which guidance falls. Of
+        levels it is 0 in the last step, if that is not the first."""
+        if self.order == "levels" and steps > 1:
+            steps -= 1
+        return 1.0 if step == 0 else masked_fraction(step - 1, steps, self.schedule)
 
     def _count(self, mask: Tensor) -> Tensor:
         """[B] what is committed one by one: codes, or spans of one codebook."""

@@ -17,15 +17,12 @@ class SoundStorm(Masked):
 
     It differs from MaskGCT's levels (`Masked(order="levels")`) in training, where the level is
     drawn uniformly and a row keeps all codes before a random boundary as its acoustic prompt, and
-    in sampling, where every level but the first takes one step (published: 16, 1, 1, ...) and the
-    last step of each, which commits all that is left, takes the likeliest codes.
+    in sampling, where every level but the first takes one step (published: 16, 1, 1, ...).
 
     Args:
         schedule: of the masked fraction of the level at hand.
         rescale: of guided logits, as for Masked.
     """
-
-    greedy_end = True
 
     def __init__(self, schedule: str = "cosine", rescale: float = 0.0):
         super().__init__("levels", schedule, rescale)
