@@ -143,18 +143,29 @@ class StepHead(Protocol):
         """Steps [B, S, *] to [B, S, dim]."""
         ...
 
+    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Latents [B, S, *] with noise of their shape on what is fed back."""
+        ...
+
     def empty(self, batch: int, steps: int) -> Tensor:
         """What stands before the first step, [B, S, *]."""
         ...
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Losses of the next steps.
 
         Args:
             hidden: [B, S, dim] from which each step is drawn.
             steps: [B, S, *] true steps; before: [B, S, *] what was fed, the steps before them.
+            clean: these without the noise that was fed with them; None where there is none.
             known: [B, S, K] bool codes that a step has, or [B, S, 1] latents inside of the row.
         """
         ...
@@ -195,7 +206,13 @@ class CodeStepHead(CodeHead, Protocol):
         ...
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Losses of the next steps."""
         ...

@@ -269,7 +269,13 @@ class CategoricalHead(nn.Module):
         )
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Cross entropy of the next step's codes [B, S, K]."""
         return Losses({"codes": self.loss(hidden, steps, known)}, lambda: self(hidden).softmax(-1))

@@ -58,6 +58,10 @@ class ContinuousHead(nn.Module):
         out: Tensor = self.entry(latents)
         return out
 
+    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Latents with noise of their shape on what is fed back."""
+        return latents + noise
+
     def mean(self, condition: Condition, steps: slice = slice(None)) -> Tensor:
         """The estimate that does not know the latents before, [B, S, size]."""
         mean = condition.prior_mean[:, steps]
@@ -160,7 +164,13 @@ class FlowHead(ContinuousHead):
         return norm, data * self.spread / norm.square(), self.spread * noise / norm
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Flow matching, and regression of the step."""
         hidden, mean = self.forget(hidden, self.mean(condition))

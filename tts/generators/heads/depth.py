@@ -131,7 +131,13 @@ class DepthHead(CategoricalHead):
         return total / known.sum().clamp_min(1)
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Cross entropy of the next step's codes [B, S, K], given those before in their frame."""
 

@@ -47,7 +47,13 @@ class EnergyHead(ContinuousHead):
         return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Twice the expected distance to the data less that between two draws."""
         mean = self.mean(condition)

@@ -66,12 +66,19 @@ class GaussianHead(ContinuousHead):
         return out
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
-        """Regression of the output less flux, and the divergence of the Gaussian."""
+        """Regression of the output less flux, and the divergence of the Gaussian. Flux is from the
+        true latent before: near one with noise a mean that stands still would seem to move."""
         mu, log_ratio = self.latent(hidden, self.mean(condition))
         error = steps - self.decode(mu, log_ratio, torch.randn_like(mu))
-        moved = self.average((mu - before).abs(), known)
+        moved = self.average((mu - (before if clean is None else clean)).abs(), known)
         frames = self.average(error.abs() + error.square(), known) - self.flux * moved
         squares = log_ratio.exp() + ((mu - steps) / self.spread).square()
         divergence = self.average(0.5 * (squares - 1 - log_ratio), known)

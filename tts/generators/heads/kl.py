@@ -40,6 +40,11 @@ class KLHead(ContinuousHead):
         mean = super().empty(batch, steps)
         return torch.cat([mean, torch.full_like(mean, CERTAIN)], -1)
 
+    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Latents with noise on their means: how sure they are stays what the codec says."""
+        mean, log_variance = latents.chunk(2, -1)
+        return torch.cat([mean + noise.chunk(2, -1)[0], log_variance], -1)
+
     def embed(self, latents: Tensor) -> Tensor:
         """[B, S, size] to [B, S, dim]; in training of a draw from what they say."""
         mean, log_variance = latents.chunk(2, -1)
@@ -54,7 +59,13 @@ class KLHead(ContinuousHead):
         return mean + offset, log_variance.clamp(-12, 6)
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Divergence of the posterior from the prediction."""
         mean, log_variance = self.distribution(hidden, self.mean(condition))

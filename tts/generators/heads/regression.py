@@ -50,7 +50,13 @@ class RegressionHead(ContinuousHead):
         return out
 
     def step_losses(
-        self, hidden: Tensor, steps: Tensor, known: Tensor, before: Tensor, condition: Condition
+        self,
+        hidden: Tensor,
+        steps: Tensor,
+        known: Tensor,
+        before: Tensor,
+        condition: Condition,
+        clean: Tensor | None = None,
     ) -> Losses:
         """Absolute and squared errors of the next latents."""
         found = self.mean(condition) + self.out(hidden)

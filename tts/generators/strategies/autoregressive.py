@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,17 @@ from tts.generators.patterns import Pattern, check_whole, make_pattern, pattern_
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, StepHead, step_head
 from tts.generators.speculative import drafted
+
+
+class Taught(NamedTuple):
+    """What training asks of a head, see Autoregressive.teach."""
+
+    hidden: Tensor
+    steps: Tensor
+    known: Tensor
+    fed: Tensor
+    pattern: Pattern | None
+    clean: Tensor
 
 
 class Autoregressive:
@@ -146,8 +157,8 @@ class Autoregressive:
             layout = arrangement(given, condition.mask[..., 0] > 0)
         if layout is not None:
             latents, condition = layout.arranged(latents), layout.condition(condition)
-        hidden, steps, known, fed, pattern = self.teach(net, latents, condition, layout)
-        found = step_head(net.head).step_losses(hidden, steps, known, fed, condition)
+        hidden, steps, known, fed, pattern, clean = self.teach(net, latents, condition, layout)
+        found = step_head(net.head).step_losses(hidden, steps, known, fed, condition, clean)
         by_step = found.estimate
         if pattern is not None and by_step is not None:
             step = pattern.layout(latents.shape[1], latents.device).step
@@ -177,9 +188,10 @@ class Autoregressive:
 
     def teach(
         self, net: Network, latents: Tensor, condition: Condition, layout: Moved | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Pattern | None]:
+    ) -> Taught:
         """hidden [B, S, dim] given the true latents before; steps [B, S, *] and which of them are
-        known; what was fed; the pattern. Latents and condition are those of the layout."""
+        known; what was fed; the pattern; what was fed without noise. Latents and condition are
+        those of the layout."""
         head = step_head(net.head)
         inside = condition.mask > 0
         pattern = self._streamed(net)
@@ -197,22 +209,24 @@ class Autoregressive:
                 before = by_codebook(before, pattern, head.codebook_size)
                 borders = by_codebook(borders.long(), pattern, 0) > 0
             fed = torch.where(borders, before, fed)
-        if self.noise and isinstance(head, CodeStepHead):
+        clean = fed
+        if not self.noise:
+            x = head.embed(fed)
+        elif isinstance(head, CodeStepHead):
             # A head that draws codebook after codebook reads `fed` as what it drew itself: left
             # alone.
             x = head.embed(head.corrupt(fed, self.noise))
-        elif self.noise:
-            level = self.noise * torch.rand(len(latents), 1, 1, device=latents.device)
-            fed = fed + level * torch.randn_like(fed)
-            x = head.embed(fed)
         else:
+            level = self.noise * torch.rand(len(latents), 1, 1, device=latents.device)
+            fed = head.shaken(fed, level * torch.randn_like(fed))
             x = head.embed(fed)
         # Up to the last step in which something of a row is drawn: those before in which nothing
         # is, as in a window of stacked codes that is not full, are seen when sampling too.
         drawn = known.any(-1, keepdim=True).int()
         mask = drawn.flip(1).cummax(1).values.flip(1).float()
         x = x + at_steps(condition, pattern)
-        return net.hidden(x, replace(condition, mask=mask)), steps, known, fed, pattern
+        hidden = net.hidden(x, replace(condition, mask=mask))
+        return Taught(hidden, steps, known, fed, pattern, clean)
 
     def _streamed(self, net: Network) -> Pattern | None:
         """The part of the pattern that is drawn step by step."""
@@ -294,7 +308,8 @@ class Autoregressive:
                 before = self._over_borders(before, latents, layout, head, pattern, step)
             fed = before
             if self.noise and not isinstance(head, CodeStepHead):
-                fed = before + self.noise / 2 * options.temperature * row_normal(before, rngs)
+                level = self.noise / 2 * options.temperature
+                fed = head.shaken(before, level * row_normal(before, rngs))
             hidden = net.hidden(both(head.embed(fed), condition) + text, condition, cache=cache)
             if pattern is None or not isinstance(head, CodeStepHead):
                 before = head.draw(hidden, rows, rngs, options, fed, latents, condition, step)
@@ -341,7 +356,7 @@ class Autoregressive:
         before: Tensor,
         latents: Tensor,
         layout: Moved,
-        head: StepHead,
+        head: StepHead | CodeStepHead,
         pattern: Pattern | None,
         step: int,
     ) -> Tensor:
