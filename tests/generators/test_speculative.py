@@ -192,6 +192,44 @@ def test_relaxed_acceptance() -> None:
     assert shares == sorted(shares) and shares[-1] > shares[0] + 0.1
 
 
+class Blank:
+    """Draft: the first code of a step is always 0, or not guessed; the others never are."""
+
+    def __init__(self, first: int):
+        self.first = first
+
+    def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
+        guess = steps.new_full((count, steps.shape[1]), 6)
+        guess[:, 0] = self.first
+        return guess, None
+
+
+@pytest.mark.parametrize("relaxed", [0.3, 1.0])
+@pytest.mark.parametrize("first", [0, 6])
+def test_nothing_moves_to_a_code_that_nobody_guessed(first: int, relaxed: float) -> None:
+    """Its distribution stays exact, beside codes of the same step that were guessed."""
+    net = model("parallel", head={**CODES, "codebook_size": 6, "levels": [3, 2]})
+    request, rng = inputs([4], [10]), seeds(1)[0]
+    options = SamplingOptions(
+        guidance=1.0, draft="ngram", relaxed=relaxed, relaxed_neighbours=5, temperature=2.0
+    )
+    with torch.inference_mode():
+        run = Run(net, request, rng, options)
+        wanted = run.likely(run.fed(torch.full((0, 3), 6)))[0].exp().double()
+    counts = torch.zeros(3, 6).double()
+    for _ in range(300):
+        steps = next(iter(speculate(net, request, rng, options, Blank(first), 1)))[0, 0]
+        counts[torch.arange(3), steps] += 1
+    for codebook in range(0 if first == 6 else 1, 3):
+        statistic, limit = chi_square(counts[codebook], wanted[codebook])
+        assert statistic < limit
+    if first == 6:
+        exact, plain = replace(options, relaxed=0.0), []
+        for each in (options, exact):
+            plain.append(torch.cat(list(speculate(net, request, seeds(5)[0], each, Blank(6))), 1))
+        assert torch.equal(*plain)
+
+
 def test_more_guesses_are_kept_where_neighbours_count() -> None:
     head = {**CODES, "codebook_size": 20, "levels": [5, 4]}
     net, request = model("parallel", head=head), inputs([200], [20])

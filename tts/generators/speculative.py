@@ -225,13 +225,14 @@ def neighbours(values: Tensor, sizes: Tensor, count: int) -> Tensor:
     return apart.argsort(dim=1, stable=True)[:, 1 : count + 1]
 
 
-def relax(likely: Tensor, guess: Tensor, near: Tensor, bound: float) -> Tensor:
+def relax(likely: Tensor, guess: Tensor, near: Tensor, bound: float | Tensor) -> Tensor:
     """Probabilities [..., V] in which a guess [...] has those of its nearest codes as well, as
     many of them as together have at most `bound`: the total variation to exp(likely).
 
     Args:
-        near: [V, n] of `neighbours`.
+        near: [V, n] of `neighbours`; bound: one for all, or [...].
     """
+    bound = torch.as_tensor(bound, dtype=torch.float64, device=likely.device).unsqueeze(-1)
     wanted = likely.double().exp()
     around = near[guess]
     moved = wanted.gather(-1, around)
@@ -246,7 +247,7 @@ def verify(
     guessed: Tensor | None,
     points: Tensor,
     near: Tensor | None = None,
-    bound: float = 0.0,
+    bound: float | Tensor = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Keep guesses or draw again, so that the result is distributed as `likely` says.
 
@@ -320,10 +321,11 @@ def speculate(
                 codes = pick(likely[at], points[at, 0])
                 steps[begin + at] = run.clear(codes, begin + at)
                 break
-            # A code that was not guessed is one that is not kept.
+            # A code that was not guessed is one that is not kept, and to which nothing moves.
             inside = guess[at].clamp(max=entries - 1)
+            bound = options.relaxed * (guess[at] < entries).double()
             other = None if guessed is None else guessed[at]
-            codes, kept = verify(likely[at], inside, other, points[at], near, options.relaxed)
+            codes, kept = verify(likely[at], inside, other, points[at], near, bound)
             tally.codes += int(known[at].sum())
             tally.codes_kept += int((kept & (guess[at] < entries) & known[at]).sum())
             steps[begin + at] = run.clear(codes, begin + at)
