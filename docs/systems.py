@@ -1,4 +1,5 @@
-"""Writes the tables of docs/systems.md: every system with its paper and its scores, and ablations.
+"""Writes the tables of docs/systems.md: every system with its paper and its scores, ablations, and
+what of these speaks against the systems.
 
 python docs/systems.py
 
@@ -26,8 +27,7 @@ PAIRS = Path(__file__).parent / "ablations.yaml"
 END = "<!-- end of the table -->\n"
 BEGIN = "<!-- table of {}: python docs/systems.py -->\n"
 COLUMNS = (
-    "system", "what it is", "paper", "items", "WER", "ECAPA", "DistillMOS", "RTF", "first audio s",
-    "steps trained",
+    "system", "what it is", "paper", "items", "WER", "ECAPA", "DistillMOS", "steps trained",
 )  # fmt: skip
 ABLATIONS = ("system", "switched", "WER", "ECAPA", "DistillMOS", "the paper claims", "agrees")
 #: in place of a verdict where more than the switch differs
@@ -48,23 +48,15 @@ def figure(scores: Mapping[str, Any], name: str) -> str:
     return text + (f" [{by * limits[0]:{form}}, {by * limits[1]:{form}}]" if limits else "")
 
 
-def speed_of(scores: Mapping[str, Any]) -> float | None:
-    """Seconds of one core for a second of speech, of the processor where that was kept."""
-    return scores.get("processor_rtf") or scores.get("rtf")
-
-
 def row(info: ModelInfo) -> str:
     """A line of the table of systems."""
     scores = info.scores
-    told: tuple[object, ...] = ("not measured", *[""] * 6)
+    told: tuple[object, ...] = ("not measured", *[""] * 4)
     if scores:
-        speed = speed_of(scores)
-        first, steps = scores.get("first_audio_seconds"), scores.get("trained_steps")
+        steps = scores.get("trained_steps")
         told = (
             scores["items"],
             *(figure(scores, name) for name in ("wer", "similarity", "quality")),
-            f"{speed:.3f}" if speed else "-",
-            f"{first:.2f}" if first else "-",
             "shipped" if info.ready else f"{steps or '-'}{told_of(scores)}",
         )
     cells = [f"`{info.name}`", info.description, info.paper, *map(str, told)]
@@ -106,9 +98,10 @@ def similarity(items: Sequence[Scores]) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """What a paper can claim to be better at: its total over items that have it, which those are,
-    whether less is better, and how a difference is shown."""
+    """What a paper can claim to be better at: its name in the table, its total over items that have
+    it, which those are, whether less is better, and how a difference is shown."""
 
+    name: str
     total: Callable[[Sequence[Scores]], float]
     measured: Callable[[Scores], bool]
     sign: int = 1
@@ -117,9 +110,11 @@ class Metric:
 
 
 METRICS = {
-    "wer": Metric(word_errors, lambda i: i.errors is not None and bool(i.words), -1, 100, "+.1f"),
-    "quality": Metric(quality, lambda i: i.quality is not None),
-    "similarity": Metric(similarity, lambda i: i.similarity is not None),
+    "wer": Metric(
+        "WER", word_errors, lambda i: i.errors is not None and bool(i.words), -1, 100, "+.1f"
+    ),
+    "quality": Metric("DistillMOS", quality, lambda i: i.quality is not None),
+    "similarity": Metric("ECAPA", similarity, lambda i: i.similarity is not None),
 }
 
 
@@ -156,6 +151,12 @@ def faster(system: Mapping[str, Any], run: Mapping[str, Any]) -> float | None:
     return None
 
 
+def interval(metric: Metric, found: tuple[float, float, float], form: str = "") -> str:
+    """A difference with its interval."""
+    value, low, high = (f"{metric.by * each:{form or metric.form}}" for each in found)
+    return f"{value} [{low}, {high}]"
+
+
 def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """Whether the system has over the run what the paper claims: yes or no where the interval of
     the paired difference is on one side of 0, else in which direction it points. Speed has no
@@ -172,9 +173,7 @@ def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str
         every = [set(rows_of(side)) for side in (system, run)]
         return "no common items" if all(every) and not every[0] & every[1] else "not comparable"
     value, low, high = found
-    shown = f"{metric.by * value:{metric.form}} " + (
-        f"[{metric.by * low:{metric.form}}, {metric.by * high:{metric.form}}]"
-    )
+    shown = interval(metric, found)
     if low <= 0 <= high:
         return f"points {'to it' if metric.sign * value > 0 else 'away'}: {shown}"
     return f"{'yes' if metric.sign * value > 0 else 'no'}: {shown}"
@@ -250,6 +249,31 @@ def ablation(pair: Mapping[str, Any]) -> str:
     )
 
 
+def against(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Of the pairs without other differences: whether one contradicts the claim of its paper beyond
+    its interval, and in which metrics that are not claimed the run is better so."""
+    denied: list[str] = []
+    beside: list[str] = []
+    for pair in pairs:
+        system, run = scores_of(pair["system"]), scores_of(pair["run"])
+        if system is None or run is None or also_differs(pair, system, run):
+            continue
+        for key, metric in METRICS.items():
+            found = difference(system, run, metric)
+            if found is None or max(metric.sign * limit for limit in found[1:]) >= 0:
+                continue
+            shown = interval(metric, found, "+.3f" if metric.by == 1 else "")
+            told = f"- `{pair['system']}` less `{pair['run']}`: {shown} in {metric.name}\n"
+            (denied if key == pair["claim"] else beside).append(told)
+    text = "No difference contradicts its paper beyond its interval in the metric it claims.\n"
+    if denied:
+        text = "In the metric the paper claims the run is better beyond its interval:\n\n"
+    text += "".join(denied)
+    if beside:
+        text += "\nIn another metric the run is better beyond its interval:\n\n"
+    return text + "".join(beside)
+
+
 def filled(text: str, name: str, content: str) -> str:
     """The page with another table of this name."""
     head, rest = text.split(BEGIN.format(name))
@@ -261,6 +285,7 @@ def page(text: str) -> str:
     systems = table(COLUMNS, [row(info) for info in models() if info.trained_by])
     pairs = yaml.safe_load(PAIRS.read_text("utf-8"))
     text = filled(text, "systems", systems)
+    text = filled(text, "differences", against(pairs))
     return filled(text, "ablations", table(ABLATIONS, [ablation(pair) for pair in pairs]))
 
 

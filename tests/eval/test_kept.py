@@ -155,6 +155,34 @@ def test_no_verdict_stands_beside_what_also_differs() -> None:
     assert text.count("also differs: ") == text.count("| not a clean pair |") > 0
 
 
+@pytest.mark.parametrize(
+    ("system", "run", "denied", "beside"),
+    [
+        ([1, 0, 1, 0], [3, 2, 4, 2], False, False),
+        ([0, 1, 1, 1], [1, 0, 1, 0], False, False),
+        ([3, 2, 4, 2], [1, 0, 1, 0], True, False),
+        ([1, 0, 1, 0], [1, 0, 1, 0], False, True),
+    ],
+)
+def test_what_speaks_against_a_system_is_told_in_every_metric(
+    page: dict[str, Any],
+    system: list[int | None],
+    run: list[int | None],
+    denied: bool,
+    beside: bool,
+) -> None:
+    kept = {"melle": scores(system, quality=2.5 if beside else 3.0), "melle_x": scores(run)}
+    for each in kept.values():
+        each.update(system="melle", trained_steps=100)
+    page["against"].__globals__["scores_of"] = kept.get
+    pair = {"system": "melle", "run": "melle_x", "set": {}, "claim": "wer"}
+    told = page["against"]([pair, {**pair, "run": "none"}])
+    assert told.startswith("No difference contradicts") == (not denied)
+    assert told.count("`melle` less `melle_x`: ") == denied + beside
+    assert ("[-0.500, -0.500] in DistillMOS" in told) == beside
+    assert ("in WER" in told) == denied
+
+
 def test_only_items_measured_on_both_sides_are_compared(page: dict[str, Any]) -> None:
     agrees, difference, metrics = page["agrees"], page["difference"], page["METRICS"]
     good = scores([1, 0, 1, 0])
