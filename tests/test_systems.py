@@ -79,6 +79,21 @@ def test_says_what_it_is_and_nothing_that_follows_from_its_codec(path: Path) -> 
         )
 
 
+@pytest.mark.parametrize("path", SYSTEMS, ids=lambda path: path.stem)
+def test_a_header_says_what_sampling_and_noise_are_otherwise_than_in_its_paper(path: Path) -> None:
+    text, told = path.read_text(), read_resolved(path)
+    header = " ".join(line.lstrip("# ") for line in text.split("base:")[0].splitlines())
+    if "paper" not in told:
+        return
+    strategy, sampling = told["model"]["strategy"], told.get("sampling", {})
+    if sampling.get("fsq_decode") == "expected":
+        assert "each digit is its rounded mean" in header
+    if told["family"] == "ar_latent" and strategy["noise"]:
+        assert "fed back" in header and "in sampling" in header
+    if strategy["kind"] in ("flow", "diffusion"):
+        assert f"noise scaled by {sampling['temperature']}" in header
+
+
 def write(folder: Path, name: str, text: str) -> Path:
     path = folder / "systems" / f"{name}.yaml"
     path.parent.mkdir(exist_ok=True)

@@ -50,16 +50,16 @@ class Autoregressive:
     Its heads are those of the contracts StepHead and CodeStepHead (tts.generators.protocols).
 
     Codes enter and leave by codebook: column k of a step [B, S, K] is codebook k, not known where
-        the
-    step does not draw it.
+    the step does not draw it.
 
     Args:
         pattern: of the codebooks: the name, or name and options, of
             tts.generators.patterns.make_pattern; it must be streamable. None takes `depth` for a
             head that draws codebooks one after another and `parallel` for others. Continuous
             latents have none.
-        noise: in training, largest standard deviation of noise on the latents fed back, and half of
-            that in sampling (continuous latents; Music2Latent's CAM: errors then do not pile up).
+        noise: in training, largest standard deviation of noise on the latents fed back, and in
+            sampling half of that times the temperature (continuous latents; Music2Latent's CAM:
+            errors then do not pile up).
             Of codes the largest share that is moved (the head's `corrupt`), in training only.
         own: of pattern group_parallel, upper blocks of the backbone that every group has for itself
             (LiveSpeech; tts.generators.grouped); 0 for none.

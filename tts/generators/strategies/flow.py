@@ -1,8 +1,10 @@
 """Flow matching: the whole sequence is integrated from noise to data (Lipman et al. 2023).
 
-As in Matcha-TTS and F5-TTS, with two differences that pay at small scale: the network predicts the
-clean latents as a correction to a regressed mean (the velocity follows from it), and the voice
-prompt is a memory that is attended to, not part of what is integrated.
+As in Matcha-TTS and F5-TTS, with differences that pay at small scale: the network predicts the
+clean latents as a correction to a regressed mean (the velocity follows from it), the voice prompt
+is a memory that is attended to and not part of what is integrated, the times of training are those
+of sigmoid(N(-0.2, 1)) and not uniform, and the weight of the loss is clipped near the data. The
+noise that sampling starts at is scaled by the temperature.
 """
 
 from __future__ import annotations
