@@ -91,3 +91,24 @@ def test_peaks_in_every_surface(tiny_home: Path, tmp_path: Path) -> None:
         assert np.abs(samples).max() < 10 ** (-1 / 20)
     pieces = [chunk.samples for chunk in tts.stream(text, chunk_frames=7)]
     np.testing.assert_allclose(np.concatenate(pieces), audio.samples, atol=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [(0, 2), (3, 1), (0.25, 90)])
+def test_silence_is_not_measured(
+    seconds: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it change what follows, or push out what was heard before it."""
+    measured = []
+    monkeypatch.setattr(
+        "tts.audio.loudness._power", lambda *given: measured.append(1) or _power(*given)
+    )
+    before, between = (np.zeros(round(RATE * each), np.float32) for each in seconds)
+    level = Leveler(RATE)
+    level(before)
+    assert not measured
+    first = level(speechlike(3, 9))
+    count = len(measured)
+    assert not level(between).any() and len(measured) <= count + 2
+    level(speechlike(1, 9))
+    # A voice that is forgotten would be as loud as a new one again.
+    assert np.abs(level(speechlike(3, 9))).max() < 1.3 * np.abs(first[-RATE:]).max()

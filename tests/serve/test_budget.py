@@ -147,3 +147,17 @@ def test_breaks_and_words_of_pieces() -> None:
     }
     assert found == {"w0": 1.0, "w7": 2.0, "end": 3.0}
     assert [p.pause_after for p in pieces] == [0] * (len(pieces) - 1) + [0.5]
+
+
+def test_pauses_are_counted(tts: TTS) -> None:
+    options = Options(markup="pauses")
+    fits = "Hi " + "[pause 50] you " * 23 + "there."
+    assert sum(sum(p.breaks.values()) for p in phones_of(tts, fits, options, Budget())) > 1000
+    for speed in (1.0, 2.0):
+        with pytest.raises(TextError, match=r"1,4.. s of speech with 1,4.. s of pauses"):
+            phones_of(
+                tts,
+                "Hi " + "[pause 50] you " * 28 + "there.",
+                Options(markup="pauses", speed=speed),
+                Budget(),
+            )

@@ -297,3 +297,41 @@ def test_command_line(tiny_home: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert error.count("\n") == 1 and "<brake> at line 1, column 4" in error
     assert run(["synthesize", "Hi", "--markup", "html", "-o", str(out)]) == 2
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "markup", "fits"),
+    [
+        ("Hi [pause 30][pause 30] you", "pauses", True),
+        ("Hi [pause 40] [pause 40] you", "pauses", False),
+        ("Hi [pause 40]. ... [pause 40] You", "pauses", False),
+        ("Hi [pause 40] 🙂 [pause 40] you", "pauses", False),
+        ("[pause 40] [pause 40] Hi", "pauses", False),
+        ("Hi [pause 40] [pause 40]", "pauses", False),
+        ("<p>Hi<break time='40s'/></p><p><break time='40s'/>you</p>", "ssml", False),
+        ("Hi [pause 40] to [pause 40] you", "pauses", True),
+        ("Hi [pause 40] & [pause 40] you", "pauses", True),
+    ],
+)
+def test_pauses_at_one_place_are_a_minute_together(text: str, markup: str, fits: bool) -> None:
+    if fits:
+        assert sum(sum(p.breaks.values()) for p in sentences(text, markup)) > 50
+    else:
+        with pytest.raises(MarkupError, match="60 s are the most at one place"):
+            sentences(text, markup)
+
+
+def test_long_pauses_come_in_short_pieces(tts: TTS) -> None:
+    source = (
+        "[pause 20] Hi [pause 30] <prosody volume='soft'>you</prosody>. [pause 40] Go. [pause 9]"
+    )
+    chunks = list(tts.stream(source, markup="ssml"))
+    assert max(len(chunk.samples) for chunk in chunks) <= 1.5 * tts.sample_rate
+    audio = joined(chunks, tts.sample_rate)
+    hi, you, go = audio.words
+    assert hi.start == pytest.approx(20, abs=0.03)
+    assert you.start - hi.end == pytest.approx(30, abs=0.03)
+    assert go.start - you.end == pytest.approx(40, abs=0.03)
+    assert audio.seconds - go.end == pytest.approx(9, abs=0.05)
+    assert [chunk.text for chunk in chunks if chunk.text] == ["Hi you.", "Go."]
+    assert chunks[0].words or chunks[0].text, "what is told comes with the first chunk"

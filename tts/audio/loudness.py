@@ -25,6 +25,8 @@ _BLOCK = 0.1  # seconds: the step of BS.1770's blocks of 0.4 s
 _CONTEXT = 1  # blocks that the filters see before the one that is measured
 _PRIOR = 5.0  # blocks that the expected loudness counts as
 _MEMORY = 600  # blocks: a minute; a long text may change its level
+#: blocks of silence that are kept in a row: no window of four has speech from both of its sides
+_SILENT = 3
 _GATE, _RELATIVE_GATE = -70.0, -10.0
 _HEADROOM = 1000.0
 _MOST, _LEAST = 12.0, -40.0  # dB of gain
@@ -112,7 +114,11 @@ class Leveler:
     def _measure(self) -> None:
         """A block is complete: the gain moves within the next one."""
         together = np.concatenate([self._heard, self._block])
-        self._powers.append(_power(together, self.rate, self._size))
+        if together.any():
+            self._powers.append(_power(together, self.rate, self._size))
+        elif len(self._powers) < _SILENT or any(self._powers[-_SILENT:]):
+            # More of it would change nothing: windows that are silent are below the gate.
+            self._powers.append(0.0)
         del self._powers[:-_MEMORY]
         self._heard, self._filled = together[self._size :], 0
         self._before, self._now = self._now, self._gain()

@@ -4,7 +4,7 @@ Everything that speaks goes through it: the command, streams, batches, the serve
 evaluation.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from tts.errors import UsageError
 from tts.generators.base import AlignmentResult, SamplingOptions
 from tts.pipeline.ports import Pipeline
-from tts.prosody.style import shaped
+from tts.prosody.style import shaped, silence
 from tts.text.symbols import Phones
 from tts.types import Chunk, Options, joined, spans_of
 from tts.voice.voice import Voice
@@ -76,8 +76,12 @@ class Renderer:
 
     def pause(self, phones: Phones, speed: float) -> NDArray[np.float32]:
         """The silence after a sentence, [N]; exact where markup told it."""
+        return np.zeros(self._pause(phones, speed), np.float32)
+
+    def _pause(self, phones: Phones, speed: float) -> int:
+        """Samples of it."""
         seconds = phones.breaks.get(len(phones.words), phones.pause_after / speed)
-        return np.zeros(int(seconds * self.pipeline.decoder.sample_rate), np.float32)
+        return int(seconds * self.pipeline.decoder.sample_rate)
 
     def check(self, options: Options) -> None:
         """UsageError for what the model cannot do."""
@@ -105,9 +109,7 @@ class Renderer:
             for chunk in self._part(replace(utterance, phones=part), rng, chunk_frames):
                 chunk.text, shown = shown, ""
                 yield chunk
-            pause = self.pause(part, options.speed)
-            if len(pause):
-                yield Chunk(pause, rate)
+            yield from silence(self._pause(part, options.speed), rate)
 
     def _part(
         self, utterance: Utterance, rng: torch.Generator, chunk_frames: int
@@ -185,13 +187,16 @@ class Renderer:
 
     def whole(self, utterance: Utterance) -> Chunk:
         """`alone` in one piece."""
-        rate = self.pipeline.decoder.sample_rate
-        pieces = list(self.alone(utterance))
+        return self._one(self.alone(utterance), utterance.phones)
+
+    def _one(self, chunks: Iterable[Chunk], phones: Phones) -> Chunk:
+        """The chunks of a sentence as one."""
+        rate, pieces = self.pipeline.decoder.sample_rate, list(chunks)
         audio, gain = joined(pieces, rate), None
         if any(piece.gain is not None for piece in pieces):
             ones = (np.ones_like(p.samples) if p.gain is None else p.gain for p in pieces)
             gain = np.concatenate(list(ones))
-        return Chunk(audio.samples, rate, utterance.phones.text, audio.words, audio.phones, gain)
+        return Chunk(audio.samples, rate, phones.text, audio.words, audio.phones, gain)
 
     @torch.inference_mode()
     def together(self, utterances: Sequence[Utterance]) -> list[Chunk]:
@@ -224,5 +229,5 @@ class Renderer:
             samples = torch.cat([wave, pause]).numpy()
             chunk = Chunk(samples, ports.decoder.sample_rate, utterance.phones.text)
             self._time(chunk, utterance.phones, alignment, row)
-            out += shaped([chunk], utterance.phones)
+            out.append(self._one(shaped([chunk], utterance.phones), utterance.phones))
         return out

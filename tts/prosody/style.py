@@ -17,13 +17,14 @@ from tts.text.tokens import TokenBatch, token_index
 from tts.types import Chunk
 from tts_codecs.envelope import EXTRA, shift_pitch
 
-__all__ = ["held", "inflected", "paces", "shaped", "whole_paces"]
+__all__ = ["held", "inflected", "paces", "shaped", "silence", "whole_paces"]
 
 #: seconds of a pause that generators make themselves; what is longer is silence in the middle of it
 LONGEST = 0.6
 _SMOOTH = 5  # frames over which the pitch moves
 _RAMP = 0.02  # seconds in which the volume moves
 _FADE = 0.01  # seconds beside silence that is put in
+_PIECE = 1.0  # seconds of silence in a chunk: nobody has to hold a minute of it
 _RATE = (0.25, 4.0)
 
 
@@ -131,7 +132,15 @@ def shaped(chunks: Iterable[Chunk], phones: Phones) -> Iterator[Chunk]:
         yield from chain([first] if first else [], chunks)
         return
     shape = _Shape(phones, first)
-    yield from (shape(chunk) for chunk in chain([first], chunks))
+    for chunk in chain([first], chunks):
+        yield from shape(chunk)
+
+
+def silence(count: int, sample_rate: int) -> Iterator[Chunk]:
+    """So many samples of silence as short chunks."""
+    piece = max(1, round(_PIECE * sample_rate))
+    for at in range(0, count, piece):
+        yield Chunk(np.zeros(min(piece, count - at), np.float32), sample_rate)
 
 
 class _Shape:
@@ -158,15 +167,13 @@ class _Shape:
             self.steps = list(zip(starts, gains, strict=True))
         self.at = 0
 
-    def __call__(self, chunk: Chunk) -> Chunk:
-        """The next chunk, in order."""
+    def __call__(self, chunk: Chunk) -> Iterator[Chunk]:
+        """The next chunk, in order, in pieces where silence is put in; the first of them tells
+        what the chunk tells."""
         begin, end = self.at, self.at + len(chunk.samples)
         self.at = end
         gain = self._gain(begin, end) if self.steps else None
-        cuts = [(at, count) for at, count in self.silences if begin <= at < end]
-        samples = _with_gaps(self._faded(chunk.samples, begin), [(at - begin, n) for at, n in cuts])
-        if gain is not None:
-            gain = _with_gaps(gain, [(at - begin, n) for at, n in cuts])
+        samples = self._faded(chunk.samples, begin)
         words = [span.later(self._moved(span.start)) for span in chunk.words]
         phones = [
             replace(
@@ -176,7 +183,30 @@ class _Shape:
             )
             for span in chunk.phones
         ]
-        return replace(chunk, samples=samples, gain=gain, words=words, phones=phones)
+        told = replace(chunk, words=words, phones=phones)
+        for piece in self._pieces(samples, gain, begin):
+            yield replace(told, samples=piece.samples, gain=piece.gain)
+            told = Chunk(piece.samples, self.rate)
+
+    def _pieces(
+        self, samples: NDArray[np.float32], gain: NDArray[np.float32] | None, begin: int
+    ) -> Iterator[Chunk]:
+        """Samples from `begin` on with their gain, and the silence that is put in."""
+
+        def part(first: int, last: int) -> Chunk:
+            own = None if gain is None else gain[first:last]
+            return Chunk(samples[first:last], self.rate, gain=own)
+
+        last = 0
+        for place, count in self.silences:
+            if begin <= place < begin + len(samples):
+                if place - begin > last:
+                    yield part(last, place - begin)
+                last = place - begin
+                for each in silence(count, self.rate):
+                    yield each if gain is None else replace(each, gain=each.samples)
+        if last < len(samples) or not len(samples):
+            yield part(last, len(samples))
 
     def _moved(self, seconds: float) -> float:
         """How much silence was put in before a moment."""
@@ -202,13 +232,3 @@ class _Shape:
                 places += [max(places[-1], at - ramp), max(places[-1], at)]
                 values += [before, after]
         return np.interp(np.arange(begin, end), places, values).astype(np.float32)
-
-
-def _with_gaps(samples: NDArray[np.float32], gaps: list[tuple[int, int]]) -> NDArray[np.float32]:
-    """Samples [N] with zeros put in before places."""
-    pieces: list[NDArray[np.float32]] = []
-    last = 0
-    for at, count in gaps:
-        pieces += [samples[last:at], np.zeros(count, np.float32)]
-        last = at
-    return np.concatenate([*pieces, samples[last:]]) if gaps else samples

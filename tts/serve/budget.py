@@ -65,7 +65,13 @@ class Budget:
             )
 
     def check(
-        self, characters: int, phones: int, speed: float, tolerance: float = 1.0, word: str = "over"
+        self,
+        characters: int,
+        phones: int,
+        speed: float,
+        tolerance: float = 1.0,
+        word: str = "over",
+        pauses: float = 0.0,
     ) -> None:
         """TextError where a text costs too much, telling what it costs and what it may.
 
@@ -73,12 +79,14 @@ class Budget:
             phones: counted so far, or expected.
             tolerance: by which the limits may be passed.
             word: "over" where phones were counted until now, "about" where they are expected.
+            pauses: seconds of silence that markup asks for, which do not follow the speed.
         """
-        seconds = phones * PHONE / speed
+        seconds = phones * PHONE / speed + pauses
         share = self.free + self.per_character * characters
+        held = f" with {pauses:,.0f} s of pauses" if pauses else ""
         if phones > tolerance * self.phones or seconds > tolerance * self.seconds:
             raise TextError(
-                f"the text is {word} {phones:,} phones, {seconds:,.0f} s of speech; "
+                f"the text is {word} {phones:,} phones, {seconds:,.0f} s of speech{held}; "
                 f"{self.phones:,} phones and {self.seconds:,.0f} s are the most of a request: "
                 "send it in parts"
             )
@@ -160,9 +168,10 @@ def phones_of(model: TTS, text: str, options: Options, budget: Budget) -> list[P
         about = expected(model, text, options, budget.most(len(text), options.speed))
         budget.check(len(text), about, options.speed, word="about")
         tolerance = TOLERANCE
-    found, count = [], 0
+    found, count, pauses = [], 0, 0.0
     for phones in model.sentences(text, options.language, options.markup, options.emoji):
         found.append(phones)
         count += _count([phones])
-        budget.check(len(text), count, options.speed, tolerance)
+        pauses += sum(phones.breaks.values())
+        budget.check(len(text), count, options.speed, tolerance, pauses=pauses)
     return found

@@ -19,6 +19,8 @@ from tts.voice.voice import Voice
 AHEAD = 8.0
 #: characters of the longest sentence, where its phones are not yet known
 _SENTENCE = 220
+#: seconds of pauses within a sentence that is said together with others
+_PAUSES = 2.0
 
 
 class Stalled(TTSError):
@@ -90,6 +92,12 @@ class Job:
         """Phones of its next sentence, which the time to its audio follows; at most, where they
         are not known yet."""
         return len(self.waiting.phones) if self.waiting else min(len(self.text), _SENTENCE)
+
+    @property
+    def pauses(self) -> bool:
+        """Whether the next sentence has long pauses, which go to the listener piece by piece."""
+        waiting = self.waiting
+        return waiting is not None and sum(waiting.phones.breaks.values()) > _PAUSES
 
     def next_utterance(self) -> Utterance | None:
         """The next sentence, None after the last; TextError when there is nothing to say."""

@@ -250,7 +250,7 @@ class Scheduler:
     def _batch(self, first: Job, jobs: list[Job]) -> list[Job]:
         """Requests that begin a sentence with `first`, as many as a step has time for."""
         model = first.model
-        if not model.capabilities.batching:
+        if not model.capabilities.batching or first.pauses:
             return [first]
         limit = STEP if first.heard else FIRST_STEP
         pace = self._pace.get(id(model)) or _PACE.get(torch.device(model.device).type, _PACE["cpu"])
@@ -262,7 +262,7 @@ class Scheduler:
                 break
             if job.model is not model or job.speaking or job.heard != first.heard:
                 continue
-            if not self._has_turn(job):
+            if not self._has_turn(job) or job.pauses:
                 continue
             assert job.waiting is not None
             longest = max(longest, len(job.waiting.phones))

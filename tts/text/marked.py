@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from tts.text.frontend import Frontend
 from tts.text.markup import Marked
+from tts.text.pause_marks import check_sum
 from tts.text.style import PLAIN
 from tts.text.symbols import PAUSES, SYMBOLS, Phones
 
@@ -24,7 +25,7 @@ def marked_sentences(
     places in the source, tags and all.
 
     Raises:
-        TextError: nothing to say.
+        TextError: nothing to say. MarkupError: pauses at one place that are too long together.
     """
     pauses = _Pauses(marked)
     held: Phones | None = None
@@ -45,6 +46,7 @@ class _Pauses:
         # Silence that is asked for at the end of a sentence is all there is.
         self._left = sorted([*asked, *ends], key=lambda each: (each[0], each[2]))
         self._at = 0
+        self._marked = marked
 
     def before(self, place: int | None) -> tuple[float | None, float | None]:
         """What was asked for up to a character (None: the end) since the last call: the sum of
@@ -59,6 +61,8 @@ class _Pauses:
                 ended = max(ended or 0.0, seconds or 0.0)
             else:
                 total = (total or 0.0) + (seconds or 0.0)
+                # Between them stood what nobody says.
+                check_sum(self._marked, at, total)
             self._at += 1
         return total, ended
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from tts.errors import UsageError
 from tts.text.chat import without_chat_marks
-from tts.text.pause_marks import PAUSE, Marked, MarkupError, add_text
+from tts.text.pause_marks import PAUSE, Marked, MarkupError, add_text, check_pauses
 from tts.text.ssml import parse_ssml
 from tts.text.tracked import Tracked
 
@@ -40,9 +40,11 @@ def parse_markup(text: str | Iterable[str], markup: str, language: str = "en-us"
     check_markup(markup)
     whole = text if isinstance(text, str) else "".join(text)
     if markup == "ssml":
-        return parse_ssml(whole, language)
-    marked = Marked(whole)
-    add_text(marked, whole, 0, whole) if markup == "pauses" else marked.add(whole, 0)
+        marked = parse_ssml(whole, language)
+    else:
+        marked = Marked(whole)
+        add_text(marked, whole, 0, whole) if markup == "pauses" else marked.add(whole, 0)
+    check_pauses(marked)
     return marked
 
 

@@ -1,13 +1,15 @@
 """A text without its markup and what the markup said, and the mark `[pause 0.5]`."""
 
 import re
+import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from tts.errors import TextError, UsageError
-from tts.text.style import PLAIN, Style, parse_seconds
+from tts.text.style import LONGEST, PLAIN, Style, parse_seconds
 
-__all__ = ["PAUSE", "Marked", "MarkupError", "add_text", "where"]
+__all__ = ["PAUSE", "Marked", "MarkupError", "add_text", "check_pauses", "check_sum",
+           "where"]  # fmt: skip
 
 PAUSE = re.compile(r"\[\s*pause\b([^\[\]]*)\]?", re.IGNORECASE)
 
@@ -25,8 +27,9 @@ class Marked:
         starts, ends: offsets into the source, of each character of the text.
         runs: (first character, style) in order, each up to the next one.
         sentence_ends: (character, seconds), silence after sentences that tags end.
-        pauses: (character, seconds), exact silence before that character; sums at one place. One
-            that is None asks for none, where the text would have one.
+        pauses: (character, seconds), exact silence before that character; sums at one place, up
+            to a minute (`check_pauses`). One that is None asks for none, where the text would have
+            one.
     """
 
     original: str = ""
@@ -70,6 +73,29 @@ class Marked:
             return end, end
         last = min(max(last, first + 1), len(self.text))
         return min(self.starts[first:last]), max(self.ends[first:last])
+
+
+def check_pauses(marked: Marked) -> None:
+    """MarkupError where pauses with no word between them are longer together than one may be."""
+    total, before = 0.0, 0
+    for place, seconds in marked.pauses:
+        parted = any(map(_may_be_said, marked.text[before:place]))
+        total, before = (0.0 if parted else total) + (seconds or 0.0), place
+        check_sum(marked, place, total)
+
+
+def _may_be_said(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNMS" or character in "&%@#*/"
+
+
+def check_sum(marked: Marked, place: int, seconds: float) -> None:
+    """MarkupError where the pauses before a character are too long together."""
+    if seconds > LONGEST + 1e-6:
+        start = marked.source(place, place + 1)[0]
+        raise MarkupError(
+            f"the pauses at {where(marked.original, start)} are {seconds:g} s together; "
+            f"{LONGEST:g} s are the most at one place"
+        )
 
 
 def add_text(marked: Marked, text: str, start: int, source: str, end: int | None = None) -> None:
