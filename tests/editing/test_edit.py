@@ -27,6 +27,7 @@ from tts.generators.generator import Generator
 from tts.registry import build_generator
 from tts.text.frontend import Frontend
 from tts.text.symbols import SIL
+from tts.text.user_lexicon import add_word
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.spectral import SpectralAutoencoder
 
@@ -345,3 +346,15 @@ def test_a_codec_language_model_fills_in_codes(
     assert infill.silent is not None and 0 < int(infill.silent.sum()) < 20
     again = filling.edit(sound, SAID, "one seven three four", seed=1)
     assert np.array_equal(edited.samples, again.samples)
+
+
+def test_both_texts_are_read_with_the_lexicon(tts: TTS, sound: np.ndarray) -> None:
+    add_word("en-us", "wun", "one")
+    add_word("en-us", "thirty", "[[\u03b8\u0279\u02c8i\u02d0]]")
+    said = "wun two thirty four"
+    edited = tts.edit(sound, said, said)
+    assert not edited.changes
+    np.testing.assert_array_equal(edited.samples, sound)
+    (change,) = tts.edit(sound, said, "wun nine thirty four").changes
+    assert change.new == ("nine",)
+    assert tts.extend(sound, "Five.", said).words

@@ -26,7 +26,6 @@ from tts.editing.plan import Change, Plan, plan
 from tts.editing.render import Rendered, level_of, render
 from tts.errors import UsageError
 from tts.synthesizer import Synthesizer
-from tts.text.frontend import Frontend
 from tts.types import Audio, Options, Span, options_of
 from tts.voice.sources import Recording
 
@@ -140,8 +139,7 @@ def edit(
     chosen = options_of(options, values)
     check_options(chosen, "edited", _UNUSED)
     shifts = probing(model)
-    language = chosen.language or model.config.language
-    old = Frontend(language, pauses="none").one(said)
+    old = model.acoustic.frontend(chosen.language, "none").one(said)
     new = model.acoustic.frontend(chosen.language).one(wanted)
     heard = listen(model, recording, sample_rate, chosen.language)
     samples, rate, told = heard.samples, heard.rate, heard.warnings

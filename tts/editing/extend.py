@@ -12,7 +12,6 @@ from tts.editing.join import Joiner
 from tts.editing.plan import Change, pieces_of
 from tts.editing.render import render
 from tts.synthesizer import Synthesizer
-from tts.text.frontend import Frontend
 from tts.text.pauses import PERIOD, is_pause
 from tts.text.symbols import SIL
 from tts.types import Options, Span, options_of
@@ -36,7 +35,6 @@ def extend(
     chosen = options_of(options, values)
     check_options(chosen, "continued", ("markup",))
     shifts = probing(model)
-    language = chosen.language or model.config.language
     sentences = list(model.sentences(text, chosen.language, chosen.markup, chosen.emoji))
     chosen.check_takes(len(sentences))
     heard = listen(model, recording, sample_rate, chosen.language)
@@ -46,7 +44,7 @@ def extend(
         aligned = align_recording(shifts.probe, features, known, PENALTY)
         pieces = _read(aligned.tokens.ids, aligned.tokens.mods, aligned.tokens.durations)
     else:
-        words = Frontend(language, pauses="none").one(said)
+        words = model.acoustic.frontend(chosen.language, "none").one(said)
         found = align_words(shifts.probe, features, words, known, said)
         pairs = zip(found.pauses, [*found.words, None], strict=True)
         pieces = [each for pair in pairs for each in pair if each is not None]

@@ -28,7 +28,7 @@ from tts.prosody.total_length import pace, total_frames
 from tts.quantize import prepare_weights
 from tts.registry import load_latent_space, load_module
 from tts.resources import checkpoint_folder
-from tts.text.frontend import Frontend
+from tts.text.frontend import Frontend, Pauses
 from tts.text.marked import marked_sentences
 from tts.text.markup import parse_markup
 from tts.text.pauses import spoken_pauses
@@ -96,7 +96,7 @@ class AcousticModel:
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, cancellation.watch
         )
-        self._frontends: dict[str, Frontend] = {}
+        self._frontends: dict[tuple[str, Pauses], Frontend] = {}
         prepare_weights(self.generator, config.weights, device)
         helper = None if self.external is None else self.external.generator
         codec = self.latent_space.waveform_codec
@@ -163,12 +163,13 @@ class AcousticModel:
         marked = parse_markup(text, markup, frontend.lang)
         return in_pieces(marked_sentences(frontend, marked, markup == "ssml", emoji))
 
-    def frontend(self, language: str | None = None) -> Frontend:
+    def frontend(self, language: str | None = None, pauses: Pauses = "marks") -> Frontend:
         """Text to phones in a language, with the user's lexicon."""
         code = language or self.config.language
-        if code not in self._frontends:
-            self._frontends[code] = Frontend(code, lexicon=UserLexicon(check_language(code)))
-        return self._frontends[code]
+        if (code, pauses) not in self._frontends:
+            lexicon = UserLexicon(check_language(code))
+            self._frontends[code, pauses] = Frontend(code, pauses, lexicon)
+        return self._frontends[code, pauses]
 
     def phrased(self, sentence: Phones, voice: Voice, language: str) -> Phones:
         """The sentence with pauses where the voice would make them and the text has no mark. By the

@@ -15,7 +15,7 @@ from tts.text.sentences import initial_dot, split_complete_at, split_sentences
 from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
 from tts.text.tracked import Tracked, spans_of
 
-__all__ = ["Frontend"]
+__all__ = ["Frontend", "Pauses"]
 
 _INLINE = re.compile(r"\[\[([^\[\]]*)\]\]")
 # Normalisation removes private-use characters, so these can stand for inline phonemes.
