@@ -57,7 +57,7 @@ document.addEventListener("click", (event) => {
   const chip = event.target.closest?.(".chip");
   const field = chip && document.querySelector("#wanted textarea");
   if (!field) return;
-  const plain = (word) => word.toLowerCase().replace(/[^\p{L}\p{N}']/gu, "");
+  const plain = (word) => word.toLowerCase().replace(/[^\p{L}\p{M}\p{N}']/gu, "");
   const written = [...field.value.matchAll(/\S+/g)];
   const same = (match) => match && plain(match[0]) === plain(chip.textContent);
   const found = same(written[+chip.dataset.number])

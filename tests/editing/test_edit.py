@@ -20,6 +20,7 @@ from tests.helpers.systems import NETWORK
 from tts import TTS, Edited
 from tts.audio.resample import resample
 from tts.cli.main import run
+from tts.editing.plan import same_word
 from tts.editing.render import Rendered, render
 from tts.errors import AlignmentError, AudioError, TextError, UsageError
 from tts.generators.base import Infill
@@ -358,3 +359,62 @@ def test_both_texts_are_read_with_the_lexicon(tts: TTS, sound: np.ndarray) -> No
     (change,) = tts.edit(sound, said, "wun nine thirty four").changes
     assert change.new == ("nine",)
     assert tts.extend(sound, "Five.", said).words
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "zero and so he said to me one two three four",
+        "one two and so he said to me three four",
+        "one two three four that evening at the river",
+    ],
+)
+def test_words_that_have_no_time_to_be_said_are_refused(
+    tts: TTS, sound: np.ndarray, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is too short to tell anything alone."""
+    monkeypatch.setattr("tts.editing.align.MOST_LOST", 99.0)
+    with pytest.raises(AlignmentError, match="not heard where the transcript has it"):
+        tts.edit(sound, said, SAID)
+
+
+@pytest.mark.parametrize("module", ["edit", "extend"])
+@pytest.mark.parametrize("level", [1.0, 0.1, 0.02])
+def test_new_words_are_as_quiet_as_the_recording(
+    tts: TTS, sound: np.ndarray, module: str, level: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hum(*given: Any) -> Rendered:
+        made = render(*given)
+        time = torch.arange(len(made.samples))
+        return replace(made, samples=0.5 * torch.sin(0.05 * time))
+
+    monkeypatch.setattr(f"tts.editing.{module}.render", hum)
+    quiet = level * sound
+    if module == "edit":
+        edited = tts.edit(quiet, SAID, "one seven three four")
+    else:
+        edited = tts.extend(quiet, "Five.", SAID)
+    first = next(word for word in edited.words if word.text.lower() in ("seven", "five"))
+    part = edited.samples[round(16000 * first.start) : round(16000 * first.end)]
+    wanted = np.sqrt(np.square(quiet[4800:-4800]).mean())
+    assert np.sqrt(np.square(part).mean()) == pytest.approx(wanted, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\u0915\u093e", "\u0915\u0940"),
+        ("\u0b95\u0bbe", "\u0b95\u0bbf"),
+        ("\u0995\u09be", "\u0995\u09bf"),
+        ("\u0643\u064e\u062a\u064e\u0628", "\u0643\u064f\u062a\u0650\u0628"),
+        ("cafe\u0301", "cafe"),
+    ],
+)
+def test_vowel_signs_make_other_words(one: str, other: str) -> None:
+    assert same_word(one) != same_word(other)
+    assert same_word(one) == same_word(f'"{one}!"')
+
+
+def test_words_are_the_same_however_they_are_typed() -> None:
+    assert same_word("Cafe\u0301,") == same_word("caf\u00e9")
+    assert same_word("'Don't'") == "don't" != same_word("dont")

@@ -58,3 +58,5 @@ def unlike(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take any words for those that are heard, such as those of another language."""
     monkeypatch.setattr("tts.editing.align.MOST_LOST", 99.0)
     monkeypatch.setattr("tts.editing.align._WORST_WORD", 99.0)
+    monkeypatch.setattr("tts.editing.align._WORST_WORDS", 99.0)
+    monkeypatch.setattr("tts.editing.align._DENSEST", 99.0)

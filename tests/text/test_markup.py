@@ -335,3 +335,14 @@ def test_long_pauses_come_in_short_pieces(tts: TTS) -> None:
     assert audio.seconds - go.end == pytest.approx(9, abs=0.05)
     assert [chunk.text for chunk in chunks if chunk.text] == ["Hi you.", "Go."]
     assert chunks[0].words or chunks[0].text, "what is told comes with the first chunk"
+
+
+def test_letters_are_spelt_with_their_marks() -> None:
+    hindi = "\u0939\u093f\u0928\u094d\u0926\u0940"
+    assert say_as(hindi, "characters", "", "hi").split() == [
+        "\u0939\u093f",
+        "\u0928\u094d",
+        "\u0926\u0940",
+    ]
+    assert say_as("e\u0301a-", "characters", "", "fr").split() == ["\u00e9", "a"]
+    assert say_as("e\u0301-", "characters", "", "en-us").split() == ["\u00c9", "dash"]

@@ -39,7 +39,8 @@ _PHONE = 6
 EXACT = ("wav", "flac")
 #: options that a text has and an edit has not
 _UNUSED = ("markup", "emoji", "takes")
-_GAINS = (0.25, 4.0)
+#: what is made is brought down to a quiet recording, and not far up to a loud one
+_GAINS = (1e-4, 4.0)
 
 
 @dataclass(eq=False, repr=False)

@@ -1,6 +1,6 @@
 """What changes from the words of a recording to the words that are wanted, and what stays."""
 
-import re
+import unicodedata
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
@@ -8,6 +8,7 @@ from tts.editing.align import Piece, Recorded
 from tts.prosody.durations import EDGE_FRAMES
 from tts.text.pauses import COMMA, PERIOD, is_pause, spoken_pauses
 from tts.text.symbols import SIL, Phones
+from tts.text.tracked import is_mark
 
 #: frames of a pause that is new, by its token
 _NEW_PAUSE = {COMMA: 8, PERIOD: 18}
@@ -30,8 +31,10 @@ class Plan:
 
 
 def same_word(word: str) -> str:
-    """What two words must share to be the same: letters and digits, whatever their case."""
-    return re.sub(r"[^\w']", "", word.lower()).strip("'")
+    """What two words must share to be the same: letters with their marks, which are the vowels of
+    many scripts, and digits, whatever their case."""
+    plain = unicodedata.normalize("NFC", word.lower())
+    return "".join(c for c in plain if c.isalnum() or c in "_'" or is_mark(c)).strip("'")
 
 
 def plan(recorded: Recorded, wanted: Phones) -> Plan:

@@ -4,11 +4,13 @@ Kinds and formats are those of the W3C's note on say-as (2005), as common voices
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 from tts.errors import UsageError
 from tts.text.lexicon import ADDRESS, MONTHS
 from tts.text.numbers import cardinal, digits, fraction, number, ordinal, year
+from tts.text.tracked import is_mark
 
 __all__ = ["KINDS", "say_as"]
 
@@ -37,17 +39,24 @@ def say_as(text: str, kind: str, form: str, language: str) -> str:
 
 
 def _characters(text: str, _: str, is_english: bool) -> str:
+    parts: list[str] = []
+    for character in unicodedata.normalize("NFC", text):
+        if parts and is_mark(character):
+            parts[-1] += character
+        else:
+            parts.append(character)
     if not is_english:
-        return " ".join(c for c in text if c.isalnum())
-    return " ".join(_character(c) for c in text if not c.isspace())
+        return " ".join(part for part in parts if part[0].isalnum())
+    return " ".join(_character(part) for part in parts if not part.isspace())
 
 
 def _character(character: str) -> str:
+    """A letter with its marks, or another character."""
     if character in "aA":  # alone it is the article
         return "[[ˈeɪ]]"
     if character.isdecimal():
         return digits(character)
-    return character.upper() if character.isalpha() else ADDRESS.get(character, "")
+    return character.upper() if character[0].isalpha() else ADDRESS.get(character, "")
 
 
 def _digits(text: str, _: str, is_english: bool) -> str:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
-__all__ = ["Rule", "Tracked", "rule", "spans_of"]
+__all__ = ["Rule", "Tracked", "is_mark", "rule", "spans_of"]
 
 Replace = Callable[[re.Match[str]], str] | str | int
 Rule = tuple[re.Pattern[str], Replace]
@@ -123,6 +123,11 @@ class Tracked:
         if first >= last:
             return self._span(first, last)
         return min(self.starts[first:last]), max(self.ends[first:last])
+
+
+def is_mark(character: str) -> bool:
+    """Whether it belongs to the letter before it: an accent, a vowel sign, a virama."""
+    return unicodedata.category(character).startswith("M")
 
 
 def spans_of(text: Tracked, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
