@@ -128,3 +128,38 @@ def test_homographs_reach_the_phones() -> None:
     assert "ɹˈɛd" in str(english.one("I read it yesterday."))
     assert "lˈɛd" in str(english.one("It is made of lead."))
     assert "ɛkspˈoːɹts" in str(english.one("The company exports cars."))
+
+
+@pytest.mark.parametrize("gap", ["\n", "  ", " \n  ", "\t", "\u00a0", "\r\n"])
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "It cost $5_million."),
+        ("en", "It is 5_km away."),
+        ("en", "It is at 10:30_pm now."),
+        ("en", "World War_II was long."),
+        ("en", "Henry_VIII died."),
+        ("en", "On May_5 he came."),
+        ("en", "It has 20_°C."),
+        ("en", "On 3_May 2024."),
+        ("en", "On Oct._5, 2024."),
+        ("en", "by Dr._Smith"),
+        ("en", "the U.S._Army"),
+        ("de", "Es kostet 5_Mio. Euro."),
+        ("de", "Am 3._Mai 2024."),
+        ("de", "Es sind 20_°C."),
+        ("fr", "Il est 10_h 30."),
+        ("fr", "Louis_XIV est mort."),
+        ("es", "Son 5_km."),
+        ("pl", "To 5_km."),
+    ],
+)
+def test_any_blank_within_a_paragraph_is_one(language: str, text: str, gap: str) -> None:
+    assert normalize(text.replace("_", gap), language) == normalize(
+        text.replace("_", " "), language
+    )
+
+
+def test_blank_lines_stay() -> None:
+    assert normalize("It cost $5\n \nmillion.") == "It cost five dollars\n\nmillion."
+    assert normalize("Milk,\n5 apples") == "Milk,\nfive apples"

@@ -50,6 +50,13 @@ _ORDINAL = re.compile(r"(?<=\d)\.?º(?!\s?[CFcf]\b)")
 _LINE_END = re.compile(r"\r\n?")
 _UNPRINTED = re.compile(r"[^\x20-\x5f\x61-\x7e\n\t]")
 _DOTS = re.compile(r"\.(?:\s?\.){2,}")
+# What is one blank to a reader is one to the rules. A line that ends with a mark may be an item,
+# of which some rules take notice; a dot may be that of an abbreviation.
+_BLANKS: tuple[Rule, ...] = (
+    rule(r"[^\S\n]+", " "),
+    rule(r" ?\n ?", "\n"),
+    rule(r"(?<![\n,:;!?…—-])\n(?!\n)", " "),
+)
 _FINISH: tuple[Rule, ...] = (
     rule(r'([!?,;:"—])(?:\s*\1)+', r"\1"),
     rule(r"[^\S\n]+", " "),
@@ -80,11 +87,13 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     _clean(tracked)
     if lang.lower().split("-")[0] == "en":
         tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)
+        tracked.apply(_BLANKS)
         tracked.apply(RULES)
     else:
         # Words of other languages are loaded for a text that needs them.
         from tts.text.languages import rules_of, short_rules_of
 
+        tracked.apply(_BLANKS)
         tracked.apply(short_rules_of(lang))
         if re.search(r"\d", tracked.text):
             tracked.apply(rules_of(lang))
