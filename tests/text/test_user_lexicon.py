@@ -138,3 +138,45 @@ def test_entries_of_several_at_once_are_all_kept(
         list(pool.map(lambda word: remove_word("xx", word), words))
     assert read_lexicon("xx") == {"first": "one"}
     assert [path.name for path in (tmp_path / "tts" / "lexicon").iterdir()] == ["xx.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "text", "expected"),
+    [
+        ("en-us", "Don", "Don't do it, Don.", "Don't do it, X."),
+        ("en-us", "Don", "Don\u2019s and Don\u02bct", "X\u2019s and Don\u02bct"),
+        ("en-us", "won", "I won't. I won", "I won't. I X"),
+        ("en-us", "we", "We're here, we 've", "We're here, X 've"),
+        ("en-us", "o", "It is five o'clock", "It is five o'clock"),
+        ("en-us", "clock", "It is five o\u2019clock", "It is five o\u2019clock"),
+        ("en-us", "t", "I don't", "I don't"),
+        ("en-us", "gif", "the 'gif' and gif's", "the 'X' and X's"),
+        ("en-us", "o'clock", "five o\u2019clock", "five X"),
+        ("en-us", "5", "5.25 km, 1.5, 5:30, 4/5, 1,5, 5.", "5.25 km, 1.5, 5:30, 4/5, 1,5, X."),
+        ("en-us", "5", "It is 5, or 5. 6", "It is X, or X. 6"),
+        ("en-us", "3d", "1.3d 3d-film", "1.3d X-film"),
+        ("en-us", "5 km", "5 km and 5.5 km", "X and 5.5 km"),
+        ("en-gb", "we", "we'll", "we'll"),
+        ("fr", "eau", "l'eau et l\u2019eau", "l'X et l\u2019X"),
+        ("fr", "l", "l'eau", "X'eau"),
+        ("it", "acqua", "l'acqua dell'acqua", "l'X dell'X"),
+        ("de", "Bahn", "Bahnhof, die Bahn", "Bahnhof, die X"),
+        ("cmn", "\u4f60\u597d", "\u4f60\u597d\u5417", "X\u5417"),
+        ("cmn", "gif", "\u6211gif\u4f60 gifs", "\u6211X\u4f60 gifs"),
+        ("cmn", "5G", "\u75285G\u7f51 5Gs", "\u7528X\u7f51 5Gs"),
+        ("ja", "\u6771\u4eac", "\u6771\u4eac\u306f", "X\u306f"),
+        ("ja", "\u30c6\u30b9\u30c8", "\u5927\u30c6\u30b9\u30c8\u3067", "\u5927X\u3067"),
+        ("th", "\u0e44\u0e17\u0e22", "\u0e04\u0e44\u0e17\u0e22\u0e23", "\u0e04X\u0e23"),
+    ],
+)  # fmt: skip
+def test_only_whole_words_are_meant(
+    tiny_home: Path, language: str, word: str, text: str, expected: str
+) -> None:
+    add_word(language, word, "X")
+    assert respelt(text, language) == expected
+
+
+def test_the_longest_entry_is_taken(tiny_home: Path) -> None:
+    for word, as_said in (("5", "A"), ("5 km", "B"), ("5 km run", "C"), ("\u4f60", "D")):
+        add_word("en-us", word, as_said)
+    assert respelt("5, 5 km, a 5 km run, \u4f60\u597d", "en-us") == "A, B, a C, D\u597d"

@@ -21,7 +21,15 @@ __all__ = ["UserLexicon", "add_word", "check_said", "check_word", "lexicon_path"
 
 LONGEST, MOST = 200, 50_000  # characters of an entry, entries of a file
 _INLINE = r"\[\[[^\[\]]*\]\]"
-_APOSTROPHES, _HYPHENS = re.compile("['’ʼ]"), re.compile("[-‐‑]")
+_MARK = "['’ʼ]"
+_APOSTROPHES, _HYPHENS = re.compile(_MARK), re.compile("[-‐‑]")
+# Letters of scripts that put no blanks between words: Han, Kana, Thai, Lao, Khmer and Burmese.
+_UNPARTED = (
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    "\U00020000-\U0003ffff\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f"
+)
+_SPACELESS = re.compile(f"[{_UNPARTED}]")
+_LETTER = rf"[^\W{_UNPARTED}]"
 _DOTTED = str.maketrans("İı", "ii")
 _SIBILANT, _VOICELESS = "szʃʒ", "ptkfθ"
 
@@ -196,13 +204,39 @@ def respelt(text: str, language: str) -> str:
 def _pattern(entries: dict[str, str], language: str) -> re.Pattern[str] | None:
     if not entries:
         return None
-    parts = []
-    for word in sorted(entries, key=lambda each: (-len(each), each)):
-        spelled = r"\s+".join(_spelled(part) for part in _alike(word).split())
-        parts.append(spelled if word != word.lower() else f"(?i:{spelled})")
+    english = language.startswith("en")
     # A genitive is of the word: it must not be said alone.
-    tail = r"(?P<s>['’]s)?" if language.startswith("en") else "(?P<s>)"
-    return re.compile(rf"{_INLINE}|(?<!\w)(?P<word>{'|'.join(parts)}){tail}(?!\w)")
+    tail = f"{_MARK}s" if english else ""
+    # By the border that each begins with: two of different ones begin at no place together.
+    parts: dict[str, list[str]] = {}
+    for word in sorted(entries, key=lambda each: (-len(each), each)):
+        alike = _alike(word)
+        spelled = r"\s+".join(_spelled(part) for part in alike.split())
+        spelled = spelled if word != word.lower() else f"(?i:{spelled})"
+        before, after = _borders(alike, english)
+        if after:
+            spelled += f"(?=(?:{tail})?{after})"
+        parts.setdefault(before, []).append(spelled)
+    words = "|".join(f"{before}(?:{'|'.join(each)})" for before, each in parts.items())
+    return re.compile(rf"{_INLINE}|(?P<word>{words})(?P<s>{tail})?")
+
+
+def _borders(word: str, english: bool) -> tuple[str, str]:
+    """What must not stand before and after a word for it to be a whole one, as patterns.
+
+    In English an apostrophe within a word is a part of it ("don't", "o'clock"); in French and
+    Italian it parts two.
+    """
+    before = after = ""
+    if not _SPACELESS.match(word):
+        before = f"(?<!{_LETTER})" + (f"(?<!{_LETTER}{_MARK})" if english else "")
+    if word[0].isdecimal():
+        before += r"(?<!\d[.,:/])"
+    if not _SPACELESS.match(word[-1]):
+        after = f"(?!{_MARK}?{_LETTER})" if english else f"(?!{_LETTER})"
+    if word[-1].isdecimal():
+        after += r"(?![.,:/]\d)"
+    return before, after
 
 
 def _alike(word: str) -> str:
