@@ -10,13 +10,20 @@ import pytest
 from tts import TTS
 from tts.captions import captions, to_json, to_srt, to_vtt, write_text, written
 from tts.text.frontend import Frontend
+from tts.text.marked import marked_sentences
+from tts.text.markup import parse_markup, without_tags
 from tts.types import Span
 
 
-def spoken(text: str, each: float = 0.3) -> list[Span]:
+def spoken(text: str, each: float = 0.3, markup: str = "none") -> list[Span]:
     """The words of a text as the front end finds them, one after the other."""
     out: list[Span] = []
-    for phones in Frontend("en-us").sentences(text):
+    front = Frontend("en-us")
+    if markup in ("pauses", "ssml"):
+        sentences = marked_sentences(front, parse_markup(text, markup))
+    else:
+        sentences = front.sentences(text, plain=markup == "plain")
+    for phones in sentences:
         rest = 0.2 if out else 0.0
         spans = phones.spans or [None] * len(phones.words)
         for (word, _, _), at in zip(phones.words, spans, strict=True):
@@ -112,3 +119,37 @@ def test_a_named_pipe_is_written_into(tmp_path: Path) -> None:
         write_text(path, "[]")
         assert reading.result(10) == "[]"
     assert path.is_fifo() and [each.name for each in tmp_path.iterdir()] == ["words.json"]
+
+
+@pytest.mark.parametrize(
+    ("markup", "text", "expected"),
+    [
+        ("none", "This is **very important**. Use `pip`, then `make`.", None),
+        ("none", "Wait (**really**)!", "Wait (really)!"),
+        ("none", "It&apos;s &#8220;now&#8221; ok.", "It's \u201cnow\u201d ok."),
+        ("none", "snake_case_name is.", "snake_case_name is."),
+        ("none", "**Bold** and [link](http://x.com) &amp; <b>tag</b>.", "Bold and link & tag."),
+        ("none", "1. Buy milk\n2. Drink it", "1. Buy milk 2. Drink it"),
+        ("none", "One<br>two inter-\nnational.", "One two international."),
+        ("none", "I see you \U0001f44d.", "I see you \U0001f44d."),
+        ("plain", "Is it so !", "Is it so !"),
+        ("pauses", "wait [pause 1] here [pause 500ms], ok.", "wait here, ok."),
+        ("pauses", "wait[pause 1]here.", "wait here."),
+        ("ssml", "Un<emphasis>believ</emphasis>able!", "Unbelievable!"),
+        ("ssml", "It&apos;s &#8220;now&#8221; ok.", "It's \u201cnow\u201d ok."),
+        ("ssml", "He said <emphasis>\"no\"</emphasis>.", 'He said "no".'),
+        ("ssml", "I <emphasis>am</emphasis>, (<emphasis>so</emphasis>) too.", "I am, (so) too."),
+        ("ssml", "Tom <![CDATA[&]]> Jerry ran.", "Tom & Jerry ran."),
+        ("ssml", "Tom <![CDATA[& Bob <b>]]> ran; fast.", "Tom & Bob <b> ran; fast."),
+        ("ssml", "<sub alias='and so'>&amp;</sub> z.", "& z."),
+        ("ssml", "<p>One.</p>\r\n<p>Two\r\nthree.</p>", "One. Two three."),
+        ("ssml", "<p>One</p><p>Two</p>", "One Two"),
+        ("ssml", "here <break/>! Yes.", "here! Yes."),
+        ("ssml", "Call <say-as interpret-as='telephone'>555-0199</say-as>!", "Call 555-0199!"),
+    ],
+)  # fmt: skip
+def test_text_with_markup_as_it_was_written(markup: str, text: str, expected: str | None) -> None:
+    source = without_tags(text, markup)
+    assert len(source) == len(text)
+    found = " ".join(shown(to_srt(spoken(text, markup=markup), source)))
+    assert found == (expected or "This is very important. Use pip, then make.")

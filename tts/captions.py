@@ -6,12 +6,14 @@ said.
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 from tts.audio.files import write_file
 from tts.errors import UsageError
+from tts.text.pause_marks import REMOVED
 from tts.types import Span
 
 FORMATS = ("srt", "vtt", "json")
@@ -22,6 +24,7 @@ _LONGEST = 7.0  # seconds of a caption
 _SHORTEST = 1.0  # what one is shown at least, where nothing follows
 _SENTENCE, _PHRASE = ".!?…", ",;:—–)"
 _QUOTES = "\"'”’»)]"
+_LOOSE = re.compile(rf"\s+{REMOVED}+(?=[,.;:!?…)\]}}”’])")
 _MARKUP = str.maketrans("", "", "*_#`>|\\")
 
 
@@ -82,19 +85,30 @@ def written(words: Sequence[Span], text: str = "") -> list[Written]:
             out[0].before = _between(f" {text[:first]}")[1]
         known = number + 1 < len(places) and places[number + 1][0] >= 0
         follows = places[number + 1][0] if known else len(text)
-        out[number].after, opening = _between(text[end : max(end, follows)])
+        # What stands at the end opens nothing.
+        gap = text[end : max(end, follows)] + ("" if known else " ")
+        out[number].after, opening = _between(gap)
         if known:
-            out[number].glued = not any(c.isspace() for c in text[end:follows])
+            out[number].glued = not any(c.isspace() for c in _shown(text[end:follows]))
             out[number + 1].before = opening
     return out
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.replace(REMOVED, "").split())
+
+
+def _shown(gap: str) -> str:
+    """Text between two words without what is not shown, and without the blank before a tag that a
+    mark follows."""
+    return _LOOSE.sub("", gap).replace(REMOVED, "")
 
 
 def _between(gap: str) -> tuple[str, str]:
     """Text between two words as what follows the first and what opens the second."""
+    gap = _shown(gap)
+    if gap and not gap.strip("_"):
+        return gap, ""  # of a name such as snake_case
     plain = gap.translate(_MARKUP)
     pieces = plain.split()
     head = pieces.pop(0) if pieces and not plain[0].isspace() else ""

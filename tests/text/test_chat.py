@@ -75,7 +75,7 @@ def test_words_stay_where_they_were_written() -> None:
     english = Frontend("en-us")
     spans = [text[a:b] for phones in english(text) for a, b in phones.spans]
     assert spans == ["The", "big", "day", "buy", "milk", "a", "cat", "5"]
-    shown = without_tags(text, "none")
+    shown = without_tags(text, "none").replace("\0", " ")
     assert len(shown) == len(text)
     assert shown.split() == ["The", "big", "day", "buy", "milk", "a", "cat", "5"]
 

@@ -6,10 +6,11 @@ around it are read. What it asks for is found again by the place of each word in
 """
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from tts.errors import UsageError
 from tts.text.chat import without_chat_marks
-from tts.text.pause_marks import PAUSE, Marked, MarkupError, add_text, check_pauses
+from tts.text.pause_marks import PAUSE, REMOVED, Marked, MarkupError, add_text, check_pauses
 from tts.text.ssml import parse_ssml
 from tts.text.tracked import Tracked
 
@@ -49,27 +50,34 @@ def parse_markup(text: str | Iterable[str], markup: str, language: str = "en-us"
 
 
 def without_tags(text: str, markup: str, language: str = "en-us") -> str:
-    """The text as it is read: every character of markup is a blank, all others keep their place.
+    """The text as it was written, in which all characters keep their place: those of markup are
+    `REMOVED`, or blanks where it parts words, and entities are what they stand for.
 
     Raises:
         MarkupError: as `parse_markup`.
     """
     if markup == "plain":
         return text
+    shown = [REMOVED] * len(text)
     if markup == "none":
         tracked = Tracked(text)
         without_chat_marks(tracked)
-        shown = ["\n" if char == "\n" else " " for char in text]
-        for char, start, end in zip(tracked.text, tracked.starts, tracked.ends, strict=True):
-            same = end == start + 1 and text[start] == char
-            if same or (text.startswith("&", start) and end > start + 1):
-                shown[start] = char
+        pieces = zip(tracked.starts, tracked.ends, tracked.text, strict=True)
+        for (start, end), group in groupby(pieces, key=lambda piece: piece[:2]):
+            made = "".join(char for _, _, char in group)
+            if end == start + 1:
+                shown[start] = text[start]
+            elif end > start and (text[start] in "&<" or made.isspace()):
+                _put(shown, start, made[: end - start])
         return "".join(shown)
     marked = parse_markup(text, markup, language)
-    kept = [" "] * len(text)
-    for char, start, end in set(zip(marked.text, marked.starts, marked.ends, strict=True)):
-        if markup == "ssml" and text.startswith("&", start) and end - start > 1:
-            kept[start] = char
-        elif not PAUSE.match(text, start):
-            kept[start:end] = text[start:end]
-    return "".join(kept)
+    for start, written in marked.written:
+        _put(shown, start, written)
+    for start, end, char in zip(marked.starts, marked.ends, marked.text, strict=True):
+        if char.isspace() and start < len(text) and (start == end or PAUSE.match(text, start)):
+            shown[start] = " "  # of a tag that parts words
+    return "".join(shown)
+
+
+def _put(shown: list[str], start: int, text: str) -> None:
+    shown[start : start + len(text)] = text

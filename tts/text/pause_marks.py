@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from tts.errors import TextError, UsageError
 from tts.text.style import LONGEST, PLAIN, Style, parse_seconds
 
-__all__ = ["PAUSE", "Marked", "MarkupError", "add_text", "check_pauses", "check_sum",
+__all__ = ["PAUSE", "REMOVED", "Marked", "MarkupError", "add_text", "check_pauses", "check_sum",
            "where"]  # fmt: skip
 
 PAUSE = re.compile(r"\[\s*pause\b([^\[\]]*)\]?", re.IGNORECASE)
+
+
+#: stands for a character of markup in a text that is shown; nothing is shown for it
+REMOVED = "\0"
 
 
 class MarkupError(TextError):
@@ -26,6 +30,7 @@ class Marked:
         original: the source; text: to be spoken.
         starts, ends: offsets into the source, of each character of the text.
         runs: (first character, style) in order, each up to the next one.
+        written: (offset into the source, text), what is written there, entities decoded.
         sentence_ends: (character, seconds), silence after sentences that tags end.
         pauses: (character, seconds), exact silence before that character; sums at one place, up
             to a minute (`check_pauses`). One that is None asks for none, where the text would have
@@ -39,6 +44,7 @@ class Marked:
     runs: list[tuple[int, Style]] = field(default_factory=list)
     pauses: list[tuple[int, float | None]] = field(default_factory=list)
     sentence_ends: list[tuple[int, float]] = field(default_factory=list)
+    written: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, text: str, start: int, end: int | None = None) -> None:
         """More text: as it stands in the source from `start` on, or all of it for start to end."""
@@ -120,6 +126,7 @@ def add_text(marked: Marked, text: str, start: int, source: str, end: int | None
         marked.add(" ", place, end or place + len(match[0]))
         at = match.end()
     marked.add(text[at:], start + (0 if end else at), end)
+    marked.written.append((start, PAUSE.sub(lambda m: REMOVED * len(m[0]), text)))
 
 
 def where(source: str, place: int) -> str:

@@ -3,6 +3,7 @@
 A document type is refused, so there are no entities of a user's own and nothing is ever fetched.
 """
 
+import html
 import re
 import xml.parsers.expat as expat
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ TAGS: dict[str, tuple[str, ...]] = {
 #: of any tag: they change nothing, but for the language, which must be that of the request
 _COMMON = ("xml:lang", "xml:base", "xml:id", "xsi:schemaLocation")
 _START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:speak[\s>/]|!)", re.DOTALL)
+_ENTITY = re.compile(r"&[#\w]+;")
 _DEPTH = 100
 _ROOT = "<speak>"
 
@@ -220,10 +222,12 @@ class _Reader:
         tag = self.stack[-1]
         if tag.name == "break" and text.strip():
             raise MarkupError(f"text inside of <break> at {self._where(place)}: it is empty")
-        written = 0
-        if self.source.startswith("&", place) and len(text) <= 2:
-            written = self.source.find(";", place) + 1 - place
+        entity = _ENTITY.match(self.source, place)
+        # In CDATA it is letters.
+        written = len(entity[0]) if entity and html.unescape(entity[0]) == text else 0
         end = place + (written or len(text))
+        if written or tag.say is not None:
+            self.marked.written.append((place, text))
         if tag.say is not None:
             tag.held += text
             tag.span = [tag.span[0] if tag.span else place, end]
