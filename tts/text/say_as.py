@@ -18,6 +18,16 @@ _DATE = re.compile(r"(\d{1,4})(?:[-/. ](\d{1,4}))?(?:[-/. ](\d{1,4}))?")
 #: two digits of a year are of the last century above this
 _CENTURY = 68
 _FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "my", "ym", "d", "m", "y")
+_DIGITS = re.compile(r"([-−+]?)\s*((?:\d|(?<=\d)[ ,_/-](?=\d)|\.(?=\d))+)")
+_DECIMALS = re.compile(r"\d*[.,](?:\d{1,2}|\d{4,})")
+# Digits, an extension, a word, or a key.
+_DIALLED = re.compile(
+    r"(\d+)|((?:ext(?:ension|n)?|x)\b\.?(?=:?\s*\d)|x(?=\d))|([^\W\d_]+)|[+*#]", re.IGNORECASE
+)
+_BETWEEN = " -‐‑–./()[],;:\u00a0"
+_KEYS = {"+": "plus", "*": "star", "#": "pound"}
+# Minutes and seconds of a length, such as 2'30".
+_LENGTH = re.compile(r"(?:(\d{1,3})\s*['’′](?!['’′]))?\s*(?:(\d{1,2})\s*(?:[\"”″]|['’′]{2})?)?")
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?\s*([ap])?\.?m?\.?", re.IGNORECASE)
 
 
@@ -59,17 +69,54 @@ def _character(character: str) -> str:
     return character.upper() if character[0].isalpha() else ADDRESS.get(character, "")
 
 
-def _digits(text: str, _: str, is_english: bool) -> str:
+def _digits(text: str, form: str, is_english: bool) -> str:
+    """Digit by digit; a sign and decimals are said as those of a number are."""
     if not any(c.isdecimal() for c in text):
         raise UsageError(f"{text[:20]!r} holds no digits")
-    return digits(text) if is_english else " ".join(c for c in text if c.isdecimal())
+    found = _DIGITS.fullmatch(text)
+    if not found:
+        raise UsageError(f"{text[:20]!r} holds other than digits: say it as characters")
+    sign, whole = found[1], found[2]
+    if not is_english:
+        # Of a sign and of decimals only the rules of the language know the words.
+        if sign or _DECIMALS.fullmatch(whole):
+            return _cardinal(text, form, is_english)
+        return " ".join(c for c in whole if c.isdecimal())
+    said = " point ".join(digits(part) for part in whole.split("."))
+    return f"minus {said}" if sign in ("-", "−") else said.strip()
 
 
 def _telephone(text: str, form: str, is_english: bool) -> str:
-    groups = re.findall(r"\d+", text)
-    if not groups:
+    if not any(c.isdecimal() for c in text):
         raise UsageError(f"{text[:20]!r} holds no digits")
-    return ", ".join(_digits(group, form, is_english) for group in groups)
+    parts = []
+    at = 0
+    for group in _DIALLED.finditer(text):
+        if text[at : group.start()].strip(_BETWEEN):
+            break
+        at = group.end()
+        if group[1]:
+            parts.append(_digits(group[1], form, is_english))
+        elif not is_english:
+            parts.append(group[0])
+        elif group[2]:
+            parts.append("extension")
+        elif group[3]:
+            parts.append(_dialled_word(group[3]))
+        else:
+            parts.append(_KEYS[group[0]])
+    if text[at:].strip(_BETWEEN):
+        raise UsageError(f"{text[:20]!r} is not a telephone number")
+    # No rest after a key or the word for an extension, which go with what follows.
+    said = ", ".join(parts)
+    return re.sub(r"\b(plus|star|pound|extension), ", r"\1 ", said) if is_english else said
+
+
+def _dialled_word(word: str) -> str:
+    """A word of letters on the keys; what nobody can say as one is spelt."""
+    if len(word) > 1 and re.search("[aeiouy]", word, re.IGNORECASE):
+        return word.lower()
+    return _characters(word, "", True)
 
 
 def _plain_number(text: str) -> tuple[str, str]:
@@ -154,7 +201,10 @@ def _plain_date(said: dict[str, int], text: str, form: str) -> str:
 def _time(text: str, _: str, is_english: bool) -> str:
     found = _CLOCK.fullmatch(text)
     if not is_english or not found:
-        return text  # "1'21\"" and words
+        length = _LENGTH.fullmatch(text)
+        if is_english and length and re.search("['’′\"”″]", text):
+            return _length(*length.groups())
+        return text  # words
     hours, minutes, seconds = int(found[1]), int(found[2]), int(found[3] or 0)
     if hours > 24 or minutes > 59 or seconds > 59:
         raise UsageError(f"{text[:20]!r} is not a time of day")
@@ -164,6 +214,17 @@ def _time(text: str, _: str, is_english: bool) -> str:
         low = "" if half else ("hundred hours" if hours > 12 else "o'clock")
     spoken = f"{cardinal(hours)} {low}".strip() + half
     return spoken + (f" and {cardinal(seconds)} seconds" if seconds else "")
+
+
+def _length(minutes: str | None, seconds: str | None) -> str:
+    """Minutes and seconds, as many as there are of each."""
+    named = ((minutes, "minute"), (seconds, "second"))
+    said = (
+        f"{cardinal(int(count))} {unit}{'' if int(count) == 1 else 's'}"
+        for count, unit in named
+        if count
+    )
+    return " and ".join(said)
 
 
 def _as_written(text: str, _: str, __: bool) -> str:
