@@ -389,3 +389,28 @@ def test_all_of_what_say_as_holds_is_said(kind: str, text: str, language: str, s
 def test_what_say_as_cannot_say_is_refused(kind: str, text: str, language: str) -> None:
     with pytest.raises(UsageError):
         say_as(text, kind, "", language)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["<!-- a comment -->", "<!-- a --> <!-- b -->\n", "<![CDATA[5 < 6]]> ", "<?xml version='1.0'?>",
+     "<?xml version='1.0' encoding='latin-1'?>\r\n", " \n<?xml version='1.0'?>\n<!-- c -->",
+     "\ufeff", "\ufeff<?xml version='1.0'?>", "<?xml-stylesheet href='x'?>"],
+)  # fmt: skip
+@pytest.mark.parametrize("root", [True, False])
+def test_ssml_may_begin_with_what_is_not_said(begin: str, root: bool) -> None:
+    inner = "One <emphasis>caf\u00e9</emphasis>."
+    if root and "CDATA" in begin:
+        inner, begin = begin + inner, ""
+    text = begin + (f"<speak>{inner}</speak>" if root else inner)
+    (phones,) = sentences(text)
+    assert [text[a:b] for a, b in phones.spans][-2:] == ["One", "caf\u00e9"]
+    assert phones.styles[-1].gain > 0 == phones.styles[-2].gain
+    broken = f"{begin}a\n b <brake/>"
+    with pytest.raises(MarkupError, match=f"line {broken.count(chr(10)) + 1}, column 4"):
+        parse_markup(broken, "ssml")
+
+
+def test_many_comments_take_no_time() -> None:
+    with pytest.raises(MarkupError):
+        parse_markup("<!---->" * 3000 + "<brake/>", "ssml")

@@ -41,7 +41,10 @@ TAGS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 #: of any tag: they change nothing, but for the language, which must be that of the request
 _COMMON = ("xml:lang", "xml:base", "xml:id", "xsi:schemaLocation")
-_START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:speak[\s>/]|!)", re.DOTALL)
+_DECLARATION = re.compile(r"\ufeff?\s*<\?xml\s[^>]*\?>|\ufeff")
+_START = re.compile(
+    r"\s*(?:<!--(?:(?!-->).)*-->\s*|<\?(?:(?!\?>).)*\?>\s*)*<(?:speak[\s>/]|!DOCTYPE)", re.DOTALL
+)
 _ENTITY = re.compile(r"&[#\w]+;")
 _DEPTH = 100
 _ROOT = "<speak>"
@@ -69,10 +72,12 @@ class _Reader:
         self.source, self.language = text, language
         self.marked = Marked(text)
         self.stack: list[_Open] = []
-        wrapped = not _START.match(text)
-        self.before = len(_ROOT) if wrapped else 0
-        # One line end is one character to the parser.
+        # One line end is one character to the parser, and a declaration tells it nothing.
         document = text.replace("\r\n", " \n").replace("\r", "\n")
+        if declared := _DECLARATION.match(document):
+            document = re.sub(r"[^\n]", " ", declared[0]) + document[declared.end() :]
+        wrapped = not _START.match(document)
+        self.before = len(_ROOT) if wrapped else 0
         self.document = f"{_ROOT}{document}</speak>" if wrapped else document
         try:
             self.data = self.document.encode("utf-8")
