@@ -20,6 +20,7 @@ from tests.helpers.systems import NETWORK
 from tts import TTS, Edited
 from tts.audio.resample import resample
 from tts.cli.main import run
+from tts.editing.join import Joiner, Run
 from tts.editing.plan import same_word
 from tts.editing.render import Rendered, render
 from tts.errors import AlignmentError, AudioError, TextError, UsageError
@@ -418,3 +419,42 @@ def test_vowel_signs_make_other_words(one: str, other: str) -> None:
 def test_words_are_the_same_however_they_are_typed() -> None:
     assert same_word("Cafe\u0301,") == same_word("caf\u00e9")
     assert same_word("'Don't'") == "don't" != same_word("dont")
+
+
+def test_the_room_is_heard_between_and_after_sentences(
+    tts: TTS, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hum(*given: Any) -> Rendered:
+        made = render(*given)
+        time = torch.arange(len(made.samples))
+        return replace(made, samples=0.1 * torch.sin(0.5 * time))
+
+    monkeypatch.setattr("tts.editing.extend.render", hum)
+    longer = tts.extend(sound, "Five six. Seven! Eight nine.", SAID)
+    begin = longer.kept[-1].out + longer.kept[-1].end - longer.kept[-1].source + 400
+    frames = longer.samples[begin : begin + (len(longer.samples) - begin) // 160 * 160]
+    levels = np.sqrt(np.square(frames.reshape(-1, 160)).mean(1))
+    assert levels[:-3].min() > 0.5 * levels.max()
+    # It does not end in the middle of the sound.
+    assert np.abs(longer.samples[-4:]).max() < 0.1 * levels.max()
+    assert longer.seconds - longer.words[-1].end > 0.1
+
+
+def test_a_new_last_word_is_said_to_its_end(
+    tts: TTS, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a recording that ends with its last word."""
+    edited = tts.edit(sound[: -PAUSE * 320], SAID, "one two three nine")
+    assert edited.seconds - edited.words[-1].end > 0.05
+    assert np.abs(edited.samples[-2:]).max() < 0.01
+
+
+def test_silence_goes_on_to_and_fro() -> None:
+    joiner = Joiner(np.zeros(0, np.float32), 16000)
+    made = np.arange(400, dtype=np.float32)
+    joiner.add(Run(0, 400, made))
+    joiner.linger(3, 7)
+    joiner.linger(3, -2)
+    out, _ = joiner.result()
+    assert out[400:].tolist() == [399, 398, 397, 397, 398, 399, 399]
+    assert joiner.length == len(out)

@@ -167,6 +167,7 @@ def edit(
     joiner = Joiner(samples, rate)
     for run in runs(planned.pieces, rendered, frame, samples, rate, model):
         joiner.add(run)
+    joiner.close()
     out, kept = joiner.result()
     words = spans(planned, rendered, frame)
     return Edited(
@@ -241,7 +242,8 @@ def runs(
 
     for at, piece in enumerate(pieces):
         if piece.source is None:
-            if piece.word or 0 < at < final:
+            # The silence after the last word is heard where that is new; before the first none is.
+            if piece.word or 0 < at < final or (new and at == final):
                 new.append(at)
             continue
         close()

@@ -18,8 +18,10 @@ from tts.types import Options, Span, options_of
 from tts.voice.reading import align_recording
 from tts.voice.sources import Recording
 
-#: frames of silence that are kept after a recording, and put in where it has none
+#: frames of silence that are kept after a recording, and put in where it has none; after each
+#: sentence, and how many of those are the room alone, without the end of the sound
 _SILENCE, _PAUSE = 25, 12
+_CLOSING, _ROOM = 12, 6
 
 
 def extend(
@@ -57,9 +59,10 @@ def extend(
     voice = model.acoustic.calibrate(heard.voice)
     joiner = Joiner(samples, rate)
     spans: list[Span] = []
+    said_until = 0  # samples, without the silence after them
     for number, phones in enumerate(sentences):
         new = pieces_of(phones)
-        context = [*pieces[first:], *new, Piece((SIL,), (0,), (6,))]
+        context = [*pieces[first:], *new, Piece((SIL,), (0,), (_CLOSING,))]
         seed = replace(chosen, seed=chosen.seed_of(number))
         rendered = render(model, voice, features, context, seed)
         found_runs = runs(
@@ -73,14 +76,18 @@ def extend(
                 replace(each, begin=first_word) for each in found_runs if each.made is not None
             ]
             seconds = sentences[number - 1].pause_after + _SILENCE / 2 * frame
-            joiner.silence(round(seconds * rate))
+            joiner.linger(
+                round(_ROOM * frame * rate), round(seconds * rate) - (joiner.length - said_until)
+            )
         for run in found_runs:
             joiner.add(run)
         at = (joiner.length - (found_runs[-1].end - first_word)) / rate
+        said_until = joiner.length - found_runs[-1].end + round(rendered.begins[-2] * frame * rate)
         for piece in spoken:
             if piece.word:
                 spans.append(Span(piece.word, at, at + piece.length * frame))
             at += piece.length * frame
+    joiner.close()
     out, kept = joiner.result()
     said_now = tuple(word for phones in sentences for word, _, _ in phones.words)
     return Edited(

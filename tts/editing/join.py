@@ -71,14 +71,22 @@ class Joiner:
             self._append(self.recording[begin : run.end])
         self.last = run
 
-    def silence(self, count: int) -> None:
-        """Silence of `count` samples, and nothing that goes on after it."""
-        if self.out:
+    def linger(self, room: int, count: int) -> None:
+        """The last `room` samples, which are the sound of a room, to and fro for `count` more, and
+        nothing that goes on after them."""
+        whole = np.concatenate(self.out)
+        self.out = [whole]
+        tail = whole[-room:]
+        if room > 0 and count > 0:
+            self._append(np.pad(tail, (0, count), mode="symmetric")[len(tail) :])
+        self.last = None
+
+    def close(self) -> None:
+        """Fade out what was generated, if that comes last."""
+        if self.out and self.last is not None and self.last.made is not None:
             tail = self._tail()
             fading = np.linspace(1, 0, len(tail), dtype=np.float32)
             self.out[-1] = np.concatenate([self.out[-1][: -len(tail)], tail * fading])
-        self._append(np.zeros(count, np.float32))
-        self.last = None
 
     def _into(self, made: Run, run: Run) -> int:
         """Fade generated speech, which goes on with the same words, into the recording; returns
