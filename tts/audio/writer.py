@@ -288,12 +288,12 @@ def _encode(
             sink, "w", sample_rate, 1, format=spec.container, subtype=spec.subtype
         ) as sound:
             for chunk in chunks:
-                limited = limit_peaks(chunk)
+                # A 16-bit file holds the values a stream does: both are limited once, by to_pcm16.
+                pcm = spec.subtype == "PCM_16"
+                values = _pcm16_array(chunk) if pcm else limit_peaks(chunk)
                 # libsndfile 1.2 crashes on long Vorbis blocks: at most 1 s at a time.
-                for start in range(0, limited.size, sample_rate):
-                    block = limited[start : start + sample_rate]
-                    # A 16-bit file holds the values a stream does, whichever wrote it.
-                    sound.write(_pcm16_array(block) if spec.subtype == "PCM_16" else block)
+                for start in range(0, values.size, sample_rate):
+                    sound.write(values[start : start + sample_rate])
                     sink.check()
                 total += chunk.size
     except (sf.SoundFileError, AssertionError) as exc:
