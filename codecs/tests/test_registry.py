@@ -3,14 +3,17 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import tts_codecs
 from codec_helpers import check_codec_contract, tiny_vocoder
-from tts_codecs.checkpoint import save_checkpoint
-from tts_codecs.registry import find
+from tts_codecs.bandwidth import codebooks_at
+from tts_codecs.checkpoint import fingerprint, save_checkpoint
+from tts_codecs.errors import CodecError
+from tts_codecs.registry import check_name, find, weights_of
 from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocos import VocosCodec, VocosConfig
 
@@ -61,6 +64,51 @@ def test_wrong_names_say_what_there_is(home: Path) -> None:
     (home / "checkpoints" / "vocoder" / "model.safetensors").write_bytes(b"")
     with pytest.raises(tts_codecs.CheckpointError):
         tts_codecs.load("spectral")
+
+
+@pytest.mark.parametrize("name", ["spectral", "dmel", "mimi"])
+def test_a_file_called_as_a_codec_hides_none(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("hello")
+    if name == "mimi":
+        with pytest.raises(tts_codecs.CheckpointError, match="tts models fetch mimi"):
+            check_name(name)
+    else:
+        assert tts_codecs.load(name).info.name == name
+        assert weights_of(name) == ("" if name == "dmel" else fingerprint(find(name)))
+    with pytest.raises(tts_codecs.CheckpointError, match="not a .safetensors file"):
+        tts_codecs.load(f"./{name}")
+
+
+@pytest.mark.parametrize("name", ["x" * 400, "a/" + "x" * 400, "a\0b"])
+@pytest.mark.parametrize("call", [tts_codecs.load, check_name, weights_of])
+def test_what_can_be_no_name_of_a_file(home: Path, name: str, call: Any) -> None:
+    with pytest.raises(tts_codecs.UsageError, match="unknown codec"):
+        call(name)
+
+
+@pytest.mark.parametrize(
+    "kbits",
+    [
+        float("inf"),
+        float("nan"),
+        0,
+        -1,
+        True,
+        "1",
+        None,
+        1e9,
+        pytest.param(10**400, id="huge"),
+        [1],
+    ],
+)
+def test_a_bandwidth_that_is_none_lists_those_there_are(kbits: Any) -> None:
+    with pytest.raises(CodecError, match=r"this: bandwidth .* kbit/s is not one of 0.5, 1"):
+        codebooks_at(kbits, {1: 500.0, 2: 1000.0}, "this")
+    assert codebooks_at(1, {1: 500.0, 2: 1000.0}, "this") == 2
 
 
 def test_all_public_names_are_there() -> None:

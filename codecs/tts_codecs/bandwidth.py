@@ -1,6 +1,7 @@
 """Bandwidths by name: "rvq@1.0" is the codec `rvq` at 1 kbit/s, one of those it has."""
 
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 
 from tts_codecs.errors import CodecError, UsageError
@@ -42,12 +43,16 @@ def codebooks_at(kbits: float, rates: Mapping[int, float], name: str) -> int:
     """
     if len(rates) < 2:
         raise one_bandwidth(name)
-    away = {count: abs(rate / 1000 - kbits) for count, rate in rates.items()}
-    nearest = min(away, key=away.__getitem__)
-    if not away[nearest] <= max(_ROUNDED, _SHARE * kbits):
-        listed = ", ".join(f"{round(rate / 1000, 2):g}" for rate in sorted(rates.values()))
-        raise CodecError(f"{name}: bandwidth {kbits:g} kbit/s is not one of {listed}")
-    return nearest
+    # No codec has as much as that; NaN is neither above nor below.
+    usable = isinstance(kbits, Real) and not isinstance(kbits, bool) and 0 < kbits < 1e9
+    if usable:
+        away = {count: abs(rate / 1000 - kbits) for count, rate in rates.items()}
+        nearest = min(away, key=away.__getitem__)
+        if away[nearest] <= max(_ROUNDED, _SHARE * kbits):
+            return nearest
+    listed = ", ".join(f"{round(rate / 1000, 2):g}" for rate in sorted(rates.values()))
+    told = f"{kbits:g}" if usable else repr(kbits)[:40]
+    raise CodecError(f"{name}: bandwidth {told} kbit/s is not one of {listed}")
 
 
 def one_bandwidth(name: str) -> UsageError:

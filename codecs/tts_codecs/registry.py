@@ -84,11 +84,13 @@ def find(name: str | Path) -> Path:
         UsageError: there is none, naming the nearest.
     """
     path = Path(name)
-    if (path / CONFIG).is_file():
-        return path
-    for folder in checkpoint_folders():
-        if (folder / path / CONFIG).is_file():
-            return folder / path
+    try:
+        for folder in (Path(), *checkpoint_folders()):
+            if (folder / path / CONFIG).is_file():
+                return folder / path
+    except (OSError, ValueError) as error:  # such as one that is longer than names of files are
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"unknown codec {str(name)[:80]!r}: {reason}") from error
     known = [*names(), *BUILT, *CODECS]
     raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), known)}")
 
@@ -160,10 +162,15 @@ def load(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     plain, named = split_bandwidth(name)
     if named is not None and bandwidth is not None:
-        raise UsageError(f"{str(name)!r} names its bandwidth: {bandwidth:g} kbit/s is another")
+        raise UsageError(f"{str(name)!r} names its bandwidth: {bandwidth!r} kbit/s is another")
     bandwidth = named if bandwidth is None else bandwidth
     published = published_file(plain)
-    codec = _load(published or plain, device, vocoder, bandwidth)
+    if published is None:
+        codec = _load(plain, device, vocoder)
+    else:
+        from tts_codecs.published import load_file
+
+        codec = load_file(published, bandwidth)
     if bandwidth is not None and published is None:
         from tts_codecs.layered import use_bandwidth
 
@@ -192,13 +199,24 @@ def _codec_folder(name: str | Path) -> Path:
     return folder
 
 
+def file_of(name: str | Path) -> bool:
+    """Whether a name stands for a file. One that is called as a codec is, without folder or suffix,
+    hides no codec: it is given as "./NAME"."""
+    try:
+        if not Path(name).is_file():
+            return False
+    except (OSError, ValueError):  # no name of a file
+        return False
+    return str(name) not in {*BUILT, *CODECS, *names()}
+
+
 def published_file(name: str | Path) -> Path | None:
     """The file of published weights that a name or path stands for; None for other codecs.
 
     Raises:
         CheckpointError: it is the name of one that is not fetched yet.
     """
-    if Path(name).is_file():
+    if file_of(name):
         return Path(name)
     if str(name) not in CODECS or (Path(name) / CONFIG).is_file() or str(name) in names():
         return None
@@ -217,7 +235,8 @@ def weights_of(name: str | Path) -> str:
     return "" if _is_built(name) else fingerprint(find(name))
 
 
-def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float | None) -> Codec:
+def _load(name: str | Path, device: str, vocoder: str | Path) -> Codec:
+    """A codec that is no file of published weights."""
     from tts_codecs.dmel import DMelCodec
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
     from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec
@@ -234,10 +253,6 @@ def _load(name: str | Path, device: str, vocoder: str | Path, bandwidth: float |
             raise UsageError(f"{str(vocoder)!r} is not a vocoder")
         return made
 
-    if Path(name).is_file():
-        from tts_codecs.published import load_file
-
-        return load_file(name, bandwidth)
     if _is_built(name):
         return FeatureCodec(load_vocoder()) if str(name) == FEATURES else DMelCodec(load_vocoder())
     module = load_module(_codec_folder(name), KINDS, device)
