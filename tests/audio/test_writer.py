@@ -28,6 +28,7 @@ from tts.audio.writer import (
 from tts.errors import MissingDependencyError, OutputError, TextError, UsageError
 
 RATE = 16000
+WITH_PATH = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
 def tone(seconds: float, level: float = 0.4) -> np.ndarray:
@@ -71,8 +72,8 @@ def test_streamed_and_whole_files_are_equal(
     for suffix in ("wav", "flac"):
         write_audio(tmp_path / f"b.{suffix}", pieces(samples, 997), RATE)
         write_audio(path := tmp_path / f"a.{suffix}", samples, RATE)
-        whole = path.read_bytes()
-        assert encode_audio(samples, RATE, suffix) == path.with_stem("b").read_bytes() == whole
+        whole = encode_audio(samples, RATE, suffix)
+        assert whole == path.read_bytes() == path.with_stem("b").read_bytes()
         assert np.array_equal(sf.read(path, dtype="int16")[0], piped)  # limited once
 
 
@@ -82,8 +83,7 @@ def test_long_vorbis_at_48k_does_not_crash_the_library(tmp_path: Path) -> None:
         "write_audio(sys.argv[1], np.zeros(48000 * 70, np.float32), 48000)"
     )
     path = tmp_path / "long.ogg"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=env)
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=WITH_PATH)
     assert sf.info(path).frames == 48000 * 70
 
 
@@ -324,9 +324,8 @@ except TTSError as exc:
 
 
 def run_pipe(format: str, count: int, **options: Any) -> subprocess.Popen[bytes]:
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     command = [sys.executable, "-c", _PIPE, format, str(count)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, env=env, **options)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, env=WITH_PATH, **options)
 
 
 @pytest.mark.parametrize("format", ["wav", "ogg"])

@@ -7,15 +7,23 @@ import io
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, TextIO
 
 from tts.errors import OutputError, UsageError
 
-__all__ = ["CallbackFile", "atomic_output", "check_apart", "check_parent", "is_device", "write_all",
-           "write_error", "write_to"]  # fmt: skip
+__all__ = ["CallbackFile", "atomic_output", "check_apart", "check_parent", "is_device",
+           "standard_output", "write_all", "write_error", "write_to"]  # fmt: skip
+
+
+def standard_output() -> TextIO:
+    """Standard output; OutputError where it was closed before this process began (`>&-`)."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
+    return sys.stdout
 
 
 def write_error(path: str | os.PathLike[str], exc: OSError) -> OutputError:

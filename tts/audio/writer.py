@@ -11,7 +11,6 @@ import io
 import os
 import stat
 import struct
-import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +25,7 @@ from tts.audio.files import (
     atomic_output,
     check_parent,
     is_device,
+    standard_output,
     write_all,
     write_error,
     write_to,
@@ -234,12 +234,11 @@ def held_rate(format: str, sample_rate: int) -> int:
 
 def _stdout() -> BinaryIO:
     """Standard output below its buffer: a closed pipe then leaves nothing to flush at exit."""
-    if sys.stdout is None:
-        raise OutputError("standard output is closed")
-    if sys.stdout.isatty():
+    stream = standard_output()
+    if stream.isatty():
         raise UsageError("refusing to write audio to a terminal: redirect it or use -o FILE")
-    sys.stdout.flush()
-    buffer = sys.stdout.buffer
+    stream.flush()
+    buffer = stream.buffer
     raw: BinaryIO = getattr(buffer, "raw", buffer)
     return raw
 

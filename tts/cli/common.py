@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tts.audio.files import standard_output
 from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ def warn_without_weights() -> None:
 
 def show(line: str) -> None:
     """One line of result on standard output."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    stream = standard_output()
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 def read_text(text: str | None, text_file: str | None) -> str:

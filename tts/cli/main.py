@@ -33,7 +33,7 @@ from tts.cli import (
     train,
     voices,
 )
-from tts.cli.common import printable
+from tts.cli.common import printable, show
 from tts.cli.version import version_number
 from tts.errors import TTSError
 
@@ -82,7 +82,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"tts {version_number()}\n")
+        show(f"tts {version_number()}")
         raise typer.Exit
 
 
@@ -96,7 +96,7 @@ def root(
 ) -> None:
     """Text to speech in any voice from a few seconds of it."""
     if context.invoked_subcommand is None:
-        sys.stdout.write(context.get_help() + "\n")
+        show(context.get_help())
 
 
 def _line(error: BaseException) -> str:

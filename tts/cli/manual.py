@@ -74,6 +74,6 @@ def manual_page(command: Any, version: str, day: date | None = None) -> str:
 
 def man(context: typer.Context) -> None:
     """Print the manual page: `tts man > tts.1`, then `man ./tts.1`."""
-    import sys
+    from tts.cli.common import show
 
-    sys.stdout.write(manual_page(context.find_root().command, version_number()))
+    show(manual_page(context.find_root().command, version_number()).removesuffix("\n"))
