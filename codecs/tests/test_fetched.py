@@ -5,10 +5,12 @@ Tiny random weights in the published layouts stand for the files; no network is 
 
 import dataclasses
 import hashlib
+import http.client
 import io
 import os
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -110,6 +112,22 @@ def test_another_file_leaves_nothing(web: Web, tmp_path: Path, damage: str) -> N
     with pytest.raises(CheckpointError, match="larger|checksum"):
         CODECS["snac_24khz"].fetch(True)
     assert cached(tmp_path) == [] and not CODECS["snac_24khz"].fetched
+
+
+@pytest.mark.parametrize(
+    "error",
+    [http.client.IncompleteRead(b"x", 10), http.client.BadStatusLine("junk"), TimeoutError("t")],
+)
+def test_what_servers_get_wrong_is_one_error(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(urllib.request, "urlopen", fails)
+    with pytest.raises(CheckpointError, match="cannot fetch"):
+        CODECS["snac_24khz"].fetch(True)
+    assert cached(tmp_path) == []
 
 
 def test_a_file_that_is_no_weights_is_told(

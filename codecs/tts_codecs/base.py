@@ -24,6 +24,9 @@ from tts_codecs.errors import CodecError
 
 EncodedKind = Literal["codes", "latents"]
 
+#: the largest sample that is taken: the squares of larger ones overflow in spectra and norms
+LOUDEST = 1e6
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -145,6 +148,14 @@ class Codec(nn.Module, ABC):
         return torch.device("cpu")
 
 
+def learned(module: nn.Module) -> list[Tensor]:
+    """Weights and codebooks, each once; not the `statistics` of codebooks that only training needs,
+    nor what is computed when a module is made."""
+    left = {id(getattr(m, name)) for m in module.modules() for name in getattr(m, "statistics", ())}
+    found = {id(value): value for value in module.state_dict(keep_vars=True).values()}
+    return [value for key, value in found.items() if key not in left]
+
+
 _values = ContextVar("values", default=True)
 
 
@@ -182,7 +193,7 @@ def _single(x: Any) -> Any:
 
 def check_wav(wav: Tensor, what: str = "wav", piece: bool = False) -> Tensor:
     """Return ``wav`` as float32 if it is a finite float tensor ``[B, 1, N]`` with N >= 1, else
-    CodecError; of a ``piece`` of a stream N may be 0."""
+    CodecError, or has samples beyond `LOUDEST`; of a ``piece`` of a stream N may be 0."""
     wav = _single(wav)
     if not isinstance(wav, Tensor):
         raise CodecError(f"{what}: expected a tensor [B, 1, N], got {type(wav).__name__}")
@@ -194,8 +205,11 @@ def check_wav(wav: Tensor, what: str = "wav", piece: bool = False) -> Tensor:
         raise CodecError(f"{what}: expected float samples in [-1, 1], got {wav.dtype}")
     if wav.shape[0] == 0 or (wav.shape[2] == 0 and not piece):
         raise CodecError(f"{what}: empty, shape {tuple(wav.shape)}")
-    if not finite(wav):
-        raise CodecError(f"{what}: contains NaN or infinite samples")
+    # The maximum is NaN where any is: one look at all values tells both.
+    if checks_values() and wav.numel() and not wav.abs().max() <= LOUDEST:
+        if not finite(wav):
+            raise CodecError(f"{what}: contains NaN or infinite samples")
+        raise CodecError(f"{what}: samples beyond {LOUDEST:g}, where full scale is 1")
     return wav
 
 

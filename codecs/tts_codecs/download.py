@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import re
 import tempfile
@@ -88,7 +89,8 @@ def fetch(
         check_sha256(part, sha256)
         os.chmod(part, 0o644)
         os.replace(part, target)
-    except (OSError, urllib.error.URLError) as error:
+    # HTTPException: what a server answers is no HTTP, or ends too early.
+    except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
         raise CheckpointError(f"cannot fetch {url} to {target}: {error}") from error
     finally:
         if part:

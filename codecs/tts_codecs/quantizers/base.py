@@ -36,6 +36,8 @@ class Quantizer(nn.Module, ABC):
     num_codebooks: int
     codebook_size: int
     bounds = False  # whether it bounds its input itself, as FSQ does
+    #: names of buffers that are saved for training alone
+    statistics: tuple[str, ...] = ()
 
     @property
     def bits(self) -> float:

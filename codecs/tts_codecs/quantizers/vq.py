@@ -118,6 +118,7 @@ class VectorQuantizer(Quantizer):
         CodecError: sizes below 1, an unknown update, or a decay outside [0, 1).
     """
 
+    statistics = ("usage", "sums", "initialised")
     codebook: Tensor
     usage: Tensor
     sums: Tensor
