@@ -28,6 +28,10 @@ from tts_codecs.renamed import current_names
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.yaml"
+_TYPES = (
+    torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8,
+    torch.int8, torch.int16, torch.int32, torch.int64,
+)  # fmt: skip
 
 
 def sha256(path: Path) -> str:
@@ -126,9 +130,13 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """The tensors of a folder alone, as stored, by their names of today."""
     path = check_weights(folder)
     try:
-        return current_names(load_file(path))
-    except SafetensorError as error:
+        state = current_names(load_file(path))
+    except (SafetensorError, KeyError) as error:  # KeyError: a type of numbers PyTorch has not
         raise CheckpointError(f"{path} is damaged: {error}") from error
+    for name, value in state.items():
+        if value.dtype not in _TYPES:  # one that PyTorch knows by name and cannot compute with
+            raise CheckpointError(f"{path} is damaged: {name!r} is of {value.dtype}")
+    return state
 
 
 def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:

@@ -58,7 +58,17 @@ def pack_encoded(
         "format": FORMAT, "codec": codec, "weights": weights, "hop": str(info.hop),
         "sample_rate": str(info.sample_rate), "samples": str(samples),
     }  # fmt: skip
-    return save({info.kind: data.contiguous()}, metadata)
+    return _sorted(save({info.kind: data.contiguous()}, metadata))
+
+
+def _sorted(data: bytes) -> bytes:
+    """A file of safetensors with the keys of its header in order: in which the library writes those
+    of metadata changes from process to process."""
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
+    line = header.encode()
+    line += b" " * (-len(line) % 8)  # as the library does, so that numbers lie at whole words
+    return struct.pack("<Q", len(line)) + line + data[8 + size :]
 
 
 def unpack_encoded(data: bytes, name: str = "the file") -> CodedFile:
@@ -71,7 +81,8 @@ def unpack_encoded(data: bytes, name: str = "the file") -> CodedFile:
         tensors = load(data)
         (size,) = struct.unpack("<Q", data[:8])
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__")
-    except (SafetensorError, struct.error, ValueError, AttributeError) as error:
+    # KeyError: of a type of numbers that safetensors knows and PyTorch does not.
+    except (SafetensorError, struct.error, ValueError, AttributeError, KeyError) as error:
         raise CodecError(f"{name}: not a file of codes, or damaged") from error
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise CodecError(f"{name}: not a file of codes ({FORMAT})")

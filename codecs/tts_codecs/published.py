@@ -71,13 +71,11 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
 def is_weights(path: str | Path) -> bool:
     """Whether a file is one of published weights, or a pickled one, which is not looked into."""
     path = Path(path)
-    if path.suffix in (".th", ".bin"):
-        return True
     try:
         with safe_open(path, "pt") as file:
             names = set(file.keys())
     except (SafetensorError, OSError):
-        return False
+        return path.suffix in (".th", ".bin")
     return not names <= {"codes", "latents"}
 
 

@@ -1,5 +1,6 @@
 """`tts codec`: to a file of codes and back, what is refused, and the file format itself."""
 
+import hashlib
 import json
 import urllib.request
 from pathlib import Path
@@ -15,9 +16,10 @@ from safetensors.torch import save_file
 import tts_codecs
 from tts.cli.codec import _at
 from tts.cli.main import run
-from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.checkpoint import load_state, read_weights, save_checkpoint
 from tts_codecs.encodec import EncodecCodec, EncodecConfig
 from tts_codecs.files import pack_encoded, unpack_encoded
+from tts_codecs.neural import build_codec
 from tts_codecs.spectral import SpectralAutoencoder
 
 
@@ -149,10 +151,105 @@ def test_published_codecs_are_named_and_nothing_is_fetched_unasked(
     assert "codebooks" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("codec", ["dmel", "features"])
+@pytest.mark.parametrize("other", ["dmel", "features", "vocoder", "spectral", "same_sizes"])
+def test_numbers_of_a_codec_without_weights_are_decoded_by_itself(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], codec: str, other: str
+) -> None:
+    arguments = {
+        "hop": tts_codecs.load("dmel").info.hop, "dim": 80, "project": False,
+        "encoder": {"kind": "mel"}, "quantizer": {"kind": "binned", "dim": 80, "low": -9.0,
+        "high": 9.0}, "decoder": {"kind": "spectrum", "width": 4, "blocks": 1},
+    }  # fmt: skip
+    save_checkpoint(
+        home / "checkpoints" / "same_sizes", build_codec(**arguments), "neural", arguments
+    )
+    codes, out = str(tmp_path / "c.safetensors"), tmp_path / "out.wav"
+    sf.write(tmp_path / "in.wav", 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
+    assert run(["codec", "encode", str(tmp_path / "in.wav"), "-o", codes, "--codec", codec]) == 0
+    capsys.readouterr()
+    assert run(["codec", "decode", codes, "-o", str(out), "--codec", other]) == (codec != other)
+    assert out.exists() == (codec == other)
+    assert codec == other or "was " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [["encode", "in.wav", "-o", "-"], ["info", "spectral"], ["info"]])
+def test_standard_output_that_is_closed(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sf.write("in.wav", 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
+    monkeypatch.setattr("sys.stdout", None)
+    assert run(["codec", *line]) == 1
+    assert "standard output is closed" in capsys.readouterr().err.splitlines()[0]
+
+
+def test_a_stray_file_and_a_file_of_codes_of_another_suffix(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("spectral").write_text("hello")
+    sf.write("in.wav", 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
+    assert run(["codec", "encode", "in.wav", "-o", "c.bin"]) == 0
+    capsys.readouterr()
+    assert run(["codec", "info", "c.bin", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["codec"] == "spectral"
+    assert run(["codec", "info", "spectral", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_codebooks"] == 2
+
+
+def test_codebooks_count_as_weights_and_their_statistics_do_not(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments: dict[str, Any] = {
+        "dim": 4, "encoder": {"kind": "spectrum", "width": 4, "blocks": 1},
+        "quantizer": {"kind": "rvq", "dim": 4, "num_codebooks": 2, "codebook_size": 4096},
+        "decoder": {"kind": "spectrum", "width": 4, "blocks": 1},
+    }  # fmt: skip
+    codec = build_codec(**arguments)
+    save_checkpoint(home / "checkpoints" / "rvq", codec, "neural", arguments)
+    assert run(["codec", "info", "rvq", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["parameters"]
+    assert told == sum(each.numel() for each in codec.parameters()) + 2 * 4096 * 4
+    assert run(["codec", "bench", "rvq", "--seconds=1", "--repeats=1"]) == 0
+    assert json.loads(capsys.readouterr().out)["weights_mb"] == round(4 * told / 1e6, 1)
+
+
+@pytest.mark.parametrize("kind", ["F4", "F6_E2M3", "F6_E3M2", "F8_E8M0"])
+def test_numbers_of_a_type_that_is_not_known(tmp_path: Path, kind: str) -> None:
+    bits = {"F4": 4, "F8_E8M0": 8}.get(kind, 6)
+    header = json.dumps({
+        "codes": {"dtype": kind, "shape": [4, 4], "data_offsets": [0, 2 * bits]},
+        "__metadata__": {"format": "tts-codes 1"},
+    }).encode()  # fmt: skip
+    header += b" " * (-len(header) % 8)
+    data = len(header).to_bytes(8, "little") + header + bytes(2 * bits)
+    with pytest.raises(tts_codecs.CodecError, match="not a file of codes"):
+        unpack_encoded(data)
+    (tmp_path / "model.safetensors").write_bytes(data)
+    (tmp_path / "config.yaml").write_text(
+        f"kind: x\nsha256: {hashlib.sha256(data).hexdigest()}\narguments: {{}}\n"
+    )
+    with pytest.raises(tts_codecs.CheckpointError, match="damaged"):
+        read_weights(tmp_path)
+    with pytest.raises(tts_codecs.CheckpointError, match="read as weights|not weights"):
+        load_state(torch.nn.Linear(1, 1), tmp_path / "model.safetensors")
+
+
 def test_every_cut_of_a_file_is_refused(home: Path) -> None:
     codec = tts_codecs.load("spectral")
     encoded = codec.encode(0.1 * torch.ones(1, 1, 1600))
     data = pack_encoded(encoded, codec.info, 1600, "spectral", "x")
+    # The library writes metadata in an order of its own, another in each process.
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    assert list(header) == sorted(header) and list(header["__metadata__"]) == [
+        "codec", "format", "hop", "sample_rate", "samples", "weights",
+    ]  # fmt: skip
     found = unpack_encoded(data)
     assert torch.equal(found.encoded, encoded.data) and found.samples == 1600
     for end in range(len(data)):

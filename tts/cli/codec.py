@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -42,10 +41,17 @@ def encode(
     quiet: Quiet = False,
 ) -> None:
     """Encode a recording to a file of codes."""
-    from tts.audio.files import atomic_output, check_apart, check_parent, is_device, write_all
+    from tts.audio.files import (
+        atomic_output,
+        check_apart,
+        check_parent,
+        is_device,
+        standard_output,
+        write_all,
+    )
 
     piped = output == "-"
-    if piped and sys.stdout.isatty():
+    if piped and standard_output().isatty():
         raise UsageError("refusing to write codes to a terminal: redirect them or use -o FILE")
     if not piped and not is_device(output):
         check_parent(output)
@@ -109,6 +115,7 @@ def decode(
     set_threads(threads)
 
     import tts_codecs
+    from tts_codecs.bandwidth import split_bandwidth
     from tts_codecs.files import unpack_encoded
     from tts_codecs.registry import weights_of
 
@@ -120,6 +127,9 @@ def decode(
         raise CodecError(f"{codes!r} was not coded by {name!r}: other rate, hop or kind of frames")
     if found.weights and weights_of(name) != found.weights:
         raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
+    # Without a checksum, as of codecs that have no weights, the name alone says what codes are.
+    if not found.weights and split_bandwidth(name)[0] != split_bandwidth(found.codec)[0]:
+        raise CodecError(f"{codes!r} was coded by {found.codec!r}, not {name!r}")
     if found.kind == "codes" and found.encoded.shape[2] != info.num_codebooks:
         made = _at(made, name, device, found.encoded.shape[2])
     written = write_audio(output, _decoded(made, found.encoded, found.samples), info.sample_rate)
@@ -167,6 +177,8 @@ def info(
 ) -> None:
     """Describe a codec or a file of codes; without a name, list the codecs."""
     import tts_codecs
+    from tts_codecs.base import learned
+    from tts_codecs.registry import file_of
 
     if name is None:
         from tts_codecs.fetched import BUILT, CODECS
@@ -177,13 +189,13 @@ def info(
         if absent := [each for each in CODECS if each not in there]:
             say(f"published by others, `tts models fetch NAME`: {', '.join(absent)}")
         return
-    found = _describe_file(name) if os.path.isfile(name) else None
+    found = _describe_file(name) if file_of(name) else None
     if found is None:
         codec = tts_codecs.load(name, "cpu")
         described = codec.info
         found = {field: getattr(described, field) for field in described.__dataclass_fields__} | {
             "frame_rate": described.frame_rate,
-            "parameters": sum(each.numel() for each in codec.parameters()),
+            "parameters": sum(each.numel() for each in learned(codec)),
         }
         found.pop("codebook_sizes")
     if as_json:
@@ -233,6 +245,7 @@ def bench(
     import torch
 
     import tts_codecs
+    from tts_codecs.base import learned
 
     codec = tts_codecs.load(name, device, bandwidth=bitrate)
     described = codec.info
@@ -267,7 +280,7 @@ def bench(
                 taken["stream"].append(streamed - decoded)
                 taken["first"].append(first)
     median = {key: statistics.median(values) for key, values in taken.items()}
-    weights = sum(each.numel() * each.element_size() for each in codec.parameters())
+    weights = sum(each.numel() * each.element_size() for each in learned(codec))
     show(json.dumps({
         "codec": described.name, "kbit_s": described.bitrate and described.bitrate / 1000,
         "device": device, "threads": threads, "seconds": seconds,
