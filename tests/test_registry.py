@@ -124,6 +124,19 @@ def test_models_of_the_wrong_parts(
 def test_what_is_built_is_bounded() -> None:
     with pytest.raises(CheckpointError, match="more than"), building(1000):
         torch.nn.Linear(100, 100)
+    for make in (
+        lambda: torch.nn.Module().register_buffer("x", torch.zeros(40, 40)),
+        lambda: torch.randn(2**20, 2**20),  # so large that it must not even be drawn
+        lambda: torch.full((2**20, 2**20), 1.0),
+        lambda: torch.zeros(size=[2**20, 2**20]),
+        lambda: torch.ones(100)[:, None] * torch.ones(100),
+    ):
+        with pytest.raises(CheckpointError, match="more than"), building(1000):
+            make()
+    many = torch.nn.Module()
+    with pytest.raises(CheckpointError, match="over 1,200 values"), building(1000):
+        for number in range(100):
+            many.register_buffer(f"buffer{number}", torch.zeros(600))
     with building(20_000):
         layer = torch.nn.Linear(100, 100)
         layer.again = layer.weight  # tied: counts once

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 import tts_codecs
 from codec_helpers import check_codec_contract, tiny_vocoder
 from tts_codecs.bandwidth import codebooks_at
-from tts_codecs.checkpoint import fingerprint, save_checkpoint
+from tts_codecs.checkpoint import CONFIG, fingerprint, save_checkpoint
 from tts_codecs.errors import CodecError
+from tts_codecs.neural import build_codec
 from tts_codecs.registry import check_name, find, weights_of
 from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocos import VocosCodec, VocosConfig
@@ -109,6 +111,32 @@ def test_a_bandwidth_that_is_none_lists_those_there_are(kbits: Any) -> None:
     with pytest.raises(CodecError, match=r"this: bandwidth .* kbit/s is not one of 0.5, 1"):
         codebooks_at(kbits, {1: 500.0, 2: 1000.0}, "this")
     assert codebooks_at(1, {1: 500.0, 2: 1000.0}, "this") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quantizer": {"kind": "vq", "dim": 1 << 14, "codebook_size": 1 << 24}},
+        {"quantizer": {"kind": "rvq", "dim": 8, "codebook_size": 1 << 18, "num_codebooks": 4096}},
+        {"decoder": {"kind": "spectrum", "width": 1 << 20, "blocks": 1}},
+    ],
+)
+def test_codebooks_that_weights_do_not_have_are_not_made(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    arguments: dict[str, Any] = {
+        "dim": 8,
+        "encoder": {"kind": "mel"},
+        "quantizer": {"kind": "vq", "dim": 8, "codebook_size": 16},
+        "decoder": {"kind": "spectrum", "width": 8, "blocks": 1},
+    }
+    save_checkpoint(tmp_path, build_codec(**arguments), "neural", arguments)
+    tts_codecs.load(tmp_path)
+    config = yaml.safe_load((tmp_path / CONFIG).read_text())
+    config["arguments"] |= change
+    (tmp_path / CONFIG).write_text(yaml.safe_dump(config))
+    with pytest.raises(tts_codecs.CheckpointError, match="more than its weights have"):
+        tts_codecs.load(tmp_path)
 
 
 def test_all_public_names_are_there() -> None:

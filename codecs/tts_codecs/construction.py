@@ -1,43 +1,96 @@
 """A bound on what is built before weights are read: a config may ask for more than there is."""
 
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from torch.overrides import TorchFunctionMode
 
 from tts_codecs.errors import CheckpointError
+
+#: functions that make a tensor of the size that they are given first
+_MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
 
 
 @contextmanager
 def building(most: int) -> Iterator[None]:
-    """In this thread, refuse a module as soon as it has over `most` values.
+    """In this thread, refuse a module as soon as it has over `most` values, in its parameters and
+    buffers together or in any one tensor that is computed for it.
 
-    Layers register a parameter before they fill it, so no memory was touched for it by then.
+    Layers register a parameter before they fill it, and what draws or fills a tensor is asked for
+    its size before it does, so no memory was touched for it by then.
 
     Raises:
         CheckpointError: it has.
     """
     thread, counted = threading.get_ident(), 0
-    seen: dict[int, nn.Parameter] = {}
+    seen: dict[int, Tensor] = {}
 
     def count(module: nn.Module, name: str, value: Any) -> None:
         nonlocal counted
-        if threading.get_ident() != thread or not isinstance(value, nn.Parameter):
+        if threading.get_ident() != thread or not isinstance(value, Tensor):
             return
         if id(value) not in seen:
             # Kept, so that no other gets its place; tied weights count once.
             seen[id(value)] = value
             counted += value.numel()
         if counted > most:
-            raise CheckpointError(
-                f"it describes a network of over {counted:,} values, more than its weights have"
-            )
+            raise _too_large(counted)
 
-    hook = register_module_parameter_registration_hook(count)
+    hooks = [
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+    ]
     try:
-        yield
+        with _Bounded(most):
+            yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
+
+
+class _Bounded(TorchFunctionMode):
+    """Refuses tensors of over `most` values."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self.most = most
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _MAKERS:
+            self._check(_asked(args, kwargs))
+        made = func(*args, **kwargs)
+        if isinstance(made, Tensor):
+            self._check(made.numel())
+        return made
+
+    def _check(self, values: int) -> None:
+        if values > self.most:
+            raise _too_large(values)
+
+
+def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
+    """Values of the tensor that one of _MAKERS would make; 0 for what it will refuse itself."""
+    size = kwargs.get("size", args[0] if args and isinstance(args[0], tuple | list) else args)
+    return math.prod(size) if all(isinstance(each, int) for each in size) else 0
+
+
+def _too_large(values: int) -> CheckpointError:
+    return CheckpointError(
+        f"it describes a network of over {values:,} values, more than its weights have"
+    )
