@@ -38,7 +38,8 @@ def test_every_kind_learns_to_tell_and_is_fooled_downhill() -> None:
     assert SMALL.keys() == ADVERSARIES.keys()
     torch.manual_seed(0)
     many = build_adversaries(SMALL, 16000)
-    assert len(many(noise(2, 2500))) == 4
+    assert len(many(noise(2, 2500))) == 4 and many.least_samples == 512
+    assert len(many(noise(1, many.least_samples))) == 4
     real, fake = noise(2, 2500).cumsum(1) / 50, noise(2, 2500, seed=1).requires_grad_()
     optimizer = torch.optim.Adam(many.parameters(), 2e-2)
     losses = []
@@ -84,6 +85,16 @@ def test_wrong_adversaries_are_told() -> None:
         ({"bands": {"rate": 8000}}, "hinge", "unknown key 'rate'"),
         ({}, "hinge", "at least one"),
         ({"spectra": {}}, "hinges", "hinge or squares"),
+        *(
+            ({kind: {name: value}}, "hinge", f"adversary.{name} is a list of whole numbers")
+            for kind, name in (("spectra", "n_ffts"), ("bands", "n_ffts"), ("periods", "periods"))
+            for value in ("x", -1, None, [], [0], [-4], [2.5], ["256"], [[1]])
+        ),
+        *(
+            ({kind: {"n_ffts": [256, size]}}, "hinge", f"n_ffts are 4 to .*, not {size}")
+            for kind in ("spectra", "bands")
+            for size in (1, 2, 3, 10**9)
+        ),
     ]:
         with pytest.raises(CodecError, match=message):
             build_adversaries(specs, 16000, objective)  # type: ignore[arg-type]

@@ -1,10 +1,11 @@
 """Ranges of the numbers that a YAML gives as arguments: sizes, shares, weights of losses.
 
 What a number may be follows from the annotation and the default of the argument. A whole number is
-at least 1, or 0 where that is its default; a fraction is at least 0. What is otherwise has its name
-here.
+at least 1, or 0 where that is its default; a fraction is at least 0; a list of whole numbers has
+one at least, each of at least 1. What is otherwise has its name here.
 """
 
+import collections.abc
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +15,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 #: whole numbers that may be 0 although their default is not
 FROM_ZERO = (
-    "adversarial_from", "content_blocks", "holdout", "look_ahead", "margin", "phone_blocks", "seed",
+    "adversarial_from", "codebooks", "content_blocks", "holdout", "look_ahead", "margin",
+    "phone_blocks", "seed",
 )  # fmt: skip
 #: from 0 to 1
 SHARES = (
@@ -25,6 +27,7 @@ SHARES = (
 MOST_SEED = 2**63 - 1
 #: of either sign
 SIGNED = ("low", "high", "shift")
+_WHOLE_LIST = "a list of whole numbers of at least 1"
 
 
 def wrong_number(
@@ -48,6 +51,8 @@ def wrong_number(
         parameter = parameters[name]
         least = 0 if name in FROM_ZERO or parameter.default == 0 else 1
         wanted = _wanted(hints.get(name, parameter.annotation), name, value, least)
+        if wanted == _WHOLE_LIST and value in ([], ()) and parameter.default == ():
+            wanted = None  # nothing, as it is by default
         if wanted is not None:
             place = f"{section}.{name}" if section else name
             return f"{place} is {wanted}, not {value!r}"
@@ -82,10 +87,20 @@ def _wanted(kind: Any, name: str, value: Any, least: int) -> str | None:
             return "two whole numbers"
         if not 1 <= pair[0] <= pair[1]:
             return "two whole numbers of at least 1, the larger one last"
+    elif len(plain) == 1 and _is_list(plain[0]):
+        given = value if isinstance(value, list | tuple) else ()
+        if not given or not all(_is(Integral, each) and each >= 1 for each in given):
+            return _WHOLE_LIST
     elif plain == [dict[str, float]] and isinstance(value, Mapping):
         if any(_wanted_fraction("", each) for each in value.values()):
             return "numbers of at least 0"
     return None
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether an annotation is one of whole numbers in a row, however many."""
+    many = get_args(kind) in ((int,), (int, ...))
+    return many and get_origin(kind) in (list, tuple, collections.abc.Sequence)
 
 
 def _wanted_fraction(name: str, value: Any) -> str | None:

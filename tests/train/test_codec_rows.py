@@ -186,9 +186,23 @@ def test_wrong_names_of_losses_are_told(corpus: Corpus) -> None:
         ({"adversaries": {"spectras": {}}}, "did you mean 'spectra'"),
         ({"weights": {"mell": 1.0}}, "known are mel"),
         ({"auxiliaries": {"ctc": {"codebooks": 3}}}, "cannot be decoded by themselves"),
+        ({"auxiliaries": {"phones": {"codebooks": -1}}}, "at least 0, not -1"),
+        ({"auxiliaries": {"phones": {"kernel": 2}}}, "kernel: 2 has no middle"),
+        ({"auxiliaries": {"ctc": {"kernel": 4}}}, "kernel: 4 has no middle"),
+        ({"adversaries": {"spectra": {"n_ffts": [8192]}}}, "8192 samples are longer .* heard"),
+        ({"adversaries": {"bands": {"n_ffts": [8192]}}}, "8192 samples are longer .* heard"),
+        ({"adversaries": {"spectra": {"n_ffts": [1]}}}, "n_ffts are 4 to 65536"),
+        ({"adversaries": {"periods": {"periods": []}}}, "a list of whole numbers of at least 1"),
     ]:
         with pytest.raises(ConfigError, match=message):
             small_task(path, corpus, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["phones", "ctc"])
+def test_phones_are_read_off_all_codebooks(corpus: Corpus, kind: str) -> None:
+    path = next(path for path in ROWS if path.stem == "codec_encodec")
+    task = small_task(path, corpus, auxiliaries={kind: {"codebooks": 0}})
+    assert torch.isfinite(torch.as_tensor(one_step(task)[kind]))
 
 
 def test_codebooks_begin_where_the_vectors_are(corpus: Corpus) -> None:

@@ -62,6 +62,8 @@ def test_vocoder_task(corpus: Corpus, tmp_path: Path) -> None:
     exported(task, tmp_path)
     with pytest.raises(DataError, match="no utterance"):
         VocoderTask(corpus, model, frames=1000)
+    with pytest.raises(ConfigError, match="4096 samples are longer .* heard"):
+        VocoderTask(corpus, model, frames=12, margin=2, adversaries={"spectra": {"n_ffts": [4096]}})
 
 
 def test_vocoder_learns_its_upper_band_from_wide_recordings(corpus: Corpus, tmp_path: Path) -> None:

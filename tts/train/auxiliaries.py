@@ -69,7 +69,10 @@ class _Reader(Auxiliary):
 
     Args:
         codebooks: how many codebooks it sees; 0 for all.
-        width: of a convolution over `kernel` frames, so that neighbours may help.
+        width: of a convolution over `kernel` frames, an odd number, so that neighbours may help.
+
+    Raises:
+        ConfigError: codebooks that cannot be decoded by themselves, or an even kernel.
     """
 
     def __init__(
@@ -86,6 +89,8 @@ class _Reader(Auxiliary):
             raise ConfigError(
                 f"auxiliaries: codebooks: {codebooks} cannot be decoded by themselves"
             )
+        if kernel % 2 == 0:
+            raise ConfigError(f"auxiliaries: kernel: {kernel} has no middle: it has to be odd")
         self.codebooks = codebooks
         self.entry = nn.Conv1d(codec.quantizer.dim, width, kernel, padding=kernel // 2)
         self.head = nn.Linear(width, outputs)

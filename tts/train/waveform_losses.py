@@ -17,7 +17,7 @@ class WaveformLosses:
     matching from step `adversarial_from` on, which come in over 500 steps.
 
     Args:
-        rate: Hz of the waveforms.
+        rate: Hz of the waveforms; samples: how long they are at least.
         weights: of mel and log-magnitude spectra ("mel", "mag"), samples ("l1"), phases ("phase"),
             fooling ("fool") and feature matching ("match"); 0 leaves one out.
         adversaries: discriminators by name (tts_codecs.adversaries.ADVERSARIES), each with its
@@ -27,12 +27,13 @@ class WaveformLosses:
             gradients are (tts_codecs.balancer).
 
     Raises:
-        ConfigError: unknown discriminators or arguments of them.
+        ConfigError: unknown discriminators or arguments of them, or windows longer than waveforms.
     """
 
     def __init__(
         self,
         rate: int,
+        samples: int,
         weights: dict[str, float],
         adversaries: dict[str, dict[str, Any]] | None = None,
         objective: str = "hinge",
@@ -50,6 +51,11 @@ class WaveformLosses:
             )
         except CodecError as error:
             raise ConfigError(f"adversaries: {error}") from error
+        if self.discriminator.least_samples > samples:
+            raise ConfigError(
+                f"adversaries: n_ffts of {self.discriminator.least_samples} samples are longer "
+                f"than what is heard, {samples}"
+            )
         self.balancer = Balancer(self.weights) if balance else None
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from tts_codecs.adversaries.base import Adversary, Judgement
+from tts_codecs.adversaries.base import Adversary, Judgement, check_windows
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.mel_discriminator import MelDiscriminator
 
@@ -16,14 +16,23 @@ class MelBandDiscriminator(Adversary):
     Args:
         rate: Hz of the waveform.
         n_ffts: window lengths, a hop being a quarter; bands: of the mel; channels: of the network.
+
+    Raises:
+        CodecError: a window that is too short or too long.
     """
 
     def __init__(
         self, rate: int, n_ffts: Sequence[int] = (512, 1024), bands: int = 64, channels: int = 16
     ):
         super().__init__()
+        check_windows(n_ffts)
         self.analyses = [MelConfig(rate, n, n // 4, bands, f_max=rate / 2) for n in n_ffts]
         self.parts = nn.ModuleList(MelDiscriminator(channels) for _ in n_ffts)
+
+    @property
+    def least_samples(self) -> int:
+        """The longest window."""
+        return max(analysis.n_fft for analysis in self.analyses)
 
     def forward(self, wav: Tensor) -> list[Judgement]:
         """One judgement a resolution."""

@@ -1,5 +1,6 @@
 """What discriminators of waveforms share: their losses, and several of them as one."""
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import torch
@@ -10,7 +11,15 @@ from tts_codecs.errors import CodecError
 
 #: scores of a part, of any shape, and the feature maps of its layers
 Judgement: TypeAlias = tuple[Tensor, list[Tensor]]
+MOST_WINDOW = 1 << 16
 Objective: TypeAlias = Literal["hinge", "squares"]
+
+
+def check_windows(n_ffts: Sequence[int]) -> None:
+    """CodecError for a length of a window whose hop would be nothing, or that no sound fills."""
+    for n_fft in n_ffts:
+        if not 4 <= n_fft <= MOST_WINDOW:
+            raise CodecError(f"n_ffts are 4 to {MOST_WINDOW} samples each, not {n_fft}")
 
 
 class Adversary(nn.Module):
@@ -20,6 +29,11 @@ class Adversary(nn.Module):
     """
 
     objective: Objective = "hinge"
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest waveform that can be judged, in samples."""
+        return 1
 
     def forward(self, wav: Tensor) -> list[Judgement]:
         """[B, N] to (scores, feature maps) of every part."""
@@ -67,6 +81,11 @@ class Adversaries(Adversary):
             raise CodecError(f"the objective of adversaries is hinge or squares, not {objective!r}")
         self.objective = objective
         self.parts = nn.ModuleDict(parts)
+
+    @property
+    def least_samples(self) -> int:
+        """What that of its parts needs which needs most."""
+        return max(part.least_samples for part in self.parts.values())
 
     def forward(self, wav: Tensor) -> list[Judgement]:
         """The judgements of all."""

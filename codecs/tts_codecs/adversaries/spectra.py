@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from tts_codecs.adversaries.base import Adversary, Judgement
+from tts_codecs.adversaries.base import Adversary, Judgement, check_windows
 
 
 class SpectrogramDiscriminator(nn.Module):
@@ -52,13 +52,24 @@ class SpectrogramDiscriminator(nn.Module):
 
 
 class MultiResolutionDiscriminator(Adversary):
-    """SpectrogramDiscriminators at several window lengths."""
+    """SpectrogramDiscriminators at several window lengths.
+
+    Raises:
+        CodecError: a window that is too short or too long.
+    """
 
     def __init__(self, n_ffts: Sequence[int] = (256, 512, 1024), channels: int = 16):
         super().__init__()
+        check_windows(n_ffts)
+        self.n_ffts = tuple(n_ffts)
         self.parts = nn.ModuleList(
             SpectrogramDiscriminator(n_fft, n_fft // 4, channels) for n_fft in n_ffts
         )
+
+    @property
+    def least_samples(self) -> int:
+        """The longest window."""
+        return max(self.n_ffts)
 
     def forward(self, wav: Tensor) -> list[Judgement]:
         """One judgement a resolution."""

@@ -98,6 +98,7 @@ class CodecTask:
         )
         self.of_wave = WaveformLosses(
             self.codec.rate,
+            frames * self.codec.hop,
             {name: w for name, w in self.loss_weights.items() if name != "commit"},
             adversaries,
             objective,

@@ -131,6 +131,7 @@ class VocoderTask:
         self.train_pitch = train_pitch
         self.of_wave = WaveformLosses(
             rate,
+            (frames - 2 * margin) * self.vocoder.hop,
             {**self.WEIGHTS, **(weights or {})},
             adversaries,
             objective,
