@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+#: values that a transformer takes at a time, however small its window: fewer take more time
+_LEAST_PIECE = 64
+
 
 class Conv(nn.Module):
     """Causal convolution of whole strides: [B, C_in, n * stride] to [B, C_out, n].
@@ -201,10 +204,15 @@ class TransformerLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """TransformerLayers over [B, dim, T], in pieces; the state counts positions as well."""
+    """TransformerLayers over [B, dim, T], in pieces; the state counts positions as well.
+
+    In inference a long piece is taken about a window at a time: attention compares every value with
+    every other one of a piece, of which it needs those within the window alone.
+    """
 
     def __init__(self, dim: int, heads: int, hidden: int, window: int, layers: int):
         super().__init__()
+        self.window = window
         self.layers = nn.ModuleList(
             TransformerLayer(dim, heads, hidden, window) for _ in range(layers)
         )
@@ -215,6 +223,16 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
         """[B, dim, T] to the same."""
+        size = max(self.window, _LEAST_PIECE)
+        if self.training or x.shape[2] <= size:
+            return self._piece(x, state)
+        made = []
+        for piece in x.split(size, 2):
+            piece, state = self._piece(piece, state)
+            made.append(piece)
+        return torch.cat(made, 2), state
+
+    def _piece(self, x: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
         if x.shape[2] == 0:
             return x, state
         start, new = state[0], []
