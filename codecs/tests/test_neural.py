@@ -16,7 +16,12 @@ from tts_codecs.neural import DECODERS, ENCODERS, NeuralCodec, build_codec
 from tts_codecs.nn.attended import AttendedEncoder
 from tts_codecs.nn.freev import FreevDecoder
 from tts_codecs.nn.streamed import Scale
-from tts_codecs.quantizers import QUANTIZERS, ResidualVQ, VectorQuantizer
+from tts_codecs.quantizers import (
+    QUANTIZERS,
+    ResidualVQ,
+    VectorQuantizer,
+    build_quantizer,
+)
 
 HOP = 20
 ENCODER: dict[str, dict[str, Any]] = {
@@ -152,6 +157,35 @@ def test_encodes_in_pieces_as_at_once(encoder: str) -> None:
         assert (streamed == whole).float().mean() > 0.99, size
         with pytest.raises(CodecError, match="has ended"):
             codec.encode_chunk(wav, state)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "scalar", "dim": 6, "scale": 4},
+        {"kind": "binned", "dim": 6, "low": -1.0, "high": 2.0},
+        {"kind": "fsq", "levels": [8, 5, 3]},
+        {"kind": "grouped_fsq", "levels": [4, 5, 8], "groups": 2},
+        {"kind": "grouped_fsq", "levels": [2, 5], "groups": 3, "symmetric": True},
+        {"kind": "residual_fsq", "levels": [4, 5, 2], "num_codebooks": 3},
+        {"kind": "lfq", "bits": 3, "groups": 2, "scale": 0.5},
+    ],
+    ids=lambda spec: spec["kind"],
+)
+def test_what_is_near_to_values_with_levels_is_decoded_as_them(spec: dict[str, Any]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    quantizer = build_quantizer(spec).eval()
+    z = 2 * torch.randn(2, 50, quantizer.dim, generator=generator)
+    values = quantizer.decode(quantizer.encode(z))
+    near = values + 0.005 * (2 * torch.rand(values.shape, generator=generator) - 1)
+    for each in (values, near):
+        torch.testing.assert_close(quantizer.snap(each), values, rtol=0, atol=1e-6)
+    assert quantizer.snap(9 + near).isfinite().all()  # beyond the last
+    codec = build_codec(
+        dim=8, output="latents", quantizer=spec, encoder={"kind": "spectrum", "width": 4,
+        "blocks": 1}, decoder={"kind": "spectrum", "width": 4, "blocks": 1},
+    ).eval()  # fmt: skip
+    torch.testing.assert_close(codec.decode(near), codec.decode(values))
 
 
 def test_latents_are_values_of_the_quantizer_and_snap_to_them() -> None:

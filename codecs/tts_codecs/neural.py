@@ -87,7 +87,7 @@ class NeuralCodec(LayeredCodec):
         encoder, quantizer, decoder: built for that hop and width.
         name, licence: shown in `info`.
         encoded: "codes", or "latents": the values of the quantizer, for continuous generators. What
-            they generate is moved to values of the quantizer where it has `snap`.
+            they generate is moved to values of the quantizer where it has levels (its `snap`).
         project: linear layers around the quantizer; without them its width has to be `dim`.
 
     Raises:
@@ -195,9 +195,7 @@ class NeuralCodec(LayeredCodec):
         """Checked frames to values of the quantizer."""
         if self.output == "codes":
             return self.quantizer.decode(encoded)
-        snap = getattr(self.quantizer, "snap", None)
-        values: Tensor = encoded if snap is None else snap(encoded)
-        return values
+        return self.quantizer.snap(encoded)
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Encoded:

@@ -102,6 +102,11 @@ class Quantizer(nn.Module, ABC):
     def decode(self, codes: Tensor) -> Tensor:
         """Quantized values ``[B, T, D]`` of ``codes [B, T, K]``; CodecError if out of range."""
 
+    def snap(self, values: Tensor) -> Tensor:
+        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``, such as those of
+        a generator; without levels, as with codebooks, they stay as they are."""
+        return values
+
     def check_prefix(self, count: int | None) -> int:
         """Return `count` (default K) if it is one of `prefixes`, else raise CodecError."""
         if count is None:

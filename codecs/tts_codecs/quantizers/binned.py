@@ -30,10 +30,6 @@ class ScalarQuantizer(GroupedFSQ):
             raise CodecError(f"ScalarQuantizer: dim {dim} and scale {scale} must be at least 1")
         super().__init__([2 * scale + 1], dim, True, passthrough, noise)
 
-    def snap(self, values: Tensor) -> Tensor:
-        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
-        return self.decode(self.values_to_codes(values))
-
 
 class BinnedQuantizer(Quantizer):
     """Every channel by itself to the nearest of evenly spaced values in a range; nothing is
@@ -83,3 +79,7 @@ class BinnedQuantizer(Quantizer):
         """Values ``[B, T, D]`` float32 of ``codes [B, T, D]``."""
         self.check_codes(codes)
         return self.low + codes * self.step
+
+    def snap(self, values: Tensor) -> Tensor:
+        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        return self.decode(self.encode(values))

@@ -145,6 +145,10 @@ class GroupedFSQ(Quantizer):
         digits = torch.minimum(digits.clamp(min=0), self.levels - 1)
         return self.digits_to_codes(digits.flatten(2))
 
+    def snap(self, values: Tensor) -> Tensor:
+        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        return self.decode(self.values_to_codes(values))
+
     def _split(self, x: Tensor) -> Tensor:
         """``[B, T, D]`` to ``[B, T, G, D / G]``."""
         return x.unflatten(2, (self.groups, -1))

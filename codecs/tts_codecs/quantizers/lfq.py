@@ -87,6 +87,10 @@ class LookupFreeQuantizer(Quantizer):
         signs = (codes[..., None] // powers) % 2
         return (signs.flatten(2).float() * 2 - 1) * self.scale
 
+    def snap(self, values: Tensor) -> Tensor:
+        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        return self.decode(self.encode(values))
+
     def _index(self, positive: Tensor) -> Tensor:
         powers = 2 ** torch.arange(self.width, device=positive.device)
         return (positive.unflatten(-1, (self.groups, -1)).long() * powers).sum(-1)

@@ -96,6 +96,12 @@ class ResidualFSQ(Quantizer):
         digits = (codes[..., None] // self.basis) % self.levels
         return self._values(digits.float())
 
+    @torch.no_grad()
+    def snap(self, values: Tensor) -> Tensor:
+        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        self.check_input(values)
+        return self._values(self._digits(values.float(), self.num_codebooks))
+
     def _bound(self, z: Tensor) -> Tensor:
         """Into half a step beyond the outermost levels, where these are still the nearest."""
         top = 1 + 1 / (self.levels - 1)
