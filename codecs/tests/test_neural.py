@@ -294,6 +294,7 @@ def test_wrong_parts_are_told() -> None:
         ({"encoder": {**ENCODER["attended"], "under": {"kind": "spectrumm"}}}, "'spectrum'"),
         ({"quantizer": {**QUANTIZER["rvq"], "codebooksize": 3}}, "did you mean 'codebook_size'"),
         ({"encoder": {"kind": "seanet", "strides": [2, 2]}}, "must multiply to hop"),
+        ({"encoder": {**ENCODER["seanet"], "channels": 1}}, "channels are at least 2, not 1"),
         ({"decoder": {"kind": "spectrum", "patch": 3}}, "must divide hop"),
         ({"hop": 0}, "must be positive"),
     ]

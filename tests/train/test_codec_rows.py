@@ -192,6 +192,7 @@ def test_wrong_names_of_losses_are_told(corpus: Corpus) -> None:
         ({"adversaries": {"spectra": {"n_ffts": [8192]}}}, "8192 samples are longer .* heard"),
         ({"adversaries": {"bands": {"n_ffts": [8192]}}}, "8192 samples are longer .* heard"),
         ({"adversaries": {"spectra": {"n_ffts": [1]}}}, "n_ffts are 4 to 65536"),
+        ({"balance": True, "weights": dict.fromkeys(CodecTask.WEIGHTS, 0)}, "weights: balancer"),
         ({"adversaries": {"periods": {"periods": []}}}, "a list of whole numbers of at least 1"),
     ]:
         with pytest.raises(ConfigError, match=message):

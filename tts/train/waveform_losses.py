@@ -27,7 +27,8 @@ class WaveformLosses:
             gradients are (tts_codecs.balancer).
 
     Raises:
-        ConfigError: unknown discriminators or arguments of them, or windows longer than waveforms.
+        ConfigError: unknown discriminators or arguments of them, windows longer than waveforms, or
+            nothing to balance.
     """
 
     def __init__(
@@ -56,7 +57,10 @@ class WaveformLosses:
                 f"adversaries: n_ffts of {self.discriminator.least_samples} samples are longer "
                 f"than what is heard, {samples}"
             )
-        self.balancer = Balancer(self.weights) if balance else None
+        try:
+            self.balancer = Balancer(self.weights) if balance else None
+        except CodecError as error:
+            raise ConfigError(f"weights: {error}") from error
 
     @property
     def modules(self) -> dict[str, nn.Module]:

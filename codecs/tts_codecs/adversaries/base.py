@@ -85,8 +85,11 @@ class Adversaries(Adversary):
     @property
     def least_samples(self) -> int:
         """What that of its parts needs which needs most."""
-        return max(part.least_samples for part in self.parts.values())
+        return max(part.least_samples for part in self._judges())
 
     def forward(self, wav: Tensor) -> list[Judgement]:
         """The judgements of all."""
-        return [each for part in self.parts.values() for each in part(wav)]
+        return [each for part in self._judges() for each in part(wav)]
+
+    def _judges(self) -> list[Adversary]:
+        return [part for part in self.parts.values() if isinstance(part, Adversary)]

@@ -46,10 +46,16 @@ class WaveDecoder(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """Two causal convolutions with ELU, added to their input, as in SEANet."""
+    """Two causal convolutions with ELU, added to their input, as in SEANet.
+
+    Raises:
+        CodecError: one channel, of which half is none.
+    """
 
     def __init__(self, channels: int, kernel: int = 3):
         super().__init__()
+        if channels < 2:
+            raise CodecError(f"seanet: channels are at least 2, not {channels}")
         self.first = CausalConv(channels, channels // 2, kernel)
         self.second = nn.Linear(channels // 2, channels)
 

@@ -103,8 +103,8 @@ class Quantizer(nn.Module, ABC):
         """Quantized values ``[B, T, D]`` of ``codes [B, T, K]``; CodecError if out of range."""
 
     def snap(self, values: Tensor) -> Tensor:
-        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``, such as those of
-        a generator; without levels, as with codebooks, they stay as they are."""
+        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``, as a generator
+        makes them; without levels, as with codebooks, they stay as they are."""
         return values
 
     def check_prefix(self, count: int | None) -> int:
