@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from codec_helpers import check_codec_contract, example_wav
+from tts_codecs.nn import centred
 from tts_codecs.snac import SnacCodec, SnacConfig, _Noise, own_names
 
 SMALL = SnacConfig(24000, (2, 4), 4, 32, (4, 2, 1), 32, 3)
@@ -30,10 +31,14 @@ def enlivened(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def test_keeps_the_contract() -> None:
+def small() -> SnacCodec:
     codec = SnacCodec(SMALL)
     codec.load_state_dict(enlivened(codec.state_dict()))
-    codec.eval().requires_grad_(False)
+    return codec.eval().requires_grad_(False)
+
+
+def test_keeps_the_contract() -> None:
+    codec = small()
     assert codec.hop == 32 and codec.info.num_codebooks == 7
     check_codec_contract(codec, (3 * codec.reach + 0.5) * 32 / 24000)
     # A code of a faster level is heard where it stands in the frame.
@@ -79,3 +84,21 @@ def test_equals_the_public_package(monkeypatch: pytest.MonkeyPatch) -> None:
         heard = peer.decode(wanted)
     assert heard.abs().max() > 0.01
     torch.testing.assert_close(codec.decode(flat), heard, rtol=1e-4, atol=1e-4)
+
+
+def test_long_sounds_are_coded_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = small()
+    wav = example_wav(2, codec.hop * 40 * codec.reach + 5, 24000)
+    codes = codec.encode(wav).data
+    made = codec.decode(codes)
+    monkeypatch.setattr(centred, "SECONDS", 0.0)
+    seen: list[int] = []
+    codec.encoder["block"].register_forward_pre_hook(
+        lambda _, given: seen.append(given[0].shape[2])
+    )
+    again = codec.encode(wav).data
+    assert again.shape == codes.shape
+    # Rounding may tip a value that lies between two entries.
+    assert (again == codes).float().mean() > 0.999
+    assert len(seen) == 11 and max(seen) <= 6 * codec.reach * codec.hop
+    torch.testing.assert_close(codec.decode(codes), made, rtol=0, atol=1e-5)

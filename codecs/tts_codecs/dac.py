@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tts_codecs.base import CodecInfo, Encoded, check_batch, check_encoded, check_stream, check_wav
 from tts_codecs.checkpoint import load_state
 from tts_codecs.layered import LayeredCodec
-from tts_codecs.nn.centred import WindowState, windowed
+from tts_codecs.nn.centred import WindowState, in_windows, windowed
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
 from tts_codecs.sources import DAC_LICENCE
@@ -243,9 +243,15 @@ class DacCodec(LayeredCodec):
     def encode(self, wav: Tensor) -> Encoded:
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav).to(self.device)
-        z = self.encoder(F.pad(wav, (0, -wav.shape[2] % self.hop)))
-        codes = self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
-        return Encoded(codes, None, self.info.frame_rate)
+        frames = F.pad(wav[:, 0], (0, -wav.shape[2] % self.hop)).unflatten(1, (-1, self.hop))
+        # The encoder reaches no further than the decoder, whose mirror it is.
+        rate = self.frames_per_second
+        codes = in_windows(self._codes, frames, self.reach, 1, rate)
+        return Encoded(codes, None, rate)
+
+    def _codes(self, frames: Tensor, start: int = 0) -> Tensor:
+        z = self.encoder(frames.flatten(1)[:, None])
+        return self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
 
     def _network(self, codes: Tensor, start: int = 0) -> Tensor:
         wav = self.decoder(self.quantizer.decode(codes).transpose(1, 2))[:, 0].tanh()
@@ -259,7 +265,8 @@ class DacCodec(LayeredCodec):
         codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
-        return self._network(codes).unsqueeze(1)
+        wav = in_windows(self._network, codes, self.reach, self.hop, self.frames_per_second)
+        return wav.unsqueeze(1)
 
     def init_state(self, batch: int) -> WindowState:
         """State of a new stream of ``batch`` rows, before its first frame."""

@@ -26,7 +26,7 @@ from tts_codecs.base import (
 )
 from tts_codecs.checkpoint import load_state
 from tts_codecs.dac import FactorizedBook, Snake, reach_of
-from tts_codecs.nn.centred import WindowState, windowed
+from tts_codecs.nn.centred import WindowState, in_windows, windowed
 from tts_codecs.sources import SNAC_LICENCE
 
 _PERIOD = 1 << 16  # samples after which the noise comes again
@@ -186,15 +186,21 @@ class SnacCodec(Codec):
     def encode(self, wav: Tensor) -> Encoded:
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``. Codes of a frame are level
         by level."""
-        wav = F.pad(check_wav(wav).to(self.device), (0, -wav.shape[2] % self.hop))
-        left = self.encoder["block"](wav).transpose(1, 2)
+        wav = check_wav(wav).to(self.device)
+        frames = F.pad(wav[:, 0], (0, -wav.shape[2] % self.hop)).unflatten(1, (-1, self.hop))
+        # The encoder reaches no further than the decoder, whose mirror it is.
+        rate = self.info.frame_rate
+        return Encoded(in_windows(self._codes, frames, self.reach, 1, rate), None, rate)
+
+    def _codes(self, frames: Tensor, start: int = 0) -> Tensor:
+        left = self.encoder["block"](frames.flatten(1)[:, None]).transpose(1, 2)
         codes = []
         for book, level in zip(self.books, self.config.levels, strict=True):
             pooled = left.unflatten(1, (-1, level)).mean(2)
             found = book.encode(pooled)
             left = left - book.decode(found).repeat_interleave(level, 1)
             codes.append(found.unflatten(1, (-1, self.span // level)))
-        return Encoded(torch.cat(codes, 2), None, self.info.frame_rate)
+        return torch.cat(codes, 2)
 
     def _network(self, codes: Tensor, start: int) -> Tensor:
         values = []
@@ -216,7 +222,8 @@ class SnacCodec(Codec):
         codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
-        return self._network(codes, 0).unsqueeze(1)
+        rate = self.info.frame_rate
+        return in_windows(self._network, codes, self.reach, self.hop, rate).unsqueeze(1)
 
     def init_state(self, batch: int) -> WindowState:
         """State of a new stream of ``batch`` rows, before its first frame."""

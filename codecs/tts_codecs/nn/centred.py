@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+#: of sound that `in_windows` takes at a time
+SECONDS = 5.0
+
 
 @dataclass(frozen=True)
 class WindowState:
@@ -45,3 +48,27 @@ def windowed(
         wav = network(seen, state.start)[:, state.done * hop : ready * hop]
     drop = max(0, ready - reach)
     return wav, WindowState(seen[:, drop:], state.batch, ready - drop, state.start + drop, last)
+
+
+def in_windows(
+    network: Callable[[Tensor, int], Tensor], frames: Tensor, reach: int, hop: int, rate: float
+) -> Tensor:
+    """What a network makes of frames [B, T, *], [B, T * hop, ...], a few seconds at a time, so that
+    an hour takes no more memory than they do.
+
+    Args:
+        network: frames [B, t, *], and the number of the first, to [B, t * hop, ...].
+        reach: frames on each side that what is made of one depends on.
+        hop: what is made of a frame; rate: frames per second.
+    """
+    total, size = frames.shape[1], max(4 * reach, round(SECONDS * rate))
+    if total <= size + reach:
+        return network(frames, 0)
+    made = []
+    for begin in range(0, total, size):
+        end, start = min(total, begin + size), max(0, begin - reach)
+        found = network(frames[:, start : end + reach], start)
+        # Beyond what is kept the network took the edges of the window for those of the sound. A
+        # copy, as a part of it would keep all of it.
+        made.append(found[:, (begin - start) * hop : (end - start) * hop].clone())
+    return torch.cat(made, 1)
