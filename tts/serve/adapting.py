@@ -60,7 +60,8 @@ class AdaptationQueue:
                 voice = model.voice(
                     reference, ref_text or None, adapt=True, strength=strength, progress=progress
                 )
-                progress(1, 1)
+                if gone.is_set():  # while the last step was taken: nobody would know of the voice
+                    raise _Left("the client left")
                 tell("voice", **keep(voice))
             except TTSError as error:
                 tell("error", message=str(error))
