@@ -3,6 +3,8 @@
 import json
 import os
 import resource
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -338,6 +340,16 @@ def test_stopped_in_the_middle(
     assert out == "" and len(err.splitlines()) == 1
     assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert no_output(tmp_path)
+
+
+@pytest.mark.parametrize("package", ["uvicorn", "python_multipart", "fastapi"])
+def test_a_server_with_half_of_its_packages(package: str) -> None:
+    code = f"import sys; sys.modules[{package!r}] = None; from tts.cli.main import run; "
+    command = [sys.executable, "-c", code + "sys.exit(run(['serve', '--port', '0']))"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1 and len(lines) == 1, done.stderr
+    assert f"needs the package {package}" in lines[0] and "pip install 'tts[serve]'" in lines[0]
 
 
 def test_unexpected_error_hints_at_debug(capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

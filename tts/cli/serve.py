@@ -85,18 +85,21 @@ def serve(
     `curl localhost:8000/v1/audio/speech -d '{"input": "Hello."}' -o hello.mp3`
     """
     try:
+        # Starlette asks for it only when the first form comes.
+        import python_multipart  # noqa: F401
+
+        from tts.serve.aliases import Aliases
         from tts.serve.app import ServeSettings, create_app
+        from tts.serve.connections import Limits, listen, raise_open_files
+        from tts.serve.guard import check_access, check_origin, is_loopback
+        from tts.serve.logs import log_to_stderr
+        from tts.serve.stopping import server_of
+        from tts.serve.voices import VoiceShelf
     except ImportError as error:
         raise MissingDependencyError(
             f"the server needs the package {error.name}: pip install 'tts[serve]'"
         ) from error
     from tts.provenance import load_watermark, marker
-    from tts.serve.aliases import Aliases
-    from tts.serve.connections import Limits, listen, raise_open_files
-    from tts.serve.guard import check_access, check_origin, is_loopback
-    from tts.serve.logs import log_to_stderr
-    from tts.serve.stopping import server_of
-    from tts.serve.voices import VoiceShelf
 
     if wyoming:
         try:
