@@ -184,6 +184,21 @@ def test_damaged_files_give_what_they_hold(tmp_path: Path) -> None:
     assert any("ends early" in line or "damaged" in line for line in voice.warnings)
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2)])
+def test_a_flac_gives_all_that_is_before_its_damage(
+    rate: int, channels: int, tmp_path: Path
+) -> None:
+    samples = np.stack([talk(8, rate)] * channels, axis=1)
+    path = write(tmp_path / "voice.flac", samples, rate)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    warnings: list[str] = []
+    with path.open("rb") as file:
+        found = decode_module.decode_file(file, "it", 1, 60, warnings)
+    assert 3.5 < len(found.samples) / rate < 4.5
+    np.testing.assert_allclose(found.samples, samples[: len(found.samples), 0], atol=1e-4)
+    assert len(warnings) == 1 and f"damaged after {len(found.samples) / rate:.1f} s" in warnings[0]
+
+
 def test_doubtful_recordings_carry_warnings() -> None:
     assert "clipped" in " ".join(load_reference(np.clip(talk(3, level=3.0), -1, 1)).warnings)
     assert "very quiet" in " ".join(load_reference(talk(3, level=0.003)).warnings)

@@ -33,6 +33,7 @@ MAX_DECODED_VALUES = 100_000_000
 # Of a recording that is wanted whole: 30 minutes of two channels at 96 kHz.
 MAX_ENTIRE_VALUES = 350_000_000
 BLOCK_VALUES = 1 << 16
+_SMALL_FRAMES = 1024  # of the blocks in which damage is approached
 _UNKNOWN_FRAMES = 1 << 61
 _LEAD_SECONDS = 1.0  # a pause before the first sound that is left as it is
 
@@ -85,16 +86,32 @@ class _SoundFile:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """All of it as [n, C]."""
+        size = max(1, BLOCK_VALUES // self.channels)
+        given = 0
+        try:
+            for part in self._read(size):
+                yield part
+                given += len(part)
+        except sf.SoundFileError:
+            # The library tells nothing of what it read of the block that holds the damage.
+            try:
+                yield from self._read(size, given, min(size, _SMALL_FRAMES))
+            except sf.SoundFileError as again:
+                raise AudioError(str(again)) from again
+
+    def _read(self, size: int, skip: int = 0, then: int = 0) -> Iterator[NDArray[np.float32]]:
+        """Blocks of `size`; after the first `skip` frames, which are read but not given (seeking in
+        what is damaged is no safer), of `then`."""
         guarded = CallbackFile(self._handle)
         self._handle.seek(0)
-        size = max(1, BLOCK_VALUES // self.channels)
         block = np.empty((size, self.channels), dtype=np.float32)
         try:
             with _Sequential(guarded) as sound:
+                while skip > 0 and (count := len(sound.read(out=block[:skip]))):
+                    skip -= count
+                block = block[: then or size]
                 while len(part := sound.read(out=block)):
                     yield part
-        except sf.SoundFileError as error:
-            raise AudioError(str(error)) from error
         finally:
             _raise_interrupt(guarded)
 
