@@ -50,6 +50,19 @@ def test_rows_of_files(tmp_path: Path) -> None:
     assert "ref_text" in lost.problem
 
 
+def test_numbers_and_texts_of_json(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        '{"text": "One.", "seed": 3.0, "steps": 8.0}\n{"text": "One.", "seed": 3.5}\n'
+        '{"text": 5}\n{"text": null}\n{"text": " "}\n{"text": "One.", "seed": Infinity}\n'
+    )
+    whole, part, number, *empty, endless = read_rows(path)
+    assert whole == Row("000001", "One.", options=Options(seed=3, steps=8))
+    assert type(whole.options.seed) is int and "seed" in part.problem and "seed" in endless.problem
+    assert number.problem == "the text is not a string but int"
+    assert [row.problem for row in empty] == ["the text is empty"] * 2
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

@@ -137,7 +137,7 @@ def _row(value: Any, number: int, folder: Path, name: str) -> Row:
     name_of = f"{number:06d}" if value[0] is None else str(value[0])
     row = Row(name_of, value[1] if isinstance(value[1], str) else "")
     if not isinstance(value[1], str):
-        return replace(row, problem=f"the text is not a string but {type(value[1]).__name__}")
+        return replace(row, problem=_not_text(value[1]))
     if len(value) > 2 and value[2] is not None:
         row = replace(row, voice=_voice(value[2], folder))
     try:
@@ -147,6 +147,10 @@ def _row(value: Any, number: int, folder: Path, name: str) -> Row:
         return replace(row, options=known)
     except (UsageError, TypeError, ValueError) as error:
         return replace(row, problem=str(error))
+
+
+def _not_text(value: object) -> str:
+    return f"the text is not a string but {type(value).__name__}"
 
 
 def _voice(voice: Any, folder: Path) -> str | Path | Voice:
@@ -166,7 +170,9 @@ def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
         model = str(folder / model)
     row = Row(str(values.get("id", f"{number:06d}")), "", model=model, meta=meta)
     text = values.get("text")
-    if not isinstance(text, str) or not text.strip():
+    if text is not None and not isinstance(text, str):
+        return replace(row, problem=_not_text(text))
+    if text is None or not text.strip():
         return replace(row, problem="the text is empty")
     row = replace(row, text=text)
     if len(text) > MAX_TEXT:
@@ -197,6 +203,8 @@ def _options(values: Mapping[str, Any]) -> Options:
             value = _flag(column, value)
         elif isinstance(value, str) and column not in ("language", "markup"):
             value = _number(column, value)
+        elif column in _WHOLE and isinstance(value, float) and value.is_integer():
+            value = int(value)  # 3.0, as a data frame with gaps writes 3
         given[column] = value
     return options_of(None, given)
 
