@@ -21,7 +21,7 @@ from tts.errors import UsageError
 from tts.provenance import Watermark, marker
 from tts.serve.budget import Budget, phones_of
 from tts.serve.decode import decode_whole
-from tts.serve.forms import bytes_of, form_of
+from tts.serve.forms import bytes_of, check_fields, form_of
 from tts.serve.http import HTTPError
 from tts.serve.schema import MAX_CHARACTERS, MEDIA_TYPES
 from tts.types import Options, options_of
@@ -74,10 +74,8 @@ async def read_edit(
     """
     fields = ", ".join(("audio", *needed))
     async with form_of(request, f"send a form: multipart/form-data with {fields}") as form:
+        check_fields(form, (*_COMMON, *needed, *allowed))
         values = dict(form)
-        unknown = [name for name in values if name not in (*_COMMON, *needed, *allowed)]
-        if unknown:
-            raise UsageError(f"unknown field {unknown[0][:40]!r} in the form")
         file = values.pop("audio", None)
         if not isinstance(file, UploadFile):
             raise UsageError(f"the form needs the file audio and the fields {', '.join(needed)}")

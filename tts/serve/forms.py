@@ -1,6 +1,6 @@
 """Forms with a recording that clients send, and the errors of those that cannot be used."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from tts.serve.http import HTTPError
 from tts.tuning.adaptation import parse_strength
 
 CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
+_FIELDS = ("name", "consent", "audio_sample", "ref_text", "model", "adapt")  # of a voice
 _MAX_FIELDS = 16
 _MAX_PART = 4 * 4096 + 1  # bytes of a text of 4096 characters
 
@@ -41,6 +42,13 @@ async def form_of(request: Request, what: str) -> AsyncIterator[FormData]:
         await form.close()
 
 
+def check_fields(form: FormData, known: Collection[str]) -> None:
+    """UsageError for a field that is not known: a slip in an optional one would go unnoticed."""
+    for name in form:
+        if name not in known:
+            raise UsageError(f"unknown field {name[:40]!r} in the form")
+
+
 async def bytes_of(file: UploadFile) -> bytes:
     """What was uploaded; HTTPError 413 where it is too large."""
     data = await file.read(MAX_BYTES + 1)
@@ -64,10 +72,11 @@ async def read_voice(request: Request) -> SentVoice:
     """The form of a recording that becomes a voice.
 
     Raises:
-        UsageError: a field is missing or too large.
+        UsageError: a field is missing, unknown or too large.
     """
     what = "send a form: multipart/form-data with name, consent and audio_sample"
     async with form_of(request, what) as form:
+        check_fields(form, _FIELDS)
         name, consent, file = form.get("name"), form.get("consent"), form.get("audio_sample")
         if consent != "true":
             raise UsageError(CONSENT)

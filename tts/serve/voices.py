@@ -84,7 +84,9 @@ class VoiceShelf:
         if not NAME.fullmatch(name):
             raise UsageError("a voice id is 1 to 64 letters, digits, '-' and '_'")
         uploaded = self._uploaded()
-        if name in uploaded or name in stored_voices():
+        if name in stored_voices():  # which clients cannot delete
+            raise UsageError(f"there is a voice {name!r} already: choose another name")
+        if name in uploaded:
             raise UsageError(f"there is a voice {name!r} already: delete it first")
         if len(uploaded) >= MAX_VOICES:
             raise UsageError(f"there are {MAX_VOICES} voices already: delete some")
