@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -274,9 +275,17 @@ def test_damaged_weights(
     assert run(["doctor"]) == 1
     assert part in capfd.readouterr().err
     assert run(["doctor", "--json"]) == 1
-    files = json.loads(capfd.readouterr().out)["files"]
-    assert [each["name"] for each in files if each["problem"]] == [part]
+    told = json.loads(capfd.readouterr().out)
+    assert [each["name"] for each in told["files"] if each["problem"]] == [part]
+    assert part in told["error"] and "speed" not in told
     assert no_output(tmp_path)
+
+
+def test_a_report_without_any_weights(tiny_home: Path, capfd: Captured) -> None:
+    shutil.rmtree(tiny_home / "checkpoints")
+    assert run(["doctor", "--json"]) == 1
+    out, err = capfd.readouterr()
+    assert json.loads(out)["error"] in err and len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("damage", ["truncated", "value", "notes", "text"])

@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from tts.cli.common import check_device, load_model, set_threads, show
 from tts.cli.complete import Device, model_names_for
+from tts.errors import CheckpointError, TTSError
 
 if TYPE_CHECKING:
     from tts.voice.voice import Voice
@@ -29,7 +31,6 @@ def _version(package: str) -> str:
 
 def _check_weights() -> list[dict[str, str]]:
     """Kind, name, checksum and problem ("" for none) of all checkpoints and voices."""
-    from tts.errors import CheckpointError, TTSError
     from tts.resources import checkpoints
     from tts.voice.store import stored_voices
     from tts.voice.voice import Voice
@@ -81,11 +82,10 @@ def doctor(
 ) -> None:
     """Check versions, device and weights, and say one sentence for the speed.
 
-    The exit code is 1 where weights or a voice are damaged.
+    The exit code is 1 where weights or a voice are damaged or missing: `error` in --json.
 
     Example: `tts doctor --json`
     """
-    from tts.errors import CheckpointError
     from tts.resources import configs, find_checkpoints
 
     check_device(device)
@@ -108,18 +108,32 @@ def doctor(
         line(f"{package} {version}")
     line(f"CUDA device: {cuda or 'none'}; CPU threads: {told['threads']}")
     line(f"configs: {told['configs']}; weights: {told['weights']}")
+    try:
+        _check(told, line, model, device)
+    except Exception as error:  # whatever it is: this is what reports of errors are made of
+        told["error"] = str(error) or type(error).__name__
+        if as_json:
+            show(json.dumps(told, ensure_ascii=False))
+        raise
+    if as_json:
+        show(json.dumps(told, ensure_ascii=False))
+
+
+def _check(told: dict[str, Any], line: Callable[[str], None], model: str, device: str) -> None:
+    """Tell the state of the files and how fast it is.
+
+    Raises:
+        TTSError: files are damaged or missing, or the model cannot speak.
+    """
     told["files"] = _check_weights()
     for each in told["files"]:
         state = each["problem"] or f"ok, sha256 {each['sha256'][:12]}"
         line(f"{each['kind']} {each['name']}: {state}")
     damaged = [each["name"] for each in told["files"] if each["problem"]]
     if damaged:
-        if as_json:
-            show(json.dumps(told, ensure_ascii=False))
         raise CheckpointError(f"damaged or missing: {', '.join(damaged)}")
     synthesizer, loading = load_model(model, device)
-    voice = _voice()
-    audio = synthesizer.synthesize("The birch canoe slid on the smooth planks.", voice)
+    audio = synthesizer.synthesize("The birch canoe slid on the smooth planks.", _voice())
     told["speed"] = {
         "model": synthesizer.config.name, "device": synthesizer.device, "load": round(loading, 3),
         "seconds": round(audio.seconds, 3), "rtf": round(audio.rtf, 4),
@@ -129,5 +143,3 @@ def doctor(
         f"speed: {audio.seconds:.2f} s of audio, RTF {audio.rtf:.3f}, "
         f"first audio after {audio.first_audio:.2f} s (model loaded in {loading:.1f} s)"
     )
-    if as_json:
-        show(json.dumps(told, ensure_ascii=False))
