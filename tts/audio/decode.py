@@ -23,7 +23,10 @@ from tts.audio.sandbox import Decoded, decode_apart
 from tts.audio.sniff import SNIFF_BYTES, seems_to_be
 from tts.errors import AudioError
 
-__all__ = ["BLOCK_VALUES", "Decoded", "Source", "decode_file", "decode_source"]
+__all__ = [
+    "BLOCK_VALUES", "PADDING_SECONDS", "Decoded", "Source", "decode_file", "decode_source",
+    "too_long",
+]  # fmt: skip
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 MAX_CHANNELS = 32
@@ -34,6 +37,7 @@ MAX_DECODED_VALUES = 100_000_000
 MAX_ENTIRE_VALUES = 350_000_000
 BLOCK_VALUES = 1 << 16
 _SMALL_FRAMES = 1024  # of the blocks in which damage is approached
+PADDING_SECONDS = 0.25  # that encoders add to a recording, beyond the most that it may have
 _UNKNOWN_FRAMES = 1 << 61
 _LEAD_SECONDS = 1.0  # a pause before the first sound that is left as it is
 
@@ -204,14 +208,16 @@ def decode_source(
     _check_layout(rate, channels, name)
     if frames is not None:
         _check_length(frames, rate, name, min_seconds)
-        if entire and frames > max_seconds * rate:
-            raise _too_long(name, f"{frames / rate:.0f} s", max_seconds)
+        # A length guessed from the bit rate, as of AAC without a container, is a little off.
+        most = max_seconds * (1.0 if source.exact else 1.02) + PADDING_SECONDS
+        if entire and frames > most * rate:
+            raise AudioError(f"{name}: {too_long(frames / rate, max_seconds)}: cut it")
         if frames > max_length * rate:
             raise AudioError(
                 f"{name}: {frames / rate / 60:.0f} minutes long (refused above "
                 f"{max_length / 60:.0f}); cut out up to {max_seconds:g} s of speech"
             )
-    limit = int(max_seconds * rate)
+    limit = int((max_seconds + PADDING_SECONDS) * rate)
     wanted = min(frames, limit) if frames is not None and source.exact else limit
     if wanted * channels > (MAX_ENTIRE_VALUES if entire else MAX_DECODED_VALUES):
         raise AudioError(
@@ -219,7 +225,7 @@ def decode_source(
             f"({channels} channels at {rate} Hz) are too many; make it mono"
         )
     taken = _take(source, wanted, name, look=not entire)
-    mono = taken.samples
+    mono = taken.samples if entire else taken.samples[: int(max_seconds * rate)]
     if taken.damage:
         warnings.append(f"{name}: damaged after {taken.read / rate:.1f} s ({taken.damage})")
         if mono.size < min_seconds * rate:
@@ -233,7 +239,7 @@ def decode_source(
     if skipped:
         warnings.append(f"{name}: begins with {skipped:.0f} s without speech, which are left out")
     if entire and not taken.ended:
-        raise _too_long(name, "longer", max_seconds)
+        raise AudioError(f"{name}: {too_long(None, max_seconds)}: cut it")
     if not taken.ended:
         length = "too long" if frames is None else f"{seconds:.1f} s long"
         which = f"the first {max_seconds:g} s" + (" of sound" if skipped else "")
@@ -241,9 +247,13 @@ def decode_source(
     return Decoded(mono, rate, seconds, skipped, None if frames is None else frames / rate)
 
 
-def _too_long(name: str, length: str, most: float) -> AudioError:
+def too_long(seconds: float | None, most: float) -> str:
+    """Words for a recording of more than `most` seconds, None for an unknown number of them."""
     limit = f"{most:g} s" if most < 600 else f"{most / 60:g} minutes"
-    return AudioError(f"{name}: {length} long; {limit} are the most: cut it")
+    if seconds is None:
+        return f"more than {limit} long; {limit} are the most"
+    # 60.3 s are not to be told as the 60 that are allowed.
+    return f"{seconds:.{0 if round(seconds) > most else 1}f} s long; {limit} are the most"
 
 
 class _Taken(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.files import atomic_output, check_apart, write_error
 from tts.audio.reference import load_reference
 from tts.data.corpus import ARRAYS, CODED, FILES, MADE_LATER, Item
@@ -93,11 +94,10 @@ def _is_cut_wave(path: Path) -> bool:
 def _load(path: Path) -> np.ndarray:
     """All of a recording, float32 [N], N a multiple of HOP: whatever is cut off is still said in
     the transcript, so a file that ends early is refused."""
-    audio = load_reference(
-        path, SAMPLE_RATE, min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS, trim=False
-    )
-    if audio.seconds_in > MAX_SECONDS:
-        raise AudioError(f"{audio.seconds_in:.0f} s long; split it to at most {MAX_SECONDS:g} s")
+    most = MAX_SECONDS + PADDING_SECONDS
+    audio = load_reference(path, SAMPLE_RATE, min_seconds=MIN_SECONDS, max_seconds=most, trim=False)
+    if audio.seconds_in > most:
+        raise AudioError(f"{too_long(audio.seconds_in, MAX_SECONDS)}: split it")
     if _is_cut_wave(path):
         raise AudioError("damaged: the file is shorter than its header says")
     # The headers of MP3 and of what phones record may estimate.

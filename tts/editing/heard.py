@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.level import trim_silence
 from tts.audio.reference import Reference, load_reference
 from tts.errors import AlignmentError, AudioError, UsageError
@@ -147,10 +148,8 @@ def read_recording(recording: Recording, sample_rate: int | None, default_rate: 
             entire=True,
         )
     # Files are refused before they are decoded.
-    if found.seconds_in > LONGEST:
-        raise AudioError(
-            f"the recording is {found.seconds_in:.0f} s long; {LONGEST:g} s are the most: cut it"
-        )
+    if found.seconds_in > LONGEST + PADDING_SECONDS:
+        raise AudioError(f"the recording is {too_long(found.seconds_in, LONGEST)}: cut it")
     return found
 
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from tts.audio.decode import Decoded
+from tts.audio.decode import PADDING_SECONDS, Decoded, too_long
 from tts.audio.reference import Reference, load_reference
 from tts.audio.sandbox import command, decoded, environment
 from tts.errors import AudioError
@@ -40,10 +40,8 @@ async def decode_whole(
                 process.kill()
             await process.wait()
     found = decoded(out, process.returncode or 0, "the recording", warnings)
-    if found.seconds - found.skipped > MAX_SECONDS:
-        raise AudioError(
-            f"the recording is {found.seconds:.0f} s long; {MAX_SECONDS:.0f} s are the most"
-        )
+    if found.seconds - found.skipped > MAX_SECONDS + PADDING_SECONDS:
+        raise AudioError(f"the recording is {too_long(found.seconds, MAX_SECONDS)}")
     return found
 
 
