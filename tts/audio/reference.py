@@ -36,6 +36,7 @@ from tts.errors import AudioError, UsageError
 
 __all__ = ["Reference", "clipped_share", "load_reference"]
 
+UNNAMED = "the recording"  # one without a file name, in messages
 MAX_STDIN_BYTES = 200_000_000
 MIN_ACTIVE_SECONDS = 0.3
 PIPE_WAIT = 60.0  # seconds for somebody to write into a named pipe
@@ -48,7 +49,8 @@ class Reference:
 
     samples: float32 [N], mono, at `sample_rate` Hz. seconds_in: length of the source before any
     trimming. warnings: one line each, for the user, about what was changed or looks doubtful.
-    declared: seconds that the header of a file tells, None where it tells none.
+    declared: seconds that the header of a file tells, None where it tells none. name: of the file,
+    for messages; empty where it has none.
     """
 
     samples: NDArray[np.float32]
@@ -56,6 +58,7 @@ class Reference:
     seconds_in: float
     warnings: list[str] = field(default_factory=list)
     declared: float | None = None
+    name: str = ""
 
     @property
     def seconds(self) -> float:
@@ -119,8 +122,9 @@ def load_reference(
         samples = cut_at_pause(samples, sample_rate, trim_to)
     if target_dbfs is not None:
         samples = normalize_level(samples, target_dbfs, sample_rate=sample_rate)
+    called = "" if isinstance(source, np.ndarray) or name == UNNAMED else name
     return Reference(
-        np.ascontiguousarray(samples), sample_rate, seconds_in, warnings, found.declared
+        np.ascontiguousarray(samples), sample_rate, seconds_in, warnings, found.declared, called
     )
 
 
@@ -131,7 +135,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
         if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
             kind = type(source).__name__
             raise UsageError(f"a reference is a path, a binary file or an array, not {kind}")
-        name = Path(str(getattr(source, "name", "the recording"))).name
+        name = Path(str(getattr(source, "name", UNNAMED))).name
         if getattr(source, "closed", False):
             raise UsageError("the file of the recording is closed")
         # Temporary files of Python 3.10 can be gone back in, but do not say so.

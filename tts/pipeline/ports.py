@@ -100,7 +100,7 @@ class VoiceEncoder(Protocol):
         """What would make a poor voice of a recording, each with what helps (tts.voice.judge).
 
         Args:
-            voice: that was made of it, and of others where several were given.
+            voice: that was made of it alone.
         """
         ...
 

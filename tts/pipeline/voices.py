@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 
-from tts.audio.reference import Reference, load_reference
+from tts.audio.reference import UNNAMED, Reference, load_reference
 from tts.audio.resample import resample
 from tts.errors import UsageError
 from tts.pipeline.ports import Pipeline
 from tts.progress import Progress
 from tts.text.normalize import clean
+from tts.voice.judge import NO_SPEECH, STRANGERS_SECONDS, strangers
 from tts.voice.sources import Recording, plain, recordings_of
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import PROMPT_FRAMES, Voice
@@ -68,6 +70,43 @@ def _joined(references: Sequence[Reference]) -> Reference:
     return Reference(np.concatenate(parts), rate, seconds, warnings)
 
 
+def _of_recordings(
+    pipeline: Pipeline[Any], references: Sequence[Reference], name: str
+) -> tuple[Voice, list[Reference]]:
+    """The voice of recordings of one person, with its warnings, and those it is made of.
+
+    Each is judged alone: in one that is put together of several, the loudest hides the others.
+    """
+    told = [line for each in references for line in each.warnings]
+    if len(references) == 1:
+        voice = pipeline.voices.encode(references[0], name)
+        told += pipeline.voices.warnings(references[0], voice)
+        return replace(voice, warnings=tuple(told)), list(references)
+    names = [each.name or f"recording {i}" for i, each in enumerate(references, 1)]
+    alone = [pipeline.voices.encode(each, name) for each in references]
+    judged = [
+        pipeline.voices.warnings(each, voice) for each, voice in zip(references, alone, strict=True)
+    ]
+    silent = {i for i, lines in enumerate(judged) if any(NO_SPEECH in line for line in lines)}
+    spoken = [i for i in range(len(references)) if i not in silent]
+    # A transcript that is continued is that of all of them.
+    left_out = silent if spoken and not pipeline.capabilities.needs_transcript else set()
+    for i, lines in enumerate(judged):
+        if i in left_out:
+            lines = [f"{UNNAMED}: {NO_SPEECH}; it is left out of the voice"]
+        told += [line.replace(UNNAMED, names[i], 1) for line in lines]
+    long = [i for i in spoken if references[i].seconds >= STRANGERS_SECONDS]
+    other = strangers(torch.stack([alone[i].speaker for i in long])) if long else None
+    if other is not None:
+        told.append(
+            f"{names[long[0]]} and {names[long[other]]}: seem to be of different people, and the "
+            "voice will lie between them; give recordings of one person"
+        )
+    kept = [each for i, each in enumerate(references) if i not in left_out]
+    voice = pipeline.voices.encode(_joined(kept), name)
+    return replace(voice, warnings=tuple(told)), kept
+
+
 def encode_voice(
     pipeline: Pipeline[Any],
     source: VoiceSource,
@@ -96,11 +135,8 @@ def encode_voice(
             )
         references = [_reference(each, pipeline.capabilities.recording_rate) for each in given]
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
-        voice = pipeline.voices.encode(_joined(references), name)
-        told = [line for each in references for line in each.warnings]
-        told += [line for each in references for line in pipeline.voices.warnings(each, voice)]
-        voice = replace(voice, warnings=tuple(told))
-        for line in told:
+        voice, references = _of_recordings(pipeline, references, name)
+        for line in voice.warnings:
             log.warning("%s", line)
         recordings = [voice.features]
         # Where a voice does not keep all of them, the rest tells more of it.

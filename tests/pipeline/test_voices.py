@@ -1,0 +1,73 @@
+"""Several recordings: each is judged alone, and what tells of another person or of none is named.
+
+The encoder is a stub that takes the level of the first sample for the person and one that is
+negative for noise."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tts.audio.reference import Reference
+from tts.pipeline.voices import encode_voice
+from tts.voice.judge import NO_SPEECH, strangers
+from tts.voice.voice import Voice
+
+RATE = 16000
+
+
+class _Encoder:
+    """What a pipeline has as `voices`."""
+
+    def encode(self, reference: Reference, name: str) -> Voice:
+        angle = torch.tensor(float(reference.samples[0]))
+        vector = torch.stack([angle.cos(), angle.sin()])
+        return Voice(vector, torch.full((10, 4), float(reference.seconds)), name, {})
+
+    def warnings(self, reference: Reference, voice: Voice) -> list[str]:
+        # Of the join it would be other features than those of the recording alone.
+        assert float(voice.features[0, 0]) == pytest.approx(reference.seconds)
+        return [f"the recording: {NO_SPEECH}; give another"] if reference.samples[0] < 0 else []
+
+
+def heard(value: float, name: str = "", seconds: float = 3.0) -> Reference:
+    samples = np.full(int(seconds * RATE), value, np.float32)
+    return Reference(samples, RATE, seconds, [], None, name)
+
+
+def voice_of(*given: Reference, needs_transcript: bool = False) -> Voice:
+    can = SimpleNamespace(recording_rate=RATE, needs_transcript=needs_transcript)
+    pipeline: Any = SimpleNamespace(voices=_Encoder(), capabilities=can, tuner=None)
+    return encode_voice(pipeline, list(given))
+
+
+def test_recordings_without_speech_are_left_out_and_named() -> None:
+    speech, noise = heard(0.1, "'speech.wav'"), heard(-0.5, "'noise.wav'", 4.0)
+    for given in ([speech, noise], [noise, speech]):
+        voice = voice_of(*given)
+        (line,) = voice.warnings
+        assert line.startswith(f"'noise.wav': {NO_SPEECH}") and "left out" in line
+        assert float(voice.features[0, 0]) == 3.0
+    assert voice_of(heard(0.1), heard(-0.5)).warnings[0].startswith("recording 2: ")
+    # Where none speaks, or the words are those of all, none is better than another.
+    for voice in (voice_of(noise, noise), voice_of(speech, noise, needs_transcript=True)):
+        assert all("give another" in line for line in voice.warnings)
+        assert float(voice.features[0, 0]) > 7
+    assert voice_of(noise).warnings == (f"the recording: {NO_SPEECH}; give another",)
+
+
+def test_recordings_of_other_people_are_told() -> None:
+    man, woman = heard(0.1, "'man.wav'"), heard(1.4, "'woman.wav'")
+    (line,) = voice_of(man, man, woman).warnings
+    assert "'man.wav' and 'woman.wav'" in line and "different people" in line
+    assert not voice_of(man, heard(0.4)).warnings
+    assert not voice_of(man, heard(1.4, seconds=1.2)).warnings, "too short to tell"
+
+
+def test_one_person_may_sound_in_many_ways() -> None:
+    angles = torch.tensor([0.0, 1.2, 0.6])
+    vectors = torch.stack([angles.cos(), angles.sin()], 1)
+    assert strangers(vectors[:2]) == 1
+    assert strangers(vectors) is None, "the third is like both"
