@@ -172,6 +172,17 @@ def test_no_output_replaces_what_is_read(
     assert mine.read_bytes() == before
 
 
+def test_words_of_several_recordings_are_refused(
+    tiny_home: Path, tmp_path: Path, capfd: Captured, recording: Recording
+) -> None:
+    refs = ["--ref", str(recording("a.wav")), "--ref", str(recording("b.wav"))]
+    for command in (["synthesize", TEXT, "-o", str(tmp_path / "o.wav")], ["voices", "add", "two"]):
+        assert run([*command, *refs, "--ref-text", "Hello."]) == 2
+        one_line(capfd, "--ref-text", "one --ref")
+        assert run([*command, *refs[:2], "--ref-text", "Hello."]) == 0
+        capfd.readouterr()
+
+
 def test_nothing_beside_the_audio_replaces_what_is_read(
     saved: Path, tmp_path: Path, capfd: Captured
 ) -> None:

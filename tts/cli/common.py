@@ -213,9 +213,10 @@ def warn_new(voice: "Voice", references: "Sequence[Reference]") -> None:
             warn(line)
 
 
-def warn_unfit(voice: "Voice", ref_text: str | None) -> None:
-    """Say so where words were given for an adaptation and do not fit the recording."""
-    if ref_text and voice.meta.get("learned") == "sounds":
+def warn_unfit(voice: "Voice", ref_text: str | None, references: "Sequence[Reference]") -> None:
+    """Say so where words were given for an adaptation and do not fit the recording; those of
+    several are not looked at."""
+    if ref_text and len(references) == 1 and voice.meta.get("learned") == "sounds":
         warn("--ref-text does not fit what is heard: the voice was adapted without it")
 
 

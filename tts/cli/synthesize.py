@@ -250,7 +250,7 @@ def synthesize(
 
             hook = load_watermark(watermark, rate)
         if refs:
-            config.check_transcript(ref_text)
+            config.check_transcript(ref_text, len(refs))
         references = load_recordings(refs, config.sample_rate, quiet)
 
         from tts.provenance import marker
@@ -293,7 +293,7 @@ def synthesize(
         )
     if not quiet:
         warn_new(chosen, references)
-        warn_unfit(chosen, ref_text)
+        warn_unfit(chosen, ref_text, references)
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)
     from tts.captions import captions, write_text

@@ -122,7 +122,7 @@ def add(
     from tts.voice.store import new_voice_path
 
     config = load_model_config(model_config(model))
-    config.check_transcript(ref_text)
+    config.check_transcript(ref_text, len(ref))
     check_recordings(ref, "it has a name already", f"import it with tts voices import {{}} {name}")
     path = new_voice_path(name, force)
     check_apart([path], ref)
@@ -138,7 +138,7 @@ def add(
             references, ref_text, adapt=adapt, strength=strength, progress=progress
         )
     warn_new(voice, references)
-    warn_unfit(voice, ref_text)
+    warn_unfit(voice, ref_text, references)
     voice.name = name
     _keep(voice, path, force)
 

@@ -143,8 +143,10 @@ def encode_voice(
         if tuner is not None and (adapted or len(voice.features) >= PROMPT_FRAMES):
             recordings = [tuner.features(each) for each in references]
     if adapted and tuner is not None:
-        # Of a saved voice only a part of the recording is left, and its words are of all.
-        words = clean(transcript).strip() if transcript and fresh else ""
+        # Of a saved voice only a part of the recording is left, and its words are of all; so they
+        # are of several, even where one is left.
+        alone = fresh and len(recordings_of(source)) == 1
+        words = clean(transcript).strip() if transcript and alone else ""
         voice = tuner.adapt(voice, recordings, strength, progress, words)
     if tuner is not None and (adapted or fresh or calibration is not None):
         # Measured last, with the generator that will speak.
