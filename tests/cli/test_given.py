@@ -183,6 +183,27 @@ def test_words_of_several_recordings_are_refused(
         capfd.readouterr()
 
 
+def test_outputs_do_not_replace_each_other(
+    tiny_home: Path, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.srt").write_text("old")
+    (tmp_path / "link.vtt").symlink_to("old.srt")
+    (tmp_path / "hard.json").hardlink_to("old.srt")
+    for given in (
+        ["-o", "x.srt", "--format", "wav", "--timestamps", "x.srt"],
+        ["-o", "x.srt", "--format", "wav", "--timestamps", str(tmp_path / "x.srt")],
+        ["-o", "a.wav", "--timestamps", "b.srt", "--timestamps", "./b.srt"],
+        ["-o", "a.wav", "--timestamps", "old.srt", "--timestamps", "link.vtt"],
+        ["-o", "a.wav", "--timestamps", "old.srt", "--timestamps", "hard.json"],
+        ["-o", "a.wav", "--timestamps", "a.wav.provenance.json", "--provenance"],
+    ):
+        assert run(["synthesize", TEXT, *given]) == 2, given
+        one_line(capfd, "two outputs")
+    assert (tmp_path / "old.srt").read_text() == "old" and not list(tmp_path.glob("[abx].*"))
+    assert run(["synthesize", TEXT, "-o", "a.wav", "--timestamps", "a.srt", "--provenance"]) == 0
+
+
 def test_nothing_beside_the_audio_replaces_what_is_read(
     saved: Path, tmp_path: Path, capfd: Captured
 ) -> None:

@@ -15,8 +15,8 @@ from typing import IO, Any, BinaryIO, TextIO
 
 from tts.errors import OutputError, UsageError
 
-__all__ = ["CallbackFile", "atomic_output", "check_apart", "check_parent", "is_device",
-           "standard_output", "write_all", "write_error", "write_to"]  # fmt: skip
+__all__ = ["CallbackFile", "atomic_output", "check_apart", "check_distinct", "check_parent",
+           "is_device", "standard_output", "write_all", "write_error", "write_to"]  # fmt: skip
 
 
 def standard_output() -> TextIO:
@@ -153,6 +153,25 @@ def check_apart(outputs: Iterable[str | os.PathLike[str]], given: Iterable[objec
             raise UsageError(
                 f"output {name!r} would replace what is read{same}: choose another name"
             )
+
+
+def check_distinct(outputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse to write two results of one command into the same file, where the last would replace
+    the others. Pipes and devices take several.
+
+    Raises:
+        UsageError: two are the same, by whatever name or link.
+    """
+    seen: dict[object, str] = {}
+    for output in outputs:
+        name = os.fspath(output)
+        if name == "-" or is_device(name):
+            continue
+        same: object = _identity(name) or os.path.realpath(name)
+        if same in seen:
+            two = repr(name) if seen[same] == name else f"{seen[same]!r} and {name!r}"
+            raise UsageError(f"two outputs go to one file, {two}: give another name")
+        seen[same] = name
 
 
 def check_parent(path: str | os.PathLike[str]) -> Path:

@@ -211,7 +211,7 @@ def synthesize(
     stdout, all messages to stderr.
     """
     with quick_start():
-        from tts.audio.files import check_apart
+        from tts.audio.files import check_apart, check_distinct
         from tts.audio.resample import check_output_rate
         from tts.audio.writer import check_writable, write_audio
         from tts.config import check_weights_of, load_model_config
@@ -239,6 +239,7 @@ def synthesize(
         beside = [*(timestamps or ()), *([f"{output}.provenance.json"] if provenance else [])]
         check_apart([output, *beside], [*refs, path, text_file])
         kinds = [_timestamp_format(each) for each in timestamps or ()]
+        check_distinct([output, *beside])
         words = read_text(text, text_file)
         config = load_model_config(model_config(model))
         if config.published is not None:
