@@ -1,6 +1,7 @@
 """Output that cannot be written: full disks, closed pipes, terminals."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -10,6 +11,16 @@ import pytest
 
 from tests.helpers.cli import TEXT, Captured, one_line
 from tts.cli.main import run
+from tts.voice.store import user_folder
+
+
+@pytest.fixture
+def saved(tiny_home: Path) -> Path:
+    """The file of the added voice `me`."""
+    user_folder().mkdir(parents=True)
+    path = user_folder() / "me.safetensors"
+    shutil.copy(tiny_home / "checkpoints/voices/default.safetensors", path)
+    return path
 
 
 def test_unwritable_output(tiny_home: Path, tmp_path: Path, capfd: Captured) -> None:
@@ -23,6 +34,26 @@ def test_unwritable_output(tiny_home: Path, tmp_path: Path, capfd: Captured) -> 
     ):
         assert run(["synthesize", TEXT, "-o", str(target)]) == code
         one_line(capfd)
+
+
+@pytest.mark.parametrize("closed", ["folder", "file"])
+def test_voices_that_cannot_be_kept_are_not_made(
+    closed: str, saved: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access, shut = os.access, saved.parent if closed == "folder" else saved
+
+    # Root, who may run this test, may write everywhere.
+    def denied(path: str | os.PathLike[str], mode: int) -> bool:
+        return os.fspath(path) != os.path.realpath(shut) and access(path, mode)
+
+    monkeypatch.setattr(os, "access", denied)
+    before = saved.read_bytes()
+    other = str(shutil.copy(saved, saved.parent.parent / "other.safetensors"))
+    # A recording that is not there would be told first if it were looked for.
+    for command in (["add", "me", "--ref", "no.wav"], ["import", other, "me"]):
+        assert run(["voices", *command, "--force"]) == 1
+        one_line(capfd, "permission denied", "me.safetensors")
+    assert saved.read_bytes() == before
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tts.audio.files import check_parent
 from tts.errors import OutputError, UsageError, VoiceError
 from tts.folders import xdg_folder
 from tts.resources import checkpoints, nearest, voice_names
@@ -100,7 +101,7 @@ def new_voice_path(name: str, replace: bool = False) -> Path:
 
     Raises:
         UsageError: not a usable name, or taken.
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be made or written into, told before a voice is made.
     """
     if not NAME.fullmatch(name):
         raise UsageError(
@@ -116,7 +117,9 @@ def new_voice_path(name: str, replace: bool = False) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the voice folder {folder}: {error.strerror}") from error
-    return folder / f"{name}.safetensors"
+    path = folder / f"{name}.safetensors"
+    check_parent(path)
+    return path
 
 
 def remove_voice(name: str) -> Path:
