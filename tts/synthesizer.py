@@ -20,7 +20,7 @@ from tts.pipeline.acoustic import AcousticModel
 from tts.pipeline.assemble import assemble
 from tts.pipeline.render import Renderer, Utterance
 from tts.pipeline.voices import VoiceSource as VoiceSource
-from tts.pipeline.voices import encode_voice
+from tts.pipeline.voices import check_numbers, encode_voice
 from tts.progress import GivenText, Progress, TextProgress, check_frames, check_progress, told
 from tts.resources import model_config
 from tts.text.symbols import Phones
@@ -137,12 +137,15 @@ class Synthesizer(Lifecycle):
 
         Raises:
             AudioError, UsageError: see tts.audio.reference.load_reference.
-            UsageError: to be adapted by a model that cannot; words that it needs are not given.
+            UsageError: to be adapted by a model that cannot; words that it needs are not given; an
+                argument that is none.
             VoiceError: an unknown name, telling the nearest, a damaged voice file, too little
                 speech to adapt to, or a saved voice that lacks what the model needs.
             TextError: a transcript that is not valid Unicode.
         """
         self.check_open()
+        check_numbers(strength, calibration)
+        check_progress(progress)
         if adapt and not self.capabilities.adaptation:
             raise UsageError(f"voices of {self.config.name!r} cannot be adapted")
         voice = encode_voice(

@@ -3,6 +3,7 @@
 The encoder is a stub that takes the level of the first sample for the person and one that is
 negative for noise."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from tts import TTS
 from tts.audio.reference import Reference
+from tts.errors import UsageError
 from tts.pipeline.voices import encode_voice
 from tts.voice.judge import NO_SPEECH, strangers
 from tts.voice.voice import Voice
@@ -64,6 +67,34 @@ def test_recordings_of_other_people_are_told() -> None:
     assert "'man.wav' and 'woman.wav'" in line and "different people" in line
     assert not voice_of(man, heard(0.4)).warnings
     assert not voice_of(man, heard(1.4, seconds=1.2)).warnings, "too short to tell"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"strength": "1"},
+        {"strength": None},
+        {"strength": 1.5},
+        {"strength": float("nan")},
+        {"strength": 1j},
+        {"calibration": "x"},
+        {"calibration": 1.5},
+        {"calibration": True},
+        {"calibration": -1},
+        {"progress": 5},
+    ],
+)
+def test_wrong_arguments_are_told_before_a_recording_is_read(
+    values: dict[str, Any], tiny_home: Path
+) -> None:
+    (name,) = values
+    with pytest.raises(UsageError, match=name):
+        TTS.load("default", "cpu").voice("no.wav", **values)
+
+
+def test_numbers_of_numpy_are_numbers(tiny_home: Path) -> None:
+    numbers = {"strength": np.float32(0.5), "calibration": np.int64(0)}
+    TTS.load("default", "cpu").voice("default", **numbers)  # type: ignore[arg-type]
 
 
 def test_one_person_may_sound_in_many_ways() -> None:
