@@ -84,11 +84,8 @@ class ModelConfig(Strict):
         """The same with int8 weights."""
         return self.model_copy(update={"weights": "int8"})
 
-    def check_transcript(self, transcript: str | None, recordings: int = 1) -> None:
-        """UsageError where the words of a recording are needed and not given, or given with several
-        to a model that does not continue them and could not tell what each says."""
-        if transcript and recordings > 1 and not self.needs_transcript:
-            raise UsageError(f"--ref-text is used with one --ref, not with {recordings}")
+    def check_transcript(self, transcript: str | None) -> None:
+        """UsageError where the words of a recording are needed and not given."""
         if self.needs_transcript and not (transcript or "").strip():
             raise UsageError(
                 f"{self.name} needs the words of the recording: give them with --ref-text, or "

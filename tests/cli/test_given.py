@@ -5,11 +5,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
 from tts import TTS
+from tts.cli.common import warn_unfit
 from tts.cli.main import run
 from tts.errors import UsageError
 from tts.voice.store import user_folder
@@ -172,15 +175,14 @@ def test_no_output_replaces_what_is_read(
     assert mine.read_bytes() == before
 
 
-def test_words_of_several_recordings_are_refused(
-    tiny_home: Path, tmp_path: Path, capfd: Captured, recording: Recording
-) -> None:
-    refs = ["--ref", str(recording("a.wav")), "--ref", str(recording("b.wav"))]
-    for command in (["synthesize", TEXT, "-o", str(tmp_path / "o.wav")], ["voices", "add", "two"]):
-        assert run([*command, *refs, "--ref-text", "Hello."]) == 2
-        one_line(capfd, "--ref-text", "one --ref")
-        assert run([*command, *refs[:2], "--ref-text", "Hello."]) == 0
-        capfd.readouterr()
+@pytest.mark.parametrize(("count", "told"), [(1, "does not fit"), (2, "with one --ref")])
+def test_words_that_were_not_used_are_told(count: int, told: str, capfd: Captured) -> None:
+    voice: Any = SimpleNamespace(meta={"learned": "sounds"})
+    references: Any = [None] * count
+    warn_unfit(voice, "Hello.", references)
+    assert told in capfd.readouterr().err
+    warn_unfit(voice, None, references)
+    assert not capfd.readouterr().err
 
 
 def test_outputs_do_not_replace_each_other(

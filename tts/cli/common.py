@@ -214,10 +214,14 @@ def warn_new(voice: "Voice", references: "Sequence[Reference]") -> None:
 
 
 def warn_unfit(voice: "Voice", ref_text: str | None, references: "Sequence[Reference]") -> None:
-    """Say so where words were given for an adaptation and do not fit the recording; those of
-    several are not looked at."""
-    if ref_text and len(references) == 1 and voice.meta.get("learned") == "sounds":
+    """Say so where words were given for an adaptation and do not fit the recording, or are those of
+    several, of which nothing tells what each says."""
+    if not ref_text or voice.meta.get("learned") != "sounds":
+        return
+    if len(references) == 1:
         warn("--ref-text does not fit what is heard: the voice was adapted without it")
+    else:
+        warn("--ref-text is used with one --ref: the voice was adapted without it")
 
 
 def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> None:

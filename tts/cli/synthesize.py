@@ -251,7 +251,7 @@ def synthesize(
 
             hook = load_watermark(watermark, rate)
         if refs:
-            config.check_transcript(ref_text, len(refs))
+            config.check_transcript(ref_text)
         references = load_recordings(refs, config.sample_rate, quiet)
 
         from tts.provenance import marker

@@ -122,7 +122,7 @@ def add(
     from tts.voice.store import new_voice_path
 
     config = load_model_config(model_config(model))
-    config.check_transcript(ref_text, len(ref))
+    config.check_transcript(ref_text)
     check_recordings(ref, "it has a name already", f"import it with tts voices import {{}} {name}")
     path = new_voice_path(name, force)
     check_apart([path], ref)
