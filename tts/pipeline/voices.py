@@ -99,13 +99,15 @@ def _of_recordings(
     judged = [
         pipeline.voices.warnings(each, voice) for each, voice in zip(references, alone, strict=True)
     ]
-    silent = {i for i, lines in enumerate(judged) if any(NO_SPEECH in line for line in lines)}
+    silent = {
+        i for i, lines in enumerate(judged) if any(each.startswith(NO_SPEECH) for each in lines)
+    }
     spoken = [i for i in range(len(references)) if i not in silent]
     # A transcript that is continued is that of all of them.
     left_out = silent if spoken and not pipeline.capabilities.needs_transcript else set()
     for i, lines in enumerate(judged):
         if i in left_out:
-            lines = [f"{UNNAMED}: {NO_SPEECH}; it is left out of the voice"]
+            lines = [f"{NO_SPEECH}; it is left out of the voice"]
         told += [line.replace(UNNAMED, names[i], 1) for line in lines]
     long = [i for i in spoken if references[i].seconds >= STRANGERS_SECONDS]
     other = strangers(torch.stack([alone[i].speaker for i in long])) if long else None

@@ -22,7 +22,7 @@ from tts.text.symbols import SIL
 from tts.voice.overlap import OverlapDetector, statistics
 from tts.voice.speaker import SpeakerEncoder
 
-NO_SPEECH = "seems to hold no speech, only noise, tones or music"
+NO_SPEECH = f"{UNNAMED}: seems to hold no speech, only noise, tones or music"
 _UNSURE = 0.23  # mean posterior of the likeliest phones; speech as loud as the noise has 0.27
 _LITTLE = 0.3  # share of frames that are phones at all
 _FEW = 2.5  # entropy of the phones of at least _LONG seconds, in nats; speech has 2.9 and more
@@ -54,29 +54,29 @@ def warnings_about(
         overlap: whether several seem to speak at once (`overlaps`).
     """
     if not speech:
-        return [f"{UNNAMED}: {NO_SPEECH}; give a recording of one person speaking"]
+        return [f"{NO_SPEECH}; give a recording of one person speaking"]
     found = []
     level_range, fall = levels(reference)
     if fall < min(_FALL_DB, _FALL_SHARE * level_range):
         found.append(
-            "the recording: has much echo, which the voice takes over in part; record closer to "
+            f"{UNNAMED}: has much echo, which the voice takes over in part; record closer to "
             "the microphone, or in a room with soft furniture"
         )
         return found  # which makes one person unlike herself
     if level_range < _NOISY_DB:
         found.append(
-            f"the recording: the speech is only about {level_range:.0f} dB above noise, music or "
+            f"{UNNAMED}: the speech is only about {level_range:.0f} dB above noise, music or "
             "other voices, which the voice takes over in part; record in a quieter place, closer "
             "to the microphone"
         )
     if overlap:
         found.append(
-            "the recording: seems to hold several people speaking at once, and the voice will lie "
+            f"{UNNAMED}: seems to hold several people speaking at once, and the voice will lie "
             "between them; give a part where one person speaks"
         )
     elif two_speakers(encoder, torch.from_numpy(np.ascontiguousarray(reference.samples))):
         found.append(
-            "the recording: seems to hold more than one person, and the voice will lie between "
+            f"{UNNAMED}: seems to hold more than one person, and the voice will lie between "
             "them; give a part where one person speaks"
         )
     return found
