@@ -44,7 +44,8 @@ class ModelConfig(Strict):
     person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
     `normalised` that the generator was trained on features less that profile; `calibration` is the
     number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration), of an
-    adapted one at most `adapted_calibration`, as more of them cost quality.
+    adapted one at most `adapted_calibration`, as more of them cost quality; what is generated in an
+    adapted voice has its contrast (tts_codecs.envelope.contrasted) raised by `adapted_contrast`.
     `external` is another generator of the same codes, with `external_sampling`, for the options
     `rescore` and `hybrid` of masked generation (tts.generators.external).
     `overlap` tells recordings of several people at once, by what `phone_probe` hears.
@@ -74,6 +75,7 @@ class ModelConfig(Strict):
     normalised: bool = False
     calibration: int = Field(default=0, ge=0, le=20)
     adapted_calibration: int = Field(default=1, ge=0, le=20)
+    adapted_contrast: float = Field(default=1.16, ge=0.5, le=2.0)
     published: str | None = None
     sample_rate: int = Field(default=16000, ge=8000, le=192_000)
     needs_transcript: bool = False

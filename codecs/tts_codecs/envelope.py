@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tts_codecs.mel import MelConfig, basis, frame_signal
@@ -22,6 +23,7 @@ CHANNELS = MelConfig().n_mels + EXTRA
 _CENTRE_HZ = 160.0
 _OCTAVES = 0.5
 _UNVOICED_WIDTH = 150.0
+_NEIGHBOURS = 35  # bands whose average contrast is relative to: wider than a formant
 
 
 #: a tensor or an array of features
@@ -31,6 +33,14 @@ Array = TypeVar("Array", Tensor, np.ndarray)
 def envelope_part(features: Array) -> Array:
     """The mel bands [..., n_mels] of features [..., n_mels + 2]; a view."""
     return features[..., :-EXTRA]
+
+
+def contrasted(mel: Tensor, contrast: float) -> Tensor:
+    """Frames [B, t, n_mels] with the difference to the average of the bands around scaled, which
+    makes formants stand out (above 1) or fills the valleys between them; each frame by itself."""
+    half = _NEIGHBOURS // 2
+    around = F.avg_pool1d(F.pad(mel, (half, half), mode="replicate"), _NEIGHBOURS, 1)
+    return around + contrast * (mel - around)
 
 
 def source_part(features: Array) -> Array:

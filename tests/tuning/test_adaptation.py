@@ -29,6 +29,7 @@ from tts.tuning.adaptation import (
 )
 from tts.voice.reading import align_transcript, read_phones
 from tts.voice.voice import Voice
+from tts_codecs.envelope import contrasted, envelope_part, source_part
 
 
 def test_learning_changes_the_voice_and_repeats_itself(model: TTS) -> None:
@@ -50,6 +51,23 @@ def test_learning_changes_the_voice_and_repeats_itself(model: TTS) -> None:
     assert not np.array_equal(plain, model.synthesize(TEXT, found).samples)
     none = replace(found, tunings=(replace(found.tunings[0], strength=0.0),))
     np.testing.assert_array_equal(plain, model.synthesize(TEXT, none).samples)
+
+
+def test_an_adapted_voice_has_its_contrast_raised_as_far_as_it_is_adapted(model: TTS) -> None:
+    voice, plain = fitted(model, 1), model.voice(noise(2))
+    half = replace(voice, tunings=(replace(voice.tunings[0], strength=0.5),))
+    more = model.config.adapted_contrast
+    assert more > 1
+    assert model.acoustic.contrast_of([voice, plain, half]) == (more, 1.0, 0.5 + more / 2)
+    sentence = next(iter(model.acoustic.sentences(TEXT)))
+    request = model.acoustic.request([sentence, sentence], [voice, plain])
+    features = torch.randn(1, 12, 82)
+    shifted = replace(request, contrast=None).voiced(features, 3)
+    bands = contrasted(envelope_part(shifted), more)
+    assert torch.equal(envelope_part(request.voiced(features, 3)), bands)
+    assert torch.equal(source_part(request.voiced(features, 3)), source_part(features))
+    unchanged = replace(request, contrast=None).voiced(features, 3, row=1)
+    assert torch.equal(request.voiced(features, 3, row=1), unchanged)
 
 
 def test_learning_is_the_same_while_another_begins(model: TTS) -> None:
@@ -86,12 +104,13 @@ def test_what_is_kept_is_the_mean_of_the_last_steps(
     monkeypatch.setattr(torch.optim, "AdamW", Watched)
     monkeypatch.setattr("tts.tuning.adaptation.compress", lambda learned, most: learned)
     voice = model.voice(noise(1))
-    for averaged, last in ((0.5, 2), (0.0, 1), (1.0, 4)):
+    for averaged, last, share in ((0.5, 2, 1.0), (0.0, 1, 0.5), (1.0, 4, 0.8)):
         passed.clear()
-        options = AdaptationOptions(steps=4, lr=1e-2, averaged=averaged, rows=2, frames=60)
+        options = AdaptationOptions(4, 1e-2, averaged, share, rows=2, frames=60)
         found = adapt(model.acoustic, voice, [voice.features], options).tunings[0].factors
         for value, *steps in zip(found.values(), *passed[-last:], strict=True):
-            torch.testing.assert_close(value, torch.stack(steps).mean(0), atol=1e-6, rtol=1e-5)
+            kept = share * torch.stack(steps).mean(0)
+            torch.testing.assert_close(value, kept, atol=1e-6, rtol=1e-5)
 
 
 def test_what_progress_raises_stops_the_learning(model: TTS) -> None:

@@ -89,7 +89,8 @@ def render(
     shift = None
     if model.acoustic.shifts is not None:
         shift = model.acoustic.shifts.frames([voice], tokens, durations, sum(frames))
-    request = Request(tokens, prompt, durations, shift=shift)
+    contrast = model.acoustic.contrast_of([voice])
+    request = Request(tokens, prompt, durations, shift=shift, contrast=contrast)
     given, kept, spoken = _given(features, pieces, sum(frames))
     made = _generate(model, voice, request, given, kept, kept & ~spoken, options)
     matched = _matched(model, made, given, kept & spoken, features)
@@ -176,7 +177,7 @@ def _generate(
     features, _ = model.acoustic.latent_space.decode(
         latents, model.acoustic.latent_space.start(request.prompt), True
     )
-    return request.shifted(features[:, : int(request.frames[0])])[0]
+    return request.voiced(features[:, : int(request.frames[0])])[0]
 
 
 def _matched(

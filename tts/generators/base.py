@@ -25,6 +25,7 @@ from tts.generators.conditioning import Outside
 from tts.generators.sampling import LEAST_MASS, Sampling
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch
+from tts_codecs.envelope import contrasted, envelope_part, source_part
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
@@ -148,6 +149,9 @@ class Request:
         pace: [B] factor on the speed at which a pointer without durations goes; None for 1.
         shift: [B, T, C] added to the features that are generated, how these voices say these
             phones (tts.voice.profile); None for nothing.
+        contrast: one factor per row on how far the bands of generated features stand from those
+            around them (tts_codecs.envelope.contrasted), for voices that need another one than the
+            vocoder's; None for 1.
         longest: frames of the padded sequence, where known without asking the device.
     """
 
@@ -158,6 +162,7 @@ class Request:
     shift: Tensor | None = None
     longest: int | None = None
     pace: Tensor | None = None
+    contrast: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.durations is not None and not len(self.frames):
@@ -175,15 +180,19 @@ class Request:
             self.frames.to(device),
             shift,
             pace=pace,
+            contrast=self.contrast,
         )
 
-    def shifted(self, features: Tensor, begin: int = 0, row: int = 0) -> Tensor:
-        """Generated features [1, t, C] of a row from frame `begin` on, with the row's shift; what
-        lies past its end has none."""
-        if self.shift is None:
+    def voiced(self, features: Tensor, begin: int = 0, row: int = 0) -> Tensor:
+        """Generated features [1, t, C] of a row from frame `begin` on as its voice has them: with
+        the row's shift, of which what lies past its end has none, and its contrast."""
+        if self.shift is not None:
+            found = self.shift[row : row + 1, begin : begin + features.shape[1]]
+            features = features + F.pad(found, (0, 0, 0, features.shape[1] - found.shape[1]))
+        contrast = 1.0 if self.contrast is None else self.contrast[row]
+        if contrast == 1:
             return features
-        found = self.shift[row : row + 1, begin : begin + features.shape[1]]
-        return features + F.pad(found, (0, 0, 0, features.shape[1] - found.shape[1]))
+        return torch.cat([contrasted(envelope_part(features), contrast), source_part(features)], -1)
 
 
 class Beside(Protocol):

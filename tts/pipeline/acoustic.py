@@ -257,6 +257,13 @@ class AcousticModel:
         tuning = self.adaptation_of(voice)
         return self.generator if tuning is None else self.adapted(voice, tuning)
 
+    def contrast_of(self, voices: Sequence[Voice]) -> tuple[float, ...]:
+        """What each voice needs of `Request.contrast`: 1, and of an adapted one what the model's
+        config says, as far as it is adapted."""
+        found = [self.adaptation_of(voice) for voice in voices]
+        more = self.config.adapted_contrast - 1
+        return tuple(1.0 if each is None else 1 + more * each.strength for each in found)
+
     # Length model.
 
     def parts(self, sentence: Phones, voice: Voice, speed: float) -> list[Phones]:
@@ -302,7 +309,7 @@ class AcousticModel:
             frames = int(durations.sum(1).max())
             shift = self.shifts.frames(voices, tokens, durations, frames)
         shift = inflected(shift, sentences, durations, self.generator.conditioner.channels)
-        return Request(tokens, prompt, durations, shift=shift)
+        return Request(tokens, prompt, durations, shift=shift, contrast=self.contrast_of(voices))
 
     # Generator.
 

@@ -81,13 +81,13 @@ class FeatureDecoder:
             # Only what comes after them shows that they are not the last.
             if sum(part.shape[1] for part in held) * self.latent_space.patch >= enough:
                 features, state = self.latent_space.decode(torch.cat(held, 1), state, False)
-                yield request.shifted(features, begin)
+                yield request.voiced(features, begin)
                 begin += features.shape[1]
                 held, enough = [], chunk_frames
             held.append(piece)
         features, state = self.latent_space.decode(torch.cat(held, 1), state, True)
         frames = request.frames if alignment.durations is None else alignment.durations.sum(1)
-        yield request.shifted(features[:, : int(frames[0]) - begin], begin)
+        yield request.voiced(features[:, : int(frames[0]) - begin], begin)
 
     def rows(
         self, latents: Tensor, request: Request, alignment: AlignmentResult, pitch: float
@@ -125,4 +125,4 @@ class FeatureDecoder:
         features, _ = self.latent_space.decode(
             latents[one, :count], self.latent_space.start(alone), True
         )
-        return request.shifted(features[:, :frames], row=row)[0]
+        return request.voiced(features[:, :frames], row=row)[0]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchaudio.functional import resample
 
-from tts_codecs.envelope import mel_envelope, pack_pitch
+from tts_codecs.envelope import contrasted, mel_envelope, pack_pitch
 from tts_codecs.errors import CodecError
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.nn.causal import CausalStack, KeptLinear
@@ -21,7 +21,6 @@ from tts_codecs.nn.inference import overlap_add
 from tts_codecs.vocoder.pitch import F0_MIN, PitchNet, pulse_train
 
 _NOISE_PERIOD = 1 << 16
-_NEIGHBOURS = 35  # bands whose average contrast is relative to: wider than a formant
 
 
 @dataclass
@@ -180,7 +179,7 @@ class SourceFilterVocoder(nn.Module):
         pitch = (f0.clamp_min(F0_MIN) / 200).log2()
         features = torch.stack([pitch, (f0 > 0).double()], -1).to(mel.dtype)
         if self.contrast != 1 and not self.training:
-            mel = _contrasted(mel, self.contrast)
+            mel = contrasted(mel, self.contrast)
         hidden, trunk_state = self.trunk(mel, state.trunk, self.pitch_in(features))
         pulses, phase = pulse_train(
             f0, state.f0 * f0_scale, state.phase, self.hop, self.sample_rate
@@ -265,10 +264,3 @@ class SourceFilterVocoder(nn.Module):
         batch, frames, _ = mel.shape
         wav, logits = self.finish(mel, self.initial(batch, mel), f0, f0_scale)
         return wav, logits[:, self.look_ahead : self.look_ahead + frames]
-
-
-def _contrasted(mel: Tensor, contrast: float) -> Tensor:
-    """Frames [B, t, n_mels] with the difference to the average of the bands around scaled."""
-    half = _NEIGHBOURS // 2
-    around = F.avg_pool1d(F.pad(mel, (half, half), mode="replicate"), _NEIGHBOURS, 1)
-    return around + contrast * (mel - around)
