@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from tts.modules.voice_prompt import VoicePrompt
-from tts.prosody.durations import EDGE_FRAMES
-from tts.prosody.total_length import FRAMES, PAUSES, pace, total_frames
+from tts.prosody.total_length import pace, total_frames
+from tts.text.lengths import FRAMES, PAUSE_FRAMES
 from tts.text.pauses import COMMA
-from tts.text.symbols import N_SYMBOLS, SIL
+from tts.text.symbols import N_SYMBOLS, SIL, SYMBOLS
 from tts.text.tokens import collate_tokens
 
 
@@ -33,11 +33,12 @@ def test_pace_is_frames_per_phone_that_is_read() -> None:
 
 
 def test_total_frames() -> None:
-    tokens = collate_tokens([([SIL, 20, 21, COMMA, 22, SIL], [0] * 6), ([SIL, 20, SIL], [0] * 3)])
+    m, n = SYMBOLS.index("m"), SYMBOLS.index("n")
+    tokens = collate_tokens([([SIL, m, n, COMMA, n, SIL], [0] * 6), ([SIL, m, SIL], [0] * 3)])
     paces, speed = torch.tensor([4.0, 4.0]), torch.tensor([1.0, 2.0])
     found = total_frames(tokens, paces, speed, 4)
-    first = 3 * 4 + PAUSES[COMMA] + sum(EDGE_FRAMES)
-    second = 4 / 2 + sum(EDGE_FRAMES)
+    first = 3 * 4 + PAUSE_FRAMES[COMMA] + 2 * PAUSE_FRAMES[SIL]
+    second = 4 / 2 + 2 * PAUSE_FRAMES[SIL]
     assert found.tolist() == [-(-first // 4) * 4, -(-second // 4) * 4]
     # Never fewer than tokens, which would be lost.
     many = collate_tokens([([20] * 60, [0] * 60)])

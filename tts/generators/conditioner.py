@@ -18,8 +18,9 @@ from tts.generators.conditioning import (
     VoiceConditioner,
 )
 from tts.generators.pointer_content import PointerContent
+from tts.text.lengths import spread
 from tts.text.symbols import PAUSES, SYMBOLS
-from tts.text.tokens import TokenBatch, moved, one_frame_each, spread_evenly
+from tts.text.tokens import TokenBatch, moved, one_frame_each
 
 #: ids of phones: letters, without marks and names in brackets
 PHONES = [
@@ -35,8 +36,8 @@ class Conditioner(nn.Module):
         dim: of the backbone; voice_dim: of the encoded prompt; global_dim: of the voice vector.
         phone_dim, phone_blocks, content_blocks: sizes of the text encoder.
         text: "expanded" by durations; "padded" with filler to the length of the sequence (E2,
-            F5-TTS) or "spread" evenly over it (ZipVoice), where attention has to align; or
-            "pointer", which finds the durations on the way (tts.generators.alignment;
+            F5-TTS) or "spread" over it by usual lengths (tts.text.lengths), where attention has to
+            align; or "pointer", which finds the durations on the way (tts.generators.alignment;
             autoregression only).
         voice: what is known of it: "prompt", the recording itself beside its speaker vector, or
             "vector", that alone (SV2TTS).
@@ -119,7 +120,7 @@ class Conditioner(nn.Module):
             assert known is not None
             return known
         if self.text == "spread":
-            laid = spread_evenly(request.tokens, request.frames)
+            laid = spread(request.tokens, request.frames)
         else:
             laid = one_frame_each(request.tokens)
         if known is None or self.untimed_share == 1:

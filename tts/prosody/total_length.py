@@ -7,15 +7,12 @@ import torch
 from torch import Tensor
 
 from tts.modules.voice_prompt import VoicePrompt
-from tts.prosody.durations import EDGE_FRAMES
-from tts.text.pauses import COMMA, PERIOD
+from tts.text.lengths import FRAMES, usual_frames
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch
 
-#: frames of a phone where nothing tells the pace of a voice, and the range of paces
-FRAMES, SLOWEST, FASTEST = 4.2, 7.0, 3.0
-#: frames of the two pauses inside of a sentence
-PAUSES = {COMMA: 12.0, PERIOD: 25.0}
+#: frames per phone of the slowest and fastest voices
+SLOWEST, FASTEST = 7.0, 3.0
 
 
 @torch.inference_mode()
@@ -46,14 +43,8 @@ def total_frames(tokens: TokenBatch, paces: Tensor, speed: Tensor, patch: int) -
     Args:
         paces: [B] frames per phone (`pace`); speed: [B], above 1 is faster.
     """
-    ids = tokens.ids
-    inside = tokens.mask[..., 0] > 0
-    frames = paces.unsqueeze(1).expand(ids.shape).clone()
-    for mark, length in PAUSES.items():
-        frames[ids == mark] = length
-    silence = ids == SIL
-    edges = (frames * 0).masked_fill(silence, sum(EDGE_FRAMES) / 2)
-    spoken = (frames * (inside & ~silence)).sum(1) / speed
-    total = (spoken + (edges * inside).sum(1)).round().long()
+    frames, silence = usual_frames(tokens, paces), tokens.ids == SIL
+    spoken = (frames * ~silence).sum(1) / speed
+    total = (spoken + (frames * silence).sum(1)).round().long()
     total = torch.maximum(total, tokens.lengths)
     return total + -total % patch

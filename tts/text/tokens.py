@@ -47,15 +47,6 @@ def token_index(durations: Tensor, frames: int) -> Tensor:
     return found.clamp(max=durations.shape[1] - 1)
 
 
-def spread_evenly(tokens: TokenBatch, frames: Tensor) -> Tensor:
-    """Durations [B, S] that share out the frames [B] of each row among its tokens, as equally as
-    whole numbers can."""
-    lengths = tokens.lengths.unsqueeze(1)
-    index = torch.arange(tokens.ids.shape[1] + 1, device=lengths.device)
-    done = index.minimum(lengths) * frames.unsqueeze(1)
-    return (done // lengths).diff(dim=1)
-
-
 def one_frame_each(tokens: TokenBatch) -> Tensor:
     """Durations [B, S] of one frame for each token and none for the padding of the batch."""
     return tokens.mask[..., 0].long()

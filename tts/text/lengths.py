@@ -1,0 +1,51 @@
+"""Usual lengths of phones and pauses, for generators that are told no durations: they say how long
+a sentence may be, and where along it its text is laid before attention aligns.
+
+Phones differ in length whoever says them (Klatt 1979 lists how long each is for a synthesizer), and
+pauses are several times as long. Three classes tell most of it; the rest is left to the generator.
+"""
+
+import torch
+from torch import Tensor
+
+from tts.text.pauses import COMMA, PERIOD
+from tts.text.symbols import MODS, SIL, SYMBOLS
+from tts.text.tokens import TokenBatch
+
+#: frames of the average phone where nothing tells the pace of a voice
+FRAMES = 4.2
+#: frames of the silence at either end, and of the two pauses inside of a sentence
+PAUSE_FRAMES = {SIL: 11.0, COMMA: 12.0, PERIOD: 25.0}
+#: of the average phone; others have that of the average
+_RELATIVE = {0.6: "əɐᵻɾðɡd", 0.8: "tpbvhʒʌɪo", 1.45: "szaɑɔæiuɜyøœ"}
+#: more than that of a vowel or consonant with the mark of length
+_LONG = 1.15
+
+
+def usual_frames(tokens: TokenBatch, paces: Tensor) -> Tensor:
+    """Frames [B, S] float that each token usually has, 0 past the end of a row.
+
+    Args:
+        paces: [B] frames of the average phone.
+    """
+    relative = torch.ones(len(SYMBOLS))
+    for length, symbols in _RELATIVE.items():
+        relative[[SYMBOLS.index(each) for each in symbols]] = length
+    long = torch.tensor([_LONG if mark else 1.0 for _, mark, _ in MODS])
+    device = tokens.ids.device
+    frames = relative.to(device)[tokens.ids] * long.to(device)[tokens.mods] * paces.unsqueeze(1)
+    for pause, length in PAUSE_FRAMES.items():
+        frames = frames.masked_fill(tokens.ids == pause, length)
+    return frames * tokens.mask[..., 0]
+
+
+def spread(tokens: TokenBatch, frames: Tensor) -> Tensor:
+    """Durations [B, S] that share out the frames [B] of each row among its tokens by their usual
+    lengths, as well as whole numbers can; none of them gets nothing where there is one for each."""
+    mask = tokens.mask[..., 0]
+    least = mask * (frames >= tokens.lengths).unsqueeze(1)
+    paces = torch.full(frames.shape, FRAMES, dtype=torch.float64, device=frames.device)
+    ends = (usual_frames(tokens, paces) - least).cumsum(1)
+    rest = frames.unsqueeze(1) - least.sum(1, keepdim=True)
+    ends = (ends / ends[:, -1:] * rest).round().long()
+    return least.long() + ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1]))
