@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_refused(model: TTS, corpus: Corpus, tmp_path: Path
         RegeneratedFeatures(made, corpus, 1)
 
 
-@pytest.mark.parametrize("other", ["diffusion", "padded", "spread"])
+@pytest.mark.parametrize("other", ["diffusion", "padded", "proportional"])
 def test_only_flows_that_take_durations_make_them(
     model: TTS, corpus: Corpus, tmp_path: Path, other: str
 ) -> None:

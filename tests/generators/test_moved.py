@@ -147,8 +147,9 @@ def test_what_is_drawn_is_what_training_scores(kind: str) -> None:
     layout = moved(known, torch.ones_like(known))
     assert layout is not None
     arranged, there = layout.arranged(made), layout.condition(condition)
-    hidden, steps, marked, fed, pattern, _ = strategy.teach(net, arranged, there, layout)
-    estimate = net.head.step_losses(hidden, steps, marked, fed, there).estimate  # type: ignore[operator]
+    taught = strategy.teach(net, arranged, there, layout)
+    pattern = taught.pattern
+    estimate = net.head.step_losses(taught, there).estimate  # type: ignore[operator]
     probabilities = estimate()
     assert pattern is not None
     step = pattern.layout(20).step

@@ -49,6 +49,10 @@ FAMILIES: dict[str, tuple[dict[str, Any], str]] = {
         {"strategy": {"kind": "flow", "inpaint": 0.5}, "conditioner": {"text": "padded"}},
         "latents",
     ),
+    "flow proportional": (
+        {"strategy": {"kind": "flow"}, "conditioner": {"text": "proportional"}},
+        "latents",
+    ),
     "flow spread": ({"strategy": {"kind": "flow"}, "conditioner": {"text": "spread"}}, "latents"),
     "diffusion v": ({"strategy": {"kind": "diffusion", "inpaint": 0.5}}, "latents"),
     "diffusion eps": (

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from tts.text.lengths import FRAMES, PAUSE_FRAMES, spread, usual_frames
+from tts.text.lengths import (
+    FRAMES,
+    PAUSE_FRAMES,
+    spread_by_length,
+    spread_evenly,
+    usual_frames,
+)
 from tts.text.pauses import COMMA, PERIOD
 from tts.text.symbols import MODS, SIL, SYMBOLS
 from tts.text.tokens import TokenBatch, collate_tokens, token_index
@@ -42,7 +48,7 @@ def test_the_average_phone_of_english_has_the_average_length() -> None:
 )
 def test_tokens_fill_the_frames_by_their_lengths(rows: list[str], frames: list[int]) -> None:
     tokens = phones(*rows)
-    durations = spread(tokens, torch.tensor(frames))
+    durations = spread_by_length(tokens, torch.tensor(frames))
     usual = usual_frames(tokens, torch.full((len(rows),), FRAMES))
     assert durations.sum(1).tolist() == frames
     for row, wanted, length, count in zip(durations, usual, map(len, rows), frames, strict=True):
@@ -51,5 +57,20 @@ def test_tokens_fill_the_frames_by_their_lengths(rows: list[str], frames: list[i
             assert row[:length].min() >= 1, "each is said"
         share = wanted / wanted.sum() * count
         assert (row - share).abs().max() < max(1.6, length / 4)
+        own = token_index(row[None, :length], count)[0]
+        assert own.tolist() == sorted(own.tolist()), "in the order of the text"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "frames"), [([4], [8]), ([3, 5], [10, 31]), ([6, 1], [4, 9]), ([7], [7])]
+)
+def test_tokens_spread_evenly_fill_their_frames(lengths: list[int], frames: list[int]) -> None:
+    tokens = collate_tokens([([1] * length, [0] * length) for length in lengths])
+    durations = spread_evenly(tokens, torch.tensor(frames))
+    assert durations.shape == (len(lengths), max(lengths))
+    assert durations.sum(1).tolist() == frames
+    for row, length, count in zip(durations, lengths, frames, strict=True):
+        assert row[:length].max() - row[:length].min() <= 1
+        assert not row[length:].any()
         own = token_index(row[None, :length], count)[0]
         assert own.tolist() == sorted(own.tolist()), "in the order of the text"

@@ -1,19 +1,23 @@
 """Tokens in a batch, and the frames they are given."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from tts.text.lengths import spread
-from tts.text.tokens import collate_tokens, moved, one_frame_each
+from tts.text.lengths import spread_by_length, spread_evenly
+from tts.text.tokens import TokenBatch, collate_tokens, moved, one_frame_each
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_moved_durations_go_from_some_to_others_in_order(whole: bool) -> None:
+@pytest.mark.parametrize("lay", [spread_evenly, spread_by_length, None])
+def test_moved_durations_go_from_some_to_others_in_order(
+    lay: Callable[[TokenBatch, torch.Tensor], torch.Tensor] | None,
+) -> None:
     tokens = collate_tokens([([1] * length, [0] * length) for length in (5, 3)])
     said = torch.tensor([[9, 1, 1, 2, 7], [1, 12, 3, 0, 0]])
     frames = said.sum(1)
-    laid = spread(tokens, frames) if whole else one_frame_each(tokens)
-    assert laid.sum(1).tolist() == (frames if whole else tokens.lengths).tolist()
+    laid = lay(tokens, frames) if lay else one_frame_each(tokens)
+    assert laid.sum(1).tolist() == (frames if lay else tokens.lengths).tolist()
     assert torch.equal(moved(said, laid, 0.0), said)
     assert torch.equal(moved(said, laid, 1.0), laid)
     before = (said.cumsum(1) - laid.cumsum(1)).abs()

@@ -1,7 +1,7 @@
 """Conditioner of a generator: the text and the voice of a request to what its network sees."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,7 +18,7 @@ from tts.generators.conditioning import (
     VoiceConditioner,
 )
 from tts.generators.pointer_content import PointerContent
-from tts.text.lengths import spread
+from tts.text.lengths import spread_by_length, spread_evenly
 from tts.text.symbols import PAUSES, SYMBOLS
 from tts.text.tokens import TokenBatch, moved, one_frame_each
 
@@ -26,6 +26,13 @@ from tts.text.tokens import TokenBatch, moved, one_frame_each
 PHONES = [
     at for at, s in enumerate(SYMBOLS) if len(s) == 1 and unicodedata.category(s) in ("Ll", "Lo")
 ]
+#: how text without durations is laid: tokens and frames [B] to durations [B, S]
+UNTIMED: dict[str, Callable[[TokenBatch, Tensor], Tensor]] = {
+    "padded": lambda tokens, frames: one_frame_each(tokens),
+    "spread": spread_evenly,
+    "proportional": spread_by_length,
+}
+TEXT_LAYOUTS = ("expanded", *UNTIMED, "pointer")
 
 
 class Conditioner(nn.Module):
@@ -36,9 +43,9 @@ class Conditioner(nn.Module):
         dim: of the backbone; voice_dim: of the encoded prompt; global_dim: of the voice vector.
         phone_dim, phone_blocks, content_blocks: sizes of the text encoder.
         text: "expanded" by durations; "padded" with filler to the length of the sequence (E2,
-            F5-TTS) or "spread" over it by usual lengths (tts.text.lengths), where attention has to
-            align; or "pointer", which finds the durations on the way (tts.generators.alignment;
-            autoregression only).
+            F5-TTS), "spread" evenly over it (ZipVoice) or "proportional", by usual lengths
+            (tts.text.lengths), where attention has to align; or "pointer", which finds the
+            durations on the way (tts.generators.alignment; autoregression only).
         voice: what is known of it: "prompt", the recording itself beside its speaker vector, or
             "vector", that alone (SV2TTS).
         longest: frames after which a pointer leaves a phone where durations are not even estimated.
@@ -65,8 +72,8 @@ class Conditioner(nn.Module):
         super().__init__()
         if voice not in ("prompt", "vector"):
             raise ConfigError(f"voice is prompt or vector, not {voice!r}")
-        if text not in ("expanded", "padded", "spread", "pointer"):
-            raise ConfigError(f"text is expanded, padded, spread or pointer, not {text!r}")
+        if text not in TEXT_LAYOUTS:
+            raise ConfigError(f"text is one of {', '.join(TEXT_LAYOUTS)}, not {text!r}")
         self.channels, self.patch, self.text, self.longest = channels, patch, text, longest
         self.size = channels * patch
         make_voice = VectorConditioner if voice == "vector" else VoiceConditioner
@@ -84,7 +91,7 @@ class Conditioner(nn.Module):
     @property
     def untimed(self) -> bool:
         """Whether of the time of each phone nothing is known, before or after: attention aligns."""
-        return self.text in ("padded", "spread")
+        return self.text in UNTIMED
 
     def _mask(self, request: Request) -> Tensor:
         count = -(-request.frames // self.patch)
@@ -119,10 +126,7 @@ class Conditioner(nn.Module):
         if not self.untimed:
             assert known is not None
             return known
-        if self.text == "spread":
-            laid = spread(request.tokens, request.frames)
-        else:
-            laid = one_frame_each(request.tokens)
+        laid = UNTIMED[self.text](request.tokens, request.frames)
         if known is None or self.untimed_share == 1:
             return laid
         return moved(known, laid, self.untimed_share)

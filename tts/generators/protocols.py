@@ -15,7 +15,7 @@ not a failure inside of a request.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
+from tts.generators.patterns import Pattern
 
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
@@ -126,6 +127,26 @@ class MaskedHead(CodeHead, Protocol):
         ...
 
 
+class Taught(NamedTuple):
+    """The steps of a training batch, all at once, each after the true ones before it.
+
+    Attributes:
+        hidden: [B, S, dim] from which each step is drawn.
+        steps: [B, S, *] true steps.
+        known: [B, S, K] bool codes that a step has, or [B, S, 1] latents inside of the row.
+        fed: [B, S, *] what was fed, the steps before them; clean: these without the noise that was
+            fed with them.
+        pattern: of codes, the part of it that is drawn step by step.
+    """
+
+    hidden: Tensor
+    steps: Tensor
+    known: Tensor
+    fed: Tensor
+    clean: Tensor
+    pattern: Pattern | None = None
+
+
 @runtime_checkable
 class StepHead(Protocol):
     """Head of strategies that draw one latent after another.
@@ -151,23 +172,8 @@ class StepHead(Protocol):
         """What stands before the first step, [B, S, *]."""
         ...
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
-        """Losses of the next steps.
-
-        Args:
-            hidden: [B, S, dim] from which each step is drawn.
-            steps: [B, S, *] true steps; before: [B, S, *] what was fed, the steps before them.
-            clean: these without the noise that was fed with them; None where there is none.
-            known: [B, S, K] bool codes that a step has, or [B, S, 1] latents inside of the row.
-        """
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+        """Losses of the next steps."""
         ...
 
     def draw(
@@ -205,15 +211,7 @@ class CodeStepHead(CodeHead, Protocol):
         """Codes [B, S, K] of which up to `share` in each row are others."""
         ...
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Losses of the next steps."""
         ...
 

@@ -39,9 +39,18 @@ def usual_frames(tokens: TokenBatch, paces: Tensor) -> Tensor:
     return frames * tokens.mask[..., 0]
 
 
-def spread(tokens: TokenBatch, frames: Tensor) -> Tensor:
-    """Durations [B, S] that share out the frames [B] of each row among its tokens by their usual
-    lengths, as well as whole numbers can; none of them gets nothing where there is one for each."""
+def spread_evenly(tokens: TokenBatch, frames: Tensor) -> Tensor:
+    """Durations [B, S] that share out the frames [B] of each row among its tokens, as equally as
+    whole numbers can."""
+    lengths = tokens.lengths.unsqueeze(1)
+    index = torch.arange(tokens.ids.shape[1] + 1, device=lengths.device)
+    done = index.minimum(lengths) * frames.unsqueeze(1)
+    return (done // lengths).diff(dim=1)
+
+
+def spread_by_length(tokens: TokenBatch, frames: Tensor) -> Tensor:
+    """As `spread_evenly`, but by the usual lengths of the tokens; none of them gets nothing where
+    there is a frame for each."""
     mask = tokens.mask[..., 0]
     least = mask * (frames >= tokens.lengths).unsqueeze(1)
     paces = torch.full(frames.shape, FRAMES, dtype=torch.float64, device=frames.device)

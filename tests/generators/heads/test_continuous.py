@@ -19,6 +19,7 @@ from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.latent_space import VAESpace
+from tts.generators.protocols import Taught
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import load_latent_space
@@ -60,7 +61,7 @@ def losses(head: Any, given: Condition, steps: Tensor, before: Tensor, seed: int
     torch.manual_seed(seed)
     hidden = torch.randn(*steps.shape[:2], DIM)
     known = torch.ones(*steps.shape[:2], 1) > 0
-    return head.step_losses(hidden, steps, known, before, given).parts
+    return head.step_losses(Taught(hidden, steps, known, before, before), given).parts
 
 
 def still(head: nn.Module) -> None:
@@ -176,13 +177,11 @@ def test_what_lies_past_the_end_counts_nothing(name: str) -> None:
     found = []
     for junk in (0.0, 7.0):
         torch.manual_seed(1)
-        parts = head.step_losses(
-            torch.where(known, hidden, junk),
-            torch.where(known, steps, junk),
-            known,
-            torch.where(known, before, junk),
-            given,
-        ).parts
+        fed = torch.where(known, before, junk)
+        taught = Taught(
+            torch.where(known, hidden, junk), torch.where(known, steps, junk), known, fed, fed
+        )
+        parts = head.step_losses(taught, given).parts
         found.append({key: value.item() for key, value in parts.items()})
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
@@ -207,7 +206,8 @@ def test_draws_of_an_energy_head_collapse_without_repulsion() -> None:
         for _ in range(250):
             # Two corners, as likely: their average is never said.
             data = (torch.rand(1, 128, 1) < 0.5).float().mul(2).sub(1).expand(-1, -1, SIZE)
-            loss = head.step_losses(hidden, data, known, data, given).parts["energy"]
+            taught = Taught(hidden, data, known, data, data)
+            loss = head.step_losses(taught, given).parts["energy"]
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

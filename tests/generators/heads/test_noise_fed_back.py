@@ -10,7 +10,9 @@ from torch import Tensor
 
 from tests.helpers.generators import SIZE, build, fill, inputs, seeds
 from tts.generators.base import Losses, SamplingOptions
+from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
+from tts.generators.protocols import Taught
 
 HEADS: dict[str, dict[str, Any]] = {
     "gaussian": {"kind": "gaussian", "width": 24, "flux": 1.0},
@@ -35,16 +37,16 @@ def test_a_head_is_told_what_was_fed_and_what_was_true(
     latents, seen = torch.randn(2, 20, SIZE), []
     told = net.head.step_losses
 
-    def noted(*arguments: Any) -> Losses:
-        seen.append(arguments)
-        return told(*arguments)  # type: ignore[operator,no-any-return]
+    def noted(taught: Taught, condition: Condition) -> Losses:
+        seen.append(taught)
+        return told(taught, condition)  # type: ignore[operator,no-any-return]
 
     monkeypatch.setattr(net.head, "step_losses", noted)
     net.strategy.losses(net, latents, net.conditioner(request, net.backbone))
-    before, clean = seen[0][3], seen[0][5]
+    fed, clean = seen[0].fed, seen[0].clean
     true = torch.cat([net.head.empty(2, 1), latents[:, :-1]], 1)  # type: ignore[operator]
     assert torch.equal(clean, true)
-    assert (before != true)[..., : SIZE // 2].any()
+    assert (fed != true)[..., : SIZE // 2].any()
 
 
 def test_flux_is_from_the_true_latent_before(monkeypatch: pytest.MonkeyPatch) -> None:

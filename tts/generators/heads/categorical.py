@@ -13,7 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
 from tts.generators.patterns import group_sizes
-from tts.generators.protocols import DRAFT, Drawn, SamplingKeys
+from tts.generators.protocols import DRAFT, Drawn, SamplingKeys, Taught
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -268,17 +268,10 @@ class CategoricalHead(nn.Module):
             (batch, steps, self.num_codebooks), self.codebook_size, device=self.bias.device
         )
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K]."""
-        return Losses({"codes": self.loss(hidden, steps, known)}, lambda: self(hidden).softmax(-1))
+        loss = self.loss(taught.hidden, taught.steps, taught.known)
+        return Losses({"codes": loss}, lambda: self(taught.hidden).softmax(-1))
 
     def draw(
         self,

@@ -17,7 +17,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, channel_weights
 from tts.generators.guidance import Guidance, guide_rows
 from tts.generators.integration import row_normal, time_grid
-from tts.generators.protocols import SamplingKeys
+from tts.generators.protocols import SamplingKeys, Taught
 
 #: weight of the regression of a step beside the flow (FELLE)
 REGRESSION = 0.1
@@ -163,17 +163,10 @@ class FlowHead(ContinuousHead):
         norm = (data.square() + noise.square()).sqrt().clamp_min(1e-4)
         return norm, data * self.spread / norm.square(), self.spread * noise / norm
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Flow matching, and regression of the step."""
-        hidden, mean = self.forget(hidden, self.mean(condition))
+        hidden, mean = self.forget(taught.hidden, self.mean(condition))
+        steps, known, before = taught.steps, taught.known, taught.fed
         step = mean + self.step(hidden)
         error = steps - step
         parts = {"step": REGRESSION * self.average(error.abs() + error.square(), known)}

@@ -13,7 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
-from tts.generators.protocols import DRAFT, Drawn, SamplingKeys
+from tts.generators.protocols import DRAFT, Drawn, SamplingKeys, Taught
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -130,16 +130,9 @@ class DepthHead(CategoricalHead):
             )
         return total / known.sum().clamp_min(1)
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K], given those before in their frame."""
+        hidden, steps = taught.hidden, taught.steps
 
         def estimate() -> Tensor:
             deep = self.deepen(hidden.flatten(0, 1), steps.flatten(0, 1))
@@ -149,7 +142,7 @@ class DepthHead(CategoricalHead):
             out: Tensor = logits.softmax(-1).unflatten(0, hidden.shape[:2])
             return out
 
-        return Losses({"codes": self.loss(hidden, steps, known)}, estimate)
+        return Losses({"codes": self.loss(hidden, steps, taught.known)}, estimate)
 
     def _made(self) -> _Tables:
         weights: list[Tensor] = [self.table, self.entry.weight]

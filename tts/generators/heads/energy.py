@@ -10,6 +10,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
+from tts.generators.protocols import Taught
 from tts.modules.adaln import AdaLNMLP
 
 
@@ -46,17 +47,9 @@ class EnergyHead(ContinuousHead):
         square = ((a - b).square() * self.channel_weight).mean(-1, keepdim=True)
         return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Twice the expected distance to the data less that between two draws."""
-        mean = self.mean(condition)
+        mean, hidden, steps, known = self.mean(condition), taught.hidden, taught.steps, taught.known
         noise = torch.randn(2, *hidden.shape[:-1], self.noise, device=hidden.device)
         first, second = (mean + self.net(hidden, part) for part in noise)
         distance = self.distance(first, steps) + self.distance(second, steps)

@@ -10,6 +10,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
+from tts.generators.protocols import Taught
 
 
 class GaussianHead(ContinuousHead):
@@ -65,20 +66,13 @@ class GaussianHead(ContinuousHead):
         out: Tensor = z + self.refine(z)
         return out
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Regression of the output less flux, and the divergence of the Gaussian. Flux is from the
         true latent before: near one with noise a mean that stands still would seem to move."""
-        mu, log_ratio = self.latent(hidden, self.mean(condition))
+        steps, known = taught.steps, taught.known
+        mu, log_ratio = self.latent(taught.hidden, self.mean(condition))
         error = steps - self.decode(mu, log_ratio, torch.randn_like(mu))
-        moved = self.average((mu - (before if clean is None else clean)).abs(), known)
+        moved = self.average((mu - taught.clean).abs(), known)
         frames = self.average(error.abs() + error.square(), known) - self.flux * moved
         squares = log_ratio.exp() + ((mu - steps) / self.spread).square()
         divergence = self.average(0.5 * (squares - 1 - log_ratio), known)

@@ -10,6 +10,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
+from tts.generators.protocols import Taught
 
 #: logarithm of the variance of latents that are drawn, not distributed
 CERTAIN = -30.0
@@ -58,22 +59,14 @@ class KLHead(ContinuousHead):
         offset, log_variance = self.out(hidden).chunk(2, -1)
         return mean + offset, log_variance.clamp(-12, 6)
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Divergence of the posterior from the prediction."""
-        mean, log_variance = self.distribution(hidden, self.mean(condition))
-        wanted, spread = steps.chunk(2, -1)
+        mean, log_variance = self.distribution(taught.hidden, self.mean(condition))
+        wanted, spread = taught.steps.chunk(2, -1)
         ratio = spread - log_variance
         square = (wanted - mean).square() * (-log_variance).exp()
         divergence = 0.5 * (ratio.exp() - ratio - 1 + square)
-        return Losses({"kl": self.average(divergence, known)})
+        return Losses({"kl": self.average(divergence, taught.known)})
 
     def draw(
         self,

@@ -9,6 +9,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
+from tts.generators.protocols import Taught
 
 
 class RegressionHead(ContinuousHead):
@@ -49,20 +50,12 @@ class RegressionHead(ContinuousHead):
         out: Tensor = self.entry(x)
         return out
 
-    def step_losses(
-        self,
-        hidden: Tensor,
-        steps: Tensor,
-        known: Tensor,
-        before: Tensor,
-        condition: Condition,
-        clean: Tensor | None = None,
-    ) -> Losses:
+    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
         """Absolute and squared errors of the next latents."""
-        found = self.mean(condition) + self.out(hidden)
-        error = (found - steps).abs()
+        found = self.mean(condition) + self.out(taught.hidden)
+        error = (found - taught.steps).abs()
         estimate = None if self.estimate is not None else lambda: found
-        return Losses({"frames": self.average(error + error.square(), known)}, estimate)
+        return Losses({"frames": self.average(error + error.square(), taught.known)}, estimate)
 
     def draw(
         self,

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,19 +29,15 @@ from tts.generators.integration import random_spans, row_normal
 from tts.generators.moved import Moved, arrangement, moved
 from tts.generators.patterns import Pattern, check_whole, make_pattern, pattern_options
 from tts.generators.pointer_content import PointerContent
-from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, StepHead, step_head
+from tts.generators.protocols import (
+    CodeStepHead,
+    Network,
+    SamplingKeys,
+    StepHead,
+    Taught,
+    step_head,
+)
 from tts.generators.speculative import drafted
-
-
-class Taught(NamedTuple):
-    """What training asks of a head, see Autoregressive.teach."""
-
-    hidden: Tensor
-    steps: Tensor
-    known: Tensor
-    fed: Tensor
-    pattern: Pattern | None
-    clean: Tensor
 
 
 class Autoregressive:
@@ -157,8 +153,9 @@ class Autoregressive:
             layout = arrangement(given, condition.mask[..., 0] > 0)
         if layout is not None:
             latents, condition = layout.arranged(latents), layout.condition(condition)
-        hidden, steps, known, fed, pattern, clean = self.teach(net, latents, condition, layout)
-        found = step_head(net.head).step_losses(hidden, steps, known, fed, condition, clean)
+        taught = self.teach(net, latents, condition, layout)
+        hidden, pattern = taught.hidden, taught.pattern
+        found = step_head(net.head).step_losses(taught, condition)
         by_step = found.estimate
         if pattern is not None and by_step is not None:
             step = pattern.layout(latents.shape[1], latents.device).step
@@ -189,8 +186,7 @@ class Autoregressive:
     def teach(
         self, net: Network, latents: Tensor, condition: Condition, layout: Moved | None = None
     ) -> Taught:
-        """hidden [B, S, dim] given the true latents before; steps [B, S, *] and which of them are
-        known; what was fed; the pattern; what was fed without noise. Latents and condition are
+        """The steps of a batch with the network's states before them. Latents and condition are
         those of the layout."""
         head = step_head(net.head)
         inside = condition.mask > 0
@@ -226,7 +222,7 @@ class Autoregressive:
         mask = drawn.flip(1).cummax(1).values.flip(1).float()
         x = x + at_steps(condition, pattern)
         hidden = net.hidden(x, replace(condition, mask=mask))
-        return Taught(hidden, steps, known, fed, pattern, clean)
+        return Taught(hidden, steps, known, fed, clean, pattern)
 
     def _streamed(self, net: Network) -> Pattern | None:
         """The part of the pattern that is drawn step by step."""
