@@ -23,6 +23,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Silence
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.protocols import Given
 
 EVERY = pytest.mark.parametrize("name", ORDERS)
 AWARE = SamplingOptions(
@@ -37,8 +38,8 @@ def windows(
     seen: list[dict[int, list[int]]] = []
     history = CategoricalHead.history
 
-    def noted(self: Any, latents: Tensor, at: int, options: Any, books: Any, *rest: Any) -> Any:
-        found = history(self, latents, at, options, books, *rest)
+    def noted(self: Any, given: Given, books: Any) -> Any:
+        found = history(self, given, books)
         assert found is not None
         rows = found[0, 0].tolist()
         seen.append({k: [x for x in row if x >= 0] for k, row in zip(books, rows, strict=True)})

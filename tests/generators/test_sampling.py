@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from tts.generators import sampling as sampling_
 from tts.generators.base import SamplingOptions
 from tts.generators.guidance import Guidance, anneal, guide, needs_guidance
 from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.protocols import Given
 from tts.generators.sampling import Sampling, draw, pick, process, repeats, sample, uniforms
 
 SAMPLINGS = [
@@ -353,6 +355,9 @@ def test_the_whole_menu_is_reached_from_the_options_of_a_model() -> None:
     assert {"typical_p", "repetition_penalty", "min_p"} <= set(CategoricalHead.sampling)
     head = CategoricalHead(num_codebooks=2, codebook_size=5, dim=4)
     codes = torch.tensor([[[1, 2], [3, 5], [4, 0]]])  # 5 stands for one not drawn
-    assert head.history(codes, 2, SamplingOptions(), [0, 1]) is None
-    seen = head.history(codes, 2, SamplingOptions(repetition_penalty=2.0), [0, 1])
+    condition: Any = None
+    given = Given(condition, SamplingOptions(), [], codes[:, :1], codes, 2)
+    assert head.history(given, [0, 1]) is None
+    given = given._replace(options=SamplingOptions(repetition_penalty=2.0))
+    seen = head.history(given, [0, 1])
     assert seen is not None and seen.tolist() == [[[[1, 3], [-1, 2]]]]

@@ -147,6 +147,38 @@ class Taught(NamedTuple):
     pattern: Pattern | None = None
 
 
+class Given(NamedTuple):
+    """What a step is drawn by, beside the state of the network.
+
+    Attributes:
+        condition, options, rngs: of the request; a generator of random numbers for each row.
+        before: [B, 1, *] what was fed, the step before.
+        latents: [B, U, *] all so far, of codes V where not drawn yet.
+        at: number of the latent that is begun or gone on with.
+        codebooks: of codes, those that the step draws; None for all.
+        drawn: which latents a codebook has been drawn of; None for those before `at`.
+    """
+
+    condition: Condition
+    options: SamplingOptions
+    rngs: Sequence[torch.Generator]
+    before: Tensor
+    latents: Tensor
+    at: int
+    codebooks: Sequence[int] | None = None
+    drawn: Drawn | None = None
+
+    @property
+    def rows(self) -> int:
+        """B, without the rows that guidance pushes from."""
+        return len(self.before)
+
+    @property
+    def latent(self) -> slice:
+        """Where the latent is in sequences of them."""
+        return slice(self.at, self.at + 1)
+
+
 @runtime_checkable
 class StepHead(Protocol):
     """Head of strategies that draw one latent after another.
@@ -176,24 +208,9 @@ class StepHead(Protocol):
         """Losses of the next steps."""
         ...
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-    ) -> Tensor:
-        """The next latent [B, 1, *].
-
-        Args:
-            hidden: [B or 2 B, 1, dim]; rows: B.
-            before: [B, 1, *] the step before; latents: [B, U, *] all so far; at: number of the
-                latent.
-        """
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+        """The next latent [B, 1, *] from hidden [B, 1, dim], or [2 B, 1, dim] with the rows that
+        guidance pushes from."""
         ...
 
 
@@ -215,25 +232,9 @@ class CodeStepHead(CodeHead, Protocol):
         """Losses of the next steps."""
         ...
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-        codebooks: Sequence[int] | None = None,
-        drawn: Drawn | None = None,
-    ) -> Tensor:
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
         """The next latent [B, 1, *]. The codes [B, 1, K], or [B, 1, len(codebooks)] of some
-        codebooks.
-
-        Args:
-            drawn: the latents that a codebook has been drawn of; None for those before `at`.
-        """
+        codebooks."""
         ...
 
 

@@ -19,7 +19,7 @@ from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.latent_space import VAESpace
-from tts.generators.protocols import Taught
+from tts.generators.protocols import Given, Taught
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import load_latent_space
@@ -54,7 +54,7 @@ def draw(
 ) -> Tensor:
     rngs = seeds(*(numbers or range(len(before))))
     settings = SamplingOptions(**{"guidance": 1.0, **options})
-    return head.draw(hidden, len(before), rngs, settings, before, before, given, 0)
+    return head.draw(hidden, Given(given, settings, rngs, before, before, 0))
 
 
 def losses(head: Any, given: Condition, steps: Tensor, before: Tensor, seed: int = 0) -> Any:
@@ -332,10 +332,10 @@ def test_noise_on_the_units_fed_back() -> None:
             fed.append(latents)
             return super().embed(latents)
 
-        def draw(self, hidden: Tensor, rows: int, *rest: Any) -> Tensor:
-            return torch.ones(rows, 1, SIZE)
+        def draw(self, hidden: Tensor, given: Given) -> Tensor:
+            return torch.ones(given.rows, 1, SIZE)
 
-        def step_losses(self, *arguments: Any) -> Losses:
+        def step_losses(self, taught: Taught, condition: Condition) -> Losses:
             return Losses({})
 
     class Net:

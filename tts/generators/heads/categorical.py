@@ -13,7 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
 from tts.generators.patterns import group_sizes
-from tts.generators.protocols import DRAFT, Drawn, SamplingKeys, Taught
+from tts.generators.protocols import DRAFT, Given, SamplingKeys, Taught
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -273,44 +273,23 @@ class CategoricalHead(nn.Module):
         loss = self.loss(taught.hidden, taught.steps, taught.known)
         return Losses({"codes": loss}, lambda: self(taught.hidden).softmax(-1))
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-        codebooks: Sequence[int] | None = None,
-        drawn: Drawn | None = None,
-    ) -> Tensor:
-        """The codes of a step.
-
-        Args:
-            hidden: [B or 2 B, 1, dim].
-            latents: [B, U, K], V where not drawn yet; at: the latent that is begun or gone on with.
-            codebooks: those of the step; None for all.
-            drawn: which latents a codebook has been drawn of, where it is not those before `at`.
-
-        Returns:
-            [B, 1, K], or of `codebooks` only.
-        """
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+        """The codes of a step, [B, 1, K] or of its codebooks only."""
+        options, silence, codebooks = given.options, given.condition.silence, given.codebooks
         if codebooks is None:
             logits, codebooks = self(hidden), range(self.num_codebooks)
         else:
             logits = torch.stack([self(hidden, codebook) for codebook in codebooks], -2)
-        logits = guide_rows(logits, rows, options.guidance)
+        logits = guide_rows(logits, given.rows, options.guidance)
         hushed = None
-        if options.silence_penalty and condition.silence is not None and codebooks[0] == 0:
-            fall = self.hush(condition.silence, latents, at, options).unsqueeze(1)
+        if options.silence_penalty and silence is not None and codebooks[0] == 0:
+            fall = self.hush(silence, given.latents, given.at, options).unsqueeze(1)
             logits = logits.clone()
             logits[..., 0, :] -= fall
             hushed = torch.zeros_like(logits, dtype=torch.bool)
             hushed[..., 0, :] = fall > 0
-        history = self.history(latents, at, options, codebooks, drawn)
-        return self.choose(logits, rngs, options, history, hushed)
+        history = self.history(given, codebooks)
+        return self.choose(logits, given.rngs, options, history, hushed)
 
     def choose(
         self,
@@ -347,29 +326,18 @@ class CategoricalHead(nn.Module):
         fall = options.silence_penalty * (count.clamp_min(0) * due).unsqueeze(1)
         return fall * silence.codes
 
-    def history(
-        self,
-        latents: Tensor,
-        at: int,
-        options: SamplingOptions,
-        codebooks: Sequence[int],
-        drawn: Drawn | None = None,
-    ) -> Tensor | None:
+    def history(self, given: Given, codebooks: Sequence[int]) -> Tensor | None:
         """The last codes [B, 1, codebooks, H] that each codebook has drawn, oldest first, -1 for
-        none before them; None where they do not count.
-
-        Args:
-            latents: [B, U, K], V where not drawn; at: the latent that is begun or gone on with.
-            drawn: as of `draw`.
-        """
+        none before them; None where they do not count."""
+        latents, at, options = given.latents, given.at, given.options
         if options.repetition_ratio == 1 and options.repetition_penalty == 1:
             return None
         window = options.repetition_window
-        if drawn is None:
+        if given.drawn is None:
             past = [list(range(max(0, at - window), at))] * len(codebooks)
         else:
             # A codebook that is delayed has drawn less far, but as many.
-            past = [drawn(codebook, window) for codebook in codebooks]
+            past = [given.drawn(codebook, window) for codebook in codebooks]
         size = max(map(len, past))
         rows = [[-1] * (size - len(times)) + times for times in past]
         index = torch.tensor(rows, dtype=torch.int64, device=latents.device)

@@ -7,7 +7,7 @@ far sooner than the whole. Of latents a linear map of it is the estimate.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -17,7 +17,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, channel_weights
 from tts.generators.guidance import Guidance, guide_rows
 from tts.generators.integration import row_normal, time_grid
-from tts.generators.protocols import SamplingKeys, Taught
+from tts.generators.protocols import Given, SamplingKeys, Taught
 
 #: weight of the regression of a step beside the flow (FELLE)
 REGRESSION = 0.1
@@ -199,24 +199,15 @@ class FlowHead(ContinuousHead):
         """Hidden states and means of the conditional rows, then those guidance pushes from."""
         return [hidden, mean]
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-    ) -> Tensor:
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
         """The latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
-        mean = self.mean(condition, slice(at, at + 1))
+        options, rows, before = given.options, given.rows, given.before
+        mean = self.mean(given.condition, given.latent)
         hidden, mean = self.branches(hidden, mean, rows, options.guided)
         past = before.repeat(len(hidden) // rows, 1, 1)
         centre = self.centre(mean + self.step(hidden), past)
         drawn = torch.zeros_like(before)
-        noise = row_normal(before, rngs) * self.noise
+        noise = row_normal(before, given.rngs) * self.noise
         times = tuple(self.times(options)[:-1])
         falling = Guidance(options.guidance, options.guidance_final)
         guidance = [falling.at(masked=1 - time) for time in times]

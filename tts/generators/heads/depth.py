@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.generators.base import Losses, SamplingOptions
+from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
-from tts.generators.protocols import DRAFT, Drawn, SamplingKeys, Taught
+from tts.generators.protocols import DRAFT, Given, SamplingKeys, Taught
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -221,31 +221,20 @@ class DepthHead(CategoricalHead):
 
         return step
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-        codebooks: Sequence[int] | None = None,
-        drawn: Drawn | None = None,
-    ) -> Tensor:
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
         """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
-        history = self.history(latents, at, options, range(self.num_codebooks), drawn)
+        rows, options, silence = given.rows, given.options, given.condition.silence
+        history = self.history(given, range(self.num_codebooks))
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)
         made: list[Tensor] = []
         code: Tensor | None = None
         for codebook in range(self.num_codebooks):
             logits = guide_rows(self(step(code, codebook), codebook), rows, options.guidance)
             hushed = None
-            if options.silence_penalty and condition.silence is not None and codebook == 0:
-                fall = self.hush(condition.silence, latents, at, options).unsqueeze(1)
+            if options.silence_penalty and silence is not None and codebook == 0:
+                fall = self.hush(silence, given.latents, given.at, options).unsqueeze(1)
                 logits, hushed = logits - fall, fall > 0
             past = None if history is None else history[:, :, codebook]
-            made.append(self.choose(logits, rngs, options, past, hushed))
+            made.append(self.choose(logits, given.rngs, options, past, hushed))
             code = made[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else made[-1]
         return torch.stack(made, -1)

@@ -1,16 +1,14 @@
 """A latent from noise in one pass of an MLP, trained by the energy distance (SLED)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from tts.generators.base import Losses, SamplingOptions
+from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import Taught
+from tts.generators.protocols import Given, Taught
 from tts.modules.adaln import AdaLNMLP
 
 
@@ -56,20 +54,12 @@ class EnergyHead(ContinuousHead):
         distance = distance - self.repulsion * self.distance(first, second)
         return Losses({"energy": (distance * known).sum() / known.sum().clamp_min(1)})
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-    ) -> Tensor:
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
         """The latent of a step, [B, 1, size]."""
+        rows, options = given.rows, given.options
         hidden = guide_rows(hidden, rows, options.guidance)
-        noise = row_normal(hidden.new_empty(rows, 1, self.noise), rngs) * options.temperature
-        mean = self.mean(condition, slice(at, at + 1))[:rows]
+        noise = row_normal(hidden.new_empty(rows, 1, self.noise), given.rngs)
+        noise = noise * options.temperature
+        mean = self.mean(given.condition, given.latent)[:rows]
         out: Tensor = mean + self.net(hidden, noise)
         return out

@@ -1,16 +1,14 @@
 """A Gaussian latent per step and a residual MLP from it to the output (MELLE)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from tts.generators.base import Losses, SamplingOptions
+from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import Taught
+from tts.generators.protocols import Given, Taught
 
 
 class GaussianHead(ContinuousHead):
@@ -78,18 +76,9 @@ class GaussianHead(ContinuousHead):
         divergence = self.average(0.5 * (squares - 1 - log_ratio), known)
         return Losses({"frames": frames, "kl": self.kl * divergence})
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-    ) -> Tensor:
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        mu, log_ratio = self.latent(hidden, self.mean(condition, slice(at, at + 1)))
-        noise = row_normal(before, rngs) * options.temperature
+        rows, options = given.rows, given.options
+        mu, log_ratio = self.latent(hidden, self.mean(given.condition, given.latent))
+        noise = row_normal(given.before, given.rngs) * options.temperature
         return self.decode(guide_rows(mu, rows, options.guidance), log_ratio[:rows], noise)

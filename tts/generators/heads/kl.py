@@ -1,16 +1,14 @@
 """A Gaussian per step, fitted to the posterior of a variational autoencoder (KALL-E)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from tts.generators.base import Losses, SamplingOptions
+from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import Taught
+from tts.generators.protocols import Given, Taught
 
 #: logarithm of the variance of latents that are drawn, not distributed
 CERTAIN = -30.0
@@ -68,20 +66,10 @@ class KLHead(ContinuousHead):
         divergence = 0.5 * (ratio.exp() - ratio - 1 + square)
         return Losses({"kl": self.average(divergence, taught.known)})
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-    ) -> Tensor:
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        found = self.distribution(hidden, self.mean(condition, slice(at, at + 1)))
-        mean = guide_rows(found[0], rows, options.guidance)
-        noise = row_normal(mean, rngs) * options.temperature
-        drawn = mean + (0.5 * found[1][:rows]).exp() * noise
+        found = self.distribution(hidden, self.mean(given.condition, given.latent))
+        mean = guide_rows(found[0], given.rows, given.options.guidance)
+        noise = row_normal(mean, given.rngs) * given.options.temperature
+        drawn = mean + (0.5 * found[1][: given.rows]).exp() * noise
         return torch.cat([drawn, torch.full_like(drawn, CERTAIN)], -1)

@@ -1,15 +1,13 @@
 """Frames by regression, as the decoder of Tacotron 2 draws them."""
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts.generators.base import Losses, SamplingOptions
+from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
-from tts.generators.protocols import Taught
+from tts.generators.protocols import Given, Taught
 
 
 class RegressionHead(ContinuousHead):
@@ -57,17 +55,7 @@ class RegressionHead(ContinuousHead):
         estimate = None if self.estimate is not None else lambda: found
         return Losses({"frames": self.average(error + error.square(), taught.known)}, estimate)
 
-    def draw(
-        self,
-        hidden: Tensor,
-        rows: int,
-        rngs: Sequence[object],
-        options: SamplingOptions,
-        before: Tensor,
-        latents: Tensor,
-        condition: Condition,
-        at: int,
-    ) -> Tensor:
+    def draw(self, hidden: Tensor, given: Given) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        found = self.mean(condition, slice(at, at + 1)) + self.out(hidden)
-        return guide_rows(found, rows, options.guidance)
+        found = self.mean(given.condition, given.latent) + self.out(hidden)
+        return guide_rows(found, given.rows, given.options.guidance)

@@ -31,6 +31,7 @@ from tts.generators.patterns import Pattern, check_whole, make_pattern, pattern_
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import (
     CodeStepHead,
+    Given,
     Network,
     SamplingKeys,
     StepHead,
@@ -307,8 +308,9 @@ class Autoregressive:
                 level = self.noise / 2 * options.temperature
                 fed = head.shaken(before, level * row_normal(before, rngs))
             hidden = net.hidden(both(head.embed(fed), condition) + text, condition, cache=cache)
+            given = Given(condition, options, rngs, fed, latents, step)
             if pattern is None or not isinstance(head, CodeStepHead):
-                before = head.draw(hidden, rows, rngs, options, fed, latents, condition, step)
+                before = head.draw(hidden, given)
                 if infill is not None:
                     known = infill.known[:, step, None, None]
                     before = torch.where(known, infill.latents[:, step, None], before)
@@ -323,9 +325,7 @@ class Autoregressive:
                 ]
                 codebooks = None if len(some) == head.num_codebooks else some
                 past = partial(pattern.drawn, step)
-                drawn = head.draw(
-                    hidden, rows, rngs, options, fed, latents, condition, at, codebooks, past
-                )
+                drawn = head.draw(hidden, given._replace(at=at, codebooks=codebooks, drawn=past))
                 before = torch.full_like(latents[:, :1], head.codebook_size)
                 pairs = pattern.emits(step, pace.count)
                 if pairs:
