@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.corpora import audio, librispeech, libritts, ljspeech, table, vctk
+from tests.helpers.corpora import audio, librispeech, libritts, ljspeech, table, text, vctk
 from tts.data.layouts import Entry, read_manifest, write_manifest
 from tts.errors import DataError, UsageError
 
@@ -90,6 +91,51 @@ def test_bad_rows_are_named(tmp_path: Path) -> None:
     assert len(problems) == 4
     for words in ("line 5 has 2 fields", "none.wav: audio missing", "text missing", "line 9 names"):
         assert any(words in p for p in problems), words
+
+
+def test_a_quoted_text_of_several_lines_keeps_its_words_apart(tmp_path: Path) -> None:
+    audio(tmp_path / "a.wav")
+    path = text(tmp_path / "l.csv", 'path,speaker,text\r\na.wav,ann,"one\r\ntwo"\r\nb.wav,x,y\r\n')
+    problems: list[str] = []
+    assert [each.text for each in read_manifest(path, report=problems.append)] == ["one two"]
+    assert problems == [f"{tmp_path / 'b.wav'}: audio missing"]
+
+
+def test_recordings_with_large_endings_are_found(tmp_path: Path) -> None:
+    ljspeech(tmp_path)
+    for path in (tmp_path / "wavs").iterdir():
+        path.rename(path.with_suffix(".WAV"))
+    problems: list[str] = []
+    assert len(read_manifest(tmp_path, report=problems.append)) == 3 and not problems
+
+
+def test_a_separator_in_a_text_is_not_the_end_of_a_line(tmp_path: Path) -> None:
+    ljspeech(tmp_path)
+    text(tmp_path / "metadata.csv", "LJ001-0001|so\u2028long\r\nLJ001-0002|second\n")
+    found = read_manifest(tmp_path)
+    assert [each.text for each in found] == ["so\u2028long", "second"]
+
+
+def test_one_name_that_cannot_be_kept_is_left_out(tmp_path: Path) -> None:
+    """The others are prepared, and not lost when the manifest is written at the end."""
+    libritts(tmp_path)
+    strange = sorted(tmp_path.rglob("*.wav"))[0]
+    for path in (strange, strange.with_suffix(".normalized.txt")):
+        name = os.fsencode(path.name).replace(b"000000.", b"caf\xe9.")
+        try:
+            os.rename(path, os.fsencode(path.parent) + b"/" + name)
+        except OSError:
+            pytest.skip("the file system takes UTF-8 alone")
+    problems: list[str] = []
+    found = read_manifest(tmp_path, report=problems.append)
+    assert len(found) == 3 and len(problems) == 1 and "UTF-8" in problems[0]
+    problems[0].encode()
+    write_manifest(found, tmp_path / "m.tsv")
+    path = text(tmp_path / "l.tsv", f"path\tspeaker\ttext\n{'x' * 400}.wav\ta\tb\n")
+    audio(tmp_path / "a.wav")
+    path.write_text(path.read_text() + "a.wav\ta\tb\n")
+    assert len(read_manifest(path, report=problems.append)) == 1
+    assert "too long" in problems[1]
 
 
 @pytest.mark.parametrize(

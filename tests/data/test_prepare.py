@@ -221,6 +221,18 @@ def test_prepare_corpus(tmp_path: Path) -> None:
     assert len(read_manifest(tmp_path / "c" / "manifest.tsv")) == 5
 
 
+def test_a_recording_that_is_named_twice_is_taken_once(tmp_path: Path) -> None:
+    """Else a prompt would hold what is to be learned."""
+    librispeech(tmp_path / "libri")
+    given = tmp_path / "libri" / "train-clean-5" / "19"
+    lines: list[str] = []
+    summary = prepare_corpus(
+        [tmp_path / "libri", given], tmp_path / "c", workers=1, report=lines.append
+    )
+    assert summary.utterances == 4 and summary.skipped == lines
+    assert len(lines) == 2 and all("named before" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("name", "linked"),
     [("manifest.tsv", False), ("manifest.tsv", True), ("items.jsonl", False), ("cache.json", True)],

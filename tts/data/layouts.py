@@ -83,10 +83,8 @@ def read_manifest(
     entries = []
     try:
         for entry in _READERS[layout](folder, count):
-            if not entry.path.is_file():
-                count(f"{entry.path}: audio missing")
-            elif not entry.text.strip():
-                count(f"{entry.path}: text missing")
+            if problem := _problem(entry):
+                count(problem)
             else:
                 entries.append(entry)
     except OSError as error:
@@ -97,6 +95,28 @@ def read_manifest(
     return entries
 
 
+def _problem(entry: Entry) -> str:
+    """Why an utterance cannot be used, in one line; "" where nothing is wrong."""
+    # Found out here and not when a manifest is written, after hours of work.
+    if not _in_table(str(entry.path)) or not _in_table(entry.speaker):
+        return f"{str(entry.path)!r}: a name that is not UTF-8 in one line cannot be kept"
+    try:
+        if not entry.path.is_file():
+            return f"{entry.path}: audio missing"
+    except OSError as error:  # of one name, such as one that is too long
+        return f"{entry.path}: audio missing ({error.strerror})"
+    return "" if entry.text.strip() else f"{entry.path}: text missing"
+
+
+def _in_table(name: str) -> bool:
+    """Whether a name can be a field of a TSV that is UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding in the name of a file
+        return False
+    return len(name.splitlines()) <= 1 and "\t" not in name
+
+
 def write_manifest(entries: Iterable[Entry], path: str | Path) -> None:
     """Write entries as a TSV table that `read_manifest` reads, atomically.
 
@@ -104,7 +124,7 @@ def write_manifest(entries: Iterable[Entry], path: str | Path) -> None:
     of white space in texts become one space.
 
     Raises:
-        DataError: an audio path or speaker holds a tab or a line break.
+        DataError: an audio path or speaker holds a tab or a line break, or is not UTF-8.
         OutputError, UsageError: the file cannot be written.
     """
     target = Path(path)
@@ -113,8 +133,11 @@ def write_manifest(entries: Iterable[Entry], path: str | Path) -> None:
     for entry in entries:
         audio = Path(os.path.abspath(entry.path))
         shown = str(audio.relative_to(base) if audio.is_relative_to(base) else audio)
-        if len((shown + entry.speaker).splitlines()) > 1 or "\t" in shown + entry.speaker:
-            raise DataError(f"{shown!r}: a tab or line break in a name cannot be written to a TSV")
+        if not _in_table(shown) or not _in_table(entry.speaker):
+            raise DataError(
+                f"{shown!r}: a tab, a line break or bytes that are not UTF-8 in a name cannot be "
+                "written to a TSV"
+            )
         lines.append("\t".join([shown, entry.speaker, " ".join(entry.text.split())]))
     with atomic_output(target) as file:
         file.write(("\n".join(lines) + "\n").encode())
@@ -151,7 +174,8 @@ def _text_of(path: Path, report: Report) -> str | None:
 
 def _find(stem: Path) -> Path:
     """The audio file named `stem` plus a suffix; the first usual one where there is none."""
-    for suffix in _SUFFIXES:
+    # Recorders and Windows write REC1.WAV.
+    for suffix in (*_SUFFIXES, *(each.upper() for each in _SUFFIXES)):
         candidate = stem.parent / (stem.name + suffix)
         if candidate.is_file():
             return candidate
@@ -168,7 +192,7 @@ def _unnamed(folder: Path, seen: set[Path], report: Report) -> None:
 def _librispeech(folder: Path, report: Report) -> Iterator[Entry]:
     seen: set[Path] = set()
     for table in sorted(folder.rglob("*.trans.txt")):
-        for line in read_text(table).splitlines():
+        for line in read_text(table).split("\n"):
             key, _, text = line.strip().partition(" ")
             if key:
                 path = _find(table.parent / key)
@@ -193,7 +217,7 @@ def _libritts(folder: Path, report: Report) -> Iterator[Entry]:
 def _ljspeech(folder: Path, report: Report) -> Iterator[Entry]:
     speaker = folder.resolve().name
     seen: set[Path] = set()
-    for line in read_text(folder / "metadata.csv").splitlines():
+    for line in read_text(folder / "metadata.csv").split("\n"):
         key, *texts = line.split("|")
         if key.strip():
             path = _find(folder / "wavs" / key.strip())
@@ -224,7 +248,9 @@ def _vctk(folder: Path, report: Report) -> Iterator[Entry]:
 def _table(path: Path, report: Report) -> Iterator[Entry]:
     content = read_text(path)
     first = content.split("\n", 1)[0]
-    lines = content.split("\n")  # not splitlines: texts may hold other Unicode separators
+    # Not splitlines: texts may hold other Unicode separators. With their ends, so that the lines of
+    # a quoted text are not run together.
+    lines = [line + "\n" for line in content.split("\n")]
     if "\t" in first:
         reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
@@ -251,7 +277,7 @@ def _table(path: Path, report: Report) -> Iterator[Entry]:
             if not audio or not speaker:
                 report(f"{path}: line {reader.line_num} names no audio or no speaker")
                 continue
-            yield Entry(path.parent / audio, speaker, text)
+            yield Entry(path.parent / audio, speaker, " ".join(text.split()))
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num}: {error}") from error
 

@@ -279,6 +279,19 @@ def prepare(
     return summary
 
 
+def _once(entries: Sequence[Entry], note: Callable[[str], None]) -> list[Entry]:
+    """Entries without those of a recording that an earlier one names: prompts are taken from other
+    recordings of the speaker, and would hold what is to be learned."""
+    first: dict[str, Entry] = {}
+    kept = []
+    for entry in entries:
+        if first.setdefault(os.path.realpath(entry.path), entry) is entry:
+            kept.append(entry)
+        else:
+            note(f"{entry.path}: named before")
+    return kept
+
+
 def prepare_corpus(
     sources: Sequence[str | Path],
     out: str | Path,
@@ -294,7 +307,8 @@ def prepare_corpus(
     Args:
         sources: corpus folders or tables, see tts.data.layouts.
         language: espeak code of the transcripts.
-        workers, report, progress: see `prepare`; missing audio and text is reported too.
+        workers, report, progress: see `prepare`; missing audio and text is reported too, and a
+            recording that is named twice.
         source: attribution; default the names of `sources`.
 
     Raises:
@@ -313,8 +327,9 @@ def prepare_corpus(
     made = [Path(out) / name for name in FILES]
     check_apart(made, sources)
     frontend = Frontend(language, pauses="none")
-    entries = [entry for path in sources for entry in read_manifest(path, layout, note)]
-    check_apart(made, (entry.path for entry in entries))
+    found = [entry for path in sources for entry in read_manifest(path, layout, note)]
+    check_apart(made, (entry.path for entry in found))
+    entries = _once(found, note)
     if not entries:
         raise DataError("no corpus given")
     encoder = load_module("speaker", kind="speaker")
