@@ -256,6 +256,39 @@ def test_options_run_every_model_and_restore_threads(cases: CaseList, tmp_path: 
         run_cli(EvalOptions(cases=path, out_dir=tmp_path / "o", resynthesis=True))
 
 
+def test_names_of_any_script_are_files_of_their_own(tsv: Path, tmp_path: Path) -> None:
+    names = {"1": "Анна", "2": "Иван", "3": "ann b", "4": "ann_b"}
+    head, *rows = (line.split("\t") for line in tsv.read_text("utf-8").splitlines())
+    for row in rows:
+        row[1] = names[row[1]]
+    tsv.write_text("\n".join("\t".join(row) for row in [head, *rows]) + "\n", "utf-8")
+    cases = build_cases(tsv, 4, 1)
+    report = evaluate(cases, a_voice, fakes(), tmp_path / "out", plots=0)
+    assert len({row.wav for row in report.rows}) == 4
+    assert {row.wav for row in report.rows} >= {"wav/Анна-0.wav", "wav/Иван-0.wav"}
+    assert len(list((tmp_path / "out" / "wav").iterdir())) == 4
+    for row in report.rows:
+        said, _ = read_audio(tmp_path / "out" / str(row.wav))
+        wanted = a_voice(row.text, cases.root / cases.cases[report.rows.index(row)].reference, 0)
+        np.testing.assert_allclose(said, wanted[0], atol=1e-3)
+    path = tmp_path / "cases.json"
+    save_cases(cases, path)
+    models = ("a b/two", "a_b/two", "Two", "жук", "лук")
+    options = EvalOptions(
+        cases=path, out_dir=tmp_path / "o", models=models, progress=False, plots=0
+    )
+    run_cli(options, load_synthesizer=lambda name: a_voice, metrics=fakes())
+    found = [json.loads(each.read_text("utf-8"))["name"] for each in tmp_path.glob("o/*/*.json")]
+    assert sorted(found) == sorted(models)
+
+
+def test_a_recording_that_is_named_twice_is_not_compared_with_itself(tsv: Path) -> None:
+    head, *rows = tsv.read_text("utf-8").splitlines()
+    tsv.write_text("\n".join([head, *rows, *(f"./{row}" for row in rows)]) + "\n", "utf-8")
+    for case in build_cases(tsv, 4, 5).cases:
+        assert Path(case.reference) != Path(case.other)
+
+
 def test_pictures_of_a_few_items(cases: CaseList, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     report = evaluate(cases, a_voice, fakes(), tmp_path / "out", plots=2, limit=4)

@@ -68,13 +68,16 @@ def _rows(tsv: Path) -> list[dict[str, str]]:
         raise DataError(f"cannot read {tsv}: {error}") from error
     if lacking := {"path", "speaker", "seconds", "text"} - columns:
         raise DataError(f"{tsv} lacks the column {', '.join(sorted(lacking))}")
+    once: dict[str, dict[str, str]] = {}
     for number, row in enumerate(rows, 2):
         try:
             float(row["seconds"])
             row["text"].split()
+            # A recording is not compared with itself because it is named twice.
+            once.setdefault(os.path.normpath(row["path"]), row)
         except (TypeError, ValueError, AttributeError):
             raise DataError(f"{tsv} line {number}: wrong or missing fields") from None
-    return rows
+    return list(once.values())
 
 
 def _within(rows: Iterable[dict[str, str]], seconds: tuple[float, float]) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from tts.errors import UsageError
 from tts.eval.cases import load_cases
 from tts.eval.metrics import Metrics, load_metrics
 from tts.eval.report import Report, assigned
-from tts.eval.run import Codec, Synthesize, evaluate, file_name, recordings_of, resynthesis
+from tts.eval.run import Codec, Synthesize, evaluate, file_names, recordings_of, resynthesis
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,12 @@ def _threads(count: int) -> Iterator[None]:
 
 def _folders(models: Sequence[str]) -> dict[str, str]:
     """A folder name for each model; models of one file name keep their whole path in it."""
-    short = [file_name(Path(model).name) for model in models]
-    return {
-        model: name if short.count(name) == 1 else file_name(model)
-        for model, name in zip(models, short, strict=True)
-    }
+    short = [Path(model).name for model in models]
+    shown = [
+        name if short.count(name) == 1 else model for model, name in zip(models, short, strict=True)
+    ]
+    names = file_names(shown)
+    return {model: names[name] for model, name in zip(models, shown, strict=True)}
 
 
 def _settings(options: EvalOptions, model: str) -> dict[str, Any]:

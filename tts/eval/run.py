@@ -3,7 +3,7 @@
 import platform
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -81,13 +81,24 @@ def recordings_of(cases: CaseList, limit: int | None = None) -> list[Recording]:
     ]
 
 
-def file_name(name: str) -> str:
-    """The name as one of a file: letters, digits, dots, dashes and underscores."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "item"
+def file_names(names: Iterable[str]) -> dict[str, str]:
+    """Each name as one of a file: letters of any script, digits, dots, dashes and underscores.
+    Those that would be one file are numbered, also where large and small letters are the same."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in dict.fromkeys(names):
+        plain = re.sub(r"[^\w.-]", "_", name).lstrip(".") or "item"
+        chosen, number = plain, 2
+        while chosen.casefold() in taken:
+            chosen, number = f"{plain}_{number}", number + 1
+        taken.add(chosen.casefold())
+        found[name] = chosen
+    return found
 
 
-def _make(row: Row, item: Item, ready: Ready, known: RealScores, folder: Path) -> Made | None:
-    """Make one item, keep its audio, measure it; a failure is written in the row."""
+def _make(row: Row, item: Item, ready: Ready, known: RealScores, path: Path) -> Made | None:
+    """Make one item, keep its audio as wav/NAME.wav, `path`, measure it; a failure is written in
+    the row."""
     try:
         make = ready(item)
         started, busy = time.perf_counter(), time.process_time()
@@ -106,13 +117,12 @@ def _make(row: Row, item: Item, ready: Ready, known: RealScores, folder: Path) -
         row.failure = reason(error)
         row.made = measure_silence(item, known)
         return None
-    path = folder / "wav" / f"{file_name(item.id)}.wav"
     try:
         path.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {path.parent}: {error.strerror}") from error
     write_audio(path, samples, rate)
-    row.wav, row.seconds = path.relative_to(folder).as_posix(), samples.size / rate
+    row.wav, row.seconds = f"{path.parent.name}/{path.name}", samples.size / rate
     row.compute_seconds, row.first_audio_seconds = elapsed, first
     # what a listener gets is the 16-bit file, so that is what is scored
     row.made = measure_made(item, to_16k(*read_audio(path)), known)
@@ -140,7 +150,7 @@ def _plot(
             # The filter bank has 100 frames/s.
             ends = [min(round(end * 100), mel.shape[1]) for _, end in aligned]
             save_mel_plot(
-                folder / "plots" / f"{file_name(row.id)}.png",
+                folder / "plots" / f"{Path(str(row.wav)).stem}.png",
                 mel,
                 [name for name, _ in aligned] or None,
                 np.diff([0, *ends]) if aligned else None,
@@ -175,13 +185,15 @@ def _run(
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
     known = RealScores(metrics, cache or folder / "real_scores.json")
     rows: list[Row] = []
+    names = file_names(item.id for item in items)
     phones: dict[str, tuple[tuple[str, float], ...]] = {}
     try:
         for item in tqdm(items, desc=name, disable=not progress):
             row = Row(item.id, item.speaker, item.text)
             row.real = measure_real(item, known)
             if ready is not None:
-                made = _make(row, item, ready, known, folder)
+                path = folder / "wav" / f"{names[item.id]}.wav"
+                made = _make(row, item, ready, known, path)
                 if made is not None and len(phones) < plots:
                     phones[item.id] = made.phones
             rows.append(row)
