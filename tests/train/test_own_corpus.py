@@ -11,6 +11,7 @@ import yaml
 
 from tests.helpers.systems import tiny_parts
 from tts.data.corpus import Corpus
+from tts.data.prepare import Summary
 from tts.errors import ConfigError, OutputError
 from tts.train.recipe import Recipe, load_recipe, run_recipe
 
@@ -115,3 +116,39 @@ def test_other_recordings_do_not_go_on_in_the_same_folder(data: Path, tmp_path: 
         run_recipe(recipe_of(other, out), print, quiet=True)
     # Their own corpus may be named as well.
     assert run_recipe(recipe_of(out / "corpus", out), print, quiet=True)
+
+
+def test_recordings_are_not_taken_for_others_of_before(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A corpus that is there is not taken for one of the folders that are named now."""
+    made: list[list[str]] = []
+
+    def prepared(sources: list[str], out: Path, language: str) -> Summary:
+        made.append(list(sources))
+        assert not (out / "cache.json").exists()
+        shutil.copytree(data, out, dirs_exist_ok=True)
+        if len(made) == 1:  # the disk is full when the last file is written
+            (out / "cache.json").unlink()
+            raise OutputError("the disk is full")
+        return Summary(5, 0.1, 2)
+
+    monkeypatch.setattr("tts.train.recipe.prepare_corpus", prepared)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*sources: str, language: str = "en-us") -> bool:
+        path = tmp_path / "mine.yaml"
+        stages = {"vtlp": {"step": "vtlp"}}
+        values = {"sources": list(sources), "out": str(tmp_path / "out"), "language": language}
+        path.write_text(yaml.safe_dump({**values, "stages": stages}))
+        return run_recipe(load_recipe(path), lambda line: None, quiet=True)
+
+    with pytest.raises(OutputError):
+        run("a", "b")
+    assert run("a", "b") and run("a", str(tmp_path / "b")) and made == [["a", "b"]] * 2
+    for others, language in ((("a",), "en-us"), (("a", "b"), "de")):
+        with pytest.raises(ConfigError, match="made of a, b in en-us, not of a"):
+            run(*others, language=language)
+    # One that was made before it was written down goes on.
+    (tmp_path / "out" / "corpus" / "sources.json").unlink()
+    assert run("a") and len(made) == 2

@@ -5,24 +5,63 @@ the user stays as it is: the recipe's holds the same files as links, in whose pl
 own.
 """
 
+import json
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tts.audio.files import write_error
+from tts.audio.files import atomic_output, write_all, write_error
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
+from tts.train.publish import check_folder
 
-#: names the utterances; linked last, so that a folder which has it is whole
+#: names the utterances; linked last
 ITEMS = "items.jsonl"
+#: written last by `tts data prepare`
+CACHE = "cache.json"
+#: what the recordings of a recipe's corpus are, where it was made of recordings
+SOURCES = "sources.json"
 #: large files that nothing but `tts data prepare` writes
 READ_ONLY = ("audio.i16", "f0.f32", "speaker.f32")
 
 
 def is_there(folder: Path) -> bool:
     """Whether a folder is a corpus, made to its end."""
-    return (folder / ITEMS).is_file()
+    return (folder / ITEMS).is_file() and (folder / CACHE).is_file()
+
+
+def note_sources(own: Path, sources: Sequence[str], language: str) -> None:
+    """Write down what a corpus will be made of, before it is made.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    check_folder(own)
+    resolved = [str(Path(each).resolve()) for each in sources]
+    known = {"sources": list(sources), "resolved": resolved, "language": language}
+    with atomic_output(own / SOURCES) as file:
+        write_all(file, json.dumps(known, indent=1).encode())
+
+
+def check_sources(own: Path, sources: Sequence[str], language: str) -> None:
+    """Checks that a corpus which is there was made of these recordings, as far as it is known.
+
+    Raises:
+        ConfigError: it was made of others, or in another language.
+    """
+    try:
+        known = json.loads((own / SOURCES).read_text("utf-8"))
+        made_of, resolved, spoken = known["sources"], known["resolved"], known["language"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # it was made before this was written down
+    same = made_of == list(sources) or resolved == [str(Path(s).resolve()) for s in sources]
+    if not same or spoken != language:
+        raise ConfigError(
+            f"{own} was made of {', '.join(made_of)} in {spoken}, not of {', '.join(sources)} in "
+            f"{language}: choose another out, or remove {own.parent}"
+        )
 
 
 def link_corpus(data: Path, own: Path) -> None:

@@ -33,7 +33,7 @@ from tts.errors import ConfigError
 from tts.resources import configs, model_config, nearest
 from tts.systems import is_system, merged, read_resolved, split
 from tts.train.config import RunConfig, arguments_of, check_run, override
-from tts.train.own_corpus import is_there, link_corpus
+from tts.train.own_corpus import check_sources, is_there, link_corpus, note_sources
 from tts.train.run import train_run
 from tts.train.steps import IN_CORPUS, STEPS, run_step
 from tts_codecs.ranges import wrong_number
@@ -275,8 +275,11 @@ def _make_corpus(recipe: Recipe, finished: dict[str, Mapping[str, Any]], report:
         if gone:
             _write_finished(recipe, finished)
         if recipe.sources:
+            note_sources(recipe.corpus, recipe.sources, recipe.language)
             summary = prepare_corpus(recipe.sources, recipe.corpus, language=recipe.language)
             report(f"{recipe.corpus}: {summary.utterances} utterances, {summary.hours:.2f} h")
+    elif recipe.sources:
+        check_sources(recipe.corpus, recipe.sources, recipe.language)
     if recipe.data is not None:
         link_corpus(recipe.data, recipe.corpus)
 
