@@ -97,6 +97,23 @@ def test_a_prompt_holds_nothing_of_what_is_to_be_learned(length: int, tmp_path: 
         assert not set(prompt[:, 2]) & set(target[:, 2])
 
 
+def test_a_prompt_is_of_the_speaker_whose_name_the_row_has(tmp_path: Path) -> None:
+    """However alike two voices are: one of them may be held out."""
+    ids = phones_to_ids("aki")
+    recordings = []
+    for number in range(4):
+        made = heard([ids[n % 3] for n in range(16)], 10, 30.0)
+        made.features[:, 2] = number % 2
+        # The embeddings of all are alike, but for the two of the first speaker.
+        voice = made.speaker if number != 2 else torch.ones(256) / 16
+        recordings.append(Heard(made.features, voice, f"s{number % 2}"))
+    folder = tmp_path / "rows"
+    write_pseudo_labels(recordings, _Certain(dim=8, blocks=1), ids, folder, 30, keep=1.0)
+    batch = DistillationData([str(folder)], held_out=["s1"]).draw(np.random.default_rng(0), 8)
+    assert (batch["prompt_features"][:, 0, 2] == 0).all()
+    assert (batch["features"][:, 0, 2] == 0).all()
+
+
 def test_what_is_heard_surely_is_kept(tmp_path: Path) -> None:
     a, b, c = phones_to_ids("aki")
     recordings = [

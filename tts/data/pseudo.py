@@ -162,7 +162,10 @@ def _outside(heard: Heard, begin: int, end: int) -> Heard:
 
 
 def _same(one: Heard, other: Heard) -> bool:
-    """Whether two recordings are of one speaker: embeddings of two people are rarely that near."""
+    """Whether two recordings are of one speaker: where it is not known, embeddings of two people
+    are rarely that near."""
+    if one.name and other.name:
+        return one.name == other.name
     return float(torch.dot(one.speaker, other.speaker)) > 0.75
 
 
