@@ -16,7 +16,7 @@ from tts.errors import ConfigError
 from tts.resources import configs
 from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
-from tts.train.auxiliaries import NOTHING, Invariance, Pass, leading
+from tts.train.auxiliaries import NOTHING, Ctc, Invariance, Pass, leading
 from tts.train.codec_batches import WaveBatches
 from tts.train.config import check_run
 from tts.train.distortions import distorted
@@ -24,6 +24,7 @@ from tts.train.loop import Trainer
 from tts.train.task import TrainConfig
 from tts.train.tasks.neural_codec import CodecTask
 from tts_codecs.neural import NeuralCodec, build_codec
+from tts_codecs.quantizers import QuantizerOutput
 
 ROWS = sorted((configs() / "train").glob("codec_*.yaml"))
 SMALLER = {
@@ -204,6 +205,21 @@ def test_phones_are_read_off_all_codebooks(corpus: Corpus, kind: str) -> None:
     path = next(path for path in ROWS if path.stem == "codec_encodec")
     task = small_task(path, corpus, auxiliaries={kind: {"codebooks": 0}})
     assert torch.isfinite(torch.as_tensor(one_step(task)[kind]))
+
+
+def test_rows_that_are_not_aligned_say_nothing_of_phones() -> None:
+    """They are speech all the same, which is not to be read as silence."""
+    torch.manual_seed(0)
+    row = smaller(yaml.safe_load((configs() / "train/codec_encodec.yaml").read_text()))
+    codec = build_codec(**row["model"]).eval()
+    loss = Ctc(codec, codebooks=0)
+    made, out, vectors = codec(torch.randn(2, codec.hop * 12))
+    batch = {"phones": torch.tensor([[5, 6, 7], [0, 0, 0]]), "phone_counts": torch.tensor([3, 0])}
+    both = loss(codec, Pass(batch, made, vectors, out))
+    part = {key: value[:1] for key, value in batch.items()}
+    first = QuantizerOutput(out.quantized[:1], out.codes[:1], out.loss)
+    alone = loss(codec, Pass(part, made[:1], vectors[:1], first))
+    torch.testing.assert_close(both, alone)
 
 
 def test_codebooks_begin_where_the_vectors_are(corpus: Corpus) -> None:

@@ -141,15 +141,20 @@ class Ctc(_Reader):
         """The loss, a scalar that is not yet weighted."""
         scores = self.read(codec, seen).log_softmax(-1).transpose(0, 1)
         lengths = torch.full((scores.shape[1],), scores.shape[0], device=scores.device)
+        counts = seen.batch["phone_counts"]
         # More phones than frames cannot be told; such rows count for nothing.
-        return F.ctc_loss(
+        errors = F.ctc_loss(
             scores,
             seen.batch["phones"],
             lengths,
-            seen.batch["phone_counts"],
+            counts,
             blank=N_SYMBOLS,
+            reduction="none",
             zero_infinity=True,
         )
+        # Nor do those without any phone: they were not aligned, which is not to say nothing.
+        known = counts > 0
+        return (errors * known / counts.clamp_min(1)).sum() / known.sum().clamp_min(1)
 
 
 class Invariance(Auxiliary):
