@@ -298,6 +298,48 @@ def test_a_budget_ends_a_run_with_a_low_rate(tmp_path: Path) -> None:
     assert again.finished and again.step == made.step
 
 
+def test_steps_that_are_done_before_the_budget_end_with_a_low_rate() -> None:
+    config = TrainConfig(steps=100, lr=1e-2, warmup=10, budget=1000.0)
+    assert learning_rate(99, config, 20.0) < 1.01 * config.final * config.lr
+    assert learning_rate(10, config, 0.0) == config.lr
+    assert learning_rate(55, config, 900.0) == learning_rate(12, config, 900.0)
+
+
+def test_a_step_of_several_batches_logs_all_of_them(tmp_path: Path) -> None:
+    class Told(Plain):
+        def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, dict[str, float]]]:
+            for name, loss, _ in super().losses(batch, step):
+                yield name, loss, {"first": float(batch["x"][0, 0])}
+
+    made = Trainer(Told(), TrainConfig(accumulate=3), tmp_path, quiet=True)
+    batches = [made.draw(number) for number in range(3)]
+    logs = made.engine.step(batches)
+    assert logs["first"] == pytest.approx(np.mean([float(b["x"][0, 0]) for b in batches]))
+    assert float(logs["norm/a"]) > 0
+
+
+def test_what_was_logged_after_the_last_save_is_not_shown_twice(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    first = trainer(tmp_path, 6)
+
+    def killed(line: str) -> None:
+        if line.startswith("step 3 "):
+            first.save()
+        if line.startswith("step 5 "):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        first.run(killed)
+    first.writer.close()
+    second = trainer(tmp_path, 6)
+    assert second.step == 3
+    second.run()
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    assert [each.step for each in events.Scalars("loss")] == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_run_that_is_too_slow_stops(tmp_path: Path) -> None:
     config = TrainConfig(steps=1000, slowest=1e-4, log_every=2)
     made = Trainer(Toy(), config, tmp_path, quiet=True)

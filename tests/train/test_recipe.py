@@ -14,9 +14,11 @@ import yaml
 
 from tests.helpers.systems import NETWORK, ROOT, tiny_parts
 from tts import TTS
+from tts.data.pack import write_pack
 from tts.errors import ConfigError, DataError
 from tts.systems import read_resolved
 from tts.train import recipe as recipe_module
+from tts.train.config import check_run
 from tts.train.recipe import finished_stages, load_recipe, recipe_names, run_recipe
 from tts.train.run import train_run
 from tts_codecs.checkpoint import read_config
@@ -216,6 +218,19 @@ def test_a_stopped_recipe_goes_on_where_it_was(
     for name in ("second", "third"):
         one, other = (tmp_path / each / name / "export" for each in ("whole", "half"))
         assert read_config(one)["sha256"] == read_config(other)["sha256"]
+
+
+def test_an_aligner_of_a_pack_is_finished_without_its_durations(
+    home: Path, corpus: Any, tmp_path: Path
+) -> None:
+    write_pack(corpus, tmp_path / "audio.pack", audio=True)
+    values = {
+        "task": "aligner", "data": str(tmp_path / "audio.pack"), "out": str(tmp_path / "out"),
+        "options": {"batch_size": 2, "pool": 2}, "train": {"steps": 1, "sample_minutes": 1e9},
+    }  # fmt: skip
+    said: list[str] = []
+    assert train_run(check_run(values, "mine"), said.append, quiet=True)
+    assert "is a pack" in said[-1] and "tts data align FOLDER --aligner" in said[-1]
 
 
 @pytest.mark.parametrize("name", RECIPES)

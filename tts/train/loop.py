@@ -107,8 +107,11 @@ class Trainer:
                 # Hours later would be late to find out.
                 check_folder(self.pieces)
             check_folder(self.folder / "logs")
-            self.writer = SummaryWriter(str(self.folder / "logs"))
         self.resume()
+        if self.accelerator.is_main_process:
+            # What a run logged after its last save is done again.
+            again = self.step + 1 if self.step else None
+            self.writer = SummaryWriter(str(self.folder / "logs"), purge_step=again)
 
     def _freeze(self, module: nn.Module) -> None:
         for prefix in self.config.freeze:

@@ -15,7 +15,7 @@ def train_run(
 ) -> bool:
     """Train what a run says, or go on where it was stopped; weights to use are in OUT/export.
 
-    A finished aligner also writes the durations of its corpus.
+    A finished aligner also writes the durations of its corpus, unless that is a pack.
 
     Args:
         report: takes lines for the user.
@@ -50,6 +50,12 @@ def train_run(
     of = f"{trainer.elapsed:.0f} s" if run.train.budget else f"of {run.train.steps}"
     report(f"{run.out / 'export'}: step {trainer.step} {of}{stopped}")
     if run.task == "aligner" and trainer.finished and trainer.accelerator.is_main_process:
+        if run.data.is_file():
+            report(
+                f"{run.data} is a pack, into which no durations are written: tts data align FOLDER "
+                f"--aligner {run.out / 'export'}"
+            )
+            return True
         for line in write_durations(run.data, run.out / "export"):
             report(line)
     return trainer.finished

@@ -192,32 +192,32 @@ class Engine:
                 _log.warning("no CUDA graphs, going on without: %s", error)
         stages = [self.trainer.task.losses(batch, number) for batch in batches]
         while True:
-            found = None
+            name, told = "", list[Logs]()
             for stage in stages:
                 with self.autocast():
                     item = next(stage, None)
                 if item is None:
                     continue
                 name, loss, values = item
-                if found is None:
+                if not told:
                     self.trainer.optimizers[name].zero_grad(set_to_none=True)
-                found = name, values
+                told.append(values)
                 self.trainer.accelerator.backward(loss / len(batches))
-            if found is None:
+            if not told:
                 return
-            yield found
+            yield name, _mean(told)
 
     def _replayed(self, batches: list[Batch], number: int) -> Iterator[tuple[str, Logs]]:
         (name, optimizer), *_ = self.trainer.optimizers.items()
         gradients = _kept_gradients(optimizer)
         torch._foreach_zero_(gradients)
-        values: Logs = {}
+        told = []
         for batch in batches:
             key = tuple((k, v.shape) for k, v in batch.items() if isinstance(v, Tensor))
             if key not in self.graphs:
                 self.graphs[key] = _Recorded(self, batch, number, len(batches), gradients)
-            values = self.graphs[key].replay(batch)
-        yield name, values
+            told.append(self.graphs[key].replay(batch))
+        yield name, _mean(told)
 
     def _update(self, name: str) -> Tensor:
         """One optimizer step, skipped on the device where gradients are not finite; their norm."""
@@ -310,6 +310,13 @@ class _Recorded:
         self.graph.replay()
         # Graphs share their memory.
         return {k: v.clone() if isinstance(v, Tensor) else v for k, v in self.values.items()}
+
+
+def _mean(told: list[Logs]) -> Logs:
+    """What the batches of one step are logged by."""
+    if len(told) == 1:
+        return told[0]
+    return {key: sum(each[key] for each in told) / len(told) for key in told[0]}
 
 
 def _kept_gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:

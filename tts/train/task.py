@@ -40,8 +40,9 @@ class TrainConfig:
         precision: "auto" (what the task asks for, else bf16 on a GPU and fp32 on a CPU), "fp32" or
             "bf16".
         accumulate: batches per step; their gradients are averaged.
-        budget: seconds of training after which the run is done, whatever `steps` says: the learning
-            rate then falls with the time spent, so a run ends well on any machine. 0 for none.
+        budget: seconds of training after which the run is done, unless `steps` are done before: the
+            learning rate falls with the time spent or with the steps, whichever is nearer to its
+            end, so a run ends well on any machine. 0 for none.
         slowest: milliseconds; a run whose first steps take longer stops with an error. 0 for any.
         graphs: replay the losses and gradients of a step as a CUDA graph, for tasks that make their
             batches on the GPU; where it fails, steps are run one kernel after the other.
@@ -107,13 +108,14 @@ class Task(Protocol):
 
 
 def learning_rate(step: int, config: TrainConfig, elapsed: float = 0.0) -> float:
-    """Warm-up then cosine, over the steps or, with a budget, the seconds `elapsed`."""
+    """Warm-up then cosine, over the steps or, with a budget, the seconds `elapsed` where these end
+    the run sooner."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
     if config.budget:
-        done = min(1.0, elapsed / config.budget)
-    else:
-        done = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
+        done = max(done, elapsed / config.budget)
+    done = min(1.0, done)
     return config.lr * (config.final + (1 - config.final) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
