@@ -8,17 +8,15 @@ the ablations are in docs/ablations.yaml.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from tts.catalog import ModelInfo, model_info, models
-from tts.eval.kept import OF_A_RUN, flat, rows_of, scores_folder
-from tts.eval.report import Scores
+from tts.eval.kept import OF_A_RUN, flat, measured_otherwise, rows_of, scores_folder
+from tts.eval.paired import METRICS, Metric, paired, shown
 from tts.resources import configs, model_names
 from tts.systems import read_resolved
 
@@ -81,65 +79,11 @@ def scores_of(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
-def word_errors(items: Sequence[Scores]) -> float:
-    """Errors over words."""
-    return sum(i.errors or 0 for i in items) / sum(i.words or 0 for i in items)
-
-
-def quality(items: Sequence[Scores]) -> float:
-    """Mean DistillMOS."""
-    return float(np.mean([i.quality for i in items]))
-
-
-def similarity(items: Sequence[Scores]) -> float:
-    """Mean ECAPA similarity."""
-    return float(np.mean([i.similarity for i in items]))
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a paper can claim to be better at: its name in the table, its total over items that have
-    it, which those are, whether less is better, and how a difference is shown."""
-
-    name: str
-    total: Callable[[Sequence[Scores]], float]
-    measured: Callable[[Scores], bool]
-    sign: int = 1
-    by: int = 1
-    form: str = "+.2f"
-
-
-METRICS = {
-    "wer": Metric(
-        "WER", word_errors, lambda i: i.errors is not None and bool(i.words), -1, 100, "+.1f"
-    ),
-    "quality": Metric("DistillMOS", quality, lambda i: i.quality is not None),
-    "similarity": Metric("ECAPA", similarity, lambda i: i.similarity is not None),
-}
-
-
 def difference(
     one: Mapping[str, Any], other: Mapping[str, Any], metric: Metric
 ) -> tuple[float, float, float] | None:
-    """How much more `one` has than `other` on the items in which both are measured, with a paired
-    95 % bootstrap interval; None where these are fewer than two."""
-    first, second = (
-        {name: item for name, item in rows_of(side).items() if metric.measured(item)}
-        for side in (one, other)
-    )
-    names = sorted(first.keys() & second.keys())
-    if len(names) < 2:
-        return None
-    rng = np.random.default_rng(0)
-
-    def between(chosen: Sequence[str]) -> float:
-        return metric.total([first[n] for n in chosen]) - metric.total([second[n] for n in chosen])
-
-    draws = [
-        between([names[i] for i in rng.integers(len(names), size=len(names))]) for _ in range(1000)
-    ]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return between(names), float(low), float(high)
+    """`paired` of kept scores."""
+    return paired(rows_of(one), rows_of(other), metric)
 
 
 def faster(system: Mapping[str, Any], run: Mapping[str, Any]) -> float | None:
@@ -149,12 +93,6 @@ def faster(system: Mapping[str, Any], run: Mapping[str, Any]) -> float | None:
         if system.get(name) and run.get(name):
             return float(run[name] / system[name])
     return None
-
-
-def interval(metric: Metric, found: tuple[float, float, float], form: str = "") -> str:
-    """A difference with its interval."""
-    value, low, high = (f"{metric.by * each:{form or metric.form}}" for each in found)
-    return f"{value} [{low}, {high}]"
 
 
 def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str:
@@ -173,10 +111,10 @@ def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str
         every = [set(rows_of(side)) for side in (system, run)]
         return "no common items" if all(every) and not every[0] & every[1] else "not comparable"
     value, low, high = found
-    shown = interval(metric, found)
+    told = shown(metric, found)
     if low <= 0 <= high:
-        return f"points {'to it' if metric.sign * value > 0 else 'away'}: {shown}"
-    return f"{'yes' if metric.sign * value > 0 else 'no'}: {shown}"
+        return f"points {'to it' if metric.sign * value > 0 else 'away'}: {told}"
+    return f"{'yes' if metric.sign * value > 0 else 'no'}: {told}"
 
 
 def settings_of(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +137,7 @@ def also_differs(
     pair: Mapping[str, Any], system: Mapping[str, Any], run: Mapping[str, Any]
 ) -> list[str]:
     """In what the two sides of a pair differ beside its switch: sections with their keys, trained
-    steps more than a tenth apart, and whether one is distilled."""
+    steps more than a tenth apart, whether one is distilled, and how they were measured."""
     one, other = settings_of(pair["system"], system), settings_of(pair["run"], run)
     # Where another class is chosen, arguments that only one of the two has belong to the choice.
     chosen = [
@@ -224,6 +162,8 @@ def also_differs(
         found.append(f"{first or '?'} and {second or '?'} steps")
     if bool(system.get("distilled")) != bool(run.get("distilled")):
         found.append("distilled")
+    if measured := measured_otherwise(system, run):
+        found.append(f"measured by {', '.join(measured)}")
     return found
 
 
@@ -262,8 +202,8 @@ def against(pairs: Sequence[Mapping[str, Any]]) -> str:
             found = difference(system, run, metric)
             if found is None or max(metric.sign * limit for limit in found[1:]) >= 0:
                 continue
-            shown = interval(metric, found, "+.3f" if metric.by == 1 else "")
-            told = f"- `{pair['system']}` less `{pair['run']}`: {shown} in {metric.name}\n"
+            value = shown(metric, found, "+.3f" if metric.by == 1 else "")
+            told = f"- `{pair['system']}` less `{pair['run']}`: {value} in {metric.name}\n"
             (denied if key == pair["claim"] else beside).append(told)
     text = "No difference contradicts its paper beyond its interval in the metric it claims.\n"
     if denied:

@@ -124,3 +124,13 @@ def test_a_case_list_does_not_replace_its_table(tmp_path: Path, capfd: Captured)
     one_line(capfd, "would replace what is read")
     assert main(given) == 2 and "would replace what is read" in capfd.readouterr().err
     assert table.read_bytes() == before
+
+
+def test_a_table_that_cannot_be_written_is_one_line(
+    cases: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    (tmp_path / "out" / "comparison.md").mkdir(parents=True)
+    given = ["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), "--plots", "0"]
+    assert run([*given, "--resynthesis", "--model", "features", "--model", "dmel"]) != 0
+    err = capfd.readouterr().err
+    assert "comparison.md: Is a directory" in err and "Traceback" not in err

@@ -13,9 +13,12 @@ from tests.helpers.systems import ROOT
 from tts.catalog import model_info
 from tts.config import load_model_config
 from tts.errors import ConfigError, UsageError
+from tts.eval.cases import Case, CaseList
 from tts.eval.kept import changed, kept, kept_at, rows_of, scores_folder, with_sampling
 from tts.eval.report import Report, Row, Scores
 from tts.systems import read_resolved
+
+CASE = Case("a-0", "a", "F", "a.wav", "one", "b.wav", "two", "three", "c.wav", "b")
 
 
 @pytest.fixture
@@ -148,6 +151,21 @@ def test_a_pair_that_differs_in_more_is_told_and_not_judged(
     pair = {"system": system, "run": run, "set": switch}
     found = page["also_differs"](pair, base, {**base, "system": run, "changed": changed, **over})
     assert found == beside
+
+
+def test_what_is_measured_otherwise_is_no_pair(page: dict[str, Any]) -> None:
+    """Items of one name are other sentences in another case list."""
+    base = {"system": "melle", "trained_steps": 100, "settings": {"cases": "a", "limit": 25}}
+    pair = {"system": "melle", "run": "melle", "set": {}}
+    told = page["also_differs"]
+    assert told(pair, base, {**base, "settings": {"cases": "a", "limit": None}}) == []
+    assert told(pair, base, {**base, "settings": {"limit": 25}}) == []  # kept before it was told
+    assert told(pair, base, {**base, "settings": {"cases": "b"}}) == ["measured by cases"]
+    one, other = ({**base, "metrics": {"wer": f"whisper {name}"}} for name in ("base", "small"))
+    assert told(pair, one, other) == ["measured by wer"]
+    lists = [CaseList(Path(root), 0, cases) for root in ("a", "b") for cases in ((), (CASE,))]
+    sums = [each.checksum() for each in lists]
+    assert sums[0] == sums[2] != sums[1] == sums[3]
 
 
 def test_no_verdict_stands_beside_what_also_differs() -> None:

@@ -16,11 +16,11 @@ from tts.eval import run
 from tts.eval.cases import CaseList, build_cases, load_cases, main, save_cases, spread
 from tts.eval.command import EvalOptions, run_cli
 from tts.eval.metrics import Metrics, read_audio
+from tts.eval.paired import comparison
 from tts.eval.report import (
     Report,
     Row,
     Scores,
-    comparison,
     interval,
     published,
     summarize,
@@ -309,3 +309,23 @@ def test_a_comparison_has_a_line_for_each_model() -> None:
     assert "50.0 %" in lines[2] and "100.0 %" in lines[3] and "0.100" in lines[-1]
     kept = published(reports[0])
     assert kept["wer"] == 0.5 and kept["rtf"] == 0.5 and kept["real"]["similarity"] == 0.7
+
+
+def test_models_are_compared_on_what_both_have() -> None:
+    def report(name: str, similarity: list[float | None], errors: int) -> Report:
+        rows = []
+        for number, each in enumerate(similarity):
+            made = Scores(errors=errors, words=10, similarity=each, quality=3.0)
+            rows.append(Row(str(number), "s", "words", made, wav="a.wav"))
+        return Report(name, rows)
+
+    # The second fails where the voice is hard, which raises its mean and not what is compared.
+    table = comparison(
+        [report("one", [0.9, 0.1, 0.8, 0.7], 1), report("two", [0.8, None, 0.7, 0.6], 2)]
+    )
+    assert "| two | 4 |" in table and "0.700" in table and "0.625" in table
+    (line,) = (line for line in table.splitlines() if line.startswith("| two less one"))
+    assert line == (
+        "| two less one | +10.0 [+10.0, +10.0] | +0.00 [+0.00, +0.00] | -0.10 [-0.10, -0.10] |"
+    )
+    assert "WER points [95 %]" in table

@@ -185,7 +185,8 @@ def evaluate(
     from tts.catalog import models as known_models
     from tts.eval.command import EvalOptions, run_cli
     from tts.eval.kept import kept, kept_at
-    from tts.eval.report import comparison, write_json
+    from tts.eval.paired import comparison
+    from tts.eval.report import write_json, write_text
     from tts.types import Options
 
     names = [name for name in models.split(",") if name]
@@ -242,7 +243,7 @@ def evaluate(
         show(report.markdown())
     if len(reports) > 1:
         table = comparison(reports)
-        (out / "comparison.md").write_text(table, "utf-8")
+        write_text(out / "comparison.md", table)
         show(table)
     for report in reports if publish else []:
         write_json(

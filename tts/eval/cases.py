@@ -52,6 +52,11 @@ class CaseList:
     seed: int
     cases: tuple[Case, ...]
 
+    def checksum(self) -> str:
+        """What tells this list from another of the same seed, wherever its audio lies."""
+        content = json.dumps([asdict(case) for case in self.cases])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
 
 def _order(seed: int, *parts: str) -> str:
     """A sort key that shuffles by seed; unlike `random`, fixed for all Python versions."""

@@ -28,6 +28,9 @@ OF_A_RUN = (
     "resident", "distill_data", "distill_ratio",
 )  # fmt: skip
 
+#: settings of an evaluation under which its figures may be held against those of another
+MEASURED_BY = ("cases", "cases_seed", "seed", "beam", "compute_type", "speed", "adapt", "strength")
+
 
 def scores_folder() -> Path:
     """Where scores of systems are kept whose weights are not shipped."""
@@ -176,3 +179,20 @@ def rows_of(scores: Mapping[str, Any]) -> dict[str, Scores]:
         }
     except (TypeError, ValueError) as error:
         raise OutputError("kept scores have rows of other columns: measure again") from error
+
+
+def measured_otherwise(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """In what the measurements of two kept scores differ, as far as both tell: then items of one
+    name are not the same ones, or not measured alike."""
+    known = [
+        {
+            **{key: (side.get("settings") or {}).get(key) for key in MEASURED_BY},
+            **(side.get("metrics") or {}),
+        }
+        for side in (one, other)
+    ]
+    return [
+        key
+        for key in known[0]
+        if None not in (known[0][key], known[1].get(key)) and known[0][key] != known[1][key]
+    ]

@@ -11,8 +11,8 @@ import numpy as np
 from tts.errors import OutputError
 
 __all__ = [
-    "Report", "Row", "Scores", "assigned", "comparison", "interval", "published", "summarize",
-    "write_json",
+    "Report", "Row", "Scores", "assigned", "interval", "published", "summarize", "write_json",
+    "write_text",
 ]  # fmt: skip
 
 
@@ -178,7 +178,8 @@ class Report:
                 return name
         return ""
 
-    def _line(self, name: str, total: dict[str, Any], second: str) -> str:
+    def line(self, name: str, total: dict[str, Any], second: str) -> str:
+        """A line of the table: the totals of one side, with the similarity that `second` names."""
         cells = [
             name,
             str(total["items"]),
@@ -207,12 +208,12 @@ class Report:
         summary = self.summary()
         anything = any(row.failure or row.wav for row in self.rows)
         if anything:
-            lines.append(self._line(self.name, summary["made"], second))
-        lines.append(self._line("real recordings", summary["real"], second))
+            lines.append(self.line(self.name, summary["made"], second))
+        lines.append(self.line("real recordings", summary["real"], second))
         if speakers:
             for speaker, sides in self.by_speaker().items():
                 side = "made" if anything else "real"
-                lines.append(self._line(f"voice {speaker}", sides[side], second))
+                lines.append(self.line(f"voice {speaker}", sides[side], second))
         if self.chance_similarity is not None:
             lines.append(f"\nECAPA between different speakers here: {self.chance_similarity:.3f}")
         lines += [f"\n{key}: - ({reason})" for key, reason in self.missing.items()]
@@ -240,26 +241,8 @@ class Report:
         """Write `report.json` and `report.md`; returns the JSON path. Raises OutputError."""
         path = Path(folder) / "report.json"
         write_json(path, self.to_json())
-        try:
-            path.with_suffix(".md").write_text(self.markdown(), "utf-8")
-        except OSError as error:
-            raise OutputError(
-                f"cannot write {path.with_suffix('.md')}: {error.strerror}"
-            ) from error
+        write_text(path.with_suffix(".md"), self.markdown())
         return path
-
-
-def comparison(reports: Sequence[Report]) -> str:
-    """One table of several models on the same cases, the real recordings last."""
-    first = reports[0]
-    lines = first.markdown(speakers=False).splitlines()
-    table = lines[:2]
-    second = first.second()
-    table += [report._line(report.name, report.summary()["made"], second) for report in reports]
-    table.append(first._line("real recordings", first.summary()["real"], second))
-    if first.chance_similarity is not None:
-        table.append(f"\nECAPA between different speakers here: {first.chance_similarity:.3f}")
-    return "\n".join(table) + "\n"
 
 
 def published(report: Report) -> dict[str, Any]:
@@ -291,10 +274,15 @@ def assigned(assignments: Iterable[str]) -> dict[str, str]:
 
 def write_json(path: Path, content: object) -> None:
     """Write whole or not at all. Raises OutputError."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write whole or not at all. Raises OutputError."""
     partial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        partial.write_text(content, "utf-8")
         partial.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error

@@ -267,7 +267,12 @@ def evaluate(
                 synthesize.prepare(item.anchor)
             return lambda: synthesize(item.text, item.anchor, seed)
 
-    described = {"task": "synthesis", "cases_seed": cases.seed, **(settings or {})}
+    described = {
+        "task": "synthesis",
+        "cases_seed": cases.seed,
+        "cases": cases.checksum(),
+        **(settings or {}),
+    }
     return _run(name, items, ready, metrics, out_dir, seed, described, plots, cache, progress)
 
 
