@@ -252,6 +252,29 @@ def test_features_are_refused_until_made(corpus: Corpus, tmp_path: Path) -> None
         flow_task(bare).batch(np.random.default_rng(0))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("durations.json", b"[]", "damaged: align"),
+        ("durations.json", b'{"u0": 3}', "damaged: align"),
+        ("durations.json", b'{"u0": [1, 2.5]}', "damaged: align"),
+        ("durations.json", b'{"u0": [1, 2]}', "u0 are not those of its phones"),
+        ("durations.json", b'{"u0": [99, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]}', "its recording"),
+        ("speaker_warped.f32", b"x" * 1000, "run `tts data vtlp` again"),
+    ],
+)
+def test_what_was_made_of_another_corpus_is_refused_at_the_start(
+    name: str, content: bytes, words: str, corpus: Corpus, tmp_path: Path
+) -> None:
+    from tts.train.tasks.probes import ProbeTask
+
+    shutil.copytree(corpus.folder, tmp_path / "c")
+    (tmp_path / "c" / name).write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        task = ProbeTask(Corpus(tmp_path / "c"), {"dim": 8, "blocks": 1}, batch_size=8)
+        task.batch(np.random.default_rng(0))
+
+
 def test_frozen_tensors_stay(corpus: Corpus, tmp_path: Path) -> None:
     task = flow_task(corpus)
     before = {k: v.clone() for k, v in task.generator.state_dict().items()}

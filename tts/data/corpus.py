@@ -176,6 +176,11 @@ class Corpus:
     def _warped_table(self) -> np.ndarray | None:
         path = self.folder / "speaker_warped.f32"
         if self._warped is None and path.is_file():
+            size = path.stat().st_size
+            if not size or size % (4 * SPEAKER_DIM * len(self.items)):
+                raise DataError(
+                    f"{path} is of another corpus, or damaged: run `tts data vtlp` again"
+                )
             table = np.memmap(path, dtype="<f4", mode="r")
             self._warped = table.reshape(len(self.items), -1, SPEAKER_DIM)
         return self._warped
@@ -195,7 +200,9 @@ class Corpus:
             return self._durations
         if path.is_file():
             try:
-                found: dict[str, list[int]] = json.loads(path.read_text())
+                found = json.loads(path.read_text())
+                if not isinstance(found, dict) or not all(map(_counts, found.values())):
+                    raise ValueError("not frames by utterance")
                 return found
             except ValueError as error:
                 raise DataError(f"{path} is damaged: align the corpus again") from error
@@ -206,6 +213,11 @@ class Corpus:
     def speaker(self, index: int) -> np.ndarray:
         """Speaker embedding of an utterance, float32 [256]."""
         return np.array(self._speaker[index])
+
+
+def _counts(frames: object) -> bool:
+    """Whether these are frames of tokens."""
+    return isinstance(frames, list) and all(type(n) is int and n >= 0 for n in frames)
 
 
 def speakers_of(corpus: Corpus, names: Iterable[str]) -> frozenset[str]:

@@ -33,8 +33,23 @@ class Utterance:
 
 
 def read_durations(corpus: Corpus) -> dict[str, list[int]]:
-    """Durations written by `tts train` of the aligner."""
-    return corpus.durations()
+    """Durations written by `tts train` of the aligner.
+
+    Raises:
+        DataError: there are none, or they are of other phones or recordings than the corpus has.
+    """
+    found = corpus.durations()
+    for index, item in enumerate(corpus.items):
+        frames = found.get(item.id)
+        if frames is None:
+            continue
+        ids, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
+        if len(frames) != len(ids) or sum(frames) > corpus.frames(index):
+            raise DataError(
+                f"{corpus.folder}: the durations of {item.id} are not those of its phones or its "
+                "recording: align the corpus again"
+            )
+    return found
 
 
 def load_utterances(corpus: Corpus) -> list[Utterance]:

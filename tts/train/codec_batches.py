@@ -6,6 +6,7 @@ import torch
 from tts.align.aligner import with_optional_pauses
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
+from tts.data.segments import read_durations
 from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
 from tts.train.auxiliaries import NOTHING
@@ -36,7 +37,7 @@ class WaveBatches:
     ):
         self.corpus, self.batch_size, self.samples, self.hop = corpus, batch_size, samples, hop
         self.distort = distort
-        self.durations = corpus.durations() if labelled else None
+        self.durations = read_durations(corpus) if labelled else None
         # Utterances are cut at frames of the corpus; enough of them for those of the codec.
         self.frames = -(-samples // corpus.hop)
         self.usable, self.weights = speaker_weights(corpus, self.frames)
