@@ -20,7 +20,7 @@ pytest.importorskip("tensorboard", reason="needs the train extra")
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus  # noqa: E402
 from tts.data.vtlp import VTLP_FACTORS  # noqa: E402
-from tts.errors import ConfigError, DataError  # noqa: E402
+from tts.errors import ConfigError, DataError, UsageError  # noqa: E402
 from tts.registry import load_module  # noqa: E402
 from tts.train.loop import Trainer
 from tts.train.task import TrainConfig  # noqa: E402
@@ -240,6 +240,24 @@ def test_warped_segments_have_warped_speakers(corpus: Corpus) -> None:
             assert heights == {0.1}
         for row in batch["speaker"].numpy():
             assert any(np.array_equal(row, known) for known in table)
+
+
+@pytest.mark.parametrize("name", ["durations", "probe", "phone_probe", "generator"])
+def test_speakers_that_are_held_out_are_not_heard(name: str, corpus: Corpus) -> None:
+    from tests.helpers.training import FAMILIES, TINY
+    from tts.train.config import check_run
+
+    model = {"generator": {**TINY, **FAMILIES["flow"]}}.get(name, {"dim": 16, "blocks": 1})
+    options = {"batch_size": 2, "held_out": ["s1"]}
+    values = {"task": name, "out": "o", "model": model, "options": options}
+    task: Any = check_run(values, "mine").build(corpus)
+    assert {corpus.items[u.index].speaker for u in task.sampler.utterances} == {"s0"}
+    if name == "probe":
+        kept = [corpus.speaker(at) for at, item in enumerate(corpus.items) if item.speaker == "s0"]
+        np.testing.assert_allclose(task.probe.centre, np.mean(kept, 0), atol=1e-6)
+    wrong = {**values, "options": {**options, "held_out": ["s2"]}}
+    with pytest.raises(UsageError, match="no speaker 's2' to leave out"):
+        check_run(wrong, "mine").build(corpus)
 
 
 def test_features_are_refused_until_made(corpus: Corpus, tmp_path: Path) -> None:

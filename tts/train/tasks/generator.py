@@ -117,6 +117,8 @@ class GeneratorTask:
             so to look for them further and further away.
         distill_data: folders of what a teacher says (tts.data.distillation); distill_ratio: share
             of the batches that are of these in place of the corpus.
+        held_out: speakers that are left out; shares: factors on how often speakers are drawn whose
+            names begin so; prompt: range of frames of the prompts.
         vocoder: checkpoint with which samples are heard while it trains; None for pictures alone.
         resident: whether the corpus is kept on the device and batches are made there; by default on
             a GPU, unless there is distillation data.
@@ -316,7 +318,7 @@ class GeneratorTask:
 
 
 class DurationTask:
-    """Duration model on segments up to whole utterances."""
+    """Duration model on segments up to whole utterances of all speakers but those `held_out`."""
 
     def __init__(
         self,
@@ -324,8 +326,9 @@ class DurationTask:
         model: dict[str, Any] | None = None,
         batch_size: int = 16,
         max_frames: int = 500,
+        held_out: tuple[str, ...] = (),
     ):
-        self.sampler = SegmentSampler(corpus, max_frames, prompt=(100, 250))
+        self.sampler = SegmentSampler(corpus, max_frames, prompt=(100, 250), held_out=held_out)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.model = DurationModel(**self.arguments)

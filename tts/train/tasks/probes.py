@@ -24,7 +24,7 @@ def _mask(batch: Batch) -> Tensor:
 
 
 class ProbeTask:
-    """Speaker probe on segments of all (also warped) voices."""
+    """Speaker probe on segments of all (also warped) voices but those `held_out`."""
 
     def __init__(
         self,
@@ -32,12 +32,16 @@ class ProbeTask:
         model: dict[str, Any] | None = None,
         batch_size: int = 32,
         max_frames: int = 180,
+        held_out: tuple[str, ...] = (),
     ):
-        self.sampler = SegmentSampler(corpus, max_frames, prompt=(50, 75), vtlp=0.8)
+        self.sampler = SegmentSampler(
+            corpus, max_frames, prompt=(50, 75), vtlp=0.8, held_out=held_out
+        )
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.probe = SpeakerProbe(**self.arguments)
-        centre = np.mean([corpus.speaker(i) for i in range(len(corpus))], axis=0)
+        kept = [at for at, item in enumerate(corpus.items) if item.speaker not in held_out]
+        centre = np.mean([corpus.speaker(at) for at in kept], axis=0)
         self.probe.centre.copy_(torch.from_numpy(centre))
         self.modules: dict[str, nn.Module] = {"probe": self.probe}
         self.groups = {"probe": ["probe"]}
@@ -61,7 +65,7 @@ class ProbeTask:
 
 
 class PhoneProbeTask:
-    """Phone probe on segments of all (also warped) voices."""
+    """Phone probe on segments of all (also warped) voices but those `held_out`."""
 
     def __init__(
         self,
@@ -69,8 +73,9 @@ class PhoneProbeTask:
         model: dict[str, Any] | None = None,
         batch_size: int = 32,
         max_frames: int = 180,
+        held_out: tuple[str, ...] = (),
     ):
-        self.sampler = SegmentSampler(corpus, max_frames, prompt=(1, 2))
+        self.sampler = SegmentSampler(corpus, max_frames, prompt=(1, 2), held_out=held_out)
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.probe = PhoneProbe(**self.arguments)
