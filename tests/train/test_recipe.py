@@ -14,6 +14,7 @@ import yaml
 
 from tests.helpers.systems import NETWORK, ROOT, tiny_parts
 from tts import TTS
+from tts.cli.main import run
 from tts.data.pack import write_pack
 from tts.errors import ConfigError, DataError
 from tts.systems import read_resolved
@@ -231,6 +232,27 @@ def test_an_aligner_of_a_pack_is_finished_without_its_durations(
     said: list[str] = []
     assert train_run(check_run(values, "mine"), said.append, quiet=True)
     assert "is a pack" in said[-1] and "tts data align FOLDER --aligner" in said[-1]
+
+
+def test_a_recipe_reads_a_pack_and_does_not_write_into_it(
+    home: Path, corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts.data.profile.LEAST_FRAMES", 1)
+    pack = tmp_path / "corpus.pack"
+    write_pack(corpus, pack)
+    path = tmp_path / "mine.yaml"
+    profile = {"step": "profile", "phone_probe": "phone_probe"}
+    values = {"data": str(pack), "out": str(tmp_path / "out"), "stages": {"mean": profile}}
+    path.write_text(yaml.safe_dump(values))
+    assert run_recipe(load_recipe(path), lambda line: None, quiet=True)
+    made = (tmp_path / "out/mean/export/model.safetensors").read_bytes()
+    # So does the command.
+    assert run(["data", "profile", str(pack), "-o", str(tmp_path / "again"), "-q"]) == 0
+    assert (tmp_path / "again/model.safetensors").read_bytes() == made
+    for stage in ({"step": "vtlp"}, {"run": "train/aligner"}):
+        path.write_text(yaml.safe_dump({**values, "stages": {"writes": stage}}))
+        with pytest.raises(ConfigError, match="is a pack, into which writes cannot write"):
+            load_recipe(path)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -121,7 +121,9 @@ def features(
 
 @app.command()
 def profile(
-    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[
+        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
+    ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the checkpoint to make.")],
     phone_probe: Annotated[
         str, typer.Option(help="Checkpoint of the phone probe that reads the corpus.")
@@ -132,12 +134,15 @@ def profile(
     """Write a phone profile: how the average speaker says each phone, which voices are told from
     and generators are trained relative to (options.profile)."""
     set_threads(threads)
-    from tts.data.corpus import Corpus
+    from tts.data.pack import open_corpus
     from tts.data.profile import write_profile
     from tts.losses.phone import PhoneProbe
     from tts.registry import load_module
 
-    corpus, probe = Corpus(folder), cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
+    corpus, probe = (
+        open_corpus(folder),
+        cast(PhoneProbe, load_module(phone_probe, kind="phone_probe")),
+    )
     with _bar("profile", quiet) as (progress, _):
         made = write_profile(corpus, probe, out, progress)
     say(f"{out}: {len(made.phones)} phones of {len(corpus)} utterances")
@@ -145,7 +150,9 @@ def profile(
 
 @app.command()
 def overlap(
-    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[
+        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
+    ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the checkpoint to make.")],
     vocoder: Annotated[str, typer.Option(help="Checkpoint that analyses recordings.")] = "vocoder",
     phone_probe: Annotated[
@@ -160,13 +167,13 @@ def overlap(
 ) -> None:
     """Write a detector of two people who speak at once, by which references are judged."""
     set_threads(threads)
-    from tts.data.corpus import Corpus
     from tts.data.overlap import write_overlap
+    from tts.data.pack import open_corpus
     from tts.losses.phone import PhoneProbe
     from tts.registry import load_module
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-    corpus = Corpus(folder)
+    corpus = open_corpus(folder)
     analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
     with _bar("overlap", quiet) as (progress, _):
@@ -230,7 +237,9 @@ def pack(
 
 @app.command()
 def distill(
-    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[
+        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
+    ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
     teacher: Annotated[str, typer.Option(help="Model whose speech is to be learnt.")] = "default",
     text: Annotated[
@@ -259,13 +268,13 @@ def distill(
     """Have a trained model say the corpus' texts in other voices of it, for others to learn from
     (options.distill_data of generators)."""
     set_threads(threads)
-    from tts.data.corpus import Corpus
     from tts.data.distillation import write_distillation
+    from tts.data.pack import open_corpus
     from tts.facade import TTS
     from tts.losses.phone import PhoneProbe
     from tts.registry import load_module
 
-    corpus, model = Corpus(folder), TTS.load(teacher)
+    corpus, model = open_corpus(folder), TTS.load(teacher)
     judge = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe")) if phone_probe else None
     with _bar("distillation", quiet) as (progress, _):
         write_distillation(
@@ -286,7 +295,9 @@ def distill(
 
 @app.command()
 def regenerate(
-    folder: Annotated[str, typer.Argument(help="A folder made by `tts data prepare`.")],
+    folder: Annotated[
+        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
+    ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
     model: Annotated[
         str, typer.Option(help="A flow model, which makes them.", autocompletion=model_names_for)
@@ -304,13 +315,13 @@ def regenerate(
     """Have a model make features of recordings again, for the vocoder to learn what it hears when
     the model speaks (options.regenerated of vocoders)."""
     set_threads(threads)
-    from tts.data.corpus import Corpus
+    from tts.data.pack import open_corpus
     from tts.data.regenerated import write_regenerated
     from tts.facade import TTS
 
     with _bar("regenerated", quiet) as (progress, _):
         write_regenerated(
-            Corpus(folder), TTS.load(model), out, count, begin, seed=seed, progress=progress
+            open_corpus(folder), TTS.load(model), out, count, begin, seed=seed, progress=progress
         )
     say(f"{out}: {count} pieces made by {model}")
 

@@ -27,7 +27,7 @@ import yaml
 
 from tts.audio.files import atomic_output, write_all
 from tts.config import ModelConfig, Strict, parse
-from tts.data.corpus import Corpus
+from tts.data.pack import open_corpus
 from tts.data.prepare import prepare_corpus
 from tts.errors import ConfigError
 from tts.resources import configs, model_config, nearest
@@ -155,6 +155,11 @@ def load_recipe(name: str | os.PathLike[str], assignments: Iterable[str] = ()) -
         known = [stage.name for stage in stages if stage.step not in IN_CORPUS]
         settings = _resolved(given, out, known, values.models, source)
         stages.append(_stage(key, settings, values.train, corpus, out / key, source))
+    if corpus.is_file() and (writing := [stage.name for stage in stages if stage.in_corpus]):
+        raise ConfigError(
+            f"{path}: {corpus} is a pack, into which {', '.join(writing)} cannot write: take the "
+            "folder that it was made of"
+        )
     known = [stage.name for stage in stages if stage.step not in IN_CORPUS]
     models = {
         key: _model(key, _resolved(given, Path(), known, {}, f"{path}: models.{key}"), path)
@@ -257,7 +262,7 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
             # A step may speak with a model of the stages before it.
             _write_models(recipe)
             export = stage.out / "export"
-            report(run_step(stage.step, Corpus(recipe.corpus), export, stage.options or {}))
+            report(run_step(stage.step, open_corpus(recipe.corpus), export, stage.options or {}))
         finished[stage.name] = stage.settings
         _write_finished(recipe, finished)
     for path in _write_models(recipe):
