@@ -12,6 +12,7 @@ import torch
 
 from tests.helpers.training import flow_task, one_step
 from tts import TTS
+from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.distillation import (
     DistillationData,
@@ -234,3 +235,20 @@ def test_the_clearest_rows_are_kept(teacher: TTS, corpus: Corpus, tmp_path: Path
         corpus, teacher, tmp_path / "kept", 5, max_frames=60, batch_size=2, judge=judge, keep=0.5
     )
     assert len(DistillationData([str(tmp_path / "kept")]).rows) == 5
+
+
+def test_every_row_that_is_said_has_a_seed_of_its_own(
+    teacher: TTS, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = PhoneProbe(82, 16, 1).eval().requires_grad_(False)
+    seeds: list[int] = []
+
+    def counted(model: TTS, batch: Batch, seed: int, tokens: TokenBatch | None) -> Batch:
+        seeds.extend(range(seed, seed + len(batch["lengths"])))
+        return batch
+
+    monkeypatch.setattr("tts.data.distillation.distill_rows", counted)
+    for seed in (0, 1):
+        out = tmp_path / f"{seed}"
+        write_distillation(corpus, teacher, out, 5, seed, 60, batch_size=2, judge=judge, keep=0.4)
+    assert len(seeds) == 2 * 13 == len(set(seeds))

@@ -14,7 +14,7 @@ from tests.helpers.systems import tiny_parts
 from tests.helpers.training import TINY, everything, flow_task
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
-from tts.errors import CheckpointError
+from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.train.loop import Trainer
 from tts.train.task import Task, TrainConfig
@@ -97,6 +97,28 @@ def test_a_look_does_not_change_the_run(
 
     unseen, seen = run(1e9), run(1e-9)
     assert all(torch.equal(value, seen[key]) for key, value in unseen.items())
+
+
+def test_a_look_that_fails_does_not_end_the_run(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a measure that finds no speech in what an untrained codec makes."""
+    task = _codec(corpus)
+
+    def failing(writer: object, step: int) -> None:
+        raise ValueError("no utterances detected")
+
+    task.sample = failing  # type: ignore[method-assign]
+    config = TrainConfig(steps=2, warmup=1, sample_minutes=1e-9)
+    trainer = Trainer(task, config, tmp_path, quiet=True)
+    trainer.run()
+    assert trainer.finished and "no sample of step 1: ValueError: no utterances" in caplog.text
+
+
+def test_waveforms_are_not_trained_in_half_precision(corpus: Corpus, tmp_path: Path) -> None:
+    for task in (_codec(corpus), _vocoder(corpus)):
+        with pytest.raises(ConfigError, match="precision.*fp32"):
+            Trainer(task, TrainConfig(precision="bf16"), tmp_path, quiet=True)
 
 
 def test_what_is_frozen_may_change_when_a_run_goes_on(corpus: Corpus, tmp_path: Path) -> None:

@@ -360,6 +360,17 @@ class Written:
         self.shapes[name] = tuple(wav.shape)
 
 
+def test_a_picture_of_coded_features_is_of_one_recording(corpus: Corpus) -> None:
+    """Shorter than the picture usually is, and not a whole number of latents."""
+
+    class Picture:
+        def add_image(self, name: str, image: torch.Tensor, step: int) -> None:
+            assert image.shape[2] == 104  # of 105 frames, in latents of two
+
+    task = latent_task(corpus)
+    task.sample(Picture(), 1)
+
+
 def test_what_a_generator_says_can_be_seen_and_heard(corpus: Corpus, tmp_path: Path) -> None:
     vocoder_task(corpus).export(tmp_path, 1)
     task = flow_task(corpus)

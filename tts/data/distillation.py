@@ -280,18 +280,22 @@ def write_distillation(
     sampler = SegmentSampler(corpus, max_frames, held_out=leave_out)
     written = Texts(texts, Frontend(teacher.config.language)) if texts else None
     rng = np.random.default_rng(seed)
+    parts = [min(batch_size, rows - done) for done in range(0, rows, batch_size)]
+    counts = [math.ceil(wanted / keep) for wanted in parts]
 
     def said() -> Iterator[RowData]:
-        for done in range(0, rows, batch_size):
-            wanted = min(batch_size, rows - done)
+        # Each row that is drawn has a seed of its own, also one that is not kept.
+        first, done = seed * sum(counts), 0
+        for wanted, count in zip(parts, counts, strict=True):
             names: list[str] = []
-            drawn = sampler.draw(rng, math.ceil(wanted / keep), names)
-            tokens = written.draw(rng, len(drawn["lengths"])) if written else None
+            drawn = sampler.draw(rng, count, names)
+            tokens = written.draw(rng, count) if written else None
             # Random generators take no larger seeds.
-            batch = distill_rows(teacher, drawn, (seed * rows + done) % MOST_SEED, tokens)
+            batch = distill_rows(teacher, drawn, first % MOST_SEED, tokens)
             for row in clearest(batch, judge, wanted):
                 yield _row_of(batch, row, names[row])
-            progress(min(rows, done + batch_size), rows)
+            first, done = first + count, done + wanted
+            progress(done, rows)
 
     write_rows(folder, said())
 

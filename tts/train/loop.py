@@ -8,6 +8,7 @@ On a GPU the losses are computed in bfloat16 on float32 weights, and nothing in 
 device: losses, norms and the count of bad steps stay there until they are logged.
 """
 
+import logging
 import pickle
 import random
 import signal
@@ -40,6 +41,8 @@ from tts.train.task import Task, TrainConfig, check_training_device, learning_ra
 from tts_codecs.checkpoint import load_weights
 from tts_codecs.renamed import current_names
 
+_log = logging.getLogger(__name__)
+
 #: what state.pt holds at least
 STATE = ("step", "modules", "optimizers", "ema", "torch_rng", "cuda_rng", "python_rng")
 
@@ -48,6 +51,7 @@ class Trainer:
     """Runs a Task. `folder` holds state.pt (resume), export/ (weights to use) and logs.
 
     Raises:
+        ConfigError: a precision that the task cannot be trained in, or nothing to freeze.
         OutputError: `folder`, or where weights are to be published, cannot be written.
         CheckpointError: the state in it is damaged or of another run.
     """
@@ -68,6 +72,8 @@ class Trainer:
         if precision == "auto":
             usual = "bf16" if self.device.type == "cuda" else "fp32"
             precision = getattr(task, "precision", usual)
+        if precision == "bf16" and getattr(task, "precision", "bf16") == "fp32":
+            raise ConfigError("train.precision: phases and spectra of waveforms need fp32")
         self.precision = torch.bfloat16 if precision == "bf16" else torch.float32
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
@@ -336,8 +342,11 @@ class Trainer:
         """Something to hear and see in the log. It is made when the clock says so, and the run must
         not depend on the clock: random numbers are drawn beside those of the training."""
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            self.task.sample(self.writer, self.step)
+        try:
+            with torch.random.fork_rng(devices):
+                self.task.sample(self.writer, self.step)
+        except Exception as error:  # a look is not worth a run
+            _log.warning("no sample of step %d: %s: %s", self.step, type(error).__name__, error)
 
     def _halted(self, stop: threading.Event) -> bool:
         # Processes stop at the same step, which they agree on when they look at the clock.

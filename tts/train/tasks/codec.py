@@ -176,7 +176,9 @@ class SpectralTask:
     def sample(self, writer: Any, step: int) -> None:
         """Real and coded features as a picture."""
         device = next(self.autoencoder.parameters()).device
-        real = torch.from_numpy(self.corpus.features(int(self.usable[0]), 0, 300))[None].to(device)
+        first, patch = int(self.usable[0]), self.autoencoder.patch
+        count = min(300, self.corpus.frames(first)) // patch * patch
+        real = torch.from_numpy(self.corpus.features(first, 0, count))[None].to(device)
         self.autoencoder.eval()
         coded = self.code(real)[0]
         self.autoencoder.train()
