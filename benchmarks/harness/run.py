@@ -107,6 +107,33 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
+def started(
+    results: dict[str, Any], now: dict[str, Any], rows: set[str], path: Path
+) -> dict[str, Any]:
+    """The results that rows are added to, with what is told of all of them at once.
+
+    Args:
+        results: those that are there, in `path`; now: how it is measured now; rows: what will be.
+
+    Raises:
+        SystemExit: rows that stay were measured otherwise, and the header would not be theirs.
+    """
+    kept = results["rows"].keys() - rows
+    before = {**results.get("machine", {}), "smoke": results.get("smoke", False)}
+    after = {**now["machine"], "smoke": now["smoke"]}
+    other = [
+        f"{key} {before.get(key)}, not {after[key]}"
+        for key in ("smoke", "device", "cores", "threads", "torch")
+        if before.get(key) != after[key]
+    ]
+    if kept and other:
+        raise SystemExit(
+            f"{path} has {', '.join(sorted(kept))} of {'; '.join(other)}: give another --out, or "
+            "measure all rows"
+        )
+    return {**results, **now}
+
+
 def main() -> None:
     """Results are added to those that are there, so rows can be run one by one."""
     arguments = parse()
@@ -130,10 +157,19 @@ def main() -> None:
         print("run without a GPU: these are figures of the CPU alone", flush=True)
     torch.set_num_threads(arguments.threads)
     path = arguments.out / f"{arguments.device}.json"
-    results = json.loads(path.read_text()) if path.is_file() else {"rows": {}}
-    results["smoke"] = arguments.smoke
-    results["gpu"] = torch.cuda.is_available()
-    results["machine"] = machine(arguments.device, arguments.threads)
+    there = json.loads(path.read_text()) if path.is_file() else {"rows": {}}
+    # Rows that are no more would never be measured again.
+    there["rows"] = {name: row for name, row in there["rows"].items() if name in names()}
+    results = started(
+        there,
+        {
+            "smoke": arguments.smoke,
+            "gpu": torch.cuda.is_available(),
+            "machine": machine(arguments.device, arguments.threads),
+        },
+        set(arguments.rows or names()),
+        path,
+    )
     failed = []
     for name in arguments.rows or names():
         begin = time.perf_counter()

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.harness.report import markdown, write
 from benchmarks.harness.row import Goal, faster, within
-from benchmarks.harness.run import names, parse
+from benchmarks.harness.run import names, parse, started
 from benchmarks.harness.timing import Cost, medians, paired, ratio
 from benchmarks.studies.quantizers import parted, vectors
 
@@ -123,6 +123,18 @@ def test_report_is_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "cpu.json").read_text()) == results
     assert (tmp_path / "cpu_fake.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "cpu.md").read_text() == markdown(results)
+
+
+def test_rows_of_another_machine_or_size_do_not_stand_under_one_header() -> None:
+    machine = {"device": "a", "cores": 2, "threads": 1, "torch": "2", "load": 0.5}
+    there = {"rows": {"one": {}, "two": {}}, "smoke": False, "machine": machine}
+    now = {"smoke": False, "gpu": False, "machine": {**machine, "load": 3.0}}
+    assert started(there, now, {"two"}, Path("x"))["machine"]["load"] == 3.0
+    assert started({"rows": {}}, now, {"two"}, Path("x"))["rows"] == {}
+    for other in ({**now, "smoke": True}, {**now, "machine": {**machine, "threads": 4}}):
+        with pytest.raises(SystemExit, match="x has one of (smoke|threads) .*another --out"):
+            started(there, other, {"two"}, Path("x"))
+        assert started(there, other, {"one", "two"}, Path("x"))["smoke"] == other["smoke"]
 
 
 def test_rows_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
