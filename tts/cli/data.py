@@ -50,7 +50,7 @@ def prepare(
 ) -> None:
     """Make a manifest and a corpus from recordings with their texts.
 
-    Damaged or empty files are named and left out.
+    Damaged or empty files, and recordings that are named twice, are told and left out.
     """
     from tts.data.prepare import prepare_corpus
 
