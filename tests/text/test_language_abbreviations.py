@@ -86,7 +86,7 @@ def test_said_in_full(lang: str, written: str, said: str) -> None:
 def test_they_do_not_end_a_sentence(lang: str, text: str) -> None:
     (phones,) = Frontend(lang)(text)
     assert str(phones).count(".") == 1
-    assert [part for part, _ in split_complete([text[:12], text[12:]])] == [text]
+    assert [part for part, _ in split_complete([text[:12], text[12:]], lang)] == [text]
 
 
 def test_words_that_look_like_them_end_theirs() -> None:

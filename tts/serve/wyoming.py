@@ -195,7 +195,8 @@ class _Talk:
         elif SynthesizeChunk.is_type(event.type):
             if self.streaming:
                 self.text = (self.text + self._text(event)).lstrip()
-                end, _ = complete_end(self.text) or (0, 0.0)
+                language = self.owner.model.config.language
+                end, _ = complete_end(self.text, language) or (0, 0.0)
                 ready, self.text = self.text[:end], self.text[end:].lstrip()
                 await self._say(ready)
         elif SynthesizeStop.is_type(event.type):

@@ -11,6 +11,13 @@ __all__ = ["ABBREVIATIONS", "STREETS", "starts_sentence", "street_end"]
 
 _Match = re.Match[str]
 _STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
+# "Acme Inc. Sales rose": a word in small letters that no name goes on with
+_CLAUSE = re.compile(
+    r"\s+(?!(?:Chief|Vice|Executive|Senior|Deputy|Managing|President|Chair(?:man|woman)?|Director|"
+    r"Founder|Co-founder|Owner|Manager|Treasurer|Spokes(?:man|woman|person)|Analyst|Class|Series|"
+    r"Common|Preferred)\b)[A-Z][a-z]+,? (?!(?:of|and|or|for|in|at|on|de|van|von)\b)[a-z]"
+)
+_COMPANIES = frozenset("inc ltd corp co".split())
 _NAME = re.compile(r" (?:doctor|[A-Z] [A-Z]\b|[A-Z][a-z'-]|[A-Z]\.|O'[A-Z])")
 _NUMERAL = re.compile(rf" ?(?:[-+]?\d|#|(?:number|{NUMBER_WORDS})\b)")
 # "Fig. A" is a figure, "a fig. A man" is not; a lone I is the pronoun
@@ -44,14 +51,19 @@ def starts_sentence(text: str, at: int) -> bool:
     if not rest[:3].strip() or "\n" in rest[:3]:
         return True
     after = _STARTER.match(rest)
-    return after is not None and after[1] in lexicon.STARTERS
+    if after is None:
+        return False
+    # "It's", "Don't"
+    return after[1].endswith("n't") or after[1].partition("'")[0] in lexicon.STARTERS
 
 
 def _end(match: _Match, word: str) -> str:
     if word in lexicon.NEVER_LAST:
         return "" if match.string[match.end() : match.end() + 3].strip() else "."
     if word in lexicon.TITLES:
-        return "." if starts_sentence(match.string, match.end()) else ""
+        over = starts_sentence(match.string, match.end())
+        clause = word in _COMPANIES and _CLAUSE.match(match.string, match.end())
+        return "." if over or clause else ""
     return sentence_end(match)
 
 

@@ -80,12 +80,12 @@ class Frontend:
             TextError: nothing to say, or not valid Unicode.
             UsageError: emoji have no names in this language.
         """
-        parts = [(text, 0.0, 0)] if isinstance(text, str) else split_complete_at(text)
+        parts = [(text, 0.0, 0)] if isinstance(text, str) else split_complete_at(text, self.lang)
         empty = True
         for part, pause, offset in parts:
             spoken, inline = self._prepare(part, plain, emoji)
             places = _Places(spoken, offset, part, inline)
-            sentences = split_sentences(spoken.text, max_chars)
+            sentences = split_sentences(spoken.text, max_chars, self.lang)
             for sentence in sentences:
                 phones = self._encode(sentence.text, inline)
                 if phones is not None:

@@ -1,11 +1,12 @@
 """Short forms with a dot of seven languages, and which of these never end a sentence."""
 
 import re
+from functools import lru_cache
 
 from tts.text.language_numbers import dot_stays
 from tts.text.tracked import Rule, rule
 
-__all__ = ["BEFORE_FIGURES", "NEVER_LAST", "abbreviation_rules"]
+__all__ = ["abbreviation_rules", "before_figures", "never_last"]
 
 _Match = re.Match[str]
 # By what follows: a name, figures, more of the sentence, or often nothing. A question mark stands
@@ -104,6 +105,13 @@ _MISTAKEN = frozenset(
     "on arch rag red ir im al os me st sta sto mm m rod pr mind ref por max geb ca br gent fam sig "
     "eng env obs".split()
 )
+# In texts of any language; and those of other languages in English.
+_TITLES = frozenset("mr mrs dr prof st".split())
+_FOREIGN_TITLES = frozenset("mme mlle sra srta mgr ste dott ing dhr hrn".split())
+_ENGLISH_COUNTED = frozenset(
+    "no nos nr p pp pg pgs art arts chap chaps cl eq eqs ex exs ep eps op opp thm prop prob ser "
+    "suppl lit ver pos tab par sect sects fol".split()
+)
 _APART = r"(?![^\W\d_])"
 _CASES = re.compile(r"(?i)\b(?:na|przy|w|we|po|o) $")
 
@@ -112,17 +120,29 @@ def _entries(table: str) -> dict[str, str]:
     return dict(entry.split("=") for entry in table.split(";"))
 
 
-def _known(*kinds: int) -> frozenset[str]:
-    tables = [_entries(table[kind]) for table in _TABLES.values() for kind in kinds]
+def _known(lang: str, *kinds: int) -> frozenset[str]:
+    base = lang.lower().replace("_", "-").split("-")[0]
+    of = [_TABLES[base]] if base in _TABLES else _TABLES.values()
+    tables = [_entries(table[kind]) for table in of for kind in kinds]
     keys = {key.rstrip("?").lower() for table in tables for key in table}
     # "EE. UU." has a dot inside.
     parts = {part for key in keys if "." in key for part in key.split(".")[:-1] if len(part) > 1}
     return frozenset(key for key in keys if "." not in key) | parts - _MISTAKEN
 
 
-#: short forms in small letters that the sentence goes on after, and those before figures
-NEVER_LAST = _known(0, 2) - _MISTAKEN | {"MM", "Sig", "ee"}
-BEFORE_FIGURES = _known(1)
+@lru_cache(maxsize=16)
+def never_last(lang: str) -> frozenset[str]:
+    """Short forms in small letters that the sentence goes on after; for a language without a table
+    those of all that have one."""
+    if lang.lower().startswith("en"):
+        return _FOREIGN_TITLES
+    return _known(lang, 0, 2) - _MISTAKEN | {"MM", "Sig", "ee"} | _TITLES
+
+
+@lru_cache(maxsize=16)
+def before_figures(lang: str) -> frozenset[str]:
+    """Short forms that the sentence goes on after where figures follow."""
+    return _ENGLISH_COUNTED if lang.lower().startswith("en") else _known(lang, 1)
 
 
 def abbreviation_rules(lang: str) -> tuple[Rule, ...]:

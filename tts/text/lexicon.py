@@ -357,8 +357,10 @@ SYMBOLS = {
 #: words that begin a sentence more often than they follow initials
 STARTERS = frozenset(
     "He She It They We You The This That These Those In But And I A An His Her Their Our My If "
-    "When While After Before As At On For So Then There However What Why How Who Where Is "
-    "Are".split()
+    "When While After Before As At On For So Then There However What Why How Who Where Is Are "
+    "Although Because Since Until Despite During With Without From By To Under Meanwhile "
+    "Nevertheless Therefore Also Later Yesterday Today Tomorrow Now Here Some Many Most Both Each "
+    "Every Another Please Let Can Its Your".split()
 )
 
 #: formulas without a figure that are spelled

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts.errors import UsageError
-from tts.text.language_abbreviations import BEFORE_FIGURES, NEVER_LAST
+from tts.text.language_abbreviations import before_figures, never_last
 from tts.text.lexicon import ABBREVIATIONS, STARTERS, TITLES
 
 __all__ = [
@@ -32,7 +32,9 @@ _DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])")
 _MIN_CHARS = 20
 _LONGEST_ABBREVIATION = 12
 # With what follows it, so that "A" is not the begin of a name that is still being written.
-_STARTS = re.compile(rf" (?:{'|'.join(sorted(STARTERS))}) (?![A-Z]\b)")
+_STARTS = re.compile(
+    rf" (?:(?:{'|'.join(sorted(STARTERS))})(?:'[a-z]{{1,2}})?|[A-Z][a-z]{{1,6}}n't),? (?![A-Z]\b)"
+)
 _INITIAL = re.compile(r"(?<![\w.'])[A-Z]\. (?=[A-Za-z])")
 _SPELLED = re.compile(r"(?<!\w)[A-Z] $")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+) $")
@@ -59,8 +61,12 @@ class Sentence:
 
 def initial_dot(text: str, at: int) -> bool:
     """Whether the dot at `at` belongs to the initial of a name, so that no pause is made."""
-    if at < 1 or not _INITIAL.match(text, at - 1):
-        return False
+    return at > 0 and _INITIAL.match(text, at - 1) is not None and _is_initial(text, at)
+
+
+def _is_initial(text: str, at: int) -> bool:
+    """Whether a capital before `at` is that of a name, not one of letters that are spelled and not
+    the name of something: "J. Smith" but "the C I A." and "plan B."."""
     before = text[max(0, at - 24) : at - 1]
     if _STARTS.match(text, at + 1) or _SPELLED.search(before):
         return False
@@ -68,11 +74,14 @@ def initial_dot(text: str, at: int) -> bool:
     return word is None or word[1].lower() not in _LETTERED
 
 
-def split_sentences(text: str, max_chars: int = 220) -> list[Sentence]:
+def split_sentences(text: str, max_chars: int = 220, lang: str = "en") -> list[Sentence]:
     """Sentences in order, none longer than `max_chars`; linear in the length of the text.
 
     Blank lines end a paragraph, single line ends are spaces. An overlong sentence is cut at a
     clause mark, else between words, else anywhere. The last sentence has no pause.
+
+    Args:
+        lang: espeak code, whose short forms end no sentence.
 
     Raises:
         UsageError: `max_chars` below 20.
@@ -83,7 +92,7 @@ def split_sentences(text: str, max_chars: int = 220) -> list[Sentence]:
     for paragraph in _PARAGRAPH.split(text):
         pieces = [
             Sentence(part, pause)
-            for sentence in _sentences(" ".join(paragraph.split()))
+            for sentence in _sentences(" ".join(paragraph.split()), lang)
             for part, pause in _cut(sentence, max_chars)
         ]
         if pieces:
@@ -94,23 +103,23 @@ def split_sentences(text: str, max_chars: int = 220) -> list[Sentence]:
     return out
 
 
-def split_complete(pieces: Iterable[str]) -> Iterator[tuple[str, float]]:
+def split_complete(pieces: Iterable[str], lang: str = "en") -> Iterator[tuple[str, float]]:
     """A text that comes in pieces, as parts that end with a sentence, as early as what follows
     shows that it has ended; each with the pause after it (0 for the last).
 
     The sentences of all parts are those of the whole text, wherever the pieces were cut.
     """
-    return ((part, pause) for part, pause, _ in split_complete_at(pieces))
+    return ((part, pause) for part, pause, _ in split_complete_at(pieces, lang))
 
 
-def split_complete_at(pieces: Iterable[str]) -> Iterator[tuple[str, float, int]]:
+def split_complete_at(pieces: Iterable[str], lang: str = "en") -> Iterator[tuple[str, float, int]]:
     """`split_complete` that also tells where in the whole text each part begins."""
     waiting, at = "", 0
     for piece in pieces:
         waiting += piece
         at += len(waiting) - len(waiting.lstrip())
         waiting = waiting.lstrip()
-        cut = complete_end(waiting)
+        cut = complete_end(waiting, lang)
         if cut is not None:
             yield waiting[: cut[0]], cut[1], at
             rest = waiting[cut[0] :].lstrip()
@@ -120,17 +129,17 @@ def split_complete_at(pieces: Iterable[str]) -> Iterator[tuple[str, float, int]]
         yield waiting, 0.0, at
 
 
-def complete_end(waiting: str) -> tuple[int, float] | None:
+def complete_end(waiting: str, lang: str = "en") -> tuple[int, float] | None:
     """Where a text that goes on can be cut, after its last sentence that is surely over, and the
     pause there; None for nowhere yet. One that waits for too long is cut between words."""
-    cut = _last_end(waiting)
+    cut = _last_end(waiting, lang)
     if cut is None and len(waiting) > _MAX_WAITING:
         gap = max(waiting.rfind(" "), waiting.rfind("\n"))
         cut = (gap if gap > 0 else len(waiting), 0.0)
     return cut
 
 
-def _last_end(text: str) -> tuple[int, float] | None:
+def _last_end(text: str, lang: str) -> tuple[int, float] | None:
     """Where the last sentence that is surely over ends, and the pause after it."""
     ends = [p.start() for p in _PARAGRAPH.finditer(text) if p.end() < len(text)]
     last_paragraph = ends[-1] if ends else 0
@@ -143,7 +152,7 @@ def _last_end(text: str) -> tuple[int, float] | None:
         # As it looks in a text whose white space is single spaces.
         before = " ".join(text[max(0, match.start() - 40) : match.end()].split())
         seen = _END.search(f"{before} {following[1]}", len(before) - len(match[0]))
-        if seen and seen.end() == len(before) and _ends(seen.string, seen):
+        if seen and seen.end() == len(before) and _ends(seen.string, seen, lang):
             ends.append(match.end())
             break
     # Inline phonemes stay in one part.
@@ -154,10 +163,10 @@ def _last_end(text: str) -> tuple[int, float] | None:
     return whole[-1], PAUSE_PARAGRAPH if paragraph else PAUSE_SENTENCE
 
 
-def _sentences(text: str) -> Iterator[str]:
+def _sentences(text: str, lang: str) -> Iterator[str]:
     start = 0
     for match in _END.finditer(text):
-        if _ends(text, match):
+        if _ends(text, match, lang):
             yield text[start : match.end()].strip()
             start = match.end()
     rest = text[start:].strip()
@@ -165,29 +174,33 @@ def _sentences(text: str) -> Iterator[str]:
         yield rest
 
 
-def _ends(text: str, match: re.Match[str]) -> bool:
+def _ends(text: str, match: re.Match[str], lang: str) -> bool:
     following = text[match.end() : match.end() + 2].lstrip()
-    if following and following[0].islower():
+    if following and (following[0].islower() or following[0] in ",;:"):
         return False
     if match[0] != ".":
         return True
     before = text[max(0, match.start() - _LONGEST_ABBREVIATION) : match.start()]
     word = re.split(r"[\s(\"']", before)[-1]
     if len(word) == 1 and word.isupper() and word != "I":
-        # An initial ("J. Smith"), unless nothing follows or a word that begins sentences.
-        return not following or _STARTS.match(text, match.end()) is not None
+        # An initial ("J. Smith"), unless nothing follows or it is a letter by itself.
+        return not following or not _is_initial(text, match.start())
     if "." in word and len(word.replace(".", "")) <= 3:
         return not following
     if word.isdecimal() and len(word) <= 2:
         # An ordinal in many languages ("3. Mai"); English numbers are words by now.
         return not following
     known = word.lower()
-    if known in NEVER_LAST or word in NEVER_LAST:
+    shortened = never_last(lang)
+    if known in shortened or word in shortened:
         return not following
-    if known in BEFORE_FIGURES and following[:1].isdigit():
+    if known in before_figures(lang) and following[:1].isdigit():
         return False
     if known in _BEFORE_COUNTED or _DAY.fullmatch(word):
         return not following
+    if lang[:2].lower() != "en":
+        # In other languages these are words: "sept", "mar", "est".
+        return True
     if known in _ALWAYS_BEFORE_NAME:
         return not following
     return known not in ABBREVIATIONS or known in _OFTEN_LAST

@@ -89,7 +89,7 @@ class F5Model:
     def _sentences(
         self, text: str | Iterable[str], language: str, plain: bool, emoji: bool
     ) -> Iterator[Phones]:
-        parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text)
+        parts = [(text, 0.0)] if isinstance(text, str) else split_complete(text, language)
         empty = True
         for part, pause in parts:
             if "[[" in part:
@@ -100,7 +100,8 @@ class F5Model:
             if emoji:
                 say_emoji(written, language)
             part = written.text
-            sentences = split_sentences(normalize(respelt(part, language), language))
+            said = normalize(respelt(part, language), language)
+            sentences = split_sentences(said, lang=language)
             for sentence in sentences:
                 if _spoken(sentence):
                     last = sentence is sentences[-1]
@@ -162,7 +163,8 @@ class F5Model:
         seconds = len(prompt.features) / self.network.frame_rate
         size = (MAX_TOGETHER - seconds) * speed * len(prompt.text.encode()) / seconds
         limit = int(size * len(text) / len(text.encode()))
-        found = [s for s in split_sentences(text, max(_MIN_CHARS, limit)) if _spoken(s)]
+        split = split_sentences(text, max(_MIN_CHARS, limit), self.config.language)
+        found = [each for each in split if _spoken(each)]
         parts = [Phones(text=each.text, pause_after=each.pause_after) for each in found]
         if parts:
             parts[-1].pause_after = sentence.pause_after
