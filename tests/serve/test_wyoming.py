@@ -7,6 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -217,7 +218,8 @@ def test_streamed_text_is_cut_where_sentences_end(text: str, size: int) -> None:
             pass
 
     async def main() -> None:
-        talk = Said(None, None)  # type: ignore[arg-type]
+        owner = SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(language="en-us")))
+        talk = Said(owner, None)  # type: ignore[arg-type]
         await talk.take(SynthesizeStart().event())
         for at in range(0, len(text), size):
             await talk.take(SynthesizeChunk(text[at : at + size]).event())

@@ -122,6 +122,12 @@ _NUMBERS: tuple[Rule, ...] = (
         r"(?<![\w.,-])(\d{1,9}(?:st|nd|rd|th))\s?[-–]\s?(?=\d{1,9}(?:st|nd|rd|th)\b)",
         r"\1 to ",
     ),
+    # "5-10-year-olds"
+    rule(
+        r"(?<![\w.,–-])(\d{1,4})\s?[-–]\s?(?=\d{1,4}-(?:year|month|week|day|hour|minute|second|mile|"
+        r"foot|inch|point|page|man|person|member|percent|piece)\b)",
+        r"\1 to ",
+    ),
     rule(rf"(?<![\w.,–-])({_N})\s?–\s?({_N})(?![\w-]|[.,]\d)", _range),
     rule(rf"(?<![\w.,–-])({_N})-({_N})(?![\w–-]|[.,]\d)", _range),
     rule(r"(?<![\w.,–-])((?:1\d|20)\d\d)\s-\s((?:1\d|20)\d\d)(?![\w-]|[.,]\d)", _range),

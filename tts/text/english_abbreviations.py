@@ -96,6 +96,8 @@ def _unit(word: str, before: str) -> str | None:
     """What a number counts: "two sec.", "per min."; "a sec." is said as it is written."""
     name = lexicon.BEHIND_NUMBERS[word]
     article = word in ("min", "hr", "yr", "wk") and re.search(r"(?i)\ban? $", before)
+    if before.endswith("-") and _COUNT.search(before):
+        return name
     if article or _ONE.search(before):
         return name
     return plural(name) if _COUNT.search(before) else None

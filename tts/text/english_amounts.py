@@ -35,9 +35,35 @@ _SHORT_PER = {"pw": "week", "pcm": "month", "pa": "year"}
 _DOLLARS = "USD|AUD|CAD|NZD|HKD|SGD"
 _DASH = r"\s?[-–—]\s?"
 _ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
+# What belongs to someone or is known; not "it's 5 km further", nor "cost the firm $5 million last".
+_DEFINITE = re.compile(
+    r"(?:(?:^|\W)(?:the|this|its|my|your|his|our|their)|(?<!\w)(?!(?:it|he|she|that|there|here|"
+    r"what|who|where|let)')[a-z]{1,24}(?:'s|s'))"
+    r"(?: (?:first|last|next|new|old|same|whole|entire|final|initial|usual|original|proposed|"
+    r"planned|current|latest|recent|annual|record|huge|massive|full|free|other|standard))? $",
+    re.I,
+)
+# words after an amount that is the subject, or that tell when: "the 5 km took an hour"
+_NO_NOUN = re.compile(
+    r"[ -](?:[a-z]{2,}ed|took|takes?|came|comes?|made|makes?|got|gets?|gave|gives?|cost|costs|felt|"
+    r"left|paid|pays?|bought|brought|kept|ran|runs?|do|does|did|done|needs?|helps?|meant|means?|"
+    r"spent|lost|won|owed|sent|saw|told|said|found|stood|became|becomes?|grew|fell|rose|covers?|"
+    r"remains?|lasts?|last|next|this|these|those|further|extra|again|yet|still|even|daily|weekly|"
+    r"monthly|yearly|annually|each|worth|apiece|well|nearly|almost|since|being|also|never|always|"
+    r"my|your|his|her|our|their|its|no|already|alone)\b"
+)
+# a name that a thing has or a short form of it: "a $20 Uber ride", "a $3 BLT"
+_NAMED = re.compile(
+    r" (?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:January|February|March|April|May|June|July|"
+    r"August|September|October|November|December|NE|NW|SE|SW|AM|PM|AD|BC)\b)"
+    r"(?:[A-Z][a-z]+|[A-Z]{2,6}s?|[A-Z]&[A-Z])\b"
+)
+_INDEFINITE = re.compile(r"(?:^|\W)(?:an?|another) $", re.I)
 _RATE = re.compile(r"-(?:an?|per)-[a-z]")
 _NOUN = re.compile(
-    r"[ -](?!(?:" + lexicon.FUNCTION + r")\b)(?:[a-z]{2}|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
+    r"[ -](?!(?:"
+    + lexicon.FUNCTION
+    + r")\b)(?:[a-z]{2}|[A-Z]-[a-z]|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
 )
 _KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
 
@@ -54,7 +80,11 @@ def attributive(match: _Match) -> bool:
     if _KNOWN_NOUN.match(after) or _RATE.match(after):
         return True
     before = match.string[max(0, match.start() - 24) : match.start()]
-    return _NOUN.match(after) is not None and _ARTICLE.search(before) is not None
+    if _NOUN.match(after):
+        if _ARTICLE.search(before):
+            return True
+        return _DEFINITE.search(before) is not None and _NO_NOUN.match(after) is None
+    return _NAMED.match(after) is not None and _INDEFINITE.search(before) is not None
 
 
 def _sign(sign: str | None) -> str:
@@ -232,6 +262,11 @@ SQUARES: tuple[Rule, ...] = (
 AMOUNT_FORMS: tuple[Rule, ...] = (
     # "1 000 000" where it surely is one number
     rule(r"(?<![\d.,+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\d.,]|[ -]\d)", _thousands),
+    # as other countries group them
+    rule(
+        r"(?<![\w.,'-])[1-9]\d{0,2}(?:(?:'\d{3}){1,4}|(?:\.\d{3}){2,4})(?![\w'-]|[.,]\d)",
+        lambda m: re.sub(r"[.']", ",", m[0]),
+    ),
     # currencies
     rule(
         r"\$(100|1,?000|1,?000,?000)s\b(?: of (thousands|[mbtr]+illions)\b)?",
@@ -316,8 +351,10 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     rule(rf"(?<=[A-Za-z]{{2}})/(?=(?:{lexicon.PER_WORDS})\b)", " per "),
     rule(rf"(?<=\d)(?:\s?/)({_PER})(?![\w/^])", lambda m: f" per {_per(m[1])}"),
     rule(
-        rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,3}})?)-({UNIT_NAMES}){DOTTED}(?= [a-z])", _unit_of_noun
+        rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,3}})?)-({UNIT_NAMES}){DOTTED}(?= [A-Za-z])",
+        _unit_of_noun,
     ),
+    rule(r"(?<=\d)-yr-(?=old)", "-year-"),
     rule(
         r"(?<![\w.,])(\d{1,3}(?:\.\d{1,9})?)\s?°\s?(?:(\d{1,2}(?:\.\d{1,9})?)\s?'\s?)?"
         r"(?:(\d{1,2}(?:\.\d{1,9})?)\s?(?:\"|'')\s?)?([NSEW])?(?![\w°])(?<![°\s])",
@@ -343,7 +380,7 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     rule(rf"(?<![\w.])(\d)K(?= (?:{lexicon.PICTURES})\b)", r"\1-K"),
 )
 AMOUNTS: tuple[Rule, ...] = (
-    rule(rf"(-)?(?<!\w)({_MARKS})\s?({_NUM})(?:\s?({_SCALE})\b)?(?!\d)", _money),
+    rule(rf"(-)?(?<!\w)({_MARKS})\s?({_NUM})(?:\s?({_SCALE})\b(?!&))?(?!\d)", _money),
     rule(
         rf"(?<![\w.,])(-)?({_NUM})(?: (thousand|[mbtr]+illion))?\s?({_CODES})\b",
         _trailing_currency,

@@ -167,7 +167,8 @@ def _after_number(match: _Match) -> str:
     word = match[2]
     if word in lexicon.UNITS or word in lexicon.CURRENCIES:
         return match[0]
-    return f"{cardinal(match[1])} {spell(word)}"
+    apart = " " if match.string[match.start() - 1 : match.start()].isalpha() else ""
+    return f"{apart}{cardinal(match[1])} {spell(word)}"
 
 
 def _power(match: _Match) -> str:
@@ -219,6 +220,10 @@ RAISED: tuple[Rule, ...] = (
 )
 #: first of all
 ADDRESSES: tuple[Rule, ...] = (
+    # paths of files
+    rule(r"(?<![\w./:~<])/(?=[A-Za-z][\w.-]{0,40}/[\w.])", "slash "),
+    rule(r"(?<![A-Za-z])([A-Z]):\\(?=\w)", r"\1 colon backslash "),
+    rule(r"(?<=\w)\\(?=\w)", " backslash "),
     rule(r"(?<![\w.@/])(?:https?://|www\.)[^\s<>\"]{1,2000}", _address, re.I),
     rule(r"(?<![\w.+@-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", _address),
     rule(

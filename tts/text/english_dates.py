@@ -4,6 +4,7 @@ import re
 
 from tts.text import lexicon
 from tts.text.english_decades import DECADES
+from tts.text.english_fractions import JUDGED
 from tts.text.numbers import NUMBER_WORDS, cardinal, number, ordinal, three_figures, year
 from tts.text.tracked import Rule, rule
 
@@ -18,6 +19,7 @@ _DAY = (
     + r"|Tues\.?(?![a-z])|Thurs?\.?(?![a-z])"
 )
 _SHORT_DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
+_WEEKDAY = "|".join(lexicon.WEEKDAYS)
 _CLOCK = r"(?:[01]?\d|2[0-4])(?:[:.][0-5]\d)?"
 _HALF = r"\s?[ap](?:m\b|\.\s?m\.)"
 _DASH = r"\s?[-–—]\s?"
@@ -32,7 +34,7 @@ _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
 # a zone or a day after the time of day
 _GOES_ON = re.compile(
     r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT"
-    rf"|(?:{'|'.join(lexicon.WEEKDAYS)})s?\b(?! (?:is|was|will|has)\b)"
+    rf"|(?:{_WEEKDAY})s?\b(?! (?:is|was|will|has)\b)"
     rf"|(?:{'|'.join(lexicon.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
 )
 
@@ -111,6 +113,15 @@ def _short_date(match: _Match) -> str:
     if before.lower() == "of " and not text.endswith(("week ", "as ", "weekend ", "night ")):
         return match[0]
     return f"{before}{_date(month, day, None)}"
+
+
+def _day_told(match: _Match) -> str:
+    """A day of a year before its weekday or hour: "9/10 on Friday", "9/10 at noon"."""
+    month, day = int(match[1]), int(match[2])
+    before = match.string[max(0, match.start() - 40) : match.start()]
+    if not 1 <= day <= 31 or day in (2, 3, 4) and month < day or JUDGED.search(before):
+        return match[0]
+    return _date(month, day, None)
 
 
 def _american(match: _Match) -> str:
@@ -302,6 +313,11 @@ DATE_FORMS: tuple[Rule, ...] = (
         rf"ends?|ending|ended|starts?|starting|started|begins?|beginning|began|opens?|opening|"
         rf"closes?|through|thru|effective|expires?|expired) ){_M_D}(?![\w/]|{_NO_DATE})",
         _short_date,
+    ),
+    rule(
+        rf"(?<![\w/.,$£€-]){_M_D}(?=,? (?:on |this |next |last )?(?:{_WEEKDAY})\b"
+        rf"|,? (?:at|@) (?:noon\b|midnight\b|{_CLOCK}{_HALF}|\d{{1,2}}:\d\d))",
+        _day_told,
     ),
     rule(
         r"(?<![\w/.,$£€-])(1[1-9]\d\d|20\d\d)/(\d\d|1[1-9]\d\d|20\d\d)(?![\w/]|[.,-]\d|\s?[=%])",

@@ -19,6 +19,13 @@ _STYLE = (
 )
 
 
+# what lasts seconds: "the 30s timeout"
+_TIMED = (
+    "timeouts?|timers?|delays?|limits?|intervals?|waits?|windows?|countdown|cooldown|penalty|"
+    "exposures?|gaps?|lag|latency|planks?|bursts?|pauses?|rests?|breaks?|holds?|sprints?|caps?"
+)
+
+
 def _decade(match: _Match) -> str:
     century, tens = match[1], int(match[2])
     if not (century or tens):
@@ -52,7 +59,7 @@ DECADES: tuple[Rule, ...] = (
         r"|(?<=s and )|(?<=s or )|(?<=s & )|(?<=low )|(?<=high )"
         r"|(?<=lower )|(?<=upper )|(?<=s to )|(?<=my )|(?<=our )|(?<=your )|(?<=their )"
         r"|(?<=early-)|(?<=late-)|(?=')|(?=\d0's))"
-        r"(?<!\w')'?()(\d)0'?s\b",
+        rf"(?<!\w')'?()(\d)0'?s\b(?! (?:{_TIMED})\b)",
         _decade,
     ),
 )

@@ -14,12 +14,13 @@ from tts.text.english_amounts import (
 from tts.text.numbers import cardinal, fraction, number, ordinal, three_figures
 from tts.text.tracked import Rule, rule
 
-__all__ = ["FRACTION", "FRACTION_AMOUNTS", "SCORES"]
+__all__ = ["FRACTION", "FRACTION_AMOUNTS", "JUDGED", "SCORES"]
 
 _Match = re.Match[str]
 _MIXED = r"(?<![\w/.,])(\d{1,4}(?:\s{1,2}|-))?(\d{1,3})/(\d{1,4})"
 _MEASURE = rf"{UNIT_NAMES}|cups?\b|inch(?:es)?\b|miles?\b|hours?\b|pounds?\b|teaspoons?\b|tablesp"
-_JUDGED = re.compile(
+#: what is told before a score: "rated it", "a"
+JUDGED = re.compile(
     r"\b(?:rat(?:e|es|ed|ing|ings)|scor(?:e|es|ed|ing)|grad(?:e|ed)|mark|marks|review|gave|giv(?:e|es|"
     r"en|ing)|gets?|got|earn(?:s|ed)?|quiz|test|exam|solid|strong|perfect|easy|easily|definitely|"
     r"overall|pain)\b[^.!?\n]{0,24}$|\ban? $",
@@ -73,7 +74,7 @@ def _score(match: _Match) -> str:
         return match[0]
     if "." in first or top == bottom and bottom in (5, 10, 100):
         return said
-    judged = bottom in (5, 10, 20, 25, 30, 40, 50, 60, 100) and _JUDGED.search(before)
+    judged = bottom in (5, 10, 20, 25, 30, 40, 50, 60, 100) and JUDGED.search(before)
     if top > 1 and (bottom == 100 and top + bottom != 100 or judged):
         return said
     return said if bottom in (5, 10, 100) and _PRAISED.match(after) else match[0]

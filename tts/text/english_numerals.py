@@ -148,7 +148,17 @@ def _century(match: _Match) -> str:
     return match[0] if value is None else f"{ordinal(value)}{match[2]}"
 
 
+def _listed(match: _Match) -> str:
+    return re.sub(r"[IVX]+", lambda m: cardinal(roman(m[0]) or 0), match[0])
+
+
 NUMERALS: tuple[Rule, ...] = (
+    # "I, II and III"
+    rule(
+        r"\bI(?:, (?:and |or )?| and | or | & )II\b"
+        r"(?:(?:, (?:and |or )?| and | or | & )(?:III|IV|VI{0,3}|IX|X)\b){0,8}",
+        _listed,
+    ),
     rule(
         r"\b(vol|ch|fig|sec|art|bk)\. (?=[IVXLC]{2,8}\b)",
         lambda m: f"{lexicon.NUMBERED[m[1].title()].lower()} ",

@@ -40,7 +40,7 @@ def _capitals(match: _Match) -> str:
 
 #: short forms that the passes before the numbers need as words
 SHORT_WORDS: tuple[Rule, ...] = (
-    rule(r"(?<![\w/])[wW]/o\b", "without"),
+    rule(r"(?<![\w/])[wW]/o(?:ut)?\b", "without"),
     rule(r"(?<![\w/])[wW]/(?=\s?\w)", "with "),
     rule(r"(?<![\w/])[bB]/c\b", "because"),
     rule(r"(?<![\w/])c/o\b", "care of"),
@@ -54,7 +54,12 @@ SHORT_WORDS: tuple[Rule, ...] = (
         "number ",
     ),
     rule(r"\b[Nn]os\.?\s{0,2}(?=\d)", "numbers "),
+    # of a court: "No. 21-1234"
+    rule(r"(?<=number )(\d{1,2})-(?=\d{3,6}(?![\d-]|[,.]\d))", r"\1, "),
     rule(r"#\s?(?=\d)", "number "),
+    rule(r"\b([A-Z])&([A-Z])s\b", r"\1 and \2's"),
+    rule(r"\b([Ss])/he\b", lambda m: "She or he" if m[1] == "S" else "she or he"),
+    rule(r"(?<!\w)&c\b", "et cetera"),
     rule(r"(?<![\w+/])\+/-(?!\w*/)", "±"),
     rule(r"§§\s?(?=\d)", "sections "),
     rule(r"(?<=\d)(ST|ND|RD|TH)\b", lambda m: m[1].lower()),
