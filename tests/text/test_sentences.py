@@ -65,3 +65,26 @@ def test_a_short_form_of_another_language_ends_a_sentence(lang: str, text: str) 
     assert len(_said(text, lang)) == 2
     if not any(c.isdigit() for c in text):
         assert len(list(split_complete([text, " "], lang))) == 2
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "said"),
+    [
+        ("en", "Don't stop. 3 people died.", ["Don't stop.", "Three people died."]),
+        ("en", "Really? $5 is much!", ["Really?", "Five dollars is much!"]),
+        ("de", "Er ging. 3 Leute blieben.", ["Er ging.", "Drei Leute blieben."]),
+        ("fr", "C'est fini. 3 restent.", ["C'est fini.", "Trois restent."]),
+        # these the figures belong to
+        ("en", "See chap. 4 of it.", ["See chap. four of it."]),
+        ("en", "Play Op. 27 now.", ["Play Op. twenty-seven now."]),
+        ("de", "Siehe Ziff. 3 oben.", ["Siehe Ziff. drei oben."]),
+        # said by someone
+        ("en", '"Wait!" 3 men shouted.', ['"Wait!" three men shouted.']),
+    ],
+)
+def test_figures_begin_a_sentence(lang: str, text: str, said: list[str]) -> None:
+    assert _said(text, lang) == said
+
+
+def test_a_mark_after_a_dot_goes_on() -> None:
+    assert len(_said("Voir le tél. : le voici.", "fr")) == 1

@@ -98,6 +98,8 @@ def _file(match: _Match) -> str:
 
 
 def _hashtag(match: _Match) -> str:
+    if re.fullmatch(r"(?=\w*\d)[\dA-Fa-f]{6}", match[1]):
+        return f"hash {spell(match[1])}"
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", match[1])
     return f"hashtag {words}"
 
@@ -201,6 +203,10 @@ def _ion(match: _Match) -> str:
     return f"{spell(match[1].translate(_DOWN))} {said}{'plus' if charge[-1] == '+' else 'minus'}"
 
 
+def _hexadecimal(match: _Match) -> str:
+    return ", ".join(spell(group) for group in re.split("[:-]", match[0]))
+
+
 #: before the clean-up, which takes raised figures for note marks
 RAISED: tuple[Rule, ...] = (
     rule(
@@ -220,6 +226,7 @@ RAISED: tuple[Rule, ...] = (
 )
 #: first of all
 ADDRESSES: tuple[Rule, ...] = (
+    rule(r"(?<!\w)\.NET\b|(?<=ASP)\.NET\b", " dot net"),
     # paths of files
     rule(r"(?<![\w./:~<])/(?=[A-Za-z][\w.-]{0,40}/[\w.])", "slash "),
     rule(r"(?<![A-Za-z])([A-Z]):\\(?=\w)", r"\1 colon backslash "),
@@ -235,6 +242,22 @@ ADDRESSES: tuple[Rule, ...] = (
     rule(r"(?<![\w&/#])#([A-Za-z]\w{0,60})", _hashtag),
 )
 CODES: tuple[Rule, ...] = (
+    # of machines: addresses of network cards, colors, identifiers and sums of files
+    rule(
+        r"(?<![\w:.-])[\dA-Fa-f]{2}(?:([:-])[\dA-Fa-f]{2})(?:\1[\dA-Fa-f]{2}){4}(?![\w:-])",
+        _hexadecimal,
+    ),
+    rule(r"(?<![\w-])[\dA-Fa-f]{8}(?:-[\dA-Fa-f]{4}){3}-[\dA-Fa-f]{12}(?![\w-])", _hexadecimal),
+    rule(
+        r"(?<![\w-])(?=[a-f\d]{0,38}[a-f]\d)(?=[a-f\d]{0,38}\d[a-f])(?=[a-f\d]{7,64}(?![\w-]))"
+        r"(?=\d{0,6}[a-f\d]*?[a-f][a-f\d]*?[a-f])[a-f\d]{7,64}",
+        _hexadecimal,
+    ),
+    rule(
+        r"(?<![\w-])(?=[A-Z\d]{0,12}\d[A-Z])(?=[A-Z\d]{0,12}[A-Z]\d)"
+        r"(?=\d{0,12}[A-Z]+\d+[A-Z]+\d)[A-Z\d]{9,24}(?![\w-])",
+        _hexadecimal,
+    ),
     rule(r"(?<![\w+.-])\+?1[- .](?:\(\d{3}\)|\d{3})[- .]\d{3}[- .]\d{4}(?![\w-])", _groups),
     rule(
         r"(?<![\w+.-])(1[- ]8\d\d)[- ]([A-Z]{4,12})\b",

@@ -106,6 +106,8 @@ def _short_range(match: _Match) -> str:
 def _short_date(match: _Match) -> str:
     before, month, day = match[1], int(match[2]), int(match[3])
     sure = before[0].isupper() and before[:3] in _DAYS or before.lower() in _DATED
+    # No part of one.
+    sure = sure or month >= day and before.lower() not in ("of ", "for ")
     if not 1 <= day <= 31 or not sure and (day <= 12 or _usual_part(month, day)):
         return match[0]
     # "an area of 1/16": only these are dates after "of".
@@ -376,10 +378,10 @@ DATES: tuple[Rule, ...] = (
     rule(rf"\b(\d{{1,2}}){_NTH}? (?:of )?({_MONTH})(?!\w){_YEAR}", _day_month),
     rule(rf"\b({_MONTH}),? (\d{{4}})(?!\w)", lambda m: f"{_month(m[1])} {year(m[2])}"),
     rule(
-        r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?:\s?([ap])(?:m\b|\.\s?m\.))?"
+        r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?:\s?([ap])(?:m\b|\.\s?m(?:\.|\b)))?"
         r"(?!\d|:\d)",
         _time,
         re.I,
     ),
-    rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m\.)", _hour, re.I),
+    rule(r"(?<![\w.:])(1[0-2]|[1-9])\s?([ap])(?:m\b|\.\s?m(?:\.|\b))", _hour, re.I),
 )

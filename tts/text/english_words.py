@@ -53,6 +53,7 @@ SHORT_WORDS: tuple[Rule, ...] = (
         r"|\bNo (?=\d{1,4}\b(?! (?:people|one|more|men)))",
         "number ",
     ),
+    rule(r"\bNr\.? ?(?=\d)", "number "),
     rule(r"\b[Nn]os\.?\s{0,2}(?=\d)", "numbers "),
     # of a court: "No. 21-1234"
     rule(r"(?<=number )(\d{1,2})-(?=\d{3,6}(?![\d-]|[,.]\d))", r"\1, "),

@@ -108,6 +108,7 @@ _MISTAKEN = frozenset(
 # In texts of any language; and those of other languages in English.
 _TITLES = frozenset("mr mrs dr prof st".split())
 _FOREIGN_TITLES = frozenset("mme mlle sra srta mgr ste dott ing dhr hrn".split())
+_COUNTED = frozenset("tel tél telf op lit pos ziff rn anm ref réf nr fig tab vol ext apt".split())
 _ENGLISH_COUNTED = frozenset(
     "no nos nr p pp pg pgs art arts chap chaps cl eq eqs ex exs ep eps op opp thm prop prob ser "
     "suppl lit ver pos tab par sect sects fol".split()
@@ -142,7 +143,7 @@ def never_last(lang: str) -> frozenset[str]:
 @lru_cache(maxsize=16)
 def before_figures(lang: str) -> frozenset[str]:
     """Short forms that the sentence goes on after where figures follow."""
-    return _ENGLISH_COUNTED if lang.lower().startswith("en") else _known(lang, 1)
+    return _COUNTED | (_ENGLISH_COUNTED if lang.lower().startswith("en") else _known(lang, 1))
 
 
 def abbreviation_rules(lang: str) -> tuple[Rule, ...]:

@@ -12,6 +12,8 @@ from tts.errors import TextError
 from tts.text.capitals import without_shouting
 from tts.text.english import RULES
 from tts.text.english_codes import RAISED
+from tts.text.language_abbreviations import before_figures
+from tts.text.lexicon import ABBREVIATIONS
 from tts.text.tracked import Rule, Tracked, rule
 
 __all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]
@@ -57,6 +59,8 @@ _BLANKS: tuple[Rule, ...] = (
     rule(r" ?\n ?", "\n"),
     rule(r"(?<![\n,:;!?…—-])\n(?!\n)", " "),
 )
+# The first letter after the end of a sentence.
+_BEGIN = re.compile(r"(?<![^\W_])([^\W_]{1,40})(?:\.[\"')\]]*|[!?]{1,3})\s+[\"'(\[]*([^\W\d_])")
 _FINISH: tuple[Rule, ...] = (
     rule(r'([!?,;:"—])(?:\s*\1)+', r"\1"),
     rule(r"[^\S\n]+", " "),
@@ -98,8 +102,25 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
         if re.search(r"\d", tracked.text):
             tracked.apply(rules_of(lang))
     tracked.apply(_FINISH)
+    _begin_figures(tracked, text, lang)
     tracked.strip()
     return tracked
+
+
+def _begin_figures(tracked: Tracked, written: str, lang: str) -> None:
+    """Figures that begin a sentence with a capital, by which the splitter knows one: "Stop. Three
+    people left." """
+    goes_on = before_figures(lang)
+
+    def capital(match: re.Match[str]) -> str:
+        source = written[tracked.starts[match.start(2)]]
+        word = match[1].lower()
+        english = lang.lower().startswith("en") and word in ABBREVIATIONS
+        if source.isalpha() or not match[2].islower() or word in goes_on or english:
+            return match[0]
+        return match[0][:-1] + match[2].upper()
+
+    tracked.sub(_BEGIN, capital)
 
 
 def word_spans(text: str, lang: str = "en") -> list[tuple[str, int, int]]:
