@@ -44,9 +44,11 @@ def without_shouting(text: str) -> str:
 
 
 def _glued(line: str, match: re.Match[str]) -> bool:
-    """Whether letters are a part of a code: "1AA", "AT&T"."""
+    """Whether letters are a part of a code: "1AA", "AT&T", "TL;DR"."""
     left, right = line[max(0, match.start() - 1) : match.start()], line[match.end() :][:1]
     known = match[0] in _UNITS or match[0] in ("AM", "PM", "ST", "ND", "RD", "TH")
+    if left == ";" or right == ";" and line[match.end() + 1 :][:1].isalpha():
+        return True
     return left == "&" or right in ("&", "$") or right.isdigit() or (left.isdigit() and not known)
 
 

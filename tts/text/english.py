@@ -7,6 +7,7 @@ import re
 
 from tts.text import lexicon
 from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
+from tts.text.english_chat import CHAT
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
@@ -141,6 +142,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"\d{37,}", lambda m: f" {digits(m[0])} "),
     *ADDRESSES,
     INDIAN,
+    *CHAT,
     *SHORT_WORDS,
     *REFERENCES,
     *DATE_FORMS,

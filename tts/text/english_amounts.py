@@ -276,6 +276,12 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         ),
     ),
     rule(r"(?<=\d)\s?元", " yuan"),
+    rule(r"(?<=\d)\s?円", " yen"),
+    rule(r"(?<=\d)\s?kr\b", " kroner"),
+    rule(
+        rf"(?<![\w.,$£€-])({_N})(k|K|M|B|bn)\s?[-–]\s?(?={_N}\2\b)",
+        r"\1\2 to ",
+    ),
     rule(r"\bRs\.?\s?(?=\d)", "₹"),
     rule(r"(?<=\d)/-(?![\w-])", ""),
     rule(r"(?<=\d)\.[-–—](?!\w)", ""),

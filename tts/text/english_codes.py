@@ -327,6 +327,13 @@ CODES: tuple[Rule, ...] = (
     ),
 )
 FORMULAS: tuple[Rule, ...] = (
+    # plans of the tax law: "401(k)", "501(c)(3)"
+    rule(
+        r"(?<![\w.,$£€-])([45])(0\d|57|29)\(([a-z])\)(?:\((\d)\))?",
+        lambda m: f"{_model(m[1] + m[2])} {m[3].upper()}{' ' + cardinal(m[4]) if m[4] else ''}",
+    ),
+    rule(r"(?<![\w.,$£€-])401k\b", "four oh one K"),
+    rule(r"\b(Q[1-4]|FY|H[12])'(\d\d)\b", r"\1 \2"),
     rule(rf"(?<![\w,.])({_N})[eE]([+-]?)(\d{{1,3}})(?![\w.])", _exponent),
     rule(r"(?<=\d)\s?[xX×*·]\s?(?=10\s?\^)", " times "),
     rule(

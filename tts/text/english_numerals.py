@@ -152,7 +152,22 @@ def _listed(match: _Match) -> str:
     return re.sub(r"[IVX]+", lambda m: cardinal(roman(m[0]) or 0), match[0])
 
 
+_BESIDE = {"i": "(ii)", "v": "(iv)", "x": "(ix)"}
+
+
+def _item(match: _Match) -> str:
+    """ "(iii)" of a list; a lone letter needs another item of its list."""
+    numeral = match[1]
+    around = match.string[max(0, match.start() - 2000) : match.end() + 2000]
+    before = match.string[match.start() - 1 : match.start()]
+    lone = before.isalnum() or _BESIDE.get(numeral, "") not in around
+    if numeral in _BESIDE and lone:
+        return match[0]
+    return f"({cardinal(roman(numeral.upper()) or 0)})"
+
+
 NUMERALS: tuple[Rule, ...] = (
+    rule(r"\((i{1,3}|iv|vi{0,3}|ix|xi{0,3}|xi?v)\)", _item),
     # "I, II and III"
     rule(
         r"\bI(?:, (?:and |or )?| and | or | & )II\b"

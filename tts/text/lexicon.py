@@ -141,7 +141,7 @@ UNITS = {
     "sq. mi": "square mile", "sq. mi.": "square mile", "sq in": "square inch",
     "cu ft": "cubic foot", "cu. ft.": "cubic foot",
     "tsp": "teaspoon", "tbsp": "tablespoon", "Tbsp": "tablespoon", "pt": "pint", "qt": "quart",
-    "qts": "quart", "pts": "pint",
+    "qts": "quart", "pts": "pint", "pct": "percent",
     "dL": "deciliter", "hl": "hectoliter", "dpi": "dot per inch", "ppi": "pixel per inch",
     "yr": "year", "yrs": "year", "mos": "month", "wk": "week", "wks": "week", "km/s":
     "kilometer per second", "MB/s": "megabyte per second", "kt": "knot", "kn": "knot",

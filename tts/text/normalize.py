@@ -39,7 +39,7 @@ _TABLE: dict[str, str] = {
     **dict.fromkeys("•●▪‣◦・", ", "),
     "…": "…", "−": "-", "⁄": "/", "∕": "/", "¿": "", "¡": "", "℃": "°C", "℉": "°F", "°": "°",
     "º": "°", "²": "^2", "³": "^3", "№": "No. ", "µ": "μ", "×": "×", "÷": "÷", "±": "±",
-    "™": "", "®": "",
+    "™": "", "®": "", **dict.fromkeys("→⟶➔➜➝", "->"),
 }  # fmt: skip
 # Letters whose compatibility form is the same letter; elsewhere NFKC would damage the spelling
 # (Thai sara am) or change the meaning (5½ to 51/2).
