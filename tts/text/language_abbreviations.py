@@ -30,11 +30,12 @@ _TABLES: dict[str, tuple[str, str, str, str]] = {
         "M=Monsieur;MM=Messieurs;Mme?=Madame;Mmes?=Mesdames;Mlle?=Mademoiselle;Dr?=docteur;"
         "Mgr?=Monseigneur;Pr=professeur;Prof=professeur;St=Saint;Ste=Sainte;av=avenue;"
         "bd=boulevard;Me=maître",
-        "p=page;pp=pages;art=article;chap=chapitre;vol=volume;fig=figure;no?=numéro;éd=édition",
+        "p=page;pp=pages;art=article;chap=chapitre;vol=volume;fig=figure;no?=numéro;éd=édition;"
+        "th=thermostat",
         "p.ex=par exemple;c.-à-d=c'est-à-dire;cf=confer;env=environ;max=maximum;"
         "s.v.p=s'il vous plaît;éd=édition",
         "etc=et cetera;av.J.-C=avant Jésus-Christ;apr.J.-C=après Jésus-Christ;"
-        "ap.J.-C=après Jésus-Christ;J.-C=Jésus-Christ",
+        "ap.J.-C=après Jésus-Christ",
     ),
     "es": (
         "Sr=señor;Sra=señora;Srta=señorita;Sres=señores;Sras=señoras;Dr=doctor;Dra=doctora;"
@@ -161,11 +162,37 @@ def abbreviation_rules(lang: str) -> tuple[Rule, ...]:
         rules.append(rule(r"(?<!\w)[nN]\.?[°ºo] ?(?=\d)", f"{number} "))
     if lang == "fr":
         rules.append(rule(r"(?<!\w)M\.(?= et M(?:me|lle))", "Monsieur"))
+        rules.append(rule(r"(?<![\w./])J\.-C\.(?! [A-ZÉ])(?=(\s*$)?)", _christ))
+        # "J.-P. Martin"
+        rules.append(rule(r"(?<![\w./])([A-Z])\.-([A-Z])\.(?= [A-ZÉ])", r"\1-\2"))
+        rules.append(rule(r"(\d )?\bc\. ?à ?(soupe|café|thé|s\.|c\.)", _spoon))
     if lang == "de":
+        rules.append(rule(r"(?<=\d)( ?)(Min|Std|Sek)\b(?:\.(?= [a-zäöü]|[,;)]))?", _time))
+        rules.append(rule(r"(?<=\d) ?EL\b", " Esslöffel"))
+        rules.append(rule(r"(?<=\d) ?TL\b", " Teelöffel"))
         rules.append(rule(r"(?<=[a-zäöüß])str\.(?= \d)|(?<![\w.])Str\.(?= \d)", _street))
     if lang == "es":
+        rules.append(rule(r"(?<=\d) ?([ap])\. ?m\.(?= [a-zñ(]|[,;:])", r" \1 m"))
+        rules.append(rule(r"(?<=\d) ?([ap])\. ?m\.", r" \1 m."))
         rules.append(rule(r"(?<![\w/])[Cc]/ ?(?=[A-ZÁÉÍÓÚÑ])", "calle "))
     return tuple(rules)
+
+
+def _christ(m: _Match) -> str:
+    return "Jésus-Christ" + ("." if m[1] is not None else "")
+
+
+def _spoon(m: _Match) -> str:
+    """ "2 c. à soupe": what a recipe counts."""
+    alone = m[1] is None or re.search(r"(?<![\d,/])1 $", m.string[: m.start() + 2][-4:])
+    kind = {"s.": "soupe", "c.": "café"}.get(m[2], m[2])
+    return f"{m[1] or ''}cuillère{'' if alone else 's'} à {kind}"
+
+
+def _time(m: _Match) -> str:
+    name = {"Min": "Minute", "Std": "Stunde", "Sek": "Sekunde"}[m[2]]
+    one = re.search(r"(?<![\d,.])1$", m.string[max(0, m.start() - 3) : m.start()])
+    return f" {name}{'' if one else 'n'}"
 
 
 def _street(m: _Match) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from tts.text.language_abbreviations import abbreviation_rules
 from tts.text.language_amounts import SCALES, fraction_rules, scale_rules, sum_rules
 from tts.text.language_dates import date_rules, time_rules
+from tts.text.language_marks import address_rules, mark_rules
 from tts.text.language_nouns import noun_rules
 from tts.text.language_numbers import COUNTED, CURRENCY, Numbers
 from tts.text.language_ordinals import ordinal_rules
@@ -58,7 +59,11 @@ def short_rules_of(lang: str) -> tuple[Rule, ...]:
     numbers = _numbers(lang)
     if numbers is None:
         return ()
-    return (*roman_rules(numbers), *abbreviation_rules(numbers.lang))
+    return (
+        *address_rules(numbers.lang),
+        *roman_rules(numbers),
+        *abbreviation_rules(numbers.lang),
+    )
 
 
 def _numbers(lang: str) -> Numbers | None:
@@ -85,6 +90,7 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
         *sum_rules(numbers.lang),
         *date_rules(numbers),
         *time_rules(numbers),
+        *mark_rules(numbers.lang),
         *_telephone_rules(numbers),
         rule(r"(?<![\w.,])\d{1,15}(?:[.,]\d{1,15}){2,}", lambda m: _chain(numbers, m[0])),
         *ordinal_rules(numbers),
