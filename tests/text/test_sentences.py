@@ -78,6 +78,8 @@ def test_a_short_form_of_another_language_ends_a_sentence(lang: str, text: str) 
         ("en", "See chap. 4 of it.", ["See chap. four of it."]),
         ("en", "Play Op. 27 now.", ["Play Op. twenty-seven now."]),
         ("de", "Siehe Ziff. 3 oben.", ["Siehe Ziff. drei oben."]),
+        ("en", "Lot 5, Blk. 3 of it", ["Lot five, Blk. three of it"]),
+        ("en", "See Reg. & rules.", ["See Reg. and rules."]),
         # said by someone
         ("en", '"Wait!" 3 men shouted.', ['"Wait!" three men shouted.']),
     ],

@@ -31,6 +31,14 @@ _GAMES = re.compile(
     re.I,
 )
 
+# of tennis: "7-5, 6-7(3), 6-4"
+_SETS = re.compile(
+    r"(?<![\w-])[0-7][-–][0-7](?: ?\(\d{1,2}(?:[-–]\d{1,2})?\))?, [0-7][-–][0-7](?![\w-])"
+)
+_PAGES = re.compile(
+    r"\b(?:pages?|pp|chapters?|ages?|grades?|lines?|rows?|verses?|steps?|questions?)\b", re.I
+)
+
 
 def _sign(sign: str | None) -> str:
     return "minus " if sign else ""
@@ -40,6 +48,8 @@ def _divided(match: _Match) -> str:
     top, bottom = int(match[1]), int(match[2])
     if (match[1], match[2]) in (("9", "11"), ("24", "7")) or top == bottom:
         return f"{cardinal(top)} {cardinal(bottom)}"
+    if 1900 <= top < 2100 and bottom > 99:
+        return f"{year(match[1])} slash {cardinal(bottom)}"
     if bottom and (top > bottom or match.string[match.end() :][:9].lstrip()[:1] == "="):
         return f"{cardinal(top)} divided by {cardinal(bottom)}"
     return match[0]
@@ -51,7 +61,8 @@ def _range(match: _Match) -> str:
         return f"{_bare(first)} {_bare(second)}"
     around = match.string[max(0, match.start() - 40) : match.end() + 20]
     small = len(first) <= 3 and len(second) <= 3 and "." not in first + second
-    middle = " " if small and _GAMES.search(around) else " to "
+    games = _GAMES.search(around) or _SETS.search(around) and not _PAGES.search(around)
+    middle = " " if small and games else " to "
     return _bare(first) + middle + _bare(second)
 
 

@@ -285,11 +285,15 @@ DATE_FORMS: tuple[Rule, ...] = (
         lambda m: _day(m[1]),
     ),
     rule(r"\b(Mon|Tues?|Wed|Thurs?|Fri|Sat)\.(?=,? [a-z])", lambda m: _day(m[1])),
+    rule(r"\bSun\.(?= (?:morning|afternoon|evening|night|at|from|only|through)\b)", "Sunday"),
     rule(
-        rf"\b({_SHORT_DAY})(\s?(?:[/,&]|and|or)\s?)(?=(?:{_SHORT_DAY})\b)",
+        rf"\b({_SHORT_DAY})\b\.?(\s?(?:[/,&]|and|or)\s?)(?=(?:{_SHORT_DAY}|{_WEEKDAY})\b)",
         lambda m: _day(m[1]) + (", " if m[2] == "/" else m[2]),
     ),
-    rule(rf"(?<=[yY][,&/ ])( ?(?:and |or |& )?)({_SHORT_DAY})\b", lambda m: m[1] + _day(m[2])),
+    rule(
+        rf"(?<=[yY][,&/ ])( ?(?:and |or |& )?)({_SHORT_DAY})\b(?:\.(?=,| [a-z\d]))?",
+        lambda m: m[1] + _day(m[2]),
+    ),
     rule(r"\b(Tues?|Thu|Thurs?|Fri)\b", lambda m: _day(m[1])),
     rule(r"\b(Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\b(?!\.)", lambda m: _month(m[1])),
     rule(

@@ -31,6 +31,16 @@ def _caliber(match: _Match) -> str:
 
 #: before the units
 SENSES: tuple[Rule, ...] = (
+    # of baseball
+    rule(
+        r"\b(batting|bats|batted|hitting|hits?|slugging|average of|avg\.?) \.(\d{3})"
+        r"(?!\w|[.,]\d)",
+        lambda m: f"{m[1]} {three_figures(m[2])}",
+    ),
+    rule(
+        r"(?<![\w.,])([3-7])ft ?(1[01]|\d)(?!\w|[.,'\"]\d?| ?(?:in|by|x)\b)",
+        lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])}",
+    ),
     rule(r"(?<=\d)\s?deg(?:\.(?= [a-zCF]\b| [a-z])|\b)", "°"),
     rule(
         rf"\b({_RAN}) ((?:a|the|my|his|her|our|their|that|this|first) )?(\d{{1,2}})[kK]\b"

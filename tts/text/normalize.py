@@ -61,6 +61,7 @@ _BLANKS: tuple[Rule, ...] = (
 )
 # The first letter after the end of a sentence.
 _BEGIN = re.compile(r"(?<![^\W_])([^\W_]{1,40})(?:\.[\"')\]]*|[!?]{1,3})\s+[\"'(\[]*([^\W\d_])")
+_NO_VOWEL = re.compile("[b-df-hj-np-tv-xz]+")
 _FINISH: tuple[Rule, ...] = (
     rule(r'([!?,;:"—])(?:\s*\1)+', r"\1"),
     rule(r"[^\S\n]+", " "),
@@ -116,7 +117,10 @@ def _begin_figures(tracked: Tracked, written: str, lang: str) -> None:
         source = written[tracked.starts[match.start(2)]]
         word = match[1].lower()
         english = lang.lower().startswith("en") and word in ABBREVIATIONS
-        if source.isalpha() or not match[2].islower() or word in goes_on or english:
+        figures = source.isdigit() or source in "$£€¥₹.'~+-#"
+        # Without a vowel it is a short form: "Blk. 3".
+        short = word in goes_on or english or len(word) > 1 and _NO_VOWEL.fullmatch(word)
+        if short or not figures or not match[2].islower():
             return match[0]
         return match[0][:-1] + match[2].upper()
 
