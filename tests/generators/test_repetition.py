@@ -23,7 +23,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Silence
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.protocols import Given
+from tts.generators.protocols import StepContext
 
 EVERY = pytest.mark.parametrize("name", ORDERS)
 AWARE = SamplingOptions(
@@ -38,7 +38,7 @@ def windows(
     seen: list[dict[int, list[int]]] = []
     history = CategoricalHead.history
 
-    def noted(self: Any, given: Given, books: Any) -> Any:
+    def noted(self: Any, given: StepContext, books: Any) -> Any:
         found = history(self, given, books)
         assert found is not None
         rows = found[0, 0].tolist()

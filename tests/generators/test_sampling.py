@@ -14,7 +14,7 @@ from tts.generators import sampling as sampling_
 from tts.generators.base import SamplingOptions
 from tts.generators.guidance import Guidance, anneal, guide, needs_guidance
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.protocols import Given
+from tts.generators.protocols import StepContext
 from tts.generators.sampling import Sampling, draw, pick, process, repeats, sample, uniforms
 
 SAMPLINGS = [
@@ -356,7 +356,7 @@ def test_the_whole_menu_is_reached_from_the_options_of_a_model() -> None:
     head = CategoricalHead(num_codebooks=2, codebook_size=5, dim=4)
     codes = torch.tensor([[[1, 2], [3, 5], [4, 0]]])  # 5 stands for one not drawn
     condition: Any = None
-    given = Given(condition, SamplingOptions(), [], codes[:, :1], codes, 2)
+    given = StepContext(condition, SamplingOptions(), [], codes[:, :1], codes, 2)
     assert head.history(given, [0, 1]) is None
     given = given._replace(options=SamplingOptions(repetition_penalty=2.0))
     seen = head.history(given, [0, 1])

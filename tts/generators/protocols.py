@@ -127,7 +127,7 @@ class MaskedHead(CodeHead, Protocol):
         ...
 
 
-class Taught(NamedTuple):
+class TeacherForced(NamedTuple):
     """The steps of a training batch, all at once, each after the true ones before it.
 
     Attributes:
@@ -147,7 +147,7 @@ class Taught(NamedTuple):
     pattern: Pattern | None = None
 
 
-class Given(NamedTuple):
+class StepContext(NamedTuple):
     """What a step is drawn by, beside the state of the network.
 
     Attributes:
@@ -204,11 +204,11 @@ class StepHead(Protocol):
         """What stands before the first step, [B, S, *]."""
         ...
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Losses of the next steps."""
         ...
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The next latent [B, 1, *] from hidden [B, 1, dim], or [2 B, 1, dim] with the rows that
         guidance pushes from."""
         ...
@@ -228,11 +228,11 @@ class CodeStepHead(CodeHead, Protocol):
         """Codes [B, S, K] of which up to `share` in each row are others."""
         ...
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Losses of the next steps."""
         ...
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The next latent [B, 1, *]. The codes [B, 1, K], or [B, 1, len(codebooks)] of some
         codebooks."""
         ...

@@ -19,7 +19,7 @@ from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.latent_space import VAESpace
-from tts.generators.protocols import Given, Taught
+from tts.generators.protocols import StepContext, TeacherForced
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import load_latent_space
@@ -54,14 +54,14 @@ def draw(
 ) -> Tensor:
     rngs = seeds(*(numbers or range(len(before))))
     settings = SamplingOptions(**{"guidance": 1.0, **options})
-    return head.draw(hidden, Given(given, settings, rngs, before, before, 0))
+    return head.draw(hidden, StepContext(given, settings, rngs, before, before, 0))
 
 
 def losses(head: Any, given: Condition, steps: Tensor, before: Tensor, seed: int = 0) -> Any:
     torch.manual_seed(seed)
     hidden = torch.randn(*steps.shape[:2], DIM)
     known = torch.ones(*steps.shape[:2], 1) > 0
-    return head.step_losses(Taught(hidden, steps, known, before, before), given).parts
+    return head.step_losses(TeacherForced(hidden, steps, known, before, before), given).parts
 
 
 def still(head: nn.Module) -> None:
@@ -178,7 +178,7 @@ def test_what_lies_past_the_end_counts_nothing(name: str) -> None:
     for junk in (0.0, 7.0):
         torch.manual_seed(1)
         fed = torch.where(known, before, junk)
-        taught = Taught(
+        taught = TeacherForced(
             torch.where(known, hidden, junk), torch.where(known, steps, junk), known, fed, fed
         )
         parts = head.step_losses(taught, given).parts
@@ -206,7 +206,7 @@ def test_draws_of_an_energy_head_collapse_without_repulsion() -> None:
         for _ in range(250):
             # Two corners, as likely: their average is never said.
             data = (torch.rand(1, 128, 1) < 0.5).float().mul(2).sub(1).expand(-1, -1, SIZE)
-            taught = Taught(hidden, data, known, data, data)
+            taught = TeacherForced(hidden, data, known, data, data)
             loss = head.step_losses(taught, given).parts["energy"]
             optimizer.zero_grad()
             loss.backward()
@@ -332,10 +332,10 @@ def test_noise_on_the_units_fed_back() -> None:
             fed.append(latents)
             return super().embed(latents)
 
-        def draw(self, hidden: Tensor, given: Given) -> Tensor:
+        def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
             return torch.ones(given.rows, 1, SIZE)
 
-        def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+        def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
             return Losses({})
 
     class Net:

@@ -12,7 +12,7 @@ from tests.helpers.generators import SIZE, build, fill, inputs, seeds
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
-from tts.generators.protocols import Taught
+from tts.generators.protocols import TeacherForced
 
 HEADS: dict[str, dict[str, Any]] = {
     "gaussian": {"kind": "gaussian", "width": 24, "flux": 1.0},
@@ -37,7 +37,7 @@ def test_a_head_is_told_what_was_fed_and_what_was_true(
     latents, seen = torch.randn(2, 20, SIZE), []
     told = net.head.step_losses
 
-    def noted(taught: Taught, condition: Condition) -> Losses:
+    def noted(taught: TeacherForced, condition: Condition) -> Losses:
         seen.append(taught)
         return told(taught, condition)  # type: ignore[operator,no-any-return]
 

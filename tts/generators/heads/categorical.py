@@ -13,7 +13,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
 from tts.generators.patterns import group_sizes
-from tts.generators.protocols import DRAFT, Given, SamplingKeys, Taught
+from tts.generators.protocols import DRAFT, SamplingKeys, StepContext, TeacherForced
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -268,12 +268,12 @@ class CategoricalHead(nn.Module):
             (batch, steps, self.num_codebooks), self.codebook_size, device=self.bias.device
         )
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K]."""
         loss = self.loss(taught.hidden, taught.steps, taught.known)
         return Losses({"codes": loss}, lambda: self(taught.hidden).softmax(-1))
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The codes of a step, [B, 1, K] or of its codebooks only."""
         options, silence, codebooks = given.options, given.condition.silence, given.codebooks
         if codebooks is None:
@@ -326,7 +326,7 @@ class CategoricalHead(nn.Module):
         fall = options.silence_penalty * (count.clamp_min(0) * due).unsqueeze(1)
         return fall * silence.codes
 
-    def history(self, given: Given, codebooks: Sequence[int]) -> Tensor | None:
+    def history(self, given: StepContext, codebooks: Sequence[int]) -> Tensor | None:
         """The last codes [B, 1, codebooks, H] that each codebook has drawn, oldest first, -1 for
         none before them; None where they do not count."""
         latents, at, options = given.latents, given.at, given.options

@@ -17,7 +17,7 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, channel_weights
 from tts.generators.guidance import Guidance, guide_rows
 from tts.generators.integration import row_normal, time_grid
-from tts.generators.protocols import Given, SamplingKeys, Taught
+from tts.generators.protocols import SamplingKeys, StepContext, TeacherForced
 
 #: weight of the regression of a step beside the flow (FELLE)
 REGRESSION = 0.1
@@ -163,7 +163,7 @@ class FlowHead(ContinuousHead):
         norm = (data.square() + noise.square()).sqrt().clamp_min(1e-4)
         return norm, data * self.spread / norm.square(), self.spread * noise / norm
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Flow matching, and regression of the step."""
         hidden, mean = self.forget(taught.hidden, self.mean(condition))
         steps, known, before = taught.steps, taught.known, taught.fed
@@ -199,7 +199,7 @@ class FlowHead(ContinuousHead):
         """Hidden states and means of the conditional rows, then those guidance pushes from."""
         return [hidden, mean]
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
         options, rows, before = given.options, given.rows, given.before
         mean = self.mean(given.condition, given.latent)

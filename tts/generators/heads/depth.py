@@ -13,7 +13,7 @@ from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
-from tts.generators.protocols import DRAFT, Given, SamplingKeys, Taught
+from tts.generators.protocols import DRAFT, SamplingKeys, StepContext, TeacherForced
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -130,7 +130,7 @@ class DepthHead(CategoricalHead):
             )
         return total / known.sum().clamp_min(1)
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K], given those before in their frame."""
         hidden, steps = taught.hidden, taught.steps
 
@@ -221,7 +221,7 @@ class DepthHead(CategoricalHead):
 
         return step
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
         rows, options, silence = given.rows, given.options, given.condition.silence
         history = self.history(given, range(self.num_codebooks))

@@ -8,7 +8,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import Given, Taught
+from tts.generators.protocols import StepContext, TeacherForced
 from tts.modules.adaln import AdaLNMLP
 
 
@@ -45,7 +45,7 @@ class EnergyHead(ContinuousHead):
         square = ((a - b).square() * self.channel_weight).mean(-1, keepdim=True)
         return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Twice the expected distance to the data less that between two draws."""
         mean, hidden, steps, known = self.mean(condition), taught.hidden, taught.steps, taught.known
         noise = torch.randn(2, *hidden.shape[:-1], self.noise, device=hidden.device)
@@ -54,7 +54,7 @@ class EnergyHead(ContinuousHead):
         distance = distance - self.repulsion * self.distance(first, second)
         return Losses({"energy": (distance * known).sum() / known.sum().clamp_min(1)})
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
         rows, options = given.rows, given.options
         hidden = guide_rows(hidden, rows, options.guidance)

@@ -8,7 +8,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import Given, Taught
+from tts.generators.protocols import StepContext, TeacherForced
 
 
 class GaussianHead(ContinuousHead):
@@ -64,7 +64,7 @@ class GaussianHead(ContinuousHead):
         out: Tensor = z + self.refine(z)
         return out
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Regression of the output less flux, and the divergence of the Gaussian. Flux is from the
         true latent before: near one with noise a mean that stands still would seem to move."""
         steps, known = taught.steps, taught.known
@@ -76,7 +76,7 @@ class GaussianHead(ContinuousHead):
         divergence = self.average(0.5 * (squares - 1 - log_ratio), known)
         return Losses({"frames": frames, "kl": self.kl * divergence})
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
         rows, options = given.rows, given.options
         mu, log_ratio = self.latent(hidden, self.mean(given.condition, given.latent))

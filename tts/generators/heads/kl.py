@@ -8,7 +8,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import Given, Taught
+from tts.generators.protocols import StepContext, TeacherForced
 
 #: logarithm of the variance of latents that are drawn, not distributed
 CERTAIN = -30.0
@@ -57,7 +57,7 @@ class KLHead(ContinuousHead):
         offset, log_variance = self.out(hidden).chunk(2, -1)
         return mean + offset, log_variance.clamp(-12, 6)
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Divergence of the posterior from the prediction."""
         mean, log_variance = self.distribution(taught.hidden, self.mean(condition))
         wanted, spread = taught.steps.chunk(2, -1)
@@ -66,7 +66,7 @@ class KLHead(ContinuousHead):
         divergence = 0.5 * (ratio.exp() - ratio - 1 + square)
         return Losses({"kl": self.average(divergence, taught.known)})
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
         found = self.distribution(hidden, self.mean(given.condition, given.latent))
         mean = guide_rows(found[0], given.rows, given.options.guidance)

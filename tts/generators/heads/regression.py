@@ -7,7 +7,7 @@ from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
-from tts.generators.protocols import Given, Taught
+from tts.generators.protocols import StepContext, TeacherForced
 
 
 class RegressionHead(ContinuousHead):
@@ -48,14 +48,14 @@ class RegressionHead(ContinuousHead):
         out: Tensor = self.entry(x)
         return out
 
-    def step_losses(self, taught: Taught, condition: Condition) -> Losses:
+    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
         """Absolute and squared errors of the next latents."""
         found = self.mean(condition) + self.out(taught.hidden)
         error = (found - taught.steps).abs()
         estimate = None if self.estimate is not None else lambda: found
         return Losses({"frames": self.average(error + error.square(), taught.known)}, estimate)
 
-    def draw(self, hidden: Tensor, given: Given) -> Tensor:
+    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
         found = self.mean(given.condition, given.latent) + self.out(hidden)
         return guide_rows(found, given.rows, given.options.guidance)

@@ -31,11 +31,11 @@ from tts.generators.patterns import Pattern, check_whole, make_pattern, pattern_
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import (
     CodeStepHead,
-    Given,
     Network,
     SamplingKeys,
+    StepContext,
     StepHead,
-    Taught,
+    TeacherForced,
     step_head,
 )
 from tts.generators.speculative import drafted
@@ -186,7 +186,7 @@ class Autoregressive:
 
     def teach(
         self, net: Network, latents: Tensor, condition: Condition, layout: Moved | None = None
-    ) -> Taught:
+    ) -> TeacherForced:
         """The steps of a batch with the network's states before them. Latents and condition are
         those of the layout."""
         head = step_head(net.head)
@@ -223,7 +223,7 @@ class Autoregressive:
         mask = drawn.flip(1).cummax(1).values.flip(1).float()
         x = x + at_steps(condition, pattern)
         hidden = net.hidden(x, replace(condition, mask=mask))
-        return Taught(hidden, steps, known, fed, clean, pattern)
+        return TeacherForced(hidden, steps, known, fed, clean, pattern)
 
     def _streamed(self, net: Network) -> Pattern | None:
         """The part of the pattern that is drawn step by step."""
@@ -308,7 +308,7 @@ class Autoregressive:
                 level = self.noise / 2 * options.temperature
                 fed = head.shaken(before, level * row_normal(before, rngs))
             hidden = net.hidden(both(head.embed(fed), condition) + text, condition, cache=cache)
-            given = Given(condition, options, rngs, fed, latents, step)
+            given = StepContext(condition, options, rngs, fed, latents, step)
             if pattern is None or not isinstance(head, CodeStepHead):
                 before = head.draw(hidden, given)
                 if infill is not None:
