@@ -6,7 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts.generators.base import Losses, Request
+from tts.generators.conditioning import Condition
 from tts.generators.latent_space import CodeSpace, FeatureSpace
+from tts.generators.protocols import TeacherForced
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
@@ -144,8 +146,8 @@ def test_what_steps_estimate_is_put_back_in_time(
     prompt = VoicePrompt(torch.randn(2, 256), torch.randn(2, 5, CHANNELS), torch.full((2,), 5))
     condition = model.conditioner(Request(tokens, prompt, durations), model.backbone)
 
-    def right(hidden: Tensor, steps: Tensor, *_: object) -> Losses:
-        return Losses({}, lambda: F.one_hot(steps, 8).float())
+    def right(taught: TeacherForced, condition: Condition) -> Losses:
+        return Losses({}, lambda: F.one_hot(taught.steps, 8).float())
 
     monkeypatch.setattr(model.head, "step_losses", right)
     found = model.strategy.losses(model, codes, condition)

@@ -5,6 +5,8 @@ Phones differ in length whoever says them (Klatt 1979 lists how long each is for
 pauses are several times as long. Three classes tell most of it; the rest is left to the generator.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -22,18 +24,25 @@ _RELATIVE = {0.6: "əɐᵻɾðɡd", 0.8: "tpbvhʒʌɪo", 1.45: "szaɑɔæiuɜyø
 _LONG = 1.15
 
 
+@functools.cache
+def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Relative lengths of symbols and modifiers, copied to a device once."""
+    with torch.inference_mode(False):
+        relative = torch.ones(len(SYMBOLS))
+        for length, symbols in _RELATIVE.items():
+            relative[[SYMBOLS.index(each) for each in symbols]] = length
+        long = torch.tensor([_LONG if mark else 1.0 for _, mark, _ in MODS])
+        return relative.to(device), long.to(device)
+
+
 def usual_frames(tokens: TokenBatch, paces: Tensor) -> Tensor:
     """Frames [B, S] float that each token usually has, 0 past the end of a row.
 
     Args:
         paces: [B] frames of the average phone.
     """
-    relative = torch.ones(len(SYMBOLS))
-    for length, symbols in _RELATIVE.items():
-        relative[[SYMBOLS.index(each) for each in symbols]] = length
-    long = torch.tensor([_LONG if mark else 1.0 for _, mark, _ in MODS])
-    device = tokens.ids.device
-    frames = relative.to(device)[tokens.ids] * long.to(device)[tokens.mods] * paces.unsqueeze(1)
+    relative, long = _tables(tokens.ids.device)
+    frames = relative[tokens.ids] * long[tokens.mods] * paces.unsqueeze(1)
     for pause, length in PAUSE_FRAMES.items():
         frames = frames.masked_fill(tokens.ids == pause, length)
     return frames * tokens.mask[..., 0]
