@@ -11,6 +11,10 @@ from tts.cli.common import say, set_threads
 from tts.cli.complete import model_names_for
 from tts_codecs.ranges import MOST_SEED
 
+PreparedCorpus = Annotated[
+    str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
+]
+
 app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None)
 
 
@@ -121,9 +125,7 @@ def features(
 
 @app.command()
 def profile(
-    folder: Annotated[
-        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
-    ],
+    folder: PreparedCorpus,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the checkpoint to make.")],
     phone_probe: Annotated[
         str, typer.Option(help="Checkpoint of the phone probe that reads the corpus.")
@@ -150,9 +152,7 @@ def profile(
 
 @app.command()
 def overlap(
-    folder: Annotated[
-        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
-    ],
+    folder: PreparedCorpus,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the checkpoint to make.")],
     vocoder: Annotated[str, typer.Option(help="Checkpoint that analyses recordings.")] = "vocoder",
     phone_probe: Annotated[
@@ -237,9 +237,7 @@ def pack(
 
 @app.command()
 def distill(
-    folder: Annotated[
-        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
-    ],
+    folder: PreparedCorpus,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
     teacher: Annotated[str, typer.Option(help="Model whose speech is to be learnt.")] = "default",
     text: Annotated[
@@ -295,9 +293,7 @@ def distill(
 
 @app.command()
 def regenerate(
-    folder: Annotated[
-        str, typer.Argument(help="A folder made by `tts data prepare`, or a pack of one.")
-    ],
+    folder: PreparedCorpus,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to make.")],
     model: Annotated[
         str, typer.Option(help="A flow model, which makes them.", autocompletion=model_names_for)

@@ -1,6 +1,6 @@
 """Sentence-like segments of aligned utterances with a voice prompt from elsewhere."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,12 @@ class Utterance:
 
 
 def read_durations(corpus: Corpus) -> dict[str, list[int]]:
-    """Durations written by `tts train` of the aligner.
+    """Durations written by `tts train` of the aligner, by utterance; errors as `_aligned`."""
+    return {corpus.items[index].id: frames for index, _, _, frames in _aligned(corpus)}
+
+
+def _aligned(corpus: Corpus) -> Iterator[tuple[int, list[int], list[int], list[int]]]:
+    """Number, ids, modifiers and frames of the tokens of each utterance that has durations.
 
     Raises:
         DataError: there are none, or they are of other phones or recordings than the corpus has.
@@ -43,24 +48,19 @@ def read_durations(corpus: Corpus) -> dict[str, list[int]]:
         frames = found.get(item.id)
         if frames is None:
             continue
-        ids, _, _ = with_optional_pauses(item.phones, item.mods, item.words)
+        ids, mods, _ = with_optional_pauses(item.phones, item.mods, item.words)
         if len(frames) != len(ids) or sum(frames) > corpus.frames(index):
             raise DataError(
                 f"{corpus.folder}: the durations of {item.id} are not those of its phones or its "
                 "recording: align the corpus again"
             )
-    return found
+        yield index, ids, mods, frames
 
 
 def load_utterances(corpus: Corpus) -> list[Utterance]:
     """All aligned utterances with plausible durations."""
     found = []
-    durations = read_durations(corpus)
-    for index, item in enumerate(corpus.items):
-        frames = durations.get(item.id)
-        if frames is None:
-            continue
-        ids, mods, _ = with_optional_pauses(item.phones, item.mods, item.words)
+    for index, ids, mods, frames in _aligned(corpus):
         tokens = canonical(ids, mods, frames)
         # A wrong transcript shows as phones stretched over what is not said.
         longest = max(
