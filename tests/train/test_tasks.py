@@ -69,6 +69,7 @@ def test_vocoder_learns_its_upper_band_from_wide_recordings(corpus: Corpus, tmp_
     from tts_codecs.checkpoint import save_checkpoint
     from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
+    torch.manual_seed(0)  # some random pitches are all unvoiced: pulses then learn nothing
     rng = np.random.default_rng(0)
     for name in ("a", "b"):
         soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(24000), 24000)
