@@ -41,7 +41,8 @@ class ModelConfig(Strict):
     weights of others that are fetched when asked for (tts.published); its parts are found there.
     `sample_rate` is that of recordings, `needs_transcript` that it needs their words too. `weights`
     of the generator may be int8 on a CPU (tts.quantize). `profile` and `phone_probe` tell how a
-    person says each phone (tts.voice.profile), which calibration and adaptation of voices need;
+    person says each phone (tts.voice.profile), which calibration and adaptation of voices need,
+    `phone_recognizer` reads the recordings for the latter (by default the probe does);
     `normalised` that the generator was trained on features less that profile; `calibration` is the
     number of rounds that a voice is calibrated with when it is made (tts.tuning.calibration), of an
     adapted one at most `adapted_calibration`, as more of them cost quality; what is generated in an
@@ -71,6 +72,7 @@ class ModelConfig(Strict):
     speaker: str = "speaker"
     profile: str | None = None
     phone_probe: str | None = None
+    phone_recognizer: str | None = None
     overlap: str | None = None
     normalised: bool = False
     calibration: int = Field(default=0, ge=0, le=20)

@@ -29,8 +29,8 @@ TRAINING = ("task", "data", "out", "size", "model", "options", "train")
 #: keys of a model that name checkpoints, with what they are where a file does not say
 PARTS: dict[str, str | None] = {
     "generator": None, "codec": "features", "durations": None, "phrasing": None, "vocoder": None,
-    "speaker": "speaker", "profile": None, "phone_probe": None, "overlap": None,
-    "external": None,
+    "speaker": "speaker", "profile": None, "phone_probe": None,
+    "phone_recognizer": None, "overlap": None, "external": None,
 }  # fmt: skip
 
 

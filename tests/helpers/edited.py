@@ -29,11 +29,11 @@ def hearing(monkeypatch: pytest.MonkeyPatch) -> TTS:
     `profiled_home`."""
     heard = layout()
 
-    def scores(_: object, features: np.ndarray) -> np.ndarray:
+    def scores(_: object, features: np.ndarray) -> tuple[np.ndarray, None]:
         out = np.full((len(features), N_SYMBOLS), -8.0, np.float32)
         for frame in range(len(features)):
             out[frame, heard[min(frame, len(heard) - 1)]] = -0.1
-        return out
+        return out, None
 
     monkeypatch.setattr(reading, "_scores", scores)
     monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: True)

@@ -77,7 +77,8 @@ def tiny_parts(home: Path) -> None:
             "head": {**codes, **HEADS["categorical"]},
         }
         save_checkpoint(checkpoints / "ar", build_generator(**ar), "generator", ar)
-        save_checkpoint(checkpoints / "phone_probe", PhoneProbe(**small), "phone_probe", small)
+        for name in ("phone_probe", "phone_recognizer"):
+            save_checkpoint(checkpoints / name, PhoneProbe(**small), "phone_probe", small)
 
 
 def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:

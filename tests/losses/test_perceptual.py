@@ -86,6 +86,30 @@ def test_phone_probe_knows_one_pause_and_no_padding(probe: PhoneProbe) -> None:
     torch.testing.assert_close(probe.errors(spoiled, mask, tokens, durations)[0], errors[0])
 
 
+def test_a_recognizer_reads_modifiers_of_phones_and_not_of_pauses(probe: PhoneProbe) -> None:
+    torch.manual_seed(2)
+    tokens, durations, features, mask = speech()
+    phones, none = probe.both_errors(features, mask, tokens, durations)
+    torch.testing.assert_close(phones, probe.errors(features, mask, tokens, durations))
+    assert torch.equal(none, torch.zeros(4))
+    net = PhoneProbe(CHANNELS, dim=16, blocks=1, dropout=0.0, modifiers=True)
+    marks = torch.where(torch.isin(tokens.ids, torch.tensor(IDS)), tokens.ids % 3, 0)
+    marked = TokenBatch(tokens.ids, marks, tokens.lengths)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    for _ in range(120):
+        found = net.both_errors(features, mask, marked, durations)
+        optimizer.zero_grad()
+        torch.stack(found).mean().backward()
+        optimizer.step()
+    phones, modifiers = net.both_errors(features, mask, marked, durations)
+    assert (phones < 0.3).all() and (modifiers < 0.3).all()
+    wrong = TokenBatch(tokens.ids, marks + 1, tokens.lengths)
+    assert (net.both_errors(features, mask, wrong, durations)[1] > modifiers + 1).all()
+    pauses = ~torch.isin(tokens.ids, torch.tensor(IDS))
+    other = TokenBatch(tokens.ids, torch.where(pauses, 5, marks), tokens.lengths)
+    torch.testing.assert_close(net.both_errors(features, mask, other, durations)[1], modifiers)
+
+
 def test_judges_count_only_rows_that_were_told(probe: PhoneProbe) -> None:
     torch.manual_seed(1)
     tokens, durations, features, mask = speech()

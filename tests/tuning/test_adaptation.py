@@ -27,8 +27,9 @@ from tts.tuning.adaptation import (
     compress,
     parse_strength,
 )
-from tts.voice.reading import align_transcript, read_phones
+from tts.voice.reading import align_recording, align_transcript, read_phones
 from tts.voice.voice import Voice
+from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import contrasted, envelope_part, source_part
 
 
@@ -265,8 +266,12 @@ def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:
 
 def test_phones_of_a_recording_are_read_and_short_errors_bridged() -> None:
     class Reader(torch.nn.Module):
-        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            return features[..., :N_SYMBOLS]
+        def __init__(self, modifiers: torch.nn.Module | None = None) -> None:
+            super().__init__()
+            self.head, self.modifiers = torch.nn.Identity(), modifiers
+
+        def hidden(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return features
 
     a, b = PHONES[0], PHONES[5]
     features = torch.zeros(30, N_SYMBOLS)
@@ -275,8 +280,44 @@ def test_phones_of_a_recording_are_read_and_short_errors_bridged() -> None:
     features[5] = 0
     features[5, b] = 3.0
     probe: PhoneProbe = Reader()  # type: ignore[assignment]
-    assert read_phones(probe, features, PHONES, penalty=4.0) == ([a, b], [12, 18])
-    assert read_phones(probe, features, PHONES, penalty=0.5)[1] == [5, 1, 6, 18]
+    assert read_phones(probe, features, PHONES, penalty=4.0) == ([a, b], [0, 0], [12, 18])
+    assert read_phones(probe, features, PHONES, penalty=0.5)[2] == [5, 1, 6, 18]
+    # A modifier is that of most of a phone's frames.
+    stressed = torch.zeros(N_SYMBOLS, N_MODS)
+    stressed[a, 2] = stressed[b, 1] = 1.0
+    heard = torch.nn.Linear(N_SYMBOLS, N_MODS, bias=False)
+    heard.weight.data = stressed.T
+    probe = Reader(heard)  # type: ignore[assignment]
+    assert read_phones(probe, features, PHONES, penalty=4.0) == ([a, b], [2, 1], [12, 18])
+    features[:] = 0
+    features[:, SIL] = 3.0
+    assert read_phones(probe, features, PHONES, penalty=4.0) == ([SIL], [0], [30])
+
+
+def test_a_recognizer_reads_what_is_adapted_to_and_the_probe_where_there_is_none(
+    profiled_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+
+    def reading(reader: PhoneProbe, features: torch.Tensor, known: list[int]) -> Any:
+        read.append(reader)
+        return align_recording(reader, features, known)
+
+    monkeypatch.setattr("tts.tuning.adaptation.align_recording", reading)
+    options = AdaptationOptions(steps=1, rows=1, frames=60)
+    for named in (False, True):
+        if named:
+            arguments = {"dim": 16, "blocks": 1, "kernel": 7, "modifiers": True}
+            net = PhoneProbe(**arguments)  # type: ignore[arg-type]
+            save_checkpoint(profiled_home / "checkpoints/reader", net, "phone_probe", arguments)
+            path = profiled_home / "configs/models/default.yaml"
+            path.write_text(path.read_text() + "phone_recognizer: reader\n")
+        model = TTS.load("default", "cpu")
+        shifts = model.acoustic.shifts
+        assert shifts is not None and (shifts.recognizer is not shifts.probe) == named
+        voice = model.voice(noise(1))
+        adapt(model.acoustic, voice, [voice.features], options)
+        assert read[-1] is shifts.recognizer
 
 
 def test_the_surfaces(
@@ -340,19 +381,23 @@ def test_words_are_used_where_they_fit() -> None:
     spoken = [i for i in phones.ids if i != SIL]
 
     class Reader(torch.nn.Module):
-        def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            return features[..., :N_SYMBOLS]
+        def __init__(self, modifiers: torch.nn.Module | None = None) -> None:
+            super().__init__()
+            self.head, self.modifiers = torch.nn.Identity(), modifiers
+
+        def hidden(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return features
 
     probe: PhoneProbe = Reader()  # type: ignore[assignment]
     features = torch.zeros(10 * (len(spoken) + 2), N_SYMBOLS)
     for at, phone in enumerate([SIL, *spoken, SIL]):
         features[10 * at : 10 * at + 10, phone] = 8.0
     known = sorted(set(spoken))
-    found = align_transcript(probe, features, known, 4.0, text, "en-us")
+    found = align_transcript(probe, features, known, text, "en-us")
     assert found is not None
     assert [i for i in found.tokens.ids if i != SIL] == spoken
     assert all(abs(frames - 10) <= 1 for frames in found.tokens.durations)
     assert sum(found.tokens.durations) == len(features)
     assert any(found.tokens.mods)  # stress, which only words tell
     for wrong in ("Something else entirely, at great length.", "...", "oh my oh my"):
-        assert align_transcript(probe, features, known, 4.0, wrong, "en-us") is None
+        assert align_transcript(probe, features, known, wrong, "en-us") is None

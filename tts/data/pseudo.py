@@ -22,7 +22,7 @@ from tts.data.distillation import Row, RowData, write_rows
 from tts.errors import DataError, TTSError
 from tts.losses.phone import PhoneProbe
 from tts.text.tokens import collate_tokens
-from tts.voice.reading import AlignedRecording, align_recording
+from tts.voice.reading import PENALTY, AlignedRecording, align_recording
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -84,7 +84,7 @@ def write_pseudo_labels(
     rows: int,
     keep: float = 0.75,
     max_frames: int = 180,
-    penalty: float = 4.0,
+    penalty: float = PENALTY,
     seed: int = 0,
 ) -> int:
     """Read recordings and write stretches of them with the phones that were heard.

@@ -10,8 +10,6 @@ from tts.text.pauses import is_pause
 from tts.text.symbols import Phones
 from tts.voice.reading import MOST_LOST, Fitted, fit_words
 
-#: logarithm of how much likelier a frame must be to be another phone, where nothing is told
-PENALTY = 4.0
 #: what a frame of a word may cost against what is heard, and frames from which that is trusted:
 #: of 172 words of held-out recordings the worst cost 2.3, and a quarter of those put in
 #: their place 2.95 and more
@@ -73,7 +71,7 @@ def align_words(
     Raises:
         AlignmentError: these words are not what is heard.
     """
-    fitted = fit_words(probe, features, phones, known, PENALTY)
+    fitted = fit_words(probe, features, phones, known)
     if fitted.lost > MOST_LOST:
         raise AlignmentError(
             f"the recording does not say {what[:60]!r}: give its words as they are said"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tts.editing.align import PENALTY, Piece, align_words
+from tts.editing.align import Piece, align_words
 from tts.editing.edit import CONTEXT, Edited, runs
 from tts.editing.heard import check_options, listen, probing
 from tts.editing.join import Joiner
@@ -43,7 +43,7 @@ def extend(
     samples, rate, features = heard.samples, heard.rate, heard.features
     known = shifts.profile.phones
     if said is None:
-        aligned = align_recording(shifts.probe, features, known, PENALTY)
+        aligned = align_recording(shifts.recognizer, features, known)
         pieces = _read(aligned.tokens.ids, aligned.tokens.mods, aligned.tokens.durations)
     else:
         words = model.acoustic.frontend(chosen.language, "none").one(said)

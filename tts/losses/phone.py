@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.text.pauses import COMMA, PERIOD
-from tts.text.symbols import N_SYMBOLS, SIL
+from tts.text.symbols import N_MODS, N_SYMBOLS, SIL
 from tts.text.tokens import TokenBatch, token_index
 from tts_codecs.nn.convnext import ConvNeXt
 
@@ -17,7 +17,13 @@ from tts_codecs.nn.convnext import ConvNeXt
 class PhoneProbe(nn.Module):
     """Features [B, T, C] to scores of the phone of each frame.
 
-    It sees few frames around: with more it would guess a phone that is not articulated.
+    As a loss it sees few frames around: with more it would guess a phone that is not articulated.
+    As a recognizer, which reads recordings, it is to guess, so it has wide kernels, and reads the
+    modifier of each phone (stress and length) as well.
+
+    Args:
+        channels: C; dim, blocks, kernel: sizes; dropout: in training.
+        modifiers: whether it reads modifiers.
     """
 
     def __init__(
@@ -27,6 +33,7 @@ class PhoneProbe(nn.Module):
         blocks: int = 4,
         kernel: int = 3,
         dropout: float = 0.1,
+        modifiers: bool = False,
     ):
         super().__init__()
         self.entry = nn.Linear(channels, dim)
@@ -35,6 +42,7 @@ class PhoneProbe(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
         self.head = nn.Linear(dim, N_SYMBOLS)
+        self.modifiers = nn.Linear(dim, N_MODS) if modifiers else None
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """features [B, T, C], mask [B, T, 1] to logits [B, T, N_SYMBOLS]."""
@@ -56,12 +64,28 @@ class PhoneProbe(nn.Module):
             features: [B, T, C]; mask: [B, T, 1] float.
             tokens: [B, S] phones; durations: [B, S] frames of each.
         """
-        labels = tokens.ids.gather(1, token_index(durations, features.shape[1]))
+        return self.both_errors(features, mask, tokens, durations)[0]
+
+    def both_errors(
+        self, features: Tensor, mask: Tensor, tokens: TokenBatch, durations: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`errors`, and the cross entropy of the modifiers, [B] each; 0 where it reads none."""
+        owner = token_index(durations, features.shape[1])
+        labels = tokens.ids.gather(1, owner)
         # Which pause it is only its length tells.
         labels = torch.where((labels == COMMA) | (labels == PERIOD), SIL, labels)
-        logits = self(features, mask).transpose(1, 2)
+        hidden = self.hidden(features, mask)
         # A last latent may reach past the phones, and there is no phone to be heard.
         index = torch.arange(features.shape[1], device=features.device)
         counted = mask[..., 0] * (index < durations.sum(1, keepdim=True))
-        error = F.cross_entropy(logits, labels, reduction="none") * counted
-        return error.sum(1) / counted.sum(1).clamp_min(1)
+        spoken = counted * (labels != SIL)
+
+        def mean(head: nn.Module, labels: Tensor, weight: Tensor) -> Tensor:
+            logits = head(hidden).transpose(1, 2)
+            error = F.cross_entropy(logits, labels, reduction="none") * weight
+            return error.sum(1) / weight.sum(1).clamp_min(1)
+
+        phones = mean(self.head, labels, counted)
+        if self.modifiers is None:
+            return phones, torch.zeros_like(phones)
+        return phones, mean(self.modifiers, tokens.mods.gather(1, owner), spoken)

@@ -144,7 +144,9 @@ class AcousticModel:
         profile = cast(PhoneProfile, load_module(config.profile, device, "profile"))
         probe = cast(PhoneProbe, load_module(config.phone_probe, device, "phone_probe"))
         name = fingerprint(checkpoint_folder(config.generator))
-        return VoiceShifts(profile, probe, config.normalised, name)
+        reads = config.phone_recognizer
+        reader = cast("PhoneProbe | None", reads and load_module(reads, device, "phone_probe"))
+        return VoiceShifts(profile, probe, config.normalised, name, reader)
 
     # Text front end.
 

@@ -2,9 +2,9 @@
 
 The generator takes a few dozen steps on random stretches of the recording, each with another
 stretch as its prompt, so it learns the voice and not one sentence. No transcript is needed: phones
-and their durations are read by the phone probe (a Viterbi search with a penalty for changes). What
-the steps changed is kept as few singular vectors of each weight, those that count most in all of
-them together, in under a megabyte (low-rank updates as in LoRA, Hu et al. 2021, but found after
+and their durations are read by the phone recognizer (a Viterbi search with a penalty for changes).
+What the steps changed is kept as few singular vectors of each weight, those that count most in all
+of them together, in under a megabyte (low-rank updates as in LoRA, Hu et al. 2021, but found after
 learning).
 
 A voice carries these factors; a model makes the adapted generator from them when the voice speaks
@@ -73,7 +73,6 @@ class AdaptationOptions:
             hardly nearer to the person in other words than the recording's, and is less clear.
         rows: stretches in a step; frames: of each at most.
         weight_bytes: what the factors may take, in half precision.
-        penalty: of a change of phone when the recording is read.
         seed: of the stretches and of all noise.
     """
 
@@ -84,7 +83,6 @@ class AdaptationOptions:
     rows: int = 4
     frames: int = 180
     weight_bytes: int = 850_000
-    penalty: float = 4.0
     seed: int = 0
 
 
@@ -148,11 +146,11 @@ def adapt(
         raise UsageError(f"voices of {model.config.name!r} cannot be adapted")
     known = shifts.profile.phones
     recordings = [each.to(model.device) for each in recordings]
-    aligned = [align_recording(shifts.probe, each, known, options.penalty) for each in recordings]
+    aligned = [align_recording(shifts.recognizer, each, known) for each in recordings]
     told = None
     if transcript and len(recordings) == 1:
         told = align_transcript(
-            shifts.probe, recordings[0], known, options.penalty, transcript, model.config.language
+            shifts.probe, recordings[0], known, transcript, model.config.language
         )
         aligned = [told] if told else aligned
     said = sum(each.spoken for each in aligned)

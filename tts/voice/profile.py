@@ -117,10 +117,19 @@ class VoiceShifts:
         normalised: whether the generator was trained on features less the profile; if not, voices
             have a shift only where one was found by calibration (tts.tuning.calibration).
         generator: fingerprint of the generator's weights, which tunings of voices are tied to.
+        recognizer: reads recordings that voices are adapted to or that are edited; by default the
+            probe, which sees too few frames around to read well.
     """
 
-    def __init__(self, profile: PhoneProfile, probe: PhoneProbe, normalised: bool, generator: str):
-        self.profile, self.probe = profile, probe
+    def __init__(
+        self,
+        profile: PhoneProfile,
+        probe: PhoneProbe,
+        normalised: bool,
+        generator: str,
+        recognizer: PhoneProbe | None = None,
+    ):
+        self.profile, self.probe, self.recognizer = profile, probe, recognizer or probe
         self.normalised, self.generator = normalised, generator
 
     @torch.inference_mode()

@@ -17,26 +17,37 @@ from tts.text.symbols import SIL, Phones
 
 #: mean log-likelihood of a frame that words may cost against what is read without them
 MOST_LOST = 1.5
+#: logarithm of how much likelier a frame must be to be another phone: where a recognizer reads, and
+#: where the probe's reading is what words are held against
+PENALTY, _HEARD_PENALTY = 1.0, 4.0
 
 
 @torch.inference_mode()
-def _scores(probe: PhoneProbe, features: Tensor) -> np.ndarray:
-    """Log-probability of each symbol in each frame, [T, N_SYMBOLS]."""
-    mask = features.new_ones(1, len(features), 1)
-    return probe(features[None], mask).log_softmax(-1)[0].cpu().numpy()
+def _scores(probe: PhoneProbe, features: Tensor) -> tuple[np.ndarray, np.ndarray | None]:
+    """Log-probability of each symbol in each frame, [T, N_SYMBOLS], and of each modifier,
+    [T, N_MODS], where the probe reads them."""
+    hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
+    heads = probe.head, probe.modifiers
+    phones, mods = (h and h(hidden).log_softmax(-1)[0].cpu().numpy() for h in heads)
+    return phones, mods
 
 
 def read_phones(
     probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
-) -> tuple[list[int], list[int]]:
-    """Phones said in features [T, C] and the frames of each, found without the words (Viterbi).
+) -> tuple[list[int], list[int], list[int]]:
+    """Phones said in features [T, C], found without the words (Viterbi).
 
     Args:
         known: ids of the phones that are looked for, besides silence.
         penalty: logarithm of how much likelier a frame must be to be another phone.
+
+    Returns:
+        Symbols; their modifiers, the likeliest over the frames of each, 0 where the probe reads
+        none; frames of each.
     """
     ids = [SIL, *known]
-    scores = _scores(probe, features)[:, ids]
+    heard, modifiers = _scores(probe, features)
+    scores = heard[:, ids]
     best = scores[0].copy()
     came = np.zeros(scores.shape, np.int64)
     for frame in range(1, len(scores)):
@@ -52,7 +63,11 @@ def read_phones(
     path.reverse()
     starts = [0, *(at for at in range(1, len(path)) if path[at] != path[at - 1]), len(path)]
     runs = list(zip(starts, starts[1:], strict=False))
-    return [ids[path[a]] for a, _ in runs], [b - a for a, b in runs]
+    phones, mods = [ids[path[a]] for a, _ in runs], [0] * len(runs)
+    if modifiers is not None:
+        pairs = zip(phones, runs, strict=True)
+        mods = [0 if i == SIL else int(modifiers[a:b].sum(0).argmax()) for i, (a, b) in pairs]
+    return phones, mods, [b - a for a, b in runs]
 
 
 @dataclass(frozen=True)
@@ -81,11 +96,10 @@ class AlignedRecording:
 
 
 def align_recording(
-    probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
+    recognizer: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float = PENALTY
 ) -> AlignedRecording:
     """A recording whose words nobody told."""
-    ids, durations = read_phones(probe, features, known, penalty)
-    return AlignedRecording(features, canonical(ids, [0] * len(ids), durations))
+    return AlignedRecording(features, canonical(*read_phones(recognizer, features, known, penalty)))
 
 
 @dataclass(frozen=True)
@@ -107,13 +121,12 @@ class Fitted:
         return float(self.costs[begin:end].mean()) if end > begin else 0.0
 
 
-def fit_words(
-    probe: PhoneProbe, features: Tensor, phones: Phones, known: Sequence[int], penalty: float
-) -> Fitted:
+def fit_words(probe: PhoneProbe, features: Tensor, phones: Phones, known: Sequence[int]) -> Fitted:
     """Words laid over features [T, C] by what the probe hears (forced alignment).
 
     Args:
-        phones: without pauses; known, penalty: see `read_phones`.
+        probe: whose scores the limits of what words may cost are of, and no recognizer.
+        phones: without pauses; known: see `read_phones`.
 
     Raises:
         AlignmentError: more phones than frames.
@@ -122,7 +135,7 @@ def fit_words(
         raise AlignmentError(f"{len(phones.ids)} phones do not fit into {len(features)} frames")
     starts = [start for _, start, _ in phones.words]
     ids, mods, optional = with_optional_pauses(phones.ids, phones.mods, starts)
-    scores = _scores(probe, features)
+    scores, _ = _scores(probe, features)
     rows = scores[:, [SIL if is_pause(i) else i for i in ids]].T[None]
     size, frames = np.array([len(ids)]), np.array([len(features)])
     found = monotonic_alignment(
@@ -131,7 +144,7 @@ def fit_words(
     owner = np.repeat(np.arange(len(ids)), found)
     index = np.arange(len(features))
     told = rows[0, owner, index]
-    read_ids, read_frames = read_phones(probe, features, known, penalty)
+    read_ids, _, read_frames = read_phones(probe, features, known, _HEARD_PENALTY)
     read = scores[index, np.repeat(read_ids, read_frames)]
     tokens = canonical(ids, mods, found.tolist())
     return Fitted(tokens, float(read.mean()) - float(told.mean()), read - told)
@@ -141,14 +154,13 @@ def align_transcript(
     probe: PhoneProbe,
     features: Tensor,
     known: Sequence[int],
-    penalty: float,
     text: str,
     language: str,
 ) -> AlignedRecording | None:
     """A recording aligned with its words; None where they do not fit what is heard."""
     try:
         phones = Frontend(language, pauses="none").one(text)
-        fitted = fit_words(probe, features, phones, known, penalty)
+        fitted = fit_words(probe, features, phones, known)
     except TTSError:  # nothing to say, or more words than the recording has time for
         return None
     return None if fitted.lost > MOST_LOST else AlignedRecording(features, fitted.tokens)

@@ -88,10 +88,12 @@ class PhoneProbeTask:
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Cross entropy of the phones by frame."""
-        errors = self.probe.errors(
+        errors = self.probe.both_errors(
             batch["features"], _mask(batch), tokens_of(batch), batch["durations"]
         )
-        yield "phone_probe", errors.mean(), {"phones": errors.mean().detach()}
+        phones, modifiers = (each.mean() for each in errors)
+        logs = {"phones": phones.detach(), "modifiers": modifiers.detach()}
+        yield "phone_probe", phones + 0.3 * modifiers, logs
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights."""
