@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tts.align.aligner import with_optional_pauses
 from tts.align.mas import monotonic_alignment
@@ -27,9 +28,11 @@ def _scores(probe: PhoneProbe, features: Tensor) -> tuple[np.ndarray, np.ndarray
     """Log-probability of each symbol in each frame, [T, N_SYMBOLS], and of each modifier,
     [T, N_MODS], where the probe reads them."""
     hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
-    heads = probe.head, probe.modifiers
-    phones, mods = (h and h(hidden).log_softmax(-1)[0].cpu().numpy() for h in heads)
-    return phones, mods
+
+    def told(head: nn.Module) -> np.ndarray:
+        return cast(np.ndarray, head(hidden).log_softmax(-1)[0].cpu().numpy())
+
+    return told(probe.head), None if probe.modifiers is None else told(probe.modifiers)
 
 
 def read_phones(
