@@ -61,6 +61,15 @@ def weights_sha256(config: ModelConfig) -> str:
     return digest.hexdigest()
 
 
+def made_with(config: ModelConfig) -> list[Any]:
+    """What the speech of a model depends on beside text, voice and options, as JSON can write it.
+
+    Raises:
+        CheckpointError: a part is missing.
+    """
+    return [config.model_dump(mode="json"), weights_sha256(config)]
+
+
 def provenance(model: Synthesizer, voice: Voice, text: str, options: Options) -> dict[str, Any]:
     """What made an utterance: model and its weights, voice, options, a hash of the text, time."""
     try:

@@ -5,7 +5,9 @@ in a package of their own, `tts_weights`, which need not be there: the code alon
 with weights that a config names by their paths or that were fetched.
 """
 
+import hashlib
 import os
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from tts_codecs.errors import nearest
 from tts_codecs.fetched import BUILT, CODECS
 
 __all__ = [
-    "checkpoint_folder", "checkpoints", "codec_without_folder", "configs", "find_checkpoints",
-    "holds_checkpoint", "model_config", "model_names", "nearest", "voice_names",
+    "checkpoint_folder", "checkpoints", "code_checksum", "codec_without_folder", "configs",
+    "find_checkpoints", "holds_checkpoint", "model_config", "model_names", "nearest", "voice_names",
 ]  # fmt: skip
 
 #: of a checkpoint, as tts_codecs.checkpoint writes them; that module imports PyTorch
@@ -175,3 +177,17 @@ def model_config(name: str) -> Path:
         raise UsageError(f"unknown model {name!r}{nearest(name, known)}")
     places = [configs() / kind / f"{name}.yaml" for kind in MODELS]
     return next(place for place in places if os.path.isfile(place))
+
+
+@cache
+def code_checksum() -> str:
+    """A checksum of the source of both packages: other code may make something else of the same
+    input, so what is kept to go on from is tied to it."""
+    codecs = find_spec("tts_codecs")
+    places = codecs.submodule_search_locations if codecs else None
+    digest = hashlib.sha256()
+    for place in (_PACKAGE, *map(Path, places or ())):
+        for path in sorted(place.rglob("*.py")):
+            digest.update(f"{path.relative_to(place).as_posix()}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

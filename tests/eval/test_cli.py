@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.cli import Captured, one_line
-from tests.helpers.evaluation import fakes, four_speakers
+from tests.helpers.evaluation import RATE, fakes, four_speakers, tone
 from tts.cli import evaluate
 from tts.cli.main import run
 from tts.eval import command
@@ -134,3 +134,45 @@ def test_a_table_that_cannot_be_written_is_one_line(
     assert run([*given, "--resynthesis", "--model", "features", "--model", "dmel"]) != 0
     err = capfd.readouterr().err
     assert "comparison.md: Is a directory" in err and "Traceback" not in err
+
+
+def test_the_same_command_goes_on(
+    cases: Path,
+    tmp_path: Path,
+    tiny_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Captured,
+) -> None:
+    said: list[str] = []
+
+    def load(name: str) -> Any:
+        def voice(text: str, reference: Path, seed: int) -> Any:
+            said.append(text)
+            if len(said) == 2:
+                raise KeyboardInterrupt
+            return tone(300.0), RATE, None
+
+        return voice
+
+    monkeypatch.setattr(evaluate, "_synthesizers", lambda *_: load)
+    given = ["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), "--plots", "0"]
+    given += ["--model", "default", "--device", "cpu"]
+    assert run(given) == 130
+    assert run(given) == 0 and len(said) == 3
+    assert "default: 1 of 2 items are those of an earlier run" in capfd.readouterr().err
+    assert run(given) == 0 and len(said) == 3
+    assert run([*given, "--again"]) == 0 and len(said) == 5
+    # Words that are said otherwise, and other sampling, make other speech.
+    assert run(["lexicon", "add", "plain", "plane"]) == 0
+    assert run(given) == 0 and len(said) == 7
+    assert run([*given, "--guidance", "1.5"]) == 0 and len(said) == 9
+    assert run([*given, "--guidance", "1.5"]) == 0 and len(said) == 9
+
+
+def test_a_codec_that_is_done_is_not_run_again(
+    cases: Path, tmp_path: Path, tiny_home: Path, capfd: Captured
+) -> None:
+    given = ["eval", "--cases", str(cases), "-o", str(tmp_path / "out"), "--plots", "0"]
+    given += ["--resynthesis", "--model", "features"]
+    assert run(given) == 0 and "earlier run" not in capfd.readouterr().err
+    assert run(given) == 0 and "features: 2 of 2 items" in capfd.readouterr().err

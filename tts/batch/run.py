@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -21,9 +20,9 @@ from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
 from tts.batch.rows import Row
 from tts.batch.worker import Result, Settings
 from tts.captions import FORMATS as TIMESTAMPS
-from tts.config import ModelConfig, load_model_config
+from tts.config import load_model_config
 from tts.errors import TTSError, UsageError
-from tts.provenance import load_watermark, weights_sha256
+from tts.provenance import load_watermark, made_with
 from tts.resources import model_config
 from tts.synthesizer import Synthesizer
 
@@ -155,19 +154,15 @@ def _closing(results: Iterator[list[Result]]) -> Iterator[list[Result]]:
 def _shared(settings: Settings) -> str:
     """What all audio of a run depends on, as text."""
     return json.dumps(
-        [*_made_with(settings.model), settings.format, settings.watermark], sort_keys=True
+        [*made_with(settings.model), settings.format, settings.watermark], sort_keys=True
     )
-
-
-def _made_with(config: ModelConfig) -> list[Any]:
-    return [config.model_dump(mode="json"), weights_sha256(config)]
 
 
 def _model_digest(name: str) -> str:
     """What the audio of rows with a model of their own depends on, as text; what is wrong with it
     becomes an error of these rows."""
     try:
-        return json.dumps(_made_with(load_model_config(model_config(name))), sort_keys=True)
+        return json.dumps(made_with(load_model_config(model_config(name))), sort_keys=True)
     except TTSError:
         return "missing"
 

@@ -83,6 +83,27 @@ def _codecs(device: str) -> Callable[[str], "Codec"]:
     return load
 
 
+def _made_of(resynthesis: bool, sampling: Sequence[str]) -> Callable[[str], str]:
+    """What tells a model or codec from others, by its name, so that items of it are known again."""
+
+    def of(name: str) -> str:
+        import json
+
+        from tts.config import load_model_config
+        from tts.eval.codecs import made_of
+        from tts.eval.kept import with_sampling
+        from tts.provenance import made_with
+        from tts.resources import model_config
+        from tts.text.user_lexicon import read_lexicon
+
+        if resynthesis:
+            return made_of(name)
+        config = with_sampling(load_model_config(model_config(name)), sampling)
+        return json.dumps([*made_with(config), read_lexicon(config.language)], sort_keys=True)
+
+    return of
+
+
 def _command(model: str, given: "EvalOptions", chosen: Sequence[str], name: str) -> str:
     """The command that measures a model again, without paths of this machine."""
     from tts.eval.command import EvalOptions
@@ -171,13 +192,17 @@ def evaluate(
     ] = False,
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
     plots: Annotated[int, typer.Option(help="Mel pictures of so many items.")] = 3,
+    again: Annotated[
+        bool, typer.Option("--again", help="Make items again that an earlier run left in OUT.")
+    ] = False,
     device: Device = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ) -> None:
     """Synthesize a case list and print word error, similarity, quality and speed.
 
     The same scores of the real recordings stand beside them. Each model gets a folder in OUT with
-    report.md, report.json, the audio and plots.
+    report.md, report.json, the audio and plots. Items are kept there as they are scored: the same
+    command goes on after an interruption, and makes no item again that is as it would be now.
     """
     if context.invoked_subcommand is not None:
         return
@@ -227,6 +252,7 @@ def evaluate(
         seed=seed,
         resynthesis=resynthesis,
         plots=plots,
+        again=again,
         adapt=adapt,
         strength=strength,
         speed=speed,
@@ -237,7 +263,11 @@ def evaluate(
     options.check()
     _check_names(asked, resynthesis, sampling)
     reports = run_cli(
-        given, _synthesizers(options, device, adapt, strength, sampling), _codecs(device)
+        given,
+        _synthesizers(options, device, adapt, strength, sampling),
+        _codecs(device),
+        made_of=_made_of(resynthesis, sampling),
+        tell=say,
     )
     for report in reports if len(reports) == 1 else []:
         show(report.markdown())

@@ -10,7 +10,7 @@ from tts.errors import UsageError
 from tts.eval.cases import load_cases
 from tts.eval.metrics import Metrics, load_metrics
 from tts.eval.report import Report, assigned
-from tts.eval.run import Codec, Synthesize, evaluate, file_names, recordings_of, resynthesis
+from tts.eval.run import Codec, Synthesize, Tell, evaluate, file_names, recordings_of, resynthesis
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class EvalOptions:
     `metrics_dir` holds `whisper-base/` and `ecapa/`; `whisper` and `ecapa` override it. `fast`
     is a limit of 20 items when no limit is given. `sampling` are assignments, `steps=8`: what
     differs from the sampling of each model. Speed, sampling and device are kept with the figures;
-    it is `load_synthesizer` and `load_codec` of `run_cli` that follow them.
+    it is `load_synthesizer` and `load_codec` of `run_cli` that follow them. `again` takes no items
+    of an earlier run.
     """
 
     cases: Path
@@ -43,6 +44,7 @@ class EvalOptions:
     sampling: tuple[str, ...] = ()
     device: str = "auto"
     plots: int = 3
+    again: bool = False
     progress: bool = True
 
 
@@ -113,12 +115,15 @@ def run_cli(
     load_synthesizer: Callable[[str], Synthesize] | None = None,
     load_codec: Callable[[str], Codec] | None = None,
     metrics: Metrics | None = None,
+    made_of: Callable[[str], str] | None = None,
+    tell: Tell = lambda line: None,
 ) -> list[Report]:
     """Evaluate every model of `options`, one report each in `out_dir/NAME`.
 
     Args:
         load_synthesizer, load_codec: give by model name what `evaluate` or `resynthesis` calls.
         metrics: used instead of loading those the options name.
+        made_of, tell: see `evaluate`; the first by model name, None makes all items again.
 
     Raises:
         UsageError: options that do not fit, or name metrics that are not there; DataError: the
@@ -154,6 +159,9 @@ def run_cli(
                 "plots": options.plots,
                 "cache": cache,
                 "progress": options.progress,
+                "made_of": made_of(model) if made_of and options.models else "",
+                "again": options.again,
+                "tell": tell,
             }
             folder = options.out_dir / folder_name
             if options.resynthesis:

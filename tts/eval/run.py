@@ -13,6 +13,7 @@ import numpy as np
 from tts.audio.writer import write_audio
 from tts.errors import OutputError, TTSError, UsageError
 from tts.eval.cases import CaseList, spread
+from tts.eval.done import OF_THE_LIST, Done, Phones
 from tts.eval.metrics import Metrics, read_audio, to_16k, versions
 from tts.eval.report import Report, Row
 from tts.eval.score import (
@@ -24,6 +25,7 @@ from tts.eval.score import (
     measure_silence,
     reason,
 )
+from tts.resources import code_checksum
 
 
 class Made(NamedTuple):
@@ -33,7 +35,7 @@ class Made(NamedTuple):
     samples: np.ndarray
     rate: int
     first_audio: float | None = None
-    phones: tuple[tuple[str, float], ...] = ()
+    phones: Phones = ()
 
 
 # (text, path of the reference, seed) to what is heard
@@ -50,6 +52,8 @@ class Prepares(Protocol):
         ...
 
 
+# called with a line for a person
+Tell = Callable[[str], None]
 # (float samples [N], sample rate) to the same after encoding and decoding
 Codec = Callable[[np.ndarray, int], tuple[np.ndarray, int]]
 # an item, with all that is not timed done for it, to what makes its sound and is timed
@@ -65,6 +69,10 @@ class Recording:
     path: Path
     text: str
     other: Path
+
+
+def _quiet(line: str) -> None:
+    """The `tell` of a caller who does not listen."""
 
 
 def recordings_of(cases: CaseList, limit: int | None = None) -> list[Recording]:
@@ -129,9 +137,7 @@ def _make(row: Row, item: Item, ready: Ready, known: RealScores, path: Path) -> 
     return result
 
 
-def _plot(
-    rows: Sequence[Row], folder: Path, count: int, phones: dict[str, tuple[tuple[str, float], ...]]
-) -> list[str]:
+def _plot(rows: Sequence[Row], folder: Path, count: int, phones: dict[str, Phones]) -> list[str]:
     """Mel pictures of the first made items, with their phones; the reason if there are none."""
     chosen = [row for row in rows if row.wav][:count]
     if not chosen:
@@ -173,6 +179,9 @@ def _run(
     plots: int,
     cache: Path | None,
     progress: bool,
+    made_of: str,
+    again: bool,
+    tell: Tell,
 ) -> Report:
     from tqdm import tqdm
 
@@ -184,23 +193,43 @@ def _run(
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
     known = RealScores(metrics, cache or folder / "real_scores.json")
+    found = {"python": platform.python_version(), **versions()}
     rows: list[Row] = []
     names = file_names(item.id for item in items)
-    phones: dict[str, tuple[tuple[str, float], ...]] = {}
+    paths = {item.id: folder / "wav" / f"{names[item.id]}.wav" for item in items}
+    phones: dict[str, Phones] = {}
+    done = None
+    if ready is not None and made_of:
+        how = {key: value for key, value in (settings or {}).items() if key not in OF_THE_LIST}
+        depends = [name, seed, how, metrics.names(), found, made_of, code_checksum()]
+        done = Done(folder, known, depends, again)
+    earlier = {
+        item.id: kept for item in items if done and (kept := done.find(item, paths[item.id]))
+    }
+    if earlier:
+        tell(
+            f"{name}: {len(earlier)} of {len(items)} items are those of an earlier run with the "
+            "same settings"
+        )
     try:
         for item in tqdm(items, desc=name, disable=not progress):
-            row = Row(item.id, item.speaker, item.text)
+            kept = earlier.get(item.id)
+            row = kept.row if kept else Row(item.id, item.speaker, item.text)
             row.real = measure_real(item, known)
-            if ready is not None:
-                path = folder / "wav" / f"{names[item.id]}.wav"
-                made = _make(row, item, ready, known, path)
-                if made is not None and len(phones) < plots:
-                    phones[item.id] = made.phones
+            if kept:
+                phones[item.id] = kept.phones
+            elif ready is not None:
+                made = _make(row, item, ready, known, paths[item.id])
+                if made is not None:
+                    phones[item.id] = tuple((str(phone), float(end)) for phone, end in made.phones)
+            # What is kept of an item needs nothing of the real recordings to be measured again.
+            known.save()
+            if done and not kept:
+                done.add(item, row, phones.get(item.id, ()), paths[item.id])
             rows.append(row)
         chance = chance_similarity(items, known)
     finally:
         known.save()
-    found = {"python": platform.python_version(), **versions()}
     notes = _plot(rows, folder, plots, phones)
     report = Report(
         name,
@@ -230,6 +259,9 @@ def evaluate(
     plots: int = 3,
     cache: Path | None = None,
     progress: bool = False,
+    made_of: str = "",
+    again: bool = False,
+    tell: Tell = _quiet,
 ) -> Report:
     """Say every case's text in its speaker's voice and score it beside the real recordings.
 
@@ -241,6 +273,11 @@ def evaluate(
         out_dir: receives `wav/`, `plots/`, `report.json`, `report.md`.
         limit: at most so many cases, taken from all speakers in turn.
         cache: file that keeps the scores of real recordings (`out_dir/real_scores.json`).
+        made_of: what tells the model from others, such as a checksum of its weights. With it items
+            are kept in `out_dir/items.jsonl` as they are scored, and those of an earlier run with
+            the same settings, recordings, metrics and code are not made again (tts.eval.done).
+        again: make them again all the same.
+        tell: called with a line that says how many were there.
 
     Raises:
         UsageError: no cases. OutputError: `out_dir` cannot be written. What goes wrong in one
@@ -273,7 +310,10 @@ def evaluate(
         "cases": cases.checksum(),
         **(settings or {}),
     }
-    return _run(name, items, ready, metrics, out_dir, seed, described, plots, cache, progress)
+    return _run(
+        name, items, ready, metrics, out_dir, seed, described, plots, cache, progress, made_of,
+        again, tell,
+    )  # fmt: skip
 
 
 def resynthesis(
@@ -288,13 +328,16 @@ def resynthesis(
     plots: int = 3,
     cache: Path | None = None,
     progress: bool = False,
+    made_of: str = "",
+    again: bool = False,
+    tell: Tell = _quiet,
 ) -> Report:
     """Encode and decode real recordings and score what is left of them.
 
     The similarity of the report is to ANOTHER recording of the speaker, as for synthesis; that to
     the recording itself, which shared words and noise raise, stands beside it (`own_similarity`).
 
-    Raises as `evaluate`.
+    Arguments and errors as of `evaluate`.
     """
     items = [
         Item(rec.id, rec.speaker, rec.text, rec.path, rec.other, rec.path, rec.path)
@@ -307,4 +350,7 @@ def resynthesis(
         return lambda: codec_fn(samples, rate)
 
     described = {"task": "resynthesis", **(settings or {})}
-    return _run(name, items, ready, metrics, out_dir, seed, described, plots, cache, progress)
+    return _run(
+        name, items, ready, metrics, out_dir, seed, described, plots, cache, progress, made_of,
+        again, tell,
+    )  # fmt: skip

@@ -62,10 +62,14 @@ class RealScores:
                 known = None
             self._known = known if isinstance(known, dict) else {}
 
-    def _get(self, path: Path, metric: str, measure: Callable[[np.ndarray], T]) -> T:
+    def checksum(self, path: Path) -> str:
+        """SHA-256 of a recording's file, read once. Raises OSError."""
         if path not in self._hashes:
             self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-        key = f"{metric} | {self._hashes[path]}"
+        return self._hashes[path]
+
+    def _get(self, path: Path, metric: str, measure: Callable[[np.ndarray], T]) -> T:
+        key = f"{metric} | {self.checksum(path)}"
         if key not in self._known:
             self._known[key] = measure(to_16k(*read_audio(path)))
             self._changed = True
