@@ -22,7 +22,7 @@ from tts.generators.heads.linear import LinearHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.heads.regression import RegressionHead
 from tts.generators.latent_space import CodeSpace, FeatureSpace, LatentSpace, VAESpace
-from tts.generators.protocols import Strategy
+from tts.generators.protocols import RELAXED, Strategy
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion
@@ -176,19 +176,26 @@ def sampling_options(
         strategy, head, conditioner: as of `build_generator`, whose other arguments do not matter.
 
     Raises:
-        ConfigError: an unknown kind, naming the nearest, or something that is no mapping.
+        ConfigError: an unknown kind, naming the nearest, a pattern that does not fit the head, or
+            something that is no mapping.
     """
     for name, value in (("strategy", strategy), ("head", head), ("conditioner", conditioner)):
         if value is not None and not isinstance(value, Mapping):
             raise ConfigError(f"{name!r} is a mapping of options, not {value!r}")
     make_strategy, keys = _pick(STRATEGIES, strategy, "strategy")
     plan = make_strategy(**keys)
-    make_head, _keys = _pick(HEADS, head or {"kind": "linear"}, "head")
-    pointer = {"duration_tolerance": ()} if (conditioner or {}).get("text") == "pointer" else {}
+    make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
+    led = (conditioner or {}).get("text") == "pointer"
+    pointer = {"duration_tolerance": ()} if led else {}
     # Only strategies that go latent after latent have the head draw.
     drawn = make_head.sampling if plan.paced else {}
-    unread = getattr(plan, "unread", ())
-    drawn = {name: values for name, values in drawn.items() if name not in unread}
+    if isinstance(plan, Autoregressive):
+        usual = inspect.signature(make_head).parameters.get("num_codebooks")
+        codebooks = head_keys.get("num_codebooks", usual.default if usual else 0)
+        unread = plan.unread(codebooks, led)
+        if not head_keys.get("levels"):
+            unread = (*unread, *RELAXED)
+        drawn = {name: values for name, values in drawn.items() if name not in unread}
     found = {**plan.sampling, **drawn, **pointer}
     if getattr(make_head, "guides_itself", False):
         found.pop("uncond", None)  # it has a branch of its own

@@ -20,6 +20,7 @@ from tests.helpers.generators import (
     DIM,
     FAMILIES,
     NUM_CODEBOOKS,
+    POINTER,
     ROUNDING,
     SIZE,
     build,
@@ -30,7 +31,7 @@ from tests.helpers.generators import (
     one_row,
     seeds,
 )
-from tts.errors import ConfigError
+from tts.errors import ConfigError, UsageError
 from tts.generators.base import Infill, SamplingOptions
 from tts.generators.conditioning import fold
 from tts.generators.generator import Generator
@@ -92,6 +93,11 @@ def test_a_seed_gives_one_result(model: Generator) -> None:
     assert torch.equal(still, moved)
 
 
+def autoregressive(pattern: str) -> dict[str, Any]:
+    """Parts of a language model of codes with a pattern."""
+    return {"strategy": {"kind": "autoregressive", "pattern": pattern}, "head": CODES}
+
+
 class Watched(SamplingOptions):
     """Options that remember which of them were read."""
 
@@ -141,13 +147,43 @@ def test_options_of_guidance_act_where_they_are_declared(
         ({"strategy": {"kind": "soundstorm"}, "head": CODES}, "hyperschedule"),
         ({"strategy": {"kind": "masked", "order": "levels"}, "head": CODES}, "hyperschedule"),
         ({"strategy": {"kind": "coarse_first"}, "head": CODES}, "draft"),
-        ({"strategy": {"kind": "autoregressive"}, "head": DEPTH}, "relaxed"),
+        ({"strategy": {"kind": "autoregressive"}, "head": DEPTH}, "draft"),
+        (autoregressive("flat"), "draft"),
+        (autoregressive("stack_delay"), "draft_steps"),
+        (autoregressive("parallel") | {"conditioner": POINTER}, "draft_codebooks"),
+        (autoregressive("parallel"), "relaxed"),
     ],
 )
 def test_options_that_are_never_followed_are_not_declared(parts: dict[str, Any], name: str) -> None:
     assert name not in sampling_options(**parts)
     whole = {"hyperschedule": "masked"}.get(name, "autoregressive")
-    assert name in sampling_options({"kind": whole}, CODES)
+    levels = {"levels": [7]} if name == "relaxed" else {}
+    assert name in sampling_options({"kind": whole}, CODES | levels)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["parallel", "delay", "flat", "stack_delay", "group_parallel", "grouped", "pointer", "one"],
+)
+def test_drafts_are_declared_where_they_work(pattern: str) -> None:
+    parts = autoregressive("flat" if pattern == "one" else pattern)
+    if pattern in ("group_parallel", "grouped"):
+        own = {"own": 1} if pattern == "grouped" else {}
+        spec = {"name": "group_parallel", "groups": 2}
+        parts["strategy"] = {"kind": "autoregressive", "pattern": spec, **own}
+    elif pattern == "pointer":
+        parts = autoregressive("parallel") | {"conditioner": POINTER}
+    elif pattern == "one":
+        parts["head"] = CODES | {"num_codebooks": 1}
+    model, request = build(parts).eval(), inputs([20], [30])
+    options = SamplingOptions(guidance=1.0, temperature=0.0)
+    guessed = replace(options, draft="ngram")
+    if "draft" in sampling_options(**parts):
+        plain = model.generate(request, seeds(1), options)
+        assert torch.equal(model.generate(request, seeds(1), guessed), plain)
+    else:
+        with pytest.raises(UsageError, match="speculative decoding is for"):
+            model.generate(request, seeds(1), guessed)
 
 
 def test_only_heads_that_do_not_guide_themselves_have_rows_without_condition() -> None:

@@ -31,8 +31,10 @@ from tts.generators.patterns import Pattern
 #: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
 #: does not know all of them
 SamplingKeys = Mapping[str, tuple[str, ...]]
+#: those of its relaxed acceptance, which codes of an FSQ have
+RELAXED = ("relaxed", "relaxed_neighbours")
 #: those of speculative decoding
-DRAFT = ("draft", "draft_steps", "draft_codebooks", "relaxed", "relaxed_neighbours")
+DRAFT = ("draft", "draft_steps", "draft_codebooks", *RELAXED)
 #: (codebook, how many at least) to the latents that it has been drawn of, in that order
 #: (tts.generators.patterns.Pattern.drawn)
 Drawn = Callable[[int, int], list[int]]

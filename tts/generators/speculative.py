@@ -38,6 +38,13 @@ from tts.generators.protocols import Network, masked_head
 from tts.generators.sampling import draw, pick, process, uniforms
 
 
+def can_be_guessed(pattern: Pattern) -> bool:
+    """Whether the steps of a pattern can be guessed: one a frame, from left to right, whose codes
+    are drawn independently."""
+    several = pattern.stride > 1 or len(pattern.order) > 1 or pattern.levels > 0
+    return not several and not pattern.sequential
+
+
 class Draft(Protocol):
     """What guesses steps."""
 
@@ -117,14 +124,7 @@ class Run:
         head, order = net.head, getattr(net.strategy, "order", None)
         # Of autoregression only; `order` of masked generation is a name.
         pattern: Pattern | None = order(net) if callable(order) else None
-        if (
-            pattern is None
-            or pattern.sequential
-            or pattern.levels
-            or pattern.stride > 1
-            or len(pattern.order) > 1
-            or net.conditioner.text == "pointer"
-        ):
+        if pattern is None or not can_be_guessed(pattern) or net.conditioner.text == "pointer":
             raise UsageError(
                 "speculative decoding is for language models of codes with durations, in a "
                 "pattern of one step a frame whose codes are drawn independently"

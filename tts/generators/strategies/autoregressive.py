@@ -30,6 +30,7 @@ from tts.generators.moved import Moved, arrangement, moved
 from tts.generators.patterns import Pattern, check_whole, make_pattern, pattern_options
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import (
+    DRAFT,
     CodeStepHead,
     Network,
     SamplingKeys,
@@ -38,7 +39,7 @@ from tts.generators.protocols import (
     TeacherForced,
     step_head,
 )
-from tts.generators.speculative import drafted
+from tts.generators.speculative import can_be_guessed, drafted
 
 
 class Autoregressive:
@@ -75,8 +76,6 @@ class Autoregressive:
     #: latents of a step
     merge = 1
     sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
-    #: options of the head that cannot be followed
-    unread: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -130,6 +129,17 @@ class Autoregressive:
             return None
         spec = self.pattern or {"name": "depth" if head.sequential else "parallel"}
         return make_pattern(codebooks=head.num_codebooks, **spec)
+
+    def unread(self, codebooks: int, pointer: bool) -> tuple[str, ...]:
+        """Options of a head of so many codebooks (0: continuous) that cannot be followed.
+
+        Args:
+            pointer: the text is said by a pointer, not by durations.
+        """
+        if not codebooks:
+            return ()
+        pattern = make_pattern(codebooks=codebooks, **(self.pattern or {"name": "parallel"}))
+        return DRAFT if pointer or not can_be_guessed(pattern) else ()
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
         """Evaluations of the network until the first `latents` latents are committed, of a head of

@@ -15,7 +15,7 @@ from tts.generators.backbone import Backbone, KVCache, TwoPass
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
-from tts.generators.protocols import DRAFT, Network
+from tts.generators.protocols import Network
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.masked import Masked
 
@@ -35,7 +35,6 @@ class CoarseFirst(Autoregressive):
 
     streamed = False
     network = TwoPass
-    unread = DRAFT
     #: one pass draws and the other takes the likeliest: how likely codes are is not told
     #: (tts.generators.protocols.Rescoring)
     probability = None  # type: ignore[assignment]
