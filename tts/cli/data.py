@@ -130,6 +130,10 @@ def profile(
     phone_probe: Annotated[
         str, typer.Option(help="Checkpoint of the phone probe that reads the corpus.")
     ] = "phone_probe",
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPEAKER", help="A speaker not to hear; may be repeated."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -146,7 +150,7 @@ def profile(
         cast(PhoneProbe, load_module(phone_probe, kind="phone_probe")),
     )
     with _bar("profile", quiet) as (progress, _):
-        made = write_profile(corpus, probe, out, progress)
+        made = write_profile(corpus, probe, out, progress, leave_out or ())
     say(f"{out}: {len(made.phones)} phones of {len(corpus)} utterances")
 
 

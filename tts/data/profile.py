@@ -1,14 +1,14 @@
 """Makes a phone profile (tts.voice.profile) from a corpus: the average deviation of each phone from
 the mean spectrum of its speaker, and how alike phones are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tts.data.corpus import Corpus
+from tts.data.corpus import Corpus, speakers_of
 from tts.errors import DataError
 from tts.generators.conditioning import voice_mean
 from tts.losses.phone import PhoneProbe
@@ -28,19 +28,26 @@ def write_profile(
     probe: PhoneProbe,
     folder: str | Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    leave_out: Collection[str] = (),
 ) -> PhoneProfile:
     """Write the checkpoint of a phone profile.
 
     Args:
         probe: reads the phones of the corpus; no alignment is needed.
         progress: called with (utterances done, all).
+        leave_out: speakers that are not averaged.
 
     Raises:
-        DataError: no features, or no phone that is said often enough.
+        DataError: no features, nobody is left, or no phone is said often enough. UsageError:
+            nobody of `leave_out` by such a name.
     """
+    left_out = speakers_of(corpus, leave_out)
+    heard = [at for at, item in enumerate(corpus.items) if item.speaker not in left_out]
+    if not heard:
+        raise DataError(f"leave_out leaves no speaker of {corpus.folder}")
     known = spoken_phones()
     sums: dict[str, list[torch.Tensor]] = {}
-    for at in range(len(corpus)):
+    for done, at in enumerate(heard, 1):
         features = torch.from_numpy(np.array(corpus.features(at), np.float32))[None]
         lengths = torch.tensor([features.shape[1]])
         mask = torch.ones(1, features.shape[1], 1)
@@ -54,7 +61,7 @@ def write_profile(
         so_far = sums.get(speaker)
         pairs = zip(so_far or mine, mine, strict=True)
         sums[speaker] = mine if so_far is None else [a + b for a, b in pairs]
-        progress(at + 1, len(corpus))
+        progress(done, len(heard))
     weights = [frames**-_BALANCE for _, _, frames in sums.values()]
     count = sum(w * n for w, (n, _, _) in zip(weights, sums.values(), strict=True))
     total = sum(w * s for w, (_, s, _) in zip(weights, sums.values(), strict=True))

@@ -13,14 +13,14 @@ Folder layout, written by `tts data regenerate`:
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from tts.data.corpus import Corpus
+from tts.data.corpus import Corpus, speakers_of
 from tts.data.segments import SegmentSampler
 from tts.errors import DataError, OutputError, UsageError
 from tts.generators.base import Request
@@ -48,12 +48,17 @@ class RegeneratedFeatures:
     Args:
         folder: written by `tts data regenerate`; corpus: that it was made of.
         least: frames; shorter pieces are left out.
+        held_out: speakers whose pieces are left out.
 
     Raises:
         DataError: the folder is missing, damaged, of another corpus, or holds no such piece.
+        UsageError: held_out names nobody.
     """
 
-    def __init__(self, folder: str | Path, corpus: Corpus, least: int):
+    def __init__(
+        self, folder: str | Path, corpus: Corpus, least: int, held_out: Collection[str] = ()
+    ):
+        left_out = speakers_of(corpus, held_out)
         path = Path(folder)
         try:
             lines = (path / "items.jsonl").read_text(encoding="utf-8").splitlines()
@@ -69,11 +74,12 @@ class RegeneratedFeatures:
             inside = 0 <= piece.index < len(corpus) and piece.start >= 0
             if not inside or piece.start + piece.frames > corpus.frames(piece.index):
                 raise DataError(f"{folder} was made of another corpus than {corpus.folder}")
-            if piece.frames >= least:
+            if piece.frames >= least and corpus.items[piece.index].speaker not in left_out:
                 self._pieces.append((piece, begin))
             begin += piece.frames
         if not self._pieces:
-            raise DataError(f"{folder} has no piece of at least {least} frames")
+            others = " of speakers that are not held_out" if left_out else ""
+            raise DataError(f"{folder} has no piece of at least {least} frames{others}")
 
     def crop(self, rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """A random crop: recording [frames * hop] in -1..1, and features [frames, 82] of it."""

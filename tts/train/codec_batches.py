@@ -1,5 +1,7 @@
 """Batches of waveforms with what is known of them: distorted copies, phones of its frames."""
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
 
@@ -21,9 +23,11 @@ class WaveBatches:
         hop: samples of a frame of the codec, for the labels.
         distort: share of the rows whose `heard` is distorted; 0 leaves that out.
         labelled: phones too, which need durations.json.
+        held_out: speakers that are left out.
 
     Raises:
-        DataError: no utterance is long enough, or no durations where they are needed.
+        DataError: no utterance is long enough, none is left by held_out, or no durations where
+            they are needed. UsageError: held_out names nobody.
     """
 
     def __init__(
@@ -34,13 +38,14 @@ class WaveBatches:
         hop: int,
         distort: float = 0.0,
         labelled: bool = False,
+        held_out: Collection[str] = (),
     ):
         self.corpus, self.batch_size, self.samples, self.hop = corpus, batch_size, samples, hop
         self.distort = distort
         self.durations = read_durations(corpus) if labelled else None
         # Utterances are cut at frames of the corpus; enough of them for those of the codec.
         self.frames = -(-samples // corpus.hop)
-        self.usable, self.weights = speaker_weights(corpus, self.frames)
+        self.usable, self.weights = speaker_weights(corpus, self.frames, held_out)
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """wav [B, N]; heard [B, N] where some rows are distorted; labels [B, T] of frames (NOTHING

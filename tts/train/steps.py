@@ -43,10 +43,11 @@ def align(corpus: Corpus, out: Path, aligner: str = "aligner", phone_probe: str 
     return "; ".join(write_durations(corpus.folder, aligner, phone_probe))
 
 
-def profile(corpus: Corpus, out: Path, phone_probe: str) -> str:
-    """A phone profile: how the average speaker says each phone."""
+def profile(corpus: Corpus, out: Path, phone_probe: str, leave_out: tuple[str, ...] = ()) -> str:
+    """A phone profile: how the average speaker, but for those of `leave_out`, says each phone."""
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
-    return f"{out}: {len(write_profile(corpus, probe, out).phones)} phones"
+    made = write_profile(corpus, probe, out, leave_out=leave_out)
+    return f"{out}: {len(made.phones)} phones"
 
 
 def overlap(

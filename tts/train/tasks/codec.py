@@ -40,6 +40,11 @@ class SpectralTask:
         commitment: weight of the quantizer's own loss.
         fit_batches: codebooks start from k-means of the vectors of so many batches, after
             `train.init`; on a frozen encoder that is most of their training.
+        held_out: speakers that are left out.
+
+    Raises:
+        ConfigError: parts that do not fit. DataError: no utterance is long enough, or none is left
+            by held_out. UsageError: held_out names nobody.
     """
 
     kind = "spectral"
@@ -57,6 +62,7 @@ class SpectralTask:
         phone_loss: float = 0.5,
         commitment: float = 0.25,
         fit_batches: int = 0,
+        held_out: tuple[str, ...] = (),
     ):
         self.probe = cast(
             "PhoneProbe | None", load_part("options.phone_probe", phone_probe, "phone_probe")
@@ -76,7 +82,7 @@ class SpectralTask:
             "discriminator": MelDiscriminator(),
         }
         self.groups = {"autoencoder": ["autoencoder"], "discriminator": ["discriminator"]}
-        self.usable, self.weights = speaker_weights(corpus, frames)
+        self.usable, self.weights = speaker_weights(corpus, frames, held_out)
         if isinstance(self.autoencoder, SpectralAutoencoder):
             self._recent = RecentCodes(self.autoencoder.quantizer.codebook_size)
 
@@ -192,6 +198,7 @@ class LatentTask(SpectralTask):
 
     Args:
         kl: weight of the divergence of the latents from N(0, 1), a mean over all of them.
+        held_out: speakers that are left out. Errors as of SpectralTask.
     """
 
     kind = "latent"
@@ -206,8 +213,11 @@ class LatentTask(SpectralTask):
         adversarial_from: int = 1500,
         relative: float = 0.5,
         kl: float = 0.05,
+        held_out: tuple[str, ...] = (),
     ):
-        super().__init__(corpus, model, batch_size, frames, adversarial_from, relative)
+        super().__init__(
+            corpus, model, batch_size, frames, adversarial_from, relative, held_out=held_out
+        )
         self.kl = kl
 
     def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:

@@ -43,6 +43,11 @@ class CodecTask:
             `fit_batches` batches; 0 leaves them to the quantizer.
         balance: the losses of the waveform share its gradient by their weights, however large
             their own gradients are (tts_codecs.balancer).
+        held_out: speakers that are left out.
+
+    Raises:
+        ConfigError: parts that do not fit. DataError: no utterance is long enough, or none is left
+            by held_out. UsageError: held_out names nobody.
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
@@ -75,6 +80,7 @@ class CodecTask:
         quantize_from: int = 0,
         fit_batches: int = 0,
         balance: bool = False,
+        held_out: tuple[str, ...] = (),
     ):
         if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
             raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
@@ -94,8 +100,9 @@ class CodecTask:
         self.auxiliaries = build_auxiliaries(auxiliaries or {}, self.codec)
         labelled = not self.auxiliaries.keys().isdisjoint({"phones", "ctc"})
         self.batches = WaveBatches(
-            corpus, batch_size, frames * self.codec.hop, self.codec.hop, distort, labelled
-        )
+            corpus, batch_size, frames * self.codec.hop, self.codec.hop, distort, labelled,
+            held_out,
+        )  # fmt: skip
         self.of_wave = WaveformLosses(
             self.codec.rate,
             frames * self.codec.hop,

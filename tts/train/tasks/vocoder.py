@@ -1,6 +1,6 @@
 """Training task of the source-filter vocoder."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchaudio.functional import resample
 
 from tts.data.batch import Batch
-from tts.data.corpus import Corpus
+from tts.data.corpus import Corpus, speakers_of
 from tts.data.regenerated import RegeneratedFeatures
 from tts.data.wide import WideRecordings
 from tts.errors import ConfigError, DataError
@@ -24,13 +24,26 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocoder.widen import widen
 
 
-def speaker_weights(corpus: Corpus, frames: int) -> tuple[np.ndarray, np.ndarray]:
+def speaker_weights(
+    corpus: Corpus, frames: int, held_out: Collection[str] = ()
+) -> tuple[np.ndarray, np.ndarray]:
     """Utterances of at least `frames` frames, and how often to draw each.
 
     A speaker weighs by the square root of the hours recorded: the many short ones count.
+
+    Args:
+        held_out: speakers that are left out.
+
+    Raises:
+        DataError: no utterance is long enough, or none is left by held_out. UsageError: held_out
+            names nobody.
     """
+    left_out = speakers_of(corpus, held_out)
+    heard = np.array([item.speaker not in left_out for item in corpus.items], dtype=bool)
+    if not heard.any():
+        raise DataError(f"held_out leaves no speaker of {corpus.folder}")
     lengths = np.array([corpus.frames(i) for i in range(len(corpus))], dtype=float)
-    usable = np.flatnonzero(lengths >= frames)
+    usable = np.flatnonzero(heard & (lengths >= frames))
     if not len(usable):
         raise DataError(f"{corpus.folder} has no utterance of at least {frames} frames")
     speakers = [corpus.items[i].speaker for i in usable]
@@ -68,6 +81,10 @@ class VocoderTask:
     the envelope show one that a generator made of the recording (see tts.data.regenerated). What
     the generator changed is not in the recording: `regenerated_weight` is the weight of these rows
     in the spectral losses.
+
+    Speakers `held_out` are left out, of what was regenerated too; the table `wide` tells nobody's
+    name, so it must not list theirs. DataError where nobody is left, UsageError for a name that the
+    corpus does not know.
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
@@ -95,6 +112,7 @@ class VocoderTask:
         narrow: str | None = None,
         regenerated: str | None = None,
         regenerated_weight: float = 1.0,
+        held_out: tuple[str, ...] = (),
     ):
         if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
             raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
@@ -121,7 +139,9 @@ class VocoderTask:
             self.wide = WideRecordings.load(wide, rate, frames * self.vocoder.hop / rate)
         self.regenerated_weight = regenerated_weight
         self.regenerated = (
-            None if regenerated is None else RegeneratedFeatures(regenerated, corpus, frames)
+            None
+            if regenerated is None
+            else RegeneratedFeatures(regenerated, corpus, frames, held_out)
         )
         if narrow is not None:
             before = load_part("options.narrow", narrow, "source_filter_vocoder")
@@ -141,7 +161,7 @@ class VocoderTask:
         )
         self.modules: dict[str, nn.Module] = {"vocoder": self.vocoder, **self.of_wave.modules}
         self.groups = {"vocoder": ["vocoder"], "discriminator": ["discriminator"]}
-        self.usable, self.weights = speaker_weights(corpus, frames)
+        self.usable, self.weights = speaker_weights(corpus, frames, held_out)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """wav [B, frames * hop] at the mel's rate, f0 [B, frames], own_pitch [B, 1], wide [B', N]
