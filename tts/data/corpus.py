@@ -25,6 +25,7 @@ import numpy as np
 
 from tts.errors import DataError, UsageError
 from tts.resources import nearest
+from tts.text.names import speaker_name
 from tts_codecs.envelope import CHANNELS
 
 SPEAKER_DIM = 256
@@ -41,7 +42,8 @@ CODED = ("u16", "u32", "f16")
 
 @dataclass
 class Item:
-    """One utterance. `offset` and `samples` count samples in audio.i16."""
+    """One utterance. `offset` and `samples` count samples in audio.i16; the name of the speaker is
+    in one spelling (tts.text.names)."""
 
     id: str
     speaker: str
@@ -52,6 +54,9 @@ class Item:
     phones: list[int] = field(default_factory=list)
     mods: list[int] = field(default_factory=list)
     words: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.speaker = speaker_name(self.speaker)
 
 
 class Corpus:
@@ -221,13 +226,13 @@ def _counts(frames: object) -> bool:
 
 
 def speakers_of(corpus: Corpus, names: Iterable[str]) -> frozenset[str]:
-    """The speakers of a corpus that are to be left out.
+    """The speakers of a corpus that are to be left out, in whichever Unicode spelling.
 
     Raises:
         UsageError: the corpus has no such speaker: a typing error would keep one who was to be left
             out.
     """
-    left_out = frozenset(names)
+    left_out = frozenset(map(speaker_name, names))
     known = {item.speaker for item in corpus.items}
     for name in sorted(left_out - known):
         told = nearest(name, known)

@@ -35,6 +35,7 @@ from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import with_edges
 from tts.synthesizer import Synthesizer
 from tts.text.frontend import Frontend
+from tts.text.names import speaker_name
 from tts.text.pauses import spoken_pauses
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts_codecs.envelope import CHANNELS
@@ -60,6 +61,9 @@ class Row:
     prompt_frames: int
     speaker: str = ""
 
+    def __post_init__(self) -> None:
+        self.speaker = speaker_name(self.speaker)
+
 
 #: a row, features [frames, C], prompt [prompt_frames, C], speaker [256]
 RowData = tuple[Row, Tensor, Tensor, Tensor]
@@ -77,7 +81,7 @@ class DistillationData:
     """
 
     def __init__(self, folders: Sequence[str], held_out: Collection[str] = ()):
-        self._held_out = frozenset(held_out)
+        self._held_out = frozenset(map(speaker_name, held_out))
         self.rows: list[Row] = []
         #: per row: its folder's arrays, where it begins in features and prompts, its number there
         self._places: list[tuple[tuple[np.ndarray, ...], int, int, int]] = []

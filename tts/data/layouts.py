@@ -20,6 +20,7 @@ from tts.audio.files import atomic_output
 from tts.data.texts import read_text
 from tts.errors import DataError, UsageError
 from tts.resources import nearest
+from tts.text.names import speaker_name
 
 __all__ = ["Entry", "Layout", "read_manifest", "write_manifest"]
 
@@ -38,11 +39,15 @@ _COLUMNS = ("path", "speaker", "text")
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a manifest."""
+    """One line of a manifest; the name of the speaker is in one spelling (tts.text.names)."""
 
     path: Path
     speaker: str
     text: str
+
+    def __post_init__(self) -> None:
+        # Names of files stay as they are: another spelling would be another file.
+        object.__setattr__(self, "speaker", speaker_name(self.speaker))
 
 
 def _quiet(message: str) -> None:

@@ -12,6 +12,7 @@ from tts.data.coded import CodedCorpus
 from tts.data.corpus import Corpus, speakers_of
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features
 from tts.errors import ConfigError, DataError
+from tts.text.names import speaker_name
 from tts.text.pauses import Aligned, canonical, is_pause
 from tts.text.symbols import SIL
 from tts.text.tokens import collate_tokens
@@ -148,10 +149,9 @@ class SegmentSampler:
             s: sum(self.utterances[a].starts[-1] for a in rows)
             for s, rows in self.by_speaker.items()
         }
+        factors = [(speaker_name(start), factor) for start, factor in (shares or {}).items()]
         share = {
-            speaker: next(
-                (f for start, f in (shares or {}).items() if speaker.startswith(start)), 1
-            )
+            speaker: next((factor for start, factor in factors if speaker.startswith(start)), 1)
             for speaker in totals
         }
         names = [corpus.items[u.index].speaker for u in self.utterances]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tts.audio.files import check_apart
 from tts.errors import DataError, OutputError, TTSError
+from tts.text.names import speaker_name
 
 __all__ = ["Case", "CaseList", "build_cases", "load_cases", "main", "save_cases", "spread"]
 
@@ -31,7 +32,7 @@ class Case:
     """One item. Paths are relative to `CaseList.root`.
 
     `reference` and `other` are two recordings of `speaker`; `real` is `text` said by
-    `real_speaker`.
+    `real_speaker`. Names of speakers are in one spelling (tts.text.names).
     """
 
     id: str
@@ -44,6 +45,10 @@ class Case:
     text: str
     real: str
     real_speaker: str
+
+    def __post_init__(self) -> None:
+        for name in ("speaker", "real_speaker"):
+            object.__setattr__(self, name, speaker_name(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ def _rows(tsv: Path) -> list[dict[str, str]]:
         try:
             float(row["seconds"])
             row["text"].split()
+            row["speaker"] = speaker_name(row["speaker"])
             # A recording is not compared with itself because it is named twice.
             once.setdefault(os.path.normpath(row["path"]), row)
         except (TypeError, ValueError, AttributeError):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.data.batch import Batch
-from tts.data.corpus import Corpus
+from tts.data.corpus import Corpus, speakers_of
 from tts.data.segments import SegmentSampler
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
@@ -40,7 +40,8 @@ class ProbeTask:
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.probe = SpeakerProbe(**self.arguments)
-        kept = [at for at, item in enumerate(corpus.items) if item.speaker not in held_out]
+        left_out = speakers_of(corpus, held_out)
+        kept = [at for at, item in enumerate(corpus.items) if item.speaker not in left_out]
         centre = np.mean([corpus.speaker(at) for at in kept], axis=0)
         self.probe.centre.copy_(torch.from_numpy(centre))
         self.modules: dict[str, nn.Module] = {"probe": self.probe}
