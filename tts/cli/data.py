@@ -54,7 +54,8 @@ def prepare(
 ) -> None:
     """Make a manifest and a corpus from recordings with their texts.
 
-    Damaged or empty files, and recordings that are named twice, are told and left out.
+    Damaged or empty files, and recordings that are named twice, are told and left out. The same
+    command goes on where it was stopped.
     """
     from tts.data.prepare import prepare_corpus
 
@@ -68,6 +69,7 @@ def prepare(
             report,
             progress,
             source,
+            tell=report,
         )
     say(
         f"{out}: {summary.utterances} utterances, {summary.hours:.2f} h, "

@@ -2,12 +2,10 @@
 
 import json
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,10 +17,13 @@ import torch
 from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.files import atomic_output, check_apart, write_error
 from tts.audio.reference import load_reference
-from tts.data.corpus import ARRAYS, CODED, FILES, MADE_LATER, Item
+from tts.data.corpus import CODED, FILES, MADE_LATER, Item
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
+from tts.data.unfinished import NAMES, Unfinished, made_with
 from tts.errors import AudioError, DataError, MissingDependencyError, TTSError
+from tts.resources import checkpoint_folder
 from tts.voice.speaker import SpeakerEncoder
+from tts_codecs.checkpoint import fingerprint
 
 __all__ = ["Entry", "Summary", "fundamental", "prepare", "prepare_corpus"]
 
@@ -31,7 +32,6 @@ SAMPLE_RATE = 16000
 MIN_SECONDS, MAX_SECONDS = 0.4, 60.0
 F0_MIN, F0_MAX = 60.0, 500.0
 _F0_STEP = 0.01  # seconds between Praat's estimates
-_PARTIAL = ".part"
 
 Phonemize = Callable[[str], tuple[list[int], list[int], list[int]]]
 # int16 samples, f0, speaker embedding
@@ -182,11 +182,14 @@ def prepare(
     source: str = "",
     report: Callable[[str], None] = lambda message: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    made_of: str = "",
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Summary:
     """Pack a corpus; damaged files and unspeakable texts are reported by name and skipped.
 
     The folder changes only at the end, cache.json last: a run that is killed leaves an older
-    corpus as it was, or a folder that `Corpus` refuses.
+    corpus as it was, or a folder that `Corpus` refuses. What it has done lies in a hidden folder,
+    from which the same run goes on (tts.data.unfinished).
 
     Args:
         entries: the manifest.
@@ -198,33 +201,43 @@ def prepare(
         source: attribution stored with the corpus.
         report: called with one line per skipped utterance.
         progress: called with (utterances done, all).
+        made_of: what tells this encoder and these phones from others: what a stopped run with the
+            same one did of the same entries is taken. "" begins anew.
+        tell: called with a line that says how much that is.
 
     Raises:
         DataError: nothing usable.
         OutputError: the folder cannot be written or the disk is full.
+        UsageError: another run is writing into it.
         MissingDependencyError: praat-parselmouth is not installed.
     """
     _praat()
     folder = Path(folder)
-    part = folder / _PARTIAL
     summary = Summary(0, 0.0, 0)
     speakers: set[str] = set()
     taken: set[str] = set()
     samples_total = 0
-
-    def skip(entry: Entry, problem: str) -> None:
-        message = f"skipped {entry.path}: {problem}"
-        summary.skipped.append(message)
-        report(message)
-
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        with ExitStack() as stack:
-            lines = stack.enter_context((part / "items.jsonl").open("w", encoding="utf-8"))
-            files = [stack.enter_context((part / name).open("wb")) for name in ARRAYS]
-            results = _results(entries, encoder, workers or os.cpu_count() or 1)
-            for done, (entry, result) in enumerate(zip(entries, results, strict=True), 1):
+        with Unfinished(folder, made_of, entries) as part:
+            if part.done:
+                tell(f"{part.done} of {len(entries)} recordings were done by a run before")
+                progress(part.done, len(entries))
+                for message in part.skipped:
+                    report(message)
+                for known in part.items():
+                    taken.add(known["id"])
+                    speakers.add(known["speaker"])
+                    samples_total += known["samples"]
+                    summary.utterances += 1
+
+            def skip(entry: Entry, problem: str) -> None:
+                message = f"skipped {entry.path}: {problem}"
+                part.skip(message)
+                report(message)
+
+            left = entries[part.done :]
+            results = _results(left, encoder, workers or os.cpu_count() or 1)
+            for done, (entry, result) in enumerate(zip(left, results, strict=True), part.done + 1):
                 progress(done, len(entries))
                 if isinstance(result, str):
                     skip(entry, result)
@@ -236,8 +249,6 @@ def prepare(
                 except TTSError as error:
                     skip(entry, f"text: {error}")
                     continue
-                for file, array in zip(files, result, strict=True):
-                    file.write(array.tobytes())
                 count = len(result[0])
                 item = Item(
                     _unique(entry.path, taken),
@@ -250,30 +261,31 @@ def prepare(
                     words=words,
                 )
                 fields = {k: v for k, v in asdict(item).items() if k != "frame_offset"}
-                lines.write(json.dumps(fields) + "\n")
+                part.add(json.dumps(fields), [array.tobytes() for array in result])
                 samples_total += count
                 summary.utterances += 1
                 speakers.add(entry.speaker)
-        if not summary.utterances:
-            why = f" ({summary.skipped[0]})" if summary.skipped else ""
-            raise DataError(f"none of {len(entries)} utterances could be used{why}")
-        later = [path for ending in CODED for path in (folder / "coded").glob(f"*.{ending}")]
-        for path in (*(folder / name for name in ("cache.json", *MADE_LATER)), *later):
-            path.unlink(missing_ok=True)
-        for name in ("items.jsonl", *ARRAYS):
-            os.replace(part / name, folder / name)
-        meta = {
-            "sample_rate": SAMPLE_RATE,
-            "hop": HOP,
-            "source": source,
-            "items": summary.utterances,
-        }
-        with atomic_output(folder / "cache.json") as out:
-            out.write(json.dumps(meta, indent=1).encode())
+            summary.skipped = part.finish()
+            if not summary.utterances:
+                part.remove()
+                why = f" ({summary.skipped[0]})" if summary.skipped else ""
+                raise DataError(f"none of {len(entries)} utterances could be used{why}")
+            later = [path for ending in CODED for path in (folder / "coded").glob(f"*.{ending}")]
+            for path in (*(folder / name for name in ("cache.json", *MADE_LATER)), *later):
+                path.unlink(missing_ok=True)
+            for name in NAMES:
+                os.replace(part.folder / name, folder / name)
+            meta = {
+                "sample_rate": SAMPLE_RATE,
+                "hop": HOP,
+                "source": source,
+                "items": summary.utterances,
+            }
+            with atomic_output(folder / "cache.json") as out:
+                out.write(json.dumps(meta, indent=1).encode())
+            part.remove()
     except OSError as error:
         raise write_error(folder, error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     summary.hours = samples_total / SAMPLE_RATE / 3600
     summary.speakers = len(speakers)
     return summary
@@ -301,6 +313,7 @@ def prepare_corpus(
     report: Callable[[str], None] = lambda message: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     source: str = "",
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Summary:
     """Everything `tts data prepare` does: manifest.tsv and a packed corpus in `out`.
 
@@ -310,6 +323,8 @@ def prepare_corpus(
         workers, report, progress: see `prepare`; missing audio and text is reported too, and a
             recording that is named twice.
         source: attribution; default the names of `sources`.
+        tell: called with a line where a run that was stopped goes on: what it did of these
+            recordings, with the same language, weights and code, is not done again.
 
     Raises:
         UsageError: unknown layout or language, or a file of the corpus would replace one that is
@@ -340,7 +355,10 @@ def prepare_corpus(
         return phones.ids, phones.mods, [start for _, start, _ in phones.words]
 
     names = source or ", ".join(Path(path).resolve().stem for path in sources)
-    summary = prepare(entries, out, encoder, phonemize, workers, names, report, progress)
+    made_of = made_with(language, fingerprint(checkpoint_folder("speaker")))
+    summary = prepare(
+        entries, out, encoder, phonemize, workers, names, report, progress, made_of, tell
+    )
     write_manifest(entries, Path(out) / "manifest.tsv")
     summary.skipped = [f"skipped {message}" for message in missing] + summary.skipped
     return summary

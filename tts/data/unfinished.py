@@ -1,0 +1,216 @@
+"""A corpus while it is made, in a hidden folder of it: what is done outlasts an interruption.
+
+    OUT/.part/items.jsonl, audio.i16 ...   the files of the corpus, as far as they are written
+    OUT/.part/done.jsonl                   what they are made of, then a line per stretch of entries
+
+Entries are done in their order, and the files only grow. After each stretch they are synced, and a
+line is added: which entries it was, as their recordings were then, how long the files are, and a
+checksum of what was added. A run that goes on takes the stretches that still hold, cuts off the
+rest, and writes on from there, so the files are those of a run that was not stopped.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tts.data.corpus import ARRAYS
+from tts.data.layouts import Entry
+from tts.errors import UsageError
+from tts.folders import lock
+from tts.resources import code_checksum
+
+#: entries of a stretch: what is lost at most
+STRETCH = 64
+NAMES = ("items.jsonl", *ARRAYS)
+_JOURNAL = "done.jsonl"
+_BLOCK = 1 << 20
+#: packages that decide what is made of a recording and its text
+_PACKAGES = (
+    "torch", "torchaudio", "numpy", "soundfile", "av", "praat-parselmouth", "phonemizer",
+    "espeakng-loader", "num2words",
+)  # fmt: skip
+
+
+def made_with(*settings: str) -> str:
+    """What tells a run from one that would make something else of the same entries: its settings,
+    the code and the versions of what it computes with."""
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append(metadata.version(package))
+        except metadata.PackageNotFoundError:
+            found.append("")
+    return json.dumps([settings, code_checksum(), found])
+
+
+class Unfinished:
+    """The files of a corpus that is being made; a context, which closes them.
+
+    Args:
+        out: folder of the corpus, made if needed.
+        made_of: what the files depend on beside the entries; "" begins anew.
+        entries: all of them, in order.
+
+    Attributes:
+        folder: of the files. done: entries that are in them, or were left out.
+        skipped: a line per entry that was left out.
+
+    Raises:
+        UsageError: another run writes into the folder. OSError: it cannot be written.
+    """
+
+    def __init__(self, out: Path, made_of: str, entries: Sequence[Entry]):
+        self.folder = out / ".part"
+        self.done, self.skipped = 0, list[str]()
+        self._entries = [_state(entry) for entry in entries]
+        self._waiting: list[str] = []  # lines of the stretch that is not complete
+        out.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(out, os.O_RDONLY)
+        self._files: list[BinaryIO] = []
+        try:
+            try:
+                lock(self._lock)
+            except OSError as error:
+                raise UsageError(f"another run is writing into {out}") from error
+            sizes = self._replay(made_of)
+            if not self.done:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self.folder.mkdir()
+                with (self.folder / _JOURNAL).open("wb") as file:
+                    _sync(file, {"made_of": made_of})
+            for name, size in zip(NAMES, sizes, strict=True):
+                self._files.append((self.folder / name).open("r+b" if self.done else "wb"))
+                self._files[-1].truncate(size)
+                self._files[-1].seek(size)
+        except BaseException:
+            self.__exit__()
+            raise
+        self._begin = self.done
+        self._digests = [hashlib.sha256() for _ in NAMES]
+
+    def __enter__(self) -> "Unfinished":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            for file in self._files:
+                file.close()
+        finally:
+            os.close(self._lock)
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        """The lines of items.jsonl that are there."""
+        with (self.folder / NAMES[0]).open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+    def add(self, line: str, arrays: Sequence[bytes]) -> None:
+        """The next entry: its line of items.jsonl and what comes into ARRAYS."""
+        content = (line.encode() + b"\n", *arrays)
+        for file, digest, data in zip(self._files, self._digests, content, strict=True):
+            file.write(data)
+            digest.update(data)
+        self._step()
+
+    def skip(self, message: str) -> None:
+        """The next entry is left out."""
+        self._waiting.append(message)
+        self._step()
+
+    def _step(self) -> None:
+        self.done += 1
+        if self.done - self._begin < STRETCH:
+            return
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+        with (self.folder / _JOURNAL).open("ab") as journal:
+            _sync(journal, {
+                "entries": self.done,
+                "of": _checksum(self._entries[self._begin : self.done]),
+                "sizes": [file.tell() for file in self._files],
+                "added": [digest.hexdigest() for digest in self._digests],
+                "skipped": self._waiting,
+            })  # fmt: skip
+        self._begin = self.done
+        self._digests = [hashlib.sha256() for _ in NAMES]
+        self._close_stretch()
+
+    def _close_stretch(self) -> None:
+        self.skipped += self._waiting
+        self._waiting = []
+
+    def finish(self) -> list[str]:
+        """Close the files, which are whole; a line per entry that was left out."""
+        for file in self._files:
+            file.close()
+        self._close_stretch()
+        return self.skipped
+
+    def remove(self) -> None:
+        """Forget what is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _replay(self, made_of: str) -> list[int]:
+        """Sets what is done; the sizes of the files then. A cut or damaged line, and all after it,
+        does not count."""
+        sizes = [0] * len(NAMES)
+        try:
+            lines = (self.folder / _JOURNAL).read_bytes().splitlines(keepends=True)
+            if not made_of or json.loads(lines[0]) != {"made_of": made_of}:
+                return sizes
+            whole = len(lines[0])
+            for line in lines[1:]:
+                found = json.loads(line)
+                done, ends, skipped = found["entries"], found["sizes"], found["skipped"]
+                stretch = self._entries[self.done : done]
+                if not line.endswith(b"\n") or found["of"] != _checksum(stretch):
+                    break
+                if found["added"] != self._read(sizes, ends):
+                    break
+                self.done, sizes, self.skipped = done, ends, self.skipped + skipped
+                whole += len(line)
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            pass  # what is not there, or cannot be read, is made again
+        if self.done:
+            os.truncate(self.folder / _JOURNAL, whole)
+        return sizes
+
+    def _read(self, begins: Sequence[int], ends: Sequence[int]) -> list[str]:
+        """Checksums of stretches of the files."""
+        found = []
+        for name, begin, end in zip(NAMES, begins, ends, strict=True):
+            digest = hashlib.sha256()
+            with (self.folder / name).open("rb") as file:
+                file.seek(begin)
+                left = end - begin
+                while left > 0 and (block := file.read(min(left, _BLOCK))):
+                    digest.update(block)
+                    left -= len(block)
+            found.append(digest.hexdigest())
+        return found
+
+
+def _state(entry: Entry) -> list[Any]:
+    """What tells an entry from another, and its recording from one that was changed."""
+    try:
+        about = entry.path.stat()
+        recording = [about.st_size, about.st_mtime_ns]
+    except OSError:
+        recording = []
+    return [os.path.abspath(entry.path), entry.speaker, entry.text, *recording]
+
+
+def _checksum(states: Sequence[list[Any]]) -> str:
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()
+
+
+def _sync(file: BinaryIO, record: dict[str, Any]) -> None:
+    """A line of JSON; on the disk when this returns."""
+    file.write(json.dumps(record).encode() + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
