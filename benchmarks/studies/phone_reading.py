@@ -2,16 +2,15 @@
 
 python -m benchmarks.studies.phone_reading val.tsv --limit 60
 
-Of each row of a manifest that says its `text` in 2 to 12 s: the phones that a reader finds beside
-those of the text, their Levenshtein distance as a share of the latter (phone error rate; people
-leave out phones that a dictionary has, so that it does not fall to 0), the share of frames in which
-another phone is heard than the words laid over the recording have, and of the frames with the right
-phone those with another stress or length. What adaptation learns from a recording without its words
-is no better than that.
+Of recordings spread over a manifest: the phones that a reader finds beside those of the text, their
+Levenshtein distance as a share of the latter (phone error rate; people leave out phones that a
+dictionary has, so that it does not fall to 0), the share of frames in which another phone is heard
+than the words laid over the recording have, and of the frames with the right phone those with
+another stress or length. What adaptation learns from a recording without its words is no better
+than that.
 """
 
 import argparse
-import csv
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +19,7 @@ from jiwer import wer
 
 from tts import TTS
 from tts.audio.reference import load_reference
+from tts.data.layouts import read_manifest
 from tts.losses.phone import PhoneProbe
 from tts.registry import load_module
 from tts.text.pauses import is_pause
@@ -42,26 +42,22 @@ def main() -> None:
     model = TTS.load("default", "cpu")
     shifts = model.acoustic.shifts
     assert shifts is not None
-    with options.manifest.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    rows = [
-        row
-        for row in rows
-        if 2 <= float(row["seconds"]) <= 12
-        and (options.speakers is None or row["speaker"] in options.speakers)
+    entries = [
+        entry
+        for entry in read_manifest(options.manifest)
+        if options.speakers is None or entry.speaker in options.speakers
     ]
-    rows = rows[:: max(1, len(rows) // options.limit)][: options.limit]
+    entries = entries[:: max(1, len(entries) // options.limit)][: options.limit]
     told = []
-    for row in rows:
-        path = str(options.manifest.parent / row["path"])
-        reference = load_reference(path, model.config.sample_rate)
+    for entry in entries:
+        reference = load_reference(entry.path, model.config.sample_rate)
         features = model.acoustic.features(reference)
         found = align_transcript(
-            shifts.probe, features, shifts.profile.phones, row["text"], model.config.language
+            shifts.probe, features, shifts.profile.phones, entry.text, model.config.language
         )
         if found is not None:
             told.append((features, found.tokens))
-    print(f"{len(told)} of {len(rows)} recordings, whose words fit\n")
+    print(f"{len(told)} of {len(entries)} recordings, whose words fit\n")
     print("| reader | phone error rate | frames with another phone | with another modifier |")
     print("|---|---|---|---|")
     for name in options.readers:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.tuning import PHONES, TEXT, fitted, noise
+from tests.helpers.tuning import TEXT, fitted, noise
 from tts import TTS
 from tts.errors import UsageError, VoiceError
 from tts.losses.phone import PhoneProbe
@@ -27,7 +27,7 @@ from tts.tuning.adaptation import (
     compress,
     parse_strength,
 )
-from tts.voice.reading import align_recording, align_transcript, read_phones
+from tts.voice.reading import align_recording, align_transcript
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import contrasted, envelope_part, source_part
@@ -262,36 +262,6 @@ def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:
     full = {"w": torch.randn(64, 64, generator=rng)}
     for most in (300, 3_000, 30_000):
         assert sum(2 * v.numel() for v in compress(full, most).values()) <= most
-
-
-def test_phones_of_a_recording_are_read_and_short_errors_bridged() -> None:
-    class Reader(torch.nn.Module):
-        def __init__(self, modifiers: torch.nn.Module | None = None) -> None:
-            super().__init__()
-            self.head, self.modifiers = torch.nn.Identity(), modifiers
-
-        def hidden(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            return features
-
-    a, b = PHONES[0], PHONES[5]
-    features = torch.zeros(30, N_SYMBOLS)
-    for at in range(30):
-        features[at, a if at < 12 else b] = 3.0
-    features[5] = 0
-    features[5, b] = 3.0
-    probe: PhoneProbe = Reader()  # type: ignore[assignment]
-    assert read_phones(probe, features, PHONES, penalty=4.0) == ([a, b], [0, 0], [12, 18])
-    assert read_phones(probe, features, PHONES, penalty=0.5)[2] == [5, 1, 6, 18]
-    # A modifier is that of most of a phone's frames.
-    stressed = torch.zeros(N_SYMBOLS, N_MODS)
-    stressed[a, 2] = stressed[b, 1] = 1.0
-    heard = torch.nn.Linear(N_SYMBOLS, N_MODS, bias=False)
-    heard.weight.data = stressed.T
-    probe = Reader(heard)  # type: ignore[assignment]
-    assert read_phones(probe, features, PHONES, penalty=4.0) == ([a, b], [2, 1], [12, 18])
-    features[:] = 0
-    features[:, SIL] = 3.0
-    assert read_phones(probe, features, PHONES, penalty=4.0) == ([SIL], [0], [30])
 
 
 def test_a_recognizer_reads_what_is_adapted_to_and_the_probe_where_there_is_none(

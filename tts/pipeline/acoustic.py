@@ -84,10 +84,8 @@ class AcousticModel:
             SourceFilterVocoder, load_module(config.vocoder, device, "source_filter_vocoder")
         )
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
+        self.phone_probe = self._reader(config.phone_probe)
         self.shifts = self._shifts()
-        probe = config.phone_probe
-        reads = load_module(probe, device, "phone_probe") if probe else None
-        self.phone_probe = cast("PhoneProbe | None", reads)
         self.overlap: OverlapDetector | None = None
         if config.overlap is not None:
             if self.phone_probe is None:
@@ -135,18 +133,20 @@ class AcousticModel:
         if self.latent_space.waveform_codec is not None:
             return None  # there are no features to be shifted, in training neither
         untimed = config.durations is None or self.generator.conditioner.untimed
-        if config.profile is None or config.phone_probe is None or untimed:
+        if config.profile is None or self.phone_probe is None or untimed:
             if config.normalised:
                 raise ConfigError(
                     f"{config.name!r} is normalised: name its profile, phone_probe and durations"
                 )
             return None
         profile = cast(PhoneProfile, load_module(config.profile, device, "profile"))
-        probe = cast(PhoneProbe, load_module(config.phone_probe, device, "phone_probe"))
         name = fingerprint(checkpoint_folder(config.generator))
-        reads = config.phone_recognizer
-        reader = cast("PhoneProbe | None", reads and load_module(reads, device, "phone_probe"))
-        return VoiceShifts(profile, probe, config.normalised, name, reader)
+        reader = self._reader(config.phone_recognizer)
+        return VoiceShifts(profile, self.phone_probe, config.normalised, name, reader)
+
+    def _reader(self, name: str | None) -> PhoneProbe | None:
+        """What reads phones off features, where the config names it."""
+        return cast(PhoneProbe, load_module(name, self.device, "phone_probe")) if name else None
 
     # Text front end.
 

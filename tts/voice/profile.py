@@ -117,8 +117,8 @@ class VoiceShifts:
         normalised: whether the generator was trained on features less the profile; if not, voices
             have a shift only where one was found by calibration (tts.tuning.calibration).
         generator: fingerprint of the generator's weights, which tunings of voices are tied to.
-        recognizer: reads recordings that voices are adapted to or that are edited; by default the
-            probe, which sees too few frames around to read well.
+        recognizer: reads recordings whose words nobody told, which voices are adapted to or that
+            go on; by default the probe, which sees too few frames around to read well.
     """
 
     def __init__(
