@@ -49,7 +49,8 @@ class ModelConfig(Strict):
     adapted voice has its contrast (tts_codecs.envelope.contrasted) raised by `adapted_contrast`.
     `external` is another generator of the same codes, with `external_sampling`, for the options
     `rescore` and `hybrid` of masked generation (tts.generators.external).
-    `overlap` tells recordings of several people at once, by what `phone_probe` hears.
+    `overlap` tells recordings of several people at once, by what `phone_probe` hears; `enhancer`
+    takes noise and the room out of recordings before they become voices.
     `paper` is what a system follows, `trained_by` the YAML that `tts train` makes its generator
     with; a system that names no generator speaks with the weights in checkpoints/NAME or, where
     there are none, with those that its training exported.
@@ -74,6 +75,7 @@ class ModelConfig(Strict):
     phone_probe: str | None = None
     phone_recognizer: str | None = None
     overlap: str | None = None
+    enhancer: str | None = None
     normalised: bool = False
     calibration: int = Field(default=0, ge=0, le=20)
     adapted_calibration: int = Field(default=1, ge=0, le=20)

@@ -40,6 +40,7 @@ from tts.prosody.phrasing import PhrasingModel
 from tts.published.f5.generator import build_f5, f5_sampling_options
 from tts.renamed import unknown_key
 from tts.resources import checkpoint_folder, codec_without_folder, nearest
+from tts.voice.enhancer import SpeechEnhancer
 from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile
 from tts.voice.speaker import SpeakerEncoder
@@ -212,6 +213,7 @@ MODULES: dict[str, Callable[..., nn.Module]] = {
     **registry.KINDS,
     "aligner": Aligner,
     "durations": DurationModel,
+    "enhancer": SpeechEnhancer,
     "f5": build_f5,
     "generator": build_generator,
     "overlap": OverlapDetector,

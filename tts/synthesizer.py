@@ -120,6 +120,7 @@ class Synthesizer(Lifecycle):
         strength: float = 1.0,
         calibration: int | None = None,
         progress: Progress | None = None,
+        enhance: bool = True,
     ) -> Voice:
         """A voice, encoded once.
 
@@ -134,6 +135,8 @@ class Synthesizer(Lifecycle):
             strength: of the adaptation, 0 to 1.
             calibration: rounds of calibration (tts.tuning.calibration); by default the model's.
             progress: of the adaptation, called with (steps done, all steps); what it raises stops.
+            enhance: take noise and the room out of recordings (tts.voice.enhancer), so that the
+                voice does not have them; False for a voice as it was recorded.
 
         Raises:
             AudioError, UsageError: see tts.audio.reference.load_reference.
@@ -149,7 +152,7 @@ class Synthesizer(Lifecycle):
         if adapt and not self.capabilities.adaptation:
             raise UsageError(f"voices of {self.config.name!r} cannot be adapted")
         voice = encode_voice(
-            self.pipeline, source, transcript, adapt, strength, calibration, progress
+            self.pipeline, source, transcript, adapt, strength, calibration, progress, enhance
         )
         self.pipeline.voices.check(voice)
         return voice

@@ -30,7 +30,7 @@ TRAINING = ("task", "data", "out", "size", "model", "options", "train")
 PARTS: dict[str, str | None] = {
     "generator": None, "codec": "features", "durations": None, "phrasing": None, "vocoder": None,
     "speaker": "speaker", "profile": None, "phone_probe": None,
-    "phone_recognizer": None, "overlap": None, "external": None,
+    "phone_recognizer": None, "overlap": None, "enhancer": None, "external": None,
 }  # fmt: skip
 
 

@@ -178,6 +178,7 @@ def test_long_text_takes_linear_time_and_is_written_as_it_is_said(
         (["--device", "tpu"], ["tpu"]),
         (["--bogus"], ["--bogus"]),
         (["--ref-text", "hello"], ["--ref"]),
+        (["--no-enhance"], ["--ref"]),
         (["--text-file", "x.txt"], ["--text-file"]),
         (["--voice", "default", "--ref", "x.wav"], ["--voice"]),
     ],

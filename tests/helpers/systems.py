@@ -92,6 +92,7 @@ def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:
         "phrasing": None,
         "profile": None,
         "overlap": None,
+        "enhancer": None,
         "normalised": False,
         "calibration": 0,
         "size": "small",

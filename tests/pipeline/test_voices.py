@@ -3,6 +3,7 @@
 The encoder is a stub that takes the level of the first sample for the person and one that is
 negative for noise."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,16 +35,24 @@ class _Encoder:
         assert float(voice.features[0, 0]) == pytest.approx(reference.seconds)
         return [f"{NO_SPEECH}; give another"] if reference.samples[0] < 0 else []
 
+    def enhanced(self, reference: Reference) -> Reference:
+        return reference
+
 
 def heard(value: float, name: str = "", seconds: float = 3.0) -> Reference:
     samples = np.full(int(seconds * RATE), value, np.float32)
     return Reference(samples, RATE, seconds, [], None, name)
 
 
-def voice_of(*given: Reference, needs_transcript: bool = False) -> Voice:
+def voice_of(
+    *given: Reference,
+    needs_transcript: bool = False,
+    encoder: _Encoder | None = None,
+    enhance: bool = True,
+) -> Voice:
     can = SimpleNamespace(recording_rate=RATE, needs_transcript=needs_transcript)
-    pipeline: Any = SimpleNamespace(voices=_Encoder(), capabilities=can, tuner=None)
-    return encode_voice(pipeline, list(given))
+    pipeline: Any = SimpleNamespace(voices=encoder or _Encoder(), capabilities=can, tuner=None)
+    return encode_voice(pipeline, list(given), enhance=enhance)
 
 
 def test_recordings_without_speech_are_left_out_and_named() -> None:
@@ -59,6 +68,24 @@ def test_recordings_without_speech_are_left_out_and_named() -> None:
         assert all("give another" in line for line in voice.warnings)
         assert float(voice.features[0, 0]) > 7
     assert voice_of(noise).warnings == (f"{NO_SPEECH}; give another",)
+
+
+def test_a_voice_is_made_without_noise_and_judged_with_it() -> None:
+    """In the stub noise makes samples negative, and what is enhanced has twice the level."""
+
+    class Enhancing(_Encoder):
+        def enhanced(self, reference: Reference) -> Reference:
+            return replace(reference, samples=2 * np.abs(reference.samples))
+
+    for given in ([heard(-0.5)], [heard(-0.5), heard(-0.5)]):
+        voice = voice_of(*given, encoder=Enhancing())
+        angle = torch.tensor(1.0)
+        assert torch.allclose(voice.speaker, torch.stack([angle.cos(), angle.sin()]))
+        assert all(NO_SPEECH.replace(UNNAMED, "") in line for line in voice.warnings)
+        assert voice.warnings
+        plain = voice_of(*given, encoder=Enhancing(), enhance=False)
+        assert torch.equal(plain.speaker, voice_of(*given).speaker)
+        assert plain.warnings == voice.warnings
 
 
 def test_recordings_of_other_people_are_told() -> None:

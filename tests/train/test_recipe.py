@@ -38,6 +38,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "phone_probe": {"dim": 16, "blocks": 1},
     "probe": {"dim": 16, "blocks": 1},
     "identity": {"dim": 16, "blocks": 1, "size": 8},
+    "enhancer": {"bands": 16, "dim": 16, "blocks": 1},
     "durations": {"dim": 16, "blocks": 1, "classes": 3, "style": 16},
     "phrasing": {"vocabulary": 64},
     "generator": NETWORK,
@@ -46,6 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "vocoder": {"batch_size": 2},
     "aligner": {"batch_size": 2, "pool": 2},
     "identity": {"batch_size": 4, "frames": [20, 30]},
+    "enhancer": {"batch_size": 2, "seconds": 0.5, "clean_db": 0.0},
     "phrasing": {"batch_size": 2, "holdout": 0},
     "generator": {"batch_size": 2, "max_frames": 50, "prompt": [30, 40]},
 }

@@ -180,6 +180,9 @@ ADAPT_HELP = "Fit the model to the voice too: nearer to the person, and takes so
 STRENGTH_HELP = "How much of the adaptation is used: 0 (none) to 1."
 
 
+ENHANCE_HELP = "Take noise and the room out of --ref, so that the voice does not have them."
+
+
 def check_strength(strength: float, adapt: bool) -> None:
     """UsageError for a strength out of range, or without --adapt."""
     if not 0 <= strength <= 1:

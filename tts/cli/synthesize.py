@@ -11,6 +11,7 @@ import typer
 
 from tts.cli.common import (
     ADAPT_HELP,
+    ENHANCE_HELP,
     INT8_HELP,
     STRENGTH_HELP,
     TextFile,
@@ -185,6 +186,7 @@ def synthesize(
     ] = None,
     adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
+    enhance: Annotated[bool, typer.Option(help=ENHANCE_HELP)] = True,
     timestamps: Annotated[
         list[str] | None,
         typer.Option(
@@ -226,6 +228,8 @@ def synthesize(
         if ref_text is not None and not refs:
             raise UsageError("--ref-text is the text of --ref: give that too")
         check_strength(strength, adapt)
+        if not enhance and not refs:
+            raise UsageError("--no-enhance is for --ref: give that too")
         if provenance and output == "-":
             raise UsageError("--provenance goes beside a file: give one with -o")
         # Everything that can fail early does, before seconds go into loading weights.
@@ -290,7 +294,7 @@ def synthesize(
     source = references or str(path)
     with adapting(adapt and not quiet) as progress:
         chosen = synthesizer.voice(
-            source, ref_text, adapt=adapt, strength=strength, progress=progress
+            source, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )
     if not quiet:
         warn_new(chosen, references)

@@ -11,6 +11,7 @@ import typer
 
 from tts.cli.common import (
     ADAPT_HELP,
+    ENHANCE_HELP,
     STRENGTH_HELP,
     adapting,
     check_strength,
@@ -109,6 +110,7 @@ def add(
     ] = "default",
     adapt: Annotated[bool, typer.Option("--adapt", help=ADAPT_HELP)] = False,
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
+    enhance: Annotated[bool, typer.Option(help=ENHANCE_HELP)] = True,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     force: Annotated[bool, typer.Option(help="Replace a voice of this name.")] = False,
 ) -> None:
@@ -135,7 +137,7 @@ def add(
 
     with adapting(adapt) as progress:
         voice = TTS.of(config, "cpu").voice(
-            references, ref_text, adapt=adapt, strength=strength, progress=progress
+            references, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )
     warn_new(voice, references)
     warn_unfit(voice, ref_text, references)

@@ -3,6 +3,7 @@ source-filter features or a codec of them, and the source-filter vocoder; or a g
 codec of waveforms, and that codec."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -39,6 +40,7 @@ from tts.text.tokens import collate_tokens
 from tts.text.user_lexicon import UserLexicon
 from tts.tuning.adaptation import AdaptedGenerators, adapt
 from tts.tuning.calibration import calibrate
+from tts.voice.enhancer import SpeechEnhancer
 from tts.voice.judge import overlaps, speaks, warnings_about
 from tts.voice.overlap import OverlapDetector
 from tts.voice.profile import PhoneProfile, VoiceShifts
@@ -91,6 +93,9 @@ class AcousticModel:
             if self.phone_probe is None:
                 raise ConfigError(f"{config.name!r} names overlap: name its phone_probe")
             self.overlap = cast(OverlapDetector, load_module(config.overlap, device, "overlap"))
+        self.enhancer: SpeechEnhancer | None = None
+        if config.enhancer is not None:
+            self.enhancer = cast(SpeechEnhancer, load_module(config.enhancer, device, "enhancer"))
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, cancellation.watch
         )
@@ -198,6 +203,14 @@ class AcousticModel:
             if self.overlap is not None:
                 overlap = overlaps(self.overlap, features, hidden)
         return warnings_about(reference, self.speaker, speech, overlap)
+
+    @torch.inference_mode()
+    def enhanced(self, reference: Reference) -> Reference:
+        """The recording without its noise and room, where the model has an enhancer."""
+        if self.enhancer is None:
+            return reference
+        samples = torch.from_numpy(reference.samples.copy()).to(self.device)
+        return replace(reference, samples=self.enhancer(samples[None])[0].cpu().numpy())
 
     def check(self, voice: Voice) -> None:
         """Whether the model can speak in a voice. Any voice will do."""

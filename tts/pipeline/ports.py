@@ -104,6 +104,11 @@ class VoiceEncoder(Protocol):
         """
         ...
 
+    def enhanced(self, reference: Reference) -> Reference:
+        """The recording without its noise and room, where the model can take them out; itself where
+        it cannot."""
+        ...
+
     def check(self, voice: Voice) -> None:
         """Whether the model can speak in a voice.
 

@@ -82,18 +82,18 @@ def _joined(references: Sequence[Reference]) -> Reference:
     return Reference(np.concatenate(parts), rate, seconds, warnings)
 
 
-def _of_recordings(
+def _judged(
     pipeline: Pipeline[Any], references: Sequence[Reference], name: str
-) -> tuple[Voice, list[Reference]]:
-    """The voice of recordings of one person, with its warnings, and those it is made of.
+) -> tuple[list[Reference], list[str]]:
+    """Those of the recordings that a voice is made of, and what would make it a poor one.
 
-    Each is judged alone: in one that is put together of several, the loudest hides the others.
+    Each is judged as it was recorded, and alone: in one that is put together of several, the
+    loudest hides the others.
     """
     told = [line for each in references for line in each.warnings]
     if len(references) == 1:
         voice = pipeline.voices.encode(references[0], name)
-        told += pipeline.voices.warnings(references[0], voice)
-        return replace(voice, warnings=tuple(told)), list(references)
+        return list(references), told + pipeline.voices.warnings(references[0], voice)
     names = [each.name or f"recording {i}" for i, each in enumerate(references, 1)]
     alone = [pipeline.voices.encode(each, name) for each in references]
     judged = [
@@ -116,9 +116,7 @@ def _of_recordings(
             f"{names[long[0]]} and {names[long[other]]}: seem to be of different people, and the "
             "voice will lie between them; give recordings of one person"
         )
-    kept = [each for i, each in enumerate(references) if i not in left_out]
-    voice = pipeline.voices.encode(_joined(kept), name)
-    return replace(voice, warnings=tuple(told)), kept
+    return [each for i, each in enumerate(references) if i not in left_out], told
 
 
 def encode_voice(
@@ -129,6 +127,7 @@ def encode_voice(
     strength: float = 1.0,
     calibration: int | None = None,
     progress: Progress | None = None,
+    enhance: bool = True,
 ) -> Voice:
     """The voice of a recording or a file, with the arguments of `TTS.voice`; adapted only where the
     pipeline has a tuner."""
@@ -149,9 +148,13 @@ def encode_voice(
             )
         references = [_reference(each, pipeline.capabilities.recording_rate) for each in given]
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
-        voice, references = _of_recordings(pipeline, references, name)
-        for line in voice.warnings:
+        references, warnings = _judged(pipeline, references, name)
+        for line in warnings:
             log.warning("%s", line)
+        if enhance:
+            references = [pipeline.voices.enhanced(each) for each in references]
+        voice = pipeline.voices.encode(_joined(references), name)
+        voice = replace(voice, warnings=tuple(warnings))
         recordings = [voice.features]
         # Where a voice does not keep all of them, the rest tells more of it.
         if tuner is not None and (adapted or len(voice.features) >= PROMPT_FRAMES):

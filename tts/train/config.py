@@ -84,6 +84,9 @@ KINDS = {
         "tts.train.tasks.generator", "DurationTask", "tts.prosody.durations", "DurationModel"
     ),
     "probe": _Kind("tts.train.tasks.probes", "ProbeTask", "tts.losses.speaker", "SpeakerProbe"),
+    "enhancer": _Kind(
+        "tts.train.tasks.enhancer", "EnhancerTask", "tts.voice.enhancer", "SpeechEnhancer"
+    ),
     "identity": _Kind(
         "tts.train.tasks.identity", "IdentityTask", "tts.losses.identity", "SpeakerIdentity"
     ),

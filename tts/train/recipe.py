@@ -51,7 +51,7 @@ _WRITES = {
 #: what steps and tasks read of it; all of it where nothing is said
 _READS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("features", "vtlp", "overlap", "average"), ()),
-    **dict.fromkeys(("vocoder", "aligner", "codec"), ()),
+    **dict.fromkeys(("vocoder", "aligner", "codec", "enhancer"), ()),
     **dict.fromkeys(("identity", "spectral", "latent", "pseudo_labels"), (_FEATURES,)),
     **dict.fromkeys(("align", "profile", "phrasing", "durations"), (_FEATURES, _DURATIONS)),
 }

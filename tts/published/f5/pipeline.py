@@ -138,6 +138,10 @@ class F5Model:
         """What would make a poor voice of a recording, each with what helps (tts.voice.judge)."""
         return warnings_about(self._lower(reference), self.speaker)
 
+    def enhanced(self, reference: Reference) -> Reference:
+        """The recording as it is: the model continues it, with its room."""
+        return reference
+
     def check(self, voice: Voice) -> None:
         """Whether the model can speak in a voice. It has to keep its recording, and the words of
         that."""
