@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double
+from tts_codecs.nn.causal import CausalStack, KeptLinear, steadily
 
 
 class FeatureAutoencoder(nn.Module):
@@ -68,8 +68,8 @@ class FeatureAutoencoder(nn.Module):
         Computed in float64: whether a frame is voiced must not depend on how a stream is cut, nor
         may the pitch, which the phase sums up.
         """
-        hidden, states = in_double(self.decoder, values, states)
-        return self.unfold(in_double(self.to_features, hidden)).to(values.dtype), states
+        hidden, states = steadily(self.decoder, values, states)
+        return self.unfold(steadily(self.to_features, hidden)).to(values.dtype), states
 
     def restore(self, values: Tensor) -> Tensor:
         """All values [B, U, values] to features [B, U * patch, channels], as a stream gives

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from codec_helpers import SMALL, lively, tiny_vocoder, voice
 from tts_codecs.base import finite
 from tts_codecs.errors import CodecError
-from tts_codecs.nn import inference
-from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double
+from tts_codecs.nn import half, inference
+from tts_codecs.nn.causal import CausalStack, KeptLinear, steadily
 from tts_codecs.nn.inference import Product, Taps, Windows, linear, overlap_add
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.quantizers.vq import VectorQuantizer, highest
@@ -41,7 +41,7 @@ def stack(seed: int = 0) -> CausalStack:
 @pytest.mark.parametrize("packs", [True, False])
 def test_products(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not packs:
-        monkeypatch.setattr(inference, "_packs", lambda weight: False)
+        monkeypatch.setattr(inference, "packs", lambda weight: False)
     weight, bias = random(24, 10), random(24, seed=1)
     for x in (random(1, 1, 10), random(2, 3, 10), random(300, 10), random(2, 0, 10)):
         close(Product(weight, bias)(x), F.linear(x, weight, bias))
@@ -51,13 +51,13 @@ def test_products(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("halves", [True, False])
 def test_products_of_pieces(halves: bool, dtype: torch.dtype) -> None:
-    weight, bias, scale = (random(*shape, seed=3).to(dtype) for shape in [(24, 10), (24,), (24,)])
+    weight, bias = random(24, 10, seed=3).to(dtype), random(24, seed=4).to(dtype)
     if halves:
         weight = weight.half().to(dtype)
-    product = Product(weight, bias, pieces=True, scale=scale)
+    product = Product(weight, bias, pieces=True)
     for shape in [(1, 1, 10), (2, 3, 10), (40, 10), (2, 60, 10)]:
         x = random(*shape).to(dtype)
-        wanted = scale.double() * F.linear(x.double(), weight.double(), bias.double())
+        wanted = F.linear(x.double(), weight.double(), bias.double())
         found = product(x)
         assert found.dtype == dtype
         close(found.double(), wanted, 1e-5 if dtype == torch.float32 else 1e-12)
@@ -147,9 +147,9 @@ def test_a_stack_without_gradients(frames: int) -> None:
         close(found, wanted, 2e-5)
         for a, b in zip(new, kept, strict=True):
             close(a, b, 2e-5)
-        wanted, kept = in_double(made, x, states)
+        wanted, kept = steadily(made, x, states)
         with torch.no_grad():
-            found, new = in_double(made, x, states)
+            found, new = steadily(made, x, states)
         assert found.dtype == torch.float64
         close(found, wanted, 1e-10)
         close(new[-1], kept[-1], 1e-10)
@@ -165,6 +165,35 @@ def test_a_stack_without_gradients(frames: int) -> None:
     both()
 
 
+@pytest.mark.parametrize("halves", [True, False])
+@pytest.mark.parametrize("fbgemm", [True, False])
+def test_a_frame_does_not_depend_on_how_a_stream_is_cut(
+    halves: bool, fbgemm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fbgemm:  # as on another processor, in float64
+        monkeypatch.setattr(half, "are_halves", lambda weight: False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made, head = CausalStack(6, 600, 700, 2, 7, 2), KeptLinear(600, 33)
+    if halves:
+        made, head = made.half().float(), head.half().float()
+    x = random(2, 300, 6)
+    with torch.no_grad():
+        states = made.initial(2, x, 0.5)
+        whole, _ = steadily(made, x, states)
+        heads = steadily(head, whole)
+        assert whole.dtype == heads.dtype == half.steady_dtype([made.entry.conv.weight])
+        exact, _ = made.double()(x.double(), [state.double() for state in states])
+        close(whole.double(), exact, 1e-4)
+        made = made.float()
+        for sizes in ([1, 2, 3, 5, 289], [7] * 42 + [6], [48, 47, 50, 155], [257, 43]):
+            state, found = states, []
+            for piece in x.split(sizes, 1):
+                y, state = steadily(made, piece, state)
+                found.append(steadily(head, y))
+            close(torch.cat(found, 1), heads, 0.0 if whole.dtype == torch.float32 else 1e-9)
+
+
 def test_kept_linear() -> None:
     layer = KeptLinear(8, 5)
     x = random(2, 3, 8)
@@ -173,7 +202,7 @@ def test_kept_linear() -> None:
         with torch.no_grad():
             close(layer(x), wanted)
             exact = F.linear(x.double(), layer.weight.double(), layer.bias.double())
-            close(in_double(layer, x), exact, 1e-12)
+            close(steadily(layer, x), exact, 1e-12)
             layer.weight.mul_(2.0)
     assert set(layer.state_dict()) == {"weight", "bias"}
 
@@ -184,10 +213,10 @@ def test_weights_made_in_inference_mode() -> None:
         made = stack()
         states = made.initial(1, x, 0.0)
         found, _ = made(x, states)
-        exact, _ = in_double(made, x, states)
+        exact, _ = steadily(made, x, states)
         close(exact.float(), found, 2e-5)
         made.entry.conv.weight.mul_(2.0)
-        again, _ = in_double(made, x, states)
+        again, _ = steadily(made, x, states)
     assert (again - exact).abs().max() > 1e-3
 
 

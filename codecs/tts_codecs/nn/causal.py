@@ -1,4 +1,4 @@
-"""A causal stack of ConvNeXt blocks with explicit state, and what is computed in float64.
+"""A causal stack of ConvNeXt blocks with explicit state, and what no cut of a stream may change.
 
 Every layer has one code path, `forward(x, state) -> (y, state)`: offline decoding is a single call
 with the initial state, so a stream cut anywhere gives the same samples.
@@ -14,20 +14,25 @@ from torch.func import functional_call
 from tts_codecs.nn.conv import CausalConv
 from tts_codecs.nn.convnext import CausalConvNeXt, FastConvNeXt
 from tts_codecs.nn.derived_cache import DerivedCache
+from tts_codecs.nn.half import steady_dtype
 from tts_codecs.nn.inference import Norm, Product, Windows, keeps, plain
 
 
-def in_double(module: nn.Module, x: Tensor, states: Sequence[Tensor] = ()) -> Any:
-    """`module(x)`, or `module(x, states)` with states, in float64 whatever its weights' type.
+def steadily(module: nn.Module, x: Tensor, states: Sequence[Tensor] = ()) -> Any:
+    """`module(x)`, or `module(x, states)` with states, in which a frame comes out the same however
+    many are given at once: bit by bit in float32 where there are products for it
+    (tts_codecs.nn.half), else but for 1e-9 in float64.
 
     For the small networks whose output is compared with a threshold or summed over a whole stream:
-    matrix products round differently for every number of rows, and what differs in the last bit of
-    float32 is then heard. In float64 it stays below 1e-9.
+    most matrix products round differently for every number of rows, and what differs in the last
+    bit of float32 is then heard.
     """
-    if plain(x) and isinstance(module, CausalStack | KeptLinear):
-        # These keep their weights in float64, which takes longer to make than to use.
-        x = x.double()
-        return module(x, [state.double() for state in states]) if states else module(x)
+    if plain(x):
+        # These keep their weights in that dtype, which takes longer to make than to use.
+        if isinstance(module, CausalStack):
+            return module.steady(x, states)
+        if isinstance(module, KeptLinear):
+            return module.steady(x)
     weights = {name: value.double() for name, value in module.state_dict(keep_vars=True).items()}
     arguments = (x.double(), [state.double() for state in states]) if states else (x.double(),)
     return functional_call(module, weights, arguments)
@@ -41,15 +46,27 @@ class KeptLinear(nn.Linear):
         self._derived = DerivedCache()
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., in_dim] to [..., out_dim]; without gradients x may be float64 where the weights
-        are not."""
+        """[..., in_dim] to [..., out_dim]; without gradients x may be of another dtype than the
+        weights."""
         if not keeps(x, self.weight):
             return super().forward(x)
-        dtype, weight, bias = x.dtype, self.weight, self.bias
-        kept: Product = self._derived.get(
-            [weight, bias], lambda: Product(weight.to(dtype), bias.to(dtype), pieces=True), dtype
-        )
-        return kept(x)
+        return self._product(x.dtype)(x)
+
+    def steady(self, x: Tensor) -> Tensor:
+        """What `steadily` says, without gradients on a CPU."""
+        product = self._product(None)
+        return product(x.to(product.weight.dtype))
+
+    def _product(self, dtype: torch.dtype | None) -> Product:
+        """The layer in a dtype, or None for a steady one."""
+        weight, bias = self.weight, self.bias
+
+        def make() -> Product:
+            used = dtype or steady_dtype([weight])
+            return Product(weight.to(used), bias.to(used), pieces=True, steady=dtype is None)
+
+        kept: Product = self._derived.get([weight, bias], make, dtype)
+        return kept
 
 
 class CausalStack(nn.Module):
@@ -81,13 +98,10 @@ class CausalStack(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """[B, T, in_dim] (and `extra` [B, T, dim], added after the entry) to [B, T, dim].
 
-        Without gradients x may be float64 where the weights are not.
+        Without gradients x may be of another dtype than the weights.
         """
         if keeps(x, self.final.weight):
-            dtype = x.dtype
-            weights = self._derived.weights(self)
-            kept: _Kept = self._derived.get(weights, lambda: _Kept(self, dtype), dtype)
-            return kept(x, states, extra)
+            return self._as_kept(x.dtype)(x, states, extra)
         x, first = self.entry(x, states[0])
         if extra is not None:
             x = x + extra
@@ -98,20 +112,33 @@ class CausalStack(nn.Module):
             new.append(state)
         return self.final(x), new
 
+    def steady(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """What `steadily` says, without gradients on a CPU."""
+        kept = self._as_kept(None)
+        return kept(x.to(kept.dtype), [state.to(kept.dtype) for state in states])
+
+    def _as_kept(self, dtype: torch.dtype | None) -> "_Kept":
+        weights = self._derived.weights(self)
+        kept: _Kept = self._derived.get(weights, lambda: _Kept(self, dtype), dtype)
+        return kept
+
 
 class _Kept:
-    """A `CausalStack` as inference runs it, with weights of a dtype."""
+    """A `CausalStack` as inference runs it, with weights of a dtype, or None for a steady one."""
 
-    def __init__(self, stack: CausalStack, dtype: torch.dtype):
-        self.entry = Windows(stack.entry.conv, dtype)
+    def __init__(self, stack: CausalStack, dtype: torch.dtype | None):
+        blocks = [block for block in stack.blocks if isinstance(block, CausalConvNeXt)]
+        steady = dtype is None
+        if dtype is None:
+            layers = [layer for block in blocks for layer in (block.up, block.down)]
+            dtype = steady_dtype([stack.entry.conv.weight, *(layer.weight for layer in layers)])
+        self.dtype = dtype
+        self.entry = Windows(stack.entry.conv, dtype, steady)
         self.norm, self.final = Norm(stack.norm, dtype), Norm(stack.final, dtype)
-        self.blocks = []
-        for block in stack.blocks:
-            assert isinstance(block, CausalConvNeXt)
-            self.blocks.append(FastConvNeXt(block, dtype))
+        self.blocks = [FastConvNeXt(block, dtype, steady) for block in blocks]
 
     def __call__(
-        self, x: Tensor, states: list[Tensor], extra: Tensor | None
+        self, x: Tensor, states: Sequence[Tensor], extra: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """`CausalStack.forward`."""
         frames = x.shape[1]
@@ -119,8 +146,16 @@ class _Kept:
         new = [window[:, frames:]]
         x = self.entry(window)
         x = self.norm(x if extra is None else x.add_(extra))
-        for block, state in zip(self.blocks, states[1:], strict=True):
-            window = torch.cat([state, x], 1)
-            new.append(window[:, frames:])
-            x = block(window, x)
+        if self.blocks:
+            # One buffer of the windows of all blocks, each of which writes into the next one's.
+            past = states[1].shape[1]
+            windows = x.new_empty(len(self.blocks), len(x), past + frames, x.shape[2])
+            torch.stack(list(states[1:]), out=windows[:, :, :past])
+            inputs = windows[:, :, past:].unbind()
+            inputs[0].copy_(x)
+            outputs = [*inputs[1:], x]
+            for each in zip(self.blocks, windows.unbind(), inputs, outputs, strict=True):
+                block, window, seen, out = each
+                block(window, seen, out)
+            new += windows[:, :, frames:].unbind()
         return self.final(x), new

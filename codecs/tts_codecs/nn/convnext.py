@@ -124,17 +124,22 @@ class CentredConvNeXt(_Block):
 
 
 class FastConvNeXt:
-    """A causal or centred block as inference computes it; the scale of its branch is in the
-    weights of its last product."""
+    """A causal or centred block as inference computes it; `steady` as in `Product`."""
 
-    def __init__(self, block: CausalConvNeXt | CentredConvNeXt, dtype: torch.dtype):
-        up, down = block.up, block.down
-        self.taps, self.norm = Taps(block.depthwise.conv, dtype), Norm(block.norm, dtype)
-        self.up = Product(up.weight.to(dtype), up.bias.to(dtype), pieces=True)
-        scale = block.scale.detach().to(dtype)
-        self.down = Product(down.weight.to(dtype), down.bias.to(dtype), pieces=True, scale=scale)
+    def __init__(
+        self, block: CausalConvNeXt | CentredConvNeXt, dtype: torch.dtype, steady: bool = False
+    ):
+        def product(layer: nn.Linear) -> Product:
+            weight, bias = layer.weight.to(dtype), layer.bias.to(dtype)
+            return Product(weight, bias, pieces=True, steady=steady)
 
-    def __call__(self, window: Tensor, x: Tensor) -> Tensor:
+        self.taps = Taps(block.depthwise.conv, dtype, steady)
+        self.norm = Norm(block.norm, dtype)
+        self.up, self.down = product(block.up), product(block.down)
+        self.scale = block.scale.detach().to(dtype)
+
+    def __call__(self, window: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
         """The convolution's input [B, T + kernel - 1, C] and what the branch is added to
-        [B, T, C], which is also the shape of the result."""
-        return self.down(self.up(self.norm(self.taps(window)), gelu="none")).add_(x)
+        [B, T, C], which is also the shape of the result, and of `out` to write it to."""
+        y = self.down(self.up(self.norm(self.taps(window)), gelu="none"))
+        return torch.addcmul(x, y, self.scale, out=out)

@@ -3,12 +3,13 @@
 
 Frames are [B, T, C] throughout. On x86 the products are oneDNN's on weights packed for it, which
 takes half the time of the BLAS that torch calls for float32 (docs/performance.md); elsewhere, and
-in float64, they are torch's.
+in float64, they are torch's. Pieces of a stream read weights of half precision
+(tts_codecs.nn.half).
 """
 
 from __future__ import annotations
 
-import functools
+import sys
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -16,12 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from tts_codecs.nn.half import HalfProduct, are_halves, packs
+
 Gelu: TypeAlias = Literal["", "none", "tanh"]
 
 _MANY = 48  # rows from which laying out the weights anew is worth it
 _FEW = 16  # frames up to which one product with all taps is faster than a sum over them
 _PIECE = 16  # rows up to which weights [K, N] are read faster than packed ones, by a third
 _HALF_PIECE = 48  # and weights of half precision in two thirds to a quarter of the time
+_ANY = sys.maxsize
 _DOUBLE_PIECE = 3  # the former of float64, where they are no wider than high
 
 
@@ -38,19 +42,6 @@ def keeps(x: Tensor, weight: Tensor) -> bool:
     """Whether a layer with this weight computes with what it keeps for inference: nothing is kept
     of weights made in inference mode, and to make it for one call pays only in another dtype."""
     return plain(x) and (x.dtype != weight.dtype or not weight.is_inference())
-
-
-def _packs(weight: Tensor) -> bool:
-    return weight.device.type == "cpu" and weight.dtype == torch.float32 and _has_onednn()
-
-
-@functools.cache
-def _has_onednn() -> bool:
-    return (
-        torch.backends.mkldnn.is_available()
-        and torch.backends.cpu.get_cpu_capability().startswith("AVX")
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
 
 
 #: what oneDNN does to a product before it is written
@@ -99,7 +90,7 @@ def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
     # A layer with int8 weights is of another type.
     if type(layer) is nn.Linear:
         weight, bias = layer.weight, layer.bias
-        many = x.numel() >= _MANY * x.shape[-1] and x.dtype == weight.dtype and _packs(weight)
+        many = x.numel() >= _MANY * x.shape[-1] and x.dtype == weight.dtype and packs(weight)
         if many and not torch.is_autocast_enabled("cpu"):
             if not torch.is_grad_enabled():
                 return onednn(x, weight, bias, gelu)
@@ -119,7 +110,8 @@ class Product:
         rows: how many rows x has, about.
         pieces: x may have few rows, as the pieces of a stream have: another copy of the weights is
             made when it first has.
-        scale: [N] of all that comes out, the bias included.
+        steady: a row comes out the same to the last bit however many there are, if the weights are
+            of float32 and `steady_dtype` says so; of float64 it differs by 1e-16.
     """
 
     def __init__(
@@ -128,17 +120,14 @@ class Product:
         bias: Tensor | None = None,
         rows: int = 200,
         pieces: bool = False,
-        scale: Tensor | None = None,
+        steady: bool = False,
     ):
         self.width = len(weight)
         weight = weight.detach().contiguous()
         bias = None if bias is None else bias.detach().clone()
-        self._few = _FewRows(weight, bias, scale) if pieces and bias is not None else None
-        if scale is not None:
-            weight = scale[:, None] * weight
-            bias = None if bias is None else scale * bias
-        self.packed = _packs(weight)
-        if self.packed:
+        self._few = _FewRows(weight, bias, steady) if pieces and bias is not None else None
+        self.packed = packs(weight)
+        if self.packed and (self._few is None or self._few.most < _ANY):
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
         self.weight, self.bias = weight, bias
 
@@ -165,35 +154,26 @@ class _FewRows:
         most: rows up to which it is faster than the product of many rows.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, scale: Tensor | None):
-        self._weight, self._bias, self._scale = weight, bias, scale
-        self._half: Any = None
+    def __init__(self, weight: Tensor, bias: Tensor, steady: bool):
+        self._weight, self._bias = weight, bias
+        self._half: HalfProduct | None = None
         self._across: Tensor | None = None
         self.most = 0
         if weight.dtype == torch.float64 and weight.device.type == "cpu":
             self.most = _DOUBLE_PIECE if weight.shape[0] > weight.shape[1] else 0
-        elif _packs(weight):
-            self.most = _HALF_PIECE if _halves(weight) else _PIECE
+        elif are_halves(weight):
+            self._half = HalfProduct(weight, bias)
+            self.most = _ANY if steady else _HALF_PIECE
+        elif packs(weight):
+            self.most = _PIECE
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self.most == _HALF_PIECE:
-            if self._half is None:
-                pack = torch.ops.quantized.linear_prepack_fp16.default
-                self._half = pack(self._weight, self._bias)
-            y = torch.ops.quantized.linear_dynamic_fp16.default(x, self._half)
-        else:
-            if self._across is None:
-                self._across = self._weight.t().contiguous()
-            y = torch.addmm(self._bias, x.flatten(0, -2), self._across)
-            y = y.unflatten(0, x.shape[:-1])
-        return y if self._scale is None else y.mul_(self._scale)
-
-
-def _halves(weight: Tensor) -> bool:
-    """Whether float16 holds these weights exactly and there is a product that reads them so."""
-    engine = torch.backends.quantized.engine
-    known = engine in ("x86", "fbgemm") and hasattr(torch.ops.quantized, "linear_dynamic_fp16")
-    return known and torch.equal(weight.half().to(weight.dtype), weight)
+        if self._half is not None:
+            return self._half(x)
+        if self._across is None:
+            self._across = self._weight.t().contiguous()
+        y = torch.addmm(self._bias, x.flatten(0, -2), self._across)
+        return y.unflatten(0, x.shape[:-1])
 
 
 class PackedLinear(nn.Module):
@@ -225,40 +205,45 @@ def pack(network: nn.Module) -> int:
             continue
         for parent in part.modules():
             for leaf, layer in parent.named_children():
-                if type(layer) is nn.Linear and _packs(layer.weight):
+                if type(layer) is nn.Linear and packs(layer.weight):
                     setattr(parent, leaf, PackedLinear(layer))
                     count += 1
     return count
 
 
 class Taps:
-    """A depthwise convolution (`conv.groups` as many as channels) as products with its taps."""
+    """A depthwise convolution (`conv.groups` as many as channels) as products with its taps;
+    `steady` as in `Product`."""
 
-    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
+    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype, steady: bool = False):
         assert conv.bias is not None
         self.taps = conv.weight.detach()[:, 0].t().to(dtype).contiguous()  # [kernel, C]
         self.bias = conv.bias.detach().to(dtype)
+        self.across, self.each = self.taps.t(), self.taps.unbind()
+        self.few = 0 if steady else _FEW  # the order of a sum over taps depends on the shape
 
     def __call__(self, window: Tensor) -> Tensor:
         """[B, T + kernel - 1, C] to [B, T, C]."""
         kernel = len(self.taps)
         frames = window.shape[1] - kernel + 1
-        if frames <= _FEW:
-            shifted = window.unfold(1, frames, 1).transpose(2, 3)  # [B, kernel, T, C]
-            return (shifted * self.taps[:, None]).sum(1).add_(self.bias)
-        y = torch.addcmul(self.bias, window[:, :frames], self.taps[0])
-        for k in range(1, kernel):
-            y.addcmul_(window[:, k : k + frames], self.taps[k])
+        if frames <= self.few:
+            return torch.linalg.vecdot(window.unfold(1, kernel, 1), self.across).add_(self.bias)
+        shifted = window.unfold(1, frames, 1).transpose(2, 3).unbind(1)
+        y = torch.addcmul(self.bias, shifted[0], self.each[0])
+        for frame, tap in zip(shifted[1:], self.each[1:], strict=True):
+            y.addcmul_(frame, tap)
         return y
 
 
 class Windows:
-    """A convolution over all channels as a product with every window of its input."""
+    """A convolution over all channels as a product with every window of its input; `steady` as
+    in `Product`."""
 
-    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
+    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype, steady: bool = False):
         self.kernel = conv.kernel_size[0]
         bias = None if conv.bias is None else conv.bias.to(dtype)
-        self.product = Product(conv.weight.detach().flatten(1).to(dtype), bias, pieces=True)
+        weight = conv.weight.detach().flatten(1).to(dtype)
+        self.product = Product(weight, bias, pieces=True, steady=steady)
 
     def __call__(self, window: Tensor) -> Tensor:
         """[B, T + kernel - 1, C_in] to [B, T, C_out]."""

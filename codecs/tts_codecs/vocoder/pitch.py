@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tts_codecs.nn.causal import CausalStack, KeptLinear, in_double
+from tts_codecs.nn.causal import CausalStack, KeptLinear, steadily
 
 F0_MIN, F0_MAX = 50.0, 600.0
 
@@ -36,8 +36,8 @@ class PitchNet(nn.Module):
         if self.training:
             hidden, states = self.stack(mel, [state.to(mel.dtype) for state in states])
             return self.head(hidden), states
-        hidden, states = in_double(self.stack, mel, states)
-        return in_double(self.head, hidden), states
+        hidden, states = steadily(self.stack, mel, states)
+        return steadily(self.head, hidden), states
 
     def decode(self, logits: Tensor) -> Tensor:
         """[B, T, bins + 1] logits to F0 in Hz [B, T] float64, 0 where unvoiced."""
