@@ -19,6 +19,7 @@ from tts_codecs.base import (
     CodecInfo,
     Encoded,
     check_batch,
+    check_codes,
     check_encoded,
     check_stream,
     check_wav,
@@ -129,7 +130,7 @@ class SpectralCodec(LayeredCodec):
             num_codebooks=self.num_codebooks,
             codebook_size=quantizer.codebook_size,
             dim=quantizer.dim,
-            bitrate=self.bandwidths()[self.num_codebooks],
+            bitrate=quantizer.prefix_bits(self.num_codebooks) * self.frames_per_second,
             causal=False,
             look_ahead=look_ahead,
             licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
@@ -171,7 +172,7 @@ class SpectralCodec(LayeredCodec):
     def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """Decode the next ``t`` frames of a stream."""
         assert isinstance(state, SpectralState)
-        codes = check_encoded(encoded, self.info).to(self.device)
+        codes = check_codes(encoded, self.sizes).to(self.vocoder.window.device)
         check_stream(codes, state.batch, state.finished)
         values = self.autoencoder.quantizer.decode(codes)
         if last:

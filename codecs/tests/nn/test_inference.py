@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -192,6 +193,25 @@ def test_a_frame_does_not_depend_on_how_a_stream_is_cut(
                 y, state = steadily(made, piece, state)
                 found.append(steadily(head, y))
             close(torch.cat(found, 1), heads, 0.0 if whole.dtype == torch.float32 else 1e-9)
+
+
+@torch.no_grad()
+def test_a_stream_goes_on_with_the_weights_it_began_with() -> None:
+    made, x = stack(), random(1, 8, 6)
+    for run in (
+        lambda x, states, of=made: of(x, states),
+        lambda x, states, of=made: steadily(of, x, states),
+    ):
+        _, state = run(x, made.initial(1, x, 0.0))
+        plain = [value.clone() for value in state]  # without what was kept
+        for same in (state, copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
+            assert torch.equal(run(x, same)[0], run(x, plain)[0])
+        made.final.bias.add_(1.0)
+        changed, _ = run(x, plain)  # tells the stream too
+        assert torch.equal(run(x, state)[0], changed)
+        # What was kept of another stack, or for another use of this one, is of no use.
+        assert torch.equal(run(x, state, of=stack(1))[0], run(x, plain, of=stack(1))[0])
+    assert steadily(made, x, made(x, made.initial(1, x, 0.0))[1])[0].dtype == torch.float64
 
 
 def test_kept_linear() -> None:

@@ -101,7 +101,7 @@ class CausalStack(nn.Module):
         Without gradients x may be of another dtype than the weights.
         """
         if keeps(x, self.final.weight):
-            return self._as_kept(x.dtype)(x, states, extra)
+            return self._as_kept(states, x.dtype)(x, states, extra)
         x, first = self.entry(x, states[0])
         if extra is not None:
             x = x + extra
@@ -114,13 +114,31 @@ class CausalStack(nn.Module):
 
     def steady(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """What `steadily` says, without gradients on a CPU."""
-        kept = self._as_kept(None)
+        kept = self._as_kept(states, None)
         return kept(x.to(kept.dtype), [state.to(kept.dtype) for state in states])
 
-    def _as_kept(self, dtype: torch.dtype | None) -> "_Kept":
+    def _as_kept(self, states: Sequence[Tensor], dtype: torch.dtype | None) -> "_Kept":
+        """The stack in a dtype, or None for a steady one."""
+        before = states.kept if isinstance(states, StackState) else None
+        if before is not None and before.asked == dtype and self._derived.holds(before):
+            return before
         weights = self._derived.weights(self)
         kept: _Kept = self._derived.get(weights, lambda: _Kept(self, dtype), dtype)
         return kept
+
+
+class StackState(list[Tensor]):
+    """What a stream carries between pieces: the inputs that each convolution still sees.
+
+    Attributes:
+        kept: what the piece before was computed with. A stream goes on with it without looking at
+            all weights again, unless another call has found them changed.
+    """
+
+    kept: "_Kept | None" = None
+
+    def __reduce__(self) -> Any:
+        return StackState, (list(self),)
 
 
 class _Kept:
@@ -128,7 +146,7 @@ class _Kept:
 
     def __init__(self, stack: CausalStack, dtype: torch.dtype | None):
         blocks = [block for block in stack.blocks if isinstance(block, CausalConvNeXt)]
-        steady = dtype is None
+        steady, self.asked = dtype is None, dtype
         if dtype is None:
             layers = [layer for block in blocks for layer in (block.up, block.down)]
             dtype = steady_dtype([stack.entry.conv.weight, *(layer.weight for layer in layers)])
@@ -143,7 +161,8 @@ class _Kept:
         """`CausalStack.forward`."""
         frames = x.shape[1]
         window = torch.cat([states[0], x], 1)
-        new = [window[:, frames:]]
+        new = StackState([window[:, frames:]])
+        new.kept = self
         x = self.entry(window)
         x = self.norm(x if extra is None else x.add_(extra))
         if self.blocks:

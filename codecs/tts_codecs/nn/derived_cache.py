@@ -24,15 +24,22 @@ class DerivedCache:
         that were made in inference mode, which have no version, nothing is kept.
         """
         # Asked for once a chunk or step, for some hundred weights: no generators.
-        if any([weight.is_inference() for weight in weights]):
+        try:
+            versions = [weight._version for weight in weights]
+        except RuntimeError:  # of inference mode
             return make()
-        key = (also, [w.data_ptr() for w in weights], [w._version for w in weights])
+        key = (also, versions, [weight.data_ptr() for weight in weights])
         kept = self._kept
         if kept is None or kept[0] != key:
             # Ordinary tensors, which serve in and outside of inference mode.
             with torch.inference_mode(False), torch.no_grad():
                 kept = self._kept = (key, make())
         return kept[1]
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is what `get` gave last."""
+        kept = self._kept
+        return kept is not None and kept[1] is value
 
     def weights(self, module: nn.Module) -> list[Tensor]:
         """The parameters of a module, whose layers stay the same, found faster than by itself."""

@@ -10,6 +10,7 @@ in float64, they are torch's. Pieces of a stream read weights of half precision
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -125,9 +126,11 @@ class Product:
         self.width = len(weight)
         weight = weight.detach().contiguous()
         bias = None if bias is None else bias.detach().clone()
-        self._few = _FewRows(weight, bias, steady) if pieces and bias is not None else None
+        self._few, self._most = None, 0
+        if pieces and bias is not None:
+            self._few, self._most = _of_few_rows(weight, bias, steady)
         self.packed = packs(weight)
-        if self.packed and (self._few is None or self._few.most < _ANY):
+        if self.packed and self._most < _ANY:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
         self.weight, self.bias = weight, bias
 
@@ -135,7 +138,7 @@ class Product:
         """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], self.width)
-        if self._few is not None and x.numel() <= self._few.most * x.shape[-1]:
+        if self._few is not None and x.numel() <= self._most * x.shape[-1]:
             y = self._few(x)
         elif self.packed:
             return onednn(x, self.weight, self.bias, gelu)
@@ -144,32 +147,30 @@ class Product:
         return F.gelu(y, approximate=gelu) if gelu else y
 
 
-class _FewRows:
-    """A `Product` of few rows, whose time is that of reading the weights.
+def _of_few_rows(
+    weight: Tensor, bias: Tensor, steady: bool
+) -> tuple[Callable[[Tensor], Tensor] | None, int]:
+    """A product of few rows, whose time is that of reading the weights, and the number of rows up
+    to which it is the fastest, or `steady` alone.
 
     Weights that float16 holds exactly, as those of a shipped checkpoint, are read as such; the
     products and sums are of float32. Others are laid out for it, [K, N].
-
-    Attributes:
-        most: rows up to which it is faster than the product of many rows.
     """
+    if weight.dtype == torch.float64 and weight.device.type == "cpu":
+        return _Across(weight, bias), _DOUBLE_PIECE if len(weight) > weight.shape[1] else 0
+    if are_halves(weight):
+        return HalfProduct(weight, bias), _ANY if steady else _HALF_PIECE
+    return (_Across(weight, bias), _PIECE) if packs(weight) else (None, 0)
 
-    def __init__(self, weight: Tensor, bias: Tensor, steady: bool):
+
+class _Across:
+    """x W^T + b with weights laid out as [K, N], when it is first called."""
+
+    def __init__(self, weight: Tensor, bias: Tensor):
         self._weight, self._bias = weight, bias
-        self._half: HalfProduct | None = None
         self._across: Tensor | None = None
-        self.most = 0
-        if weight.dtype == torch.float64 and weight.device.type == "cpu":
-            self.most = _DOUBLE_PIECE if weight.shape[0] > weight.shape[1] else 0
-        elif are_halves(weight):
-            self._half = HalfProduct(weight, bias)
-            self.most = _ANY if steady else _HALF_PIECE
-        elif packs(weight):
-            self.most = _PIECE
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self._half is not None:
-            return self._half(x)
         if self._across is None:
             self._across = self._weight.t().contiguous()
         y = torch.addmm(self._bias, x.flatten(0, -2), self._across)
