@@ -228,7 +228,7 @@ def test_int8_weights_are_close(name: str) -> None:
     assert torch.isfinite(made.float()).all()
 
 
-@pytest.mark.skipif(not inference._packs(torch.zeros(1, 1)), reason="no oneDNN for this processor")
+@pytest.mark.skipif(not inference.packs(torch.zeros(1, 1)), reason="no oneDNN for this processor")
 @pytest.mark.parametrize("name", list(FAMILIES_INT8))
 def test_packed_weights_say_the_same(name: str) -> None:
     full = build(FAMILIES_INT8[name])
@@ -253,7 +253,7 @@ def test_packed_weights_say_the_same(name: str) -> None:
 def test_layers_that_cannot_be_packed_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(FAMILIES_INT8["flow"])
     assert pack(model.double()) == 0
-    monkeypatch.setattr(inference, "_packs", lambda weight: False)
+    monkeypatch.setattr(inference, "packs", lambda weight: False)
     assert pack(model.float()) == 0
     assert not any(isinstance(m, PackedLinear) for m in model.modules())
 

@@ -6,6 +6,7 @@ the last inputs do not fill a stride their end is. A layer's `forward(x, state, 
 can be told so far; it is its offline pass as well, with `last`.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 #: inputs [B, n, C] that later outputs see, and whether there were outputs before
 ConvState = tuple[Tensor, bool]
+
+_LOG2_E = math.log2(math.e)
 
 
 def reflected(x: Tensor, left: int, right: int = 0) -> Tensor:
@@ -46,8 +49,12 @@ def summed(x: Tensor, weight: Tensor, bias: Tensor, count: int) -> Tensor:
 
 
 def elu(x: Tensor) -> Tensor:
-    """ELU, which overwrites x; where no value is positive but zero, exp(x) - 1 lies above x."""
-    below = x.clamp_max(0).exp_().sub_(1)
+    """ELU, which overwrites x; where no value is positive but zero, exp(x) - 1 lies above x.
+
+    Powers of 2 take a third of the time of those of e on an AMD processor, where torch leaves the
+    latter to MKL.
+    """
+    below = x.mul(_LOG2_E).clamp_max_(0).exp2_().sub_(1)
     return torch.maximum(x, below, out=x)
 
 
