@@ -187,8 +187,12 @@ def test_shipped_rvq(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mel", "features", "spectral"])
-def test_full_size_networks_stream_as_offline(kind: str) -> None:
+@pytest.mark.parametrize("halves", [False, True])  # the weights of checkpoints are halves
+def test_full_size_networks_stream_as_offline(kind: str, halves: bool) -> None:
     codec = full_size(kind)
+    if halves:
+        for weight in codec.parameters():
+            weight.copy_(weight.half())
     encoded = codec.encode(example_wav(1, 32000, 16000)).data
     offline = codec.decode(encoded)
     assert offline.std() > 0.01

@@ -32,6 +32,7 @@ from tts_codecs.checkpoint import load_state
 from tts_codecs.download import fetch
 from tts_codecs.errors import CodecError
 from tts_codecs.layered import LayeredCodec
+from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.framed import (
     FramedBlock,
     FramedConv,
@@ -41,8 +42,9 @@ from tts_codecs.nn.framed import (
     begin,
     run,
 )
+from tts_codecs.nn.inference import keeps
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
-from tts_codecs.quantizers.vq import nearest
+from tts_codecs.quantizers.vq import Search, nearest
 from tts_codecs.sources import ENCODEC_LICENCE, ENCODEC_SHA256, ENCODEC_URL
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class EncodecBooks(FixedQuantizer):
         self.num_codebooks = config.codebooks
         self.counts = config.counts
         self.register_buffer("books", torch.zeros(config.codebooks, self.codebook_size, self.dim))
+        self._derived = DerivedCache()
 
     @property
     def prefixes(self) -> tuple[int, ...]:
@@ -91,8 +94,11 @@ class EncodecBooks(FixedQuantizer):
         wrong shape, non-finite values or another n."""
         self.check_input(z)
         left, codes = z.flatten(0, 1), []
-        for book in self.books[: self.check_prefix(num_codebooks)]:
-            index = nearest(left, book)
+        books, kept = self.books[: self.check_prefix(num_codebooks)], []
+        if keeps(z, books):
+            kept = self._derived.get([self.books], lambda: [*map(Search, books)], len(books))
+        for k, book in enumerate(books):
+            index = kept[k](left) if kept else nearest(left, book)
             left = left - F.embedding(index, book)
             codes.append(index)
         return torch.stack(codes, -1).unflatten(0, z.shape[:2])

@@ -280,6 +280,8 @@ def bench(
                 taken["stream"].append(streamed - decoded)
                 taken["first"].append(first)
     median = {key: statistics.median(values) for key, values in taken.items()}
+    # Of neighbours in time, which other work on the machine slows down alike.
+    ratios = [one / other for one, other in zip(taken["stream"], taken["decode"], strict=True)]
     weights = sum(each.numel() * each.element_size() for each in learned(codec))
     show(json.dumps({
         "codec": described.name, "kbit_s": described.bitrate and described.bitrate / 1000,
@@ -287,6 +289,7 @@ def bench(
         "encode_rtf": round(median["encode"] / seconds, 5),
         "decode_rtf": round(median["decode"] / seconds, 5),
         "stream_rtf": round(median["stream"] / seconds, 5),
+        "stream_to_decode": round(statistics.median(ratios), 2),
         "piece_ms": round(1000 * units / described.frame_rate, 1),
         "first_piece_ms": round(1000 * median["first"], 2),
         "latency_ms": round(1000 * (units + described.look_ahead) / described.frame_rate, 1),
