@@ -71,7 +71,8 @@ def test_there_and_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(["codec", "info", "spectral", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["num_codebooks"] == 2
     assert run(["codec", "bench", "features", "--seconds=1", "--repeats=1", "--piece=0.32"]) == 0
-    assert json.loads(capsys.readouterr().out)["decode_rtf"] > 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["decode_rtf"] > 0 and told["stream_to_decode"] > 0
     # Other weights under the same name do not decode it.
     config = home / "checkpoints" / "spectral" / "config.yaml"
     data = Path(codes).read_bytes().replace(b'"weights":"', b'"weights":"0')

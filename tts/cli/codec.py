@@ -265,23 +265,26 @@ def bench(
         return first
 
     taken: dict[str, list[float]] = {"encode": [], "decode": [], "stream": [], "first": []}
+    ratios: list[float] = []
     with torch.inference_mode():
         for turn in range(repeats + 1):
             begin = time.perf_counter()
             encoded = codec.encode(wav)
-            between = time.perf_counter()
+            between, busy = time.perf_counter(), [time.process_time()]
             codec.decode(encoded)
             decoded = time.perf_counter()
+            busy.append(time.process_time())
             first = stream()
             streamed = time.perf_counter()
+            busy.append(time.process_time())
             if turn:  # the first prepares weights
                 taken["encode"].append(between - begin)
                 taken["decode"].append(decoded - between)
                 taken["stream"].append(streamed - decoded)
                 taken["first"].append(first)
+                # Of the processor, which other work on the machine changes least.
+                ratios.append((busy[2] - busy[1]) / max(busy[1] - busy[0], 1e-9))
     median = {key: statistics.median(values) for key, values in taken.items()}
-    # Of neighbours in time, which other work on the machine slows down alike.
-    ratios = [one / other for one, other in zip(taken["stream"], taken["decode"], strict=True)]
     weights = sum(each.numel() * each.element_size() for each in learned(codec))
     show(json.dumps({
         "codec": described.name, "kbit_s": described.bitrate and described.bitrate / 1000,
