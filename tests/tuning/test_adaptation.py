@@ -107,11 +107,26 @@ def test_what_is_kept_is_the_mean_of_the_last_steps(
     voice = model.voice(noise(1))
     for averaged, last, share in ((0.5, 2, 1.0), (0.0, 1, 0.5), (1.0, 4, 0.8)):
         passed.clear()
-        options = AdaptationOptions(4, 1e-2, averaged, share, rows=2, frames=60)
+        options = AdaptationOptions(4, 1e-2, averaged, share, seconds=0, rows=2, frames=60)
         found = adapt(model.acoustic, voice, [voice.features], options).tunings[0].factors
         for value, *steps in zip(found.values(), *passed[-last:], strict=True):
             kept = share * torch.stack(steps).mean(0)
             torch.testing.assert_close(value, kept, atol=1e-6, rtol=1e-5)
+
+
+def test_of_less_speech_less_is_kept(model: TTS, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts.tuning.adaptation.compress", lambda learned, most: learned)
+    voice = model.voice(noise(1))
+
+    def learned(seconds: float) -> dict[str, torch.Tensor]:
+        options = AdaptationOptions(2, seconds=seconds, rows=1, frames=60)
+        return adapt(model.acoustic, voice, [voice.features], options).tunings[0].factors
+
+    everything, whole, half, quarter = (learned(seconds) for seconds in (0, 0.1, 1000, 2000))
+    for name, value in everything.items():
+        assert torch.equal(value, whole[name])
+        torch.testing.assert_close(half[name], 2 * quarter[name])
+        assert float(half[name].norm()) <= 0.1 * float(value.norm())
 
 
 def test_what_progress_raises_stops_the_learning(model: TTS) -> None:

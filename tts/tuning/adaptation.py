@@ -71,6 +71,8 @@ class AdaptationOptions:
             of the noise of so few batches is heard.
         share: of what the steps learned that a strength of 1 adds to the weights. All of it is
             hardly nearer to the person in other words than the recording's, and is less clear.
+        seconds: of speech from which on that is so. Less of it tells less of the person, and more
+            of what was said and how; the share is smaller in proportion.
         rows: stretches in a step; frames: of each at most.
         weight_bytes: what the factors may take, in half precision.
         seed: of the stretches and of all noise.
@@ -80,6 +82,7 @@ class AdaptationOptions:
     lr: float = 5e-4
     averaged: float = 0.5
     share: float = 0.8
+    seconds: float = 5.0
     rows: int = 4
     frames: int = 180
     weight_bytes: int = 850_000
@@ -162,6 +165,8 @@ def adapt(
         )
     with _ONE_AT_A_TIME:
         generator = cast(Generator, load_module(model.config.generator, model.device, "generator"))
+        if seconds < options.seconds:
+            options = replace(options, share=options.share * seconds / options.seconds)
         learned = _learn(model, generator, voice, aligned, options, progress)
         factors = compress(learned, options.weight_bytes)
     voice = replace(voice, meta={**voice.meta, "learned": "words" if told else "sounds"})
