@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.generators.cuda_graph import StaticKVCache, StaticPool
+from tts.modules.text_reader import TextReader, Unaligned
 from tts.modules.transformer import (
     BlockCache,
     DiTBlock,
@@ -78,6 +79,8 @@ class Backbone(nn.Module):
         timed: takes a noise level (0..1) beside the voice.
         voice_units: hidden units of each block, and before the output, that the voice opens and
             shuts (tts.modules.transformer.VoiceUnits).
+        readers: blocks, from the first on, before which latents look for their text
+            (tts.modules.text_reader).
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Backbone(nn.Module):
         kernel: int = 5,
         dropout: float = 0.0,
         voice_units: int = 0,
+        readers: int = 0,
     ):
         super().__init__()
         self.dim, self.heads, self.causal = dim, heads, causal
@@ -105,6 +109,11 @@ class Backbone(nn.Module):
             DiTBlock(dim, heads, hidden, memory_dim, kernel, dropout, causal, voice_units)
             for _ in range(blocks)
         )
+        self.readers = nn.ModuleList(TextReader(dim, heads, at == 0) for at in range(readers))
+        #: how text that is to be found joins the latents beside which it lies
+        self.beside = nn.Linear(dim, dim) if readers else None
+        if self.beside is not None:
+            nn.init.zeros_(self.beside.weight)
         self.voice = VoiceUnits(dim, voice_units, dim) if voice_units else None
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         nn.init.normal_(self.modulation.weight, std=0.01)
@@ -183,6 +192,7 @@ class Backbone(nn.Module):
         t: Tensor | None = None,
         window: int = 0,
         cache: "KVCache | StaticKVCache | None" = None,
+        unaligned: Unaligned | None = None,
     ) -> Tensor:
         """Run all latents, or with a cache the next ones.
 
@@ -194,6 +204,7 @@ class Backbone(nn.Module):
                 context of the finer codebooks).
             cache: from `start` or `steps`; the new latents are appended to it. It is of one voice
                 and knows no noise level.
+            unaligned: text for the readers.
 
         Returns:
             [B, U, dim], normalised.
@@ -208,9 +219,11 @@ class Backbone(nn.Module):
         attend = torch.cat([memory_mask, mask[..., 0] > 0], 1)[:, None, None, :]
         if self.causal or window:
             attend = attend & self._allowed(position, x.shape[1], memory_mask.shape[1], window)
-        blocks = list(self.blocks)
+        blocks, readers = list(self.blocks), list(self.readers)
 
         def block(at: int, x: Tensor) -> Tensor:
+            if unaligned is not None and at < len(readers):
+                x = x + readers[at](x, unaligned)
             out: Tensor = blocks[at](x, parts[at], table, mask, attend, memory[at])
             return out
 

@@ -18,7 +18,9 @@ from tts.generators.conditioning import (
     VoiceConditioner,
 )
 from tts.generators.pointer_content import PointerContent
+from tts.modules.text_reader import Unaligned
 from tts.text.lengths import spread_by_length, spread_evenly
+from tts.text.places import said_at, usual_lengths
 from tts.text.symbols import PAUSES, SYMBOLS
 from tts.text.tokens import TokenBatch, moved, one_frame_each
 
@@ -87,6 +89,9 @@ class Conditioner(nn.Module):
         #: of text that is laid without durations: how far, at this step of a training that begins
         #: with it where it is said, phones have gone from there to where they will be, 0 to 1
         self.untimed_share = 1.0
+        #: whether the network has readers, which find untimed text (tts.modules.text_reader); text
+        #: that is padded then has a latent for each phone, so that they are told apart
+        self.read = False
 
     @property
     def untimed(self) -> bool:
@@ -127,6 +132,8 @@ class Conditioner(nn.Module):
             assert known is not None
             return known
         laid = UNTIMED[self.text](request.tokens, request.frames)
+        if self.text == "padded" and self.read:
+            laid = laid * self.patch
         if known is None or self.untimed_share == 1:
             return laid
         return moved(known, laid, self.untimed_share)
@@ -166,10 +173,37 @@ class Conditioner(nn.Module):
                 *self._content(request, text, voiced.global_cond, mask), drop_text
             )
         memory = backbone.project(voiced.memory)
-        return Condition(frames, mean, voiced.global_cond, memory, voiced.mask, mask, text)
+        made = Condition(frames, mean, voiced.global_cond, memory, voiced.mask, mask, text)
+        return self._unaligned(request, made, backbone, drop_text)
+
+    def _unaligned(
+        self, request: Request, made: Condition, backbone: Backbone, drop_text: Tensor | None
+    ) -> Condition:
+        """A condition with the text for the readers of a network that has some."""
+        if backbone.beside is None:
+            return made
+        laid, count = self._layout(request), made.mask.shape[1] * self.patch
+        usual = usual_lengths(request.tokens, laid, request.frames, count)
+        usual = usual.unflatten(1, (-1, self.patch)).sum(2) / self.patch
+        index = torch.arange(made.mask.shape[1], device=laid.device) * self.patch
+        held = (index < laid.sum(1, keepdim=True)) & (made.mask[..., 0] > 0)
+        said = None
+        if request.durations is not None and drop_text is not None:
+            said = said_at(laid, request.durations, count, self.patch)
+            said = said & (held & ~drop_text.unsqueeze(1)).unsqueeze(1)
+        unaligned = Unaligned(made.frames, held, usual * held, said)
+        none = torch.zeros_like(made.prior_mean)
+        return replace(
+            made, frames=backbone.beside(made.frames), prior_mean=none, unaligned=unaligned
+        )
 
     def unconditional(
-        self, request: Request, given: Condition, uncond: str, rngs: Sequence[torch.Generator]
+        self,
+        request: Request,
+        given: Condition,
+        backbone: Backbone,
+        uncond: str,
+        rngs: Sequence[torch.Generator],
     ) -> Condition:
         """What guidance pushes away from.
 
@@ -196,7 +230,8 @@ class Conditioner(nn.Module):
             frames, mean = given.frames, given.prior_mean
         else:
             frames, mean = self.seen(*self._content(request, None, global_cond, given.mask), None)
-        return Condition(frames, mean, global_cond, given.memory, memory_mask, given.mask, text)
+        made = Condition(frames, mean, global_cond, given.memory, memory_mask, given.mask, text)
+        return self._unaligned(request, made, backbone, None)
 
 
 def random_phones(tokens: TokenBatch, rngs: Sequence[torch.Generator]) -> TokenBatch:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.modules.phone_encoder import PhoneEncoder
+from tts.modules.text_reader import Unaligned
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch, token_index
 from tts_codecs.envelope import EXTRA, envelope_part
@@ -106,6 +107,7 @@ class Condition:
         text: where a pointer paces; `frames`, `prior_mean` and `mask` are then filled by it.
         external: another model that helps, where there is one.
         silence: of a recording that is filled in, where it is told.
+        unaligned: text that the network has to find by itself, where it has readers for it.
     """
 
     frames: Tensor
@@ -117,6 +119,7 @@ class Condition:
     text: Text | None = None
     external: Outside | None = None
     silence: Silence | None = None
+    unaligned: Unaligned | None = None
 
     @property
     def lengths(self) -> Tensor:
@@ -134,6 +137,7 @@ class Condition:
             self.memory_mask[:count],
             self.mask[:count],
             self.text and self.text.rows(count),
+            unaligned=self.unaligned and self.unaligned.rows(slice(count)),
         )
 
     def of(self, row: int, count: int) -> "Condition":
@@ -148,6 +152,7 @@ class Condition:
             [(key[chosen], value[chosen]) for key, value in self.memory],
             self.memory_mask[chosen],
             self.mask[chosen, :length],
+            unaligned=self.unaligned and self.unaligned.rows(chosen, length),
         )
 
     def cat(self, other: "Condition") -> "Condition":
@@ -161,6 +166,9 @@ class Condition:
             torch.cat([self.memory_mask, other.memory_mask]),
             torch.cat([self.mask, other.mask]),
             self.text.cat(other.text) if self.text and other.text else None,
+            unaligned=(
+                self.unaligned.cat(other.unaligned) if self.unaligned and other.unaligned else None
+            ),
         )
 
 

@@ -96,6 +96,11 @@ class Generator(nn.Module):
         self.strategy = strategy
         if conditioner.text == "pointer" and not strategy.paced:
             raise ConfigError("text: pointer is for strategies that go from left to right")
+        conditioner.read = len(backbone.readers) > 0
+        if conditioner.read and (not conditioner.untimed or backbone.causal):
+            raise ConfigError(
+                "readers are for text that is padded or spread, and see the whole sentence"
+            )
         strategy.check(self)
         channel_weight = channel_weights(conditioner.channels, conditioner.patch)
         self.register_buffer("channel_weight", channel_weight, persistent=False)
@@ -139,6 +144,7 @@ class Generator(nn.Module):
             t,
             window,
             cache,
+            condition.unaligned,
         )
         return out
 
@@ -171,7 +177,11 @@ class Generator(nn.Module):
         regression = error.sum() / (kept.sum().clamp_min(1) * target.shape[-1])
         condition.prior_mean = condition.prior_mean.detach()
         found: Losses = self.strategy.losses(self, latents, condition)
-        losses = {"prior": regression, **found.parts}
+        losses = dict(found.parts)
+        if condition.unaligned is None:
+            losses["prior"] = regression
+        if condition.unaligned is not None and condition.unaligned.errors:
+            losses["alignment"] = torch.stack(condition.unaligned.errors).mean()
         if perceptual and found.estimate is not None:
             made = perceptual.latent_space.to_features(found.estimate()) + average
             real = features
@@ -192,7 +202,9 @@ class Generator(nn.Module):
         the head guides itself."""
         condition: Condition = self.conditioner(request, self.backbone)
         if options.guided and not getattr(self.head, "guides_itself", False):
-            bare = self.conditioner.unconditional(request, condition, options.uncond, rngs)
+            bare = self.conditioner.unconditional(
+                request, condition, self.backbone, options.uncond, rngs
+            )
             condition = condition.cat(bare)
         return condition
 

@@ -3,7 +3,7 @@
 As in Matcha-TTS and F5-TTS, with differences that pay at small scale: the network predicts the
 clean latents as a correction to a regressed mean (the velocity follows from it), the voice prompt
 is a memory that is attended to and not part of what is integrated, the times of training are those
-of sigmoid(N(-0.2, 1)) and not uniform, and the weight of the loss is clipped near the data. The
+of sigmoid(N(-0.2, 1)) where they are not asked to be uniform, and the weight of the loss is clipped near the data. The
 noise that sampling starts at is scaled by the temperature.
 """
 
@@ -29,6 +29,8 @@ class Flow(NonAutoregressive):
         inpaint: share of training rows of which a stretch is given clean (VoiceBox, F5-TTS); a
             it then continues or edits what is known.
         both_sides: share of these in which all but a stretch is given, as in an edit.
+        uniform: times of training are drawn evenly: the beginning, where attention has to align
+            noise with the text, counts more.
     """
 
     sampling: SamplingKeys = {
@@ -36,8 +38,8 @@ class Flow(NonAutoregressive):
         "sway": (), "method": ("euler", "midpoint"),
     }  # fmt: skip
 
-    def __init__(self, inpaint: float = 0.0, both_sides: float = 0.0):
-        self.inpaint, self.both_sides = inpaint, both_sides
+    def __init__(self, inpaint: float = 0.0, both_sides: float = 0.0, uniform: bool = False):
+        self.inpaint, self.both_sides, self.uniform = inpaint, both_sides, uniform
 
     def check(self, net: Network) -> None:
         """ConfigError for a head that does not draw whole sequences."""
@@ -46,7 +48,10 @@ class Flow(NonAutoregressive):
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Squared error of the clean latents, weighted as the error of the velocity."""
         head = latent_head(net.head)
-        t = torch.sigmoid(torch.randn(len(latents), device=latents.device) - 0.2)
+        if self.uniform:
+            t = torch.rand(len(latents), device=latents.device)
+        else:
+            t = torch.sigmoid(torch.randn(len(latents), device=latents.device) - 0.2)
         blend = t[:, None, None]
         noisy = (1 - blend) * torch.randn_like(latents) + blend * latents
         known = random_spans(condition.mask, self.inpaint, self.both_sides)

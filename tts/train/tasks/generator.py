@@ -112,6 +112,7 @@ class GeneratorTask:
         identity: checkpoint of what tells speakers apart (tts.losses.identity); identity_loss,
             style_loss: weights of its losses.
         prior_loss: weight of the regression.
+        alignment_loss: weight of where readers look for text (tts.modules.text_reader).
         curriculum: steps in which phones of text that is laid without durations go from where they
             are said to where they will be; 0 begins there. What was trained with durations learns
             so to look for them further and further away.
@@ -140,6 +141,7 @@ class GeneratorTask:
         identity_loss: float = 1.0,
         style_loss: float = 0.3,
         prior_loss: float = 2.0,
+        alignment_loss: float = 1.0,
         curriculum: int = 0,
         distill_data: tuple[str, ...] = (),
         distill_ratio: float = 1.0,
@@ -154,7 +156,7 @@ class GeneratorTask:
         self.vocoder, self.system = vocoder, system
         self.weights = {
             "prior": prior_loss, "speaker_loss": speaker_loss, "phone_loss": phone_loss,
-            "identity_loss": identity_loss, "style_loss": style_loss,
+            "identity_loss": identity_loss, "style_loss": style_loss, "alignment": alignment_loss,
         }  # fmt: skip
         self.arguments, self.latent_space = completed(dict(model or {}), codec)
         coded = None
