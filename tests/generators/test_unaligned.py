@@ -13,6 +13,7 @@ from tests.helpers.generators import CHANNELS, SIZE, build, close, differ, input
 from tts.errors import ConfigError
 from tts.generators.base import Infill, SamplingOptions
 from tts.generators.generator import Generator
+from tts.generators.strategies.flow import Flow
 from tts.modules.text_reader import TextReader, Unaligned
 from tts.text.lengths import spread_by_length, spread_evenly
 from tts.text.places import said_at, usual_lengths
@@ -156,6 +157,20 @@ def test_losses_are_of_alignment_and_of_no_mean(kind: str) -> None:
     for reader in net.backbone.readers:
         assert all(weight.grad is not None for weight in reader.parameters())
     assert not net.conditioner(request, net.backbone).prior_mean.any()
+
+
+def test_uniform_times_are_more_often_near_noise() -> None:
+    net, request = model("flow padded"), inputs([8] * 256, [9] * 256)
+    latents = torch.randn(256, 4, SIZE)
+    with torch.no_grad():
+        condition = net.conditioner(request, net.backbone)
+        torch.manual_seed(0)
+        found = [Flow(uniform=each).losses(net, latents, condition) for each in (False, True)]
+    middle, even = (1 - each.weight for each in found if each.weight is not None)
+    assert (middle < 0.1).float().mean() < 0.05
+    assert 0.05 < (even < 0.1).float().mean() < 0.16
+    assert 0.0 <= even.min()
+    assert even.max() <= 1.0
 
 
 def test_readers_are_for_text_without_durations() -> None:

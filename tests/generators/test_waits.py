@@ -71,7 +71,6 @@ def on_meta(request: Request) -> Request:
 def test_losses_wait_for_nothing(family: str) -> None:
     parts, kind = ALL[family]
     net = build(parts).to(META)
-    net.conditioner.untimed_share = 0.5  # as in a curriculum
     request, features = on_meta(inputs([40, 34], [20, 9])), torch.zeros(2, 40, CHANNELS).to(META)
     latents = torch.zeros(2, 20, SIZE)
     if kind == "codes":

@@ -22,7 +22,7 @@ from tts.modules.text_reader import Unaligned
 from tts.text.lengths import spread_by_length, spread_evenly
 from tts.text.places import said_at, usual_lengths
 from tts.text.symbols import PAUSES, SYMBOLS
-from tts.text.tokens import TokenBatch, moved, one_frame_each
+from tts.text.tokens import TokenBatch, one_frame_each
 
 #: ids of phones: letters, without marks and names in brackets
 PHONES = [
@@ -86,9 +86,6 @@ class Conditioner(nn.Module):
         )
         self.null_content = nn.Parameter(torch.zeros(dim))
         self.mean_in = nn.Linear(self.size, dim, bias=False)
-        #: of text that is laid without durations: how far, at this step of a training that begins
-        #: with it where it is said, phones have gone from there to where they will be, 0 to 1
-        self.untimed_share = 1.0
         #: whether the network has readers, which find untimed text (tts.modules.text_reader); text
         #: that is padded then has a latent for each phone, so that they are told apart
         self.read = False
@@ -127,16 +124,11 @@ class Conditioner(nn.Module):
 
     def _layout(self, request: Request) -> Tensor:
         """How many frames [B, S] of the sequence each phone is given."""
-        known = request.durations
         if not self.untimed:
-            assert known is not None
-            return known
+            assert request.durations is not None
+            return request.durations
         laid = UNTIMED[self.text](request.tokens, request.frames)
-        if self.text == "padded" and self.read:
-            laid = laid * self.patch
-        if known is None or self.untimed_share == 1:
-            return laid
-        return moved(known, laid, self.untimed_share)
+        return laid * self.patch if self.text == "padded" and self.read else laid
 
     def _read(self, request: Request, global_cond: Tensor, drop_text: Tensor | None) -> Text | None:
         if isinstance(self.content, PointerContent):

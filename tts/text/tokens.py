@@ -52,14 +52,6 @@ def one_frame_each(tokens: TokenBatch) -> Tensor:
     return tokens.mask[..., 0].long()
 
 
-def moved(durations: Tensor, towards: Tensor, share: float) -> Tensor:
-    """Durations [B, S] whose phones end at `share` of the way from where they end by `durations` to
-    where they end by `towards`, both [B, S]."""
-    begin, end = durations.cumsum(1), towards.cumsum(1)
-    ends = torch.lerp(begin.float(), end.float(), share).round().long()
-    return ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1]))
-
-
 def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
     """Repeat token values [B, S, D] by durations [B, S] to [B, frames, D]."""
     index = token_index(durations, frames)

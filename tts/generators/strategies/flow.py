@@ -3,8 +3,8 @@
 As in Matcha-TTS and F5-TTS, with differences that pay at small scale: the network predicts the
 clean latents as a correction to a regressed mean (the velocity follows from it), the voice prompt
 is a memory that is attended to and not part of what is integrated, the times of training are those
-of sigmoid(N(-0.2, 1)) where they are not asked to be uniform, and the weight of the loss is clipped near the data. The
-noise that sampling starts at is scaled by the temperature.
+of sigmoid(N(-0.2, 1)) unless they are asked to be uniform, and the weight of the loss is clipped
+near the data. The noise that sampling starts at is scaled by the temperature.
 """
 
 from __future__ import annotations

@@ -113,9 +113,6 @@ class GeneratorTask:
             style_loss: weights of its losses.
         prior_loss: weight of the regression.
         alignment_loss: weight of where readers look for text (tts.modules.text_reader).
-        curriculum: steps in which phones of text that is laid without durations go from where they
-            are said to where they will be; 0 begins there. What was trained with durations learns
-            so to look for them further and further away.
         distill_data: folders of what a teacher says (tts.data.distillation); distill_ratio: share
             of the batches that are of these in place of the corpus.
         held_out: speakers that are left out; shares: factors on how often speakers are drawn whose
@@ -142,7 +139,6 @@ class GeneratorTask:
         style_loss: float = 0.3,
         prior_loss: float = 2.0,
         alignment_loss: float = 1.0,
-        curriculum: int = 0,
         distill_data: tuple[str, ...] = (),
         distill_ratio: float = 1.0,
         profile: str | None = None,
@@ -189,14 +185,11 @@ class GeneratorTask:
         self.batch_size = batch_size
         self.generator = build_generator(**self.arguments)
         self.generator.check_latent_space(self.latent_space)
-        if curriculum and not self.generator.conditioner.untimed:
-            raise ConfigError("curriculum is of text that is padded or spread")
-        self.curriculum = curriculum
         codebooks = learned_codebooks(self.latent_space)
         if codebooks and isinstance(self.generator.head, CategoricalHead):
             self.generator.head.start_from(codebooks)
-        #: a window of attention is thrown for each step, or the text is laid in another way
-        self.varies = bool(getattr(self.generator.strategy, "window", 0) or curriculum)
+        #: a window of attention is thrown for each step
+        self.varies = bool(getattr(self.generator.strategy, "window", 0))
         self.perceptual = PerceptualLosses(
             self.latent_space,
             cast("SpeakerProbe | None", load_part("options.probe", probe, "probe")),
@@ -261,8 +254,6 @@ class GeneratorTask:
         """Regression of the mean and the losses of the strategy."""
         request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
         request.longest = batch["features"].shape[1]
-        if self.curriculum:
-            self.generator.conditioner.untimed_share = min(1.0, step / self.curriculum)
         with trusted():
             parts = self.generator.loss(
                 request, batch["features"], batch["latents"], self.perceptual, batch.get("shift")
