@@ -79,7 +79,7 @@ def test_a_reader_finds_text_at_its_place_and_no_filler() -> None:
     close(found[:, 1], (text.text[:, 0]))
     close(found[:, 5], (text.text[:, 2]))
     other = torch.where(held.unsqueeze(-1), text.text, torch.zeros(()))
-    close(found, reader(x, padded.with_text(other)))
+    close(found, reader(x, replace(padded, text=other)))
 
 
 def test_text_says_how_long_it_is_and_the_row_stays_as_long() -> None:

@@ -163,8 +163,9 @@ class Generator(nn.Module):
             shift: [B, T, C] what was subtracted from both for the voice (tts.voice.profile).
 
         Returns:
-            "prior" (L1 of the regressed features), those of the strategy and, where it has an
-            estimate, the perceptual losses.
+            "prior" (L1 of the regressed features) or, of a network with readers, which has no such
+            estimate, "alignment" (cross entropy of where they look for text), those of the strategy
+            and, where it has an estimate, the perceptual losses.
         """
         dice = torch.rand(len(features), device=features.device)
         drop_all = dice < DROP_ALL

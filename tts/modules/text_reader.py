@@ -1,6 +1,11 @@
-"""Attention of latents over the text of a sentence that nobody has aligned."""
+"""Attention of latents over the text of a sentence that nobody has aligned.
 
-from dataclasses import dataclass, field, replace
+Padded text (E2 TTS, F5-TTS) and text that is spread (ZipVoice) lie beside latents in which
+something else is said. Heads of their own find it; training, where durations are known, tells them
+where (guided attention, Tachibana et al. 2018), and nothing tells them when a model speaks.
+"""
+
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -37,10 +42,6 @@ class Unaligned:
         """The rows of both, outside of training."""
         pairs = ((self.text, other.text), (self.held, other.held), (self.lengths, other.lengths))
         return Unaligned(*(torch.cat(pair) for pair in pairs))
-
-    def with_text(self, text: Tensor) -> "Unaligned":
-        """The same with other vectors at the same latents."""
-        return replace(self, text=text, errors=[])
 
 
 class TextReader(nn.Module):

@@ -1,4 +1,4 @@
-"""Where text that is laid without durations would be said, and where it is said."""
+"""Text that is laid without durations: how long it usually is, and where it is said."""
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ def said_at(laid: Tensor, durations: Tensor, count: int, patch: int) -> Tensor:
     def owners(lengths: Tensor) -> Tensor:
         owner = token_index(lengths, count)
         index = torch.arange(count, device=lengths.device)
-        # Where nothing is, there is a token of its own, which no two sides share.
+        # Past the end there is no token.
         return owner.masked_fill(index >= lengths.sum(1, keepdim=True), -1)
 
     spoken, lying = owners(durations), owners(laid)
