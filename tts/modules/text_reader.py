@@ -40,8 +40,11 @@ class Unaligned:
 
     def cat(self, other: "Unaligned") -> "Unaligned":
         """The rows of both, outside of training."""
-        pairs = ((self.text, other.text), (self.held, other.held), (self.lengths, other.lengths))
-        return Unaligned(*(torch.cat(pair) for pair in pairs))
+        return Unaligned(
+            torch.cat([self.text, other.text]),
+            torch.cat([self.held, other.held]),
+            torch.cat([self.lengths, other.lengths]),
+        )
 
 
 class TextReader(nn.Module):
