@@ -128,12 +128,11 @@ class Condition:
 
     def rows(self, count: int) -> "Condition":
         """The first `count` rows."""
-        memory = [(key[:count], value[:count]) for key, value in self.memory]
         return Condition(
             self.frames[:count],
             self.prior_mean[:count],
             self.global_cond[:count],
-            memory,
+            [(key[:count], value[:count]) for key, value in self.memory],
             self.memory_mask[:count],
             self.mask[:count],
             self.text and self.text.rows(count),
@@ -166,9 +165,7 @@ class Condition:
             torch.cat([self.memory_mask, other.memory_mask]),
             torch.cat([self.mask, other.mask]),
             self.text.cat(other.text) if self.text and other.text else None,
-            unaligned=(
-                self.unaligned.cat(other.unaligned) if self.unaligned and other.unaligned else None
-            ),
+            unaligned=self.unaligned and other.unaligned and self.unaligned.cat(other.unaligned),
         )
 
 
