@@ -45,9 +45,9 @@ def test_the_yaml_trains_and_speaks(
     values = tiny(path, corpus.folder, run.out)
     with torch.random.fork_rng(devices=[]):
         assert train_run(check_run(values, str(path)), print, quiet=True)
-    # The tiny home has no profile, phrasing or detector of overlaps.
+    # The tiny home has no profile, phrasing, enhancer or detector of overlaps.
     text = path.read_text().replace("normalised: true", "normalised: false\nprofile: null")
-    path.write_text(text + "phrasing: null\noverlap: null\n")
+    path.write_text(text + "phrasing: null\noverlap: null\nenhancer: null\n")
     model = TTS.load("mystep", device="cpu")
     assert model.config.generator == "runs/mystep/export"
     prompt = torch.randn(60, 82, generator=torch.Generator().manual_seed(4))

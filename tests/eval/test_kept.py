@@ -125,7 +125,13 @@ def test_the_table_of_ablations_tells_directions(page: dict[str, Any]) -> None:
         # What was not distilled says so, or is of before that was kept.
         ("melle", "melle", {"model.head.flux": 0.0}, {"distilled": None}, []),
         ("melle", "melle", {}, {"changed": {"model.head.flux": 0.0}}, ["model (head.flux)"]),
-        ("f5", "e2", {"model.conditioner.content_blocks": 0}, {}, ["sampling (sway)"]),
+        (
+            "f5",
+            "e2",
+            {"model.conditioner.content_blocks": 0},
+            {},
+            ["sampling (sway)", "train (init, warmup)"],
+        ),
         # Arguments of another pattern are a part of the choice, but not what lies beside it.
         ("stack_delay", "flat", {"model.strategy.pattern.name": "flat"}, {}, []),
         (

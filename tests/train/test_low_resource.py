@@ -139,8 +139,14 @@ def test_from_few_recordings_to_a_model_that_speaks(
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     # The corpus has its durations: an aligner of random weights would make none that are plausible.
     monkeypatch.setattr("tts.train.steps.write_durations", lambda *given: [f"{given[1:]}"])
-    # The tiny models have no profile, phrasing or detector of overlaps.
-    without = {"phrasing": None, "profile": None, "overlap": None, "normalised": False}
+    # The tiny models have no profile, phrasing, enhancer or detector of overlaps.
+    without = {
+        "phrasing": None,
+        "profile": None,
+        "overlap": None,
+        "enhancer": None,
+        "normalised": False,
+    }
     teacher = {
         "name": "teacher", "family": "flow", "generator": "flow", "durations": "durations",
         "vocoder": "vocoder", "sampling": {"steps": 2},
