@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.studies.saved_voices import interval
+from benchmarks.studies.voices import COLUMNS, cells, line, score
 from tts import TTS
-from tts.audio.recording import read_recording
 from tts.eval.cases import Case, load_cases, spread
 from tts.eval.metrics import load_metrics
 
@@ -55,31 +54,16 @@ def main() -> None:
     found = load_cases(options.cases)
     root = Path(found.root)
     model = TTS.load(options.model)
-    print("| seconds | recordings | ECAPA to another recording | word error, % | DistillMOS |")
-    print("|---|---|---|---|---|")
+    print(line(["seconds", "recordings", *COLUMNS]))
+    print(line(["---"] * 5))
     for seconds in options.seconds:
-        same, errors, words, scores, counts = [], [], [], [], []
+        scores, counts = [], []
         for case in spread(found.cases, options.limit):
             given = recordings(case, root, rows, seconds)
             voice = model.voice(given, adapt=options.adapt)
-            made = model.synthesize(case.text, voice, seed=0).resampled(16000).samples
-            other = read_recording(str(root / case.other), 16000).samples
-            embed = metrics.similarity.embed
-            same.append(100 * metrics.similarity.compare(embed(made), embed(other)))
-            count = metrics.words.count(case.text, metrics.words.transcribe(made))
-            errors.append(100 * count.errors / count.words)
-            words.append(count.words)
-            scores.append(metrics.quality.score(made))
+            scores.append(score(model, voice, case, root, metrics))
             counts.append(len(given))
-        one = np.ones(len(same))
-        cells = [
-            f"{seconds:g}",
-            f"{np.mean(counts):.1f}",
-            interval(np.array(same), one),
-            interval(np.array(errors), np.array(words, float)),
-            interval(np.array(scores), one),
-        ]
-        print("| " + " | ".join(cells) + " |", flush=True)
+        print(line([f"{seconds:g}", f"{np.mean(counts):.1f}", *cells(scores)]), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.studies.saved_voices import interval
+from benchmarks.studies.voices import COLUMNS, cells, line, score
 from tts import TTS
-from tts.audio.recording import read_recording
 from tts.audio.reference import load_reference
 from tts.eval.cases import load_cases, spread
 from tts.eval.metrics import load_metrics
@@ -50,34 +49,17 @@ def main() -> None:
     found = load_cases(options.cases)
     cases, root = spread(found.cases, options.limit), Path(found.root)
     clean = [load_reference(str(root / case.reference)).samples for case in cases]
-    poor = [
-        poor_copy(each, clean[:at] + clean[at + 1 :], at) for at, each in enumerate(clean)
-    ]  # fmt: skip
+    poor = [poor_copy(each, clean[:at] + clean[at + 1 :], at) for at, each in enumerate(clean)]
     model = TTS.load(options.model)
-    print("| reference | enhanced | ECAPA to another recording | word error, % | DistillMOS |")
-    print("|---|---|---|---|---|")
+    print(line(["reference", "enhanced", *COLUMNS]))
+    print(line(["---"] * 5))
     for name, references in (("as recorded", clean), ("poor copy", poor)):
         for enhance in (False, True):
-            same, errors, words, scores = [], [], [], []
+            scores = []
             for case, samples in zip(cases, references, strict=True):
                 voice = model.voice((samples, 16000), adapt=options.adapt, enhance=enhance)
-                made = model.synthesize(case.text, voice, seed=0).resampled(16000).samples
-                other = read_recording(str(root / case.other), 16000).samples
-                embed = metrics.similarity.embed
-                same.append(100 * metrics.similarity.compare(embed(made), embed(other)))
-                count = metrics.words.count(case.text, metrics.words.transcribe(made))
-                errors.append(100 * count.errors / count.words)
-                words.append(count.words)
-                scores.append(metrics.quality.score(made))
-            one = np.ones(len(same))
-            cells = [
-                name,
-                "yes" if enhance else "no",
-                interval(np.array(same), one),
-                interval(np.array(errors), np.array(words, float)),
-                interval(np.array(scores), one),
-            ]
-            print("| " + " | ".join(cells) + " |", flush=True)
+                scores.append(score(model, voice, case, root, metrics))
+            print(line([name, "yes" if enhance else "no", *cells(scores)]), flush=True)
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ class FeatureAutoencoder(nn.Module):
         """Advance a stream: values [B, u, values] to features [B, u * patch, channels] of the
         frames `look_ahead` earlier.
 
-        Computed in float64: whether a frame is voiced must not depend on how a stream is cut, nor
-        may the pitch, which the phase sums up.
+        Computed steadily (tts_codecs.nn.causal): whether a frame is voiced must not depend on how a
+        stream is cut, nor may the pitch, which the phase sums up.
         """
         hidden, states = steadily(self.decoder, values, states)
         return self.unfold(steadily(self.to_features, hidden)).to(values.dtype), states

@@ -27,7 +27,7 @@ from tts.tuning.adaptation import (
     compress,
     parse_strength,
 )
-from tts.voice.reading import align_recording, align_transcript
+from tts.voice.reading import align_recording
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import contrasted, envelope_part, source_part
@@ -356,33 +356,3 @@ def test_the_surfaces(
         assert answer.status_code == 400 and "0 to 1" in answer.text
     saved = Voice.load(tmp_path / "voices/berta.safetensors")
     assert saved.tunings and saved.tunings[0].factors
-
-
-def test_words_are_used_where_they_fit() -> None:
-    from tts.text.frontend import Frontend
-
-    text = "a bee"
-    phones = Frontend("en-us", pauses="none").one(text)
-    spoken = [i for i in phones.ids if i != SIL]
-
-    class Reader(torch.nn.Module):
-        def __init__(self, modifiers: torch.nn.Module | None = None) -> None:
-            super().__init__()
-            self.head, self.modifiers = torch.nn.Identity(), modifiers
-
-        def hidden(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            return features
-
-    probe: PhoneProbe = Reader()  # type: ignore[assignment]
-    features = torch.zeros(10 * (len(spoken) + 2), N_SYMBOLS)
-    for at, phone in enumerate([SIL, *spoken, SIL]):
-        features[10 * at : 10 * at + 10, phone] = 8.0
-    known = sorted(set(spoken))
-    found = align_transcript(probe, features, known, text, "en-us")
-    assert found is not None
-    assert [i for i in found.tokens.ids if i != SIL] == spoken
-    assert all(abs(frames - 10) <= 1 for frames in found.tokens.durations)
-    assert sum(found.tokens.durations) == len(features)
-    assert any(found.tokens.mods)  # stress, which only words tell
-    for wrong in ("Something else entirely, at great length.", "...", "oh my oh my"):
-        assert align_transcript(probe, features, known, wrong, "en-us") is None

@@ -178,8 +178,6 @@ def load_model(
 
 ADAPT_HELP = "Fit the model to the voice too: nearer to the person, and takes some seconds."
 STRENGTH_HELP = "How much of the adaptation is used: 0 (none) to 1."
-
-
 ENHANCE_HELP = "Take noise and the room out of --ref, so that the voice does not have them."
 
 

@@ -84,8 +84,9 @@ def _joined(references: Sequence[Reference]) -> Reference:
 
 def _judged(
     pipeline: Pipeline[Any], references: Sequence[Reference], name: str
-) -> tuple[list[Reference], list[str]]:
-    """Those of the recordings that a voice is made of, and what would make it a poor one.
+) -> tuple[list[Reference], list[Voice], list[str]]:
+    """Those of the recordings that a voice is made of, the voice of each alone, and what would make
+    it a poor one.
 
     Each is judged as it was recorded, and alone: in one that is put together of several, the
     loudest hides the others.
@@ -93,7 +94,7 @@ def _judged(
     told = [line for each in references for line in each.warnings]
     if len(references) == 1:
         voice = pipeline.voices.encode(references[0], name)
-        return list(references), told + pipeline.voices.warnings(references[0], voice)
+        return list(references), [voice], told + pipeline.voices.warnings(references[0], voice)
     names = [each.name or f"recording {i}" for i, each in enumerate(references, 1)]
     alone = [pipeline.voices.encode(each, name) for each in references]
     judged = [
@@ -116,7 +117,8 @@ def _judged(
             f"{names[long[0]]} and {names[long[other]]}: seem to be of different people, and the "
             "voice will lie between them; give recordings of one person"
         )
-    return [each for i, each in enumerate(references) if i not in left_out], told
+    kept = [i for i in range(len(references)) if i not in left_out]
+    return [references[i] for i in kept], [alone[i] for i in kept], told
 
 
 def encode_voice(
@@ -148,12 +150,14 @@ def encode_voice(
             )
         references = [_reference(each, pipeline.capabilities.recording_rate) for each in given]
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
-        references, warnings = _judged(pipeline, references, name)
+        judged, made, warnings = _judged(pipeline, references, name)
         for line in warnings:
             log.warning("%s", line)
-        if enhance:
-            references = [pipeline.voices.enhanced(each) for each in references]
-        voice = pipeline.voices.encode(_joined(references), name)
+        references = [pipeline.voices.enhanced(each) for each in judged] if enhance else judged
+        if len(judged) == 1 and references[0] is judged[0]:
+            voice = made[0]
+        else:
+            voice = pipeline.voices.encode(_joined(references), name)
         voice = replace(voice, warnings=tuple(warnings))
         recordings = [voice.features]
         # Where a voice does not keep all of them, the rest tells more of it.

@@ -25,12 +25,21 @@ def noisy(wav: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def echoing(wav: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Decaying noise as the response of a room, 0.1 to 0.6 s of 16 kHz."""
-    length = int(rng.integers(1600, 9600))
-    tail = rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
+    tail = decaying(int(rng.integers(1600, 9600)), rng)
     tail *= rng.uniform(0.05, 0.5) / np.sqrt(np.sum(tail**2))
     tail[0] = 1.0
-    size = len(wav) + length
-    return np.fft.irfft(np.fft.rfft(wav, size) * np.fft.rfft(tail, size), size)[: len(wav)]
+    return convolved(wav, tail)
+
+
+def decaying(length: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise [length] that falls by 60 dB."""
+    return rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
+
+
+def convolved(wav: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Samples [N] as a room with that response sends them, [N]."""
+    size = 1 << (len(wav) + len(response)).bit_length()  # other lengths take much longer
+    return np.fft.irfft(np.fft.rfft(wav, size) * np.fft.rfft(response, size), size)[: len(wav)]
 
 
 def narrow(wav: np.ndarray, rng: np.random.Generator) -> np.ndarray:

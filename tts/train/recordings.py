@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tts.train.distortions import convolved, decaying
+
 #: draws samples [N] of somebody who speaks
 Draw = Callable[[np.random.Generator], np.ndarray]
 _RATE = 16000
@@ -48,13 +50,12 @@ def _echo(speech: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What the walls of a room send back: noise that falls by 60 dB in 0.15 to 0.9 s, from 3 to
     18 dB below the speech, and that is duller the later it comes."""
     length = int(_RATE * rng.uniform(0.15, 0.9))
-    tail = rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
+    tail = decaying(length, rng)
     tail[: int(_RATE * rng.uniform(0.002, 0.02))] = 0.0
     dull = rng.uniform(0, 0.7)
     tail = tail + np.concatenate([[0.0], dull * tail[:-1]])
     tail *= 10 ** (-rng.uniform(3, 18) / 20) / np.sqrt(np.sum(tail**2) + 1e-12)
-    size = 1 << (len(speech) + length).bit_length()  # other lengths take much longer
-    return np.fft.irfft(np.fft.rfft(speech, size) * np.fft.rfft(tail, size), size)[: len(speech)]
+    return convolved(speech, tail)
 
 
 def _coloured(count: int, others: Draw, rng: np.random.Generator) -> np.ndarray:

@@ -51,8 +51,7 @@ def summed(x: Tensor, weight: Tensor, bias: Tensor, count: int) -> Tensor:
 def elu(x: Tensor) -> Tensor:
     """ELU, which overwrites x; where no value is positive but zero, exp(x) - 1 lies above x.
 
-    Powers of 2 take a third of the time of those of e on an AMD processor, where torch leaves the
-    latter to MKL.
+    By powers of 2: torch leaves those of e to MKL, which is slow at them on AMD processors.
     """
     below = x.mul(_LOG2_E).clamp_max_(0).exp2_().sub_(1)
     return torch.maximum(x, below, out=x)
