@@ -30,6 +30,20 @@ RANGES: dict[str, tuple[float, float]] = {
     "guidance": (0, 20), "temperature": (0, 2),
 }  # fmt: skip
 _WHOLE = ("seed", "steps")
+_FLAGS = {"true": True, "yes": True, "1": True, "x": True, "false": False, "no": False, "0": False}
+
+
+def flag_of(name: str, value: object, default: bool = False) -> bool:
+    """Yes or no as tables and forms hold it; None, or nothing but blanks, is the default.
+
+    Raises:
+        UsageError: anything else, with the name of the column or field.
+    """
+    text = "" if value is None else str(value).strip().lower()
+    found = _FLAGS.get(text) if text else default
+    if found is None:
+        raise UsageError(f"{name} must be true or false, not {value!r:.40}")
+    return found
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def batch_tab(studio: Studio, voices: VoiceFields) -> None:
                 )
                 voice = voices.field()
                 format = gr.Dropdown(list(FORMATS), value="wav", label="Format", min_width=100)
-            recording, transcript, _ = recording_fields(studio)
+            recording = recording_fields(studio)
             with gr.Row():
                 start = gr.Button("Say all rows", variant="primary", scale=3, min_width=120)
                 stop = gr.Button("Stop", variant="stop", scale=1, min_width=80)
@@ -196,17 +196,16 @@ def batch_tab(studio: Studio, voices: VoiceFields) -> None:
         table: str | None,
         model: str,
         voice: str | None,
-        recording: str | None,
-        transcript: str,
         format: str,
+        *given: Any,
     ) -> Generator[tuple[Any, ...], None, None]:
-        wish = Wish("", model, voice, recording, transcript)
+        wish = Wish("", model, voice, *given)
         with closing(batch(studio, request.session_hash or "", table, wish, format)) as steps:
             yield from ending_in_status(steps, 2, page.state)
 
     event = start.click(
         run,
-        [table, model, voice, recording, transcript, format],
+        [table, model, voice, format, *recording.given],
         [status, results],
         show_progress="hidden",
         concurrency_limit=1,

@@ -114,7 +114,7 @@ def compare_tab(studio: Studio, voices: VoiceFields) -> None:
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             text = gr.Textbox(SENTENCE, label="Text", lines=3, max_lines=8)
-            recording, transcript, _ = recording_fields(studio)
+            recording = recording_fields(studio)
         with gr.Column(scale=4, min_width=320):
             with gr.Row():
                 voice = voices.field()
@@ -138,18 +138,17 @@ def compare_tab(studio: Studio, voices: VoiceFields) -> None:
         request: gr.Request,
         text: str,
         voice: str | None,
-        recording: str | None,
-        transcript: str,
         chosen: list[str],
         seed: float | None,
+        *given: Any,
     ) -> Generator[tuple[Any, ...], None, None]:
-        wish = Wish(text, "", voice, recording, transcript)
+        wish = Wish(text, "", voice, *given)
         with closing(compare(studio, request.session_hash or "", wish, chosen, seed)) as steps:
             yield from ending_in_status(steps, len(outputs), page.state)
 
     event = start.click(
         run,
-        [text, voice, recording, transcript, models, seed],
+        [text, voice, models, seed, *recording.given],
         outputs,
         show_progress="hidden",
         concurrency_limit=SPOKEN,

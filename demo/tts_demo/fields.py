@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 
@@ -76,17 +77,32 @@ class VoiceFields:
         return updates[0] if len(updates) == 1 else updates
 
 
+@dataclass(frozen=True)
+class RecordingFields:
+    """A recording to clone, by upload or microphone, what it says, and what is done with it."""
+
+    sound: gr.Audio
+    transcript: gr.Textbox
+    adapt: gr.Checkbox
+    enhance: gr.Checkbox
+
+    @property
+    def given(self) -> list[Any]:
+        """The fields in the order in which `Wish` takes their values, after the voice."""
+        return [self.sound, self.transcript, self.adapt, self.enhance]
+
+
 def recording_fields(
     studio: Studio,
     adapting: bool = False,
     opened: bool = False,
-    below: Callable[[gr.Audio, gr.Textbox, gr.Checkbox], None] | None = None,
+    below: Callable[[RecordingFields], None] | None = None,
     label: str = "3 to 10 s of one person, used instead of the voice above",
-) -> tuple[gr.Audio, gr.Textbox, gr.Checkbox]:
-    """A recording to clone, by upload or microphone and judged at once, what it says, and whether
-    to adapt to it.
+) -> RecordingFields:
+    """Lay out a recording to clone, which is judged as soon as it is given.
 
     Args:
+        adapting: whether the model can be fitted to it here.
         below: lays out what else belongs to it.
     """
     from tts_demo.judging import meter
@@ -113,9 +129,16 @@ def recording_fields(
             visible=adapting,
             info="Nearer to the person; takes some seconds, once for each recording.",
         )
+        enhance = gr.Checkbox(
+            True,
+            label="Take noise and the room out of the recording",
+            elem_classes="enhance",
+            info="As far as the model can; without it the voice keeps them.",
+        )
+        fields = RecordingFields(recording, transcript, adapt, enhance)
         if below is not None:
-            below(recording, transcript, adapt)
-    return recording, transcript, adapt
+            below(fields)
+    return fields
 
 
 @contextmanager

@@ -10,7 +10,14 @@ import gradio as gr
 
 from tts.errors import OutputError, UsageError
 from tts_demo import page
-from tts_demo.fields import SENTENCE, VoiceFields, recording_fields, told, voice_choices
+from tts_demo.fields import (
+    SENTENCE,
+    RecordingFields,
+    VoiceFields,
+    recording_fields,
+    told,
+    voice_choices,
+)
 from tts_demo.limits import SPOKEN
 from tts_demo.studio import Studio
 from tts_demo.wish import Wish
@@ -108,9 +115,7 @@ def preview(studio: Studio, session: str, name: str | None) -> str:
 def keep_fields(
     studio: Studio,
     model: gr.Dropdown | str,
-    recording: gr.Audio,
-    transcript: gr.Textbox,
-    adapt: gr.Checkbox,
+    recording: RecordingFields,
     voices: VoiceFields,
 ) -> None:
     """Lay out what keeps a recording as a voice; the choices of `voices` then list it."""
@@ -131,19 +136,17 @@ def keep_fields(
     def run(
         request: gr.Request,
         chosen: str,
-        given: str | None,
-        words: str,
-        fit: bool,
         called: str,
         agreed: bool,
+        *given: Any,
     ) -> str:
-        wish = Wish("", chosen, None, given, words, fit)
+        wish = Wish("", chosen, None, *given)
         return keep(studio, request.session_hash or "", wish, called, agreed)
 
     chosen = gr.State(model) if isinstance(model, str) else model
     kept = button.click(
         run,
-        [chosen, recording, transcript, adapt, name, consent],
+        [chosen, name, consent, *recording.given],
         status,
         concurrency_limit=1,
         concurrency_id="keep",
@@ -157,10 +160,10 @@ def library_tab(studio: Studio, voices: VoiceFields) -> None:
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             if studio.library:
-                recording, transcript, adapt = recording_fields(
+                recording = recording_fields(
                     studio, adapting=True, opened=True, label="3 to 10 s of one person"
                 )
-                keep_fields(studio, studio.models[0], recording, transcript, adapt, voices)
+                keep_fields(studio, studio.models[0], recording, voices)
             else:
                 gr.Markdown(_CLOSED)
         with gr.Column(scale=5, min_width=320):

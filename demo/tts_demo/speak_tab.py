@@ -79,12 +79,10 @@ def speak_tab(studio: Studio, voices: VoiceFields) -> None:
                 )
                 voice = voices.field()
             kind = gr.HTML(about(studio.models[0]), elem_id="about")
-            recording, transcript, adapt = recording_fields(
+            recording = recording_fields(
                 studio,
                 adapting=True,
-                below=lambda sound, said, adapted: keep_fields(
-                    studio, model, sound, said, adapted, voices
-                ),
+                below=lambda given: keep_fields(studio, model, given, voices),
             )
             pronunciation_fields(studio, model, voice)
             markup = gr.Checkbox(
@@ -124,19 +122,17 @@ def speak_tab(studio: Studio, voices: VoiceFields) -> None:
         text: str,
         model: str,
         voice: str | None,
-        recording: str | None,
-        transcript: str,
-        adapt: bool,
         *values: Any,
     ) -> Generator[tuple[Any, ...], None, None]:
-        wish = Wish(text, model, voice, recording, transcript, adapt)
+        count = len(recording.given)
+        wish = Wish(text, model, voice, *values[:count])
         with closing(
-            speak(studio, request.session_hash or "", wish, lambda: options_of(*values))
+            speak(studio, request.session_hash or "", wish, lambda: options_of(*values[count:]))
         ) as steps:
             yield from ending_in_status(steps, 2, failed)
 
     inputs = [
-        text, model, voice, recording, transcript, adapt, speed, seed, pitch, steps, guidance,
+        text, model, voice, *recording.given, speed, seed, pitch, steps, guidance,
     ]  # fmt: skip
     event = gr.on(
         [start.click, text.submit],

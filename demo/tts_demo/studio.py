@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -108,7 +108,7 @@ class Studio:
         self._hook: Watermark | None = None
         self._loaded: dict[str, TTS] = {}
         self._loading = threading.Lock()
-        self._voices: OrderedDict[tuple[str, str, str, str, bool], _Cloned] = OrderedDict()
+        self._voices: OrderedDict[tuple[str, Wish], _Cloned] = OrderedDict()
         self._spoken: OrderedDict[str, Spoken] = OrderedDict()
         self._tickets: defaultdict[str, set[Ticket]] = defaultdict(set)
         self._lock = threading.Lock()
@@ -169,7 +169,8 @@ class Studio:
             if not NAME.fullmatch(wish.voice):
                 raise VoiceError(f"unknown voice {wish.voice!r}")
             return model.voice(wish.voice), ()
-        key = (session, model.config.name, wish.recording, wish.transcript, wish.adapt)
+        # All of a wish but its text decides what voice it gets.
+        key = (session, replace(wish, text="", model=model.config.name, voice=None))
         with self._lock:
             found = self._voices.get(key)
         if found is None:
@@ -377,5 +378,11 @@ def _encoded(model: "TTS", wish: Wish, progress: "Progress | None") -> "_Cloned"
         raise AudioError(
             f"the recording is {reference.seconds_in:.0f} s long; {MAX_SECONDS:.0f} s are the most"
         )
-    voice = model.voice(reference, wish.transcript or None, adapt=wish.adapt, progress=progress)
+    voice = model.voice(
+        reference,
+        wish.transcript or None,
+        adapt=wish.adapt,
+        progress=progress,
+        enhance=wish.enhance,
+    )
     return voice, voice.warnings

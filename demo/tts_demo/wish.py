@@ -11,6 +11,7 @@ class Wish:
         voice: name of a stored voice; recording: a file that is used instead; transcript: what it
             says, for models that need that.
         adapt: fit the model to the voice of the recording (tts.tuning.adaptation).
+        enhance: take noise and the room out of the recording (tts.voice.enhancer).
     """
 
     text: str
@@ -19,3 +20,4 @@ class Wish:
     recording: str | None = None
     transcript: str = ""
     adapt: bool = False
+    enhance: bool = True

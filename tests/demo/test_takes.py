@@ -76,6 +76,25 @@ def test_the_page_is_laid_out_for_hands_and_readers(tiny_home: Path) -> None:
             assert props.get("label"), (kind, props)
 
 
+def test_every_recording_to_clone_may_keep_its_noise(tiny_home: Path) -> None:
+    blocks = build(Studio(["default"], "cpu"))
+    boxes = {
+        each._id: each.value
+        for each in blocks.blocks.values()
+        if isinstance(each, gr.Checkbox) and "noise" in str(each.label)
+    }
+    clones = [
+        each
+        for each in blocks.blocks.values()
+        if isinstance(each, gr.Audio) and "of one person" in str(each.label)
+    ]
+    assert len(boxes) == len(clones) == 4 and set(boxes.values()) == {True}
+    asked = [{each._id for each in event.inputs} & boxes.keys() for event in blocks.fns.values()]
+    told = [found for found in asked if found]
+    # Speak, and beside it and under Voices what keeps a voice, Compare and Batch.
+    assert len(told) == 5 and set.union(*told) == set(boxes)
+
+
 def messages(url: str, number: int, data: list[Any]) -> list[dict[str, Any]]:
     """What a browser gets for an event of the page."""
     body = {"fn_index": number, "data": data, "session_hash": f"s{number}", "event_data": None}
@@ -107,8 +126,8 @@ def test_speaking_through_the_queue(
     url = launch(blocks, studio)
     try:
         functions = blocks.fns
-        number = next(n for n, f in functions.items() if f.name == "run" and len(f.inputs) == 13)
-        fields = ["", "default", "default", None, "", False, 1.0, 7, 1.0, "", "", "", False]
+        number = next(n for n, f in functions.items() if f.name == "run" and len(f.inputs) == 14)
+        fields = ["", "default", "default", None, "", False, True, 1.0, 7, 1.0, "", "", "", False]
         assert len(fields) == len(functions[number].inputs)
         # An error: the last thing the status says is what is wrong.
         told = messages(url, number, fields)

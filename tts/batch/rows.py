@@ -11,15 +11,12 @@ from typing import Any
 from tts.batch.table import COLUMNS, MAX_TEXT, check_columns, read_table
 from tts.errors import TTSError, UsageError
 from tts.tuning.adaptation import parse_strength
-from tts.types import Options, options_of
+from tts.types import Options, flag_of, options_of
 from tts.voice.store import find_voice
 from tts.voice.voice import Voice
 
 _IDS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _WHOLE = ("seed", "steps")
-_FLAGS = dict.fromkeys(("true", "yes", "1", "x"), True) | dict.fromkeys(
-    ("false", "no", "0", ""), False
-)
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,7 @@ class Row:
         voice: a name, a voice file, a recording (Path), or a Voice.
         ref_text: what a recording says, for models that need it.
         adapt: fit the model to the voice, 0 (not) to 1 (with full strength).
+        enhance: take noise and the room out of a recording.
         model: name or path; "" for that of the batch.
         problem: why it cannot be said, found while it was read.
         mate: it is there already and only shares a batch with rows that are not.
@@ -47,6 +45,7 @@ class Row:
     ref_text: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
     adapt: float = 0.0
+    enhance: bool = True
 
     def key(self, digests: dict[str, str]) -> str:
         """What the audio depends on, as a checksum; `digests` keeps those of files."""
@@ -66,6 +65,7 @@ class Row:
         parts = [self.text, voice, self.model, options, self.problem]
         parts += [self.ref_text] if self.ref_text else []
         parts += [f"adapt {self.adapt:g}"] if self.adapt else []
+        parts += [] if self.enhance else ["not enhanced"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -187,7 +187,13 @@ def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
     elif "voice" in values:
         row = replace(row, voice=_voice(values["voice"], folder))
     try:
-        row = replace(row, adapt=parse_strength(values.get("adapt")))
+        row = replace(
+            row,
+            adapt=parse_strength(values.get("adapt")),
+            enhance=flag_of("enhance", values.get("enhance"), True),
+        )
+        if not row.enhance and "ref" not in values:
+            raise UsageError("enhance is of the recording of ref: give that too")
         return replace(row, options=_options(values))
     except UsageError as error:
         return replace(row, problem=str(error))
@@ -200,21 +206,13 @@ def _options(values: Mapping[str, Any]) -> Options:
         if value is None:
             continue
         if column == "emoji":
-            value = _flag(column, value)
+            value = flag_of(column, value)
         elif isinstance(value, str) and column not in ("language", "markup"):
             value = _number(column, value)
         elif column in _WHOLE and isinstance(value, float) and value.is_integer():
             value = int(value)  # 3.0, as a data frame with gaps writes 3
         given[column] = value
     return options_of(None, given)
-
-
-def _flag(column: str, value: object) -> bool:
-    """Yes or no as tables hold it."""
-    found = _FLAGS.get(str(value).strip().lower())
-    if found is None:
-        raise UsageError(f"{column} must be true or false, not {value!r}")
-    return found
 
 
 def _number(column: str, text: str) -> float | int:

@@ -15,8 +15,8 @@ from tts.resources import nearest
 
 #: columns with a meaning; those after "model" are options (tts.types.Options)
 COLUMNS = (
-    "id", "text", "voice", "ref", "ref_text", "adapt", "model", "language", "speed", "seed",
-    "pitch", "steps", "guidance", "temperature", "markup", "emoji",
+    "id", "text", "voice", "ref", "ref_text", "adapt", "enhance", "model", "language", "speed",
+    "seed", "pitch", "steps", "guidance", "temperature", "markup", "emoji",
 )  # fmt: skip
 MAX_TEXT = 1_000_000
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}

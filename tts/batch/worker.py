@@ -100,7 +100,7 @@ class RowSynthesizer:
         self.settings = settings
         self.watermark = load_watermark(settings.watermark) if settings.watermark else None
         self._models: dict[str, Synthesizer] = {"": model} if model else {}
-        self._voices: OrderedDict[tuple[str, str, str, float], Voice] = OrderedDict()
+        self._voices: OrderedDict[tuple[str, str, str, float, bool], Voice] = OrderedDict()
 
     def model(self, name: str) -> Synthesizer:
         """A model by name, loaded once."""
@@ -116,10 +116,14 @@ class RowSynthesizer:
         if isinstance(row.voice, Voice) and not row.adapt:
             return row.voice
         name = row.voice.sha256 if isinstance(row.voice, Voice) else str(row.voice)
-        key = (row.model, name, row.ref_text, row.adapt)
+        key = (row.model, name, row.ref_text, row.adapt, row.enhance)
         if key not in self._voices:
             self._voices[key] = model.voice(
-                row.voice, row.ref_text or None, adapt=row.adapt > 0, strength=row.adapt
+                row.voice,
+                row.ref_text or None,
+                adapt=row.adapt > 0,
+                strength=row.adapt,
+                enhance=row.enhance,
             )
         self._voices.move_to_end(key)
         while len(self._voices) > _VOICES:

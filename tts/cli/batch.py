@@ -50,11 +50,11 @@ def batch(
     """Say the rows of a table into DIR/ID.wav and write DIR/manifest.jsonl.
 
     Columns: text, and optionally id, voice (name or file), ref (recording), ref_text (what it
-    says), adapt (yes, no or a strength), model, language, speed, seed, pitch, steps, guidance,
-    temperature, markup, emoji (yes or no); others are kept in the manifest. Commas,
-    semicolons or tabs, as spreadsheets save them. Rows that are done are skipped: the same command
-    goes on after Ctrl-C, a crash or a full disk. What is wrong with a row stands in the
-    manifest; the exit code is then 1.
+    says), adapt (yes, no or a strength), enhance (no: keep noise and room of ref), model,
+    language, speed, seed, pitch, steps, guidance, temperature, markup, emoji (yes or no); others
+    are kept in the manifest. Commas, semicolons or tabs, as spreadsheets save them. Rows that are
+    done are skipped: the same command goes on after Ctrl-C, a crash or a full disk. What is wrong
+    with a row stands in the manifest; the exit code is then 1.
 
     Example: `tts batch rows.csv --out speech --workers 4 --format mp3 --timestamps srt`
     """

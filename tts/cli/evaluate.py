@@ -24,6 +24,7 @@ def _synthesizers(
     device: str,
     adapt: bool = False,
     strength: float = 1.0,
+    enhance: bool = True,
     sampling: Sequence[str] = (),
 ) -> Callable[[str], "Synthesize"]:
     from dataclasses import replace
@@ -45,7 +46,9 @@ def _synthesizers(
 
             def prepare(self, reference: Path) -> None:
                 if reference not in voices:
-                    voices[reference] = model.voice(reference, adapt=adapt, strength=strength)
+                    voices[reference] = model.voice(
+                        reference, adapt=adapt, strength=strength, enhance=enhance
+                    )
 
             def __call__(self, text: str, reference: Path, seed: int) -> tuple[Any, ...]:
                 audio = model.synthesize(text, voices[reference], replace(options, seed=seed))
@@ -191,6 +194,9 @@ def evaluate(
         bool, typer.Option("--adapt", help="Fit the model to the voice of each reference.")
     ] = False,
     strength: Annotated[float, typer.Option(help=STRENGTH_HELP)] = 1.0,
+    enhance: Annotated[
+        bool, typer.Option(help="Take noise and the room out of the references.")
+    ] = True,
     plots: Annotated[int, typer.Option(help="Mel pictures of so many items.")] = 3,
     again: Annotated[
         bool, typer.Option("--again", help="Make items again that an earlier run left in OUT.")
@@ -225,8 +231,9 @@ def evaluate(
     chosen = (*sampling, *(f"{key}={value}" for key, value in told.items() if value is not None))
     places: dict[str, Path] = {}
     if publish:
-        if resynthesis or adapt:
-            raise UsageError("only scores of synthesis without adaptation are published")
+        if resynthesis or adapt or not enhance:
+            what = "only scores of synthesis without --adapt and --no-enhance are published"
+            raise UsageError(what)
         if speed != 1:
             # Nothing of what is kept by a model's name would tell that it spoke faster.
             raise UsageError("only scores at --speed 1 are published")
@@ -255,6 +262,7 @@ def evaluate(
         again=again,
         adapt=adapt,
         strength=strength,
+        enhance=enhance,
         speed=speed,
         sampling=chosen,
         device=device,
@@ -264,7 +272,7 @@ def evaluate(
     _check_names(asked, resynthesis, sampling)
     reports = run_cli(
         given,
-        _synthesizers(options, device, adapt, strength, sampling),
+        _synthesizers(options, device, adapt, strength, enhance, sampling),
         _codecs(device),
         made_of=_made_of(resynthesis, sampling),
         tell=say,

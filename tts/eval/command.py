@@ -40,6 +40,7 @@ class EvalOptions:
     resynthesis: bool = False
     adapt: bool = False
     strength: float = 1.0
+    enhance: bool = True
     speed: float = 1.0
     sampling: tuple[str, ...] = ()
     device: str = "auto"
@@ -84,6 +85,7 @@ def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
         "resynthesis",
         "adapt",
         "strength",
+        "enhance",
         "speed",
     )
     return {
@@ -102,6 +104,7 @@ def _check_resynthesis(options: EvalOptions) -> None:
     given = {
         "--adapt": options.adapt,
         "--strength": options.strength != 1,
+        "--no-enhance": not options.enhance,
         f"--speed {options.speed:g}": options.speed != 1,
         **dict.fromkeys(options.sampling, True),
     }

@@ -29,7 +29,9 @@ OF_A_RUN = (
 )  # fmt: skip
 
 #: settings of an evaluation under which its figures may be held against those of another
-MEASURED_BY = ("cases", "cases_seed", "seed", "beam", "compute_type", "speed", "adapt", "strength")
+MEASURED_BY = (
+    "cases", "cases_seed", "seed", "beam", "compute_type", "speed", "adapt", "strength", "enhance",
+)  # fmt: skip
 
 
 def scores_folder() -> Path:

@@ -41,6 +41,7 @@ class AdaptationQueue:
         ref_text: str,
         strength: float,
         keep: Callable[[Voice], dict[str, Any]],
+        enhance: bool = True,
     ) -> AsyncIterator[bytes]:
         """Server-sent events: `state` (waiting, or the steps done of all), then `voice`, what
         `keep` tells of the voice it kept, or `error`. Closing the iterator stops the learning."""
@@ -58,7 +59,12 @@ class AdaptationQueue:
         def learn() -> None:
             try:
                 voice = model.voice(
-                    reference, ref_text or None, adapt=True, strength=strength, progress=progress
+                    reference,
+                    ref_text or None,
+                    adapt=True,
+                    strength=strength,
+                    progress=progress,
+                    enhance=enhance,
                 )
                 if gone.is_set():  # while the last step was taken: nobody would know of the voice
                     raise _Left("the client left")

@@ -184,8 +184,9 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
     @app.post("/v1/audio/voices")
     async def add_voice(request: Request) -> Response:
         """A voice from a recording: form fields `name`, `consent` ("true") and `audio_sample`,
-        and `ref_text` (what it says) and `model`, where a model needs that. With `adapt` ("true",
-        or a strength from 0 to 1) the answer is a stream of events (tts.serve.adapting)."""
+        and `ref_text` (what it says) and `model`, where a model needs that. `enhance` ("false")
+        leaves noise and room in it. With `adapt` ("true", or a strength from 0 to 1) the answer is
+        a stream of events (tts.serve.adapting)."""
         sent = await asyncio.wait_for(read_voice(request), settings.timeout)
         name, model = sent.name, model_of(sent.model)
         model.config.check_transcript(sent.ref_text)
@@ -201,10 +202,13 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
                         sent.ref_text,
                         sent.adapt,
                         lambda voice: kept(name, voice),
+                        sent.enhance,
                     ),
                     media_type="text/event-stream",
                 )
-            voice = await asyncio.to_thread(model.voice, reference, sent.ref_text or None)
+            voice = await asyncio.to_thread(
+                model.voice, reference, sent.ref_text or None, enhance=sent.enhance
+            )
         return reply(await asyncio.to_thread(kept, name, voice), 201)
 
     edits = Editor(decoding, settings.timeout, settings.watermark)

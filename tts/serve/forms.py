@@ -13,9 +13,11 @@ from tts.errors import UsageError
 from tts.serve.decode import MAX_BYTES
 from tts.serve.http import HTTPError
 from tts.tuning.adaptation import parse_strength
+from tts.types import flag_of
 
 CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
-_FIELDS = ("name", "consent", "audio_sample", "ref_text", "model", "adapt")  # of a voice
+#: of a voice
+_FIELDS = ("name", "consent", "audio_sample", "ref_text", "model", "adapt", "enhance")
 _MAX_FIELDS = 16
 _MAX_PART = 4 * 4096 + 1  # bytes of a text of 4096 characters
 
@@ -59,13 +61,14 @@ async def bytes_of(file: UploadFile) -> bytes:
 
 @dataclass(frozen=True)
 class SentVoice:
-    """The form of a recording that becomes a voice."""
+    """The form of a recording that becomes a voice, with the arguments of `TTS.voice`."""
 
     name: str
     data: bytes
     ref_text: str
     model: str
     adapt: float = 0.0
+    enhance: bool = True
 
 
 async def read_voice(request: Request) -> SentVoice:
@@ -83,8 +86,9 @@ async def read_voice(request: Request) -> SentVoice:
         if not isinstance(name, str) or not isinstance(file, UploadFile):
             raise UsageError("the form needs the field name and the file audio_sample")
         ref_text, model = form.get("ref_text", ""), form.get("model", "default")
-        adapt = form.get("adapt", "")
-        if not all(isinstance(each, str) for each in (ref_text, model, adapt)):
-            raise UsageError("ref_text, model and adapt are fields, not files")
+        adapt, enhance = form.get("adapt", ""), form.get("enhance", "")
+        if not all(isinstance(each, str) for each in (ref_text, model, adapt, enhance)):
+            raise UsageError("ref_text, model, adapt and enhance are fields, not files")
+        chosen = parse_strength(adapt), flag_of("enhance", enhance, True)
         data = await bytes_of(file)
-        return SentVoice(name, data, str(ref_text), str(model), parse_strength(adapt))
+        return SentVoice(name, data, str(ref_text), str(model), *chosen)
