@@ -96,7 +96,8 @@ def test_full_stops_end_sentences_and_no_short_forms(written: str, said: str) ->
     ["1", "ﷺ", "(", "[", "{", "-", "–", "$", "€1", "1-", "1/", "1:", "1°", "A", "A.", "AB ", "A'S ",
      "a_", "#a", "2^", "x^", "a²", "₀", "<b>", "*", "`", "|", "> ", "~", "1−", "CO2", "1.", "𝟏",
      "1/2 ", "1/2-", "1,00,", "1,", "1/20", "A St. ", "sec. ", "Apt. 1A ", "1 in x ", "1 ft 1 in ",
-     "John 1:1 ", "80s and ", "1:100 ", "$1k/yr "],
+     "John 1:1 ", "80s and ", "1:100 ", "$1k/yr ",
+     "U.S. Aa b ", "1 oz. A ", "1 1/2 in. A", "12/3 ", "by 1 wicket 20-1 "],
 )  # fmt: skip
 def test_no_text_of_4096_characters_is_slow(unit: str) -> None:
     text = (unit * 4096)[:4096]

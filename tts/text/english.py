@@ -13,6 +13,7 @@ from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
 from tts.text.english_plurals import PLURALS
 from tts.text.english_references import REFERENCES
+from tts.text.english_scores import CRICKET, is_score
 from tts.text.english_senses import SENSES
 from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
 from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
@@ -24,20 +25,6 @@ _Match = re.Match[str]
 _NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
 _N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
 _RATIOS = "ratio|scale|split|mix|mixture|odds|dilution|blend|model|aspect"
-_GAMES = re.compile(
-    r"\b(?:won|win|wins|winning|lost|lose|loses|losing|beat|beats|beating|score|scored|scores|lead|"
-    r"leads|led|leading|draw|drew|drawn|tie|tied|defeat|defeated|victory|loss|final|game|match|"
-    r"record|finished|ahead|down|trailing|up)\b",
-    re.I,
-)
-
-# of tennis: "7-5, 6-7(3), 6-4"
-_SETS = re.compile(
-    r"(?<![\w-])[0-7][-–][0-7](?: ?\(\d{1,2}(?:[-–]\d{1,2})?\))?, [0-7][-–][0-7](?![\w-])"
-)
-_PAGES = re.compile(
-    r"\b(?:pages?|pp|chapters?|ages?|grades?|lines?|rows?|verses?|steps?|questions?)\b", re.I
-)
 
 
 def _sign(sign: str | None) -> str:
@@ -61,7 +48,7 @@ def _range(match: _Match) -> str:
         return f"{_bare(first)} {_bare(second)}"
     around = match.string[max(0, match.start() - 40) : match.end() + 20]
     small = len(first) <= 3 and len(second) <= 3 and "." not in first + second
-    games = _GAMES.search(around) or _SETS.search(around) and not _PAGES.search(around)
+    games = is_score(around)
     middle = " " if small and games else " to "
     return _bare(first) + middle + _bare(second)
 
@@ -156,6 +143,7 @@ RULES: tuple[Rule, ...] = (
     *CHAT,
     *SHORT_WORDS,
     *REFERENCES,
+    *CRICKET,
     *DATE_FORMS,
     *PLURALS,
     *SENSES,

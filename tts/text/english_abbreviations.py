@@ -3,20 +3,13 @@
 import re
 
 from tts.text import lexicon
-from tts.text.english_dates import sentence_end
+from tts.text.english_ends import company_end, measure_end, sentence_end, starts_sentence
 from tts.text.numbers import NUMBER_WORDS, plural
 from tts.text.tracked import Rule, rule
 
-__all__ = ["ABBREVIATIONS", "STREETS", "starts_sentence", "street_end"]
+__all__ = ["ABBREVIATIONS", "STREETS", "street_end"]
 
 _Match = re.Match[str]
-_STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
-# "Acme Inc. Sales rose": a word in small letters that no name goes on with
-_CLAUSE = re.compile(
-    r"\s+(?!(?:Chief|Vice|Executive|Senior|Deputy|Managing|President|Chair(?:man|woman)?|Director|"
-    r"Founder|Co-founder|Owner|Manager|Treasurer|Spokes(?:man|woman|person)|Analyst|Class|Series|"
-    r"Common|Preferred)\b)[A-Z][a-z]+,? (?!(?:of|and|or|for|in|at|on|de|van|von)\b)[a-z]"
-)
 _COMPANIES = frozenset("inc ltd corp co".split())
 _NAME = re.compile(r" (?:doctor|[A-Z] [A-Z]\b|[A-Z][a-z'-]|[A-Z]\.|O'[A-Z])")
 _NUMERAL = re.compile(rf" ?(?:[-+]?\d|#|(?:number|{NUMBER_WORDS})\b)")
@@ -29,6 +22,8 @@ _COUNT = re.compile(
     re.I,
 )
 _ONE = re.compile(r"(?:(?<![\w-])(?:1|one|per|each|every)|half|quarters?|thirds?)[ -]$", re.I)
+# "an eight oz. glass"
+_A_COUNT = re.compile(rf"\b(?:an?|another) (?:{NUMBER_WORDS})[ -]$", re.I)
 _MONTHLY = re.compile(
     r"\b(?:in|since|until|till|before|after|this|last|next|every|late|early|mid)[ -]$", re.I
 )
@@ -42,28 +37,12 @@ _DOUBTED_MONTHS = ("jan", "mar", "jun", "jul")
 _MONTHS = frozenset(name[:3].lower() for name in lexicon.MONTHS) | {"sept"}
 
 
-def starts_sentence(text: str, at: int) -> bool:
-    """Whether the text ends at `at` or goes on with a word that begins sentences.
-
-    "U.S. Army" and "J. R. Smith" go on; "A." is an initial.
-    """
-    rest = text[at : at + 24]
-    if not rest[:3].strip() or "\n" in rest[:3]:
-        return True
-    after = _STARTER.match(rest)
-    if after is None:
-        return False
-    # "It's", "Don't"
-    return after[1].endswith("n't") or after[1].partition("'")[0] in lexicon.STARTERS
-
-
 def _end(match: _Match, word: str) -> str:
     if word in lexicon.NEVER_LAST:
         return "" if match.string[match.end() : match.end() + 3].strip() else "."
     if word in lexicon.TITLES:
-        over = starts_sentence(match.string, match.end())
-        clause = word in _COMPANIES and _CLAUSE.match(match.string, match.end())
-        return "." if over or clause else ""
+        over = company_end if word in _COMPANIES else starts_sentence
+        return "." if over(match.string, match.end()) else ""
     return sentence_end(match)
 
 
@@ -74,7 +53,7 @@ def _abbreviation(match: _Match) -> str:
     if written.isupper() and word not in lexicon.CAPITAL_ABBREVIATIONS:
         return _in_capitals(word, after) or match[0]
     if written.islower() and word in lexicon.BEHIND_NUMBERS and (unit := _unit(word, before)):
-        return unit + sentence_end(match)
+        return unit + measure_end(match, word)
     if said := _before_it(match, before):
         return said + _end(match, word)
     if said := _after_it(match, before, after):
@@ -98,7 +77,7 @@ def _unit(word: str, before: str) -> str | None:
     article = word in ("min", "hr", "yr", "wk") and re.search(r"(?i)\ban? $", before)
     if before.endswith("-") and _COUNT.search(before):
         return name
-    if article or _ONE.search(before):
+    if article or _ONE.search(before) or _A_COUNT.search(before):
         return name
     return plural(name) if _COUNT.search(before) else None
 
@@ -114,7 +93,7 @@ def _measure(match: _Match) -> str:
     name = _MEASURES[match[1]]
     before = match.string[max(0, match.start() - 24) : match.start()]
     many = before.endswith(" and a half ") or not _ONE.search(before)
-    return (plural(name) if many and name != "dozen" else name) + sentence_end(match)
+    return (plural(name) if many and name != "dozen" else name) + measure_end(match, match[1])
 
 
 def _before_it(match: _Match, before: str) -> str | None:

@@ -4,11 +4,12 @@ import re
 
 from tts.text import lexicon
 from tts.text.english_decades import DECADES
+from tts.text.english_ends import sentence_end
 from tts.text.english_fractions import JUDGED
-from tts.text.numbers import NUMBER_WORDS, cardinal, number, ordinal, three_figures, year
+from tts.text.numbers import cardinal, number, ordinal, three_figures, year
 from tts.text.tracked import Rule, rule
 
-__all__ = ["DATES", "DATE_FORMS", "DECADES", "YEARS", "sentence_end"]
+__all__ = ["DATES", "DATE_FORMS", "DECADES", "YEARS"]
 
 _Match = re.Match[str]
 _MONTH = (
@@ -31,14 +32,6 @@ _DATED = frozenset(f"{word} " for word in "on due dated ends expires expired".sp
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
 
 
-# a zone or a day after the time of day
-_GOES_ON = re.compile(
-    r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT"
-    rf"|(?:{_WEEKDAY})s?\b(?! (?:is|was|will|has)\b)"
-    rf"|(?:{'|'.join(lexicon.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
-)
-
-
 def _month(name: str) -> str:
     """Full name of a month or its first three letters."""
     return next(month for month in lexicon.MONTHS if month[:3] == name[:3].title())
@@ -46,15 +39,6 @@ def _month(name: str) -> str:
 
 def _day(name: str) -> str:
     return next(day for day in lexicon.WEEKDAYS if day[:3] == name[:3].title())
-
-
-def sentence_end(match: _Match) -> str:
-    """The dot of an abbreviation also ends the sentence at the end or before a capital."""
-    rest = match.string[match.end() : match.end() + 3]
-    if _GOES_ON.match(match.string[match.end() : match.end() + 24]):
-        return ""
-    ends = not rest.strip() or "\n" in rest or rest[0] == " " and rest.lstrip()[:1].isupper()
-    return "." if match[0].endswith(".") and ends else ""
 
 
 def _the(match: _Match) -> str:

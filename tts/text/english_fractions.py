@@ -3,14 +3,9 @@
 import math
 import re
 
-from tts.text.english_amounts import (
-    DOTTED,
-    UNIT_NAMES,
-    attributive,
-    before_noun,
-    in_quotes,
-    unit_name,
-)
+from tts.text.english_amounts import DOTTED, UNIT_NAMES, unit_name
+from tts.text.english_ends import measure_end
+from tts.text.english_nouns import attributive, before_noun, in_quotes
 from tts.text.numbers import cardinal, fraction, number, ordinal, three_figures
 from tts.text.tracked import Rule, rule
 
@@ -104,14 +99,15 @@ def _with_unit(match: _Match) -> str:
         return match[0]
     # A part of one unit is not many of them: "one half pound", "one and a half pounds".
     many = match[1] is not None and match[4] != "-" and not attributive(match)
-    return f"{_words(match)} {unit_name(match[5], many)}"
+    return f"{_words(match)} {unit_name(match[5], many)}{measure_end(match, match[5])}"
 
 
 def _in_inches(match: _Match) -> str:
     if not _is_part(match) or match[0][-1] == '"' and in_quotes(match):
         return match[0]
-    many = match[1] is not None and not before_noun(match)
-    return f"{_words(match)} {'inches' if many else 'inch'}"
+    many = match[1] is not None and not before_noun(match) and not attributive(match)
+    end = measure_end(match, "in") if match.string[match.end() :][:2].strip() else ""
+    return f"{_words(match)} {'inches' if many else 'inch'}{end}"
 
 
 def _range(match: _Match) -> str:
@@ -144,7 +140,7 @@ FRACTION_AMOUNTS: tuple[Rule, ...] = (
         r"(?<![\w.,'])(?:(\d{1,2})')\s?(?=\d{1,2}\s{1,2}\d/\d{1,2}(?:\"|''))",
         lambda m: f"{cardinal(m[1])} foot ",
     ),
-    rule(rf"{_MIXED}(?:\s?\"(?!\w)|\s?in\.(?= [a-z]|\s*$|[,;)]))", _in_inches),
+    rule(rf"{_MIXED}(?:\s?\"(?!\w)|\s?in\.(?= [A-Za-z]|\s*$|[,;)]))", _in_inches),
 )
 #: a fraction that measures nothing
 FRACTION: Rule = rule(rf"{_MIXED}(?![\w/])", _words)

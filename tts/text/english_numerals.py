@@ -6,7 +6,7 @@ A lone I is mostly the pronoun, a lone C or L mostly a letter; what stands besid
 import re
 
 from tts.text import lexicon
-from tts.text.english_abbreviations import starts_sentence
+from tts.text.english_ends import starts_sentence
 from tts.text.numbers import cardinal, ordinal, roman
 from tts.text.tracked import Rule, rule
 

@@ -2,7 +2,8 @@
 
 import re
 
-from tts.text.english_abbreviations import starts_sentence, street_end
+from tts.text.english_abbreviations import street_end
+from tts.text.english_ends import state_end
 from tts.text.tracked import Rule, rule
 
 __all__ = ["PLACES"]
@@ -45,7 +46,7 @@ _COURT = "|".join(_COURTS)
 
 
 def _state(match: _Match) -> str:
-    end = "." if starts_sentence(match.string, match.end()) else ""
+    end = "." if state_end(match.string, match.start(2), match.end()) else ""
     return f"{match[1]}{_STATES[match[2]]}{end}"
 
 
@@ -61,9 +62,11 @@ def _court(match: _Match) -> str:
 PLACES: tuple[Rule, ...] = (
     rule(rf"\b([A-Z][A-Za-z'-]{{0,20}}, |[RDI]-)({_STATE})\.(?!\w)", _state),
     rule(rf"()\b({_PLAIN_STATES})\.(?!\w)", _state),
-    rule(rf"\b(?={_LAND})([NSEW])\. ", _point),
-    rule(rf"\b([NSEW])\. (?=(?:\d{{1,3}}(?:st|nd|rd|th)|[A-Z][a-z]{{1,20}}) {_WAY})", _point),
-    rule(rf"\b([NSEW])\. (?=\d{{1,3}}(?:st|nd|rd|th)\b|{_WAY})", _point),
+    rule(rf"(?<![\w.])(?={_LAND})([NSEW])\. ", _point),
+    rule(
+        rf"(?<![\w.])([NSEW])\. (?=(?:\d{{1,3}}(?:st|nd|rd|th)|[A-Z][a-z]{{1,20}}) {_WAY})", _point
+    ),
+    rule(rf"(?<![\w.])([NSEW])\. (?=\d{{1,3}}(?:st|nd|rd|th)\b|{_WAY})", _point),
     rule(
         r"(?<=\d )(?<![IiOo]n \d{4} )([NSEW])\. (?=[A-Z][a-z]{1,20}(?: [A-Z][a-z]{1,20})?\b"
         r"(?:[,;:!?)]|\.?\s*$| (?:in|is|and|at|near|was)\b))",

@@ -3,8 +3,9 @@
 import re
 
 from tts.text import lexicon
-from tts.text.english_abbreviations import ABBREVIATIONS, STREETS, starts_sentence
+from tts.text.english_abbreviations import ABBREVIATIONS, STREETS
 from tts.text.english_codes import pronounceable, spell
+from tts.text.english_ends import initials_end, sentence_end
 from tts.text.english_numerals import NUMERALS
 from tts.text.english_places import PLACES
 from tts.text.tracked import Rule, rule
@@ -20,13 +21,16 @@ def _initials(match: _Match) -> str:
     known = lexicon.LATIN.get(letters.lower()) if letters[1:].islower() else None
     if known and letters[0].isupper():
         known = known[0].upper() + known[1:]
-    end = "." if starts_sentence(match.string, match.end()) else ""
-    return (known or spell(letters)) + end
+    if letters in ("am", "pm"):
+        return spell(letters) + sentence_end(match)
+    over = initials_end(match.string, match.start(), match.end(), letters.upper())
+    return (known or spell(letters)) + ("." if over else "")
 
 
 def _degree(match: _Match) -> str:
-    end = match[2] if starts_sentence(match.string, match.end()) else ""
-    return " ".join(match[1].replace(".", "").upper()) + end
+    letters = match[1].replace(".", "").upper()
+    over = initials_end(match.string, match.start(), match.end(), letters)
+    return " ".join(letters) + (match[2] if over else "")
 
 
 def _capitals(match: _Match) -> str:

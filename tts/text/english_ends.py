@@ -1,0 +1,191 @@
+"""Where an English sentence ends after a short form with a dot, and where it goes on."""
+
+import re
+
+from tts.text import lexicon
+from tts.text.numbers import NUMBER_WORDS
+
+__all__ = [
+    "company_end", "initials_end", "measure_end", "sentence_end", "starts_sentence", "state_end",
+]  # fmt: skip
+
+_Match = re.Match[str]
+_WEEKDAY = "|".join(lexicon.WEEKDAYS)
+_STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
+# a zone or a day after the time of day
+_GOES_ON = re.compile(
+    r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT"
+    rf"|(?:{_WEEKDAY})s?\b(?! (?:is|was|will|has)\b)"
+    rf"|(?:{'|'.join(lexicon.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
+)
+# "a 7 p.m. Zoom call": what the time of day belongs to
+_ARTICLE = re.compile(r"\b(?:an?|another|every|each|the) $", re.I)
+_NAMED = re.compile(r" [A-Z]")
+_CAPITAL = re.compile(r" ([A-Z][a-z']*)")
+# "Acme Inc. Sales rose": a word in small letters that no name goes on with
+_NO_VERB = (
+    "of|and|or|for|in|on|at|to|with|from|by|as|than|nor|vs|the|a|an"
+    "|de|da|di|la|le|van|von|der|del|y"
+)
+_CLAUSE = re.compile(rf"\s+[\"'(]?([A-Z][a-z]+),?(?:'s)? (?!(?:{_NO_VERB})\b)[a-z]")
+# behind a company: "Acme Inc. President Lee left"
+_TITLE = frozenset(
+    "Chief Vice Executive Senior Deputy Managing President Chairman Chairwoman Chair Director "
+    "Founder Co-founder Owner Manager Treasurer Spokesman Spokeswoman Spokesperson Analyst Class "
+    "Series Common Preferred".split()
+)
+#: what is called after a country or a union of them: "the U.S. Army went home"
+_INSTITUTION = frozenset(
+    "Administration Agency Agriculture Air Airways Ambassador Ambassadors Amateur Armed Army "
+    "Assembly Attorney Bank Bureau Cabinet Capitol Cellular Census Centers Chamber Charter Chess "
+    "Chief Citizenship Civil Coast Code Commerce Commission Commissioner Congress Congressman "
+    "Congresswoman Constitution Consulate Convention Corps Council Court Customs Defense Defence "
+    "Department Deputy District Dollar Education Embassy Energy Envoy Fish Food Force Forces "
+    "Foreign Forest Geological Government Governor Grand Health High Highway Home House Human "
+    "Immigration Interior Internal Justice Labor Labour Library Marine Marines Marshal Marshals "
+    "Masters Mint Minister Ministry Mission National Navy Number Open Parliament Patent "
+    "Peacekeepers Post Postal President Prime Refugee Representative Resolution Route Ryder "
+    "Secret Secretary Secretary-General Securities Security Senate Senator Soccer Space Special "
+    "State States Steel Supreme Surgeon Tax Team Tour Trade Transportation Treasuries Treasury "
+    "Trust Trustees Veterans Vice Virgin War Women World "
+    "Democrat Democrats Christian Christians Muslim Muslims".split()
+)
+# "the U.S. Olympic team", "the U.K. Jewish community"
+_ADJECTIVE = re.compile(r"[A-Z][a-z]+(?:ic|ish|ial|ese|ican|istic)$")
+#: what "the" goes with where it is no adjective, of two letters
+_THE_LANDS = frozenset({"US", "UK", "UN", "EU"})
+_DEGREES = frozenset(
+    "PHD MD MA BA MS BS MBA JD LLB LLM MSC BSC DDS RN EDD DPHIL MPH BFA MFA".split()
+)
+#: what takes no article
+_BARE = frozenset("LA DC NY NJ NZ SF BC AD BCE CE PEI PM AM TV".split()) | _DEGREES
+_THE = re.compile(r"\b[Tt]he (?:[a-z]{3,12} )?$")
+_OWNED = re.compile(r"\b(?:an?|his|her|my|your|our|their|its|this|that|every|each|one) $", re.I)
+_BEGIN = re.compile(r"[.!?;:\n][\"')\]]*\s|[(\[\"]")
+_LITTLE = re.compile(
+    rf"(?:{_NO_VERB}|into|over|about|around|since|until|before|after|{NUMBER_WORDS}|"
+    r"hundred|thousand|\W|\d)*",
+    re.I,
+)
+
+_NUMBER_BEFORE = re.compile(rf"(?:(?:{NUMBER_WORDS}|hundred|and|half|[\d./,]+)[ -])*$", re.I)
+_WITH = re.compile(r"\b(?:with|plus|of|into) $", re.I)
+#: what only recipes count, and what else is counted in them
+_SPOONS = frozenset("tbsp tbs tbsps tsp tsps c pkg".split())
+_POURED = frozenset("oz lb lbs pt pts qt qts gal doz".split())
+#: what a recipe says next
+_COOKS = frozenset(
+    "Add Allow Arrange Bake Beat Blend Boil Bring Broil Brown Brush Chill Chop Combine Cook Cool "
+    "Cover Cut Dice Discard Divide Drain Drizzle Drop Dry Fill Fold Freeze Fry Garnish Grate "
+    "Grease Grill Heat Knead Layer Leave Make Marinate Mash Melt Mix Peel Place Poach Pour "
+    "Preheat Press Put Reduce Refrigerate Remove Repeat Rinse Roast Roll Rub Season Serve Set "
+    "Shake Sift Simmer Slice Soak Spoon Spread Sprinkle Steam Stir Store Strain Taste Toast Top "
+    "Toss Transfer Trim Turn Use Wash Whip Whisk Wrap".split()
+)
+
+
+def starts_sentence(text: str, at: int) -> bool:
+    """Whether the text ends at `at` or goes on with a word that begins sentences.
+
+    "U.S. Army" and "J. R. Smith" go on; "A." is an initial.
+    """
+    rest = text[at : at + 24]
+    if not rest[:3].strip() or "\n" in rest[:3]:
+        return True
+    after = _STARTER.match(rest)
+    if after is None:
+        return False
+    # "It's", "Don't"
+    return after[1].endswith("n't") or after[1].partition("'")[0] in lexicon.STARTERS
+
+
+def sentence_end(match: _Match) -> str:
+    """The dot of a short form that also ends the sentence at the end or before a capital."""
+    if not match[0].endswith("."):
+        return ""
+    text, end = match.string, match.end()
+    rest = text[end : end + 3]
+    if _GOES_ON.match(text[end : end + 24]):
+        return ""
+    if match[0].lstrip("-")[:1].isdigit() and _NAMED.match(rest):
+        article = _ARTICLE.search(text[max(0, match.start() - 8) : match.start()])
+        if article and not starts_sentence(text, end):
+            return ""
+    ends = not rest.strip() or "\n" in rest or rest[0] == " " and rest.lstrip()[:1].isupper()
+    return "." if ends else ""
+
+
+def measure_end(match: _Match, short: str) -> str:
+    """The dot of a unit that also ends the sentence, which what is measured goes on with: "an 8 oz.
+    Coke", "2 tbsp. Worcestershire sauce", but "It weighs 8 oz. Coke weighs more.".
+
+    Args:
+        match: of the unit, with its number or without.
+        short: the unit as it is written.
+    """
+    text, end = match.string, match.end()
+    named = _CAPITAL.match(text, end)
+    if named is None or starts_sentence(text, end):
+        return sentence_end(match)
+    start = _NUMBER_BEFORE.search(text, max(0, match.start() - 40), match.start())
+    at = match.start() if start is None else start.start()
+    before = text[max(0, at - 8) : at]
+    if _ARTICLE.search(before):
+        return ""
+    if named[1] not in _COOKS:
+        eaten = short.lower() in _POURED and (_WITH.search(before) or not _said(text, at))
+        if short.lower() in _SPOONS or eaten:
+            return ""
+    return sentence_end(match)
+
+
+def company_end(text: str, at: int) -> bool:
+    """Whether the sentence is over after "Inc." and the like that ends at `at`."""
+    clause = _CLAUSE.match(text, at)
+    return starts_sentence(text, at) or clause is not None and clause[1] not in _TITLE
+
+
+def state_end(text: str, start: int, at: int) -> bool:
+    """Whether the sentence is over after the short form of a state, from `start` to `at`."""
+    if starts_sentence(text, at):
+        return True
+    clause = _CLAUSE.match(text, at)
+    return clause is not None and clause[1] not in _INSTITUTION and _said(text, start)
+
+
+def initials_end(text: str, start: int, at: int, letters: str) -> bool:
+    """Whether the sentence is over after letters with dots, from `start` to `at`.
+
+    A word that begins sentences tells it, or a clause where what is before can be a sentence and
+    the article fits the letters as a noun: "it fell in the U.S. Sales rose", but "the U.S. Army
+    went home", "a U.S. Navy ship", "the L.A. Lakers fan" and "J. R. Smith went".
+
+    Args:
+        letters: in capitals, without dots.
+    """
+    if starts_sentence(text, at):
+        return True
+    clause = _CLAUSE.match(text, at)
+    if clause is None or clause[1] in _INSTITUTION or _ADJECTIVE.match(clause[1]):
+        return False
+    before = text[max(0, start - 24) : start]
+    if _THE.search(before):
+        spaced = " " in text[start:at]
+        fits = letters in _THE_LANDS or len(letters) > 2 and not spaced
+    elif _OWNED.search(before):
+        fits = letters in _DEGREES
+    else:
+        fits = letters in _BARE
+    return fits and _said(text, start)
+
+
+def _said(text: str, start: int) -> bool:
+    """Whether what the sentence has before `start` can be one: two words at least that are no
+    prepositions, articles or numbers; or a part of a sentence that was cut out."""
+    before = text[max(0, start - 80) : start]
+    begins = [found.end() for found in _BEGIN.finditer(before)]
+    so_far = before[begins[-1] :] if begins else before
+    words = so_far.split()
+    if not begins and start <= 80 and so_far.lstrip()[:1].islower():
+        return True
+    return sum(not _LITTLE.fullmatch(word) for word in words) >= 2
