@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tts.devices", "tts.eval", "tts.systems", "tts.text"),
     ("tts.resources",),
     ("tts.audio", "tts.bundle", "tts.cancel", "tts.quantize"),
-    ("tts.errors", "tts.folders", "tts.renamed", "tts.scores"),
+    ("tts.errors", "tts.folders", "tts.orphans", "tts.renamed", "tts.scores"),
     ("tts_codecs",),
 )
 

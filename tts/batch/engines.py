@@ -15,6 +15,7 @@ from typing import Any
 from tts.batch.rows import Row
 from tts.batch.worker import Result, RowSynthesizer, Settings
 from tts.errors import MissingDependencyError, TTSError, UsageError
+from tts.orphans import end_with_parent
 from tts.synthesizer import Synthesizer
 
 Groups = Sequence[Sequence[Row]]
@@ -38,6 +39,7 @@ def _serve(connection: Connection, settings: Settings) -> None:
     # Ctrl-C is the business of the first process, whose end of the pipe then closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if settings.threads:
         import torch

@@ -21,6 +21,7 @@ from tts.data.corpus import CODED, FILES, MADE_LATER, Item
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
 from tts.data.unfinished import NAMES, Unfinished, made_with
 from tts.errors import AudioError, DataError, MissingDependencyError, TTSError
+from tts.orphans import end_with_parent
 from tts.resources import checkpoint_folder
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.checkpoint import fingerprint
@@ -124,6 +125,7 @@ _encoder: SpeakerEncoder | None = None  # of a worker process
 
 def _start_worker(encoder: SpeakerEncoder) -> None:
     global _encoder
+    end_with_parent()
     torch.set_num_threads(1)  # the pool is the parallelism
     _encoder = encoder
 
