@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.helpers.cli import Captured
+from tests.helpers.cli import Captured, one_line
 from tests.helpers.corpora import audio
 from tts.cli.main import run
 from tts.data import prepare as prepare_module
@@ -20,7 +21,7 @@ from tts.data.corpus import ARRAYS, Corpus
 from tts.data.layouts import Entry
 from tts.data.prepare import prepare, prepare_corpus
 from tts.data.unfinished import Unfinished
-from tts.errors import TextError, UsageError
+from tts.errors import OutputError, TextError, UsageError
 from tts.voice.speaker import SpeakerEncoder
 
 FILES = ("cache.json", "items.jsonl", *ARRAYS)
@@ -28,6 +29,16 @@ FILES = ("cache.json", "items.jsonl", *ARRAYS)
 
 class Killed(BaseException):
     pass
+
+
+class InThreads(ThreadPoolExecutor):
+    """Stands in for processes, which take long to start."""
+
+    def __init__(self, workers: int, context: Any, start: Any, arguments: Any) -> None:
+        threads = torch.get_num_threads()
+        start(*arguments)
+        torch.set_num_threads(threads)
+        super().__init__(workers)
 
 
 @pytest.fixture(scope="module")
@@ -229,3 +240,54 @@ def test_the_same_command_goes_on(
     assert "4 of 9 recordings were done by a run before" in capfd.readouterr().err
     prepare_corpus([listed], tmp_path / "whole", workers=1)
     assert same(tmp_path / "out", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_full_disk_tells_where_it_goes_on(
+    entries: list[Entry],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Captured,
+    workers: str,
+) -> None:
+    """A size limit of files stands for the disk; what is analysed stays in this process."""
+    from tests.helpers.disk import no_room
+
+    monkeypatch.setattr(prepare_module, "ProcessPoolExecutor", InThreads)
+    del entries[2]
+    lines = [f"{entry.path}\t{entry.speaker}\tsome words" for entry in entries]
+    listed = tmp_path / "list.tsv"
+    listed.write_text("\n".join(["path\tspeaker\ttext", *lines]) + "\n")
+    given = ["data", "prepare", str(listed), "-o", str(tmp_path / "out"), "--workers", workers]
+    with no_room(100_000):
+        assert run([*given, "-q"]) == 1
+    told = one_line(capfd, "4 of 8 recordings are done", "the same command goes on", "/out/.part")
+    assert "nothing was changed" not in told
+    assert not (tmp_path / "out/cache.json").exists()
+    found = heard(monkeypatch)
+    assert run([*given, "-q"]) == 0 and found == [entry.path for entry in entries[4:]]
+    prepare_corpus([listed], tmp_path / "whole", workers=1)
+    assert same(tmp_path / "out", tmp_path / "whole")
+    assert not (tmp_path / "out/.part").exists()
+
+
+def test_a_disk_that_is_full_at_the_end_loses_neither_corpus_nor_work(
+    entries: list[Entry], tmp_path: Path, encoder: SpeakerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    prepare(entries[:3], out, encoder, letters, 1, made_of="w")
+    before = {name: (out / name).read_bytes() for name in FILES}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished, "write_all", full)
+        with pytest.raises(OutputError, match=r"the disk is full; 8 of 9 .* goes on"):
+            prepare(entries, out, encoder, letters, 1, made_of="w")
+    assert before == {name: (out / name).read_bytes() for name in FILES}
+    with pytest.raises(OutputError, match="nothing was changed there"):
+        prepare(entries, out, encoder, letters, 1, last=lambda: full())
+    prepare(entries, out, encoder, letters, 1, made_of="w")
+    prepare(entries, tmp_path / "whole", encoder, letters, 1)
+    assert same(out, tmp_path / "whole")

@@ -26,8 +26,10 @@ def standard_output() -> TextIO:
     return sys.stdout
 
 
-def write_error(path: str | os.PathLike[str], exc: OSError) -> OutputError:
-    """One clear line for a failed write."""
+def write_error(
+    path: str | os.PathLike[str], exc: OSError, left: str = "nothing was changed there"
+) -> OutputError:
+    """One clear line for a failed write, with what is `left` there."""
     what = {
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
@@ -36,7 +38,7 @@ def write_error(path: str | os.PathLike[str], exc: OSError) -> OutputError:
         errno.EACCES: "permission denied",
         errno.EPERM: "permission denied",
     }.get(exc.errno or 0, exc.strerror or str(exc))
-    return OutputError(f"cannot write {os.fspath(path)!r}: {what}; nothing was changed there")
+    return OutputError(f"cannot write {os.fspath(path)!r}: {what}; {left}")
 
 
 def write_all(raw: BinaryIO, data: Any) -> None:
@@ -243,7 +245,7 @@ def atomic_output(path: str | os.PathLike[str], *, new: bool = False) -> Iterato
         raise
     except OSError as exc:
         raise write_error(path, exc) from exc
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def write_file(path: str | os.PathLike[str], data: bytes) -> None:
@@ -277,7 +279,7 @@ def _take_place(temporary: Path, target: Path) -> None:
         os.unlink(temporary)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     # Makes the rename itself durable; not every system can sync a folder, and the file is there.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from tts.audio.decode import PADDING_SECONDS, too_long
-from tts.audio.files import atomic_output, check_apart, write_error
+from tts.audio.files import check_apart, write_error
 from tts.audio.reference import load_reference
-from tts.data.corpus import CODED, FILES, MADE_LATER, Item
+from tts.data.corpus import FILES, Item
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
-from tts.data.unfinished import NAMES, Unfinished, made_with
-from tts.errors import AudioError, DataError, MissingDependencyError, TTSError
+from tts.data.unfinished import Unfinished, made_with
+from tts.errors import AudioError, DataError, MissingDependencyError, OutputError, TTSError
 from tts.orphans import end_with_parent
 from tts.resources import checkpoint_folder
 from tts.voice.speaker import SpeakerEncoder
@@ -175,6 +175,23 @@ def _unique(path: Path, taken: set[str]) -> str:
     return found
 
 
+def _unwritable(
+    folder: Path, error: OSError | OutputError, part: Unfinished | None, total: int
+) -> OutputError:
+    """A folder that cannot be written, and what is kept for the next run."""
+    left = "nothing was changed there"
+    if part is not None and part.kept:
+        left = (
+            f"{part.kept} of {total} recordings are done and kept in {str(part.folder)!r}; when it "
+            "can be written, the same command goes on"
+        )
+    elif part is not None and part.replaced:
+        left = "the corpus is not whole: the same command makes it again"
+    if isinstance(error, OSError):
+        return write_error(folder, error, left)
+    return OutputError(str(error).replace("nothing was changed there", left))
+
+
 def prepare(
     entries: Sequence[Entry],
     folder: str | Path,
@@ -186,6 +203,7 @@ def prepare(
     progress: Callable[[int, int], None] = lambda done, total: None,
     made_of: str = "",
     tell: Callable[[str], None] = lambda message: None,
+    last: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Pack a corpus; damaged files and unspeakable texts are reported by name and skipped.
 
@@ -206,10 +224,11 @@ def prepare(
         made_of: what tells this encoder and these phones from others: what a stopped run with the
             same one did of the same entries is taken. "" begins anew.
         tell: called with a line that says how much that is.
+        last: called when all is done, before the folder changes.
 
     Raises:
         DataError: nothing usable.
-        OutputError: the folder cannot be written or the disk is full.
+        OutputError: the folder cannot be written or the disk is full; it tells what is kept.
         UsageError: another run is writing into it.
         MissingDependencyError: praat-parselmouth is not installed.
     """
@@ -219,6 +238,7 @@ def prepare(
     speakers: set[str] = set()
     taken: set[str] = set()
     samples_total = 0
+    part = None
     try:
         with Unfinished(folder, made_of, entries) as part:
             if part.done:
@@ -272,22 +292,16 @@ def prepare(
                 part.remove()
                 why = f" ({summary.skipped[0]})" if summary.skipped else ""
                 raise DataError(f"none of {len(entries)} utterances could be used{why}")
-            later = [path for ending in CODED for path in (folder / "coded").glob(f"*.{ending}")]
-            for path in (*(folder / name for name in ("cache.json", *MADE_LATER)), *later):
-                path.unlink(missing_ok=True)
-            for name in NAMES:
-                os.replace(part.folder / name, folder / name)
             meta = {
                 "sample_rate": SAMPLE_RATE,
                 "hop": HOP,
                 "source": source,
                 "items": summary.utterances,
             }
-            with atomic_output(folder / "cache.json") as out:
-                out.write(json.dumps(meta, indent=1).encode())
-            part.remove()
-    except OSError as error:
-        raise write_error(folder, error) from error
+            last()
+            part.replace(json.dumps(meta, indent=1).encode())
+    except (OSError, OutputError) as error:
+        raise _unwritable(folder, error, part, len(entries)) from error
     summary.hours = samples_total / SAMPLE_RATE / 3600
     summary.speakers = len(speakers)
     return summary
@@ -359,8 +373,17 @@ def prepare_corpus(
     names = source or ", ".join(Path(path).resolve().stem for path in sources)
     made_of = made_with(language, fingerprint(checkpoint_folder("speaker")))
     summary = prepare(
-        entries, out, encoder, phonemize, workers, names, report, progress, made_of, tell
+        entries,
+        out,
+        encoder,
+        phonemize,
+        workers,
+        names,
+        report,
+        progress,
+        made_of,
+        tell,
+        lambda: write_manifest(entries, Path(out) / "manifest.tsv"),
     )
-    write_manifest(entries, Path(out) / "manifest.tsv")
     summary.skipped = [f"skipped {message}" for message in missing] + summary.skipped
     return summary

@@ -14,11 +14,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tts.data.corpus import ARRAYS
+from tts.audio.files import atomic_output, sync_folder, write_all
+from tts.data.corpus import ARRAYS, CODED, MADE_LATER
 from tts.data.layouts import Entry
 from tts.errors import UsageError
 from tts.folders import lock
@@ -27,6 +29,7 @@ from tts.resources import code_checksum
 #: entries of a stretch: what is lost at most
 STRETCH = 64
 NAMES = ("items.jsonl", *ARRAYS)
+CACHE = "cache.json"
 _JOURNAL = "done.jsonl"
 _BLOCK = 1 << 20
 #: packages that decide what is made of a recording and its text
@@ -59,6 +62,8 @@ class Unfinished:
     Attributes:
         folder: of the files. done: entries that are in them, or were left out.
         skipped: a line per entry that was left out.
+        replaced: whether files of the corpus were begun to be replaced.
+        kept: entries from which a run with the same `made_of` goes on, wherever this one stops.
 
     Raises:
         UsageError: another run writes into the folder. OSError: it cannot be written.
@@ -66,7 +71,7 @@ class Unfinished:
 
     def __init__(self, out: Path, made_of: str, entries: Sequence[Entry]):
         self.folder = out / ".part"
-        self.done, self.skipped = 0, list[str]()
+        self.done, self.skipped, self.replaced = 0, list[str](), False
         self._entries = [_state(entry) for entry in entries]
         self._waiting: list[str] = []  # lines of the stretch that is not complete
         out.mkdir(parents=True, exist_ok=True)
@@ -90,7 +95,7 @@ class Unfinished:
         except BaseException:
             self.__exit__()
             raise
-        self._begin = self.done
+        self._begin, self._resumed = self.done, bool(made_of)
         self._digests = [hashlib.sha256() for _ in NAMES]
 
     def __enter__(self) -> "Unfinished":
@@ -99,9 +104,16 @@ class Unfinished:
     def __exit__(self, *_: object) -> None:
         try:
             for file in self._files:
-                file.close()
+                # What a full disk does not take was told when it was written.
+                with suppress(OSError):
+                    file.close()
         finally:
             os.close(self._lock)
+
+    @property
+    def kept(self) -> int:
+        """Entries of complete stretches."""
+        return self._begin if self._resumed else 0
 
     def items(self) -> Iterator[dict[str, Any]]:
         """The lines of items.jsonl that are there."""
@@ -147,9 +159,28 @@ class Unfinished:
     def finish(self) -> list[str]:
         """Close the files, which are whole; a line per entry that was left out."""
         for file in self._files:
+            # Closing alone may not tell that the disk is full.
+            file.flush()
+            os.fsync(file.fileno())
             file.close()
         self._close_stretch()
         return self.skipped
+
+    def replace(self, meta: bytes) -> None:
+        """The files become those of the corpus, `meta` as its cache.json last of all; nothing is
+        kept any more as soon as the first has moved."""
+        with atomic_output(self.folder / CACHE) as file:
+            write_all(file, meta)
+        self._resumed, self.replaced = False, True
+        out = self.folder.parent
+        (out / CACHE).unlink(missing_ok=True)
+        later = [path for ending in CODED for path in (out / "coded").glob(f"*.{ending}")]
+        for path in (*(out / name for name in MADE_LATER), *later):
+            path.unlink(missing_ok=True)
+        for name in (*NAMES, CACHE):
+            os.replace(self.folder / name, out / name)
+        sync_folder(out)
+        self.remove()
 
     def remove(self) -> None:
         """Forget what is done."""
