@@ -120,3 +120,38 @@ def test_a_profile_leaves_speakers_out(
     assert run([*given, "s1"]) == 0
     assert not run([*given, "s2"]) == 0
     assert "no speaker 's2' to leave out" in capfd.readouterr().err
+
+
+def test_the_table_of_a_higher_rate_leaves_them_out(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    monkeypatch.setitem(SMALL, "vocoder", {**SMALL["vocoder"], "sample_rate": 24000, "n_fft": 960})
+    levels = {"a": 0.1, "b": 0.2, "c": 0.3}  # by which a recording is known again
+    for name, level in levels.items():
+        soundfile.write(tmp_path / f"{name}.wav", np.full(24000, level), 24000)
+    table = tmp_path / "wide.tsv"
+
+    def heard(content: str, held_out: list[str]) -> set[float]:
+        table.write_text(content, encoding="utf-8")
+        made = task("vocoder", corpus, held_out, wide=str(table), train_pitch=False)
+        return {round(float(audio[0]) / 32768, 1) for audio in made.wide.audio}
+
+    plain = "a.wav\nb.wav\nc.wav\n"
+    assert heard(plain, []) == {0.1, 0.2, 0.3}
+    with pytest.raises(DataError, match=r"wide\.tsv does not tell whose a\.wav is.*path and speak"):
+        heard(plain, ["s1"])
+    rows = ["hello\ts0\ta.wav", "so\ts1\tb.wav", "yes\tJose\u0301\tc.wav"]
+    named = "\n".join(["text\tspeaker\tpath", *rows]) + "\n"
+    assert heard(named, []) == {0.1, 0.2, 0.3}
+    assert heard(named, ["s1"]) == {0.1, 0.3}
+    # who is in the table alone, in another spelling
+    assert heard(named, ["s1", "Jos\u00e9"]) == {0.1}
+    with pytest.raises(UsageError, match="no speaker 's2' to leave out"):
+        heard(named, ["s2"])
+    with pytest.raises(DataError, match="held_out leaves no recording of"):
+        heard("path\tspeaker\nb.wav\ts1\n", ["s1"])
+    with pytest.raises(DataError, match="does not tell whose b.wav is"):
+        heard("path\tspeaker\na.wav\ts0\nb.wav\t\n", ["s1"])
+    with pytest.raises(DataError, match="line 3 has 1 fields"):
+        heard("path\tspeaker\na.wav\ts0\nb.wav\n", [])

@@ -1,42 +1,64 @@
 """Recordings of a higher rate than the corpus has: what a vocoder learns its upper band from."""
 
 import csv
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tts.errors import DataError
+from tts.text.names import speaker_name
 
 
 @dataclass(frozen=True)
 class WideRecordings:
     """Recordings of one sample rate, in memory as int16.
 
-    audio: int16 [N] each; sample_rate: Hz of all.
+    Attributes:
+        audio: int16 [N] each; sample_rate: Hz of all.
+        speakers: whom the table names, also those that were left out.
     """
 
     audio: list[np.ndarray]
     sample_rate: int
+    speakers: frozenset[str] = frozenset()
 
     @classmethod
-    def load(cls, table: str | Path, sample_rate: int, seconds: float) -> "WideRecordings":
-        """Read the recordings named in the first column of a TSV, paths relative to it.
+    def load(
+        cls,
+        table: str | Path,
+        sample_rate: int,
+        seconds: float,
+        held_out: Collection[str] = (),
+    ) -> "WideRecordings":
+        """Read the recordings that a TSV names, paths relative to it.
 
-        Those shorter than `seconds` are left out.
+        Its first line may name the columns, of which there is `path` and maybe `speaker`, as in
+        the tables of tts.data.layouts; without it the first column has the paths. Recordings
+        shorter than `seconds` are left out.
+
+        Args:
+            held_out: speakers that are left out.
 
         Raises:
-            DataError: the table or a recording cannot be read, or has a lower rate.
+            DataError: the table or a recording cannot be read, or has a lower rate; none is left;
+                speakers are to be left out, and it does not tell whose a recording is.
         """
         import soundfile
 
         path = Path(table)
-        try:
-            with path.open(encoding="utf-8", newline="") as lines:
-                rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-            names = [row[0] for row in rows if row]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{table} cannot be read: {error}") from error
+        rows = _rows(path)
+        left_out = frozenset(map(speaker_name, held_out))
+        unknown = [name for name, speaker in rows if not speaker]
+        if left_out and unknown:
+            raise DataError(
+                f"{table} does not tell whose {unknown[0]} is, so nobody can be held out: give it "
+                "a first line that names the columns path and speaker, and a speaker in each line"
+            )
+        names = [name for name, speaker in rows if speaker not in left_out]
+        if rows and not names:
+            raise DataError(f"held_out leaves no recording of {table}")
         audio = []
         for name in names:
             try:
@@ -51,10 +73,38 @@ class WideRecordings:
                 audio.append(samples[:, 0])
         if not audio:
             raise DataError(f"{table} has no recording of at least {seconds:g} s")
-        return cls(audio, sample_rate)
+        return cls(audio, sample_rate, frozenset(speaker for _, speaker in rows if speaker))
 
     def crop(self, rng: np.random.Generator, samples: int) -> np.ndarray:
         """A random piece, float32 [samples] in -1..1."""
         whole = self.audio[int(rng.integers(len(self.audio)))]
         start = int(rng.integers(len(whole) - samples + 1))
         return whole[start : start + samples].astype(np.float32) / 32768.0
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """The paths and speakers of a table; "" for a speaker that it does not tell.
+
+    Raises:
+        DataError: it cannot be read, or a line has fewer fields than the columns need.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    if "path" not in header:
+        return [(row[0], "") for row in rows if row]
+    at = header.index("path")
+    of = header.index("speaker") if "speaker" in header else None
+    found = []
+    for number, row in enumerate(rows[1:], 2):
+        if not any(field.strip() for field in row):
+            continue
+        if len(row) != len(header):
+            raise DataError(
+                f"{path}: line {number} has {len(row)} fields, the first line {len(header)}"
+            )
+        found.append((row[at].strip(), "" if of is None else speaker_name(row[of].strip())))
+    return found

@@ -14,6 +14,7 @@ from tts.data.corpus import Corpus, speakers_of
 from tts.data.regenerated import RegeneratedFeatures
 from tts.data.wide import WideRecordings
 from tts.errors import ConfigError, DataError
+from tts.text.names import speaker_name
 from tts.train.parts import load_part
 from tts.train.task import Logs
 from tts.train.waveform_losses import WaveformLosses
@@ -82,9 +83,9 @@ class VocoderTask:
     the generator changed is not in the recording: `regenerated_weight` is the weight of these rows
     in the spectral losses.
 
-    Speakers `held_out` are left out, of what was regenerated too; the table `wide` tells nobody's
-    name, so it must not list theirs. DataError where nobody is left, UsageError for a name that the
-    corpus does not know.
+    Speakers `held_out` are left out, of what was regenerated and of the table `wide` too, which
+    then has to name its speakers. DataError where it does not or nobody is left, UsageError for a
+    name that neither knows.
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
@@ -136,7 +137,12 @@ class VocoderTask:
                 raise ConfigError(
                     f"options.wide_share {wide_share} of {batch_size} rows leaves none for others"
                 )
-            self.wide = WideRecordings.load(wide, rate, frames * self.vocoder.hop / rate)
+            seconds = frames * self.vocoder.hop / rate
+            self.wide = WideRecordings.load(wide, rate, seconds, held_out)
+            # Who is only in the table need not be in the corpus.
+            known = {item.speaker for item in corpus.items}
+            others = self.wide.speakers - known
+            held_out = tuple(name for name in held_out if speaker_name(name) not in others)
         self.regenerated_weight = regenerated_weight
         self.regenerated = (
             None
