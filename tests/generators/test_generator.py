@@ -33,7 +33,7 @@ from tests.helpers.generators import (
 )
 from tts.errors import ConfigError, UsageError
 from tts.generators.base import Infill, SamplingOptions
-from tts.generators.conditioning import fold
+from tts.generators.folding import fold
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.protocols import CodeHead, Head

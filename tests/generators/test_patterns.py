@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tts.errors import ConfigError, UsageError
-from tts.generators.patterns import PATTERNS, Pattern, make_pattern
+from tts.generators.named_patterns import PATTERNS, make_pattern
+from tts.generators.patterns import Pattern
 
 EMPTY = -7
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from tts.data.corpus import Corpus, speakers_of
 from tts.errors import DataError
-from tts.generators.conditioning import voice_mean
+from tts.generators.voice_encoders import voice_mean
 from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
 from tts.voice.profile import PhoneProfile, spoken_phones

@@ -10,14 +10,10 @@ from torch import Tensor, nn
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
 from tts.generators.base import Request
-from tts.generators.conditioning import (
-    Condition,
-    ContentEncoder,
-    Text,
-    VectorConditioner,
-    VoiceConditioner,
-)
+from tts.generators.conditioning import Condition, Text
+from tts.generators.content import ContentEncoder
 from tts.generators.pointer_content import PointerContent
+from tts.generators.voice_encoders import VectorConditioner, VoiceConditioner
 from tts.modules.text_reader import Unaligned
 from tts.text.lengths import spread_by_length, spread_evenly
 from tts.text.places import said_at, usual_lengths

@@ -26,10 +26,12 @@ from tts.generators.base import (
     SamplingOptions,
 )
 from tts.generators.conditioner import Conditioner
-from tts.generators.conditioning import Condition, Silence, channel_weights, fold, voice_mean
+from tts.generators.conditioning import Condition, Silence
 from tts.generators.cuda_graph import StaticKVCache
+from tts.generators.folding import channel_weights, fold
 from tts.generators.latent_space import LatentSpace, check_latent_space
 from tts.generators.protocols import Head, Strategy
+from tts.generators.voice_encoders import voice_mean
 from tts.text.symbols import PAUSES
 from tts.text.tokens import token_index
 

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.errors import ConfigError
-from tts.generators.conditioning import fold, voice_mean
+from tts.generators.folding import fold
 from tts.generators.protocols import CodeHead, LatentHead, StepHead
+from tts.generators.voice_encoders import voice_mean
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.base import Codec

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.errors import UsageError
-from tts.generators.conditioning import PhoneContent, Text
+from tts.generators.conditioning import Text
+from tts.generators.content import PhoneContent
 from tts.text.tokens import TokenBatch, token_index
 
 

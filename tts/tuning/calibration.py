@@ -19,8 +19,8 @@ from torch import Tensor
 
 from tts.errors import TextError
 from tts.generators.base import Request
-from tts.generators.conditioning import voice_mean
 from tts.generators.generator import Generator
+from tts.generators.voice_encoders import voice_mean
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.symbols import Phones
 from tts.voice.profile import VoiceShifts

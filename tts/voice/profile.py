@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.errors import VoiceError
-from tts.generators.conditioning import voice_mean
+from tts.generators.voice_encoders import voice_mean
 from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.symbols import N_SYMBOLS, PAUSES

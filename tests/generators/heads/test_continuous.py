@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tts.generators.base import Losses, SamplingOptions
-from tts.generators.conditioning import Condition, channel_weights, voice_mean
+from tts.generators.conditioning import Condition
+from tts.generators.folding import channel_weights
 from tts.generators.heads.continuous import ContinuousHead, FlowHead
 from tts.generators.heads.energy import EnergyHead
 from tts.generators.heads.flow_mlp import FlowMLPHead
@@ -21,6 +22,7 @@ from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.latent_space import VAESpace
 from tts.generators.protocols import StepContext, TeacherForced
 from tts.generators.strategies.autoregressive import Autoregressive
+from tts.generators.voice_encoders import voice_mean
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import load_latent_space
 from tts_codecs.checkpoint import save_checkpoint

@@ -12,7 +12,7 @@ from tts.errors import ConfigError, UsageError
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
-from tts.generators.patterns import group_sizes
+from tts.generators.named_patterns import group_sizes
 from tts.generators.protocols import DRAFT, SamplingKeys, StepContext, TeacherForced
 from tts.generators.sampling import process, sample
 from tts_codecs.nn.derived_cache import DerivedCache

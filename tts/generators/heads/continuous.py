@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from tts.generators.base import Losses, SamplingOptions
-from tts.generators.conditioning import Condition, channel_weights
+from tts.generators.conditioning import Condition
+from tts.generators.folding import channel_weights
 from tts.generators.guidance import Guidance, guide_rows
 from tts.generators.integration import row_normal, time_grid
 from tts.generators.protocols import SamplingKeys, StepContext, TeacherForced

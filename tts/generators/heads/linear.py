@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from tts.generators.conditioning import Condition, channel_weights
+from tts.generators.conditioning import Condition
+from tts.generators.folding import channel_weights
 from tts.generators.protocols import SamplingKeys
 
 

@@ -27,7 +27,8 @@ from tts.generators.grouped import GroupedBackbone
 from tts.generators.guidance import both
 from tts.generators.integration import random_spans, row_normal
 from tts.generators.moved import Moved, arrangement, moved
-from tts.generators.patterns import Pattern, check_whole, make_pattern, pattern_options
+from tts.generators.named_patterns import check_whole, make_pattern, pattern_options
+from tts.generators.patterns import Pattern
 from tts.generators.pointer_content import PointerContent
 from tts.generators.protocols import (
     DRAFT,
@@ -51,9 +52,9 @@ class Autoregressive:
     the step does not draw it.
 
     Args:
-        pattern: of the codebooks: the name, or name and options, of
-            tts.generators.patterns.make_pattern; it must be streamable. None takes `depth` for a
-            head that draws codebooks one after another and `parallel` for others. Continuous
+        pattern: of the codebooks: the name, or name and options, of make_pattern
+            (tts.generators.named_patterns); it must be streamable. None takes `depth` for a head
+            that draws codebooks one after another and `parallel` for others. Continuous
             latents have none.
         noise: in training, largest standard deviation of noise on the latents fed back, and in
             sampling half of that times the temperature (continuous latents; Music2Latent's CAM:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.errors import CodecError, ConfigError
-from tts.generators.conditioning import voice_mean
+from tts.generators.voice_encoders import voice_mean
 from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
 from tts.train.codebooks import RecentCodes
@@ -33,7 +33,7 @@ class SpectralTask:
 
     Args:
         relative: share of rows coded relative to the average spectrum and pitch of their speaker
-            (tts.generators.conditioning.voice_mean). Generators of codes work on such frames: the
+            (tts.generators.voice_encoders.voice_mean). Generators of codes work on such frames: the
             long-term spectrum of a voice never heard then need not be learned.
         phone_probe: checkpoint of the phone probe, which should read in coded features what it
             reads in the real ones; phone_loss: weight of that loss.
