@@ -46,6 +46,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, number: signal.Signal
     def stop(message: str) -> None:
         if message.startswith("step 5 "):
             signal.raise_signal(number)
+            signal.raise_signal(number)  # told twice, it stops once
 
     first.run(stop)
     assert first.step == 5 and first.state_path.exists()

@@ -1,9 +1,9 @@
 """`tts demo`: a page to try the models on."""
 
 import os
+import queue
 import signal
 import tempfile
-import threading
 from typing import Annotated
 
 import typer
@@ -103,13 +103,14 @@ def demo(
 
 def _until_told() -> None:
     """Wait for the first Ctrl-C or SIGTERM; the second one ends the process as ever."""
-    told = threading.Event()
+    # Unlike an Event, it can be put into by a handler that comes in the middle of anything.
+    told: queue.SimpleQueue[None] = queue.SimpleQueue()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     for number in numbers:
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: told.put(None))
     try:
-        told.wait()
+        told.get()
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

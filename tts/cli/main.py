@@ -199,10 +199,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    code = run(sys.argv[1:])
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        code = _closed_pipe()
+        code = run(sys.argv[1:])
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            code = _closed_pipe()
+    finally:
+        # There is nothing left to unwind: an exception in the middle of the interpreter's own end
+        # would only cut it short, with threads of libraries still at work in what it takes down.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
     sys.exit(code)

@@ -78,7 +78,7 @@ class Trainer:
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.step = 0
-        self.halt = False
+        self.halt = self.asked = False
         self.begun = 0.0  # when training would have begun without a break, by the monotonic clock
         self.elapsed = 0.0  # seconds of training before the last look at the clock
         self.bad_steps = torch.zeros((), device=self.device)
@@ -266,16 +266,21 @@ class Trainer:
             TTSError: more than 20 steps in a row had a loss or gradient that is not finite, or
                 steps are slower than `config.slowest`.
         """
-        stop = threading.Event()
+        self.asked = False
         before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                before[number] = signal.signal(number, lambda *_: stop.set())
+                before[number] = signal.signal(number, self._ask)
         try:
-            self._run(stop, progress)
+            self._run(progress)
         finally:
             for which, handler in before.items():
                 signal.signal(which, handler)
+
+    def _ask(self, *_: object) -> None:
+        """Note that the run is to stop, where a signal has come. A lock, such as that of an Event,
+        would wait for itself if another signal came while it is held."""
+        self.asked = True
 
     @property
     def finished(self) -> bool:
@@ -283,7 +288,7 @@ class Trainer:
         spent = self.config.budget and self.elapsed >= self.config.budget
         return self.step >= self.config.steps or bool(spent)
 
-    def _run(self, stop: threading.Event, progress: Callable[[str], None] | None) -> None:
+    def _run(self, progress: Callable[[str], None] | None) -> None:
         from tqdm import tqdm
 
         config = self.config
@@ -292,7 +297,7 @@ class Trainer:
         bar = tqdm(total=config.steps, initial=self.step, disable=self.quiet, mininterval=5)
         clock = StepClock(self.device)
         with Batches(self) as batches:
-            while not self.finished and not self._halted(stop):
+            while not self.finished and not self._halted():
                 logs = self.engine.step([next(batches) for _ in range(config.accumulate)])
                 self.ema.update(self.step)
                 self.step += 1
@@ -302,7 +307,7 @@ class Trainer:
                 if looks or self.device.type == "cpu":
                     if float(self.bad_steps) > 20:
                         raise TTSError(f"training diverged: 20 bad steps before {self.step}")
-                    self.elapsed = self._agreed(time.monotonic() - self.begun, stop)
+                    self.elapsed = self._agreed(time.monotonic() - self.begun)
                 clock.tick(self.step, looks)
                 if clock.slower_than(config.slowest):
                     raise TTSError(
@@ -348,15 +353,15 @@ class Trainer:
         except Exception as error:  # a look is not worth a run
             _log.warning("no sample of step %d: %s: %s", self.step, type(error).__name__, error)
 
-    def _halted(self, stop: threading.Event) -> bool:
+    def _halted(self) -> bool:
         # Processes stop at the same step, which they agree on when they look at the clock.
-        return self.halt if self.accelerator.num_processes > 1 else stop.is_set()
+        return self.halt if self.accelerator.num_processes > 1 else self.asked
 
-    def _agreed(self, elapsed: float, stop: threading.Event) -> float:
+    def _agreed(self, elapsed: float) -> float:
         """The first process' clock, and a stop if any was asked to."""
         if self.accelerator.num_processes == 1:
             return elapsed
-        wish = torch.tensor([elapsed * (self.rank == 0), float(stop.is_set())], device=self.device)
+        wish = torch.tensor([elapsed * (self.rank == 0), float(self.asked)], device=self.device)
         torch.distributed.all_reduce(wish)
         self.halt = float(wish[1]) > 0
         return float(wish[0])
