@@ -40,7 +40,7 @@ def contrasted(mel: Tensor, contrast: float) -> Tensor:
     makes formants stand out (above 1) or fills the valleys between them; each frame by itself."""
     half = _NEIGHBOURS // 2
     around = F.avg_pool1d(F.pad(mel, (half, half), mode="replicate"), _NEIGHBOURS, 1)
-    return around + contrast * (mel - around)
+    return torch.lerp(around, mel, contrast)
 
 
 def source_part(features: Array) -> Array:
