@@ -124,7 +124,7 @@ class Product:
         pieces: bool = False,
         steady: bool = False,
     ):
-        self.width = len(weight)
+        self.width, inner = weight.shape
         weight = weight.detach().contiguous()
         bias = None if bias is None else bias.detach().clone()
         self._few, self._most, self._steady = None, 0, steady
@@ -134,12 +134,14 @@ class Product:
         if self.packed and self._most < _ANY:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
         self.weight, self.bias = weight, bias
+        self._most *= inner  # values of x rather than rows
 
     def __call__(self, x: Tensor, gelu: Gelu = "") -> Tensor:
         """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
-        if not x.numel():
+        size = x.numel()
+        if not size:
             return x.new_zeros(*x.shape[:-1], self.width)
-        if self._few is not None and x.numel() <= self._most * x.shape[-1]:
+        if self._few is not None and size <= self._most:
             y = self._few(x)
             if gelu and not self._steady:
                 return _gelu_of_few(y, gelu)
@@ -292,7 +294,7 @@ class Norm:
         self.weight, self.bias = norm.weight.detach().to(dtype), norm.bias.detach().to(dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+        return torch.native_layer_norm(x, self.shape, self.weight, self.bias, self.eps)[0]
 
 
 def overlap_add(pieces: Tensor, step: int) -> Tensor:

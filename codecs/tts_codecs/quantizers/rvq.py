@@ -199,7 +199,7 @@ class ResidualVQ(Quantizer):
     def decode(self, codes: Tensor) -> Tensor:
         """Values ``[B, T, D]`` float32 of ``codes [B, T, n]`` of the first n codebooks."""
         self.check_codes(codes, self.check_prefix(self.width_of(codes)))
-        books = self.codebooks
+        books: list[Tensor] = [layer.codebook for layer in self.layers]  # type: ignore[misc]
         if keeps(books[0], books[0]):
             # All entries under each other: one lookup, whose sum has the order of the loop below.
             table, starts = self._derived.get(books, lambda: self._table(books))
