@@ -46,7 +46,7 @@ class FeatureAutoencoder(nn.Module):
 
     def unfold(self, frames: Tensor) -> Tensor:
         """[B, U, patch * channels] to [B, U * patch, channels]."""
-        return rearrange(frames, "b u (p c) -> b (u p) c", p=self.patch)
+        return frames.reshape(len(frames), -1, self.channels)
 
     def latents(self, features: Tensor) -> Tensor:
         """[B, T, channels] to [B, U, coded]."""

@@ -7,6 +7,7 @@ harmonics back.
 """
 
 import math
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -38,9 +39,16 @@ def envelope_part(features: Array) -> Array:
 def contrasted(mel: Tensor, contrast: float) -> Tensor:
     """Frames [B, t, n_mels] with the difference to the average of the bands around scaled, which
     makes formants stand out (above 1) or fills the valleys between them; each frame by itself."""
-    half = _NEIGHBOURS // 2
-    around = F.avg_pool1d(F.pad(mel, (half, half), mode="replicate"), _NEIGHBOURS, 1)
-    return around + contrast * (mel - around)
+    return mel @ _contrasting(mel.shape[-1], contrast, mel.dtype, mel.device)
+
+
+@lru_cache(maxsize=8)
+def _contrasting(bands: int, contrast: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What `contrasted` multiplies frames by, [bands, bands]."""
+    with torch.inference_mode(False):
+        half, each = _NEIGHBOURS // 2, torch.eye(bands, dtype=dtype, device=device)[None]
+        around = F.avg_pool1d(F.pad(each, (half, half), mode="replicate"), _NEIGHBOURS, 1)
+        return torch.lerp(around, each, contrast)[0]
 
 
 def source_part(features: Array) -> Array:

@@ -178,8 +178,9 @@ class SpectralCodec(LayeredCodec):
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
         stack, vocoder, owed = state.stack, state.vocoder, state.owed
-        features = values.new_zeros(state.batch, 0, self.autoencoder.channels)
-        if values.shape[1]:
+        if not values.shape[1]:
+            features = values.new_zeros(state.batch, 0, self.autoencoder.channels)
+        else:
             features, stack = self.autoencoder.decode_values(values, stack)
             drop = min(owed, features.shape[1])
             owed -= drop

@@ -79,6 +79,7 @@ class CausalStack(nn.Module):
         self, in_dim: int, dim: int, hidden: int, blocks: int, kernel: int, look_ahead: int
     ):
         super().__init__()
+        self.dim, self.kernel = dim, kernel
         self.entry = CausalConv(in_dim, dim, 2 * look_ahead + 3)
         self.norm = nn.LayerNorm(dim)
         self.blocks = nn.ModuleList(CausalConvNeXt(dim, hidden, kernel) for _ in range(blocks))
@@ -86,12 +87,10 @@ class CausalStack(nn.Module):
         self._derived = DerivedCache()
 
     def initial(self, batch: int, like: Tensor, value: float) -> list[Tensor]:
-        """State before the first frame; `value` fills the missing past of the input."""
-        states = [self.entry.initial(batch, like, value)]
-        for block in self.blocks:
-            assert isinstance(block, CausalConvNeXt)
-            states.append(block.depthwise.initial(batch, like))
-        return states
+        """State before the first frame, the past of the entry and that of all blocks,
+        [blocks, B, kernel - 1, dim]; `value` fills the missing past of the input."""
+        past = like.new_zeros(len(self.blocks), batch, self.kernel - 1, self.dim)
+        return [self.entry.initial(batch, like, value), past]
 
     def forward(
         self, x: Tensor, states: list[Tensor], extra: Tensor | None = None
@@ -106,11 +105,11 @@ class CausalStack(nn.Module):
         if extra is not None:
             x = x + extra
         x = self.norm(x)
-        new = [first]
-        for block, state in zip(self.blocks, states[1:], strict=True):
+        past = []
+        for block, state in zip(self.blocks, states[1], strict=True):
             x, state = block(x, state)
-            new.append(state)
-        return self.final(x), new
+            past.append(state)
+        return self.final(x), [first, torch.stack(past) if past else states[1]]
 
     def steady(self, x: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """What `steadily` says, without gradients on a CPU."""
@@ -159,22 +158,19 @@ class _Kept:
         self, x: Tensor, states: Sequence[Tensor], extra: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """`CausalStack.forward`."""
-        frames = x.shape[1]
+        frames, before = x.shape[1], states[1]
         window = torch.cat([states[0], x], 1)
-        new = StackState([window[:, frames:]])
-        new.kept = self
         x = self.entry(window)
         x = self.norm(x if extra is None else x.add_(extra))
-        if self.blocks:
-            # One buffer of the windows of all blocks, each of which writes into the next one's.
-            past = states[1].shape[1]
-            windows = x.new_empty(len(self.blocks), len(x), past + frames, x.shape[2])
-            torch.stack(list(states[1:]), out=windows[:, :, :past])
-            inputs = windows[:, :, past:].unbind()
-            inputs[0].copy_(x)
-            outputs = [*inputs[1:], x]
-            for each in zip(self.blocks, windows.unbind(), inputs, outputs, strict=True):
-                block, window, seen, out = each
-                block(window, seen, out)
-            new += windows[:, :, frames:].unbind()
+        # One buffer of the windows of all blocks, each of which writes into the next one's.
+        blocks, batch, past, dim = before.shape
+        windows = x.new_empty(blocks, batch, past + frames, dim)
+        windows[:, :, :past] = before
+        seen = windows[:, :, past:].unbind()
+        for at, (block, each) in enumerate(zip(self.blocks, windows.unbind(), strict=True)):
+            if at == 0:
+                seen[0].copy_(x)
+            block(each, seen[at], x if at + 1 == blocks else seen[at + 1])
+        new = StackState([window[:, frames:], windows[:, :, frames:]])
+        new.kept = self
         return self.final(x), new

@@ -36,9 +36,11 @@ def summed(x: Tensor, weight: Tensor, bias: Tensor, count: int) -> Tensor:
     taps, inner, outer = weight.shape
     if outer == 1:
         # A product for all taps at once, whose diagonals are what is wanted.
-        found = x @ weight[..., 0].T
-        parts = [found[:, k : k + count, k] for k in range(taps)]
-        return torch.stack(parts).sum(0).unsqueeze(-1) + bias
+        # The few taps come first, as BLAS is slow at products of so few columns.
+        found = weight[..., 0] @ x.transpose(1, 2)  # [B, K, n]
+        row, tap, step = found.stride()
+        diagonals = found.as_strided((len(x), taps, count), (row, tap + step, step))
+        return diagonals.sum(1).unsqueeze(-1) + bias
     if inner == 1:
         windows = x[..., 0].unfold(1, taps, 1)[:, :count]
         return torch.addmm(bias, windows.reshape(-1, taps), weight[:, 0]).view(len(x), count, outer)

@@ -97,9 +97,8 @@ class FreevDecoder(WaveDecoder):
         mel = x.unflatten(-1, (self.patch, -1)).flatten(1, 2)
         count = mel.shape[1]
         late = torch.cat([states[1], mel], 1)  # the networks answer `ahead` frames late
-        split = 3 + len(self.amplitude.blocks)
-        loud, amplitude = self.amplitude(mel, states[2:split])
-        turned, phase = self.phase(mel, states[split:])
+        loud, amplitude = self.amplitude(mel, states[2:4])
+        turned, phase = self.phase(mel, states[4:])
         log_amplitude = self.prior(late[:, :count]) + self.correction(loud)
         real, imaginary = self.angle(turned).chunk(2, -1)
         spectrum = torch.polar(log_amplitude.exp().clamp_max(_MOST), torch.atan2(imaginary, real))

@@ -49,13 +49,13 @@ class HalfProduct:
 
     def __init__(self, weight: Tensor, bias: Tensor):
         self._weight, self._bias = weight, bias
-        self._quick = _quick_product()
+        self._quick, self._many_values = _quick_product(), _MANY * weight.shape[1]
         self._few: Tensor | None = None
         self._many: Any = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """[..., K] to [..., N]."""
-        if self._quick is not None and x.numel() < _MANY * x.shape[-1]:
+        if self._quick is not None and x.numel() < self._many_values:
             pack, run = self._quick
             if self._few is None:
                 self._few = pack(self._weight)

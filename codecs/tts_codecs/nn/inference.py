@@ -23,7 +23,8 @@ from tts_codecs.nn.half import HalfProduct, are_halves, packs
 Gelu: TypeAlias = Literal["", "none", "tanh"]
 
 _MANY = 48  # rows from which laying out the weights anew is worth it
-_FEW = 16  # frames up to which one product with all taps is faster than a sum over them
+_FEW = 1 << 16  # products up to which one call for all taps is faster than a call for each
+_ALONE = 1 << 15  # values from which torch shares a sum among threads, which changes its order
 _PIECE = 16  # rows up to which weights [K, N] are read faster than packed ones, by a third
 _HALF_PIECE = 48  # and weights of half precision in two thirds to a quarter of the time
 _ANY = sys.maxsize
@@ -123,28 +124,41 @@ class Product:
         pieces: bool = False,
         steady: bool = False,
     ):
-        self.width = len(weight)
+        self.width, inner = weight.shape
         weight = weight.detach().contiguous()
         bias = None if bias is None else bias.detach().clone()
-        self._few, self._most = None, 0
+        self._few, self._most, self._steady = None, 0, steady
         if pieces and bias is not None:
             self._few, self._most = _of_few_rows(weight, bias, steady)
         self.packed = packs(weight)
         if self.packed and self._most < _ANY:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
         self.weight, self.bias = weight, bias
+        self._most *= inner  # values of x rather than rows
 
     def __call__(self, x: Tensor, gelu: Gelu = "") -> Tensor:
         """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
-        if not x.numel():
+        size = x.numel()
+        if not size:
             return x.new_zeros(*x.shape[:-1], self.width)
-        if self._few is not None and x.numel() <= self._most * x.shape[-1]:
+        if self._few is not None and size <= self._most:
             y = self._few(x)
-        elif self.packed:
+            if gelu and not self._steady:
+                return _gelu_of_few(y, gelu)
+            return F.gelu(y, approximate=gelu) if gelu else y
+        if self.packed:
             return onednn(x, self.weight, self.bias, gelu)
-        else:
-            y = F.linear(x, self.weight, self.bias)
+        y = F.linear(x, self.weight, self.bias)
         return F.gelu(y, approximate=gelu) if gelu else y
+
+
+def _gelu_of_few(y: Tensor, gelu: Gelu) -> Tensor:
+    """GELU of [..., N]. Torch hands what is contiguous on to oneDNN, which for a few rows takes
+    twice the time of torch's own loop. Lying across it is not, though the loop is the same. The
+    last bit depends on where in memory a value is, so that it is not steady."""
+    if y.shape[-1] % 2:
+        return F.gelu(y, approximate=gelu)
+    return F.gelu(y.view(2, -1).t(), approximate=gelu).t().view(y.shape)
 
 
 def _of_few_rows(
@@ -220,20 +234,40 @@ class Taps:
         assert conv.bias is not None
         self.taps = conv.weight.detach()[:, 0].t().to(dtype).contiguous()  # [kernel, C]
         self.bias = conv.bias.detach().to(dtype)
-        self.across, self.each = self.taps.t(), self.taps.unbind()
-        self.few = 0 if steady else _FEW  # the order of a sum over taps depends on the shape
+        self.across, self.each, self.steady = self.taps.t(), self.taps.unbind(), steady
+        self.few = _FEW if not steady else _ALONE - 1 if self._in_order() else 0
 
     def __call__(self, window: Tensor) -> Tensor:
         """[B, T + kernel - 1, C] to [B, T, C]."""
-        kernel = len(self.taps)
+        kernel, channels = self.taps.shape
         frames = window.shape[1] - kernel + 1
-        if frames <= self.few:
-            return torch.linalg.vecdot(window.unfold(1, kernel, 1), self.across).add_(self.bias)
+        if len(window) * frames * kernel * channels <= self.few:
+            return self._at_once(window)
         shifted = window.unfold(1, frames, 1).transpose(2, 3).unbind(1)
-        y = torch.addcmul(self.bias, shifted[0], self.each[0])
+        y = shifted[0] * self.each[0]
         for frame, tap in zip(shifted[1:], self.each[1:], strict=True):
-            y.addcmul_(frame, tap)
-        return y
+            if self.steady:
+                y += frame * tap  # each product is rounded, as it is at once
+            else:
+                y.addcmul_(frame, tap)
+        return y.add_(self.bias)
+
+    def _at_once(self, window: Tensor) -> Tensor:
+        windows = window.unfold(1, len(self.taps), 1)
+        return torch.linalg.vecdot(windows, self.across).add_(self.bias)
+
+    def _in_order(self) -> bool:
+        """Whether all taps at once are summed up in their order, whatever the number of frames, as
+        they are for most numbers of channels."""
+        kernel, channels = self.taps.shape
+        frames = _ALONE // (kernel * channels)
+        self.few = 0
+        generator = torch.Generator().manual_seed(0)
+        window = torch.randn(1, frames + kernel, channels, generator=generator).to(self.taps)
+        return all(
+            torch.equal(self._at_once(part), self(part))
+            for part in (window[:, : n + kernel - 1] for n in range(1, frames + 1))
+        )
 
 
 class Windows:
@@ -243,12 +277,13 @@ class Windows:
     def __init__(self, conv: nn.Conv1d, dtype: torch.dtype, steady: bool = False):
         self.kernel = conv.kernel_size[0]
         bias = None if conv.bias is None else conv.bias.to(dtype)
-        weight = conv.weight.detach().flatten(1).to(dtype)
+        # [N, kernel * C_in]: a window is one stretch of memory.
+        weight = conv.weight.detach().transpose(1, 2).flatten(1).to(dtype)
         self.product = Product(weight, bias, pieces=True, steady=steady)
 
     def __call__(self, window: Tensor) -> Tensor:
         """[B, T + kernel - 1, C_in] to [B, T, C_out]."""
-        return self.product(window.unfold(1, self.kernel, 1).flatten(2))
+        return self.product(window.unfold(1, self.kernel, 1).transpose(2, 3).flatten(2))
 
 
 class Norm:
@@ -259,7 +294,7 @@ class Norm:
         self.weight, self.bias = norm.weight.detach().to(dtype), norm.bias.detach().to(dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+        return torch.native_layer_norm(x, self.shape, self.weight, self.bias, self.eps)[0]
 
 
 def overlap_add(pieces: Tensor, step: int) -> Tensor:
@@ -272,3 +307,16 @@ def overlap_add(pieces: Tensor, step: int) -> Tensor:
     wide = F.pad(parts, (0, 0, 0, rows)).view(batch, -1, step)
     wide = wide[:, : rows * (count + rows - 1)].view(batch, rows, count + rows - 1, step)
     return wide.sum(1).flatten(1)
+
+
+def overlapped(pieces: Tensor, step: int) -> Tensor:
+    """Pieces [B, n / step - 1 + F, n], each `step` after the one before, to the sum [B, F * step]
+    of the last F steps that all of them have reached."""
+    batch, count, length = pieces.shape
+    rows = length // step
+    pieces = pieces.contiguous()
+    # Row r of a step is that of the piece r steps before; here from the oldest piece on.
+    size = (batch, count - rows + 1, rows, step)
+    strides = (pieces.stride(0), length, length - step, 1)
+    reached = pieces.as_strided(size, strides, pieces.storage_offset() + length - step)
+    return reached.sum(2).flatten(1)

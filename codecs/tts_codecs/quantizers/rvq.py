@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
+from tts_codecs.nn.derived_cache import DerivedCache
+from tts_codecs.nn.inference import keeps
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer, nearest
 
@@ -78,6 +80,7 @@ class ResidualVQ(Quantizer):
             )
             for _ in range(num_codebooks)
         )
+        self._derived = DerivedCache()
 
     @property
     def prefixes(self) -> tuple[int, ...]:
@@ -196,10 +199,20 @@ class ResidualVQ(Quantizer):
     def decode(self, codes: Tensor) -> Tensor:
         """Values ``[B, T, D]`` float32 of ``codes [B, T, n]`` of the first n codebooks."""
         self.check_codes(codes, self.check_prefix(self.width_of(codes)))
-        total = F.embedding(codes[..., 0], self.codebooks[0])
-        for k, codebook in enumerate(self.codebooks[1 : codes.shape[2]], start=1):
+        books: list[Tensor] = [layer.codebook for layer in self.layers]  # type: ignore[misc]
+        if keeps(books[0], books[0]):
+            # All entries under each other: one lookup, whose sum has the order of the loop below.
+            table, starts = self._derived.get(books, lambda: self._table(books))
+            found = F.embedding(codes + starts[: codes.shape[2]], table)
+            return found.sum(2)
+        total = F.embedding(codes[..., 0], books[0])
+        for k, codebook in enumerate(books[1 : codes.shape[2]], start=1):
             total = total + F.embedding(codes[..., k], codebook)
         return total
+
+    def _table(self, books: list[Tensor]) -> tuple[Tensor, Tensor]:
+        starts = torch.arange(len(books), device=books[0].device) * self.codebook_size
+        return torch.cat([book.detach() for book in books]), starts
 
     def _layers(self) -> list[VectorQuantizer]:
         return [layer for layer in self.layers if isinstance(layer, VectorQuantizer)]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tts_codecs.nn.causal import CausalStack, KeptLinear, steadily
 
 F0_MIN, F0_MAX = 50.0, 600.0
+_CENTRE = 1e-6  # half of an angle between a pulse's centre and the nearest sample, at least
 
 
 class PitchNet(nn.Module):
@@ -81,22 +82,23 @@ def pulse_train(
         pulses [B, T * hop], phase of the last sample [B].
     """
     edges = torch.cat([previous.unsqueeze(1).double(), f0.double()], 1)
-    voiced = edges > 0
+    voiced = edges.sign()
     start, end = edges[:, :-1], edges[:, 1:]
     # Across a voicing edge the pitch stays that of the voiced side while the level ramps.
-    left = torch.where(voiced[:, :-1], start, end)
-    right = torch.where(voiced[:, 1:], end, start)
-    count = torch.floor(0.5 * sample_rate / torch.maximum(left, right).clamp_min(F0_MIN / 2))
+    left = torch.lerp(end, start, voiced[:, :-1])
+    right = torch.lerp(start, end, voiced[:, 1:])
+    highest = torch.maximum(start, end).clamp_min_(F0_MIN / 2)
+    twice = torch.floor_divide(0.5 * sample_rate, highest).mul_(2)
+    power = twice.rsqrt()
     ramp = _ramp(hop, f0.device)
     steps = torch.lerp(left.unsqueeze(2), right.unsqueeze(2), ramp)  # [B, T, hop]
-    cycles = steps.flatten(1).div_(sample_rate).cumsum(1).add_(phase.unsqueeze(1)).remainder_(1.0)
-    half = (math.pi * cycles).view_as(steps)
-    sine, odd = torch.sin(half), (2 * count + 1).unsqueeze(2)
-    # Near a pulse's centre the quotient is 0/0; its limit is 2 count + 1.
-    ratio = torch.where(sine.abs() > 1e-6, torch.sin(odd * half) / sine, odd)
-    level = voiced.double().unsqueeze(2)
-    level = torch.lerp(level[:, :-1], level[:, 1:], ramp)
-    pulses = (ratio - 1) * level * torch.sqrt(0.5 / count).unsqueeze(2)
+    cycles = steps.flatten(1).div_(sample_rate).cumsum(1).add_(phase.unsqueeze(1)).frac_()
+    # At a pulse's centre the quotient is 0/0; beside it, it is the limit but for 1e-7.
+    half = (math.pi * cycles).clamp_(_CENTRE, math.pi - _CENTRE).view_as(steps)
+    ratio = torch.sin((twice + 1).unsqueeze(2) * half).div_(torch.sin(half))
+    before, after = voiced[:, :-1] * power, voiced[:, 1:] * power
+    level = torch.lerp(before.unsqueeze(2), after.unsqueeze(2), ramp)
+    pulses = ratio.sub_(1).mul_(level)
     return pulses.flatten(1).to(f0.dtype), cycles[:, -1]
 
 

@@ -17,7 +17,7 @@ from tts_codecs.envelope import contrasted, mel_envelope, pack_pitch
 from tts_codecs.errors import CodecError
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.nn.causal import CausalStack, KeptLinear
-from tts_codecs.nn.inference import overlap_add
+from tts_codecs.nn.inference import overlapped
 from tts_codecs.vocoder.pitch import F0_MIN, PitchNet, pulse_train
 
 _NOISE_PERIOD = 1 << 16
@@ -33,7 +33,7 @@ class VocoderState:
     given: Tensor  # [B, look_ahead] given pitch that the delayed trunk has not reached yet
     phase: Tensor  # [B] cycles, float64
     excitation: Tensor  # [B, 2, n_fft - step] tail of pulses and noise
-    overlap: Tensor  # [B, n_fft - step] sum of windows that later frames still add to
+    pieces: Tensor  # [B, n_fft / step - 1, n_fft] last windows, which later ones are added to
     position: int = 0  # samples of excitation made so far
     pending: int = 0  # leading samples to drop: look-ahead and window delay
 
@@ -130,7 +130,7 @@ class SourceFilterVocoder(nn.Module):
             given=like.new_zeros(batch, self.look_ahead, dtype=torch.float64),
             phase=torch.zeros(batch, dtype=torch.float64, device=like.device),
             excitation=like.new_zeros(batch, 2, tail),
-            overlap=like.new_zeros(batch, tail),
+            pieces=like.new_zeros(batch, tail // self.step, self.n_fft),
             position=0,
             pending=self.look_ahead * self.hop + tail,
         )
@@ -163,7 +163,7 @@ class SourceFilterVocoder(nn.Module):
             them unused, which is outside of training).
         """
         batch, frames, _ = mel.shape
-        logits = mel.new_zeros(batch, 0, self.pitch.head.out_features)
+        logits = mel.new_empty(batch, 0, self.pitch.head.out_features)
         if frames == 0:
             return mel.new_zeros(batch, 0), state, logits
         given, pitch_state = state.given, state.pitch
@@ -189,15 +189,14 @@ class SourceFilterVocoder(nn.Module):
         source = torch.cat([state.excitation, torch.stack([pulses, noise], 1)], dim=2)
         spectra = self._frames(source)  # [B, 2, t * upsample, bins]
         filters = self.head(hidden).view(batch, frames * self.upsample, 3, self.bins)
-        loud = filters[:, :, ::2].clamp(max=6).exp()
+        loud = filters[:, :, ::2].clamp(max=6).exp_()
         response = torch.polar(loud[:, :, 0], filters[:, :, 1])
         spectrum = spectra[:, 0] * response + spectra[:, 1] * loud[:, :, 1]
-        pieces = torch.fft.irfft(spectrum, self.n_fft) * self.synthesis
-        total = overlap_add(pieces, self.step)
-        tail = self.n_fft - self.step
-        total[:, :tail] += state.overlap
-        ready, overlap = total[:, : frames * self.hop], total[:, frames * self.hop :]
+        made = torch.fft.irfft(spectrum, self.n_fft).mul_(self.synthesis)
+        pieces = torch.cat([state.pieces, made], 1)
+        ready = overlapped(pieces, self.step)
         drop = min(state.pending, ready.shape[1])
+        tail = self.n_fft - self.step
         new = VocoderState(
             pitch=pitch_state,
             trunk=trunk_state,
@@ -205,7 +204,7 @@ class SourceFilterVocoder(nn.Module):
             given=given,
             phase=phase,
             excitation=source[:, :, source.shape[2] - tail :],
-            overlap=overlap,
+            pieces=pieces[:, pieces.shape[1] - state.pieces.shape[1] :],
             position=state.position + pulses.shape[1],
             pending=state.pending - drop,
         )
