@@ -10,6 +10,7 @@ from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
 from tts.text.english_capitals import CAPITALS
 from tts.text.english_chat import CHAT
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
+from tts.text.english_counts import COUNTS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
 from tts.text.english_plurals import PLURALS
@@ -145,6 +146,7 @@ RULES: tuple[Rule, ...] = (
     *SHORT_WORDS,
     *REFERENCES,
     *CRICKET,
+    *COUNTS,
     *DATE_FORMS,
     *PLURALS,
     *SENSES,
