@@ -20,5 +20,7 @@ setup(
         "tts_demo": "demo/tts_demo",
         "tts.configs": "configs",
     },
-    package_data={"": ["*.yaml", "scores/*.json", "*.md", "*.css", "*.js", "LICENSE", "py.typed"]},
+    package_data={
+        "": ["*.yaml", "scores/*.json", "*.md", "*.css", "*.js", "*.tsv", "LICENSE", "py.typed"]
+    },
 )

@@ -131,6 +131,26 @@ def test_homographs_reach_the_phones() -> None:
     assert "ɛkspˈoːɹts" in str(english.one("The company exports cars."))
 
 
+@pytest.mark.parametrize(
+    ("sentence", "word", "wanted"),
+    [
+        ("They lead the way with lead pipes.", "lead", "verb metal"),
+        ("I have to lead a project about lead poisoning.", "lead", "verb metal"),
+        ("She had a tear in her eye and a tear in her dress.", "tear", "noun verb"),
+        ("The tear in her dress made her shed a tear.", "tear", "verb noun"),
+        ("The bass player caught a bass.", "bass", "music fish"),
+        ("He caught a bass and played the bass.", "bass", "fish music"),
+        ("He used to say what it is used to cut.", "used", "habit verb"),
+    ],
+)
+def test_each_occurrence_of_a_word_is_read_by_its_own_neighbours(
+    sentence: str, word: str, wanted: str
+) -> None:
+    words = re.findall(r"[\w']+|[^\w\s]", sentence)
+    found = [reading(words, at) for at, each in enumerate(words) if each.lower() == word]
+    assert found == wanted.split()
+
+
 @pytest.mark.parametrize("gap", ["\n", "  ", " \n  ", "\t", "\u00a0", "\r\n"])
 @pytest.mark.parametrize(
     ("language", "text"),

@@ -7,6 +7,8 @@ hides it. Nothing changes its length, so that words stay where they were written
 import re
 
 from tts.text import lexicon
+from tts.text.capital_words import INITIALISMS
+from tts.text.english_capitals import is_word
 from tts.text.english_codes import pronounceable
 from tts.text.numbers import roman
 
@@ -54,7 +56,7 @@ def _glued(line: str, match: re.Match[str]) -> bool:
 
 def _run(match: re.Match[str]) -> str:
     words = _WORD.findall(match[0])
-    known = sum(word in lexicon.SPELLED or not re.search("[AEIOUY]", word) for word in words)
+    known = sum(word in INITIALISMS or not re.search("[AEIOUY]", word) for word in words)
     return match[0] if 2 * known > len(words) else _quiet(match[0])
 
 
@@ -114,9 +116,9 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
         return bare + tail
     if bare == "US":
         return bare + tail if before in ("THE", "A", "IN") else "us"
-    spelled = bare in lexicon.SPELLED or not re.search("[AEIOUY]", bare) and bare.isascii()
-    if len(bare) in (3, 4) and bare not in lexicon.WORDS and before not in _BEFORE_NAME:
-        spelled = spelled or not pronounceable(bare)
+    spelled = bare in INITIALISMS or not re.search("[AEIOUY]", bare) and bare.isascii()
+    if len(bare) in (3, 4) and before not in _BEFORE_NAME:
+        spelled = spelled or not (is_word(bare) or pronounceable(bare))
     if (
         len(bare) == 1
         or bare in lexicon.CURRENCIES

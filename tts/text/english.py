@@ -7,15 +7,17 @@ import re
 
 from tts.text import lexicon
 from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
+from tts.text.english_capitals import CAPITALS
 from tts.text.english_chat import CHAT
 from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
+from tts.text.english_counts import COUNTS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
 from tts.text.english_plurals import PLURALS
 from tts.text.english_references import REFERENCES
 from tts.text.english_scores import CRICKET, is_score
 from tts.text.english_senses import SENSES
-from tts.text.english_words import CAPITALS, SHORT_WORDS, WORDS
+from tts.text.english_words import SHORT_WORDS, WORDS
 from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
 from tts.text.tracked import Rule, rule
 
@@ -144,6 +146,7 @@ RULES: tuple[Rule, ...] = (
     *SHORT_WORDS,
     *REFERENCES,
     *CRICKET,
+    *COUNTS,
     *DATE_FORMS,
     *PLURALS,
     *SENSES,

@@ -22,7 +22,8 @@ CHAT: tuple[Rule, ...] = (
     rule(r"\bTL;DR\b|\btl;dr\b", "T L D R"),
     rule(rf"\b({_GROWTH})\b", lambda m: _SAID[m[1].lower()]),
     rule(r"(?<![\w/])([yqm])/\1(?![\w/])", lambda m: _OVER[m[1]]),
-    # a heart, where it cannot be a number
+    # a heart, which is a verb behind a pronoun and silent where it cannot be a number
+    rule(r"\b(I|[Ww]e|[Yy]ou|[Tt]hey) ?<3+ ?(?=[A-Za-z])(?!\w+ ?[=<>])", r"\1 love "),
     rule(r"(?:(?<=[a-z] )|(?<=[!?.] ))<3+(?=\s*(?:$|\n|!|<3))", ""),
     # from one thing to another; elsewhere an arrow is a mark
     rule(r"(?<=[\w)%\"'.]) ?-{1,2}> ?(?=[\w(\"'$£€])", " to "),

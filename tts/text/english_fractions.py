@@ -106,6 +106,9 @@ def _in_inches(match: _Match) -> str:
     if not _is_part(match) or match[0][-1] == '"' and in_quotes(match):
         return match[0]
     many = match[1] is not None and not before_noun(match) and not attributive(match)
+    many = many and match.string[match.end() :][:1] != "-"
+    if match["by"]:
+        return f"{_words(match)} by "
     end = measure_end(match, "in") if match.string[match.end() :][:2].strip() else ""
     return f"{_words(match)} {'inches' if many else 'inch'}{end}"
 
@@ -140,7 +143,12 @@ FRACTION_AMOUNTS: tuple[Rule, ...] = (
         r"(?<![\w.,'])(?:(\d{1,2})')\s?(?=\d{1,2}\s{1,2}\d/\d{1,2}(?:\"|''))",
         lambda m: f"{cardinal(m[1])} foot ",
     ),
-    rule(rf"{_MIXED}(?:\s?\"(?!\w)|\s?in\.(?= [A-Za-z]|\s*$|[,;)]))", _in_inches),
+    rule(
+        rf"{_MIXED}(?:\s?\"(?!\w)|\s?in\.(?= [A-Za-z]|\s*$|[,;)])"
+        r"|in\b(?!\.\w)(?P<by>\s?[xX×]\s?(?=\d))?"
+        r"|\s?in(?= (?:wide|long|deep|tall|thick|high|across|square|[x×])\b))",
+        _in_inches,
+    ),
 )
 #: a fraction that measures nothing
 FRACTION: Rule = rule(rf"{_MIXED}(?![\w/])", _words)

@@ -1,16 +1,16 @@
-"""English abbreviations, initials and words in capitals."""
+"""English abbreviations and initials."""
 
 import re
 
 from tts.text import lexicon
 from tts.text.english_abbreviations import ABBREVIATIONS, STREETS
-from tts.text.english_codes import pronounceable, spell
+from tts.text.english_codes import spell
 from tts.text.english_ends import initials_end, sentence_end
 from tts.text.english_numerals import NUMERALS
 from tts.text.english_places import PLACES
 from tts.text.tracked import Rule, rule
 
-__all__ = ["CAPITALS", "SHORT_WORDS", "WORDS"]
+__all__ = ["SHORT_WORDS", "WORDS"]
 
 _Match = re.Match[str]
 _WARS = {"I": "one", "1": "one", "II": "two", "2": "two"}
@@ -31,15 +31,6 @@ def _degree(match: _Match) -> str:
     letters = match[1].replace(".", "").upper()
     over = initials_end(match.string, match.start(), match.end(), letters)
     return " ".join(letters) + (match[2] if over else "")
-
-
-def _capitals(match: _Match) -> str:
-    word, end = match[1], match[2]
-    if word in lexicon.WORDS:
-        return match[0]
-    if word in lexicon.SPELLED or not (len(word) > 3 and pronounceable(word)):
-        return spell(word) + ("'s" if end else "")
-    return match[0]
 
 
 #: short forms that the passes before the numbers need as words
@@ -88,9 +79,4 @@ WORDS: tuple[Rule, ...] = (
     rule(r"\b(PhD|MSc|BSc|DPhil)(s?)\b", lambda m: " ".join(m[1].upper()) + ("'s" if m[2] else "")),
     *ABBREVIATIONS,
     rule(r"\b(vs|etc|approx)\b", lambda m: lexicon.ABBREVIATIONS[m[1]]),
-)
-CAPITALS: tuple[Rule, ...] = (
-    rule(r"\b([A-Z]{1,4})&([A-Z]{1,4})\b", lambda m: f"{spell(m[1])} and {spell(m[2])}"),
-    rule(r"\b([A-Z]{2,15})('?s)?\b", _capitals),
-    rule(r"\biOS\b", "I O S"),
 )

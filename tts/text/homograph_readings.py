@@ -56,6 +56,7 @@ closer adjective klˈoʊsɚ verb klˈoʊzɚ|insults noun ˈɪnsʌlts verb ɪnsˈ
 objects noun ˈɑːbdʒɛkts verb əbdʒˈɛkts|presents noun pɹˈɛzənts verb pɹɪzˈɛnts
 projects noun pɹˈɑːdʒɛkts verb pɹədʒˈɛkts|permits noun pˈɜːmɪts verb pɚmˈɪts
 rebels noun ɹˈɛbəlz verb ɹɪbˈɛlz|suspects noun sˈʌspɛkts verb səspˈɛkts
+used habit jˈuːst verb jˈuːzd
 lives noun lˈaɪvz verb lˈɪvz|winds noun wˈɪndz verb wˈaɪndz
 """
 for _entry in _CLASSES.strip().replace("\n", "|").split("|"):
@@ -70,10 +71,11 @@ def _plurals() -> None:
         if set(known) != {"noun", "verb"} or word.endswith("ss") or form in READINGS:
             continue
         if word not in ("house", "resume", "refuse", "wind", "polish") and word[-1] != "s":
-            READINGS[form] = {name: _with_s(ipa) for name, ipa in known.items()}
+            READINGS[form] = {name: with_s(ipa) for name, ipa in known.items()}
 
 
-def _with_s(ipa: str) -> str:
+def with_s(ipa: str) -> str:
+    """A word and the ending of its plural."""
     if ipa.endswith(("s", "z", "ʃ", "ʒ")):
         return ipa + "ᵻz"
     return ipa + ("s" if ipa[-1] in "ptkfθ" else "z")

@@ -12,6 +12,7 @@ from tts.errors import TextError
 from tts.text.capitals import without_shouting
 from tts.text.english import RULES
 from tts.text.english_codes import RAISED
+from tts.text.english_counts import STARS
 from tts.text.language_abbreviations import before_figures
 from tts.text.lexicon import ABBREVIATIONS
 from tts.text.tracked import Rule, Tracked, rule
@@ -89,6 +90,8 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     tracked.apply(RAISED)
     if lang.lower().split("-")[0] in ("es", "it", "pt"):
         tracked.sub(_ORDINAL, "o")
+    if lang.lower().split("-")[0] == "en":
+        tracked.apply(STARS)
     _clean(tracked)
     if lang.lower().split("-")[0] == "en":
         tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)

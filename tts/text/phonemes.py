@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tts.errors import MissingDependencyError, TextError, UsageError
+from tts.text.foreign_names import plain_letters
 
 __all__ = ["Phonemizer", "check_language", "languages"]
 
@@ -24,6 +25,8 @@ _FLAG = re.compile(r"\([a-z][a-z0-9-]{0,30}\)")
 _RETROFLEX = str.maketrans("tdsznlri", "ʈɖʂʐɳɭɽɨ")
 _DOTTED = re.compile(r"([tdsznlri])\.")
 _TONE3 = re.compile(r"(?<=[a-zɐ-ʯᵻæœøŋː\u0303])ɜ(?=_|$)")
+# Letters with marks that English espeak says by their names.
+_UNREAD = re.compile("[Ā-ɏḀ-ỿ]")
 _MAX_WORDS = 60
 # espeak cuts off words near 160 letters.
 _MAX_LETTERS = 100
@@ -95,6 +98,8 @@ class Phonemizer:
         return self._words[word]
 
     def _espeak(self, text: str) -> list[str]:
+        if self.lang.startswith("en"):
+            text = _UNREAD.sub(lambda m: plain_letters(m[0]), text)
         try:
             raw = _wrapper(self.lang).text_to_phonemes(text)
         except UnicodeEncodeError as error:
