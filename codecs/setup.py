@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-SHIPPED = ("rvq", "spectral", "vocoder")
+SHIPPED = ("rvq", "spectral", "vocoder", "vocoder_24k")
 CHECKPOINTS = Path("..", "checkpoints")
 
 setup(

@@ -60,6 +60,8 @@ def tiny_home_master(tmp_path_factory: pytest.TempPathFactory) -> Path:
         modules = {kind: cls(**arguments) for kind, (cls, arguments) in made.items()}
     for kind, module in modules.items():
         save_checkpoint(root / "checkpoints" / names.get(kind, kind), module, kind, made[kind][1])
+    # Codecs of features speak through that of 24 kHz.
+    shutil.copytree(root / "checkpoints/vocoder", root / "checkpoints/vocoder_24k")
     models = root / "configs" / "models"
     models.mkdir(parents=True)
     (models / "default.yaml").write_text(

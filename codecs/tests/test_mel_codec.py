@@ -169,9 +169,10 @@ def test_shipped_rvq(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = tts_codecs.load("rvq")
     assert isinstance(codec, SpectralCodec) and codec.info.bitrate == 2000
     assert codec.bandwidths() == {count: 250.0 * count for count in range(1, 9)}
-    wav = example_wav(1, 24000, 16000)
+    assert codec.info.sample_rate == 24000
+    wav = example_wav(1, 36000, 24000)
     full = codec.encode(wav).data
-    features = codec.vocoder.analyse(wav[:, 0])[0]
+    features = codec.vocoder.analyse(codec.vocoder.at_mel_rate(wav[:, 0]))[0]
     errors = []
     for kbits, count in ((0.25, 1), (1.0, 4), (2.0, 8)):
         codec.use_bandwidth(kbits)

@@ -28,7 +28,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of tiny checkpoints that this process takes for the shipped ones."""
     vocoder = dict(dim=16, hidden=32, blocks=2, pitch_dim=8, pitch_blocks=1, look_ahead=2)
     folder = tmp_path / "checkpoints"
-    save_checkpoint(folder / "vocoder", tiny_vocoder(), "source_filter_vocoder", vocoder)
+    for name in ("vocoder", "vocoder_24k"):
+        save_checkpoint(folder / name, tiny_vocoder(), "source_filter_vocoder", vocoder)
     spectral = {"dim": 8, "blocks": 1, "levels": [5, 4], "groups": 2}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -41,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_codecs_by_name_and_by_folder(home: Path) -> None:
-    assert tts_codecs.names() == ["small_vocos", "spectral", "vocoder"]
+    assert tts_codecs.names() == ["small_vocos", "spectral", "vocoder", "vocoder_24k"]
     kinds = {"spectral": "codes", "vocoder": "latents", "features": "latents"}
     for name, kind in (kinds | {"small_vocos": "latents"}).items():
         codec = tts_codecs.load(name)
@@ -63,7 +64,7 @@ def test_wrong_names_say_what_there_is(home: Path) -> None:
         tts_codecs.load("features", vocoder="spectral")
     with pytest.raises(tts_codecs.UsageError, match="one bandwidth"):
         tts_codecs.load("spectral", bandwidth=3.0)
-    (home / "checkpoints" / "vocoder" / "model.safetensors").write_bytes(b"")
+    (home / "checkpoints" / "vocoder_24k" / "model.safetensors").write_bytes(b"")
     with pytest.raises(tts_codecs.CheckpointError):
         tts_codecs.load("spectral")
 

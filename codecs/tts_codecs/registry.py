@@ -134,7 +134,7 @@ def load_module(
 def load(
     name: str | Path = "spectral",
     device: str = "cpu",
-    vocoder: str | Path = "vocoder",
+    vocoder: str | Path = "vocoder_24k",
     bandwidth: float | None = None,
 ) -> Codec:
     """A codec by name, ready for `encode` and `decode`.

@@ -67,7 +67,8 @@ def test_there_and_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     told = json.loads(capsys.readouterr().out)
     assert told["seconds"] == pytest.approx(17001 / 16000) and told["codec"] == "spectral"
     assert run(["codec", "info"]) == 0
-    assert capsys.readouterr().out.split() == ["spectral", "vocoder", "dmel", "features"]
+    named = ["spectral", "vocoder", "vocoder_24k", "dmel", "features"]
+    assert capsys.readouterr().out.split() == named
     assert run(["codec", "info", "spectral", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["num_codebooks"] == 2
     assert run(["codec", "bench", "features", "--seconds=1", "--repeats=1", "--piece=0.32"]) == 0

@@ -72,6 +72,6 @@ def test_unknown_and_unfit_names(home: Path) -> None:
         load_codec("aligner", "cpu")
     with pytest.raises(UsageError, match="not a vocoder"):
         load_codec("features", "cpu", vocoder="aligner")
-    (home / "checkpoints" / "vocoder" / "model.safetensors").unlink()
+    (home / "checkpoints" / "vocoder_24k" / "model.safetensors").unlink()
     with pytest.raises(CheckpointError):
         load_codec("features", "cpu")

@@ -49,7 +49,6 @@ def tiny_parts(home: Path) -> None:
     checkpoints = home / "checkpoints"
     shutil.rmtree(home / "configs")
     shutil.copytree(ROOT / "configs", home / "configs")
-    shutil.copytree(checkpoints / "vocoder", checkpoints / "vocoder_24k")
     small = {"dim": 16, "blocks": 1}
     residual = {"kind": "rvq", "dim": 4, "num_codebooks": 3, "codebook_size": 20}
     with torch.random.fork_rng(devices=[]):

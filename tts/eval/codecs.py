@@ -11,7 +11,7 @@ from tts_codecs.base import Codec as WaveformCodec
 from tts_codecs.registry import weights_of
 
 
-def load_codec(name: str, device: str = "auto", vocoder: str = "vocoder") -> Codec:
+def load_codec(name: str, device: str = "auto", vocoder: str = "vocoder_24k") -> Codec:
     """(samples [N], rate) to the same after encoding and decoding.
 
     Args: as of tts_codecs.load, and its errors.
@@ -19,7 +19,7 @@ def load_codec(name: str, device: str = "auto", vocoder: str = "vocoder") -> Cod
     return _through(tts_codecs.load(name, device, vocoder))
 
 
-def made_of(name: str, vocoder: str = "vocoder") -> str:
+def made_of(name: str, vocoder: str = "vocoder_24k") -> str:
     """Checksums of the weights of a codec and of the vocoder that codecs of features need, which
     tell what it makes of a recording. Errors as of tts_codecs.load."""
     try:
