@@ -97,7 +97,8 @@ def test_full_stops_end_sentences_and_no_short_forms(written: str, said: str) ->
      "a_", "#a", "2^", "x^", "a²", "₀", "<b>", "*", "`", "|", "> ", "~", "1−", "CO2", "1.", "𝟏",
      "1/2 ", "1/2-", "1,00,", "1,", "1/20", "A St. ", "sec. ", "Apt. 1A ", "1 in x ", "1 ft 1 in ",
      "John 1:1 ", "80s and ", "1:100 ", "$1k/yr ",
-     "U.S. Aa b ", "1 oz. A ", "1 1/2 in. A", "12/3 ", "by 1 wicket 20-1 "],
+     "U.S. Aa b ", "1 oz. A ", "1 1/2 in. A", "12/3 ", "by 1 wicket 20-1 ",
+     "I.\n", "XX.\n", "A 5k, ", "DON'T A ", "US AND ", "used to ", "5st ", "5★"],
 )  # fmt: skip
 def test_no_text_of_4096_characters_is_slow(unit: str) -> None:
     text = (unit * 4096)[:4096]
@@ -179,6 +180,34 @@ def test_any_blank_within_a_paragraph_is_one(language: str, text: str, gap: str)
     assert normalize(text.replace("_", gap), language) == normalize(
         text.replace("_", " "), language
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "I. Introduction\n\nII. Methods\n\nIII. Results",
+            "one. Introduction\n\ntwo. Methods\n\nthree. Results",
+        ),
+        ("IV. Results\n\nV. Talk", "four. Results\n\nfive. Talk"),
+        ("II. METHODS\n\nIII. RESULTS", "two. methods\n\nthree. results"),
+        ("ii. second,\niii. third", "two. second,\nthree. third"),
+        ("IV) Results", "four) Results"),
+        ("III: Results", "three: Results"),
+        ("II.A. Data", "two A. Data"),
+        ("I\n\nIt rained.\n\nII\n\nHe went.", "one\n\nIt rained.\n\ntwo\n\nHe went."),
+        # letters, initials and words
+        ("I. Introduction", "I. Introduction"),
+        ("C. Smith\n\nD. Jones", "C. Smith\n\nD. Jones"),
+        ("V. S. Naipaul wrote it.", "V S Naipaul wrote it."),
+        ("IV: fluids", "I V: fluids"),
+        ("Mix. It well.", "Mix. It well."),
+        ("Xi. He left.", "Xi. He left."),
+        ("It is I.\n\nYou came.", "It is I.\n\nYou came."),
+    ],
+)
+def test_roman_numerals_of_headings_are_numbers(written: str, said: str) -> None:
+    assert normalize(written) == said
 
 
 def test_blank_lines_stay() -> None:

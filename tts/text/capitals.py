@@ -17,6 +17,9 @@ __all__ = ["without_shouting"]
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 #: three words or more in capitals among others are a shout
 _RUN = re.compile(r"(?:\b[A-Z][A-Z']{1,20}\b[ ,!?-]{1,3}){2,40}\b[A-Z][A-Z']{1,20}\b|[A-Z]{400,}")
+#: a short month beside its day: "by DEC 25"
+_MONTH = "JAN|FEB|MAR|APR|JUN|JUL|AUG|SEPT?|OCT|NOV|DEC"
+_DAY = re.compile(rf"\b(?:{_MONTH})(?=\.? \d{{1,2}}(?!\w))|(?<=\d )(?:{_MONTH})\b")
 _UNITS = {unit.upper(): unit for unit in reversed(lexicon.UNITS) if unit.isalpha()}
 _TITLED = frozenset(name[:3].upper() for name in (*lexicon.MONTHS, *lexicon.WEEKDAYS)) | frozenset(
     "SEPT TUES THURS THUR MR MRS MS DR ST MT PROF SGT CAPT GEN COL REV BLVD AVE RD HWY JR SR INC "
@@ -41,6 +44,7 @@ def without_shouting(text: str) -> str:
             alone = len(words) == 1 and (words[0] in _TITLED | _SCALES or words[0] in _UNITS)
             out.append(_quiet(line) if len(words) > 1 or alone or beside else line)
         else:
+            line = _DAY.sub(lambda m: m[0].title(), line)
             out.append(_RUN.sub(_run, line))
     return "".join(out)
 
@@ -56,7 +60,14 @@ def _glued(line: str, match: re.Match[str]) -> bool:
 
 def _run(match: re.Match[str]) -> str:
     words = _WORD.findall(match[0])
-    known = sum(word in INITIALISMS or not re.search("[AEIOUY]", word) for word in words)
+    known = sum(
+        word in INITIALISMS
+        or not re.search("[AEIOUY]", word)
+        or len(word) < 5
+        and not (is_word(word) or "'" in word)
+        for word in words
+        if word not in _ALSO_WORDS
+    )
     return match[0] if 2 * known > len(words) else _quiet(match[0])
 
 

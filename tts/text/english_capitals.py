@@ -22,6 +22,8 @@ _SELF = frozenset("I IT HE SHE WE YOU THEY WHO WHAT THAT THERE LET HERE WHERE HO
 _BEGINS = re.compile(r"(?:^|[.!?…\n])[\"')\]]*\s*[\"'(\[]*$")
 _BEFORE = re.compile(r"([^\W\d_]+(?:'[a-zA-Z]+)?)[ -]$")
 _AFTER = re.compile(r"[ -]([^\W\d_]+)")
+_SHOUTED = re.compile(f"[{_UPPER}]{{3,20}}")
+_VOWEL = re.compile("[AEIOUY]")
 _MARK = re.compile(r"\s*([.,;:!?…)\"—]|$)")
 _EXCHANGE = re.compile(r"(?:NYSE|N Y S E|NASDAQ|Nasdaq|LSE|AMEX): ?$")
 #: runs of three vowels and more that English words have
@@ -38,7 +40,8 @@ _LAST = frozenset(
 _GOES_ON = frozenset(
     "to about that what when how if a an the and or but for in on at your all some more why today "
     "now tomorrow tonight here there with by from as again too first next before after who "
-    "something everything nothing know back out off up down over".split()
+    "something everything nothing know back out off up down over go be have see do get take start "
+    "pray talk begin try both".split()
 )
 _TEACHES = frozenset(
     "let lets let's give gave gives tell told tells join joined show shows showed follow contact "
@@ -60,6 +63,10 @@ _OFFICE = frozenset(
     "equipment admin admins administrator people person firm firms solutions degree training "
     "environment operations course courses expert experts costs spending career technician "
     "engineer engineers procurement issues problem problems outage strategy provider".split()
+)
+_LOGIC = frozenset(
+    "operator operators gate gates condition conditions clause clauses function functions "
+    "expression expressions statement statements keyword keywords of part".split()
 )
 _HEALTH = frozenset(
     "official officials chief director guidelines guideline report reports data experts expert "
@@ -121,14 +128,15 @@ def _both(word: str, before: str, after: str, end: str) -> bool | None:
         if low in ("the", "a", "in"):
             return False
         goes_on = bool(end) or follows in _GOES_ON
-        return shouted or low in _TEACHES and goes_on or low in _TOWARDS and bool(end)
+        alone = bool(end) or follows in ("all", "both", "too")
+        return shouted or low in _TEACHES and goes_on or low in _TOWARDS and alone
     if word == "WHO":
         of_health = low in ("the", "by", "from", "to", "at") and "?" not in end
         return not (of_health or follows in _HEALTH)
     if word == "AM":
         return low in ("i", "what", "why", "who", "how") or follows == "i"
     if word == "OR":
-        return not (low == "the" and (bool(end) or follows in ("nurse", "nurses", "staff", "team")))
+        return low not in ("the", "an") or follows in _LOGIC
     if word == "LED":
         return low in ("he", "she", "they", "we", "who", "has", "have", "had")
     return None
@@ -142,7 +150,15 @@ def _decide(word: str, text: str, start: int, stop: int) -> bool:
     both = _both(word, before[1] if before else "", after[1] if after else "", end)
     if both is not None:
         return both
-    return is_word(word) and not (len(word) < 5 and _EXCHANGE.search(left))
+    if len(word) < 5 and _EXCHANGE.search(left):
+        return False
+    if is_word(word):
+        return True
+    # "JOHN SCHMIDT": a name beside another word in capitals
+    beside = any(
+        found and _SHOUTED.fullmatch(found[1]) and is_word(found[1]) for found in (before, after)
+    )
+    return beside and len(word) > 4 and word not in INITIALISMS and _VOWEL.search(word) is not None
 
 
 def _small(word: str, text: str, start: int) -> str:

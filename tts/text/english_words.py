@@ -64,6 +64,7 @@ SHORT_WORDS: tuple[Rule, ...] = (
     # the case of two parties; a version has a figure
     rule(r"(?<=\w )v\. (?=[A-Z])", "versus "),
     rule(r"\b(Mr|Mrs|Ms|Dr)(?= [A-Z])", lambda m: lexicon.PLAIN_TITLES[m[1]]),
+    rule(r"\b(MR|DR)(?= [A-Z]{3,}\b)", lambda m: lexicon.PLAIN_TITLES[m[1].title()]),
     rule(r"\b(WWII|WWI|WW2|WW1)\b", lambda m: "World War " + _WARS[m[1][2:]]),
     rule(r"\b[Tt]el(?=:)", "telephone"),
     rule(r"(?<!\w)aka\b", "A K A"),

@@ -13,6 +13,7 @@ from tts.text.capitals import without_shouting
 from tts.text.english import RULES
 from tts.text.english_codes import RAISED
 from tts.text.english_counts import STARS
+from tts.text.english_headings import HEADINGS
 from tts.text.language_abbreviations import before_figures
 from tts.text.lexicon import ABBREVIATIONS
 from tts.text.tracked import Rule, Tracked, rule
@@ -95,6 +96,7 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
     _clean(tracked)
     if lang.lower().split("-")[0] == "en":
         tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)
+        tracked.apply(HEADINGS)
         tracked.apply(_BLANKS)
         tracked.apply(RULES)
     else:
