@@ -64,6 +64,10 @@ _OFFICE = frozenset(
     "environment operations course courses expert experts costs spending career technician "
     "engineer engineers procurement issues problem problems outage strategy provider".split()
 )
+_EXAM = frozenset(
+    "score scores test tests exam exams prep practice math section sections subject digital took "
+    "take takes taking retake retook passed".split()
+)
 _LOGIC = frozenset(
     "operator operators gate gates condition conditions clause clauses function functions "
     "expression expressions statement statements keyword keywords of part".split()
@@ -135,6 +139,10 @@ def _both(word: str, before: str, after: str, end: str) -> bool | None:
         return not (of_health or follows in _HEALTH)
     if word == "AM":
         return low in ("i", "what", "why", "who", "how") or follows == "i"
+    if word in ("SAT", "ACT"):
+        # Exams; "I SAT down", "the ACT of giving".
+        exam = low in ("the", "your", "my", "his", "her", "their") and follows != "of"
+        return not exam and not {low, follows} & _EXAM
     if word == "OR":
         return low not in ("the", "an") or follows in _LOGIC
     if word == "LED":
