@@ -209,8 +209,9 @@ def synthesize(
 ) -> None:
     """Say a text in a built-in voice or in the voice of a recording.
 
-    Audio is written while it is computed, so `-o - | aplay` plays at once. Audio alone goes to
-    stdout, all messages to stderr.
+    Audio is written while it is computed, in every format, so `-o - | aplay` plays at once; the
+    header of a FLAC file in a pipe has no length then. Audio alone goes to stdout, all messages to
+    stderr.
     """
     with quick_start():
         from tts.audio.files import check_apart, check_distinct
