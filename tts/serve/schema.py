@@ -51,7 +51,7 @@ class SpeechRequest(Strict):
     input: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
     voice: str | VoiceId = "default"
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
-    stream_format: Literal["audio", "sse"] = "audio"
+    stream_format: Literal["audio", "sse"] | None = None
     speed: Annotated[float, _between("speed")] = 1.0
     seed: Annotated[int, _between("seed")] = 0
     language: Annotated[str, Field(max_length=32)] | None = None
