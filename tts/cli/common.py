@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import os
 import stat
 import sys
@@ -41,6 +42,22 @@ def say(message: str) -> None:
 def warn(message: str) -> None:
     """A warning line."""
     say(f"tts: warning: {message}")
+
+
+class _Told(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+@contextlib.contextmanager
+def logged_warnings() -> Iterator[None]:
+    """Show what is logged as a warning: by training and data, which have no other place for it."""
+    log, handler = logging.getLogger("tts"), _Told(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def warn_without_weights() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from tts.cli.common import say, set_threads
+from tts.cli.common import logged_warnings, say, set_threads
 from tts.cli.complete import model_names_for
 from tts_codecs.ranges import MOST_SEED
 
@@ -19,8 +19,9 @@ app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None
 
 
 @app.callback()
-def data() -> None:
+def data(context: typer.Context) -> None:
     """Prepare and align training data."""
+    context.with_resource(logged_warnings())
 
 
 @contextmanager
