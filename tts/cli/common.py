@@ -45,19 +45,33 @@ def warn(message: str) -> None:
 
 
 class _Told(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.seen: set[str] = set()
+
     def emit(self, record: logging.LogRecord) -> None:
-        warn(record.getMessage())
+        line = record.getMessage()
+        if line not in self.seen:
+            self.seen.add(line)
+            warn(line)
 
 
 @contextlib.contextmanager
-def logged_warnings() -> Iterator[None]:
-    """Show what is logged as a warning: by training and data, which have no other place for it."""
-    log, handler = logging.getLogger("tts"), _Told(logging.WARNING)
+def logged_warnings(name: str = "tts") -> Iterator[None]:
+    """Show what is logged as a warning, each line once: where there is no other place for it, as in
+    training and data, or all that concerns a text (`tts.text`)."""
+    log, handler = logging.getLogger(name), _Told()
     log.addHandler(handler)
     try:
         yield
     finally:
         log.removeHandler(handler)
+
+
+def tell_of_texts(context: typer.Context, quiet: bool) -> None:
+    """Show warnings about the texts of a command, such as signs among phones that are none."""
+    if not quiet:
+        context.with_resource(logged_warnings("tts.text"))
 
 
 def warn_without_weights() -> None:

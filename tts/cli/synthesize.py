@@ -23,6 +23,7 @@ from tts.cli.common import (
     say,
     set_threads,
     show,
+    tell_of_texts,
     warn,
     warn_language,
     warn_new,
@@ -104,6 +105,7 @@ def parse_take(text: str) -> tuple[int, int]:
 
 
 def synthesize(
+    context: typer.Context,
     text: Annotated[
         str | None,
         typer.Argument(help="What to say; - or a pipe: from stdin.", show_default=False),
@@ -213,6 +215,7 @@ def synthesize(
     header of a FLAC file in a pipe has no length then. Audio alone goes to stdout, all messages to
     stderr.
     """
+    tell_of_texts(context, quiet)
     with quick_start():
         from tts.audio.files import check_apart, check_distinct
         from tts.audio.resample import check_output_rate
