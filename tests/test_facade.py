@@ -19,15 +19,7 @@ import torch
 from tts import TTS, Options
 from tts.aio import AsyncStream
 from tts.cancel import Cancellation
-from tts.errors import (
-    AudioError,
-    ConfigError,
-    OutputError,
-    TextError,
-    TTSError,
-    UsageError,
-    VoiceError,
-)
+from tts.errors import AudioError, ConfigError, OutputError, TextError, TTSError, UsageError
 from tts.types import Audio, Chunk, Stream
 
 ROOT = Path(__file__).parent.parent
@@ -390,15 +382,3 @@ def test_errors_have_types() -> None:
     assert issubclass(AudioError, TTSError) and issubclass(TextError, UsageError)
     for package in ("tts", "codecs/tts_codecs", "demo/tts_demo"):
         assert (ROOT / package / "py.typed").is_file()
-
-
-def test_what_made_an_utterance_takes_a_voice_as_others_do(tts: TTS) -> None:
-    from tts.provenance import provenance
-
-    options = Options(seed=3)
-    record = provenance(tts, tts.voice("default"), "Hello.", options)
-    given = provenance(tts, "default", "Hello.", options)
-    assert {**given, "time": ""} == {**record, "time": ""}
-    assert provenance(tts, "default", "Hello.")["options"]["seed"] == 0
-    with pytest.raises(VoiceError, match="did you mean 'default'"):
-        provenance(tts, "defaul", "Hello.")

@@ -95,6 +95,9 @@ def test_what_clients_of_openai_send(client: TestClient, tts: TTS) -> None:
         answer = client.post(SPEECH, json={**base, "speed": speed})
         assert answer.headers["x-tts-changed"] == f"speed={used:g}"
         assert len(read(answer.content, "pcm")) == len(tts.synthesize("Hello.", speed=used).samples)
+    for speed in (99, 0, -1):
+        told = client.post(SPEECH, json={**base, "speed": speed})
+        assert told.status_code == 400 and "from 0.25 to 4, not" in told.text
     pytest.importorskip("av")
     answer = client.post(SPEECH, json={**base, "response_format": "aac"})
     assert answer.headers["content-type"] == "audio/aac" and answer.content[:1] == b"\xff"

@@ -81,6 +81,7 @@ def batch(
     from tts.batch.run import run_batch
     from tts.batch.worker import Settings
     from tts.config import load_model_config
+    from tts.progress import ProgressLines
     from tts.resources import model_config
 
     config = load_model_config(model_config(model))
@@ -102,7 +103,7 @@ def batch(
         settings,
         workers=workers,
         engine_name=engine,
-        progress=not quiet and sys.stderr.isatty(),
+        progress=False if quiet else sys.stderr.isatty() or ProgressLines(say, "batch", "rows"),
     )
     made = sum(r.seconds for r in summary.results) if not summary.skipped else None
     if json_line:

@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -221,19 +221,34 @@ def check_strength(strength: float, adapt: bool) -> None:
 
 
 @contextlib.contextmanager
-def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar for the steps of an adaptation, where somebody watches."""
-    if not shown:
-        yield None
+def working(
+    name: str, unit: str, quiet: bool, leave: bool = True
+) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], Any]]]:
+    """Progress of a long work as (progress(done, total), write(line)): a bar on a terminal, else a
+    line every half minute."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        from tts.progress import ProgressLines
+
+        yield (lambda done, total: None) if quiet else ProgressLines(say, name, f"{unit}s"), say
         return
     from tqdm import tqdm
 
-    with tqdm(desc="adapting", unit="step", disable=None, leave=False) as bar:
+    with tqdm(desc=name, unit=unit, leave=leave, mininterval=1) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
+        yield progress, lambda line: bar.write(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """The progress of an adaptation, where it is to be shown."""
+    if not shown:
+        yield None
+        return
+    with working("adapting", "step", False, leave=False) as (progress, _):
         yield progress
 
 

@@ -3,13 +3,13 @@
     description: ...
     sources: [LibriSpeech/train-clean-100]  # made into the corpus OUT/corpus; or
     data: data/train              # a corpus that is there; OUT/corpus links it, it stays as it is
-    out: runs/mine                # a folder for each stage, and a YAML for each model
+    out: runs/recipe              # a folder for each stage, and a YAML for each model
     train: {steps: 100}           # on top of the training of every run
     stages:
       pitch: {run: train/pitch, train: {steps: 2200}}       # a file of configs/, and what to change
       features: {step: features, vocoder: stage:pitch}      # a function of tts.train.steps
     models:
-      mine: {system: default, generator: stage:flow}        # what speaks with the weights
+      from_flow: {system: default, generator: stage:flow}   # what speaks with the weights
 
 `stage:NAME` stands for the weights of an earlier stage, `model:NAME` for a model made of them. A
 recipe may have a `base`, as any YAML (tts.systems). What is finished stands in OUT/recipe.json and
