@@ -159,6 +159,14 @@ def _file_text(name: str) -> str:
         raise TextError(f"{where} is not UTF-8 text (byte {error.start})") from error
 
 
+def chosen_markup(markup: str, ssml: bool, plain: bool) -> str:
+    """The markup of --markup, --ssml and --plain; UsageError for several."""
+    asked = [name for name, given in (("ssml", ssml), ("plain", plain)) if given]
+    if asked and (len(asked) > 1 or markup not in ("none", *asked)):
+        raise UsageError("give one of --ssml, --plain and --markup")
+    return asked[0] if asked else markup
+
+
 def check_device(device: str, int8: bool = False) -> str:
     """UsageError for a device that is not known or not there, or cannot do int8."""
     if int8 or device not in ("auto", "cpu"):

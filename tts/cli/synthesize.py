@@ -17,6 +17,7 @@ from tts.cli.common import (
     TextFile,
     adapting,
     check_strength,
+    chosen_markup,
     load_model,
     quick_start,
     read_text,
@@ -266,10 +267,7 @@ def synthesize(
         from tts.text.markup import without_tags
         from tts.types import Options
 
-        asked = [name for name, given in (("ssml", ssml), ("plain", plain)) if given]
-        if asked and (len(asked) > 1 or markup not in ("none", *asked)):
-            raise UsageError("give one of --ssml, --plain and --markup")
-        markup = asked[0] if asked else markup
+        markup = chosen_markup(markup, ssml, plain)
         takes = tuple(parse_take(each) for each in take or ())
         options = Options(
             seed,
