@@ -16,11 +16,15 @@ TextProgress = Callable[[int, int], Any]
 Progress = Callable[[int, int], None]
 
 
+def untold(done: int, total: int) -> None:
+    """`Progress` for whoever does not want to hear of it."""
+
+
 class ProgressLines:
     """Lines about a long work, for whoever watches no bar: one after every half minute.
 
     Args:
-        tell: takes a line; name: of the work, unit: of what is counted.
+        tell: takes a line; name: of the work; unit: of what is counted, in the plural.
         every: seconds between two lines.
     """
 

@@ -235,9 +235,9 @@ def working(
     """Progress of a long work as (progress(done, total), write(line)): a bar on a terminal, else a
     line every half minute."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        from tts.progress import ProgressLines
+        from tts.progress import ProgressLines, untold
 
-        yield (lambda done, total: None) if quiet else ProgressLines(say, name, f"{unit}s"), say
+        yield untold if quiet else ProgressLines(say, name, f"{unit}s"), say
         return
     from tqdm import tqdm
 
