@@ -15,14 +15,14 @@ from tts.text.markup import parse_markup, without_tags
 from tts.types import Span
 
 
-def spoken(text: str, each: float = 0.3, markup: str = "none") -> list[Span]:
+def spoken(text: str, each: float = 0.3, markup: str = "none", emoji: bool = False) -> list[Span]:
     """The words of a text as the front end finds them, one after the other."""
     out: list[Span] = []
     front = Frontend("en-us")
     if markup in ("pauses", "ssml"):
         sentences = marked_sentences(front, parse_markup(text, markup))
     else:
-        sentences = front.sentences(text, plain=markup == "plain")
+        sentences = front.sentences(text, plain=markup == "plain", emoji=emoji)
     for phones in sentences:
         rest = 0.2 if out else 0.0
         spans = phones.spans or [None] * len(phones.words)
@@ -46,6 +46,7 @@ def shown(srt: str) -> list[str]:
         ('He said: "Stop (now)," and left.', 'He said: "Stop (now)," and left.'),
         ("A well-known state-of-the-art thing.", "A well-known state-of-the-art thing."),
         ("Yes — it is 25% off.", "Yes — it is 25% off."),
+        ("in N.Y.; see the U.S.A. now", "in N.Y.; see the U.S.A. now"),
     ],
 )
 def test_text_as_it_was_written(text: str, expected: str) -> None:
@@ -63,6 +64,24 @@ def test_times_of_normalised_words_map_back() -> None:
     assert rows[2]["start"] == pytest.approx(0.6) and rows[2]["end"] == pytest.approx(1.2)
     # Without the text, as spoken.
     assert len(json.loads(to_json(spoken(text), []))["words"]) == 5
+
+
+def test_letters_with_dots_are_one_written_form() -> None:
+    text = "from N.Y. in the U.S.A.; at 9 a.m. by J. Smith"
+    rows = json.loads(to_json(spoken(text), [], text))["words"]
+    assert [row["text"] for row in rows if "." in row["text"]] == ["N.Y.", "U.S.A.", "9 a.m."]
+    assert {row["spoken"] for row in rows} >= {"N Y", "U S A"}
+
+
+@pytest.mark.parametrize("text", ["Great job 👍 🎉🎉", "Great 👍 job 🎉 and (🎉), 👍.", "👍 a"])
+def test_emoji_keep_the_blanks_around_them(text: str) -> None:
+    pytest.importorskip("emoji")
+    words = spoken(text, emoji=True)
+    assert " ".join(shown(to_srt(words, text))) == text
+    for word in words:
+        assert word.at is not None
+        place = text[slice(*word.at)]
+        assert place == place.strip()
 
 
 def test_lines_and_cuts() -> None:

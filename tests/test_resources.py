@@ -6,7 +6,8 @@ import pytest
 
 from tts.catalog import models
 from tts.config import load_model_config
-from tts.errors import UsageError
+from tts.errors import CheckpointError, UsageError
+from tts.registry import load_module
 from tts.resources import checkpoint_folder, checkpoints, model_config
 from tts.systems import PARTS
 
@@ -43,6 +44,19 @@ def test_paths_are_found_before_names(tmp_path: Path, monkeypatch: pytest.Monkey
     assert checkpoint_folder(tmp_path / "runs" / "flow") == tmp_path / "runs" / "flow"
     (tmp_path / "mine").mkdir()
     assert checkpoint_folder("mine") == Path("mine")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_errors_name_the_path_that_was_given(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if not installed:
+        monkeypatch.setattr("tts.resources.find_checkpoints", lambda: None)
+    for given in ("runs/nope/export", "./nope/export", str(tmp_path / "nope")):
+        assert checkpoint_folder(given) == Path(given)
+        with pytest.raises(CheckpointError, match=f"no checkpoint in {Path(given)}"):
+            load_module(given)
 
 
 def test_the_folder_of_a_training_names_its_model(

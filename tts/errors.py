@@ -18,6 +18,7 @@ __all__ = [
     "DataError",
     "MissingDependencyError",
     "OutputError",
+    "SilentError",
     "TTSError",
     "TextError",
     "UsageError",
@@ -27,6 +28,10 @@ __all__ = [
 
 class AudioError(TTSError):
     """A reference that cannot be used: not audio, silent, too short, non-finite, too large."""
+
+
+class SilentError(AudioError):
+    """A recording that is silent, all of it or nearly."""
 
 
 class TextError(UsageError):

@@ -1,5 +1,6 @@
 """How much of a text is said, told to whoever waits for it."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,39 @@ MAX_FRAMES = 100_000
 TextProgress = Callable[[int, int], Any]
 #: called with (steps or rows done, all of them); what it raises stops the work
 Progress = Callable[[int, int], None]
+
+
+def untold(done: int, total: int) -> None:
+    """`Progress` for whoever does not want to hear of it."""
+
+
+class ProgressLines:
+    """Lines about a long work, for whoever watches no bar: one after every half minute.
+
+    Args:
+        tell: takes a line; name: of the work; unit: of what is counted, in the plural.
+        every: seconds between two lines.
+    """
+
+    def __init__(self, tell: Callable[[str], Any], name: str, unit: str, every: float = 30.0):
+        self._tell, self._name, self._unit, self._every = tell, name, unit, every
+        self._begin = self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last < self._every or done >= total:
+            return
+        self._last = now
+        spent = now - self._begin
+        left = f", {_duration(spent * (total - done) / done)} left" if done else ""
+        self._tell(f"{self._name}: {done} of {total} {self._unit} after {_duration(spent)}{left}")
+
+
+def _duration(seconds: float) -> str:
+    """Roughly, for a person."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class GivenText:

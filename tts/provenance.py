@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tts.config import ModelConfig
 from tts.errors import OutputError, UsageError
+from tts.pipeline.voices import VoiceSource
 from tts.resources import checkpoint_folder, codec_without_folder
 from tts.synthesizer import Synthesizer
 from tts.systems import PARTS, plain_name
@@ -70,8 +71,19 @@ def made_with(config: ModelConfig) -> list[Any]:
     return [config.model_dump(mode="json"), weights_sha256(config)]
 
 
-def provenance(model: Synthesizer, voice: Voice, text: str, options: Options) -> dict[str, Any]:
-    """What made an utterance: model and its weights, voice, options, a hash of the text, time."""
+def provenance(
+    model: Synthesizer, voice: VoiceSource, text: str, options: Options | None = None
+) -> dict[str, Any]:
+    """What made an utterance: model and its weights, voice, options, a hash of the text, time.
+
+    Args:
+        voice: as for `Synthesizer.stream`: a name, a file, a recording or a voice.
+
+    Raises:
+        VoiceError, UsageError, AudioError: see `Synthesizer.voice`.
+    """
+    options = options or Options()
+    voice = voice if isinstance(voice, Voice) else model.voice(voice)
     try:
         number = version("tts")
     except PackageNotFoundError:

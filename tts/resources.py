@@ -72,13 +72,21 @@ def checkpoints() -> Path:
 def checkpoint_folder(name: str | Path) -> Path:
     """A folder given by path, or by name under checkpoints/. Errors as `checkpoints`.
 
-    A name that is shipped is never a folder of the user's that happens to be called alike.
+    A name that is shipped is never a folder of the user's that happens to be called alike. What is
+    neither there nor shipped is a path if it names more than one folder, so that errors show what
+    was given.
     """
     path = Path(name)
     shipped = find_checkpoints()
     if path.name == str(name) and shipped and holds_checkpoint(shipped / path):
         return shipped / path
-    return path if os.path.isdir(path) else checkpoints() / path
+    if (
+        os.path.isdir(path)
+        or len(path.parts) > 1
+        and not (shipped and os.path.isdir(shipped / path))
+    ):
+        return path
+    return checkpoints() / path
 
 
 def codec_without_folder(name: str | Path) -> bool:

@@ -82,7 +82,7 @@ def _html(rows: list[Figure], people: str, lines: list[str]) -> str:
     verdict = ("A poor voice may come of it", "Usable", "A good recording")[
         min(worst, 1 if lines else 2)
     ]
-    advice = "".join(f"<li>{escape(line.removeprefix('the recording: '))}</li>" for line in lines)
+    advice = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return (
         f"<div class='judged' role='status'><p class='state'>{verdict}. {people}</p>"
         f"<table>{''.join(row.html() for row in rows)}</table>"

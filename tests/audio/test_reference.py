@@ -346,3 +346,24 @@ def test_files_that_do_not_tell_whether_they_seek(tmp_path: Path) -> None:
 def test_arrays_are_called_as_they_are_told(name: str) -> None:
     with pytest.raises(AudioError, match=f"^{name}: silent"):
         load_reference(np.zeros(16000, np.float32), array_name=name)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "RIFX"])
+def test_recordings_that_were_cut_off_are_told(kind: str, tmp_path: Path) -> None:
+    path, endian = tmp_path / "voice.snd", "BIG" if kind == "RIFX" else "FILE"
+    format = "WAV" if kind == "RIFX" else kind
+    sf.write(path, talk(4), RATE, "PCM_16", format=format, endian=endian)
+    assert not load_reference(path).warnings
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert f"{str(path)!r}: is cut off: 2.0 of the 4.0 s its header tells" in (
+        load_reference(path).warnings
+    )
+
+
+def test_a_size_that_stands_for_none_is_not_one_that_was_cut_off() -> None:
+    from tts.audio.writer import to_pcm16, wav_stream_header
+
+    for size in (0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 0x7FFFF000):
+        data = wav_stream_header(RATE)[:40] + size.to_bytes(4, "little") + to_pcm16(talk(2))
+        assert not load_reference(io.BytesIO(data)).warnings

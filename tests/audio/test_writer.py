@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,37 @@ except TTSError as exc:
 def run_pipe(format: str, count: int, **options: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", _PIPE, format, str(count)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, env=WITH_PATH, **options)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_audio_leaves_before_the_last_of_it_is_made(format: str) -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    got = bytearray()
+
+    def chunks() -> Iterator[np.ndarray]:
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE).astype(np.float32)
+        for _ in range(6):
+            yield noise  # 32 kB at most, which a pipe holds
+            with suppress(BlockingIOError):
+                got.extend(os.read(read, 1 << 16))
+
+    assert write_audio(f"/dev/fd/{write}", chunks(), RATE, format) == 6 * RATE
+    assert len(got) > 4000
+    os.close(write)
+    os.close(read)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_redirected_file_has_its_length(format: str, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with path.open("wb") as file:
+        assert run_pipe(format, 5, stdout=file).wait(60) == 0
+    got, rate = sf.read(path, dtype="float32")
+    assert rate == RATE and abs(len(got) - 20_000) <= (2400 if format == "mp3" else 0)
+    if format in ("wav", "flac"):
+        whole = encode_audio(np.full(20_000, 0.25, np.float32), RATE, format)
+        assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize("format", ["wav", "ogg"])

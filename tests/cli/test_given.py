@@ -239,3 +239,10 @@ def test_no_row_of_a_batch_replaces_what_is_read(
     one_line(capfd, "manifest.jsonl")
     assert mine.read_bytes() == before
     assert run(["batch", str(table), "--out", str(tmp_path / "out"), "-q"]) == 0
+
+
+def test_shipped_names_are_taken_for_weights(tiny_home: Path, tmp_path: Path) -> None:
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    shutil.copytree(tiny_home / "checkpoints" / "flow", mine)
+    assert run(["models", "average", "flow", str(mine), "-o", str(out)]) == 0
+    assert (out / "model.safetensors").is_file()

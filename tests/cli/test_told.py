@@ -57,3 +57,31 @@ def test_the_help_of_a_batch_names_all_columns(capfd: Captured) -> None:
     assert run(["batch", "--help"]) == 0
     told = capfd.readouterr().out.replace(",", " ").replace(":", " ").split()
     assert set(COLUMNS) <= set(told)
+
+
+def test_phones_that_are_none_are_told_once(
+    tiny_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Say [[a@]] and [[a@]] and [[a"
+    for quiet, count in (([], 2), (["-q"], 0)):
+        out = str(tmp_path / "out.wav")
+        assert run(["synthesize", text, "-o", out, *quiet]) == 0
+        told = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+        assert len(told) == count, told
+        if told:
+            assert told[0] == "tts: warning: [[a@]]: '@' is no phone and is left out"
+
+
+def test_a_batch_tells_all_bad_rows_up_to_ten(
+    tiny_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for bad in (2, 12):
+        table = tmp_path / f"{bad}.csv"
+        rows = [f"r{n},Hello.,nobody{n}" for n in range(bad)]
+        table.write_text("\n".join(["id,text,voice", "good,Hello.,default", *rows]))
+        assert run(["batch", str(table), "--out", str(tmp_path / f"out{bad}")]) == 1
+        told = capsys.readouterr().err.splitlines()
+        shown = [line for line in told if line.startswith("row ")]
+        assert len(shown) == min(bad, 10)
+        assert all(f"row r{n}: " in line and f"nobody{n}" in line for n, line in enumerate(shown))
+        assert told[-1].startswith(f"{bad} rows failed") and ("10 are" in told[-1]) == (bad > 10)

@@ -8,9 +8,11 @@ import pytest
 import soundfile as sf
 
 from tests.helpers.cli import Captured, no_output, one_line, speak
+from tts import TTS
 from tts.cli.main import run
-from tts.errors import UsageError
-from tts.provenance import load_watermark, marker
+from tts.errors import UsageError, VoiceError
+from tts.provenance import load_watermark, marker, provenance
+from tts.types import Options
 from tts_demo.studio import Studio
 
 MODULE = """
@@ -114,3 +116,14 @@ def test_a_watermark_is_asked_for_the_rate_of_the_model(
     with pytest.raises(UsageError, match="24 kHz only"):
         studio.model("default")
     assert not studio.is_loaded("default")
+
+
+def test_what_made_an_utterance_takes_a_voice_as_others_do(tiny_home: Path) -> None:
+    tts = TTS.load("default", "cpu")
+    options = Options(seed=3)
+    record = provenance(tts, tts.voice("default"), "Hello.", options)
+    given = provenance(tts, "default", "Hello.", options)
+    assert {**given, "time": ""} == {**record, "time": ""}
+    assert provenance(tts, "default", "Hello.")["options"]["seed"] == 0
+    with pytest.raises(VoiceError, match="did you mean 'default'"):
+        provenance(tts, "defaul", "Hello.")

@@ -105,7 +105,7 @@ def read(data: bytes, format: str, count: int = 0) -> np.ndarray:
     """Samples of a stream; `count` of them for FLAC, whose header does not know it."""
     if format in ("pcm", "wav"):
         return np.frombuffer(data[44 if format == "wav" else 0 :], "<i2") / 32768
-    if format == "flac":
+    if format == "flac" and count:
         bits = int.from_bytes(data[18:26], "big")
         assert bits & ((1 << 36) - 1) == 0
         data = data[:18] + (bits | count).to_bytes(8, "big") + data[26:]

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
 from tts import TTS
 from tts.audio.reference import UNNAMED, Reference
-from tts.errors import UsageError
+from tts.errors import SilentError, UsageError
 from tts.pipeline.voices import encode_voice
 from tts.voice.judge import NO_SPEECH, strangers
 from tts.voice.voice import Voice
@@ -67,7 +68,29 @@ def test_recordings_without_speech_are_left_out_and_named() -> None:
     for voice in (voice_of(noise, noise), voice_of(speech, noise, needs_transcript=True)):
         assert all("give another" in line for line in voice.warnings)
         assert float(voice.features[0, 0]) > 7
-    assert voice_of(noise).warnings == (f"{NO_SPEECH}; give another",)
+    # One that is alone is called by its name too, where it has one.
+    (line,) = voice_of(noise).warnings
+    assert line == f"{NO_SPEECH.replace(UNNAMED, noise.name)}; give another"
+    assert voice_of(heard(-0.5)).warnings == (f"{NO_SPEECH}; give another",)
+
+
+def test_silent_recordings_are_left_out_as_noise_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sound, silence = rng.uniform(0.1, 0.3, 3 * RATE).astype(np.float32), np.zeros(2 * RATE)
+    can = SimpleNamespace(recording_rate=RATE, needs_transcript=False)
+    pipeline: Any = SimpleNamespace(voices=_Encoder(), capabilities=can, tuner=None)
+    path = tmp_path / "still.wav"
+    sf.write(path, silence, RATE)
+    for given in ([str(path), (sound, RATE)], [(sound, RATE), path]):
+        voice = encode_voice(pipeline, given)
+        (line,) = [each for each in voice.warnings if "silent" in each]
+        assert line.startswith(f"{str(path)!r}: silent") and "it is left out" in line
+        alone = encode_voice(pipeline, (sound, RATE))
+        assert torch.equal(voice.features, alone.features)
+    with pytest.raises(SilentError, match="still.wav.*holds no speech$"):
+        encode_voice(pipeline, [path, (silence, RATE)])
+    with pytest.raises(UsageError, match="not found"):
+        encode_voice(pipeline, [path, tmp_path / "missing.wav"])
 
 
 def test_a_voice_is_made_without_noise_and_judged_with_it() -> None:

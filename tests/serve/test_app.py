@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 from tests.helpers.serving import SPEECH, TEXT, VOICES, read, serving, until
 from tts import TTS  # noqa: E402
 from tts.audio.encoder import STREAMED, StreamEncoder  # noqa: E402
+from tts.audio.writer import encode_audio  # noqa: E402
 from tts.cli.main import run  # noqa: E402
 from tts.errors import UsageError  # noqa: E402
 from tts.serve.aliases import Aliases  # noqa: E402
@@ -41,8 +42,15 @@ def test_streamed_encodings_hold_the_sound(format: str) -> None:
     parts = [encoder.encode(tone[at : at + 4000]) for at in range(0, len(tone), 4000)]
     if format in ("wav", "pcm", "flac", "mp3"):
         assert all(parts), "bytes come with every chunk"
-    heard = read(b"".join([*parts, encoder.finish()]), format, len(tone))
+    whole = bytearray(b"".join([*parts, encoder.finish()]))
+    heard = read(bytes(whole), format, len(tone))
     encoder.close()
+    for offset, correct in encoder.corrections():
+        whole[offset : offset + len(correct)] = correct
+    if format in ("wav", "flac"):
+        assert bytes(whole) == encode_audio(tone, 16000, format), "who keeps them has a whole file"
+    else:
+        assert not encoder.corrections()
     assert len(heard) >= len(tone)
     # The delay of MP3 and AAC coders is not told in a stream.
     delays = range(0, 2100) if format in ("mp3", "aac") else [0]
@@ -87,10 +95,25 @@ def test_what_clients_of_openai_send(client: TestClient, tts: TTS) -> None:
         answer = client.post(SPEECH, json={**base, "speed": speed})
         assert answer.headers["x-tts-changed"] == f"speed={used:g}"
         assert len(read(answer.content, "pcm")) == len(tts.synthesize("Hello.", speed=used).samples)
+    for speed in (99, 0, -1):
+        told = client.post(SPEECH, json={**base, "speed": speed})
+        assert told.status_code == 400 and "from 0.25 to 4, not" in told.text
     pytest.importorskip("av")
     answer = client.post(SPEECH, json={**base, "response_format": "aac"})
     assert answer.headers["content-type"] == "audio/aac" and answer.content[:1] == b"\xff"
     assert len(read(answer.content, "aac")) >= len(expected)
+
+
+def test_flac_is_whole_unless_a_stream_is_asked_for(client: TestClient, tts: TTS) -> None:
+    base = {"input": TEXT, "response_format": "flac"}
+    expected = tts.synthesize(TEXT).samples
+    answer = client.post(SPEECH, json=base)
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    np.testing.assert_allclose(read(answer.content, "flac"), expected, atol=2e-4)
+    answer = client.post(SPEECH, json={**base, "stream_format": "audio"})
+    assert "content-length" not in answer.headers
+    heard = read(answer.content, "flac", len(expected))
+    np.testing.assert_allclose(heard, expected, atol=2e-4)
 
 
 def test_clients_see_the_aliases(client: TestClient, tts: TTS, tmp_path: Path) -> None:

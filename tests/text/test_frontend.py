@@ -385,3 +385,22 @@ def test_threads_give_the_same_phones(english: Frontend) -> None:
     for thread in threads:
         thread.join()
     assert all(found[n] == wanted for n in range(4))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("say [[@@@]] now", ["[[@@@]]: '@' is no phone and is left out"]),
+        ("[[zzz###]] and [[5,@a]]", ["'#' is no phone", "'5', '@' are no phones"]),
+        ("Hello. [[@]]", ["'@' is no phone"]),
+        ("an unclosed [[təm here", ["'[[təm here' begins phones that ]] does not end"]),
+        ("[[a[b]] too", ["'[[a[b]] too' begins phones"]),
+        ("[[təmˈɑːtoʊ]], [[to.mˈa-to, ta]] and [[ˈʌn͡dɚ]] a[1] [x]", []),
+    ],
+)
+def test_what_is_no_phone_is_told(
+    text: str, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Frontend("en-us")(text)
+    found = [record.getMessage() for record in caplog.records]
+    assert len(found) == len(told) and all(a in b for a, b in zip(told, found, strict=True)), found

@@ -10,7 +10,14 @@ import pytest
 from tts import TTS
 from tts.cli.main import run
 from tts.errors import UsageError
-from tts.text.user_lexicon import add_word, lexicon_path, read_lexicon, remove_word, respelt
+from tts.text.user_lexicon import (
+    add_word,
+    check_said,
+    lexicon_path,
+    read_lexicon,
+    remove_word,
+    respelt,
+)
 
 Captured = pytest.CaptureFixture[str]
 
@@ -180,3 +187,11 @@ def test_the_longest_entry_is_taken(tiny_home: Path) -> None:
     for word, as_said in (("5", "A"), ("5 km", "B"), ("5 km run", "C"), ("\u4f60", "D")):
         add_word("en-us", word, as_said)
     assert respelt("5, 5 km, a 5 km run, \u4f60\u597d", "en-us") == "A, B, a C, D\u597d"
+
+
+@pytest.mark.parametrize(
+    ("phones", "told"), [("zzz###", "#"), ("a+b_c", r"\+, _"), ("@", "@"), ("t5@", "@")]
+)
+def test_signs_that_are_no_phones_are_named(phones: str, told: str) -> None:
+    with pytest.raises(UsageError, match=rf"is not IPA \(.*{told}\)$"):
+        check_said(f"[[{phones}]]")

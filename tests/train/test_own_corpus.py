@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -124,7 +125,7 @@ def test_recordings_are_not_taken_for_others_of_before(
     """A corpus that is there is not taken for one of the folders that are named now."""
     made: list[list[str]] = []
 
-    def prepared(sources: list[str], out: Path, language: str) -> Summary:
+    def prepared(sources: list[str], out: Path, language: str, **_: Any) -> Summary:
         made.append(list(sources))
         assert not (out / "cache.json").exists()
         shutil.copytree(data, out, dirs_exist_ok=True)

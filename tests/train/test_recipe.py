@@ -15,6 +15,7 @@ import yaml
 from tests.helpers.systems import NETWORK, ROOT, tiny_parts
 from tts import TTS
 from tts.cli.main import run
+from tts.data.corpus import Corpus
 from tts.data.pack import write_pack
 from tts.errors import ConfigError, DataError
 from tts.systems import read_resolved
@@ -22,6 +23,7 @@ from tts.train import recipe as recipe_module
 from tts.train.config import check_run
 from tts.train.recipe import finished_stages, load_recipe, recipe_names, run_recipe
 from tts.train.run import train_run
+from tts.train.steps import run_step
 from tts_codecs.checkpoint import read_config
 
 Recording = Callable[..., Path]
@@ -374,3 +376,16 @@ def test_what_is_not_there_is_told(home: Path, tmp_path: Path) -> None:
     (out / "recipe.json").write_text("{")
     with pytest.raises(ConfigError, match="recipe.json is damaged"):
         run_recipe(load_recipe("default", ["data=nowhere", f"out={out}"]), print, quiet=True)
+
+
+def test_steps_tell_how_far_they_are_and_take_shipped_names(
+    home: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    shutil.copytree(corpus.folder, tmp_path / "c")
+    told: list[tuple[int, int]] = []
+    own = Corpus(tmp_path / "c")
+    run_step("features", own, tmp_path, {"vocoder": "vocoder"}, lambda *at: told.append(at))
+    assert told[-1] == (len(own), len(own))
+    names = {"first": "flow", "second": "flow"}
+    assert "flow" in run_step("average", own, tmp_path / "made", names)
+    assert (tmp_path / "made" / "model.safetensors").is_file()

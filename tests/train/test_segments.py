@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from pathlib import Path
@@ -81,3 +82,36 @@ def test_what_was_made_of_another_corpus_is_refused_at_the_start(
     with pytest.raises(DataError, match=words):
         task = ProbeTask(Corpus(tmp_path / "c"), {"dim": 8, "blocks": 1}, batch_size=8)
         task.batch(np.random.default_rng(0))
+
+
+def test_stretched_phones_leave_utterances_out_and_it_is_told(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tts.data.segments import load_utterances
+
+    shutil.copytree(corpus.folder, tmp_path / "c")
+    path = tmp_path / "c" / "durations.json"
+    durations = json.loads(path.read_text())
+    count = len(load_utterances(corpus))
+    assert not caplog.records
+
+    def stretch(names: list[str]) -> None:
+        for name in names:
+            row = durations[name]
+            durations[name] = [0] * len(row)
+            at = next(n for n, frames in enumerate(row) if frames and n)
+            durations[name][at] = min(sum(row), 60)
+        path.write_text(json.dumps(durations))
+
+    first, *others = durations
+    stretch([first])
+    assert len(load_utterances(Corpus(tmp_path / "c"))) == count - 1
+    [record] = caplog.records
+    assert f"1 of {count} aligned utterances are left out" in record.getMessage()
+    assert "a phone of over 40 frames (0.8 s)" in record.getMessage()
+    stretch(others)
+    with pytest.raises(DataError, match=f"all of its {count} aligned utterances have a phone of"):
+        load_utterances(Corpus(tmp_path / "c"))
+    path.write_text("{}")
+    with pytest.raises(DataError, match=f"durations of none of its {count} utterances"):
+        load_utterances(Corpus(tmp_path / "c"))

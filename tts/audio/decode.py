@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tts.audio.channels import Mixer
 from tts.audio.containers import ContainerSource, container_of
 from tts.audio.files import CallbackFile
-from tts.audio.headers import whole
+from tts.audio.headers import share_there, whole
 from tts.audio.level import FRAME_SECONDS, SILENCE_DBFS
 from tts.audio.sandbox import Decoded, decode_apart
 from tts.audio.sniff import SNIFF_BYTES, seems_to_be
@@ -177,17 +177,27 @@ def decode_file(
     kind = container_of(head)
     if not kind:
         try:
-            return decode_source(
-                _SoundFile(whole(handle)), name, min_seconds, max_seconds, warnings, entire=entire
-            )
+            there = share_there(handle)
+            source = _SoundFile(whole(handle))
+            _tell_cut(source, there, name, warnings)
+            return decode_source(source, name, min_seconds, max_seconds, warnings, entire=entire)
         except sf.SoundFileError:
             kind = container_of(head, failed=True)
             if not kind or find_spec("av") is None:
                 raise AudioError(f"{name}: not audio; it seems to be {seems_to_be(head)}") from None
     if sandbox:
         return decode_apart(handle, name, min_seconds, max_seconds, warnings, entire)
-    source = ContainerSource(handle, name, kind, seems_to_be(head))
-    return decode_source(source, name, min_seconds, max_seconds, warnings, entire=entire)
+    container = ContainerSource(handle, name, kind, seems_to_be(head))
+    return decode_source(container, name, min_seconds, max_seconds, warnings, entire=entire)
+
+
+def _tell_cut(source: Source, share: float, name: str, warnings: list[str]) -> None:
+    """A warning where only a `share` of the sound is there; less than a tenth of a second is the
+    rounding of whoever wrote the header."""
+    there = (source.frames or 0) / source.rate
+    if (1 / share - 1) * there >= 0.1:
+        told = there / share
+        warnings.append(f"{name}: is cut off: {there:.1f} of the {told:.1f} s its header tells")
 
 
 def decode_source(

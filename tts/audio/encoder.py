@@ -9,7 +9,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from tts.audio.files import CallbackFile
-from tts.audio.writer import check_rate, limit_peaks, to_pcm16, wav_stream_header
+from tts.audio.formats import check_rate, limit_peaks, to_pcm16, wav_stream_header
 from tts.errors import OutputError, UsageError
 
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -18,8 +18,8 @@ STREAMED = ("wav", "pcm", "flac", "ogg", "opus", "mp3", "aac")
 
 
 class _Outbox(io.RawIOBase):
-    """What an encoder writes, handed on as it comes. Corrections of what has left are lost: they
-    are lengths in headers, which a stream does not know.
+    """What an encoder writes, handed on as it comes. Corrections of what has left are kept aside:
+    they are lengths in headers, which a stream does not know.
 
     Args:
         skip_first: of MP3, an empty frame in place of a header that comes last.
@@ -27,16 +27,19 @@ class _Outbox(io.RawIOBase):
 
     def __init__(self, skip_first: bool = False) -> None:
         self._waiting = bytearray()
-        self._sent = self._at = 0
+        self._sent = self._at = self._skipped = 0
         self._skip_first = skip_first
+        self.late: list[tuple[int, bytes]] = []
 
     def write(self, data: Any) -> int:
         raw = bytes(data)
         if self._skip_first and self._at == 0:
             self._skip_first = False
-            self._sent = self._at = len(raw)
+            self._sent = self._at = self._skipped = len(raw)
             return len(raw)
         begin = self._at - self._sent
+        if begin < 0 and self._at >= self._skipped:
+            self.late.append((self._at - self._skipped, raw[:-begin]))
         self._at += len(raw)
         if begin < 0:
             raw, begin = raw[-begin:], 0
@@ -121,6 +124,7 @@ class StreamEncoder:
 
     def __init__(self, format: str, sample_rate: int):
         self.format, self.sample_rate = format, sample_rate
+        self._samples = 0
         self._header = wav_stream_header(sample_rate) if format == "wav" else b""
         self._sound: sf.SoundFile | None = None
         self._aac = _AAC(sample_rate) if format == "aac" else None
@@ -153,6 +157,7 @@ class StreamEncoder:
             return self._aac.encode(limit_peaks(samples)) if len(samples) else b""
         if self._sound is None:
             header, self._header = self._header, b""
+            self._samples += len(samples)
             return header + to_pcm16(samples)
         values = limit_peaks(samples)
         if self.format == "flac":
@@ -175,6 +180,13 @@ class StreamEncoder:
         self._sound.close()
         self._sink.check()
         return self._outbox.take()
+
+    def corrections(self) -> list[tuple[int, bytes]]:
+        """After `finish`: at which byte of all that was encoded, what would stand there had its
+        length been known. For whoever has kept the bytes, or can go back in them."""
+        if self.format == "wav":
+            return [(0, wav_stream_header(self.sample_rate, samples=self._samples))]
+        return self._outbox.late if self._sound is not None else []
 
     def close(self) -> None:
         """Let go of an encoder that is not needed any more; may be called after `finish`."""

@@ -11,10 +11,12 @@ import os
 import struct
 from typing import IO, Any, cast
 
-__all__ = ["whole"]
+__all__ = ["share_there", "whole"]
 
 _MAX_CHUNKS = 100
 _LIMIT = 0xFFFFFFFF
+#: sizes from here on stand for "not known" in what recorders and converters write into pipes
+_UNKNOWN = 0x7FFF0000
 
 
 class _Overlay(io.RawIOBase):
@@ -54,7 +56,7 @@ def whole(handle: IO[bytes]) -> IO[bytes]:
     """The same file where its header is right or not known here; else one with the true size.
 
     WAV (RIFF, RIFX), AIFF and AU whose sound has the size 0, with bytes after it. Sizes beyond the
-    end of the file are left: libsndfile reads what there is.
+    end of the file are left: libsndfile reads what there is (see `share_there`).
     """
     start = handle.tell()
     try:
@@ -70,6 +72,27 @@ def whole(handle: IO[bytes]) -> IO[bytes]:
     finally:
         handle.seek(start)
     return cast(IO[bytes], _Overlay(handle, patches)) if patches else handle
+
+
+def share_there(handle: IO[bytes]) -> float:
+    """How much of the sound that a header tells is there: 1.0 unless a WAV, AIFF or AU file was cut
+    off, and where its header does not know."""
+    start = handle.tell()
+    try:
+        head = handle.read(12)
+        end = handle.seek(0, os.SEEK_END)
+        place, size = end, 0
+        if head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE":
+            order = "<" if head[:4] == b"RIFF" else ">"
+            place, size = _chunks(handle, end, order).get(b"data", (end, 0))
+        elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+            place, size = _chunks(handle, end, ">").get(b"SSND", (end, 0))
+        elif head[:4] == b".snd" and len(head) == 12:
+            place, size = struct.unpack(">II", head[4:])
+    finally:
+        handle.seek(start)
+    there = end - place
+    return there / size if 0 < there < size < _UNKNOWN else 1.0
 
 
 def _chunks(handle: IO[bytes], end: int, order: str) -> dict[bytes, tuple[int, int]]:

@@ -11,11 +11,11 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,11 @@ from tts.audio.level import (
     trim_silence,
 )
 from tts.audio.resample import resample
-from tts.errors import AudioError, UsageError
+from tts.errors import AudioError, SilentError, UsageError
 
-__all__ = ["Reference", "clipped_share", "load_reference"]
+__all__ = ["Reference", "clipped_share", "load_reference", "load_references"]
+
+T = TypeVar("T")
 
 UNNAMED = "the recording"  # one without a file name, in messages
 MAX_STDIN_BYTES = 200_000_000
@@ -126,6 +128,29 @@ def load_reference(
     return Reference(
         np.ascontiguousarray(samples), sample_rate, seconds_in, warnings, found.declared, called
     )
+
+
+def load_references(sources: Iterable[T], load: Callable[[T], Reference]) -> list[Reference]:
+    """Several recordings of one person, of which those that are silent are left out where another
+    is not; the warnings of the first that is kept tell so.
+
+    Args:
+        load: `load_reference` with its arguments.
+
+    Raises:
+        SilentError: all are silent. UsageError, AudioError: as `load_reference`.
+    """
+    found: list[Reference] = []
+    silent: list[SilentError] = []
+    for source in sources:
+        try:
+            found.append(load(source))
+        except SilentError as error:
+            silent.append(error)
+    if silent and not found:
+        raise silent[0]
+    told = [f"{error}; it is left out of the voice" for error in silent]
+    return [replace(found[0], warnings=[*told, *found[0].warnings]), *found[1:]] if told else found
 
 
 @contextmanager
@@ -256,10 +281,10 @@ def _check_speech(
     low, high, mean = float(samples.min()), float(samples.max()), float(samples.mean())
     peak = max(high - mean, mean - low)
     if peak <= 10.0 ** (SILENCE_DBFS / 20.0):
-        raise AudioError(f"{name}: silent (no peak above {SILENCE_DBFS:g} dBFS); nothing to clone")
+        raise SilentError(f"{name}: silent (no peak above {SILENCE_DBFS:g} dBFS): holds no speech")
     active = float(active_frames(frame_levels(samples, rate)).sum()) * FRAME_SECONDS
     if active < min(MIN_ACTIVE_SECONDS, min_seconds / 2):
-        raise AudioError(
+        raise SilentError(
             f"{name}: silent but for {active:.2f} s; at least {MIN_ACTIVE_SECONDS:g} s of speech "
             "are needed"
         )

@@ -1,8 +1,9 @@
 """Write speech to a file or to standard output, whole or chunk by chunk while it is made.
 
-A file appears complete or not at all. On standard output the WAV header carries no length, so
-players start at once; where it is a file, the length is put in at the end. Values are limited the
-same way for arrays and chunks, so a streamed file equals one written whole.
+A file appears complete or not at all. On standard output every format goes out as it is encoded,
+and headers carry no length, so players start at once; where it is a file, the length is put in at
+the end. Values are limited the same way for arrays and chunks, so a streamed WAV or FLAC file
+equals one written whole.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from __future__ import annotations
 import io
 import os
 import stat
-import struct
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from tts.audio.encoder import StreamEncoder
 from tts.audio.files import (
     CallbackFile,
     atomic_output,
@@ -30,50 +31,21 @@ from tts.audio.files import (
     write_error,
     write_to,
 )
-from tts.audio.loudness import limited
+from tts.audio.formats import (
+    FORMATS,
+    check_rate,
+    held_rate,
+    limit_peaks,
+    output_format,
+    to_pcm16,
+    wav_stream_header,
+)
 from tts.errors import OutputError, TTSError, UsageError
 
 __all__ = [
     "FORMATS", "check_rate", "check_writable", "encode_audio", "held_rate", "limit_peaks",
     "output_format", "save_to", "to_pcm16", "wav_stream_header", "write_audio",
 ]  # fmt: skip
-
-
-class _Format(NamedTuple):
-    container: str
-    subtype: str
-    rates: tuple[int, ...]  # empty: any rate
-
-
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-_SUPPORTED = {
-    "wav": _Format("WAV", "PCM_16", ()),
-    "flac": _Format("FLAC", "PCM_16", ()),
-    "ogg": _Format("OGG", "VORBIS", ()),
-    "opus": _Format("OGG", "OPUS", (8000, 12000, 16000, 24000, 48000)),
-    "mp3": _Format("MP3", "MPEG_LAYER_III", _MP3_RATES),
-}
-FORMATS = tuple(_SUPPORTED)
-
-_KNEE = 0.85
-_CEILING = 10.0 ** (-1.0 / 20.0) - 1e-4  # with what rounding to 16 bits may add
-
-
-def output_format(path: str | os.PathLike[str], format: str | None = None) -> str:
-    """The output format by name or by extension; raises UsageError that lists the formats."""
-    if format is not None and not isinstance(format, str):
-        raise UsageError(f"an audio format is a name such as 'wav', not {format!r}")
-    suffix = Path(os.fspath(path)).suffix.lstrip(".")
-    default = "wav" if os.fspath(path) == "-" or is_device(path) else suffix
-    chosen = (format or default).lower().lstrip(".")
-    if chosen in _SUPPORTED:
-        return chosen
-    what = f"format {format!r}" if format else f"extension {'.' + suffix!r}" if suffix else ""
-    known = ", ".join(FORMATS)
-    if not what:
-        raise UsageError(f"output {os.fspath(path)!r} has no extension; use one of {known}")
-    where = "" if os.fspath(path) == "-" else f" for output {os.fspath(path)!r}"
-    raise UsageError(f"unknown audio {what}{where}; use one of {known}")
 
 
 def check_writable(
@@ -93,45 +65,6 @@ def check_writable(
         check_parent(path)
     elif not os.access(path, os.W_OK):
         raise OutputError(f"cannot write {os.fspath(path)!r}: permission denied")
-
-
-def limit_peaks(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bend values beyond 0.85 smoothly to below -1 dBFS (0.891): [N] -> [N].
-
-    Without memory, so chunks and whole signals give the same values; 0.85 and less, as of speech
-    that has been levelled (tts.audio.loudness), stay as they are.
-    """
-    return limited(samples, _KNEE, _CEILING)
-
-
-def to_pcm16(samples: NDArray[np.float32]) -> bytes:
-    """Float samples [N] at full scale 1.0 as little-endian 16-bit PCM, peaks limited."""
-    scaled = np.rint(limit_peaks(samples).astype(np.float64) * 32767.0)
-    return scaled.astype("<i2").tobytes()
-
-
-def wav_stream_header(sample_rate: int, channels: int = 1, samples: int | None = None) -> bytes:
-    """Header of a 16-bit WAV of so many samples; of unknown length (sizes 0xFFFFFFFF, as live
-    encoders write it) without them, or where 32 bits cannot hold their bytes."""
-    unknown = 0xFFFFFFFF
-    width = 2 * channels
-    size = unknown if samples is None else min(samples * width, unknown)
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF",
-        min(size + 36, unknown),
-        b"WAVE",
-        b"fmt ",
-        16,
-        1,
-        channels,
-        sample_rate,
-        sample_rate * width,
-        width,
-        16,
-        b"data",
-        size,
-    )
 
 
 def encode_audio(
@@ -155,8 +88,8 @@ def write_audio(
     """Write mono speech and return the number of samples written.
 
     path: the format follows from the extension (wav, flac, ogg, opus, mp3) unless `format` names
-    it; "-" is standard output (streamed WAV, the other formats once complete); a pipe or device
-    is written to in the same way. samples: one array [N] (or [1, N]) of floats at full scale 1.0,
+    it; "-" is standard output, which gets what is encoded as it comes; a pipe or device is
+    written to in the same way. samples: one array [N] (or [1, N]) of floats at full scale 1.0,
     or an iterable of such chunks, which is consumed while writing and closed at the end. CPU
     tensors are taken as arrays.
 
@@ -209,29 +142,6 @@ def save_to(
     write_to(file, encode_audio(samples, sample_rate, format), "the audio")
 
 
-def check_rate(format: str, sample_rate: int) -> _Format:
-    """What libsndfile calls a format, after checking that it is known and can hold the rate.
-
-    Raises:
-        UsageError: it is not, or cannot.
-    """
-    spec = _SUPPORTED[output_format("-", format)]
-    if sample_rate <= 0 or (spec.rates and sample_rate not in spec.rates):
-        listed = ", ".join(map(str, spec.rates)) or "above 0"
-        raise UsageError(f"{format} cannot hold a sample rate of {sample_rate} Hz: {listed}")
-    return spec
-
-
-def held_rate(format: str, sample_rate: int) -> int:
-    """The sample rate at which a format can hold sound of another: the next one, or its highest.
-
-    Raises:
-        UsageError: an unknown format.
-    """
-    rates = _SUPPORTED[output_format("-", format)].rates or (sample_rate,)
-    return min((rate for rate in rates if rate >= sample_rate), default=max(rates))
-
-
 def _stdout() -> BinaryIO:
     """Standard output below its buffer: a closed pipe then leaves nothing to flush at exit."""
     stream = standard_output()
@@ -279,7 +189,7 @@ def _encode(
     chunks: Iterable[NDArray[np.float32]], handle: BinaryIO, sample_rate: int, format: str
 ) -> int:
     """Encode chunks into an open seekable file; returns the number of samples."""
-    spec = _SUPPORTED[format]
+    spec = check_rate(format, sample_rate)
     sink = CallbackFile(handle)
     total = 0
     try:
@@ -325,26 +235,24 @@ def _place(raw: BinaryIO) -> int | None:
 def _write_stream(
     raw: BinaryIO, name: str, chunks: Iterator[NDArray[np.float32]], sample_rate: int, format: str
 ) -> int:
-    """Write to something that cannot seek: WAV as it comes, other formats once complete."""
-    try:
-        if format != "wav":
-            buffer = io.BytesIO()
-            total = _encode(chunks, buffer, sample_rate, format)
-            write_all(raw, buffer.getbuffer())
+    """Write to something that cannot seek, as it comes; where it is a file after all, its length
+    is put in at the end."""
+    with closing(StreamEncoder(format, sample_rate)) as encoder:
+        try:
+            total = 0
+            begin = _place(raw)
+            for chunk in chunks:
+                # The header goes out with the first samples: an early failure leaves no empty file.
+                write_all(raw, encoder.encode(chunk))
+                total += chunk.size
+            write_all(raw, encoder.finish())
+            if begin is not None:
+                for offset, data in encoder.corrections():
+                    raw.seek(begin + offset)
+                    write_all(raw, data)
+                raw.seek(0, os.SEEK_END)
             return total
-        total = 0
-        begin = _place(raw)
-        for chunk in chunks:
-            # The header goes out with the first samples: an early failure leaves no empty file.
-            header = b"" if total else wav_stream_header(sample_rate)
-            write_all(raw, header + to_pcm16(chunk))
-            total += chunk.size
-        if begin is not None and total:
-            raw.seek(begin)
-            write_all(raw, wav_stream_header(sample_rate, samples=total))
-            raw.seek(0, os.SEEK_END)
-        return total
-    except BrokenPipeError as exc:
-        raise OutputError(f"{name}: the reader closed the pipe") from exc
-    except OSError as exc:
-        raise OutputError(f"cannot write to {name}: {exc.strerror or exc}") from exc
+        except BrokenPipeError as exc:
+            raise OutputError(f"{name}: the reader closed the pipe") from exc
+        except OSError as exc:
+            raise OutputError(f"cannot write to {name}: {exc.strerror or exc}") from exc

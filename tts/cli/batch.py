@@ -9,11 +9,22 @@ from typing import Annotated
 
 import typer
 
-from tts.cli.common import INT8_HELP, check_device, say, set_threads, show, warn_language
+from tts.cli.common import (
+    INT8_HELP,
+    check_device,
+    say,
+    set_threads,
+    show,
+    tell_of_texts,
+    warn_language,
+)
 from tts.cli.complete import Device, formats_for, model_names_for
+
+_SHOWN = 10  # failed rows whose errors are shown
 
 
 def batch(
+    context: typer.Context,
     rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A table with a header, or .jsonl.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the files.")],
     model: Annotated[
@@ -60,6 +71,7 @@ def batch(
     """
     from tts.batch.rows import read_rows
 
+    tell_of_texts(context, quiet)
     found = read_rows(rows)
     from tts.audio.files import check_apart
 
@@ -69,6 +81,7 @@ def batch(
     from tts.batch.run import run_batch
     from tts.batch.worker import Settings
     from tts.config import load_model_config
+    from tts.progress import ProgressLines
     from tts.resources import model_config
 
     config = load_model_config(model_config(model))
@@ -90,7 +103,7 @@ def batch(
         settings,
         workers=workers,
         engine_name=engine,
-        progress=not quiet and sys.stderr.isatty(),
+        progress=False if quiet else sys.stderr.isatty() or ProgressLines(say, "batch", "rows"),
     )
     made = sum(r.seconds for r in summary.results) if not summary.skipped else None
     if json_line:
@@ -109,12 +122,12 @@ def batch(
             f"{summary.seconds:.1f} s of audio in {summary.elapsed:.1f} s{rtf}"
         )
     if summary.failed:
-        first = next(result for result in summary.results if result.error)
+        bad = [result for result in summary.results if result.error]
         if not quiet:
-            say(
-                f"{summary.failed} rows failed (see {out / 'manifest.jsonl'}); {first.id}: "
-                f"{first.error}"
-            )
+            for each in bad[:_SHOWN]:
+                say(f"row {each.id}: {each.error}")
+            more = f", of which {_SHOWN} are told here" if len(bad) > _SHOWN else ""
+            say(f"{summary.failed} rows failed{more} (see {out / 'manifest.jsonl'})")
         raise typer.Exit(1)
 
 

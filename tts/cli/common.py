@@ -2,12 +2,13 @@
 
 import contextlib
 import gc
+import logging
 import os
 import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,6 +42,36 @@ def say(message: str) -> None:
 def warn(message: str) -> None:
     """A warning line."""
     say(f"tts: warning: {message}")
+
+
+class _Told(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.seen: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage()
+        if line not in self.seen:
+            self.seen.add(line)
+            warn(line)
+
+
+@contextlib.contextmanager
+def logged_warnings(name: str = "tts") -> Iterator[None]:
+    """Show what is logged as a warning, each line once: where there is no other place for it, as in
+    training and data, or all that concerns a text (`tts.text`)."""
+    log, handler = logging.getLogger(name), _Told()
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+def tell_of_texts(context: typer.Context, quiet: bool) -> None:
+    """Show warnings about the texts of a command, such as signs among phones that are none."""
+    if not quiet:
+        context.with_resource(logged_warnings("tts.text"))
 
 
 def warn_without_weights() -> None:
@@ -128,6 +159,14 @@ def _file_text(name: str) -> str:
         raise TextError(f"{where} is not UTF-8 text (byte {error.start})") from error
 
 
+def chosen_markup(markup: str, ssml: bool, plain: bool) -> str:
+    """The markup of --markup, --ssml and --plain; UsageError for several."""
+    asked = [name for name, given in (("ssml", ssml), ("plain", plain)) if given]
+    if asked and (len(asked) > 1 or markup not in ("none", *asked)):
+        raise UsageError("give one of --ssml, --plain and --markup")
+    return asked[0] if asked else markup
+
+
 def check_device(device: str, int8: bool = False) -> str:
     """UsageError for a device that is not known or not there, or cannot do int8."""
     if int8 or device not in ("auto", "cpu"):
@@ -190,19 +229,34 @@ def check_strength(strength: float, adapt: bool) -> None:
 
 
 @contextlib.contextmanager
-def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar for the steps of an adaptation, where somebody watches."""
-    if not shown:
-        yield None
+def working(
+    name: str, unit: str, quiet: bool, leave: bool = True
+) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], Any]]]:
+    """Progress of a long work as (progress(done, total), write(line)): a bar on a terminal, else a
+    line every half minute."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        from tts.progress import ProgressLines, untold
+
+        yield untold if quiet else ProgressLines(say, name, f"{unit}s"), say
         return
     from tqdm import tqdm
 
-    with tqdm(desc="adapting", unit="step", disable=None, leave=False) as bar:
+    with tqdm(desc=name, unit=unit, leave=leave, mininterval=1) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
+        yield progress, lambda line: bar.write(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """The progress of an adaptation, where it is to be shown."""
+    if not shown:
+        yield None
+        return
+    with working("adapting", "step", False, leave=False) as (progress, _):
         yield progress
 
 

@@ -1,13 +1,10 @@
 """`tts data`: from recordings to what training reads."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, cast
 
 import typer
 
-from tts.cli.common import say, set_threads
+from tts.cli.common import logged_warnings, say, set_threads, working
 from tts.cli.complete import model_names_for
 from tts_codecs.ranges import MOST_SEED
 
@@ -19,25 +16,9 @@ app = typer.Typer(help="Prepare and align training data.", rich_markup_mode=None
 
 
 @app.callback()
-def data() -> None:
+def data(context: typer.Context) -> None:
     """Prepare and align training data."""
-
-
-@contextmanager
-def _bar(name: str, quiet: bool) -> Iterator[tuple[Callable[[int, int], None], Callable[..., Any]]]:
-    """A progress bar as (progress(done, total), write(line)); none where nobody watches."""
-    from tqdm import tqdm
-
-    with tqdm(desc=name, unit="file", disable=quiet or None, mininterval=1) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        def report(line: str) -> None:
-            bar.write(line, file=sys.stderr)
-
-        yield progress, report
+    context.with_resource(logged_warnings())
 
 
 @app.command()
@@ -59,7 +40,7 @@ def prepare(
     """
     from tts.data.prepare import prepare_corpus
 
-    with _bar("prepare", quiet) as (progress, report):
+    with working("prepare", "file", quiet) as (progress, report):
         summary = prepare_corpus(
             sources,
             out,
@@ -120,7 +101,7 @@ def features(
 
     corpus = Corpus(folder)
     module = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
-    with _bar("features", quiet) as (progress, _):
+    with working("features", "file", quiet) as (progress, _):
         write_features(corpus, module, progress)
     say(f"{corpus.folder / 'features.f16'}: {len(corpus)} utterances")
 
@@ -151,7 +132,7 @@ def profile(
         open_corpus(folder),
         cast(PhoneProbe, load_module(phone_probe, kind="phone_probe")),
     )
-    with _bar("profile", quiet) as (progress, _):
+    with working("profile", "file", quiet) as (progress, _):
         made = write_profile(corpus, probe, out, progress, leave_out or ())
     say(f"{out}: {len(made.phones)} phones of {len(corpus)} utterances")
 
@@ -182,7 +163,7 @@ def overlap(
     corpus = open_corpus(folder)
     analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
-    with _bar("overlap", quiet) as (progress, _):
+    with working("overlap", "clip", quiet) as (progress, _):
         fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed, progress=progress)
     say(
         f"{out}: of {clips} clips; on held-out speakers {fit.found:.0%} of overlaps are told, and "
@@ -205,7 +186,7 @@ def vtlp(
     from tts.voice.speaker import SpeakerEncoder
 
     corpus = Corpus(folder)
-    with _bar("vtlp", quiet) as (progress, _):
+    with working("vtlp", "file", quiet) as (progress, _):
         write_vtlp_speakers(
             corpus, cast(SpeakerEncoder, load_module("speaker", kind="speaker")), progress
         )
@@ -234,7 +215,7 @@ def pack(
     from tts.data.pack import write_pack
 
     corpus = Corpus(folder)
-    with _bar("pack", quiet) as (progress, _):
+    with working("pack", "file", quiet) as (progress, _):
         size = write_pack(
             corpus, out, hours=hours, leave_out=leave_out or (), audio=audio, progress=progress
         )
@@ -280,7 +261,7 @@ def distill(
 
     corpus, model = open_corpus(folder), TTS.load(teacher)
     judge = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe")) if phone_probe else None
-    with _bar("distillation", quiet) as (progress, _):
+    with working("distillation", "segment", quiet) as (progress, _):
         write_distillation(
             corpus,
             model,
@@ -321,7 +302,7 @@ def regenerate(
     from tts.data.regenerated import write_regenerated
     from tts.facade import TTS
 
-    with _bar("regenerated", quiet) as (progress, _):
+    with working("regenerated", "piece", quiet) as (progress, _):
         write_regenerated(
             open_corpus(folder), TTS.load(model), out, count, begin, seed=seed, progress=progress
         )

@@ -15,6 +15,7 @@ from tts.cli.common import (
     say,
     set_threads,
     show,
+    tell_of_texts,
     warn,
 )
 from tts.cli.complete import Device, model_names_for
@@ -45,6 +46,7 @@ QUIET = typer.Option("--quiet", "-q", help="Only errors.")
 
 
 def edit(
+    context: typer.Context,
     recording: Annotated[str, typer.Argument(help="What is edited, up to 60 s of one person.")],
     said: Annotated[str, typer.Option("--from", help="The words it says, all of them.")],
     wanted: Annotated[str, typer.Option("--to", help="The words it is to say.")],
@@ -64,6 +66,7 @@ def edit(
     Words are put in, taken out or replaced wherever --to differs from --from; the rest stays the
     recording, sample for sample.
     """
+    tell_of_texts(context, quiet)
     values: dict[str, Any] = {"seed": seed, "speed": speed, "steps": steps, "language": language}
     texts = {SAID: check_text(said, SAID), WANTED: check_text(wanted, WANTED)}
     synthesizer, heard = _loaded(recording, output, model, device, threads, values)
@@ -74,6 +77,7 @@ def edit(
 
 
 def extend(
+    context: typer.Context,
     recording: Annotated[str, typer.Argument(help="What comes before, up to 60 s of one person.")],
     text: Annotated[
         str | None,
@@ -95,6 +99,7 @@ def extend(
     quiet: Annotated[bool, QUIET] = False,
 ) -> None:
     """Let a recording go on with a text, in its own voice, pace and room."""
+    tell_of_texts(context, quiet)
     values: dict[str, Any] = {"seed": seed, "speed": speed, "steps": steps, "language": language}
     texts = {} if said is None else {SAID: check_text(said, SAID)}
     words = read_text(text, text_file)

@@ -38,10 +38,10 @@ def check_recordings(given: Sequence[str], saved: str, file: str) -> None:
 
 
 def load_recordings(given: Sequence[str], sample_rate: int, quiet: bool) -> "list[Reference]":
-    """Recordings of one person, with their warnings shown; errors as `load_reference`."""
-    from tts.audio.reference import load_reference
+    """Recordings of one person, with their warnings shown; errors as `load_references`."""
+    from tts.audio.reference import load_reference, load_references
 
-    references = [load_reference(each, sample_rate) for each in given]
+    references = load_references(given, lambda each: load_reference(each, sample_rate))
     for line in (line for each in references for line in each.warnings if not quiet):
         warn(line)
     return references

@@ -28,6 +28,7 @@ from tts.cli import (
     lexicon,
     manual,
     models,
+    phonemize,
     serve,
     synthesize,
     train,
@@ -65,6 +66,7 @@ app.command("continue")(edit.extend)
 app.command("batch")(batch.batch)
 app.add_typer(voices.app, name="voices")
 app.add_typer(lexicon.app, name="lexicon")
+app.command("phonemize")(phonemize.phonemize)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")

@@ -176,13 +176,16 @@ def share(
 
 @app.command()
 def average(
-    first: Annotated[Path, typer.Argument(help="Checkpoint folder, e.g. an export.")],
-    second: Annotated[Path, typer.Argument(help="Another of the same network, trained from it.")],
+    first: Annotated[
+        str, typer.Argument(help="Checkpoint folder, such as runs/x/export, or a shipped name.")
+    ],
+    second: Annotated[str, typer.Argument(help="Another of the same network, trained from it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the average.")],
     weight: Annotated[float, typer.Option(min=0, max=1, help="Share of the second.")] = 0.5,
 ) -> None:
     """Average the weights of two checkpoints."""
+    from tts.resources import checkpoint_folder
     from tts_codecs.checkpoint import average_weights
 
-    average_weights(first, second, weight, out)
+    average_weights(checkpoint_folder(first), checkpoint_folder(second), weight, out)
     say(f"{out}: {1 - weight:g} of {first}, {weight:g} of {second}")

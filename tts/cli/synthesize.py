@@ -17,12 +17,14 @@ from tts.cli.common import (
     TextFile,
     adapting,
     check_strength,
+    chosen_markup,
     load_model,
     quick_start,
     read_text,
     say,
     set_threads,
     show,
+    tell_of_texts,
     warn,
     warn_language,
     warn_new,
@@ -104,6 +106,7 @@ def parse_take(text: str) -> tuple[int, int]:
 
 
 def synthesize(
+    context: typer.Context,
     text: Annotated[
         str | None,
         typer.Argument(help="What to say; - or a pipe: from stdin.", show_default=False),
@@ -209,9 +212,11 @@ def synthesize(
 ) -> None:
     """Say a text in a built-in voice or in the voice of a recording.
 
-    Audio is written while it is computed, so `-o - | aplay` plays at once. Audio alone goes to
-    stdout, all messages to stderr.
+    Audio is written while it is computed, in every format, so `-o - | aplay` plays at once; the
+    header of a FLAC file in a pipe has no length then. Audio alone goes to stdout, all messages to
+    stderr.
     """
+    tell_of_texts(context, quiet)
     with quick_start():
         from tts.audio.files import check_apart, check_distinct
         from tts.audio.resample import check_output_rate
@@ -262,10 +267,7 @@ def synthesize(
         from tts.text.markup import without_tags
         from tts.types import Options
 
-        asked = [name for name, given in (("ssml", ssml), ("plain", plain)) if given]
-        if asked and (len(asked) > 1 or markup not in ("none", *asked)):
-            raise UsageError("give one of --ssml, --plain and --markup")
-        markup = asked[0] if asked else markup
+        markup = chosen_markup(markup, ssml, plain)
         takes = tuple(parse_take(each) for each in take or ())
         options = Options(
             seed,

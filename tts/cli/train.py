@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from tts.cli.common import say, set_threads
+from tts.cli.common import logged_warnings, say, set_threads
 from tts.cli.complete import devices_for
 from tts.errors import UsageError
 
 
 def train(
+    context: typer.Context,
     config: Annotated[
         str, typer.Argument(help="A YAML such as configs/systems/default.yaml.")
     ] = "",
@@ -45,6 +46,7 @@ def train(
     if bool(config) == bool(recipe):
         raise UsageError("give either the YAML of a run or --recipe NAME")
     set_threads(threads)
+    context.with_resource(logged_warnings())
     chosen = [*(overrides or ()), *([f"train.device={device}"] if device else [])]
     bar = sys.stderr.isatty()
     if recipe:

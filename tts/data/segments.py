@@ -1,5 +1,6 @@
 """Sentence-like segments of aligned utterances with a voice prompt from elsewhere."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,7 +20,10 @@ from tts.text.tokens import collate_tokens
 from tts_codecs.envelope import EXTRA
 from tts_codecs.mel import MelConfig
 
+log = logging.getLogger(__name__)
 EDGE = 12  # frames of a pause kept at a segment's edge
+#: of a phone: a wrong transcript shows as phones stretched over what is not said
+MOST_OF_A_PHONE = 40
 
 
 @dataclass
@@ -59,23 +63,41 @@ def _aligned(corpus: Corpus) -> Iterator[tuple[int, list[int], list[int], list[i
 
 
 def load_utterances(corpus: Corpus) -> list[Utterance]:
-    """All aligned utterances with plausible durations."""
-    found = []
+    """All aligned utterances with plausible durations; how many have others is logged.
+
+    Raises:
+        DataError: none is left, or as `read_durations`.
+    """
+    found, stretched = [], 0
     for index, ids, mods, frames in _aligned(corpus):
         tokens = canonical(ids, mods, frames)
-        # A wrong transcript shows as phones stretched over what is not said.
         longest = max(
             (d for i, d in zip(tokens.ids, tokens.durations, strict=True) if not is_pause(i)),
             default=0,
         )
-        if longest > 40:
+        if longest > MOST_OF_A_PHONE:
+            stretched += 1
             continue
         starts = np.concatenate([[0], np.cumsum(tokens.durations)])
         pauses = [at for at, i in enumerate(tokens.ids) if is_pause(i)]
         cuts = sorted({*tokens.words, *pauses})
         found.append(Utterance(index, tokens, starts, cuts, pauses))
+    aligned = len(found) + stretched
+    if not aligned:
+        raise DataError(f"{corpus.folder} has durations of none of its {len(corpus)} utterances")
+    seconds = MOST_OF_A_PHONE * corpus.hop / corpus.sample_rate
+    rule = f"a phone of over {MOST_OF_A_PHONE} frames ({seconds:.2g} s)"
     if not found:
-        raise DataError("no utterance could be aligned")
+        raise DataError(
+            f"{corpus.folder}: all of its {aligned} aligned utterances have {rule} and are left "
+            "out: the texts are not what is said, or the aligner has not learned enough (more "
+            "steps, or more recordings)"
+        )
+    if stretched:
+        log.warning(
+            "%s: %d of %d aligned utterances are left out, as each has %s: a wrong text, or a "
+            "wrong alignment", corpus.folder, stretched, aligned, rule,
+        )  # fmt: skip
     return found
 
 

@@ -18,7 +18,7 @@ from tts.losses.phone import PhoneProbe
 from tts.synthesizer import Synthesizer
 from tts.text.phonemes import accent_warning
 from tts.types import Options
-from tts.voice.judge import levels, speaks
+from tts.voice.judge import levels, of_recording, speaks
 from tts.voice.sources import Recording, plain
 from tts.voice.voice import Voice
 
@@ -91,7 +91,8 @@ def listen(
             "speaking"
         )
     voice = model.acoustic.encode(reference, "voice")
-    told = [*read.warnings, *model.acoustic.warnings(spoken, voice)]
+    judged = model.acoustic.warnings(spoken, voice)
+    told = [*read.warnings, *(of_recording(line, read.name) for line in judged)]
     accent = accent_warning(model.config.name, model.config.language, [language])
     told += [accent] if accent else []
     for line in told:

@@ -30,11 +30,9 @@ from tts.quantize import prepare_weights
 from tts.registry import load_latent_space, load_module
 from tts.resources import checkpoint_folder
 from tts.text.frontend import Frontend, Pauses
-from tts.text.marked import marked_sentences
-from tts.text.markup import parse_markup
 from tts.text.pauses import spoken_pauses
 from tts.text.phonemes import check_language
-from tts.text.pieces import in_pieces
+from tts.text.reading import read_sentences
 from tts.text.symbols import Phones
 from tts.text.tokens import collate_tokens
 from tts.text.user_lexicon import UserLexicon
@@ -164,11 +162,7 @@ class AcousticModel:
     ) -> Iterator[Phones]:
         """Sentences one at a time, each with the pause that follows it in seconds. [[phonemes]] in
         the text are said as they are."""
-        frontend = self.frontend(language)
-        if markup in ("none", "plain"):
-            return in_pieces(frontend.sentences(text, plain=markup == "plain", emoji=emoji))
-        marked = parse_markup(text, markup, frontend.lang)
-        return in_pieces(marked_sentences(frontend, marked, markup == "ssml", emoji))
+        return read_sentences(self.frontend(language), text, markup, emoji)
 
     def frontend(self, language: str | None = None, pauses: Pauses = "marks") -> Frontend:
         """Text to phones in a language, with the user's lexicon."""

@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from tts.audio.reference import UNNAMED, Reference, load_reference
+from tts.audio.reference import Reference, load_reference, load_references
 from tts.audio.resample import resample
 from tts.errors import UsageError
 from tts.pipeline.ports import Pipeline
 from tts.progress import Progress
 from tts.text.normalize import clean
-from tts.voice.judge import NO_SPEECH, STRANGERS_SECONDS, strangers
+from tts.voice.judge import NO_SPEECH, STRANGERS_SECONDS, of_recording, strangers
 from tts.voice.sources import Recording, plain, recordings_of
 from tts.voice.store import NAME, find_voice, stored_voices
 from tts.voice.voice import PROMPT_FRAMES, Voice
@@ -94,7 +94,9 @@ def _judged(
     told = [line for each in references for line in each.warnings]
     if len(references) == 1:
         voice = pipeline.voices.encode(references[0], name)
-        return list(references), [voice], told + pipeline.voices.warnings(references[0], voice)
+        lines = pipeline.voices.warnings(references[0], voice)
+        told += [of_recording(line, references[0].name) for line in lines]
+        return list(references), [voice], told
     names = [each.name or f"recording {i}" for i, each in enumerate(references, 1)]
     alone = [pipeline.voices.encode(each, name) for each in references]
     judged = [
@@ -109,7 +111,7 @@ def _judged(
     for i, lines in enumerate(judged):
         if i in left_out:
             lines = [f"{NO_SPEECH}; it is left out of the voice"]
-        told += [line.replace(UNNAMED, names[i], 1) for line in lines]
+        told += [of_recording(line, names[i]) for line in lines]
     long = [i for i in spoken if references[i].seconds >= STRANGERS_SECONDS]
     other = strangers(torch.stack([alone[i].speaker for i in long])) if long else None
     if other is not None:
@@ -137,7 +139,7 @@ def encode_voice(
         raise UsageError(f"a transcript is a string, not {type(transcript).__name__}")
     tuner = pipeline.tuner
     voice = saved_voice(source)
-    fresh = voice is None
+    fresh, alone = voice is None, False
     if voice is not None:
         recordings = [voice.features]
     else:
@@ -148,7 +150,9 @@ def encode_voice(
             raise UsageError(
                 "a voice is made of recordings, not of other voices; `a.mix(b, 0.5)` mixes two"
             )
-        references = [_reference(each, pipeline.capabilities.recording_rate) for each in given]
+        rate = pipeline.capabilities.recording_rate
+        references = load_references(given, lambda each: _reference(each, rate))
+        alone = len(references) == 1
         name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
         judged, made, warnings = _judged(pipeline, references, name)
         for line in warnings:
@@ -165,8 +169,7 @@ def encode_voice(
             recordings = [tuner.features(each) for each in references]
     if adapted and tuner is not None:
         # Of a saved voice only a part of the recording is left, and its words are of all; so they
-        # are of several, even where one is left.
-        alone = fresh and len(recordings_of(source)) == 1
+        # are of several that were not silent, even where one is left.
         words = clean(transcript).strip() if transcript and alone else ""
         voice = tuner.adapt(voice, recordings, strength, progress, words)
     if tuner is not None and (adapted or fresh or calibration is not None):

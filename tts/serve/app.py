@@ -154,7 +154,7 @@ def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> 
             scheduler,
             metrics,
             asked.response_format,
-            asked.stream_format == "sse",
+            asked.stream_format,
             settings.timeout,
             len(asked.input),
             settings.watermark,

@@ -51,7 +51,7 @@ class SpeechRequest(Strict):
     input: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
     voice: str | VoiceId = "default"
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
-    stream_format: Literal["audio", "sse"] = "audio"
+    stream_format: Literal["audio", "sse"] | None = None
     speed: Annotated[float, _between("speed")] = 1.0
     seed: Annotated[int, _between("seed")] = 0
     language: Annotated[str, Field(max_length=32)] | None = None
@@ -127,7 +127,13 @@ def parse_speech(body: bytes) -> Asked:
     changed: tuple[str, ...] = ()
     given = {name: value for name, value in given.items() if name not in ignored}
     speed, (low, high) = given.get("speed"), RANGES["speed"]
-    if isinstance(speed, (int, float)) and SPEEDS[0] <= speed <= SPEEDS[1]:
+    if isinstance(speed, (int, float)) and not isinstance(speed, bool):
+        least, most = SPEEDS
+        if not least <= speed <= most:
+            raise UsageError(
+                f"request: speed: a number from {least:g} to {most:g}, not {speed!r:.20} (what is "
+                f"below {low:g} or above {high:g} is brought to it)"
+            )
         given["speed"] = min(max(speed, low), high)
         changed = (f"speed={given['speed']:g}",) if given["speed"] != speed else ()
     return Asked(parse(SpeechRequest, given, "request"), ignored, changed)

@@ -32,8 +32,12 @@ class SpeechResponse(Response):
     """Audio of a job, chunk by chunk, or as server-sent events.
 
     Nothing is sent before the first audio is there, so errors up to then have their own status.
+    FLAC is sent once it is whole, as its header without a length is one that libsndfile cannot
+    read, unless the client asks for a stream.
 
     Args:
+        stream_format: "audio" or "sse"; None, where the client did not ask, is "audio" but for
+            FLAC.
         timeout: seconds for the whole request.
         stall: seconds that the client may take nothing; then its connection is cut off.
         characters: of the text, for the events and the metrics.
@@ -46,7 +50,7 @@ class SpeechResponse(Response):
         scheduler: Scheduler,
         metrics: Metrics,
         format: str,
-        sse: bool,
+        stream_format: str | None,
         timeout: float,
         characters: int,
         watermark: Watermark | None = None,
@@ -56,7 +60,8 @@ class SpeechResponse(Response):
         super().__init__()
         self.told = told or {}
         self.job, self.scheduler, self.metrics = job, scheduler, metrics
-        self.format, self.sse, self.characters = format, sse, characters
+        self.format, self.characters = format, characters
+        self.sse, self._whole = stream_format == "sse", format == "flac" and stream_format is None
         self.deadline, self.stall = job.arrived + timeout, stall
         self.encoder = StreamEncoder(format, job.model.sample_rate)
         self.mark = marker(watermark, job.model.sample_rate)
@@ -66,19 +71,28 @@ class SpeechResponse(Response):
         self._gone = asyncio.create_task(_until_gone(receive))
         gone, loop = self._gone, asyncio.get_running_loop()
         self.job.cut = lambda: loop.call_soon_threadsafe(gone.cancel)
-        started = False
+        started, kept = False, bytearray()
         outcome = "ok"
         try:
             chunk = await self._chunk()
             self.metrics.observe("tts_first_audio_seconds", time.perf_counter() - self.job.arrived)
             while chunk is not None:
                 data = self.encoder.encode(self.mark(chunk.samples))
-                if not started:
-                    started = True
-                    await self._out(send(self._start()))
-                await self._send(send, data)
+                if self._whole:
+                    kept += data
+                else:
+                    if not started:
+                        started = True
+                        await self._out(send(self._start()))
+                    await self._send(send, data)
                 chunk = await self._chunk()
-            await self._send(send, self.encoder.finish())
+            kept += self.encoder.finish()
+            if self._whole:
+                for offset, correct in self.encoder.corrections():
+                    kept[offset : offset + len(correct)] = correct
+                started = True
+                await self._out(send(self._start(len(kept))))
+            await self._send(send, bytes(kept))
             if self.sse:
                 await self._event(send, {"type": "speech.audio.done", "usage": self._usage()})
             await self._out(send({"type": "http.response.body", "body": b""}))
@@ -123,13 +137,15 @@ class SpeechResponse(Response):
             "total_tokens": self.characters + made,
         }
 
-    def _start(self) -> dict[str, Any]:
+    def _start(self, size: int | None = None) -> dict[str, Any]:
         kind = "text/event-stream" if self.sse else MEDIA_TYPES[self.format]
         headers = [
             (b"content-type", kind.encode()),
             (b"cache-control", b"no-store"),
             (b"x-sample-rate", str(self.job.model.sample_rate).encode()),
         ]
+        if size is not None:
+            headers.append((b"content-length", str(size).encode()))
         headers += [(name.lower().encode(), text.encode()) for name, text in self.told.items()]
         return {"type": "http.response.start", "status": 200, "headers": headers}
 

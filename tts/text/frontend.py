@@ -1,5 +1,6 @@
 """Text to phone tokens: normalisation, sentences, espeak phonemes, fixed symbols."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
@@ -9,6 +10,7 @@ from tts.text.chat import without_chat_marks
 from tts.text.emoji_names import say_emoji
 from tts.text.foreign import phonemize
 from tts.text.homographs import readings
+from tts.text.inline import INLINE, inline_warnings
 from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
 from tts.text.sentences import initial_dot, split_complete_at, split_sentences
@@ -17,7 +19,7 @@ from tts.text.tracked import Tracked, spans_of
 
 __all__ = ["Frontend", "Pauses"]
 
-_INLINE = re.compile(r"\[\[([^\[\]]*)\]\]")
+log = logging.getLogger(__name__)
 # Normalisation removes private-use characters, so these can stand for inline phonemes.
 _PRIVATE = 0xF0000
 _MAX_INLINE = 0xFFFD
@@ -155,10 +157,12 @@ class Frontend:
         if self.lexicon is not None:
             self.lexicon(written)
             text = written.text
-        pieces = _INLINE.split(text)
+        pieces = INLINE.split(text)
         inline = pieces[1::2]
         if len(inline) > _MAX_INLINE:
             raise TextError(f"{len(inline)} inline phoneme blocks; at most {_MAX_INLINE} a text")
+        for line in inline_warnings(pieces):
+            log.warning("%s", line)
         shout = not self.lang.startswith("en") and _is_shout(pieces[::2])
         texts: list[str] = []
         starts: list[int] = []
@@ -253,13 +257,41 @@ class _Places:
             else:
                 first, last = found, found + len(word)
             self.at = max(self.at, last)
-            start, end = self.spoken.span(first, last)
+            start, end = _bare(self.written, *self.spoken.span(first, last))
+            if out and _goes_on(self.written, start, end, out[-1][1] - self.offset):
+                start = _join(out, start + self.offset, end + self.offset) - self.offset
+            elif out and out[-1][0] < start + self.offset and end + self.offset <= out[-1][1]:
+                start, end = (each - self.offset for each in out[-1])
             place = (start + self.offset, end + self.offset)
             out.append(place)
             written = self.written[start:end]
             if held and first == held.start() and not left and written and "[[" not in written:
                 phones.words[number] = (written, first_token, last_token)
         return out
+
+
+def _bare(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span of a text without the blanks at its edges, where there is anything else."""
+    part = text[start:end]
+    if not part.strip():
+        return start, end
+    return start + len(part) - len(part.lstrip()), end - len(part) + len(part.rstrip())
+
+
+def _goes_on(text: str, start: int, end: int, before: int) -> bool:
+    """Whether what was written for a word goes on with a letter after a dot where that of the word
+    before ends, as ".Y." does after "N": then it is one form, which both stand for."""
+    return start == before and text[start:end][:1] == "." and text[start + 1 : end][:1].isalpha()
+
+
+def _join(places: list[tuple[int, int]], start: int, end: int) -> int:
+    """Give the words that the last form stands for one that goes on to `end`; where it begins."""
+    last = places[-1]
+    at = len(places)
+    while at and places[at - 1] == last:
+        at -= 1
+        places[at] = (last[0], end)
+    return last[0]
 
 
 class _Builder:

@@ -24,7 +24,7 @@ from tts.text.style import (
     parse_seconds,
     parse_volume,
 )
-from tts.text.symbols import encode_phones
+from tts.text.symbols import encode_phones, unknown_signs
 
 __all__ = ["TAGS", "parse_ssml"]
 
@@ -257,10 +257,9 @@ def _phones(values: Mapping[str, str]) -> str:
     if alphabet != "ipa":
         raise UsageError(f"alphabet {alphabet[:20]!r} is not known; there is: ipa")
     phones = " ".join(values.get("ph", "").split())
-    dropped: list[str] = []
-    ids, _ = encode_phones(phones, dropped)
-    dropped = [each for each in dropped if each not in ".,-"]
-    if not ids or dropped or "[" in phones or "]" in phones:
-        wrong = f" ({', '.join(dict.fromkeys(dropped))})" if dropped else ""
+    ids, _ = encode_phones(phones)
+    unknown = [each for each in unknown_signs(phones) if each not in ".,-"]
+    if not ids or unknown or "[" in phones or "]" in phones:
+        wrong = f" ({', '.join(unknown)})" if unknown else ""
         raise UsageError(f"ph {phones[:40]!r} is not IPA{wrong}")
     return f"[[{phones}]]"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MODS", "N_MODS", "N_SYMBOLS", "NULL", "PAD", "PAUSES", "PUNCTUATION", "SIL", "SYMBOLS",
     "UNK", "VOWELS", "Phones", "decode_phones", "encode_phones", "ids_to_phones", "make_mod",
-    "phones_to_ids", "split_mod",
+    "phones_to_ids", "split_mod", "unknown_signs",
 ]  # fmt: skip
 
 PAD, UNK, SIL, NULL = 0, 1, 2, 3
@@ -61,6 +61,7 @@ _ALIASES = {
     "–": "—", "-": "", "_": "", "\u0361": "", "\u035c": "", "\u200d": "", "‿": "", "|": "",
     "+": "", "#": "", ".": "",
 }  # fmt: skip
+_ESPEAK_ONLY = frozenset("#+_")
 _TONE_LETTERS = {"˥": "1", "˧˥": "2", "˨˩˦": "3", "˨˩": "3", "˥˩": "4"}
 # Which mark stays when a phone has several; tones carry meaning, dentals the least.
 _PRIORITY = (*range(16, 24), 2, 1, 3, 4, 5, 8, 10, 6, 7, 15, 11, 12, 13, 14, 9)
@@ -128,6 +129,13 @@ def phones_to_ids(phones: str | Iterable[str]) -> list[int]:
 def ids_to_phones(ids: Iterable[int]) -> str:
     """Inverse of `phones_to_ids` for known symbols."""
     return "".join(SYMBOLS[i] for i in ids)
+
+
+def unknown_signs(ipa: str) -> list[str]:
+    """Signs in phones that somebody wrote which are none; those that only espeak writes too."""
+    dropped: list[str] = []
+    encode_phones(ipa, dropped)
+    return list(dict.fromkeys([*dropped, *(sign for sign in ipa if sign in _ESPEAK_ONLY)]))
 
 
 def encode_phones(ipa: str, dropped: list[str] | None = None) -> tuple[list[int], list[int]]:

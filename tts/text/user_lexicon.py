@@ -13,7 +13,7 @@ from tts.audio.files import atomic_output, write_all
 from tts.errors import OutputError, TextError, UsageError
 from tts.folders import alone_in, xdg_folder
 from tts.resources import nearest
-from tts.text.symbols import encode_phones
+from tts.text.symbols import encode_phones, unknown_signs
 from tts.text.tracked import Tracked
 
 __all__ = ["UserLexicon", "add_word", "check_said", "check_word", "lexicon_path", "read_lexicon",
@@ -136,11 +136,11 @@ def check_said(text: str) -> str:
     """How a word is said as it is kept; UsageError where it is nothing to say, or no IPA."""
     said = " ".join(text.split())
     if said.startswith("[[") and said.endswith("]]"):
-        dropped: list[str] = []
         inside = said[2:-2]
-        ids, _ = encode_phones(inside, dropped)
-        if not ids or dropped or "[" in inside or "]" in inside:
-            wrong = f" ({', '.join(dict.fromkeys(dropped))})" if dropped else ""
+        ids, _ = encode_phones(inside)
+        unknown = unknown_signs(inside)
+        if not ids or unknown or "[" in inside or "]" in inside:
+            wrong = f" ({', '.join(unknown)})" if unknown else ""
             raise UsageError(f"{inside[:40]!r} is not IPA{wrong}")
     elif not any(c.isalnum() for c in said) or any(c in said for c in "[]<>"):
         raise UsageError(f"{said[:40]!r} is nothing to say: words, or IPA in [[ ]]")

@@ -3,13 +3,13 @@
     description: ...
     sources: [LibriSpeech/train-clean-100]  # made into the corpus OUT/corpus; or
     data: data/train              # a corpus that is there; OUT/corpus links it, it stays as it is
-    out: runs/mine                # a folder for each stage, and a YAML for each model
+    out: runs/recipe              # a folder for each stage, and a YAML for each model
     train: {steps: 100}           # on top of the training of every run
     stages:
       pitch: {run: train/pitch, train: {steps: 2200}}       # a file of configs/, and what to change
       features: {step: features, vocoder: stage:pitch}      # a function of tts.train.steps
     models:
-      mine: {system: default, generator: stage:flow}        # what speaks with the weights
+      from_flow: {system: default, generator: stage:flow}   # what speaks with the weights
 
 `stage:NAME` stands for the weights of an earlier stage, `model:NAME` for a model made of them. A
 recipe may have a `base`, as any YAML (tts.systems). What is finished stands in OUT/recipe.json and
@@ -30,6 +30,7 @@ from tts.config import ModelConfig, Strict, parse
 from tts.data.pack import open_corpus
 from tts.data.prepare import prepare_corpus
 from tts.errors import ConfigError
+from tts.progress import ProgressLines, untold
 from tts.resources import configs, model_config, nearest
 from tts.systems import is_system, merged, read_resolved, split
 from tts.train.config import RunConfig, arguments_of, check_run, override
@@ -250,7 +251,7 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("a recipe runs in one process; a run of its own may have several")
     finished = finished_stages(recipe)
-    _make_corpus(recipe, finished, report)
+    _make_corpus(recipe, finished, report, quiet)
     for number, stage in enumerate(recipe.stages, 1):
         if stage.name in finished:
             continue
@@ -262,7 +263,9 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
             # A step may speak with a model of the stages before it.
             _write_models(recipe)
             export = stage.out / "export"
-            report(run_step(stage.step, open_corpus(recipe.corpus), export, stage.options or {}))
+            corpus, options = open_corpus(recipe.corpus), stage.options or {}
+            told = untold if quiet else ProgressLines(report, stage.name, "done")
+            report(run_step(stage.step, corpus, export, options, told))
         finished[stage.name] = stage.settings
         _write_finished(recipe, finished)
     for path in _write_models(recipe):
@@ -270,7 +273,9 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
     return True
 
 
-def _make_corpus(recipe: Recipe, finished: dict[str, Mapping[str, Any]], report: Report) -> None:
+def _make_corpus(
+    recipe: Recipe, finished: dict[str, Mapping[str, Any]], report: Report, quiet: bool
+) -> None:
     """Make the corpus of the recipe where it is not there, and forget the finished stages that
     wrote into one that was removed."""
     if not recipe.corpus.is_file() and not is_there(recipe.corpus):
@@ -281,7 +286,12 @@ def _make_corpus(recipe: Recipe, finished: dict[str, Mapping[str, Any]], report:
             _write_finished(recipe, finished)
         if recipe.sources:
             note_sources(recipe.corpus, recipe.sources, recipe.language)
-            summary = prepare_corpus(recipe.sources, recipe.corpus, language=recipe.language)
+            summary = prepare_corpus(
+                recipe.sources,
+                recipe.corpus,
+                language=recipe.language,
+                progress=untold if quiet else ProgressLines(report, CORPUS, "recordings"),
+            )
             report(f"{recipe.corpus}: {summary.utterances} utterances, {summary.hours:.2f} h")
     elif recipe.sources:
         check_sources(recipe.corpus, recipe.sources, recipe.language)

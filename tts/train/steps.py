@@ -4,6 +4,7 @@ Each is a function of the corpus and the folder to make, with options that a rec
 returns a line for the user. They are what the commands `tts data` and `tts models average` do.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,9 @@ from tts.data.profile import write_profile
 from tts.data.pseudo import of_corpus, of_folder, write_pseudo_labels
 from tts.generators.conditioner import PHONES
 from tts.losses.phone import PhoneProbe
+from tts.progress import Progress, untold
 from tts.registry import load_module
+from tts.resources import checkpoint_folder
 from tts.synthesizer import Synthesizer
 from tts.train.durations import write_durations
 from tts.voice.profile import PhoneProfile
@@ -25,16 +28,17 @@ from tts_codecs.checkpoint import average_weights
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
-def features(corpus: Corpus, out: Path, vocoder: str) -> str:
+def features(corpus: Corpus, out: Path, vocoder: str, progress: Progress = untold) -> str:
     """Source-filter features of the corpus, by the pitch network of a vocoder."""
     module = load_module(vocoder, kind="source_filter_vocoder")
-    write_features(corpus, cast(SourceFilterVocoder, module))
+    write_features(corpus, cast(SourceFilterVocoder, module), progress)
     return f"{corpus.folder / 'features.f16'}: {len(corpus)} utterances"
 
 
-def vtlp(corpus: Corpus, out: Path, speaker: str = "speaker") -> str:
+def vtlp(corpus: Corpus, out: Path, speaker: str = "speaker", progress: Progress = untold) -> str:
     """Speaker embeddings of other vocal tract lengths."""
-    write_vtlp_speakers(corpus, cast(SpeakerEncoder, load_module(speaker, kind="speaker")))
+    encoder = cast(SpeakerEncoder, load_module(speaker, kind="speaker"))
+    write_vtlp_speakers(corpus, encoder, progress)
     return f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances"
 
 
@@ -43,20 +47,32 @@ def align(corpus: Corpus, out: Path, aligner: str = "aligner", phone_probe: str 
     return "; ".join(write_durations(corpus.folder, aligner, phone_probe))
 
 
-def profile(corpus: Corpus, out: Path, phone_probe: str, leave_out: tuple[str, ...] = ()) -> str:
+def profile(
+    corpus: Corpus,
+    out: Path,
+    phone_probe: str,
+    leave_out: tuple[str, ...] = (),
+    progress: Progress = untold,
+) -> str:
     """A phone profile: how the average speaker, but for those of `leave_out`, says each phone."""
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
-    made = write_profile(corpus, probe, out, leave_out=leave_out)
+    made = write_profile(corpus, probe, out, progress, leave_out)
     return f"{out}: {len(made.phones)} phones"
 
 
 def overlap(
-    corpus: Corpus, out: Path, vocoder: str, phone_probe: str, clips: int = 1600, seed: int = 0
+    corpus: Corpus,
+    out: Path,
+    vocoder: str,
+    phone_probe: str,
+    clips: int = 1600,
+    seed: int = 0,
+    progress: Progress = untold,
 ) -> str:
     """A detector of two people who speak at once."""
     analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
-    fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed)
+    fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed, progress=progress)
     return f"{out}: {fit.found:.0%} of overlaps told, {fit.false_alarms:.1%} false alarms"
 
 
@@ -70,6 +86,7 @@ def distill(
     phone_probe: str = "",
     keep: float = 0.75,
     leave_out: tuple[str, ...] = (),
+    progress: Progress = untold,
 ) -> str:
     """What a trained model says of the texts of the corpus, for others to learn from."""
     # Written as a whole, so what is there was made by an interrupted recipe.
@@ -87,6 +104,7 @@ def distill(
             judge=judge,
             keep=keep if judge else 1.0,
             leave_out=leave_out,
+            progress=progress,
         )
     return f"{out}: {rows} segments said by {teacher}"
 
@@ -121,7 +139,7 @@ def pseudo_labels(
 
 def average(corpus: Corpus, out: Path, first: str, second: str, weight: float = 0.5) -> str:
     """The average of the weights of two checkpoints, `weight` of the second."""
-    average_weights(first, second, weight, out)
+    average_weights(checkpoint_folder(first), checkpoint_folder(second), weight, out)
     return f"{out}: {1 - weight:g} of {first}, {weight:g} of {second}"
 
 
@@ -134,8 +152,20 @@ STEPS: Mapping[str, Callable[..., str]] = {
 IN_CORPUS = ("features", "vtlp", "align")
 
 
-def run_step(name: str, corpus: Corpus, out: Path, options: Mapping[str, Any]) -> str:
-    """Run a step of a recipe; errors as those of the function."""
+def run_step(
+    name: str,
+    corpus: Corpus,
+    out: Path,
+    options: Mapping[str, Any],
+    progress: Progress = untold,
+) -> str:
+    """Run a step of a recipe; errors as those of the function.
+
+    Args:
+        progress: called with what of it is done and all of it, by steps that take long.
+    """
     if name not in IN_CORPUS:
         out.parent.mkdir(parents=True, exist_ok=True)
-    return STEPS[name](corpus, out, **options)
+    step = STEPS[name]
+    told = {"progress": progress} if "progress" in inspect.signature(step).parameters else {}
+    return step(corpus, out, **options, **told)

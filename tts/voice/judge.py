@@ -43,6 +43,11 @@ _STRANGERS = 0.68
 STRANGERS_SECONDS = 2.5  # below which an embedding tells more of the words than of the person
 
 
+def of_recording(line: str, name: str) -> str:
+    """A warning of this module with the name of the recording that it is about, "" for none."""
+    return f"{name}{line.removeprefix(UNNAMED)}" if name and line.startswith(UNNAMED) else line
+
+
 def warnings_about(
     reference: Reference, encoder: SpeakerEncoder, speech: bool = True, overlap: bool = False
 ) -> list[str]:
