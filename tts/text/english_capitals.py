@@ -8,7 +8,7 @@ their consonants can stand together in one; shorter ones are spelled. A few are 
 import re
 import unicodedata
 
-from tts.text.capital_words import INITIALISMS, RESPELT, WORDS
+from tts.text.capital_words import ACRONYMS, INITIALISMS, RESPELT, WORDS
 from tts.text.english_codes import pronounceable, spell
 from tts.text.tracked import Rule, rule
 
@@ -22,6 +22,7 @@ _SELF = frozenset("I IT HE SHE WE YOU THEY WHO WHAT THAT THERE LET HERE WHERE HO
 _BEGINS = re.compile(r"(?:^|[.!?…\n])[\"')\]]*\s*[\"'(\[]*$")
 _BEFORE = re.compile(r"([^\W\d_]+(?:'[a-zA-Z]+)?)[ -]$")
 _AFTER = re.compile(r"[ -]([^\W\d_]+)")
+_ROW = re.compile(f",? (?:and |or |the ){{0,2}}([{_UPPER}]{{2,20}})\\b")
 _SHOUTED = re.compile(f"[{_UPPER}]{{3,20}}")
 _VOWEL = re.compile("[AEIOUY]")
 _MARK = re.compile(r"\s*([.,;:!?…)\"—]|$)")
@@ -147,6 +148,9 @@ def _decide(word: str, text: str, start: int, stop: int) -> bool:
     before, after = _BEFORE.search(left), _AFTER.match(text, stop)
     mark = _MARK.match(text[stop : stop + 3])
     end = (mark[1] or " ") if mark else ""
+    row = _ROW.match(text, stop)
+    if word == "WHO" and row and (row[1] in ACRONYMS or not is_word(row[1])):
+        return False
     both = _both(word, before[1] if before else "", after[1] if after else "", end)
     if both is not None:
         return both
