@@ -65,6 +65,16 @@ _OFFICE = frozenset(
     "environment operations course courses expert experts costs spending career technician "
     "engineer engineers procurement issues problem problems outage strategy provider".split()
 )
+#: of a sentence that says something of it, not of those who keep its computers
+_FINITE = frozenset(
+    "is was has had will would can could does did isn't wasn't hasn't won't says said seems seemed "
+    "looks looked feels felt makes made takes took depends works worked goes went".split()
+)
+_BEFORE_OFFICE = frozenset(["", *"the our their my your his her an in of for from and or".split()])
+_GUIDED = frozenset(
+    "the a an his her him them us me my our your their its to by forth off up away into out back "
+    "down over through".split()
+)
 _LOGIC = frozenset(
     "operator operators gate gates condition conditions clause clauses function functions "
     "expression expressions statement statements keyword keywords of part".split()
@@ -124,7 +134,10 @@ def _both(word: str, before: str, after: str, end: str) -> bool | None:
     low, follows = before.lower(), after.lower()
     shouted = any(len(beside) > 1 and beside in WORDS for beside in (before, after))
     if word == "IT":
-        return follows not in _OFFICE and (low in _DID or shouted and before not in ("THE", "OUR"))
+        said = follows in _FINITE and low not in _BEFORE_OFFICE
+        return follows not in _OFFICE and (
+            low in _DID or said or shouted and before not in ("THE", "OUR")
+        )
     if word == "US":
         if low in ("the", "a", "in"):
             return False
@@ -139,7 +152,10 @@ def _both(word: str, before: str, after: str, end: str) -> bool | None:
     if word == "OR":
         return low not in ("the", "an") or follows in _LOGIC
     if word == "LED":
-        return low in ("he", "she", "they", "we", "who", "has", "have", "had")
+        lamp = low in ("a", "an", "the", "each", "every", "one")
+        return low in ("he", "she", "they", "we", "who", "has", "have", "had") or (
+            follows in _GUIDED and not lamp
+        )
     return None
 
 
