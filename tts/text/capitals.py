@@ -42,7 +42,8 @@ def without_shouting(text: str) -> str:
             # A word alone may be an initialism, but not beside a number that it measures.
             beside = len(words) == 1 and len(words[0]) > 3 and len(_WORD.findall(line)) > 1
             alone = len(words) == 1 and (words[0] in _TITLED | _SCALES or words[0] in _UNITS)
-            out.append(_quiet(line) if len(words) > 1 or alone or beside else line)
+            shout = len(words) > 1 and not (len(words) > 2 and _listed(words))
+            out.append(_quiet(line) if shout or alone or beside else line)
         else:
             line = _DAY.sub(lambda m: m[0].title(), line)
             out.append(_RUN.sub(_run, line))
@@ -60,15 +61,22 @@ def _glued(line: str, match: re.Match[str]) -> bool:
 
 def _run(match: re.Match[str]) -> str:
     words = _WORD.findall(match[0])
+    return match[0] if _listed(words) else _quiet(match[0])
+
+
+def _listed(words: list[str]) -> bool:
+    """Whether most of the words are initialisms: a list of them is no shout."""
     known = sum(
         word in INITIALISMS
         or not re.search("[AEIOUY]", word)
-        or len(word) < 5
-        and not (is_word(word) or "'" in word)
+        or (len(word) < 5 and not is_word(word) and "'" not in word)
         for word in words
-        if word not in _ALSO_WORDS
+        if word.isascii()
+        and word not in _ALSO_WORDS | _TITLED
+        and word not in _UNITS
+        and not re.fullmatch("[IVXLC]+", word)
     )
-    return match[0] if 2 * known > len(words) else _quiet(match[0])
+    return 2 * known > len(words)
 
 
 def _quiet(line: str) -> str:

@@ -8,7 +8,7 @@ their consonants can stand together in one; shorter ones are spelled. A few are 
 import re
 import unicodedata
 
-from tts.text.capital_words import INITIALISMS, RESPELT, WORDS
+from tts.text.capital_words import ACRONYMS, INITIALISMS, RESPELT, WORDS
 from tts.text.english_codes import pronounceable, spell
 from tts.text.tracked import Rule, rule
 
@@ -22,6 +22,7 @@ _SELF = frozenset("I IT HE SHE WE YOU THEY WHO WHAT THAT THERE LET HERE WHERE HO
 _BEGINS = re.compile(r"(?:^|[.!?…\n])[\"')\]]*\s*[\"'(\[]*$")
 _BEFORE = re.compile(r"([^\W\d_]+(?:'[a-zA-Z]+)?)[ -]$")
 _AFTER = re.compile(r"[ -]([^\W\d_]+)")
+_ROW = re.compile(f",? (?:and |or |the ){{0,2}}([{_UPPER}]{{2,20}})\\b")
 _SHOUTED = re.compile(f"[{_UPPER}]{{3,20}}")
 _VOWEL = re.compile("[AEIOUY]")
 _MARK = re.compile(r"\s*([.,;:!?…)\"—]|$)")
@@ -67,6 +68,16 @@ _OFFICE = frozenset(
 _EXAM = frozenset(
     "score scores test tests exam exams prep practice math section sections subject digital took "
     "take takes taking retake retook passed".split()
+)
+#: of a sentence that says something of it, not of those who keep its computers
+_FINITE = frozenset(
+    "is was has had will would can could does did isn't wasn't hasn't won't says said seems seemed "
+    "looks looked feels felt makes made takes took depends works worked goes went".split()
+)
+_BEFORE_OFFICE = frozenset(["", *"the our their my your his her an in of for from and or".split()])
+_GUIDED = frozenset(
+    "the a an his her him them us me my our your their its to by forth off up away into out back "
+    "down over through".split()
 )
 _LOGIC = frozenset(
     "operator operators gate gates condition conditions clause clauses function functions "
@@ -127,7 +138,10 @@ def _both(word: str, before: str, after: str, end: str) -> bool | None:
     low, follows = before.lower(), after.lower()
     shouted = any(len(beside) > 1 and beside in WORDS for beside in (before, after))
     if word == "IT":
-        return follows not in _OFFICE and (low in _DID or shouted and before not in ("THE", "OUR"))
+        said = follows in _FINITE and low not in _BEFORE_OFFICE
+        return follows not in _OFFICE and (
+            low in _DID or said or shouted and before not in ("THE", "OUR")
+        )
     if word == "US":
         if low in ("the", "a", "in"):
             return False
@@ -146,7 +160,10 @@ def _both(word: str, before: str, after: str, end: str) -> bool | None:
     if word == "OR":
         return low not in ("the", "an") or follows in _LOGIC
     if word == "LED":
-        return low in ("he", "she", "they", "we", "who", "has", "have", "had")
+        lamp = low in ("a", "an", "the", "each", "every", "one")
+        return low in ("he", "she", "they", "we", "who", "has", "have", "had") or (
+            follows in _GUIDED and not lamp
+        )
     return None
 
 
@@ -155,6 +172,9 @@ def _decide(word: str, text: str, start: int, stop: int) -> bool:
     before, after = _BEFORE.search(left), _AFTER.match(text, stop)
     mark = _MARK.match(text[stop : stop + 3])
     end = (mark[1] or " ") if mark else ""
+    row = _ROW.match(text, stop)
+    if word == "WHO" and row and (row[1] in ACRONYMS or not is_word(row[1])):
+        return False
     both = _both(word, before[1] if before else "", after[1] if after else "", end)
     if both is not None:
         return both

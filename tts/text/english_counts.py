@@ -130,7 +130,7 @@ COUNTS: tuple[Rule, ...] = (
     ),
     rule(
         rf"\b((?i:{_OWN}) )(5|10)k(?=[.,;:!?)]|\s*$| (?:and|on|for|this|next|last|today|tomorrow|"
-        r"yesterday|every|or|then|with|without|or)\b)(?![.,]\d)",
+        r"yesterday|every|or|then|with|without|is|was|took|went|felt|starts|started|will)\b)(?![.,]\d)",
         lambda m: f"{m[1]}{cardinal(m[2])} K",
     ),
 )

@@ -27,6 +27,7 @@ _PLAYED = frozenset(
     "notes amp part voice voices section riff".split()
 )
 _FISHED = frozenset("fish caught catch fishing lake river sea striped pond fry grilled".split())
+_ASKS = frozenset("what which who".split())
 _GOT = frozenset("get gets got getting gotten become becomes became becoming grow grew".split())
 _TAKEN = frozenset(
     "it this that these those the a an my your his her its our their him them you me us being "
@@ -167,6 +168,9 @@ def used(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 
 def use(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
-    """ "He didn't use to smoke"."""
+    """ "He didn't use to smoke", "Did you use to smoke?", but "What did you use to cut it?"."""
+    asked = word_before(low, at, 2) == "did" and word_before(low, at, 3) not in _ASKS
+    if asked and word_before(low, at) in SUBJECTS and word_after(low, at) == "to":
+        return "noun"
     denied = word_before(low, at) == "didn't" or word_before(low, at) == "not" and "did" in low[:at]
     return "noun" if denied and word_after(low, at) == "to" else None

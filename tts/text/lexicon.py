@@ -160,8 +160,8 @@ UNITS = {
     "international unit", "mmol": "millimole", "μmol": "micromole", 
     "atm": "atmosphere", "gal": "gallon", "mol": "mole", "cal": "calorie",
     "KiB": "kibibyte", "MiB": "mebibyte", "GiB": "gibibyte", "TiB": "tebibyte", "PiB": "pebibyte",
-    "mbps": "megabit per second", "gbps": "gigabit per second", "mb": "megabyte", "gb": "gigabyte",
-    "tb": "terabyte",
+    "mbps": "megabit per second", "gbps": "gigabit per second", "MPG": "mile per gallon",
+    "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte",
     "fl oz": "fluid ounce", "fl. oz.": "fluid ounce", "fl. oz": "fluid ounce",
 }  # fmt: skip
 UNCOUNTED = frozenset(
