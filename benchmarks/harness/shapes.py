@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from tts.generators.base import Request
-from tts.generators.conditioning import VoicePrompt
 from tts.generators.generator import Generator
+from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator
 from tts.text.tokens import TokenBatch
 from tts_codecs.nn.inference import PackedLinear, pack

@@ -1,7 +1,9 @@
 """The timer and the report of the benchmarks; what is timed is checked by the rows themselves."""
 
+import importlib
 import json
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -167,3 +169,12 @@ def test_the_kit_for_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
     }
     made = join_pieces(tmp_path / "out" / "run.json", tmp_path / "export")
     assert (made / "model.safetensors").stat().st_size > 1000
+
+
+def test_every_module_is_importable() -> None:
+    """Rows and studies run by hand, so that nothing else tells where what they import has moved."""
+    import benchmarks
+
+    for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)

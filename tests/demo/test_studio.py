@@ -80,9 +80,9 @@ def test_codecs_are_found_without_pytorch(tiny_home: Path) -> None:
     from tts_codecs.registry import KINDS
 
     assert set(limits.CODECS) == set(KINDS)
-    assert ready_codecs() == names() == ["vocoder"]
+    assert ready_codecs() == names() == ["vocoder", "vocoder_24k"]
     (tiny_home / "checkpoints/vocoder/model.safetensors").unlink()
-    assert ready_codecs() == []
+    assert ready_codecs() == ["vocoder_24k"]
 
 
 def test_speaking_shows_words_and_ends_with_the_audio_of_the_api(studio: Studio) -> None:
