@@ -311,8 +311,10 @@ def test_punctuation_becomes_pause_tokens(english: Frontend) -> None:
     assert plain.ids[1:-1] == [s for s in english.one(text).ids if s not in PAUSES]
 
 
-def test_letter_a_is_spelled_only_in_initials(english: Frontend) -> None:
-    assert str(english.one("a CIA man")).startswith("ɐ sˈiː aɪ ˈeɪ")
+def test_letters_that_are_words_are_letters_only_in_initials(english: Frontend) -> None:
+    assert str(english.one("a CIA man")).startswith("ɐ sˈiː ˈaɪ ˈeɪ")
+    assert "ˈɛf bˈiː ˈaɪ" in str(english.one("I met the FBI."))
+    assert str(english.one("I am here")).startswith("aɪ ")
 
 
 def test_direct_phones(english: Frontend) -> None:

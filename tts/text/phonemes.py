@@ -27,6 +27,8 @@ _DOTTED = re.compile(r"([tdsznlri])\.")
 _TONE3 = re.compile(r"(?<=[a-zɐ-ʯᵻæœøŋː\u0303])ɜ(?=_|$)")
 # Letters with marks that English espeak says by their names.
 _UNREAD = re.compile("[Ā-ɏḀ-ỿ]")
+#: single letters that are words as well
+_LETTERS = {"A": "ˈeɪ", "I": "ˈaɪ"}
 _MAX_WORDS = 60
 # espeak cuts off words near 160 letters.
 _MAX_LETTERS = 100
@@ -75,7 +77,7 @@ class Phonemizer:
         for first in range(0, len(words), _MAX_WORDS):
             out.extend(self._clause(words[first : first + _MAX_WORDS]))
         if self.lang.startswith("en"):
-            _letter_a(out)
+            _letters(out)
         return out
 
     def _clause(self, words: list[str]) -> list[tuple[str, str]]:
@@ -111,17 +113,18 @@ class Phonemizer:
         return [word for word in words if any(unicodedata.category(c)[0] == "L" for c in word)]
 
 
-def _letter_a(words: list[tuple[str, str]]) -> None:
-    """A capital A beside another single capital is the letter, not the article."""
+def _letters(words: list[tuple[str, str]]) -> None:
+    """A capital A or I beside another single capital is the letter, with its stress, not the
+    article or the pronoun."""
     for at, (word, _) in enumerate(words):
-        if word != "A":
+        if word not in _LETTERS:
             continue
         before, after = (
             words[at - 1][0] if at else "",
             words[at + 1][0] if at + 1 < len(words) else "",
         )
         if _initial(before) or _initial(after):
-            words[at] = (word, "ˈeɪ")
+            words[at] = (word, _LETTERS[word])
 
 
 def _initial(word: str) -> bool:
