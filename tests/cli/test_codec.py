@@ -3,6 +3,7 @@
 import hashlib
 import json
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from tts_codecs.checkpoint import load_state, read_weights, save_checkpoint
 from tts_codecs.encodec import EncodecCodec, EncodecConfig
 from tts_codecs.files import pack_encoded, unpack_encoded
 from tts_codecs.neural import build_codec
+from tts_codecs.registry import weights_of
 from tts_codecs.spectral import SpectralAutoencoder
 
 
@@ -47,6 +49,26 @@ def test_files_at_a_higher_rate_than_a_codec_is_loaded_at(monkeypatch: pytest.Mo
     monkeypatch.setattr(tts_codecs, "load", lambda *a, **k: asked.append((a, k)))
     _at(fixed, "a.safetensors@6", "cpu", 2)
     assert asked == [(("a.safetensors", "cpu"), {"bandwidth": 1.5})]
+
+
+def test_a_file_of_another_rate_of_the_vocoder(home: Path, tmp_path: Path) -> None:
+    """Frames of features say nothing of the rate at which a vocoder speaks."""
+    codec = tts_codecs.load("spectral")
+    info = codec.info
+    encoded = codec.encode(torch.randn(1, 1, 5 * info.hop))
+    slower = replace(info, sample_rate=info.sample_rate // 2, hop=info.hop // 2)
+    weights = weights_of("spectral")
+    for name, told, samples in (("a", info, 5 * info.hop - 8), ("b", slower, 5 * slower.hop - 4)):
+        data = pack_encoded(encoded, told, samples, "spectral", weights)
+        (tmp_path / f"{name}.safetensors").write_bytes(data)
+        made = str(tmp_path / f"{name}.wav")
+        assert run(["codec", "decode", str(tmp_path / f"{name}.safetensors"), "-o", made]) == 0
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    other = replace(info, sample_rate=info.sample_rate // 2)
+    data = pack_encoded(encoded, other, 5 * info.hop - 8, "spectral", weights)
+    (tmp_path / "c.safetensors").write_bytes(data)
+    line = ["codec", "decode", str(tmp_path / "c.safetensors"), "-o", str(tmp_path / "c.wav")]
+    assert run(line) == 1 and not (tmp_path / "c.wav").exists()
 
 
 def test_there_and_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

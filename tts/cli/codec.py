@@ -123,8 +123,10 @@ def decode(
     name = found.codec if codec is None else codec
     made = tts_codecs.load(name, device)
     info = made.info
-    if (info.kind, info.sample_rate, info.hop) != (found.kind, found.sample_rate, found.hop):
-        raise CodecError(f"{codes!r} was not coded by {name!r}: other rate, hop or kind of frames")
+    # Not the sample rate: frames of features are the same whatever rate the vocoder speaks at.
+    paced = info.sample_rate * found.hop == found.sample_rate * info.hop
+    if info.kind != found.kind or not paced:
+        raise CodecError(f"{codes!r} was not coded by {name!r}: other rate or kind of frames")
     if found.weights and weights_of(name) != found.weights:
         raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
     # Without a checksum, as of codecs that have no weights, the name alone says what codes are.
@@ -132,7 +134,8 @@ def decode(
         raise CodecError(f"{codes!r} was coded by {found.codec!r}, not {name!r}")
     if found.kind == "codes" and found.encoded.shape[2] != info.num_codebooks:
         made = _at(made, name, device, found.encoded.shape[2])
-    written = write_audio(output, _decoded(made, found.encoded, found.samples), info.sample_rate)
+    samples = round(found.samples * info.sample_rate / found.sample_rate)
+    written = write_audio(output, _decoded(made, found.encoded, samples), info.sample_rate)
     if not quiet:
         say(f"{output}: {written / info.sample_rate:.2f} s of audio")
 
