@@ -55,3 +55,19 @@ Device = Annotated[
 ]
 formats_for = one_of("wav", "flac", "ogg", "opus", "mp3")
 markups_for = one_of("none", "plain", "pauses", "ssml")
+# The options of every command that reads a text with markup.
+Markup = Annotated[
+    str,
+    typer.Option(
+        "--markup",
+        help="Of the text: none, plain, pauses ([pause 0.5]) or ssml.",
+        autocompletion=markups_for,
+    ),
+]
+Ssml = Annotated[bool, typer.Option("--ssml", help="The text is SSML: --markup ssml.")]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="Read Markdown and HTML as they stand: --markup plain.")
+]
+Emoji = Annotated[
+    bool, typer.Option("--emoji", help="Say the names of emoji, which are silent otherwise.")
+]

@@ -15,7 +15,7 @@ from tts.cli.common import (
     tell_of_texts,
     warn_language,
 )
-from tts.cli.complete import markups_for, model_names_for
+from tts.cli.complete import Emoji, Markup, Plain, Ssml, model_names_for
 
 if TYPE_CHECKING:
     from tts.config import ModelConfig
@@ -37,20 +37,10 @@ def phonemize(
         str,
         typer.Option(metavar="NAME|YAML", help="Who would say it.", autocompletion=model_names_for),
     ] = "default",
-    markup: Annotated[
-        str,
-        typer.Option(
-            help="Of the text: none, plain, pauses ([pause 0.5]) or ssml.",
-            autocompletion=markups_for,
-        ),
-    ] = "none",
-    ssml: Annotated[bool, typer.Option("--ssml", help="The text is SSML: --markup ssml.")] = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Read Markdown and HTML as they stand: --markup plain.")
-    ] = False,
-    emoji: Annotated[
-        bool, typer.Option("--emoji", help="Say the names of emoji, which are silent otherwise.")
-    ] = False,
+    markup: Markup = "none",
+    ssml: Ssml = False,
+    plain: Plain = False,
+    emoji: Emoji = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, with each word.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
 ) -> None:

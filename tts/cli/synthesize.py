@@ -30,7 +30,16 @@ from tts.cli.common import (
     warn_new,
     warn_unfit,
 )
-from tts.cli.complete import Device, formats_for, markups_for, model_names_for, voice_names_for
+from tts.cli.complete import (
+    Device,
+    Emoji,
+    Markup,
+    Plain,
+    Ssml,
+    formats_for,
+    model_names_for,
+    voice_names_for,
+)
 from tts.cli.given import check_recordings, load_recordings, voice_path
 from tts.errors import UsageError
 
@@ -169,20 +178,10 @@ def synthesize(
             metavar="N=SEED", help="Another seed for sentence N (from 1); may be repeated."
         ),
     ] = None,
-    markup: Annotated[
-        str,
-        typer.Option(
-            help="Of the text: none, plain, pauses ([pause 0.5]) or ssml.",
-            autocompletion=markups_for,
-        ),
-    ] = "none",
-    ssml: Annotated[bool, typer.Option("--ssml", help="The text is SSML: --markup ssml.")] = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Read Markdown and HTML as they stand: --markup plain.")
-    ] = False,
-    emoji: Annotated[
-        bool, typer.Option("--emoji", help="Say the names of emoji, which are silent otherwise.")
-    ] = False,
+    markup: Markup = "none",
+    ssml: Ssml = False,
+    plain: Plain = False,
+    emoji: Emoji = False,
     ref_text: Annotated[
         str | None,
         typer.Option(help="What --ref says, word for word; only some models need it."),

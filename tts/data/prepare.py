@@ -187,9 +187,10 @@ def _unwritable(
         )
     elif part is not None and part.replaced:
         left = "the corpus is not whole: the same command makes it again"
-    if isinstance(error, OSError):
-        return write_error(folder, error, left)
-    return OutputError(str(error).replace("nothing was changed there", left))
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return (
+        write_error(folder, cause, left) if isinstance(cause, OSError) else OutputError(str(error))
+    )
 
 
 def prepare(

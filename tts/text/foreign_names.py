@@ -1,4 +1,4 @@
-"""Names and dishes of other languages as Americans say them, where espeak is far off.
+"""Names, dishes and words, most of other languages, as Americans say them, where espeak is far off.
 
 The words lie in foreign_names.tsv. One with a capital is a name and needs it in the text; one
 without accents also stands for its spelling with them, one with accents only for itself.

@@ -203,7 +203,7 @@ def _stage(
         if step not in STEPS:
             raise ConfigError(f"{source}: unknown step {step!r}{nearest(str(step), STEPS)}")
         given = {key: value for key, value in settings.items() if key != "step"}
-        accepted = arguments_of(STEPS[step], ("corpus", "out"))
+        accepted = arguments_of(STEPS[step], ("corpus", "out", "progress"))
         options = parse(accepted, given, source).model_dump(exclude_unset=True)
         if wrong := wrong_number(STEPS[step], options):
             raise ConfigError(f"{source}: {wrong}")
