@@ -348,6 +348,7 @@ def test_other_settings_name_the_folders_that_are_to_be_removed(
         (["data=x", "stages.overlap.seed=-1"], "stages.overlap: seed is .* at least 0, not -1"),
         (["data=x", f"stages.overlap.seed={2**70}"], "stages.overlap: seed is at most"),
         (["data=x", "stages.overlap.clips=0"], "stages.overlap: clips is"),
+        (["data=x", "stages.overlap.progress=1"], "unknown key 'progress'"),
         (["data=x", "stages.vtlp.run=train/pitch"], "either the key run or the key step"),
         (["data=x", "stages.pitch.run=train/pich"], "no file configs/train/pich.yaml"),
         (["data=x", "stages.pitch.train.stesp=3"], "stages.pitch.*'stesp'.*'steps'"),
