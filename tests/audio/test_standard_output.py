@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from tests.audio.test_writer import RATE, WITH_PATH, untouched
+from tests.helpers.audio import RATE, WITH_PATH, untouched
 from tts.audio.writer import (
     FORMATS,
     check_writable,

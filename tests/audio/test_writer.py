@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from tests.helpers.audio import RATE, WITH_PATH, untouched
 from tts.audio import files
 from tts.audio.plots import save_mel_plot
 from tts.audio.writer import (
@@ -24,9 +25,6 @@ from tts.audio.writer import (
     write_audio,
 )
 from tts.errors import MissingDependencyError, OutputError, TextError, UsageError
-
-RATE = 16000
-WITH_PATH = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
 def tone(seconds: float, level: float = 0.4) -> np.ndarray:
@@ -249,11 +247,6 @@ def test_modes_and_links_are_kept(tmp_path: Path) -> None:
 
 
 # ---- checks before synthesis -----------------------------------------------------------------
-
-
-def untouched() -> Iterator[np.ndarray]:
-    raise AssertionError("the synthesis was started in vain")
-    yield
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Signals that pass for speech, and files of them."""
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,8 @@ import pytest
 import soundfile as sf
 
 RATE = 16000
+# The environment of a process that imports what this one does.
+WITH_PATH = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
 def talk(seconds: float, rate: int = RATE, level: float = 0.2) -> np.ndarray:
@@ -46,3 +51,9 @@ def contained(path: Path, samples: np.ndarray, rate: int, live: bool = False) ->
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def untouched() -> Iterator[np.ndarray]:
+    """Speech that must not be asked for."""
+    raise AssertionError("the synthesis was started in vain")
+    yield
