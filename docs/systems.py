@@ -25,8 +25,11 @@ PAIRS = Path(__file__).parent / "ablations.yaml"
 END = "<!-- end of the table -->\n"
 BEGIN = "<!-- table of {}: python docs/systems.py -->\n"
 COLUMNS = (
-    "system", "what it is", "paper", "items", "WER", "ECAPA", "DistillMOS", "steps trained",
+    "system", "what it is", "paper", "items", "WER", "ECAPA", "ECAPA, other", "DistillMOS",
+    "steps trained",
 )  # fmt: skip
+#: of scores, in the columns from WER to DistillMOS
+FIGURES = ("wer", "similarity", "other_similarity", "quality")
 ABLATIONS = ("system", "switched", "WER", "ECAPA", "DistillMOS", "the paper claims", "agrees")
 #: in place of a verdict where more than the switch differs
 NO_PAIR = "not a clean pair"
@@ -49,12 +52,12 @@ def figure(scores: Mapping[str, Any], name: str) -> str:
 def row(info: ModelInfo) -> str:
     """A line of the table of systems."""
     scores = info.scores
-    told: tuple[object, ...] = ("not measured", *[""] * 4)
+    told: tuple[object, ...] = ("not measured", *[""] * 5)
     if scores:
         steps = scores.get("trained_steps")
         told = (
             scores["items"],
-            *(figure(scores, name) for name in ("wer", "similarity", "quality")),
+            *(figure(scores, name) for name in FIGURES),
             "shipped" if info.ready else f"{steps or '-'}{told_of(scores)}",
         )
     cells = [f"`{info.name}`", info.description, info.paper, *map(str, told)]
