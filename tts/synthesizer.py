@@ -19,8 +19,7 @@ from tts.lifecycle import Lifecycle, check_config
 from tts.pipeline.acoustic import AcousticModel
 from tts.pipeline.assemble import assemble
 from tts.pipeline.render import Renderer, Utterance
-from tts.pipeline.voices import VoiceSource as VoiceSource
-from tts.pipeline.voices import check_numbers, encode_voice
+from tts.pipeline.voices import VoiceSource, check_numbers, encode_voice
 from tts.progress import GivenText, Progress, TextProgress, check_frames, check_progress, told
 from tts.resources import model_config
 from tts.text.symbols import Phones

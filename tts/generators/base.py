@@ -20,7 +20,6 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
-from tts.generators.conditioning import AlignmentResult as AlignmentResult
 from tts.generators.conditioning import Outside
 from tts.generators.sampling import LEAST_MASS, Sampling
 from tts.modules.voice_prompt import VoicePrompt

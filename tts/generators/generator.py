@@ -17,16 +17,9 @@ from torch import Tensor, nn
 
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone, KVCache
-from tts.generators.base import (
-    AlignmentResult,
-    Beside,
-    Infill,
-    Losses,
-    Request,
-    SamplingOptions,
-)
+from tts.generators.base import Beside, Infill, Losses, Request, SamplingOptions
 from tts.generators.conditioner import Conditioner
-from tts.generators.conditioning import Condition, Silence
+from tts.generators.conditioning import AlignmentResult, Condition, Silence
 from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.folding import channel_weights, fold
 from tts.generators.latent_space import LatentSpace, check_latent_space

@@ -13,7 +13,8 @@ from tts.audio.reference import Reference
 from tts.cancel import Cancellation
 from tts.config import ModelConfig
 from tts.errors import ConfigError, UsageError
-from tts.generators.base import AlignmentResult, Request, SamplingOptions
+from tts.generators.base import Request, SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.external import External
 from tts.generators.generator import Generator
 from tts.generators.wave_space import WaveSpace

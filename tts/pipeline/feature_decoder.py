@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from tts.generators.base import AlignmentResult, Request
+from tts.generators.base import Request
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.latent_space import LatentSpace
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.envelope import envelope_part, source_part, unpack_pitch

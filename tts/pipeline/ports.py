@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from tts.audio.reference import Reference
-from tts.generators.base import AlignmentResult, SamplingOptions
+from tts.generators.base import SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.progress import Progress
 from tts.text.symbols import Phones
 from tts.voice.voice import Voice

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tts.errors import UsageError
-from tts.generators.base import AlignmentResult, SamplingOptions
+from tts.generators.base import SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.pipeline.ports import Pipeline
 from tts.prosody.style import shaped, silence
 from tts.text.symbols import Phones

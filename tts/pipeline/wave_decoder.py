@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tts.generators.base import AlignmentResult, Request
+from tts.generators.base import Request
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.wave_space import FEATURE_RATE, WaveSpace
 from tts.pipeline.feature_decoder import FADE_FRAMES, FIRST_FRAMES
 

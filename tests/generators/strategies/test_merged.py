@@ -22,7 +22,8 @@ from tests.helpers.generators import (
     seeds,
 )
 from tts.errors import CodecError, ConfigError
-from tts.generators.base import AlignmentResult, Infill, SamplingOptions
+from tts.generators.base import Infill, SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.generator import Generator
 from tts.generators.latent_space import CodeSpace
 from tts.generators.strategies.coarse_first import CoarseFirst, merged
