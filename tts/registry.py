@@ -76,7 +76,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
 }
 
 #: arguments of Backbone that follow from the other parts
-BACKBONE_GIVEN = ("dim", "memory_dim", "global_dim", "causal", "timed")
+BACKBONE_GIVEN = ("dim", "memory_dim", "global_dim", "causal", "time_conditioned")
 
 
 def _pick(table: Mapping[str, Callable[..., Any]], spec: dict[str, Any], what: str) -> Any:
@@ -145,7 +145,7 @@ def build_generator(
         memory_dim=conditions.voice.norm.normalized_shape[0],
         global_dim=conditions.voice.null_global_cond.shape[0],
         causal=plan.causal,
-        timed=plan.timed,
+        time_conditioned=plan.time_conditioned,
         **_known(Backbone, backbone or {}, "backbone", BACKBONE_GIVEN),
     )
     sizes = {
@@ -188,15 +188,15 @@ def sampling_options(
     make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     led = (conditioner or {}).get("text") == "pointer"
     pointer = {"duration_tolerance": ()} if led else {}
-    # Only strategies that go latent after latent have the head draw.
-    drawn = make_head.sampling if plan.paced else {}
+    # Only strategies that go from left to right let the head draw.
+    drawn = make_head.sampling if plan.supports_pointer else {}
     if isinstance(plan, Autoregressive):
         usual = inspect.signature(make_head).parameters.get("num_codebooks")
         codebooks = head_keys.get("num_codebooks", usual.default if usual else 0)
-        unread = plan.unread(codebooks, led)
+        ignored = plan.ignored_options(codebooks, led)
         if not head_keys.get("levels"):
-            unread = (*unread, *RELAXED)
-        drawn = {name: values for name, values in drawn.items() if name not in unread}
+            ignored = (*ignored, *RELAXED)
+        drawn = {name: values for name, values in drawn.items() if name not in ignored}
     found = {**plan.sampling, **drawn, **pointer}
     if getattr(make_head, "guides_itself", False):
         found.pop("uncond", None)  # it has a branch of its own

@@ -44,7 +44,7 @@ class DurationAligned:
 
 class PointerAligned:
     """Text by a pointer. Fills `frames` and `prior_mean` of the condition on the way and its
-    `mask` at the end; `Text.alignment` says how long each phone has been so far.
+    `mask` at the end; `PointerText.alignment` says how long each phone has been so far.
 
     Args:
         merge: latents of a step, which hears the mean of their texts.
@@ -135,7 +135,7 @@ class PointerAligned:
             spoken_phones.new_ones(len(spoken_phones), self._merge, 1),
             condition.global_cond,
         )
-        frames, mean = self._conditioner.seen(found, mean, text.drop_text)
+        frames, mean = self._conditioner.with_prior(found, mean, text.drop_text)
         if position:
             over = over.repeat(branches)[:, None, None]
             frames = torch.where(over, condition.frames[:, first - 1, None], frames)

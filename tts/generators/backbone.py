@@ -76,7 +76,7 @@ class Backbone(nn.Module):
         dim, heads, hidden, blocks: sizes; kernel: of the depthwise convolutions.
         memory_dim: width of the encoded voice prompt; global_dim: of the voice vector.
         causal: latents see only the past; needed to generate latent after latent.
-        timed: takes a noise level (0..1) beside the voice.
+        time_conditioned: takes a noise level (0..1) beside the voice.
         voice_units: hidden units of each block, and before the output, that the voice opens and
             shuts (tts.modules.transformer.VoiceUnits).
         readers: blocks, from the first on, before which latents look for their text
@@ -92,7 +92,7 @@ class Backbone(nn.Module):
         memory_dim: int = 192,
         global_dim: int = 192,
         causal: bool = False,
-        timed: bool = True,
+        time_conditioned: bool = True,
         kernel: int = 5,
         dropout: float = 0.0,
         voice_units: int = 0,
@@ -101,7 +101,9 @@ class Backbone(nn.Module):
         super().__init__()
         self.dim, self.heads, self.causal = dim, heads, causal
         self.time = (
-            nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim)) if timed else None
+            nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim))
+            if time_conditioned
+            else None
         )
         self.global_cond = nn.Linear(global_dim, dim)
         self.modulation = nn.Linear(dim, 8 * dim)
@@ -278,7 +280,7 @@ class TwoPass(Backbone):
 
     def __init__(self, dim: int = 256, **sizes: Any):
         super().__init__(dim, **sizes)
-        self.fine = Backbone(dim, **{**sizes, "causal": False, "timed": True})
+        self.fine = Backbone(dim, **{**sizes, "causal": False, "time_conditioned": True})
 
     def project(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Those of the causal blocks, then of the others."""

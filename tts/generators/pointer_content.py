@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.errors import UsageError
-from tts.generators.conditioning import Text
+from tts.generators.conditioning import PointerText
 from tts.generators.content import PhoneContent
 from tts.text.tokens import TokenBatch, token_index
 
@@ -32,11 +32,11 @@ class PointerContent(PhoneContent):
         durations: Tensor | None,
         global_cond: Tensor,
         drop_text: Tensor | None,
-    ) -> Text:
+    ) -> PointerText:
         """Encoded phones; `drop_text` [B] bool are rows to hear nothing of them."""
         if drop_text is None:
             drop_text = torch.zeros_like(tokens.lengths, dtype=torch.bool)
-        return Text(self.phones(tokens, global_cond), tokens.lengths, drop_text, durations)
+        return PointerText(self.phones(tokens, global_cond), tokens.lengths, drop_text, durations)
 
     def phones_at(self, phones: Tensor, phone_index: Tensor, elapsed: Tensor) -> Tensor:
         """The phones [B, T, phone_dim] of frames, marked with the frames spent before.
@@ -56,7 +56,7 @@ class PointerContent(PhoneContent):
         out: Tensor = self.score(torch.cat([hidden, spoken_phones], -1)).squeeze(-1)
         return out
 
-    def teacher_forced(self, text: Text, frames: int) -> tuple[Tensor, Tensor]:
+    def teacher_forced(self, text: PointerText, frames: int) -> tuple[Tensor, Tensor]:
         """phone_index and elapsed [B, T] by true durations; frames past the end go on with the
         last."""
         if text.durations is None:
@@ -68,7 +68,7 @@ class PointerContent(PhoneContent):
         index = torch.arange(frames, device=phone_index.device)
         return phone_index, index - (ends - text.durations.gather(1, phone_index))
 
-    def loss(self, text: Text, hidden: Tensor, merge: int = 1) -> Tensor:
+    def loss(self, text: PointerText, hidden: Tensor, merge: int = 1) -> Tensor:
         """Cross entropy of staying or moving on after each frame.
 
         Args:

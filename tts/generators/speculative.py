@@ -363,7 +363,7 @@ def drafted(
 
     def one(row: int) -> Iterator[Tensor]:
         draft = NGram(1, options.draft_codebooks)
-        alone = condition.of(row, len(rngs))
+        alone = condition.row(row, len(rngs))
         return speculate(net, alone, rngs[row], options, draft, options.draft_steps)
 
     if len(rngs) == 1:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tts.generators.conditioning import Voiced
+from tts.generators.conditioning import EncodedVoice
 from tts.generators.folding import fold
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA, envelope_part
@@ -59,7 +59,7 @@ class VoiceConditioner(nn.Module):
         self.null_global_cond = nn.Parameter(torch.zeros(global_dim))
         self.null_memory = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
+    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> EncodedVoice:
         """Encode; `drop` [B] bool replaces a row by the learned null voice."""
         index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
         valid = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
@@ -82,7 +82,7 @@ class VoiceConditioner(nn.Module):
             global_cond = torch.where(drop.unsqueeze(-1), self.null_global_cond, global_cond)
             attend = attend & ~drop.unsqueeze(-1)
             attend[:, 0] = True
-        return Voiced(global_cond, memory, attend)
+        return EncodedVoice(global_cond, memory, attend)
 
 
 class VectorConditioner(nn.Module):
@@ -107,10 +107,12 @@ class VectorConditioner(nn.Module):
         self.null_global_cond = nn.Parameter(torch.zeros(global_dim))
         self.null_memory = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
+    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> EncodedVoice:
         """Encode; `drop` [B] bool replaces a row by the learned null voice."""
         global_cond = self.global_cond(prompt.speaker * 16)
         if drop is not None:
             global_cond = torch.where(drop.unsqueeze(-1), self.null_global_cond, global_cond)
         memory = self.norm(self.null_memory).expand(len(global_cond), 1, -1)
-        return Voiced(global_cond, memory, global_cond.new_ones(len(memory), 1, dtype=torch.bool))
+        return EncodedVoice(
+            global_cond, memory, global_cond.new_ones(len(memory), 1, dtype=torch.bool)
+        )

@@ -332,7 +332,7 @@ class AcousticModel:
         """Whether lengths of requests are estimates, and known with the last latents only. A
         pointer may leave the durations of a request."""
         free = options.duration_tolerance > 1 or self._durations is None
-        return self.generator.paces and free
+        return self.generator.uses_pointer and free
 
     def stream(
         self,

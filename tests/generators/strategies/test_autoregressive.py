@@ -44,7 +44,7 @@ def teacher_forced(
     none = torch.zeros(len(latents), dtype=torch.bool)
     condition = net.conditioner(request, net.backbone, (none, none))
     assert isinstance(net.strategy, Autoregressive)
-    hidden, steps, known, *_ = net.strategy.teach(net, latents, condition)
+    hidden, steps, known, *_ = net.strategy.teacher_forced(net, latents, condition)
     return hidden, steps, known
 
 

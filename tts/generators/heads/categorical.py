@@ -268,10 +268,10 @@ class CategoricalHead(nn.Module):
             (batch, steps, self.num_codebooks), self.codebook_size, device=self.bias.device
         )
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K]."""
-        loss = self.loss(taught.hidden, taught.steps, taught.known)
-        return Losses({"codes": loss}, lambda: self(taught.hidden).softmax(-1))
+        loss = self.loss(forced.hidden, forced.steps, forced.known)
+        return Losses({"codes": loss}, lambda: self(forced.hidden).softmax(-1))
 
     def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The codes of a step, [B, 1, K] or of its codebooks only."""

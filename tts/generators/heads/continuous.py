@@ -59,7 +59,7 @@ class ContinuousHead(nn.Module):
         out: Tensor = self.entry(latents)
         return out
 
-    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
+    def with_noise(self, latents: Tensor, noise: Tensor) -> Tensor:
         """Latents with noise of their shape on what is fed back."""
         return latents + noise
 
@@ -164,10 +164,10 @@ class FlowHead(ContinuousHead):
         norm = (data.square() + noise.square()).sqrt().clamp_min(1e-4)
         return norm, data * self.spread / norm.square(), self.spread * noise / norm
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Flow matching, and regression of the step."""
-        hidden, mean = self.forget(taught.hidden, self.mean(condition))
-        steps, known, before = taught.steps, taught.known, taught.fed
+        hidden, mean = self.forget(forced.hidden, self.mean(condition))
+        steps, known, before = forced.steps, forced.known, forced.fed
         step = mean + self.step(hidden)
         error = steps - step
         parts = {"step": REGRESSION * self.average(error.abs() + error.square(), known)}

@@ -130,9 +130,9 @@ class DepthHead(CategoricalHead):
             )
         return total / known.sum().clamp_min(1)
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K], given those before in their frame."""
-        hidden, steps = taught.hidden, taught.steps
+        hidden, steps = forced.hidden, forced.steps
 
         def estimate() -> Tensor:
             deep = self.deepen(hidden.flatten(0, 1), steps.flatten(0, 1))
@@ -142,7 +142,7 @@ class DepthHead(CategoricalHead):
             out: Tensor = logits.softmax(-1).unflatten(0, hidden.shape[:2])
             return out
 
-        return Losses({"codes": self.loss(hidden, steps, taught.known)}, estimate)
+        return Losses({"codes": self.loss(hidden, steps, forced.known)}, estimate)
 
     def _made(self) -> _Tables:
         weights: list[Tensor] = [self.table, self.entry.weight]

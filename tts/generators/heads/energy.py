@@ -45,9 +45,9 @@ class EnergyHead(ContinuousHead):
         square = ((a - b).square() * self.channel_weight).mean(-1, keepdim=True)
         return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Twice the expected distance to the data less that between two draws."""
-        mean, hidden, steps, known = self.mean(condition), taught.hidden, taught.steps, taught.known
+        mean, hidden, steps, known = self.mean(condition), forced.hidden, forced.steps, forced.known
         noise = torch.randn(2, *hidden.shape[:-1], self.noise, device=hidden.device)
         first, second = (mean + self.net(hidden, part) for part in noise)
         distance = self.distance(first, steps) + self.distance(second, steps)

@@ -64,13 +64,13 @@ class GaussianHead(ContinuousHead):
         out: Tensor = z + self.refine(z)
         return out
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Regression of the output less flux, and the divergence of the Gaussian. Flux is from the
         true latent before: near one with noise a mean that stands still would seem to move."""
-        steps, known = taught.steps, taught.known
-        mu, log_ratio = self.latent(taught.hidden, self.mean(condition))
+        steps, known = forced.steps, forced.known
+        mu, log_ratio = self.latent(forced.hidden, self.mean(condition))
         error = steps - self.decode(mu, log_ratio, torch.randn_like(mu))
-        moved = self.average((mu - taught.clean).abs(), known)
+        moved = self.average((mu - forced.clean).abs(), known)
         frames = self.average(error.abs() + error.square(), known) - self.flux * moved
         squares = log_ratio.exp() + ((mu - steps) / self.spread).square()
         divergence = self.average(0.5 * (squares - 1 - log_ratio), known)

@@ -39,7 +39,7 @@ class KLHead(ContinuousHead):
         mean = super().empty(batch, steps)
         return torch.cat([mean, torch.full_like(mean, CERTAIN)], -1)
 
-    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
+    def with_noise(self, latents: Tensor, noise: Tensor) -> Tensor:
         """Latents with noise on their means: how sure they are stays what the codec says."""
         mean, log_variance = latents.chunk(2, -1)
         return torch.cat([mean + noise.chunk(2, -1)[0], log_variance], -1)
@@ -57,14 +57,14 @@ class KLHead(ContinuousHead):
         offset, log_variance = self.out(hidden).chunk(2, -1)
         return mean + offset, log_variance.clamp(-12, 6)
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Divergence of the posterior from the prediction."""
-        mean, log_variance = self.distribution(taught.hidden, self.mean(condition))
-        wanted, spread = taught.steps.chunk(2, -1)
+        mean, log_variance = self.distribution(forced.hidden, self.mean(condition))
+        wanted, spread = forced.steps.chunk(2, -1)
         ratio = spread - log_variance
         square = (wanted - mean).square() * (-log_variance).exp()
         divergence = 0.5 * (ratio.exp() - ratio - 1 + square)
-        return Losses({"kl": self.average(divergence, taught.known)})
+        return Losses({"kl": self.average(divergence, forced.known)})
 
     def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""

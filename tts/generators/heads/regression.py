@@ -48,12 +48,12 @@ class RegressionHead(ContinuousHead):
         out: Tensor = self.entry(x)
         return out
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Absolute and squared errors of the next latents."""
-        found = self.mean(condition) + self.out(taught.hidden)
-        error = (found - taught.steps).abs()
+        found = self.mean(condition) + self.out(forced.hidden)
+        error = (found - forced.steps).abs()
         estimate = None if self.estimate is not None else lambda: found
-        return Losses({"frames": self.average(error + error.square(), taught.known)}, estimate)
+        return Losses({"frames": self.average(error + error.square(), forced.known)}, estimate)
 
     def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""

@@ -7,9 +7,9 @@ class NonAutoregressive:
     """Base of Flow, Diffusion and Masked: the backbone sees all latents and knows a noise level."""
 
     causal = False
-    timed = True
+    time_conditioned = True
     streamed = False
-    paced = False
+    supports_pointer = False
     network = Backbone
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:

@@ -19,7 +19,7 @@ class OneShot(NonAutoregressive):
     there is no guidance; no other strategy is as fast, and none sounds as averaged.
     """
 
-    timed = False
+    time_conditioned = False
     sampling: SamplingKeys = {}
 
     def check(self, net: Network) -> None:
