@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from tts.errors import ConfigError, UsageError
-from tts.generators.alignment import at_steps
+from tts.generators.alignment import text_at_steps
 from tts.generators.backbone import Mark
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.conditioning import Condition
@@ -148,7 +148,7 @@ class Run:
             self.total, self.head.num_codebooks, dtype=torch.bool, device=device
         )
         self.known[self.position, torch.arange(self.head.num_codebooks, device=device)] = True
-        self._context = at_steps(self.condition, pattern)
+        self._context = text_at_steps(self.condition, pattern)
         self.cache = net.backbone.start(
             self.condition.memory, self.condition.memory_mask, self.total
         )

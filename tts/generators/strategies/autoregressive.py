@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.alignment import DurationAligned, PointerAligned, at_steps
+from tts.generators.alignment import DurationAligned, PointerAligned, text_at_steps
 from tts.generators.backbone import Backbone
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
@@ -238,7 +238,7 @@ class Autoregressive:
         # (a window of stacked codes that is not full) are seen in sampling too.
         drawn = known.any(-1, keepdim=True).int()
         mask = drawn.flip(1).cummax(1).values.flip(1).float()
-        x = x + at_steps(condition, pattern)
+        x = x + text_at_steps(condition, pattern)
         hidden = net.hidden(x, replace(condition, mask=mask))
         return TeacherForced(hidden, steps, known, fed, clean, pattern)
 
