@@ -225,12 +225,12 @@ class Synthesizer(Lifecycle):
         number: int = 0,
         chunk_frames: int = 25,
     ) -> Iterator[Chunk]:
-        """One sentence and the pause after it, see Renderer.alone.
+        """One sentence and the pause after it, see Renderer.stream.
 
         Args:
             number: of the sentence in its text, which its seed follows.
         """
-        return self.renderer.alone(Utterance(phones, voice, options, number), chunk_frames)
+        return self.renderer.stream(Utterance(phones, voice, options, number), chunk_frames)
 
     def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:
         """The silence after a sentence, [N]; exact where markup told it."""
@@ -273,7 +273,7 @@ class Synthesizer(Lifecycle):
             offset, level = 0, Leveler(self.sample_rate)
             for utterance in self.utterances(given.source, speaker, chosen):
                 begin = offset / self.sample_rate
-                for chunk in self.renderer.alone(utterance, chunk_frames):
+                for chunk in self.renderer.stream(utterance, chunk_frames):
                     offset += len(chunk.samples)
                     chunk.samples, chunk.gain = chunk.levelled(level), None
                     yield chunk.later(begin)
