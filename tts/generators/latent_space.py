@@ -1,6 +1,6 @@
 """Latent spaces: what generators generate, and how it becomes source-filter features.
 
-Latents are features themselves, codes of them, or continuous latents of an autoencoder. The features
+Latents are features themselves, codes of them, or continuous latents of an autoencoder. Features
 are always relative to the average spectrum and pitch of the voice prompt (`voice_mean`), which are
 added again at the end: a generator need not learn how an unseen voice sounds on average.
 """

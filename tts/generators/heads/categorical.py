@@ -173,8 +173,8 @@ class CategoricalHead(nn.Module):
         return linear(self.entry, torch.cat(parts, -1))
 
     def corrupt(self, codes: Tensor, share: float) -> Tensor:
-        """Replace a random share, up to `share`, of the known codes [B, S, K] of each row: FSQ codes
-        by ones with a digit one level up or down, others by any entry.
+        """Replace a random share, up to `share`, of the known codes [B, S, K] of a row. FSQ codes
+        get one digit a level higher or lower, others become any entry.
 
         In sampling the model is fed its own codes, which are never quite those of a recording; with
         such errors in training it learns to continue from them.
