@@ -28,8 +28,8 @@ from tts.pipeline.wave_decoder import WaveDecoder
 from tts.progress import Progress
 from tts.prosody.durations import DurationModel, with_edges
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
-from tts.prosody.style import held, inflected, paces, whole_paces
-from tts.prosody.total_length import pace, total_frames
+from tts.prosody.style import sentence_speeds, token_speeds, with_breaks, with_pitch
+from tts.prosody.total_length import frames_per_phone, total_frames
 from tts.quantize import prepare_weights
 from tts.registry import load_latent_space, load_module
 from tts.resources import checkpoint_folder
@@ -302,11 +302,11 @@ class AcousticModel:
         prompt = collate_voices(list(voices)).to(self.device)
         rate = torch.tensor(speed or [1.0] * len(sentences), device=self.device)
         if self.generator.conditioner.untimed:
-            return self._untimed_request(tokens, prompt, whole_paces(sentences, rate))
+            return self._untimed_request(tokens, prompt, sentence_speeds(sentences, rate))
         if self._durations is None:
-            return Request(tokens, prompt, pace=whole_paces(sentences, rate))
-        durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, rate))
-        durations = held(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
+            return Request(tokens, prompt, pace=sentence_speeds(sentences, rate))
+        durations = self.durations.predict(tokens, prompt, token_speeds(sentences, tokens, rate))
+        durations = with_breaks(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
         durations = with_edges(durations, tokens, self.generator.patch)
         if self.latent_space.waveform_codec is not None:
             if any(style.pitch != 1 for phones in sentences for style in phones.styles):
@@ -317,12 +317,14 @@ class AcousticModel:
         if shifted and self.shifts is not None:
             frames = int(durations.sum(1).max())
             shift = self.shifts.frames(voices, tokens, durations, frames)
-        shift = inflected(shift, sentences, durations, self.generator.conditioner.channels)
+        shift = with_pitch(shift, sentences, durations, self.generator.conditioner.channels)
         return Request(tokens, prompt, durations, shift=shift, contrast=self.contrast_of(voices))
 
     def _untimed_request(self, tokens: TokenBatch, prompt: VoicePrompt, rate: Tensor) -> Request:
         """A request with a total length per sentence but no duration of any phone."""
-        total = total_frames(tokens, pace(self.phone_probe, prompt), rate, self.generator.patch)
+        total = total_frames(
+            tokens, frames_per_phone(self.phone_probe, prompt), rate, self.generator.patch
+        )
         total = self.latent_space.retimed(total[:, None], torch.ones_like(total[:, None]))
         return Request(tokens, prompt, frames=total[:, 0])
 

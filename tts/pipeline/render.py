@@ -17,7 +17,7 @@ from tts.errors import UsageError
 from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import AlignmentResult
 from tts.pipeline.ports import Pipeline
-from tts.prosody.style import shaped, silence
+from tts.prosody.style import silence, with_volume_and_breaks
 from tts.text.symbols import Phones
 from tts.types import Chunk, Options, joined, spans_of
 from tts.voice.voice import Voice
@@ -100,7 +100,7 @@ class Renderer:
                 speak in.
         """
         self.check(utterance.options)
-        return shaped(self._stream(utterance, chunk_frames), utterance.phones)
+        return with_volume_and_breaks(self._stream(utterance, chunk_frames), utterance.phones)
 
     @torch.inference_mode()
     def _stream(self, utterance: Utterance, chunk_frames: int) -> Iterator[Chunk]:
@@ -237,5 +237,7 @@ class Renderer:
             samples = torch.cat([wave, pause]).numpy()
             chunk = Chunk(samples, ports.decoder.sample_rate, utterance.phones.text)
             self._set_times(chunk, utterance.phones, alignment, row)
-            out.append(self._joined(shaped([chunk], utterance.phones), utterance.phones))
+            out.append(
+                self._joined(with_volume_and_breaks([chunk], utterance.phones), utterance.phones)
+            )
         return out
