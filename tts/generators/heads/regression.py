@@ -1,4 +1,4 @@
-"""Frames by regression, as the decoder of Tacotron 2 draws them."""
+"""Regression head of Tacotron 2: the next latent is predicted, not drawn."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,12 +11,12 @@ from tts.generators.protocols import StepContext, TeacherForced
 
 
 class RegressionHead(ContinuousHead):
-    """The next latent is the mean that the network finds; nothing is drawn.
+    """Regression of the next latent; nothing is random.
 
-    The frame projection of Tacotron 2 (Shen et al. 2018) with its pre-net, a bottleneck for the
-    frames fed back that keeps the network from copying them. Trained by the sum of absolute and
-    squared errors (SV2TTS, Jia et al. 2018). The convolutional post-net over the whole utterance is
-    left out: it looks ahead.
+    This is the frame projection of Tacotron 2 (Shen et al. 2018) with its pre-net, a bottleneck for
+    the frames that are fed back, which keeps the network from copying them. It is trained by the
+    sum of absolute and squared errors (SV2TTS, Jia et al. 2018). The convolutional post-net over
+    the whole utterance is left out, since it looks ahead.
 
     Args:
         size, dim, features, channels: see ContinuousHead.
