@@ -193,16 +193,16 @@ class Conditioner(nn.Module):
         said, which supervises the attention."""
         if backbone.beside is None:
             return made
-        laid, count = self._frames_per_token(request), made.mask.shape[1] * self.patch
-        usual = usual_lengths(request.tokens, laid, request.frames, count)
+        layout, count = self._frames_per_token(request), made.mask.shape[1] * self.patch
+        usual = usual_lengths(request.tokens, layout, request.frames, count)
         usual = usual.unflatten(1, (-1, self.patch)).sum(2) / self.patch
-        index = torch.arange(made.mask.shape[1], device=laid.device) * self.patch
-        held = (index < laid.sum(1, keepdim=True)) & (made.mask[..., 0] > 0)
-        said = None
+        index = torch.arange(made.mask.shape[1], device=layout.device) * self.patch
+        has_text = (index < layout.sum(1, keepdim=True)) & (made.mask[..., 0] > 0)
+        target = None
         if request.durations is not None and drop_text is not None:
-            said = said_at(laid, request.durations, count, self.patch)
-            said = said & (held & ~drop_text.unsqueeze(1)).unsqueeze(1)
-        unaligned = Unaligned(made.frames, held, usual * held, said)
+            target = said_at(layout, request.durations, count, self.patch)
+            target = target & (has_text & ~drop_text.unsqueeze(1)).unsqueeze(1)
+        unaligned = Unaligned(made.frames, has_text, usual * has_text, target)
         none = torch.zeros_like(made.prior_mean)
         return replace(
             made, frames=backbone.beside(made.frames), prior_mean=none, unaligned=unaligned
