@@ -108,7 +108,7 @@ def calibrate(
     read = [phone_sums(each[None], torch.tensor([len(each)], device=said.device)) for each in whole]
     wanted, heard = (torch.stack(each).sum(0) for each in zip(*read, strict=True))
     target = heard / wanted.clamp_min(1e-6).unsqueeze(-1)
-    found = shifts.of(replace(voice, tunings=())) if shifts.normalised else None
+    found = shifts.for_voice(replace(voice, tunings=())) if shifts.normalised else None
     # Narrower than the kernel of the profile, since this is about single phones.
     kernel = profile.kernel.square()
     shift = torch.zeros_like(profile.mean) if found is None else found.to(said.device)
