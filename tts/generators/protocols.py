@@ -218,7 +218,7 @@ class StepHead(Protocol):
         """Training losses of all steps."""
         ...
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """Draw the next latent [B, 1, *] from hidden states [B, 1, dim], or with guidance
         [2 B, 1, dim], the unconditional rows last."""
         ...
@@ -242,8 +242,8 @@ class CodeStepHead(CodeHead, Protocol):
         """Training losses of all steps."""
         ...
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-        """Draw the next latent [B, 1, *]. Codes [B, 1, K], or [B, 1, len(given.codebooks)] if the
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+        """Draw the next latent [B, 1, *]. Codes [B, 1, K], or [B, 1, len(context.codebooks)] if the
         step draws only some codebooks; hidden states as for StepHead."""
         ...
 

@@ -66,7 +66,8 @@ class BlockCache:
         return self.keys.narrow(2, 0, end), self.values.narrow(2, 0, end)
 
     def trim(self, filled: int) -> None:
-        """Drop all positions after the first `filled`, which only those of the last call can be."""
+        """Drop all positions after the first `filled`. Only positions of the last call can be
+        dropped."""
         drop, past = self.filled - filled, len(self.taps) - 1
         if past:
             kept = self.recent.shape[1] - drop

@@ -334,8 +334,8 @@ def test_noise_on_the_units_fed_back() -> None:
             fed.append(latents)
             return super().embed(latents)
 
-        def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-            return torch.ones(given.rows, 1, SIZE)
+        def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+            return torch.ones(context.rows, 1, SIZE)
 
         def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
             return Losses({})

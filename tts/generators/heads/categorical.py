@@ -286,23 +286,23 @@ class CategoricalHead(nn.Module):
         loss = self.loss(forced.hidden, forced.steps, forced.known)
         return Losses({"codes": loss}, lambda: self(forced.hidden).softmax(-1))
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-        """Draw the codes of a step, [B, 1, K], or only those of `given.codebooks`."""
-        options, silence, codebooks = given.options, given.condition.silence, given.codebooks
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+        """Draw the codes of a step, [B, 1, K], or only those of `context.codebooks`."""
+        options, silence, codebooks = context.options, context.condition.silence, context.codebooks
         if codebooks is None:
             logits, codebooks = self(hidden), range(self.num_codebooks)
         else:
             logits = torch.stack([self(hidden, codebook) for codebook in codebooks], -2)
-        logits = guide_rows(logits, given.rows, options.guidance)
+        logits = guide_rows(logits, context.rows, options.guidance)
         hushed = None
         if options.silence_penalty and silence is not None and codebooks[0] == 0:
-            fall = self.hush(silence, given.latents, given.at, options).unsqueeze(1)
+            fall = self.hush(silence, context.latents, context.at, options).unsqueeze(1)
             logits = logits.clone()
             logits[..., 0, :] -= fall
             hushed = torch.zeros_like(logits, dtype=torch.bool)
             hushed[..., 0, :] = fall > 0
-        history = self.history(given, codebooks)
-        return self.choose(logits, given.rngs, options, history, hushed)
+        history = self.history(context, codebooks)
+        return self.choose(logits, context.rngs, options, history, hushed)
 
     def choose(
         self,
@@ -340,18 +340,18 @@ class CategoricalHead(nn.Module):
         fall = options.silence_penalty * (count.clamp_min(0) * due).unsqueeze(1)
         return fall * silence.codes
 
-    def history(self, given: StepContext, codebooks: Sequence[int]) -> Tensor | None:
+    def history(self, context: StepContext, codebooks: Sequence[int]) -> Tensor | None:
         """The last codes that each codebook has drawn, [B, 1, codebooks, H], oldest first and -1
         before the first; None if no option looks at repetitions."""
-        latents, at, options = given.latents, given.at, given.options
+        latents, at, options = context.latents, context.at, context.options
         if options.repetition_ratio == 1 and options.repetition_penalty == 1:
             return None
         window = options.repetition_window
-        if given.drawn is None:
+        if context.drawn is None:
             past = [list(range(max(0, at - window), at))] * len(codebooks)
         else:
             # A delayed codebook is at an earlier latent but looks back as far.
-            past = [given.drawn(codebook, window) for codebook in codebooks]
+            past = [context.drawn(codebook, window) for codebook in codebooks]
         size = max(map(len, past))
         rows = [[-1] * (size - len(times)) + times for times in past]
         index = torch.tensor(rows, dtype=torch.int64, device=latents.device)

@@ -203,15 +203,15 @@ class FlowHead(ContinuousHead):
         backbone has made both, unless the head guides itself."""
         return [hidden, mean]
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """Draw the latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
-        options, rows, before = given.options, given.rows, given.before
-        mean = self.mean(given.condition, given.latent)
+        options, rows, before = context.options, context.rows, context.before
+        mean = self.mean(context.condition, context.latent)
         hidden, mean = self.branches(hidden, mean, rows, options.guided)
         past = before.repeat(len(hidden) // rows, 1, 1)
         centre = self.centre(mean + self.step(hidden), past)
         drawn = torch.zeros_like(before)
-        noise = row_normal(before, given.rngs) * self.noise
+        noise = row_normal(before, context.rngs) * self.noise
         times = tuple(self.times(options)[:-1])
         falling = Guidance(options.guidance, options.guidance_final)
         guidance = [falling.at(masked=1 - time) for time in times]

@@ -223,10 +223,10 @@ class DepthHead(CategoricalHead):
 
         return step
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """Draw the codes of a frame, [B, 1, K], from hidden states [B or 2 B, 1, dim]."""
-        rows, options, silence = given.rows, given.options, given.condition.silence
-        history = self.history(given, range(self.num_codebooks))
+        rows, options, silence = context.rows, context.options, context.condition.silence
+        history = self.history(context, range(self.num_codebooks))
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)
         made: list[Tensor] = []
         code: Tensor | None = None
@@ -234,9 +234,9 @@ class DepthHead(CategoricalHead):
             logits = guide_rows(self(step(code, codebook), codebook), rows, options.guidance)
             hushed = None
             if options.silence_penalty and silence is not None and codebook == 0:
-                fall = self.hush(silence, given.latents, given.at, options).unsqueeze(1)
+                fall = self.hush(silence, context.latents, context.at, options).unsqueeze(1)
                 logits, hushed = logits - fall, fall > 0
             past = None if history is None else history[:, :, codebook]
-            made.append(self.choose(logits, given.rngs, options, past, hushed))
+            made.append(self.choose(logits, context.rngs, options, past, hushed))
             code = made[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else made[-1]
         return torch.stack(made, -1)

@@ -56,12 +56,12 @@ class EnergyHead(ContinuousHead):
         distance = distance - self.repulsion * self.distance(first, second)
         return Losses({"energy": (distance * known).sum() / known.sum().clamp_min(1)})
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        rows, options = given.rows, given.options
+        rows, options = context.rows, context.options
         hidden = guide_rows(hidden, rows, options.guidance)
-        noise = row_normal(hidden.new_empty(rows, 1, self.noise), given.rngs)
+        noise = row_normal(hidden.new_empty(rows, 1, self.noise), context.rngs)
         noise = noise * options.temperature
-        mean = self.mean(given.condition, given.latent)[:rows]
+        mean = self.mean(context.condition, context.latent)[:rows]
         out: Tensor = mean + self.net(hidden, noise)
         return out

@@ -77,9 +77,9 @@ class GaussianHead(ContinuousHead):
         divergence = self.average(0.5 * (squares - 1 - log_ratio), known)
         return Losses({"frames": frames, "kl": self.kl * divergence})
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        rows, options = given.rows, given.options
-        mu, log_ratio = self.latent(hidden, self.mean(given.condition, given.latent))
-        noise = row_normal(given.before, given.rngs) * options.temperature
+        rows, options = context.rows, context.options
+        mu, log_ratio = self.latent(hidden, self.mean(context.condition, context.latent))
+        noise = row_normal(context.before, context.rngs) * options.temperature
         return self.decode(guide_rows(mu, rows, options.guidance), log_ratio[:rows], noise)

@@ -67,10 +67,10 @@ class KLHead(ContinuousHead):
         divergence = 0.5 * (ratio.exp() - ratio - 1 + square)
         return Losses({"kl": self.average(divergence, forced.known)})
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        found = self.distribution(hidden, self.mean(given.condition, given.latent))
-        mean = guide_rows(found[0], given.rows, given.options.guidance)
-        noise = row_normal(mean, given.rngs) * given.options.temperature
-        drawn = mean + (0.5 * found[1][: given.rows]).exp() * noise
+        found = self.distribution(hidden, self.mean(context.condition, context.latent))
+        mean = guide_rows(found[0], context.rows, context.options.guidance)
+        noise = row_normal(mean, context.rngs) * context.options.temperature
+        drawn = mean + (0.5 * found[1][: context.rows]).exp() * noise
         return torch.cat([drawn, torch.full_like(drawn, CERTAIN)], -1)

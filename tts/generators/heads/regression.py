@@ -55,7 +55,7 @@ class RegressionHead(ContinuousHead):
         estimate = None if self.estimate is not None else lambda: found
         return Losses({"frames": self.average(error + error.square(), forced.known)}, estimate)
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        found = self.mean(given.condition, given.latent) + self.out(hidden)
-        return guide_rows(found, given.rows, given.options.guidance)
+        found = self.mean(context.condition, context.latent) + self.out(hidden)
+        return guide_rows(found, context.rows, context.options.guidance)
