@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache, StaticPool
 from tts.modules.text_reader import TextReader, Unaligned
 from tts.modules.transformer import (
@@ -231,6 +232,32 @@ class Backbone(nn.Module):
             return out
 
         return self.finish(self.through(x, block), *parts[-1])
+
+    def hidden(
+        self,
+        x: Tensor,
+        condition: Condition,
+        t: Tensor | None = None,
+        window: int = 0,
+        cache: "KVCache | StaticKVCache | None" = None,
+    ) -> Tensor:
+        """`forward` with the voice, mask and text of a condition.
+
+        Args:
+            x: [B, U, dim] embedded latents, to which `condition.frames` were added.
+        """
+        out: Tensor = self(
+            x,
+            condition.global_cond,
+            condition.memory,
+            condition.memory_mask,
+            condition.mask,
+            t,
+            window,
+            cache,
+            condition.unaligned,
+        )
+        return out
 
     def through(self, x: Tensor, block: Callable[[int, Tensor], Tensor]) -> Tensor:
         """Run x [B, U, dim] through all blocks; `block` runs one, by its index."""

@@ -129,28 +129,8 @@ class Generator(nn.Module):
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """Run the backbone.
-
-        Args:
-            x: [B, U, dim] embedded latents, to which `condition.frames` were added; with a cache,
-                only the latents after those in it.
-            t, window, cache: see Backbone.forward.
-
-        Returns:
-            Hidden states [B, U, dim].
-        """
-        out: Tensor = self.backbone(
-            x,
-            condition.global_cond,
-            condition.memory,
-            condition.memory_mask,
-            condition.mask,
-            t,
-            window,
-            cache,
-            condition.unaligned,
-        )
-        return out
+        """Hidden states [B, U, dim] of the backbone; see Backbone.hidden."""
+        return self.backbone.hidden(x, condition, t, window, cache)
 
     def loss(
         self,

@@ -184,6 +184,18 @@ def size_fits(head: nn.Module, size: int, what: str) -> str:
     return ""
 
 
+def codes_fit(head: nn.Module, num_codebooks: int, codebook_size: int) -> str:
+    """Why a head does not draw codes of these sizes; "" if it does."""
+    if not isinstance(head, CodeHead):
+        return f"a {type(head).__name__} draws continuous latents, not codes"
+    if (head.num_codebooks, head.codebook_size) != (num_codebooks, codebook_size):
+        return (
+            f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
+            f"{head.codebook_size}, the codec {num_codebooks} and {codebook_size}"
+        )
+    return ""
+
+
 def declared_codes(
     strategy: str,
     head: str,
@@ -296,16 +308,7 @@ class CodeSpace(AutoencoderSpace):
 
     def fits(self, head: nn.Module, channels: int) -> str:
         """Why a head cannot generate these latents; "" if it can."""
-        if not isinstance(head, CodeHead):
-            return f"a {type(head).__name__} draws continuous latents, not codes"
-        wanted = (self.num_codebooks, self.autoencoder.quantizer.codebook_size)
-        if (head.num_codebooks, head.codebook_size) != wanted:
-            return (
-                f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
-                f"{head.codebook_size}, the codec "
-                f"{wanted[0]} and {wanted[1]}"
-            )
-        return ""
+        return codes_fit(head, self.num_codebooks, self.autoencoder.quantizer.codebook_size)
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Default arguments of strategy and head; see `declared_codes`."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.errors import UsageError
-from tts.generators.latent_space import declared_codes, size_fits
+from tts.generators.latent_space import codes_fit, declared_codes, size_fits
 from tts.generators.protocols import CodeHead
 from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import frames_until
@@ -59,17 +59,9 @@ class WaveSpace:
             if getattr(head, "posterior", False):
                 return f"a {type(head).__name__} draws distributions, {self.info.name} has none"
             return size_fits(head, self.info.dim, "latents")
-        if not isinstance(head, CodeHead):
-            return f"a {type(head).__name__} draws continuous latents, not codes"
-        if len(set(self.info.sizes)) > 1:
+        if isinstance(head, CodeHead) and len(set(self.info.sizes)) > 1:
             return f"the codebooks of {self.info.name} are not of one size"
-        wanted = (self.info.num_codebooks, self.info.codebook_size)
-        if (head.num_codebooks, head.codebook_size) != wanted:
-            return (
-                f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
-                f"{head.codebook_size}, the codec {wanted[0]} and {wanted[1]}"
-            )
-        return ""
+        return codes_fit(head, self.info.num_codebooks, self.info.codebook_size)
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Default arguments of strategy and head; see LatentSpace.declared."""

@@ -146,15 +146,5 @@ class _FineNetwork:
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """Run the second backbone; see Network.hidden."""
-        out: Tensor = self.backbone(
-            x,
-            condition.global_cond,
-            condition.memory,
-            condition.memory_mask,
-            condition.mask,
-            t,
-            window,
-            cache,
-        )
-        return out
+        """Hidden states [B, U, dim] of the second backbone; see Backbone.hidden."""
+        return self.backbone.hidden(x, condition, t, window, cache)
