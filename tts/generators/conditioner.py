@@ -50,6 +50,7 @@ class Conditioner(nn.Module):
         longest: frames after which a pointer leaves a phone, for requests without durations.
 
     Attributes:
+        size: of a latent of features, channels * patch; the other sizes are as given.
         has_readers: whether the network has text readers (tts.modules.text_reader), which look for
             text without durations; set by the Generator.
 
@@ -81,7 +82,7 @@ class Conditioner(nn.Module):
         if text not in TEXT_LAYOUTS:
             raise ConfigError(f"text is one of {', '.join(TEXT_LAYOUTS)}, not {text!r}")
         self.channels, self.patch, self.text, self.longest = channels, patch, text, longest
-        self.size = channels * patch
+        self.size, self.voice_dim, self.global_dim = channels * patch, voice_dim, global_dim
         make_voice = VectorConditioner if voice == "vector" else VoiceConditioner
         self.voice = make_voice(channels, voice_dim, global_dim, patch)
         make = PointerContent if text == "pointer" else ContentEncoder

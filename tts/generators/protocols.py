@@ -318,6 +318,8 @@ class Strategy(Protocol):
         streamed: whether latents come from left to right in more than one piece.
         supports_pointer: whether it goes from left to right, so that a pointer can find the
             durations during generation.
+        merge: neighbouring latents that share the code of the first codebook; 1 for most.
+        groups: groups of codebooks that the head draws from hidden states of their own; 1 for most.
         sampling: options of sampling that it reads, beside those of its head.
     """
 
@@ -325,6 +327,8 @@ class Strategy(Protocol):
     time_conditioned: bool
     streamed: bool
     supports_pointer: bool
+    merge: int
+    groups: int
     sampling: SamplingKeys
 
     @property

@@ -74,7 +74,7 @@ class AcousticModel:
             device,
             self.generator.posterior,
             self.generator.patch,
-            getattr(self.generator.strategy, "merge", 1),
+            self.generator.strategy.merge,
             self.generator.latent_scale,
         )
         self.generator.check_latent_space(self.latent_space)

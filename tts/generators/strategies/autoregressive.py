@@ -71,7 +71,6 @@ class Autoregressive:
     streamed = True
     supports_pointer = True
     network: Callable[..., Backbone] = Backbone
-    #: latents per step (tts.generators.strategies.coarse_first)
     merge = 1
     sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
 
@@ -88,7 +87,6 @@ class Autoregressive:
         self.inpaint, self.both_sides = inpaint, both_sides
         self.pattern: dict[str, Any] | None = pattern_options(pattern) if pattern else None
         self.noise = noise
-        #: groups of codebooks that have blocks for themselves
         self.groups = 1
         if own:
             spec = self.pattern or {}

@@ -11,6 +11,7 @@ class NonAutoregressive:
     time_conditioned = True
     streamed = False
     supports_pointer = False
+    merge = groups = 1
     network = Backbone
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
