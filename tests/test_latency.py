@@ -129,7 +129,7 @@ def test_times_are_those_of_the_pointer(tiny_home: Path) -> None:
         pause = len(model.pause(phones, options)) / model.sample_rate
         assert whole.phones[-1].end == pytest.approx(whole.seconds - pause, abs=1e-3)
         assert len(whole.words) == 5 and whole.words[-1].end <= whole.phones[-1].end
-        together = model.renderer.together([Utterance(phones, voice, options)] * 2)
+        together = model.renderer.render_batch([Utterance(phones, voice, options)] * 2)
         for chunk in together:
             assert len(chunk.samples) == len(whole.samples)
             assert chunk.phones == whole.phones

@@ -1,6 +1,7 @@
-"""The tests lie as the source does, and none of them leans on another."""
+"""Where files are: tests lie as the source does, packages have a map of their modules."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,12 @@ def test_no_test_imports_another() -> None:
             for name in names:
                 last = name.rpartition(".")[2]
                 assert not last.startswith("test_") and last != "conftest", f"{path}: {name}"
+
+
+@pytest.mark.parametrize("package", ["tts/generators", "tts/pipeline"])
+def test_the_map_of_a_package_has_its_modules_and_no_others(package: str) -> None:
+    folder = ROOT / package
+    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    named = set(re.findall(r"[\w/]+\.py", told or ""))
+    assert {path.name for path in folder.glob("*.py")} - {"__init__.py"} <= named
+    assert all((folder / name).is_file() for name in named)

@@ -76,7 +76,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
 }
 
 #: arguments of Backbone that follow from the other parts
-BACKBONE_GIVEN = ("dim", "memory_dim", "global_dim", "causal", "timed")
+BACKBONE_GIVEN = ("dim", "memory_dim", "global_dim", "causal", "time_conditioned")
 
 
 def _pick(table: Mapping[str, Callable[..., Any]], spec: dict[str, Any], what: str) -> Any:
@@ -136,32 +136,31 @@ def build_generator(
     make_strategy, strategy_keys = _pick(STRATEGIES, strategy, "strategy")
     make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     parts = _known(Conditioner, conditioner or {}, "conditioner", ("dim",))
-    conditions = Conditioner(dim=dim, **parts)
-    plan = make_strategy(**strategy_keys)
+    made_conditioner = Conditioner(dim=dim, **parts)
+    made_strategy = make_strategy(**strategy_keys)
     network = _made(
         "backbone",
-        plan.network,
+        made_strategy.network,
         dim,
-        memory_dim=conditions.voice.norm.normalized_shape[0],
-        global_dim=conditions.voice.null_global_cond.shape[0],
-        causal=plan.causal,
-        timed=plan.timed,
+        memory_dim=made_conditioner.voice_dim,
+        global_dim=made_conditioner.global_dim,
+        causal=made_strategy.causal,
+        time_conditioned=made_strategy.time_conditioned,
         **_known(Backbone, backbone or {}, "backbone", BACKBONE_GIVEN),
     )
     sizes = {
-        "size": conditions.size,
-        "features": conditions.size,
-        "channels": conditions.channels,
+        "size": made_conditioner.size,
+        "features": made_conditioner.size,
+        "channels": made_conditioner.channels,
     }
-    groups = getattr(plan, "groups", 1)
-    if groups > 1:
-        sizes["groups"] = groups
     accepted = inspect.signature(make_head).parameters
-    if groups > 1 and "groups" not in accepted:
+    if made_strategy.groups > 1:
+        sizes["groups"] = made_strategy.groups
+    if made_strategy.groups > 1 and "groups" not in accepted:
         raise ConfigError("groups of codebooks with blocks of their own go with head categorical")
     head_keys = {key: value for key, value in sizes.items() if key in accepted} | head_keys
     made_head = _made("head", make_head, dim=dim, **head_keys)
-    return Generator(conditions, network, made_head, plan, latent_scale)
+    return Generator(made_conditioner, network, made_head, made_strategy, latent_scale)
 
 
 def sampling_options(
@@ -184,20 +183,20 @@ def sampling_options(
         if value is not None and not isinstance(value, Mapping):
             raise ConfigError(f"{name!r} is a mapping of options, not {value!r}")
     make_strategy, keys = _pick(STRATEGIES, strategy, "strategy")
-    plan = make_strategy(**keys)
+    made_strategy = make_strategy(**keys)
     make_head, head_keys = _pick(HEADS, head or {"kind": "linear"}, "head")
     led = (conditioner or {}).get("text") == "pointer"
     pointer = {"duration_tolerance": ()} if led else {}
-    # Only strategies that go latent after latent have the head draw.
-    drawn = make_head.sampling if plan.paced else {}
-    if isinstance(plan, Autoregressive):
+    # Only strategies that go from left to right let the head draw.
+    drawn = make_head.sampling if made_strategy.supports_pointer else {}
+    if isinstance(made_strategy, Autoregressive):
         usual = inspect.signature(make_head).parameters.get("num_codebooks")
         codebooks = head_keys.get("num_codebooks", usual.default if usual else 0)
-        unread = plan.unread(codebooks, led)
+        ignored = made_strategy.ignored_options(codebooks, led)
         if not head_keys.get("levels"):
-            unread = (*unread, *RELAXED)
-        drawn = {name: values for name, values in drawn.items() if name not in unread}
-    found = {**plan.sampling, **drawn, **pointer}
+            ignored = (*ignored, *RELAXED)
+        drawn = {name: values for name, values in drawn.items() if name not in ignored}
+    found = {**made_strategy.sampling, **drawn, **pointer}
     if getattr(make_head, "guides_itself", False):
         found.pop("uncond", None)  # it has a branch of its own
     return found

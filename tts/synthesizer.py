@@ -1,4 +1,4 @@
-"""The synthesizer: a loaded model behind one class, from text and a voice to audio."""
+"""The synthesizer: a loaded model that turns text and a voice into audio."""
 
 import os
 import time
@@ -19,8 +19,7 @@ from tts.lifecycle import Lifecycle, check_config
 from tts.pipeline.acoustic import AcousticModel
 from tts.pipeline.assemble import assemble
 from tts.pipeline.render import Renderer, Utterance
-from tts.pipeline.voices import VoiceSource as VoiceSource
-from tts.pipeline.voices import check_numbers, encode_voice
+from tts.pipeline.voices import VoiceSource, check_numbers, encode_voice
 from tts.progress import GivenText, Progress, TextProgress, check_frames, check_progress, told
 from tts.resources import model_config
 from tts.text.symbols import Phones
@@ -31,22 +30,22 @@ from tts.voice.voice import Voice
 class Synthesizer(Lifecycle):
     """A loaded model. Requests do not change it, so threads may share it.
 
-    Args:
-        config: which checkpoints.
-        device: "cpu", "cuda", "cuda:1", or "auto" for cuda where there is one and the weights can
-            be there.
+    It can be used in a `with` block, which closes it at the end.
 
-    A `with` block closes it, as `close` does.
+    Args:
+        config: the checkpoints of the model, and its settings.
+        device: "cpu", "cuda", "cuda:1", or "auto" for a GPU if there is one and the weights can be
+            on it.
 
     Attributes:
         config, device: as given; device is "cpu" or "cuda".
-        pipeline: the ports of the model; renderer: what makes audio through them.
-        capabilities: what the model can do; sample_rate: Hz of the audio it makes.
+        pipeline: the ports of the model; renderer: makes audio through them.
+        capabilities: what the model can do; sample_rate: Hz of the audio.
         cancellation: stops what a thread computes with the model.
 
     Raises:
-        UsageError: an unknown device or one that is not there, int8 weights on another than a CPU,
-            or a name in place of a config (`TTS.load` takes names).
+        UsageError: an unknown or missing device, int8 weights on another device than a CPU, or a
+            name instead of a config (`TTS.load` takes names).
         CheckpointError, ConfigError: see tts.pipeline.assemble.
     """
 
@@ -54,9 +53,9 @@ class Synthesizer(Lifecycle):
         config = check_config(config)
         device = choose_device(device, config.weights == "int8")
         self.config, self.device = config, device
-        # Every length of sentence makes oneDNN compile kernels, of which it and torch above it keep
-        # 1024 each otherwise: memory would grow for hundreds of requests. Read at their first use
-        # in a process.
+        # oneDNN compiles kernels for every length of sentence. By default it and torch keep 1024 of
+        # them each, and memory would grow over hundreds of requests. The variables are read when
+        # kernels are first used in a process.
         for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(cache, "64")
         self.cancellation = Cancellation()
@@ -70,10 +69,10 @@ class Synthesizer(Lifecycle):
 
     @property
     def acoustic(self) -> AcousticModel:
-        """The networks of a model of this project, for who goes below the pipeline.
+        """The networks of the model, for code that works below the pipeline.
 
         Raises:
-            UsageError: a model of others, which has other parts.
+            UsageError: a published model of others, which has other parts.
         """
         if not isinstance(self.pipeline.tuner, AcousticModel):
             raise UsageError(f"{self.config.name} is a model of others: it has other parts")
@@ -86,7 +85,7 @@ class Synthesizer(Lifecycle):
 
     @classmethod
     def of(cls, config: ModelConfig, device: str = "auto") -> Self:
-        """The model of a config; errors as `load`."""
+        """The model of a config; errors are those of `load`."""
         return cls(config, device)
 
     @classmethod
@@ -98,13 +97,15 @@ class Synthesizer(Lifecycle):
         Args:
             name: a shipped model, the path of a YAML, a folder with a `model.yaml` in it, or
                 `https://.../model.zip#sha256=...`, which is fetched once.
-            device: "cpu", "cuda", "cuda:1", or "auto" for cuda where there is one.
-            int8: weights of 8 bits, faster on a CPU (tts.quantize); a config may say so itself.
+            device: "cpu", "cuda", "cuda:1", or "auto" for a GPU if there is one.
+            int8: use weights of 8 bits, which are faster on a CPU (tts.quantize); a config may ask
+                for them too.
 
         Raises:
-            UsageError, ConfigError: unknown name or key, telling the nearest; int8 not on a CPU.
-            CheckpointError: weights that are missing, damaged, cannot be fetched, or, of others
-                (tts.published), were not yet.
+            UsageError, ConfigError: an unknown name or key (the message has the nearest), or int8
+                on another device than a CPU.
+            CheckpointError: weights are missing, damaged, cannot be fetched, or are published by
+                others (tts.published) and were not fetched yet.
         """
         if not isinstance(name, (str, os.PathLike)):
             raise UsageError(f"a model is loaded by name or path, not {type(name).__name__}")
@@ -122,29 +123,31 @@ class Synthesizer(Lifecycle):
         progress: Progress | None = None,
         enhance: bool = True,
     ) -> Voice:
-        """A voice, encoded once.
+        """Encode a voice, to speak in it any number of times.
 
         Args:
             source: the name of a built-in or added voice (`tts voices`), the path of a saved voice
                 (.safetensors), or a recording of 1 to 60 s: path, binary file, bytes of a file,
                 (array, rate), an Audio, or an array or tensor [N] or [C, N] at the model's rate; or
                 a list of recordings of one person.
-            transcript: what the recording says, for models that need it; others keep it.
-            adapt: fit the model's weights to the voice too (tts.tuning.adaptation), in some
-                seconds.
+            transcript: the words of the recording, for models that need them; others only keep
+                them with the voice.
+            adapt: also adapt the model's weights to the voice (tts.tuning.adaptation), which takes
+                some seconds.
             strength: of the adaptation, 0 to 1.
             calibration: rounds of calibration (tts.tuning.calibration); by default the model's.
-            progress: of the adaptation, called with (steps done, all steps); what it raises stops.
-            enhance: take noise and the room out of recordings (tts.voice.enhancer), so that the
-                voice does not have them; False for a voice as it was recorded.
+            progress: called during adaptation with (steps done, all steps); an exception that it
+                raises stops the adaptation.
+            enhance: remove noise and reverberation from recordings (tts.voice.enhancer); False
+                keeps them in the voice.
 
         Raises:
             AudioError, UsageError: see tts.audio.reference.load_reference.
-            UsageError: to be adapted by a model that cannot; words that it needs are not given; an
-                argument that is none.
-            VoiceError: an unknown name, telling the nearest, a damaged voice file, too little
-                speech to adapt to, or a saved voice that lacks what the model needs.
-            TextError: a transcript that is not valid Unicode.
+            UsageError: the model cannot be adapted, it needs a transcript, or an argument is out of
+                range.
+            VoiceError: an unknown name (the message has the nearest), a damaged voice file, too
+                little speech to adapt to, or a saved voice that lacks what the model needs.
+            TextError: the transcript is not valid Unicode.
         """
         self.check_open()
         check_numbers(strength, calibration)
@@ -158,8 +161,8 @@ class Synthesizer(Lifecycle):
         return voice
 
     def untuned(self, voice: Voice) -> str:
-        """A line for the user where a voice was adapted to other weights than the model's, and
-        speaks as it is; empty otherwise."""
+        """A line for the user if a voice was adapted to another model's weights only, so that this
+        model speaks in it unadapted; empty otherwise."""
         tuner = self.pipeline.tuner
         return "" if tuner is None else tuner.untuned(voice)
 
@@ -174,20 +177,22 @@ class Synthesizer(Lifecycle):
         markup: str = "none",
         emoji: bool = False,
     ) -> Iterator[Phones]:
-        """`phonemize`, one sentence at a time: the first of a book does not wait for the last.
+        """As `phonemize`, but yields one sentence at a time, so that the first sentence of a book
+        does not wait for the last.
 
         Args:
             markup: see `Options`; a text with markup is read whole before the first sentence.
             emoji: see `Options`.
 
         Raises:
-            UsageError: a model that reads no markup; emoji in a language without names for them.
+            UsageError: the model reads no markup, or the language has no names for emoji.
             MarkupError: see tts.text.markup.parse_markup.
         """
         return self.pipeline.text.sentences(text, language or self.config.language, markup, emoji)
 
     def phrased(self, phones: Phones, voice: Voice, language: str | None = None) -> Phones:
-        """A sentence with pauses where its text has no mark for long, if the model places any."""
+        """The sentence with pauses in long stretches without punctuation, if the model has a
+        phrasing model."""
         return self.pipeline.text.phrased(phones, voice, language or self.config.language)
 
     def utterances(
@@ -196,7 +201,7 @@ class Synthesizer(Lifecycle):
         """The sentences of a request, one at a time; TextError when there is nothing to say."""
         sentences = self.sentences(text, options.language, options.markup, options.emoji)
         if options.takes and isinstance(text, str):
-            # A take of none is told before the first sentence is said.
+            # A take of a missing sentence is an error before the first sentence is said.
             known = list(sentences)
             options.check_takes(len(known))
             sentences = iter(known)
@@ -205,8 +210,8 @@ class Synthesizer(Lifecycle):
     def utterances_of(
         self, sentences: Iterable[Phones], voice: Voice, options: Options
     ) -> Iterator[Utterance]:
-        """`utterances` of a text that was read before; UsageError at its end for takes of sentences
-        that it does not have."""
+        """`utterances` of sentences that were read before. At their end a UsageError for takes of
+        sentences that are not there."""
         count = 0
         for number, phones in enumerate(sentences):
             phones = self.phrased(phones, voice, options.language)
@@ -215,7 +220,7 @@ class Synthesizer(Lifecycle):
         options.check_takes(count)
 
     def sampling(self, options: Options) -> SamplingOptions:
-        """The model's sampling with what the request changes."""
+        """The model's sampling options with those that the request changes."""
         return self.renderer.options(options)
 
     def say(
@@ -226,15 +231,15 @@ class Synthesizer(Lifecycle):
         number: int = 0,
         chunk_frames: int = 25,
     ) -> Iterator[Chunk]:
-        """One sentence and the pause after it, see Renderer.alone.
+        """One sentence and the pause after it, see Renderer.stream.
 
         Args:
             number: of the sentence in its text, which its seed follows.
         """
-        return self.renderer.alone(Utterance(phones, voice, options, number), chunk_frames)
+        return self.renderer.stream(Utterance(phones, voice, options, number), chunk_frames)
 
     def pause(self, phones: Phones, options: Options) -> NDArray[np.float32]:
-        """The silence after a sentence, [N]; exact where markup told it."""
+        """The silence after a sentence, [N]; pauses that markup sets do not follow the speed."""
         return self.renderer.pause(phones, options.speed)
 
     def stream(
@@ -247,23 +252,23 @@ class Synthesizer(Lifecycle):
         progress: TextProgress | None = None,
         **values: Unpack[OptionValues],
     ) -> Stream:
-        """Speak `text` sentence by sentence, levelled (tts.audio.loudness); the first chunk of a
-        sentence is short.
+        """Speak `text` sentence by sentence, at an even loudness (tts.audio.loudness). The first
+        chunk of a sentence is short.
 
-        Nothing is computed before the first chunk is asked for, and nothing after `close`.
+        Nothing is computed before the first chunk is requested, nor after `close`.
 
         Args:
-            text: of any length, or an iterable of pieces, from which no more is taken than the
-                next sentence needs.
+            text: a string of any length, or an iterable of pieces, of which no more are taken than
+                the next sentence needs.
             voice: as for `voice`.
             options, values: what differs from the model's defaults: `stream(t, v, seed=1)`.
             chunk_frames: mel frames (20 ms) per chunk from the second on.
             progress: called with (characters said, characters known so far) at every sentence.
 
         Raises:
-            UsageError: an option out of range, or, while iterating, a take of a sentence that is
-                not there; AudioError, VoiceError: as `voice`.
-            TextError: the text is none, at once; nothing to say, while iterating.
+            UsageError: an option is out of range; while iterating, a take of a sentence that is not
+                there. AudioError, VoiceError: as `voice`.
+            TextError: `text` is not text; while iterating, there is nothing to say.
         """
         chosen, given = options_of(options, values), GivenText(text)
         check_progress(progress)
@@ -274,7 +279,7 @@ class Synthesizer(Lifecycle):
             offset, level = 0, Leveler(self.sample_rate)
             for utterance in self.utterances(given.source, speaker, chosen):
                 begin = offset / self.sample_rate
-                for chunk in self.renderer.alone(utterance, chunk_frames):
+                for chunk in self.renderer.stream(utterance, chunk_frames):
                     offset += len(chunk.samples)
                     chunk.samples, chunk.gain = chunk.levelled(level), None
                     yield chunk.later(begin)
@@ -291,7 +296,7 @@ class Synthesizer(Lifecycle):
         progress: TextProgress | None = None,
         **values: Unpack[OptionValues],
     ) -> Audio:
-        """Speak `text`; the concatenation of `stream`, which see for arguments and errors."""
+        """Speak `text` and return all audio at once; arguments and errors are those of `stream`."""
         begin = time.perf_counter()
         first = 0.0
         chunks = []

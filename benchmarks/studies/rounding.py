@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tts import TTS, Options
-from tts.pipeline.ports import AlignmentResult
+from tts.generators.conditioning import AlignmentResult
 from tts.pipeline.render import Utterance
 
 TEXTS = (

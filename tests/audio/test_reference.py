@@ -313,7 +313,7 @@ def test_trim_to_ends_in_a_pause() -> None:
 
 
 def test_wave_module_reads_a_streamed_header() -> None:
-    from tts.audio.writer import to_pcm16, wav_stream_header
+    from tts.audio.formats import to_pcm16, wav_stream_header
 
     data = wav_stream_header(RATE) + to_pcm16(talk(1))
     got, rate = sf.read(io.BytesIO(data), dtype="float32")
@@ -362,7 +362,7 @@ def test_recordings_that_were_cut_off_are_told(kind: str, tmp_path: Path) -> Non
 
 
 def test_a_size_that_stands_for_none_is_not_one_that_was_cut_off() -> None:
-    from tts.audio.writer import to_pcm16, wav_stream_header
+    from tts.audio.formats import to_pcm16, wav_stream_header
 
     for size in (0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 0x7FFFF000):
         data = wav_stream_header(RATE)[:40] + size.to_bytes(4, "little") + to_pcm16(talk(2))

@@ -16,13 +16,8 @@ import pytest
 import soundfile as sf
 
 from tests.helpers.audio import RATE, WITH_PATH, untouched
-from tts.audio.writer import (
-    FORMATS,
-    check_writable,
-    encode_audio,
-    wav_stream_header,
-    write_audio,
-)
+from tts.audio.formats import FORMATS, wav_stream_header
+from tts.audio.writer import check_writable, encode_audio, write_audio
 from tts.errors import UsageError
 
 _PIPE = """

@@ -15,15 +15,9 @@ import soundfile as sf
 
 from tests.helpers.audio import RATE, WITH_PATH, untouched
 from tts.audio import files
+from tts.audio.formats import FORMATS, limit_peaks, to_pcm16
 from tts.audio.plots import save_mel_plot
-from tts.audio.writer import (
-    FORMATS,
-    check_writable,
-    encode_audio,
-    limit_peaks,
-    to_pcm16,
-    write_audio,
-)
+from tts.audio.writer import check_writable, encode_audio, write_audio
 from tts.errors import MissingDependencyError, OutputError, TextError, UsageError
 
 

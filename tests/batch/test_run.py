@@ -89,8 +89,8 @@ def test_together_as_alone(tts: TTS, recording: Recording) -> None:
         assert len(kinds) == 1 and len(batch) <= MAX_UTTERANCES["cpu"]
     for seed in range(3):
         order = random.Random(seed).sample(range(len(utterances)), len(utterances) - seed)
-        said = tts.renderer.all([utterances[at] for at in order])
-        again = tts.renderer.all([utterances[at] for at in order])
+        said = tts.renderer.render_all([utterances[at] for at in order])
+        again = tts.renderer.render_all([utterances[at] for at in order])
         for at, chunk, twin in zip(order, said, again, strict=True):
             whole = np.concatenate([piece.samples for piece in alone[at]])
             assert chunk.samples.shape == whole.shape
@@ -107,7 +107,7 @@ def test_models_that_cannot_batch(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> 
     ]
     can = replace(tts.capabilities, batching=False)
     monkeypatch.setattr(tts.renderer, "pipeline", replace(tts.pipeline, capabilities=can))
-    for utterance, chunk in zip(utterances, tts.renderer.all(utterances), strict=True):
+    for utterance, chunk in zip(utterances, tts.renderer.render_all(utterances), strict=True):
         pieces = list(tts.say(utterance.phones, voice, utterance.options, utterance.number))
         np.testing.assert_array_equal(chunk.samples, np.concatenate([p.samples for p in pieces]))
         assert chunk.words == pieces[0].words and chunk.text == utterance.phones.text
@@ -122,7 +122,7 @@ def test_a_pitch_that_cannot_be_changed_is_told_to_its_row(
     can = replace(tts.capabilities, pitch=False)
     monkeypatch.setattr(tts.renderer, "pipeline", replace(tts.pipeline, capabilities=can))
     for spoken in ([high], [high, high], [plain, high], [high, plain, plain]):
-        for say in (tts.renderer.together, tts.renderer.all):
+        for say in (tts.renderer.render_batch, tts.renderer.render_all):
             with pytest.raises(UsageError, match="cannot change the pitch"):
                 say(spoken)
     rows: list[Any] = [

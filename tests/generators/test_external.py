@@ -92,7 +92,7 @@ def test_the_surest_of_the_external_model_are_committed_first(
 def test_probabilities_are_of_the_drawn_codes(external: External) -> None:
     """They sum to one over what a code may be, and the drawing model finds its own codes likely."""
     request = inputs([14], [20])
-    run = external.of(request)
+    run = external.with_request(request)
     drawn = external.generator.generate(request, seeds(3), SamplingOptions(4, 1.0, temperature=0.1))
     known = torch.full_like(drawn, CODEBOOK_SIZE)
     total = 0
@@ -146,12 +146,12 @@ def test_what_is_taken_tells_how_likely_codes_are(family: str) -> None:
     try:
         external = External(net, LED)
     except ConfigError:
-        assert isinstance(net.strategy, CoarseFirst) or net.paces
+        assert isinstance(net.strategy, CoarseFirst) or net.uses_pointer
         return
     drawn = torch.zeros(1, 10, NUM_CODEBOOKS, dtype=torch.int64)
     known = torch.full_like(drawn, CODEBOOK_SIZE)
     with torch.no_grad():
-        told = external.of(inputs([20], [20])).probability(known, drawn)
+        told = external.with_request(inputs([20], [20])).probability(known, drawn)
     assert told.shape == drawn.shape and 0 < told.min() and told.max() < 1
 
 

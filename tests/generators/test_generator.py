@@ -200,7 +200,7 @@ def test_parts_have_their_contracts(family: str, model: Generator) -> None:
     steps = strategy.steps_before(3, NUM_CODEBOOKS if codes else 0)
     if not strategy.streamed:
         assert steps is None
-    elif strategy.paced:
+    elif strategy.supports_pointer:
         assert steps is not None and steps >= 3
 
 

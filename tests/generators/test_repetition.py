@@ -38,8 +38,8 @@ def windows(
     seen: list[dict[int, list[int]]] = []
     history = CategoricalHead.history
 
-    def noted(self: Any, given: StepContext, books: Any) -> Any:
-        found = history(self, given, books)
+    def noted(self: Any, context: StepContext, books: Any) -> Any:
+        found = history(self, context, books)
         assert found is not None
         rows = found[0, 0].tolist()
         seen.append({k: [x for x in row if x >= 0] for k, row in zip(books, rows, strict=True)})

@@ -73,7 +73,7 @@ def test_a_reader_finds_text_at_its_place_and_no_filler() -> None:
     x = torch.randn(2, 6, 8)
     close(reader(x, text), text.text)  # each has the length of one latent
     held = torch.arange(6).expand(2, -1) < 3
-    padded = replace(text, held=held, lengths=2.0 * held)
+    padded = replace(text, has_text=held, lengths=2.0 * held)
     found = reader(x, padded)
     close(found[:, 0], found[:, 1])
     close(found[:, 1], (text.text[:, 0]))
@@ -100,7 +100,7 @@ def test_training_tells_readers_where_to_look() -> None:
     durations = torch.tensor([[4, 1] * 6, [1, 2, 3] * 4])[:, :12]
     lengths = durations * 12 // durations.sum(1, keepdim=True)
     said = said_at(torch.ones(2, 12, dtype=torch.int64), lengths.clamp_min(0), 12, 1)
-    text, x = replace(text, said=said), torch.randn(2, 12, 8)
+    text, x = replace(text, target=said), torch.randn(2, 12, 8)
     optimizer = torch.optim.Adam(reader.parameters(), 3e-2)
 
     def errors() -> Tensor:

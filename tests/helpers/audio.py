@@ -1,5 +1,6 @@
 """Signals that pass for speech, and files of them."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+
+from tts.audio.containers import ContainerSource
+from tts.audio.decode import decode_source
 
 RATE = 16000
 # The environment of a process that imports what this one does.
@@ -57,3 +61,22 @@ def untouched() -> Iterator[np.ndarray]:
     """Speech that must not be asked for."""
     raise AssertionError("the synthesis was started in vain")
     yield
+
+
+def read(data: bytes, format: str, count: int = 0) -> np.ndarray:
+    """Samples of a stream; `count` of them for FLAC, whose header does not know it."""
+    if format in ("pcm", "wav"):
+        return np.frombuffer(data[44 if format == "wav" else 0 :], "<i2") / 32768
+    if format == "flac" and count:
+        bits = int.from_bytes(data[18:26], "big")
+        assert bits & ((1 << 36) - 1) == 0
+        data = data[:18] + (bits | count).to_bytes(8, "big") + data[26:]
+    if format == "aac":
+        found = decode_source(
+            ContainerSource(io.BytesIO(data), "it", "aac", "AAC"), "it", 0, 60, []
+        )
+        assert found.rate == 16000
+        return found.samples
+    samples, rate = sf.read(io.BytesIO(data))
+    assert rate == 16000
+    return samples

@@ -1,6 +1,5 @@
 """A server on a port of this process, and what is said to it."""
 
-import io
 import json
 import socket
 import threading
@@ -9,14 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile as sf
 
 pytest.importorskip("fastapi")
 
-from tts.audio.containers import ContainerSource  # noqa: E402
-from tts.audio.decode import decode_source  # noqa: E402
 from tts.facade import TTS  # noqa: E402
 from tts.serve.connections import Limits, listen  # noqa: E402
 from tts.serve.stopping import server_of  # noqa: E402
@@ -99,22 +94,3 @@ def get(port: int, path: str = "/health") -> bytes:
             b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path.encode()
         )
         return everything(sock)
-
-
-def read(data: bytes, format: str, count: int = 0) -> np.ndarray:
-    """Samples of a stream; `count` of them for FLAC, whose header does not know it."""
-    if format in ("pcm", "wav"):
-        return np.frombuffer(data[44 if format == "wav" else 0 :], "<i2") / 32768
-    if format == "flac" and count:
-        bits = int.from_bytes(data[18:26], "big")
-        assert bits & ((1 << 36) - 1) == 0
-        data = data[:18] + (bits | count).to_bytes(8, "big") + data[26:]
-    if format == "aac":
-        found = decode_source(
-            ContainerSource(io.BytesIO(data), "it", "aac", "AAC"), "it", 0, 60, []
-        )
-        assert found.rate == 16000
-        return found.samples
-    samples, rate = sf.read(io.BytesIO(data))
-    assert rate == 16000
-    return samples

@@ -170,8 +170,8 @@ def test_what_steps_estimate_is_put_back_in_time(
     prompt = VoicePrompt(torch.randn(2, 256), torch.randn(2, 5, CHANNELS), torch.full((2,), 5))
     condition = model.conditioner(Request(tokens, prompt, durations), model.backbone)
 
-    def right(taught: TeacherForced, condition: Condition) -> Losses:
-        return Losses({}, lambda: F.one_hot(taught.steps, 8).float())
+    def right(forced: TeacherForced, condition: Condition) -> Losses:
+        return Losses({}, lambda: F.one_hot(forced.steps, 8).float())
 
     monkeypatch.setattr(model.head, "step_losses", right)
     found = model.strategy.losses(model, codes, condition)

@@ -5,7 +5,7 @@ import torch
 
 from tests.helpers.codecs import layered
 from tests.helpers.generators import inputs
-from tts.generators.base import AlignmentResult
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.wave_space import WaveSpace
 from tts.pipeline.render import Fade
 from tts.pipeline.wave_decoder import WaveDecoder

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tts.errors import UsageError
-from tts.prosody.style import inflected, whole_paces
+from tts.prosody.style import sentence_speeds, with_pitch
 from tts.text.style import Style
 from tts.text.symbols import Phones
 
@@ -15,8 +15,8 @@ def phones(**more: object) -> Phones:
 
 def test_a_rate_of_the_whole_sentence_is_honoured() -> None:
     rows = [phones(), phones(styles=[Style(2.0)] * 2), phones(breaks={2: 1.0})]
-    assert whole_paces(rows, torch.tensor([1.0, 0.5, 2.0])).tolist() == [1.0, 1.0, 2.0]
-    assert whole_paces([phones(styles=[Style(3.0)] * 2)], torch.tensor([2.0])).tolist() == [4.0]
+    assert sentence_speeds(rows, torch.tensor([1.0, 0.5, 2.0])).tolist() == [1.0, 1.0, 2.0]
+    assert sentence_speeds([phones(styles=[Style(3.0)] * 2)], torch.tensor([2.0])).tolist() == [4.0]
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def test_a_rate_of_the_whole_sentence_is_honoured() -> None:
 )
 def test_what_needs_durations_is_refused(marked: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="inside of a sentence"):
-        whole_paces([phones(), phones(**marked)], torch.ones(2))
+        sentence_speeds([phones(), phones(**marked)], torch.ones(2))
 
 
 def test_the_pitch_of_a_row_does_not_depend_on_its_batch() -> None:
     raised = Phones([20] * 2, [0] * 2, [("w", 0, 2)], styles=[Style(1.0, 1.5, 0.0)])
     plain = Phones([20] * 4, [0] * 4, [("w", 0, 4)])
-    alone = inflected(None, [raised], torch.tensor([[3, 3]]), 82)
-    both = inflected(None, [raised, plain], torch.tensor([[3, 3, 0, 0], [3, 3, 3, 3]]), 82)
+    alone = with_pitch(None, [raised], torch.tensor([[3, 3]]), 82)
+    both = with_pitch(None, [raised, plain], torch.tensor([[3, 3, 0, 0], [3, 3, 3, 3]]), 82)
     assert alone is not None and both is not None
     torch.testing.assert_close(both[0, :6], alone[0])
     assert not both[1].any()

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from tts.modules.voice_prompt import VoicePrompt
-from tts.prosody.total_length import pace, total_frames
+from tts.prosody.total_length import frames_per_phone, total_frames
 from tts.text.lengths import FRAMES, PAUSE_FRAMES
 from tts.text.pauses import COMMA
 from tts.text.symbols import N_SYMBOLS, SIL, SYMBOLS
@@ -27,9 +27,9 @@ def test_pace_is_frames_per_phone_that_is_read() -> None:
         scores[:, torch.arange(len(labels)), torch.tensor(labels)] = 1.0
         return scores
 
-    found = pace(probe, prompt([len(labels), 30]))
+    found = frames_per_phone(probe, prompt([len(labels), 30]))
     assert found.tolist() == [5.0, torch.tensor(FRAMES).item()]
-    assert (pace(None, prompt([50])) == FRAMES).all()
+    assert (frames_per_phone(None, prompt([50])) == FRAMES).all()
 
 
 def test_total_frames() -> None:

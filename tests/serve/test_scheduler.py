@@ -18,7 +18,8 @@ pytest.importorskip("multipart")
 
 from fastapi.testclient import TestClient  # noqa: E402
 
-from tests.helpers.serving import SPEECH, TEXT, Gate, read, serving, until
+from tests.helpers.audio import read
+from tests.helpers.serving import SPEECH, TEXT, Gate, serving, until
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 from tts.serve.job import Job

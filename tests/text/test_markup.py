@@ -240,7 +240,7 @@ def test_batches_and_streams_agree(tts: TTS) -> None:
         Utterance(phones, voice, options, number)
         for number, phones in enumerate(tts.sentences(text, markup="ssml"))
     ]
-    together = tts.renderer.together(utterances)
+    together = tts.renderer.render_batch(utterances)
     alone = [list(tts.say(t.phones, voice, options, t.number, 5)) for t in utterances]
     for one, many in zip(alone, together, strict=True):
         whole = joined(one, tts.sample_rate)

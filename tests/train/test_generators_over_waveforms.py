@@ -102,8 +102,8 @@ def test_trains_and_speaks(kind: str, corpus: Corpus, tiny_home: Path, tmp_path:
     voice = model.voice("default")
     sentences = model.phonemize("Hi. Oh.")
     spoken = [Utterance(each, voice, Options(seed=1)) for each in sentences]
-    both = model.renderer.together(spoken)
-    alone = [model.renderer.whole(each) for each in spoken]
+    both = model.renderer.render_batch(spoken)
+    alone = [model.renderer.render(each) for each in spoken]
     for one, other in zip(both, alone, strict=True):
         np.testing.assert_allclose(one.samples, other.samples, rtol=0, atol=1e-3)
 

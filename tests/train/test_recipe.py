@@ -18,6 +18,7 @@ from tts.cli.main import run
 from tts.data.corpus import Corpus
 from tts.data.pack import write_pack
 from tts.errors import ConfigError, DataError
+from tts.progress import untold
 from tts.systems import read_resolved
 from tts.train import recipe as recipe_module
 from tts.train.config import check_run
@@ -385,8 +386,8 @@ def test_steps_tell_how_far_they_are_and_take_shipped_names(
     shutil.copytree(corpus.folder, tmp_path / "c")
     told: list[tuple[int, int]] = []
     own = Corpus(tmp_path / "c")
-    run_step("features", own, tmp_path, {"vocoder": "vocoder"}, lambda *at: told.append(at))
+    run_step("features", own, tmp_path, lambda *at: told.append(at), {"vocoder": "vocoder"})
     assert told[-1] == (len(own), len(own))
     names = {"first": "flow", "second": "flow"}
-    assert "flow" in run_step("average", own, tmp_path / "made", names)
+    assert "flow" in run_step("average", own, tmp_path / "made", untold, names)
     assert (tmp_path / "made" / "model.safetensors").is_file()

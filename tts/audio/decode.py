@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tts.audio.channels import Mixer
 from tts.audio.containers import ContainerSource, container_of
 from tts.audio.files import CallbackFile
-from tts.audio.headers import share_there, whole
+from tts.audio.headers import with_true_size
 from tts.audio.level import FRAME_SECONDS, SILENCE_DBFS
 from tts.audio.sandbox import Decoded, decode_apart
 from tts.audio.sniff import SNIFF_BYTES, seems_to_be
@@ -177,9 +177,9 @@ def decode_file(
     kind = container_of(head)
     if not kind:
         try:
-            there = share_there(handle)
-            source = _SoundFile(whole(handle))
-            _tell_cut(source, there, name, warnings)
+            sound, share = with_true_size(handle)
+            source = _SoundFile(sound)
+            _tell_cut(source, share, name, warnings)
             return decode_source(source, name, min_seconds, max_seconds, warnings, entire=entire)
         except sf.SoundFileError:
             kind = container_of(head, failed=True)

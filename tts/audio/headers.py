@@ -1,7 +1,8 @@
 """Headers of recordings whose length was not known when they were begun.
 
 A recorder that is cut off, or writes into a pipe, leaves 0 or too small a number where the size of
-the sound belongs. `whole` shows such a file with the size that it has.
+the sound belongs. `with_true_size` shows such a file with the size that it has, and tells of one
+that is shorter than its header says.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import struct
 from typing import IO, Any, cast
 
-__all__ = ["share_there", "whole"]
+__all__ = ["with_true_size"]
 
 _MAX_CHUNKS = 100
 _LIMIT = 0xFFFFFFFF
@@ -52,32 +53,19 @@ class _Overlay(io.RawIOBase):
         return True
 
 
-def whole(handle: IO[bytes]) -> IO[bytes]:
-    """The same file where its header is right or not known here; else one with the true size.
+def with_true_size(handle: IO[bytes]) -> tuple[IO[bytes], float]:
+    """A sound file whose header tells its size, and how much of the told sound is there.
 
-    WAV (RIFF, RIFX), AIFF and AU whose sound has the size 0, with bytes after it. Sizes beyond the
-    end of the file are left: libsndfile reads what there is (see `share_there`).
+    Read are the headers of WAV (RIFF, RIFX), AIFF and AU. Where one gives the sound the size 0 and
+    bytes follow it, the returned file shows the true size; every other file is returned as it is.
+    Sizes beyond the end of the file are left: libsndfile reads what there is.
+
+    Returns:
+        The file, and a share from 0 to 1: below 1 the file was cut off. It is 1 where the header
+        does not know the size, and for all other formats.
     """
     start = handle.tell()
-    try:
-        head = handle.read(12)
-        end = handle.seek(0, os.SEEK_END)
-        patches: dict[int, bytes] = {}
-        if head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE":
-            patches = _riff(handle, end, "<" if head[:4] == b"RIFF" else ">")
-        elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-            patches = _aiff(handle, end)
-        elif head[:4] == b".snd" and head[8:12] == bytes(4):
-            patches = {8: struct.pack(">I", _LIMIT)}
-    finally:
-        handle.seek(start)
-    return cast(IO[bytes], _Overlay(handle, patches)) if patches else handle
-
-
-def share_there(handle: IO[bytes]) -> float:
-    """How much of the sound that a header tells is there: 1.0 unless a WAV, AIFF or AU file was cut
-    off, and where its header does not know."""
-    start = handle.tell()
+    patches: dict[int, bytes] = {}
     try:
         head = handle.read(12)
         end = handle.seek(0, os.SEEK_END)
@@ -85,14 +73,19 @@ def share_there(handle: IO[bytes]) -> float:
         if head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE":
             order = "<" if head[:4] == b"RIFF" else ">"
             place, size = _chunks(handle, end, order).get(b"data", (end, 0))
+            patches = _riff_sizes(place, size, end, order)
         elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-            place, size = _chunks(handle, end, ">").get(b"SSND", (end, 0))
+            chunks = _chunks(handle, end, ">")
+            place, size = chunks.get(b"SSND", (end, 0))
+            patches = _aiff_sizes(handle, chunks, end)
         elif head[:4] == b".snd" and len(head) == 12:
             place, size = struct.unpack(">II", head[4:])
+            patches = {} if size else {8: struct.pack(">I", _LIMIT)}
     finally:
         handle.seek(start)
     there = end - place
-    return there / size if 0 < there < size < _UNKNOWN else 1.0
+    share = there / size if 0 < there < size < _UNKNOWN else 1.0
+    return cast(IO[bytes], _Overlay(handle, patches)) if patches else handle, share
 
 
 def _chunks(handle: IO[bytes], end: int, order: str) -> dict[bytes, tuple[int, int]]:
@@ -112,24 +105,26 @@ def _chunks(handle: IO[bytes], end: int, order: str) -> dict[bytes, tuple[int, i
     return found
 
 
-def _riff(handle: IO[bytes], end: int, order: str) -> dict[int, bytes]:
-    place, size = _chunks(handle, end, order).get(b"data", (end, 0))
+def _riff_sizes(place: int, size: int, end: int, order: str) -> dict[int, bytes]:
+    """Bytes by their place that give a WAV file the size it has; none where it tells one."""
     if size or place >= end:
         return {}
-    told = struct.pack(f"{order}I", min(end - place, _LIMIT))
-    return {4: struct.pack(f"{order}I", min(end - 8, _LIMIT)), place - 4: told}
+    sound = struct.pack(f"{order}I", min(end - place, _LIMIT))
+    return {4: struct.pack(f"{order}I", min(end - 8, _LIMIT)), place - 4: sound}
 
 
-def _aiff(handle: IO[bytes], end: int) -> dict[int, bytes]:
-    found = _chunks(handle, end, ">")
-    if b"COMM" not in found or b"SSND" not in found:
+def _aiff_sizes(
+    handle: IO[bytes], chunks: dict[bytes, tuple[int, int]], end: int
+) -> dict[int, bytes]:
+    """As `_riff_sizes`, of an AIFF file, which also counts its frames."""
+    if b"COMM" not in chunks or b"SSND" not in chunks:
         return {}
-    common, place = found[b"COMM"][0], found[b"SSND"][0]
+    common, (place, size) = chunks[b"COMM"][0], chunks[b"SSND"]
     handle.seek(common)
     channels, frames, bits = struct.unpack(">hIh", handle.read(8))
     width = channels * ((bits + 7) // 8)
     sound = end - place - 8
-    if width <= 0 or sound <= 0 or (frames and found[b"SSND"][1] > 8):
+    if width <= 0 or sound <= 0 or (frames and size > 8):
         return {}
     return {
         4: struct.pack(">I", min(end - 8, _LIMIT)),

@@ -32,20 +32,14 @@ from tts.audio.files import (
     write_to,
 )
 from tts.audio.formats import (
-    FORMATS,
     check_rate,
-    held_rate,
     limit_peaks,
     output_format,
     to_pcm16,
-    wav_stream_header,
 )
 from tts.errors import OutputError, TTSError, UsageError
 
-__all__ = [
-    "FORMATS", "check_rate", "check_writable", "encode_audio", "held_rate", "limit_peaks",
-    "output_format", "save_to", "to_pcm16", "wav_stream_header", "write_audio",
-]  # fmt: skip
+__all__ = ["check_writable", "encode_audio", "save_to", "write_audio"]
 
 
 def check_writable(

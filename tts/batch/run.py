@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tts.audio.files import check_apart
-from tts.audio.writer import output_format
+from tts.audio.formats import output_format
 from tts.batch.engines import engine, run_here
 from tts.batch.journal import Journal
 from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan

@@ -181,7 +181,7 @@ class RowSynthesizer:
     def _said(self, model: str, utterances: Sequence[Utterance]) -> list[Chunk | Exception]:
         """Chunks of all utterances; where a batch fails, each of its sentences is tried alone."""
         try:
-            return list(self.model(model).renderer.all(utterances))
+            return list(self.model(model).renderer.render_all(utterances))
         except Exception as error:
             if len(utterances) == 1:
                 return [error]
@@ -194,10 +194,10 @@ class RowSynthesizer:
         for utterance in utterances:
             window.append(utterance)
             if len(window) == WINDOW:
-                yield from model.renderer.all(window)
+                yield from model.renderer.render_all(window)
                 window = []
         if window:
-            yield from model.renderer.all(window)
+            yield from model.renderer.render_all(window)
 
     def _write(self, row: Row, chunks: Iterator[Chunk]) -> Result:
         """The files of a row."""

@@ -9,7 +9,6 @@ Known layouts:
                  paths are relative to the file
 """
 
-import csv
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tts.audio.files import atomic_output
+from tts.data.tables import table_rows
 from tts.data.texts import read_text
 from tts.errors import DataError, UsageError
 from tts.resources import nearest
@@ -251,40 +251,24 @@ def _vctk(folder: Path, report: Report) -> Iterator[Entry]:
 
 
 def _table(path: Path, report: Report) -> Iterator[Entry]:
-    content = read_text(path)
-    first = content.split("\n", 1)[0]
-    # Not splitlines: texts may hold other Unicode separators. With their ends, so that the lines of
-    # a quoted text are not run together.
-    lines = [line + "\n" for line in content.split("\n")]
-    if "\t" in first:
-        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(lines)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        missing = [name for name in _COLUMNS if name not in header]
-        if missing:
-            raise DataError(
-                f"{path} has no column {' and no column '.join(missing)}; the first line must "
-                f"name the columns {', '.join(_COLUMNS)}"
-            )
-        columns = [header.index(name) for name in _COLUMNS]
-        for row in reader:
-            if not any(field.strip() for field in row):
-                continue
-            if len(row) != len(header):
-                report(
-                    f"{path}: line {reader.line_num} has {len(row)} fields, the header "
-                    f"{len(header)}"
-                )
-                continue
-            audio, speaker, text = (row[at].strip() for at in columns)
-            if not audio or not speaker:
-                report(f"{path}: line {reader.line_num} names no audio or no speaker")
-                continue
-            yield Entry(path.parent / audio, speaker, " ".join(text.split()))
-    except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: {error}") from error
+    first, rows = table_rows(path)
+    header = [name.strip().lower() for name in first]
+    missing = [name for name in _COLUMNS if name not in header]
+    if missing:
+        raise DataError(
+            f"{path} has no column {' and no column '.join(missing)}; the first line must "
+            f"name the columns {', '.join(_COLUMNS)}"
+        )
+    columns = [header.index(name) for name in _COLUMNS]
+    for number, row in rows:
+        if len(row) != len(header):
+            report(f"{path}: line {number} has {len(row)} fields, the header {len(header)}")
+            continue
+        audio, speaker, text = (row[at].strip() for at in columns)
+        if not audio or not speaker:
+            report(f"{path}: line {number} names no audio or no speaker")
+            continue
+        yield Entry(path.parent / audio, speaker, " ".join(text.split()))
 
 
 _READERS: dict[str, Callable[[Path, Report], Iterator[Entry]]] = {

@@ -1,12 +1,12 @@
 """Recordings of a higher rate than the corpus has: what a vocoder learns its upper band from."""
 
-import csv
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tts.data.tables import table_rows
 from tts.errors import DataError
 from tts.text.names import speaker_name
 
@@ -83,25 +83,22 @@ class WideRecordings:
 
 
 def _rows(path: Path) -> list[tuple[str, str]]:
-    """The paths and speakers of a table; "" for a speaker that it does not tell.
+    """The paths and speakers of a TSV; "" for a speaker that it does not tell.
 
     Raises:
         DataError: it cannot be read, or a line has fewer fields than the columns need.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        first, rows = table_rows(path, tabs=True)
+    except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    header = [name.strip().lower() for name in rows[0]] if rows else []
+    header = [name.strip().lower() for name in first]
     if "path" not in header:
-        return [(row[0], "") for row in rows if row]
+        return [(row[0], "") for row in (first, *(row for _, row in rows)) if row]
     at = header.index("path")
     of = header.index("speaker") if "speaker" in header else None
     found = []
-    for number, row in enumerate(rows[1:], 2):
-        if not any(field.strip() for field in row):
-            continue
+    for number, row in rows:
         if len(row) != len(header):
             raise DataError(
                 f"{path}: line {number} has {len(row)} fields, the first line {len(header)}"

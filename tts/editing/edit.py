@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts.audio.files import write_file, write_to
+from tts.audio.formats import held_rate, output_format
 from tts.audio.loudness import limited
 from tts.audio.resample import resample
-from tts.audio.writer import check_writable, held_rate, output_format
+from tts.audio.writer import check_writable
 from tts.editing.align import Piece, align_words
 from tts.editing.heard import check_options, listen, probing
 from tts.editing.join import Joiner, Kept, Run

@@ -1,11 +1,11 @@
-"""What text a step of an autoregressive generator is given, and when it ends.
+"""Alignment of text with the steps of an autoregressive generator, which also decides its end.
 
-Where durations are given (`DurationAligned`) this is a table. Without them (`PointerAligned`) a
-pointer over the phones decides from frame to frame whether to stay or to move on (VALL-E R, Han et
-al. 2024): no phone is skipped or repeated, the run ends when the pointer passes the last one, and
-bounds on the frames of a phone make it end whatever the network says. VALL-E R moves at most once
-a step; here the pointer moves by frames, `patch` of them in a latent, since phones are shorter than
-latents.
+With durations (`DurationAligned`) the text of every step is known beforehand. Without them
+(`PointerAligned`) a pointer over the phones decides at every frame whether to stay or to move on
+(VALL-E R, Han et al. 2024). No phone is skipped or repeated, the run ends when the pointer passes
+the last phone, and bounds on the frames of each phone make it end whatever the network predicts.
+In VALL-E R the pointer moves at most once per step; here it moves by frames, `patch` of them per
+latent, since phones can be shorter than latents.
 """
 
 from __future__ import annotations
@@ -26,31 +26,37 @@ from tts.generators.sampling import COLD
 
 
 class DurationAligned:
-    """Text by durations, or laid over a sequence of known length.
+    """Text that is aligned before generation, by durations or over a known total length.
 
     Attributes:
-        count: latents of the longest row; lengths: [B or 2 B] latents of each.
+        count: latents of the longest row; lengths: [B or 2 B] latents of each row.
     """
 
     def __init__(self, condition: Condition, pattern: Pattern | None):
         self.lengths = condition.lengths
         self.count = condition.mask.shape[1]
-        self._context = at_steps(condition, pattern)
+        self._context = text_at_steps(condition, pattern)
 
     def text(self, step: int, hidden: Tensor | None) -> Tensor:
-        """What the step sees of the text, [B or 2 B, 1, dim]; empty after the last."""
+        """The text content of a step, [B or 2 B, 1, dim]; [.., 0, dim] after the last step.
+
+        Args:
+            hidden: [B or 2 B, 1, dim] state of the step before, which a pointer reads.
+        """
         return self._context[:, step : step + 1]
 
 
 class PointerAligned:
-    """Text by a pointer. Fills `frames` and `prior_mean` of the condition on the way and its
-    `mask` at the end; `Text.alignment` says how long each phone has been so far.
+    """Text that a pointer aligns during generation.
+
+    It fills in `frames` and `prior_mean` of the condition step by step, and its `mask` at the end.
+    `PointerText.alignment` holds the durations that were found so far.
 
     Args:
-        merge: latents of a step, which hears the mean of their texts.
+        merge: latents per step, whose text content is the mean of theirs.
 
     Attributes:
-        count: steps of the longest row, an upper bound until the pointer has passed the last phone.
+        count: steps of the longest row; an upper bound until the pointer has passed its last phone.
     """
 
     def __init__(
@@ -69,7 +75,7 @@ class PointerAligned:
         self._rows = len(rngs)
         self._stride = pattern.stride if pattern else 1
         patch, size = net.patch, text.phones.shape[1]
-        # Where all is as in training no device has to be asked at every step.
+        # At normal pace nothing has to be computed from it at every step.
         self._pace = None if text.pace is None or bool((text.pace == 1).all()) else text.pace
         if text.durations is None:
             most: Tensor | int = net.conditioner.longest
@@ -90,11 +96,11 @@ class PointerAligned:
 
     @property
     def lengths(self) -> Tensor:
-        """[B] steps of each row, upper bounds as `count`."""
+        """[B] steps of each row; upper bounds, as `count` is."""
         return -(-self._latents // self._merge)
 
     def text(self, step: int, hidden: Tensor | None) -> Tensor:
-        """As of `DurationAligned`; `hidden` [B or 2 B, 1, dim] of the step before."""
+        """The text content of a step; see DurationAligned.text."""
         position, rest = divmod(step, self._stride)
         if rest == 0 and self._going:
             self._begin(position, hidden)
@@ -135,7 +141,7 @@ class PointerAligned:
             spoken_phones.new_ones(len(spoken_phones), self._merge, 1),
             condition.global_cond,
         )
-        frames, mean = self._conditioner.seen(found, mean, text.drop_text)
+        frames, mean = self._conditioner.with_prior(found, mean, text.drop_text)
         if position:
             over = over.repeat(branches)[:, None, None]
             frames = torch.where(over, condition.frames[:, first - 1, None], frames)
@@ -144,7 +150,7 @@ class PointerAligned:
         condition.prior_mean[:, first : first + self._merge] = mean
 
     def _move(self, content: PointerContent, state: Tensor) -> None:
-        """Account for a frame, and stay or move on."""
+        """Count a frame for the current phone, then stay or move on."""
         phone_index, _ = self._place()
 
         def leaving(spent: Tensor) -> Tensor:
@@ -156,7 +162,8 @@ class PointerAligned:
         self._pointer = pointing.step(self._pointer, leaving, self._rngs, self._pace)
 
     def _place(self) -> tuple[Tensor, Tensor]:
-        """[B, 1] phone of the next frame, and frames spent on it; the last in finished rows."""
+        """[B, 1] index of the next frame's phone, and the frames spent on it so far; finished rows
+        stay at their last phone."""
         phone_index = torch.minimum(self._pointer.index, self._text.lengths - 1).unsqueeze(1)
         return phone_index, self._pointer.counts.gather(1, phone_index)
 
@@ -174,25 +181,25 @@ class PointerAligned:
 
 
 @lru_cache(maxsize=64)
-def leads(pattern: Pattern, frames: int, device: torch.device) -> Tensor:
-    """[S] the frame whose text a step is given: the last that has been begun; of steps that only
-    finish earlier frames the last of all."""
-    with torch.inference_mode(False):  # whoever asks first, training uses it too
-        return _leads(pattern, frames).to(device)
+def begun_frames(pattern: Pattern, frames: int, device: torch.device) -> Tensor:
+    """[S] for each step the frame whose text it is given: the one begun last; the last frame for
+    steps that only complete earlier ones."""
+    with torch.inference_mode(False):  # the cached tensor serves training too
+        return _begun_frames(pattern, frames).to(device)
 
 
-def _leads(pattern: Pattern, frames: int) -> Tensor:
+def _begun_frames(pattern: Pattern, frames: int) -> Tensor:
     visit = torch.arange(pattern.steps(frames)).div(pattern.stride, rounding_mode="floor")
     window = len(pattern.order)
     frame = visit - visit % window + torch.tensor(pattern.order)[visit % window]
     return torch.where(frame < frames, frame, frames - 1)
 
 
-def at_steps(condition: Condition, pattern: Pattern | None) -> Tensor:
-    """What every step sees of the text, [B, S, dim]."""
+def text_at_steps(condition: Condition, pattern: Pattern | None) -> Tensor:
+    """The text content of every step, [B, S, dim]; of codes, by the pattern."""
     if pattern is None:
         return condition.frames
     frames, lengths = condition.frames, condition.lengths
-    position = leads(pattern, frames.shape[1], frames.device)
+    position = begun_frames(pattern, frames.shape[1], frames.device)
     index = torch.minimum(position.expand(len(frames), -1), lengths[:, None] - 1)
     return frames.gather(1, index[..., None].expand(-1, -1, frames.shape[-1]))

@@ -1,4 +1,4 @@
-"""The network between what enters it and what leaves it, shared by every family."""
+"""Backbone of generators: a transformer over latents, shared by every family."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache, StaticPool
 from tts.modules.text_reader import TextReader, Unaligned
 from tts.modules.transformer import (
@@ -21,15 +22,15 @@ from tts.modules.transformer import (
 
 @dataclass
 class KVCache:
-    """State of a causal run of one request.
+    """KV cache of one causal run: keys and values of the voice memory and of all latents so far.
 
     Attributes:
-        blocks: of each block.
-        attend: [B, M + L] bool; positions not yet filled are cut off by use.
-        bias: the same to add to scores, [B, 1, 1, M + L]; None where all is attended to.
-        table: of rotary embeddings, [L, D] each.
+        blocks: the cache of each block.
+        attend: [B, M + L] bool, positions to attend to; callers slice off those not filled yet.
+        bias: the same as a bias of attention scores, [B, 1, 1, M + L]; None if all are attended to.
+        table: rotary embeddings, cosine and sine, [L, D] each.
         memory: M; position: latents so far.
-        parts: of the modulation, which the voice alone decides: made at the first step.
+        parts: the modulation by the voice, computed at the first step.
     """
 
     blocks: list[BlockCache]
@@ -41,21 +42,21 @@ class KVCache:
     parts: "list[tuple[Tensor, ...]] | None" = None
 
     def trim(self, position: int) -> None:
-        """Forget what came after `position` latents; only what the last call appended can be.
+        """Drop all latents after the first `position`. Only those of the last call can be dropped.
 
         Raises:
-            ValueError: a latent that was there before it.
+            ValueError: `position` is before the last call.
         """
         for block in self.blocks:
             block.trim(self.memory + position)
         self.position = position
 
     def mark(self) -> "Mark":
-        """Where it is now, for `back`."""
+        """The current position, to return to by `back`."""
         return Mark(self.position, [block.recent for block in self.blocks])
 
     def back(self, mark: "Mark") -> None:
-        """Forget what came after a mark."""
+        """Drop all latents after a mark."""
         for block, recent in zip(self.blocks, mark.recent, strict=True):
             block.filled, block.recent = self.memory + mark.position, recent
         self.position = mark.position
@@ -63,24 +64,25 @@ class KVCache:
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a KVCache to come back to."""
+    """A position in a KVCache to return to."""
 
     position: int
     recent: list[Tensor]
 
 
 class Backbone(nn.Module):
-    """Transformer over latents, with the voice prompt as memory and (time, voice) as modulation.
+    """Transformer over latents. It attends to the voice prompt and is modulated by time and voice
+    (adaptive layer norm, as in DiT).
 
     Args:
         dim, heads, hidden, blocks: sizes; kernel: of the depthwise convolutions.
         memory_dim: width of the encoded voice prompt; global_dim: of the voice vector.
-        causal: latents see only the past; needed to generate latent after latent.
-        timed: takes a noise level (0..1) beside the voice.
-        voice_units: hidden units of each block, and before the output, that the voice opens and
-            shuts (tts.modules.transformer.VoiceUnits).
-        readers: blocks, from the first on, before which latents look for their text
-            (tts.modules.text_reader).
+        causal: whether latents see only the past, as autoregression needs.
+        time_conditioned: whether it takes a noise level (0..1) beside the voice.
+        voice_units: hidden units of each block, and before the output, which the voice gates
+            (tts.modules.transformer.VoiceUnits).
+        readers: how many of the first blocks have a text reader in front of them, which lets
+            latents attend to text without durations (tts.modules.text_reader).
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Backbone(nn.Module):
         memory_dim: int = 192,
         global_dim: int = 192,
         causal: bool = False,
-        timed: bool = True,
+        time_conditioned: bool = True,
         kernel: int = 5,
         dropout: float = 0.0,
         voice_units: int = 0,
@@ -101,7 +103,9 @@ class Backbone(nn.Module):
         super().__init__()
         self.dim, self.heads, self.causal = dim, heads, causal
         self.time = (
-            nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim)) if timed else None
+            nn.Sequential(nn.Linear(128, dim), nn.SiLU(), nn.Linear(dim, dim))
+            if time_conditioned
+            else None
         )
         self.global_cond = nn.Linear(global_dim, dim)
         self.modulation = nn.Linear(dim, 8 * dim)
@@ -110,7 +114,7 @@ class Backbone(nn.Module):
             for _ in range(blocks)
         )
         self.readers = nn.ModuleList(TextReader(dim, heads, at == 0) for at in range(readers))
-        #: how text that is to be found joins the latents beside which it lies
+        #: projects text without durations, which is added to the latents at the same position
         self.beside = nn.Linear(dim, dim) if readers else None
         if self.beside is not None:
             nn.init.zeros_(self.beside.weight)
@@ -118,24 +122,24 @@ class Backbone(nn.Module):
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         nn.init.normal_(self.modulation.weight, std=0.01)
         nn.init.zeros_(self.modulation.bias)
-        #: whether steps of one latent replay a CUDA graph; None where the weights are on a GPU
+        #: whether steps of one latent replay a CUDA graph; None: if the weights are on a GPU
         self.graphs: bool | None = None
         self._pool = StaticPool()
 
     def project(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Voice memory [B, M, memory_dim] to the keys and values of every block, made once."""
+        """Keys and values of every block from the voice memory [B, M, memory_dim]."""
         return [block.attention.project_memory(memory) for block in self.blocks]  # type: ignore[union-attr, operator]
 
     def start(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
     ) -> KVCache:
-        """An empty cache for sequences of up to `length` latents after the memory."""
+        """A cache with the voice memory, for up to `length` latents."""
         size = memory_mask.shape[1]
         blocks = []
         for (key, value), module in zip(memory, self.blocks, strict=True):
             block = cast(DiTBlock, module)
             batch, heads, _, width = key.shape
-            # What is not filled yet is cut off by use.
+            # Callers slice off what is not filled yet.
             keys = key.new_empty(batch, heads, size + length, width)
             values = torch.empty_like(keys)
             keys[:, :, :size], values[:, :, :size] = key, value
@@ -152,27 +156,27 @@ class Backbone(nn.Module):
     def steps(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
     ) -> "KVCache | StaticKVCache":
-        """As `start`, for latents that come one by one and of which none is forgotten. To be handed
-        back with `done`."""
+        """As `start`, for latents that come one by one and are never dropped. On a GPU the cache
+        may replay a CUDA graph. It has to be returned by `done`."""
         device = memory[0][0].device
         graphs = device.type == "cuda" if self.graphs is None else self.graphs
-        # Autocast casts the weights anew, to places that a graph does not know of.
+        # Autocast makes new copies of the weights, which a recorded graph would not read.
         if graphs and not torch.is_autocast_enabled(device.type):
             return self._pool.take(self, memory[: len(self.blocks)], memory_mask, length)
         return self.start(memory, memory_mask, length)
 
     def done(self, cache: "KVCache | StaticKVCache") -> None:
-        """What `steps` gave is not needed any more."""
+        """Return a cache from `steps`, for reuse by later runs."""
         if isinstance(cache, StaticKVCache) and cache.sound:
             self._pool.give(cache)
 
     def modulated(self, global_cond: Tensor) -> list[tuple[Tensor, ...]]:
-        """Modulation by the voice alone: of each block, then shift and factor of the output."""
+        """The modulation by the voice alone, for every block and for the output."""
         return self._modulation(global_cond, None)
 
     def _modulation(self, global_cond: Tensor, t: Tensor | None) -> list[tuple[Tensor, ...]]:
-        """Of each block (DiTBlock.parts), then shift and factor of the output, and the gain of
-        its voice units where it has some."""
+        """The modulation of each block (DiTBlock.parts), then shift and factor of the output, with
+        the gain of its voice units if it has some."""
         time_embedding = self.global_cond(global_cond)
         if self.time is not None and t is not None:
             time_embedding = time_embedding + self.time(timestep_embedding(t, 128))
@@ -194,16 +198,16 @@ class Backbone(nn.Module):
         cache: "KVCache | StaticKVCache | None" = None,
         unaligned: Unaligned | None = None,
     ) -> Tensor:
-        """Run all latents, or with a cache the next ones.
+        """Run the whole sequence, or with a cache the next latents.
 
         Args:
             x: [B, U, dim]; global_cond: [B, G]; memory: from `project`; memory_mask: [B, M] bool.
             mask: [B, U, 1] float, valid latents (without a cache).
             t: [B] noise level.
-            window: attend to at most so many latents on either side; 0 to all (MAGNeT's restricted
-                context of the finer codebooks).
-            cache: from `start` or `steps`; the new latents are appended to it. It is of one voice
-                and knows no noise level.
+            window: attend to at most so many latents on either side; 0 is all (MAGNeT restricts the
+                context of its finer codebooks so).
+            cache: from `start` or `steps`; the new latents are appended to it. With a cache there
+                is no noise level, and the voice may not change.
             unaligned: text for the readers.
 
         Returns:
@@ -229,8 +233,34 @@ class Backbone(nn.Module):
 
         return self.finish(self.through(x, block), *parts[-1])
 
+    def hidden(
+        self,
+        x: Tensor,
+        condition: Condition,
+        t: Tensor | None = None,
+        window: int = 0,
+        cache: "KVCache | StaticKVCache | None" = None,
+    ) -> Tensor:
+        """`forward` with the voice, mask and text of a condition.
+
+        Args:
+            x: [B, U, dim] embedded latents, to which `condition.frames` were added.
+        """
+        out: Tensor = self(
+            x,
+            condition.global_cond,
+            condition.memory,
+            condition.memory_mask,
+            condition.mask,
+            t,
+            window,
+            cache,
+            condition.unaligned,
+        )
+        return out
+
     def through(self, x: Tensor, block: Callable[[int, Tensor], Tensor]) -> Tensor:
-        """x [B, U, dim] through all blocks; `block` runs one, by its number."""
+        """Run x [B, U, dim] through all blocks; `block` runs one, by its index."""
         for at in range(len(self.blocks)):
             x = block(at, x)
         return x
@@ -238,13 +268,13 @@ class Backbone(nn.Module):
     def finish(
         self, x: Tensor, shift: Tensor, factor: Tensor, gain: Tensor | None = None
     ) -> Tensor:
-        """What leaves the last block [B, U, dim], normalised and modulated."""
+        """Normalise and modulate the output of the last block [B, U, dim]."""
         x = self.norm(x)
         made = torch.addcmul(shift, x, factor)
         return made if self.voice is None or gain is None else made + self.voice(x, gain)
 
     def _next(self, x: Tensor, global_cond: Tensor, cache: KVCache, window: int) -> Tensor:
-        """`forward` of the latents [B, n, dim] after those of the cache."""
+        """`forward` of the latents [B, n, dim] that follow those in the cache."""
         if cache.parts is None:
             cache.parts = self.modulated(global_cond)
         begin, end = cache.position, cache.position + x.shape[1]
@@ -265,7 +295,7 @@ class Backbone(nn.Module):
         return self.finish(x, *parts[-1])
 
     def _allowed(self, position: Tensor, total: int, memory: int, window: int) -> Tensor:
-        """[1, 1, U, M + total] bool: which latents each of `position` may see."""
+        """[1, 1, U, M + total] bool, what the latents at `position` may attend to."""
         distance = position.unsqueeze(1) - torch.arange(total, device=position.device)
         allowed = distance >= 0 if self.causal else torch.ones_like(distance, dtype=torch.bool)
         if window:
@@ -274,18 +304,19 @@ class Backbone(nn.Module):
 
 
 class TwoPass(Backbone):
-    """A causal network, and beside it another of the same sizes that sees all."""
+    """A causal backbone, and a non-causal one of the same sizes, `fine`, for the second pass of
+    strategy CoarseFirst."""
 
     def __init__(self, dim: int = 256, **sizes: Any):
         super().__init__(dim, **sizes)
-        self.fine = Backbone(dim, **{**sizes, "causal": False, "timed": True})
+        self.fine = Backbone(dim, **{**sizes, "causal": False, "time_conditioned": True})
 
     def project(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Those of the causal blocks, then of the others."""
+        """Keys and values of the causal blocks, then those of the others."""
         return [*super().project(memory), *self.fine.project(memory)]
 
     def start(
         self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor, length: int
     ) -> KVCache:
-        """A cache of the causal blocks."""
+        """A cache of the causal blocks alone."""
         return super().start(memory[: len(self.blocks)], memory_mask, length)

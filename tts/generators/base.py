@@ -1,9 +1,9 @@
-"""What every generator takes and gives: the request, the options of its sampler, losses.
+"""Data types of generators: the request, the options of sampling, known latents, and losses.
 
-A generator makes a sequence of latents, 25 a second: codes [B, U, K] or continuous [B, U, D].
-Families differ in which latents a step evaluates and which it commits; that is their `Strategy`.
-How one latent enters the network and is drawn from what leaves it is the `Head`
-(tts.generators.protocols). Text, voice, backbone, guidance and caching are shared
+A generator makes a sequence of latents, 25 a second: codes [B, U, K] or continuous ones [B, U, D].
+Families differ in which latents each step evaluates and which it commits; that is their `Strategy`.
+The `Head` embeds latents for the network and draws them from its output
+(tts.generators.protocols). Text, voice, backbone, guidance and caching are shared by all families
 (tts.generators.generator).
 """
 
@@ -20,8 +20,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
-from tts.generators.conditioning import AlignmentResult as AlignmentResult
-from tts.generators.conditioning import Outside
+from tts.generators.conditioning import ExternalGenerator
 from tts.generators.sampling import LEAST_MASS, Sampling
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch
@@ -30,48 +29,48 @@ from tts_codecs.envelope import contrasted, envelope_part, source_part
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class SamplingOptions:
-    """Settings of the samplers; each family reads those it knows (see its strategy).
+    """Options of sampling. Each family reads those that its strategy and head declare.
 
     Attributes:
         steps: network evaluations of flow, diffusion and masked generation (guided ones run both
             branches in one batch), and of a flow head per latent.
         guidance: s in s * cond + (1 - s) * uncond; 1 switches guidance off.
-        uncond: what the unconditional branch lacks, "all" (text and voice) or "voice", or "phones":
-            it says others, which needs no training for it (SSR-Speech).
-        temperature: scale of the noise, or of the logits; 0 takes the likeliest.
+        uncond: the unconditional branch: "all" has neither text nor voice, "voice" has no voice,
+            "phones" has random phones, for which a model need not be trained (SSR-Speech).
+        temperature: scale of the noise or divisor of the logits; 0 takes the likeliest.
         method: of integration: "euler" or "midpoint" for flow, "ddim" or "ddpm" for diffusion.
-        sway: F5-TTS's sway coefficient, -1 puts more steps near the noise, 0 is uniform.
+        sway: F5-TTS's sway coefficient: -1 puts more steps near the noise, 0 is uniform.
         top_k, top_p, min_p, typical_p: truncation of categorical draws; 0, 1, 0 and 1 switch them
             off (tts.generators.sampling).
         repetition_penalty: on codes that the same codebook had in the window; 1 is none.
         repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
-        silence_penalty: where a recording is filled in, by how much the logits of codes that its
-            pauses have fall with every latent of silence beyond `silence_run` in a row, where
-            words are due (SSR-Speech); 0 for nothing.
-        fsq_decode: of FSQ codes: "drawn" as entries, or "expected", the rounded means of their
-            digits under the distribution: what an entry that was seen a few times only is like is
-            then known from its neighbours. Codes without digits are drawn.
+        silence_penalty: while a gap in a recording is filled in and words are due, the logits of
+            codes that occur in the recording's pauses fall by so much for every latent of silence
+            beyond `silence_run` in a row (SSR-Speech); 0 switches it off.
+        fsq_decode: how FSQ codes are chosen: "drawn" as entries, or "expected", the rounded means
+            of their digits under the distribution, so that rarely seen entries profit from their
+            neighbours. Codes without digits are always drawn.
         choice_temperature: scale of the Gumbel noise on the confidence by which masked generation
-            commits.
-        hyperschedule: share of a sentence that masked generation draws at the same time: 1 all of
-            it at once, 0 from left to right like autoregression, between them a window that moves
-            on (Fathi et al. 2025).
-        rescore: weight of an external model (tts.generators.external) in how sure masked generation
-            takes what it has drawn to be, 0 for none; hybrid: latents at the beginning that the
-            external model generates itself (MAGNeT).
-        guidance_final: s at the end, approached with the fraction that is still masked (MAGNeT) or
-            still noise (flow, diffusion, flow heads): the details, which come last, are then less
-            exaggerated; None keeps `guidance`.
-        draft: of speculative decoding (tts.generators.speculative): "none", or "ngram", which
-            guesses what followed the last step when it was there before; what is said has the same
-            distribution, and at temperature 0 is the same.
-        draft_steps: most steps guessed at a time; draft_codebooks: how many of the first codebooks
-            have to be as they were, 0 for all.
-        relaxed: share of a distribution, in total variation, that may be moved to a guessed FSQ
-            code from the codes nearest to it (LANTERN), 0 for none; then more guesses are kept and
-            the distribution is no longer exact. relaxed_neighbours: how many codes are near.
-        duration_tolerance: factor by which a phone may be shorter or longer than the durations of
-            a request where a pointer paces; 1 keeps to them.
+            chooses what to commit.
+        hyperschedule: share of a sentence that masked generation draws at the same time: 1 is all
+            of it, 0 goes from left to right like autoregression, values between move a window
+            (Fathi et al. 2025).
+        rescore: weight of the external model's probabilities (tts.generators.external) in the
+            confidence of masked generation, 0 for none; hybrid: how many latents at the beginning
+            the external model generates itself (MAGNeT).
+        guidance_final: s at the end. Guidance moves from `guidance` to it with the fraction that is
+            still masked (MAGNeT) or still noise (flow, diffusion, flow heads), so that details,
+            which come last, are less exaggerated. None keeps `guidance`.
+        draft: speculative decoding (tts.generators.speculative): "none", or "ngram", which guesses
+            the steps that followed the last step when it occurred before. The distribution of the
+            codes stays the same, and so do the codes at temperature 0.
+        draft_steps: most steps that are guessed at a time; draft_codebooks: how many of the first
+            codebooks have to agree with the earlier occurrence, 0 for all.
+        relaxed: probability mass, in total variation, that may be moved to a guessed FSQ code from
+            its nearest codes (LANTERN). More guesses are then kept, but the distribution is no
+            longer exact; 0 for none. relaxed_neighbours: how many codes count as near.
+        duration_tolerance: factor by which a pointer may make a phone shorter or longer than the
+            request's durations; 1 keeps to them.
     """
 
     steps: int = Field(default=8, ge=1, le=256)
@@ -108,8 +107,8 @@ class SamplingOptions:
         return self.guidance != 1.0 or self.guidance_final not in (None, 1.0)
 
     def guided_by(self, guidance: float) -> SamplingOptions:
-        """With another guidance, which falls in proportion, or to the same where it was none at
-        the beginning; 1 is none from the first step to the last."""
+        """These options with another guidance scale. `guidance_final` changes in proportion; it
+        stays if guidance was 1 before, and is dropped if it becomes 1."""
         final = self.guidance_final
         if guidance == 1:
             final = None
@@ -119,13 +118,13 @@ class SamplingOptions:
         return replace(self, guidance=guidance, guidance_final=final)
 
     def categorical(self, temperature: float | None = None) -> Sampling:
-        """Settings of a categorical draw, with this or another temperature."""
+        """The settings of categorical draws, at this or another temperature."""
         return _categorical(self, self.temperature if temperature is None else temperature)
 
 
 @lru_cache(maxsize=256)
 def _categorical(options: SamplingOptions, temperature: float) -> Sampling:
-    """Checked once and not at every draw."""
+    """Cached, since `Sampling` checks its values and is needed at every draw."""
     return Sampling(
         temperature,
         options.top_k,
@@ -140,19 +139,18 @@ def _categorical(options: SamplingOptions, temperature: float) -> Sampling:
 
 @dataclass
 class Request:
-    """A batch of things to say.
+    """A batch of B sentences to generate, each in a voice.
 
     Attributes:
-        tokens: phones; prompt: voices.
-        durations: [B, S] frames per token, or None where the generator finds them itself.
-        frames: [B] frames to fill; by default the sum of the durations.
-        pace: [B] factor on the speed at which a pointer without durations goes; None for 1.
-        shift: [B, T, C] added to the features that are generated, how these voices say these
-            phones (tts.voice.profile); None for nothing.
-        contrast: one factor per row on how far the bands of generated features stand from those
-            around them (tts_codecs.envelope.contrasted), for voices that need another one than the
-            vocoder's; None for 1.
-        longest: frames of the padded sequence, where known without asking the device.
+        tokens: their phones; prompt: their voice prompts.
+        durations: [B, S] frames per token, or None if the generator finds them itself.
+        frames: [B] frames to generate; by default the sum of the durations.
+        pace: [B] factor on the speed of a pointer without durations; None for 1.
+        shift: [B, T, C] added to the generated features: how these voices differ from the average
+            in these phones (tts.voice.profile); None for nothing.
+        contrast: one factor per row on the spectral contrast of generated features
+            (tts_codecs.envelope.contrasted); None for 1.
+        longest: frames of the padded sequence, if they are known without waiting for the device.
     """
 
     tokens: TokenBatch
@@ -184,8 +182,15 @@ class Request:
         )
 
     def voiced(self, features: Tensor, begin: int = 0, row: int = 0) -> Tensor:
-        """Generated features [1, t, C] of a row from frame `begin` on as its voice has them: with
-        the row's shift, of which what lies past its end has none, and its contrast."""
+        """Adapt generated features to the voice of a row: add its shift and apply its contrast.
+
+        Args:
+            features: [1, t, C], from frame `begin` of row `row` on; past the end of the shift
+                nothing is added.
+
+        Returns:
+            [1, t, C].
+        """
         if self.shift is not None:
             found = self.shift[row : row + 1, begin : begin + features.shape[1]]
             features = features + F.pad(found, (0, 0, 0, features.shape[1] - found.shape[1]))
@@ -195,11 +200,11 @@ class Request:
         return torch.cat([contrasted(envelope_part(features), contrast), source_part(features)], -1)
 
 
-class Beside(Protocol):
-    """Another model that helps a generator (tts.generators.external.External)."""
+class ExternalModel(Protocol):
+    """A second model that helps a generator (tts.generators.external.External)."""
 
-    def of(self, request: Request) -> Outside:
-        """That model with what is to be said."""
+    def with_request(self, request: Request) -> ExternalGenerator:
+        """The model, given what is to be said."""
         ...
 
 
@@ -208,10 +213,10 @@ class Infill:
     """Latents that are known beforehand, for continuation, infilling and editing.
 
     Attributes:
-        latents: codes [B, U, K] int64 or continuous latents [B, U, D]; anything where not known.
-        known: [B, U] bool, latents that stay as they are; of masked families also [B, U, K].
-        silent: [B, V] bool, codes of the first codebook that the pauses of a recording have; None
-            where that is not told.
+        latents: codes [B, U, K] int64 or continuous latents [B, U, D]; any values where not known.
+        known: [B, U] bool, latents that stay as they are; masked families also take [B, U, K].
+        silent: [B, V] bool, codes of the first codebook that occur in the recording's pauses, for
+            the silence penalty; None switches that off.
     """
 
     latents: Tensor
@@ -225,9 +230,10 @@ class Losses:
 
     Attributes:
         parts: named scalars, summed with weight 1.
-        estimate: makes what the network thinks right, if it can tell, for losses on what is heard:
-            relative latents [B, U, size], or probabilities of codes [B, U, K, V].
-        weight: [B] how much each row counts for the voice there; None for alike.
+        estimate: computes the network's estimate of the clean latents, for perceptual losses:
+            relative latents [B, U, size], or probabilities of codes [B, U, K, V]. None for
+            strategies that have no such estimate.
+        weight: [B] how much each row counts in the loss of the voice; None weighs all alike.
     """
 
     parts: dict[str, Tensor]

@@ -1,4 +1,4 @@
-"""Conditioner of a generator: the text and the voice of a request to what its network sees."""
+"""Conditioner of a generator: turns the text and voice of a request into network inputs."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone
 from tts.generators.base import Request
-from tts.generators.conditioning import Condition, Text
+from tts.generators.conditioning import Condition, PointerText
 from tts.generators.content import ContentEncoder
 from tts.generators.pointer_content import PointerContent
 from tts.generators.voice_encoders import VectorConditioner, VoiceConditioner
@@ -24,7 +24,7 @@ from tts.text.tokens import TokenBatch, one_frame_each
 PHONES = [
     at for at, s in enumerate(SYMBOLS) if len(s) == 1 and unicodedata.category(s) in ("Ll", "Lo")
 ]
-#: how text without durations is laid: tokens and frames [B] to durations [B, S]
+#: layouts of text without durations: tokens and frames [B] to the frames of each token [B, S]
 UNTIMED: dict[str, Callable[[TokenBatch, Tensor], Tensor]] = {
     "padded": lambda tokens, frames: one_frame_each(tokens),
     "spread": spread_evenly,
@@ -34,19 +34,28 @@ TEXT_LAYOUTS = ("expanded", *UNTIMED, "pointer")
 
 
 class Conditioner(nn.Module):
-    """Text and voice of a request to what the network sees of them.
+    """The text encoder and the voice encoder of a generator.
 
     Args:
         channels: C of the features; patch: frames per latent.
         dim: of the backbone; voice_dim: of the encoded prompt; global_dim: of the voice vector.
         phone_dim, phone_blocks, content_blocks: sizes of the text encoder.
-        text: "expanded" by durations; "padded" with filler to the length of the sequence (E2,
-            F5-TTS), "spread" evenly over it (ZipVoice) or "proportional", by usual lengths
-            (tts.text.lengths), where attention has to align; or "pointer", which finds the
-            durations on the way (tts.generators.alignment; autoregression only).
-        voice: what is known of it: "prompt", the recording itself beside its speaker vector, or
-            "vector", that alone (SV2TTS).
-        longest: frames after which a pointer leaves a phone where durations are not even estimated.
+        text: how phones are laid out in time. "expanded" repeats each by its duration. Without
+            durations attention has to align: "padded" puts one phone after the other and then
+            filler (E2 TTS, F5-TTS), "spread" stretches the text evenly (ZipVoice), "proportional"
+            by usual phone lengths (tts.text.lengths). "pointer" finds the durations during
+            generation (tts.generators.alignment; autoregression only).
+        voice: what the network gets of the voice: "prompt", the recording and its speaker
+            embedding, or "vector", the embedding alone (SV2TTS).
+        longest: frames after which a pointer leaves a phone, for requests without durations.
+
+    Attributes:
+        size: of a latent of features, channels * patch; the other sizes are as given.
+        has_readers: whether the network has text readers (tts.modules.text_reader), which look for
+            text without durations; set by the Generator.
+
+    Raises:
+        ConfigError: an unknown `text` or `voice`.
     """
 
     content: ContentEncoder | PointerContent
@@ -73,7 +82,7 @@ class Conditioner(nn.Module):
         if text not in TEXT_LAYOUTS:
             raise ConfigError(f"text is one of {', '.join(TEXT_LAYOUTS)}, not {text!r}")
         self.channels, self.patch, self.text, self.longest = channels, patch, text, longest
-        self.size = channels * patch
+        self.size, self.voice_dim, self.global_dim = channels * patch, voice_dim, global_dim
         make_voice = VectorConditioner if voice == "vector" else VoiceConditioner
         self.voice = make_voice(channels, voice_dim, global_dim, patch)
         make = PointerContent if text == "pointer" else ContentEncoder
@@ -82,25 +91,25 @@ class Conditioner(nn.Module):
         )
         self.null_content = nn.Parameter(torch.zeros(dim))
         self.mean_in = nn.Linear(self.size, dim, bias=False)
-        #: whether the network has readers, which find untimed text (tts.modules.text_reader); text
-        #: that is padded then has a latent for each phone, so that they are told apart
-        self.read = False
+        self.has_readers = False
 
     @property
     def untimed(self) -> bool:
-        """Whether of the time of each phone nothing is known, before or after: attention aligns."""
+        """Whether the time of each phone is never known, since attention alone aligns."""
         return self.text in UNTIMED
 
-    def _mask(self, request: Request) -> Tensor:
+    def _latent_mask(self, request: Request) -> Tensor:
         count = -(-request.frames // self.patch)
         longest = request.longest
         most = int(count.max()) if longest is None else -(-longest // self.patch)
         index = torch.arange(most, device=count.device)
         return (index < count.unsqueeze(1)).unsqueeze(-1).float()
 
-    def _content(
-        self, request: Request, text: Text | None, global_cond: Tensor, mask: Tensor
+    def _encode_text(
+        self, request: Request, text: PointerText | None, global_cond: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """Content [B, U, dim] and prior mean [B, U, size] of all latents; a pointer's `text` is
+        aligned by the durations of the request."""
         frames = mask.shape[1] * self.patch
         if isinstance(self.content, PointerContent):
             assert text is not None
@@ -110,7 +119,7 @@ class Conditioner(nn.Module):
             )
         out: tuple[Tensor, Tensor] = self.content(
             request.tokens,
-            self._layout(request),
+            self._frames_per_token(request),
             global_cond,
             frames,
             mask,
@@ -118,24 +127,33 @@ class Conditioner(nn.Module):
         )
         return out
 
-    def _layout(self, request: Request) -> Tensor:
-        """How many frames [B, S] of the sequence each phone is given."""
+    def _frames_per_token(self, request: Request) -> Tensor:
+        """How many frames [B, S] of the sequence each token fills in the layout `text`."""
         if not self.untimed:
             assert request.durations is not None
             return request.durations
         laid = UNTIMED[self.text](request.tokens, request.frames)
-        return laid * self.patch if self.text == "padded" and self.read else laid
+        # Readers have to tell phones apart: each gets a latent of its own, not a frame.
+        return laid * self.patch if self.text == "padded" and self.has_readers else laid
 
-    def _read(self, request: Request, global_cond: Tensor, drop_text: Tensor | None) -> Text | None:
+    def _pointer_text(
+        self, request: Request, global_cond: Tensor, drop_text: Tensor | None
+    ) -> PointerText | None:
+        """The encoded phones for a pointer; None for every other layout."""
         if isinstance(self.content, PointerContent):
             return self.content.read(request.tokens, request.durations, global_cond, drop_text)
         return None
 
-    def seen(
+    def with_prior(
         self, content: Tensor, mean: Tensor, drop_text: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """frames and prior_mean of a Condition; `drop_text` [B] bool are rows to hear no text."""
-        # What regression finds is given as it is; only the regression loss moves it.
+        """`Condition.frames` and `Condition.prior_mean` from encoded text and its regressed mean.
+
+        Args:
+            content: [B, U, dim]; mean: [B, U, size].
+            drop_text: [B] bool, rows to generate without text; None for no such row.
+        """
+        # The network sees the mean, but only the regression loss trains it.
         frames = content + self.mean_in(mean.detach())
         if drop_text is not None:
             frames = torch.where(drop_text[:, None, None], self.null_content, frames)
@@ -145,41 +163,47 @@ class Conditioner(nn.Module):
     def forward(
         self, request: Request, backbone: Backbone, drop: tuple[Tensor, Tensor] | None = None
     ) -> Condition:
-        """The condition; `drop` are rows [B] bool to lose text and voice, and the voice alone, in
-        training. Without it a pointer is left to find the frames."""
+        """The condition of a request.
+
+        Args:
+            backbone: projects the voice memory for its blocks.
+            drop: in training, [B] bool each: rows that lose text and voice, and rows that lose the
+                voice alone. Without it a pointer fills in the frames during generation.
+        """
         voiced = self.voice(request.prompt, drop[0] | drop[1] if drop else None)
         drop_text = drop[0] if drop else None
-        text = self._read(request, voiced.global_cond, drop_text)
+        text = self._pointer_text(request, voiced.global_cond, drop_text)
         if text is not None and drop is None:
             sizes = (1, len(self.null_content), self.size)
             mask, frames, mean = (
                 voiced.global_cond.new_zeros(len(voiced.global_cond), 0, n) for n in sizes
             )
         else:
-            mask = self._mask(request)
-            frames, mean = self.seen(
-                *self._content(request, text, voiced.global_cond, mask), drop_text
-            )
+            mask = self._latent_mask(request)
+            content, mean = self._encode_text(request, text, voiced.global_cond, mask)
+            frames, mean = self.with_prior(content, mean, drop_text)
         memory = backbone.project(voiced.memory)
         made = Condition(frames, mean, voiced.global_cond, memory, voiced.mask, mask, text)
-        return self._unaligned(request, made, backbone, drop_text)
+        return self._with_unaligned(request, made, backbone, drop_text)
 
-    def _unaligned(
+    def _with_unaligned(
         self, request: Request, made: Condition, backbone: Backbone, drop_text: Tensor | None
     ) -> Condition:
-        """A condition with the text for the readers of a network that has some."""
+        """The condition `made`, with the text that the readers of the network attend to; itself if
+        the network has none. In training (`drop_text` given) it also holds where each phone is
+        said, which supervises the attention."""
         if backbone.beside is None:
             return made
-        laid, count = self._layout(request), made.mask.shape[1] * self.patch
-        usual = usual_lengths(request.tokens, laid, request.frames, count)
+        layout, count = self._frames_per_token(request), made.mask.shape[1] * self.patch
+        usual = usual_lengths(request.tokens, layout, request.frames, count)
         usual = usual.unflatten(1, (-1, self.patch)).sum(2) / self.patch
-        index = torch.arange(made.mask.shape[1], device=laid.device) * self.patch
-        held = (index < laid.sum(1, keepdim=True)) & (made.mask[..., 0] > 0)
-        said = None
+        index = torch.arange(made.mask.shape[1], device=layout.device) * self.patch
+        has_text = (index < layout.sum(1, keepdim=True)) & (made.mask[..., 0] > 0)
+        target = None
         if request.durations is not None and drop_text is not None:
-            said = said_at(laid, request.durations, count, self.patch)
-            said = said & (held & ~drop_text.unsqueeze(1)).unsqueeze(1)
-        unaligned = Unaligned(made.frames, held, usual * held, said)
+            target = said_at(layout, request.durations, count, self.patch)
+            target = target & (has_text & ~drop_text.unsqueeze(1)).unsqueeze(1)
+        unaligned = Unaligned(made.frames, has_text, usual * has_text, target)
         none = torch.zeros_like(made.prior_mean)
         return replace(
             made, frames=backbone.beside(made.frames), prior_mean=none, unaligned=unaligned
@@ -193,12 +217,13 @@ class Conditioner(nn.Module):
         uncond: str,
         rngs: Sequence[torch.Generator],
     ) -> Condition:
-        """What guidance pushes away from.
+        """The condition of the unconditional branch of guidance.
 
         Args:
-            guide: "all", neither text nor voice; "voice", the text in no voice; "phones", other
-                phones in the same voice.
-            rngs: one per row, for other phones.
+            given: the conditional one.
+            uncond: "all" drops text and voice, "voice" the voice, "phones" puts random phones in
+                place of the text and keeps the voice.
+            rngs: one per row, for the random phones.
         """
         global_cond, memory_mask = given.global_cond, given.memory_mask
         if uncond == "phones":
@@ -208,22 +233,22 @@ class Conditioner(nn.Module):
             memory_mask = torch.zeros_like(memory_mask)
             memory_mask[:, 0] = True
         drop_text = torch.full_like(request.tokens.lengths, uncond == "all", dtype=torch.bool)
-        text = self._read(request, global_cond, drop_text)
+        text = self._pointer_text(request, global_cond, drop_text)
         if uncond == "all":
-            frames, mean = (
-                self.null_content.expand_as(given.frames),
-                torch.zeros_like(given.prior_mean),
-            )
+            frames = self.null_content.expand_as(given.frames)
+            mean = torch.zeros_like(given.prior_mean)
         elif text is not None:
             frames, mean = given.frames, given.prior_mean
         else:
-            frames, mean = self.seen(*self._content(request, None, global_cond, given.mask), None)
+            content, mean = self._encode_text(request, None, global_cond, given.mask)
+            frames, mean = self.with_prior(content, mean, None)
         made = Condition(frames, mean, global_cond, given.memory, memory_mask, given.mask, text)
-        return self._unaligned(request, made, backbone, None)
+        return self._with_unaligned(request, made, backbone, None)
 
 
 def random_phones(tokens: TokenBatch, rngs: Sequence[torch.Generator]) -> TokenBatch:
-    """Random phones, pauses where they were (SSR-Speech: guidance without training for it)."""
+    """Random phones in place of all but the pauses (SSR-Speech: an unconditional branch without
+    training for it)."""
     ids = tokens.ids.clone()
     pauses = torch.isin(ids, torch.tensor(sorted(PAUSES), device=ids.device))
     for row, (rng, length) in enumerate(zip(rngs, tokens.lengths.tolist(), strict=True)):

@@ -1,4 +1,4 @@
-"""What the network of a generator sees beside the latents: phones in time, and a voice."""
+"""Inputs of a generator's network beside the latents: text aligned in time, and a voice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +11,13 @@ from tts.modules.text_reader import Unaligned
 
 
 @dataclass
-class Voiced:
-    """An encoded voice: `global_cond` [B, G], `memory` [B, M, D], `mask` [B, M] bool."""
+class EncodedVoice:
+    """A voice prompt after the voice encoder (tts.generators.voice_encoders).
+
+    Attributes:
+        global_cond: [B, G] one vector for the whole voice.
+        memory: [B, M, D] sequence to attend to; mask: [B, M] bool, its valid positions.
+    """
 
     global_cond: Tensor
     memory: Tensor
@@ -21,26 +26,27 @@ class Voiced:
 
 @dataclass
 class AlignmentResult:
-    """When what was asked for is said.
+    """When each token of a request is said; the generator fills it in while it runs.
 
     Attributes:
-        durations: [B, S] frames per token: those of the request, or what a pointer has found so
-            far, all of them at the end of the stream; None where attention aligns.
+        durations: [B, S] frames per token. They are those of the request, or those that a pointer
+            has found so far, complete at the end of the stream. None for text that only attention
+            aligns.
     """
 
     durations: Tensor | None = None
 
 
 @dataclass
-class Text:
-    """Encoded phones, where a pointer finds on the way when each is said
+class PointerText:
+    """Encoded phones for a pointer, which finds during generation when each is said
     (tts.generators.alignment).
 
     Attributes:
-        phones: [B, S, phone_dim]; lengths: [B] valid ones.
-        drop_text: [B] bool, rows that are to hear no text.
-        durations: [B, S] frames per token, true or estimated, where known.
-        alignment: where the pointer writes what it finds.
+        phones: [B, S, phone_dim]; lengths: [B] how many are valid.
+        drop_text: [B] bool, rows that are generated without text, for guidance.
+        durations: [B, S] frames per token, true or estimated; None if unknown.
+        alignment: where the pointer writes the durations that it finds.
         pace: [B] factor on the speed of the pointer; None for 1.
     """
 
@@ -51,24 +57,24 @@ class Text:
     alignment: AlignmentResult = field(default_factory=AlignmentResult)
     pace: Tensor | None = None
 
-    def rows(self, count: int) -> "Text":
+    def rows(self, count: int) -> "PointerText":
         """The first `count` rows."""
         some = replace(self, phones=self.phones[:count], lengths=self.lengths[:count])
         durations = None if self.durations is None else self.durations[:count]
         return replace(some, drop_text=self.drop_text[:count], durations=durations)
 
-    def cat(self, other: "Text") -> "Text":
-        """The rows of both, paced by the first."""
+    def cat(self, other: "PointerText") -> "PointerText":
+        """The rows of both; durations, alignment and pace are those of the first."""
         phones = torch.cat([self.phones, other.phones])
         return replace(self, phones=phones, drop_text=torch.cat([self.drop_text, other.drop_text]))
 
 
 @dataclass(frozen=True)
 class Silence:
-    """What silence is in a recording that is filled in.
+    """What counts as silence while a gap in a recording is filled in, for the silence penalty.
 
     Attributes:
-        codes: [B, V] bool, codes of the first codebook that its pauses have.
+        codes: [B, V] bool, codes of the first codebook that occur in the recording's pauses.
         spoken: [B, U] bool, latents in which words are due.
     """
 
@@ -76,32 +82,34 @@ class Silence:
     spoken: Tensor
 
 
-class Outside(Protocol):
-    """An external model with the same request (tts.generators.external.ExternalRun)."""
+class ExternalGenerator(Protocol):
+    """An external model that was given the same request (tts.generators.external.ExternalRun)."""
 
     def probability(self, known: Tensor, drawn: Tensor) -> Tensor:
-        """How likely it finds the codes `drawn` [B, U, K] given those `known`, [B, U, K]."""
+        """Its probabilities [B, U, K] of the codes `drawn` [B, U, K], given those `known`."""
         ...
 
     def lead(self, rngs: Sequence[torch.Generator], count: int) -> Tensor:
-        """The first `count` latents as it generates them."""
+        """The first `count` latents, as the external model generates them."""
         ...
 
 
 @dataclass
 class Condition:
-    """What the network sees beside the latents.
+    """Everything that the network sees beside the latents, made by the Conditioner.
 
     Attributes:
-        frames: [B, U, dim] per latent, added to the embedded latents.
-        prior_mean: [B, U, size] first estimate of the relative features; zero where unconditional.
+        frames: [B, U, dim] text content of each latent, added to the embedded latents.
+        prior_mean: [B, U, size] regressed first estimate of the relative features; zero in
+            unconditional rows.
         global_cond: [B, G] voice vector.
         memory: keys and values of the voice prompt for every block; memory_mask: [B, M] bool.
-        mask: [B, U, 1] float, valid latents.
-        text: where a pointer paces; `frames`, `prior_mean` and `mask` are then filled by it.
-        external: another model that helps, where there is one.
-        silence: of a recording that is filled in, where it is told.
-        unaligned: text that the network has to find by itself, where it has readers for it.
+        mask: [B, U, 1] float, 1 for valid latents.
+        text: the phones, if a pointer aligns them; the pointer then fills in `frames`, `prior_mean`
+            and `mask` as it goes.
+        external: another model that rescores what is drawn; None without one.
+        silence: of the recording that is filled in; None where nothing is.
+        unaligned: text that attention has to find, for networks with text readers; else None.
     """
 
     frames: Tensor
@@ -110,8 +118,8 @@ class Condition:
     memory: list[tuple[Tensor, Tensor]]
     memory_mask: Tensor
     mask: Tensor
-    text: Text | None = None
-    external: Outside | None = None
+    text: PointerText | None = None
+    external: ExternalGenerator | None = None
     silence: Silence | None = None
     unaligned: Unaligned | None = None
 
@@ -133,9 +141,9 @@ class Condition:
             unaligned=self.unaligned and self.unaligned.rows(slice(count)),
         )
 
-    def of(self, row: int, count: int) -> "Condition":
-        """One of `count` rows without padding, of durations that are known: a row, or a pair of
-        rows where all rows come twice (Strategy.run)."""
+    def row(self, row: int, count: int) -> "Condition":
+        """Row `row` of `count`, without its padding; with guidance, the conditional row and its
+        unconditional one (Strategy.run). Only for text with known durations."""
         chosen = list(range(row, len(self.frames), count))
         length = int(self.mask[row].sum())
         return Condition(

@@ -1,4 +1,4 @@
-"""Phones as generators see them: one vector per latent, and a first estimate of the features."""
+"""Text encoders of generators: one content vector per latent, and a first feature estimate."""
 
 from typing import ClassVar
 
@@ -13,16 +13,16 @@ from tts_codecs.nn.convnext import ConvNeXt
 
 
 class PhoneContent(nn.Module):
-    """Phones to one vector per latent, and a first estimate of the features: what is shared by the
-    ways to know when each phone is said.
+    """Base of the text encoders: phones, placed in time by a subclass, to one vector per latent and
+    a first estimate of the features.
 
     Args:
         channels: of the features; patch: frames per latent; global_dim: of the voice vector.
-        dim, blocks: of the latents; phone_dim, phone_blocks: of the phones.
+        dim, blocks: of the encoder over latents; phone_dim, phone_blocks: of that over phones.
 
     Attributes:
-        kernel: latents that a block mixes; position_dim: numbers that say where in its phone a
-            frame is.
+        kernel: of the convolutions over latents; position_dim: how many numbers tell where in its
+            phone a frame is.
     """
 
     kernel: ClassVar[int]
@@ -59,7 +59,7 @@ class PhoneContent(nn.Module):
     def encode_frames(
         self, frames: Tensor, mask: Tensor, global_cond: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Phones of frames [B, T, phone_dim] to content [B, U, dim] and mean [B, U, size]."""
+        """Phones per frame [B, T, phone_dim] to content [B, U, dim] and mean [B, U, size]."""
         x = self.entry(fold(frames, self.patch))
         for block in self.blocks:
             x = block(x, mask, global_cond)
@@ -77,7 +77,7 @@ class ContentEncoder(PhoneContent):
     kernel, position_dim = 7, 3
 
     def add_own(self, dim: int, phone_dim: int) -> None:
-        """What stands for a frame after the last phone."""
+        """A learned vector for frames after the last phone."""
         self.filler = nn.Parameter(torch.zeros(phone_dim))
 
     def forward(
@@ -95,8 +95,8 @@ class ContentEncoder(PhoneContent):
             durations: [B, S] frames per token; tokens past the last frame are lost.
             frames: T of the padded output, a multiple of the patch.
             mask: [B, U, 1] valid latents.
-            fill: whether frames after the last token are filler (E2 TTS, F5-TTS); else they are of
-                that token.
+            fill: whether frames after the last token are filler (E2 TTS, F5-TTS); otherwise they
+                belong to that token.
 
         Returns:
             content [B, U, dim], mean [B, U, patch * channels].
@@ -111,7 +111,7 @@ class ContentEncoder(PhoneContent):
         into = (index - (ends - length) + 0.5) / length
         position = torch.stack([into, into.sub(0.5).square(), length.float().log() / 2], -1).float()
         if fill:
-            # Against a phone of one frame, which says nothing of its place.
+            # Relative to a phone of one frame, whose position is always 0.5.
             position = position - position.new_tensor([0.5, 0.0, 0.0])
             hidden = hidden + F.linear(position, self.position.weight)
             after = index >= durations.sum(1, keepdim=True)

@@ -1,12 +1,12 @@
-"""Steps of one latent in buffers that never move, so that a GPU replays them as one CUDA graph.
+"""Static KV cache: single steps in fixed buffers, which a GPU replays as one CUDA graph.
 
-A step of a small network is hundreds of kernels of a few microseconds, which the interpreter cannot
-launch as fast as a GPU runs them. A recorded graph is launched at once, but reads and writes the
-same memory each time: keys and values of the whole sequence are attended to, and a bias that cuts
-off what is not filled yet takes the place of growing slices.
+A step of a small network is hundreds of kernels of a few microseconds, which Python cannot launch
+as fast as a GPU runs them. A recorded graph is launched at once, but reads and writes the same
+memory each time. So attention always runs over the whole buffers of keys and values, and a bias
+masks what is not filled yet.
 
-Without a GPU the same steps run unrecorded; nothing is gained then but that tests can hold them
-against the cache that grows.
+Without a GPU the same steps run without a recording. This gains nothing, but lets tests compare
+them with the growing cache (tts.generators.backbone.KVCache).
 """
 
 import threading
@@ -18,32 +18,33 @@ from torch import Tensor, nn
 
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 
-#: lengths are rounded up to a multiple of this: requests of like length share buffers and graph
+#: lengths are rounded up to a multiple of this, so that requests of similar length share buffers
+#: and graph
 BUCKET = 256
 #: buffers kept for the next request
 _KEPT = 4
 
 
 class CausalNetwork(Protocol):
-    """What a recorded step sees of a backbone (tts.generators.backbone.Backbone)."""
+    """A backbone as a recorded step sees it (tts.generators.backbone.Backbone)."""
 
     dim: int
     blocks: nn.ModuleList
     modulation: nn.Linear
 
     def modulated(self, global_cond: Tensor) -> list[tuple[Tensor, ...]]:
-        """Modulation of each block, then that of the output."""
+        """The modulation by the voice, for every block and for the output."""
         ...
 
     def finish(
         self, x: Tensor, shift: Tensor, factor: Tensor, gain: Tensor | None = None
     ) -> Tensor:
-        """What leaves the last block, normalised and modulated."""
+        """Normalise and modulate the output of the last block."""
         ...
 
 
 class StaticBlock(BlockCache):
-    """BlockCache whose tensors stay where they are."""
+    """BlockCache in fixed buffers."""
 
     def __init__(self, block: DiTBlock, like: Tensor, length: int, at: Tensor):
         batch, heads, _, width = like.shape
@@ -71,11 +72,11 @@ class StaticBlock(BlockCache):
 
 
 class StaticKVCache:
-    """State of a causal run of one request, latent after latent; see KVCache, which it stands for
-    where nothing is ever forgotten.
+    """KV cache in fixed buffers for runs that take one latent at a time and never drop any.
 
     Args:
-        like: a key of the memory, [B, H, *, D]; length: of memory and latents together.
+        like: keys of the memory, [B, H, *, D], for shape and device.
+        length: most positions of memory and latents together.
     """
 
     def __init__(self, backbone: CausalNetwork, like: Tensor, length: int):
@@ -95,12 +96,12 @@ class StaticKVCache:
         self.parts: list[tuple[Tensor, ...]] | None = None
         self.position = self.memory = 0
         self._graph: torch.cuda.CUDAGraph | None = None
-        #: no recording was broken off: only then is it of use to the next request
+        #: False after a failed recording; the cache is then not reused
         self.sound = True
         self._fresh = True
 
     def begin(self, memory: Sequence[tuple[Tensor, Tensor]], memory_mask: Tensor) -> None:
-        """Forget the request before and take the memory of the next."""
+        """Reset the cache and take the memory of the next request."""
         size = memory_mask.shape[1]
         for block, module, (key, value) in zip(
             self.blocks, self.backbone.blocks, memory, strict=False
@@ -115,7 +116,7 @@ class StaticKVCache:
         self.position, self.memory, self._fresh = 0, size, True
 
     def step(self, x: Tensor, global_cond: Tensor) -> Tensor:
-        """The next latent [B, 1, dim] through the network."""
+        """Run the network for the next latent [B, 1, dim]."""
         if self._fresh:
             parts = self.backbone.modulated(global_cond)
             if self.parts is None:
@@ -147,7 +148,7 @@ class StaticKVCache:
         self.out.copy_(self.backbone.finish(x, *self.parts[-1]))
 
     def _record(self) -> None:
-        """Make the graph; what trying out leaves behind is put back."""
+        """Record the graph, and undo what the warm-up runs have changed."""
         kept = [block.recent.clone() for block in self.blocks]
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
@@ -157,7 +158,7 @@ class StaticKVCache:
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         self.sound = False
-        # What other threads ask of the GPU meanwhile is no part of it, and no error.
+        # Work of other threads on the GPU is not recorded and is not an error.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._run()
         self._graph, self.sound = graph, True
@@ -166,9 +167,7 @@ class StaticKVCache:
 
 
 class StaticPool:
-    """Caches that wait for the next request of their size. Requests that run at once, as those of
-    a server do, have one each.
-    """
+    """Pool of static caches for reuse. Requests that run at the same time have one each."""
 
     def __init__(self) -> None:
         self._free: list[tuple[object, StaticKVCache]] = []
@@ -187,7 +186,7 @@ class StaticPool:
         memory_mask: Tensor,
         length: int,
     ) -> StaticKVCache:
-        """A cache of one request of up to `length` latents, its memory in place."""
+        """A cache for a request of up to `length` latents, filled with its memory."""
         like = memory[0][0]
         size = -(-(memory_mask.shape[1] + length) // BUCKET) * BUCKET
         key = _key(backbone, like, size)
@@ -199,7 +198,7 @@ class StaticPool:
         return found
 
     def give(self, cache: StaticKVCache) -> None:
-        """Hand back what is not needed any more."""
+        """Return a cache that is not needed any more."""
         key = _key(cache.backbone, cache.blocks[0].keys, cache.length)
         with self._lock:
             self._free.append((key, cache))
@@ -207,6 +206,7 @@ class StaticPool:
 
 
 def _key(backbone: CausalNetwork, like: Tensor, length: int) -> object:
-    """What a cache has to agree in with a request; weights that moved need another graph."""
+    """What a cache and a request have to agree in. The address of the weights is part of it, since
+    a graph reads them there."""
     pointer = backbone.modulation.weight.data_ptr()
     return len(like), length, like.dtype, like.device, pointer

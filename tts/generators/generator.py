@@ -1,11 +1,11 @@
-"""The generator: conditioning, backbone and head are shared blocks; a strategy runs them.
+"""The generator: a conditioner, a backbone and a head, run by a strategy.
 
     request --Conditioner--> condition --+
     latents --Head.embed-----------------+--> Backbone --> Head --> latents
                                               Strategy: which latents, in which order
 
-Every family is this class with another head and strategy (tts.registry), so what is compared is the
-family and not its text, voice or network.
+Every family is this class with another head and strategy (tts.registry). Comparisons of families
+are thus not comparisons of text encoders, voice encoders or backbones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,16 +17,9 @@ from torch import Tensor, nn
 
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone, KVCache
-from tts.generators.base import (
-    AlignmentResult,
-    Beside,
-    Infill,
-    Losses,
-    Request,
-    SamplingOptions,
-)
+from tts.generators.base import ExternalModel, Infill, Losses, Request, SamplingOptions
 from tts.generators.conditioner import Conditioner
-from tts.generators.conditioning import Condition, Silence
+from tts.generators.conditioning import AlignmentResult, Condition, Silence
 from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.folding import channel_weights, fold
 from tts.generators.latent_space import LatentSpace, check_latent_space
@@ -35,7 +28,7 @@ from tts.generators.voice_encoders import voice_mean
 from tts.text.symbols import PAUSES
 from tts.text.tokens import token_index
 
-#: shares of training rows without text and voice, and without voice
+#: shares of training rows without text and voice, and without the voice alone (for guidance)
 DROP_ALL, DROP_VOICE = 0.1, 0.1
 
 
@@ -70,16 +63,16 @@ class Perceptual(Protocol):
 
 
 class Generator(nn.Module):
-    """Phones, durations and a voice to latents; see the module's docstring.
+    """Phones, durations and a voice to latents (see the module's docstring).
 
     Args:
-        conditioner, backbone, head: the network; the head has one of the contracts of
+        conditioner, backbone, head: the network; the head fulfils one of the contracts of
             tts.generators.protocols.
-        strategy: how it is trained and run; has no weights.
-        latent_scale: factor on the numbers of a codec of waveforms that makes them its latents.
+        strategy: how the network is trained and run; it has no weights.
+        latent_scale: factor that brings continuous latents of a waveform codec to unit scale.
 
     Raises:
-        ConfigError: parts that do not fit.
+        ConfigError: the parts do not go together.
     """
 
     channel_weight: Tensor
@@ -96,10 +89,10 @@ class Generator(nn.Module):
         self.latent_scale = latent_scale
         self.conditioner, self.backbone, self.head = conditioner, backbone, head
         self.strategy = strategy
-        if conditioner.text == "pointer" and not strategy.paced:
+        if conditioner.text == "pointer" and not strategy.supports_pointer:
             raise ConfigError("text: pointer is for strategies that go from left to right")
-        conditioner.read = len(backbone.readers) > 0
-        if conditioner.read and (not conditioner.untimed or backbone.causal):
+        conditioner.has_readers = len(backbone.readers) > 0
+        if conditioner.has_readers and (not conditioner.untimed or backbone.causal):
             raise ConfigError(
                 "readers are for text that is padded or spread, and see the whole sentence"
             )
@@ -108,17 +101,18 @@ class Generator(nn.Module):
         self.register_buffer("channel_weight", channel_weight, persistent=False)
 
     def check_latent_space(self, latents: LatentSpace) -> None:
-        """ConfigError where it does not fill such latents: it would fail at its first batch."""
+        """Raise ConfigError unless the head makes these latents; otherwise only the first batch
+        would fail."""
         check_latent_space(latents, self.head, self.patch, self.conditioner.channels)
 
     @property
-    def paces(self) -> bool:
-        """Whether a pointer decides on the way how long each phone is."""
+    def uses_pointer(self) -> bool:
+        """Whether a pointer decides during generation how long each phone is."""
         return self.conditioner.text == "pointer"
 
     @property
     def posterior(self) -> bool:
-        """Whether its latents are distributions (tts.generators.protocols.Head)."""
+        """Whether latents are distributions, not points (tts.generators.protocols.Head)."""
         assert isinstance(self.head, Head)
         return self.head.posterior
 
@@ -135,20 +129,8 @@ class Generator(nn.Module):
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """Embedded latents x [B, U, dim], already with `condition.frames`, to hidden [B, U, dim];
-        with a cache, the next latents only."""
-        out: Tensor = self.backbone(
-            x,
-            condition.global_cond,
-            condition.memory,
-            condition.memory_mask,
-            condition.mask,
-            t,
-            window,
-            cache,
-            condition.unaligned,
-        )
-        return out
+        """Hidden states [B, U, dim] of the backbone; see Backbone.hidden."""
+        return self.backbone.hidden(x, condition, t, window, cache)
 
     def loss(
         self,
@@ -158,16 +140,16 @@ class Generator(nn.Module):
         perceptual: Perceptual | None = None,
         shift: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Training losses.
+        """Training losses by name, unweighted.
 
         Args:
-            features: [B, T, C] target; latents: [B, U, *] the same as latents (LatentSpace.encode).
+            features: [B, T, C] target; latents: [B, U, *] the same, by LatentSpace.encode.
             shift: [B, T, C] what was subtracted from both for the voice (tts.voice.profile).
 
         Returns:
-            "prior" (L1 of the regressed features) or, of a network with readers, which has no such
-            estimate, "alignment" (cross entropy of where they look for text), those of the strategy
-            and, where it has an estimate, the perceptual losses.
+            "prior", the L1 error of the regressed features, or for a network with text readers,
+            which has no such estimate, "alignment", the cross entropy of their attention; the
+            losses of the strategy; and, if the strategy has an estimate, the perceptual losses.
         """
         dice = torch.rand(len(features), device=features.device)
         drop_all = dice < DROP_ALL
@@ -201,8 +183,8 @@ class Generator(nn.Module):
     def condition(
         self, request: Request, rngs: Sequence[torch.Generator], options: SamplingOptions
     ) -> Condition:
-        """That of a request, of B rows or, where guided, 2 B (see Strategy.run); B as well where
-        the head guides itself."""
+        """The condition of a request: B rows, or with guidance 2 B (see Strategy.run). Heads that
+        guide themselves need no unconditional rows."""
         condition: Condition = self.conditioner(request, self.backbone)
         if options.guided and not getattr(self.head, "guides_itself", False):
             bare = self.conditioner.unconditional(
@@ -219,15 +201,15 @@ class Generator(nn.Module):
         options: SamplingOptions | None = None,
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
-        external: Beside | None = None,
+        external: ExternalModel | None = None,
     ) -> Iterator[Tensor]:
-        """Yield latents [B, u, *] as they are committed, U = ceil(frames / patch) in all.
+        """Yield latents [B, u, *] as they are committed, U = ceil(frames / patch) in total.
 
         Args:
-            rngs: one per row, so a row's result does not depend on its batch.
-            infill: latents that are given (continuation, infilling, editing).
-            alignment: filled with the durations as they are known.
-            external: another model of the same codes, for options that ask for one.
+            rngs: one per row, so that the result of a row does not depend on its batch.
+            infill: known latents, for continuation, infilling and editing.
+            alignment: receives the durations as soon as they are known.
+            external: a second model of the same codes, for options that need one.
         """
         options = options or SamplingOptions()
         condition = self.condition(request, rngs, options)
@@ -238,7 +220,7 @@ class Generator(nn.Module):
         if infill is not None and infill.silent is not None and request.durations is not None:
             spoken = spoken_latents(request, self.patch)
             condition.silence = Silence(infill.silent, spoken)
-        condition.external = None if external is None else external.of(request)
+        condition.external = None if external is None else external.with_request(request)
         yield from self.strategy.run(self, condition, rngs, options, infill)
 
     def generate(
@@ -248,14 +230,15 @@ class Generator(nn.Module):
         options: SamplingOptions | None = None,
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
-        external: Beside | None = None,
+        external: ExternalModel | None = None,
     ) -> Tensor:
         """`stream` in one piece: latents [B, U, *]."""
         return torch.cat(list(self.stream(request, rngs, options, infill, alignment, external)), 1)
 
 
 def spoken_latents(request: Request, patch: int) -> Tensor:
-    """[B, U] bool, latents in all of whose frames a phone is due, by the durations of a request."""
+    """[B, U] bool, latents all of whose frames belong to phones that are not pauses, by the
+    durations of the request."""
     assert request.durations is not None
     tokens, frames = request.tokens, int(request.frames.max())
     pauses = torch.isin(tokens.ids, torch.tensor(sorted(PAUSES), device=tokens.ids.device))

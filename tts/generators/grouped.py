@@ -1,5 +1,5 @@
-"""Causal network whose upper blocks every group of codebooks has for itself (LiveSpeech, Dang et
-al. 2024): the lower ones are shared, the groups are then evaluated side by side."""
+"""Grouped backbone: lower blocks are shared, upper blocks are separate for each group of codebooks
+(LiveSpeech, Dang et al. 2024)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class GroupedBackbone(Backbone):
     """Backbone with `groups` outputs for each latent, [B, U, groups * dim].
 
     Args:
-        dim: of each output; blocks: that a latent goes through, of which the last `own` are of its
-            group alone.
-        groups, own: see above; sizes: as of Backbone.
+        dim: of each output.
+        blocks: how many a latent passes, of which the last `own` are separate for each group.
+        groups: of codebooks; sizes: other arguments of Backbone.
 
     Raises:
-        ConfigError: more own blocks than there are.
+        ConfigError: `own` is more than `blocks`.
     """
 
     def __init__(
@@ -36,7 +36,8 @@ class GroupedBackbone(Backbone):
         self.graphs = False
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Of a network without groups the last blocks begin every group."""
+        """Load weights, also those of a backbone without groups: its last blocks then initialise
+        the blocks of every group."""
         for number in range(self.shared + self.own, len(self.blocks)):
             source = f"{prefix}blocks.{self.shared + (number - self.shared) % self.own}."
             for key in [key for key in state if key.startswith(source)]:
@@ -45,7 +46,7 @@ class GroupedBackbone(Backbone):
         super()._load_from_state_dict(state, prefix, *rest)
 
     def through(self, x: Tensor, block: Callable[[int, Tensor], Tensor]) -> Tensor:
-        """x [B, U, dim] through all blocks, [B, U, groups, dim]; `block` runs one of a number."""
+        """Run x [B, U, dim] through all blocks to [B, U, groups, dim]; see Backbone.through."""
         for at in range(self.shared):
             x = block(at, x)
         found = []
@@ -60,6 +61,6 @@ class GroupedBackbone(Backbone):
     def finish(
         self, x: Tensor, shift: Tensor, factor: Tensor, gain: Tensor | None = None
     ) -> Tensor:
-        """The outputs, normalised and modulated alike, side by side."""
+        """Normalise and modulate the outputs of all groups and put them side by side."""
         parts = [None if part is None else part.unsqueeze(2) for part in (shift, factor, gain)]
         return super().finish(x, *parts).flatten(2)  # type: ignore[arg-type]

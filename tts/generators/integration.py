@@ -1,4 +1,4 @@
-"""Noise, times and known spans: what strategies and heads of continuous latents share."""
+"""Noise, time grids and known spans, shared by strategies and heads of continuous latents."""
 
 from collections.abc import Sequence
 
@@ -40,15 +40,24 @@ def denoise(
     t: Tensor,
     known: Tensor | None = None,
 ) -> Tensor:
-    """What the head says of noisy latents x [B, U, size] at time t [B] (0 noise, 1 data); `known`
-    [B, U] bool are clean in x."""
+    """The head's prediction [B, U, size] from noisy latents.
+
+    Args:
+        x: [B, U, size]; t: [B] time, 0 is noise and 1 data.
+        known: [B, U] bool, latents that are clean in x.
+    """
     return head.predict(net.hidden(head.embed(x, known) + condition.frames, condition, t))
 
 
 def random_spans(mask: Tensor, share: float, both_sides: float = 0.0) -> Tensor | None:
-    """Latents [B, U] bool to give clean in training: in `share` of the rows a random stretch of up
-    to 70 %, and in `both_sides` of these all but such a stretch, as around the words of an edit;
-    None when share is 0."""
+    """Draw which latents [B, U] bool are given clean in training; None if `share` is 0.
+
+    Args:
+        mask: [B, U, 1] valid latents.
+        share: of the rows, in which one random span of up to 70 % is given.
+        both_sides: share of these rows in which instead all but the span is given, as around the
+            words of an edit.
+    """
     if not share:
         return None
     lengths = mask[..., 0].sum(1)

@@ -1,8 +1,8 @@
-"""What generators fill: source-filter features, codes or latents of them, relative to the voice.
+"""Latent spaces: what generators generate, and how it becomes source-filter features.
 
-Features are taken relative to the average spectrum and pitch of the prompt (`voice_mean`), which
-is added again at the end: what a voice never heard in training sounds like on average then need
-not be learned.
+Latents are features themselves, codes of them, or continuous latents of an autoencoder. Features
+are always relative to the average spectrum and pitch of the voice prompt (`voice_mean`), which are
+added again at the end: a generator need not learn how an unseen voice sounds on average.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ class LatentSpace(Protocol):
     """Latents of a generator to source-filter features [B, T, C] (tts_codecs.envelope) and back.
 
     Attributes:
-        patch: frames per latent; look_ahead: frames that decoding sees beyond the one it gives.
-        waveform_codec: the codec that makes the waveform of them, where no features come between.
+        patch: frames per latent.
+        look_ahead: how many later frames the decoder needs for a frame.
     """
 
     patch: int
@@ -38,29 +38,39 @@ class LatentSpace(Protocol):
 
     @property
     def waveform_codec(self) -> Codec | None:
-        """None where they become features, of which a vocoder makes the waveform."""
+        """The codec that decodes these latents to a waveform; None if they become features, from
+        which a vocoder makes the waveform."""
         ...
 
     def to(self, device: torch.device) -> None:
-        """Move the networks of its codec, if it has one, to a device."""
+        """Move the networks of the codec, if there is one, to a device."""
         ...
 
     def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
-        """Durations [B, S] in frames of features to those in frames of these latents, at least one
-        of each token that is `valid` [B, S]."""
+        """Convert durations [B, S] from frames of features to frames of these latents.
+
+        Args:
+            valid: [B, S] bool, tokens that are not padding; each gets at least one frame.
+        """
         ...
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head over features of C channels does not go with these latents; "" for
-        nothing.
+        """Why a head cannot generate these latents, in words for the user; "" if it can.
 
-        Training on latents of another size would only fail at its first batch.
+        Args:
+            channels: C of the features that the generator is conditioned on.
         """
         ...
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments that follow from these latents where nothing else is given: those of a strategy
-        and of a head, each of a kind."""
+        """Default arguments that follow from these latents, such as the number of codebooks.
+
+        Args:
+            strategy, head: their kinds (tts.registry).
+
+        Returns:
+            Arguments of the strategy, and of the head.
+        """
         ...
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
@@ -68,20 +78,29 @@ class LatentSpace(Protocol):
         ...
 
     def start(self, prompt: VoicePrompt) -> Any:
-        """State of a stream."""
+        """The state of the decoder before the first latent."""
         ...
 
     def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
-        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+        """Decode the next latents of a stream.
+
+        Args:
+            latents: [B, u, *].
+            state: from `start`, or from the call before.
+            last: whether no latents follow; what look-ahead held back is then decoded too.
+
+        Returns:
+            Features [B, t, C], and the state for the next call.
+        """
         ...
 
     def to_features(self, estimate: Tensor) -> Tensor:
-        """`Losses.estimate` to relative features [B, T, C], with its gradient."""
+        """Relative features [B, T, C] of a strategy's `Losses.estimate`; differentiable."""
         ...
 
 
 class FeatureLatents:
-    """What all latents that become features share."""
+    """Base of the spaces whose latents become features."""
 
     @property
     def waveform_codec(self) -> Codec | None:
@@ -89,10 +108,10 @@ class FeatureLatents:
         return None
 
     def to(self, device: torch.device) -> None:
-        """Nothing to move."""
+        """Do nothing: there is no network."""
 
     def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
-        """The durations [B, S] as they are: frames are those of features."""
+        """The same durations: frames are those of features."""
         return durations
 
 
@@ -105,13 +124,11 @@ class FeatureSpace(FeatureLatents):
         self.patch = patch
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head over features of C channels does not go with these latents; "" for
-        nothing."""
+        """Why a head cannot generate these latents; "" if it can."""
         return size_fits(head, self.patch * channels, "features")
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments that follow from these latents where nothing else is given: those of a strategy
-        and of a head, each of a kind. Heads are of features by themselves."""
+        """Default arguments of strategy and head: none, since heads are made for features."""
         return {}, {}
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
@@ -119,11 +136,11 @@ class FeatureSpace(FeatureLatents):
         return fold(features - voice_mean(prompt), self.patch)
 
     def start(self, prompt: VoicePrompt) -> Tensor:
-        """The mean of the voice."""
+        """The state of the decoder: the mean of the voice."""
         return voice_mean(prompt)
 
     def decode(self, latents: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+        """Decode the next latents [B, u, *] of a stream to features [B, t, C]."""
         return self.to_features(latents) + state, state
 
     def to_features(self, estimate: Tensor) -> Tensor:
@@ -133,16 +150,22 @@ class FeatureSpace(FeatureLatents):
 
 
 def ended(features: Tensor, frames: Tensor, prompt: VoicePrompt) -> Tensor:
-    """Features [B, T, C] with the mean of the voice, 0 relative to it, past the `frames` [B] of a
-    row: it is then coded and learned as it is alone, however much the batch pads it."""
+    """Features [B, T, C] whose padding, past the `frames` [B] of a row, is the mean of the voice.
+    That is 0 in relative features, so that a row is encoded the same alone and in a batch."""
     index = torch.arange(features.shape[1], device=features.device)
     inside = (index < frames.unsqueeze(1)).unsqueeze(-1)
     return torch.where(inside, features, voice_mean(prompt))
 
 
 def check_latent_space(latents: LatentSpace, head: nn.Module, patch: int, channels: int) -> None:
-    """ConfigError where a generator with this head, of `patch` frames of C channels a latent, does
-    not fill such latents: it would fail at its first batch."""
+    """Check that a generator can generate these latents; otherwise only its first batch would fail.
+
+    Args:
+        patch: frames per latent of the generator; channels: C of the features it is conditioned on.
+
+    Raises:
+        ConfigError: it cannot.
+    """
     problem = latents.fits(head, channels)
     if not problem and latents.patch != patch:
         problem = f"the generator has {patch} frames in a latent, the codec {latents.patch}"
@@ -151,13 +174,25 @@ def check_latent_space(latents: LatentSpace, head: nn.Module, patch: int, channe
 
 
 def size_fits(head: nn.Module, size: int, what: str) -> str:
-    """Why a head is not one of continuous latents of this size; "" where it is."""
+    """Why a head does not draw continuous latents of this size; "" if it does."""
     if isinstance(head, CodeHead):
         return f"a {type(head).__name__} draws codes, not {what}: name a codec of codes"
     if isinstance(head, (LatentHead, StepHead)):
         own = head.empty(1, 1).shape[-1] if isinstance(head, StepHead) else head.size
         if own != size:
             return f"the head has size: {own}, one step of {what} {size}"
+    return ""
+
+
+def codes_fit(head: nn.Module, num_codebooks: int, codebook_size: int) -> str:
+    """Why a head does not draw codes of these sizes; "" if it does."""
+    if not isinstance(head, CodeHead):
+        return f"a {type(head).__name__} draws continuous latents, not codes"
+    if (head.num_codebooks, head.codebook_size) != (num_codebooks, codebook_size):
+        return (
+            f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
+            f"{head.codebook_size}, the codec {num_codebooks} and {codebook_size}"
+        )
     return ""
 
 
@@ -169,9 +204,17 @@ def declared_codes(
     levels: Sequence[int],
     residual: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments of a strategy and of a head, each of a kind, that follow from codes: how many of
-    how many entries, of what digits (`levels`). Codes that refine those before them are drawn after
-    them, with delays or level by level."""
+    """Default arguments of strategy and head for codes.
+
+    Args:
+        strategy, head: their kinds (tts.registry).
+        levels: of the digits of FSQ codes; empty for others.
+        residual: whether each codebook refines those before it. It is then drawn after them, level
+            by level in masked generation and in a delay pattern in autoregression.
+
+    Returns:
+        Arguments of the strategy, and of the head.
+    """
     order: dict[str, Any] = {}
     residual = residual and num_codebooks > 1
     if residual and strategy == "masked":
@@ -190,8 +233,13 @@ def declared_codes(
 
 @dataclass(frozen=True)
 class CodeState:
-    """Stream of codes: the mean of the voice, the decoder's state, and the frames it still looks
-    ahead."""
+    """State of a streaming decoder.
+
+    Attributes:
+        voice_mean: [B, 1, C] mean of the voice.
+        stack: state of the decoder's layers.
+        owed: how many frames of look-ahead are still to be dropped from its output.
+    """
 
     voice_mean: Tensor
     stack: list[Tensor]
@@ -199,7 +247,7 @@ class CodeState:
 
 
 class AutoencoderSpace(FeatureLatents):
-    """What latents of every autoencoder of features share: the way back."""
+    """Base of the latents of autoencoders of features: how they are decoded."""
 
     def __init__(self, autoencoder: FeatureAutoencoder):
         self.autoencoder = autoencoder
@@ -211,22 +259,21 @@ class AutoencoderSpace(FeatureLatents):
         self.autoencoder.to(device)
 
     def values(self, latents: Tensor) -> Tensor:
-        """Latents [B, u, *] to what the decoder takes."""
+        """The input of the decoder from latents [B, u, *]."""
         raise NotImplementedError
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head over features of C channels does not go with these latents; "" for
-        nothing."""
+        """Why a head cannot generate these latents; "" if it can."""
         raise NotImplementedError
 
     def start(self, prompt: VoicePrompt) -> CodeState:
-        """Before the first latent."""
+        """The state of the decoder before the first latent."""
         average = voice_mean(prompt)
         stack = self.autoencoder.decoder.initial(len(average), average, 0.0)
         return CodeState(average, stack, self.look_ahead)
 
     def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, CodeState]:
-        """The next latents [B, u, *] to features [B, t, C]; with `last` all that was held back."""
+        """Decode the next latents [B, u, *] of a stream to features [B, t, C]."""
         values = self.values(latents)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
@@ -237,16 +284,15 @@ class AutoencoderSpace(FeatureLatents):
 
 
 class CodeSpace(AutoencoderSpace):
-    """Codes [B, U, K] of a codec of features, by whatever quantizer.
+    """Codes [B, U, K] of a codec of features, by any quantizer.
 
     Args:
-        merge: neighbours that share the code of the first codebook (VALL-E R); more than 1 needs a
-            residual vector quantizer. It changes how recordings are coded, and nothing of the way
-            back.
-        num_codebooks: K, where it is fewer than the codec has.
+        merge: how many neighbouring latents share the code of the first codebook (VALL-E R); more
+            than 1 needs a residual vector quantizer. It changes encoding only.
+        num_codebooks: K, if it is fewer than the codec has.
 
     Raises:
-        ConfigError: codes that cannot be merged.
+        ConfigError: the codes cannot be merged.
     """
 
     autoencoder: SpectralAutoencoder
@@ -261,22 +307,11 @@ class CodeSpace(AutoencoderSpace):
             raise ConfigError("merge is of the codes of a residual codec: codec: rvq")
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head over features of C channels does not go with these latents; "" for
-        nothing."""
-        if not isinstance(head, CodeHead):
-            return f"a {type(head).__name__} draws continuous latents, not codes"
-        wanted = (self.num_codebooks, self.autoencoder.quantizer.codebook_size)
-        if (head.num_codebooks, head.codebook_size) != wanted:
-            return (
-                f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
-                f"{head.codebook_size}, the codec "
-                f"{wanted[0]} and {wanted[1]}"
-            )
-        return ""
+        """Why a head cannot generate these latents; "" if it can."""
+        return codes_fit(head, self.num_codebooks, self.autoencoder.quantizer.codebook_size)
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments that follow from these latents where nothing else is given: those of a strategy
-        and of a head, each of a kind (`declared_codes`)."""
+        """Default arguments of strategy and head; see `declared_codes`."""
         made = self.autoencoder.quantizer
         return declared_codes(
             strategy, head, self.num_codebooks, made.codebook_size, made.digits, made.residual
@@ -293,11 +328,11 @@ class CodeSpace(AutoencoderSpace):
         return self.autoencoder.encode(features, self.num_codebooks)
 
     def values(self, latents: Tensor) -> Tensor:
-        """Of codes."""
+        """Vectors of the codes, the input of the decoder."""
         return self.autoencoder.quantizer.decode(latents)
 
     def to_features(self, estimate: Tensor) -> Tensor:
-        """Probabilities of codes [B, U, K, V] to the relative features of their expectation."""
+        """Relative features of the expected vectors under probabilities of codes [B, U, K, V]."""
         return self.autoencoder.reconstruct(self.autoencoder.quantizer.expected(estimate))
 
 
@@ -316,14 +351,12 @@ class VAESpace(AutoencoderSpace):
         self.posterior = posterior
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head over features of C channels does not go with these latents; "" for
-        nothing."""
+        """Why a head cannot generate these latents; "" if it can."""
         size = self.autoencoder.size * (2 if self.posterior else 1)
         return size_fits(head, size, "distributions" if self.posterior else "latents")
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments that follow from these latents where nothing else is given: those of a strategy
-        and of a head, each of a kind. How many numbers a latent is."""
+        """Default arguments of strategy and head: the size of a latent."""
         return {}, {"size": self.autoencoder.size * (2 if self.posterior else 1)}
 
     @torch.no_grad()
@@ -337,5 +370,5 @@ class VAESpace(AutoencoderSpace):
         return self.autoencoder.reconstruct(self.values(estimate))
 
     def values(self, latents: Tensor) -> Tensor:
-        """Of latents, or of their distributions."""
+        """The means, the input of the decoder, from latents or their distributions."""
         return latents[..., : self.autoencoder.size]

@@ -1,15 +1,15 @@
-"""Contracts of the parts of a generator, its heads and strategies; that of its latents is
-tts.generators.latent_space.LatentSpace.
+"""Contracts of heads and strategies, the two parts of a generator that are exchanged.
 
-A generator is a conditioner, a backbone, a head and a strategy (tts.generators.generator). A
-strategy says by `head` which of the head contracts here it drives:
+A generator is a conditioner, a backbone, a head and a strategy (tts.generators.generator); the
+contract of its latents is tts.generators.latent_space.LatentSpace. Every strategy drives heads of
+one contract:
 
     LatentHead     Flow, Diffusion: the whole sequence of latents, by integration
     MaskedHead     Masked, SoundStorm, SpanAR: codes, drawn independently of each other
     StepHead       Autoregressive: one latent at a time; of codes it is a CodeStepHead
 
-They are checked when a generator is built, so that parts that do not fit are a ConfigError then and
-not a failure inside of a request.
+Contracts are checked when a generator is built: parts that do not go together are a ConfigError
+then, and not a failure in the middle of a request.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.patterns import Pattern
 
-#: options of tts.generators.base.SamplingOptions that a part reads; the values it knows, where it
-#: does not know all of them
+#: options of tts.generators.base.SamplingOptions that a part reads, each with the values that it
+#: accepts; () accepts all
 SamplingKeys = Mapping[str, tuple[str, ...]]
-#: those of its relaxed acceptance, which codes of an FSQ have
+#: options of speculative decoding with relaxed acceptance, which only FSQ codes have
 RELAXED = ("relaxed", "relaxed_neighbours")
-#: those of speculative decoding
+#: all options of speculative decoding
 DRAFT = ("draft", "draft_steps", "draft_codebooks", *RELAXED)
-#: (codebook, how many at least) to the latents that it has been drawn of, in that order
-#: (tts.generators.patterns.Pattern.drawn)
+#: function of (codebook, least count) to the indices of latents whose code of that codebook was
+#: drawn, in the order of drawing (tts.generators.patterns.Pattern.drawn)
 Drawn = Callable[[int, int], list[int]]
 
 
 @runtime_checkable
 class Head(Protocol):
-    """How one latent enters the network and is drawn from what leaves it; an `nn.Module`.
+    """What all heads share: a head embeds latents for the backbone and draws latents from its
+    hidden states. Heads are `nn.Module`s.
 
     Attributes:
-        posterior: latents are distributions, mean and logarithm of the variance side by side
+        posterior: whether latents are distributions, mean and log-variance side by side
             (tts.generators.latent_space.VAESpace).
-        sampling: options of the sampler that `draw` of a StepHead reads.
+        sampling: options of sampling that `draw` of a StepHead reads.
     """
 
     posterior: bool
@@ -60,7 +61,7 @@ class Head(Protocol):
 
 @runtime_checkable
 class LatentHead(Protocol):
-    """Head of strategies that draw the whole sequence of continuous latents by integration.
+    """Head for flow and diffusion, which draw the whole sequence of continuous latents at once.
 
     Attributes:
         posterior, sampling: see Head.
@@ -74,26 +75,29 @@ class LatentHead(Protocol):
     channel_weight: Tensor
 
     def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:
-        """[B, U, D] to [B, U, dim]; `known` [B, U] bool marks clean latents among noisy ones."""
+        """Embed latents [B, U, D] to [B, U, dim]; `known` [B, U] bool marks clean ones among noisy
+        ones."""
         ...
 
     def predict(self, hidden: Tensor) -> Tensor:
-        """[B, U, dim] to what the network says of the latents, [B, U, D]."""
+        """The network's prediction [B, U, D] from hidden states [B, U, dim]; the strategy gives it
+        its meaning."""
         ...
 
     def mean(self, condition: Condition) -> Tensor:
-        """The regressed estimate of the latents, [B, U, D]; zero where there is none."""
+        """The regressed estimate of the latents, [B, U, D], to which predictions are added; zero
+        if there is none."""
         ...
 
 
 @runtime_checkable
 class CodeHead(Protocol):
-    """What heads of codes share.
+    """What all heads of codes share.
 
     Attributes:
         posterior, sampling: see Head.
-        num_codebooks: K; codebook_size: V of each; code V stands for one that is not known.
-        sequential: the codebooks of a latent are drawn one after another.
+        num_codebooks: K; codebook_size: V of each. Code V stands for one that is not known.
+        sequential: whether the codebooks of a latent are drawn one after another.
     """
 
     posterior: bool
@@ -103,7 +107,7 @@ class CodeHead(Protocol):
     sequential: bool
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Codes [B, U, K] int64, V where not known, to [B, U, dim]."""
+        """Embed codes [B, U, K] int64, V where not known, to [B, U, dim]."""
         ...
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
@@ -113,32 +117,35 @@ class CodeHead(Protocol):
 
 @runtime_checkable
 class MaskedHead(CodeHead, Protocol):
-    """Head of strategies that draw many codes at once, each given those known."""
+    """Head for masked generation, which draws many codes at once, each given the known ones."""
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Hidden [B, U, dim] to logits [B, U, K, V]."""
+        """Logits [B, U, K, V] from hidden states [B, U, dim]."""
         ...
 
     @property
     def has_digits(self) -> bool:
-        """Whether entries are numbers of digits, which have means."""
+        """Whether codes are made of digits, as those of FSQ are, so that they have a mean."""
         ...
 
     def expected(self, log_probabilities: Tensor) -> Tensor:
-        """The codes [...] nearest to the means of [..., V]; ConfigError where codes are names."""
+        """The codes [...] nearest to the mean of each distribution [..., V].
+
+        Raises:
+            ConfigError: codes without digits.
+        """
         ...
 
 
 class TeacherForced(NamedTuple):
-    """The steps of a training batch, all at once, each after the true ones before it.
+    """All steps of a training batch, each predicted from the true steps before it.
 
     Attributes:
-        hidden: [B, S, dim] from which each step is drawn.
+        hidden: [B, S, dim] the state from which each step is predicted.
         steps: [B, S, *] true steps.
-        known: [B, S, K] bool codes that a step has, or [B, S, 1] latents inside of the row.
-        fed: [B, S, *] what was fed, the steps before them; clean: these without the noise that was
-            fed with them.
-        pattern: of codes, the part of it that is drawn step by step.
+        known: [B, S, K] bool, codes that a step draws, or [B, S, 1], latents that are not padding.
+        fed: [B, S, *] network input, the step before each; clean: the same without added noise.
+        pattern: of codes, the part of the pattern that is drawn step by step.
     """
 
     hidden: Tensor
@@ -150,15 +157,15 @@ class TeacherForced(NamedTuple):
 
 
 class StepContext(NamedTuple):
-    """What a step is drawn by, beside the state of the network.
+    """What `draw` of a head gets beside the hidden state.
 
     Attributes:
-        condition, options, rngs: of the request; a generator of random numbers for each row.
-        before: [B, 1, *] what was fed, the step before.
-        latents: [B, U, *] all so far, of codes V where not drawn yet.
-        at: number of the latent that is begun or gone on with.
-        codebooks: of codes, those that the step draws; None for all.
-        drawn: which latents a codebook has been drawn of; None for those before `at`.
+        condition, options, rngs: of the run, see Strategy.run.
+        before: [B, 1, *] network input of the step, the step before it.
+        latents: [B, U, *] all latents drawn so far; codes not drawn yet are V.
+        at: index of the latent that the step begins.
+        codebooks: of codes, the codebooks that the step draws; None for all.
+        drawn: for which latents a codebook has been drawn already; None for those before `at`.
     """
 
     condition: Condition
@@ -172,22 +179,23 @@ class StepContext(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """B, without the rows that guidance pushes from."""
+        """B, without the unconditional rows of guidance."""
         return len(self.before)
 
     @property
     def latent(self) -> slice:
-        """Where the latent is in sequences of them."""
+        """The index of the latent as a slice of U, which keeps the dimension."""
         return slice(self.at, self.at + 1)
 
 
 @runtime_checkable
 class StepHead(Protocol):
-    """Head of strategies that draw one latent after another.
+    """Head for autoregression over continuous latents, which draws one after another.
 
     Attributes:
         posterior, sampling: see Head.
-        guides_itself: guidance needs no unconditional rows of the backbone.
+        guides_itself: whether guidance works inside of the head, without unconditional rows in the
+            backbone.
     """
 
     posterior: bool
@@ -195,67 +203,67 @@ class StepHead(Protocol):
     guides_itself: bool
 
     def embed(self, latents: Tensor) -> Tensor:
-        """Steps [B, S, *] to [B, S, dim]."""
+        """Embed steps [B, S, *] to [B, S, dim]."""
         ...
 
-    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
-        """Latents [B, S, *] with noise of their shape on what is fed back."""
+    def with_noise(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Add noise, of the shape of the latents [B, S, *], to latents that are fed back."""
         ...
 
     def empty(self, batch: int, steps: int) -> Tensor:
-        """What stands before the first step, [B, S, *]."""
+        """What is fed before the first step, [B, S, *]."""
         ...
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
-        """Losses of the next steps."""
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
+        """Training losses of all steps."""
         ...
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-        """The next latent [B, 1, *] from hidden [B, 1, dim], or [2 B, 1, dim] with the rows that
-        guidance pushes from."""
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+        """Draw the next latent [B, 1, *] from hidden states [B, 1, dim], or with guidance
+        [2 B, 1, dim], the unconditional rows last."""
         ...
 
 
 @runtime_checkable
 class CodeStepHead(CodeHead, Protocol):
-    """StepHead of codes: a step draws some of the codebooks, as a pattern says."""
+    """Head for autoregression over codes: a step draws those codebooks that the pattern says."""
 
     guides_itself: bool
 
     def empty(self, batch: int, steps: int) -> Tensor:
-        """What stands before the first step, [B, S, *]. Codes not known, [B, S, K]."""
+        """What is fed before the first step, [B, S, *]. Unknown codes, [B, S, K]."""
         ...
 
     def corrupt(self, codes: Tensor, share: float) -> Tensor:
-        """Codes [B, S, K] of which up to `share` in each row are others."""
+        """Codes [B, S, K] of which in each row a random share, up to `share`, is replaced."""
         ...
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
-        """Losses of the next steps."""
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
+        """Training losses of all steps."""
         ...
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-        """The next latent [B, 1, *]. The codes [B, 1, K], or [B, 1, len(codebooks)] of some
-        codebooks."""
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+        """Draw the next latent [B, 1, *]. Codes [B, 1, K], or [B, 1, len(context.codebooks)] if the
+        step draws only some codebooks; hidden states as for StepHead."""
         ...
 
 
 def latent_head(head: nn.Module) -> LatentHead:
-    """The head as one that flow and diffusion drive; ConfigError where it is none."""
+    """The head, checked to be one for flow and diffusion; ConfigError otherwise."""
     if not isinstance(head, LatentHead):
         raise ConfigError(f"flow and diffusion need head linear, not {type(head).__name__}")
     return head
 
 
 def masked_head(head: nn.Module) -> MaskedHead:
-    """The head as one of masked generation; ConfigError where it is none."""
+    """The head, checked to be one for masked generation; ConfigError otherwise."""
     if not isinstance(head, MaskedHead) or head.sequential:
         raise ConfigError("masked generation draws codes independently: a categorical head")
     return head
 
 
 def step_head(head: nn.Module) -> StepHead | CodeStepHead:
-    """The head as one of autoregression; ConfigError where it is none."""
+    """The head, checked to be one for autoregression; ConfigError otherwise."""
     if isinstance(head, CodeStepHead):
         return head
     if not isinstance(head, StepHead):
@@ -266,11 +274,11 @@ def step_head(head: nn.Module) -> StepHead | CodeStepHead:
 
 
 class Network(Protocol):
-    """What a strategy sees of a generator (tts.generators.generator.Generator)."""
+    """A generator as strategies see it (tts.generators.generator.Generator)."""
 
     @property
     def conditioner(self) -> Conditioner:
-        """Text and voice to a Condition."""
+        """The encoders of text and voice."""
         ...
 
     @property
@@ -280,7 +288,7 @@ class Network(Protocol):
 
     @property
     def head(self) -> nn.Module:
-        """One of the heads above."""
+        """A head of one of the contracts above."""
         ...
 
     @property
@@ -296,43 +304,53 @@ class Network(Protocol):
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """Embedded latents x [B, U, dim] to hidden [B, U, dim]; with a cache, of the next ones."""
+        """Hidden states [B, U, dim] from embedded latents x [B, U, dim] with the text added; with a
+        cache, x holds only the latents after those in it."""
         ...
 
 
 class Strategy(Protocol):
-    """In which order the latents are drawn; the loss that trains for it.
+    """How latents are generated: in which order they are drawn, and the loss that trains for it.
 
     Attributes:
-        causal, timed: what it needs of the backbone.
-        streamed: latents are committed from left to right in more than one piece.
-        paced: goes from left to right, so that a pointer can find the durations on the way.
-        network: makes the backbone; groups of codebooks have outputs of it for themselves.
-        sampling: options of the sampler that it reads, beside those of its head.
+        causal, time_conditioned: what the backbone has to be: it sees only the past, and it knows a
+            noise level.
+        streamed: whether latents come from left to right in more than one piece.
+        supports_pointer: whether it goes from left to right, so that a pointer can find the
+            durations during generation.
+        merge: neighbouring latents that share the code of the first codebook; 1 for most.
+        groups: groups of codebooks that the head draws from hidden states of their own; 1 for most.
+        sampling: options of sampling that it reads, beside those of its head.
     """
 
     causal: bool
-    timed: bool
+    time_conditioned: bool
     streamed: bool
-    paced: bool
+    supports_pointer: bool
+    merge: int
+    groups: int
     sampling: SamplingKeys
 
     @property
     def network(self) -> Callable[..., Backbone]:
-        """Class of the backbone, or what makes one of the arguments of the class."""
+        """The class of the backbone, or a function of the same arguments that makes one."""
         ...
 
     def check(self, net: Network) -> None:
-        """ConfigError where the parts of a generator do not fit."""
+        """Raise ConfigError if the parts of a generator do not go together."""
         ...
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
-        """Evaluations of the network until the first `latents` latents are committed, of a head of
-        so many codebooks (0: continuous); None where that depends on the length of the sentence."""
+        """Evaluations of the network until the first `latents` latents are committed; None if that
+        depends on the length of the sentence.
+
+        Args:
+            num_codebooks: of the head; 0 for continuous latents.
+        """
         ...
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
-        """Training losses for target latents [B, U, *]."""
+        """Training losses for the target latents [B, U, *]."""
         ...
 
     def run(
@@ -346,16 +364,18 @@ class Strategy(Protocol):
         """Yield committed latents [B, u, *] from left to right until all U are there.
 
         Args:
-            condition: B rows, or 2 B where guided: first all conditional ones, then what
-                guidance pushes away from.
-            rngs: one per row, so a row does not depend on its batch.
+            condition: B rows, or with guidance 2 B: all conditional ones, then the unconditional
+                ones in the same order.
+            rngs: one per row, so that a row does not depend on its batch.
+            infill: known latents, which stay as they are.
         """
         ...
 
 
 @runtime_checkable
 class Rescoring(Protocol):
-    """Strategy of codes that tells how likely some are, for another (tts.generators.external)."""
+    """Strategy of codes that has a likelihood, so that its generator can be an external model
+    (tts.generators.external)."""
 
     def probability(
         self, net: Network, condition: Condition, known: Tensor, drawn: Tensor

@@ -1,21 +1,20 @@
 """Speculative decoding of a codec language model (Leviathan et al. 2023; Chen et al. 2023).
 
-A draft guesses the next steps, the network looks at all of them in one pass, and each code is kept
-with probability min(1, p / q) of its distributions or drawn again from what the draft gave too
-little (p - q)+. What is said then has exactly the distribution of plain sampling, and at
-temperature 0 is the same.
+A draft guesses the next steps, and the network evaluates all of them in one pass. With p the
+probability of a code under the network and q that under the draft, a guess is accepted with
+probability min(1, p / q); otherwise the code is drawn again from the residual (p - q)+. The result
+has exactly the distribution of plain sampling, and at temperature 0 it is the same.
 
-A step of a pattern holds a code of each codebook, independent given the steps before. Each is
-accepted or drawn again by itself, so the step is complete either way; what was guessed after it
-stands only where all codes of the step were right.
+A step of a pattern holds one code of each codebook, independent given the steps before. Every code
+is accepted or drawn again by itself, so the step is complete either way. Guesses of later steps
+remain only if all codes of the step were accepted.
 
-LANTERN (Jang et al. 2024) relaxes that for codes whose neighbours sound alike: a guess is also
-given the probability of the codes nearest to it, as long as no more than a share of the
-distribution moves. FSQ codes tell their neighbours by their digits.
+LANTERN (Jang et al. 2024) relaxes this for codes with similar neighbours: a guess is also given the
+probability of the codes nearest to it, up to a limit on the total. For FSQ codes, nearness follows
+from their digits.
 
-It does not pay for the shipped `ar`, whose steps of 8 codes hardly ever repeat: no guess of an
-n-gram was right in all of them (benchmarks/studies/speculative.py). It is off unless
-`sampling.draft` calls for it.
+It does not pay for the shipped `ar`, whose steps of 8 codes hardly ever repeat: no n-gram guess was
+right in all of them (benchmarks/studies/speculative.py). It is off unless `sampling.draft` is set.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from tts.errors import ConfigError, UsageError
-from tts.generators.alignment import at_steps
+from tts.generators.alignment import text_at_steps
 from tts.generators.backbone import Mark
 from tts.generators.base import Request, SamplingOptions
 from tts.generators.conditioning import Condition
@@ -39,34 +38,34 @@ from tts.generators.sampling import draw, pick, process, uniforms
 
 
 def can_be_guessed(pattern: Pattern) -> bool:
-    """Whether the steps of a pattern can be guessed: one a frame, from left to right, whose codes
-    are drawn independently."""
+    """Whether speculative decoding supports a pattern: one step per frame, from left to right, with
+    independent codes."""
     several = pattern.stride > 1 or len(pattern.order) > 1 or pattern.levels > 0
     return not several and not pattern.sequential
 
 
 class Draft(Protocol):
-    """What guesses steps."""
+    """A draft, which guesses steps."""
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
-        """Guess what comes next.
+        """Guess the next steps.
 
         Args:
-            steps: [S, K] codes so far, V where a step has none of a codebook.
+            steps: [S, K] codes so far, V where a step does not draw a codebook.
             count: most steps to guess.
 
         Returns:
-            codes [n, K] of n <= count steps, and the log-probabilities [n, K, V] they were drawn
-            from; None where they are not drawn but certain.
+            codes [n, K] of n <= count steps, and the log-probabilities [n, K, V] from which they
+            were drawn; None for the latter if the guess is deterministic.
         """
         ...
 
 
 class NGram:
-    """Draft: what followed the last `length` steps when they were there before, the latest time.
+    """N-gram draft: guesses the steps that followed the last occurrence of the last `length` steps.
 
     Args:
-        num_codebooks: how many of the first codebooks have to be the same; 0 takes all.
+        num_codebooks: how many of the first codebooks have to agree; 0 takes all.
     """
 
     def __init__(self, length: int = 1, num_codebooks: int = 0):
@@ -92,8 +91,8 @@ class NGram:
 
 @dataclass
 class Tally:
-    """How guesses fared: steps guessed and kept, codes in the steps that were looked at and those
-    of them kept, passes of the network, steps in all."""
+    """Statistics of guesses: steps guessed and kept; codes in the steps that were verified, and how
+    many of them were kept; passes of the network; all steps."""
 
     guessed: int = 0
     kept: int = 0
@@ -104,14 +103,14 @@ class Tally:
 
 
 class Run:
-    """A network and one request to it: what step may hold which codes, and what follows.
+    """A run of a network for one request: its cache, and the codes of each step.
 
     Args:
-        request: or its Condition, where that is there already.
+        request: the request, or its Condition.
 
     Raises:
-        UsageError: not a language model of codes, drawn independently from left to right, one step
-            a frame; or more than one row.
+        UsageError: the network or the options do not support speculative decoding, or the request
+            has more than one row.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class Run:
         options: SamplingOptions,
     ):
         head, order = net.head, getattr(net.strategy, "order", None)
-        # Of autoregression only; `order` of masked generation is a name.
+        # A method of Autoregressive; in Masked `order` is a string.
         pattern: Pattern | None = order(net) if callable(order) else None
         if pattern is None or not can_be_guessed(pattern) or net.conditioner.text == "pointer":
             raise UsageError(
@@ -148,13 +147,13 @@ class Run:
             self.total, self.head.num_codebooks, dtype=torch.bool, device=device
         )
         self.known[self.position, torch.arange(self.head.num_codebooks, device=device)] = True
-        self._context = at_steps(self.condition, pattern)
+        self._context = text_at_steps(self.condition, pattern)
         self.cache = net.backbone.start(
             self.condition.memory, self.condition.memory_mask, self.total
         )
 
     def likely(self, before: Tensor) -> Tensor:
-        """Log-probabilities [n, K, V] of the next steps, given the codes [n, K] each follows."""
+        """Log-probabilities [n, K, V] of the next n steps, given the codes [n, K] before each."""
         begin = self.cache.position
         x = both(self.head.embed(before[None]), self.condition)
         x = x + self._context[:, begin : begin + len(before)]
@@ -163,7 +162,7 @@ class Run:
         return process(logits, self.options.categorical())
 
     def fed(self, steps: Tensor) -> Tensor:
-        """Codes [n, K] for the next `likely`, where `steps` [S, K] are known."""
+        """The input [n, K] of the next `likely`, if `steps` [S, K] are known."""
         begin = self.cache.position
         if begin:
             return steps[begin - 1 :]
@@ -172,12 +171,12 @@ class Run:
         )
 
     def clear(self, codes: Tensor, step: int) -> Tensor:
-        """Codes [..., K] of a step without those it does not draw."""
+        """Codes [..., K] of a step, V for codebooks that it does not draw."""
         return codes.masked_fill(~self.known[step], self.head.codebook_size)
 
 
 class SmallModel:
-    """Draft: another, smaller generator of the same codes and pattern."""
+    """Draft model: a smaller generator of the same codes and pattern."""
 
     def __init__(
         self, net: Generator, request: Request, rng: torch.Generator, options: SamplingOptions
@@ -187,13 +186,13 @@ class SmallModel:
 
     @property
     def shape(self) -> tuple[int, int, Pattern]:
-        """Codebooks, entries and pattern, which have to be those of the other network."""
+        """Number and size of codebooks, and pattern; they have to equal those of the network."""
         return self._run.head.num_codebooks, self._run.head.codebook_size, self._run.pattern
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
         """Guess what comes next."""
         run, cache = self._run, self._run.cache
-        # Guesses that were not kept are forgotten; what is known of the steps is not.
+        # Go back to before the first guess that was not kept.
         while self._marks[-1].position > len(steps):
             self._marks.pop()
         cache.back(self._marks[-1])
@@ -212,8 +211,8 @@ def neighbours(values: Tensor, sizes: Tensor, count: int) -> Tensor:
     """The codes nearest to each code of an FSQ, itself left out: [V, count] from the nearest on.
 
     Args:
-        values: [V, digits] digits of each code; sizes: [digits] how many values each digit has: a
-            step of a digit of few values is a long one.
+        values: [V, digits] digits of each code.
+        sizes: [digits] number of values of each digit; digits are scaled to the same range.
 
     Raises:
         ConfigError: codes without digits.
@@ -226,11 +225,13 @@ def neighbours(values: Tensor, sizes: Tensor, count: int) -> Tensor:
 
 
 def relax(likely: Tensor, guess: Tensor, near: Tensor, bound: float | Tensor) -> Tensor:
-    """Probabilities [..., V] in which a guess [...] has those of its nearest codes as well, as
-    many of them as together have at most `bound`: the total variation to exp(likely).
+    """Relaxed probabilities [..., V]: those of the codes nearest to the guess [...] are moved to
+    it, from the nearest on, as long as their sum is at most `bound`.
 
     Args:
-        near: [V, n] of `neighbours`; bound: one for all, or [...].
+        likely: [..., V] log-probabilities.
+        near: [V, n] of `neighbours`.
+        bound: on the total variation to the exact distribution; one for all, or [...].
     """
     bound = torch.as_tensor(bound, dtype=torch.float64, device=likely.device).unsqueeze(-1)
     wanted = likely.double().exp()
@@ -249,15 +250,17 @@ def verify(
     near: Tensor | None = None,
     bound: float | Tensor = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Keep guesses or draw again, so that the result is distributed as `likely` says.
+    """Accept guesses or draw again, so that the result has the distribution `likely`.
 
     Args:
-        likely: log-probabilities [..., V]; guess: [...] drawn from `guessed` [..., V], or certain.
-        points: [2, ...] uniform in [0, 1).
+        likely: log-probabilities [..., V] of the network.
+        guess: [...] codes drawn from the log-probabilities `guessed` [..., V]; None for the latter
+            if the guess is deterministic.
+        points: [2, ...] uniform random numbers in [0, 1).
         near, bound: of `relax`; without them the distribution is exact.
 
     Returns:
-        codes [...], and which of them are the guess's own draw (bool [...]).
+        codes [...], and which of them are accepted guesses, bool [...].
     """
     wanted = likely.double().exp() if near is None else relax(likely, guess, near, bound)
     if guessed is None:
@@ -268,7 +271,7 @@ def verify(
     points = points.to(wanted)
     kept = points[0] * given.gather(-1, at)[..., 0] < wanted.gather(-1, at)[..., 0]
     rest = (wanted - given).clamp_min(0)
-    # Where both are the same nothing is rejected, and any distribution will do.
+    # If both are equal nothing is rejected, and any distribution will do here.
     rest = torch.where(rest.sum(-1, keepdim=True) > 0, rest, wanted)
     return torch.where(kept, guess, pick(rest.log(), points[1])), kept
 
@@ -283,17 +286,17 @@ def speculate(
     count: int = 4,
     tally: Tally | None = None,
 ) -> Iterator[Tensor]:
-    """`Generator.stream` of one row with guesses.
+    """`Generator.stream` of one row by speculative decoding.
 
     Args:
-        request: or its Condition; draft: of this request.
-        count: most steps it guesses at a time; tally: filled.
+        request: the request, or its Condition; draft: made for this request.
+        count: most steps that are guessed at a time; tally: receives the statistics.
 
     Yields:
         latents [1, u, K].
 
     Raises:
-        UsageError: see `Run`; or a draft of other codes.
+        UsageError: see `Run`; or the draft model has other codes.
     """
     run, tally = Run(net, request, rng, options), tally or Tally()
     entries, pattern = run.head.codebook_size, run.pattern
@@ -321,7 +324,7 @@ def speculate(
                 codes = pick(likely[at], points[at, 0])
                 steps[begin + at] = run.clear(codes, begin + at)
                 break
-            # A code that was not guessed is one that is not kept, and to which nothing moves.
+            # A codebook without a guess counts as not accepted, and no probability moves to it.
             inside = guess[at].clamp(max=entries - 1)
             bound = options.relaxed * (guess[at] < entries).double()
             other = None if guessed is None else guessed[at]
@@ -348,11 +351,13 @@ def drafted(
     rngs: Sequence[torch.Generator],
     options: SamplingOptions,
 ) -> Iterator[Tensor]:
-    """Latents [B, u, K] of a batch with the draft that `options.draft` names, row by row: of one
-    row as they are committed, of several in one piece, for each takes its own number of passes.
+    """Yield latents [B, u, K] by speculative decoding with the draft that `options.draft` names.
+
+    One row is streamed. Several are decoded one after another, since each takes its own number of
+    passes, and come in one piece.
 
     Args:
-        condition: of B rows, or 2 B where guided.
+        condition: of B rows, or with guidance 2 B.
 
     Raises:
         UsageError, ConfigError: as `speculate`.
@@ -363,12 +368,12 @@ def drafted(
 
     def one(row: int) -> Iterator[Tensor]:
         draft = NGram(1, options.draft_codebooks)
-        alone = condition.of(row, len(rngs))
+        alone = condition.row(row, len(rngs))
         return speculate(net, alone, rngs[row], options, draft, options.draft_steps)
 
     if len(rngs) == 1:
         yield from one(0)
         return
-    # A row is as long as itself, whatever it is beside.
+    # Rows are decoded without their padding.
     made = [torch.cat(list(one(row)), 1)[0] for row in range(len(rngs))]
     yield pad_sequence(made, batch_first=True)

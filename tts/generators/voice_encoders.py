@@ -1,9 +1,9 @@
-"""The voice of a recording as generators see it: a global vector and a memory to attend to."""
+"""Voice encoders of generators: a voice prompt to a global vector and a memory to attend to."""
 
 import torch
 from torch import Tensor, nn
 
-from tts.generators.conditioning import Voiced
+from tts.generators.conditioning import EncodedVoice
 from tts.generators.folding import fold
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.envelope import EXTRA, envelope_part
@@ -13,8 +13,8 @@ from tts_codecs.nn.convnext import ConvNeXt
 def voice_mean(prompt: VoicePrompt) -> Tensor:
     """Average spectrum and pitch of the speech in a prompt, [B, 1, C] (0 for voicing).
 
-    Generators work on features relative to it: the long-term spectrum and the pitch of a voice
-    never heard in training then need not be learned, only what is said with them.
+    Generators work on features relative to it, so that they need not learn the long-term spectrum
+    and the pitch of unseen voices.
     """
     features = prompt.features
     index = torch.arange(features.shape[1], device=features.device)
@@ -31,10 +31,15 @@ def voice_mean(prompt: VoicePrompt) -> Tensor:
 
 
 class VoiceConditioner(nn.Module):
-    """Voice prompt to a global vector and a memory to attend to.
+    """Encoder of a voice prompt to a global vector and a memory to attend to.
 
-    The global vector joins a speaker-verification embedding with the mean and spread of the
-    prompt's features (channel and timbre); the memory keeps its detail. No transcript is needed.
+    The global vector is computed from a speaker-verification embedding and from mean and standard
+    deviation of the prompt's features (channel and timbre); the memory keeps the detail of the
+    prompt. No transcript is needed.
+
+    Args:
+        channels: of the features; dim: of the memory; global_dim: of the global vector.
+        patch: frames per position of the memory; blocks: of its encoder.
     """
 
     def __init__(
@@ -59,7 +64,7 @@ class VoiceConditioner(nn.Module):
         self.null_global_cond = nn.Parameter(torch.zeros(global_dim))
         self.null_memory = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
+    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> EncodedVoice:
         """Encode; `drop` [B] bool replaces a row by the learned null voice."""
         index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
         valid = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
@@ -67,14 +72,15 @@ class VoiceConditioner(nn.Module):
         count = valid.sum(1).clamp_min(1)
         mean = features.sum(1) / count
         spread = (((features - mean.unsqueeze(1)) * valid).square().sum(1) / count + 1e-5).sqrt()
-        # Unit vectors of 256 dims have entries near 1/16; bring them to the scale of the rest.
+        # A unit vector of 256 dimensions has entries of about 1/16; the other inputs have about 1.
         global_cond = self.global_cond(torch.cat([prompt.speaker * 16, mean, spread], -1))
         mask = fold(valid, self.patch)[..., :1]
         memory = self.entry(fold((features - voice_mean(prompt)) * valid, self.patch))
         for block in self.blocks:
             memory = block(memory, mask)
         memory = self.norm(memory)
-        # One null slot keeps attention defined for an empty prompt and absorbs what needs none.
+        # A null position keeps attention defined for empty prompts, and lets heads attend to
+        # nothing.
         null = self.null_memory.expand(len(memory), 1, -1)
         memory = torch.cat([null, memory], 1)
         attend = torch.cat([torch.ones_like(mask[:, :1, 0]), mask[..., 0]], 1) > 0
@@ -82,16 +88,16 @@ class VoiceConditioner(nn.Module):
             global_cond = torch.where(drop.unsqueeze(-1), self.null_global_cond, global_cond)
             attend = attend & ~drop.unsqueeze(-1)
             attend[:, 0] = True
-        return Voiced(global_cond, memory, attend)
+        return EncodedVoice(global_cond, memory, attend)
 
 
 class VectorConditioner(nn.Module):
-    """A speaker-verification embedding to the global vector, and nothing to attend to (SV2TTS, Jia
-    et al. 2018).
+    """Encoder of the speaker-verification embedding alone, with an empty memory (SV2TTS, Jia et al.
+    2018).
 
     Args:
-        dim: of the one empty slot of the memory; global_dim: of the voice vector. The others are
-            those of VoiceConditioner and do not matter.
+        dim: of the null position of the memory; global_dim: of the global vector.
+        channels, patch: not used; the arguments are those of VoiceConditioner.
     """
 
     def __init__(
@@ -107,10 +113,12 @@ class VectorConditioner(nn.Module):
         self.null_global_cond = nn.Parameter(torch.zeros(global_dim))
         self.null_memory = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> Voiced:
+    def forward(self, prompt: VoicePrompt, drop: Tensor | None = None) -> EncodedVoice:
         """Encode; `drop` [B] bool replaces a row by the learned null voice."""
         global_cond = self.global_cond(prompt.speaker * 16)
         if drop is not None:
             global_cond = torch.where(drop.unsqueeze(-1), self.null_global_cond, global_cond)
         memory = self.norm(self.null_memory).expand(len(global_cond), 1, -1)
-        return Voiced(global_cond, memory, global_cond.new_ones(len(memory), 1, dtype=torch.bool))
+        return EncodedVoice(
+            global_cond, memory, global_cond.new_ones(len(memory), 1, dtype=torch.bool)
+        )

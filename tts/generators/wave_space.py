@@ -1,8 +1,7 @@
-"""Codes or latents of a codec of waveforms, which a generator fills and that codec alone decodes.
+"""Latent space of a codec of waveforms, which the codec itself decodes to audio.
 
-Nothing of them is relative to the voice and there are no source-filter features on the way: what a
-generator is conditioned on stays the same as of every other codec, what it makes is heard as the
-codec makes it.
+Latents are not relative to the voice, and no source-filter features are made on the way. What a
+generator is conditioned on is the same as with every other latent space.
 """
 
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tts.errors import UsageError
-from tts.generators.latent_space import declared_codes, size_fits
+from tts.generators.latent_space import codes_fit, declared_codes, size_fits
 from tts.generators.protocols import CodeHead
 from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import frames_until
@@ -22,19 +21,19 @@ FEATURE_RATE = 50.0
 
 
 class WaveSpace:
-    """Latents of a codec of waveforms, codes [B, U, K] or numbers [B, U, D].
+    """Latents of a codec of waveforms: codes [B, U, K], or continuous ones [B, U, D].
 
-    A latent is `patch` frames of a generator, and those are as many in a second as the codec makes
-    of them: of 25 latents/s 2 frames of 20 ms, of 12.5 4, of 75 one of 13 ms. Where that is not the
-    rate of features, durations are counted anew (`retimed`).
+    A latent is a whole number `patch` of frames of about 20 ms: a codec of 25 latents a second has
+    2 frames of 20 ms in each, one of 12.5 has 4, one of 75 has 1 of 13 ms. If the frame rate is not
+    that of features, durations are converted (`retimed`).
 
     Args:
         codec: any of tts_codecs.
-        scale: latents are numbers of the codec times this.
+        scale: factor from continuous latents of the codec to those of the generator.
 
     Attributes:
         patch, look_ahead: see tts.generators.latent_space.LatentSpace.
-        frame_rate: frames in a second; factor: of them in one of features.
+        frame_rate: frames in a second; factor: frames per frame of features.
     """
 
     def __init__(self, codec: Codec, scale: float = 1.0):
@@ -55,26 +54,17 @@ class WaveSpace:
         self.codec.to(device)
 
     def fits(self, head: nn.Module, channels: int) -> str:
-        """What of a head does not go with these latents; "" for nothing."""
+        """Why a head cannot generate these latents; "" if it can."""
         if not self.coded:
             if getattr(head, "posterior", False):
                 return f"a {type(head).__name__} draws distributions, {self.info.name} has none"
             return size_fits(head, self.info.dim, "latents")
-        if not isinstance(head, CodeHead):
-            return f"a {type(head).__name__} draws continuous latents, not codes"
-        if len(set(self.info.sizes)) > 1:
+        if isinstance(head, CodeHead) and len(set(self.info.sizes)) > 1:
             return f"the codebooks of {self.info.name} are not of one size"
-        wanted = (self.info.num_codebooks, self.info.codebook_size)
-        if (head.num_codebooks, head.codebook_size) != wanted:
-            return (
-                f"the head has num_codebooks: {head.num_codebooks} and codebook_size: "
-                f"{head.codebook_size}, the codec {wanted[0]} and {wanted[1]}"
-            )
-        return ""
+        return codes_fit(head, self.info.num_codebooks, self.info.codebook_size)
 
     def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments that follow from the codec where nothing else is given: those of a strategy and
-        of a head, each of a kind (tts.generators.latent_space.declared_codes)."""
+        """Default arguments of strategy and head; see LatentSpace.declared."""
         info = self.info
         if not self.coded:
             return {}, {"size": info.dim}
@@ -83,8 +73,8 @@ class WaveSpace:
         )
 
     def retimed(self, durations: Tensor, valid: Tensor) -> Tensor:
-        """Durations [B, S] in frames of features to those in frames of this, at least one of each
-        token that is `valid` [B, S], and whole latents of every row."""
+        """Convert durations [B, S] to frames of these latents; see LatentSpace.retimed. Every row
+        gets a whole number of latents."""
         if self.factor == 1:
             return durations
         out = frames_until(durations.cumsum(1) * self.factor, valid)
@@ -93,7 +83,7 @@ class WaveSpace:
         return out.scatter_add(1, last, rest)
 
     def frames(self, latents: Tensor) -> Tensor:
-        """Latents [B, u, *] as the codec has them."""
+        """Latents [B, u, *] as the codec takes them, without the scale."""
         return latents if self.coded else latents / self.scale
 
     def _no_features(self) -> UsageError:
@@ -102,17 +92,17 @@ class WaveSpace:
         )
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
-        """UsageError: latents are made of the waveform (tts.data.coded)."""
+        """Raise UsageError: latents are encoded from waveforms (tts.data.coded)."""
         raise self._no_features()
 
     def start(self, prompt: VoicePrompt) -> Any:
-        """UsageError: latents are decoded to a waveform (tts.pipeline.wave_decoder)."""
+        """Raise UsageError: latents are decoded to a waveform (tts.pipeline.wave_decoder)."""
         raise self._no_features()
 
     def decode(self, latents: Tensor, state: Any, last: bool) -> tuple[Tensor, Any]:
-        """UsageError, as `start`."""
+        """Raise UsageError, as `start`."""
         raise self._no_features()
 
     def to_features(self, estimate: Tensor) -> Tensor:
-        """UsageError, as `start`."""
+        """Raise UsageError, as `start`."""
         raise self._no_features()

@@ -1,10 +1,10 @@
-"""Speaker identity: who speaks, read off source-filter features.
+"""Speaker classifier on source-filter features, for identity and style losses.
 
-Training aid only. The speaker probe (tts.losses.speaker) guesses the embedding of the speaker
-encoder that the voice is given by. This one learned to tell the speakers of the corpus from each
-other by an additive angular margin (x-vectors, Snyder et al. 2018; ArcFace, Deng et al. 2019).
-Beside the cosine of its vectors the statistics of its layers are compared, as a style is between
-pictures (Gatys et al. 2016).
+It is used in training only. While the speaker probe (tts.losses.speaker) predicts the embedding of
+the speaker encoder, this network was trained to classify the speakers of the corpus with an
+additive angular margin (x-vectors, Snyder et al. 2018; ArcFace, Deng et al. 2019). One loss
+compares its embeddings, the other the statistics of its layers, as in style transfer (Gatys et al.
+2016).
 """
 
 import torch
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from tts_codecs.envelope import envelope_part
 from tts_codecs.nn.convnext import ConvNeXt
 
-#: layer statistics vary by less than this where nothing is said: below it no scale is found
+#: least spread of layer statistics in a batch, by which they are divided; silence has less
 _LEAST_SPREAD = 1e-3
 
 
 class SpeakerIdentity(nn.Module):
-    """Features [B, T, C] to a unit vector [B, size] that says who speaks.
+    """Features [B, T, C] to a speaker embedding [B, size] of length 1.
 
-    The mean of each band is taken out first: it is given to every generator, and a room or a
-    microphone moves it. Pitch is not read.
+    The mean of each band is removed first, since every generator knows it and it depends on the
+    room and the microphone. Pitch is not used.
 
     Args:
         bands: of the envelope; dim, blocks: of the network; size: of the vector.
@@ -39,7 +39,7 @@ class SpeakerIdentity(nn.Module):
         self.spread = nn.BatchNorm1d(size, affine=False)
 
     def layers(self, features: Tensor, mask: Tensor) -> list[Tensor]:
-        """What each block makes of features [B, T, C] with mask [B, T, 1], [B, T, dim] each."""
+        """Outputs [B, T, dim] of every block, from features [B, T, C] and mask [B, T, 1]."""
         x = envelope_part(features)
         count = mask.sum(1, keepdim=True).clamp_min(1)
         x = self.entry((x - (x * mask).sum(1, keepdim=True) / count) * mask)
@@ -50,7 +50,7 @@ class SpeakerIdentity(nn.Module):
         return found
 
     def pooled(self, last: Tensor, mask: Tensor) -> Tensor:
-        """The vector [B, size] of what the last block made."""
+        """The embedding [B, size] from the output of the last block."""
         x = self.norm(last)
         weight = self.attention(x).masked_fill(mask == 0, -1e9).softmax(1)
         mean = (weight * x).sum(1)
@@ -58,15 +58,15 @@ class SpeakerIdentity(nn.Module):
         return F.normalize(self.spread(self.out(torch.cat([mean, deviation], -1))), dim=-1)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features [B, T, C], mask [B, T, 1] to [B, size]."""
+        """The embedding [B, size] of features [B, T, C] with mask [B, T, 1]."""
         return self.pooled(self.layers(features, mask)[-1], mask)
 
     def distances(self, made: Tensor, real: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """How far generated features [B, T, C] are from recorded ones that say the same.
+        """Distances of generated features [B, T, C] to recorded ones of the same text.
 
         Returns:
-            One minus the cosine of their vectors, and the mean distance of the statistics of their
-            layers in terms of how these differ within the batch, [B] each.
+            One minus the cosine of their embeddings, and the mean distance of their layer
+            statistics, relative to the spread of these within the batch, [B] each.
         """
         with torch.no_grad():
             wanted = self.layers(real, mask)
@@ -81,7 +81,7 @@ class SpeakerIdentity(nn.Module):
 
 
 def _statistics(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean and deviation of [B, T, dim] over the frames, [B, 2 dim]."""
+    """Mean and standard deviation of [B, T, dim] over the frames, [B, 2 dim]."""
     count = mask.sum(1).clamp_min(1)
     mean = (x * mask).sum(1) / count
     deviation = (((x - mean.unsqueeze(1)) * mask).square().sum(1) / count + 1e-4).sqrt()
@@ -89,7 +89,7 @@ def _statistics(x: Tensor, mask: Tensor) -> Tensor:
 
 
 class AngularMargin(nn.Module):
-    """Cross entropy of who speaks, made hard by a margin on the angle of the right answer.
+    """Cross entropy of speakers with an additive margin on the angle to the right one (ArcFace).
 
     Args:
         size: of the vectors; speakers: how many there are; scale: of the cosines; margin: radians.
@@ -101,8 +101,12 @@ class AngularMargin(nn.Module):
         self.centres = nn.Parameter(0.05 * torch.randn(speakers, size))
 
     def forward(self, vectors: Tensor, who: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Unit vectors [B, size], numbers of speakers [B] and the share of the margin to the loss
-        and how many answers are right, scalars."""
+        """The loss and the accuracy, scalars.
+
+        Args:
+            vectors: [B, size] unit embeddings; who: [B] indices of their speakers.
+            share: of the margin that is applied, which training raises to 1.
+        """
         cosine = vectors @ F.normalize(self.centres, dim=-1).T
         right = cosine.gather(1, who.unsqueeze(1)).clamp(-1 + 1e-6, 1 - 1e-6)
         harder = torch.cos(right.acos() + share * self.margin)

@@ -1,6 +1,6 @@
-"""Perceptual losses of generated features by frozen networks: who speaks and what is said.
+"""Perceptual losses of generated features: frozen networks judge the speaker and the phones.
 
-Both are losses of the clean estimate: no sampling and no speech recognizer is in the loop.
+They are computed from the strategy's estimate of the clean latents, without sampling.
 """
 
 from dataclasses import dataclass, replace
@@ -17,11 +17,11 @@ from tts.losses.speaker import SpeakerProbe
 
 @dataclass
 class PerceptualLosses:
-    """Frozen networks of the perceptual losses; None leaves a loss out.
+    """The frozen networks of the perceptual losses; without one its losses are left out.
 
     Attributes:
         latent_space: of the generator that is trained.
-        voice: reads the speaker embedding; phones: reads the phones; identity: who speaks.
+        voice: predicts the speaker embedding; phones: classifies phones; identity: embeds speakers.
     """
 
     latent_space: LatentSpace
@@ -30,7 +30,7 @@ class PerceptualLosses:
     identity: SpeakerIdentity | None = None
 
     def to(self, device: torch.device) -> "PerceptualLosses":
-        """The same with its networks, the codec's too, on `device`."""
+        """The same losses with all networks, that of the codec too, on `device`."""
         voice = self.voice and self.voice.to(device)
         self.latent_space.to(device)
         phones = self.phones and self.phones.to(device)
@@ -54,14 +54,14 @@ class PerceptualLosses:
 
         Args:
             made: [B, T, C] features; mask: [B, T, 1].
-            weight: [B] of the losses of the voice of each row.
-            drop_all, drop_voice: [B] rows that heard no text, and no voice.
-            real: [B, T, C] what was recorded in place of `made`.
+            weight: [B] of each row in the losses of the speaker.
+            drop_all, drop_voice: [B] bool, rows generated without text, and without voice.
+            real: [B, T, C] the recorded features.
 
         Returns:
-            "speaker_loss", 1 - cosine between the voice generated and the one asked for;
-            "phone_loss", cross entropy of the phones asked for; "identity_loss" and "style_loss",
-            distances from what was recorded (SpeakerIdentity.distances).
+            "speaker_loss", 1 - cosine of the predicted and the true speaker embedding;
+            "phone_loss", cross entropy of the true phones; "identity_loss" and "style_loss",
+            distances to the recorded features (SpeakerIdentity.distances).
         """
         losses = {}
         if self.voice is not None:
@@ -71,7 +71,7 @@ class PerceptualLosses:
             errors = self.phones.errors(made, mask, request.tokens, request.durations)
             losses["phone_loss"] = _mean(errors, (~drop_all).float())
         if self.identity is not None and real is not None:
-            # The last latent may reach past what was recorded.
+            # The last latent may reach past the end of the recording.
             count = real.shape[1]
             identity, style = self.identity.distances(made[:, :count], real, mask[:, :count])
             losses["identity_loss"] = _mean(identity, weight * ~drop_voice)

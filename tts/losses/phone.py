@@ -1,7 +1,8 @@
-"""Phone probe: reads the phones off source-filter features.
+"""Phone probe: a frame-wise phone classifier on source-filter features.
 
-Training aid only: it makes how clearly generated features are articulated a loss, as the CTC loss
-of DMOSpeech (Li et al. 2024) does with a recognizer; durations being known, frames need no CTC.
+As a loss it rewards clear articulation, like the CTC loss of DMOSpeech (Li et al. 2024); since
+durations are known, cross entropy per frame takes the place of CTC. It also gives the phone
+posteriors of recordings (tts.voice).
 """
 
 import torch
@@ -15,15 +16,15 @@ from tts_codecs.nn.convnext import ConvNeXt
 
 
 class PhoneProbe(nn.Module):
-    """Features [B, T, C] to scores of the phone of each frame.
+    """Features [B, T, C] to logits of the phone in each frame.
 
-    As a loss it sees few frames around: with more it would guess a phone that is not articulated.
-    As a recognizer, which reads recordings, it is to guess, so it has wide kernels, and reads the
-    modifier of each phone (stress and length) as well.
+    For a loss its context is short, as it could otherwise guess a phone that is not articulated.
+    A recognizer of recordings should use context: it has wide kernels, and also predicts the
+    modifier of each phone (stress and length).
 
     Args:
         channels: C; dim, blocks, kernel: sizes; dropout: in training.
-        modifiers: whether it reads modifiers.
+        modifiers: whether it predicts modifiers.
     """
 
     def __init__(
@@ -45,11 +46,11 @@ class PhoneProbe(nn.Module):
         self.modifiers = nn.Linear(dim, N_MODS) if modifiers else None
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features [B, T, C], mask [B, T, 1] to logits [B, T, N_SYMBOLS]."""
+        """Logits [B, T, N_SYMBOLS] of features [B, T, C] with mask [B, T, 1]."""
         return self.head(self.hidden(features, mask))
 
     def hidden(self, features: Tensor, mask: Tensor) -> Tensor:
-        """What the scores are made of, [B, T, dim]."""
+        """Hidden states [B, T, dim], from which the logits are computed."""
         x = self.entry(features)
         for block in self.blocks:
             x = block(x, mask)
@@ -58,7 +59,7 @@ class PhoneProbe(nn.Module):
     def errors(
         self, features: Tensor, mask: Tensor, tokens: TokenBatch, durations: Tensor
     ) -> Tensor:
-        """Cross entropy of the phones that are to be heard, mean over the frames of a row, [B].
+        """Cross entropy of the target phones, mean over the frames of each row, [B].
 
         Args:
             features: [B, T, C]; mask: [B, T, 1] float.
@@ -69,13 +70,13 @@ class PhoneProbe(nn.Module):
     def both_errors(
         self, features: Tensor, mask: Tensor, tokens: TokenBatch, durations: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`errors`, and the cross entropy of the modifiers, [B] each; 0 where it reads none."""
+        """`errors`, and the cross entropy of the modifiers, [B] each; 0 without modifiers."""
         owner = token_index(durations, features.shape[1])
         labels = tokens.ids.gather(1, owner)
-        # Which pause it is only its length tells.
+        # Kinds of pauses differ in their length only.
         labels = torch.where((labels == COMMA) | (labels == PERIOD), SIL, labels)
         hidden = self.hidden(features, mask)
-        # A last latent may reach past the phones, and there is no phone to be heard.
+        # The last latent may reach past the last phone; these frames have no target.
         index = torch.arange(features.shape[1], device=features.device)
         counted = mask[..., 0] * (index < durations.sum(1, keepdim=True))
         spoken = counted * (labels != SIL)

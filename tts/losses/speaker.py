@@ -1,7 +1,7 @@
-"""Speaker probe: reads the speaker embedding off source-filter features.
+"""Speaker probe: predicts the speaker embedding from source-filter features.
 
-Training aid only: it makes the similarity of generated features a loss (speaker consistency, as in
-YourTTS, Casanova et al. 2022) without a vocoder in the loop.
+It is used in training only, for a speaker consistency loss (as in YourTTS, Casanova et al. 2022)
+that needs no vocoder.
 """
 
 import torch
@@ -22,11 +22,11 @@ class SpeakerProbe(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXt(dim, 2 * dim, 5) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
         self.out = nn.Linear(2 * dim, speaker_dim)
-        # Embeddings of all people share a direction, which says nothing about one of them.
+        # Embeddings of all speakers have a common mean, which carries no information.
         self.register_buffer("centre", torch.zeros(speaker_dim))
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features [B, T, C], mask [B, T, 1] to [B, 256], relative to the centre."""
+        """The embedding [B, 256] of features [B, T, C] with mask [B, T, 1], minus the centre."""
         x = self.entry(features)
         for block in self.blocks:
             x = block(x, mask)
@@ -37,5 +37,5 @@ class SpeakerProbe(nn.Module):
         return self.out(torch.cat([mean, spread], -1))
 
     def similarity(self, features: Tensor, mask: Tensor, speaker: Tensor) -> Tensor:
-        """Cosine to the true embedding, both relative to the centre, [B]."""
+        """Cosine similarity [B] to the true embedding [B, 256], both without the centre."""
         return F.cosine_similarity(self(features, mask), speaker - self.centre, dim=-1)

@@ -41,7 +41,7 @@ def timestep_embedding(t: Tensor, dim: int) -> Tensor:
 
 @dataclass
 class BlockCache:
-    """What one causal block remembers of a sequence.
+    """Cache of one causal block: keys, values and the last inputs of its convolution.
 
     Attributes:
         keys, values: [B, H, L, D], preallocated, so that a step allocates nothing; a memory (the
@@ -58,7 +58,7 @@ class BlockCache:
     taps: Tensor
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Store [B, H, n, D] and return all that is there."""
+        """Append keys and values [B, H, n, D], and return all that are stored."""
         begin, count = self.filled, key.shape[2]
         self.keys.narrow(2, begin, count).copy_(key)
         self.values.narrow(2, begin, count).copy_(value)
@@ -66,7 +66,8 @@ class BlockCache:
         return self.keys.narrow(2, 0, end), self.values.narrow(2, 0, end)
 
     def trim(self, filled: int) -> None:
-        """Forget what came after `filled` positions; only what the last call appended can be."""
+        """Drop all positions after the first `filled`. Only positions of the last call can be
+        dropped."""
         drop, past = self.filled - filled, len(self.taps) - 1
         if past:
             kept = self.recent.shape[1] - drop
@@ -131,8 +132,8 @@ class MemoryAttention(nn.Module):
 
 
 class VoiceUnits(nn.Module):
-    """Hidden units that the voice opens and shuts: a second, narrow feed-forward path whose units
-    are multiplied by gains that follow from the voice, nothing at first.
+    """Hidden units that are gated by the voice: a second, narrow feed-forward path whose units are
+    multiplied by gains predicted from the voice, which are 0 at first.
 
     Shift and scale of a norm say how loud each channel is; how channels are put together is the
     same for everybody. Here that differs from voice to voice, with few weights (conditional
@@ -151,12 +152,12 @@ class VoiceUnits(nn.Module):
         nn.init.ones_(self.condition.bias)
 
     def gain(self, cond: Tensor) -> Tensor:
-        """Condition [B, cond_dim] to what `forward` takes, [B, 1, units]."""
+        """The gains [B, 1, units] from the condition [B, cond_dim]."""
         gain: Tensor = self.condition(cond).unsqueeze(1)
         return gain
 
     def forward(self, x: Tensor, gain: Tensor) -> Tensor:
-        """x [B, T, dim] and the gain of its voice to [B, T, dim]."""
+        """The output of the gated units for x [B, T, dim], of the same shape."""
         return linear(self.down, linear(self.up, x, gelu="none") * gain)
 
 
@@ -195,8 +196,8 @@ class DiTBlock(nn.Module):
         self.voice = VoiceUnits(dim, voice_units, dim) if voice_units else None
 
     def parts(self, modulation: Tensor, cond: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Modulation [B, 6, dim] to what `forward` takes: shift, factor and gate of both halves,
-        [B, 1, dim] each, and where there are voice units their gain by `cond` [B, dim]."""
+        """The modulation as `forward` takes it, from [B, 6, dim]: shift, factor and gate of both
+        halves, [B, 1, dim] each, and with voice units their gain, from `cond` [B, dim]."""
         parts = (modulation + self.offset).unsqueeze(2).unbind(1)
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
         made = shift1, 1 + scale1, 1 + gate1, shift2, 1 + scale2, 1 + gate2
@@ -205,7 +206,7 @@ class DiTBlock(nn.Module):
         return *made, self.voice.gain(cond)
 
     def taps(self) -> Tensor:
-        """[kernel, dim] weights of a causal step: the convolution, and its input on top."""
+        """[kernel, dim] weights of the convolution in a causal step, the residual included."""
         taps = self.depthwise.weight[:, 0].T.clone()
         taps[-1] += 1
         return taps

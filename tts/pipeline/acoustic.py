@@ -1,31 +1,35 @@
-"""The pipeline of this project's own models: phones, durations, a generator of any family over
-source-filter features or a codec of them, and the source-filter vocoder; or a generator over a
-codec of waveforms, and that codec."""
+"""The pipeline of this project's own models: phones, durations, generator, and vocoder or codec.
+
+The generator is of any family. Over source-filter features, or a codec of them, the source-filter
+vocoder makes the waveform; over a codec of waveforms that codec does.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tts.audio.reference import Reference
 from tts.cancel import Cancellation
 from tts.config import ModelConfig
 from tts.errors import ConfigError, UsageError
-from tts.generators.base import AlignmentResult, Request, SamplingOptions
+from tts.generators.base import Request, SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.external import External
 from tts.generators.generator import Generator
 from tts.generators.wave_space import WaveSpace
 from tts.losses.phone import PhoneProbe
+from tts.modules.voice_prompt import VoicePrompt
 from tts.pipeline.feature_decoder import FeatureDecoder
 from tts.pipeline.ports import Capabilities, Pipeline
 from tts.pipeline.wave_decoder import WaveDecoder
 from tts.progress import Progress
 from tts.prosody.durations import DurationModel, with_edges
 from tts.prosody.phrasing import PhrasingModel, with_phrasing
-from tts.prosody.style import held, inflected, paces, whole_paces
-from tts.prosody.total_length import pace, total_frames
+from tts.prosody.style import sentence_speeds, token_speeds, with_breaks, with_pitch
+from tts.prosody.total_length import frames_per_phone, total_frames
 from tts.quantize import prepare_weights
 from tts.registry import load_latent_space, load_module
 from tts.resources import checkpoint_folder
@@ -34,7 +38,7 @@ from tts.text.pauses import spoken_pauses
 from tts.text.phonemes import check_language
 from tts.text.reading import read_sentences
 from tts.text.symbols import Phones
-from tts.text.tokens import collate_tokens
+from tts.text.tokens import TokenBatch, collate_tokens
 from tts.text.user_lexicon import UserLexicon
 from tts.tuning.adaptation import AdaptedGenerators, adapt
 from tts.tuning.calibration import calibrate
@@ -49,15 +53,15 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
 class AcousticModel:
-    """The networks of a model, and all ports of its pipeline but the decoder.
+    """The networks of a model, and all ports of its pipeline (tts.pipeline.ports) but the decoder.
 
     Args:
         config: which checkpoints; device: "cpu" or "cuda".
-        cancellation: asked by the blocks of the networks.
+        cancellation: checked by the blocks of the networks, so that a request can be stopped.
 
     Raises:
-        ConfigError: parts that are missing or do not go together.
-        CheckpointError: weights that are missing or damaged.
+        ConfigError: parts are missing or do not go together.
+        CheckpointError: weights are missing or damaged.
     """
 
     def __init__(self, config: ModelConfig, device: str, cancellation: Cancellation):
@@ -70,30 +74,25 @@ class AcousticModel:
             device,
             self.generator.posterior,
             self.generator.patch,
-            getattr(self.generator.strategy, "merge", 1),
+            self.generator.strategy.merge,
             self.generator.latent_scale,
         )
         self.generator.check_latent_space(self.latent_space)
         self.external = self._external()
-        predicted = load_module(config.durations, device, "durations") if config.durations else None
-        self._durations = cast("DurationModel | None", predicted)
-        placed = config.phrasing
-        phrasing = load_module(placed, device, "phrasing") if placed else None
-        self.phrasing = cast("PhrasingModel | None", phrasing)
+        self._durations = cast("DurationModel | None", self._loaded(config.durations, "durations"))
+        self.phrasing = cast("PhrasingModel | None", self._loaded(config.phrasing, "phrasing"))
         self.vocoder = cast(
             SourceFilterVocoder, load_module(config.vocoder, device, "source_filter_vocoder")
         )
         self.speaker = cast(SpeakerEncoder, load_module(config.speaker, kind="speaker"))
-        self.phone_probe = self._reader(config.phone_probe)
+        self.phone_probe = cast(
+            "PhoneProbe | None", self._loaded(config.phone_probe, "phone_probe")
+        )
         self.shifts = self._shifts()
-        self.overlap: OverlapDetector | None = None
-        if config.overlap is not None:
-            if self.phone_probe is None:
-                raise ConfigError(f"{config.name!r} names overlap: name its phone_probe")
-            self.overlap = cast(OverlapDetector, load_module(config.overlap, device, "overlap"))
-        self.enhancer: SpeechEnhancer | None = None
-        if config.enhancer is not None:
-            self.enhancer = cast(SpeechEnhancer, load_module(config.enhancer, device, "enhancer"))
+        if config.overlap is not None and self.phone_probe is None:
+            raise ConfigError(f"{config.name!r} names overlap: name its phone_probe")
+        self.overlap = cast("OverlapDetector | None", self._loaded(config.overlap, "overlap"))
+        self.enhancer = cast("SpeechEnhancer | None", self._loaded(config.enhancer, "enhancer"))
         self.adapted = AdaptedGenerators(
             config.generator, config.weights, device, cancellation.watch
         )
@@ -101,12 +100,16 @@ class AcousticModel:
         prepare_weights(self.generator, config.weights, device)
         helper = None if self.external is None else self.external.generator
         codec = self.latent_space.waveform_codec
-        for network in (self.generator, predicted, self.vocoder, helper, codec):
+        for network in (self.generator, self._durations, self.vocoder, helper, codec):
             if network is not None:
                 cancellation.watch(network)
 
+    def _loaded(self, checkpoint: str | None, kind: str) -> nn.Module | None:
+        """The network of a checkpoint that a config may leave out."""
+        return load_module(checkpoint, self.device, kind) if checkpoint else None
+
     def _external(self) -> External | None:
-        """The external model of a config, ready to run beside the generator."""
+        """The external model that the config names, ready to run beside the generator."""
         if self.config.external is None:
             return None
         other = cast(Generator, load_module(self.config.external, self.device, "generator"))
@@ -117,15 +120,15 @@ class AcousticModel:
 
     @property
     def aligned(self) -> bool:
-        """Whether the generator is told how long each phone is, rather than finding it out."""
+        """Whether the generator needs the duration of each phone beforehand."""
         return self.generator.conditioner.text == "expanded"
 
     @property
     def durations(self) -> DurationModel:
-        """What predicts the duration of each phone.
+        """The duration model.
 
         Raises:
-            UsageError: a model that has none.
+            UsageError: the model has none.
         """
         if self._durations is None:
             raise UsageError(f"{self.config.name} has no model of durations")
@@ -134,7 +137,7 @@ class AcousticModel:
     def _shifts(self) -> VoiceShifts | None:
         config, device = self.config, self.device
         if self.latent_space.waveform_codec is not None:
-            return None  # there are no features to be shifted, in training neither
+            return None  # shifts are added to features, and here there are none
         untimed = config.durations is None or self.generator.conditioner.untimed
         if config.profile is None or self.phone_probe is None or untimed:
             if config.normalised:
@@ -144,12 +147,8 @@ class AcousticModel:
             return None
         profile = cast(PhoneProfile, load_module(config.profile, device, "profile"))
         name = fingerprint(checkpoint_folder(config.generator))
-        reader = self._reader(config.phone_recognizer)
-        return VoiceShifts(profile, self.phone_probe, config.normalised, name, reader)
-
-    def _reader(self, name: str | None) -> PhoneProbe | None:
-        """What reads phones off features, where the config names it."""
-        return cast(PhoneProbe, load_module(name, self.device, "phone_probe")) if name else None
+        recognizer = cast("PhoneProbe | None", self._loaded(config.phone_recognizer, "phone_probe"))
+        return VoiceShifts(profile, self.phone_probe, config.normalised, name, recognizer)
 
     # Text front end.
 
@@ -173,8 +172,8 @@ class AcousticModel:
         return self._frontends[code, pauses]
 
     def phrased(self, sentence: Phones, voice: Voice, language: str) -> Phones:
-        """The sentence with pauses where the voice would make them and the text has no mark. By the
-        phrasing model, which knows one language only."""
+        """The sentence with pauses where the voice would make them and the text has no mark; itself
+        without a phrasing model or in another language than the model's."""
         if self.phrasing is None or language.split("-")[0] != self.config.language.split("-")[0]:
             return sentence
         return with_phrasing(sentence, self.phrasing, collate_voices([voice]).to(self.device))
@@ -186,7 +185,8 @@ class AcousticModel:
         return Voice.from_reference(reference, self.speaker, self.vocoder, name)
 
     def warnings(self, reference: Reference, voice: Voice) -> list[str]:
-        """What would make a poor voice of a recording, each with what helps (tts.voice.judge)."""
+        """Faults of a recording that would make a poor voice, each with what helps against it
+        (tts.voice.judge)."""
         speech, overlap = True, False
         if self.phone_probe is not None:
             features = voice.features.to(self.device)[None]
@@ -207,7 +207,7 @@ class AcousticModel:
         return replace(reference, samples=self.enhancer(samples[None])[0].cpu().numpy())
 
     def check(self, voice: Voice) -> None:
-        """Whether the model can speak in a voice. Any voice will do."""
+        """Accept the voice: the model can speak in any."""
 
     def features(self, reference: Reference) -> Tensor:
         """Features [T, C] of a whole recording at `Capabilities.recording_rate`."""
@@ -234,8 +234,8 @@ class AcousticModel:
     def calibrate(
         self, voice: Voice, rounds: int | None = None, recordings: Sequence[Tensor] = ()
     ) -> Voice:
-        """The voice with what the model gets wrong about it, see tts.tuning.calibration.calibrate;
-        None for as many rounds as the model's config says of a voice that is adapted or not."""
+        """The calibrated voice, see tts.tuning.calibration.calibrate. Without `rounds` they are
+        those of the config, which has fewer for adapted voices."""
         if rounds is None:
             rounds = self.config.calibration
             if self.adaptation_of(voice):
@@ -243,14 +243,15 @@ class AcousticModel:
         return calibrate(self, voice, rounds, recordings)
 
     def adaptation_of(self, voice: Voice) -> Tuning | None:
-        """What this model's weights were fitted to a voice with, if they were."""
+        """The adaptation of a voice to this model's generator; None if it has none or its strength
+        is 0."""
         tuning = None if self.shifts is None else voice.tuning_for(self.shifts.generator)
         return tuning if tuning is not None and tuning.factors and tuning.strength else None
 
     def untuned(self, voice: Voice) -> str:
-        """A line for the user where a voice was adapted to other weights than the model's, and
-        speaks as it is; empty otherwise, and where it was calibrated for the model, as built-in
-        voices are that are adapted to another one."""
+        """A line for the user if a voice was adapted to another generator only, so that this model
+        speaks in it unadapted; empty otherwise. Voices that were also calibrated for this model, as
+        built-in ones are, need no such line."""
         fitted = None if self.shifts is None else voice.tuning_for(self.shifts.generator)
         if fitted is not None and (self.adaptation_of(voice) or fitted.shift is not None):
             return ""
@@ -262,13 +263,13 @@ class AcousticModel:
         )
 
     def generator_for(self, voice: Voice) -> Generator:
-        """What generates in a voice: the model's generator, or one adapted to the voice."""
+        """The generator that speaks in a voice: the model's, or one adapted to the voice."""
         tuning = self.adaptation_of(voice)
         return self.generator if tuning is None else self.adapted(voice, tuning)
 
     def contrast_of(self, voices: Sequence[Voice]) -> tuple[float, ...]:
-        """What each voice needs of `Request.contrast`: 1, and of an adapted one what the model's
-        config says, as far as it is adapted."""
+        """`Request.contrast` of each voice: 1, or for an adapted voice the config's
+        `adapted_contrast`, in proportion to the strength of its adaptation."""
         found = [self.adaptation_of(voice) for voice in voices]
         more = self.config.adapted_contrast - 1
         return tuple(1.0 if each is None else 1 + more * each.strength for each in found)
@@ -276,8 +277,7 @@ class AcousticModel:
     # Length model.
 
     def parts(self, sentence: Phones, voice: Voice, speed: float) -> list[Phones]:
-        """A sentence in as many parts as it has to be generated in, most often one. The sentence as
-        it is."""
+        """The sentence as one part: sentences of any length are generated whole."""
         return [sentence]
 
     def request(
@@ -287,26 +287,26 @@ class AcousticModel:
         speed: Sequence[float] | None = None,
         shifted: bool = True,
     ) -> Request:
-        """Sentences with the durations that are predicted for them, in the voices that say them.
+        """The request of sentences, each in a voice, with predicted durations if the generator
+        follows durations.
 
         Args:
-            shifted: with what the voices add to generated features (tts.voice.profile).
+            speed: of each sentence; by default 1.
+            shifted: whether generated features get the shifts of the voices (tts.voice.profile).
+
+        Raises:
+            UsageError: markup that the model cannot follow.
         """
         rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
         tokens = collate_tokens(rows).to(self.device)
         prompt = collate_voices(list(voices)).to(self.device)
         rate = torch.tensor(speed or [1.0] * len(sentences), device=self.device)
-        if self.generator.conditioner.untimed or self._durations is None:
-            rate = whole_paces(sentences, rate)
         if self.generator.conditioner.untimed:
-            said = pace(self.phone_probe, prompt)
-            total = total_frames(tokens, said, rate, self.generator.patch)
-            total = self.latent_space.retimed(total[:, None], torch.ones_like(total[:, None]))
-            return Request(tokens, prompt, frames=total[:, 0])
+            return self._untimed_request(tokens, prompt, sentence_speeds(sentences, rate))
         if self._durations is None:
-            return Request(tokens, prompt, pace=rate)
-        durations = self.durations.predict(tokens, prompt, paces(sentences, tokens, rate))
-        durations = held(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
+            return Request(tokens, prompt, pace=sentence_speeds(sentences, rate))
+        durations = self.durations.predict(tokens, prompt, token_speeds(sentences, tokens, rate))
+        durations = with_breaks(durations, sentences, self.vocoder.hop / self.vocoder.sample_rate)
         durations = with_edges(durations, tokens, self.generator.patch)
         if self.latent_space.waveform_codec is not None:
             if any(style.pitch != 1 for phones in sentences for style in phones.styles):
@@ -317,21 +317,29 @@ class AcousticModel:
         if shifted and self.shifts is not None:
             frames = int(durations.sum(1).max())
             shift = self.shifts.frames(voices, tokens, durations, frames)
-        shift = inflected(shift, sentences, durations, self.generator.conditioner.channels)
+        shift = with_pitch(shift, sentences, durations, self.generator.conditioner.channels)
         return Request(tokens, prompt, durations, shift=shift, contrast=self.contrast_of(voices))
+
+    def _untimed_request(self, tokens: TokenBatch, prompt: VoicePrompt, rate: Tensor) -> Request:
+        """A request with a total length per sentence but no duration of any phone."""
+        total = total_frames(
+            tokens, frames_per_phone(self.phone_probe, prompt), rate, self.generator.patch
+        )
+        total = self.latent_space.retimed(total[:, None], torch.ones_like(total[:, None]))
+        return Request(tokens, prompt, frames=total[:, 0])
 
     # Generator.
 
     def group(self, voice: Voice) -> str:
-        """Names the weights that speak in a voice; voices of one name can share a batch. An adapted
-        voice has a generator of its own."""
+        """A name of the weights that speak in a voice: voices of one name can share a batch. Each
+        adapted voice has a name of its own."""
         return voice.sha256 if self.adaptation_of(voice) else ""
 
     def decides_lengths(self, options: SamplingOptions) -> bool:
-        """Whether lengths of requests are estimates, and known with the last latents only. A
-        pointer may leave the durations of a request."""
+        """Whether lengths are known only with the last latents: if a pointer has no durations, or
+        may leave those of the request."""
         free = options.duration_tolerance > 1 or self._durations is None
-        return self.generator.paces and free
+        return self.generator.uses_pointer and free
 
     def stream(
         self,
@@ -350,7 +358,7 @@ class AcousticModel:
 def acoustic_pipeline(
     config: ModelConfig, device: str, cancellation: Cancellation
 ) -> Pipeline[Request]:
-    """The pipeline of a config; errors as `AcousticModel`."""
+    """The pipeline of a config; errors are those of AcousticModel."""
     model = AcousticModel(config, device, cancellation)
     space = model.latent_space
     decoder: WaveDecoder | FeatureDecoder

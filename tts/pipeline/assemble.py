@@ -1,4 +1,4 @@
-"""From a model's config to its pipeline: which one is for which kind of generator."""
+"""Assembly of a pipeline from a model's config, by the kind of its generator."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from tts.published.f5.pipeline import f5_pipeline
 from tts.resources import checkpoint_folder
 from tts_codecs.checkpoint import read_config
 
-#: by kind of the generator's checkpoint
+#: functions that make a pipeline, by the kind of the generator's checkpoint
 PIPELINES: dict[str, Callable[[ModelConfig, str, Cancellation], Pipeline[Any]]] = {
     "generator": acoustic_pipeline,
     "f5": f5_pipeline,
@@ -25,12 +25,12 @@ def assemble(config: ModelConfig, device: str, cancellation: Cancellation) -> Pi
 
     Args:
         device: "cpu" or "cuda".
-        cancellation: asked by the blocks of the networks.
+        cancellation: checked by the blocks of the networks, so that a request can be stopped.
 
     Raises:
-        CheckpointError: weights that are missing, damaged, of an unknown kind, or of others and
-            not fetched yet; the command is named.
-        ConfigError: parts that are missing or do not go together.
+        CheckpointError: weights are missing, damaged, of an unknown kind, or published by others
+            and not fetched yet; the message then has the command that fetches them.
+        ConfigError: parts are missing or do not go together.
     """
     if config.published is not None:
         published_model(config.published).check_fetched()

@@ -1,4 +1,4 @@
-"""The decoder of this project's own models: latents to source-filter features to waveform."""
+"""Decoder over source-filter features: latents to features, and features to a waveform."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from tts.generators.base import AlignmentResult, Request
+from tts.generators.base import Request
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.latent_space import LatentSpace
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
@@ -40,8 +41,9 @@ class FeatureDecoder:
         pitch: float,
         chunk_frames: int,
     ) -> Iterator[tuple[Tensor, bool]]:
-        """Yield the waveform of one sentence in pieces [n], n >= 1, and whether it is the last.
-        What comes last is kept for the end: there it is known to be the last."""
+        """Yield the waveform of one sentence in pieces; see tts.pipeline.ports.Decoder.stream. The
+        newest frames are held back until more follow or the latents end, so that the last piece is
+        known as the last."""
         features = self._features(latents, request, alignment, chunk_frames)
         state = None
         size = min(chunk_frames, FIRST_FRAMES)
@@ -71,14 +73,14 @@ class FeatureDecoder:
         alignment: AlignmentResult,
         chunk_frames: int,
     ) -> Iterator[Tensor]:
-        """Features [1, t, C], decoded in groups of latents of which each is enough for a piece: a
-        call per latent costs several times as much."""
+        """Yield features [1, t, C]. Latents are decoded in groups that suffice for a piece, since
+        a call per latent costs several times as much."""
         state = self.latent_space.start(request.prompt)
         begin = 0
         enough = min(chunk_frames, FIRST_FRAMES) + 1 + self.latent_space.look_ahead
         held: list[Tensor] = []
         for piece in latents:
-            # Only what comes after them shows that they are not the last.
+            # Only a further latent shows that those held are not the last.
             if sum(part.shape[1] for part in held) * self.latent_space.patch >= enough:
                 features, state = self.latent_space.decode(torch.cat(held, 1), state, False)
                 yield request.voiced(features, begin)
@@ -92,10 +94,10 @@ class FeatureDecoder:
     def rows(
         self, latents: Tensor, request: Request, alignment: AlignmentResult, pitch: float
     ) -> list[Tensor]:
-        """Waveforms [N] of all rows of latents [B, U, *], each as long as the row itself; only of
-        models with `Capabilities.batching`. Each row is decoded alone, as what follows its end must
-        not reach into it; the vocoder runs on all of them."""
-        # A pointer has its own idea of how long each phone is.
+        """Waveforms [N] of all rows of latents [B, U, *], each as long as its own row. The latents
+        of each row are decoded alone, since padding must not reach into it; the vocoder runs on all
+        rows together."""
+        # A pointer may have found other durations than those of the request.
         if alignment.durations is not None:
             request = replace(
                 request, durations=alignment.durations, frames=alignment.durations.sum(1)

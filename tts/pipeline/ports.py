@@ -1,13 +1,13 @@
-"""Ports of the synthesis pipeline: what a model has to offer so that everything can speak with it.
+"""Ports of the synthesis pipeline: the interfaces that a model implements to speak.
 
     text --TextFrontend--> sentences --LengthModel--> request --LatentGenerator--> latents
                                                           latents --Decoder--> waveform
     recording --VoiceEncoder--> voice, which the length model puts into the request
 
-A request is what the length model, the generator and the decoder of one model share; the renderer
-(tts.pipeline.render) hands it on without looking into it. Everything here is safe to be used by
-threads at once: what a sentence needs from one call to the next lives in the iterator that makes
-it, and is gone when that is closed.
+A request is of any type that the length model, the generator and the decoder of one model agree on;
+the renderer (tts.pipeline.render) passes it on unread. All ports may be used by several threads at
+once: state between the chunks of a sentence lives in the iterator that makes them, and ends with
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from tts.audio.reference import Reference
-from tts.generators.base import AlignmentResult, SamplingOptions
+from tts.generators.base import SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.progress import Progress
 from tts.text.symbols import Phones
 from tts.voice.voice import Voice
@@ -32,16 +33,16 @@ R_contra = TypeVar("R_contra", contravariant=True)
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a loaded model can do, for callers to read before they ask for it.
+    """What a loaded model can do; callers read it before they ask for something.
 
     Attributes:
         sample_rate: Hz of the audio it makes; recording_rate: Hz of the recordings it takes.
         word_times: whether it knows when words and phones are said.
-        pitch: whether its pitch can be changed.
-        batching: whether sentences of several texts and voices can be computed together.
+        pitch: whether the pitch can be changed.
+        batching: whether sentences of several texts and voices can be generated in one batch.
         streaming: whether audio comes before the whole sentence is generated.
-        adaptation: whether its weights can be fitted to a voice.
-        needs_transcript: whether it needs the words of a recording.
+        adaptation: whether its weights can be adapted to a voice.
+        needs_transcript: whether it needs the transcript of a recording.
     """
 
     sample_rate: int
@@ -64,19 +65,20 @@ class TextFrontend(Protocol):
         markup: str = "none",
         emoji: bool = False,
     ) -> Iterator[Phones]:
-        """Sentences one at a time, each with the pause that follows it in seconds.
+        """Yield the sentences of a text, each with the pause that follows it in seconds.
 
         Args:
-            text: whole, or pieces of which no more are taken than the next sentence needs.
+            text: a string, or pieces of one, of which no more are taken than the next sentence
+                needs.
             language: espeak code.
-            markup: see tts.types.Options; a text with markup is read whole at once.
-            emoji: say the short names of emoji.
+            markup: see tts.types.Options; a text with markup is read as a whole.
+            emoji: whether the short names of emoji are spoken.
 
         Raises:
-            UsageError: an unknown language, or markup that the model does not read, or emoji
-                in a language that has no names for them.
+            UsageError: an unknown language, markup that the model does not read, or emoji in a
+                language that has no names for them.
             MarkupError: see tts.text.markup.parse_markup.
-            TextError: nothing to say, or what cannot be said; while iterating.
+            TextError: while iterating: there is nothing to say, or something cannot be said.
         """
         ...
 
@@ -97,43 +99,42 @@ class VoiceEncoder(Protocol):
         ...
 
     def warnings(self, reference: Reference, voice: Voice) -> list[str]:
-        """What would make a poor voice of a recording, each with what helps (tts.voice.judge).
+        """Faults of a recording that would make a poor voice, each with what helps against it
+        (tts.voice.judge).
 
         Args:
-            voice: that was made of it alone.
+            voice: the voice of this recording alone.
         """
         ...
 
     def enhanced(self, reference: Reference) -> Reference:
-        """The recording without its noise and room, where the model can take them out; itself where
-        it cannot."""
+        """The recording without noise and reverberation; itself if the model cannot remove them."""
         ...
 
     def check(self, voice: Voice) -> None:
-        """Whether the model can speak in a voice.
+        """Check that the model can speak in a voice.
 
         Raises:
-            VoiceError, UsageError: what it lacks, and how to give it.
+            VoiceError, UsageError: what the voice lacks, and how to add it.
         """
         ...
 
 
 class LengthModel(Protocol[R_co]):
-    """Sentences to requests, in which the length of each is decided or at least estimated."""
+    """Sentences to requests, which hold the length of each sentence or at least an estimate."""
 
     def parts(self, sentence: Phones, voice: Voice, speed: float) -> list[Phones]:
-        """A sentence in as many parts as it has to be generated in, most often one. The last one
-        has the pause that follows the sentence."""
+        """Split a sentence into the parts that are generated one by one, most often one. The last
+        part has the pause that follows the sentence."""
         ...
 
     def request(
         self, sentences: Sequence[Phones], voices: Sequence[Voice], speed: Sequence[float]
     ) -> R_co:
-        """What the generator is asked for: B sentences, a voice and a speed (1 is normal, above is
-        faster) each.
+        """The request of B sentences, each with a voice and a speed (1 is normal, above is faster).
 
         Raises:
-            VoiceError, UsageError: a voice that it cannot be said in.
+            VoiceError, UsageError: the model cannot speak in one of the voices.
         """
         ...
 
@@ -142,11 +143,12 @@ class LatentGenerator(Protocol[R_contra]):
     """Requests to latents: codes [B, U, K] or continuous latents [B, U, D]."""
 
     def group(self, voice: Voice) -> str:
-        """Names the weights that speak in a voice; voices of one name can share a batch."""
+        """A name of the weights that speak in a voice: voices of one name can share a batch."""
         ...
 
     def decides_lengths(self, options: SamplingOptions) -> bool:
-        """Whether lengths of requests are estimates, and known with the last latents only."""
+        """Whether the lengths of a request are estimates, and the true ones are known only with the
+        last latents."""
         ...
 
     def stream(
@@ -157,13 +159,13 @@ class LatentGenerator(Protocol[R_contra]):
         options: SamplingOptions,
         alignment: AlignmentResult,
     ) -> Iterator[Tensor]:
-        """Yield latents [B, u, *] from left to right, u >= 1, as they are final.
+        """Yield latents [B, u, *] from left to right, u >= 1, as soon as they are final.
 
         Args:
-            voice: of all rows, or any of one group.
+            voice: the voice of all rows, or of any row if they are of one group.
             rngs: one per row, so that a row does not depend on its batch.
-            alignment: its `durations` [B, S], frames of each token, are filled where they are
-                known, at the latest with the last latents.
+            alignment: receives the durations [B, S], frames of each token, as soon as they are
+                known, at the latest with the last latents; None in it if they never are.
 
         Raises:
             UsageError: options that the model does not have, or a sentence that is too long.
@@ -191,28 +193,26 @@ class Decoder(Protocol[R_contra]):
         pitch: float,
         chunk_frames: int,
     ) -> Iterator[tuple[Tensor, bool]]:
-        """Yield the waveform of one sentence in pieces [n], n >= 1, and whether it is the last.
-
-        The state of the stream (what convolutions and overlapping windows still need) is kept in
-        the iterator.
+        """Yield the waveform of one sentence in pieces [n], n >= 1, each with whether it is the
+        last.
 
         Args:
-            latents: of one row, each [1, u, *], taken as they are needed.
+            latents: [1, u, *] each, of one row; taken only when they are needed.
             pitch: factor on the pitch of the voice.
-            chunk_frames: frames in a piece, of which the first is shorter.
+            chunk_frames: frames in a piece; the first piece is shorter.
         """
         ...
 
     def rows(
         self, latents: Tensor, request: R_contra, alignment: AlignmentResult, pitch: float
     ) -> list[Tensor]:
-        """Waveforms [N] of all rows of latents [B, U, *], each as long as the row itself; only of
-        models with `Capabilities.batching`."""
+        """Waveforms [N] of all rows of latents [B, U, *], each as long as its own row. Only models
+        with `Capabilities.batching` need it."""
         ...
 
 
 class Tuner(Protocol):
-    """What brings a model nearer to a voice; of models that have one."""
+    """Adaptation and calibration of a model to a voice, for models that can do this."""
 
     def features(self, reference: Reference) -> Tensor:
         """Features [T, C] of a whole recording at `Capabilities.recording_rate`."""
@@ -226,26 +226,29 @@ class Tuner(Protocol):
         progress: Progress | None,
         transcript: str,
     ) -> Voice:
-        """The voice with what fits the weights to it, see tts.tuning.adaptation.adapt."""
+        """The voice with an adaptation of the weights to it, see tts.tuning.adaptation.adapt."""
         ...
 
     def calibrate(
         self, voice: Voice, rounds: int | None, recordings: Sequence[Tensor] = ()
     ) -> Voice:
-        """The voice with what the model gets wrong about it, measured on features [T, C] of all
-        recordings or on what the voice keeps of them, see tts.tuning.calibration.calibrate; None
-        for as many rounds as the model's config says."""
+        """The calibrated voice, see tts.tuning.calibration.calibrate.
+
+        Args:
+            rounds: None takes those of the model's config.
+            recordings: features [T, C] of each recording; by default those that the voice keeps.
+        """
         ...
 
     def untuned(self, voice: Voice) -> str:
-        """A line for the user where a voice was adapted to other weights than the model's, and
-        speaks as it is; empty otherwise."""
+        """A line for the user if a voice was adapted to another model's weights only, so that this
+        model speaks in it unadapted; empty otherwise."""
         ...
 
 
 @dataclass(frozen=True)
 class Pipeline(Generic[R]):
-    """A model: its ports, what it can do, and what tunes it to a voice, if it has that."""
+    """A model: its ports, its capabilities, and its tuner if it has one."""
 
     text: TextFrontend
     voices: VoiceEncoder

@@ -1,7 +1,7 @@
-"""The renderer: sentences to audio through the ports of a pipeline, alone or many in a batch.
+"""The renderer: sentences to audio through the ports of a pipeline, streamed or in batches.
 
-Everything that speaks goes through it: the command, streams, batches, the server, the demo and the
-evaluation.
+Everything that speaks goes through it: the command line, streams, batches, the server, the demo and
+the evaluation.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tts.errors import UsageError
-from tts.generators.base import AlignmentResult, SamplingOptions
+from tts.generators.base import SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.pipeline.ports import Pipeline
-from tts.prosody.style import shaped, silence
+from tts.prosody.style import silence, with_volume_and_breaks
 from tts.text.symbols import Phones
 from tts.types import Chunk, Options, joined, spans_of
 from tts.voice.voice import Voice
@@ -29,7 +30,8 @@ MAX_PHONES = 6000
 
 @dataclass(frozen=True)
 class Utterance:
-    """One sentence of a text; `number` is its place there, which its seed follows."""
+    """One sentence of a text, in a voice. `number` is its index in the text; its own random seed
+    follows from this and the seed of the options."""
 
     phones: Phones
     voice: Voice
@@ -38,15 +40,15 @@ class Utterance:
 
 
 class Fade:
-    """Linear ramps at both ends of a sentence that comes in pieces: a noisy voice that starts at
-    once is heard as a consonant, and what ends at once as a click."""
+    """Linear fade-in and fade-out of a sentence that comes in pieces. Without them the onset of a
+    noisy voice is heard as a consonant, and its end as a click."""
 
     def __init__(self, samples: int, device: torch.device):
         self.ramp = torch.linspace(0, 1, samples, device=device)
         self.begun = 0
 
     def __call__(self, wave: Tensor, last: bool) -> Tensor:
-        """The next piece [n], faded in place; the last one may be shorter than the ramp."""
+        """Fade the next piece [n] in place; the last one may be shorter than the ramp."""
         rising = self.ramp[self.begun : self.begun + len(wave)]
         wave[: len(rising)] *= rising
         self.begun += len(wave)
@@ -61,66 +63,67 @@ class Renderer:
 
     Args:
         name: of the model, for messages.
-        pipeline: its ports; sampling: its defaults; device: on which it computes.
+        pipeline: its ports; sampling: its default options; device: on which it computes.
     """
 
     def __init__(self, name: str, pipeline: Pipeline[Any], sampling: SamplingOptions, device: str):
         self.name, self.pipeline, self.sampling, self.device = name, pipeline, sampling, device
 
     def options(self, options: Options) -> SamplingOptions:
-        """The model's sampling with what a request changes."""
+        """The model's sampling options with those that a request changes."""
         given = {"steps": options.steps, "temperature": options.temperature}
         changed: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
         sampling = replace(self.sampling, **changed)
         return sampling if options.guidance is None else sampling.guided_by(options.guidance)
 
     def pause(self, phones: Phones, speed: float) -> NDArray[np.float32]:
-        """The silence after a sentence, [N]; exact where markup told it."""
-        return np.zeros(self._pause(phones, speed), np.float32)
+        """The silence after a sentence, [N]; pauses that markup sets do not follow the speed."""
+        return np.zeros(self._pause_samples(phones, speed), np.float32)
 
-    def _pause(self, phones: Phones, speed: float) -> int:
-        """Samples of it."""
+    def _pause_samples(self, phones: Phones, speed: float) -> int:
         seconds = phones.breaks.get(len(phones.words), phones.pause_after / speed)
         return int(seconds * self.pipeline.decoder.sample_rate)
 
     def check(self, options: Options) -> None:
-        """UsageError for what the model cannot do."""
+        """Raise UsageError for options that the model cannot follow."""
         if options.pitch != 1.0 and not self.pipeline.capabilities.pitch:
             raise UsageError(f"{self.name} cannot change the pitch: leave it at 1")
 
-    def alone(self, utterance: Utterance, chunk_frames: int = 25) -> Iterator[Chunk]:
+    def stream(self, utterance: Utterance, chunk_frames: int = 25) -> Iterator[Chunk]:
         """One sentence and the pause after it, chunk by chunk; times count from its start.
 
         Args:
             chunk_frames: frames per chunk from the second on.
 
         Raises:
-            UsageError, VoiceError: what the model cannot do, or a voice that it cannot speak in.
+            UsageError, VoiceError: options that the model cannot follow, or a voice that it cannot
+                speak in.
         """
         self.check(utterance.options)
-        return shaped(self._alone(utterance, chunk_frames), utterance.phones)
+        return with_volume_and_breaks(self._stream(utterance, chunk_frames), utterance.phones)
 
     @torch.inference_mode()
-    def _alone(self, utterance: Utterance, chunk_frames: int) -> Iterator[Chunk]:
+    def _stream(self, utterance: Utterance, chunk_frames: int) -> Iterator[Chunk]:
         options, rate = utterance.options, self.pipeline.decoder.sample_rate
         rng = torch.Generator().manual_seed(options.seed_of(utterance.number))
         shown = utterance.phones.text
         for part in self.pipeline.lengths.parts(utterance.phones, utterance.voice, options.speed):
-            for chunk in self._part(replace(utterance, phones=part), rng, chunk_frames):
+            for chunk in self._stream_part(replace(utterance, phones=part), rng, chunk_frames):
                 chunk.text, shown = shown, ""
                 yield chunk
-            yield from silence(self._pause(part, options.speed), rate)
+            yield from silence(self._pause_samples(part, options.speed), rate)
 
-    def _part(
+    def _stream_part(
         self, utterance: Utterance, rng: torch.Generator, chunk_frames: int
     ) -> Iterator[Chunk]:
-        """What is generated in one piece; times come with the first chunk, or where the generator
-        finds them itself with the last, for which one chunk waits."""
+        """One part of a sentence, generated in one run. Word times come with the first chunk, or
+        with the last if the generator finds them itself; every chunk then waits for the next, so
+        that the last one is known."""
         ports, options, sampling = self.pipeline, utterance.options, self.options(utterance.options)
         request = ports.lengths.request([utterance.phones], [utterance.voice], [options.speed])
         alignment = AlignmentResult()
         latents = ports.generator.stream(request, utterance.voice, [rng], sampling, alignment)
-        late = ports.generator.decides_lengths(sampling)
+        times_last = ports.generator.decides_lengths(sampling)
         fade: Fade | None = None
         first, waiting = True, None
         for wave, last in ports.decoder.stream(
@@ -129,32 +132,35 @@ class Renderer:
             fade = fade or self._fade(wave)
             wave = fade(wave, last)
             chunk = Chunk(wave.float().cpu().numpy(), ports.decoder.sample_rate)
-            if first and not late:
-                self._time(chunk, utterance.phones, alignment, 0)
+            if first and not times_last:
+                self._set_times(chunk, utterance.phones, alignment, 0)
             first = False
             if waiting is not None:
                 yield waiting
-            waiting = chunk if late else None
-            if not late:
+            waiting = chunk if times_last else None
+            if not times_last:
                 yield chunk
         if waiting is not None:
-            self._time(waiting, utterance.phones, alignment, 0)
+            self._set_times(waiting, utterance.phones, alignment, 0)
             yield waiting
 
     def _fade(self, wave: Tensor) -> Fade:
         decoder = self.pipeline.decoder
         return Fade(round(decoder.fade * decoder.sample_rate), wave.device)
 
-    def _time(self, chunk: Chunk, phones: Phones, alignment: AlignmentResult, row: int) -> None:
-        """Write into a chunk when the words and phones of its sentence are said, if known."""
+    def _set_times(
+        self, chunk: Chunk, phones: Phones, alignment: AlignmentResult, row: int
+    ) -> None:
+        """Set the times of words and phones of a sentence in one of its chunks, if known."""
         if self.pipeline.capabilities.word_times and alignment.durations is not None:
             frames = alignment.durations[row].tolist()
             frame = 1 / self.pipeline.decoder.frame_rate
             chunk.words, chunk.phones = spans_of(phones, frames, frame)
 
     def batches(self, utterances: Sequence[Utterance]) -> list[list[int]]:
-        """Places of `utterances` that go together: of one kind, of similar length."""
-        # Once each: a checksum of an adapted voice reads all of its factors.
+        """Indices of `utterances` that are generated together: with the same weights and options,
+        and of similar length."""
+        # Once for each utterance: the checksum of an adapted voice reads all of its factors.
         kinds = [self._kind(utterance) for utterance in utterances]
         most = MAX_UTTERANCES.get(torch.device(self.device).type, MAX_UTTERANCES["cpu"])
         out: list[list[int]] = []
@@ -172,24 +178,26 @@ class Renderer:
         return out
 
     def _kind(self, utterance: Utterance) -> str:
+        """What utterances of one batch have in common."""
         weights = self.pipeline.generator.group(utterance.voice)
         return repr((self.options(utterance.options), utterance.options.pitch, weights))
 
-    def all(self, utterances: Sequence[Utterance]) -> list[Chunk]:
-        """Each sentence with its pause as one Chunk whose times count from its start."""
+    def render_all(self, utterances: Sequence[Utterance]) -> list[Chunk]:
+        """Each sentence with its pause as one Chunk whose times count from its start; in batches,
+        if the model can."""
         if not self.pipeline.capabilities.batching:
-            return [self.whole(utterance) for utterance in utterances]
+            return [self.render(utterance) for utterance in utterances]
         found: dict[int, Chunk] = {}
         for batch in self.batches(utterances):
-            said = self.together([utterances[at] for at in batch])
-            found.update(zip(batch, said, strict=True))
+            chunks = self.render_batch([utterances[at] for at in batch])
+            found.update(zip(batch, chunks, strict=True))
         return [found[at] for at in range(len(utterances))]
 
-    def whole(self, utterance: Utterance) -> Chunk:
-        """`alone` in one piece."""
-        return self._one(self.alone(utterance), utterance.phones)
+    def render(self, utterance: Utterance) -> Chunk:
+        """`stream` as one Chunk."""
+        return self._joined(self.stream(utterance), utterance.phones)
 
-    def _one(self, chunks: Iterable[Chunk], phones: Phones) -> Chunk:
+    def _joined(self, chunks: Iterable[Chunk], phones: Phones) -> Chunk:
         """The chunks of a sentence as one."""
         rate, pieces = self.pipeline.decoder.sample_rate, list(chunks)
         audio, gain = joined(pieces, rate), None
@@ -199,14 +207,14 @@ class Renderer:
         return Chunk(audio.samples, rate, phones.text, audio.words, audio.phones, gain)
 
     @torch.inference_mode()
-    def together(self, utterances: Sequence[Utterance]) -> list[Chunk]:
-        """Sentences of one kind (`batches`) in one batch, each with its pause.
+    def render_batch(self, utterances: Sequence[Utterance]) -> list[Chunk]:
+        """Sentences that can be generated together (`batches`), each with its pause.
 
-        Each equals what it gives alone but for rounding (under 1e-3); the same batch gives the
-        same bytes.
+        Each equals what `stream` gives but for rounding (under 1e-3); the same batch gives the same
+        bytes.
 
         Raises:
-            UsageError, VoiceError: as `alone`.
+            UsageError, VoiceError: as `stream`.
         """
         for each in utterances:
             self.check(each.options)
@@ -228,6 +236,8 @@ class Renderer:
             pause = torch.from_numpy(self.pause(utterance.phones, utterance.options.speed))
             samples = torch.cat([wave, pause]).numpy()
             chunk = Chunk(samples, ports.decoder.sample_rate, utterance.phones.text)
-            self._time(chunk, utterance.phones, alignment, row)
-            out.append(self._one(shaped([chunk], utterance.phones), utterance.phones))
+            self._set_times(chunk, utterance.phones, alignment, row)
+            out.append(
+                self._joined(with_volume_and_breaks([chunk], utterance.phones), utterance.phones)
+            )
         return out

@@ -1,4 +1,4 @@
-"""From recordings, files and names to voices for a model."""
+"""Voice prompts: recordings, voice files and names to voices of a model."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ MAX_RECORDINGS = 20
 
 
 def check_numbers(strength: object, calibration: object) -> None:
-    """UsageError for a strength or rounds of calibration of `TTS.voice` that are none."""
+    """Raise UsageError for values that `TTS.voice` does not take as strength or calibration."""
     if not isinstance(strength, Real) or not 0 <= float(strength) <= 1:
         raise UsageError(f"strength is a number from 0 to 1, not {strength!r:.40}")
     if calibration is None:
@@ -40,17 +40,17 @@ def check_numbers(strength: object, calibration: object) -> None:
 
 
 def saved_voice(source: object) -> Voice | None:
-    """The voice of a name or of a voice file; None for a recording.
+    """The voice that a name, a voice file or a Voice stands for; None for a recording.
 
     Raises:
-        VoiceError: an unknown name, telling the nearest, or a damaged file.
+        VoiceError: an unknown name (the message has the nearest), or a damaged file.
     """
     if isinstance(source, Voice):
         return source
     if not isinstance(source, (str, os.PathLike)):
         return None
     path = Path(source)
-    # Recordings with such a name have no extension, and are rare.
+    # A file of that name without an extension is taken for a recording; such files are rare.
     if isinstance(source, str) and NAME.fullmatch(source):
         if source in stored_voices() or not path.is_file():
             return Voice.load(find_voice(source))
@@ -58,7 +58,7 @@ def saved_voice(source: object) -> Voice | None:
 
 
 def _reference(source: Recording, rate: int) -> Reference:
-    """A recording at a rate."""
+    """The recording, loaded and resampled to `rate` Hz."""
     given, array_rate = plain(source)
     if isinstance(given, Reference):
         reference = given
@@ -71,7 +71,7 @@ def _reference(source: Recording, rate: int) -> Reference:
 
 
 def _joined(references: Sequence[Reference]) -> Reference:
-    """Recordings of one person one after the other."""
+    """Recordings of one person as one, with a short silence between them."""
     if len(references) == 1:
         return references[0]
     rate = references[0].sample_rate
@@ -85,11 +85,13 @@ def _joined(references: Sequence[Reference]) -> Reference:
 def _judged(
     pipeline: Pipeline[Any], references: Sequence[Reference], name: str
 ) -> tuple[list[Reference], list[Voice], list[str]]:
-    """Those of the recordings that a voice is made of, the voice of each alone, and what would make
-    it a poor one.
+    """Choose the recordings that a voice is made of, and judge their quality.
 
-    Each is judged as it was recorded, and alone: in one that is put together of several, the
-    loudest hides the others.
+    Each recording is judged alone and as it was recorded, before enhancement: when several are
+    joined, the loudest hides the faults of the others.
+
+    Returns:
+        The recordings with speech, the voice of each alone, and the warnings of all of them.
     """
     told = [line for each in references for line in each.warnings]
     if len(references) == 1:
@@ -123,6 +125,31 @@ def _judged(
     return [references[i] for i in kept], [alone[i] for i in kept], told
 
 
+def _new_voice(
+    pipeline: Pipeline[Any], given: Sequence[Any], enhance: bool
+) -> tuple[Voice, list[Reference]]:
+    """The voice of the recordings of one person, and the recordings that it was made of, enhanced
+    if `enhance`. What speaks against them is logged and kept in `Voice.warnings`."""
+    if not 1 <= len(given) <= MAX_RECORDINGS:
+        raise UsageError(f"a voice is made of 1 to {MAX_RECORDINGS} recordings")
+    if any(saved_voice(each) is not None for each in given):
+        raise UsageError(
+            "a voice is made of recordings, not of other voices; `a.mix(b, 0.5)` mixes two"
+        )
+    rate = pipeline.capabilities.recording_rate
+    references = load_references(given, lambda each: _reference(each, rate))
+    name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
+    judged, made, warnings = _judged(pipeline, references, name)
+    for line in warnings:
+        log.warning("%s", line)
+    references = [pipeline.voices.enhanced(each) for each in judged] if enhance else judged
+    if len(judged) == 1 and references[0] is judged[0]:
+        voice = made[0]
+    else:
+        voice = pipeline.voices.encode(_joined(references), name)
+    return replace(voice, warnings=tuple(warnings)), references
+
+
 def encode_voice(
     pipeline: Pipeline[Any],
     source: VoiceSource,
@@ -133,48 +160,29 @@ def encode_voice(
     progress: Progress | None = None,
     enhance: bool = True,
 ) -> Voice:
-    """The voice of a recording or a file, with the arguments of `TTS.voice`; adapted only where the
-    pipeline has a tuner."""
+    """The voice of recordings or of a file; arguments and errors are those of `TTS.voice`. It is
+    adapted and calibrated only if the pipeline has a tuner."""
     if transcript is not None and not isinstance(transcript, str):
         raise UsageError(f"a transcript is a string, not {type(transcript).__name__}")
     tuner = pipeline.tuner
     voice = saved_voice(source)
-    fresh, alone = voice is None, False
-    if voice is not None:
-        recordings = [voice.features]
-    else:
+    given: Sequence[Any] = []
+    references: list[Reference] = []
+    if voice is None:
         given = recordings_of(source)
-        if not 1 <= len(given) <= MAX_RECORDINGS:
-            raise UsageError(f"a voice is made of 1 to {MAX_RECORDINGS} recordings")
-        if any(saved_voice(each) is not None for each in given):
-            raise UsageError(
-                "a voice is made of recordings, not of other voices; `a.mix(b, 0.5)` mixes two"
-            )
-        rate = pipeline.capabilities.recording_rate
-        references = load_references(given, lambda each: _reference(each, rate))
-        alone = len(references) == 1
-        name = Path(given[0]).stem if isinstance(given[0], (str, os.PathLike)) else "voice"
-        judged, made, warnings = _judged(pipeline, references, name)
-        for line in warnings:
-            log.warning("%s", line)
-        references = [pipeline.voices.enhanced(each) for each in judged] if enhance else judged
-        if len(judged) == 1 and references[0] is judged[0]:
-            voice = made[0]
-        else:
-            voice = pipeline.voices.encode(_joined(references), name)
-        voice = replace(voice, warnings=tuple(warnings))
-        recordings = [voice.features]
-        # Where a voice does not keep all of them, the rest tells more of it.
-        if tuner is not None and (adapted or len(voice.features) >= PROMPT_FRAMES):
-            recordings = [tuner.features(each) for each in references]
-    if adapted and tuner is not None:
-        # Of a saved voice only a part of the recording is left, and its words are of all; so they
-        # are of several that were not silent, even where one is left.
-        words = clean(transcript).strip() if transcript and alone else ""
-        voice = tuner.adapt(voice, recordings, strength, progress, words)
-    if tuner is not None and (adapted or fresh or calibration is not None):
+        voice, references = _new_voice(pipeline, given, enhance)
+    if tuner is not None and (adapted or given or calibration is not None):
+        features = [voice.features]
+        # A voice keeps no more than its prompt of longer recordings; all of them tell more.
+        if given and (adapted or len(voice.features) >= PROMPT_FRAMES):
+            features = [tuner.features(each) for each in references]
+        if adapted:
+            # The transcript of several recordings, or of a saved voice that keeps a part of one,
+            # cannot be aligned with them.
+            words = clean(transcript).strip() if transcript and len(given) == 1 else ""
+            voice = tuner.adapt(voice, features, strength, progress, words)
         # Measured last, with the generator that will speak.
-        voice = tuner.calibrate(voice, calibration, recordings)
+        voice = tuner.calibrate(voice, calibration, features)
     if transcript is None:
         return voice
     return replace(voice, transcript=clean(transcript).strip())

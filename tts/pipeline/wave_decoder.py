@@ -1,4 +1,4 @@
-"""The decoder of models over a codec of waveforms: that codec, and no vocoder."""
+"""Decoder over a codec of waveforms: the codec itself, without a vocoder."""
 
 import math
 from collections.abc import Iterator
@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from tts.generators.base import AlignmentResult, Request
+from tts.generators.base import Request
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.wave_space import FEATURE_RATE, WaveSpace
 from tts.pipeline.feature_decoder import FADE_FRAMES, FIRST_FRAMES
 
 
 class WaveDecoder:
-    """A `Decoder` that hands latents to the codec they are of.
+    """A `Decoder` that lets the codec decode its own latents.
 
     Args:
         space: of the codec.
@@ -25,7 +26,7 @@ class WaveDecoder:
         self.fade = FADE_FRAMES / FEATURE_RATE
 
     def _latents(self, frames: int) -> int:
-        """Latents of as much time as so many frames of features, one at least."""
+        """How many latents last as long as so many frames of features; at least one."""
         return max(1, round(frames / FEATURE_RATE * self.space.info.frame_rate))
 
     def stream(
@@ -36,11 +37,12 @@ class WaveDecoder:
         pitch: float,
         chunk_frames: int,
     ) -> Iterator[tuple[Tensor, bool]]:
-        """Yield the waveform of one sentence in pieces [n], n >= 1, and whether it is the last.
-        What comes last is kept for the end: there it is known to be the last."""
+        """Yield the waveform of one sentence in pieces; see tts.pipeline.ports.Decoder.stream. The
+        newest latents are held back until more follow or the latents end, so that the last piece
+        is known as the last."""
         state = self.codec.init_state(1)
         size = self._latents(min(chunk_frames, FIRST_FRAMES))
-        # The last piece has to hold the whole of the closing fade.
+        # The last piece has to be as long as the fade-out.
         closing = math.ceil(self.fade * self.space.info.frame_rate)
         held: Tensor | None = None
         made = 0
@@ -60,8 +62,8 @@ class WaveDecoder:
     def rows(
         self, latents: Tensor, request: Request, alignment: AlignmentResult, pitch: float
     ) -> list[Tensor]:
-        """Waveforms [N] of all rows of latents [B, U, *], each as long as the row itself. Each is
-        decoded alone, as what follows its end must not reach into it."""
+        """Waveforms [N] of all rows of latents [B, U, *], each as long as its own row. Each row is
+        decoded alone, since padding must not reach into it."""
         out = []
         for row in range(len(latents)):
             samples = self._samples(request, alignment, row)
@@ -72,6 +74,6 @@ class WaveDecoder:
 
     def _samples(self, request: Request, alignment: AlignmentResult, row: int) -> int:
         """Samples of a row."""
-        # A pointer has its own idea of how long each phone is.
+        # A pointer may have found other durations than those of the request.
         frames = request.frames if alignment.durations is None else alignment.durations.sum(1)
         return int(frames[row]) * self.space.info.hop // self.space.patch

@@ -1,4 +1,4 @@
-"""Phone durations from text and voice."""
+"""Duration model: frames per phone from text and voice."""
 
 import torch
 import torch.nn.functional as F
@@ -14,16 +14,19 @@ EDGE_FRAMES = (5, 6)  # silence before and after a sentence
 
 
 class DurationModel(nn.Module):
-    """Distribution over frames per phone.
+    """Duration model: a distribution over frames for each phone, from text and voice.
 
-    A classifier over 1..`classes` frames (as FlexSpeech, 2025): its mean is not biased short as
-    that of log-domain regression is. The voice enters as speaker embedding and a style vector
-    pooled from the prompt, which carries the speaking rate, so no transcript is needed for it.
+    It is a classifier over 1..`classes` frames (as in FlexSpeech, 2025), whose mean is not biased
+    towards short phones as that of log-domain regression is. The voice enters as speaker embedding
+    and as a style vector pooled from the prompt, which carries the speaking rate without a
+    transcript.
 
     Args:
-        shortest: frames that `predict` gives every phone at least, at speed 1. Speakers swallow
-            phones, of which an aligner still has to give each a frame; generators that learned
-            from a few hours cannot say one in so little, and words are lost.
+        dim, blocks: of the phone encoder; style: width of the style vector.
+        classes: most frames of a phone; channels: of the prompt's features.
+        shortest: least frames per phone of `predict`, at speed 1. Speakers drop phones, to which an
+            aligner still has to give a frame each; generators trained on a few hours cannot say a
+            phone in so little time, and words would be lost.
     """
 
     def __init__(
@@ -77,13 +80,13 @@ class DurationModel(nn.Module):
     def predict(
         self, tokens: TokenBatch, prompt: VoicePrompt, speed: float | Tensor = 1.0
     ) -> Tensor:
-        """Integer frames per token, at least 1, 0 where padded.
+        """Integer frames per token [B, S], at least 1, and 0 in padding.
 
-        Rounding carries its error along the sentence, also that of raising short phones to one
-        frame where speech is fast, so the total length is right.
+        Rounding errors, also those of phones that are raised to one frame in fast speech, are
+        carried along the sentence, so that its total length is right.
 
         Args:
-            speed: above 1 is faster; a number, [B], or [B, S] of each token.
+            speed: above 1 is faster; a number, [B] per sentence or [B, S] per token.
         """
         expected = self.expected(self(tokens, prompt)).clamp_min(self.shortest)
         rate = torch.as_tensor(speed, device=expected.device, dtype=expected.dtype)
@@ -93,8 +96,12 @@ class DurationModel(nn.Module):
 
 
 def frames_until(ends: Tensor, valid: Tensor) -> Tensor:
-    """Durations [B, S] in whole frames of tokens that end at `ends` [B, S], at least one of each
-    that is `valid` [B, S], 0 of others."""
+    """Durations in whole frames [B, S] of tokens that end at `ends`.
+
+    Args:
+        ends: [B, S] times in frames, not rounded.
+        valid: [B, S] bool; valid tokens get at least one frame, others none.
+    """
     valid = valid.long()
     ends = ends.round().long()
     # The earliest ends that leave every token a frame: frames beyond that never shrink.
@@ -104,8 +111,8 @@ def frames_until(ends: Tensor, valid: Tensor) -> Tensor:
 
 
 def with_edges(durations: Tensor, tokens: TokenBatch, patch: int) -> Tensor:
-    """Durations [B, S] of sentences that begin and end in silence with EDGE_FRAMES of it; what is
-    said then fills a whole number of latents of `patch` frames, so that nothing is cut."""
+    """Durations [B, S] with EDGE_FRAMES for the silence at both ends of a sentence; the last one
+    is extended so that the sentence is a whole number of latents of `patch` frames."""
     durations = durations.clone()
     rows = torch.arange(len(durations), device=durations.device)
     last = tokens.lengths - 1

@@ -1,4 +1,4 @@
-"""What markup asks for, in frames and samples: pace, held pauses, pitch, volume, silence."""
+"""Prosody markup applied: speed, pauses, pitch and volume of words, in frames and samples."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -17,46 +17,56 @@ from tts.text.tokens import TokenBatch, token_index
 from tts.types import Chunk
 from tts_codecs.envelope import EXTRA, shift_pitch
 
-__all__ = ["held", "inflected", "paces", "shaped", "silence", "whole_paces"]
+__all__ = [
+    "with_breaks",
+    "with_pitch",
+    "token_speeds",
+    "with_volume_and_breaks",
+    "silence",
+    "sentence_speeds",
+]
 
-#: seconds of a pause that generators make themselves; what is longer is silence in the middle of it
+#: seconds of the longest pause that is generated; the rest of a longer one is silence inserted into
+#: its middle
 LONGEST = 0.6
-_SMOOTH = 5  # frames over which the pitch moves
-_RAMP = 0.02  # seconds in which the volume moves
-_FADE = 0.01  # seconds beside silence that is put in
-_PIECE = 1.0  # seconds of silence in a chunk: nobody has to hold a minute of it
+_SMOOTH = 5  # frames over which a change of pitch is smoothed
+_RAMP = 0.02  # seconds that a change of volume takes
+_FADE = 0.01  # seconds of fade on both sides of inserted silence
+_PIECE = 1.0  # seconds of silence in a chunk, so that a long pause takes little memory
 _RATE = (0.25, 4.0)
 
 
-def _owners(phones: Phones) -> list[Style]:
-    """The style of each token: that of its word, and of a pause that of the word before."""
+def _token_styles(phones: Phones) -> list[Style]:
+    """The style of each token: that of its word, or for a pause that of the word before it."""
     out = [phones.styles[0]] * len(phones.ids)
     for style, (_, first, _) in zip(phones.styles, phones.words, strict=True):
         out[first:] = [style] * (len(phones.ids) - first)
     return out
 
 
-def paces(sentences: Sequence[Phones], tokens: TokenBatch, speed: float | Tensor) -> float | Tensor:
-    """The speed of each token [B, S] where markup changes it; else `speed` as it came."""
+def token_speeds(
+    sentences: Sequence[Phones], tokens: TokenBatch, speed: float | Tensor
+) -> float | Tensor:
+    """The speed of each token [B, S] if markup changes it; otherwise `speed`, unchanged."""
     if not any(phones.styles for phones in sentences):
         return speed
     given = torch.as_tensor(speed, device=tokens.ids.device, dtype=torch.float32)
     out = given.reshape(-1, 1).expand(tokens.ids.shape).clone()
     for row, phones in enumerate(sentences):
         if phones.styles:
-            # Marks before the closing silence are gone, nothing else is.
-            rates = [style.rate for style in _owners(phones)][: int(tokens.lengths[row])]
+            # The batch may lack the last pause tokens of a sentence, but no others.
+            rates = [style.rate for style in _token_styles(phones)][: int(tokens.lengths[row])]
             out[row, : len(rates)] *= torch.tensor(rates, device=out.device)
     return out.clamp(*_RATE)
 
 
-def whole_paces(sentences: Sequence[Phones], speed: Tensor) -> Tensor:
-    """The speed of each sentence [B] of a model that finds the lengths of its phones by itself:
-    `speed` times the rate that markup gives the whole sentence.
+def sentence_speeds(sentences: Sequence[Phones], speed: Tensor) -> Tensor:
+    """The speed of each sentence [B], for models without phone durations: `speed` times the rate
+    that markup gives the whole sentence.
 
     Raises:
-        UsageError: markup that needs to know when each word is said: a pause, pitch or volume
-            inside of a sentence, or a rate of a part of it.
+        UsageError: markup that needs the times of words: a pause, pitch or volume inside of a
+            sentence, or a rate of a part of it.
     """
     rates = torch.ones_like(speed)
     for row, phones in enumerate(sentences):
@@ -72,11 +82,11 @@ def whole_paces(sentences: Sequence[Phones], speed: Tensor) -> Tensor:
     return (speed * rates).clamp(*_RATE)
 
 
-def held(durations: Tensor, sentences: Sequence[Phones], frame: float) -> Tensor:
-    """Durations [B, S] with the pauses that were asked for, as far as a generator makes them.
+def with_breaks(durations: Tensor, sentences: Sequence[Phones], frame: float) -> Tensor:
+    """Durations [B, S] with the pauses that markup sets, up to LONGEST each.
 
     Args:
-        frame: seconds of one.
+        frame: seconds of a frame.
     """
     if not any(phones.breaks for phones in sentences):
         return durations
@@ -92,25 +102,30 @@ def held(durations: Tensor, sentences: Sequence[Phones], frame: float) -> Tensor
     return durations
 
 
-def inflected(
+def with_pitch(
     shift: Tensor | None, sentences: Sequence[Phones], durations: Tensor, channels: int
 ) -> Tensor | None:
-    """What is added to generated features [B, T, C], with the pitch that was asked for.
+    """The shift of generated features [B, T, C], with the changes of pitch that markup sets.
 
     Args:
-        shift: what is added otherwise; channels: C.
+        shift: the shift without them; None for zero.
+        durations: [B, S] frames of each token.
+        channels: C.
+
+    Returns:
+        None if there is nothing to add.
     """
     if all(style.pitch == 1 for phones in sentences for style in phones.styles):
         return shift
     frames = int(durations.sum(1).max())
-    # Past the end of a row its last token goes on, however far the batch does.
+    # Padding frames belong to the last token of their row.
     owner = token_index(durations, frames)
     place = torch.arange(durations.shape[1], device=durations.device)
     owner = torch.minimum(owner, (place * (durations > 0)).amax(1, keepdim=True))
     table = durations.new_zeros(durations.shape, dtype=torch.float32)
     for row, phones in enumerate(sentences):
         if phones.styles:
-            steps = [float(shift_pitch(torch.zeros(()), s.pitch)) for s in _owners(phones)]
+            steps = [float(shift_pitch(torch.zeros(()), s.pitch)) for s in _token_styles(phones)]
             count = min(len(steps), table.shape[1])
             table[row, :count] = torch.tensor(steps[:count], device=table.device)
     moved = F.pad(table.gather(1, owner).unsqueeze(1), (_SMOOTH // 2,) * 2, mode="replicate")
@@ -122,13 +137,13 @@ def inflected(
     return out
 
 
-def shaped(chunks: Iterable[Chunk], phones: Phones) -> Iterator[Chunk]:
-    """The chunks of one sentence with the volume that was asked for (`Chunk.gain`), and with
-    silence where a pause is longer than a generator makes it."""
+def with_volume_and_breaks(chunks: Iterable[Chunk], phones: Phones) -> Iterator[Chunk]:
+    """The chunks of one sentence with the volume that markup sets (`Chunk.gain`), and with silence
+    inserted into pauses that are longer than LONGEST."""
     chunks = iter(chunks)
     first = next(chunks, None)
     if first is None or not (phones.styles or phones.breaks) or not first.words:
-        # Without times nothing can be placed.
+        # Without word times nothing can be placed.
         yield from chain([first] if first else [], chunks)
         return
     shape = _Shape(phones, first)
@@ -137,19 +152,19 @@ def shaped(chunks: Iterable[Chunk], phones: Phones) -> Iterator[Chunk]:
 
 
 def silence(count: int, sample_rate: int) -> Iterator[Chunk]:
-    """So many samples of silence as short chunks."""
+    """`count` samples of silence, as short chunks."""
     piece = max(1, round(_PIECE * sample_rate))
     for at in range(0, count, piece):
         yield Chunk(np.zeros(min(piece, count - at), np.float32), sample_rate)
 
 
 class _Shape:
-    """Where in the samples of a sentence silence is put in, and the gain of each."""
+    """Where silence is inserted into the samples of a sentence, and the gain of each sample."""
 
     def __init__(self, phones: Phones, first: Chunk):
         rate, words = first.sample_rate, first.words
         self.rate = rate
-        #: (sample before which, how many), in order
+        #: inserted silence as (sample before which it goes, how many samples), in order
         self.silences: list[tuple[int, int]] = []
         for number, seconds in sorted(phones.breaks.items()):
             if number >= len(words):
@@ -168,8 +183,8 @@ class _Shape:
         self.at = 0
 
     def __call__(self, chunk: Chunk) -> Iterator[Chunk]:
-        """The next chunk, in order, in pieces where silence is put in; the first of them tells
-        what the chunk tells."""
+        """Yield the next chunk, split where silence is inserted; text and times of the chunk are in
+        the first of the pieces."""
         begin, end = self.at, self.at + len(chunk.samples)
         self.at = end
         gain = self._gain(begin, end) if self.steps else None
@@ -191,7 +206,7 @@ class _Shape:
     def _pieces(
         self, samples: NDArray[np.float32], gain: NDArray[np.float32] | None, begin: int
     ) -> Iterator[Chunk]:
-        """Samples from `begin` on with their gain, and the silence that is put in."""
+        """Yield the samples, which start at `begin`, with their gain, and the inserted silence."""
 
         def part(first: int, last: int) -> Chunk:
             own = None if gain is None else gain[first:last]
@@ -209,12 +224,12 @@ class _Shape:
             yield part(last, len(samples))
 
     def _moved(self, seconds: float) -> float:
-        """How much silence was put in before a moment."""
+        """Seconds of silence that are inserted before a time."""
         at = round(seconds * self.rate)
         return sum(count for place, count in self.silences if place <= at) / self.rate
 
     def _faded(self, samples: NDArray[np.float32], begin: int) -> NDArray[np.float32]:
-        """Samples from `begin` on that fall to nothing where silence is put in between them."""
+        """The samples, which start at `begin`, faded around inserted silence."""
         size = max(1, round(_FADE * self.rate))
         index = np.arange(begin, begin + len(samples))
         for place, _ in self.silences:
@@ -224,7 +239,7 @@ class _Shape:
         return samples
 
     def _gain(self, begin: int, end: int) -> NDArray[np.float32]:
-        """Gain of samples begin to end, moving shortly before each change."""
+        """Gain of the samples from `begin` to `end`; each change ends at its word."""
         ramp = max(1, round(_RAMP * self.rate))
         places, values = [0], [self.steps[0][1]]
         for (_, before), (at, after) in zip(self.steps, self.steps[1:], strict=False):

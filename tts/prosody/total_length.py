@@ -1,5 +1,5 @@
-"""Total length of a sentence, for generators that align by attention (E2 TTS, F5-TTS, Seed-TTS DiT)
-and need no duration of any phone."""
+"""Total length of a sentence, for generators that align by attention and need no phone durations
+(E2 TTS, F5-TTS, Seed-TTS DiT)."""
 
 from collections.abc import Callable
 
@@ -16,10 +16,16 @@ SLOWEST, FASTEST = 7.0, 3.0
 
 
 @torch.inference_mode()
-def pace(probe: Callable[[Tensor, Tensor], Tensor] | None, prompt: VoicePrompt) -> Tensor:
-    """Frames per phone of the voices of prompts [B]: what the probe reads as speech, divided by the
-    phones that follow each other in it. FRAMES without a probe (tts.losses.phone), or where it
-    reads too little."""
+def frames_per_phone(
+    probe: Callable[[Tensor, Tensor], Tensor] | None, prompt: VoicePrompt
+) -> Tensor:
+    """Speaking rate of the voices of prompts, in frames per phone [B]: the frames that the probe
+    reads as speech, divided by the number of phones in them.
+
+    Args:
+        probe: features [B, T, C] and mask [B, T, 1] to phone logits (tts.losses.phone). Without it,
+            or if it finds fewer than 10 phones, the rate is FRAMES.
+    """
     features = prompt.features
     default = features.new_full((len(features),), FRAMES)
     if probe is None:
@@ -38,10 +44,10 @@ def pace(probe: Callable[[Tensor, Tensor], Tensor] | None, prompt: VoicePrompt) 
 
 
 def total_frames(tokens: TokenBatch, paces: Tensor, speed: Tensor, patch: int) -> Tensor:
-    """Frames [B] of sentences, whole latents of `patch` frames, and never fewer than tokens.
+    """Frames [B] of sentences: a whole number of latents, and at least as many frames as tokens.
 
     Args:
-        paces: [B] frames per phone (`pace`); speed: [B], above 1 is faster.
+        paces: [B] frames per phone (`frames_per_phone`); speed: [B], above 1 is faster.
     """
     frames, silence = usual_frames(tokens, paces), tokens.ids == SIL
     spoken = (frames * ~silence).sum(1) / speed

@@ -279,7 +279,7 @@ class Scheduler:
         begin = time.perf_counter()
         try:
             with model.cancellation.watching(lambda: all(j.cancelled.is_set() for j in jobs)):
-                said = model.renderer.together(known)
+                said = model.renderer.render_batch(known)
         except Cancelled:
             return
         except Exception:

@@ -25,7 +25,7 @@ from wyoming.tts import (
     SynthesizeStopped,
 )
 
-from tts.audio.writer import to_pcm16
+from tts.audio.formats import to_pcm16
 from tts.errors import TextError, TTSError, UsageError, VoiceError
 from tts.facade import TTS
 from tts.provenance import Watermark, marker

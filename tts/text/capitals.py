@@ -8,7 +8,7 @@ import re
 
 from tts.text import lexicon
 from tts.text.capital_words import INITIALISMS
-from tts.text.english_capitals import is_word
+from tts.text.english_capitals import is_word, names_the_country
 from tts.text.english_codes import pronounceable
 from tts.text.numbers import roman
 
@@ -27,8 +27,6 @@ _TITLED = frozenset(name[:3].upper() for name in (*lexicon.MONTHS, *lexicon.WEEK
 )
 _BEFORE_NAME = frozenset("MR MRS MS DR ST MT PROF SGT CAPT GEN COL REV KING QUEEN POPE".split())
 _SCALES = frozenset("MILLION BILLION TRILLION THOUSAND".split())
-#: initialisms that are also ordinary words stay words in a shout
-_ALSO_WORDS = frozenset("US IT AM".split())
 
 
 def without_shouting(text: str) -> str:
@@ -72,7 +70,8 @@ def _listed(words: list[str]) -> bool:
         or (len(word) < 5 and not is_word(word) and "'" not in word)
         for word in words
         if word.isascii()
-        and word not in _ALSO_WORDS | _TITLED
+        and word not in _TITLED
+        and word != "US"  # as often the pronoun
         and word not in _UNITS
         and not re.fullmatch("[IVXLC]+", word)
     )
@@ -134,7 +133,7 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
     ):
         return bare + tail
     if bare == "US":
-        return bare + tail if before in ("THE", "A", "IN") else "us"
+        return bare + tail if names_the_country(before) else "us"
     spelled = bare in INITIALISMS or not re.search("[AEIOUY]", bare) and bare.isascii()
     if len(bare) in (3, 4) and before not in _BEFORE_NAME:
         spelled = spelled or not (is_word(bare) or pronounceable(bare))
@@ -146,7 +145,7 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
         return (
             bare + tail if bare not in ("A", "T", "S") or left[-1:] == "&" else bare.lower() + tail
         )
-    if spelled and bare not in _ALSO_WORDS and bare not in lexicon.HUSHED:
+    if spelled and bare not in lexicon.HUSHED:
         return bare + tail
     named = before in _BEFORE_NAME or after in ("ST", "AVE", "RD", "BLVD")
     if named or _numeral(after.removesuffix("'S"), word):

@@ -2,7 +2,8 @@
 
 A list knows the common ones of each. Of others those of four letters and more are words where
 their consonants can stand together in one; shorter ones are spelled. A few are both ("IT", "US",
-"WHO"), which the words beside them decide.
+"WHO"), which the words beside them decide. Whole lines in capitals have no such contrast; they are
+put into small letters before (tts.text.capitals).
 """
 
 import re
@@ -12,7 +13,7 @@ from tts.text.capital_words import ACRONYMS, INITIALISMS, RESPELT, WORDS
 from tts.text.english_codes import pronounceable, spell
 from tts.text.tracked import Rule, rule
 
-__all__ = ["CAPITALS", "is_word"]
+__all__ = ["CAPITALS", "is_word", "names_the_country"]
 
 _Match = re.Match[str]
 _UPPER = "A-ZÀ-ÖØ-Þ"
@@ -103,6 +104,11 @@ def is_word(word: str) -> bool:
     return pronounceable(plain) or (len(plain) > 4 or plain[0] == "Y") and _syllables(plain)
 
 
+def names_the_country(before: str) -> bool:
+    """Whether "US" after the word `before` is surely the country, not the pronoun."""
+    return before.lower() in ("the", "a", "in")
+
+
 def _syllables(word: str) -> bool:
     """`pronounceable` for longer words, among which initialisms are rare: it lets more pass."""
     low = re.sub(r"(?<![^aeiou])y(?=[aeiou])", "j", word.lower()).replace("qu", "q")
@@ -143,7 +149,7 @@ def _both(word: str, before: str, after: str, end: str) -> bool | None:
             low in _DID or said or shouted and before not in ("THE", "OUR")
         )
     if word == "US":
-        if low in ("the", "a", "in"):
+        if names_the_country(before):
             return False
         goes_on = bool(end) or follows in _GOES_ON
         alone = bool(end) or follows in ("all", "both", "too")

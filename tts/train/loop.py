@@ -37,7 +37,7 @@ from tts.resources import checkpoint_folder
 from tts.train.ema import Ema
 from tts.train.publish import check_folder, write_pieces
 from tts.train.stepping import Batches, Engine, StepClock
-from tts.train.task import Task, TrainConfig, check_training_device, learning_rate
+from tts.train.task import ResidentTask, Task, TrainConfig, check_training_device, learning_rate
 from tts_codecs.checkpoint import load_weights
 from tts_codecs.renamed import current_names
 
@@ -91,8 +91,7 @@ class Trainer:
         # Not wrapped for several processes: tasks call more than `forward`, so the loop itself
         # averages the gradients.
         self.plain = task.modules
-        place = getattr(task, "place", None)
-        self.resident = place is not None and bool(place(self.device))
+        self.resident = isinstance(task, ResidentTask) and task.place(self.device)
         self.optimizers = {
             name: torch.optim.AdamW(
                 # Frozen ones too, which have no gradients and stay: what is frozen may change when

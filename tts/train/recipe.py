@@ -265,7 +265,7 @@ def run_recipe(recipe: Recipe, report: Report, quiet: bool = False, bar: bool = 
             export = stage.out / "export"
             corpus, options = open_corpus(recipe.corpus), stage.options or {}
             told = untold if quiet else ProgressLines(report, stage.name, "done")
-            report(run_step(stage.step, corpus, export, options, told))
+            report(run_step(stage.step, corpus, export, told, options))
         finished[stage.name] = stage.settings
         _write_finished(recipe, finished)
     for path in _write_models(recipe):

@@ -1,4 +1,4 @@
-"""One run of training, from its checked YAML to the weights in its folder."""
+"""A training run, from its checked YAML to the weights in its folder."""
 
 from collections.abc import Callable
 
@@ -13,22 +13,22 @@ from tts.train.loop import Trainer
 def train_run(
     run: RunConfig, report: Callable[[str], None], quiet: bool = False, bar: bool = True
 ) -> bool:
-    """Train what a run says, or go on where it was stopped; weights to use are in OUT/export.
+    """Train a run from its beginning, or from where it was stopped; weights go to OUT/export.
 
     A finished aligner also writes the durations of its corpus, unless that is a pack.
 
     Args:
-        report: takes lines for the user.
-        quiet: without a line in between; bar: shows progress as a bar instead of lines.
+        report: called with lines for the user.
+        quiet: whether to leave out lines about progress; bar: whether to show a bar in their place.
 
     Returns:
-        whether the run is finished, or was stopped before.
+        True if the run is finished, False if it was stopped before.
 
     Raises:
-        TTSError: as `tts.train.loop.Trainer.run`; DataError, CheckpointError, ConfigError: parts
-            that are missing or do not fit.
+        TTSError: as `tts.train.loop.Trainer.run`. DataError, CheckpointError, ConfigError: parts
+            are missing or do not go together.
     """
-    # First weights are those of the seed, whatever ran in this process before.
+    # Initial weights depend on the seed alone, not on what ran in this process before.
     torch.manual_seed(run.train.seed)
     task = run.build(open_corpus(run.data))
     trainer = Trainer(task, run.train, run.out, quiet=quiet or not bar)

@@ -1,7 +1,7 @@
-"""One step of training: batches, losses and their gradients, the update, and how fast it was.
+"""Training steps: batches, losses and gradients, the update of the weights, and their speed.
 
-Nothing here waits for the device but what says so. Losses and gradients can be recorded once per
-shape of batch and replayed as a CUDA graph, which saves the time between small kernels.
+Nothing here waits for the device unless its docstring says so. Losses and gradients can be recorded
+as a CUDA graph for each shape of batch and replayed, which saves the time between small kernels.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ import torch
 from torch import Tensor, nn
 
 from tts.data.batch import Batch
-from tts.train.task import Logs, Task, TrainConfig
+from tts.train.task import Logs, ResidentTask, Task, TrainConfig
 
 _log = logging.getLogger(__name__)
 
 
 class Run(Protocol):
-    """What steps see of a run (tts.train.loop.Trainer).
+    """A run as its steps see it (tts.train.loop.Trainer).
 
     Attributes:
-        plain: modules by name; optimizers: by name.
+        plain: networks by name; optimizers: by name.
         resident: whether the task makes its batches on the device.
-        begun: when training would have begun without a break, by the monotonic clock.
-        bad_steps: scalar, steps in a row whose loss or gradient was not finite.
+        begun: time of the monotonic clock at which the run would have begun without interruptions.
+        bad_steps: scalar, how many steps in a row had a loss or gradient that was not finite.
     """
 
     task: Task
@@ -52,7 +52,7 @@ class Run(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """That of the next update."""
+        """The learning rate of the next update."""
         ...
 
     def draw(self, number: int) -> Batch:
@@ -61,8 +61,8 @@ class Run(Protocol):
 
 
 class Batches:
-    """The batches of a run from its step on: drawn ahead by threads and sent to the device, or made
-    on it where the task can. A context manager and an iterator."""
+    """The batches of a run from its current step on: drawn ahead by threads and sent to the device,
+    or made on it if the task can. A context manager and an iterator."""
 
     def __init__(self, trainer: Run):
         self.trainer, self.device = trainer, trainer.device
@@ -106,17 +106,17 @@ class Batches:
 
 
 def resident_batch(trainer: Run, number: int) -> Batch:
-    """Batch `number` of a run, made on the device; seeded by it, so that a resumed run sees what an
-    uninterrupted one does."""
+    """Batch `number` of a run, made on the device and seeded by its number, so that a resumed run
+    sees the same batches as an uninterrupted one."""
     seed = (trainer.config.seed, trainer.rank, number)
     state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
     rng = torch.Generator(trainer.device).manual_seed(state)
-    batch: Batch = trainer.task.resident_batch(rng, np.random.default_rng(seed))  # type: ignore[attr-defined]
-    return batch
+    assert isinstance(trainer.task, ResidentTask)
+    return trainer.task.resident_batch(rng, np.random.default_rng(seed))
 
 
 class StepClock:
-    """Seconds of a step, measured between looks at the device, the first of which do not count."""
+    """Seconds per step, measured between the steps after which the device was waited for."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -125,7 +125,7 @@ class StepClock:
         self._looks = 0
 
     def tick(self, step: int, waited: bool) -> None:
-        """After a step; `waited` if all that was asked of the device is done."""
+        """Note the end of a step; `waited` tells whether the device has finished it."""
         if not waited:
             return
         now = time.monotonic()
@@ -135,12 +135,13 @@ class StepClock:
         self._looks += 1
 
     def slower_than(self, milliseconds: float) -> bool:
-        """Whether steps take longer, 0 for any; told once, when three looks were had."""
+        """Whether steps take longer than a limit, 0 for none; True once at most, at the third
+        measurement."""
         return bool(milliseconds) and self._looks == 3 and 1000 * self.seconds > milliseconds
 
 
 class Engine:
-    """Does the steps of a trainer."""
+    """Computes the steps of a run."""
 
     def __init__(self, trainer: Run):
         self.trainer = trainer
@@ -149,20 +150,22 @@ class Engine:
             trainer.config.graphs
             and trainer.device.type == "cuda"
             and trainer.resident
-            and not getattr(trainer.task, "varies", False)
+            and isinstance(trainer.task, ResidentTask)
+            and not trainer.task.varies
         )
         self.work = 0.0  # floating-point operations of a step
-        self.peak = math.nan  # of the device, a second, for matrix products
+        self.peak = math.nan  # floating-point operations a second of a large matrix product
         if trainer.config.compile:
             fuse([*trainer.plain.values(), *getattr(trainer.task, "frozen", ())])
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """bfloat16 where the run has it."""
+        """The autocast context of the run's precision."""
         lower = self.trainer.precision == torch.bfloat16
         return torch.autocast(self.trainer.device.type, torch.bfloat16, enabled=lower)
 
     def step(self, batches: list[Batch]) -> Logs:
-        """Losses of the batches, their mean gradient, one update of each optimizer in turn."""
+        """Compute the mean gradient of the batches, and update the weights of each optimizer in
+        turn; the logs of the step."""
         trainer, number = self.trainer, self.trainer.step
         measured = trainer.config.budget or trainer.device.type == "cuda"
         if measured and not self.work:
@@ -180,13 +183,13 @@ class Engine:
         return logs
 
     def _gradients(self, batches: list[Batch], number: int) -> Iterator[tuple[str, Logs]]:
-        """Fills the gradients of an optimizer, yields its name and logs; then of the next."""
+        """For each optimizer in turn, compute its gradients and yield its name and logs."""
         if self.recording:
             try:
                 yield from self._replayed(batches, number)
                 return
             except RuntimeError as error:
-                if self.graphs:  # it worked before: not a question of graphs
+                if self.graphs:  # graphs worked before, so the error is another one
                     raise
                 self.recording = False
                 _log.warning("no CUDA graphs, going on without: %s", error)
@@ -220,7 +223,8 @@ class Engine:
         yield name, _mean(told)
 
     def _update(self, name: str) -> Tensor:
-        """One optimizer step, skipped on the device where gradients are not finite; their norm."""
+        """Take a step of an optimizer, which the device skips if gradients are not finite; returns
+        their norm."""
         trainer, optimizer = self.trainer, self.trainer.optimizers[name]
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if trainer.accelerator.num_processes > 1:
@@ -232,18 +236,19 @@ class Engine:
         for group in optimizer.param_groups:
             group["lr"] = trainer.learning_rate
         optimizer.step()
-        # The fused kernel does not tell it, and what was derived of weights is kept while their
-        # versions stay (tts_codecs.nn.derived_cache).
+        # The fused kernel does not count the version of the weights up, by which caches of what is
+        # derived from them notice a change (tts_codecs.nn.derived_cache).
         torch.autograd.graph.increment_version(parameters)
         return norm
 
     def measure(self, batches: list[Batch]) -> None:
-        """Count what a step computes, by a step that is thrown away, and what the device can."""
+        """Count the operations of a step, by a step whose result is thrown away, and measure the
+        peak of the device."""
         trainer, begin = self.trainer, time.monotonic()
         devices = [trainer.device] if trainer.device.type == "cuda" else []
         state, rng = random.getstate(), np.random.get_state()
         recording, self.recording = self.recording, False
-        # Averages and codebooks, which may be weights: what losses alone move.
+        # Computing losses changes running averages and codebooks, some of which are parameters.
         modules = trainer.task.modules.values()
         moved = [each for m in modules for each in (*m.buffers(), *m.parameters())]
         kept = [each.detach().clone() for each in moved]
@@ -265,7 +270,7 @@ class Engine:
         trainer.begun += time.monotonic() - begin  # not of the budget
 
     def told(self, seconds: float) -> str:
-        """Throughput for a line of the log, "" where it was not measured."""
+        """The throughput in words for the log, "" if it was not measured."""
         if not self.work or math.isnan(seconds):
             return ""
         rate = self.work / seconds
@@ -273,7 +278,7 @@ class Engine:
 
 
 class _Recorded:
-    """Losses and gradients for one shape of batch as a CUDA graph; gradients are added up."""
+    """Losses and gradients of batches of one shape as a CUDA graph, which adds to gradients."""
 
     def __init__(
         self, engine: Engine, batch: Batch, number: int, count: int, gradients: list[Tensor]
@@ -287,7 +292,7 @@ class _Recorded:
             (loss / count).backward()
             return values
 
-        # A few rounds on another stream, as capture asks for; they leave no trace.
+        # Capture needs a few runs on another stream before; their effects are undone below.
         kept = [g.clone() for g in gradients]
         state = torch.cuda.get_rng_state()
         stream = torch.cuda.Stream()
@@ -303,7 +308,7 @@ class _Recorded:
         torch.cuda.set_rng_state(state)
 
     def replay(self, batch: Batch) -> Logs:
-        """Add the gradients of a batch to those there are."""
+        """Add the gradients of a batch to the present ones."""
         for key, value in batch.items():
             if isinstance(value, Tensor):
                 self.inputs[key].copy_(value)
@@ -313,7 +318,7 @@ class _Recorded:
 
 
 def _mean(told: list[Logs]) -> Logs:
-    """What the batches of one step are logged by."""
+    """The mean logs of the batches of a step."""
     if len(told) == 1:
         return told[0]
     return {key: sum(each[key] for each in told) / len(told) for key in told[0]}
@@ -332,7 +337,7 @@ def _kept_gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """The mean of the gradients over all processes, in one message; a missing one is zero."""
+    """Average the gradients over all processes in one message; missing ones count as zero."""
     gradients = []
     for parameter in parameters:
         if not parameter.requires_grad:
@@ -348,7 +353,7 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
 
 
 def fuse(modules: list[nn.Module]) -> None:
-    """torch.compile of the blocks that networks repeat: few kernels, compiled once each."""
+    """Apply torch.compile to the repeated blocks of networks: few kernels, each compiled once."""
     torch._dynamo.config.recompile_limit = 64
     torch._dynamo.config.suppress_errors = True  # what it cannot compile is run as it is
     for module in modules:

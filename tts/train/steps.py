@@ -1,10 +1,11 @@
 """Steps between the runs of a recipe: what is computed from a corpus, from weights, or by a model.
 
-Each is a function of the corpus and the folder to make, with options that a recipe may set, and
-returns a line for the user. They are what the commands `tts data` and `tts models average` do.
+Every step is a function `step(corpus, out, progress, **options)`: it reads the corpus, fills the
+folder `out`, calls `progress` with what is done and all there is to do, and returns a line for the
+user. `options` are what a recipe may set. The commands `tts data` and `tts models average` do the
+same things one at a time.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +18,7 @@ from tts.data.profile import write_profile
 from tts.data.pseudo import of_corpus, of_folder, write_pseudo_labels
 from tts.generators.conditioner import PHONES
 from tts.losses.phone import PhoneProbe
-from tts.progress import Progress, untold
+from tts.progress import Progress
 from tts.registry import load_module
 from tts.resources import checkpoint_folder
 from tts.synthesizer import Synthesizer
@@ -28,21 +29,23 @@ from tts_codecs.checkpoint import average_weights
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
-def features(corpus: Corpus, out: Path, vocoder: str, progress: Progress = untold) -> str:
+def features(corpus: Corpus, out: Path, progress: Progress, vocoder: str) -> str:
     """Source-filter features of the corpus, by the pitch network of a vocoder."""
     module = load_module(vocoder, kind="source_filter_vocoder")
     write_features(corpus, cast(SourceFilterVocoder, module), progress)
     return f"{corpus.folder / 'features.f16'}: {len(corpus)} utterances"
 
 
-def vtlp(corpus: Corpus, out: Path, speaker: str = "speaker", progress: Progress = untold) -> str:
+def vtlp(corpus: Corpus, out: Path, progress: Progress, speaker: str = "speaker") -> str:
     """Speaker embeddings of other vocal tract lengths."""
     encoder = cast(SpeakerEncoder, load_module(speaker, kind="speaker"))
     write_vtlp_speakers(corpus, encoder, progress)
     return f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances"
 
 
-def align(corpus: Corpus, out: Path, aligner: str = "aligner", phone_probe: str = "") -> str:
+def align(
+    corpus: Corpus, out: Path, progress: Progress, aligner: str = "aligner", phone_probe: str = ""
+) -> str:
     """Durations of the corpus by an aligner, or moved by a phone probe."""
     return "; ".join(write_durations(corpus.folder, aligner, phone_probe))
 
@@ -50,9 +53,9 @@ def align(corpus: Corpus, out: Path, aligner: str = "aligner", phone_probe: str 
 def profile(
     corpus: Corpus,
     out: Path,
+    progress: Progress,
     phone_probe: str,
     leave_out: tuple[str, ...] = (),
-    progress: Progress = untold,
 ) -> str:
     """A phone profile: how the average speaker, but for those of `leave_out`, says each phone."""
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
@@ -63,11 +66,11 @@ def profile(
 def overlap(
     corpus: Corpus,
     out: Path,
+    progress: Progress,
     vocoder: str,
     phone_probe: str,
     clips: int = 1600,
     seed: int = 0,
-    progress: Progress = untold,
 ) -> str:
     """A detector of two people who speak at once."""
     analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
@@ -79,6 +82,7 @@ def overlap(
 def distill(
     corpus: Corpus,
     out: Path,
+    progress: Progress,
     teacher: str,
     rows: int = 10000,
     seed: int = 0,
@@ -86,7 +90,6 @@ def distill(
     phone_probe: str = "",
     keep: float = 0.75,
     leave_out: tuple[str, ...] = (),
-    progress: Progress = untold,
 ) -> str:
     """What a trained model says of the texts of the corpus, for others to learn from."""
     # Written as a whole, so what is there was made by an interrupted recipe.
@@ -112,6 +115,7 @@ def distill(
 def pseudo_labels(
     corpus: Corpus,
     out: Path,
+    progress: Progress,
     phone_probe: str,
     profile: str | None = None,
     recordings: str | None = None,
@@ -137,7 +141,9 @@ def pseudo_labels(
     return f"{out}: {rows} stretches as they are heard"
 
 
-def average(corpus: Corpus, out: Path, first: str, second: str, weight: float = 0.5) -> str:
+def average(
+    corpus: Corpus, out: Path, progress: Progress, first: str, second: str, weight: float = 0.5
+) -> str:
     """The average of the weights of two checkpoints, `weight` of the second."""
     average_weights(checkpoint_folder(first), checkpoint_folder(second), weight, out)
     return f"{out}: {1 - weight:g} of {first}, {weight:g} of {second}"
@@ -153,19 +159,10 @@ IN_CORPUS = ("features", "vtlp", "align")
 
 
 def run_step(
-    name: str,
-    corpus: Corpus,
-    out: Path,
-    options: Mapping[str, Any],
-    progress: Progress = untold,
+    name: str, corpus: Corpus, out: Path, progress: Progress, options: Mapping[str, Any]
 ) -> str:
-    """Run a step of a recipe; errors as those of the function.
-
-    Args:
-        progress: called with what of it is done and all of it, by steps that take long.
-    """
+    """Run the step of a recipe called `name`; the arguments, the returned line and the errors are
+    those of the function in `STEPS`."""
     if name not in IN_CORPUS:
         out.parent.mkdir(parents=True, exist_ok=True)
-    step = STEPS[name]
-    told = {"progress": progress} if "progress" in inspect.signature(step).parameters else {}
-    return step(corpus, out, **options, **told)
+    return STEPS[name](corpus, out, progress, **options)

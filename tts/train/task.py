@@ -1,20 +1,21 @@
-"""What is trained, and the settings of the loop: the contract `Task`, and `TrainConfig`."""
+"""Contract of training tasks, and the settings of the training loop."""
 
 import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from tts.data.batch import Batch
 from tts.devices import choose_device
 from tts.errors import UsageError
 
-#: numbers to log by name; scalar tensors where they are not to be waited for
+#: numbers to log by name; scalar tensors for numbers on the device
 Logs = Mapping[str, float | Tensor]
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -77,29 +78,30 @@ class TrainConfig:
 
 
 class Task(Protocol):
-    """One thing to train.
+    """What is trained: networks, batches and losses.
 
-    One that makes its batches on the device of the training has two methods more: `place(device)`,
-    called once, tells whether it does, and `resident_batch(rng, host)` draws a batch from a
-    torch.Generator of the device and a numpy Generator for what shapes depend on. `precision` of a
-    task is that of "auto"; `varies` says that its steps of one shape are not all alike, which rules
-    out CUDA graphs.
+    A task may also have an attribute `precision`, which `TrainConfig.precision` "auto" stands for,
+    and `frozen`, networks that it runs but does not train. See ResidentTask for tasks that can make
+    their batches on the device.
+
+    Attributes:
+        modules: the networks by name; groups: names of the networks of each optimizer.
     """
 
     modules: dict[str, nn.Module]
-    groups: dict[str, list[str]]  # optimizer name -> module names
+    groups: dict[str, list[str]]
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw one batch of tensors; called from a worker thread, pure in `rng`."""
+        """Draw a batch of tensors. It depends on `rng` alone, since worker threads call this."""
         ...
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """Yield (optimizer name, scalar loss, logs); values of logs are numbers or, where they are
-        not to be waited for, scalar tensors."""
+        """Yield (optimizer name, scalar loss, logs) for each optimizer in turn. Logs on the device
+        stay scalar tensors, for which nothing has to wait."""
         ...
 
     def export(self, folder: Path, step: int) -> None:
-        """Write the checkpoint a user loads; called with the averaged weights in place."""
+        """Write the checkpoint that users load; the networks hold the averaged weights then."""
         ...
 
     def sample(self, writer: Any, step: int) -> None:
@@ -107,9 +109,34 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class ResidentTask(Protocol):
+    """A Task that can make its batches on the device of the training.
+
+    Attributes:
+        varies: whether steps on batches of one shape may differ in what they compute, which rules
+            out CUDA graphs.
+    """
+
+    varies: bool
+
+    def place(self, device: torch.device) -> bool:
+        """Move what batches are made of to the device, once before training, and tell whether
+        `resident_batch` is to be used there."""
+        ...
+
+    def resident_batch(self, rng: torch.Generator, host: np.random.Generator) -> Batch:
+        """Draw a batch on the device.
+
+        Args:
+            rng: on the device; host: for what the shapes of the batch depend on.
+        """
+        ...
+
+
 def learning_rate(step: int, config: TrainConfig, elapsed: float = 0.0) -> float:
-    """Warm-up then cosine, over the steps or, with a budget, the seconds `elapsed` where these end
-    the run sooner."""
+    """Learning rate of a step: linear warm-up, then cosine decay over the steps, or over `elapsed`
+    seconds of a budget if that ends the run sooner."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, config.steps - config.warmup)

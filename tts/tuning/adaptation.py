@@ -1,14 +1,15 @@
-"""Adapted voices: the weights of a generator fitted to a person in some seconds.
+"""Speaker adaptation: fine-tuning of a generator to a voice in some seconds.
 
-The generator takes a few dozen steps on random stretches of the recording, each with another
-stretch as its prompt, so it learns the voice and not one sentence. No transcript is needed: phones
-and their durations are read by the phone recognizer (a Viterbi search with a penalty for changes).
-What the steps changed is kept as few singular vectors of each weight, those that count most in all
-of them together, in under a megabyte (low-rank updates as in LoRA, Hu et al. 2021, but found after
-learning).
+The generator takes a few dozen training steps on random spans of the recording. Each has another
+span as its prompt, so that the voice is learned and not one sentence. No transcript is needed: the
+phone recognizer reads phones and durations (a Viterbi search with a penalty for changes). The
+change of the weights is then compressed to low-rank factors of under a megabyte: as in LoRA (Hu et
+al. 2021), but by a singular value decomposition after training, which keeps the singular vectors
+that matter most across all weights.
 
-A voice carries these factors; a model makes the adapted generator from them when the voice speaks
-and keeps the last few. Models themselves do not change, so threads and batches may mix voices.
+The voice carries these factors. A model makes the adapted generator from them when the voice speaks
+and keeps the last few. The model's own generator does not change, so threads and batches may mix
+voices.
 """
 
 import copy
@@ -42,7 +43,7 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
 class TunedModel(Protocol):
-    """What adaptation sees of a model (tts.pipeline.acoustic.AcousticModel)."""
+    """A model as adaptation sees it (tts.pipeline.acoustic.AcousticModel)."""
 
     config: ModelConfig
     device: str
@@ -52,11 +53,12 @@ class TunedModel(Protocol):
 
 
 LEAST_SECONDS = 2.5
-#: losses draw from PyTorch's own generator, which threads share; so do new layers before their
-#: weights are loaded, and the search for singular vectors
+#: training losses, the initialisation of new layers and the SVD draw from PyTorch's global random
+#: generator, which threads share
 _ONE_AT_A_TIME = threading.Lock()
+#: suffixes of the names of the two factors of a matrix
 SPLIT = ".a", ".b"
-#: parts of the names of weights with a row for each symbol (tts.modules.phone_encoder) or code
+#: parts of the names of weights that have a row for each symbol (tts.modules.phone_encoder) or code
 #: (tts.generators.heads.categorical)
 TABLES = "phones.symbol", "phones.modifier", "head.table", "head.shared", "head.bias"
 
@@ -67,15 +69,15 @@ class AdaptationOptions:
 
     Attributes:
         steps: of the optimizer; lr: its peak learning rate (AdamW).
-        averaged: share of the steps, the last ones, of whose weights the mean is kept: what is left
-            of the noise of so few batches is heard.
-        share: of what the steps learned that a strength of 1 adds to the weights. All of it is
-            hardly nearer to the person in other words than the recording's, and is less clear.
-        seconds: of speech from which on that is so. Less of it tells less of the person, and more
-            of what was said and how; the share is smaller in proportion.
-        rows: stretches in a step; frames: of each at most.
-        weight_bytes: what the factors may take, in half precision.
-        seed: of the stretches and of all noise.
+        averaged: the last share of the steps, over which the weights are averaged; otherwise the
+            gradient noise of so few batches is audible.
+        share: how much of the learned change a strength of 1 applies. All of it is hardly nearer to
+            the person in words other than the recording's, and less clear.
+        seconds: of speech from which on `share` is used in full. With less the share falls in
+            proportion, as little speech says more about its words than about the person.
+        rows: spans in a step; frames: of each at most.
+        weight_bytes: most bytes of the factors, in half precision.
+        seed: of the choice of spans and of all noise.
     """
 
     steps: int = 60
@@ -90,7 +92,7 @@ class AdaptationOptions:
 
 
 def parse_strength(value: object) -> float:
-    """What a table or a form says of adapting: yes, no, or a strength from 0 to 1.
+    """The strength that a table or a form gives as yes, no, or a number from 0 to 1.
 
     Raises:
         UsageError: anything else.
@@ -127,15 +129,15 @@ def adapt(
     progress: Progress | None = None,
     transcript: str = "",
 ) -> Voice:
-    """The voice with factors that fit the generator of `model` to it, not calibrated.
+    """The voice with factors that adapt the generator of `model` to it; not calibrated.
 
     Args:
         voice: encoded from the recordings.
         recordings: features [T, C] of each recording of the person.
-        strength: 0 to 1, how much of what was learned is used when speaking.
-        progress: called before every step; what it raises stops the learning.
-        transcript: what a single recording says; used if it fits what is heard. The note "learned"
-            of the voice tells: "words", or "sounds" without them.
+        strength: 0 to 1, how much of the learned change is used in synthesis.
+        progress: called before every step; an exception that it raises stops the training.
+        transcript: the words of a single recording, which are used if they fit the recording. The
+            note "learned" of the voice says "words" then, otherwise "sounds".
 
     Raises:
         UsageError: a strength out of range, or a model that cannot be adapted.
@@ -181,7 +183,7 @@ def _learn(
     options: AdaptationOptions,
     progress: Progress | None,
 ) -> dict[str, Tensor]:
-    """What a strength of 1 adds to each weight, by name."""
+    """Train, and return what a strength of 1 adds to each weight, by name."""
     shifts = model.shifts
     assert shifts is not None
     rng = np.random.default_rng(options.seed)
@@ -241,7 +243,8 @@ def _batch(
     rng: np.random.Generator,
     options: AdaptationOptions,
 ) -> tuple[Request, Tensor]:
-    """Stretches with prompts from anywhere in the recordings: request and features [B, T, C]."""
+    """A batch of random spans, with prompts from anywhere in the recordings: the request, and the
+    features [B, T, C]."""
     tokens, durations, features, prompts = [], [], [], []
     for index in rng.choice(len(aligned), options.rows, p=share):
         each = aligned[index]
@@ -270,18 +273,20 @@ def _batch(
 
 
 def adapted(name: str) -> bool:
-    """Whether a weight of a generator is fitted to a voice: all but tables of symbols and codes,
-    of which a recording holds too few."""
+    """Whether a weight of a generator, by its name, is adapted: all are but the tables of symbols
+    and codes, of which a recording holds too few."""
     return not any(part in name for part in TABLES)
 
 
 def compress(learned: dict[str, Tensor], most: int) -> dict[str, Tensor]:
-    """Factors of at most `most` bytes in half precision: vectors whole, and of matrices the
-    singular vectors that hold most of what was learned for their size.
+    """Compress the learned change of weights to at most `most` bytes in half precision.
+
+    Vectors are kept whole. Matrices become low-rank factors; singular vectors are kept in the order
+    of squared singular value per number stored, over all matrices together.
 
     Returns:
-        NAME: a tensor of one dimension; NAME.a [O, r] and NAME.b [r, I]: factors of the others,
-        flattened from the second dimension on.
+        NAME for vectors; NAME.a [O, r] and NAME.b [r, I] for matrices, which are flattened from the
+        second dimension on.
     """
     factors: dict[str, Tensor] = {}
     parts: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
@@ -342,12 +347,12 @@ def apply(generator: Generator, factors: dict[str, Tensor], strength: float) -> 
 
 
 class AdaptedGenerators:
-    """Generators of a model for adapted voices; the last few are kept.
+    """Cache of the adapted generators of a model, one per voice.
 
     Args:
         checkpoint: folder of the generator; weights, device: as the model has them.
         watch: called with each new generator.
-        most: generators kept, each as large as that of the model.
+        most: how many generators are kept, each as large as that of the model.
     """
 
     def __init__(
@@ -365,7 +370,7 @@ class AdaptedGenerators:
         self._lock = threading.Lock()
 
     def __call__(self, voice: Voice, tuning: Tuning) -> Generator:
-        """That of a voice; VoiceError as `apply`."""
+        """The generator of a voice with an adaptation; VoiceError as `apply`."""
         key = voice.sha256
         with self._lock:
             if key in self._made:

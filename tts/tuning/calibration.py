@@ -1,13 +1,13 @@
-"""Calibration: what a generator gets wrong about a voice, phone by phone, measured and put right.
+"""Calibration: the error of a generator in a voice is measured for each phone, and corrected.
 
-Generators say each phone a little like the average speaker, above all in voices unlike those they
-heard in training. How they say it in a voice can be measured without saying anything: the
-regression inside of a generator predicts the mean of what it generates. The phones of that
-prediction and those of the recording are read by the same phone probe; the smoothed difference of
-their means is the shift of each phone that is added to whatever is said in the voice. Repeated a
-few times, as each smoothing leaves a part of the difference.
+Generators say each phone a little like the average speaker, most of all in voices unlike those of
+the training data. This error can be measured without generating anything, since the regression
+inside of a generator predicts the mean of what it generates. The same phone probe reads the phones
+of that prediction and those of the recording. The smoothed difference of their mean features is the
+shift of each phone, which is added to all features that are generated in the voice. As smoothing
+leaves a part of the difference, this is repeated a few times.
 
-It takes a fraction of a second, no step of training, and nothing when speaking.
+Calibration takes a fraction of a second and no training steps, and costs nothing in synthesis.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +28,8 @@ from tts.voice.tuning import Tuning
 from tts.voice.voice import Voice
 
 
-class TunedModel(Protocol):
-    """What calibration sees of a model (tts.pipeline.acoustic.AcousticModel)."""
+class CalibratedModel(Protocol):
+    """A model as calibration sees it (tts.pipeline.acoustic.AcousticModel)."""
 
     shifts: VoiceShifts | None
 
@@ -40,7 +40,7 @@ class TunedModel(Protocol):
     def request(
         self, sentences: Sequence[Phones], voices: Sequence[Voice], *, shifted: bool
     ) -> Request:
-        """The request of sentences; `shifted`: with the shifts of the voices."""
+        """The request of sentences, with or without the shifts of their voices."""
         ...
 
     def generator_for(self, voice: Voice) -> Generator:
@@ -48,7 +48,7 @@ class TunedModel(Protocol):
         ...
 
 
-#: what is predicted: every phone of English, in several surroundings
+#: sentences whose features are predicted; they have every phone of English in several contexts
 SENTENCES = (
     "The judge chose a good book about measuring cloth in the royal house.",
     "Why should three young voyagers hurry back through the marsh?",
@@ -60,22 +60,24 @@ SENTENCES = (
     "Usually the singing bird wakes us up before the first light of day.",
 )
 
-#: frames of a phone below which its prediction is not trusted, and that weigh as much as no error
-LEAST_FRAMES, PRIOR = 3.0, 4.0
+#: frames of a phone that the prediction has to contain for its error to count
+LEAST_FRAMES = 3.0
+#: frames by which errors are shrunk towards 0
+PRIOR = 4.0
 
 
 @torch.inference_mode()
 def calibrate(
-    model: TunedModel, voice: Voice, rounds: int, recordings: Sequence[Tensor] = ()
+    model: CalibratedModel, voice: Voice, rounds: int, recordings: Sequence[Tensor] = ()
 ) -> Voice:
-    """The voice with a shift for the generator of a model, or for the one adapted to it.
+    """The voice with a shift for the generator that speaks in it: the model's, or the adapted one.
 
-    It stays as it is where the model has no profile or cannot predict the sentences.
+    The voice is returned unchanged if the model has no profile or cannot predict the sentences.
 
     Args:
-        rounds: measurements, each with the shift found so far.
-        recordings: features [T, C] of all recordings of the person, which may say more phones than
-            what the voice keeps of them; by default that.
+        rounds: how often the error is measured, each time with the shift found so far.
+        recordings: features [T, C] of each recording of the person; by default those that the voice
+            keeps, which may be fewer.
     """
     shifts = model.shifts
     if shifts is None or rounds < 1:
@@ -96,25 +98,25 @@ def calibrate(
     said = said + voice_mean(request.prompt)
     lengths = request.frames
 
-    def phones(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of each phone [N] and the sum of their features [N, bands]."""
+    def phone_sums(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """How many frames each phone has, [N], and the sum of their features, [N, bands]."""
         prompt = VoicePrompt(request.prompt.speaker[: len(features)], features, lengths)
         count, total = profile.sums(probe, prompt)
         return count.sum(0), total.sum(0)
 
     whole = [each.to(said.device) for each in recordings] or [voice.features.to(said.device)]
-    read = [phones(each[None], torch.tensor([len(each)], device=said.device)) for each in whole]
+    read = [phone_sums(each[None], torch.tensor([len(each)], device=said.device)) for each in whole]
     wanted, heard = (torch.stack(each).sum(0) for each in zip(*read, strict=True))
     target = heard / wanted.clamp_min(1e-6).unsqueeze(-1)
-    found = shifts.of(replace(voice, tunings=())) if shifts.normalised else None
-    # Narrower than that of the profile: what is asked is what this phone lacks.
+    found = shifts.for_voice(replace(voice, tunings=())) if shifts.normalised else None
+    # Narrower than the kernel of the profile, since this is about single phones.
     kernel = profile.kernel.square()
     shift = torch.zeros_like(profile.mean) if found is None else found.to(said.device)
     for _ in range(rounds):
         table = shift.expand(len(said), -1, -1)
         added = profile.frames(table, request.tokens, request.durations, said.shape[1])
-        count, total = phones(said + added, lengths)
-        # Of a phone that is hardly ever predicted the mean says nothing.
+        count, total = phone_sums(said + added, lengths)
+        # The mean of a phone that is hardly ever predicted is meaningless.
         weight = wanted * (count > LEAST_FRAMES)
         error = target - total / count.clamp_min(1e-6).unsqueeze(-1)
         near = kernel @ (weight.unsqueeze(-1) * error)

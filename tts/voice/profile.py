@@ -1,13 +1,14 @@
-"""Phone profile: how a person says each phone, estimated from a short recording.
+"""Phone profile: how each phone of a voice differs in its spectrum from the average speaker's.
 
-A voice differs from the average one not only by its mean spectrum but phone by phone, and similar
-phones deviate alike. The deviation of each phone is a mean over the frames of the recording,
-weighted by how likely each phone is there and how close it is to the phone asked for, shrunk
-towards none where little was heard (relevance MAP, Gauvain and Lee 1994, with a kernel over
-phones). Nothing is transcribed: the phones of the recording are the posteriors of a phone probe.
+A voice differs from the average one not only in its mean spectrum but phone by phone, and similar
+phones differ alike. The deviation of a phone is estimated from a short recording by relevance MAP
+(Gauvain and Lee 1994) with a kernel over phones: it is a mean over frames, weighted by the
+posterior of each phone and by its similarity to the phone in question, and shrunk towards zero for
+phones that are rare in the recording. No transcript is needed: the posteriors are those of a phone
+probe.
 
-Generators that are trained on features from which this was subtracted do not have to learn it, and
-it is added again to what they generate.
+If a generator is trained on features from which the deviations were subtracted, it need not learn
+them; they are added to the features that it generates.
 """
 
 from collections.abc import Sequence
@@ -33,12 +34,12 @@ SMOOTHING = (1.0, 2.0, 3.0, 2.0, 1.0)
 
 
 class PhoneProfile(nn.Module):
-    """Prompt features to the deviation of each phone from the average speaker, [B, N, bands].
+    """Estimator of the deviation of each phone from the average speaker, [B, N, bands].
 
     Args:
         phones: ids of the N symbols that have a mean.
         bands: of the envelope.
-        prior: count of frames that weighs as much as the belief in no deviation.
+        prior: relevance factor of MAP: how many frames the prior, no deviation, counts as.
     """
 
     index: Tensor
@@ -78,7 +79,7 @@ class PhoneProfile(nn.Module):
 
     @torch.no_grad()
     def expected(self, count: Tensor, deviation: Tensor) -> Tensor:
-        """Expected deviations [B, N, bands] from what `statistics` gave."""
+        """MAP estimate of the deviations [B, N, bands] from `statistics`."""
         near = torch.einsum("nm,bmc->bnc", self.kernel, deviation)
         return near / (count @ self.kernel.T + self.prior).unsqueeze(-1)
 
@@ -87,8 +88,13 @@ class PhoneProfile(nn.Module):
         return self.expected(*self.statistics(probe, prompt))
 
     def frames(self, shift: Tensor, tokens: TokenBatch, durations: Tensor, frames: int) -> Tensor:
-        """Shift of each frame [B, frames, bands + 2], smoothed over the borders of phones; nothing
-        in pauses and past the end of a row, and none of pitch and voicing."""
+        """Deviations laid out in time, [B, frames, bands + 2], and smoothed over phone boundaries.
+        They are 0 in pauses, in padding, and for pitch and voicing.
+
+        Args:
+            shift: [B, N, bands] of each phone.
+            durations: [B, S] frames of each token; frames: T of the result.
+        """
         table = F.pad(shift, (0, EXTRA, 0, 1))
         owner = token_index(durations, frames)
         place = self.index[tokens.ids.gather(1, owner)]
@@ -105,20 +111,20 @@ class PhoneProfile(nn.Module):
 
 
 def spoken_phones() -> list[int]:
-    """Ids of symbols that are said."""
+    """Ids of all symbols but pauses and special ones."""
     return [i for i in range(4, N_SYMBOLS) if i not in PAUSES]
 
 
 class VoiceShifts:
-    """Shifts of the voices of one model, each computed once.
+    """The shift of each voice, which is added to generated features; computed once per voice.
 
     Args:
-        profile, probe: the phone profile and what reads the phones of a recording.
-        normalised: whether the generator was trained on features less the profile; if not, voices
-            have a shift only where one was found by calibration (tts.tuning.calibration).
-        generator: fingerprint of the generator's weights, which tunings of voices are tied to.
-        recognizer: reads recordings whose words nobody told, which voices are adapted to or that
-            go on; by default the probe, which sees too few frames around to read well.
+        profile: the phone profile; probe: gives the phone posteriors of recordings.
+        normalised: whether the generator was trained on features without the deviations of the
+            profile. If not, only voices that were calibrated have a shift (tts.tuning.calibration).
+        generator: fingerprint of the generator's weights, to which tunings of voices belong.
+        recognizer: reads the phones of recordings without a transcript, for adaptation and
+            continuation; by default the probe, which is worse at it as it sees little context.
     """
 
     def __init__(
@@ -134,20 +140,24 @@ class VoiceShifts:
 
     @torch.inference_mode()
     def deviations(self, prompt: VoicePrompt) -> Tensor | None:
-        """What the generator leaves to be added for prompts, [B, N, bands]; None for nothing."""
+        """Deviations of the voices of prompts, [B, N, bands]; None if the generator makes them."""
         return self.profile(self.probe, prompt) if self.normalised else None
 
     @torch.inference_mode()
     def added(
         self, prompt: VoicePrompt, tokens: TokenBatch, durations: Tensor, frames: int
     ) -> Tensor | float:
-        """`deviations` of each frame [B, frames, C]; 0 for nothing."""
+        """`deviations` laid out in time, [B, frames, C]; 0 if there are none."""
         found = self.deviations(prompt)
         return 0.0 if found is None else self.profile.frames(found, tokens, durations, frames)
 
-    def of(self, voice: "Voice") -> Tensor | None:
-        """Shift of a voice [N, bands] on the CPU, or None for none; VoiceError for one that is not
-        of this profile's phones."""
+    def for_voice(self, voice: "Voice") -> Tensor | None:
+        """The shift of a voice by calibration or else by its deviations, [N, bands] on the CPU;
+        None if it has none.
+
+        Raises:
+            VoiceError: its shift is of another set of phones.
+        """
         tuning = voice.tuning_for(self.generator)
         if tuning is not None and tuning.shift is not None:
             if tuning.shift.shape != self.profile.mean.shape:
@@ -168,8 +178,9 @@ class VoiceShifts:
     def frames(
         self, voices: "Sequence[Voice]", tokens: TokenBatch, durations: Tensor, frames: int
     ) -> Tensor | None:
-        """What is added to generated features [B, frames, C]; None where no voice has a shift."""
-        found = [self.of(voice) for voice in voices]
+        """The shifts of voices laid out in time, [B, frames, C], to be added to generated features;
+        None if no voice has one."""
+        found = [self.for_voice(voice) for voice in voices]
         if all(shift is None for shift in found):
             return None
         none = torch.zeros_like(self.profile.mean, device="cpu")

@@ -1,4 +1,4 @@
-"""Reading a recording: which phones are said in it and when, with its words or without them."""
+"""Phone recognition and forced alignment of a recording."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,17 +16,18 @@ from tts.text.frontend import Frontend
 from tts.text.pauses import Aligned, canonical, is_pause
 from tts.text.symbols import SIL, Phones
 
-#: mean log-likelihood of a frame that words may cost against what is read without them
+#: how much lower the mean log-likelihood of a frame may be with given words than with recognised
+#: phones; beyond it the words are taken to be wrong
 MOST_LOST = 1.5
-#: logarithm of how much likelier a frame must be to be another phone: where a recognizer reads, and
-#: where the probe's reading is what words are held against
+#: transition penalty of recognition, in log-likelihood: of the recognizer, and of the probe when
+#: words are compared with what it recognises
 PENALTY, _HEARD_PENALTY = 1.0, 4.0
 
 
 @torch.inference_mode()
 def _scores(probe: PhoneProbe, features: Tensor) -> tuple[np.ndarray, np.ndarray | None]:
-    """Log-probability of each symbol in each frame, [T, N_SYMBOLS], and of each modifier,
-    [T, N_MODS], where the probe reads them."""
+    """Log-probabilities of symbols, [T, N_SYMBOLS], and of modifiers, [T, N_MODS], in each frame;
+    None for modifiers if the probe does not know them."""
     hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
 
     def told(head: nn.Module) -> np.ndarray:
@@ -38,15 +39,14 @@ def _scores(probe: PhoneProbe, features: Tensor) -> tuple[np.ndarray, np.ndarray
 def read_phones(
     probe: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float
 ) -> tuple[list[int], list[int], list[int]]:
-    """Phones said in features [T, C], found without the words (Viterbi).
+    """Recognise the phones in features [T, C], by a Viterbi search without a language model.
 
     Args:
-        known: ids of the phones that are looked for, besides silence.
-        penalty: logarithm of how much likelier a frame must be to be another phone.
+        known: ids of the phones that can be recognised, besides silence.
+        penalty: cost of every change of phone, in log-likelihood.
 
     Returns:
-        Symbols; their modifiers, the likeliest over the frames of each, 0 where the probe reads
-        none; frames of each.
+        Symbols; the likeliest modifiers of each, 0 if the probe does not know them; frames of each.
     """
     ids = [SIL, *known]
     heard, modifiers = _scores(probe, features)
@@ -75,8 +75,7 @@ def read_phones(
 
 @dataclass(frozen=True)
 class AlignedRecording:
-    """One recording to learn from: features [T, C], and the tokens said in it with the frames of
-    each."""
+    """A recording with its phones: features [T, C], and tokens with the frames of each."""
 
     features: Tensor
     tokens: Aligned
@@ -88,7 +87,8 @@ class AlignedRecording:
         return sum(frames for phone, frames in pairs if not is_pause(phone))
 
     def stretch(self, rng: np.random.Generator, most: int) -> tuple[int, int]:
-        """First and past-last phone of a random stretch of at most `most` frames, or of one."""
+        """A random span of at most `most` frames, but at least one phone: the indices of its first
+        phone and of the one after its last."""
         starts = np.concatenate([[0], np.cumsum(self.tokens.durations)])
         begin = int(rng.integers(max(1, int(starts[-1]) - most + 1)))
         first = int(np.searchsorted(starts, begin, "right")) - 1
@@ -101,7 +101,7 @@ class AlignedRecording:
 def align_recording(
     recognizer: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float = PENALTY
 ) -> AlignedRecording:
-    """A recording whose words nobody told."""
+    """Align a recording without a transcript, by recognising its phones."""
     return AlignedRecording(features, canonical(*read_phones(recognizer, features, known, penalty)))
 
 

@@ -1,4 +1,4 @@
-"""A voice: what is kept of a recording, encoded once and reusable."""
+"""A voice: the encoded voice prompt of a recording, for reuse."""
 
 import json
 import os
@@ -28,18 +28,18 @@ PROMPT_FRAMES = 300  # 6 s: more adds time to each request and little likeness
 
 @dataclass(eq=False, repr=False)
 class Voice:
-    """A voice state. Two objects are one voice where their `sha256` is the same.
+    """An encoded voice. Two objects are the same voice if their `sha256` is equal.
 
     Attributes:
-        speaker: [256] speaker embedding of the whole reference.
+        speaker: [256] speaker embedding of the whole recording.
         features: [P, 82] source-filter features of up to 6 s of it.
         name: for messages and lists.
         meta: source seconds, licence, attribution and the like; strings and numbers.
-        recording: [N] samples at 24 kHz, kept by models that continue them (f5-base) only.
-        transcript: what the reference says, where it was told.
-        tunings: what was fitted to generators for it; other generators go on without.
-        warnings: about the recording it was made of, for whoever made it; not saved.
-        shifts: by generator, what a model computed of the features; not saved.
+        recording: [N] samples at 24 kHz, for models that continue a recording (f5-base); else None.
+        transcript: the words of the recording, if they are known.
+        tunings: adaptation and calibration for certain generators; others do not use them.
+        warnings: faults of the recording, for the user who made the voice; not saved.
+        shifts: cache of VoiceShifts (tts.voice.profile), by generator; not saved.
     """
 
     speaker: Tensor
@@ -58,27 +58,25 @@ class Voice:
         return f"<Voice {self.name!r}{of}>"
 
     def tuning_for(self, generator: str) -> Tuning | None:
-        """What was fitted to this generator, if anything."""
+        """The adaptation and calibration for a generator; None if there is none."""
         return next((each for each in self.tunings if each.generator == generator), None)
 
     def tuned(self, tuning: Tuning) -> "Voice":
-        """The same voice with what was fitted to a generator, in place of an earlier fit to it."""
+        """The voice with a tuning, in place of an earlier one for the same generator."""
         rest = tuple(each for each in self.tunings if each.generator != tuning.generator)
         return replace(self, tunings=(*rest, tuning), shifts={})
 
     def mix(self, other: "Voice", share: float = 0.5) -> "Voice":
         """A voice between two (tts.voice.mixing).
 
-        What was fitted to a generator for them (tts.tuning.adaptation, tts.tuning.calibration) is
-        mixed in the same way, and source, licence and attribution of both are kept. A recording,
-        which f5-base continues, cannot be mixed and is left out.
+        Their adaptation and calibration are mixed too, and source, licence and attribution of both
+        are kept. Recordings, which f5-base continues, cannot be mixed and are left out.
 
         Args:
             share: of the other voice: 0 gives this one, 1 the other.
 
         Raises:
-            UsageError: a share outside of 0 to 1, or that is no number; something that is no
-                voice.
+            UsageError: `share` is not a number from 0 to 1, or `other` is not a voice.
         """
         if not isinstance(other, Voice):
             raise UsageError(f"a voice is mixed with a voice, not with {type(other).__name__}")
@@ -104,8 +102,7 @@ class Voice:
 
     @property
     def sha256(self) -> str:
-        """What names this voice whatever it is called: a checksum of the recording's features and
-        words, and of what was fitted to a generator."""
+        """A checksum of all of the voice but its name and notes: features, transcript, tunings."""
         tensors: voice_file.Tensors = {
             name: value.astype(np.float16) for name, value in self._tensors().items()
         }
@@ -142,7 +139,7 @@ class Voice:
         whole = samples[: len(samples) // hop * hop]
         features = vocoder.analyse(whole[None].to(vocoder.window.device))[0][0].cpu()
         if len(features) > PROMPT_FRAMES:
-            # The loudest stretch holds the most speech.
+            # The loudest span has the most speech.
             energy = torch.cat([features.new_zeros(1), features[:, :-2].mean(1).cumsum(0)])
             start = int((energy[PROMPT_FRAMES:] - energy[:-PROMPT_FRAMES]).argmax())
             features = features[start : start + PROMPT_FRAMES]
@@ -150,20 +147,20 @@ class Voice:
         return cls(encoder.embed(samples), features.clone(), name, meta)
 
     def save(self, path: str | os.PathLike[str] | BinaryIO, *, new: bool = False) -> None:
-        """Write a .safetensors voice state in half precision, atomically: under 60 kB of an instant
-        voice without a recording, about 1 MB more of one that is adapted to a recording (more of
-        one that learned from minutes of speech, or is mixed of several).
+        """Write a voice file (.safetensors) in half precision, atomically. It has under 60 kB
+        without a recording and adaptation; an adaptation adds about 1 MB (more if it was learned
+        from minutes of speech, or mixed from several).
 
         Args:
             path: a file name that ends in .safetensors, which tells voices from recordings, or a
                 binary file that is open for writing.
-            new: there must be none yet; of several processes that add one, the first wins.
+            new: fail if the file exists; if several processes create it, the first one wins.
 
         Raises:
             OutputError: the file cannot be written.
-            UsageError: `new`, and there is one; another ending; neither a name nor a file to write
-                bytes into.
-            VoiceError: values that no voice has, or more than a voice file holds.
+            UsageError: `new` and the file exists, another ending, or `path` is neither a path nor a
+                binary file.
+            VoiceError: invalid values, or more than a voice file can hold.
         """
         if isinstance(path, (str, os.PathLike)) and Path(path).suffix != SUFFIX:
             # Under another name it would be read as a recording.
@@ -185,11 +182,11 @@ class Voice:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Voice":
-        """Read a voice state.
+        """Read a voice file.
 
         Raises:
-            VoiceError: missing, or of another format.
-            DamagedVoiceError: not a voice file, cut off, edited, or with values no voice has.
+            VoiceError: the file is missing or of another format.
+            DamagedVoiceError: it is not a voice file, was cut off or edited, or has invalid values.
         """
         arrays, notes = voice_file.decode(path)
         tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
@@ -216,12 +213,12 @@ class Voice:
 
 
 def _name(told: str, path: Path) -> str:
-    """What a voice is called: as its file tells, or as that is called where nobody named it."""
+    """The name of a voice: that in its file, or else that of the file."""
     return told if told not in ("", UNNAMED) else voice_file.printable(path.stem, 255) or UNNAMED
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:
-    """Batch voices, padded to the longest prompt."""
+    """A batch of voice prompts, padded to the longest one."""
     features = torch.nn.utils.rnn.pad_sequence([v.features for v in voices], batch_first=True)
     lengths = torch.tensor([len(v.features) for v in voices])
     return VoicePrompt(torch.stack([v.speaker for v in voices]), features, lengths)

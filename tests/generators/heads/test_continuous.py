@@ -180,10 +180,10 @@ def test_what_lies_past_the_end_counts_nothing(name: str) -> None:
     for junk in (0.0, 7.0):
         torch.manual_seed(1)
         fed = torch.where(known, before, junk)
-        taught = TeacherForced(
+        forced = TeacherForced(
             torch.where(known, hidden, junk), torch.where(known, steps, junk), known, fed, fed
         )
-        parts = head.step_losses(taught, given).parts
+        parts = head.step_losses(forced, given).parts
         found.append({key: value.item() for key, value in parts.items()})
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
@@ -208,8 +208,8 @@ def test_draws_of_an_energy_head_collapse_without_repulsion() -> None:
         for _ in range(250):
             # Two corners, as likely: their average is never said.
             data = (torch.rand(1, 128, 1) < 0.5).float().mul(2).sub(1).expand(-1, -1, SIZE)
-            taught = TeacherForced(hidden, data, known, data, data)
-            loss = head.step_losses(taught, given).parts["energy"]
+            forced = TeacherForced(hidden, data, known, data, data)
+            loss = head.step_losses(forced, given).parts["energy"]
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -334,10 +334,10 @@ def test_noise_on_the_units_fed_back() -> None:
             fed.append(latents)
             return super().embed(latents)
 
-        def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-            return torch.ones(given.rows, 1, SIZE)
+        def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+            return torch.ones(context.rows, 1, SIZE)
 
-        def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+        def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
             return Losses({})
 
     class Net:

@@ -37,9 +37,9 @@ def test_a_head_is_told_what_was_fed_and_what_was_true(
     latents, seen = torch.randn(2, 20, SIZE), []
     told = net.head.step_losses
 
-    def noted(taught: TeacherForced, condition: Condition) -> Losses:
-        seen.append(taught)
-        return told(taught, condition)  # type: ignore[operator,no-any-return]
+    def noted(forced: TeacherForced, condition: Condition) -> Losses:
+        seen.append(forced)
+        return told(forced, condition)  # type: ignore[operator,no-any-return]
 
     monkeypatch.setattr(net.head, "step_losses", noted)
     net.strategy.losses(net, latents, net.conditioner(request, net.backbone))

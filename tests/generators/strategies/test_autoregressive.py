@@ -25,8 +25,9 @@ from tests.helpers.generators import (
     seeds,
 )
 from tts.errors import ConfigError
-from tts.generators.base import AlignmentResult, Request, SamplingOptions
+from tts.generators.base import Request, SamplingOptions
 from tts.generators.conditioner import random_phones
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
 from tts.generators.heads.depth import DepthHead
@@ -43,7 +44,7 @@ def teacher_forced(
     none = torch.zeros(len(latents), dtype=torch.bool)
     condition = net.conditioner(request, net.backbone, (none, none))
     assert isinstance(net.strategy, Autoregressive)
-    hidden, steps, known, *_ = net.strategy.teach(net, latents, condition)
+    hidden, steps, known, *_ = net.strategy.teacher_forced(net, latents, condition)
     return hidden, steps, known
 
 

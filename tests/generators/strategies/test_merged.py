@@ -22,7 +22,8 @@ from tests.helpers.generators import (
     seeds,
 )
 from tts.errors import CodecError, ConfigError
-from tts.generators.base import AlignmentResult, Infill, SamplingOptions
+from tts.generators.base import Infill, SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.generators.generator import Generator
 from tts.generators.latent_space import CodeSpace
 from tts.generators.strategies.coarse_first import CoarseFirst, merged
@@ -56,7 +57,7 @@ def test_neighbours_share_their_first_code_and_rows_do_not_matter(pair: Generato
     for row, count in enumerate((23, 17)):
         codes = made[row, :count]
         assert torch.equal(codes[: count - 1 : 2, 0], codes[1::2, 0])
-        if not pair.paces:  # these weights have one code for what a pointer leads
+        if not pair.uses_pointer:  # these weights have one code for what a pointer leads
             assert not torch.equal(codes[: count - 1 : 2, 1:], codes[1::2, 1:])
         assert len(codes[:, 0].unique_consecutive()) > 3
         alone = pair.generate(one_row(request, row), seeds(row + 1), SamplingOptions(guidance=2.0))
@@ -88,7 +89,7 @@ def test_what_is_drawn_is_what_training_scores() -> None:
     options = SamplingOptions(guidance=1.0, temperature=0.0)
     made = net.generate(request, seeds(1), options)
     condition = merged(net.conditioner(request, net.backbone), 2)
-    hidden = strategy.teach(net, made[:, ::2], condition)[0]
+    hidden = strategy.teacher_forced(net, made[:, ::2], condition)[0]
     assert torch.equal(net.head(hidden)[..., 0, :].argmax(-1), made[:, ::2, 0])
 
 

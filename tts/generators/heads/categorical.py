@@ -1,4 +1,4 @@
-"""Codes: an embedding per codebook on the way in, a distribution per codebook on the way out."""
+"""Categorical head: codes are embedded per codebook, and drawn from a softmax per codebook."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,15 +23,20 @@ NEAR = ("cpu",)
 
 
 def near(x: Tensor) -> bool:
-    """Whether shapes may depend on the values of x: an accelerator would have to be waited for."""
+    """Whether shapes may depend on the values of x at no cost; on an accelerator the program would
+    have to wait for them."""
     return x.device.type in NEAR
 
 
 def codebook_errors(
     logits: Callable[[Tensor], Tensor], query: Tensor, codes: Tensor, counted: Tensor
 ) -> Tensor:
-    """Sum of the cross entropies of codes [...] given `query` [..., D] where `counted` [...] bool:
-    only of those where that is known, else of all, with the others left out of the sum."""
+    """Sum of the cross entropies of the codes that count.
+
+    Args:
+        logits: function of queries [..., D] to logits [..., V].
+        query: [..., D]; codes: [...] int64; counted: [...] bool.
+    """
     if near(query):
         return F.cross_entropy(logits(query[counted]), codes[counted], reduction="sum")
     wanted = codes.masked_fill(~counted, -100)  # what cross_entropy ignores
@@ -41,17 +46,21 @@ def codebook_errors(
 class CategoricalHead(nn.Module):
     """K codebooks of V entries, drawn independently given the hidden state.
 
-    Entries are vectors of `width` shared by both directions (Press & Wolf 2017), low-rank against
-    V. Where the codes are those of an FSQ, `levels` lets entries that agree in a digit share what
-    is learned of it: a few hours of speech show many entries only a few times.
+    Input and output share one table of entries of size `width` (Press & Wolf 2017), which is much
+    smaller than `dim`. For FSQ codes, entries that agree in a digit also share a learned vector of
+    that digit: in a few hours of speech many entries occur only a few times.
 
     Args:
-        num_codebooks: K; codebook_size: V, entry V stands for a code not known (masked, or not yet
-            begun).
+        num_codebooks: K; codebook_size: V. Entry V stands for a code that is not known (masked, or
+            not drawn yet).
         dim: of the backbone; width: of an entry.
-        levels: digits of an FSQ code, their product is V; () for codes without structure.
-        groups: of adjacent codebooks, each drawn from hidden states of its own; the backbone gives
-            them side by side, [..., groups * dim] (tts.generators.grouped).
+        levels: sizes of the digits of an FSQ code, whose product is V; () for other codes.
+        groups: how many groups of adjacent codebooks are drawn from hidden states of their own; the
+            backbone returns these side by side, [..., groups * dim] (tts.generators.grouped).
+
+    Raises:
+        ConfigError: more groups than codebooks.
+        ValueError: `levels` do not multiply to V.
     """
 
     #: the codebooks of a step are drawn one after another (tts.generators.patterns)
@@ -116,8 +125,8 @@ class CategoricalHead(nn.Module):
 
     @torch.no_grad()
     def start_from(self, codebooks: Sequence[Tensor]) -> None:
-        """Let entries begin as near to each other as those of learned codebooks [V, D] are, of
-        whatever D: a few hours of speech show each of many entries too seldom to find that anew."""
+        """Initialise entries by a random projection of learned codebooks [V, D], so that similar
+        codes begin close together; from few hours of speech a model hardly learns that anew."""
         generator = torch.Generator().manual_seed(0)
         for entries, book in zip(self.table, codebooks, strict=True):
             turn = torch.randn(book.shape[1], self.width, generator=generator).to(book)
@@ -125,12 +134,14 @@ class CategoricalHead(nn.Module):
             entries[:-1] = turned / turned.std().clamp_min(1e-6)
 
     def _fast(self) -> bool:
-        """Whether `folded` serves: weights made in inference mode do not tell when they change."""
+        """Whether `folded` can be used. Weights that were made in inference mode have no version
+        counter, so that a change of them would go unnoticed."""
         return torch.is_inference_mode_enabled() and not self.table.is_inference()
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Tables for inference, made once: what the codes of each codebook add to the input,
-        [K * (V + 1), dim], and the entries with all that their digits share, [K, V, width]."""
+        """Tables for inference, computed once: the input embedding of every code,
+        [K * (V + 1), dim], and the output entries with the vectors of their digits,
+        [K, V, width]."""
         weights = [self.table, self.entry.weight]
         if self.shared is not None:
             weights.append(self.shared)
@@ -146,12 +157,12 @@ class CategoricalHead(nn.Module):
         return enter, whole[:, :-1].contiguous()
 
     def enter(self, codes: Tensor, codebook: int) -> Tensor:
-        """Codes [...] of a codebook to entries [..., width]."""
+        """Entries [..., width] of the codes [...] of a codebook."""
         entry = F.embedding(codes, self.table[codebook])
         return entry if self.shared is None else entry + self.digits[codes] @ self.shared[codebook]
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Codes [B, S, K] int64, V where not known, to [B, S, dim]."""
+        """Embed codes [B, S, K] int64, V where not known, to [B, S, dim]."""
         if self._fast():
             first = torch.arange(self.num_codebooks, device=codes.device) * (self.codebook_size + 1)
             rows = (codes + first).flatten(0, -2)
@@ -162,11 +173,11 @@ class CategoricalHead(nn.Module):
         return linear(self.entry, torch.cat(parts, -1))
 
     def corrupt(self, codes: Tensor, share: float) -> Tensor:
-        """Codes [B, S, K] of which up to `share` in each row are others: a digit one level up or
-        down where there are digits, else any entry. What is not known stays so.
+        """Replace a random share, up to `share`, of the known codes [B, S, K] of a row. FSQ codes
+        get one digit a level higher or lower, others become any entry.
 
-        What a model feeds itself is never quite what was recorded; shown a little wrong in
-        training, it learns to go on from that as well.
+        In sampling the model is fed its own codes, which are never quite those of a recording; with
+        such errors in training it learns to continue from them.
         """
         rate = share * torch.rand(len(codes), 1, 1, device=codes.device)
         moved = (torch.rand(codes.shape, device=codes.device) < rate) & (codes < self.codebook_size)
@@ -186,11 +197,12 @@ class CategoricalHead(nn.Module):
         logits = query @ self.table[codebook, :-1].T + self.bias[codebook]
         if self.shared is None:
             return logits
-        # The digits are met one by one: a step need not put the whole table together.
+        # Entry and digits are scored separately, so that the whole table is not built.
         return logits + query @ self.shared[codebook].T @ self.digits[:-1].T
 
     def _query(self, hidden: Tensor) -> Tensor:
-        """Hidden [..., groups * dim] to what is compared with entries, [..., K, width]."""
+        """Queries [..., K, width], which are compared with entries, from hidden states
+        [..., groups * dim]."""
         if self.groups == 1:
             query: Tensor = linear(self.out, hidden)
             flat: Tensor = query.unflatten(-1, (self.num_codebooks, self.width))
@@ -202,7 +214,7 @@ class CategoricalHead(nn.Module):
         return out
 
     def forward(self, hidden: Tensor, codebook: int | None = None) -> Tensor:
-        """Hidden [..., dim] to logits [..., K, V], or of one codebook [..., V]."""
+        """Logits [..., K, V] from hidden states [..., dim]; [..., V] for one codebook."""
         if codebook is not None:
             part = slice(codebook * self.width, (codebook + 1) * self.width)
             if self.groups > 1:
@@ -234,14 +246,15 @@ class CategoricalHead(nn.Module):
 
     @property
     def has_digits(self) -> bool:
-        """Whether entries are numbers of digits, as those of an FSQ."""
+        """Whether codes are made of digits, as those of FSQ are."""
         return self.shared is not None
 
     def expected(self, log_probabilities: Tensor, barred: Tensor | None = None) -> Tensor:
-        """The codes [...] whose digits are nearest to their means under [..., V].
+        """The codes [...] whose digits are nearest to the means under distributions [..., V].
 
         Args:
-            barred: [..., V] bool, codes that are no result as long as others are likelier together.
+            barred: [..., V] bool, codes that are not returned, unless they are together more likely
+                than all others; then only they are.
 
         Raises:
             ConfigError: codes without digits.
@@ -250,7 +263,7 @@ class CategoricalHead(nn.Module):
             raise ConfigError("fsq_decode: expected is for codes of an FSQ (levels of the head)")
         chances = log_probabilities.exp()
         if barred is not None:
-            # Where they are likelier than all others together it is one of them.
+            # Lifted in rows where they are the likelier ones together.
             barred = barred & ((chances * barred).sum(-1, keepdim=True) < 0.5)
             chances = chances.masked_fill(barred, 0.0)
             chances = chances / chances.sum(-1, keepdim=True)
@@ -263,33 +276,33 @@ class CategoricalHead(nn.Module):
         return torch.where(barred.gather(-1, codes.unsqueeze(-1))[..., 0], nearest, codes)
 
     def empty(self, batch: int, steps: int) -> Tensor:
-        """Steps before the first: codes not known, [B, S, K]."""
+        """Unknown codes [B, S, K], which are fed before the first step."""
         return torch.full(
             (batch, steps, self.num_codebooks), self.codebook_size, device=self.bias.device
         )
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K]."""
-        loss = self.loss(taught.hidden, taught.steps, taught.known)
-        return Losses({"codes": loss}, lambda: self(taught.hidden).softmax(-1))
+        loss = self.loss(forced.hidden, forced.steps, forced.known)
+        return Losses({"codes": loss}, lambda: self(forced.hidden).softmax(-1))
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-        """The codes of a step, [B, 1, K] or of its codebooks only."""
-        options, silence, codebooks = given.options, given.condition.silence, given.codebooks
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+        """Draw the codes of a step, [B, 1, K], or only those of `context.codebooks`."""
+        options, silence, codebooks = context.options, context.condition.silence, context.codebooks
         if codebooks is None:
             logits, codebooks = self(hidden), range(self.num_codebooks)
         else:
             logits = torch.stack([self(hidden, codebook) for codebook in codebooks], -2)
-        logits = guide_rows(logits, given.rows, options.guidance)
+        logits = guide_rows(logits, context.rows, options.guidance)
         hushed = None
         if options.silence_penalty and silence is not None and codebooks[0] == 0:
-            fall = self.hush(silence, given.latents, given.at, options).unsqueeze(1)
+            fall = self.hush(silence, context.latents, context.at, options).unsqueeze(1)
             logits = logits.clone()
             logits[..., 0, :] -= fall
             hushed = torch.zeros_like(logits, dtype=torch.bool)
             hushed[..., 0, :] = fall > 0
-        history = self.history(given, codebooks)
-        return self.choose(logits, given.rngs, options, history, hushed)
+        history = self.history(context, codebooks)
+        return self.choose(logits, context.rngs, options, history, hushed)
 
     def choose(
         self,
@@ -299,14 +312,15 @@ class CategoricalHead(nn.Module):
         history: Tensor | None = None,
         hushed: Tensor | None = None,
     ) -> Tensor:
-        """Codes [B, ...] from logits [B, ..., V], as `options.fsq_decode` says.
+        """Choose codes [B, ...] from logits [B, ..., V] by `options.fsq_decode`.
 
         Args:
-            hushed: [B, ..., V] bool, codes of silence of which there has been enough: they may well
-                lie in the middle of others that are drawn.
+            history: see `history`.
+            hushed: [B, ..., V] bool, codes under the silence penalty. The mean of other codes may
+                be one of them, which `expected` then avoids.
 
         Raises:
-            UsageError: a draw that looks at repetitions, where nothing is drawn.
+            UsageError: repetition_ratio with "expected", which draws nothing.
         """
         if options.fsq_decode == "expected" and self.has_digits:
             if options.repetition_ratio < 1:
@@ -315,29 +329,29 @@ class CategoricalHead(nn.Module):
         return sample(logits, options.categorical(), rngs, history)
 
     def hush(self, silence: Silence, latents: Tensor, at: int, options: SamplingOptions) -> Tensor:
-        """[B, V] by how much logits of the first codebook fall for latent `at`: those of silence,
-        the more the longer it has been silent where words are due (SSR-Speech)."""
+        """The silence penalty (SSR-Speech): how much the logits of the first codebook fall for the
+        latent `at`, [B, V]. It grows with the run of silent latents in which words are due."""
         last = latents[:, :at, 0].flip(1)
         quiet = silence.codes.gather(1, last.clamp_max(self.codebook_size - 1))
-        # What is yet to be drawn, where latents are not visited in their order, is no silence.
+        # Latents that are not drawn yet, in patterns of another order, are not silence.
         quiet = quiet & silence.spoken[:, :at].flip(1) & (last < self.codebook_size)
         count = quiet.long().cumprod(1).sum(1) + 1 - options.silence_run
         due = silence.spoken[:, min(at, silence.spoken.shape[1] - 1)]
         fall = options.silence_penalty * (count.clamp_min(0) * due).unsqueeze(1)
         return fall * silence.codes
 
-    def history(self, given: StepContext, codebooks: Sequence[int]) -> Tensor | None:
-        """The last codes [B, 1, codebooks, H] that each codebook has drawn, oldest first, -1 for
-        none before them; None where they do not count."""
-        latents, at, options = given.latents, given.at, given.options
+    def history(self, context: StepContext, codebooks: Sequence[int]) -> Tensor | None:
+        """The last codes that each codebook has drawn, [B, 1, codebooks, H], oldest first and -1
+        before the first; None if no option looks at repetitions."""
+        latents, at, options = context.latents, context.at, context.options
         if options.repetition_ratio == 1 and options.repetition_penalty == 1:
             return None
         window = options.repetition_window
-        if given.drawn is None:
+        if context.drawn is None:
             past = [list(range(max(0, at - window), at))] * len(codebooks)
         else:
-            # A codebook that is delayed has drawn less far, but as many.
-            past = [given.drawn(codebook, window) for codebook in codebooks]
+            # A delayed codebook is at an earlier latent but looks back as far.
+            past = [context.drawn(codebook, window) for codebook in codebooks]
         size = max(map(len, past))
         rows = [[-1] * (size - len(times)) + times for times in past]
         index = torch.tensor(rows, dtype=torch.int64, device=latents.device)

@@ -1,9 +1,8 @@
-"""What heads of continuous latents share: how latents enter, what counts how much, and flow
-matching of one latent.
+"""Bases of the heads that draw one continuous latent per step, among them by flow matching.
 
-Latents are features (`size == features`) or those of a codec. Features have a regressed estimate,
-`Condition.prior_mean`, to which every head predicts a difference: a few hours of speech teach that
-far sooner than the whole. Of latents a linear map of it is the estimate.
+Latents are features (`size == features`) or those of a codec. Every head predicts the difference to
+a regressed estimate, which is learned from far less data than the latents themselves. For features
+the estimate is `Condition.prior_mean`, for latents of a codec a learned linear map of it.
 """
 
 import itertools
@@ -25,8 +24,8 @@ REGRESSION = 0.1
 
 
 class ContinuousHead(nn.Module):
-    """Base of the heads of strategy Autoregressive that draw a vector per step; contract StepHead,
-    of which subclasses add `step_losses` and `draw`.
+    """Base of the heads of Autoregressive that draw a vector per step. Subclasses complete the
+    contract StepHead by `step_losses` and `draw`.
 
     Args:
         size: D of a latent; dim: of the backbone.
@@ -51,25 +50,25 @@ class ContinuousHead(nn.Module):
         self.register_buffer("channel_weight", channel_weight, persistent=False)
 
     def empty(self, batch: int, steps: int) -> Tensor:
-        """Latents before the first, [B, S, size]."""
+        """Zero latents [B, S, size], which are fed before the first step."""
         return self.entry.weight.new_zeros(batch, steps, self.size)
 
     def embed(self, latents: Tensor) -> Tensor:
-        """[B, S, size] to [B, S, dim]."""
+        """Embed latents [B, S, size] to [B, S, dim]."""
         out: Tensor = self.entry(latents)
         return out
 
-    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
-        """Latents with noise of their shape on what is fed back."""
+    def with_noise(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Add noise, of the shape of the latents, to latents that are fed back."""
         return latents + noise
 
     def mean(self, condition: Condition, steps: slice = slice(None)) -> Tensor:
-        """The estimate that does not know the latents before, [B, S, size]."""
+        """The regressed estimate of the latents from text and voice alone, [B, S, size]."""
         mean = condition.prior_mean[:, steps]
         return mean if self.estimate is None else self.estimate(mean)
 
     def previous(self, before: Tensor) -> Tensor:
-        """Latents [B, S, size] that hold the last frame of those before."""
+        """Latents [B, S, size] that repeat the last frame of the latents before."""
         out: Tensor = (
             before.unflatten(-1, (self.frames, -1))[..., -1:, :]
             .expand(*before.shape[:-1], self.frames, -1)
@@ -84,17 +83,18 @@ class ContinuousHead(nn.Module):
 
 
 class FlowHead(ContinuousHead):
-    """Flow matching of one latent given the hidden state; subclasses are the network.
+    """Base of heads with flow matching of one latent; subclasses define the network.
 
-    The flow runs from a centre (plus noise) to the latent on a straight line. What the network sees
-    and predicts is scaled by the spread of the data around the centre and by the noise
-    (Karras et al. 2022), so every time weighs the same and an untrained head says the centre.
+    The flow runs on a straight line from noise around a centre to the latent. Input and prediction
+    of the network are scaled by the spread of the data around the centre and by the noise (Karras
+    et al. 2022), so that all times count alike and an untrained head returns the centre.
 
     Args:
-        prior: where the flow starts, and what the prediction is relative to: "normal" 0,
-            "previous" the frame before (FELLE), "mean" the regression of this step.
+        size, dim, features, channels: see ContinuousHead.
+        prior: the centre: "normal" is 0, "previous" the last frame before (FELLE), "mean" the
+            regressed estimate of this step.
         spread: standard deviation of latents around the centre; None takes that of the features.
-        noise: of the start; None takes the spread, and 1 for "normal".
+        noise: standard deviation of the noise; None takes the spread, and 1 for "normal".
         repeats: noise levels drawn per latent in training (MAR has 4).
     """
 
@@ -123,26 +123,28 @@ class FlowHead(ContinuousHead):
         nn.init.zeros_(self.step.bias)
 
     def bands(self) -> list[Tensor]:
-        """Dimensions of a latent that are drawn together, in the order of drawing."""
+        """Groups of the dimensions of a latent, which are drawn one group after another."""
         return [torch.arange(self.size, device=self.channel_weight.device)]
 
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Tensor:
-        """Scaled noisy latents to the scaled prediction, both [B, S, size of the band].
+        """The scaled prediction for a band, [B, S, dimensions of the band].
 
         Args:
+            x: scaled noisy latents, of the same shape.
             t: [B, S] times, 0 noise to 1 data; hidden: [B, S, dim].
             before: [B, S, size] latents before.
-            drawn: [B, S, size] what the bands before this one hold, zero elsewhere.
+            drawn: [B, S, size] the bands that were drawn before this one, zero elsewhere.
+            band: index in `bands`.
         """
         raise NotImplementedError
 
     def sampler(
         self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Callable[[Tensor, int], Tensor]:
-        """`network` for one latent of [B, 1, *]: a function of x and the number of the time, which
-        may do once what the steps have in common."""
+        """`network` for sampling one latent: a function of x [B, 1, *] and the index of the time.
+        Subclasses may compute here once what all steps share."""
         levels = torch.tensor(times, device=hidden.device).view(-1, 1, 1)
 
         def evaluate(x: Tensor, at: int) -> Tensor:
@@ -152,22 +154,22 @@ class FlowHead(ContinuousHead):
         return evaluate
 
     def centre(self, step: Tensor, before: Tensor) -> Tensor:
-        """Where the flow starts: [B, S, size] as the regressed step and the latents before."""
+        """The centre [B, S, size], from the regressed step or the latents before."""
         if self.prior == "previous":
             return self.previous(before)
         return torch.zeros_like(step) if self.prior == "normal" else step.detach()
 
     def scales(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of times t: what the input is divided by, the share of the input in the best linear
-        guess, and the deviation of what that guess leaves open."""
+        """Scales at times t: the standard deviation of the input, the coefficient of the input in
+        the best linear estimate of the data, and the standard deviation of its error."""
         data, noise = t * self.spread, (1 - t) * self.noise
         norm = (data.square() + noise.square()).sqrt().clamp_min(1e-4)
         return norm, data * self.spread / norm.square(), self.spread * noise / norm
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
-        """Flow matching, and regression of the step."""
-        hidden, mean = self.forget(taught.hidden, self.mean(condition))
-        steps, known, before = taught.steps, taught.known, taught.fed
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
+        """The flow matching loss, and the regression of the step."""
+        hidden, mean = self.forget(forced.hidden, self.mean(condition))
+        steps, known, before = forced.steps, forced.known, forced.fed
         step = mean + self.step(hidden)
         error = steps - step
         parts = {"step": REGRESSION * self.average(error.abs() + error.square(), known)}
@@ -193,22 +195,23 @@ class FlowHead(ContinuousHead):
         return Losses({**parts, "flow": total / self.repeats}, lambda: estimate)
 
     def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """What training hides from the head: nothing."""
+        """Hidden states and means in training, of which a subclass may drop some."""
         return hidden, mean
 
     def branches(self, hidden: Tensor, mean: Tensor, rows: int, guided: bool) -> list[Tensor]:
-        """Hidden states and means of the conditional rows, then those guidance pushes from."""
+        """Hidden states and means of the conditional rows, then of the unconditional ones. The
+        backbone has made both, unless the head guides itself."""
         return [hidden, mean]
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-        """The latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
-        options, rows, before = given.options, given.rows, given.before
-        mean = self.mean(given.condition, given.latent)
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+        """Draw the latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
+        options, rows, before = context.options, context.rows, context.before
+        mean = self.mean(context.condition, context.latent)
         hidden, mean = self.branches(hidden, mean, rows, options.guided)
         past = before.repeat(len(hidden) // rows, 1, 1)
         centre = self.centre(mean + self.step(hidden), past)
         drawn = torch.zeros_like(before)
-        noise = row_normal(before, given.rngs) * self.noise
+        noise = row_normal(before, context.rngs) * self.noise
         times = tuple(self.times(options)[:-1])
         falling = Guidance(options.guidance, options.guidance_final)
         guidance = [falling.at(masked=1 - time) for time in times]
@@ -236,7 +239,8 @@ class FlowHead(ContinuousHead):
     def integrate(
         self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
     ) -> Tensor:
-        """Euler steps between `times`, which `clean` takes by number."""
+        """Take Euler steps between `times`; `clean` estimates the data from x and the index of the
+        time."""
         x = noise * options.temperature
         for at, (now, then) in enumerate(itertools.pairwise(self.times(options))):
             x = x + (clean(x, at) - x) * ((then - now) / (1 - now))

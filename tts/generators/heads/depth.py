@@ -1,4 +1,4 @@
-"""Codes of a frame one after another: a small causal network over the codebooks (dual AR)."""
+"""Depth head: a small causal transformer draws the codebooks of a frame one after another."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from tts_codecs.nn.inference import linear
 
 @dataclass(frozen=True)
 class _Tables:
-    """What drawing derives from the weights, made once.
+    """Tables for inference that are derived from the weights once.
 
     Attributes:
-        enter: [K * (V + 1), depth_dim], what the codes of a codebook add to the input for the next.
-        table: of rotary embeddings of K places, see whole_rotary.
-        norms: weight and bias of both layer norms of each block: the modulation, which is the same
-            for all, and the convolution, whose kernel is 1.
-        gates: of both halves of each block, [depth_dim].
+        enter: [K * (V + 1), depth_dim], the embedding of every code as input for the next codebook.
+        table: rotary embeddings of K positions, see whole_rotary.
+        norms: weight and bias of both layer norms of each block; they include the modulation, which
+            is constant here, and the convolution, whose kernel is 1.
+        gates: of attention and of feed-forward of each block, [depth_dim].
     """
 
     enter: Tensor
@@ -40,14 +40,15 @@ class _Tables:
 class DepthHead(CategoricalHead):
     """K codebooks, each drawn given the hidden state of the frame and the codebooks before it.
 
-    The fast transformer of Fish-Speech (Liao et al. 2024), the sub-decoder of MQTTS (Chen et al.
-    2023); embeddings and output entries are those of CategoricalHead. It forgets from frame to
-    frame, what was drawn comes back through the backbone.
+    Such depth transformers are the fast transformer of Fish-Speech (Liao et al. 2024) and the
+    sub-decoder of MQTTS (Chen et al. 2023). Embeddings and output entries are those of
+    CategoricalHead. There is no state between frames; drawn codes reach the next frame through the
+    backbone.
 
     Args:
         num_codebooks, codebook_size, dim, width, levels: see CategoricalHead.
         blocks, heads, hidden: sizes of the transformer over the codebooks.
-        depth_dim: its width; None for `dim`. Hidden states and entries are projected to another.
+        depth_dim: its width, to which hidden states and entries are projected; by default `dim`.
     """
 
     sequential = True
@@ -75,7 +76,7 @@ class DepthHead(CategoricalHead):
             nn.init.zeros_(self.out.bias)
             dim = depth_dim
         self.position = nn.Parameter(torch.randn(num_codebooks, dim) * 0.02)
-        # A kernel of 1: whatever comes from other codebooks comes by attention.
+        # With a kernel of 1 only attention mixes codebooks.
         self.blocks = nn.ModuleList(
             DiTBlock(dim, heads, hidden, 0, kernel=1, causal=True) for _ in range(blocks)
         )
@@ -102,8 +103,8 @@ class DepthHead(CategoricalHead):
         return out
 
     def deepen(self, hidden: Tensor, codes: Tensor) -> Tensor:
-        """Hidden states of frames [N, dim] and their true codes [N, K] to the hidden state from
-        which each codebook is drawn, [N, K, depth_dim]: it knows the codebooks before."""
+        """The states [N, K, depth_dim] from which the codebooks are drawn, each given those before
+        it, from hidden states of frames [N, dim] and their true codes [N, K]."""
         into = self._into()
         first = hidden if self.project is None else self.project(hidden)
         inputs = [first] + [
@@ -113,7 +114,8 @@ class DepthHead(CategoricalHead):
         return self._deepen(torch.stack(inputs, 1) + self.position)
 
     def loss(self, hidden: Tensor, codes: Tensor, known: Tensor) -> Tensor:
-        """Mean cross entropy of codes [B, S, K] where `known`, given those of the frame before."""
+        """Mean cross entropy of codes [B, S, K] where `known`, each given those before it in its
+        frame."""
         if near(hidden):
             frames = known.any(-1)
             hidden, codes, counted = hidden[frames], codes[frames], known[frames]
@@ -130,9 +132,9 @@ class DepthHead(CategoricalHead):
             )
         return total / known.sum().clamp_min(1)
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Cross entropy of the next step's codes [B, S, K], given those before in their frame."""
-        hidden, steps = taught.hidden, taught.steps
+        hidden, steps = forced.hidden, forced.steps
 
         def estimate() -> Tensor:
             deep = self.deepen(hidden.flatten(0, 1), steps.flatten(0, 1))
@@ -142,7 +144,7 @@ class DepthHead(CategoricalHead):
             out: Tensor = logits.softmax(-1).unflatten(0, hidden.shape[:2])
             return out
 
-        return Losses({"codes": self.loss(hidden, steps, taught.known)}, estimate)
+        return Losses({"codes": self.loss(hidden, steps, forced.known)}, estimate)
 
     def _made(self) -> _Tables:
         weights: list[Tensor] = [self.table, self.entry.weight]
@@ -174,22 +176,22 @@ class DepthHead(CategoricalHead):
         return _Tables(enter, table, norms, gates)
 
     def _stepper(self, hidden: Tensor) -> Callable[[Tensor | None, int], Tensor]:
-        """`deepen` one codebook after another, with a cache of keys and values.
+        """A function that runs `deepen` one codebook after another, with a KV cache.
 
         Args:
             hidden: [N, 1, dim] of the frames.
 
         Returns:
-            A function of the codes [N, 1] of the codebook before (None at the first) and the
-            codebook, to the hidden state [N, 1, depth_dim] from which it is drawn. Books have to
-            come in order.
+            A function of the codes [N, 1] of the codebook before (None for the first) and the
+            number of the codebook, to the state [N, 1, depth_dim] from which it is drawn. It has to
+            be called for all codebooks in order.
         """
         made = self._made()
         first = hidden if self.project is None else self.project(hidden)
         inputs = first + self.position
         rows, _, dim = first.shape
         shape = (len(self.blocks), 2, rows, self.heads, self.num_codebooks, dim // self.heads)
-        none = first.new_empty(0)  # of a kernel of 1 nothing is remembered
+        none = first.new_empty(0)  # a kernel of 1 needs no past inputs
         kept = first.new_empty(shape)
         caches = [BlockCache(keys, values, 0, none, none) for keys, values in kept]
 
@@ -211,7 +213,7 @@ class DepthHead(CategoricalHead):
         return step
 
     def _plain(self, hidden: Tensor) -> Callable[[Tensor | None, int], Tensor]:
-        """`_stepper` that runs all codebooks so far again, as training does."""
+        """As `_stepper`, without a cache: every call runs all codebooks so far, as in training."""
         codes = hidden.new_zeros(len(hidden), self.num_codebooks, dtype=torch.int64)
 
         def step(code: Tensor | None, codebook: int) -> Tensor:
@@ -221,10 +223,10 @@ class DepthHead(CategoricalHead):
 
         return step
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
-        """The codes of a frame, [B, 1, K], from hidden [B or 2 B, 1, dim]; see CategoricalHead."""
-        rows, options, silence = given.rows, given.options, given.condition.silence
-        history = self.history(given, range(self.num_codebooks))
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
+        """Draw the codes of a frame, [B, 1, K], from hidden states [B or 2 B, 1, dim]."""
+        rows, options, silence = context.rows, context.options, context.condition.silence
+        history = self.history(context, range(self.num_codebooks))
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)
         made: list[Tensor] = []
         code: Tensor | None = None
@@ -232,9 +234,9 @@ class DepthHead(CategoricalHead):
             logits = guide_rows(self(step(code, codebook), codebook), rows, options.guidance)
             hushed = None
             if options.silence_penalty and silence is not None and codebook == 0:
-                fall = self.hush(silence, given.latents, given.at, options).unsqueeze(1)
+                fall = self.hush(silence, context.latents, context.at, options).unsqueeze(1)
                 logits, hushed = logits - fall, fall > 0
             past = None if history is None else history[:, :, codebook]
-            made.append(self.choose(logits, given.rngs, options, past, hushed))
+            made.append(self.choose(logits, context.rngs, options, past, hushed))
             code = made[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else made[-1]
         return torch.stack(made, -1)

@@ -1,4 +1,4 @@
-"""A latent from noise in one pass of an MLP, trained by the energy distance (SLED)."""
+"""Energy-distance head of SLED: a latent from noise in one pass of an MLP."""
 
 import torch
 from torch import Tensor
@@ -13,15 +13,17 @@ from tts.modules.adaln import AdaLNMLP
 
 
 class EnergyHead(ContinuousHead):
-    """Ma et al. 2025, "Efficient Speech Language Modeling via Energy Distance in Continuous Latent
-    Space" (SLED). The hidden state is the content of the MLP, the noise its condition; guidance
-    moves the hidden state.
+    """One-pass sampling of a latent, trained by the energy distance (Ma et al. 2025, "Efficient
+    Speech Language Modeling via Energy Distance in Continuous Latent Space", SLED).
+
+    The hidden state is the input of the MLP, the noise its condition. Guidance is applied to the
+    hidden state.
 
     Args:
         size, dim, features, channels: see ContinuousHead.
         noise: entries of the noise vector.
-        repulsion: weight of the distance between two draws; 1 is the energy distance, below that
-            draws collapse.
+        repulsion: weight of the distance between two draws; 1 is the energy distance, below 1 the
+            draws collapse to one.
         width, blocks: of the MLP.
     """
 
@@ -41,25 +43,25 @@ class EnergyHead(ContinuousHead):
         self.net = AdaLNMLP(dim, noise, size, width, blocks)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """Euclidean distance of latents weighted by channel, a root mean square: [B, S, 1]."""
+        """Root mean square difference of latents, weighted by channel, [B, S, 1]."""
         square = ((a - b).square() * self.channel_weight).mean(-1, keepdim=True)
         return (square + 1e-8).sqrt()  # the root has no slope at 0, where two draws begin
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
-        """Twice the expected distance to the data less that between two draws."""
-        mean, hidden, steps, known = self.mean(condition), taught.hidden, taught.steps, taught.known
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
+        """The energy distance: the distances of two draws to the data, minus that between them."""
+        mean, hidden, steps, known = self.mean(condition), forced.hidden, forced.steps, forced.known
         noise = torch.randn(2, *hidden.shape[:-1], self.noise, device=hidden.device)
         first, second = (mean + self.net(hidden, part) for part in noise)
         distance = self.distance(first, steps) + self.distance(second, steps)
         distance = distance - self.repulsion * self.distance(first, second)
         return Losses({"energy": (distance * known).sum() / known.sum().clamp_min(1)})
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        rows, options = given.rows, given.options
+        rows, options = context.rows, context.options
         hidden = guide_rows(hidden, rows, options.guidance)
-        noise = row_normal(hidden.new_empty(rows, 1, self.noise), given.rngs)
+        noise = row_normal(hidden.new_empty(rows, 1, self.noise), context.rngs)
         noise = noise * options.temperature
-        mean = self.mean(given.condition, given.latent)[:rows]
+        mean = self.mean(context.condition, context.latent)[:rows]
         out: Tensor = mean + self.net(hidden, noise)
         return out

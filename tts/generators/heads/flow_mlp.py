@@ -1,4 +1,4 @@
-"""A flow matched by a small MLP, latent after latent (FELLE)."""
+"""Flow-matching head of FELLE: a small MLP generates one latent at a time."""
 
 from collections.abc import Callable
 from typing import Literal, cast
@@ -13,12 +13,14 @@ from tts_codecs.nn.derived_cache import DerivedCache
 
 
 class FlowMLPHead(FlowHead):
-    """Wang et al. 2025, "FELLE: Autoregressive Speech Synthesis with Token-Wise Coarse-to-Fine Flow
-    Matching". As published: `prior: previous, bands: 2`, 3 steps per band.
+    """Flow matching of one latent by an MLP (Wang et al. 2025, "FELLE: Autoregressive Speech
+    Synthesis with Token-Wise Coarse-to-Fine Flow Matching").
+
+    As published: `prior: previous, bands: 2`, 3 steps per band.
 
     Args:
         size, dim, features, channels, prior, spread, noise, repeats: see FlowHead.
-        bands: 2 draws every other channel first and those between after them.
+        bands: 2 draws every other channel first, then those between them; 1 draws all together.
         width, blocks: of the MLP.
     """
 

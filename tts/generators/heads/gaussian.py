@@ -1,4 +1,4 @@
-"""A Gaussian latent per step and a residual MLP from it to the output (MELLE)."""
+"""Gaussian head of MELLE: a Gaussian latent per step, and a residual MLP from it to the output."""
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +12,19 @@ from tts.generators.protocols import StepContext, TeacherForced
 
 
 class GaussianHead(ContinuousHead):
-    """Meng et al. 2024, "Autoregressive Speech Synthesis without Vector Quantization" (MELLE).
+    """Variational sampling of a latent (Meng et al. 2024, "Autoregressive Speech Synthesis without
+    Vector Quantization", MELLE).
 
-    z ~ N(mu, sigma^2) of the hidden state, output = z + MLP(z). The convolutional post-net over the
-    whole utterance is left out: it looks ahead, and the vocoder follows anyway. Guidance, which
-    the paper has not, moves mu.
+    z ~ N(mu, sigma^2), both predicted from the hidden state, and the output is z + MLP(z). The
+    paper's convolutional post-net over the whole utterance is left out, since it looks ahead and a
+    vocoder follows anyway. Guidance, which the paper does not have, is applied to mu.
 
     Args:
         size, dim, features, channels: see ContinuousHead.
         spread: standard deviation of the prior N(output, spread^2) of the latent; 1 in the paper,
-            whose log-mel spreads wider.
-        kl: weight of the divergence from it; flux: of the reward for mu that differs from the
-            latent before, which keeps a model from standing still.
+            whose log-mel has a larger variance.
+        kl: weight of the divergence from the prior; flux: weight of the spectrogram flux loss. It
+            rewards a mu that differs from the latent before, so that speech does not stand still.
         width: of the MLP.
     """
 
@@ -64,21 +65,21 @@ class GaussianHead(ContinuousHead):
         out: Tensor = z + self.refine(z)
         return out
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
-        """Regression of the output less flux, and the divergence of the Gaussian. Flux is from the
-        true latent before: near one with noise a mean that stands still would seem to move."""
-        steps, known = taught.steps, taught.known
-        mu, log_ratio = self.latent(taught.hidden, self.mean(condition))
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
+        """Regression of the output minus flux, and the divergence of the Gaussian. Flux compares mu
+        with the clean latent before; from a noisy one even a constant mu would seem to move."""
+        steps, known = forced.steps, forced.known
+        mu, log_ratio = self.latent(forced.hidden, self.mean(condition))
         error = steps - self.decode(mu, log_ratio, torch.randn_like(mu))
-        moved = self.average((mu - taught.clean).abs(), known)
+        moved = self.average((mu - forced.clean).abs(), known)
         frames = self.average(error.abs() + error.square(), known) - self.flux * moved
         squares = log_ratio.exp() + ((mu - steps) / self.spread).square()
         divergence = self.average(0.5 * (squares - 1 - log_ratio), known)
         return Losses({"frames": frames, "kl": self.kl * divergence})
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        rows, options = given.rows, given.options
-        mu, log_ratio = self.latent(hidden, self.mean(given.condition, given.latent))
-        noise = row_normal(given.before, given.rngs) * options.temperature
+        rows, options = context.rows, context.options
+        mu, log_ratio = self.latent(hidden, self.mean(context.condition, context.latent))
+        noise = row_normal(context.before, context.rngs) * options.temperature
         return self.decode(guide_rows(mu, rows, options.guidance), log_ratio[:rows], noise)

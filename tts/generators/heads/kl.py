@@ -1,4 +1,4 @@
-"""A Gaussian per step, fitted to the posterior of a variational autoencoder (KALL-E)."""
+"""Next-distribution head of KALL-E: a Gaussian per step, trained on a VAE's posterior."""
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,12 @@ CERTAIN = -30.0
 
 
 class KLHead(ContinuousHead):
-    """Xia et al. 2024, "KALL-E: Autoregressive Speech Synthesis with Next-Distribution Prediction".
+    """Prediction of the next latent's distribution (Xia et al. 2024, "KALL-E: Autoregressive Speech
+    Synthesis with Next-Distribution Prediction").
 
-    A latent is the mean and the logarithm of the variance of its latents side by side
-    (tts.generators.latent_space.VAESpace); what is drawn has no variance. Guidance, which the
-    paper has not, moves the mean.
+    A latent is a distribution, mean and log-variance side by side
+    (tts.generators.latent_space.VAESpace); drawn latents have variance 0. Guidance, which the paper
+    does not have, is applied to the mean.
 
     Args:
         size: twice the size of the codec's latents; dim, features, channels: see ContinuousHead.
@@ -35,17 +36,17 @@ class KLHead(ContinuousHead):
         nn.init.zeros_(self.out.bias)
 
     def empty(self, batch: int, steps: int) -> Tensor:
-        """Latents that are 0 for certain."""
+        """Latents with mean 0 and variance 0."""
         mean = super().empty(batch, steps)
         return torch.cat([mean, torch.full_like(mean, CERTAIN)], -1)
 
-    def shaken(self, latents: Tensor, noise: Tensor) -> Tensor:
-        """Latents with noise on their means: how sure they are stays what the codec says."""
+    def with_noise(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Add noise to the means of latents; their variances stay."""
         mean, log_variance = latents.chunk(2, -1)
         return torch.cat([mean + noise.chunk(2, -1)[0], log_variance], -1)
 
     def embed(self, latents: Tensor) -> Tensor:
-        """[B, S, size] to [B, S, dim]; in training of a draw from what they say."""
+        """Embed latents [B, S, size] to [B, S, dim]: their means, or in training a random draw."""
         mean, log_variance = latents.chunk(2, -1)
         if self.training:
             mean = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
@@ -53,23 +54,23 @@ class KLHead(ContinuousHead):
         return out
 
     def distribution(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the variance of the next latents, [B, S, size / 2]."""
+        """Mean and log-variance of the next latents, [B, S, size / 2] each."""
         offset, log_variance = self.out(hidden).chunk(2, -1)
         return mean + offset, log_variance.clamp(-12, 6)
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
-        """Divergence of the posterior from the prediction."""
-        mean, log_variance = self.distribution(taught.hidden, self.mean(condition))
-        wanted, spread = taught.steps.chunk(2, -1)
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
+        """KL divergence of the VAE's posterior from the prediction."""
+        mean, log_variance = self.distribution(forced.hidden, self.mean(condition))
+        wanted, spread = forced.steps.chunk(2, -1)
         ratio = spread - log_variance
         square = (wanted - mean).square() * (-log_variance).exp()
         divergence = 0.5 * (ratio.exp() - ratio - 1 + square)
-        return Losses({"kl": self.average(divergence, taught.known)})
+        return Losses({"kl": self.average(divergence, forced.known)})
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        found = self.distribution(hidden, self.mean(given.condition, given.latent))
-        mean = guide_rows(found[0], given.rows, given.options.guidance)
-        noise = row_normal(mean, given.rngs) * given.options.temperature
-        drawn = mean + (0.5 * found[1][: given.rows]).exp() * noise
+        found = self.distribution(hidden, self.mean(context.condition, context.latent))
+        mean = guide_rows(found[0], context.rows, context.options.guidance)
+        noise = row_normal(mean, context.rngs) * context.options.temperature
+        drawn = mean + (0.5 * found[1][: context.rows]).exp() * noise
         return torch.cat([drawn, torch.full_like(drawn, CERTAIN)], -1)

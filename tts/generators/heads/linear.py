@@ -1,4 +1,4 @@
-"""Continuous latents as they are: for strategies that draw the whole sequence by integration."""
+"""Linear head: continuous latents for flow, diffusion and one-shot regression."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,10 @@ from tts.generators.protocols import SamplingKeys
 
 
 class LinearHead(nn.Module):
-    """A linear map in and a linear map out; contract LatentHead.
+    """A linear map from latents to the backbone, and one back; fulfils the contract LatentHead.
 
-    Latents are features, whose regressed mean is `Condition.prior_mean`, or latents of a codec
-    (`size != features`), whose mean is a linear map of that.
+    Latents are features, whose regressed mean is `Condition.prior_mean`, or those of a codec
+    (`size != features`), whose mean is a learned linear map of it.
 
     Args:
         size: D of a latent; dim: of the backbone.
@@ -37,7 +37,7 @@ class LinearHead(nn.Module):
         features = features or size
         latent = features != size
         self.estimate = nn.Linear(features, size, bias=False) if latent else None
-        # Which dimension of a latent holds the pitch is not known.
+        # In latents of a codec no dimension is known to hold the pitch.
         plain = latent or size % channels
         channel_weight = torch.ones(size) if plain else channel_weights(channels, size // channels)
         self.register_buffer("channel_weight", channel_weight, persistent=False)

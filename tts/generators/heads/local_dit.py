@@ -1,5 +1,4 @@
-"""A flow matched by a small transformer over the frames of a latent and of the one before
-(DiTAR)."""
+"""Flow-matching head of DiTAR: a small transformer over the frames of the last and next latent."""
 
 import itertools
 from collections.abc import Callable
@@ -17,20 +16,22 @@ _APART = 1e-3
 
 
 class LocalDiTHead(FlowHead):
-    """Jia et al. 2025, "DiTAR: Diffusion Transformer Autoregressive Modeling for Speech
-    Generation".
+    """Flow matching of one latent by a local diffusion transformer (Jia et al. 2025, "DiTAR:
+    Diffusion Transformer Autoregressive Modeling for Speech Generation").
 
     The frames of the latent before are clean tokens in front of the noisy ones; attention is
-    bidirectional. Guidance is that of the language model: training hides its state from a share of
-    the latents, and the transformer alone runs twice, so no unconditional rows are needed.
+    bidirectional. Guidance is guidance of the language model: in training its hidden state is
+    dropped for a share of the latents, and in sampling only this transformer runs twice, so that
+    the backbone needs no unconditional rows.
 
     Args:
         size, dim, features, channels, prior, spread, noise, repeats: see FlowHead.
         width, heads, hidden, blocks: of the transformer.
         encoder: blocks of the transformer that makes a latent's frames one input of the language
             model (the aggregation encoder of the paper); 0 is a linear map of them.
-        history: give the latent before; without it the paper's error rate rises tenfold.
-        drop: share of latents without the state of the language model.
+        history: whether the latent before is given; in the paper the error rate rises tenfold
+            without it.
+        drop: share of latents for which training drops the hidden state.
     """
 
     guides_itself = True
@@ -77,8 +78,8 @@ class LocalDiTHead(FlowHead):
             self.entry = nn.Linear(width, dim)
 
     def embed(self, latents: Tensor) -> Tensor:
-        """[B, S, size] to [B, S, dim]: what a learned token in front of the frames of a latent has
-        read of them, where there is an encoder."""
+        """Embed latents [B, S, size] to [B, S, dim]: with an encoder, by a learned summary token
+        that attends to the frames of a latent."""
         if self.encoder is None:
             return super().embed(latents)
         frames = latents.reshape(-1, self.frames, latents.shape[-1] // self.frames)
@@ -118,12 +119,12 @@ class LocalDiTHead(FlowHead):
         return out
 
     def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """Hide the state, and with it the text, from a share of the latents."""
+        """Drop hidden state and mean, and with them the text, for a share of the latents."""
         kept = (torch.rand_like(hidden[..., :1]) >= self.drop).float()
         return hidden * kept, mean * kept
 
     def branches(self, hidden: Tensor, mean: Tensor, rows: int, guided: bool) -> list[Tensor]:
-        """The same rows again without their state, where guidance needs them."""
+        """With guidance the same rows once more, without hidden state and mean."""
         if not guided:
             return [hidden, mean]
         return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]

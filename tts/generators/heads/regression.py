@@ -1,4 +1,4 @@
-"""Frames by regression, as the decoder of Tacotron 2 draws them."""
+"""Regression head of Tacotron 2: the next latent is predicted, not drawn."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,12 +11,12 @@ from tts.generators.protocols import StepContext, TeacherForced
 
 
 class RegressionHead(ContinuousHead):
-    """The next latent is the mean that the network finds; nothing is drawn.
+    """Regression of the next latent; nothing is random.
 
-    The frame projection of Tacotron 2 (Shen et al. 2018) with its pre-net, a bottleneck for the
-    frames fed back that keeps the network from copying them. Trained by the sum of absolute and
-    squared errors (SV2TTS, Jia et al. 2018). The convolutional post-net over the whole utterance is
-    left out: it looks ahead.
+    This is the frame projection of Tacotron 2 (Shen et al. 2018) with its pre-net, a bottleneck for
+    the frames that are fed back, which keeps the network from copying them. It is trained by the
+    sum of absolute and squared errors (SV2TTS, Jia et al. 2018). The convolutional post-net over
+    the whole utterance is left out, since it looks ahead.
 
     Args:
         size, dim, features, channels: see ContinuousHead.
@@ -48,14 +48,14 @@ class RegressionHead(ContinuousHead):
         out: Tensor = self.entry(x)
         return out
 
-    def step_losses(self, taught: TeacherForced, condition: Condition) -> Losses:
+    def step_losses(self, forced: TeacherForced, condition: Condition) -> Losses:
         """Absolute and squared errors of the next latents."""
-        found = self.mean(condition) + self.out(taught.hidden)
-        error = (found - taught.steps).abs()
+        found = self.mean(condition) + self.out(forced.hidden)
+        error = (found - forced.steps).abs()
         estimate = None if self.estimate is not None else lambda: found
-        return Losses({"frames": self.average(error + error.square(), taught.known)}, estimate)
+        return Losses({"frames": self.average(error + error.square(), forced.known)}, estimate)
 
-    def draw(self, hidden: Tensor, given: StepContext) -> Tensor:
+    def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """The latent of a step, [B, 1, size]."""
-        found = self.mean(given.condition, given.latent) + self.out(hidden)
-        return guide_rows(found, given.rows, given.options.guidance)
+        found = self.mean(context.condition, context.latent) + self.out(hidden)
+        return guide_rows(found, context.rows, context.options.guidance)

@@ -1,5 +1,8 @@
-"""Coarse first: some codebooks from left to right, the others level by level by a second network,
-which sees all (VALL-E, Wang et al. 2023; with a pointer VALL-E R, Han et al. 2024)."""
+"""Coarse-first generation: the first codebooks from left to right, then the others level by level.
+
+A second, non-causal network draws the others (VALL-E, Wang et al. 2023; with a pointer VALL-E R,
+Han et al. 2024).
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,22 @@ class CoarseFirst(Autoregressive):
     """Strategy: Autoregressive for the first codebooks, then Masked with `order: levels` for the
     rest.
 
-    Text, voice and embeddings are shared; each pass has its network (TwoPass). The second takes one
-    evaluation a level and the likeliest codes, as VALL-E does.
+    Text encoder, voice encoder and embeddings are shared; each pass has a backbone of its own
+    (TwoPass). As in VALL-E, the second pass takes one evaluation per level and the likeliest codes.
 
     Args:
-        streams: codebooks that are drawn from left to right.
-        merge: neighbouring latents that share their first code (tts.generators.latent_space), so
-            that a step from left to right is so many latents (VALL-E R); 1 for none.
+        streams: how many codebooks are drawn from left to right.
+        merge: how many neighbouring latents share their first code (tts.generators.latent_space),
+            so that one step from left to right makes so many latents (VALL-E R); 1 for none.
+
+    Raises:
+        ConfigError: options out of range, or that do not go together.
     """
 
     streamed = False
     network = TwoPass
-    #: one pass draws and the other takes the likeliest: how likely codes are is not told
-    #: (tts.generators.protocols.Rescoring)
+    #: not Rescoring (tts.generators.protocols): one pass draws and the other takes the likeliest
+    #: codes, so the two together have no likelihood
     probability = None  # type: ignore[assignment]
 
     def __init__(self, streams: int = 1, merge: int = 1):
@@ -47,18 +53,18 @@ class CoarseFirst(Autoregressive):
         self.fine = Masked(order="levels", first=streams)
 
     def check(self, net: Network) -> None:
-        """ConfigError where the parts of a generator do not fit."""
+        """Raise ConfigError if the parts of a generator do not go together."""
         super().check(net)
         pattern = self.order(net)
         if pattern is None or not pattern.levels:
             raise ConfigError("coarse_first needs a head of more codebooks than streams")
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
-        """Those of both passes, each given the true codes."""
+        """The losses of both passes, each given the true codes."""
         coarse = latents[:, :: self.merge]
         found = super().losses(net, coarse, merged(condition, self.merge))
-        second = _Second(net)
-        fine = self.fine.losses(second, latents, second.condition(condition))
+        fine_net = _FineNetwork(net)
+        fine = self.fine.losses(fine_net, latents, fine_net.condition(condition))
         return Losses({**found.parts, "fine": fine.parts["codes"]})
 
     def run(
@@ -69,13 +75,15 @@ class CoarseFirst(Autoregressive):
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """The first codebooks one step at a time, then one evaluation per level."""
-        heard, given = condition, infill
+        """Yield the sequence after both passes: the first codebooks one step at a time, the others
+        in one evaluation per level."""
+        coarse_condition, coarse_infill = condition, infill
         if self.merge > 1:
-            given = infill and _merged_infill(infill, self.merge)
+            coarse_infill = infill and _merged_infill(infill, self.merge)
             if condition.text is None:
-                heard = merged(condition, self.merge)
-        coarse = torch.cat(list(super().run(net, heard, rngs, options, given)), 1)
+                coarse_condition = merged(condition, self.merge)
+        steps = super().run(net, coarse_condition, rngs, options, coarse_infill)
+        coarse = torch.cat(list(steps), 1)
         coarse = coarse.repeat_interleave(self.merge, 1)[:, : condition.mask.shape[1]]
         committed = torch.zeros_like(coarse, dtype=torch.bool)
         committed[..., : self.streams] = True
@@ -87,10 +95,10 @@ class CoarseFirst(Autoregressive):
                 known.unsqueeze(-1), infill.latents[:, :length], coarse[:, :length]
             )
         levels = coarse.shape[2] - self.streams
-        second = _Second(net)
+        fine_net = _FineNetwork(net)
         yield from self.fine.run(
-            second,
-            second.condition(condition),
+            fine_net,
+            fine_net.condition(condition),
             rngs,
             replace(options, steps=levels, temperature=0.0),
             Infill(coarse, committed),
@@ -98,7 +106,7 @@ class CoarseFirst(Autoregressive):
 
 
 def merged(condition: Condition, merge: int) -> Condition:
-    """What steps of `merge` latents hear: the mean of their texts."""
+    """The condition of steps of `merge` latents: the mean of their text contents."""
     if merge == 1:
         return condition
     short = -condition.mask.shape[1] % merge
@@ -110,14 +118,14 @@ def merged(condition: Condition, merge: int) -> Condition:
 
 
 def _merged_infill(infill: Infill, merge: int) -> Infill:
-    """Steps of which all latents are known."""
+    """The infill of steps of `merge` latents: those of which all latents are known."""
     short = -infill.known.shape[1] % merge
     known = F.pad(infill.known, (0, short), value=True).unflatten(1, (-1, merge)).all(2)
     return Infill(infill.latents[:, ::merge], known)
 
 
-class _Second:
-    """A generator with the second network in place of the first, for Masked."""
+class _FineNetwork:
+    """The generator as Masked sees it in the second pass: with the second backbone."""
 
     def __init__(self, net: Network):
         backbone = net.backbone
@@ -127,7 +135,7 @@ class _Second:
         self._first = len(backbone.blocks)
 
     def condition(self, condition: Condition) -> Condition:
-        """With the voice as this network sees it."""
+        """The condition with the voice memory that was projected for the second backbone."""
         return replace(condition, memory=condition.memory[self._first :])
 
     def hidden(
@@ -138,16 +146,5 @@ class _Second:
         window: int = 0,
         cache: KVCache | StaticKVCache | None = None,
     ) -> Tensor:
-        """Embedded latents x [B, U, dim], already with `condition.frames`, to hidden [B, U, dim];
-        with a cache, the next latents only."""
-        out: Tensor = self.backbone(
-            x,
-            condition.global_cond,
-            condition.memory,
-            condition.memory_mask,
-            condition.mask,
-            t,
-            window,
-            cache,
-        )
-        return out
+        """Hidden states [B, U, dim] of the second backbone; see Backbone.hidden."""
+        return self.backbone.hidden(x, condition, t, window, cache)

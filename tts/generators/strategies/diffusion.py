@@ -1,9 +1,10 @@
 """Diffusion: the sequence is denoised along a variance-preserving path (SESD, Lovelace et al.
 2024).
 
-x = alpha data + sigma noise; schedules are told by the log signal-to-noise ratio lambda (Kingma et
-al. 2021), alpha^2 = sigmoid(lambda): cosine (Nichol & Dhariwal 2021), shifted towards noise for
-signals whose neighbours give them away (Hoogeboom et al. 2023).
+A noisy sequence is x = alpha data + sigma noise. Schedules are functions of the log
+signal-to-noise ratio lambda (Kingma et al. 2021), with alpha^2 = sigmoid(lambda): the cosine
+schedule (Nichol & Dhariwal 2021), which can be shifted towards noise for signals that are easily
+guessed from their neighbours (Hoogeboom et al. 2023).
 """
 
 from __future__ import annotations
@@ -23,24 +24,25 @@ from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 _LIMIT = 10.0  # of lambda: float32 has no digits for more
-_RANGE = 8.0  # no normalised feature is beyond
+_RANGE = 8.0  # no normalised feature is larger
 
 
 class Diffusion(NonAutoregressive):
     """Strategy: v-, eps- or x-prediction, sampled by DDIM (Song et al. 2021) or DDPM steps.
 
-    What is diffused is the difference to the regressed mean, as with the data-dependent prior of
-    Grad-TTS (Popov et al. 2021); where there is no mean it is the data.
+    As with the data-dependent prior of Grad-TTS (Popov et al. 2021), predictions are relative to
+    the regressed mean; heads without a mean predict the data itself.
 
     Args:
-        predict: "v" (Salimans & Ho 2022), "eps", or "x": the data, as the network of a flow does
-            here, so that its weights are those of a diffusion already.
-        shift: added to lambda / 2; negative means more noise. 0 is the plain cosine.
-        asymmetric: SESD's loss weight, whose tail towards noise is heavy, with lambda drawn evenly,
-            so that the weight alone says how much each level counts; the schedule is then of
-            sampling only. Without it lambda is drawn from the schedule and all count the same.
-        inpaint: share of training rows of which a stretch is given clean, as a prompt would be.
-        both_sides: share of these in which all but a stretch is given, as in an edit.
+        predict: "v" (Salimans & Ho 2022), "eps", or "x", the data, which is also what the network
+            of Flow predicts, so that weights of a flow can be used here.
+        shift: added to lambda / 2; negative means more noise. 0 is the plain cosine schedule.
+        asymmetric: whether to use SESD's loss weight, which has a heavy tail towards noise. Lambda
+            is then drawn uniformly in training, so that the weight alone decides how much each
+            level counts, and the schedule is used in sampling only. Otherwise lambda is drawn from
+            the schedule and all levels count alike.
+        inpaint: share of training rows in which a span is given clean, as a prompt would be.
+        both_sides: share of these rows in which all but the span is given, as in an edit.
     """
 
     sampling: SamplingKeys = {
@@ -60,21 +62,21 @@ class Diffusion(NonAutoregressive):
         self.inpaint, self.both_sides = inpaint, both_sides
 
     def check(self, net: Network) -> None:
-        """ConfigError for a head that does not draw whole sequences."""
+        """Raise ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
     def log_snr(self, t: Tensor) -> Tensor:
-        """lambda at t in 0 (data) .. 1 (noise)."""
+        """Lambda at times t from 0 (data) to 1 (noise)."""
         half = -torch.log(torch.tan(math.pi / 2 * t.clamp(1e-4, 1 - 1e-4))) + self.shift
         return (2 * half).clamp(-_LIMIT, _LIMIT)
 
     @staticmethod
     def scales(log_snr: Tensor) -> tuple[Tensor, Tensor]:
-        """alpha, sigma."""
+        """Alpha and sigma at lambda."""
         return torch.sigmoid(log_snr).sqrt(), torch.sigmoid(-log_snr).sqrt()
 
     def weight(self, log_snr: Tensor) -> Tensor:
-        """Of the squared error of v."""
+        """Weight of the squared error of v at lambda."""
         if not self.asymmetric:
             return torch.ones_like(log_snr)
         # A Cauchy of scale 4.8 towards noise, a normal of deviation 2.4 towards the data.
@@ -82,7 +84,7 @@ class Diffusion(NonAutoregressive):
         return torch.where(log_snr < -1, 1 / (1 + tail), (-near / 2).exp())
 
     def draw_level(self, count: int, device: torch.device) -> Tensor:
-        """lambda [count] of training."""
+        """Random values of lambda [count] for training."""
         t = torch.rand(count, device=device)
         return _LIMIT * (1 - 2 * t) if self.asymmetric else self.log_snr(t)
 
@@ -94,7 +96,7 @@ class Diffusion(NonAutoregressive):
         log_snr: Tensor,
         known: Tensor | None = None,
     ) -> Tensor:
-        """The data seen in x [B, U, size] at lambda [B]."""
+        """The network's estimate of the data from noisy x [B, U, size] at lambda [B]."""
         head = latent_head(net.head)
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
         # Divided by alpha + sigma the path is that of flow matching, at time alpha / (alpha +
@@ -111,7 +113,7 @@ class Diffusion(NonAutoregressive):
         return (x - sigma * out) / alpha
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
-        """Weighted squared error of v (for eps-prediction that of eps)."""
+        """Weighted squared error of v, or of eps if that is predicted."""
         log_snr = self.draw_level(len(latents), latents.device)
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
         x = alpha * latents + sigma * torch.randn_like(latents)
@@ -135,7 +137,7 @@ class Diffusion(NonAutoregressive):
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """DDIM steps; with method "ddpm" fresh noise is drawn at every step."""
+        """Yield the sequence after DDIM steps, or with method "ddpm" steps with fresh noise."""
         known = infill.known if infill else None
         marks = both(known, condition) if known is not None else None
         scale = Guidance(options.guidance, options.guidance_final)

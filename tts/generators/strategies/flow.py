@@ -1,10 +1,10 @@
 """Flow matching: the whole sequence is integrated from noise to data (Lipman et al. 2023).
 
 As in Matcha-TTS and F5-TTS, with differences that pay at small scale: the network predicts the
-clean latents as a correction to a regressed mean (the velocity follows from it), the voice prompt
-is a memory that is attended to and not part of what is integrated, the times of training are those
-of sigmoid(N(-0.2, 1)) unless they are asked to be uniform, and the weight of the loss is clipped
-near the data. The noise that sampling starts at is scaled by the temperature.
+clean latents as a correction to a regressed mean, from which the velocity follows; the voice prompt
+is a memory to attend to and not a part of the integrated sequence; training times are drawn from
+sigmoid(N(-0.2, 1)), unless they are set to be uniform; and the weight of the loss is clipped near
+the data. The temperature scales the noise at which sampling starts.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Flow(NonAutoregressive):
     """Strategy: conditional flow matching on the straight path (1 - t) noise + t data.
 
     Args:
-        inpaint: share of training rows of which a stretch is given clean (VoiceBox, F5-TTS); a
-            it then continues or edits what is known.
-        both_sides: share of these in which all but a stretch is given, as in an edit.
-        uniform: times of training are drawn evenly: the beginning, where attention has to align
-            noise with the text, counts more.
+        inpaint: share of training rows in which a span is given clean (VoiceBox, F5-TTS), so that
+            the model can continue and edit known latents.
+        both_sides: share of these rows in which all but the span is given, as in an edit.
+        uniform: whether training times are drawn uniformly, so that early times, at which attention
+            has to align noise with the text, count more.
     """
 
     sampling: SamplingKeys = {
@@ -42,11 +42,11 @@ class Flow(NonAutoregressive):
         self.inpaint, self.both_sides, self.uniform = inpaint, both_sides, uniform
 
     def check(self, net: Network) -> None:
-        """ConfigError for a head that does not draw whole sequences."""
+        """Raise ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
-        """Squared error of the clean latents, weighted as the error of the velocity."""
+        """Squared error of the clean latents, weighted as that of the velocity would be."""
         head = latent_head(net.head)
         if self.uniform:
             t = torch.rand(len(latents), device=latents.device)
@@ -74,7 +74,7 @@ class Flow(NonAutoregressive):
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """Euler or midpoint steps on a swayed grid."""
+        """Yield the sequence after Euler or midpoint steps on a swayed time grid."""
         x = row_noise(condition, rngs, latent_head(net.head).size) * options.temperature
         yield self._integrated(net, condition, x, 0.0, options, infill)
 
@@ -87,8 +87,15 @@ class Flow(NonAutoregressive):
         latents: Tensor,
         begin: float,
     ) -> Tensor:
-        """Latents [B, U, size] made again from `begin` on, where they are mixed with noise: 0 keeps
-        nothing of them, near 1 all but the details (SDEdit, Meng et al. 2021)."""
+        """Generate given latents anew from the time `begin` on (SDEdit, Meng et al. 2021).
+
+        Args:
+            latents: [B, U, size], which are mixed with as much noise as there is at that time.
+            begin: 0 keeps nothing of the latents, values near 1 all but the details.
+
+        Returns:
+            [B, U, size].
+        """
         noise = row_noise(condition, rngs, latent_head(net.head).size) * options.temperature
         start = (1 - begin) * noise + begin * latents
         return self._integrated(net, condition, start, begin, options, None)
@@ -102,20 +109,20 @@ class Flow(NonAutoregressive):
         options: SamplingOptions,
         infill: Infill | None,
     ) -> Tensor:
-        """x [B, U, size] from the time `begin` to the data."""
+        """Integrate x [B, U, size] from the time `begin` to the data at time 1."""
         head = latent_head(net.head)
         mean = head.mean(condition)
         known = infill.known if infill else None
         marks = both(known, condition) if known is not None else None
         scale = Guidance(options.guidance, options.guidance_final)
 
-        def hold(x: Tensor) -> Tensor:
-            return (
-                x if infill is None else torch.where(infill.known.unsqueeze(-1), infill.latents, x)
-            )
+        def with_known(x: Tensor) -> Tensor:
+            if infill is None:
+                return x
+            return torch.where(infill.known.unsqueeze(-1), infill.latents, x)
 
         def velocity(x: Tensor, t: float) -> Tensor:
-            rows = both(hold(x), condition)
+            rows = both(with_known(x), condition)
             level = torch.full((len(rows),), t, device=x.device)
             clean = mean + denoise(net, head, rows, condition, level, marks)
             return (guide_rows(clean, len(x), scale.at(masked=1 - t)) - x) / max(1 - t, 1e-3)
@@ -130,4 +137,4 @@ class Flow(NonAutoregressive):
                 x = x + velocity(middle, (now + then) / 2) * (then - now)
             else:
                 x = x + velocity(x, now) * (then - now)
-        return hold(x)
+        return with_known(x)

@@ -1,6 +1,7 @@
-"""Masked generation of codes: every step draws all that is unknown and commits the surest.
+"""Masked generation of codes: every step draws all masked codes and commits the surest ones.
 
-MaskGIT (Chang et al. 2022) over the codes of speech: SoundStorm, MaskGCT (Wang et al. 2024).
+This is MaskGIT (Chang et al. 2022) over the codes of speech, as in SoundStorm and MaskGCT (Wang et
+al. 2024).
 """
 
 from __future__ import annotations
@@ -36,27 +37,33 @@ from tts.generators.strategies.non_autoregressive import NonAutoregressive
 class Masked(NonAutoregressive):
     """Strategy: iterative unmasking.
 
-    MAGNeT (Ziv et al. 2024) is `order: levels, span: 3, window: 5, split: even`, its guidance
-    `SamplingOptions(guidance=10, guidance_final=1)`. Of levels the last step takes the likeliest
-    codes, at the final guidance where it is not the only one: temperature and guidance reach their
-    ends with it.
+    MAGNeT (Ziv et al. 2024) is `order: levels, span: 3, window: 5, split: even`; its guidance is
+    `SamplingOptions(guidance=10, guidance_final=1)`. With levels, temperature and guidance reach
+    their final values in the last step of each level: it takes the likeliest codes, and unless it
+    is the only step it is guided by `guidance_final`.
 
     Args:
-        order: "joint" unmasks codes of all codebooks together, for codebooks that are independent
-            (grouped FSQ); "levels" one codebook after the other, for residual ones (MaskGCT).
+        order: "joint" unmasks the codes of all codebooks together, for independent codebooks
+            (grouped FSQ); "levels" unmasks one codebook after the other, for residual ones
+            (MaskGCT).
         schedule: of the masked fraction, in training and sampling (tts.generators.schedules).
-        rescale: of guided logits to the spread of the conditional ones (MaskGCT: 0.75).
-        inpaint: share of training rows of which a stretch is known in all codebooks.
-        span: latents that are masked and committed together; more than 1 needs levels.
-        window: latents on either side that codebooks above the first attend to; 0 is all. A batch
-            is then trained on one level.
-        first: level to begin with; codes of the codebooks below are known.
+        rescale: how far guided logits are brought back to the spread of the conditional ones
+            (MaskGCT: 0.75).
+        inpaint: share of training rows in which a span is known in all codebooks.
+        span: how many adjacent latents are masked and committed together; more than 1 needs levels.
+        window: how many latents on either side codebooks above the first attend to; 0 is all. All
+            rows of a training batch are then of one level.
+        first: the level to begin with; the codes of lower levels are known.
         hyper: share of training rows that are masked as in the middle of a hyperschedule of random
             width, for `SamplingOptions.hyperschedule` below 1.
-        both_sides: share of the rows with a stretch that is known in which instead all but that
-            stretch is known, as around the words of an edit.
-        split: of the steps over levels: "halves" gives each half of what is left (MaskGCT: 40, 16,
-            1 ...), "even" the first twice as many as each other (MAGNeT: 20, 10, 10, 10).
+        both_sides: share of the rows with `inpaint` in which instead all but the span is known, as
+            around the words of an edit.
+        split: how steps are shared out over levels: "halves" gives each level half of the steps
+            that are left (MaskGCT: 40, 16, 1 ...), "even" gives the first twice as many as each
+            other one (MAGNeT: 20, 10, 10, 10).
+
+    Raises:
+        ConfigError: options out of range, or that do not go together.
     """
 
     sampling: SamplingKeys = {
@@ -92,73 +99,98 @@ class Masked(NonAutoregressive):
             self.sampling = {key: of for key, of in self.sampling.items() if key != "hyperschedule"}
 
     def check(self, net: Network) -> None:
-        """ConfigError for a head that draws codebooks one after another."""
+        """Raise ConfigError for a head that draws codebooks one after another."""
         masked_head(net.head)
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
-        """Cross entropy of what is masked."""
-        batch, length, num_codebooks = latents.shape
-        position = torch.randint(1000, (batch,), device=latents.device)
-        share = masked_fractions(self.schedule, latents.device)[position]
-        # Spans lie as they do in sampling.
-        dice = torch.rand(batch, -(-length // self.span), num_codebooks, device=latents.device)
-        hidden = dice < share[:, None, None].clamp_min(0.02)
-        hidden = hidden.repeat_interleave(self.span, 1)[:, :length]
-        if self.hyper:
-            width = torch.rand(batch, 1, device=latents.device)
-            time = own_time((position / 1000).unsqueeze(1), _places(condition.mask), width)
-            own = masked_fractions(self.schedule, latents.device)[(time * 999).long()]
-            moving = torch.rand(batch, 1, 1, device=latents.device) < self.hyper
-            hidden = torch.where(moving, dice < own.unsqueeze(-1), hidden)
-        window = 0
-        here = torch.ones_like(hidden)
+        """Cross entropy of randomly masked codes."""
+        masked = self._random_mask(latents, condition)
+        counted, window = torch.ones_like(masked), 0
         if self.order == "levels":
-            # Lower levels are drawn more often: they carry more (MaskGCT).
-            count = num_codebooks - self.first
-            # One level decides on the window: that is drawn where no device has to be asked, and
-            # written there by a kernel, as a copy would wait.
-            draws, where = (1, torch.device("cpu")) if self.window else (batch, latents.device)
-            weights = 1 - 2 * torch.arange(count, device=where) / (count * (count + 1))
-            lots = torch.rand(draws, device=where) * weights.sum()
-            level = self.first + torch.searchsorted(weights.cumsum(0), lots).clamp_max(count - 1)
-            if self.window:
-                window = self.window if level[0] else 0
-                level = torch.full((batch,), int(level), device=latents.device)
-            codebook = torch.arange(num_codebooks, device=latents.device)
-            here = (codebook == level[:, None])[:, None].expand_as(hidden)
-            hidden = (hidden & here) | (codebook > level[:, None])[:, None]
+            masked, counted, window = self._mask_levels(masked)
         known = random_spans(condition.mask, self.inpaint, self.both_sides)
         if known is not None:
-            hidden = hidden & ~known.unsqueeze(-1)
-        return self.masked_losses(net, latents, condition, hidden, here, window)
+            masked = masked & ~known.unsqueeze(-1)
+        return self.masked_losses(net, latents, condition, masked, counted, window)
+
+    def _random_mask(self, latents: Tensor, condition: Condition) -> Tensor:
+        """Codes [B, U, K] bool to mask in training, as many as at a random time of the schedule."""
+        batch, length, num_codebooks = latents.shape
+        time = torch.randint(1000, (batch,), device=latents.device)
+        share = masked_fractions(self.schedule, latents.device)[time]
+        # Spans begin at the same latents as in sampling.
+        dice = torch.rand(batch, -(-length // self.span), num_codebooks, device=latents.device)
+        masked = dice < share[:, None, None].clamp_min(0.02)
+        masked = masked.repeat_interleave(self.span, 1)[:, :length]
+        if self.hyper:
+            width = torch.rand(batch, 1, device=latents.device)
+            own = own_time((time / 1000).unsqueeze(1), _places(condition.mask), width)
+            shares = masked_fractions(self.schedule, latents.device)[(own * 999).long()]
+            moving = torch.rand(batch, 1, 1, device=latents.device) < self.hyper
+            masked = torch.where(moving, dice < shares.unsqueeze(-1), masked)
+        return masked
+
+    def _mask_levels(self, masked: Tensor) -> tuple[Tensor, Tensor, int]:
+        """Training of a random level per row: codes of lower levels are known, those above masked.
+
+        Returns:
+            The mask [B, U, K] bool, the codes [B, U, K] bool of the level, which alone count in the
+            loss, and the window of attention.
+        """
+        batch, _, num_codebooks = masked.shape
+        device = masked.device
+        # Lower levels are drawn more often: they carry more (MaskGCT).
+        count = num_codebooks - self.first
+        # A window is one number for the batch, so with one the batch has one level. It is drawn on
+        # the CPU, where reading it waits for no device, and put on the device by a kernel, as a
+        # copy would wait.
+        draws, where = (1, torch.device("cpu")) if self.window else (batch, device)
+        weights = 1 - 2 * torch.arange(count, device=where) / (count * (count + 1))
+        lots = torch.rand(draws, device=where) * weights.sum()
+        level = self.first + torch.searchsorted(weights.cumsum(0), lots).clamp_max(count - 1)
+        window = 0
+        if self.window:
+            window = self.window if level[0] else 0
+            level = torch.full((batch,), int(level), device=device)
+        codebook = torch.arange(num_codebooks, device=device)
+        counted = (codebook == level[:, None])[:, None].expand_as(masked)
+        masked = (masked & counted) | (codebook > level[:, None])[:, None]
+        return masked, counted, window
 
     def masked_losses(
         self,
         net: Network,
         latents: Tensor,
         condition: Condition,
-        hidden: Tensor,
+        masked: Tensor,
         counted: Tensor,
         window: int = 0,
     ) -> Losses:
-        """Cross entropy of codes [B, U, K] where `counted` of those that are `hidden` [B, U, K]."""
+        """Cross entropy of masked codes.
+
+        Args:
+            latents: [B, U, K] true codes.
+            masked: [B, U, K] bool, codes that the network does not see.
+            counted: [B, U, K] bool, codes that count in the loss if they are masked.
+            window: of attention, see the class.
+        """
         head = masked_head(net.head)
         valid = (condition.mask > 0).expand_as(latents)
-        hidden = hidden & valid
-        known = latents.masked_fill(hidden, head.codebook_size)
-        t = 1 - hidden.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+        masked = masked & valid
+        known = latents.masked_fill(masked, head.codebook_size)
+        t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
         x = head.embed(known) + condition.frames
         out = net.hidden(x, condition, t, window)
 
         def estimate() -> Tensor:
             seen = F.one_hot(latents, head.codebook_size).float()
-            return torch.where(hidden.unsqueeze(-1), head(out).softmax(-1), seen)
+            return torch.where(masked.unsqueeze(-1), head(out).softmax(-1), seen)
 
-        loss = head.loss(out, latents, hidden & counted)
+        loss = head.loss(out, latents, masked & counted)
         return Losses({"codes": loss}, estimate, 1 - t)
 
     def begin(self, net: Network, condition: Condition, rows: int, infill: Infill | None) -> Tensor:
-        """Codes [B, U, K] with what is known; V where not known and past the end."""
+        """The codes [B, U, K] to start from: known ones, and V where masked and in padding."""
         valid = condition.mask[:rows] > 0
         head = masked_head(net.head)
         shape = (*valid.shape[:2], head.num_codebooks)
@@ -179,10 +211,10 @@ class Masked(NonAutoregressive):
         scale: float,
         window: int = 0,
     ) -> tuple[Tensor, Tensor]:
-        """Draw all codes given those known; what is known is drawn too.
+        """Draw a code at every position, masked or not, given the known ones.
 
         Args:
-            latents: [B, U, K], V where not known.
+            latents: [B, U, K], V where masked.
             scale: of guidance.
 
         Returns:
@@ -205,7 +237,7 @@ class Masked(NonAutoregressive):
     def probability(
         self, net: Network, condition: Condition, known: Tensor, drawn: Tensor
     ) -> Tensor:
-        """Probabilities [B, U, K] of codes given those that are known."""
+        """Probabilities [B, U, K] of codes given the known ones; see Rescoring."""
         head = masked_head(net.head)
         valid = (condition.mask > 0).expand_as(known)
         masked = valid & (known == head.codebook_size)
@@ -221,27 +253,21 @@ class Masked(NonAutoregressive):
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """`options.steps` evaluations, shared out over the levels where there are such."""
+        """Yield the sequence after `options.steps` evaluations, shared out over the levels."""
         head = masked_head(net.head)
-        weight, outside = options.rescore, condition.external
-        if outside is None and (weight or options.hybrid):
+        external, moving = condition.external, options.hyperschedule < 1
+        if external is None and (options.rescore or options.hybrid):
             raise ConfigError("rescore and hybrid need an external model: name its `external`")
-        if outside is not None and options.hybrid:
-            infill = _behind(outside.lead(rngs, options.hybrid), condition.mask.shape[1], infill)
+        if external is not None and options.hybrid:
+            infill = _behind(external.lead(rngs, options.hybrid), condition.mask.shape[1], infill)
         rows, num_codebooks, unknown = len(rngs), head.num_codebooks, head.codebook_size
         valid = (condition.mask[:rows] > 0).expand(-1, -1, num_codebooks)
         latents = self.begin(net, condition, rows, infill)
-        plan: list[list[int]] = [list(range(num_codebooks))]
-        counts = [options.steps]
-        if self.order == "levels":
-            plan = [[codebook] for codebook in range(self.first, num_codebooks)]
-            counts = self.shares(options.steps, len(plan))
         guidance = Guidance(options.guidance, options.guidance_final)
-        moving = options.hyperschedule < 1
         if moving and (self.span > 1 or self.order == "levels"):
             raise ConfigError("a hyperschedule goes with order: joint and single codes")
         place = _places(condition.mask[:rows]).unsqueeze(-1).expand_as(latents)
-        for level, steps in zip(plan, counts, strict=True):
+        for level, steps in self._plan(options.steps, num_codebooks):
             wanted = valid[..., level] & (latents[..., level] == unknown)
             size = self._count(wanted)
             window = self.window if level[0] else 0
@@ -250,49 +276,60 @@ class Masked(NonAutoregressive):
                 # That of levels reaches 0, as in MAGNeT: each is a whole of its own to those above.
                 past = step if self.order == "levels" else step - 1
                 heat = options.temperature * masked_fraction(past, steps, "linear")
-                ids, likely = self.predict(
-                    net,
-                    condition,
-                    latents,
-                    rngs,
-                    replace(options, temperature=heat),
-                    guidance.at(masked=self._still_masked(step, steps)),
-                    window,
-                )
-                drawn, ids = ids, ids[..., level]
-                sure = likely[..., level, :].gather(-1, ids.unsqueeze(-1))[..., 0]
-                if outside is not None and weight:
-                    told = outside.probability(
-                        latents, torch.where(latents == unknown, drawn, latents)
-                    )
-                    mixed = (1 - weight) * sure.exp() + weight * told[..., level]
-                    sure = mixed.clamp_min(1e-30).log()
-                open_ = wanted & (latents[..., level] == unknown)
-                count = self._count(open_) - remaining(size, step, steps, self.schedule)
+                scale = guidance.at(masked=self._still_masked(step, steps))
+                heated = replace(options, temperature=heat)
+                drawn, likely = self.predict(net, condition, latents, rngs, heated, scale, window)
+                ids = drawn[..., level]
+                confidence = likely[..., level, :].gather(-1, ids.unsqueeze(-1))[..., 0]
+                if external is not None and options.rescore:
+                    tried = torch.where(latents == unknown, drawn, latents)
+                    theirs = external.probability(latents, tried)[..., level]
+                    mixed = (1 - options.rescore) * confidence.exp() + options.rescore * theirs
+                    confidence = mixed.clamp_min(1e-30).log()
+                masked = wanted & (latents[..., level] == unknown)
                 noise = options.choice_temperature * heat
-                if self.span > 1:
-                    chosen = choose_spans(
-                        sure[..., 0], count, open_[..., 0], self.span, rngs, noise
-                    ).unsqueeze(-1)
-                elif moving:
+                if moving:
                     time = own_time((step + 1) / steps, place, options.hyperschedule)
                     chosen = choose_in_time(
-                        sure.flatten(1),
+                        confidence.flatten(1),
                         time.flatten(1),
                         wanted.flatten(1),
-                        open_.flatten(1),
+                        masked.flatten(1),
                         self.schedule,
                         rngs,
                         noise,
-                    ).view_as(open_)
+                    ).view_as(masked)
                 else:
-                    chosen = choose(sure.flatten(1), count, open_.flatten(1), rngs, noise)
-                    chosen = chosen.view_as(open_)
+                    count = self._count(masked) - remaining(size, step, steps, self.schedule)
+                    chosen = self._choose(confidence, count, masked, rngs, noise)
                 latents[..., level] = torch.where(chosen, ids, latents[..., level])
         yield latents.masked_fill(~valid, 0)
 
+    def _plan(self, steps: int, num_codebooks: int) -> Iterator[tuple[list[int], int]]:
+        """The codebooks that are unmasked together, and the steps that it takes, in order."""
+        if self.order == "joint":
+            return iter([(list(range(num_codebooks)), steps)])
+        levels = [[codebook] for codebook in range(self.first, num_codebooks)]
+        return zip(levels, self.shares(steps, len(levels)), strict=True)
+
+    def _choose(
+        self,
+        confidence: Tensor,
+        count: Tensor,
+        masked: Tensor,
+        rngs: Sequence[torch.Generator],
+        noise: float,
+    ) -> Tensor:
+        """The `count` [B] surest of the masked codes [B, U, k], or whole spans of them, bool."""
+        if self.span > 1:
+            return choose_spans(
+                confidence[..., 0], count, masked[..., 0], self.span, rngs, noise
+            ).unsqueeze(-1)
+        flat = choose(confidence.flatten(1), count, masked.flatten(1), rngs, noise)
+        return flat.view_as(masked)
+
     def shares(self, steps: int, levels: int) -> list[int]:
-        """Steps of each level as `split` says, at least one."""
+        """How many steps each level takes, by `split`; at least one each."""
         if self.split == "even":
             ends = [steps * (level + 2) // (levels + 1) for level in range(levels)]
             return [max(1, end - begin) for begin, end in zip([0, *ends], ends, strict=False)]
@@ -305,20 +342,20 @@ class Masked(NonAutoregressive):
         return counts
 
     def _still_masked(self, step: int, steps: int) -> float:
-        """The masked fraction before step `step` (from 0) of `steps`, by which guidance falls. Of
-        levels it is 0 in the last step, if that is not the first."""
+        """The masked fraction before step `step` (from 0) of `steps`, with which guidance falls.
+        With levels it is 0 in the last step, unless that is the only one."""
         if self.order == "levels" and steps > 1:
             steps -= 1
         return 1.0 if step == 0 else masked_fraction(step - 1, steps, self.schedule)
 
     def _count(self, mask: Tensor) -> Tensor:
-        """[B] what is committed one by one: codes, or spans of one codebook."""
+        """How many codes, or spans if `span` is above 1, are in a mask, [B]."""
         return (mask if self.span == 1 else spans(mask[..., 0], self.span)).flatten(1).sum(1)
 
 
 def _behind(lead: Tensor, count: int, infill: Infill | None) -> Infill:
-    """What is known of `count` latents: those that lead [B, n, K], and what was given beforehand,
-    which goes before them."""
+    """An infill of `count` latents that also knows the first ones, `lead` [B, n, K], which an
+    external model generated; codes that were known before stay."""
     latents = F.pad(lead, (0, 0, 0, count - lead.shape[1]))
     known = torch.arange(count, device=lead.device) < lead.shape[1]
     known = known[:, None].expand_as(latents)
@@ -330,13 +367,14 @@ def _behind(lead: Tensor, count: int, infill: Infill | None) -> Infill:
 
 
 def _places(mask: Tensor) -> Tensor:
-    """Where each latent is in its row, 0 to 1, [B, U] of a mask [B, U, 1]."""
+    """Relative position of each latent in its row, 0 to 1, [B, U], from the mask [B, U, 1]."""
     index = torch.arange(mask.shape[1], device=mask.device)
     return (index / (mask[..., 0].sum(1, keepdim=True) - 1).clamp_min(1)).clamp_max(1)
 
 
 def _draw_rows(distribution: Tensor, rngs: Sequence[torch.Generator], lengths: Tensor) -> Tensor:
-    """Ids [B, U, K]; a row takes as many numbers as it has latents, however long the batch is."""
+    """Draw ids [B, U, K]. A row uses as many random numbers as it has latents, so that it does not
+    depend on the padding of the batch."""
     ids = torch.zeros(distribution.shape[:-1], dtype=torch.int64, device=distribution.device)
     for row, (rng, length) in enumerate(zip(rngs, lengths.tolist(), strict=True)):
         ids[row, :length] = draw(distribution[row : row + 1, :length], [rng])[0]

@@ -1,18 +1,20 @@
-"""What strategies share that draw the whole sequence before any of it is handed on."""
+"""Base of strategies that draw the whole sequence before any latent is handed on."""
 
 from tts.generators.backbone import Backbone
 
 
 class NonAutoregressive:
-    """Base of Flow, Diffusion and Masked: the backbone sees all latents and knows a noise level."""
+    """Base of Flow, Diffusion, Masked and OneShot: the backbone sees all latents, and by default
+    also a noise level."""
 
     causal = False
-    timed = True
+    time_conditioned = True
     streamed = False
-    paced = False
+    supports_pointer = False
+    merge = groups = 1
     network = Backbone
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
-        """Evaluations of the network until the first `latents` latents are committed, of a head of
-        so many codebooks (0: continuous). The whole sentence takes the steps of the sampler."""
+        """Evaluations of the network until the first `latents` latents are committed: None, since
+        the whole sentence takes `SamplingOptions.steps`."""
         return None

@@ -14,16 +14,16 @@ from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 
 class OneShot(NonAutoregressive):
-    """Strategy: latents are the regressed estimate and a correction by the backbone, trained by
-    their absolute error. Nothing is drawn, so a sentence is said in one way whatever the seed, and
-    there is no guidance; no other strategy is as fast, and none sounds as averaged.
+    """Strategy: latents are the regressed estimate plus a correction by the backbone, trained by
+    their absolute error. Nothing is drawn: a sentence sounds the same for every seed, and there is
+    no guidance. No other strategy is as fast, and none sounds as averaged.
     """
 
-    timed = False
+    time_conditioned = False
     sampling: SamplingKeys = {}
 
     def check(self, net: Network) -> None:
-        """ConfigError for a head that does not draw whole sequences."""
+        """Raise ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
     def made(self, net: Network, condition: Condition) -> Tensor:
@@ -32,7 +32,7 @@ class OneShot(NonAutoregressive):
         return head.mean(condition) + head.predict(net.hidden(condition.frames, condition))
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
-        """Mean absolute error, by the channel weights of the head."""
+        """Mean absolute error, weighted by the channel weights of the head."""
         found = self.made(net, condition)
         error = (found - latents).abs() * latent_head(net.head).channel_weight * condition.mask
         total = error.sum() / (condition.mask.sum().clamp_min(1) * latents.shape[-1])
@@ -46,7 +46,7 @@ class OneShot(NonAutoregressive):
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """One evaluation; what is given stays as it is."""
+        """Yield the sequence after one evaluation; known latents stay as they are."""
         out = self.made(net, condition.rows(len(rngs)))
         if infill is not None:
             out = torch.where(infill.known.unsqueeze(-1), infill.latents, out)

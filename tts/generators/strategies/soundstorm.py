@@ -1,4 +1,4 @@
-"""SoundStorm (Borsos et al. 2023): codes level by level, nearly all steps on the first level."""
+"""SoundStorm (Borsos et al. 2023): codes level by level, with nearly all steps on the first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SoundStorm(Masked):
         super().__init__("levels", schedule, rescale)
 
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
-        """Cross entropy of the masked codes of one level behind the prompt."""
+        """Cross entropy of the masked codes of one level, after the acoustic prompt."""
         batch, length, num_codebooks = latents.shape
         device = latents.device
         level = torch.randint(num_codebooks, (batch, 1, 1), device=device)
@@ -41,9 +41,9 @@ class SoundStorm(Masked):
         dice |= torch.arange(length, device=device)[:, None] == boundary.floor()
         codebook = torch.arange(num_codebooks, device=device)
         here = codebook == level
-        hidden = behind & ((here & dice) | (codebook > level))
-        return self.masked_losses(net, latents, condition, hidden, here.expand_as(hidden))
+        masked = behind & ((here & dice) | (codebook > level))
+        return self.masked_losses(net, latents, condition, masked, here.expand_as(masked))
 
     def shares(self, steps: int, levels: int) -> list[int]:
-        """All steps for the first level but one for each other."""
+        """How many steps each level takes: one each, and all others for the first level."""
         return [max(1, steps - levels + 1)] + [1] * (levels - 1)

@@ -1,8 +1,8 @@
-"""Span autoregression: every step draws all that is unknown and commits the leftmost share; then
-what was least certain is drawn again (PALLE, Yang et al. 2025).
+"""Span autoregression: every step draws all masked codes and commits the leftmost ones; then the
+least certain codes are drawn again (PALLE, Yang et al. 2025).
 
-Between autoregression and masked generation: a fixed number of steps, each with a view of what may
-come.
+It lies between autoregression and masked generation: it goes from left to right, in a fixed number
+of steps, each of which also sees the known codes to the right.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from tts.generators.strategies.masked import Masked
 class SpanAR(Masked):
     """Strategy: `options.steps` spans from left to right, then rounds of refinement.
 
-    The network is that of Masked with `order: joint`, and weights trained by it serve here too:
-    that training hides any codes, so also those of an end or of scattered latents. Training with
-    this strategy hides just these.
+    The network is that of Masked with `order: joint`, and weights trained by Masked serve here too,
+    since that training masks any codes. Training with this strategy masks only what this sampling
+    asks for: all latents after a random one, or scattered latents.
 
     Args:
-        rounds: of refinement (PALLE: 7); 0 hands on what is committed at once.
+        rounds: of refinement (PALLE: 7); with 0 committed latents are streamed.
         quantile: share of the latents that a round draws again (PALLE: 0.05), none of them twice.
-        reach: share of the latents, from the first unknown one on, that the loss counts.
-        scattered: share of training rows that hide scattered latents instead of the end, for
+        reach: share of the latents, from the first masked one on, that count in the loss.
+        scattered: share of training rows that mask scattered latents instead of the end, for
             refinement (PALLE trains a second network for it).
         rescale: see Masked.
     """
@@ -65,13 +65,13 @@ class SpanAR(Masked):
         total = condition.lengths.unsqueeze(1)
         index = torch.arange(length, device=latents.device)
         begin = (torch.rand_like(total.float()) * total).floor()
-        hidden = index >= begin
+        masked = index >= begin
         counted = index < begin + (self.reach * total).clamp_min(1)
         some = torch.rand(batch, 1, device=latents.device) < self.scattered
-        hidden = torch.where(some, torch.rand(batch, length, device=latents.device) < 0.1, hidden)
+        masked = torch.where(some, torch.rand(batch, length, device=latents.device) < 0.1, masked)
         counted = counted | some
         return self.masked_losses(
-            net, latents, condition, hidden.unsqueeze(-1).expand_as(latents), counted.unsqueeze(-1)
+            net, latents, condition, masked.unsqueeze(-1).expand_as(latents), counted.unsqueeze(-1)
         )
 
     def run(
@@ -82,7 +82,7 @@ class SpanAR(Masked):
         options: SamplingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
-        """`options.steps` evaluations and one per round."""
+        """Yield latents after `options.steps` evaluations, and one more per round."""
         rows, unknown = len(rngs), masked_head(net.head).codebook_size
         valid = condition.mask[:rows] > 0
         latents = self.begin(net, condition, rows, infill)

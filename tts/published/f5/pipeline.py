@@ -13,7 +13,8 @@ from tts.audio.resample import resample
 from tts.cancel import Cancellation
 from tts.config import ModelConfig
 from tts.errors import AudioError, TextError, UsageError, VoiceError
-from tts.generators.base import AlignmentResult, SamplingOptions
+from tts.generators.base import SamplingOptions
+from tts.generators.conditioning import AlignmentResult
 from tts.pipeline.ports import Capabilities, Pipeline
 from tts.published.f5.generator import F5Generator
 from tts.published.f5.prompt import F5Prompt, speech_frames

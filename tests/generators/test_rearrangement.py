@@ -26,7 +26,7 @@ from tests.helpers.generators import (
 from tts.errors import ConfigError
 from tts.generators.base import Infill, SamplingOptions
 from tts.generators.generator import Generator, spoken_latents
-from tts.generators.moved import arrangement, moved
+from tts.generators.rearrangement import needed_rearrangement, rearrangement
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.text.symbols import SIL
 
@@ -68,7 +68,7 @@ def latents_of(kind: str, rows: int = 1) -> Tensor:
 def test_the_layout() -> None:
     known = torch.cat([known_of((3, 5), (7, 9), count=10), known_of((0, 2), count=10)])
     inside = torch.arange(10) < torch.tensor([[10], [6]])
-    layout = moved(known, inside)
+    layout = needed_rearrangement(known, inside)
     assert layout is not None
     assert layout.order.tolist() == [
         [0, 1, 2, 5, 6, 9, 3, 4, 7, 8],
@@ -78,8 +78,8 @@ def test_the_layout() -> None:
     assert layout.before[0].tolist() == [-1, 0, 1, -1, 3, -1, 2, 6, 4, 8]
     assert layout.before[1, :6].tolist() == [-1, 0, 1, 2, -1, 4]
     x = torch.randn(2, 10, 3)
-    assert torch.equal(layout.restored(layout.arranged(x)), x)
-    assert moved(known_of((8, 10), count=10), inside[:1]) is None
+    assert torch.equal(layout.restore(layout.rearrange(x)), x)
+    assert needed_rearrangement(known_of((8, 10), count=10), inside[:1]) is None
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -90,11 +90,13 @@ def test_where_all_stay_the_layout_changes_nothing(kind: str) -> None:
     strategy.noise = 0.0
     condition = net.conditioner(request, net.backbone)
     known = torch.cat([known_of((12, 20)), known_of((0, 20))])
-    layout = arrangement(known, condition.mask[..., 0] > 0)
-    assert moved(known, condition.mask[..., 0] > 0) is None
+    layout = rearrangement(known, condition.mask[..., 0] > 0)
+    assert needed_rearrangement(known, condition.mask[..., 0] > 0) is None
     assert torch.equal(layout.order, torch.arange(20).expand(2, -1)) and not layout.borders.any()
-    told = strategy.teach(net, layout.arranged(latents), layout.condition(condition), layout)
-    plain = strategy.teach(net, latents, condition)
+    told = strategy.teacher_forced(
+        net, layout.rearrange(latents), layout.condition(condition), layout
+    )
+    plain = strategy.teacher_forced(net, latents, condition)
     for one, other in zip(told[:4], plain[:4], strict=True):
         assert torch.equal(one, other)
 
@@ -115,13 +117,13 @@ def test_what_is_known_stays_and_what_comes_after_matters(kind: str) -> None:
     close(alone[0], made[1, :17])
     other = latents.clone()
     other[:, 14:] = other[:, 14:].flip(1) + (0.5 if kind == "gaussian" else 0)
-    layout = moved(known, inside)
+    layout = needed_rearrangement(known, inside)
     strategy = net.strategy
     assert layout is not None and isinstance(strategy, Autoregressive)
     strategy.noise = 0.0
     condition = layout.condition(net.conditioner(request, net.backbone))
     one, two = (
-        strategy.teach(net, layout.arranged(each), condition, layout)[0][0, 17]
+        strategy.teacher_forced(net, layout.rearrange(each), condition, layout)[0][0, 17]
         for each in (latents, other)
     )
     assert (one - two).abs().max() > 1e-3
@@ -144,16 +146,16 @@ def test_what_is_drawn_is_what_training_scores(kind: str) -> None:
     options = SamplingOptions(guidance=1.0, temperature=0.0)
     made = net.generate(request, seeds(1), options, Infill(latents, known))
     condition = net.conditioner(request, net.backbone)
-    layout = moved(known, torch.ones_like(known))
+    layout = needed_rearrangement(known, torch.ones_like(known))
     assert layout is not None
-    arranged, there = layout.arranged(made), layout.condition(condition)
-    taught = strategy.teach(net, arranged, there, layout)
-    pattern = taught.pattern
-    estimate = net.head.step_losses(taught, there).estimate  # type: ignore[operator]
+    arranged, there = layout.rearrange(made), layout.condition(condition)
+    forced = strategy.teacher_forced(net, arranged, there, layout)
+    pattern = forced.pattern
+    estimate = net.head.step_losses(forced, there).estimate  # type: ignore[operator]
     probabilities = estimate()
     assert pattern is not None
     step = pattern.layout(20).step
-    found = layout.restored(probabilities[:, step, torch.arange(NUM_CODEBOOKS)].argmax(-1))
+    found = layout.restore(probabilities[:, step, torch.arange(NUM_CODEBOOKS)].argmax(-1))
     assert torch.equal(found[~known], made[~known])
 
 
