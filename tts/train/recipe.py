@@ -291,6 +291,7 @@ def _make_corpus(
                 recipe.corpus,
                 language=recipe.language,
                 progress=untold if quiet else ProgressLines(report, CORPUS, "recordings"),
+                again=True,  # what is there has no end
             )
             report(f"{recipe.corpus}: {summary.utterances} utterances, {summary.hours:.2f} h")
     elif recipe.sources:
