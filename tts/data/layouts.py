@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from tts.audio.files import atomic_output
 from tts.data.texts import read_text
@@ -250,16 +250,20 @@ def _vctk(folder: Path, report: Report) -> Iterator[Entry]:
         _unnamed(root, seen, report)
 
 
-def _table(path: Path, report: Report) -> Iterator[Entry]:
+def table_reader(path: Path) -> Any:
+    """A reader of the csv module of a table: TSV without quotes where the first line has tabs, else
+    CSV. DataError, OSError: it cannot be read."""
     content = read_text(path)
-    first = content.split("\n", 1)[0]
     # Not splitlines: texts may hold other Unicode separators. With their ends, so that the lines of
     # a quoted text are not run together.
     lines = [line + "\n" for line in content.split("\n")]
-    if "\t" in first:
-        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(lines)
+    if "\t" in lines[0]:
+        return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return csv.reader(lines)
+
+
+def _table(path: Path, report: Report) -> Iterator[Entry]:
+    reader = table_reader(path)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         missing = [name for name in _COLUMNS if name not in header]
