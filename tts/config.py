@@ -1,7 +1,7 @@
 """Strict configuration of models: an unknown key is an error that names the nearest."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -119,7 +119,7 @@ def parse(model: type[M], values: Any, source: str) -> M:
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: not a mapping of keys to values")
     try:
-        return model.model_validate(values)
+        made = model.model_validate(values)
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -127,9 +127,23 @@ def parse(model: type[M], values: Any, source: str) -> M:
             if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
                 known = _known_keys(model, problem["loc"][:-1])
                 lines.append(f"unknown key {path!r}{unknown_key(str(problem['loc'][-1]), known)}")
+            elif isinstance(problem["input"], (str, int, float, type(None))):
+                lines.append(f"{path}: {problem['msg']}, not {problem['input']!r:.100}")
             else:
                 lines.append(f"{path}: {problem['msg']}")
         raise ConfigError(f"{source}: " + "; ".join(lines)) from error
+    for path in _switches(values, made, ""):
+        raise ConfigError(f"{source}: {path}: a number, not true or false")
+    return made
+
+
+def _switches(given: Any, made: Any, path: str) -> Iterator[str]:
+    """Keys whose true or false was taken for the number 1 or 0."""
+    for key, value in given.items() if isinstance(given, dict) else ():
+        found = made.get(key) if isinstance(made, dict) else getattr(made, str(key), None)
+        if isinstance(value, bool) and type(found) in (int, float):
+            yield f"{path}{key}"
+        yield from _switches(value, found, f"{path}{key}.")
 
 
 def load_model_config(path: str | Path) -> ModelConfig:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from tts.errors import TextError, UsageError
+from tts.text.given import check_text
 from tts.types import Chunk
 
 MAX_FRAMES = 100_000
@@ -60,11 +61,8 @@ class GivenText:
     """
 
     def __init__(self, text: object):
-        if isinstance(text, (bytes, bytearray)):
-            raise TextError("the text is bytes: decode it first, as with .decode('utf-8')")
-        if text is None or not isinstance(text, (str, Iterable)):
-            raise TextError(f"the text must be a string or strings, not {type(text).__name__}")
-        self._text = text
+        check_text(text)
+        self._text = cast("str | Iterable[str]", text)
         self.length = len(text) if isinstance(text, str) else 0
 
     @property

@@ -47,9 +47,22 @@ def read_yaml(path: str | Path) -> Any:
     except OSError as error:
         raise ConfigError(moved(path) or f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{path} is not valid YAML: {(str(error).splitlines() or [''])[0]}"
-        ) from error
+        raise ConfigError(f"{path} is not valid YAML: {plain_yaml.wrong_yaml(error)}") from error
+
+
+def read_assignment(assignment: str, example: str) -> tuple[str, Any]:
+    """Key and value of a KEY=VALUE of `--set`, the value read as YAML.
+
+    Raises:
+        ConfigError: not an assignment, or a value that is not YAML.
+    """
+    key, sign, text = assignment.partition("=")
+    if not sign or not key.strip(". "):
+        raise ConfigError(f"--set {assignment!r}: expected key=value, as in {example}")
+    try:
+        return key.strip(), plain_yaml.parse_yaml(text.encode("utf-8", "surrogateescape"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

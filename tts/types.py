@@ -120,6 +120,9 @@ class Options:
             if take[0] < 1 or not 0 <= take[1] <= RANGES["seed"][1]:
                 told = f"{str(take[0])[:20]}={str(take[1])[:20]}"
                 raise UsageError(f"take {told} is out of range: 1=0 and more")
+        numbers = [take[0] for take in self.takes]
+        if twice := {number for number in numbers if numbers.count(number) > 1}:
+            raise UsageError(f"there are several takes of sentence {min(twice)}: give one of them")
 
     def check_takes(self, sentences: int) -> None:
         """UsageError for a take of a sentence that a text of so many does not have."""

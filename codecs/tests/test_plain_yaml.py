@@ -9,7 +9,7 @@ import yaml
 
 from tts_codecs.checkpoint import read_config
 from tts_codecs.errors import CheckpointError
-from tts_codecs.plain_yaml import MAX_BYTES, read_yaml
+from tts_codecs.plain_yaml import MAX_BYTES, read_yaml, wrong_yaml
 
 
 def levels(first: str, line: str) -> str:
@@ -68,3 +68,32 @@ def test_parts_that_are_named_twice(tmp_path: Path) -> None:
     path.write_text("a: &a {k: 1, l: [2]}\nb: {<<: *a, k: 3}\nc: *a\n")
     assert read_yaml(path) == {"a": {"k": 1, "l": [2]}, "b": {"k": 3, "l": [2]},
                                "c": {"k": 1, "l": [2]}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: 1\nb: 2\na: 3", "'a' is there twice (line 3, column 1)"),
+        ("a: 1\n'a': 3", "'a' is there twice (line 2, column 1)"),
+        ("s:\n  k: {x: 1, y: 2, x: 1}", "'x' is there twice (line 2, column 19)"),
+        ("- {2: a, 2: b}", "'2' is there twice (line 1, column 10)"),
+        ("a: [1\nb: 2]]", "(line 2, column "),
+        ("a: b\n\tc: d", "(line 2, column "),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_place(text: str, place: str, tmp_path: Path) -> None:
+    """The first of two keys of one name would be lost without a word."""
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(yaml.YAMLError) as error:
+        read_yaml(tmp_path / "config.yaml")
+    told = wrong_yaml(error.value)
+    assert place in told and "\n" not in told
+
+
+def test_keys_that_are_merged_may_be_said_anew(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, y: 3}\nd: {1: a, '1': b}"
+    (tmp_path / "config.yaml").write_text(text)
+    assert read_yaml(tmp_path / "config.yaml") == {
+        "a": {"x": 1, "y": 1}, "b": {"x": 2, "y": 1}, "c": {"x": 2, "y": 3},
+        "d": {1: "a", "1": "b"},
+    }  # fmt: skip

@@ -20,15 +20,38 @@ MAX_MERGED, MAX_KEYS = 100, 10_000
 
 # Of libyaml where PyYAML was built with it: the same, ten times faster.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML whose merge keys (<<) do not multiply without an end."""
+    """YAML where merge keys (<<) do not multiply without an end, and no key is there twice."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # Merging puts keys in that the mapping may have, too: it is looked at before.
+        if not hasattr(node, "merged"):
+            node.merged = True  # type: ignore[attr-defined]
+            _check_keys(node)
         for key, value in node.value:
             if key.tag == "tag:yaml.org,2002:merge" and len(value.value) > MAX_MERGED:
                 raise yaml.constructor.ConstructorError(None, None, "a merge key of too many")
         super().flatten_mapping(node)
         if len(node.value) > MAX_KEYS:
             raise yaml.constructor.ConstructorError(None, None, "a mapping of too many keys")
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    """ConstructorError for a key that is there twice: the first would be lost without a word."""
+    seen = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value[:100]!r} is there twice", key.start_mark
+                )
+            seen.add((key.tag, key.value))
+
+
+def wrong_yaml(error: Exception) -> str:
+    """What is wrong, of an error of `read_yaml` or of PyYAML, in one line with its place."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    told = (str(problem or error).splitlines() or [""])[0]
+    return f"{told} (line {mark.line + 1}, column {mark.column + 1})" if mark else told
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
@@ -48,6 +71,11 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
+    return parse_yaml(data)
+
+
+def parse_yaml(data: bytes) -> Any:
+    """Plain values of YAML; errors as of `read_yaml`."""
     _check_depth(data)
     values = yaml.load(data.decode("utf-8"), _Loader)
     _count(values, {}, 0)

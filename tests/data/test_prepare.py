@@ -221,6 +221,43 @@ def test_prepare_corpus(tmp_path: Path) -> None:
     assert len(read_manifest(tmp_path / "c" / "manifest.tsv")) == 5
 
 
+def test_a_corpus_that_is_there_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is what was made from it, by whichever command would make another one."""
+    librispeech(tmp_path / "libri")
+    ljspeech(tmp_path / "lj")
+    out, told = tmp_path / "c", list[str]()
+    first = prepare_corpus([tmp_path / "libri"], out, workers=1)
+    text(out / "durations.json", "{}")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def unchanged() -> bool:
+        return {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare_module, "prepare", pytest.fail)
+        same = prepare_corpus([tmp_path / "libri"], out, workers=1, tell=told.append)
+        assert (same.utterances, same.hours, same.speakers, len(same.skipped)) == (
+            first.utterances, first.hours, first.speakers, len(first.skipped),
+        )  # fmt: skip
+        assert unchanged() and told == [f"{out} is made of the same: nothing to do"]
+        for sources, language, source in (
+            (["lj"], "en-us", ""), (["libri"], "de", ""), (["libri"], "en-us", "theirs"),
+            (["libri", "lj"], "en-us", ""),
+        ):  # fmt: skip
+            paths = [tmp_path / name for name in sources]
+            with pytest.raises(UsageError, match=r"durations\.json made from it.*--again"):
+                prepare_corpus(paths, out, language=language, workers=1, source=source)
+            assert unchanged()
+    assert prepare_corpus([tmp_path / "lj"], out, workers=1, again=True).speakers == 1
+    assert not (out / "durations.json").exists() and len(Corpus(out)) != first.utterances
+    # What has no end is made again.
+    (out / "audio.i16").write_bytes(b"")
+    prepare_corpus([tmp_path / "libri"], out, workers=1)
+    assert len(Corpus(out)) == first.utterances
+
+
 def test_a_recording_that_is_named_twice_is_taken_once(tmp_path: Path) -> None:
     """Else a prompt would hold what is to be learned."""
     librispeech(tmp_path / "libri")

@@ -319,6 +319,8 @@ def test_takes_of_single_sentences(
     assert run(["synthesize", text, "--take", "2=99", "--take", "3=1", *out]) == 0
     assert run(["synthesize", text, "--take", "two", *out]) == 2
     assert "N=SEED" in capsys.readouterr().err
+    assert run(["synthesize", text, "--take", "2=99", "--take", "2=7", *out]) == 2
+    assert "several takes of sentence 2" in capsys.readouterr().err
 
 
 def test_a_codec_language_model_fills_in_codes(

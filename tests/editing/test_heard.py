@@ -17,7 +17,7 @@ from tts import TTS, Edited, Options
 from tts.audio.reference import load_reference
 from tts.cli.main import run
 from tts.editing.heard import hears_speech
-from tts.errors import AlignmentError, UsageError
+from tts.errors import AlignmentError, TextError, UsageError
 from tts.losses.phone import PhoneProbe
 from tts.text.symbols import N_SYMBOLS, SIL
 from tts.types import Audio
@@ -92,6 +92,18 @@ def test_what_is_no_recording_or_several(tts: TTS, sound: Samples, do: Done) -> 
     tts.close()
     with pytest.raises(UsageError, match="closed"):
         do(tts, sound)
+
+
+@pytest.mark.parametrize("given", [None, 5, b"one two", ["one two"]])
+def test_what_is_no_text_is_an_error(tts: TTS, sound: Samples, given: Any) -> None:
+    with pytest.raises(TextError, match="the text (must be a string|is bytes)"):
+        tts.edit((sound, 16000), given, "one two")
+    with pytest.raises(TextError, match="the text (must be a string|is bytes)"):
+        tts.edit((sound, 16000), "one two", given)
+    if not isinstance(given, list):  # which is pieces of a text
+        for call in (tts.phonemize, lambda text: tts.extend((sound, 16000), text)):
+            with pytest.raises(TextError, match="the text (must be a string|is bytes)"):
+                call(given)
 
 
 @pytest.mark.parametrize(

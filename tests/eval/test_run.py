@@ -73,6 +73,29 @@ def test_cases_survive_the_file_and_bad_files_are_named(tsv: Path, tmp_path: Pat
     assert main([str(tsv), "-o", str(path), "--speakers", "9"]) == 1
 
 
+def test_a_table_of_training_is_enough(tmp_path: Path) -> None:
+    """Whatever program wrote it; lengths are those of the recordings."""
+    lines = [line.split("\t") for line in four_speakers(tmp_path, 3.2).read_text().splitlines()]
+    bare = [[path, speaker, text] for path, speaker, _, _, text in lines]
+    tables = {
+        "plain.tsv": "\n".join("\t".join(row) for row in bare),
+        "windows.tsv": "\ufeff" + "\r\n".join("\t".join(row) for row in bare) + "\r\n\r\n",
+        "quoted.csv": "\n".join(",".join(f'"{field}"' for field in row) for row in bare),
+    }
+    found = []
+    for name, content in tables.items():
+        (tmp_path / name).write_bytes(content.encode())
+        found.append(build_cases(tmp_path / name, 4, 3).cases)
+    assert found[0] == found[1] == found[2] and len(found[0]) == 12
+    (tmp_path / "s1-0.wav").write_bytes(b"no audio")
+    with pytest.raises(DataError, match=r"plain.tsv line 2: .*s1-0.wav: its length cannot be read"):
+        build_cases(tmp_path / "plain.tsv", 4, 3)
+    for row in ("a.wav\t1\tx\ty", "a.wav\t1", "\t1\tx"):
+        (tmp_path / "bad.tsv").write_text(f"path\tspeaker\ttext\n{row}\n")
+        with pytest.raises(DataError, match=r"bad.tsv line 2"):
+            build_cases(tmp_path / "bad.tsv", 4, 3)
+
+
 def test_a_limit_takes_speakers_in_turn(tsv: Path) -> None:
     cases = build_cases(tsv, 4, 3).cases
     assert [case.speaker for case in spread(cases, 4)] == ["1", "2", "3", "4"]

@@ -123,6 +123,13 @@ def test_sizes_of_the_parts_of_a_generator(section: str, name: str, kind: str | 
         ("durations", "train", {"weight_decay": -1}, "train.weight_decay"),
         ("durations", "train", {"seed": -1}, "train.seed must be at least 0"),
         ("durations", "train", {"seed": 2**70}, "train.seed must be at most"),
+        *(
+            ("durations", "train", {name: True}, f"train: {name}: a number, not true or false")
+            for name in ("steps", "seed", "lr", "budget", "accumulate")
+        ),
+        ("durations", "options", {"batch_size": True}, r"options.*batch_size"),
+        ("durations", "train", {"steps": None}, "train: steps: .*, not None"),
+        ("durations", "train", {"lr": "fast"}, "train: lr: .*, not 'fast'"),
     ],
 )  # fmt: skip
 def test_a_wrong_number_names_its_key_and_range(

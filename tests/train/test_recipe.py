@@ -391,3 +391,8 @@ def test_steps_tell_how_far_they_are_and_take_shipped_names(
     names = {"first": "flow", "second": "flow"}
     assert "flow" in run_step("average", own, tmp_path / "made", untold, names)
     assert (tmp_path / "made" / "model.safetensors").is_file()
+
+
+def test_a_stage_that_is_misspelt_is_named() -> None:
+    with pytest.raises(ConfigError, match="no stage 'durationz'; did you mean 'durations'?"):
+        load_recipe("default", ["data=x", "stages.durationz.train.steps=1"])

@@ -31,12 +31,19 @@ def prepare(
     language: Annotated[str, typer.Option(help="espeak code of the transcripts.")] = "en-us",
     workers: Annotated[int | None, typer.Option(help="Processes; default all cores.")] = None,
     source: Annotated[str, typer.Option(help="Attribution to keep with the data.")] = "",
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Replace a corpus that is in OUT, and remove what was made from it."
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Make a manifest and a corpus from recordings with their texts.
 
     Damaged or empty files, and recordings that are named twice, are told and left out. The same
-    command goes on where it was stopped.
+    command goes on where it was stopped, and has nothing to do where it was done. A corpus of
+    other recordings that is in OUT is an error and stays as it is, without --again.
     """
     from tts.data.prepare import prepare_corpus
 
@@ -51,6 +58,7 @@ def prepare(
             progress,
             source,
             tell=report,
+            again=again,
         )
     say(
         f"{out}: {summary.utterances} utterances, {summary.hours:.2f} h, "

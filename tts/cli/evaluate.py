@@ -293,7 +293,9 @@ def evaluate(
 
 @app.command()
 def cases(
-    tsv: Annotated[Path, typer.Argument(help="Columns path, speaker, sex, seconds, text.")],
+    tsv: Annotated[
+        Path, typer.Argument(help="Columns path, speaker, text; if known sex, seconds.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o")] = Path("cases.json"),
     speakers: Annotated[int, typer.Option(help="How many voices.")] = 10,
     sentences: Annotated[int, typer.Option(help="Sentences for each.")] = 5,

@@ -13,7 +13,10 @@ from tts.errors import UsageError
 def train(
     context: typer.Context,
     config: Annotated[
-        str, typer.Argument(help="A YAML such as configs/systems/default.yaml.")
+        str,
+        typer.Argument(
+            help="A YAML such as configs/systems/default.yaml, or the name of one in configs."
+        ),
     ] = "",
     recipe: Annotated[
         str,

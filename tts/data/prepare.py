@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.files import check_apart, write_error
 from tts.audio.reference import load_reference
 from tts.data.corpus import FILES, Item
+from tts.data.finished import Summary, there
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
-from tts.data.unfinished import Unfinished, made_with
+from tts.data.unfinished import Unfinished, identity, made_with
 from tts.errors import AudioError, DataError, MissingDependencyError, OutputError, TTSError
 from tts.orphans import end_with_parent
 from tts.resources import checkpoint_folder
@@ -37,16 +38,6 @@ _F0_STEP = 0.01  # seconds between Praat's estimates
 Phonemize = Callable[[str], tuple[list[int], list[int], list[int]]]
 # int16 samples, f0, speaker embedding
 Analysis = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-@dataclass
-class Summary:
-    """What was packed: utterances, hours of audio, speakers, and one line per thing left out."""
-
-    utterances: int
-    hours: float
-    speakers: int
-    skipped: list[str] = field(default_factory=list)
 
 
 def _praat() -> Any:
@@ -205,6 +196,7 @@ def prepare(
     made_of: str = "",
     tell: Callable[[str], None] = lambda message: None,
     last: Callable[[], None] = lambda: None,
+    of: str = "",
 ) -> Summary:
     """Pack a corpus; damaged files and unspeakable texts are reported by name and skipped.
 
@@ -226,6 +218,7 @@ def prepare(
             same one did of the same entries is taken. "" begins anew.
         tell: called with a line that says how much that is.
         last: called when all is done, before the folder changes.
+        of: what cache.json says it is made of, from which `prepare_corpus` knows its own again.
 
     Raises:
         DataError: nothing usable.
@@ -298,6 +291,7 @@ def prepare(
                 "hop": HOP,
                 "source": source,
                 "items": summary.utterances,
+                **({"of": of} if of else {}),
             }
             last()
             part.replace(json.dumps(meta, indent=1).encode())
@@ -331,8 +325,11 @@ def prepare_corpus(
     progress: Callable[[int, int], None] = lambda done, total: None,
     source: str = "",
     tell: Callable[[str], None] = lambda message: None,
+    again: bool = False,
 ) -> Summary:
     """Everything `tts data prepare` does: manifest.tsv and a packed corpus in `out`.
+
+    A corpus that is there is left as it is, with what was made from it.
 
     Args:
         sources: corpus folders or tables, see tts.data.layouts.
@@ -342,10 +339,12 @@ def prepare_corpus(
         source: attribution; default the names of `sources`.
         tell: called with a line where a run that was stopped goes on: what it did of these
             recordings, with the same language, weights and code, is not done again.
+        again: make a corpus that is there anew, and remove what was made from it.
 
     Raises:
-        UsageError: unknown layout or language, or a file of the corpus would replace one that is
-            read. DataError, OutputError: see `prepare`.
+        UsageError: unknown layout or language, a file of the corpus would replace one that is
+            read, or a corpus is there that is made of something else. DataError, OutputError: see
+            `prepare`.
     """
     from tts.registry import load_module
     from tts.text.frontend import Frontend
@@ -373,6 +372,11 @@ def prepare_corpus(
 
     names = source or ", ".join(Path(path).resolve().stem for path in sources)
     made_of = made_with(language, fingerprint(checkpoint_folder("speaker")))
+    of = identity(entries, made_of, names)
+    summary = None if again else there(Path(out), of, len(entries), tell)
+    if summary is not None:
+        summary.skipped[:0] = [f"skipped {message}" for message in missing]
+        return summary
     summary = prepare(
         entries,
         out,
@@ -385,6 +389,7 @@ def prepare_corpus(
         made_of,
         tell,
         lambda: write_manifest(entries, Path(out) / "manifest.tsv"),
+        of,
     )
     summary.skipped = [f"skipped {message}" for message in missing] + summary.skipped
     return summary

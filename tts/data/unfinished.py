@@ -51,6 +51,11 @@ def made_with(*settings: str) -> str:
     return json.dumps([settings, code_checksum(), found])
 
 
+def identity(entries: Sequence[Entry], *settings: str) -> str:
+    """A checksum of entries, their recordings as they are now, and settings."""
+    return _checksum([[*settings], *(_state(entry) for entry in entries)])
+
+
 class Unfinished:
     """The files of a corpus that is being made; a context, which closes them.
 

@@ -6,9 +6,9 @@ quality, and a second recording of the reference speaker for the similarity real
 """
 
 import argparse
-import csv
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tts.audio.files import check_apart
+from tts.data.tables import table_rows
 from tts.errors import DataError, OutputError, TTSError
 from tts.text.names import speaker_name
 
@@ -70,25 +71,44 @@ def _order(seed: int, *parts: str) -> str:
 
 def _rows(tsv: Path) -> list[dict[str, str]]:
     try:
-        with tsv.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            rows = list(reader)
-            columns = set(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        first, later = table_rows(tsv)
+        lines = list(later)
+    except OSError as error:
         raise DataError(f"cannot read {tsv}: {error}") from error
-    if lacking := {"path", "speaker", "seconds", "text"} - columns:
+    header = [name.strip().lower() for name in first]
+    if lacking := {"path", "speaker", "text"} - set(header):
         raise DataError(f"{tsv} lacks the column {', '.join(sorted(lacking))}")
     once: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(rows, 2):
+    for number, line in lines:
+        row = dict(zip(header, map(str.strip, line), strict=False))
         try:
-            float(row["seconds"])
-            row["text"].split()
+            if "seconds" not in header:
+                row["seconds"] = str(_seconds(tsv.parent / row["path"], f"{tsv} line {number}"))
+            if (
+                len(line) != len(header)
+                or not row["path"]
+                or not math.isfinite(float(row["seconds"]))
+            ):
+                raise ValueError(line)
             row["speaker"] = speaker_name(row["speaker"])
             # A recording is not compared with itself because it is named twice.
             once.setdefault(os.path.normpath(row["path"]), row)
-        except (TypeError, ValueError, AttributeError):
+        except (KeyError, ValueError):
             raise DataError(f"{tsv} line {number}: wrong or missing fields") from None
     return list(once.values())
+
+
+def _seconds(path: Path, place: str) -> float:
+    """The length of a recording, of which the table does not tell it."""
+    import soundfile
+
+    try:
+        return float(soundfile.info(str(path)).duration)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"{place}: {path}: its length cannot be read ({str(error).splitlines()[0]}); a column "
+            "seconds may tell it"
+        ) from error
 
 
 def _within(rows: Iterable[dict[str, str]], seconds: tuple[float, float]) -> list[dict[str, str]]:
@@ -110,7 +130,8 @@ def _choose_speakers(rows: list[dict[str, str]], count: int, seed: int) -> list[
 
 
 def build_cases(tsv: str | Path, speakers: int = 10, sentences: int = 5, seed: int = 0) -> CaseList:
-    """Choose references and sentences from a TSV (path, speaker, sex, seconds, text).
+    """Choose references and sentences from a table as of `tts data prepare` (path, speaker, text).
+    With a column `sex` both are taken in turn; one of `seconds` spares a look into each recording.
 
     Per speaker: one reference of 3 to 9 s, `sentences` texts of 6 to 30 words said by others (no
     text twice, and by as many different people as there are), and as many further recordings of
@@ -241,7 +262,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="tts eval cases", description="Build an evaluation case list."
     )
-    parser.add_argument("tsv", type=Path, help="columns path, speaker, sex, seconds, text")
+    parser.add_argument(
+        "tsv",
+        type=Path,
+        help="a table with the columns path, speaker, text; sex and seconds are of use",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("cases.json"))
     parser.add_argument("--speakers", type=int, default=10)
     parser.add_argument("--sentences", type=int, default=5)

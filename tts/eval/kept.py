@@ -12,13 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tts.config import ModelConfig, check_sampling, load_model_config, parse
-from tts.errors import ConfigError, OutputError, UsageError
+from tts.errors import OutputError, UsageError
 from tts.eval.report import Report, Scores, assigned, interval, published
 from tts.resources import checkpoint_folder, configs, model_config
-from tts.systems import is_system, read_resolved
+from tts.systems import is_system, read_assignment, read_resolved
 from tts_codecs.checkpoint import CONFIG, read_config
 
 #: what differs between any two runs and is no ablation, beside how long and how fast it learned;
@@ -117,10 +115,8 @@ def with_sampling(config: ModelConfig, assignments: Iterable[str]) -> ModelConfi
     """
     given: dict[str, Any] = {}
     for assignment in assignments:
-        key, sign, text = assignment.partition("=")
-        if not sign:
-            raise ConfigError(f"--set {assignment!r}: expected key=value, as in top_p=0.9")
-        given[key.strip().removeprefix("sampling.")] = yaml.safe_load(text)
+        key, value = read_assignment(assignment, "top_p=0.9")
+        given[key.removeprefix("sampling.")] = value
     if not given:
         return config
     known = read_config(checkpoint_folder(config.generator))

@@ -9,6 +9,7 @@ from tts.errors import TextError
 from tts.text.chat import without_chat_marks
 from tts.text.emoji_names import say_emoji
 from tts.text.foreign import phonemize
+from tts.text.given import check_text
 from tts.text.homographs import readings
 from tts.text.inline import INLINE, inline_warnings
 from tts.text.normalize import normalize_tracked
@@ -82,6 +83,7 @@ class Frontend:
             TextError: nothing to say, or not valid Unicode.
             UsageError: emoji have no names in this language.
         """
+        check_text(text)
         parts = [(text, 0.0, 0)] if isinstance(text, str) else split_complete_at(text, self.lang)
         empty = True
         for part, pause, offset in parts:
@@ -104,8 +106,9 @@ class Frontend:
         """The whole text as one utterance; for training transcripts.
 
         Raises:
-            TextError: nothing to say, or not valid Unicode.
+            TextError: no string, nothing to say, or not valid Unicode.
         """
+        check_text(text, pieces=False)
         spoken, inline = self._prepare(text)
         phones = self._encode(spoken.text, inline)
         if phones is None:

@@ -11,6 +11,7 @@
 Every key is checked against the class it is for; an unknown one names the nearest.
 """
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
@@ -19,16 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from pydantic import create_model
 from torch.overrides import TorchFunctionMode
 
 from tts.config import ModelConfig, Strict, check_sampling, parse
 from tts.data.corpus import SPEAKER_DIM
-from tts.errors import ConfigError, TTSError
+from tts.errors import ConfigError, TTSError, UsageError
 from tts.registry import sampling_options
-from tts.resources import model_config, nearest
-from tts.systems import is_system, merged, read_resolved, split
+from tts.resources import configs, model_config, model_names, nearest
+from tts.systems import is_system, merged, read_assignment, read_resolved, split
 from tts.train.parts import check_parts
 from tts.train.task import DEVICES, PRECISIONS, Task, TrainConfig
 from tts_codecs.envelope import CHANNELS
@@ -169,28 +169,26 @@ class RunConfig:
 
 
 def override(values: Any, assignments: Iterable[str]) -> Any:
-    """Apply `key.sub=value` assignments, the value read as YAML, to a copy of parsed YAML.
+    """Apply `key.sub=value` assignments, the value read as YAML, to a copy of parsed YAML. As in
+    `tts.systems.merged`, another kind replaces its section; what else is set is put on top of it.
 
     Raises:
         ConfigError: not an assignment, or a value that is not YAML.
     """
     if not isinstance(values, dict):
         return values
-    result = {k: dict(v) if isinstance(v, dict) else v for k, v in values.items()}
-    for assignment in assignments:
-        path, sign, text = assignment.partition("=")
-        if not sign or not path.strip(". "):
-            raise ConfigError(f"--set {assignment!r}: expected key=value, as in train.steps=100")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
-        *parents, last = path.strip().split(".")
+    result = copy.deepcopy(values)
+    given = [(each, *read_assignment(each, "train.steps=100")) for each in assignments]
+    # Kinds first, whatever the order on the command line.
+    for assignment, path, value in sorted(given, key=lambda each: not each[1].endswith(".kind")):
+        *parents, last = path.split(".")
         section: Any = result
         for part in parents:
             section = section.setdefault(part, {})
             if not isinstance(section, dict):
                 raise ConfigError(f"--set {assignment!r}: {part!r} holds a value, not keys")
+        if last == "kind" and parents and section.get("kind") != value:
+            section.clear()
         section[last] = value
     return result
 
@@ -310,9 +308,16 @@ def _check_system(values: dict[str, Any], source: str) -> RunConfig:
 
 
 def load_run(path: str | Path, assignments: Iterable[str] = ()) -> RunConfig:
-    """Read the YAML of a run or of a system, or the system of a name, with overrides; ConfigError
-    as `check_run`."""
+    """Read the YAML of a run or of a system, or of a name in configs/train or configs/systems, with
+    overrides; ConfigError as `check_run`, UsageError for an unknown name."""
     if not Path(path).suffix and not Path(path).exists():
-        path = model_config(str(path))
+        own = configs() / "train"
+        names = [file.stem for file in sorted(own.glob("*.yaml"))]
+        if str(path) in names:
+            path = own / f"{path}.yaml"
+        elif (known := [*model_names(), *names]) and str(path) not in known:
+            raise UsageError(f"no run or system {str(path)!r}{nearest(str(path), known)}")
+        else:
+            path = model_config(str(path))
     run = check_run(override(read_resolved(path), assignments), str(path))
     return replace(run, place=Path(path).parent)

@@ -15,7 +15,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ STATE = ("step", "modules", "optimizers", "ema", "torch_rng", "cuda_rng", "pytho
 
 
 class Trainer:
-    """Runs a Task. `folder` holds state.pt (resume), export/ (weights to use) and logs.
+    """Runs a Task. `folder` holds state.pt (resume), export/ (weights to use) and logs. `settings`
+    are kept in the state; `before` has those that it was written with.
 
     Raises:
         ConfigError: a precision that the task cannot be trained in, or nothing to freeze.
@@ -56,7 +57,14 @@ class Trainer:
         CheckpointError: the state in it is damaged or of another run.
     """
 
-    def __init__(self, task: Task, config: TrainConfig, folder: str | Path, quiet: bool = False):
+    def __init__(
+        self,
+        task: Task,
+        config: TrainConfig,
+        folder: str | Path,
+        quiet: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ):
         try:
             from accelerate import Accelerator
             from torch.utils.tensorboard import SummaryWriter
@@ -65,6 +73,7 @@ class Trainer:
                 f"training needs {error.name}: pip install 'tts[train]'"
             ) from error
         self.task, self.config, self.folder, self.quiet = task, config, Path(folder), quiet
+        self.settings, self.before = dict(settings or {}), dict[str, str]()
         self.accelerator = Accelerator(cpu=check_training_device(config.device) == "cpu")
         self.device: torch.device = self.accelerator.device
         self.rank = self.accelerator.process_index
@@ -114,8 +123,7 @@ class Trainer:
             check_folder(self.folder / "logs")
         self.resume()
         if self.accelerator.is_main_process:
-            # What a run logged after its last save is done again.
-            again = self.step + 1 if self.step else None
+            again = self.step + 1 if self.step else None  # what was logged after the last save
             self.writer = SummaryWriter(str(self.folder / "logs"), purge_step=again)
 
     def _freeze(self, module: nn.Module) -> None:
@@ -149,6 +157,7 @@ class Trainer:
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "python_rng": random.getstate(),
+            "settings": self.settings,
         }
         part = self.state_path.with_suffix(".part")
         try:
@@ -186,6 +195,7 @@ class Trainer:
             return
         state = self._read_state()
         self.step, self.elapsed = state["step"], state.get("elapsed", 0.0)
+        self.before = state.get("settings", {})
         for name, module in self.plain.items():
             if name in state["modules"]:
                 try:

@@ -137,7 +137,9 @@ def load_recipe(name: str | os.PathLike[str], assignments: Iterable[str] = ()) -
         if str(name) not in known:
             raise ConfigError(f"unknown recipe {str(name)!r}{nearest(str(name), known)}")
         path = configs() / "recipes" / f"{name}.yaml"
-    values = parse(_Recipe, override(read_resolved(path), assignments), str(path))
+    written = read_resolved(path)
+    values = parse(_Recipe, override(written, assignments), str(path))
+    _check_stages(values, written, str(path))
     if not values.sources and not values.data:
         raise ConfigError(
             f"{path}: no recordings: --set sources=[FOLDER] makes a corpus of them, "
@@ -186,6 +188,14 @@ def _resolved(
             )
         return str(out / name / "export" if kind == "stage" else out / f"{name}.yaml")
     return values
+
+
+def _check_stages(values: _Recipe, written: dict[str, Any], source: str) -> None:
+    """ConfigError for a stage that only `--set` names, as it has none to change."""
+    known = list(written.get("stages") or {})
+    for name, given in values.stages.items():
+        if name not in known and not {"run", "step"} & given.keys():
+            raise ConfigError(f"{source}: there is no stage {name!r}{nearest(name, known)}")
 
 
 def _stage(
@@ -291,6 +301,7 @@ def _make_corpus(
                 recipe.corpus,
                 language=recipe.language,
                 progress=untold if quiet else ProgressLines(report, CORPUS, "recordings"),
+                again=True,  # what is there has no end
             )
             report(f"{recipe.corpus}: {summary.utterances} utterances, {summary.hours:.2f} h")
     elif recipe.sources:

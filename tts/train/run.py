@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 
 from tts.data.pack import open_corpus
+from tts.errors import ConfigError
 from tts.train.config import RunConfig
 from tts.train.durations import write_durations
+from tts.train.earlier import alone, changes, settings
 from tts.train.loop import Trainer
 
 
@@ -25,17 +27,57 @@ def train_run(
         True if the run is finished, False if it was stopped before.
 
     Raises:
+        UsageError: another process trains into the folder.
+        ConfigError: the run is finished and had other settings.
         TTSError: as `tts.train.loop.Trainer.run`. DataError, CheckpointError, ConfigError: parts
             are missing or do not go together.
     """
     # Initial weights depend on the seed alone, not on what ran in this process before.
     torch.manual_seed(run.train.seed)
     task = run.build(open_corpus(run.data))
-    trainer = Trainer(task, run.train, run.out, quiet=quiet or not bar)
-    if trainer.step:
-        report(f"continuing {run.out} at step {trainer.step}")
-    elif trainer.fresh:
-        report(f"started from {run.train.init}, new: {', '.join(trainer.fresh)}")
+    with alone(run.out):
+        trainer = Trainer(task, run.train, run.out, quiet or not bar, settings(run))
+        if trainer.step:
+            report(f"continuing {run.out} at step {trainer.step}")
+        elif trainer.fresh:
+            report(f"started from {run.train.init}, new: {', '.join(trainer.fresh)}")
+        if not _left_as_it_is(trainer, run, report):
+            _train(trainer, run, report, quiet)
+    if run.task == "aligner" and trainer.finished and trainer.accelerator.is_main_process:
+        if run.data.is_file():
+            report(
+                f"{run.data} is a pack, into which no durations are written: tts data align FOLDER "
+                f"--aligner {run.out / 'export'}"
+            )
+            return True
+        for line in write_durations(run.data, run.out / "export"):
+            report(line)
+    return trainer.finished
+
+
+def _left_as_it_is(trainer: Trainer, run: RunConfig, report: Callable[[str], None]) -> bool:
+    """Whether a run has nothing left to train and other settings now. Its export is then not
+    written again, as it would name settings with which its weights were not trained.
+
+    Raises:
+        ConfigError: the run is finished at just the steps that were asked for.
+    """
+    other = changes(trainer.before, trainer.settings) if trainer.before else ""
+    if not other:
+        return False
+    if not trainer.finished:
+        report(f"from step {trainer.step} on with other settings: {other}")
+        return False
+    if trainer.step <= run.train.steps:
+        raise ConfigError(
+            f"{run.out} is finished, with other settings: {other}; train into another folder "
+            "(--set out=FOLDER), or go on with more train.steps or train.budget"
+        )
+    report(f"{run.out / 'export'}: at step {trainer.step} with other settings, left as it is")
+    return True
+
+
+def _train(trainer: Trainer, run: RunConfig, report: Callable[[str], None], quiet: bool) -> None:
     logged = 0
 
     def progress(line: str) -> None:
@@ -49,13 +91,3 @@ def train_run(
     stopped = "" if trainer.finished else ", stopped early: run again to go on"
     of = f"{trainer.elapsed:.0f} s" if run.train.budget else f"of {run.train.steps}"
     report(f"{run.out / 'export'}: step {trainer.step} {of}{stopped}")
-    if run.task == "aligner" and trainer.finished and trainer.accelerator.is_main_process:
-        if run.data.is_file():
-            report(
-                f"{run.data} is a pack, into which no durations are written: tts data align FOLDER "
-                f"--aligner {run.out / 'export'}"
-            )
-            return True
-        for line in write_durations(run.data, run.out / "export"):
-            report(line)
-    return trainer.finished
