@@ -1,4 +1,5 @@
-"""What a run that goes on was before: one process at a time, and settings that are others now."""
+"""The folder of a run: one training at a time writes into it, and a run that goes on tells which
+settings have changed."""
 
 import dataclasses
 import json
@@ -13,7 +14,7 @@ from tts.folders import lock
 from tts.train.config import RunConfig
 from tts.train.publish import check_folder
 
-#: settings that may be others at any time, as what is learned is the same, or how long
+#: settings that may change when a run goes on: they decide how long it runs, not what it learns
 _FREE = {
     f"train.{name}"
     for name in (
@@ -24,12 +25,12 @@ _FREE = {
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """A block in which no other training writes into a folder, which is made if needed. Of several
-    processes of one training the first is meant.
+def exclusive(folder: Path) -> Iterator[None]:
+    """Lock a folder, which is made if needed, so that no other training writes into it meanwhile.
+    Of the processes of one distributed training only the first takes the lock.
 
     Raises:
-        UsageError: another one does. OutputError: it cannot be written.
+        UsageError: another training holds the lock. OutputError: the folder cannot be written.
     """
     if int(os.environ.get("RANK", "0")):
         yield
@@ -52,7 +53,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def settings(run: RunConfig) -> dict[str, str]:
-    """What a run learns from and how, by key; values as JSON."""
+    """The settings on which the weights of a run depend, by dotted key; values as JSON."""
     sections = {
         "task": run.task,
         "data": os.path.realpath(run.data),
@@ -74,7 +75,7 @@ def _flatten(path: str, value: Any, found: dict[str, str]) -> None:
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Settings that were others, with what they were; "" for none."""
+    """The settings that have changed, each with its value now and before; "" if none has."""
     keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     unset = "not set"
     return ", ".join(f"{key} {now.get(key, unset)} (was {before.get(key, unset)})" for key in keys)

@@ -8,7 +8,7 @@ from tts.data.pack import open_corpus
 from tts.errors import ConfigError
 from tts.train.config import RunConfig
 from tts.train.durations import write_durations
-from tts.train.earlier import alone, changes, settings
+from tts.train.earlier import exclusive, changes, settings
 from tts.train.loop import Trainer
 
 
@@ -32,10 +32,10 @@ def train_run(
         TTSError: as `tts.train.loop.Trainer.run`. DataError, CheckpointError, ConfigError: parts
             are missing or do not go together.
     """
-    # Initial weights depend on the seed alone, not on what ran in this process before.
+    # Initial weights depend on the seed exclusive, not on what ran in this process before.
     torch.manual_seed(run.train.seed)
     task = run.build(open_corpus(run.data))
-    with alone(run.out):
+    with exclusive(run.out):
         trainer = Trainer(task, run.train, run.out, quiet or not bar, settings(run))
         if trainer.step:
             report(f"continuing {run.out} at step {trainer.step}")
