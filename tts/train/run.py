@@ -8,7 +8,7 @@ from tts.data.pack import open_corpus
 from tts.errors import ConfigError
 from tts.train.config import RunConfig
 from tts.train.durations import write_durations
-from tts.train.earlier import exclusive, changes, settings
+from tts.train.earlier import changes, exclusive, settings
 from tts.train.loop import Trainer
 
 
