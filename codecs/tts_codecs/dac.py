@@ -213,7 +213,7 @@ class DacCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property

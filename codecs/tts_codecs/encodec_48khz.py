@@ -193,7 +193,7 @@ class SegmentedEncodecCodec(LayeredCodec):
 
     @property
     def layered(self) -> SegmentQuantizer:
-        """The quantizer whose codes are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property

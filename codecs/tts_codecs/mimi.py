@@ -146,7 +146,7 @@ class MimiCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property
