@@ -42,7 +42,7 @@ from tts_codecs.nn.framed import (
     begin,
     run,
 )
-from tts_codecs.nn.inference import keeps
+from tts_codecs.nn.inference import uses_cache
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import Search, nearest
 from tts_codecs.sources import ENCODEC_LICENCE, ENCODEC_SHA256, ENCODEC_URL
@@ -95,7 +95,7 @@ class EncodecBooks(FixedQuantizer):
         self.check_input(z)
         left, codes = z.flatten(0, 1), []
         books, kept = self.books[: self.check_prefix(num_codebooks)], []
-        if keeps(z, books):
+        if uses_cache(z, books):
             kept = self._derived.get([self.books], lambda: [*map(Search, books)], len(books))
         for k, book in enumerate(books):
             index = kept[k](left) if kept else nearest(left, book)
@@ -227,7 +227,7 @@ class EncodecCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property

@@ -33,7 +33,7 @@ from tts_codecs.errors import CodecError
 from tts_codecs.nn.conv import CentredConv
 from tts_codecs.nn.convnext import CentredConvNeXt, FastConvNeXt
 from tts_codecs.nn.derived_cache import DerivedCache
-from tts_codecs.nn.inference import Product, Windows, keeps, overlap_add
+from tts_codecs.nn.inference import Product, Windows, overlap_add, uses_cache
 
 LICENCE = "MIT (code and weights, Hubert Siuzdak)"
 WEIGHTS = HubFile(
@@ -222,7 +222,7 @@ class VocosCodec(Codec):
         entry: Callable[[Tensor], Tensor] = self.entry
         head: Callable[[Tensor], Tensor] = self.head
         blocks: Sequence[Callable[[Tensor, Tensor], Tensor]] = list(self.blocks)
-        if keeps(mel, self.head.weight):
+        if uses_cache(mel, self.head.weight):
             kept: _Kept = self._derived.get(self._derived.weights(self), lambda: _Kept(self))
             entry, head, blocks = kept.entry, kept.head, kept.blocks
         window, _, first = self.entry.window(mel, state.layers[0], last)
