@@ -174,17 +174,18 @@ class SourceFilterVocoder(nn.Module):
     def chunk(
         self, mel: Tensor, state: VocoderState, f0: Tensor | None = None, f0_scale: float = 1.0
     ) -> tuple[Tensor, VocoderState, Tensor]:
-        """Advance the stream by some frames.
+        """Decode the next frames of a stream.
 
         Args:
             mel: [B, t, n_mels]; t may be 0.
-            state: from `initial` or the chunk before.
-            f0: [B, t] overrides the pitch (Hz at frame ends); a stream gets it always or never.
-            f0_scale: multiplies the pitch.
+            state: from `initial` or the previous chunk.
+            f0: [B, t] Hz at frame ends, which replaces the predicted F0. It has to be given for all
+                chunks of a stream or for none.
+            f0_scale: factor on F0.
 
         Returns:
-            waveform [B, n], state, pitch logits [B, t, bins + 1] (t = 0 where a given pitch leaves
-            them unused, which is outside of training).
+            waveform [B, n], state, pitch logits [B, t, bins + 1]. With a given `f0` outside of
+            training the pitch network does not run, and the logits are [B, 0, bins + 1].
         """
         batch, frames, _ = mel.shape
         logits = mel.new_empty(batch, 0, self.pitch.head.out_features)
@@ -196,7 +197,7 @@ class SourceFilterVocoder(nn.Module):
         if f0 is None:
             plain = self.pitch.decode(logits.detach())
         else:
-            # The trunk runs look_ahead frames late; so must the pitch.
+            # The output of the trunk is delayed by look_ahead frames, so F0 has to be as well.
             late = torch.cat([given, f0], 1).double()
             plain, given = late[:, :frames], late[:, frames:]
         f0 = plain * f0_scale
