@@ -264,7 +264,7 @@ class Pack(Corpus):
         self.items = [Item(**json.loads(line)) for line in lines]
         if len(self.items) != self.meta["items"]:
             raise ValueError("utterances are missing")
-        samples = self._place()
+        samples = self._locate_items()
         count = len(self.items)
         self._speaker = self._table(archive, "speaker.f16", "<f2", count, SPEAKER_DIM).astype("f4")
         if self.meta["warps"]:
