@@ -127,15 +127,22 @@ def write_overlap(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Fit:
-    """Fit a detector and write its checkpoint.
+    """Train a detector and write its checkpoint.
 
     Args:
-        clips: to make, of both kinds together.
-        alarms: share of single held-out speakers that may be taken for two.
-        progress: called with (clips made, all).
+        corpus: of the clips.
+        vocoder, probe: compute the features of the detector.
+        folder: of the checkpoint.
+        clips: number of clips of both kinds together.
+        alarms: false alarm rate on held-out speakers, which sets the threshold.
+        seed: of the random numbers.
+        progress: called with (clips done, all).
+
+    Returns:
+        the accuracy on held-out speakers.
 
     Raises:
-        DataError: too few speakers.
+        DataError: the corpus has too few speakers.
     """
     source = _Clips(corpus, seed)
     rows: list[Tensor] = []
