@@ -1,11 +1,49 @@
-"""Neural audio codecs that stream: tokenizers of waveforms, quantizers and a vocoder.
+"""Streaming neural audio codecs: encoders and decoders of waveforms, quantizers and a vocoder.
 
     import tts_codecs
     codec = tts_codecs.load("spectral")
     encoded = codec.encode(wav)      # wav [B, 1, N] at codec.info.sample_rate
     again = codec.decode(encoded)
 
-The names below are imported when they are first used, so `import tts_codecs` costs nothing.
+The names below are imported at their first use, so that `import tts_codecs` takes no time.
+
+The contract and how codecs are found:
+
+    base.py               the contract `Codec`, its data, and checks of tensors
+    layered.py            codecs whose number of codebooks, and so bitrate, can be chosen
+    bandwidth.py          bandwidths in names, as "rvq@1.0"
+    registry.py           loading by name
+    files.py              files of codes and latents
+    errors.py             exceptions
+
+The codecs:
+
+    spectral.py           source-filter features as FSQ codes
+    mel_codec.py          log-mels or source-filter features as latents
+    dmel.py               log-mel bands rounded to a few levels
+    latent.py             variational latents of source-filter features
+    autoencoder.py        the networks of spectral.py and latent.py
+    neural.py             trainable waveform codecs of an encoder, a quantizer and a decoder
+    encodec.py, encodec_48khz.py, mimi.py, dac.py, snac.py, vocos.py, vocos_encodec.py
+                          published codecs, for their published weights
+
+Acoustic features:
+
+    mel.py, mel_stream.py log-mel analysis, of whole waveforms and of streams
+    envelope.py           source-filter features: mel envelope, pitch and voicing
+
+Parts, each in a package: quantizers/, vocoder/, nn/ (layers, encoders, decoders) and adversaries/
+(discriminators, with mel_discriminator.py and balancer.py for training).
+
+Checkpoints and configuration:
+
+    checkpoint.py         folders of checkpoints: config, weights, checksums
+    construction.py       a bound on the size of networks that a config describes
+    renamed.py            former names of weights and arguments
+    parts.py, ranges.py, plain_yaml.py
+                          parts that a YAML names, ranges of their arguments, YAML itself
+    published.py, fetched.py, download.py, sources.py
+                          published weights: detection, cache, download, addresses
 """
 
 from importlib import import_module

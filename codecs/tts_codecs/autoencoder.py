@@ -1,22 +1,32 @@
-"""Source-filter features to vectors and back: what the codecs of features share."""
+"""Autoencoder networks of source-filter features (tts_codecs.envelope), the common part of the
+spectral codec and the variational latents."""
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from tts_codecs.nn.causal import CausalStack, KeptLinear, steadily
+from tts_codecs.nn.causal import CachedLinear, CausalStack, steadily
+
+# Later vectors that the encoder sees, so that its receptive field is about symmetric.
+_ENCODER_LOOK_AHEAD = 4
 
 
 class FeatureAutoencoder(nn.Module):
-    """Features [B, T, channels] to hidden vectors [B, T / patch, coded], and values
-    [B, T / patch, values] back.
+    """Encoder of features [B, T, channels] to vectors [B, U, code_dim], and decoder of vectors
+    [B, U, value_dim] to features; U = ceil(T / patch).
 
-    The encoder sees the whole utterance; the decoder is causal but for `look_ahead` frames.
+    What lies between the two, a quantizer or a variational bottleneck, is up to the subclass. Both
+    networks are stacks of causal ConvNeXt blocks. The encoder sees 4 vectors ahead, the decoder
+    `look_ahead`.
 
     Args:
-        channels, patch: of the features; dim, blocks: of both networks.
-        coded, values: see above.
+        channels: feature channels of a frame.
+        patch: number of feature frames that are coded as one vector.
+        dim, blocks: width and number of blocks of both networks.
+        look_ahead: later vectors that the decoder sees.
+        code_dim: width of the encoder's output.
+        value_dim: width of the decoder's input.
     """
 
     def __init__(
@@ -26,54 +36,55 @@ class FeatureAutoencoder(nn.Module):
         dim: int,
         blocks: int,
         look_ahead: int,
-        coded: int,
-        values: int,
+        code_dim: int,
+        value_dim: int,
     ):
         super().__init__()
         self.channels, self.patch, self.look_ahead = channels, patch, look_ahead
-        # The same block serves both sides; a wide look-ahead makes the encoder's view symmetric.
-        self.encoder = CausalStack(channels * patch, dim, 3 * dim, blocks, 5, 4)
-        self.to_code = nn.Linear(dim, coded)
-        self.decoder = CausalStack(values, dim, 3 * dim, blocks, 7, look_ahead)
-        self.to_features = KeptLinear(dim, channels * patch)
+        self.encoder = CausalStack(channels * patch, dim, 3 * dim, blocks, 5, _ENCODER_LOOK_AHEAD)
+        self.to_code = nn.Linear(dim, code_dim)
+        self.decoder = CausalStack(value_dim, dim, 3 * dim, blocks, 7, look_ahead)
+        self.to_features = CachedLinear(dim, channels * patch)
 
     def fold(self, features: Tensor) -> Tensor:
-        """[B, T, channels] to [B, ceil(T / patch), patch * channels], the last frame repeated."""
-        short = -features.shape[1] % self.patch
-        if short:
-            features = torch.cat([features, features[:, -1:].expand(-1, short, -1)], 1)
+        """Concatenate `patch` neighbouring frames: [B, T, channels] to [B, U, patch * channels].
+        The last frame is repeated where T is no multiple of `patch`."""
+        missing = -features.shape[1] % self.patch
+        if missing:
+            features = torch.cat([features, features[:, -1:].expand(-1, missing, -1)], 1)
         return rearrange(features, "b (u p) c -> b u (p c)", p=self.patch)
 
     def unfold(self, frames: Tensor) -> Tensor:
-        """[B, U, patch * channels] to [B, U * patch, channels]."""
+        """Invert `fold`: [B, U, patch * channels] to [B, U * patch, channels]."""
         return frames.reshape(len(frames), -1, self.channels)
 
     def latents(self, features: Tensor) -> Tensor:
-        """[B, T, channels] to [B, U, coded]."""
-        encoded = F.pad(self.fold(features), (0, 0, 0, 4))
-        state = self.encoder.initial(len(encoded), encoded, 0.0)
-        return self.to_code(self.encoder(encoded, state)[0][:, 4:])
+        """Encode features [B, T, channels] to vectors [B, U, code_dim]."""
+        folded = F.pad(self.fold(features), (0, 0, 0, _ENCODER_LOOK_AHEAD))
+        state = self.encoder.initial(len(folded), folded, 0.0)
+        return self.to_code(self.encoder(folded, state)[0][:, _ENCODER_LOOK_AHEAD:])
 
     def reconstruct(self, values: Tensor) -> Tensor:
-        """Values [B, U, values] to features [B, U * patch, channels]."""
+        """Decode vectors [B, U, value_dim] to features [B, U * patch, channels], for training: in
+        the dtype of the weights, with gradients."""
         values = F.pad(values, (0, 0, 0, self.look_ahead))
         state = self.decoder.initial(len(values), values, 0.0)
         hidden, _ = self.decoder(values, state)
         return self.unfold(self.to_features(hidden[:, self.look_ahead :]))
 
     def decode_values(self, values: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Advance a stream: values [B, u, values] to features [B, u * patch, channels] of the
-        frames `look_ahead` earlier.
+        """Decode the next vectors [B, u, value_dim] of a stream to features [B, u * patch,
+        channels], which belong to the vectors `look_ahead` earlier; also return the new state.
 
-        Computed steadily (tts_codecs.nn.causal): whether a frame is voiced must not depend on how a
-        stream is cut, nor may the pitch, which the phase sums up.
+        The result does not depend on how the stream is split (`steadily`). Otherwise rounding could
+        change whether a frame is voiced, or the pitch, whose errors the phase accumulates.
         """
         hidden, states = steadily(self.decoder, values, states)
         return self.unfold(steadily(self.to_features, hidden)).to(values.dtype), states
 
     def restore(self, values: Tensor) -> Tensor:
-        """All values [B, U, values] to features [B, U * patch, channels], as a stream gives
-        them."""
+        """Decode vectors [B, U, value_dim] to features [B, U * patch, channels], for inference: the
+        same as a stream of `decode_values` yields."""
         values = F.pad(values, (0, 0, 0, self.look_ahead))
         state = self.decoder.initial(len(values), values, 0.0)
         features, _ = self.decode_values(values, state)

@@ -1,8 +1,8 @@
-"""Gradient balancer (Défossez et al. 2022, section 3.4): weights of losses that are shares.
+"""Loss balancer of EnCodec (Défossez et al. 2022, section 3.4).
 
-Several losses of one output differ in the size of their gradients by orders of magnitude, and it
-changes while training. Scaled by a moving average of that size, each contributes the share of the
-whole that its weight says.
+The gradients of several losses by the same output differ by orders of magnitude, and their sizes
+change during training. The balancer divides each gradient by a moving average of its norm, so that
+the weight of a loss is its share of the total gradient.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,19 @@ from tts_codecs.errors import CodecError
 
 
 class Balancer(nn.Module):
-    """Losses of one output [B, ...] to the gradient by it that balances them.
+    """Computes the balanced gradient of several losses by a common output [B, ...].
 
-    The gradient g_i of a loss by the output is scaled to `total * w_i / sum(w)` times
-    g_i / average(|g_i|), the average of its norm being exponential. Averages are buffers and so a
-    part of the state of a run.
+    The gradient g_i of a loss is scaled to `total * w_i / sum(w) * g_i / average(|g_i|)`, with an
+    exponential moving average of its norm. The averages are buffers, and so saved with the state of
+    a training run.
 
     Args:
-        weights: of the losses, by name; those that are given a step share among themselves.
-        total: norm of the gradient they sum up to.
-        decay: of the averages.
+        weights: weights of the losses by name. The sum is over the losses that a step computes.
+        total: norm of the balanced gradient.
+        decay: decay of the moving averages.
+
+    Raises:
+        CodecError: no losses, or numbers out of range.
     """
 
     norms: Tensor
@@ -34,7 +37,7 @@ class Balancer(nn.Module):
         if not weights or min(weights.values()) <= 0 or total <= 0 or not 0 <= decay < 1:
             raise CodecError("balancer: weights and total are positive, decay lies in [0, 1)")
         self.weights, self.total, self.decay = dict(weights), total, decay
-        # Sums of norms and of their weights: the average starts without a bias.
+        # Decayed sums of norms and of ones; their quotient is an average without initial bias.
         self.register_buffer("norms", torch.zeros(len(weights)))
         self.register_buffer("counts", torch.zeros(len(weights)))
 
@@ -44,12 +47,12 @@ class Balancer(nn.Module):
         output: Tensor,
         fades: Mapping[str, float] | None = None,
     ) -> Tensor:
-        """The balanced gradient by `output`, of its shape.
+        """The balanced gradient, in the shape of `output`.
 
         Args:
-            losses: scalars computed from `output`, which is a leaf that takes gradients.
-            fades: factors on the weights of losses that come in by and by. A loss that is scaled
-                itself would be measured against the average of when it was smaller, and so pushed.
+            losses: scalars by name, computed from `output`, a leaf tensor that requires gradients.
+            fades: factors on the weights of losses that are faded in. Scaling the loss itself would
+                have the opposite effect: its gradient would be larger than its moving average.
 
         Raises:
             CodecError: a loss without a weight.
@@ -61,15 +64,15 @@ class Balancer(nn.Module):
         whole = sum(weights.values()) or 1.0
         gradient = torch.zeros_like(output)
         for name, loss in losses.items():
-            # Not torch.autograd.grad, under which PyTorch cannot count what modules compute.
+            # Not torch.autograd.grad, with which PyTorch cannot count the operations of modules.
             output.grad = None
             torch.autograd.backward(loss, inputs=[output], retain_graph=True)
             part = output.grad
             assert part is not None
-            # Of a row, averaged: a larger batch is not a larger gradient.
+            # The mean norm over rows, which does not depend on the batch size.
             norm = part.flatten(1).norm(dim=1).mean()
             place = names.index(name)
-            # A bad gradient, whose step is skipped, must not stay in the averages.
+            # A non-finite gradient, whose training step is skipped, must not enter the averages.
             kept = norm.isfinite()
             for mean, new in ((self.norms, norm), (self.counts, torch.ones_like(norm))):
                 mean[place] = torch.where(

@@ -1,4 +1,4 @@
-"""Bandwidths by name: "rvq@1.0" is the codec `rvq` at 1 kbit/s, one of those it has."""
+"""Bandwidths in names of codecs: "rvq@1.0" is the codec `rvq` at 1 kbit/s."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -6,23 +6,24 @@ from pathlib import Path
 
 from tts_codecs.errors import CodecError, UsageError
 
-#: a bandwidth may be given as it is printed: to two decimals, or within a fortieth of itself
+#: tolerances of a given bandwidth: printed values are rounded to two decimals, or to 2.5 %
 _ROUNDED, _SHARE = 0.005, 0.025
 
 
 def split_bandwidth(name: str | Path) -> tuple[str, float | None]:
-    """The codec that "NAME" or "NAME@KBITS" names, and the bandwidth in kbit/s, None where there is
-    none. What follows the @ is a number; a file or folder that is called so is itself.
+    """Split "NAME@KBITS" into the name of the codec and its bandwidth in kbit/s; the latter is None
+    for "NAME". If there is a file or folder of the whole name, or no number after the @, the whole
+    name is that of the codec.
 
     Raises:
-        UsageError: a bandwidth that is not above 0 and at most 1000 kbit/s.
+        UsageError: the bandwidth is not above 0 and at most 1000 kbit/s.
     """
     whole = str(name)
     plain, at, kbits = whole.rpartition("@")
     try:
         bandwidth = float(kbits) if at and plain and not Path(whole).exists() else None
     except (OSError, ValueError):
-        bandwidth = None  # an @ of a path
+        bandwidth = None  # the @ belongs to a path
     if bandwidth is None:
         return whole, None
     if not 0 < bandwidth <= 1000:
@@ -31,19 +32,20 @@ def split_bandwidth(name: str | Path) -> tuple[str, float | None]:
 
 
 def codebooks_at(kbits: float, rates: Mapping[int, float], name: str) -> int:
-    """How many leading codebooks of a codec make `kbits` kbit/s.
+    """The number of leading codebooks of a codec for a bitrate of `kbits` kbit/s.
 
     Args:
-        rates: bit/s by number of codebooks, as LayeredCodec.bandwidths.
-        name: of the codec, for the error.
+        kbits: the bitrate, with some tolerance.
+        rates: bit/s by number of codebooks, as of LayeredCodec.bandwidths.
+        name: of the codec, for error messages.
 
     Raises:
-        CodecError: it has not this bandwidth; those it has are listed.
-        UsageError: it has one only.
+        CodecError: the codec does not have this bandwidth; those it has are listed.
+        UsageError: the codec has only one bandwidth.
     """
     if len(rates) < 2:
         raise one_bandwidth(name)
-    # No codec has as much as that; NaN is neither above nor below.
+    # The upper limit is above that of any codec; the comparison is false for NaN.
     usable = isinstance(kbits, Real) and not isinstance(kbits, bool) and 0 < kbits < 1e9
     if usable:
         away = {count: abs(rate / 1000 - kbits) for count, rate in rates.items()}
@@ -56,5 +58,5 @@ def codebooks_at(kbits: float, rates: Mapping[int, float], name: str) -> int:
 
 
 def one_bandwidth(name: str) -> UsageError:
-    """The error of a codec that none can be chosen of."""
+    """The error for a codec with a single bandwidth."""
     return UsageError(f"{name}: this codec has one bandwidth only: name it without")

@@ -1,9 +1,9 @@
-"""The codec contract: what every waveform codec offers, and the checks they share.
+"""The codec contract: the interface of every waveform codec, and checks that codecs share.
 
 A codec turns a waveform ``wav [B, 1, N]`` into *frames*, one per ``hop`` samples: discrete codes
 ``[B, T, K]`` (int64) or continuous latents ``[B, T, D]`` (float), with ``T = ceil(N / hop)``, and
-back into ``T * hop`` samples. Decoding can also be fed in pieces; all that it remembers between
-pieces lies in an explicit state object, so that one module serves many streams at once.
+back into ``T * hop`` samples. Frames can also be decoded chunk by chunk. All memory between chunks
+is in an explicit state object, so that one module serves many streams at once.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tts_codecs.errors import CodecError
 
 EncodedKind = Literal["codes", "latents"]
 
-#: the largest sample that is taken: the squares of larger ones overflow in spectra and norms
+#: largest absolute value of a sample that is accepted: squares of larger ones overflow in spectra
 LOUDEST = 1e6
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a codec encodes to.
+    """Encoded frames: the output of `Codec.encode`.
 
     Attributes:
         data: codes ``[B, T, K]`` int64 or latents ``[B, T, D]`` float.
-        lengths: valid frames of each row ``[B]`` int64, or None when every row is full.
+        lengths: number of valid frames of each row, ``[B]`` int64; None if all frames are valid.
         rate: frames per second.
     """
 
@@ -49,22 +49,23 @@ class CodecInfo:
 
     Attributes:
         name: short name, as used in configurations and files.
-        sample_rate: Hz of the waveform on both sides.
+        sample_rate: Hz of the waveform, for both encoding and decoding.
         hop: samples per frame.
         kind: "codes" or "latents".
-        num_codebooks: K; 0 for latents.
-        codebook_size: entries of each codebook (the largest, if they differ); 0 for latents.
-        dim: D, width of one frame's continuous vector.
+        num_codebooks: K, the number of codes per frame; 0 for latents.
+        codebook_size: number of entries of a codebook, of the largest if they differ; 0 for
+            latents.
+        dim: D, the width of a frame's continuous vector.
         bitrate: bits per second of the codes; None for latents.
-        causal: decoding a frame never needs a later frame; the same as ``look_ahead == 0``.
-        look_ahead: frames after the current one that decoding may need, at most. After ``t`` frames
-            of a stream at least ``(t - look_ahead) * hop`` samples have come out.
-        licence: of the code and of the weights.
-        codebook_sizes: entries of each codebook, when they differ; () when they are all equal.
-        residual: each code of a frame refines those before it, so that generators draw it after
-            them.
-        levels: digits whose combinations the entries of a codebook are, as those of an FSQ; () for
-            learned entries.
+        causal: whether decoding a frame never needs later frames, so that ``look_ahead`` is 0.
+        look_ahead: largest number of later frames that decoding a frame may need. After ``t``
+            frames a stream has returned at least ``(t - look_ahead) * hop`` samples.
+        licence: licence of the code and of the weights.
+        codebook_sizes: number of entries of each codebook if they differ; () if all are equal.
+        residual: whether every code of a frame refines the codes before it, as in residual vector
+            quantization. Generators then have to draw it after them.
+        levels: number of levels of each digit of a code, if the entries of a codebook are all
+            combinations of digits, as in FSQ; () for learned entries.
     """
 
     name: str
@@ -89,16 +90,16 @@ class CodecInfo:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Entries of each of the K codebooks."""
+        """Number of entries of each of the K codebooks."""
         return self.codebook_sizes or (self.codebook_size,) * self.num_codebooks
 
 
 class Codec(nn.Module, ABC):
     """Abstract waveform codec.
 
-    Streaming: for every way of cutting frames along T, the concatenation of what ``decode_chunk``
-    returns (the final call with ``last=True``) equals ``decode`` within 1e-4. A single call may
-    return fewer samples than ``t * hop`` (even none) where the codec looks ahead, and more later.
+    Streaming: however the frames are split along T, the concatenated outputs of ``decode_chunk``
+    (the final call with ``last=True``) equal the output of ``decode`` within 1e-4. If the codec has
+    a look-ahead, a call may return fewer than ``t * hop`` samples, even none, and later calls more.
     """
 
     @property
@@ -108,19 +109,19 @@ class Codec(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, wav: Tensor) -> Encoded:
-        """Encode ``wav [B, 1, N]``, floats of any width, to frames with ``T = ceil(N / hop)``.
+        """Encode ``wav [B, 1, N]``, of any floating-point type, to ``T = ceil(N / hop)`` frames.
 
         Raises:
-            CodecError: wrong rank, channels, dtype, no samples, or non-finite values.
+            CodecError: wrong rank, number of channels or dtype, no samples, or non-finite values.
         """
 
     @abstractmethod
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]``, or ``[B, T, D]`` of floats of any width, to ``wav [B, 1,
-        T * hop]``.
+        """Decode codes ``[B, T, K]``, or latents ``[B, T, D]`` of any floating-point type, to
+        ``wav [B, 1, T * hop]``.
 
         Raises:
-            CodecError: wrong rank, width, dtype, code out of range, or non-finite values.
+            CodecError: wrong rank, width or dtype, a code out of range, or non-finite values.
         """
 
     @abstractmethod
@@ -133,8 +134,9 @@ class Codec(nn.Module, ABC):
 
         Args:
             encoded: ``[B, t, K]`` codes or ``[B, t, D]`` latents; ``t`` may be 0.
-            state: from ``init_state`` or the previous call; it is not changed.
-            last: no frame follows; everything held back is returned.
+            state: from ``init_state`` or the previous call; it is not modified.
+            last: whether these frames are the end of the stream. All samples that were delayed by
+                the look-ahead are then returned.
 
         Returns:
             ``wav [B, 1, n]`` and the state for the next call.
@@ -142,59 +144,69 @@ class Codec(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are (CPU for a codec without weights)."""
-        for tensor in chain(self.parameters(), self.buffers()):  # a chunk asks: no full list
+        """Device of the weights; CPU for a codec without weights."""
+        # Asked for every chunk, so only the first tensor is looked up.
+        for tensor in chain(self.parameters(), self.buffers()):
             return tensor.device
         return torch.device("cpu")
 
 
 def learned(module: nn.Module) -> list[Tensor]:
-    """Weights and codebooks, each once; not the `statistics` of codebooks that only training needs,
-    nor what is computed when a module is made."""
-    left = {id(getattr(m, name)) for m in module.modules() for name in getattr(m, "statistics", ())}
+    """The learned tensors of a module, weights and codebooks, each once. Buffers for training only
+    (`Quantizer.statistics`) and non-persistent buffers are left out."""
+    training_only = {
+        id(getattr(m, name)) for m in module.modules() for name in getattr(m, "statistics", ())
+    }
     found = {id(value): value for value in module.state_dict(keep_vars=True).values()}
-    return [value for key, value in found.items() if key not in left]
+    return [value for key, value in found.items() if key not in training_only]
 
 
-_values = ContextVar("values", default=True)
+_check_values = ContextVar("check_values", default=True)
 
 
 @contextmanager
 def trusted() -> Iterator[None]:
-    """Shapes and types are checked within, values are not: to look at one waits for the device."""
-    token = _values.set(False)
+    """Context in which the checks below verify shapes and types but not values. Checking a value
+    would wait for the GPU."""
+    token = _check_values.set(False)
     try:
         yield
     finally:
-        _values.reset(token)
+        _check_values.reset(token)
 
 
 def checks_values() -> bool:
-    """Whether values are checked here: not where they are `trusted`."""
-    return _values.get()
+    """Whether values are to be checked: always, except within `trusted`."""
+    return _check_values.get()
 
 
 def finite(x: Tensor) -> bool:
-    """Whether no value is NaN or infinite; taken for true where it is `trusted`.
-
-    One that is makes the sum so, which takes a tenth of the time to compute; only a sum can also
-    overflow.
-    """
+    """Whether no value is NaN or infinite. Within `trusted` it is assumed without a check."""
     if not checks_values():
         return True
+    # A NaN or infinite value makes the sum so as well, and summing takes a tenth of the time of
+    # checking every value. Finite values can also overflow in the sum, so only they are checked.
     return math.isfinite(x.sum().item()) or bool(torch.isfinite(x).all())
 
 
-def _single(x: Any) -> Any:
-    """Floats of any width as float32, which codecs compute in; anything else as it is. What is
-    finite is checked after it: float32 ends at 3e38."""
+def _as_float32(x: Any) -> Any:
+    """A floating-point tensor as float32, in which codecs compute; anything else unchanged. Values
+    above 3e38 become infinite, so check finiteness afterwards."""
     return x.float() if isinstance(x, Tensor) and x.is_floating_point() else x
 
 
 def check_wav(wav: Tensor, what: str = "wav", piece: bool = False) -> Tensor:
-    """Return ``wav`` as float32 if it is a finite float tensor ``[B, 1, N]`` with N >= 1, else
-    CodecError, or has samples beyond `LOUDEST`; of a ``piece`` of a stream N may be 0."""
-    wav = _single(wav)
+    """Return ``wav [B, 1, N]`` as float32.
+
+    Args:
+        what: name of the tensor in error messages.
+        piece: whether ``wav`` is a chunk of a stream, for which N may be 0.
+
+    Raises:
+        CodecError: not a floating-point tensor ``[B, 1, N]`` with N >= 1, non-finite samples, or
+            samples above `LOUDEST`.
+    """
+    wav = _as_float32(wav)
     if not isinstance(wav, Tensor):
         raise CodecError(f"{what}: expected a tensor [B, 1, N], got {type(wav).__name__}")
     if wav.dim() != 3:
@@ -205,7 +217,7 @@ def check_wav(wav: Tensor, what: str = "wav", piece: bool = False) -> Tensor:
         raise CodecError(f"{what}: expected float samples in [-1, 1], got {wav.dtype}")
     if wav.shape[0] == 0 or (wav.shape[2] == 0 and not piece):
         raise CodecError(f"{what}: empty, shape {tuple(wav.shape)}")
-    # The maximum is NaN where any is: one look at all values tells both.
+    # The maximum is NaN if any value is, so one pass over the samples checks both.
     if checks_values() and wav.numel() and not wav.abs().max() <= LOUDEST:
         if not finite(wav):
             raise CodecError(f"{what}: contains NaN or infinite samples")
@@ -214,10 +226,14 @@ def check_wav(wav: Tensor, what: str = "wav", piece: bool = False) -> Tensor:
 
 
 def check_codes(codes: Tensor, sizes: Sequence[int], what: str = "codes") -> Tensor:
-    """Return ``codes`` if int64 ``[B, T, K]`` with ``0 <= codes[..., k] < sizes[k]``.
+    """Return ``codes [B, T, K]``, int64 with ``0 <= codes[..., k] < sizes[k]``. T may be 0.
 
-    K may be smaller than ``len(sizes)`` only where the caller passes the shortened ``sizes``.
-    T may be 0.
+    Args:
+        sizes: number of entries of each of the K codebooks in use.
+        what: name of the tensor in error messages.
+
+    Raises:
+        CodecError: any other type, shape or range.
     """
     if not isinstance(codes, Tensor):
         raise CodecError(f"{what}: expected a tensor [B, T, K], got {type(codes).__name__}")
@@ -246,8 +262,11 @@ def check_codes(codes: Tensor, sizes: Sequence[int], what: str = "codes") -> Ten
 
 
 def check_latents(latents: Tensor, dim: int, what: str = "latents") -> Tensor:
-    """Return ``latents``, as they are, if finite float ``[B, T, dim]``, else CodecError. T may be
-    0."""
+    """Return ``latents [B, T, dim]`` unchanged. T may be 0.
+
+    Raises:
+        CodecError: not floating-point, another shape, or non-finite values.
+    """
     if not isinstance(latents, Tensor):
         raise CodecError(f"{what}: expected a tensor [B, T, D], got {type(latents).__name__}")
     if latents.dim() != 3:
@@ -264,23 +283,26 @@ def check_latents(latents: Tensor, dim: int, what: str = "latents") -> Tensor:
 
 
 def check_encoded(encoded: Encoded | Tensor, info: CodecInfo, what: str = "frames") -> Tensor:
-    """Return the checked tensor of ``encoded`` for a codec with ``info``, latents as float32; T may
-    be 0."""
+    """Return the frames of ``encoded`` as a tensor, latents as float32. T may be 0.
+
+    Raises:
+        CodecError: the frames do not fit a codec with ``info``.
+    """
     data = encoded.data if isinstance(encoded, Encoded) else encoded
     if info.kind == "codes":
         return check_codes(data, info.sizes, what)
-    return check_latents(_single(data), info.dim, what)
+    return check_latents(_as_float32(data), info.dim, what)
 
 
 def check_batch(batch: int) -> int:
-    """Return `batch` if a stream can have so many rows, else CodecError."""
+    """Return `batch`, the number of rows of a new stream; CodecError if it is below 1."""
     if batch < 1:
         raise CodecError(f"init_state: batch must be at least 1, got {batch}")
     return batch
 
 
 def check_stream(encoded: Tensor, batch: int, finished: bool) -> None:
-    """CodecError if a stream of `batch` rows has ended or the frames have another number."""
+    """Raise CodecError if the stream has ended, or if ``encoded [B, ...]`` has not `batch` rows."""
     if finished:
         raise CodecError("decode_chunk: this stream has ended; start one with init_state")
     if encoded.shape[0] != batch:
@@ -288,5 +310,5 @@ def check_stream(encoded: Tensor, batch: int, finished: bool) -> None:
 
 
 def frames_for(samples: int, hop: int) -> int:
-    """Frames that ``samples`` samples make: ``ceil(samples / hop)``."""
+    """Number of frames of a waveform of ``samples`` samples: ``ceil(samples / hop)``."""
     return -(-samples // hop)

@@ -1,10 +1,10 @@
-"""Weights on disk: a folder with `model.safetensors`, `config.yaml` and a model card.
+"""Checkpoints: folders with `model.safetensors`, `config.yaml` and a model card.
 
-config.yaml names the architecture (`kind`), its `arguments` and the SHA-256 of the weights, so an
-edited or truncated file is refused before anything is computed. Never pickle.
+config.yaml contains the architecture (`kind`), its `arguments` and the SHA-256 of the weights, so
+that an edited or truncated file is refused before anything is computed. Pickle is never used.
 
-Models that have frozen parts in common need not each hold them: `base` in config.yaml names the
-folder beside this one with the tensors that are left out here, and its checksum (`share_weights`).
+Models with common frozen parts can share them: `base` in config.yaml names a sibling folder with
+the tensors that are missing here, and its checksum (`share_weights`).
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _TYPES = (
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """SHA-256 of a file as a hex digest."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -43,8 +43,8 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _beside(path: Path) -> Path:
-    """A new empty file in the folder of another."""
+def _temporary_sibling(path: Path) -> Path:
+    """Create an empty temporary file in the folder of `path`."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     os.close(descriptor)
     os.chmod(name, 0o644)
@@ -59,13 +59,14 @@ def save_checkpoint(
     half: bool = True,
     **extra: Any,
 ) -> None:
-    """Write the weights (fp16 on disk by default) and config of a module; older ones stay until
-    both are there.
+    """Write weights and config of a module. Older files are replaced only when both are written.
 
     Args:
         folder: created if needed.
-        kind: architecture name, checked again when loading.
-        arguments: keyword arguments that rebuild the module.
+        module: its state dict is written.
+        kind: name of the architecture, which loading checks.
+        arguments: keyword arguments to build the module.
+        half: whether floating-point weights are stored as float16.
         extra: further keys of config.yaml (step, data, ...).
 
     Raises:
@@ -127,20 +128,20 @@ def weights_bytes(folder: str | Path) -> int:
 
 
 def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a folder alone, as stored, by their names of today."""
+    """The tensors stored in a folder, without those of its base, by their current names."""
     path = check_weights(folder)
     try:
         state = current_names(load_file(path))
-    except (SafetensorError, KeyError) as error:  # KeyError: a type of numbers PyTorch has not
+    except (SafetensorError, KeyError) as error:  # KeyError: a dtype that PyTorch does not have
         raise CheckpointError(f"{path} is damaged: {error}") from error
     for name, value in state.items():
-        if value.dtype not in _TYPES:  # one that PyTorch knows by name and cannot compute with
+        if value.dtype not in _TYPES:  # a dtype with which PyTorch cannot compute
             raise CheckpointError(f"{path} is damaged: {name!r} is of {value.dtype}")
     return state
 
 
 def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
-    """All tensors of a checkpoint as stored, those of its base too; checksums are checked."""
+    """All tensors of a checkpoint as stored, with those of its base. Checksums are verified."""
     folder = Path(folder)
     state = _read_weights(folder)
     base = read_config(folder).get("base")
@@ -156,13 +157,13 @@ def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
 
 
 def _write_weights(folder: Path, state: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
-    """Both files are written beside their places, then renamed: where one cannot be written, the
-    older two stay."""
+    """Write weights and config to temporary files and rename these, so that the older files stay if
+    one cannot be written."""
     made: dict[Path, Path] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in (WEIGHTS, CONFIG):
-            made[folder / name] = _beside(folder / name)
+            made[folder / name] = _temporary_sibling(folder / name)
         save_file(state, made[folder / WEIGHTS])
         config = {k: v for k, v in config.items() if k != "sha256"}
         config["sha256"] = sha256(made[folder / WEIGHTS])
@@ -178,16 +179,17 @@ def _write_weights(folder: Path, state: dict[str, torch.Tensor], config: dict[st
 
 
 def share_weights(folders: Sequence[str | Path], base: str | Path) -> None:
-    """Leave out of checkpoints the tensors that `base`, a folder beside them, holds as well.
+    """Remove from checkpoints the tensors that `base`, a sibling folder, also contains.
 
     Args:
-        folders: checkpoints that lie in the folder in which the base lies, links followed: they
-            name it by its name alone, so that all of them can be moved together.
-        base: a checkpoint, or a new folder, which gets the tensors that all of them have in common.
+        folders: checkpoints in the same folder as the base (links are followed). They refer to it
+            by its name alone, so that all of them can be moved together.
+        base: a checkpoint, or a new folder to which the common tensors of all checkpoints are
+            written.
 
     Raises:
-        UsageError: a folder that does not lie beside the base, or is the base.
-        CheckpointError: damaged weights, or nothing in common.
+        UsageError: a checkpoint is the base, or is not in the same folder as the base.
+        CheckpointError: damaged weights, or a checkpoint has no tensor in common with the base.
     """
     base = Path(base).resolve()
     for folder in folders:
@@ -220,8 +222,8 @@ def share_weights(folders: Sequence[str | Path], base: str | Path) -> None:
 
 
 def _network(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a checkpoint that make its network: of a strategy, which has no weights,
-    only which it is, so that a run may learn from other rows than the one before it."""
+    """The arguments of a checkpoint that determine its network. A strategy has no weights, so only
+    its kind counts; its other options may differ between runs."""
     arguments = dict(config["arguments"])
     if isinstance(arguments.get("strategy"), dict):
         arguments["strategy"] = arguments["strategy"].get("kind")
@@ -236,14 +238,15 @@ def _within(some: Any, more: Any) -> bool:
 
 
 def average_weights(first: str | Path, second: str | Path, weight: float, out: str | Path) -> None:
-    """Write (1 - weight) first + weight second, with the config of the second.
+    """Interpolate weights: write (1 - weight) first + weight second, with the config of the second.
 
-    Weights before and after a run that trades one virtue for another can have both in between
-    (Wortsman et al. 2022). A part that the run added to the network is taken as it became.
+    If training has improved a model in one respect and made it worse in another, interpolated
+    weights can keep both qualities (Wortsman et al. 2022). Parts that only the second network has
+    are copied.
 
     Raises:
-        CheckpointError: damaged weights, or the second is not the network of the first, with
-            nothing or some parts added.
+        CheckpointError: damaged weights, or the second network is neither that of the first nor an
+            extension of it.
     """
     a, b = read_weights(first), read_weights(second)
     before = read_config(first)
@@ -263,20 +266,25 @@ def average_weights(first: str | Path, second: str | Path, weight: float, out: s
 
 
 def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -> list[str]:
-    """Fill `module` with the folder's weights (as float32) after checking their checksum.
+    """Load the weights of a checkpoint into `module` (as float32) after verifying their checksum.
 
     Args:
-        partial: take what has the same name and shape and leave the rest as it is, to start one
-            model from another.
+        folder: of the checkpoint.
+        module: to load into.
+        partial: whether to load only tensors of the same name and shape, to initialise one model
+            from another.
 
     Returns:
-        names of the tensors left as they were.
+        names of the tensors that were not loaded.
+
+    Raises:
+        CheckpointError: damaged or non-finite weights, or weights that do not fit the module.
     """
     path = Path(folder) / WEIGHTS
     state = read_weights(folder)
     state = {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
     for name, value in state.items():
-        # A sum is finite only if all are, and the cheapest way to see it.
+        # The sum is finite only if all values are, and is the fastest check.
         if value.is_floating_point() and not torch.isfinite(value.sum()):
             raise CheckpointError(f"{path} holds values that are not finite, in {name!r}")
     if partial:
@@ -299,9 +307,13 @@ def load_state(
     sha256: str | None = None,
     rename: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict,
 ) -> None:
-    """Load a state dict from safetensors, or from a verified pickle, into ``model``.
+    """Load a state dict into ``model``, from safetensors or from a pickle with a known checksum.
 
-    ``rename`` turns the file's tensors into those of the model.
+    Args:
+        model: to load into.
+        path: of the file.
+        sha256: 64 hex digits, required for a pickle.
+        rename: converts the tensors of the file to the state dict of the model.
 
     Raises:
         CheckpointError: missing, unverified, damaged, or of another architecture.

@@ -1,4 +1,5 @@
-"""A bound on what is built before weights are read: a config may ask for more than there is."""
+"""A bound on the size of networks that are built from a config, so that a damaged config cannot use
+up the memory before the weights are read."""
 
 import math
 import threading
@@ -22,14 +23,14 @@ _MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.r
 
 @contextmanager
 def building(most: int) -> Iterator[None]:
-    """In this thread, refuse a module as soon as it has over `most` values, in its parameters and
-    buffers together or in any one tensor that is computed for it.
+    """Context that limits the modules that this thread builds to `most` values, in parameters and
+    buffers together, and in every single tensor that is computed for them.
 
-    Layers register a parameter before they fill it, and what draws or fills a tensor is asked for
-    its size before it does, so no memory was touched for it by then.
+    Layers register a parameter before they fill it, and functions that make a tensor are checked
+    before they run. So the memory of a tensor that is too large is never touched.
 
     Raises:
-        CheckpointError: it has.
+        CheckpointError: the limit is exceeded.
     """
     thread, counted = threading.get_ident(), 0
     seen: dict[int, Tensor] = {}
@@ -39,7 +40,7 @@ def building(most: int) -> Iterator[None]:
         if threading.get_ident() != thread or not isinstance(value, Tensor):
             return
         if id(value) not in seen:
-            # Kept, so that no other gets its place; tied weights count once.
+            # Tied weights count once. Tensors are kept here so that no id is reused.
             seen[id(value)] = value
             counted += value.numel()
         if counted > most:
@@ -85,7 +86,7 @@ class _Bounded(TorchFunctionMode):
 
 
 def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
-    """Values of the tensor that one of _MAKERS would make; 0 for what it will refuse itself."""
+    """Number of values of the tensor that one of _MAKERS would make; 0 for invalid arguments."""
     size = kwargs.get("size", args[0] if args and isinstance(args[0], tuple | list) else args)
     return math.prod(size) if all(isinstance(each, int) for each in size) else 0
 

@@ -1,9 +1,9 @@
 """DAC (Kumar et al. 2023, "High-Fidelity Audio Compression with Improved RVQGAN"): residual codes
 of general audio at 16, 24 or 44.1 kHz.
 
-Written anew over the weights published for the library `transformers`: the same tensors by the same
-names, and the same output. Its networks see both sides, so that a stream waits for `look_ahead`
-frames and computes what neighbouring pieces share again.
+An own implementation for the weights published for the library `transformers`, with the same names
+of tensors and the same output. The networks are not causal: a stream is delayed by `look_ahead`
+frames, and the context that neighbouring chunks share is computed again.
 """
 
 import math
@@ -47,14 +47,14 @@ CONFIGS = {
 
 
 class Snake(nn.Module):
-    """x + sin(alpha x)^2 / alpha with an alpha for each channel (Liu et al. 2020)."""
+    """Snake activation x + sin(alpha x)^2 / alpha with one alpha per channel (Liu et al. 2020)."""
 
     def __init__(self, dim: int):
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1, dim, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, T] to the same."""
+        """x [B, C, T] to the same shape."""
         return x + (self.alpha * x).sin().square() / (self.alpha + 1e-9)
 
 
@@ -71,7 +71,7 @@ class _Unit(nn.Module):
 
 
 class _Block(nn.Module):
-    """Residual units, and a change of rate after (encoder) or before them (decoder)."""
+    """Residual units with downsampling after them (encoder) or upsampling before them (decoder)."""
 
     def __init__(self, dim: int, out_dim: int, stride: int, up: bool):
         super().__init__()
@@ -93,7 +93,7 @@ class _Block(nn.Module):
 
 
 class _Net(nn.Module):
-    """Encoder [B, 1, N] to [B, D, N / hop], or decoder the other way."""
+    """Encoder, [B, 1, N] to [B, D, N / hop], or decoder with `up`, the inverse."""
 
     def __init__(self, dims: list[int], strides: tuple[int, ...], ends: tuple[int, int], up: bool):
         super().__init__()
@@ -113,7 +113,8 @@ class _Net(nn.Module):
 
 
 class FactorizedBook(nn.Module):
-    """A codebook of few dimensions between two projections; the nearest is by angle."""
+    """Factorised codebook of DAC: entries of low dimension between two projections. The nearest
+    entry is that with the largest cosine similarity."""
 
     def __init__(self, dim: int, size: int, width: int):
         super().__init__()
@@ -121,18 +122,18 @@ class FactorizedBook(nn.Module):
         self.codebook = nn.Embedding(size, width)
 
     def encode(self, z: Tensor) -> Tensor:
-        """[B, T, D] to codes [B, T]."""
+        """Vectors [B, T, D] to codes [B, T]."""
         low = F.linear(z, self.in_proj.weight[..., 0], self.in_proj.bias).flatten(0, 1)
-        found = nearest(F.normalize(low), F.normalize(self.codebook.weight))
-        return found.unflatten(0, z.shape[:2])
+        index = nearest(F.normalize(low), F.normalize(self.codebook.weight))
+        return index.unflatten(0, z.shape[:2])
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes [B, T] to [B, T, D]."""
+        """Codes [B, T] to vectors [B, T, D]."""
         return F.linear(self.codebook(codes), self.out_proj.weight[..., 0], self.out_proj.bias)
 
 
 class FactorizedRVQ(FixedQuantizer):
-    """Residual codebooks, each of a few projected dimensions."""
+    """Residual vector quantizer with factorised codebooks."""
 
     def __init__(self, dim: int, num_codebooks: int, codebook_size: int, width: int):
         super().__init__()
@@ -153,10 +154,10 @@ class FactorizedRVQ(FixedQuantizer):
     def encode(self, z: Tensor, num_codebooks: int | None = None) -> Tensor:
         """Codes ``[B, T, n]`` of ``z [B, T, D]``, n one of `prefixes` (default K); CodecError on
         wrong shape, non-finite values or another n."""
-        left, codes = self.check_input(z), []
+        residual, codes = self.check_input(z), []
         for book in self._books(self.check_prefix(num_codebooks)):
-            codes.append(book.encode(left))
-            left = left - book.decode(codes[-1])
+            codes.append(book.encode(residual))
+            residual = residual - book.decode(codes[-1])
         return torch.stack(codes, -1)
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -168,9 +169,12 @@ class FactorizedRVQ(FixedQuantizer):
 
 
 def reach_of(strides: Sequence[int]) -> float:
-    """Latents on each side that a sample of such a decoder depends on, strides in its order: a
-    convolution over 7 of them; a transposed one reaches two of its inputs, residual units
-    3 * (1 + 3 + 9) of their samples; and one more over 7 samples."""
+    """Receptive field of a DAC decoder on each side, in latents; `strides` in the decoder's order.
+
+    It is the sum of a convolution of kernel 7, for each block of a transposed convolution (2 of its
+    inputs) and residual units (3 * (1 + 3 + 9) of its outputs), and of another convolution of
+    kernel 7 over samples.
+    """
     reach, rate = 3.0, 1
     for stride in strides:
         reach += 2 / rate + 39 / (rate * stride)
@@ -179,7 +183,7 @@ def reach_of(strides: Sequence[int]) -> float:
 
 
 class DacCodec(LayeredCodec):
-    """DAC under the codec contract."""
+    """DAC codec. `reach` is the receptive field of its networks on each side, in frames."""
 
     name = "dac"
 
@@ -213,7 +217,7 @@ class DacCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property
@@ -244,7 +248,7 @@ class DacCodec(LayeredCodec):
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav).to(self.device)
         frames = F.pad(wav[:, 0], (0, -wav.shape[2] % self.hop)).unflatten(1, (-1, self.hop))
-        # The encoder reaches no further than the decoder, whose mirror it is.
+        # The receptive field of the encoder, the decoder's mirror image, is no larger.
         rate = self.frames_per_second
         codes = in_windows(self._codes, frames, self.reach, 1, rate)
         return Encoded(codes, None, rate)
@@ -255,13 +259,13 @@ class DacCodec(LayeredCodec):
 
     def _network(self, codes: Tensor, start: int = 0) -> Tensor:
         wav = self.decoder(self.quantizer.decode(codes).transpose(1, 2))[:, 0].tanh()
-        # Odd strides leave a few samples at the end unsaid.
+        # With odd strides a few samples at the end are missing.
         return F.pad(wav, (0, codes.shape[1] * self.hop - wav.shape[1]))
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
-        many codes as there are codebooks in use."""
+        """Decode codes ``[B, T, K]`` to ``wav [B, 1, T * hop]``; K is the number of codebooks in
+        use."""
         codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)

@@ -1,8 +1,9 @@
-"""dMel: log-mel bands rounded to a few levels each, and a vocoder to hear them; no training.
+"""dMel (Bai et al. 2024, "dMel: Speech Tokenization Made Simple"): log-mel bands rounded to a few
+levels each, and decoded by a vocoder. Nothing is trained for it.
 
-Bai et al. 2024, "dMel: Speech Tokenization Made Simple". The codes are as many as bands, 80 of 16
-levels per frame of 20 ms: 16 kbit/s. That is a lot beside learned codes, but they take no encoder,
-keep what a mel keeps, and their order is that of frequency.
+There is one code per band, 80 codes of 16 levels per frame of 20 ms, or 16 kbit/s. That is a high
+bitrate compared to learned codes, but dMel needs no encoder, loses little of the mel, and orders
+its codes by frequency.
 """
 
 from dataclasses import replace
@@ -22,15 +23,15 @@ _LOW, _HIGH = -2.75, 2.75
 
 
 class DMelCodec(Codec):
-    """Codes [B, T, 80], each the level of one band, decoded by a vocoder that finds the pitch in
-    them.
+    """Codec whose codes [B, T, 80] are the levels of the mel bands. The vocoder estimates the pitch
+    from the decoded mel.
 
     Args:
-        vocoder: of mels.
-        levels: of a band, 2 to 256.
+        vocoder: decodes the mels.
+        levels: number of levels of a band, 2 to 256.
 
     Raises:
-        CodecError: unusable levels.
+        CodecError: invalid number of levels.
     """
 
     def __init__(self, vocoder: SourceFilterVocoder, levels: int = 16):
@@ -65,7 +66,7 @@ class DMelCodec(Codec):
     def encode_chunk(
         self, wav: Tensor, state: MelStreamState, last: bool = False
     ) -> tuple[Tensor, MelStreamState]:
-        """Codes [B, t, K] of the next samples of a stream, see MelCodec.encode_chunk."""
+        """Encode the next samples of a stream to codes [B, t, K], see MelCodec.encode_chunk."""
         mels, state = self.mel.encode_chunk(wav, state, last)
         return self.quantizer.encode(mels), state
 
@@ -74,7 +75,7 @@ class DMelCodec(Codec):
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        """Decode codes ``[B, T, K]`` to ``wav [B, 1, T * hop]``."""
         return self.mel.decode(self._mels(encoded))
 
     def init_state(self, batch: int) -> FrameState:

@@ -1,4 +1,4 @@
-"""Fetching a pinned file: HTTPS only, bounded, verified, and whole or not there at all."""
+"""Download of a pinned file: HTTPS only, of limited size, with a verified checksum, atomically."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def fetch(
 ) -> Path:
     """Return ``target``, downloading it from ``url`` if it is not there yet.
 
-    A file that is there must have the right checksum; it is not replaced otherwise. The download
-    goes to a temporary file beside the target and is moved into place once verified.
+    An existing file must have the right checksum; otherwise it is not replaced. A download is
+    written to a temporary file in the same folder, and renamed once it is verified.
 
     Args:
         url: ``https://`` address.
-        target: file to write; its folder is made.
+        target: file to write; its folder is created.
         sha256: 64 hex digits.
         max_bytes: give up beyond this size.
         timeout: seconds for each network operation.
@@ -89,7 +89,7 @@ def fetch(
         check_sha256(part, sha256)
         os.chmod(part, 0o644)
         os.replace(part, target)
-    # HTTPException: what a server answers is no HTTP, or ends too early.
+    # HTTPException: the answer is not HTTP, or is incomplete.
     except (OSError, urllib.error.URLError, http.client.HTTPException) as error:
         raise CheckpointError(f"cannot fetch {url} to {target}: {error}") from error
     finally:
@@ -100,11 +100,13 @@ def fetch(
 
 @dataclass(frozen=True)
 class WebFile:
-    """A file at an address, with what it must be.
+    """A file on the web with a pinned checksum.
 
     Attributes:
         url: its address.
-        sha256: 64 hex digits; size: bytes; licence: of the file.
+        sha256: 64 hex digits.
+        size: in bytes.
+        licence: of the file.
     """
 
     url: str
@@ -127,11 +129,15 @@ class WebFile:
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a Hugging Face repository at one revision, with what it must be.
+    """A file of a Hugging Face repository at one revision, with a pinned checksum.
 
     Attributes:
-        repo: owner/name; revision: commit hash; path: inside of the repository.
-        sha256: 64 hex digits; size: bytes; licence: of the file.
+        repo: owner/name.
+        revision: commit hash.
+        path: of the file in the repository.
+        sha256: 64 hex digits.
+        size: in bytes.
+        licence: of the file.
     """
 
     repo: str
@@ -160,7 +166,7 @@ class HubFile:
 
 
 class Published:
-    """What others published, fetched by its name; subclasses say of which files it is made.
+    """Base of published weights that are fetched by name; subclasses list their files.
 
     Attributes:
         name: by which it is fetched.

@@ -1,9 +1,9 @@
-"""EnCodec of 24 kHz (Défossez et al. 2022, "High Fidelity Neural Audio Compression"): 75 frames/s
+"""EnCodec at 24 kHz (Défossez et al. 2022, "High Fidelity Neural Audio Compression"): 75 frames/s
 of 2 to 32 codes.
 
-Written anew over the weights of the package `encodec`, which is not needed: the same output, both
-ways in pieces. Layers work on pieces of a fraction of a second, whose values stay in the cache of a
-core, offline too.
+An own implementation for the weights of the package `encodec`, which is not needed. It has the same
+output, and both encoding and decoding can stream. Layers compute a fraction of a second at a time,
+offline too, so that activations stay in the cache of a core.
 
 Licences: the published weights are CC-BY-NC 4.0 (non-commercial).
 """
@@ -42,7 +42,7 @@ from tts_codecs.nn.framed import (
     begin,
     run,
 )
-from tts_codecs.nn.inference import keeps
+from tts_codecs.nn.inference import uses_cache
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import Search, nearest
 from tts_codecs.sources import ENCODEC_LICENCE, ENCODEC_SHA256, ENCODEC_URL
@@ -52,14 +52,14 @@ if TYPE_CHECKING:
 
 WEIGHTS_MAX_BYTES = 200_000_000
 BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
-#: frames that are worked on at a time, by layers of many values a second and by all
+#: number of frames computed at a time, by the layers at high rates and by all layers
 PIECE, ROUND = 24, 300
 
 
 @dataclass(frozen=True)
 class EncodecConfig:
     """Sizes; the defaults are those of the published weights. `counts` are the numbers of codebooks
-    it was trained to be cut to."""
+    that can be used, one per bandwidth."""
 
     sample_rate: int = 24000
     dim: int = 128
@@ -71,7 +71,7 @@ class EncodecConfig:
 
 
 class EncodecBooks(FixedQuantizer):
-    """Residual codebooks, cut to one of some numbers of them. They do not learn."""
+    """Residual vector quantizer of EnCodec with fixed codebooks."""
 
     books: Tensor
 
@@ -85,7 +85,7 @@ class EncodecBooks(FixedQuantizer):
 
     @property
     def prefixes(self) -> tuple[int, ...]:
-        """Those that the weights were trained for."""
+        """The numbers of codebooks that the weights were trained for."""
         return self.counts
 
     @torch.no_grad()
@@ -93,13 +93,13 @@ class EncodecBooks(FixedQuantizer):
         """Codes ``[B, T, n]`` of ``z [B, T, D]``, n one of `prefixes` (default K); CodecError on
         wrong shape, non-finite values or another n."""
         self.check_input(z)
-        left, codes = z.flatten(0, 1), []
-        books, kept = self.books[: self.check_prefix(num_codebooks)], []
-        if keeps(z, books):
-            kept = self._derived.get([self.books], lambda: [*map(Search, books)], len(books))
+        residual, codes = z.flatten(0, 1), []
+        books, searches = self.books[: self.check_prefix(num_codebooks)], []
+        if uses_cache(z, books):
+            searches = self._derived.get([self.books], lambda: [*map(Search, books)], len(books))
         for k, book in enumerate(books):
-            index = kept[k](left) if kept else nearest(left, book)
-            left = left - F.embedding(index, book)
+            index = searches[k](residual) if searches else nearest(residual, book)
+            residual = residual - F.embedding(index, book)
             codes.append(index)
         return torch.stack(codes, -1).unflatten(0, z.shape[:2])
 
@@ -114,12 +114,12 @@ class EncodecBooks(FixedQuantizer):
 
 @dataclass(frozen=True)
 class EncodecState:
-    """What a stream remembers, of decoding or of encoding.
+    """State of a stream, for decoding as well as for encoding.
 
     Attributes:
         layers: one state per layer.
         batch: rows of the stream.
-        finished: the last piece was seen.
+        finished: whether the stream has ended.
     """
 
     layers: list[Any]
@@ -128,19 +128,19 @@ class EncodecState:
 
 
 class EncodecCodec(LayeredCodec):
-    """A causal mono EnCodec at one of its bandwidths; inference only, encodes in pieces as well.
+    """Causal mono EnCodec at one of its bandwidths, for inference only; it can also encode streams.
 
-    The convolutions are causal but pad the start of a sequence by reflection, so that the first
-    frames of a stream depend on up to 6 later ones; this is declared as ``look_ahead``. From the
-    seventh frame on every frame is decoded as it comes.
+    The convolutions are causal, but pad the start of a sequence by reflection. The first frames of
+    a stream therefore depend on up to 6 later ones, which ``look_ahead`` declares. From the seventh
+    frame on, every frame is decoded at once.
 
     Args:
-        config: sizes; bandwidth: kbit/s, which decides on the number of codebooks where there are
-            several.
-        name: shown in ``info``.
+        config: sizes.
+        bandwidth: kbit/s, which determines the number of codebooks.
+        name: name of the codec in ``info``.
 
     Raises:
-        CodecError: a bandwidth that it does not have.
+        CodecError: a bandwidth that the codec does not have.
     """
 
     def __init__(
@@ -160,10 +160,10 @@ class EncodecCodec(LayeredCodec):
 
     @classmethod
     def from_package(cls, model: EncodecModel, bandwidth: float = 6.0) -> EncodecCodec:
-        """A model of the package `encodec` of the kind of that of 24 kHz, with its weights.
+        """Convert a model of the package `encodec`, of the same kind as that for 24 kHz.
 
         Raises:
-            CodecError: another kind, such as that of 48 kHz, or an unsupported bandwidth.
+            CodecError: another kind of model, such as that for 48 kHz, or an unsupported bandwidth.
         """
         encoder, quantizer = model.encoder, model.quantizer
         causal = all(getattr(each, "causal", True) for each in encoder.modules())
@@ -192,7 +192,7 @@ class EncodecCodec(LayeredCodec):
     def from_file(
         cls, path: str | Path, bandwidth: float = 6.0, sha256: str | None = None
     ) -> EncodecCodec:
-        """The 24 kHz model with weights from a local file.
+        """Load the 24 kHz model with weights from a local file.
 
         Args:
             path: the state dict of the package's model as ``.safetensors``, or its pickled ``.th``.
@@ -214,7 +214,7 @@ class EncodecCodec(LayeredCodec):
         url: str = ENCODEC_URL,
         sha256: str = ENCODEC_SHA256,
     ) -> EncodecCodec:
-        """The 24 kHz model; weights are downloaded into ``folder`` unless they are there.
+        """Load the 24 kHz model; its weights are downloaded into ``folder`` unless they are there.
 
         Calling this accepts the licence of the weights (CC-BY-NC 4.0).
 
@@ -227,7 +227,7 @@ class EncodecCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property
@@ -261,15 +261,15 @@ class EncodecCodec(LayeredCodec):
         return Encoded(codes, None, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> EncodecState:
-        """State of a new stream of waveforms, for `encode_chunk`."""
+        """State of a new encoding stream of `batch` rows, for `encode_chunk`."""
         return EncodecState(begin(self.encoder, check_batch(batch), self.quantizer.books), batch)
 
     @torch.no_grad()
     def encode_chunk(
         self, wav: Tensor, state: EncodecState, last: bool = False
     ) -> tuple[Tensor, EncodecState]:
-        """Codes [B, t, K] of the next samples of a stream, wav [B, 1, n], n may be 0. What does not
-        fill a frame is held back; at the `last` piece its end is reflected."""
+        """Encode the next samples wav [B, 1, n] of a stream to codes [B, t, K]; n may be 0. With
+        `last` the stream ends: its end is reflected to fill the last frame."""
         check_stream(check_wav(wav, piece=True), state.batch, state.finished)
         x = wav.transpose(1, 2).to(self.quantizer.books)
         fine = len(self.encoder) - _COARSE - 2
@@ -285,8 +285,8 @@ class EncodecCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
-        many codes as there are codebooks in use."""
+        """Decode codes ``[B, T, K]`` to ``wav [B, 1, T * hop]``; K is the number of codebooks in
+        use."""
         codes = check_encoded(encoded, self.info)
         return self.decode_chunk(codes, self.init_state(len(codes)), last=True)[0]
 
@@ -312,15 +312,17 @@ class EncodecCodec(LayeredCodec):
         return torch.cat(wavs, 1).transpose(1, 2), EncodecState(layers, state.batch, last)
 
 
-#: kernel of the outer convolutions; how many layers of the decoder see few values a second, read
-#: their weights seldom and so have all of a round at once
-_KERNEL, _COARSE = 7, 4
+#: kernel size of the first and the last convolution
+_KERNEL = 7
+#: number of decoder layers at low rates, which compute a whole round at a time: their weights are
+#: large, so that reading them takes most of the time
+_COARSE = 4
 
 
 def _in_pieces(
     layers: nn.ModuleList, x: Tensor, states: list[Any], last: bool, size: int
 ) -> tuple[Tensor, list[Any]]:
-    """`run` on pieces of `size`."""
+    """`run` on pieces of `size` inputs."""
     made = []
     for piece, end in _pieces(x, size):
         y, states = run(layers, piece, states, last and end)
@@ -329,8 +331,8 @@ def _in_pieces(
 
 
 def _pieces(x: Tensor, size: int) -> list[tuple[Tensor, bool]]:
-    """x [B, n, C] in pieces of `size`, the rest with the last, and which is the last one; copies,
-    as layers overwrite what they get."""
+    """Split x [B, n, C] into pieces of up to `size` inputs, each with whether it is the last. They
+    are copies where needed, as layers overwrite their inputs."""
     parts = [part.contiguous() for part in x.split(size, 1)]
     return [(part, at == len(parts) - 1) for at, part in enumerate(parts)]
 
@@ -355,13 +357,13 @@ def _decoder(config: EncodecConfig) -> nn.ModuleList:
     return nn.ModuleList([*layers, FramedConv(dim, 1, _KERNEL)])
 
 
-#: parts of a layer by the names of the package
+#: names of the package for parts of a layer, and the names here
 _PARTS = {"block.1": "narrow", "block.3": "wide", "shortcut": "shortcut", "lstm": "lstm"}
 
 
 def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of the package's model as those of EncodecCodec. Weights are split there into their
-    lengths and directions."""
+    """Convert a state dict of the package's model to that of EncodecCodec. The package stores
+    weights with weight normalisation, split into norms and directions."""
     out: dict[str, Tensor] = {}
     books: dict[int, Tensor] = {}
     for name, value in state.items():
@@ -386,10 +388,10 @@ def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _framed(weight: Tensor, transposed: bool) -> Tensor:
-    """A weight of a convolution as FramedConv or FramedTransposed has it. Even kernels are two
-    strides long, odd ones have none."""
+    """Convert the weight of a convolution to the layout of FramedConv or FramedTransposed. Even
+    kernels have two strides; odd ones belong to convolutions without stride."""
     if transposed:
-        # [I, O, 2, stride]; the second half is of the input before.
+        # [I, O, 2, stride]; the second half applies to the previous input.
         halves = weight.unflatten(2, (2, -1)).flip(2)
         return halves.permute(2, 0, 3, 1).flatten(2).contiguous()
     kernel = weight.shape[2]

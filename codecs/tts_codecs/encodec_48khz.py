@@ -1,12 +1,12 @@
-"""EnCodec of 48 kHz (Défossez et al. 2022, "High Fidelity Neural Audio Compression"): segments of a
-second, each of which is coded by itself at 3 to 24 kbit/s.
+"""EnCodec at 48 kHz (Défossez et al. 2022, "High Fidelity Neural Audio Compression"): independently
+coded segments of a second, at 3 to 24 kbit/s.
 
-Written anew over the weights of the package `encodec`, which is not needed. That model is stereo:
-a recording of one channel is both of its channels, and what is decoded is their mean. It codes
-segments of 1 s that overlap by a hundredth, each divided by its level, sees all of a segment at
-once and fades from one into the next. A frame here is such a segment: two codes of its level, then
-150 codes of the first codebook, of the second and so on. So frames are coded and decoded one by one
-and a stream waits for nothing, but a frame is as long as a second.
+An own implementation for the weights of the package `encodec`, which is not needed. The model is
+stereo: a mono recording is used as both channels, and the decoded channels are averaged. It codes
+segments of 1 s that overlap by 1 % and are normalised by their level, with networks that see the
+whole segment, and crossfades between segments. A frame here is a segment: two codes of its level,
+then 150 codes of the first codebook, 150 of the second, and so on. Frames are thus coded and
+decoded independently, and a stream has no look-ahead, but a frame lasts a second.
 
 Licences: the published weights are CC-BY-NC 4.0 (non-commercial).
 """
@@ -38,19 +38,20 @@ if TYPE_CHECKING:
 
 #: sizes of the published weights
 PUBLISHED = EncodecConfig(48000, codebooks=16, counts=(2, 4, 8, 16))
-#: codes of the level of a segment, and the least and the greatest there is
+#: number of codes for the level of a segment, and the smallest and largest level
 LEVEL_CODES, LEAST, GREATEST = 2, 1e-8, 1e1
-#: kernel of the outer convolutions
+#: kernel size of the first and the last convolution
 _KERNEL = 7
 
 
 class SegmentQuantizer(FixedQuantizer):
-    """A segment of vectors and its level, [B, T, vectors * dim + 1], to codes
-    [B, T, 2 + vectors * books]. The two are the digits of the logarithm of the level; no level is
-    off by more than a hundred-thousandth of itself.
+    """Quantizer of segments: the vectors and the level of a segment, [B, T, vectors * dim + 1], to
+    codes [B, T, 2 + vectors * books]. The first two codes are the digits of the quantized
+    log-level; the relative error of the level is at most 1e-5.
 
     Args:
-        config: sizes of the codebooks; vectors: in a segment.
+        config: sizes of the codebooks.
+        vectors: number of vectors of a segment.
     """
 
     def __init__(self, config: EncodecConfig, vectors: int):
@@ -64,7 +65,7 @@ class SegmentQuantizer(FixedQuantizer):
 
     @property
     def prefixes(self) -> tuple[int, ...]:
-        """The level with as many codebooks as the weights were trained for."""
+        """Numbers of codes for the numbers of codebooks that the weights were trained for."""
         return tuple(LEVEL_CODES + self.vectors * count for count in self.inner.counts)
 
     @torch.no_grad()
@@ -193,7 +194,7 @@ class SegmentedEncodecCodec(LayeredCodec):
 
     @property
     def layered(self) -> SegmentQuantizer:
-        """The quantizer whose codes are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property

@@ -1,9 +1,9 @@
 """Source-filter features: a mel envelope without harmonics, pitch and voicing.
 
-The harmonics of a voiced log-mel repeat at every multiple of a pitch that two numbers state better.
-Smoothing the power spectrum over one pitch period's width takes them out (as CheapTrick, Morise
-2015, does), which leaves generators and quantizers a smooth target; the vocoder's pulses put the
-harmonics back.
+In a voiced log-mel the harmonics repeat at every multiple of F0, which two numbers, pitch and
+voicing, describe better. Smoothing the power spectrum over a width of F0 removes the harmonics (as
+in CheapTrick, Morise 2015) and leaves a smooth target for generators and quantizers. The pulse
+train of the vocoder restores them.
 """
 
 import math
@@ -24,10 +24,10 @@ CHANNELS = MelConfig().n_mels + EXTRA
 _CENTRE_HZ = 160.0
 _OCTAVES = 0.5
 _UNVOICED_WIDTH = 150.0
-_NEIGHBOURS = 35  # bands whose average contrast is relative to: wider than a formant
+_NEIGHBOURS = 35  # number of bands in the local average of `contrasted`: wider than a formant
 
 
-#: a tensor or an array of features
+#: features as a tensor or as an array
 Array = TypeVar("Array", Tensor, np.ndarray)
 
 
@@ -37,14 +37,17 @@ def envelope_part(features: Array) -> Array:
 
 
 def contrasted(mel: Tensor, contrast: float) -> Tensor:
-    """Frames [B, t, n_mels] with the difference to the average of the bands around scaled, which
-    makes formants stand out (above 1) or fills the valleys between them; each frame by itself."""
-    return mel @ _contrasting(mel.shape[-1], contrast, mel.dtype, mel.device)
+    """Mel frames [B, t, n_mels] with changed spectral contrast: the difference of each band to the
+    average of its neighbouring bands is multiplied by `contrast`. Above 1 formants stand out more,
+    below 1 the valleys between them are filled."""
+    return mel @ _contrast_matrix(mel.shape[-1], contrast, mel.dtype, mel.device)
 
 
 @lru_cache(maxsize=8)
-def _contrasting(bands: int, contrast: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """What `contrasted` multiplies frames by, [bands, bands]."""
+def _contrast_matrix(
+    bands: int, contrast: float, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """The matrix [bands, bands] by which `contrasted` multiplies frames."""
     with torch.inference_mode(False):
         half, each = _NEIGHBOURS // 2, torch.eye(bands, dtype=dtype, device=device)[None]
         around = F.avg_pool1d(F.pad(each, (half, half), mode="replicate"), _NEIGHBOURS, 1)
@@ -57,20 +60,22 @@ def source_part(features: Array) -> Array:
 
 
 def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Tensor:
-    """Normalised log-mel of the pitch-adaptively smoothed spectrum.
+    """Normalised log-mel of the spectrum after pitch-adaptive smoothing.
 
     Args:
-        wav: [B, N] with N a multiple of hop; f0: [B, N / hop] Hz at frame ends, 0 = unvoiced.
+        wav: [B, N] with N a multiple of hop.
+        f0: [B, N / hop] Hz at frame ends, 0 = unvoiced.
 
     Returns:
-        [B, T, n_mels], on the scale of `log_mel`.
+        [B, T, n_mels], normalised as in `log_mel`.
     """
     config = config or MelConfig()
     power = frame_signal(wav, config).abs().square()  # [B, T, bins]
     before = torch.cat([f0[:, :1], f0[:, :-1]], 1)
     centre = torch.where((before > 0) & (f0 > 0), (before + f0) / 2, torch.maximum(before, f0))
     width = torch.where(centre > 0, centre, torch.full_like(centre, _UNVOICED_WIDTH))
-    # Integral of the spectrum by linear interpolation of its running sum, mirrored at both ends.
+    # Average the spectrum over a width of F0, as a difference of its integral at two frequencies.
+    # The integral is the linearly interpolated cumulative sum, mirrored at both ends.
     bins = power.shape[-1]
     half = (width / 2 * config.n_fft / config.sample_rate).unsqueeze(-1)
     pad = 32
@@ -94,14 +99,14 @@ def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Te
 
 
 def pack_pitch(f0: Tensor) -> Tensor:
-    """F0 [B, T] in Hz (0 = unvoiced) to [B, T, 2]: log pitch, bridged over unvoiced stretches,
-    and voicing."""
+    """Convert F0 [B, T] in Hz (0 = unvoiced) to log-pitch and voicing [B, T, 2]. The log-pitch is
+    interpolated over unvoiced stretches."""
     out = f0.new_zeros(*f0.shape, EXTRA)
     voiced = f0 > 0
     out[..., 1] = voiced.to(f0.dtype) * 2 - 1
     height = ((f0.clamp_min(1.0) / _CENTRE_HZ).log2() / _OCTAVES) * voiced
     index = torch.arange(f0.shape[1], device=f0.device).expand_as(f0)
-    # Nearest voiced frame on each side, then a straight line between the two.
+    # Find the nearest voiced frame on each side and interpolate linearly between the two.
     left = torch.where(voiced, index, torch.full_like(index, -1)).cummax(1).values
     far = f0.shape[1]
     right = torch.where(voiced, index, torch.full_like(index, far)).flip(1).cummin(1).values.flip(1)
@@ -116,12 +121,12 @@ def pack_pitch(f0: Tensor) -> Tensor:
 
 
 def unpack_pitch(extra: Tensor) -> Tensor:
-    """[B, T, 2] back to F0 [B, T] in Hz, float64, 0 where unvoiced."""
-    extra = extra.double()  # phase sums it up: see PitchNet.forward
+    """Convert log-pitch and voicing [B, T, 2] to F0 [B, T] in Hz, float64, 0 where unvoiced."""
+    extra = extra.double()  # errors would accumulate in the phase, see PitchNet.forward
     f0 = _CENTRE_HZ * torch.exp2(extra[..., 0].clamp(-4, 4) * _OCTAVES)
     return f0 * (extra[..., 1] > 0)
 
 
 def shift_pitch(log_pitch: Array, factor: float) -> Array:
-    """The log-pitch channel with F0 multiplied by `factor`."""
+    """Log-pitch [...] (the first channel of `source_part`) with F0 multiplied by `factor`."""
     return log_pitch + math.log2(factor) / _OCTAVES

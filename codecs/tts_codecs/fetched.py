@@ -1,7 +1,7 @@
-"""Published codecs that are fetched when asked, after their licence was shown.
+"""Published codecs that are downloaded on request, after their licence is accepted.
 
-`tts models fetch mimi` downloads the pinned file, checks it and keeps it in the user's cache; from
-then on `load("mimi")` is that codec. Nothing is downloaded otherwise. PyTorch is not imported here.
+`tts models fetch mimi` downloads the pinned file, verifies it and saves it in the user's cache.
+Then `load("mimi")` loads that codec. Nothing else is downloaded. PyTorch is not imported here.
 """
 
 import os
@@ -17,21 +17,21 @@ from tts_codecs.errors import CheckpointError, UsageError
 
 Progress = Callable[[int], object]
 
-#: copy synthesis from source-filter features, which needs the vocoder alone
+#: name of the codec of source-filter features, which only needs a vocoder
 FEATURES = "features"
-#: binned log-mel, which needs the vocoder alone too
+#: name of the codec of binned log-mels, which also only needs a vocoder
 DMEL = "dmel"
-#: names of codecs that have no weights of their own
+#: names of codecs without weights of their own
 BUILT = (DMEL, FEATURES)
 
 
 @dataclass(frozen=True)
 class PublishedCodec(Published):
-    """A codec whose weights others published.
+    """A codec with published weights.
 
     Attributes:
-        name: by which it is fetched and loaded.
-        file: the pinned file, of safetensors or pickled tensors.
+        name: under which it is fetched and loaded.
+        file: the pinned file, safetensors or pickled tensors.
     """
 
     name: str
@@ -44,28 +44,30 @@ class PublishedCodec(Published):
 
     @property
     def folder(self) -> Path:
-        """Where it is once fetched; other weights have another folder."""
+        """Folder of the fetched weights. Its name depends on their checksum."""
         return cache_folder() / f"{self.name}-{self.file.sha256[:8]}"
 
     @property
     def weights(self) -> Path:
-        """The file that is loaded once it is fetched, always of safetensors."""
+        """The fetched file, always safetensors."""
         return self.folder / "model.safetensors"
 
     @property
     def fetched(self) -> bool:
-        """Whether it is there."""
+        """Whether the weights were fetched."""
         return self.weights.is_file()
 
     def fetch(self, accept_licence: bool = False, progress: Progress | None = None) -> Path:
-        """The folder of its weights, downloaded unless they are there.
+        """Download the weights unless they are there, and return their folder.
 
         Args:
-            progress: called with the number of bytes that came.
+            accept_licence: whether the user accepts the licence of the weights.
+            progress: called with the number of downloaded bytes.
 
         Raises:
-            UsageError: the licence was not accepted; it is named.
-            CheckpointError: the download fails, the file is not the pinned one, or no room.
+            UsageError: the licence was not accepted; the message names it.
+            CheckpointError: the download fails, the file is not the pinned one, or the disk is
+                full.
         """
         if not accept_licence:
             raise UsageError(f"{self.name} is under {self.licences}: say that you accept this")
@@ -79,7 +81,7 @@ class PublishedCodec(Published):
 
 
 def _convert(path: Path, target: Path) -> None:
-    """Verified pickled tensors as safetensors, whole or not at all."""
+    """Convert verified pickled tensors to safetensors, atomically."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -102,7 +104,7 @@ def _convert(path: Path, target: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """Where fetched codecs are, by the XDG convention."""
+    """Folder of fetched codecs, by the XDG convention."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~")) / ".cache"
     return home / "tts" / "codecs"

@@ -1,6 +1,6 @@
-"""Codes and latents in a file: safetensors, with what is needed to decode them in its metadata.
+"""File format of codes and latents: safetensors, with all that decoding needs in the metadata.
 
-codes [T, K] int16 or int32, or latents [T, D] float32
+tensor: "codes" [T, K] int16 or int32, or "latents" [T, D] float32
 metadata: format "tts-codes 1", codec, weights (their checksum), sample_rate, hop, samples
 """
 
@@ -22,14 +22,16 @@ _TENSORS = {"codes": (torch.int16, torch.int32), "latents": (torch.float32,)}
 
 @dataclass(frozen=True)
 class CodedFile:
-    """Contents of a file of frames.
+    """Contents of a file of codes or latents.
 
     Attributes:
         encoded: codes [1, T, K] int64 or latents [1, T, D] float32.
         kind: "codes" or "latents".
-        codec: name or folder of the checkpoint that coded them; weights: its checksum or "".
-        sample_rate: Hz; hop: samples per frame; samples: of the waveform, which ends in the last
-            frame.
+        codec: name or folder of the checkpoint that encoded them.
+        weights: checksum of that checkpoint's weights, or "".
+        sample_rate: Hz of the waveform.
+        hop: samples per frame.
+        samples: length of the waveform in samples; it ends within the last frame.
     """
 
     encoded: Tensor
@@ -44,10 +46,17 @@ class CodedFile:
 def pack_encoded(
     encoded: Encoded, info: CodecInfo, samples: int, codec: str, weights: str = ""
 ) -> bytes:
-    """A file of one row of frames.
+    """Serialise the frames of one recording; `unpack_encoded` is the inverse.
+
+    Args:
+        encoded: frames of a single row.
+        info: description of the codec.
+        samples: length of the waveform in samples.
+        codec: name or folder of the codec's checkpoint.
+        weights: checksum of its weights.
 
     Raises:
-        CodecError: more rows than one.
+        CodecError: more than one row.
     """
     if len(encoded.data) != 1:
         raise CodecError(f"a file holds one recording, not {len(encoded.data)}")
@@ -58,30 +67,30 @@ def pack_encoded(
         "format": FORMAT, "codec": codec, "weights": weights, "hop": str(info.hop),
         "sample_rate": str(info.sample_rate), "samples": str(samples),
     }  # fmt: skip
-    return _sorted(save({info.kind: data.contiguous()}, metadata))
+    return _with_sorted_header(save({info.kind: data.contiguous()}, metadata))
 
 
-def _sorted(data: bytes) -> bytes:
-    """A file of safetensors with the keys of its header in order: in which the library writes those
-    of metadata changes from process to process."""
+def _with_sorted_header(data: bytes) -> bytes:
+    """A safetensors file with the keys of its header sorted, so that equal contents give equal
+    files. The library's own order of metadata keys changes from process to process."""
     (size,) = struct.unpack("<Q", data[:8])
     header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
     line = header.encode()
-    line += b" " * (-len(line) % 8)  # as the library does, so that numbers lie at whole words
+    line += b" " * (-len(line) % 8)  # aligned to 8 bytes, as the library does
     return struct.pack("<Q", len(line)) + line + data[8 + size :]
 
 
 def unpack_encoded(data: bytes, name: str = "the file") -> CodedFile:
-    """Read what `pack_encoded` wrote.
+    """Read a file that `pack_encoded` wrote; `name` stands for it in error messages.
 
     Raises:
-        CodecError: not such a file, damaged, or of another version.
+        CodecError: another kind of file, a damaged one, or another version of the format.
     """
     try:
         tensors = load(data)
         (size,) = struct.unpack("<Q", data[:8])
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__")
-    # KeyError: of a type of numbers that safetensors knows and PyTorch does not.
+    # KeyError: a dtype that safetensors knows and PyTorch does not.
     except (SafetensorError, struct.error, ValueError, AttributeError, KeyError) as error:
         raise CodecError(f"{name}: not a file of codes, or damaged") from error
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:

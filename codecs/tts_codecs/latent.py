@@ -8,14 +8,15 @@ from tts_codecs.nn.coupling import CouplingFlow
 
 
 class LatentAutoencoder(FeatureAutoencoder):
-    """Variational autoencoder (Kingma & Welling 2014) of features, 25 latents a second.
+    """Variational autoencoder (Kingma & Welling 2014) of features, with 25 latents per second.
 
     Args:
         channels, patch, dim, blocks, look_ahead: see FeatureAutoencoder.
-        latents: D of a frame.
-        flow: affine couplings between the latents and what is to be N(0, 1), as in the Flow-VAE of
-            Glow-WaveGAN (Cong et al. 2021) and KALL-E (Xia et al. 2024): the distribution of
-            latents then need not be so simple itself. 0 for none. Only training and `prior` use it.
+        latents: D, the width of a latent.
+        flow: number of affine couplings of a normalising flow between the latents and the prior
+            N(0, 1), as in the Flow-VAE of Glow-WaveGAN (Cong et al. 2021) and KALL-E (Xia et al.
+            2024). It makes the distribution of latents more flexible. 0 is no flow. Only training
+            and `prior` use it.
     """
 
     def __init__(
@@ -33,21 +34,21 @@ class LatentAutoencoder(FeatureAutoencoder):
         self.flow = CouplingFlow(latents, flow, dim) if flow else None
 
     def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, channels] to mean and logarithm of the variance of the latents, [B, U, D]."""
+        """Mean and log-variance [B, U, D] of the posterior of features [B, T, channels]."""
         mean, log_variance = self.latents(features).chunk(2, -1)
         return mean, log_variance.clamp(-12, 4)
 
     def prior(self, noise: Tensor) -> Tensor:
-        """Standard normal noise [B, U, D] to latents of the distribution that all have together."""
+        """Transform standard normal noise [B, U, D] into latents distributed as the prior."""
         return noise if self.flow is None else self.flow.inverse(noise)
 
     def decode(self, values: Tensor) -> Tensor:
-        """Latents [B, U, D] to features [B, U * patch, channels]."""
+        """Decode latents [B, U, D] to features [B, U * patch, channels]."""
         return self.restore(values)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Training pass: reconstruction from a draw, and the divergence of the posterior from
-        N(0, 1) per latent, [B, U, D]; with a flow, of that draw, [B, U]."""
+        """Training pass: the features [B, U * patch, channels] reconstructed from a sample of the
+        posterior, and its `divergence`."""
         mean, log_variance = self.encode(features)
         noise = torch.randn_like(mean)
         drawn = mean + (0.5 * log_variance).exp() * noise
@@ -56,8 +57,8 @@ class LatentAutoencoder(FeatureAutoencoder):
     def divergence(
         self, mean: Tensor, log_variance: Tensor, noise: Tensor, drawn: Tensor
     ) -> Tensor:
-        """Nats by which the posterior differs from the prior, for each of the D numbers of a
-        latent: exact [B, U, D], or with a flow an estimate by what was drawn, [B, U]."""
+        """KL divergence of the posterior from the prior, in nats per latent dimension: exact,
+        [B, U, D], or with a flow estimated from the sample `drawn`, [B, U]."""
         if self.flow is None:
             return 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance)
         flown, log_determinant = self.flow(drawn)

@@ -1,4 +1,4 @@
-"""Bandwidth chosen at use: what codecs share whose quantizer works with fewer codebooks too."""
+"""Codecs of scalable bitrate: they can code with fewer codebooks than their quantizer has."""
 
 from abc import abstractmethod
 
@@ -9,10 +9,8 @@ from tts_codecs.quantizers.base import Quantizer
 
 
 class LayeredCodec(Codec):
-    """A codec that codes with the leading codebooks of its quantizer, all of them by default.
-
-    A class that inherits has a `name`.
-    """
+    """Base of codecs that code with the first `num_codebooks` codebooks of their quantizer, all of
+    them by default. Subclasses set `name`."""
 
     name: str
     num_codebooks: int
@@ -20,7 +18,7 @@ class LayeredCodec(Codec):
     @property
     @abstractmethod
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
 
     @property
     @abstractmethod
@@ -29,18 +27,18 @@ class LayeredCodec(Codec):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Entries of the codebooks in use."""
+        """Number of entries of each codebook in use."""
         return self.layered.sizes[: self.num_codebooks]
 
     def bandwidths(self) -> dict[int, float]:
-        """Numbers of codebooks this codec works with, to bit/s."""
+        """Bitrates in bit/s by number of codebooks, for all numbers that can be chosen."""
         return bandwidths(self.layered, self.frames_per_second)
 
     def use_codebooks(self, count: int) -> None:
-        """Code with the first `count` codebooks from now on.
+        """Use the first `count` codebooks from now on.
 
         Raises:
-            CodecError: not one of the numbers in `bandwidths`.
+            CodecError: `count` is not a key of `bandwidths`.
         """
         allowed = self.layered.prefixes
         if count not in allowed:
@@ -54,20 +52,22 @@ class LayeredCodec(Codec):
         self.num_codebooks = count
 
     def use_bandwidth(self, kbits: float) -> None:
-        """Code with the codebooks that make `kbits` kbit/s. Errors as `codebooks_at`."""
+        """Use the number of codebooks whose bitrate is `kbits` kbit/s. Errors as `codebooks_at`."""
         self.use_codebooks(codebooks_at(kbits, self.bandwidths(), self.name))
 
 
 def bandwidths(quantizer: Quantizer, frames_per_second: float) -> dict[int, float]:
-    """Numbers of leading codebooks that a quantizer works with, to bit/s."""
+    """Bitrates in bit/s by number of leading codebooks, for all numbers that the quantizer supports
+    (`Quantizer.prefixes`)."""
     return {n: quantizer.prefix_bits(n) * frames_per_second for n in quantizer.prefixes}
 
 
 def use_bandwidth(codec: Codec, kbits: float, name: str) -> None:
-    """`LayeredCodec.use_bandwidth` of any codec.
+    """Call `LayeredCodec.use_bandwidth`, if the codec has several bandwidths.
 
     Raises:
-        UsageError: it has one bandwidth only. CodecError: it has not this one.
+        UsageError: the codec has only one bandwidth.
+        CodecError: `kbits` is not one of its bandwidths.
     """
     if not isinstance(codec, LayeredCodec) or codec.info.kind == "latents":
         raise one_bandwidth(name)

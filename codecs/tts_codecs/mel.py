@@ -1,6 +1,6 @@
-"""Log-mel analysis shared by every codec and generator.
+"""Log-mel analysis that all codecs and generators share.
 
-Frame t covers samples centred at (t + 1/2) * hop, so N samples give exactly N / hop frames and a
+Frame t is centred at sample (t + 1/2) * hop, so that N samples give exactly N / hop frames, and a
 vocoder returns hop samples per frame.
 """
 
@@ -17,7 +17,17 @@ from tts_codecs.errors import CodecError
 
 @dataclass(frozen=True)
 class MelConfig:
-    """Analysis settings. The defaults (16 kHz, 80 bands, 50 frames/s) are those of all weights."""
+    """Analysis settings. All shipped weights use the defaults: 16 kHz, 80 bands, 50 frames/s.
+
+    Attributes:
+        sample_rate: Hz.
+        n_fft: window length in samples.
+        hop: samples per frame.
+        n_mels: number of mel bands.
+        f_min, f_max: frequency range of the bands in Hz.
+        floor: smallest magnitude of a band, before the logarithm.
+        mean, std: normalisation of the log-mels to about zero mean and unit variance.
+    """
 
     sample_rate: int = 16000
     n_fft: int = 1024
@@ -26,8 +36,8 @@ class MelConfig:
     f_min: float = 0.0
     f_max: float = 8000.0
     floor: float = 1e-5
-    # Corpus-wide constants that bring log-mels to about zero mean and unit variance, one pair for
-    # all bands: a per-band pair would amplify the near-empty top bands of band-limited recordings.
+    # One pair for all bands and all corpora: with a pair per band, the near-empty top bands of
+    # band-limited recordings would be amplified.
     mean: float = -5.5
     std: float = 2.2
 
@@ -39,8 +49,9 @@ class MelConfig:
 
 @lru_cache(maxsize=16)
 def basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
-    """Mel filter bank [bins, n_mels] and analysis window."""
-    # Also where a network is built without memory: what is kept here has values.
+    """Mel filter bank [bins, n_mels] and analysis window [n_fft]."""
+    # The device is set explicitly, since networks may be built on the meta device, whose tensors
+    # have no values to cache.
     with torch.device(device):
         bank = torchaudio.functional.melscale_fbanks(
             config.n_fft // 2 + 1,
@@ -55,17 +66,17 @@ def basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
 
 
 def frame_signal(wav: Tensor, config: MelConfig) -> Tensor:
-    """Complex short-time spectrum [B, T, bins] of [B, N], T = ceil(N / hop)."""
+    """Complex short-time spectra [B, T, bins] of a waveform [B, N], with T = ceil(N / hop)."""
     wav = F.pad(wav, (0, -wav.shape[1] % config.hop))
     pad = (config.n_fft - config.hop) // 2
-    # Reflection needs more samples than it mirrors; a very short clip is padded with silence.
+    # Reflection needs more samples than are reflected; very short clips are padded with silence.
     mode = "reflect" if wav.shape[1] > pad else "constant"
     wav = F.pad(wav.unsqueeze(1), (pad, config.n_fft - config.hop - pad), mode=mode).squeeze(1)
     return _spectra(wav, config)
 
 
 def _spectra(wav: Tensor, config: MelConfig) -> Tensor:
-    """Those of all whole windows of [B, N]."""
+    """Complex spectra [B, T, bins] of all complete windows of a waveform [B, N]."""
     _, window = basis(config, str(wav.device))
     return torch.stft(
         wav, config.n_fft, config.hop, window=window, center=False, return_complex=True
@@ -73,7 +84,7 @@ def _spectra(wav: Tensor, config: MelConfig) -> Tensor:
 
 
 def log_mel(wav: Tensor, config: MelConfig | None = None) -> Tensor:
-    """Natural-log mel spectrogram, normalised by the constants of `config`.
+    """Log-mel spectrogram (natural logarithm of magnitudes), normalised by `mean` and `std`.
 
     Args:
         wav: [B, N] in -1..1 at `config.sample_rate`; N is padded up to a multiple of hop.
@@ -81,6 +92,9 @@ def log_mel(wav: Tensor, config: MelConfig | None = None) -> Tensor:
 
     Returns:
         [B, T, n_mels] with T = ceil(N / hop).
+
+    Raises:
+        CodecError: `wav` does not have two dimensions.
     """
     config = config or MelConfig()
     if wav.dim() != 2:
@@ -89,8 +103,8 @@ def log_mel(wav: Tensor, config: MelConfig | None = None) -> Tensor:
 
 
 def mel_of_padded(wav: Tensor, config: MelConfig) -> Tensor:
-    """`log_mel` of the frames [B, t, n_mels] whose whole windows lie in [B, N], the first of which
-    begins with it."""
+    """Log-mel frames [B, t, n_mels] of the complete windows in `wav` [B, N], without any padding:
+    the first window begins at the first sample."""
     return _log_mel(_spectra(wav, config), config)
 
 

@@ -1,11 +1,11 @@
-"""Continuous codecs of frames of analysis, decoded by the vocoder.
+"""Continuous codecs whose latents are acoustic features, decoded by the vocoder.
 
-`MelCodec` has the full mel spectrogram as frames, which anything that makes mels can fill and from
-which the vocoder reads the pitch itself: for copy synthesis and for mels from elsewhere.
+The latents of `MelCodec` are a log-mel spectrogram, from which the vocoder estimates the pitch. Use
+it for copy synthesis and to vocode mels of other models.
 
-`FeatureCodec` has source-filter features (tts_codecs.envelope) as frames, a mel envelope with pitch
-and voicing beside it: a smooth target for generators and quantizers, and one whose pitch can be
-changed. It is what the generators here are trained on.
+The latents of `FeatureCodec` are source-filter features (tts_codecs.envelope): a mel envelope
+without harmonics, pitch and voicing. They are a smooth target for generators and quantizers, and
+their pitch can be changed. The generators of this project are trained on them.
 """
 
 from abc import abstractmethod
@@ -33,7 +33,8 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 @dataclass(frozen=True)
 class FrameState:
-    """Stream state: that of the vocoder, and whether the last frame was seen."""
+    """State of a decoding stream: the vocoder's state, the rows of the stream, and whether it has
+    ended."""
 
     vocoder: VocoderState
     batch: int
@@ -41,10 +42,10 @@ class FrameState:
 
 
 class _FrameCodec(Codec):
-    """What both have in common: one latent per frame, decoded by the vocoder."""
+    """Common base of both codecs: latents that the vocoder decodes frame by frame."""
 
     name: str
-    extra: int  # latent channels after the mel bands
+    extra: int  # number of latent channels after the mel bands
 
     def __init__(self, vocoder: SourceFilterVocoder):
         super().__init__()
@@ -52,7 +53,8 @@ class _FrameCodec(Codec):
 
     @property
     def info(self) -> CodecInfo:
-        """50 frames/s with the default vocoder; its look-ahead is that of the vocoder."""
+        """Static description: 50 frames/s with the default vocoder, and the vocoder's
+        look-ahead."""
         mel = self.vocoder.mel
         look_ahead = self.vocoder.total_look_ahead
         return CodecInfo(
@@ -71,11 +73,13 @@ class _FrameCodec(Codec):
 
     @abstractmethod
     def _analyse(self, wav: Tensor) -> Tensor:
-        """[B, N] at the mel's rate, N a multiple of its hop, to latents."""
+        """Analyse a waveform [B, N] at the mel's sample rate to latents [B, T, D]; N is a multiple
+        of the mel's hop."""
 
     @abstractmethod
     def _split(self, latents: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Latents to the vocoder's mel and, where they say it, pitch."""
+        """Split latents [B, T, D] into the vocoder's inputs: the mel [B, T, n_mels], and F0 [B, T]
+        in Hz if the latents contain it, else None."""
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Encoded:
@@ -87,7 +91,7 @@ class _FrameCodec(Codec):
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        """Decode latents ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
         latents = check_encoded(encoded, self.info).to(self.device)
         if latents.shape[1] == 0:
             return latents.new_zeros(len(latents), 1, 0)
@@ -113,11 +117,11 @@ class _FrameCodec(Codec):
 
 
 class MelCodec(_FrameCodec):
-    """Normalised log-mels [B, T, 80] (tts_codecs.mel), harmonics and all; the vocoder's pitch
-    network finds the pitch in them.
+    """Codec of normalised log-mels [B, T, 80] (tts_codecs.mel), harmonics included. The vocoder's
+    pitch network estimates F0 from them.
 
-    Use it for copy synthesis, or to hear mels made elsewhere with the same analysis settings. For
-    latents to be predicted or coded take `FeatureCodec`.
+    Use it for copy synthesis, or to vocode mels of other models with the same analysis settings.
+    For latents that a model predicts or quantizes, use `FeatureCodec`.
     """
 
     name = "mel"
@@ -125,7 +129,7 @@ class MelCodec(_FrameCodec):
 
     @property
     def stream(self) -> MelStream:
-        """What analyses a waveform in pieces."""
+        """The streaming mel analysis."""
         vocoder = self.vocoder
         return MelStream(vocoder.mel, vocoder.sample_rate, vocoder.hop)
 
@@ -137,9 +141,11 @@ class MelCodec(_FrameCodec):
     def encode_chunk(
         self, wav: Tensor, state: MelStreamState, last: bool = False
     ) -> tuple[Tensor, MelStreamState]:
-        """Frames [B, t, D] of the next samples of a stream, wav [B, 1, n], n may be 0; what does
-        not fill a frame is held back, and padded with silence at the `last` piece. A frame comes
-        once the samples are there that its window sees."""
+        """Encode the next samples wav [B, 1, n] of a stream to latents [B, t, D]; n may be 0.
+
+        A frame is returned once all samples of its window have arrived. With `last` the stream
+        ends: the rest is padded with silence to a whole frame.
+        """
         return self.stream(wav, state, last)
 
     def _analyse(self, wav: Tensor) -> Tensor:
@@ -150,12 +156,12 @@ class MelCodec(_FrameCodec):
 
 
 class FeatureCodec(_FrameCodec):
-    """Source-filter features [B, T, 82]: 80 bands of a mel envelope without harmonics, log pitch,
-    voicing (tts_codecs.envelope). The latents say the pitch; the vocoder does not look for it.
+    """Codec of source-filter features [B, T, 82] (tts_codecs.envelope): a mel envelope of 80 bands
+    without harmonics, log-pitch and voicing. The vocoder takes the pitch from the latents.
 
-    Use it for latents that a model predicts or codes, or whose pitch is to be changed. The encoder
-    smooths away what the pitch repeats, so where the pitch is read wrong (two voices, music) copy
-    synthesis by `MelCodec` is closer.
+    Use it for latents that a model predicts or quantizes, or whose pitch is to be changed. The
+    encoder smooths the spectrum according to the estimated pitch. Where that estimate is wrong
+    (overlapping speakers, music), copy synthesis by `MelCodec` is closer to the original.
     """
 
     name = "features"

@@ -1,4 +1,4 @@
-"""Patch discriminator on log-mels: keeps a low-rate decoder from blurring harmonics."""
+"""Patch discriminator of log-mels, which keeps decoders at low bitrates from blurring harmonics."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 class MelDiscriminator(nn.Module):
-    """2-D convolutions over (time, band); scores are local (PatchGAN, Isola et al. 2017)."""
+    """2-D convolutions over time and bands with local scores (PatchGAN, Isola et al. 2017)."""
 
     def __init__(self, channels: int = 24, layers: int = 4):
         super().__init__()
@@ -19,7 +19,7 @@ class MelDiscriminator(nn.Module):
         self.out = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
     def forward(self, mel: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """[B, T, n_mels] to (scores [B, T, F], features of every layer)."""
+        """Mel [B, T, n_mels] to scores [B, T, F] and the feature maps of every layer."""
         x = mel.unsqueeze(1)
         features = []
         for conv in self.convs:
@@ -28,11 +28,11 @@ class MelDiscriminator(nn.Module):
         return self.out(x).squeeze(1), features
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Hinge loss on real and (detached) generated mels."""
+        """Hinge loss of the discriminator on real and generated mels; the latter are detached."""
         return F.relu(1 - self(real)[0]).mean() + F.relu(1 + self(fake.detach())[0]).mean()
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Hinge generator loss and relative feature matching."""
+        """Hinge loss of the generator, and feature-matching loss (relative L1)."""
         with torch.no_grad():
             wanted = self(real)[1]
         scores, got = self(fake)

@@ -1,8 +1,9 @@
 """Mimi (Défossez et al. 2024, "Moshi"): 12.5 frames/s of up to 32 codes, causal both ways.
 
-Written anew over the weights published for the library `transformers`: the same tensors by the same
-names, and the same output; encoding and decoding both run in pieces. The first codebook says what
-WavLM hears, the others refine a second projection of the same vectors.
+An own implementation for the weights published for the library `transformers`, with the same names
+of tensors and the same output. Both encoding and decoding can stream. The first codebook is
+semantic, distilled from WavLM; the others are a residual quantizer of a second projection of the
+same vectors.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ PUBLISHED = MimiConfig()
 
 
 class _Books(nn.Module):
-    """Residual codebooks of one projection."""
+    """Residual vector quantizer on a projection of the vectors."""
 
     books: Tensor
 
@@ -55,23 +56,24 @@ class _Books(nn.Module):
         self.register_buffer("books", torch.randn(count, config.codebook_size, width))
 
     def encode(self, z: Tensor, count: int) -> Tensor:
-        """[B, T, D] to codes [B, T, count]."""
-        left = F.linear(z, self.input_proj.weight[..., 0]).flatten(0, 1)
+        """Vectors [B, T, D] to codes [B, T, count]."""
+        residual = F.linear(z, self.input_proj.weight[..., 0]).flatten(0, 1)
         codes = []
         for book in self.books[:count]:
-            index = nearest(left, book)
-            left = left - F.embedding(index, book)
+            index = nearest(residual, book)
+            residual = residual - F.embedding(index, book)
             codes.append(index)
         return torch.stack(codes, -1).unflatten(0, z.shape[:2])
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes [B, T, n] to [B, T, D]."""
+        """Codes [B, T, n] to vectors [B, T, D]."""
         parts = [F.embedding(codes[..., k], self.books[k]) for k in range(codes.shape[2])]
         return F.linear(torch.stack(parts).sum(0), self.output_proj.weight[..., 0])
 
 
 class SplitQuantizer(FixedQuantizer):
-    """One codebook of its own, and residual ones, both of the same vectors [B, T, D]."""
+    """Split residual quantizer: a semantic codebook, and separately residual acoustic codebooks, of
+    the same vectors [B, T, D]. The decoded values of both are added."""
 
     def __init__(self, config: MimiConfig):
         super().__init__()
@@ -103,17 +105,23 @@ class SplitQuantizer(FixedQuantizer):
 
 @dataclass(frozen=True)
 class MimiState:
-    """What a stream remembers, of decoding or of encoding: states of the parts, samples [B, n] that
-    do not fill a frame yet."""
+    """State of a stream, for decoding as well as for encoding.
+
+    Attributes:
+        parts: states of the layers.
+        batch: rows of the stream.
+        remainder: samples [B, n] of an encoding stream that do not fill a frame yet.
+        finished: whether the stream has ended.
+    """
 
     parts: list[Any]
     batch: int
-    held: Tensor
+    remainder: Tensor
     finished: bool = False
 
 
 class MimiCodec(LayeredCodec):
-    """Mimi under the codec contract; encodes in pieces as well."""
+    """Mimi codec; it can also encode streams."""
 
     name = "mimi"
 
@@ -146,7 +154,7 @@ class MimiCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property
@@ -190,7 +198,7 @@ class MimiCodec(LayeredCodec):
         return Encoded(codes, None, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> MimiState:
-        """State of a new stream of waveforms, for `encode_chunk`."""
+        """State of a new encoding stream of `batch` rows, for `encode_chunk`."""
         like = self.upsample.conv.weight
         parts = begin(self._down, check_batch(batch), like)
         return MimiState(parts, batch, like.new_zeros(batch, 0))
@@ -199,24 +207,24 @@ class MimiCodec(LayeredCodec):
     def encode_chunk(
         self, wav: Tensor, state: MimiState, last: bool = False
     ) -> tuple[Tensor, MimiState]:
-        """Codes [B, t, K] of the next samples [B, 1, n] of a stream; what does not fill a frame is
-        held back, and padded with silence at the `last` piece."""
+        """Encode the next samples wav [B, 1, n] of a stream to codes [B, t, K]. With `last` the
+        stream ends: samples that do not fill a frame are padded with silence."""
         check_stream(check_wav(wav, piece=True), state.batch, state.finished)
-        seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
+        samples = torch.cat([state.remainder, wav[:, 0].to(state.remainder)], 1)
         if last:
-            seen = F.pad(seen, (0, -seen.shape[1] % self.hop))
-        used = seen.shape[1] // self.hop * self.hop
+            samples = F.pad(samples, (0, -samples.shape[1] % self.hop))
+        used = samples.shape[1] // self.hop * self.hop
         codes = torch.zeros(state.batch, 0, self.num_codebooks, dtype=torch.int64)
-        codes, parts = codes.to(seen.device), state.parts
+        codes, parts = codes.to(samples.device), state.parts
         if used:
-            z, parts = run(self._down, seen[:, None, :used], parts)
+            z, parts = run(self._down, samples[:, None, :used], parts)
             codes = self.quantizer.encode(z.transpose(1, 2), self.num_codebooks)
-        return codes, MimiState(parts, state.batch, seen[:, used:], last)
+        return codes, MimiState(parts, state.batch, samples[:, used:], last)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
-        many codes as there are codebooks in use."""
+        """Decode codes ``[B, T, K]`` to ``wav [B, 1, T * hop]``; K is the number of codebooks in
+        use."""
         data = encoded.data if isinstance(encoded, Encoded) else check_encoded(encoded, self.info)
         return self.decode_chunk(data, self.init_state(len(data)), last=True)[0]
 
@@ -233,10 +241,10 @@ class MimiCodec(LayeredCodec):
         codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
         if codes.shape[1] == 0:
-            return state.held[:, None], replace(state, finished=last)
+            return state.remainder[:, None], replace(state, finished=last)
         z = self.quantizer.decode(codes).transpose(1, 2)
         wav, parts = run(self._up, z, state.parts)
-        return wav, MimiState(parts, state.batch, state.held, last)
+        return wav, MimiState(parts, state.batch, state.remainder, last)
 
 
 def _unit(dim: int) -> Residual:
@@ -262,7 +270,8 @@ def _decoder(config: MimiConfig) -> nn.ModuleList:
 
 
 def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Published tensors as those of MimiCodec: codebooks are sums and counts there."""
+    """Convert the published state dict to that of MimiCodec. It stores codebooks as sums of vectors
+    and usage counts."""
     out: dict[str, Tensor] = {}
     books: dict[str, dict[str, Tensor]] = {}
     for name, value in state.items():

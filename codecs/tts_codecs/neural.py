@@ -1,4 +1,4 @@
-"""A trainable codec of waveforms whose parts are chosen by name: encoder, quantizer, decoder.
+"""Trainable neural waveform codec, built from an encoder, a quantizer and a decoder named in YAML.
 
     build_codec(
         rate=16000, hop=320, dim=128,
@@ -7,8 +7,9 @@
         decoder={"kind": "spectrum", "width": 256, "blocks": 6},
     )
 
-The rows of docs/codecs.md differ in one YAML only (configs/train/codec_*.yaml).
-`tts train` trains them; `tts_codecs.load` reads what it exports.
+The codecs compared in docs/codecs.md differ only in this configuration
+(configs/train/codec_*.yaml). `tts train` trains them, and `tts_codecs.load` reads the exported
+checkpoints.
 """
 
 import inspect
@@ -62,36 +63,41 @@ DECODERS: dict[str, Callable[..., WaveDecoder]] = {
 
 @dataclass(frozen=True)
 class NeuralState:
-    """What a stream remembers, of decoding or of encoding.
+    """State of a stream, for decoding as well as for encoding.
 
     Attributes:
-        layers: states of the network.
+        layers: states of the network's layers.
         batch: rows of the stream.
-        owed: leading frames of the network's output that belong to its look-ahead.
-        held: samples [B, n], n < hop, that an encoding stream could not use yet.
-        finished: the last piece was seen.
+        to_drop: leading frames of the network's output that are still to be dropped: they come from
+            its look-ahead delay.
+        remainder: samples [B, n], n < hop, of an encoding stream that do not fill a frame yet.
+        finished: whether the stream has ended.
     """
 
     layers: States
     batch: int
-    owed: int
-    held: Tensor
+    to_drop: int
+    remainder: Tensor
     finished: bool = False
 
 
 class NeuralCodec(LayeredCodec):
-    """Encoder, quantizer and decoder under the codec contract; encodes in pieces as well.
+    """Codec of an encoder, a quantizer and a decoder; it can also encode a stream chunk by chunk.
 
     Args:
-        rate: Hz; hop: samples per frame; dim: width of the vectors outside the quantizer.
-        encoder, quantizer, decoder: built for that hop and width.
+        rate: sample rate in Hz.
+        hop: samples per frame.
+        dim: width of the encoder's output and of the decoder's input.
+        encoder, quantizer, decoder: the parts; encoder and decoder have to fit `hop` and `dim`.
         name, licence: shown in `info`.
-        encoded: "codes", or "latents": the values of the quantizer, for continuous generators. What
-            they generate is moved to values of the quantizer where it has levels (its `snap`).
-        project: linear layers around the quantizer; without them its width has to be `dim`.
+        output: "codes", or "latents" for the quantized values, which continuous generators can
+            predict. Latents are moved to the nearest quantized values before decoding, if the
+            quantizer supports it (`Quantizer.snap`).
+        project: whether linear layers map between `dim` and the quantizer's width. Without them the
+            two have to be equal.
 
     Raises:
-        CodecError: sizes or parts that do not go together.
+        CodecError: the sizes or parts do not fit each other.
     """
 
     def __init__(
@@ -119,7 +125,7 @@ class NeuralCodec(LayeredCodec):
         self.encoder, self.quantizer, self.decoder = encoder, quantizer, decoder
         self.to_code = torch.nn.Linear(dim, quantizer.dim) if project else torch.nn.Identity()
         self.from_code = torch.nn.Linear(quantizer.dim, dim) if project else torch.nn.Identity()
-        # Where there is no weight to be asked for the device.
+        # States take device and dtype from this buffer, as a part may have no weights.
         self.register_buffer("_like", torch.zeros(()), persistent=False)
         self.num_codebooks = quantizer.num_codebooks
 
@@ -127,7 +133,7 @@ class NeuralCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.quantizer
 
     @property
@@ -137,7 +143,7 @@ class NeuralCodec(LayeredCodec):
 
     @property
     def info(self) -> CodecInfo:
-        """Sizes by the number of codebooks in use."""
+        """Static description; the bitrate depends on the number of codebooks in use."""
         quantizer, count = self.quantizer, self.num_codebooks
         coded = self.output == "codes"
         return CodecInfo(
@@ -157,7 +163,7 @@ class NeuralCodec(LayeredCodec):
         )
 
     def vectors(self, wav: Tensor) -> Tensor:
-        """wav [B, T * hop] to what is quantized, [B, T, quantizer.dim]."""
+        """Input of the quantizer [B, T, quantizer.dim] for wav [B, T * hop]."""
         ahead = self.encoder.look_ahead
         wav = F.pad(wav, (0, ahead * self.hop))
         latents, _ = self.encoder(wav, self.encoder.initial(len(wav), wav))
@@ -165,17 +171,25 @@ class NeuralCodec(LayeredCodec):
         return vectors
 
     def restored(self, values: Tensor) -> Tensor:
-        """Values of the quantizer [B, T, quantizer.dim] to a waveform [B, T * hop]."""
+        """Waveform [B, T * hop] of quantized values [B, T, quantizer.dim]."""
         vectors = F.pad(self.from_code(values), (0, 0, 0, self.decoder.look_ahead))
-        made, _ = self.decoder(vectors, self.decoder.initial(len(values), values))
-        return made[:, self.decoder.look_ahead * self.hop :]
+        wav, _ = self.decoder(vectors, self.decoder.initial(len(values), values))
+        return wav[:, self.decoder.look_ahead * self.hop :]
 
     def forward(
         self, wav: Tensor, quantized: bool = True
     ) -> tuple[Tensor, QuantizerOutput, Tensor]:
-        """Training pass: wav [B, T * hop] to what is decoded, of the same shape, what the quantizer
-        gave, and the vectors [B, T, quantizer.dim] it was given. Not `quantized` these are decoded
-        themselves, and there are no codes [B, T, 0]."""
+        """Training pass.
+
+        Args:
+            wav: [B, T * hop].
+            quantized: False bypasses the quantizer: its input is decoded, and the codes in its
+                output are [B, T, 0].
+
+        Returns:
+            the reconstructed waveform [B, T * hop], the output of the quantizer, and its input
+            [B, T, quantizer.dim].
+        """
         vectors = self.vectors(wav)
         if quantized:
             out: QuantizerOutput = self.quantizer(vectors)
@@ -192,7 +206,7 @@ class NeuralCodec(LayeredCodec):
         return self.quantizer.encode(vectors, self.num_codebooks)
 
     def _values(self, encoded: Tensor) -> Tensor:
-        """Checked frames to values of the quantizer."""
+        """Quantized values [B, t, quantizer.dim] of valid codes or latents."""
         if self.output == "codes":
             return self.quantizer.decode(encoded)
         return self.quantizer.snap(encoded)
@@ -201,11 +215,11 @@ class NeuralCodec(LayeredCodec):
     def encode(self, wav: Tensor) -> Encoded:
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
-        found, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
-        return Encoded(found, None, self.info.frame_rate)
+        frames, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
+        return Encoded(frames, None, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> NeuralState:
-        """State of a new stream of waveforms, for `encode_chunk`."""
+        """State of a new encoding stream of `batch` rows, for `encode_chunk`."""
         layers = self.encoder.initial(check_batch(batch), self._like)
         return NeuralState(layers, batch, self.encoder.look_ahead, self._like.new_zeros(batch, 0))
 
@@ -213,33 +227,37 @@ class NeuralCodec(LayeredCodec):
     def encode_chunk(
         self, wav: Tensor, state: NeuralState, last: bool = False
     ) -> tuple[Tensor, NeuralState]:
-        """Frames [B, t, *] of the next samples of a stream, wav [B, 1, n], n may be 0. What does
-        not fill one is held back, and padded with silence at the `last` piece. Frames come
-        `encoder.look_ahead` frames late."""
+        """Encode the next samples wav [B, 1, n] of a stream to codes [B, t, K] or latents
+        [B, t, D]; n may be 0.
+
+        Frames are delayed by `encoder.look_ahead` frames. With `last` the stream ends: samples that
+        do not fill a frame are padded with silence, and the delayed frames are returned.
+        """
         check_stream(check_wav(wav, piece=True), state.batch, state.finished)
-        seen = torch.cat([state.held, wav[:, 0].to(state.held)], 1)
+        samples = torch.cat([state.remainder, wav[:, 0].to(state.remainder)], 1)
         if last:
-            seen = F.pad(seen, (0, -seen.shape[1] % self.hop + self.encoder.look_ahead * self.hop))
-        used = seen.shape[1] // self.hop * self.hop
+            padding = -samples.shape[1] % self.hop + self.encoder.look_ahead * self.hop
+            samples = F.pad(samples, (0, padding))
+        used = samples.shape[1] // self.hop * self.hop
         if self.output == "codes":
-            found = torch.zeros(state.batch, 0, self.num_codebooks, dtype=torch.int64)
+            frames = torch.zeros(state.batch, 0, self.num_codebooks, dtype=torch.int64)
         else:
-            found = torch.zeros(state.batch, 0, self.quantizer.dim)
-        found, layers, owed = found.to(seen.device), state.layers, state.owed
+            frames = torch.zeros(state.batch, 0, self.quantizer.dim)
+        frames, layers, to_drop = frames.to(samples.device), state.layers, state.to_drop
         if used:
-            latents, layers = self.encoder(seen[:, :used], layers)
-            drop = min(owed, latents.shape[1])
-            owed -= drop
+            latents, layers = self.encoder(samples[:, :used], layers)
+            drop = min(to_drop, latents.shape[1])
+            to_drop -= drop
             if latents.shape[1] > drop:
-                found = self._quantize(latents[:, drop:])
-        return found, NeuralState(layers, state.batch, owed, seen[:, used:], last)
+                frames = self._quantize(latents[:, drop:])
+        return frames, NeuralState(layers, state.batch, to_drop, samples[:, used:], last)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``. Frames have as
-        many codes as there are codebooks in use."""
-        found = self._checked(encoded)
-        return self.decode_chunk(found, self.init_state(len(found)), last=True)[0]
+        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``; K is the number
+        of codebooks in use."""
+        frames = self._checked(encoded)
+        return self.decode_chunk(frames, self.init_state(len(frames)), last=True)[0]
 
     def _checked(self, encoded: Encoded | Tensor) -> Tensor:
         return check_encoded(encoded, self.info).to(self.device)
@@ -260,13 +278,14 @@ class NeuralCodec(LayeredCodec):
             vectors = self.from_code(self._values(encoded))
         if last:
             vectors = F.pad(vectors, (0, 0, 0, self.decoder.look_ahead))
-        made, layers, owed = state.held, state.layers, state.owed
+        # In a decoding stream the remainder is always empty: no samples unless frames are decoded.
+        wav, layers, to_drop = state.remainder, state.layers, state.to_drop
         if vectors.shape[1]:
-            made, layers = self.decoder(vectors, layers)
-            drop = min(owed, vectors.shape[1])
-            owed -= drop
-            made = made[:, drop * self.hop :]
-        return made.unsqueeze(1), NeuralState(layers, state.batch, owed, state.held, last)
+            wav, layers = self.decoder(vectors, layers)
+            drop = min(to_drop, vectors.shape[1])
+            to_drop -= drop
+            wav = wav[:, drop * self.hop :]
+        return wav.unsqueeze(1), NeuralState(layers, state.batch, to_drop, state.remainder, last)
 
 
 def build_codec(
@@ -281,15 +300,16 @@ def build_codec(
     output: str = "codes",
     project: bool = True,
 ) -> NeuralCodec:
-    """A codec from the names of its parts.
+    """Build a NeuralCodec from the names of its parts.
 
     Args:
-        encoder, quantizer, decoder: `kind` is a key of ENCODERS, QUANTIZERS or DECODERS, the other
-            keys are arguments of that class; `under` of an encoder is another one.
+        encoder, quantizer, decoder: specifications of the parts. `kind` is a key of ENCODERS,
+            QUANTIZERS or DECODERS, and the other keys are arguments of that class. `under` of an
+            encoder is the specification of the encoder below it.
         rate, hop, dim, name, licence, output, project: see NeuralCodec.
 
     Raises:
-        CodecError: an unknown kind or key, naming the nearest, or sizes that do not fit.
+        CodecError: an unknown kind or key, with the nearest known one, or sizes that do not fit.
     """
     if min(rate, hop, dim) < 1:
         raise CodecError(f"rate {rate}, hop {hop} and dim {dim} must be positive")
@@ -315,7 +335,8 @@ def _part(
     hop: int,
     dim: int,
 ) -> Any:
-    """An encoder or decoder; one that takes it is told the rate, and one over another gets that."""
+    """Build an encoder or decoder from its specification. It gets the sample rate if it takes one,
+    and the part that `under` specifies, if any."""
     given = {"hop": hop, "dim": dim}
     kind = table.get(str(spec.get("kind")))
     if kind is not None and "rate" in inspect.signature(kind).parameters:

@@ -1,4 +1,4 @@
-"""Parts that a YAML names by `kind`, with the other keys as arguments of that part's class."""
+"""Building of parts from YAML: `kind` names the class, and the other keys are its arguments."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -11,15 +11,17 @@ from tts_codecs.ranges import wrong_number
 def build_part(
     table: Mapping[str, Callable[..., Any]], spec: Mapping[str, Any], what: str, **given: Any
 ) -> Any:
-    """What `spec["kind"]` names in `table`, built from the other keys of `spec` and `given`.
+    """Build the class `spec["kind"]` of `table` from the other keys of `spec` and `given`.
 
     Args:
-        table: kinds to classes; what: the word for such a part in messages.
-        given: arguments that the place decides, which `spec` may not set.
+        table: classes by kind.
+        spec: specification of the part.
+        what: the word for such a part in error messages.
+        given: arguments that the caller sets, and `spec` may not.
 
     Raises:
-        CodecError: an unknown kind or key, naming the nearest, a key that is missing, or a number
-            out of its range.
+        CodecError: an unknown kind or key, with the nearest known one, a missing key, or a number
+            out of range.
     """
     rest = dict(spec)
     kind = rest.pop("kind", None)

@@ -1,4 +1,4 @@
-"""Weights of published codecs in one file: which codec they are is told by their tensors."""
+"""Loading of published weights from a file: the codec is recognised by the names of its tensors."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 from tts_codecs.base import Codec
 from tts_codecs.errors import CheckpointError
 
-#: a tensor that only weights of the codec have
+#: name of a tensor that only the weights of this codec contain
 _MARKS = {
     "mimi": "quantizer.semantic_residual_vector_quantizer.input_proj.weight",
     "dac": "encoder.block.0.res_unit1.conv1.weight",
@@ -20,18 +20,18 @@ _DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
 
 
 def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
-    """A codec from published weights: Mimi, DAC (both as published for the library `transformers`),
-    SNAC (as for the package `snac`, saved as safetensors), Vocos of EnCodec, EnCodec of 48 kHz, or
-    else EnCodec of 24 kHz.
+    """Load a codec from published weights: Mimi or DAC (as published for the library
+    `transformers`), SNAC (as for the package `snac`, saved as safetensors), Vocos of EnCodec codes,
+    EnCodec at 48 kHz, or else EnCodec at 24 kHz.
 
     Args:
-        path: a file of safetensors, or the pickled one of EnCodec.
-        bandwidth: kbit/s, of EnCodec and Vocos 6 by default, of the others all they have.
+        path: a safetensors file, or the pickled one of EnCodec.
+        bandwidth: kbit/s; by default 6 for EnCodec and Vocos, and the highest one for others.
 
     Raises:
-        CheckpointError: damaged, or weights of none of them.
-        CodecError: a bandwidth the codec does not have.
-        UsageError: any bandwidth for SNAC, which has one.
+        CheckpointError: damaged weights, or weights of another model.
+        CodecError: a bandwidth that the codec does not have.
+        UsageError: a bandwidth is given for SNAC, which has only one.
     """
     from tts_codecs.layered import use_bandwidth
 
@@ -53,7 +53,7 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
     elif kind == "vocos_encodec":
         from tts_codecs.vocos_encodec import VocosEncodecCodec
 
-        # The bandwidth decides on which of its weights are read.
+        # The bandwidth determines which of its weights are read.
         return VocosEncodecCodec.from_file(path, 6.0 if bandwidth is None else bandwidth)
     elif kind == "encodec_48khz":
         from tts_codecs.encodec_48khz import SegmentedEncodecCodec
@@ -69,7 +69,8 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
 
 
 def is_weights(path: str | Path) -> bool:
-    """Whether a file is one of published weights, or a pickled one, which is not looked into."""
+    """Whether a file contains published weights. Pickled files are not opened, and count as
+    weights."""
     path = Path(path)
     try:
         with safe_open(path, "pt") as file:
@@ -80,14 +81,14 @@ def is_weights(path: str | Path) -> bool:
 
 
 def _read(path: Path) -> tuple[str, int]:
-    """Kind of the weights, and how many quantizers there are; "" for none of _MARKS."""
+    """Kind of the weights, "" if none of _MARKS fits, and number of codebooks of DAC."""
     if path.suffix != ".safetensors":
         return "", 0
     try:
         with safe_open(path, "pt") as file:
             names = set(file.keys())
     except (SafetensorError, OSError):
-        return "", 0  # told by who reads all of it
+        return "", 0  # reading the weights raises the error
     found = [kind for kind, mark in _MARKS.items() if mark in names]
     end = ".codebook.weight"
     return (found[0] if found else ""), sum(name.endswith(end) for name in names)

@@ -1,8 +1,8 @@
-"""Ranges of the numbers that a YAML gives as arguments: sizes, shares, weights of losses.
+"""Valid ranges of numeric arguments in YAML, such as sizes, fractions and weights of losses.
 
-What a number may be follows from the annotation and the default of the argument. A whole number is
-at least 1, or 0 where that is its default; a fraction is at least 0; a list of whole numbers has
-one at least, each of at least 1. What is otherwise has its name here.
+The range of an argument follows from its annotation and its default. An int is at least 1, or at
+least 0 if that is its default. A float is at least 0. A list of ints is not empty, and each is at
+least 1. The names of exceptions are listed here.
 """
 
 import collections.abc
@@ -13,19 +13,19 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-#: whole numbers that may be 0 although their default is not
+#: ints that may be 0 although their default is not
 FROM_ZERO = (
     "adversarial_from", "codebooks", "content_blocks", "holdout", "look_ahead", "margin",
     "phone_blocks", "seed",
 )  # fmt: skip
-#: from 0 to 1
+#: floats from 0 to 1
 SHARES = (
     "both_sides", "distill_ratio", "distort", "dropout", "forget", "inpaint", "own_pitch",
     "relative", "wide_share",
 )  # fmt: skip
-#: the largest that random generators take, whatever is added for rows and processes
+#: largest seed; random generators accept it even after adding a number per row and process
 MOST_SEED = 2**63 - 1
-#: of either sign
+#: floats of either sign
 SIGNED = ("low", "high", "shift")
 _WHOLE_LIST = "a list of whole numbers of at least 1"
 
@@ -33,13 +33,16 @@ _WHOLE_LIST = "a list of whole numbers of at least 1"
 def wrong_number(
     cls: Callable[..., Any], given: Mapping[str, Any], section: str = ""
 ) -> str | None:
-    """What is wrong with the first argument that is no number where it has to be one, out of its
-    range, or none of the names that it can be, as "SECTION.NAME is ..., not VALUE"; None where all
-    are right.
+    """Check numeric arguments, and strings with a fixed set of values.
 
     Args:
-        cls: what takes them; given: by name, of which others than `cls` has are passed over.
-        section: of the YAML that they stand in.
+        cls: class or function that takes the arguments.
+        given: arguments by name; those that `cls` does not have are ignored.
+        section: section of the YAML, for the message.
+
+    Returns:
+        an error message "SECTION.NAME is ..., not VALUE" for the first invalid argument; None if
+        all are valid.
     """
     parameters = inspect.signature(cls).parameters
     hints: dict[str, Any] | None = None
@@ -52,7 +55,7 @@ def wrong_number(
         least = 0 if name in FROM_ZERO or parameter.default == 0 else 1
         wanted = _wanted(hints.get(name, parameter.annotation), name, value, least)
         if wanted == _WHOLE_LIST and value in ([], ()) and parameter.default == ():
-            wanted = None  # nothing, as it is by default
+            wanted = None  # an empty list, as by default
         if wanted is not None:
             place = f"{section}.{name}" if section else name
             return f"{place} is {wanted}, not {value!r}"
@@ -62,12 +65,12 @@ def wrong_number(
 def _hints(cls: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(cls.__init__ if inspect.isclass(cls) else cls)
-    except NameError:  # of a type that is imported for the type checker alone
+    except NameError:  # for a type that is only imported for the type checker
         return {}
 
 
 def _wanted(kind: Any, name: str, value: Any, least: int) -> str | None:
-    """What an argument of a kind has to be where the value is not that."""
+    """What an argument with the annotation `kind` has to be, if `value` is invalid; else None."""
     kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     if value is None and type(None) in kinds or isinstance(value, str) and str in kinds:
         return None
@@ -98,7 +101,7 @@ def _wanted(kind: Any, name: str, value: Any, least: int) -> str | None:
 
 
 def _is_list(kind: Any) -> bool:
-    """Whether an annotation is one of whole numbers in a row, however many."""
+    """Whether an annotation is that of a list, tuple or sequence of ints."""
     many = get_args(kind) in ((int,), (int, ...))
     return many and get_origin(kind) in (list, tuple, collections.abc.Sequence)
 

@@ -1,8 +1,8 @@
-"""The registry of codecs: kinds of checkpoints to classes, and names to whole codecs.
+"""Registry of codecs: classes by kind of checkpoint, and loading of codecs by name.
 
 A checkpoint is a folder (tts_codecs.checkpoint) whose config names one of the kinds below. Some
-are whole codecs (Vocos), others a part that needs a vocoder to make a waveform (the spectral codec,
-or the vocoder by itself, whose frames are then mel frames); `load` puts the parts together.
+kinds are complete codecs (Vocos). Others are parts: the spectral autoencoder needs a vocoder to
+produce a waveform, and a vocoder by itself becomes a codec of mels. `load` combines the parts.
 """
 
 import os
@@ -33,7 +33,7 @@ Build = Callable[..., nn.Module]
 
 
 def _lazy(place: str) -> Build:
-    """The class or function at "module:name", imported at its first call."""
+    """A builder for the class or function at "module:name", which is imported at the first call."""
     module, _, name = place.partition(":")
 
     def build(**arguments: object) -> nn.Module:
@@ -43,7 +43,7 @@ def _lazy(place: str) -> Build:
     return build
 
 
-#: kinds of checkpoints to what builds them from the arguments in their config
+#: builders by kind of checkpoint; they take the arguments in its config
 KINDS: dict[str, Build] = {
     "spectral": _lazy("tts_codecs.spectral:SpectralAutoencoder"),
     "latent": _lazy("tts_codecs.latent:LatentAutoencoder"),
@@ -54,8 +54,8 @@ KINDS: dict[str, Build] = {
 
 
 def checkpoint_folders() -> list[Path]:
-    """Folders that may hold shipped checkpoints: that of `TTS_HOME` alone where it is set, else the
-    checkout, the installed package `tts` and this package."""
+    """Existing folders of shipped checkpoints: only that in `TTS_HOME` if it is set, else those in
+    the checkout, in the installed package `tts` and in this package."""
     override = os.environ.get("TTS_HOME")
     homes = (
         [Path(override)] if override else [_PACKAGE.parents[1], _PACKAGE.parent / "tts", _PACKAGE]
@@ -64,7 +64,7 @@ def checkpoint_folders() -> list[Path]:
 
 
 def names() -> list[str]:
-    """Shipped checkpoints of codecs, by name."""
+    """Sorted names of the shipped checkpoints of codecs and vocoders."""
     found = set()
     for folder in checkpoint_folders():
         for config in folder.glob(f"*/{CONFIG}"):
@@ -78,17 +78,17 @@ def names() -> list[str]:
 
 
 def find(name: str | Path) -> Path:
-    """The folder of a checkpoint, given by path or by the name of a shipped one.
+    """The folder of a checkpoint, given its path or the name of a shipped one.
 
     Raises:
-        UsageError: there is none, naming the nearest.
+        UsageError: no such checkpoint; the nearest name is suggested.
     """
     path = Path(name)
     try:
         for folder in (Path(), *checkpoint_folders()):
             if (folder / path / CONFIG).is_file():
                 return folder / path
-    except (OSError, ValueError) as error:  # such as one that is longer than names of files are
+    except (OSError, ValueError) as error:  # not a valid file name, for example too long
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"unknown codec {str(name)[:80]!r}: {reason}") from error
     known = [*names(), *BUILT, *CODECS]
@@ -101,27 +101,31 @@ def load_module(
     device: str = "cpu",
     kind: str | None = None,
 ) -> nn.Module:
-    """Build the architecture a checkpoint names and fill it with its verified weights.
+    """Build the network of a checkpoint and load its verified weights.
 
     Args:
-        kinds: architectures to choose from; kind: the one it has to be.
+        folder: of the checkpoint.
+        kinds: builders by kind.
+        device: device of the weights.
+        kind: the kind that the checkpoint has to have, or None for any of `kinds`.
 
     Returns:
         the module in evaluation mode, without gradients.
 
     Raises:
-        CheckpointError: missing, damaged, or of an unknown kind.
+        CheckpointError: the checkpoint is missing, damaged, or of an unknown kind.
     """
     config = read_config(folder, kind)
     build = kinds.get(config["kind"])
     if build is None:
         raise CheckpointError(f"{folder} holds an unknown kind of model, {config['kind']!r}")
-    # A value of weights takes a byte at least, and a part may be built to be replaced.
+    # Bound on the number of parameters: a stored value takes at least one byte. The margin is for
+    # parts that are built but replaced.
     most = weights_bytes(folder) + 1_000_000
     try:
         with building(most):
             module = build(**current_arguments(config["kind"], config["arguments"]))
-    # What wrong arguments raise in constructors has no bounds: heads of 0 divide by zero.
+    # Constructors may raise any exception for wrong arguments, such as ZeroDivisionError.
     except Exception as error:
         known = isinstance(error, (TTSError, ValueError))
         detail = str(error) if known else f"{type(error).__name__}: {error}"
@@ -137,24 +141,26 @@ def load(
     vocoder: str | Path = "vocoder_24k",
     bandwidth: float | None = None,
 ) -> Codec:
-    """A codec by name, ready for `encode` and `decode`.
+    """Load a codec by name, ready for `encode` and `decode`.
 
     Args:
-        name: a checkpoint, by the name of a shipped one ("spectral", "vocoder") or by its folder;
-            "features" for copy synthesis from source-filter features; "dmel" for binned log-mels;
-            a published one that was fetched ("mimi", see tts_codecs.fetched); or a file of
-            published weights: EnCodec (24 or 48 kHz), Vocos over it, Mimi, DAC, SNAC. "NAME@KBITS"
-            is one at a bandwidth.
-        device: where the weights go; "auto" takes a GPU if there is one.
-        vocoder: checkpoint that turns features into a waveform, for codecs of features.
-        bandwidth: kbit/s, one of those of a codec that has several: EnCodec (6 by default), or one
-            with residual codebooks (all of them by default).
+        name: one of
+            - the name of a shipped checkpoint ("spectral", "vocoder"), or a checkpoint folder;
+            - "features" for copy synthesis from source-filter features, "dmel" for binned log-mels;
+            - the name of a published codec that was fetched ("mimi", see tts_codecs.fetched);
+            - a file of published weights: EnCodec (24 or 48 kHz), Vocos of EnCodec codes, Mimi,
+              DAC or SNAC.
+            "NAME@KBITS" also chooses the bandwidth.
+        device: device of the weights; "auto" is a GPU if available.
+        vocoder: checkpoint of the vocoder, for codecs that need one.
+        bandwidth: kbit/s, for codecs with several bandwidths: EnCodec (6 by default), and codecs
+            with residual codebooks (all codebooks by default).
 
     Raises:
-        UsageError: unknown, or not a codec; naming the nearest; a bandwidth where there is one
-            only, or two given.
-        CheckpointError: damaged weights, or a published codec that is not fetched yet.
-        CodecError: a bandwidth the codec does not have; those it has are listed.
+        UsageError: an unknown name, with the nearest known one, or not a codec; a bandwidth for a
+            codec with only one, or two different bandwidths.
+        CheckpointError: damaged weights, or a published codec that was not fetched yet.
+        CodecError: the codec does not have this bandwidth; those it has are listed.
     """
     import torch
 
@@ -179,20 +185,21 @@ def load(
 
 
 def check_name(name: str | Path) -> None:
-    """Errors of `load` that need no weights: an unknown name, one of a checkpoint that is no codec,
-    a published codec that is not fetched."""
+    """Raise the errors of `load` that can be found without reading weights: an unknown name, a
+    checkpoint that is not a codec, a published codec that was not fetched."""
     plain, _ = split_bandwidth(name)
     if published_file(plain) is None and not _is_built(plain):
         _codec_folder(plain)
 
 
 def _is_built(name: str | Path) -> bool:
-    """Whether a codec is made of a vocoder alone, by its name."""
+    """Whether a name is that of a codec without weights other than the vocoder's ("features",
+    "dmel")."""
     return str(name) in BUILT and not (Path(name) / CONFIG).is_file()
 
 
 def _codec_folder(name: str | Path) -> Path:
-    """The folder of a codec's checkpoint; UsageError where there is none, or of another kind."""
+    """The folder of a codec's checkpoint; UsageError if it does not exist or is no codec."""
     folder = find(name)
     if read_config(folder)["kind"] not in KINDS:
         raise UsageError(f"{str(name)!r} is neither a codec nor a vocoder")
@@ -200,21 +207,21 @@ def _codec_folder(name: str | Path) -> Path:
 
 
 def file_of(name: str | Path) -> bool:
-    """Whether a name stands for a file. One that is called as a codec is, without folder or suffix,
-    hides no codec: it is given as "./NAME"."""
+    """Whether a name is that of a file. The name of a codec always means the codec; a file of the
+    same name has to be written as "./NAME"."""
     try:
         if not Path(name).is_file():
             return False
-    except (OSError, ValueError):  # no name of a file
+    except (OSError, ValueError):  # not a valid file name
         return False
     return str(name) not in {*BUILT, *CODECS, *names()}
 
 
 def published_file(name: str | Path) -> Path | None:
-    """The file of published weights that a name or path stands for; None for other codecs.
+    """The file of published weights of a codec, given its name or path; None for other codecs.
 
     Raises:
-        CheckpointError: it is the name of one that is not fetched yet.
+        CheckpointError: the published codec was not fetched yet.
     """
     if file_of(name):
         return Path(name)
@@ -226,8 +233,8 @@ def published_file(name: str | Path) -> Path | None:
 
 
 def weights_of(name: str | Path) -> str:
-    """Checksum of the weights that define the codes of a codec, the same at every bandwidth; ""
-    where there are none. Errors as `load`."""
+    """Checksum of the weights that determine a codec's codes, the same for all bandwidths; "" for
+    codecs without weights of their own. Errors as `load`."""
     name, _ = split_bandwidth(name)
     published = published_file(name)
     if published is not None:
@@ -236,7 +243,7 @@ def weights_of(name: str | Path) -> str:
 
 
 def _load(name: str | Path, device: str, vocoder: str | Path) -> Codec:
-    """A codec that is no file of published weights."""
+    """Load a codec that is not a file of published weights."""
     from tts_codecs.dmel import DMelCodec
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
     from tts_codecs.spectral import SpectralAutoencoder, SpectralCodec

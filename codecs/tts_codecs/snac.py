@@ -1,9 +1,9 @@
-"""SNAC (Siuzdak et al. 2024, "SNAC: Multi-Scale Neural Audio Codec"): codes at several rates.
+"""SNAC (Siuzdak et al. 2024, "SNAC: Multi-Scale Neural Audio Codec"): codes at several frame rates.
 
-Written anew over the weights published for the package `snac`, those for speech at 24 kHz. A frame
-here is one code of the slowest level and all codes of the faster ones beside it: 1 + 2 + 4 of them.
-The noise that the decoder mixes in is drawn once for every place of a stream, so that the same
-codes give the same sound.
+An own implementation for the weights of the package `snac`, those for speech at 24 kHz. A frame
+here consists of one code of the slowest level and all concurrent codes of the faster levels,
+1 + 2 + 4 codes. The noise in the decoder is a fixed function of the position in the stream, so that
+the same codes always give the same waveform.
 """
 
 import math
@@ -29,7 +29,7 @@ from tts_codecs.dac import FactorizedBook, Snake, reach_of
 from tts_codecs.nn.centred import WindowState, in_windows, windowed
 from tts_codecs.sources import SNAC_LICENCE
 
-_PERIOD = 1 << 16  # samples after which the noise comes again
+_PERIOD = 1 << 16  # period of the noise in samples
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ PUBLISHED = SnacConfig()
 
 
 class _Noise(nn.Module):
-    """Noise as loud as a product of the input says; `seed` chooses it."""
+    """Noise block: adds noise whose amplitude is a linear function of the input. `seed` is that of
+    the noise."""
 
     table: Tensor
 
@@ -61,9 +62,9 @@ class _Noise(nn.Module):
         self.register_buffer("table", noise, persistent=False)
 
     def forward(self, x: Tensor, start: int) -> Tensor:
-        """[B, C, T] of samples from `start` on to the same."""
-        places = torch.arange(start, start + x.shape[2], device=x.device) % _PERIOD
-        mixed: Tensor = x + self.table[places] * self.linear(x)
+        """x [B, C, T], whose first sample has the position `start`, to the same shape."""
+        positions = torch.arange(start, start + x.shape[2], device=x.device) % _PERIOD
+        mixed: Tensor = x + self.table[positions] * self.linear(x)
         return mixed
 
 
@@ -111,14 +112,14 @@ class _Up(nn.Module):
         ])  # fmt: skip
 
     def forward(self, x: Tensor, start: int) -> Tensor:
-        """[B, C, T] from place `start` on to [B, C / 2, T * stride]."""
+        """x [B, C, T], whose first position is `start`, to [B, C / 2, T * stride]."""
         for layer in self.block:
             x = layer(x, start * self.stride) if isinstance(layer, _Noise) else layer(x)
         return x
 
 
 class SnacCodec(Codec):
-    """SNAC under the codec contract."""
+    """SNAC codec. `reach` is the receptive field of its networks on each side, in frames."""
 
     def __init__(self, config: SnacConfig | None = None):
         super().__init__()
@@ -145,7 +146,7 @@ class SnacCodec(Codec):
         ]
         self.quantizer = nn.ModuleDict({"quantizers": nn.ModuleList(books)})
         self.books = books
-        #: latents of a frame, and codes of a frame in each level
+        #: number of latents per frame, and numbers of codes per frame of each level
         self.span = config.levels[0]
         self.counts = [self.span // level for level in config.levels]
         self.hop = self.span * math.prod(config.strides)
@@ -184,22 +185,22 @@ class SnacCodec(Codec):
 
     @torch.no_grad()
     def encode(self, wav: Tensor) -> Encoded:
-        """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``. Codes of a frame are level
-        by level."""
+        """Encode ``wav [B, 1, N]`` to ``T = ceil(N / hop)`` frames. The codes of a frame are
+        ordered by level."""
         wav = check_wav(wav).to(self.device)
         frames = F.pad(wav[:, 0], (0, -wav.shape[2] % self.hop)).unflatten(1, (-1, self.hop))
-        # The encoder reaches no further than the decoder, whose mirror it is.
+        # The receptive field of the encoder, the decoder's mirror image, is no larger.
         rate = self.info.frame_rate
         return Encoded(in_windows(self._codes, frames, self.reach, 1, rate), None, rate)
 
     def _codes(self, frames: Tensor, start: int = 0) -> Tensor:
-        left = self.encoder["block"](frames.flatten(1)[:, None]).transpose(1, 2)
+        residual = self.encoder["block"](frames.flatten(1)[:, None]).transpose(1, 2)
         codes = []
         for book, level in zip(self.books, self.config.levels, strict=True):
-            pooled = left.unflatten(1, (-1, level)).mean(2)
-            found = book.encode(pooled)
-            left = left - book.decode(found).repeat_interleave(level, 1)
-            codes.append(found.unflatten(1, (-1, self.span // level)))
+            pooled = residual.unflatten(1, (-1, level)).mean(2)
+            index = book.encode(pooled)
+            residual = residual - book.decode(index).repeat_interleave(level, 1)
+            codes.append(index.unflatten(1, (-1, self.span // level)))
         return torch.cat(codes, 2)
 
     def _network(self, codes: Tensor, start: int) -> Tensor:
@@ -207,18 +208,18 @@ class SnacCodec(Codec):
         levels = zip(self.books, self.config.levels, codes.split(self.counts, 2), strict=True)
         for book, level, part in levels:
             values.append(book.decode(part.flatten(1)).repeat_interleave(level, 1))
-        x, place = torch.stack(values).sum(0).transpose(1, 2), start * self.span
+        x, position = torch.stack(values).sum(0).transpose(1, 2), start * self.span
         layers: Any = self.decoder["model"]
         for layer in layers:
             if isinstance(layer, _Up):
-                x, place = layer(x, place), place * layer.stride
+                x, position = layer(x, position), position * layer.stride
             else:
                 x = layer(x)
         return x[:, 0]
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        """Decode codes ``[B, T, K]`` to ``wav [B, 1, T * hop]``."""
         codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
@@ -241,8 +242,8 @@ class SnacCodec(Codec):
 
 
 def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Published tensors as those of SnacCodec: norms and directions of weights, by either of the
-    names that torch has given them, are multiplied."""
+    """Convert the published state dict to that of SnacCodec. It stores weights with weight
+    normalisation, as norms and directions under either of the names that torch uses."""
     norm, direction = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
     older = {".weight_g": norm, ".weight_v": direction}
     for end, newer in older.items():

@@ -1,10 +1,10 @@
-"""Spectral codec: mel bands and pitch to grouped FSQ codes, and back to a waveform by the vocoder.
+"""Spectral codec: mel envelope and pitch as grouped FSQ codes, decoded by the vocoder.
 
-After Langman et al. 2024, "Spectral Codecs", with the bands coded jointly: at 2 kbit/s a code that
-belongs to one band would waste bits on bands that say little. What is coded are source-filter
-features (tts_codecs.envelope): harmonics cost bits, their pitch does not. 25 frames/s x 8 codes of
-1000 entries are 1.99 kbit/s. The codes of a frame are independent codebooks, so generators may
-predict them in any order or in parallel.
+After Langman et al. 2024, "Spectral Codecs", but the bands are coded jointly: at 2 kbit/s, codes of
+single bands would waste bits on bands that hardly vary. The codec codes source-filter features
+(tts_codecs.envelope), since harmonics in a mel cost many bits and a pitch few. 25 frames/s of 8
+codes with 1000 entries each are 1.99 kbit/s. The codebooks of a frame are independent, so that
+generators may predict its codes in any order or in parallel.
 """
 
 from dataclasses import dataclass
@@ -33,26 +33,36 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 @dataclass
 class SpectralState:
-    """Stream state of the decoder."""
+    """State of a decoding stream.
+
+    Attributes:
+        stack: state of the autoencoder's decoder.
+        vocoder: state of the vocoder.
+        to_drop: leading feature frames of the decoder's output that are still to be dropped: they
+            come from its look-ahead delay.
+        batch: rows of the stream.
+        finished: whether the stream has ended.
+    """
 
     stack: list[Tensor]
     vocoder: VocoderState
-    owed: int  # leading frames of the decoder's output that belong to its look-ahead
+    to_drop: int
     batch: int
     finished: bool = False
 
 
 class SpectralAutoencoder(FeatureAutoencoder):
-    """The trained part: features [B, T, channels] to codes [B, T / patch, K] and back.
+    """The trained part of the codec: features [B, T, channels] to codes [B, U, K] and back,
+    U = ceil(T / patch).
 
     Args:
         channels, patch, dim, blocks, look_ahead: see FeatureAutoencoder.
-        levels, groups, noise: of the grouped FSQ that is used by default.
-        quantizer: another one (tts_codecs.quantizers.build_quantizer), such as
-            {"kind": "rvq", "dim": 32, "num_codebooks": 8, "codebook_size": 1024}. One with learned
-            entries gets vectors bounded by tanh, which an FSQ does by itself: a network trained
-            with one can then go on with the other.
-        name: shown in `info`.
+        levels, groups, noise: arguments of the default quantizer, a GroupedFSQ.
+        quantizer: another quantizer (tts_codecs.quantizers.build_quantizer), such as
+            {"kind": "rvq", "dim": 32, "num_codebooks": 8, "codebook_size": 1024}. The input of a
+            quantizer with learned entries is bounded by tanh. An FSQ bounds it itself, so a network
+            that was trained with one quantizer can be trained further with the other.
+        name: name of the codec in `info`.
     """
 
     def __init__(
@@ -68,36 +78,38 @@ class SpectralAutoencoder(FeatureAutoencoder):
         quantizer: dict[str, Any] | None = None,
         name: str = "spectral",
     ):
-        made: Quantizer = (
+        built: Quantizer = (
             GroupedFSQ(list(levels), groups, symmetric=True, noise=noise)
             if quantizer is None
             else build_quantizer(quantizer)
         )
-        super().__init__(channels, patch, dim, blocks, look_ahead, made.dim, made.dim)
-        self.quantizer, self.name = made, name
-        self.bounded = not made.bounds
+        super().__init__(channels, patch, dim, blocks, look_ahead, built.dim, built.dim)
+        self.quantizer, self.name = built, name
+        self.bounded = not built.bounds
 
     def vectors(self, features: Tensor) -> Tensor:
-        """[B, T, channels] to what is quantized, [B, U, quantizer.dim]."""
+        """Input of the quantizer [B, U, quantizer.dim] for features [B, T, channels]."""
         latents = self.latents(features)
         return latents.tanh() if self.bounded else latents
 
     def encode(self, features: Tensor, num_codebooks: int | None = None) -> Tensor:
-        """[B, T, channels] to codes [B, U, K] int64, or of the first `num_codebooks`."""
+        """Encode features [B, T, channels] to codes [B, U, K] int64, or to those of the first
+        `num_codebooks` codebooks only."""
         return self.quantizer.encode(self.vectors(features), num_codebooks)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes [B, U, K] to features [B, U * patch, channels]."""
+        """Decode codes [B, U, K] to features [B, U * patch, channels]."""
         return self.restore(self.quantizer.decode(codes))
 
     def forward(self, features: Tensor) -> tuple[Tensor, QuantizerOutput]:
-        """Training pass: reconstruction through the (noisy) quantizer, and what that returned."""
+        """Training pass: the features [B, U * patch, channels] reconstructed through the (noisy)
+        quantizer, and the quantizer's output."""
         out: QuantizerOutput = self.quantizer(self.vectors(features))
         return self.reconstruct(out.quantized), out
 
 
 class SpectralCodec(LayeredCodec):
-    """SpectralAutoencoder and vocoder under the codec contract."""
+    """Spectral codec: a SpectralAutoencoder and a vocoder as one `Codec`."""
 
     def __init__(self, autoencoder: SpectralAutoencoder, vocoder: SourceFilterVocoder):
         super().__init__()
@@ -108,7 +120,7 @@ class SpectralCodec(LayeredCodec):
 
     @property
     def layered(self) -> Quantizer:
-        """The quantizer whose codebooks are counted."""
+        """The quantizer whose number of codebooks can be chosen."""
         return self.autoencoder.quantizer
 
     @property
@@ -118,7 +130,8 @@ class SpectralCodec(LayeredCodec):
 
     @property
     def info(self) -> CodecInfo:
-        """25 frames/s, 8 codebooks of 1000: 1.99 kbit/s with the default arguments."""
+        """Static description: 25 frames/s, 8 codebooks of 1000 entries and 1.99 kbit/s with the
+        default arguments."""
         auto, quantizer = self.autoencoder, self.autoencoder.quantizer
         hop = self.vocoder.hop * auto.patch
         look_ahead = auto.look_ahead + -(-self.vocoder.total_look_ahead // auto.patch)
@@ -150,7 +163,7 @@ class SpectralCodec(LayeredCodec):
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        """Decode codes ``[B, T, K]`` to ``wav [B, 1, T * hop]``."""
         codes = check_encoded(encoded, self.info).to(self.device)
         if codes.shape[1] == 0:
             return torch.zeros(len(codes), 1, 0, device=codes.device)
@@ -177,18 +190,18 @@ class SpectralCodec(LayeredCodec):
         values = self.autoencoder.quantizer.decode(codes)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
-        stack, vocoder, owed = state.stack, state.vocoder, state.owed
+        stack, vocoder, to_drop = state.stack, state.vocoder, state.to_drop
         if not values.shape[1]:
             features = values.new_zeros(state.batch, 0, self.autoencoder.channels)
         else:
             features, stack = self.autoencoder.decode_values(values, stack)
-            drop = min(owed, features.shape[1])
-            owed -= drop
+            drop = min(to_drop, features.shape[1])
+            to_drop -= drop
             features = features[:, drop:]
         mel, f0 = envelope_part(features), unpack_pitch(source_part(features))
         if last:
             wav, _ = self.vocoder.finish(mel, vocoder, f0)
         else:
             wav, vocoder, _ = self.vocoder.chunk(mel, vocoder, f0)
-        new = SpectralState(stack, vocoder, owed, state.batch, last)
+        new = SpectralState(stack, vocoder, to_drop, state.batch, last)
         return wav.unsqueeze(1), new

@@ -33,7 +33,7 @@ from tts_codecs.errors import CodecError
 from tts_codecs.nn.conv import CentredConv
 from tts_codecs.nn.convnext import CentredConvNeXt, FastConvNeXt
 from tts_codecs.nn.derived_cache import DerivedCache
-from tts_codecs.nn.inference import Product, Windows, keeps, overlap_add
+from tts_codecs.nn.inference import Product, Windows, overlap_add, uses_cache
 
 LICENCE = "MIT (code and weights, Hubert Siuzdak)"
 WEIGHTS = HubFile(
@@ -51,8 +51,9 @@ _MAX_MAGNITUDE = 100.0
 
 @dataclass(frozen=True)
 class VocosConfig:
-    """Sizes; the defaults are those of the published mel 24 kHz model. `same`: frame t is centred
-    in the middle of its hop, as of the published model of EnCodec tokens, not where it begins."""
+    """Sizes; the defaults are those of the published model for mels at 24 kHz. `same` says that
+    windows are centred on the middle of their hop, as in the published model for EnCodec codes,
+    instead of on its beginning."""
 
     n_mels: int = 100
     n_fft: int = 1024
@@ -65,13 +66,13 @@ class VocosConfig:
 
     @property
     def centre(self) -> int:
-        """Samples of a window before the hop of its frame."""
+        """Number of samples of a window before the hop of its frame."""
         return (self.n_fft - self.hop) // 2 if self.same else self.n_fft // 2
 
 
 @lru_cache(maxsize=8)
 def _filters(n_fft: int, n_mels: int, device: str) -> Tensor:
-    """[bins, n_mels] triangles on the HTK mel scale, not normalised by area."""
+    """Mel filter bank [bins, n_mels] on the HTK scale, without normalisation by area."""
     bank = torchaudio.functional.melscale_fbanks(
         n_fft // 2 + 1, 0.0, SAMPLE_RATE / 2, n_mels, SAMPLE_RATE, norm=None, mel_scale="htk"
     )
@@ -85,11 +86,11 @@ def centred_log_mel(
 
     Args:
         wav: [B, N] at 24 kHz; N is padded with silence to a multiple of hop.
-        floor: least magnitude (Vocos 1e-7; F5-TTS 1e-5).
+        floor: smallest magnitude (Vocos 1e-7; F5-TTS 1e-5).
 
     Returns:
-        [B, ceil(N / hop), n_mels]. The frame centred at the very end, which the packages add, is
-        left out: T frames stand for T * hop samples.
+        [B, ceil(N / hop), n_mels]. The last frame of the packages, centred at the very end, is left
+        out, so that T frames stand for T * hop samples.
     """
     if wav.dim() != 2:
         raise CodecError(f"centred_log_mel takes a waveform [B, N], not {list(wav.shape)}")
@@ -104,8 +105,8 @@ def centred_log_mel(
     return mel[:, :-1].clamp_min(floor).log()
 
 
-class _Kept:
-    """Layers of a `VocosCodec` as inference runs them."""
+class _PreparedLayers:
+    """Layers of a VocosCodec prepared for inference."""
 
     def __init__(self, codec: VocosCodec):
         dtype = codec.head.weight.dtype
@@ -119,14 +120,14 @@ class _Kept:
 
 @dataclass(frozen=True)
 class VocosState:
-    """What a decoding stream remembers.
+    """State of a decoding stream.
 
     Attributes:
-        layers: inputs that each convolution still needs.
-        tail: [B, n_fft - hop] sum of windows that later frames still add to.
-        frames: spectra made so far.
+        layers: inputs in the receptive field of later outputs, for each convolution.
+        tail: [B, n_fft - hop] overlap-added windows that later windows overlap.
+        frames: number of spectra so far.
         batch: rows of the stream.
-        finished: the last piece was decoded.
+        finished: whether the stream has ended.
     """
 
     layers: tuple[Tensor, ...]
@@ -137,14 +138,14 @@ class VocosState:
 
 
 class VocosCodec(Codec):
-    """Mel spectrograms [B, T, n_mels] as latents, Vocos as decoder; inference only.
+    """Codec with mel spectrograms [B, T, n_mels] as latents and Vocos as decoder; inference only.
 
-    One code path: decoding offline is one piece of a stream. Every convolution sees 3 frames ahead
-    and the synthesis windows 2, hence the look-ahead of 29 frames (0.31 s) with 8 blocks.
+    Offline decoding is a single chunk of a stream. Every convolution sees 3 frames ahead and the
+    synthesis windows 2, which gives a look-ahead of 29 frames (0.31 s) with 8 blocks.
 
-    Frames are centred at t * hop and T frames give T * hop samples. The `vocos` package returns
-    (T - 1) * hop, ending at the centre of the last frame; up to there the samples are equal, and
-    the last hop is made of the windows that reach it.
+    Frames are centred at t * hop, and T frames give T * hop samples. The package `vocos` returns
+    (T - 1) * hop samples, up to the centre of the last frame. These are equal, and the last hop is
+    computed from the windows that overlap it.
     """
 
     window: Tensor
@@ -184,7 +185,7 @@ class VocosCodec(Codec):
 
     @classmethod
     def random(cls, config: VocosConfig | None = None, seed: int = 0) -> VocosCodec:
-        """Random weights (for tests and timing; it makes noise)."""
+        """A codec with random weights, for tests and timing."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(config, "vocos_random")
@@ -222,9 +223,11 @@ class VocosCodec(Codec):
         entry: Callable[[Tensor], Tensor] = self.entry
         head: Callable[[Tensor], Tensor] = self.head
         blocks: Sequence[Callable[[Tensor, Tensor], Tensor]] = list(self.blocks)
-        if keeps(mel, self.head.weight):
-            kept: _Kept = self._derived.get(self._derived.weights(self), lambda: _Kept(self))
-            entry, head, blocks = kept.entry, kept.head, kept.blocks
+        if uses_cache(mel, self.head.weight):
+            fast: _PreparedLayers = self._derived.get(
+                self._derived.weights(self), lambda: _PreparedLayers(self)
+            )
+            entry, head, blocks = fast.entry, fast.head, fast.blocks
         window, _, first = self.entry.window(mel, state.layers[0], last)
         layers = [first]
         if window.shape[1]:
@@ -246,7 +249,8 @@ class VocosCodec(Codec):
     def _overlap_add(
         self, spectrum: Tensor, state: VocosState, last: bool
     ) -> tuple[Tensor, Tensor]:
-        """Samples [B, n] that no later frame adds to, and the sum of those it does."""
+        """Inverse STFT of spectra [B, F, bins]: the complete samples [B, n], and the tail of the
+        next state."""
         n_fft, hop = self.config.n_fft, self.config.hop
         frames = spectrum.shape[1]
         total = state.tail
@@ -255,10 +259,10 @@ class VocosCodec(Codec):
             total[:, : n_fft - hop] += state.tail
         count = frames * hop
         start, half = state.frames * hop, self.config.centre
-        # At the end, up to the end of the hop of the last frame.
+        # At the end of a stream, return all samples up to the end of the last frame's hop.
         ready = total[:, : count + half if last else count]
         ready = ready / self._envelope(start, ready.shape[1], state.frames + frames)
-        # Before the hop of the first frame nothing is played.
+        # Drop the samples before the hop of the first frame.
         return ready[:, max(0, half - start) :], total[:, count:]
 
     def _envelope(self, start: int, count: int, frames: int) -> Tensor:
@@ -287,12 +291,12 @@ _BLOCK_NAMES = {
     "pwconv2.": "down.",
     "gamma": "scale",
 }
-# Analysis filters and windows, which follow from the sizes.
+# Filters and windows of the published state dict, which are computed here.
 _COMPUTED = ("feature_extractor.", "head.istft.")
 
 
 def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """State dict of the published layout to that of `VocosCodec`; other names stay as they are."""
+    """Convert a published state dict to that of VocosCodec. Other names are not changed."""
     out = {}
     for name, value in state.items():
         if name.startswith(_COMPUTED):
@@ -311,7 +315,7 @@ def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def build_vocos(**sizes: Any) -> VocosCodec:
-    """A codec of the sizes of `VocosConfig`, for checkpoints that name them."""
+    """Build a VocosCodec from the fields of VocosConfig, for checkpoints."""
     return VocosCodec(VocosConfig(**sizes))
 
 
@@ -335,7 +339,8 @@ def load_published(
 
 
 def fetch_published(folder: str | Path) -> VocosCodec:
-    """The same, downloaded into ``folder`` (54 MB, MIT) unless it is there.
+    """Load Vocos mel 24 kHz; its weights (54 MB, MIT) are downloaded into ``folder`` unless they
+    are there.
 
     Raises:
         CheckpointError: the download fails, or the file is not the pinned one.

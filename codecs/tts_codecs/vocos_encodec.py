@@ -1,8 +1,8 @@
-"""Vocos over EnCodec tokens (Siuzdak 2023): the codes of EnCodec of 24 kHz, 75 frames/s, to a
-waveform by ConvNeXt blocks and an inverse STFT in place of EnCodec's own decoder.
+"""Vocos for EnCodec codes (Siuzdak 2023): decodes codes of the 24 kHz EnCodec, 75 frames/s, by
+ConvNeXt blocks and an inverse STFT instead of EnCodec's decoder.
 
-Own code for weights of the package `vocos`, which hold EnCodec's too. Licences: Vocos MIT; the
-weights of EnCodec CC-BY-NC 4.0 (non-commercial).
+An own implementation for weights of the package `vocos`, which include those of EnCodec. Licences:
+Vocos MIT; the weights of EnCodec CC-BY-NC 4.0 (non-commercial).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tts_codecs.checkpoint import load_state
 from tts_codecs.encodec import EncodecCodec, EncodecConfig, EncodecState
 from tts_codecs.vocos import VocosCodec, VocosConfig, VocosState, from_published
 
-#: kbit/s it was trained for, in the order of its normalisations
+#: bandwidths in kbit/s of the training, in the order of their normalisation weights
 BANDWIDTHS = (1.5, 3.0, 6.0, 12.0)
 LICENCE = "code MIT; weights of Vocos MIT, of EnCodec CC-BY-NC 4.0 (non-commercial use only)"
 #: sizes of the published weights
@@ -31,10 +31,11 @@ _ENCODEC = "feature_extractor.encodec."
 
 
 class VocosEncodecCodec(Codec):
-    """Codes of EnCodec decoded by Vocos, at one bandwidth; encodes in pieces as well.
+    """EnCodec with Vocos as decoder, at one bandwidth; it can also encode streams.
 
     Args:
-        config: sizes of EnCodec; sizes: of Vocos, with EnCodec's hop and width.
+        config: sizes of EnCodec.
+        sizes: sizes of Vocos, with the hop and width of EnCodec.
         bandwidth: kbit/s, one of BANDWIDTHS.
 
     Raises:
@@ -55,7 +56,7 @@ class VocosEncodecCodec(Codec):
         self.encodec = EncodecCodec(config, bandwidth, "vocos_encodec_24khz")
         self.vocos = VocosCodec(sizes)
         own = self.encodec.config
-        # The features have codebooks of their own, those of the highest bandwidth.
+        # Vocos has its own copy of the codebooks, those of the highest bandwidth.
         counts = [count for count in own.counts if count <= own.codebooks][: len(BANDWIDTHS)]
         self.register_buffer("books", torch.zeros(counts[-1], own.codebook_size, own.dim))
 
@@ -77,8 +78,8 @@ class VocosEncodecCodec(Codec):
         return codec.eval().requires_grad_(False)
 
     def own_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors of the package as those of this codec: of normalisations that the bandwidth
-        adapts those of its own."""
+        """Convert a state dict of the package to that of this codec. It has normalisation weights
+        for each bandwidth, of which those of this codec's bandwidth are taken."""
         under = {
             name.removeprefix(_ENCODEC): value
             for name, value in state.items()
@@ -107,7 +108,7 @@ class VocosEncodecCodec(Codec):
         return self.encodec.encode(wav)
 
     def init_encoding(self, batch: int) -> EncodecState:
-        """State of a new stream of waveforms, for `encode_chunk`."""
+        """State of a new encoding stream of `batch` rows, for `encode_chunk`."""
         return self.encodec.init_encoding(batch)
 
     def encode_chunk(
@@ -118,7 +119,7 @@ class VocosEncodecCodec(Codec):
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
-        """Decode frames ``[B, T, K]`` or ``[B, T, D]`` to ``wav [B, 1, T * hop]``."""
+        """Decode codes ``[B, T, K]`` to ``wav [B, 1, T * hop]``."""
         codes = check_encoded(encoded, self.info)
         return self.decode_chunk(codes, self.init_state(len(codes)), last=True)[0]
 

@@ -2,5 +2,5 @@
 
 from typing import Any
 
-#: tensors of a batch by name, and what a task adds to them
+#: tensors of a batch by name, and further values that a task adds
 Batch = dict[str, Any]

@@ -1,8 +1,8 @@
-"""A corpus as a codec of waveforms codes it: what generators over such a codec learn to make.
+"""A corpus encoded by a waveform codec: the training targets of generators over that codec.
 
-It is coded once and kept beside the corpus, as FOLDER/coded/NAME.u16 (codes [latents, K]) or .f16
-(numbers [latents, D]); NAME tells which codec, which weights of it, how many codebooks and which
-corpus: codes of one that was there before are not taken for those of this one.
+It is encoded once and saved with the corpus, as FOLDER/coded/NAME.u16 (codes [latents, K]) or .f16
+(continuous latents [latents, D]). NAME identifies the codec, its weights, the number of codebooks
+and the corpus, so that files of another codec or of a former corpus are not used.
 """
 
 import hashlib
@@ -22,25 +22,27 @@ from tts.generators.wave_space import FEATURE_RATE, WaveSpace
 from tts.prosody.durations import frames_until
 
 log = logging.getLogger(__name__)
-#: seconds between two lines about how far it is
+#: seconds between two log messages about the progress
 _EVERY = 30.0
-#: latents that their spread is measured on
+#: number of latents from which their standard deviation is estimated
 _MEASURED = 200_000
 
 
 class CodedCorpus:
-    """Codes or latents of all utterances of a corpus, coded now if they aren't there yet.
+    """Codes or latents of all utterances of a corpus. They are computed if they do not exist yet.
 
     Args:
-        space: of the codec; weights: their checksum (tts_codecs.registry.weights_of).
+        corpus: with audio.
+        space: the latent space of the codec.
+        weights: checksum of the codec's weights (tts_codecs.registry.weights_of).
 
     Attributes:
-        scale: factor that gives numbers a variance of 1 (Rombach et al. 2022, latent diffusion), as
-            measured; 1 for codes. `cut` applies that of `space`.
+        scale: measured factor that gives continuous latents a variance of 1 (latent diffusion,
+            Rombach et al. 2022); 1 for codes. `cut` applies the scale of `space` instead.
 
     Raises:
-        DataError: a corpus without audio, or features of another rate.
-        OutputError: it cannot be written.
+        DataError: a corpus without audio, or with another frame rate of features.
+        OutputError: the file cannot be written.
     """
 
     def __init__(self, corpus: Corpus, space: WaveSpace, weights: str):
@@ -69,7 +71,7 @@ class CodedCorpus:
             self.scale = float(1 / max(1e-4, some.std()))
 
     def _count(self, index: int) -> int:
-        """Latents of an utterance."""
+        """Number of latents of an utterance."""
         seconds = self.corpus.frames(index) * self.corpus.hop / self.corpus.sample_rate
         samples = -(-seconds * self.space.info.sample_rate // 1)
         return int(-(-samples // self.space.info.hop))
@@ -86,11 +88,11 @@ class CodedCorpus:
                 if rate != self.corpus.sample_rate:
                     samples = resample(samples, self.corpus.sample_rate, rate)
                 wav = torch.from_numpy(samples)[None, None].to(self.space.codec.device)
-                found = self.space.codec.encode(wav).data[0].cpu().numpy()
-                # Resampling may round to a sample more or less.
-                found = found[: self.lengths[index]]
-                short = self.lengths[index] - len(found)
-                write_all(file, np.pad(found, ((0, short), (0, 0)), "edge").astype(kind))
+                latents = self.space.codec.encode(wav).data[0].cpu().numpy()
+                # After resampling there may be a sample more or less.
+                latents = latents[: self.lengths[index]]
+                missing = self.lengths[index] - len(latents)
+                write_all(file, np.pad(latents, ((0, missing), (0, 0)), "edge").astype(kind))
                 if time.monotonic() - told > _EVERY:
                     told = time.monotonic()
                     log.warning("coding the corpus: %d of %d", index + 1, len(self.corpus))
@@ -98,16 +100,18 @@ class CodedCorpus:
     def cut(
         self, index: int, begin: int, durations: list[int], features: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """A segment on the grid of the codec: it begins with the latent that its first frame lies
-        in.
+        """Convert a segment to the frames of the codec. It begins with the latent that contains its
+        first frame.
 
         Args:
-            index: of the utterance; begin: its frame at which the segment begins.
-            durations: [S] in frames of features; features: [T, C] of the segment.
+            index: of the utterance.
+            begin: first frame of the segment in the utterance.
+            durations: [S] in feature frames.
+            features: [T, C] of the segment.
 
         Returns:
-            durations [S] in frames of the codec, features [T', C] at their places, latents
-            [ceil(T' / patch), *], codes as int64.
+            durations [S] in codec frames, features [T', C] resampled to codec frames, and latents
+            [ceil(T' / patch), *], int64 for codes.
         """
         patch, factor = self.space.patch, self.space.factor
         last = int(self.lengths[index]) - 1
@@ -115,10 +119,10 @@ class CodedCorpus:
         ends = (begin + torch.tensor(durations).cumsum(0)) * factor - first * patch
         frames = frames_until(ends[None], torch.ones(1, len(durations)))[0]
         count = int(frames.sum())
-        places = ((first * patch + torch.arange(count) + 0.5) / factor).long() - begin
+        positions = ((first * patch + torch.arange(count) + 0.5) / factor).long() - begin
         rows = np.minimum(first + np.arange(-(-count // patch)), last) + self.offsets[index]
-        found = self.table[rows]
-        latents = torch.from_numpy(found.astype(np.int64 if self.space.coded else np.float32))
+        values = self.table[rows]
+        latents = torch.from_numpy(values.astype(np.int64 if self.space.coded else np.float32))
         if not self.space.coded:
             latents = latents * self.space.scale
-        return frames, features[places.clamp(0, len(features) - 1)], latents
+        return frames, features[positions.clamp(0, len(features) - 1)], latents

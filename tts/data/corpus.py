@@ -1,15 +1,15 @@
-"""A packed corpus: what training reads, made once by `tts data prepare`.
+"""A packed corpus, the training data that `tts data prepare` writes.
 
 Folder layout (all little-endian):
     items.jsonl     one object per utterance: id, speaker, text, offset, samples, phones, mods and
                     words (index of the first token of each word)
     audio.i16       all utterances one after another, int16 mono at `sample_rate`
-    f0.f32          fundamental in Hz at frame boundaries (0 = unvoiced), samples/hop + 1 each
-    features.f16    [frames, 82] source-filter features (tts_codecs.envelope), made later, with a
-                    trained vocoder's pitch network
-    speaker.f32     [items, 256] speaker embedding of the whole utterance
+    f0.f32          F0 in Hz at frame boundaries (0 = unvoiced), samples/hop + 1 per utterance
+    features.f16    [frames, 82] source-filter features (tts_codecs.envelope), added later with the
+                    pitch network of a trained vocoder
+    speaker.f32     [items, 256] speaker embeddings of whole utterances
     speaker_warped.f32  [items, warps, 256] embeddings of frequency-warped copies (optional)
-    coded/          the audio as codecs of waveforms code it (tts.data.coded), made when a generator
+    coded/          codes or latents of waveform codecs (tts.data.coded), computed when a generator
                     over such a codec is trained
     cache.json      sample_rate, hop, source and attribution
 """
@@ -30,11 +30,11 @@ from tts_codecs.envelope import CHANNELS
 
 SPEAKER_DIM = 256
 ARRAYS = ("audio.i16", "f0.f32", "speaker.f32")
-#: what `tts data features`, `vtlp` and `align` add, beside the files in coded/
+#: files that `tts data features`, `vtlp` and `align` add, in addition to those in coded/
 MADE_LATER = ("durations.json", "features.f16", "speaker_warped.f32")
-#: all that `tts data prepare` replaces or removes
+#: files that `tts data prepare` replaces or removes
 FILES = ("manifest.tsv", "cache.json", "items.jsonl", *ARRAYS, *MADE_LATER)
-#: speakers that an error lists at most
+#: largest number of speakers that an error message lists
 _LISTED = 20
 #: endings of the files in coded/
 CODED = ("u16", "u32", "f16")
@@ -42,8 +42,17 @@ CODED = ("u16", "u32", "f16")
 
 @dataclass
 class Item:
-    """One utterance. `offset` and `samples` count samples in audio.i16; the name of the speaker is
-    in one spelling (tts.text.names)."""
+    """One utterance.
+
+    Attributes:
+        id: name, unique in the corpus.
+        speaker: name of the speaker, normalised (tts.text.names).
+        text: transcript.
+        offset, samples: position and length in audio.i16, in samples.
+        frame_offset: position in f0.f32.
+        phones, mods: phone and modifier of each token.
+        words: index of the first token of each word.
+    """
 
     id: str
     speaker: str
@@ -60,7 +69,11 @@ class Item:
 
 
 class Corpus:
-    """Read access to a packed corpus; arrays are memory-mapped, so many processes share them."""
+    """Read access to a packed corpus. Arrays are memory-mapped, so that processes share them.
+
+    Raises:
+        DataError: the folder is not a prepared corpus, or is incomplete or damaged.
+    """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -70,7 +83,7 @@ class Corpus:
             self.sample_rate: int = self.meta["sample_rate"]
             self.hop: int = self.meta["hop"]
             self.items = [Item(**json.loads(line)) for line in lines if line]
-            samples = self._place()
+            samples = self._locate_items()
             frames = sum(item.samples // self.hop + 1 for item in self.items)
         except OSError as error:
             raise DataError(
@@ -88,8 +101,9 @@ class Corpus:
         table = self._array("speaker.f32", "<f4", SPEAKER_DIM * len(self.items))
         self._speaker = table.reshape(-1, SPEAKER_DIM)
 
-    def _place(self) -> int:
-        """Sets `frame_offset` of the items, checks `offset`; returns the samples of all."""
+    def _locate_items(self) -> int:
+        """Check `offset` of all items, and set their `frame_offset`; return the total number of
+        samples."""
         samples = frames = 0
         for item in self.items:
             if item.offset != samples or item.samples < 0:
@@ -112,10 +126,10 @@ class Corpus:
         return len(self.items)
 
     def fingerprint(self) -> str:
-        """A checksum that tells this corpus from another: of the lengths, a frame and the speaker
-        embedding of each utterance.
+        """Checksum that identifies the corpus: of the length, one frame and the speaker embedding
+        of every utterance.
 
-        Embeddings are of whole utterances; to read all of the audio would take minutes.
+        Speaker embeddings depend on whole utterances; reading all audio would take minutes.
         """
         digest = hashlib.sha256()
         for index, item in enumerate(self.items):
@@ -129,7 +143,7 @@ class Corpus:
         return self.items[index].samples // self.hop
 
     def audio(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
-        """Samples as float32 in -1..1, from frame `start` on, `frames` frames long."""
+        """Samples of `frames` frames from frame `start` on (by default all), float32 in -1..1."""
         item = self.items[index]
         count = self.frames(index) - start if frames is None else frames
         begin = item.offset + start * self.hop
@@ -138,14 +152,14 @@ class Corpus:
         return self._audio[begin : begin + count * self.hop].astype(np.float32) / 32768.0
 
     def samples(self, index: int) -> np.ndarray:
-        """All samples of an utterance, int16, with those after its last whole frame."""
+        """All samples of an utterance, int16, including those after its last complete frame."""
         if self._audio is None:
             raise DataError(f"{self.folder} holds no audio: pack it with --audio")
         item = self.items[index]
         return np.array(self._audio[item.offset : item.offset + item.samples])
 
     def f0(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
-        """Fundamental in Hz at the END of each frame (0 = unvoiced), float32 [frames]."""
+        """F0 in Hz at the end of each frame (0 = unvoiced), float32 [frames]."""
         count = self.frames(index) - start if frames is None else frames
         begin = self.items[index].frame_offset + start + 1
         if self._f0 is None:
@@ -153,7 +167,8 @@ class Corpus:
         return np.array(self._f0[begin : begin + count])
 
     def features(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
-        """Source-filter features, float32 [frames, channels]; DataError before they are made."""
+        """Source-filter features, float32 [frames, channels]; DataError if they were not computed
+        yet."""
         if self._features is None:
             path = self.folder / "features.f16"
             total = sum(item.samples for item in self.items) // self.hop * CHANNELS
@@ -168,13 +183,13 @@ class Corpus:
 
     def vtlp_speaker(self, index: int, warp: int) -> np.ndarray | None:
         """Speaker embedding of an utterance warped by VTLP_FACTORS[warp] (tts.data.vtlp), float32
-        [256]; None when the corpus was prepared without."""
+        [256]; None if the corpus has none."""
         table = self._warped_table()
         return None if table is None else np.array(table[index, warp])
 
     @property
     def vtlp_copies(self) -> int:
-        """Warped copies per utterance whose embeddings are known; 0 for none."""
+        """Number of warped copies per utterance for which there are embeddings; 0 for none."""
         table = self._warped_table()
         return 0 if table is None else table.shape[1]
 
@@ -226,11 +241,11 @@ def _counts(frames: object) -> bool:
 
 
 def speakers_of(corpus: Corpus, names: Iterable[str]) -> frozenset[str]:
-    """The speakers of a corpus that are to be left out, in whichever Unicode spelling.
+    """Normalised names of speakers of a corpus that are to be left out.
 
     Raises:
-        UsageError: the corpus has no such speaker: a typing error would keep one who was to be left
-            out.
+        UsageError: the corpus has no such speaker. A misspelt name would otherwise keep a speaker
+            who was to be left out.
     """
     left_out = frozenset(map(speaker_name, names))
     known = {item.speaker for item in corpus.items}

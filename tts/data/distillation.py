@@ -1,14 +1,15 @@
-"""What a trained generator says, as targets of others: sequence-level distillation.
+"""Sequence-level distillation: speech of a trained teacher as training data of other generators.
 
-The same words in the same voice are spoken in many ways, and a few hours of speech show few of
-them: a masked or autoregressive generator spends itself on which. What a teacher says varies less
-and is said of any text in any voice (Kim & Rush 2016; for speech FastSpeech, Ren et al. 2019).
+The same words in the same voice can be spoken in many ways, of which a few hours of speech show
+only a few. Masked and autoregressive generators spend much capacity on this variation. The speech
+of a teacher varies less, and can be synthesized for any text in any voice (Kim & Rush 2016; in
+speech FastSpeech, Ren et al. 2019).
 
 Folder layout, written by `tts data distill`:
     rows.jsonl      per row ids, mods, durations, frames, prompt_frames and the speaker's name
-    features.f16    [frames of all rows, 82] what the teacher said
-    prompts.f16     [prompt frames of all rows, 82] recordings, in whose voice
-    speaker.f32     [rows, 256] their speaker embeddings
+    features.f16    [frames of all rows, 82] speech of the teacher
+    prompts.f16     [prompt frames of all rows, 82] recordings of the voices
+    speaker.f32     [rows, 256] speaker embeddings of the voices
 """
 
 import json
@@ -43,16 +44,21 @@ from tts_codecs.ranges import MOST_SEED
 
 log = logging.getLogger(__name__)
 
-#: of all rows, from which a batch is taken: rows of like length waste little on padding
+#: fraction of all rows, those of similar length, from which a batch is drawn, to save padding
 _NEIGHBOURS = 0.1
-#: stretches in a row that cannot be spoken, after which a text is given up
+#: number of consecutive passages without anything to speak, after which a text is refused
 _MISSES = 1000
 
 
 @dataclass
 class Row:
-    """One row: what is said, [S] each, the frames of it and of its prompt, and the name of whose
-    voice it is; "" where that is not known."""
+    """One utterance of the teacher.
+
+    Attributes:
+        ids, mods, durations: tokens with their durations in frames, [S] each.
+        frames, prompt_frames: number of frames of the speech and of the prompt.
+        speaker: name of the voice's speaker; "" if unknown.
+    """
 
     ids: list[int]
     mods: list[int]
@@ -70,20 +76,21 @@ RowData = tuple[Row, Tensor, Tensor, Tensor]
 
 
 class DistillationData:
-    """Rows of one or more folders, drawn as SegmentSampler draws segments.
+    """Distillation data of one or more folders, with the interface of SegmentSampler.
 
     Args:
-        held_out: speakers whose rows are left out; rows of which it is not known whose they are
-            stay, with a warning.
+        folders: of `tts data distill`.
+        held_out: speakers whose rows are left out. Rows of unknown speakers are kept, with a
+            warning.
 
     Raises:
-        DataError: a folder is missing or damaged, or held_out leaves nothing.
+        DataError: a folder is missing or damaged, or `held_out` leaves nothing.
     """
 
     def __init__(self, folders: Sequence[str], held_out: Collection[str] = ()):
         self._held_out = frozenset(map(speaker_name, held_out))
         self.rows: list[Row] = []
-        #: per row: its folder's arrays, where it begins in features and prompts, its number there
+        #: per row: arrays of its folder, start in features, start in prompts, index in the folder
         self._places: list[tuple[tuple[np.ndarray, ...], int, int, int]] = []
         for folder in folders:
             self._read(Path(folder))
@@ -123,20 +130,23 @@ class DistillationData:
             )  # fmt: skip
 
     def _near(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Rows of like length of which a batch is taken, so that all rows are drawn equally often:
-        rows by length are cut into stretches at random places, and a stretch is taken by its size.
-        None is shorter than a batch, which would hold a row twice."""
+        """Rows of similar length, from which a batch is drawn.
+
+        The rows, sorted by length, are divided at random positions, and one part is chosen with a
+        probability proportional to its size, so that all rows are drawn equally often. No part is
+        smaller than a batch, so that a batch does not contain a row twice.
+        """
         total = len(self.rows)
         span = max(count, round(_NEIGHBOURS * total))
         cuts = range(int(rng.integers(span)), total, span)
         kept = [cut for cut in cuts if count <= cut <= total - count]
-        place = int(rng.integers(total))
-        begin = max((cut for cut in kept if cut <= place), default=0)
-        end = min((cut for cut in kept if cut > place), default=total)
+        chosen = int(rng.integers(total))
+        begin = max((cut for cut in kept if cut <= chosen), default=0)
+        end = min((cut for cut in kept if cut > chosen), default=total)
         return self._order[begin:end]
 
     def draw(self, rng: np.random.Generator, count: int) -> Batch:
-        """As SegmentSampler.draw."""
+        """Draw a batch of `count` rows, as SegmentSampler.draw does."""
         near = self._near(rng, count)
         chosen = rng.choice(near, count, replace=count > len(near))
         rows = [self.rows[at] for at in chosen]
@@ -165,11 +175,12 @@ def _padded(arrays: list[np.ndarray]) -> Tensor:
 
 
 class Texts:
-    """Stretches of written text, as phones.
+    """Passages of written text as phones.
 
     Args:
         folder: plain text files (*.txt).
-        words: most of a stretch; sentences are cut where they are longer, at any word.
+        frontend: text to phones.
+        words: largest number of words of a passage; longer sentences are cut at any word.
 
     Raises:
         DataError: no text in the folder, or a file that is not UTF-8.
@@ -184,10 +195,10 @@ class Texts:
             raise DataError(f"no text in {folder}: it should hold .txt files")
 
     def draw(self, rng: np.random.Generator, count: int) -> TokenBatch:
-        """`count` stretches of like length, in silence at both ends.
+        """Draw `count` passages of the same number of words, with silence at both ends.
 
         Raises:
-            DataError: there is hardly anything to be said.
+            DataError: the text has hardly anything to speak.
         """
         rows: list[tuple[list[int], list[int]]] = []
         size = int(rng.integers(min(3, self.words), self.words + 1))
@@ -198,7 +209,7 @@ class Texts:
             try:
                 phones = self.frontend.one(" ".join(words[begin : begin + size]))
             except TextError:
-                missed += 1  # nothing to say, such as a row of stars
+                missed += 1  # nothing to speak, such as a row of asterisks
                 if missed == _MISSES:
                     raise DataError(
                         f"nothing can be said of {missed} stretches of text in a row, such as "
@@ -214,14 +225,17 @@ class Texts:
 def distill_rows(
     teacher: Synthesizer, batch: Batch, seed: int, tokens: TokenBatch | None = None
 ) -> Batch:
-    """A batch of segments as the teacher says it, with the durations that its model predicts.
+    """Speak texts by the teacher in the voices of a batch, with durations that it predicts.
 
     Args:
-        tokens: what to say, a row for each voice; by default every row's text in the voice of the
-            next.
+        teacher: the synthesizer.
+        batch: of SegmentSampler.draw.
+        seed: of the first row; later rows have the following seeds.
+        tokens: the texts, one per voice; by default those of the batch, each in the voice of the
+            next row.
 
     Returns:
-        The batch with other tokens, "durations", "features" [B, T, C] and "frames".
+        the batch with the tokens spoken, and their "durations", "features" [B, T, C] and "frames".
     """
     if tokens is None:
         tokens = TokenBatch(*(batch[name].roll(1, 0) for name in ("ids", "mods", "lengths")))
@@ -260,21 +274,31 @@ def write_distillation(
     progress: Callable[[int, int], None] = lambda done, total: None,
     leave_out: Collection[str] = (),
 ) -> None:
-    """Have a teacher say segments of a corpus; the folder is there when all is said.
+    """Write distillation data: the speech of a teacher for texts, in voices of a corpus. The folder
+    is created only when all rows are done.
 
     Args:
-        rows: how many; max_frames: of the segments whose texts are taken, before the teacher's
-            own durations.
-        texts: folder of plain text to be said in place of that of the corpus: words that nobody
-            in it says.
-        judge: reads phones off what was said; keep: the share of it that is kept, that which it
-            reads best. Where the teacher mumbles there is nothing to learn.
+        corpus: of the texts and voices.
+        teacher: the synthesizer.
+        folder: to be created.
+        rows: number of rows.
+        seed: of the random numbers.
+        max_frames: longest segment of the corpus from which a text is taken; the teacher predicts
+            its own durations.
+        batch_size: rows per batch.
+        texts: folder of plain text that is spoken instead of the texts of the corpus, for words
+            that the corpus does not have.
+        judge: phone classifier that rates the intelligibility of rows.
+        keep: fraction of the rows that is kept, those that the judge rates best. Unclear speech of
+            the teacher is thus not learned.
+        progress: called with (rows done, all).
         leave_out: speakers whose texts and voices are not used.
 
     Raises:
-        UsageError: a teacher that does not take durations, or nobody of `leave_out` by such a name.
-        OutputError: cannot be written.
-        DataError: the corpus lacks features or durations.
+        UsageError: the teacher does not take durations, or the corpus has no speaker with a name in
+            `leave_out`.
+        OutputError: the folder exists or cannot be written.
+        DataError: the corpus has no features or durations.
     """
     if teacher.acoustic.generator.conditioner.untimed:
         raise UsageError("the teacher has to be a model that takes durations")
@@ -288,13 +312,13 @@ def write_distillation(
     counts = [math.ceil(wanted / keep) for wanted in parts]
 
     def said() -> Iterator[RowData]:
-        # Each row that is drawn has a seed of its own, also one that is not kept.
+        # Every drawn row has its own seed, also those that are not kept.
         first, done = seed * sum(counts), 0
         for wanted, count in zip(parts, counts, strict=True):
             names: list[str] = []
             drawn = sampler.draw(rng, count, names)
             tokens = written.draw(rng, count) if written else None
-            # Random generators take no larger seeds.
+            # Larger seeds are not supported by random generators.
             batch = distill_rows(teacher, drawn, first % MOST_SEED, tokens)
             for row in clearest(batch, judge, wanted):
                 yield _row_of(batch, row, names[row])
@@ -305,7 +329,7 @@ def write_distillation(
 
 
 def _row_of(batch: Batch, row: int, name: str) -> RowData:
-    """A row of a batch without its padding."""
+    """A row of a batch without padding; `name` is that of the speaker."""
     length, frames = int(batch["lengths"][row]), int(batch["frames"][row])
     prompt_frames = int(batch["prompt_frames"][row])
     ids, mods, durations = (
@@ -320,10 +344,10 @@ def _row_of(batch: Batch, row: int, name: str) -> RowData:
 
 
 def write_rows(folder: str | Path, rows: Iterable[RowData]) -> None:
-    """Write rows as they come; the folder is there when all are.
+    """Write distillation data row by row. The folder is created only when all rows are written.
 
     Raises:
-        OutputError: it is there already, or cannot be written.
+        OutputError: the folder exists, or cannot be written.
     """
     folder = Path(folder)
     if folder.exists():
@@ -350,8 +374,8 @@ def write_rows(folder: str | Path, rows: Iterable[RowData]) -> None:
 
 @torch.inference_mode()
 def clearest(batch: Batch, judge: PhoneProbe | None, count: int) -> list[int]:
-    """The `count` rows in which the judge reads the phones best, in their order; without a judge
-    the first."""
+    """Indices of the `count` rows with the lowest phone classification loss, in ascending order;
+    without a judge the first `count`."""
     if judge is None:
         return list(range(min(count, len(batch["lengths"]))))
     tokens = TokenBatch(batch["ids"], batch["mods"], batch["lengths"])

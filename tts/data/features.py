@@ -1,4 +1,5 @@
-"""What a corpus gains once models are there: source-filter features and warped speakers."""
+"""Data that trained models add to a corpus: source-filter features, and speaker embeddings of
+warped copies."""
 
 from collections.abc import Callable
 
@@ -24,8 +25,8 @@ def write_features(
     """Write features.f16 of a corpus, [frames, 82] (see tts_codecs.envelope), atomically.
 
     Args:
-        vocoder: its pitch network says where to smooth; training of it must be over, as generators
-            learn what it finds.
+        vocoder: its pitch network determines the smoothing. It has to be fully trained, since
+            generators are trained on these features.
         progress: called with (utterances done, all).
 
     Raises:

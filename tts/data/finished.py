@@ -1,4 +1,4 @@
-"""A corpus that is there already, when `tts data prepare` is to make it."""
+"""Corpora that exist already when `tts data prepare` is asked for them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ from tts.errors import DataError, UsageError
 
 @dataclass
 class Summary:
-    """What was packed: utterances, hours of audio, speakers, and one line per thing left out."""
+    """Summary of a prepared corpus: number of utterances, hours of audio, number of speakers, and a
+    line per skipped utterance."""
 
     utterances: int
     hours: float
@@ -18,11 +19,19 @@ class Summary:
     skipped: list[str] = field(default_factory=list)
 
 
-def there(out: Path, of: str, entries: int, tell: Callable[[str], None]) -> Summary | None:
-    """What a corpus holds that is there and made of the same; None where none is, or a damaged one.
+def existing_summary(
+    out: Path, of: str, entries: int, tell: Callable[[str], None]
+) -> Summary | None:
+    """The summary of an existing corpus that is made of the same; None if there is no corpus, or a
+    damaged one.
+
+    Args:
+        of: identifies what the corpus is to be made of (tts.data.unfinished.identity).
+        entries: how many utterances the manifest has.
+        tell: called with a line if there is nothing to do.
 
     Raises:
-        UsageError: it is made of something else.
+        UsageError: the corpus is made of something else.
     """
     try:
         corpus = Corpus(out)

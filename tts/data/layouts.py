@@ -27,8 +27,8 @@ __all__ = ["Entry", "Layout", "read_manifest", "write_manifest"]
 Layout = Literal["auto", "librispeech", "libritts", "ljspeech", "vctk", "table"]
 Report = Callable[[str], None]
 
-#: of recordings, in the order in which they are looked for beside a transcript: those of all that
-#: a voice may be recorded in (tts.audio.reference)
+#: suffixes of recordings, in the order in which they are searched for next to a transcript: all
+#: formats that references of voices may have (tts.audio.reference)
 _SUFFIXES = (
     ".flac", ".wav", ".opus", ".ogg", ".mp3", ".aiff", ".aif", ".oga", ".caf", ".au", ".w64",
     ".m4a", ".mp4", ".mov", ".aac", ".3gp", ".webm", ".mka", ".mkv", ".wma", ".amr", ".wv", ".ape",
@@ -39,19 +39,19 @@ _COLUMNS = ("path", "speaker", "text")
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a manifest; the name of the speaker is in one spelling (tts.text.names)."""
+    """One line of a manifest. The name of the speaker is normalised (tts.text.names)."""
 
     path: Path
     speaker: str
     text: str
 
     def __post_init__(self) -> None:
-        # Names of files stay as they are: another spelling would be another file.
+        # Paths are not normalised, since another spelling would be another file.
         object.__setattr__(self, "speaker", speaker_name(self.speaker))
 
 
 def _quiet(message: str) -> None:
-    """The report of a caller who does not listen."""
+    """Default of `report`: ignores messages."""
 
 
 def read_manifest(
@@ -61,12 +61,13 @@ def read_manifest(
 
     Args:
         path: the corpus folder, or a table file.
-        layout: one of those of this module; "auto" finds it out.
-        report: called with one line per utterance left out: audio or text missing.
+        layout: one of the layouts of this module; "auto" detects it.
+        report: called with a line per utterance that is left out for missing audio or text.
 
     Raises:
-        UsageError: unknown layout name.
-        DataError: no such path, not a known layout, unreadable table, or nothing usable in it.
+        UsageError: an unknown layout name.
+        DataError: the path does not exist, its layout is unknown, a table is unreadable, or no
+            utterance is usable.
     """
     if layout not in get_args(Layout):
         raise UsageError(f"unknown layout {layout!r}{nearest(layout, get_args(Layout))}")
@@ -101,8 +102,8 @@ def read_manifest(
 
 
 def _problem(entry: Entry) -> str:
-    """Why an utterance cannot be used, in one line; "" where nothing is wrong."""
-    # Found out here and not when a manifest is written, after hours of work.
+    """Why an utterance cannot be used, in one line; "" if it can."""
+    # Names are checked here already, since the manifest is written only after hours of work.
     if not _in_table(str(entry.path)) or not _in_table(entry.speaker):
         return f"{str(entry.path)!r}: a name that is not UTF-8 in one line cannot be kept"
     try:
@@ -125,8 +126,8 @@ def _in_table(name: str) -> bool:
 def write_manifest(entries: Iterable[Entry], path: str | Path) -> None:
     """Write entries as a TSV table that `read_manifest` reads, atomically.
 
-    Audio below the table's folder is named relative to it, other audio by its absolute path; runs
-    of white space in texts become one space.
+    Paths of audio below the table's folder are relative to it, other paths are absolute. White
+    space in texts is collapsed to single spaces.
 
     Raises:
         DataError: an audio path or speaker holds a tab or a line break, or is not UTF-8.
@@ -169,7 +170,7 @@ def _detect(path: Path) -> Layout:
 
 
 def _text_of(path: Path, report: Report) -> str | None:
-    """A one-utterance text file; None, reported, where it cannot be read."""
+    """Content of a text file of one utterance; None, with a report, if it cannot be read."""
     try:
         return read_text(path)
     except (DataError, OSError) as error:
@@ -178,8 +179,8 @@ def _text_of(path: Path, report: Report) -> str | None:
 
 
 def _find(stem: Path) -> Path:
-    """The audio file named `stem` plus a suffix; the first usual one where there is none."""
-    # Recorders and Windows write REC1.WAV.
+    """The audio file named `stem` plus a suffix. If there is none, a path with the first suffix."""
+    # Suffixes may be in upper case, such as REC1.WAV.
     for suffix in (*_SUFFIXES, *(each.upper() for each in _SUFFIXES)):
         candidate = stem.parent / (stem.name + suffix)
         if candidate.is_file():
@@ -188,7 +189,7 @@ def _find(stem: Path) -> Path:
 
 
 def _unnamed(folder: Path, seen: set[Path], report: Report) -> None:
-    """Report audio files that no transcript names."""
+    """Report audio files without a transcript."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in _SUFFIXES and path not in seen:
             report(f"{path}: text missing")
@@ -227,7 +228,7 @@ def _ljspeech(folder: Path, report: Report) -> Iterator[Entry]:
         if key.strip():
             path = _find(folder / "wavs" / key.strip())
             seen.add(path)
-            # The last column is the normalised text; some rows leave it empty.
+            # The last column is the normalised text, which is empty in some rows.
             spoken = next((text for text in reversed(texts) if text.strip()), "")
             yield Entry(path, speaker, spoken.strip())
     _unnamed(folder / "wavs", seen, report)
@@ -238,7 +239,7 @@ def _vctk(folder: Path, report: Report) -> Iterator[Entry]:
     roots = sorted(folder.glob("wav48*"), reverse=True)  # the silence-trimmed release first
     for file in sorted((folder / "txt").rglob("*.txt")):
         speaker = file.parent.name
-        # The same utterance through two microphones is one utterance.
+        # Recordings of two microphones count as one utterance.
         stems = [r / speaker / (file.stem + mic) for r in roots for mic in ("_mic1", "", "_mic2")]
         found = [path for stem in stems if (path := _find(stem)).is_file()]
         seen.update(found)

@@ -1,8 +1,8 @@
-"""Fits the detector of two people at once (tts.voice.overlap) to mixtures made of a corpus.
+"""Training of the overlapped-speech detector (tts.voice.overlap) on mixtures from a corpus.
 
-Half of the clips are two speakers, the second from 6 dB louder to 8 dB softer and for most of the
-time; the other half are one speaker, clean, in noise, in a room, or with tones. A quarter of the
-speakers is held out: of them the threshold and the printed figures come.
+Half of the clips have two speakers; the second is 6 dB louder to 8 dB softer than the first, and
+speaks most of the time. The other half have one speaker: clean, in noise, with reverberation, or
+with tones. A quarter of the speakers is held out, to set the threshold and to measure the accuracy.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from tts.voice.overlap import OverlapDetector, statistics
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-SECONDS = 3.0, 6.0  # of a clip
-LOUDER_DB, SOFTER_DB = -6.0, 8.0  # of the first speaker over the second
-HELD_OUT = 0.25  # share of the speakers
+SECONDS = 3.0, 6.0  # range of the duration of clips
+LOUDER_DB, SOFTER_DB = -6.0, 8.0  # range of the level of the first speaker over the second
+HELD_OUT = 0.25  # fraction of the speakers
 WEIGHT_DECAY = 0.03
 _RATE = 16000
 _CHORD = 131, 165, 196, 220, 262, 330, 392, 440, 523, 659  # Hz
@@ -33,11 +33,12 @@ _CHORD = 131, 165, 196, 220, 262, 330, 392, 440, 523, 659  # Hz
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a detector tells overlap, on speakers that it was not fitted to.
+    """Accuracy of a detector on held-out speakers.
 
     Attributes:
-        clips: clips of both kinds that were made.
-        found: share of overlaps that it tells; `false_alarms`: of single speakers that it doubts.
+        clips: number of clips of both kinds.
+        found: detection rate: fraction of clips with overlap that are detected.
+        false_alarms: false alarm rate: fraction of clips of a single speaker that are detected.
     """
 
     clips: int
@@ -46,7 +47,7 @@ class Fit:
 
 
 class _Clips:
-    """Clips of one and of two speakers, drawn from a corpus."""
+    """Draws clips of one and of two speakers from a corpus."""
 
     def __init__(self, corpus: Corpus, seed: int):
         self.corpus = corpus
@@ -63,7 +64,8 @@ class _Clips:
         self.names = [[names[n] for n in order[held:]], [names[n] for n in order[:held]]]
 
     def draw(self, held: bool) -> tuple[np.ndarray, bool]:
-        """Samples [N] at 16 kHz, and whether two speak."""
+        """Draw samples [N] at 16 kHz, and whether two speakers overlap in them. `held` says whether
+        from the held-out speakers."""
         rng = self.rng
         names = self.names[held]
         first, second = rng.choice(len(names), 2, replace=False)
@@ -125,15 +127,22 @@ def write_overlap(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Fit:
-    """Fit a detector and write its checkpoint.
+    """Train a detector and write its checkpoint.
 
     Args:
-        clips: to make, of both kinds together.
-        alarms: share of single held-out speakers that may be taken for two.
-        progress: called with (clips made, all).
+        corpus: of the clips.
+        vocoder, probe: compute the features of the detector.
+        folder: of the checkpoint.
+        clips: number of clips of both kinds together.
+        alarms: false alarm rate on held-out speakers, which sets the threshold.
+        seed: of the random numbers.
+        progress: called with (clips done, all).
+
+    Returns:
+        the accuracy on held-out speakers.
 
     Raises:
-        DataError: too few speakers.
+        DataError: the corpus has too few speakers.
     """
     source = _Clips(corpus, seed)
     rows: list[Tensor] = []

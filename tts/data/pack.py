@@ -1,23 +1,23 @@
-"""A prepared corpus in one small file, to be carried to another machine and trained from there.
+"""Packs: a prepared corpus in one small file, for training on another machine.
 
-It is a zip archive whose members are compressed with LZMA (`unzip -l` lists them, CRCs are checked
-when it is read):
+A pack is a zip archive whose members are compressed with LZMA (`unzip -l` lists them, and CRCs are
+checked when it is read):
 
     pack.json           version, sample_rate, hop, source, sizes
     items.jsonl         as in a corpus (tts.data.corpus)
-    durations.json      frames per token, where the corpus is aligned
-    envelope.i8         [79, frames] coefficients 1 to 79 of the DCT-II of the 80 bands, by STEP
-    level.i16           [frames] coefficient 0, by STEP
-    pitch.i16           [frames] log pitch, by PITCH_STEP
-    voiced.bits         [frames] a bit each
+    durations.json      frames per token, if the corpus is aligned
+    envelope.i8         [79, frames] DCT-II coefficients 1 to 79 of the 80 bands, in units of STEP
+    level.i16           [frames] DCT-II coefficient 0, in units of STEP
+    pitch.i16           [frames] log-pitch, in units of PITCH_STEP
+    voiced.bits         [frames] one bit each
     speaker.f16         [items, 256] speaker embeddings
-    warped.i8           [items, warps, 256] those of warped copies, by WARPED_STEP, where there are
-    f0.i16              fundamental in eighths of a hertz, with audio only
-    audio/NUMBER.opus   an Ogg Opus stream per utterance, with audio only
+    warped.i8           [items, warps, 256] those of warped copies, in units of WARPED_STEP, if any
+    f0.i16              F0 in eighths of a hertz, only in packs with audio
+    audio/NUMBER.opus   an Ogg Opus stream per utterance, only in packs with audio
 
-Quantized so, the envelope is off by about 0.04 of a standard deviation (0.04 of a band's, less than
-what is heard), and seven hours are some 25 MB without audio. Compressors find more in one
-coefficient over time than in one frame, hence the order.
+The quantization error of the envelope is about 0.04 of the standard deviation of a band, which is
+inaudible. Seven hours are some 25 MB without audio. The order [coefficient, frame] compresses
+better than frame by frame.
 """
 
 import io
@@ -46,7 +46,7 @@ Progress = Callable[[int, int], None]
 
 
 def cosines(bands: int) -> np.ndarray:
-    """Orthonormal DCT-II [bands, bands] float32: its product with a frame are the coefficients."""
+    """Orthonormal DCT-II matrix [bands, bands] float32; `matrix @ frame` are the coefficients."""
     at = np.arange(bands)
     table = np.sqrt(2 / bands) * np.cos(np.pi / bands * (at[None] + 0.5) * at[:, None])
     table[0] /= np.sqrt(2)
@@ -54,7 +54,8 @@ def cosines(bands: int) -> np.ndarray:
 
 
 def quantize_features(features: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Features [T, 82] to envelope int8 [79, T], level and pitch int16 [T], voiced bool [T]."""
+    """Quantize features [T, 82] to envelope int8 [79, T], level and pitch int16 [T], and voiced
+    bool [T]."""
     steps = np.rint(envelope_part(features) @ cosines(CHANNELS - EXTRA).T / STEP)
     envelope = np.clip(steps[:, 1:], -127, 127).astype(np.int8)
     level = np.clip(steps[:, 0], -32767, 32767).astype("<i2")
@@ -65,10 +66,10 @@ def quantize_features(features: np.ndarray) -> tuple[np.ndarray, ...]:
 def restore_features(
     envelope: np.ndarray, level: np.ndarray, pitch: np.ndarray, voiced: np.ndarray
 ) -> np.ndarray:
-    """The way back: float16 [T, 82]."""
+    """Invert `quantize_features`: features float16 [T, 82]."""
     found = np.empty((len(level), CHANNELS), np.float16)
     table = cosines(CHANNELS - EXTRA) * np.float32(STEP)
-    for begin in range(0, len(level), 65536):  # float32 of all would be twice the result and more
+    for begin in range(0, len(level), 65536):  # in blocks, as float32 takes twice the memory
         part = slice(begin, begin + 65536)
         steps = np.concatenate([level[None, part], envelope[:, part]]).astype(np.float32)
         envelope_part(found)[part] = steps.T @ table
@@ -78,12 +79,19 @@ def restore_features(
 
 
 def choose_items(corpus: Corpus, hours: float | None, speakers: Iterable[str] = ()) -> list[int]:
-    """Utterances of a pack in the order of the corpus: of all speakers in turn, until they last
-    `hours`; those of `speakers` are left out.
+    """Choose the utterances of a pack, from all speakers in turn, until they last `hours`.
+
+    Args:
+        corpus: to choose from.
+        hours: total duration; None for all.
+        speakers: speakers that are left out.
+
+    Returns:
+        indices of utterances in the order of the corpus.
 
     Raises:
-        UsageError: the corpus has no such speaker: a typing error would keep one who was to be left
-            out. DataError: nobody is left.
+        UsageError: the corpus has no speaker with a name in `speakers`.
+        DataError: no utterance is left.
     """
     left_out = speakers_of(corpus, speakers)
     queues: dict[str, list[int]] = {}
@@ -115,17 +123,21 @@ def write_pack(
     audio: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> int:
-    """Write a pack; returns its bytes. Atomic: on an error an older file stays.
+    """Write a pack atomically, and return its size in bytes.
 
     Args:
-        hours: about so much of it, all speakers alike; None takes all.
-        leave_out: speakers that are not to be in it.
-        audio: with Opus streams and F0 (for the vocoder) in place of features and durations.
+        corpus: to pack.
+        path: of the pack.
+        hours: approximate duration, with equal shares of all speakers; None for all.
+        leave_out: speakers that are left out.
+        audio: whether to pack audio and F0, for training of the vocoder, instead of features and
+            durations.
         progress: called with (utterances done, all).
 
     Raises:
-        DataError: the corpus has no features. UsageError: nobody of `leave_out` by such a name,
-            or the pack would replace a file of the corpus.
+        DataError: the corpus has no features.
+        UsageError: the corpus has no speaker with a name in `leave_out`, or the pack would replace
+            a file of the corpus.
         OutputError: the file cannot be written.
     """
     check_apart([path], [corpus.folder, *(corpus.folder / name for name in FILES)])
@@ -202,7 +214,7 @@ def _write_audio(
             subtype="OPUS",
             compression_level=level,
         )
-        # They do not compress further.
+        # Opus streams are not compressed again.
         name = zipfile.ZipInfo(f"audio/{done - 1}.opus")
         archive.writestr(name, stream.getvalue(), zipfile.ZIP_STORED)
         count = item.samples // corpus.hop + 1
@@ -222,7 +234,7 @@ def _soundfile() -> Any:
 
 
 class Pack(Corpus):
-    """Read access to a packed corpus, as to a corpus; all of it is decoded into memory once.
+    """Read access to a pack, with the interface of Corpus. All of it is decoded into memory.
 
     Raises:
         DataError: the file is missing, damaged or of a newer version.
@@ -264,7 +276,7 @@ class Pack(Corpus):
         self.items = [Item(**json.loads(line)) for line in lines]
         if len(self.items) != self.meta["items"]:
             raise ValueError("utterances are missing")
-        samples = self._place()
+        samples = self._locate_items()
         count = len(self.items)
         self._speaker = self._table(archive, "speaker.f16", "<f2", count, SPEAKER_DIM).astype("f4")
         if self.meta["warps"]:
@@ -305,5 +317,5 @@ class Pack(Corpus):
 
 
 def open_corpus(path: str | Path) -> Corpus:
-    """The corpus in a folder, or the pack that a file is; DataError as those."""
+    """Open a corpus folder or a pack file. Errors as of Corpus and Pack."""
     return Pack(path) if Path(path).is_file() else Corpus(path)

@@ -1,4 +1,4 @@
-"""Turn corpora into a packed corpus (see tts.data.corpus)."""
+"""Preparation of corpora for training: writes a packed corpus (see tts.data.corpus)."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.files import check_apart, write_error
 from tts.audio.reference import load_reference
 from tts.data.corpus import FILES, Item
-from tts.data.finished import Summary, there
+from tts.data.finished import Summary, existing_summary
 from tts.data.layouts import Entry, Layout, read_manifest, write_manifest
 from tts.data.unfinished import Unfinished, identity, made_with
 from tts.errors import AudioError, DataError, MissingDependencyError, OutputError, TTSError
@@ -51,15 +51,16 @@ def _praat() -> Any:
 
 
 def fundamental(samples: np.ndarray, sample_rate: int = SAMPLE_RATE, hop: int = HOP) -> np.ndarray:
-    """F0 in Hz at frame boundaries 0, hop, 2 hop ... by Praat's autocorrelation (Boersma 1993), 0
-    where unvoiced; float32 [N / hop + 1].
+    """F0 in Hz of samples [N] at the frame boundaries 0, hop, 2 hop, ..., 0 where unvoiced; float32
+    [N / hop + 1].
 
-    Of the common methods it is the one that low-frequency rumble, which whole speakers of a corpus
-    may have, does not make unvoiced.
+    It uses Praat's autocorrelation method (Boersma 1993). Unlike other common methods, this one
+    does not classify speech with low-frequency rumble, which all recordings of a speaker may have,
+    as unvoiced.
     """
     praat = _praat()
     found = np.zeros(len(samples) // hop + 1, dtype=np.float32)
-    if len(samples) < 3 * sample_rate / F0_MIN:  # three periods of the lowest pitch, says Praat
+    if len(samples) < 3 * sample_rate / F0_MIN:  # Praat needs three periods of the lowest pitch
         return found
     pitch = praat.Sound(samples.astype(np.float64), sample_rate).to_pitch_ac(
         time_step=_F0_STEP, pitch_floor=F0_MIN, pitch_ceiling=F0_MAX
@@ -73,33 +74,33 @@ def fundamental(samples: np.ndarray, sample_rate: int = SAMPLE_RATE, hop: int = 
 
 
 def _is_cut_wave(path: Path) -> bool:
-    """Whether a WAV file ends before its header says: libsndfile reads the rest without a word."""
+    """Whether a WAV file is shorter than its header says, which libsndfile does not report."""
     with path.open("rb") as file:
         head = file.read(12)
     size = int.from_bytes(head[4:8], "little") + 8
-    # Writers to a pipe leave the largest size there is.
+    # Programs that write to a pipe set the largest possible size.
     streamed = size >= 0x7FFFFF00
     wave = head[:4] == b"RIFF" and head[8:] == b"WAVE"
     return wave and not streamed and path.stat().st_size < size - 8
 
 
 def _load(path: Path) -> np.ndarray:
-    """All of a recording, float32 [N], N a multiple of HOP: whatever is cut off is still said in
-    the transcript, so a file that ends early is refused."""
+    """Load a whole recording, float32 [N] with N a multiple of HOP. Truncated files are refused,
+    since they do not match their transcripts."""
     most = MAX_SECONDS + PADDING_SECONDS
     audio = load_reference(path, SAMPLE_RATE, min_seconds=MIN_SECONDS, max_seconds=most, trim=False)
     if audio.seconds_in > most:
         raise AudioError(f"{too_long(audio.seconds_in, MAX_SECONDS)}: split it")
     if _is_cut_wave(path):
         raise AudioError("damaged: the file is shorter than its header says")
-    # The headers of MP3 and of what phones record may estimate.
+    # Headers of MP3 files and of recordings of phones may contain estimates.
     if audio.declared is not None and audio.seconds < 0.98 * audio.declared - 0.1:
         raise AudioError(f"damaged: ends after {audio.seconds:.1f} of {audio.declared:.1f} s")
     return audio.samples[: len(audio.samples) // HOP * HOP]
 
 
 def _analyse(entry: Entry, encoder: SpeakerEncoder) -> Analysis | str:
-    """What is stored of an utterance, or why it cannot be used."""
+    """Analyse an utterance; returns the stored arrays, or the reason why it cannot be used."""
     try:
         samples = _load(entry.path)
     except MissingDependencyError:
@@ -111,13 +112,13 @@ def _analyse(entry: Entry, encoder: SpeakerEncoder) -> Analysis | str:
     return packed, fundamental(samples).astype("<f4"), embedding
 
 
-_encoder: SpeakerEncoder | None = None  # of a worker process
+_encoder: SpeakerEncoder | None = None  # set in worker processes
 
 
 def _start_worker(encoder: SpeakerEncoder) -> None:
     global _encoder
     end_with_parent()
-    torch.set_num_threads(1)  # the pool is the parallelism
+    torch.set_num_threads(1)  # there is a process per core
     _encoder = encoder
 
 
@@ -129,7 +130,7 @@ def _work(entry: Entry) -> Analysis | str:
 def _results(
     entries: Sequence[Entry], encoder: SpeakerEncoder, workers: int
 ) -> Iterator[Analysis | str]:
-    """`_analyse` of every entry in order; a bounded number are in memory at once."""
+    """Yield `_analyse` of every entry in order, with a bounded number of results in memory."""
     if workers <= 1:
         for entry in entries:
             yield _analyse(entry, encoder)
@@ -153,7 +154,8 @@ def _results(
 
 
 def _unique(path: Path, taken: set[str]) -> str:
-    """The file's name without suffix; parents are put in front, then a number, until unique."""
+    """A unique name for a file: its name without suffix, if needed with parent folders in front,
+    or with a number."""
     for depth in range(1, len(path.parts) + 1):
         name = "/".join([*path.parts[:-1], path.stem][-depth:])
         if name not in taken:
@@ -169,7 +171,7 @@ def _unique(path: Path, taken: set[str]) -> str:
 def _unwritable(
     folder: Path, error: OSError | OutputError, part: Unfinished | None, total: int
 ) -> OutputError:
-    """A folder that cannot be written, and what is kept for the next run."""
+    """The error for a folder that cannot be written. It says what is kept for the next run."""
     left = "nothing was changed there"
     if part is not None and part.kept:
         left = (
@@ -198,32 +200,36 @@ def prepare(
     last: Callable[[], None] = lambda: None,
     of: str = "",
 ) -> Summary:
-    """Pack a corpus; damaged files and unspeakable texts are reported by name and skipped.
+    """Prepare a corpus from a manifest. Damaged files and unspeakable texts are reported and
+    skipped.
 
-    The folder changes only at the end, cache.json last: a run that is killed leaves an older
-    corpus as it was, or a folder that `Corpus` refuses. What it has done lies in a hidden folder,
-    from which the same run goes on (tts.data.unfinished).
+    The folder changes only at the end, and cache.json is written last. An interrupted run therefore
+    leaves an older corpus unchanged, or a folder that `Corpus` refuses. Finished entries are in a
+    hidden folder, from which the same run can be resumed (tts.data.unfinished).
 
     Args:
         entries: the manifest.
-        folder: where the corpus goes; an older one is replaced, what was made from it later
+        folder: of the corpus. An older corpus is replaced, and files that were derived from it are
             removed.
-        encoder: embeds each utterance.
-        phonemize: text to (phone ids, modifier ids, first token of each word); TextError skips.
-        workers: processes; default all cores, 1 works in this process.
-        source: attribution stored with the corpus.
-        report: called with one line per skipped utterance.
+        encoder: the speaker encoder.
+        phonemize: text to (phone ids, modifier ids, first token of each word). An utterance for
+            which it raises TextError is skipped.
+        workers: number of processes; by default one per core; with 1 this process does the work.
+        source: attribution, stored with the corpus.
+        report: called with a line per skipped utterance.
         progress: called with (utterances done, all).
-        made_of: what tells this encoder and these phones from others: what a stopped run with the
-            same one did of the same entries is taken. "" begins anew.
-        tell: called with a line that says how much that is.
-        last: called when all is done, before the folder changes.
-        of: what cache.json says it is made of, from which `prepare_corpus` knows its own again.
+        made_of: identifies the encoder and the phonemes. Finished entries of an interrupted run
+            with the same value are reused; "" starts from scratch.
+        tell: called with a message about the number of reused entries.
+        last: called when all entries are done, before the folder changes.
+        of: identifies what the corpus is made of; kept in cache.json, so that `prepare_corpus`
+            recognises its own corpus.
 
     Raises:
-        DataError: nothing usable.
-        OutputError: the folder cannot be written or the disk is full; it tells what is kept.
-        UsageError: another run is writing into it.
+        DataError: no utterance is usable.
+        OutputError: the folder cannot be written or the disk is full; the message says what is
+            kept.
+        UsageError: another run is writing into the folder.
         MissingDependencyError: praat-parselmouth is not installed.
     """
     _praat()
@@ -303,8 +309,8 @@ def prepare(
 
 
 def _once(entries: Sequence[Entry], note: Callable[[str], None]) -> list[Entry]:
-    """Entries without those of a recording that an earlier one names: prompts are taken from other
-    recordings of the speaker, and would hold what is to be learned."""
+    """Entries without duplicates of a recording. Prompts are taken from other recordings of the
+    speaker; a duplicate as prompt would contain the target."""
     first: dict[str, Entry] = {}
     kept = []
     for entry in entries:
@@ -327,24 +333,27 @@ def prepare_corpus(
     tell: Callable[[str], None] = lambda message: None,
     again: bool = False,
 ) -> Summary:
-    """Everything `tts data prepare` does: manifest.tsv and a packed corpus in `out`.
+    """Prepare corpora as `tts data prepare` does: write manifest.tsv and a packed corpus to `out`.
 
-    A corpus that is there is left as it is, with what was made from it.
+    An existing corpus of the same recordings is left as it is, with the files derived from it.
 
     Args:
         sources: corpus folders or tables, see tts.data.layouts.
+        out: folder of the packed corpus.
+        layout: of the sources.
         language: espeak code of the transcripts.
-        workers, report, progress: see `prepare`; missing audio and text is reported too, and a
-            recording that is named twice.
-        source: attribution; default the names of `sources`.
-        tell: called with a line where a run that was stopped goes on: what it did of these
-            recordings, with the same language, weights and code, is not done again.
-        again: make a corpus that is there anew, and remove what was made from it.
+        workers, progress: see `prepare`.
+        report: called with a line per skipped utterance, also for missing audio or text, and for
+            recordings that are listed twice.
+        source: attribution; by default the names of `sources`.
+        tell: called with a message if an interrupted run is resumed. Its finished recordings are
+            reused if language, weights and code are the same.
+        again: replace an existing corpus, and remove files that were derived from it.
 
     Raises:
-        UsageError: unknown layout or language, a file of the corpus would replace one that is
-            read, or a corpus is there that is made of something else. DataError, OutputError: see
-            `prepare`.
+        UsageError: an unknown layout or language, a file of the corpus would replace one of the
+            sources, or `out` holds a corpus that is made of something else.
+        DataError, OutputError: see `prepare`.
     """
     from tts.registry import load_module
     from tts.text.frontend import Frontend
@@ -373,7 +382,7 @@ def prepare_corpus(
     names = source or ", ".join(Path(path).resolve().stem for path in sources)
     made_of = made_with(language, fingerprint(checkpoint_folder("speaker")))
     of = identity(entries, made_of, names)
-    summary = None if again else there(Path(out), of, len(entries), tell)
+    summary = None if again else existing_summary(Path(out), of, len(entries), tell)
     if summary is not None:
         summary.skipped[:0] = [f"skipped {message}" for message in missing]
         return summary

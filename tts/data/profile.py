@@ -1,5 +1,5 @@
-"""Makes a phone profile (tts.voice.profile) from a corpus: the average deviation of each phone from
-the mean spectrum of its speaker, and how alike phones are."""
+"""Computes a phone profile (tts.voice.profile) from a corpus: the mean deviation of each phone from
+the mean spectrum of its speaker, and the similarity of phones."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -17,9 +17,9 @@ from tts.voice.profile import PhoneProfile, spoken_phones
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import envelope_part
 
-LEAST_FRAMES = 200  # of a phone in the corpus
-SHARPNESS = 3.0  # of the kernel: exp(sharpness * (cosine - 1)) of the probe's output weights
-_BALANCE = 0.6  # speakers count by their frames to the power of 1 - this
+LEAST_FRAMES = 200  # smallest number of frames of a phone in the corpus
+SHARPNESS = 3.0  # of the kernel exp(sharpness * (cosine - 1)) of the probe's output weights
+_BALANCE = 0.6  # the weight of a speaker is its number of frames to the power of 1 - _BALANCE
 
 
 @torch.inference_mode()
@@ -30,16 +30,18 @@ def write_profile(
     progress: Callable[[int, int], None] = lambda done, total: None,
     leave_out: Collection[str] = (),
 ) -> PhoneProfile:
-    """Write the checkpoint of a phone profile.
+    """Compute a phone profile and write its checkpoint.
 
     Args:
-        probe: reads the phones of the corpus; no alignment is needed.
+        corpus: with features.
+        probe: gives the phone posteriors of the corpus, so that no alignment is needed.
+        folder: of the checkpoint.
         progress: called with (utterances done, all).
-        leave_out: speakers that are not averaged.
+        leave_out: speakers that are left out.
 
     Raises:
-        DataError: no features, nobody is left, or no phone is said often enough. UsageError:
-            nobody of `leave_out` by such a name.
+        DataError: the corpus has no features, no speaker is left, or no phone is frequent enough.
+        UsageError: the corpus has no speaker with a name in `leave_out`.
     """
     left_out = speakers_of(corpus, leave_out)
     heard = [at for at, item in enumerate(corpus.items) if item.speaker not in left_out]

@@ -1,8 +1,8 @@
-"""Recordings whose words nobody told, labelled by what a phone probe hears in them.
+"""Pseudo-labels: phones of untranscribed recordings, recognized by a phone probe.
 
-Semi-supervised training: a reference model's reading of a recording takes the place of its
-transcript, and what it reads surely is learned from beside the few recordings that have one. Rows
-are written as those of tts.data.distillation, which also holds what a reference model says itself.
+For semi-supervised training, the phones that a recognizer finds replace the transcript. The rows
+with the highest confidence are used in addition to the few transcribed recordings. They have the
+format of tts.data.distillation.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from tts.voice.reading import PENALTY, AlignedRecording, align_recording
 from tts.voice.speaker import SpeakerEncoder
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-#: frames of a row and of a prompt at least, and of a prompt at most
+#: smallest number of frames of a row and of a prompt, and largest number of a prompt
 _LEAST, _LEAST_PROMPT, _MOST_PROMPT = 50, 25, 200
 
 
 @dataclass(frozen=True)
 class Heard:
     """A recording of one speaker: features [T, C], the speaker embedding [256], and the name of the
-    speaker where it is known."""
+    speaker, "" if unknown."""
 
     features: Tensor
     speaker: Tensor
@@ -41,7 +41,7 @@ class Heard:
 
 
 def of_corpus(corpus: Corpus) -> list[Heard]:
-    """The recordings of a corpus, whatever their transcripts."""
+    """The recordings of a corpus, without their transcripts."""
     return [
         Heard(
             torch.from_numpy(corpus.features(index)),
@@ -55,10 +55,10 @@ def of_corpus(corpus: Corpus) -> list[Heard]:
 def of_folder(
     folder: str | Path, vocoder: SourceFilterVocoder, encoder: SpeakerEncoder
 ) -> list[Heard]:
-    """The recordings in a folder and in those below it; what cannot be read is left out.
+    """The recordings in a folder and its subfolders. Files that cannot be read are left out.
 
     Raises:
-        DataError: none of them can be.
+        DataError: no file is a readable recording.
     """
     found = []
     for path in sorted(each for each in Path(folder).rglob("*") if each.is_file()):
@@ -87,19 +87,25 @@ def write_pseudo_labels(
     penalty: float = PENALTY,
     seed: int = 0,
 ) -> int:
-    """Read recordings and write stretches of them with the phones that were heard.
+    """Recognize the phones of recordings, and write random excerpts with these as labels.
 
     Args:
-        known: ids of the phones that are looked for.
-        rows: how many at most; keep: share of what is drawn that is kept, that which the probe
-            reads most surely.
-        max_frames: of a stretch; penalty: of a change of phone (tts.voice.reading).
+        recordings: to label.
+        probe: the phone recognizer.
+        known: ids of the phones that can be recognized.
+        folder: to be written.
+        rows: largest number of rows.
+        keep: fraction of the drawn excerpts that is kept, those with the highest confidence.
+        max_frames: longest excerpt.
+        penalty: for a change of phone (tts.voice.reading).
+        seed: of the random numbers.
 
     Returns:
-        how many rows were written.
+        the number of rows.
 
     Raises:
-        DataError: no recording is long enough. OutputError: cannot be written.
+        DataError: no recording is long enough.
+        OutputError: the folder cannot be written.
     """
     long = [each for each in recordings if len(each.features) >= _LEAST]
     if not long:
@@ -112,7 +118,7 @@ def write_pseudo_labels(
     for _ in range(math.ceil(rows / keep)):
         at = int(rng.choice(len(long), p=weights))
         near = [long[i] for i in range(len(long)) if i != at and _same(long[i], long[at])]
-        # Half of a voice's only recording is left for the prompt.
+        # If a voice has only one recording, half of it is left for the prompt.
         most = max_frames if near else min(max_frames, max(_LEAST, len(long[at].features) // 2))
         found = _stretch(read[at], rng, most)
         if found is None:

@@ -1,5 +1,5 @@
-"""Punctuated text as training data: marks stand mostly where readers pause, and there is far more
-text than aligned speech."""
+"""Punctuated text as training data of phrasing: punctuation is mostly where readers pause, and
+there is far more text than aligned speech."""
 
 import re
 from pathlib import Path
@@ -12,13 +12,13 @@ from tts.errors import DataError
 from tts.prosody.phrasing import LONG, NONE, SHORT, WordBatch, spelling, word_key
 from tts.text.normalize import normalize
 
-# Transcripts of speech have no hyphens either.
+# Hyphens separate words, since transcripts of speech have none.
 _TOKEN = re.compile(r"(?P<word>[^\W_](?:[^\W_]|'(?=[^\W_]))*)|(?P<long>[.?!;:—…])|(?P<short>[,()])")
 _VOWELS = re.compile(r"[aeiouy]+")
 
 
 class PunctuationCorpus:
-    """Draws stretches of text as words with what stands before each.
+    """Draws passages of text as words, with the kind of punctuation before each word.
 
     Args:
         folder: plain text files (*.txt), read in order of their names.
@@ -43,7 +43,7 @@ class PunctuationCorpus:
                     pending = max(pending, LONG if match["long"] else SHORT)
                     continue
                 if word not in known:
-                    # Letters and groups of vowels stand in for phones and syllables.
+                    # Letters and groups of vowels approximate phones and syllables.
                     size = (1, len(word), max(1, len(_VOWELS.findall(word))))
                     known[word] = (word_key(word), spelling(word), size)
                 key, part, size = known[word]
@@ -63,12 +63,13 @@ class PunctuationCorpus:
     def draw(
         self, rng: np.random.Generator, count: int, words: tuple[int, int] = (15, 45)
     ) -> list[tuple[WordBatch, torch.Tensor]]:
-        """`count` stretches (B = 1) from mark to mark, the first mark after a random length."""
+        """Draw `count` passages (B = 1 each), from one punctuation mark to the first one after a
+        random number of words in the range `words`."""
         rows = []
         for first in rng.choice(self.starts, count):
             wanted = int(first) + int(rng.integers(words[0], words[1] + 1))
             at = min(int(np.searchsorted(self.starts, wanted)), len(self.starts) - 1)
-            # A very long sentence is cut off.
+            # Very long sentences are truncated.
             last = min(int(self.starts[at]), int(first) + 2 * words[1])
             part = slice(int(first), max(last, int(first) + 2))
             before = self.before[part].clone()

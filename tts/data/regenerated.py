@@ -1,14 +1,15 @@
-"""Recordings whose features a generator made again: what a vocoder hears when a model speaks.
+"""Regenerated features of recordings, to fine-tune a vocoder on the output of a generator.
 
-A vocoder that learned from features of recordings meets others when a generator writes them,
-smoother here and rougher there. Fitting it to features that a generator made for the very same
-recording closes that gap (as Tacotron 2, Shen et al. 2018, and HiFi-GAN, Kong et al. 2020, do by
-teacher forcing). The generator starts from the recording's own features with much noise in them
-(SDEdit, Meng et al. 2021) and keeps its durations and pitch, so sound and features stay together.
+Generated features differ from those of recordings, on which the vocoder was trained: they are
+smoother in some respects and noisier in others. Fine-tuning the vocoder on generated features of
+the same recordings closes this gap (Tacotron 2, Shen et al. 2018, and HiFi-GAN, Kong et al. 2020,
+do this by teacher forcing). The generator starts from the features of the recording with much noise
+added (SDEdit, Meng et al. 2021), and keeps its durations and pitch, so that features and audio stay
+aligned.
 
 Folder layout, written by `tts data regenerate`:
-    items.jsonl     per piece index (of the utterance in the corpus), start and frames
-    features.f16    [frames of all pieces, 82] what the generator made
+    items.jsonl     per excerpt: index (of the utterance in the corpus), start and frames
+    features.f16    [frames of all excerpts, 82] generated features
 """
 
 import json
@@ -35,7 +36,7 @@ LEAST_FRAMES, MOST_FRAMES = 60, 400
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of an utterance: frames [start, start + frames) of item `index`."""
+    """An excerpt of an utterance: frames [start, start + frames) of item `index`."""
 
     index: int
     start: int
@@ -43,16 +44,17 @@ class Piece:
 
 
 class RegeneratedFeatures:
-    """Pieces of a corpus with the features that a generator made of them.
+    """Excerpts of a corpus with generated features.
 
     Args:
-        folder: written by `tts data regenerate`; corpus: that it was made of.
-        least: frames; shorter pieces are left out.
-        held_out: speakers whose pieces are left out.
+        folder: written by `tts data regenerate`.
+        corpus: of the recordings.
+        least: length in frames of the shortest excerpt that is used.
+        held_out: speakers that are left out.
 
     Raises:
-        DataError: the folder is missing, damaged, of another corpus, or holds no such piece.
-        UsageError: held_out names nobody.
+        DataError: the folder is missing, damaged or of another corpus, or no excerpt is left.
+        UsageError: the corpus has no speaker with a name in `held_out`.
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class RegeneratedFeatures:
             raise DataError(f"{folder} has no piece of at least {least} frames{others}")
 
     def crop(self, rng: np.random.Generator, frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """A random crop: recording [frames * hop] in -1..1, and features [frames, 82] of it."""
+        """A random crop: samples [frames * hop] in -1..1 of the recording, and generated features
+        [frames, 82]."""
         piece, begin = self._pieces[int(rng.integers(len(self._pieces)))]
         at = int(rng.integers(piece.frames - frames + 1))
         features = self._features[begin + at : begin + at + frames].astype(np.float32)
@@ -93,14 +96,17 @@ class RegeneratedFeatures:
 def regenerate(
     model: Synthesizer, request: Request, features: np.ndarray, begin: float, seed: int
 ) -> np.ndarray:
-    """Features [T, 82] of a recording as the model makes them from a mixture with noise.
+    """Generated features [T, 82] of a recording, starting from a mixture of its features and noise.
 
     Args:
-        request: its phones, a prompt of the same person and the recording's durations.
-        features: [T, 82] of the recording; begin: 0 to 1, how much of it is in the mixture.
+        model: the synthesizer.
+        request: phones and durations of the recording, and a prompt of the same speaker.
+        features: [T, 82] of the recording.
+        begin: weight of the features in the mixture, 0 to 1.
+        seed: of the noise.
 
     Raises:
-        UsageError: the model's generator is no flow that takes durations.
+        UsageError: the generator of the model is not a flow that takes durations.
     """
     acoustic = model.acoustic
     generator, space = acoustic.generator, acoustic.latent_space

@@ -1,4 +1,5 @@
-"""Sentence-like segments of aligned utterances with a voice prompt from elsewhere."""
+"""Training segments of aligned utterances, each with a voice prompt of the same speaker from
+outside of the segment."""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
@@ -21,14 +22,23 @@ from tts_codecs.envelope import EXTRA
 from tts_codecs.mel import MelConfig
 
 log = logging.getLogger(__name__)
-EDGE = 12  # frames of a pause kept at a segment's edge
-#: of a phone: a wrong transcript shows as phones stretched over what is not said
+EDGE = 12  # largest number of frames of a pause at either end of a segment
+#: longest plausible phone in frames; with a wrong transcript, alignment stretches phones over
+#: speech that is not in it
 MOST_OF_A_PHONE = 40
 
 
 @dataclass
 class Utterance:
-    """An aligned utterance: canonical tokens, the frame each starts at, where it may be cut."""
+    """An aligned utterance.
+
+    Attributes:
+        index: in the corpus.
+        tokens: canonical tokens with durations.
+        starts: [S + 1] first frame of each token, and the end.
+        cuts: tokens at which a segment may begin or end: first tokens of words, and pauses.
+        pauses: tokens that are pauses.
+    """
 
     index: int
     tokens: Aligned
@@ -38,15 +48,16 @@ class Utterance:
 
 
 def read_durations(corpus: Corpus) -> dict[str, list[int]]:
-    """Durations written by `tts train` of the aligner, by utterance; errors as `_aligned`."""
+    """Durations in frames of the tokens of each aligned utterance, by its id. The aligner has
+    written them. Errors as of `_aligned`."""
     return {corpus.items[index].id: frames for index, _, _, frames in _aligned(corpus)}
 
 
 def _aligned(corpus: Corpus) -> Iterator[tuple[int, list[int], list[int], list[int]]]:
-    """Number, ids, modifiers and frames of the tokens of each utterance that has durations.
+    """Index, and ids, modifiers and durations of the tokens, of each utterance with durations.
 
     Raises:
-        DataError: there are none, or they are of other phones or recordings than the corpus has.
+        DataError: the corpus has no durations, or they do not fit its phones or recordings.
     """
     found = corpus.durations()
     for index, item in enumerate(corpus.items):
@@ -63,10 +74,10 @@ def _aligned(corpus: Corpus) -> Iterator[tuple[int, list[int], list[int], list[i
 
 
 def load_utterances(corpus: Corpus) -> list[Utterance]:
-    """All aligned utterances with plausible durations; how many have others is logged.
+    """All aligned utterances with plausible durations. The number of others is logged.
 
     Raises:
-        DataError: none is left, or as `read_durations`.
+        DataError: no utterance is left; or as `read_durations`.
     """
     found, stretched = [], 0
     for index, ids, mods, frames in _aligned(corpus):
@@ -115,21 +126,25 @@ def _band_limit(
 
 
 class SegmentSampler:
-    """Draws (segment, prompt) pairs.
+    """Draws training segments with prompts.
 
     Args:
-        max_frames: longest segment; prompt: range of prompt frames.
-        vtlp: share of segments turned into another voice (see tts.data.vtlp).
-        held_out: speakers that are left out, to choose by.
-        shares: factors on how often speakers are drawn whose names begin so.
-        band_limited: share of segments whose top bands are emptied, as lossy coding does, in
-            segment and prompt alike: what is generated keeps the channel of its prompt.
-        coded: the corpus as a codec of waveforms codes it, whose latents come with the segments
-            then. Recordings are as they are there: neither turned nor band-limited.
+        corpus: aligned, with features.
+        max_frames, min_frames: range of the length of segments.
+        prompt: range of the length of prompts in frames.
+        vtlp: fraction of segments that are warped to another voice (see tts.data.vtlp).
+        held_out: speakers that are left out, for validation.
+        shares: factors on the sampling weight of speakers, by prefix of their name.
+        band_limited: fraction of segments whose top bands are emptied, as lossy coding does.
+            Segment and prompt are treated alike, so that generated speech keeps the bandwidth of
+            its prompt.
+        coded: the corpus as encoded by a waveform codec. Batches then contain its latents, and
+            segments are neither warped nor band-limited.
 
     Raises:
-        ConfigError: max_frames below min_frames; DataError: no utterance is aligned, or
-            none is left by held_out and shares. UsageError: held_out names nobody.
+        ConfigError: `max_frames` is below `min_frames`.
+        DataError: no utterance is aligned, or `held_out` and `shares` leave none.
+        UsageError: the corpus has no speaker with a name in `held_out`.
     """
 
     def __init__(
@@ -191,8 +206,8 @@ class SegmentSampler:
     def segment(
         self, utterance: Utterance, limit: int, rng: np.random.Generator
     ) -> tuple[Aligned, int, int]:
-        """Tokens of a segment of about `limit` frames at most, and its frame range; pauses at
-        its edges become short `<sil>`."""
+        """Draw a segment of about `limit` frames at most; return its tokens and its first and last
+        frame. Pauses at its ends become a short `<sil>`."""
         tokens, starts = utterance.tokens, utterance.starts
         end = len(tokens.ids)
         options = utterance.pauses if rng.random() < 0.7 else utterance.cuts
@@ -200,7 +215,7 @@ class SegmentSampler:
         return self.cut(utterance, int(rng.choice(options)), limit)
 
     def cut(self, utterance: Utterance, first: int, limit: int) -> tuple[Aligned, int, int]:
-        """`segment` from the token `first` on."""
+        """The segment that begins with the token `first`, as in `segment`."""
         tokens, starts = utterance.tokens, utterance.starts
         end = len(tokens.ids)
         head = 0
@@ -211,11 +226,11 @@ class SegmentSampler:
         for cut in [*utterance.cuts, end]:
             if cut <= first:
                 continue
-            # A closing pause counts with what is kept of it.
+            # Only the kept part of a final pause counts.
             kept = 0
             if cut < end and is_pause(tokens.ids[cut]):
                 kept = min(EDGE, tokens.durations[cut])
-            # One word is taken however long it is.
+            # A segment has at least one word, even if that is longer than the limit.
             if starts[cut] + kept - begin > limit and last > first + 1:
                 break
             last = cut
@@ -235,8 +250,8 @@ class SegmentSampler:
     def prompt_for(
         self, at: int, begin: int, stop: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, int]:
-        """Prompt features [P, C] of the same speaker from outside of the segment, and the utterance
-        whose speaker embedding goes with it."""
+        """Prompt features [P, C] of the same speaker from outside of the segment, and the index of
+        the utterance whose speaker embedding is used."""
         wanted = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
         utterance = self.utterances[at]
         speaker = self.corpus.items[utterance.index].speaker
@@ -252,7 +267,7 @@ class SegmentSampler:
             start = int(rng.integers(low, max(low, high) + 1))
             pieces.append(self.corpus.features(utterance.index, start, length))
             sources.append(utterance.index)
-        # Short recordings are put together until the prompt is as long as wanted.
+        # Concatenate recordings until the prompt is long enough.
         for other in rng.permutation(others):
             missing = wanted - sum(len(piece) for piece in pieces)
             if missing < 40 and pieces:
@@ -265,15 +280,20 @@ class SegmentSampler:
         return np.concatenate(pieces), sources[int(rng.integers(len(sources)))]
 
     def draw(self, rng: np.random.Generator, count: int, names: list[str] | None = None) -> Batch:
-        """ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,
-        prompt_features [B, T, C]; speaker [B, 256]; of a coded corpus latents [B, U, *].
+        """Draw a batch of `count` segments.
 
         Args:
-            names: takes the name of the speaker of each row.
+            rng: random numbers.
+            count: B.
+            names: a list to which the name of each row's speaker is appended.
+
+        Returns:
+            ids, mods, durations [B, S]; lengths, frames, prompt_frames [B]; features,
+            prompt_features [B, T, C]; speaker [B, 256]; for a coded corpus latents [B, U, *].
         """
         rows, durations, features, prompts, speakers = [], [], [], [], []
         latents: list[torch.Tensor] = []
-        # One limit for the batch: rows of like length waste little on padding.
+        # One limit for the whole batch, so that rows of similar length need little padding.
         limit = int(rng.integers(self.min_frames, self.max_frames + 1))
         for at in rng.choice(len(self.utterances), count, p=self.weights):
             utterance = self.utterances[int(at)]

@@ -11,20 +11,24 @@ Row = tuple[int, list[str]]
 
 
 def table_rows(path: Path, tabs: bool | None = None) -> tuple[list[str], Iterator[Row]]:
-    """The fields of the first line of a table, and each later line that is not blank as its number
-    and its fields.
+    """Read a table.
 
     Args:
-        tabs: whether the file is TSV, whose fields cannot be quoted, and not CSV; by default the
-            first line tells, by holding a tab.
+        path: of the table.
+        tabs: whether the file is TSV, without quoting, instead of CSV. By default it is TSV if its
+            first line has a tab.
+
+    Returns:
+        the fields of the first line, and an iterator over the number and the fields of every later
+        line that is not blank.
 
     Raises:
-        DataError: the file is not UTF-8; while iterating, a line that is not CSV.
+        DataError: the file is not UTF-8, or (while iterating) a line is not valid CSV.
         OSError: the file cannot be read.
     """
     content = read_text(path)
-    # Not splitlines: texts may hold other Unicode separators. With their ends, so that the lines of
-    # a quoted text are not run together.
+    # Not splitlines, as texts may contain other Unicode line separators. Line ends are kept, so
+    # that the lines of a quoted text stay separate.
     lines = [line + "\n" for line in content.split("\n")]
     if tabs or tabs is None and "\t" in lines[0]:
         reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)

@@ -7,7 +7,7 @@ from tts.errors import DataError
 
 
 def read_text(path: Path) -> str:
-    """A text file, with or without a byte order mark; DataError where it is not UTF-8."""
+    """Content of a text file, without a byte order mark; DataError if it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -15,10 +15,10 @@ def read_text(path: Path) -> str:
 
 
 def texts_in(folder: str | Path) -> Iterator[str]:
-    """What the *.txt files of a folder hold, in order of their names.
+    """Yield the contents of the *.txt files of a folder, in the order of their names.
 
     Raises:
-        DataError: one is not UTF-8, or cannot be read.
+        DataError: a file is not UTF-8, or cannot be read.
     """
     for path in sorted(Path(folder).glob("*.txt")):
         try:

@@ -1,12 +1,15 @@
-"""A corpus while it is made, in a hidden folder of it: what is done outlasts an interruption.
+"""An unfinished corpus in a hidden folder, so that `tts data prepare` can be resumed after an
+interruption.
 
     OUT/.part/items.jsonl, audio.i16 ...   the files of the corpus, as far as they are written
-    OUT/.part/done.jsonl                   what they are made of, then a line per stretch of entries
+    OUT/.part/done.jsonl                   a journal: what the files depend on, then a line per
+                                           block of entries
 
-Entries are done in their order, and the files only grow. After each stretch they are synced, and a
-line is added: which entries it was, as their recordings were then, how long the files are, and a
-checksum of what was added. A run that goes on takes the stretches that still hold, cuts off the
-rest, and writes on from there, so the files are those of a run that was not stopped.
+Entries are processed in order, and the files only grow. After each block of entries the files are
+synced, and a line is added to the journal: the entries of the block with the state of their
+recordings, the sizes of the files, and a checksum of the added data. A resumed run uses the blocks
+that are still valid, truncates the files to them and continues. The files are then identical to
+those of an uninterrupted run.
 """
 
 import hashlib
@@ -26,13 +29,13 @@ from tts.errors import UsageError
 from tts.folders import lock
 from tts.resources import code_checksum
 
-#: entries of a stretch: what is lost at most
+#: entries per block, the most that an interruption loses
 STRETCH = 64
 NAMES = ("items.jsonl", *ARRAYS)
 CACHE = "cache.json"
 _JOURNAL = "done.jsonl"
 _BLOCK = 1 << 20
-#: packages that decide what is made of a recording and its text
+#: packages on which the data of a recording and its text depend
 _PACKAGES = (
     "torch", "torchaudio", "numpy", "soundfile", "av", "praat-parselmouth", "phonemizer",
     "espeakng-loader", "num2words",
@@ -40,8 +43,8 @@ _PACKAGES = (
 
 
 def made_with(*settings: str) -> str:
-    """What tells a run from one that would make something else of the same entries: its settings,
-    the code and the versions of what it computes with."""
+    """What the data of an entry depend on, besides the entry: settings, code, and versions of the
+    packages."""
     found = []
     for package in _PACKAGES:
         try:
@@ -57,28 +60,30 @@ def identity(entries: Sequence[Entry], *settings: str) -> str:
 
 
 class Unfinished:
-    """The files of a corpus that is being made; a context, which closes them.
+    """The files of an unfinished corpus, as a context manager that closes them.
 
     Args:
-        out: folder of the corpus, made if needed.
-        made_of: what the files depend on beside the entries; "" begins anew.
-        entries: all of them, in order.
+        out: folder of the corpus, created if needed.
+        made_of: what the files depend on besides the entries; "" starts from scratch.
+        entries: all entries in order.
 
     Attributes:
-        folder: of the files. done: entries that are in them, or were left out.
-        skipped: a line per entry that was left out.
-        replaced: whether files of the corpus were begun to be replaced.
-        kept: entries from which a run with the same `made_of` goes on, wherever this one stops.
+        folder: folder of the files.
+        done: number of entries that are processed, including those that were skipped.
+        skipped: a line per skipped entry.
+        replaced: whether replacing the files of the corpus has begun.
+        kept: number of entries that a resumed run with the same `made_of` will not repeat.
 
     Raises:
-        UsageError: another run writes into the folder. OSError: it cannot be written.
+        UsageError: another run is writing into the folder.
+        OSError: the folder cannot be written.
     """
 
     def __init__(self, out: Path, made_of: str, entries: Sequence[Entry]):
         self.folder = out / ".part"
         self.done, self.skipped, self.replaced = 0, list[str](), False
         self._entries = [_state(entry) for entry in entries]
-        self._waiting: list[str] = []  # lines of the stretch that is not complete
+        self._waiting: list[str] = []  # lines of the incomplete block
         out.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(out, os.O_RDONLY)
         self._files: list[BinaryIO] = []
@@ -109,7 +114,7 @@ class Unfinished:
     def __exit__(self, *_: object) -> None:
         try:
             for file in self._files:
-                # What a full disk does not take was told when it was written.
+                # An error of a full disk was already raised by the write.
                 with suppress(OSError):
                     file.close()
         finally:
@@ -117,7 +122,7 @@ class Unfinished:
 
     @property
     def kept(self) -> int:
-        """Entries of complete stretches."""
+        """Number of entries in complete blocks."""
         return self._begin if self._resumed else 0
 
     def items(self) -> Iterator[dict[str, Any]]:

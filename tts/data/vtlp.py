@@ -1,8 +1,8 @@
-"""New voices from old ones: warping the frequency axis of source-filter features.
+"""Vocal tract length perturbation (VTLP, Jaitly & Hinton 2013) of source-filter features.
 
-A corpus of a few hundred speakers is a thin sample of voices. Scaling envelope and pitch by one
-factor gives the voice of another vocal tract (vocal tract length perturbation, Jaitly & Hinton
-2013); the speaker embedding that goes with it is that of the resampled recording.
+A few hundred speakers are a sparse sample of voices. Warping the frequency axis of the envelope and
+scaling the pitch by the same factor gives the voice of another vocal tract. Its speaker embedding
+is that of the resampled recording.
 """
 
 from functools import lru_cache
@@ -14,7 +14,7 @@ import torchaudio
 from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch
 from tts_codecs.mel import MelConfig
 
-#: factors on all frequencies, besides 1
+#: factors on all frequencies; unwarped recordings have 1
 VTLP_FACTORS = (0.88, 0.94, 1.06, 1.13)
 
 
@@ -34,7 +34,7 @@ def _centres(config: MelConfig) -> np.ndarray:
 
 
 def vtlp_matrix(factor: float, config: MelConfig | None = None) -> np.ndarray:
-    """[n_mels, n_mels] float32 whose product with frames of bands on its left warps them."""
+    """Matrix [n_mels, n_mels] float32 that warps frames: `frames @ matrix`, frames [T, n_mels]."""
     config = config or MelConfig()
     bands = np.eye(config.n_mels, config.n_mels + EXTRA, dtype=np.float32)
     return envelope_part(vtlp_features(bands, factor, config))
@@ -43,13 +43,13 @@ def vtlp_matrix(factor: float, config: MelConfig | None = None) -> np.ndarray:
 def vtlp_features(
     features: np.ndarray, factor: float, config: MelConfig | None = None
 ) -> np.ndarray:
-    """[T, n_mels + 2] features with every frequency multiplied by `factor`."""
+    """Features [T, n_mels + 2] with all frequencies multiplied by `factor`."""
     config = config or MelConfig()
     centres = _centres(config)
-    # Band k of the warped voice is what stood at its frequency / factor.
-    place = np.interp(centres / factor, centres, np.arange(len(centres)))
-    low = np.minimum(place.astype(int), len(centres) - 2)
-    part = (place - low).astype(np.float32)
+    # A band of the warped voice has the value of the original at its frequency / factor.
+    position = np.interp(centres / factor, centres, np.arange(len(centres)))
+    low = np.minimum(position.astype(int), len(centres) - 2)
+    part = (position - low).astype(np.float32)
     out = features.copy()
     envelope_part(out)[:] = features[:, low] * (1 - part) + features[:, low + 1] * part
     out[:, -EXTRA] = shift_pitch(features[:, -EXTRA], factor)
@@ -57,6 +57,7 @@ def vtlp_features(
 
 
 def vtlp_samples(samples: np.ndarray, factor: float, sample_rate: int) -> np.ndarray:
-    """[N] samples played faster by `factor`: all frequencies scale, the length shrinks."""
+    """Samples [N] played faster by `factor`: all frequencies are multiplied, and the duration is
+    divided by it."""
     wav = torch.from_numpy(samples)
     return torchaudio.functional.resample(wav, round(sample_rate * factor), sample_rate).numpy()

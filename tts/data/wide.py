@@ -1,4 +1,5 @@
-"""Recordings of a higher rate than the corpus has: what a vocoder learns its upper band from."""
+"""Wideband recordings, of a higher sample rate than the corpus, from which a vocoder learns its
+upper band."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ class WideRecordings:
     """Recordings of one sample rate, in memory as int16.
 
     Attributes:
-        audio: int16 [N] each; sample_rate: Hz of all.
-        speakers: whom the table names, also those that were left out.
+        audio: recordings, int16 [N] each.
+        sample_rate: Hz.
+        speakers: all speakers in the table, also those that were left out.
     """
 
     audio: list[np.ndarray]
@@ -32,18 +34,21 @@ class WideRecordings:
         seconds: float,
         held_out: Collection[str] = (),
     ) -> "WideRecordings":
-        """Read the recordings that a TSV names, paths relative to it.
+        """Read the recordings that are listed in a TSV.
 
-        Its first line may name the columns, of which there is `path` and maybe `speaker`, as in
-        the tables of tts.data.layouts; without it the first column has the paths. Recordings
-        shorter than `seconds` are left out.
+        Its first line may name the columns, `path` and optionally `speaker`, as in the tables of
+        tts.data.layouts. Without it the first column is the path. Recordings shorter than `seconds`
+        are left out.
 
         Args:
+            table: the TSV; paths in it are relative to it.
+            sample_rate: Hz that all recordings have to have.
+            seconds: shortest duration.
             held_out: speakers that are left out.
 
         Raises:
-            DataError: the table or a recording cannot be read, or has a lower rate; none is left;
-                speakers are to be left out, and it does not tell whose a recording is.
+            DataError: the table or a recording cannot be read, a recording has another sample rate,
+                no recording is left, or `held_out` is given and a recording has no speaker.
         """
         import soundfile
 
@@ -76,17 +81,17 @@ class WideRecordings:
         return cls(audio, sample_rate, frozenset(speaker for _, speaker in rows if speaker))
 
     def crop(self, rng: np.random.Generator, samples: int) -> np.ndarray:
-        """A random piece, float32 [samples] in -1..1."""
+        """A random excerpt, float32 [samples] in -1..1."""
         whole = self.audio[int(rng.integers(len(self.audio)))]
         start = int(rng.integers(len(whole) - samples + 1))
         return whole[start : start + samples].astype(np.float32) / 32768.0
 
 
 def _rows(path: Path) -> list[tuple[str, str]]:
-    """The paths and speakers of a TSV; "" for a speaker that it does not tell.
+    """Paths and speakers in a TSV; "" for an unknown speaker.
 
     Raises:
-        DataError: it cannot be read, or a line has fewer fields than the columns need.
+        DataError: the file cannot be read, or a line has another number of fields than the first.
     """
     try:
         first, rows = table_rows(path, tabs=True)

@@ -1,8 +1,9 @@
-"""The case list: which voice says which sentence, chosen by seed and the same on every machine.
+"""Case lists: which voice speaks which sentence; chosen by a seed, identically on every machine.
 
-Each case pairs a reference recording of one speaker with a sentence that ANOTHER speaker said, so
-that no system can score by copying. The real recording of the sentence is kept for word error and
-quality, and a second recording of the reference speaker for the similarity real speech reaches.
+Each case pairs a reference recording of one speaker with a sentence that another speaker has
+spoken, so that no system can score by copying. A case also has the real recording of the sentence,
+for its word error rate and quality, and a second recording of the reference speaker, for the
+similarity of real speech.
 """
 
 import argparse
@@ -59,7 +60,7 @@ class CaseList:
     cases: tuple[Case, ...]
 
     def checksum(self) -> str:
-        """What tells this list from another of the same seed, wherever its audio lies."""
+        """Checksum of the cases, independent of the folder of the audio."""
         content = json.dumps([asdict(case) for case in self.cases])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

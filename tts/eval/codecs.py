@@ -1,4 +1,4 @@
-"""Codecs and vocoders by name, as the evaluation of resynthesis calls them."""
+"""Codecs and vocoders by name, for the evaluation of resynthesis."""
 
 import numpy as np
 import torch
@@ -12,24 +12,24 @@ from tts_codecs.registry import weights_of
 
 
 def load_codec(name: str, device: str = "auto", vocoder: str = "vocoder_24k") -> Codec:
-    """(samples [N], rate) to the same after encoding and decoding.
+    """A function that encodes and decodes a recording: (samples [N], rate) to the same.
 
-    Args: as of tts_codecs.load, and its errors.
+    Args and errors: as of tts_codecs.load.
     """
-    return _through(tts_codecs.load(name, device, vocoder))
+    return _resynthesizer(tts_codecs.load(name, device, vocoder))
 
 
 def made_of(name: str, vocoder: str = "vocoder_24k") -> str:
-    """Checksums of the weights of a codec and of the vocoder that codecs of features need, which
-    tell what it makes of a recording. Errors as of tts_codecs.load."""
+    """Checksums of the weights of a codec and of the vocoder, on which the codec's output depends.
+    Errors as of tts_codecs.load."""
     try:
-        speaks = weights_of(vocoder)
+        vocoder_weights = weights_of(vocoder)
     except TTSError:
-        speaks = ""  # one that needs it tells when it is loaded
-    return f"{weights_of(name)} {speaks}"
+        vocoder_weights = ""  # a codec that needs the vocoder raises the error when it is loaded
+    return f"{weights_of(name)} {vocoder_weights}"
 
 
-def _through(codec: WaveformCodec) -> Codec:
+def _resynthesizer(codec: WaveformCodec) -> Codec:
     codec.eval()
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""An evaluation of several models in one run, as `tts eval` asks for it."""
+"""Evaluation of several models in one run, for `tts eval`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from tts.eval.run import Codec, Synthesize, Tell, evaluate, file_names, recordin
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """What `tts eval` is asked for. Without models only the real recordings are scored.
+    """Options of `tts eval`. Without models only the real recordings are scored.
 
-    `metrics_dir` holds `whisper-base/` and `ecapa/`; `whisper` and `ecapa` override it. `fast`
-    is a limit of 20 items when no limit is given. `sampling` are assignments, `steps=8`: what
-    differs from the sampling of each model. Speed, sampling and device are kept with the figures;
-    it is `load_synthesizer` and `load_codec` of `run_cli` that follow them. `again` takes no items
-    of an earlier run.
+    `metrics_dir` contains `whisper-base/` and `ecapa/`; `whisper` and `ecapa` override these.
+    `fast` limits the items to 20 if no limit is given. `sampling` are assignments such as
+    `steps=8`, which change the sampling options of each model. Speed, sampling and device are only
+    recorded here; `load_synthesizer` and `load_codec` of `run_cli` apply them. `again` ignores the
+    items of earlier runs.
     """
 
     cases: Path
@@ -62,7 +62,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _folders(models: Sequence[str]) -> dict[str, str]:
-    """A folder name for each model; models of one file name keep their whole path in it."""
+    """A folder name for each model. Models with the same file name get their whole path as name."""
     short = [Path(model).name for model in models]
     shown = [
         name if short.count(name) == 1 else model for model, name in zip(models, short, strict=True)
@@ -72,8 +72,9 @@ def _folders(models: Sequence[str]) -> dict[str, str]:
 
 
 def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
-    """The options that decide figures; paths are left out, for they differ between machines."""
-    from tts.devices import choose_device  # PyTorch, which a missing case list need not wait for
+    """The options that influence the scores, without paths, which differ between machines."""
+    # Imported here, since it imports PyTorch, which the check of the case list does not need.
+    from tts.devices import choose_device
 
     kept = (
         "beam",
@@ -92,13 +93,13 @@ def _settings(options: EvalOptions, model: str) -> dict[str, Any]:
         "model": model,
         **{key: value for key, value in asdict(options).items() if key in kept},
         "sampling": assigned(options.sampling),
-        "device": choose_device(options.device),  # "auto" is another one elsewhere
+        "device": choose_device(options.device),  # "auto" depends on the machine
     }
 
 
 def _check_resynthesis(options: EvalOptions) -> None:
-    """UsageError where there is no codec, or options of speaking, which would be kept with figures
-    that do not follow them."""
+    """Raise UsageError if no codec is named, or for options of synthesis, which would be recorded
+    without having an effect."""
     if not options.models:
         raise UsageError("--resynthesis needs the name of a codec or vocoder")
     given = {
@@ -124,13 +125,17 @@ def run_cli(
     """Evaluate every model of `options`, one report each in `out_dir/NAME`.
 
     Args:
-        load_synthesizer, load_codec: give by model name what `evaluate` or `resynthesis` calls.
-        metrics: used instead of loading those the options name.
-        made_of, tell: see `evaluate`; the first by model name, None makes all items again.
+        load_synthesizer, load_codec: return the function that `evaluate` or `resynthesis` calls,
+            given the name of a model.
+        metrics: used instead of those that the options name.
+        made_of: returns the argument `made_of` of `evaluate`, given the name of a model; None
+            synthesizes all items again.
+        tell: see `evaluate`.
 
     Raises:
-        UsageError: options that do not fit, or name metrics that are not there; DataError: the
-            case list; OutputError.
+        UsageError: options that contradict each other, or missing metrics that they name.
+        DataError: an invalid case list.
+        OutputError: `out_dir` cannot be written.
     """
     if options.threads < 1 or (options.limit is not None and options.limit < 1):
         raise UsageError("threads and limit must be at least 1")

@@ -1,11 +1,11 @@
-"""Items that are made and scored, kept in the folder of a report so that a run can go on.
+"""Finished items of an evaluation, saved in the folder of its report so that a run can be resumed.
 
     OUT/MODEL/items.jsonl   a line per item, written as soon as it is scored
-    OUT/MODEL/wav/          what was made
+    OUT/MODEL/wav/          synthesized or resynthesized audio
 
-A line holds a checksum of all that its item depends on and one of its audio: an item is taken from
-there only where it would be made and scored alike now. Items that failed, or could not be measured,
-are tried again.
+A line contains a checksum of everything that the item depends on, and a checksum of its audio. An
+item is reused only if both are unchanged. Items that failed or could not be measured are tried
+again.
 """
 
 import hashlib
@@ -19,28 +19,29 @@ from tts.audio.files import write_all, write_error
 from tts.eval.report import Row, Scores
 from tts.eval.score import Item, RealScores
 
-#: settings that tell which items there are, and nothing of how one of them is made
+#: settings that select items, but do not change how an item is synthesized
 OF_THE_LIST = ("cases", "cases_seed", "limit", "fast")
 
-#: names of phones and the second at which each ends
+#: phones of an utterance: name and end time in seconds of each
 Phones = tuple[tuple[str, float], ...]
 
 
 class Kept(NamedTuple):
-    """An item of an earlier run: its row, without the scores of the real recording, and phones."""
+    """An item of an earlier run: its row, without the scores of the real recording, and its
+    phones."""
 
     row: Row
     phones: Phones
 
 
 class Done:
-    """The items of a folder that are done.
+    """The finished items in the folder of a report.
 
     Args:
         folder: of the report.
-        known: real recordings, whose content an item depends on.
-        made_of: what every item depends on, as JSON can write it.
-        again: take none of an earlier run.
+        known: the real recordings, on whose content items depend.
+        made_of: what all items depend on, as a value that JSON can represent.
+        again: whether to ignore the items of earlier runs.
 
     Raises:
         OutputError: items.jsonl cannot be read, or repaired after a run that was cut off.
@@ -54,7 +55,7 @@ class Done:
             data = self.path.read_bytes() if self.path.is_file() else b""
             whole = data.rfind(b"\n") + 1
             if whole < len(data):
-                # A line that was cut off would spoil the next one.
+                # Remove an incomplete last line, as the next line would be appended to it.
                 os.truncate(self.path, whole)
         except OSError as error:
             raise write_error(self.path, error) from error
@@ -63,11 +64,11 @@ class Done:
                 found = json.loads(line)
                 self._lines[found["row"]["id"]] = found
             except (ValueError, KeyError, TypeError):
-                continue  # what cannot be read is made again
+                continue  # an unreadable item is synthesized again
 
     def find(self, item: Item, path: Path) -> Kept | None:
-        """An item as an earlier run made it into `path`; None where there is none, or it would be
-        made or scored otherwise now."""
+        """The item of an earlier run with audio in `path`; None if there is none, or if it would be
+        synthesized or scored differently now."""
         line = self._lines.get(item.id, {})
         key = self._key(item)
         if not key or line.get("key") != key:
@@ -82,10 +83,10 @@ class Done:
             return None
 
     def add(self, item: Item, row: Row, phones: Phones, path: Path) -> None:
-        """Keep an item whose audio is in `path`; on the disk when this returns.
+        """Save a finished item whose audio is in `path`. It is on disk when this returns.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the item cannot be written.
         """
         key = self._key(item)
         if not key or row.failure or row.made.notes:
@@ -100,7 +101,7 @@ class Done:
             raise write_error(self.path, error) from error
 
     def _key(self, item: Item) -> str:
-        """A checksum of what an item depends on; "" where one of its recordings cannot be read."""
+        """Checksum of what an item depends on; "" if one of its recordings cannot be read."""
         files = (item.real, item.anchor, item.anchor_twin, item.own)
         try:
             content = [path and self._known.checksum(path) for path in files]

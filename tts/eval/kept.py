@@ -1,10 +1,11 @@
-"""Scores that are kept: beside shipped weights, and of other systems with their configs.
+"""Published scores: next to shipped weights, or next to the configs of other systems.
 
-A model whose weights are shipped keeps `checkpoints/NAME/scores.json`. A system whose weights are
-not shipped keeps `configs/systems/scores/NAME.json`, and so does an ablation of it, by the name of
-its run: `tts train configs/systems/melle.yaml --set model.head.flux=0 --set out=runs/melle_flux0`
-and `tts eval --model runs/melle_flux0/export --publish` make `melle_flux0.json`, which says what
-differs from the system's YAML. docs/systems.py makes the tables of docs/systems.md from these.
+The scores of a model with shipped weights are in `checkpoints/NAME/scores.json`. Those of a system
+without shipped weights are in `configs/systems/scores/NAME.json`, and so are those of an ablation
+of it, under the name of its run. For example
+`tts train configs/systems/melle.yaml --set model.head.flux=0 --set out=runs/melle_flux0` and
+`tts eval --model runs/melle_flux0/export --publish` write `melle_flux0.json`, which contains the
+differences from the system's YAML. docs/systems.py makes the tables of docs/systems.md from these.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,35 +20,35 @@ from tts.resources import checkpoint_folder, configs, model_config
 from tts.systems import is_system, read_assignment, read_resolved
 from tts_codecs.checkpoint import CONFIG, read_config
 
-#: what differs between any two runs and is no ablation, beside how long and how fast it learned;
-#: whether from what another model says is kept with the scores
+#: options that may differ between runs without making one an ablation, in addition to those in
+#: `train`; distillation is recorded separately in the scores
 OF_A_RUN = (
     "data", "out", "generator", "device", "threads", "trained_by", "held_out", "batch_size",
     "resident", "distill_data", "distill_ratio",
 )  # fmt: skip
 
-#: settings of an evaluation under which its figures may be held against those of another
+#: settings of an evaluation that have to agree for its scores to be comparable with others
 MEASURED_BY = (
     "cases", "cases_seed", "seed", "beam", "compute_type", "speed", "adapt", "strength", "enhance",
 )  # fmt: skip
 
 
 def scores_folder() -> Path:
-    """Where scores of systems are kept whose weights are not shipped."""
+    """Folder of the scores of systems without shipped weights."""
     return configs() / "systems" / "scores"
 
 
 def kept_at(model: str, name: str = "", overrides: Sequence[str] = ()) -> Path:
-    """The file that keeps the scores of a model.
+    """The file for the published scores of a model.
 
     Args:
-        model: a name, or the folder that a training exported.
-        name: of an ablation; by default the run's, or that of the system.
-        overrides: of the sampling (`tts eval --set`).
+        model: name of a model, or the folder of an exported training run.
+        name: name of an ablation; by default that of the run, or of the system.
+        overrides: changed sampling options (`tts eval --set`).
 
     Raises:
-        UsageError: a model without a name to keep scores by, a name that is none of a file, or an
-            ablation that would take the place of its system.
+        UsageError: there is no name for the scores, it is not a valid file name, or the scores of
+            an ablation would replace those of its system.
     """
     path = model_config(model)
     config = load_model_config(path)
@@ -70,12 +71,12 @@ def kept_at(model: str, name: str = "", overrides: Sequence[str] = ()) -> Path:
 
 
 def changed(path: str | Path) -> dict[str, Any]:
-    """What a run was told to do otherwise than the YAML of its system: values by dotted key.
+    """The options of a run that differ from the YAML of its system: values by dotted key.
 
-    How it was trained is not part of it: steps are kept with the scores.
+    Options of the training itself are left out; the number of steps is part of the scores.
 
     Args:
-        path: the exported `model.yaml`, or the YAML of the system, which differs in nothing.
+        path: the exported `model.yaml`, or the YAML of the system, which has no differences.
     """
     values = read_resolved(path)
     if not is_system(values):
@@ -94,7 +95,7 @@ def changed(path: str | Path) -> dict[str, Any]:
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Values by dotted key."""
+    """Values of nested mappings by dotted key; `before` is the prefix of all keys."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -105,13 +106,13 @@ def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def with_sampling(config: ModelConfig, assignments: Iterable[str]) -> ModelConfig:
-    """A config with other sampling.
+    """A config with changed sampling options.
 
     Args:
-        assignments: `top_p=0.9`, read as YAML; `sampling.top_p=0.9` is the same.
+        assignments: such as `top_p=0.9` or `sampling.top_p=0.9`, with values in YAML.
 
     Raises:
-        ConfigError: not an assignment, or no option that this generator reads.
+        ConfigError: not an assignment, or not a sampling option of this generator.
     """
     given: dict[str, Any] = {}
     for assignment in assignments:
@@ -130,11 +131,13 @@ def with_sampling(config: ModelConfig, assignments: Iterable[str]) -> ModelConfi
 
 
 def kept(report: Report, overrides: Sequence[str] = (), command: str = "") -> dict[str, Any]:
-    """What is kept of a report: totals with 95 % intervals, each item's measurements, how far its
-    generator was trained and by what it differs from the YAML of its system.
+    """Published scores of a report: totals with 95 % intervals, the scores of each item, the number
+    of training steps, and the differences from the YAML of the system.
 
     Args:
-        overrides: of the sampling; command: that measured it, without paths of a machine.
+        report: of the evaluation.
+        overrides: changed sampling options.
+        command: the command of the evaluation, without paths of the machine.
     """
     path = model_config(report.name)
     config = load_model_config(path)
@@ -163,13 +166,13 @@ def kept(report: Report, overrides: Sequence[str] = (), command: str = "") -> di
 
 
 def _quality(scores: Sequence[Scores]) -> float | None:
-    """Mean quality of the items that have one."""
+    """Mean quality of the measured items."""
     values = [each.quality for each in scores if each.quality is not None]
     return sum(values) / len(values) if values else None
 
 
 def rows_of(scores: Mapping[str, Any]) -> dict[str, Scores]:
-    """The items of kept scores by their name; none of scores that keep only totals."""
+    """Scores of the items in published scores, by name; empty if these contain only totals."""
     try:
         return {
             str(name): Scores(errors, words, None, similarity, quality=quality)
@@ -180,8 +183,8 @@ def rows_of(scores: Mapping[str, Any]) -> dict[str, Scores]:
 
 
 def measured_otherwise(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """In what the measurements of two kept scores differ, as far as both tell: then items of one
-    name are not the same ones, or not measured alike."""
+    """The settings and metrics in which two published scores differ, among those that both contain.
+    If there are any, items of the same name are not comparable."""
     known = [
         {
             **{key: (side.get("settings") or {}).get(key) for key in MEASURED_BY},

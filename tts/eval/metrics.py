@@ -1,7 +1,7 @@
-"""What is measured: word error, speaker similarity, predicted listening quality.
+"""Metrics: word error rate, speaker similarity and predicted listening quality.
 
-Every metric is optional. One that cannot be had (package or weights missing) is None in `Metrics`
-and its reason is kept, so that a report shows "-" and why, never a made-up figure.
+Every metric is optional. A metric whose package or weights are missing is None in `Metrics`, with
+the reason, so that a report shows "-" and the reason instead of a figure.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ def _checksum(path: Path) -> str:
 
 @dataclass(frozen=True)
 class WordCount:
-    """Word errors of one text; `rate` may exceed 1 when words are invented."""
+    """Word errors of one text. The error `rate` exceeds 1 if many words are inserted."""
 
     errors: int
     words: int
@@ -81,33 +81,40 @@ class WordCount:
 
 
 class _Named(Protocol):
-    """`name` identifies model and settings: it keys the cache and goes into the report."""
+    """A metric whose `name` identifies its model and settings, in the cache and in the report."""
 
     @property
     def name(self) -> str: ...
 
 
 class Transcriber(_Named, Protocol):
+    """A speech recognizer: transcribes samples [N] at 16 kHz, and counts word errors."""
+
     def transcribe(self, samples: np.ndarray) -> str: ...
 
     def count(self, text: str, hypothesis: str) -> WordCount: ...
 
 
 class Embedder(_Named, Protocol):
+    """A speaker encoder: embeds samples [N] at 16 kHz, and compares two embeddings."""
+
     def embed(self, samples: np.ndarray) -> np.ndarray: ...
 
     def compare(self, a: np.ndarray, b: np.ndarray) -> float: ...
 
 
 class Rater(_Named, Protocol):
+    """A predictor of the listening quality, 1 to 5, of samples [N] at 16 kHz."""
+
     def score(self, samples: np.ndarray) -> float: ...
 
 
 class WordError:
     """Word errors of Whisper transcripts (Radford et al. 2022, arXiv:2212.04356).
 
-    Greedy temperature, no conditioning on earlier text and no silence threshold: the same audio
-    gives the same words, and a muddled clip is transcribed rather than dropped.
+    Decoding uses temperature 0, no conditioning on earlier text and no silence threshold. The same
+    audio therefore always gives the same words, and unclear audio is transcribed instead of being
+    skipped.
 
     Args:
         model: folder of a CTranslate2 Whisper, or a name that faster-whisper knows ("base"); a
@@ -141,7 +148,7 @@ class WordError:
         return f"whisper {self._label}{checksum}"
 
     def transcribe(self, samples: np.ndarray) -> str:
-        """Mono float samples [N] at 16 kHz to what Whisper wrote, as it wrote it."""
+        """Transcribe mono float samples [N] at 16 kHz; the text is not normalised."""
         segments, _ = self._model.transcribe(
             np.ascontiguousarray(samples, dtype=np.float32),
             language="en",
@@ -153,7 +160,8 @@ class WordError:
         return " ".join(segment.text.strip() for segment in segments)
 
     def count(self, text: str, hypothesis: str) -> WordCount:
-        """Errors of `hypothesis` against `text`, both normalised. Raises TTSError without words."""
+        """Word errors of `hypothesis` against `text`, both normalised. Raises TTSError if `text`
+        has no words."""
         wanted, heard = normalize(text), normalize(hypothesis)
         if not wanted:
             raise TTSError(f"no words to count in {text!r}")
@@ -163,7 +171,7 @@ class WordError:
 
 
 class Similarity:
-    """Cosine of ECAPA-TDNN speaker embeddings, see `tts.eval.ecapa`."""
+    """Speaker similarity: cosine similarity of ECAPA-TDNN embeddings, see `tts.eval.ecapa`."""
 
     def __init__(self, path: str | Path) -> None:
         from tts.eval.ecapa import SpeakerEncoder
@@ -184,14 +192,17 @@ class Similarity:
 
 
 class Quality:
-    """DistillMOS, predicted opinion score 1 to 5 (Stahl and Gamper 2025, arXiv:2502.05356)."""
+    """DistillMOS, a predicted mean opinion score of 1 to 5 (Stahl and Gamper 2025,
+    arXiv:2502.05356)."""
 
     def __init__(self) -> None:
         import torch
 
         package = _require("distillmos", "distillmos")
         self._torch = torch
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints the path of its weights
+        with contextlib.redirect_stdout(
+            io.StringIO()
+        ):  # the package prints the path of its weights
             self._model = package.ConvTransformerSQAModel().eval()
 
     @property
@@ -209,7 +220,7 @@ class Quality:
 
 @dataclass
 class Metrics:
-    """The metrics at hand; `missing` tells by name why one is None."""
+    """The available metrics; `missing` has the reason for each that is None, by name."""
 
     words: Transcriber | None = None
     similarity: Embedder | None = None
@@ -217,7 +228,7 @@ class Metrics:
     missing: dict[str, str] = field(default_factory=dict)
 
     def names(self) -> dict[str, str]:
-        """Model and settings of every metric at hand."""
+        """Model and settings of every available metric."""
         found: dict[str, _Named | None] = {
             "wer": self.words,
             "similarity": self.similarity,
@@ -239,17 +250,19 @@ def load_metrics(
     threads: int = 1,
     needed: bool = False,
 ) -> Metrics:
-    """Whatever metrics can be loaded, with the reason for each that cannot.
+    """Load all metrics that are available, with the reason for each that is not.
 
     Args:
-        folder: holds `whisper-base/` and `ecapa/embedding_model.ckpt`; the next two override it.
+        folder: contains `whisper-base/` and `ecapa/embedding_model.ckpt`; the next two arguments
+            override these.
         whisper: folder or name of the Whisper model.
         ecapa: path of the ECAPA weights.
-        needed: weights that are named here have to be there. A package may be missing, and so may
-            what is not named.
+        beam, compute_type, threads: of WordError.
+        needed: whether missing weights are an error, if one of these arguments names them. Missing
+            packages are not.
 
     Raises:
-        UsageError: they are `needed`, and missing or damaged.
+        UsageError: weights are `needed` but missing or damaged.
     """
     metrics = Metrics()
     named = {"wer": "--whisper" if whisper else "--metrics"}
@@ -291,7 +304,7 @@ def versions(
         "distillmos",
     ),
 ) -> dict[str, str]:
-    """Installed versions by package; "-" where one is not installed."""
+    """Installed versions by package; "-" for packages that are not installed."""
     found = {}
     for package in packages:
         try:

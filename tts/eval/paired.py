@@ -1,8 +1,8 @@
-"""How models compare on the very same items: paired differences, and one table of several models.
+"""Comparison of models on the same items: paired differences, and a table of several models.
 
-Two intervals that overlap say little where both models said the same sentences: most of what they
-vary by is the sentences. An item that is not measured on one side is left out on both, so that no
-voice or quality is better for failing where it is hard.
+If two models have spoken the same sentences, overlapping confidence intervals say little, since
+most of the variance is between sentences. Items that are not measured for one of the models are
+left out for both, so that no model benefits from failing on difficult items.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from tts.eval.report import Report, Scores
 
 
 def word_errors(items: Sequence[Scores]) -> float:
-    """Errors over words."""
+    """Word error rate: all errors divided by all words."""
     return sum(i.errors or 0 for i in items) / sum(i.words or 0 for i in items)
 
 
@@ -30,8 +30,15 @@ def similarity(items: Sequence[Scores]) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """What a model can be better at: its name in the table, its total over items that have it,
-    which those are, whether less is better, and how a difference is shown."""
+    """A metric of the comparison.
+
+    Attributes:
+        name: in the table.
+        total: the metric of several measured items.
+        measured: whether an item is measured.
+        sign: 1 if higher is better, -1 if lower is better.
+        by, form: factor and format of a shown difference.
+    """
 
     name: str
     total: Callable[[Sequence[Scores]], float]
@@ -53,8 +60,15 @@ METRICS = {
 def paired(
     one: Mapping[str, Scores], other: Mapping[str, Scores], metric: Metric
 ) -> tuple[float, float, float] | None:
-    """How much more `one` has than `other` on the items, by name, in which both are measured, with
-    a 95 % bootstrap interval; None where these are fewer than two."""
+    """Paired difference of a metric, `one` minus `other`, on the items that are measured for both.
+
+    Args:
+        one, other: scores by name of the item.
+
+    Returns:
+        the difference with its 95 % bootstrap interval (difference, low, high); None with fewer
+        than two common items.
+    """
     first, second = (
         {name: item for name, item in side.items() if metric.measured(item)}
         for side in (one, other)
@@ -75,14 +89,14 @@ def paired(
 
 
 def shown(metric: Metric, found: tuple[float, float, float], form: str = "") -> str:
-    """A difference with its interval."""
+    """A difference and its interval as text."""
     value, low, high = (f"{metric.by * each:{form or metric.form}}" for each in found)
     return f"{value} [{low}, {high}]"
 
 
 def comparison(reports: Sequence[Report]) -> str:
-    """One table of several models on the same cases, the real recordings last, and how the others
-    differ from the first model."""
+    """A table of several models on the same cases and of the real recordings, followed by the
+    paired differences from the first model."""
     first = reports[0]
     lines = first.markdown(speakers=False).splitlines()[:2]
     second = first.second()
@@ -95,8 +109,8 @@ def comparison(reports: Sequence[Report]) -> str:
 
 
 def _differences(reports: Sequence[Report]) -> list[str]:
-    """Lines of a table of the paired differences from the first report; none where there are
-    none."""
+    """Lines of a table of the paired differences from the first report; empty without common
+    items."""
     sides = [{row.id: row.made for row in report.rows} for report in reports]
     rows = []
     for report, side in zip(reports[1:], sides[1:], strict=True):

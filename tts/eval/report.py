@@ -1,4 +1,5 @@
-"""What an evaluation found: rows, totals with intervals, a table and a JSON file."""
+"""Results of an evaluation: scores per item, totals with confidence intervals, a table and a JSON
+file."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,7 @@ __all__ = [
 
 @dataclass
 class Scores:
-    """One recording, measured. None where a metric is missing or failed (see `notes`)."""
+    """Scores of one recording. A score is None if its metric is missing or failed (see `notes`)."""
 
     errors: int | None = None
     words: int | None = None
@@ -32,7 +33,8 @@ class Scores:
 
 @dataclass
 class Row:
-    """One item: what was made beside the real recording. `failure` is why nothing was made."""
+    """Scores of one item: those of the synthesized speech (`made`) and those of the real recording.
+    `failure` is the reason if synthesis failed."""
 
     id: str
     speaker: str
@@ -42,7 +44,9 @@ class Row:
     wav: str | None = None
     seconds: float | None = None
     compute_seconds: float | None = None
-    processor_seconds: float | None = None  # of all threads; other programs do not change it
+    processor_seconds: float | None = (
+        None  # CPU time of all threads, which does not depend on other programs
+    )
     first_audio_seconds: float | None = None
     failure: str | None = None
 
@@ -56,7 +60,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _word_error(scores: Sequence[Scores]) -> float | None:
-    """All errors over all words, so that long sentences weigh as they should."""
+    """Word error rate: all errors divided by all words; None without measured words."""
     pairs = [(s.errors, s.words) for s in scores if s.errors is not None and s.words]
     total = sum(words for _, words in pairs)
     return sum(errors for errors, _ in pairs) / total if total else None
@@ -72,10 +76,10 @@ def interval(
     seed: int = 0,
     draws: int = 1000,
 ) -> tuple[float, float] | None:
-    """95 % percentile bootstrap over items; None with fewer than two measured items.
+    """95 % bootstrap confidence interval of a statistic; None with fewer than two measured items.
 
-    Items are drawn one by one, so the interval covers other sentences of these speakers, not
-    other speakers.
+    Items are resampled independently, so the interval is for other sentences of the same speakers,
+    not for other speakers.
     """
     measured = [score for score in scores if statistic([score]) is not None]
     if len(measured) < 2:
@@ -94,8 +98,8 @@ def summarize(
 ) -> dict[str, Any]:
     """Totals of one side, "made" or "real". Keys: items, wer, similarity, quality, ...
 
-    An item that failed to be made counts as all its words missed in `wer`; `wer_of_made` leaves it
-    out. Similarity and quality are means over the items measured, whose number is given.
+    In `wer` all words of an item whose synthesis failed count as errors; `wer_of_made` leaves these
+    items out. Similarity and quality are means over the measured items, whose numbers are included.
     """
     scores: list[Scores] = [getattr(row, side) for row in rows]
     made = [
@@ -146,7 +150,7 @@ def _ranged(value: float | None, limits: Sequence[float] | None, percent: bool =
 
 @dataclass
 class Report:
-    """Rows with the settings they were made under; `name` is the model or codec."""
+    """Report of one model or codec `name`: scores of all items, with the settings of the run."""
 
     name: str
     rows: list[Row]
@@ -171,15 +175,15 @@ class Report:
         }
 
     def second(self) -> str:
-        """Which other similarity the rows have: to the recording a resynthesis was made from, or
-        to one of the person that synthesis was not given; empty for none."""
+        """The name of the second similarity that the rows have: "own_similarity" in resynthesis,
+        "other_similarity" in synthesis, or "" for none (see `Scores`)."""
         for name in SECOND:
             if any(getattr(row.made, name) is not None for row in self.rows):
                 return name
         return ""
 
     def line(self, name: str, total: dict[str, Any], second: str) -> str:
-        """A line of the table: the totals of one side, with the similarity that `second` names."""
+        """A line of the table: the totals of one side, including the similarity `second`."""
         cells = [
             name,
             str(total["items"]),
@@ -194,10 +198,10 @@ class Report:
         return "| " + " | ".join(cells) + " |"
 
     def markdown(self, speakers: bool = True) -> str:
-        """A table of the totals and the real recordings, then one line per voice.
+        """A table of the totals, the real recordings and, with `speakers`, each voice.
 
-        Beside a made item stands the real recording of its text, which in synthesis is by another
-        speaker: the lines per voice then group sentences, not people.
+        In synthesis the real recording of an item's text is by another speaker. Lines per voice
+        then group the sentences of a voice, not the recordings of a person.
         """
         second = self.second()
         heads = [
@@ -246,7 +250,7 @@ class Report:
 
 
 def published(report: Report) -> dict[str, Any]:
-    """What is kept of a report beside the weights, for `tts models`."""
+    """The part of a report that is saved next to the weights, for `tts models`."""
     made, real = (report.summary()[side] for side in ("made", "real"))
     names = (
         "items",
@@ -266,19 +270,19 @@ def published(report: Report) -> dict[str, Any]:
 
 
 def assigned(assignments: Iterable[str]) -> dict[str, str]:
-    """Values of sampling by key as they were written, of `top_p=0.9` or `sampling.top_p=0.9`; of
-    two for one key the later."""
+    """Sampling options by key, as strings, from assignments such as `top_p=0.9` or
+    `sampling.top_p=0.9`. The last one of a key counts."""
     pairs = (each.partition("=")[::2] for each in assignments)
     return {key.strip().removeprefix("sampling."): value for key, value in pairs}
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write whole or not at all. Raises OutputError."""
+    """Write a JSON file atomically. Raises OutputError."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write whole or not at all. Raises OutputError."""
+    """Write a text file atomically. Raises OutputError."""
     partial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Run an evaluation: make each item, measure it, measure the real recordings beside it."""
+"""Runs an evaluation: synthesizes and scores every item, and scores the real recordings."""
 
 import platform
 import re
@@ -29,8 +29,8 @@ from tts.resources import code_checksum
 
 
 class Made(NamedTuple):
-    """What was made: float samples [N], their rate, seconds to the first audio, and the phones
-    with the second at which each ends (for the picture of the alignment)."""
+    """Synthesized speech: float samples [N], sample rate, seconds until the first audio, and phones
+    with their end times (for a plot of the alignment)."""
 
     samples: np.ndarray
     rate: int
@@ -38,25 +38,25 @@ class Made(NamedTuple):
     phones: Phones = ()
 
 
-# (text, path of the reference, seed) to what is heard
+# (text, path of the reference, seed) to the fields of `Made`
 Synthesize = Callable[[str, Path, int], tuple[Any, ...]]
 
 
 @runtime_checkable
 class Prepares(Protocol):
-    """What synthesizes and wants the reference beforehand: a voice that is made, or fitted, once
-    is no part of the time that a sentence takes."""
+    """A synthesizer that prepares or adapts a voice before synthesis. This is not part of the
+    measured time of an item."""
 
     def prepare(self, reference: Path) -> None:
-        """Called before the clock of each item starts; what it raises is that item's failure."""
+        """Called before the measured time of each item; an exception is a failure of the item."""
         ...
 
 
-# called with a line for a person
+# called with a message for the user
 Tell = Callable[[str], None]
 # (float samples [N], sample rate) to the same after encoding and decoding
 Codec = Callable[[np.ndarray, int], tuple[np.ndarray, int]]
-# an item, with all that is not timed done for it, to what makes its sound and is timed
+# does the part of an item's synthesis that is not timed, and returns the part that is
 Ready = Callable[[Item], Callable[[], tuple[Any, ...]]]
 
 
@@ -72,11 +72,11 @@ class Recording:
 
 
 def _quiet(line: str) -> None:
-    """The `tell` of a caller who does not listen."""
+    """Default of `tell`: ignores messages."""
 
 
 def recordings_of(cases: CaseList, limit: int | None = None) -> list[Recording]:
-    """The recordings of the case speakers themselves, each beside the speaker's reference."""
+    """The case speakers' own recordings, each with the speaker's reference, for resynthesis."""
     return [
         Recording(
             case.id,
@@ -90,8 +90,8 @@ def recordings_of(cases: CaseList, limit: int | None = None) -> list[Recording]:
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
-    """Each name as one of a file: letters of any script, digits, dots, dashes and underscores.
-    Those that would be one file are numbered, also where large and small letters are the same."""
+    """File names for names: letters of any script, digits, dots, dashes and underscores. Names that
+    would give the same file, also on case-insensitive file systems, are numbered."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(names):
@@ -105,8 +105,8 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _make(row: Row, item: Item, ready: Ready, known: RealScores, path: Path) -> Made | None:
-    """Make one item, keep its audio as wav/NAME.wav, `path`, measure it; a failure is written in
-    the row."""
+    """Synthesize and score one item, and write its audio to `path`. A failure is recorded in the
+    row."""
     try:
         make = ready(item)
         started, busy = time.perf_counter(), time.process_time()
@@ -222,7 +222,7 @@ def _run(
                 made = _make(row, item, ready, known, paths[item.id])
                 if made is not None:
                     phones[item.id] = tuple((str(phone), float(end)) for phone, end in made.phones)
-            # What is kept of an item needs nothing of the real recordings to be measured again.
+            # Save scores of real recordings before the item, so that a resumed run has both.
             known.save()
             if done and not kept:
                 done.add(item, row, phones.get(item.id, ()), paths[item.id])
@@ -263,25 +263,26 @@ def evaluate(
     again: bool = False,
     tell: Tell = _quiet,
 ) -> Report:
-    """Say every case's text in its speaker's voice and score it beside the real recordings.
+    """Evaluate synthesis: speak the text of every case in the voice of its speaker, and score it.
 
-    Similarity is to the reference; for real speech, of another recording of the speaker to it.
+    Similarity is that to the reference recording; for real speech, that of another recording of the
+    speaker to it.
 
     Args:
-        synthesize: called with (text, reference path, seed) and timed; its `prepare` (`Prepares`)
-            is called before that, where it has one. None scores the real recordings only.
+        synthesize: called with (text, reference path, seed), and timed. If it has a method
+            `prepare` (`Prepares`), this is called before. None scores only the real recordings.
         out_dir: receives `wav/`, `plots/`, `report.json`, `report.md`.
-        limit: at most so many cases, taken from all speakers in turn.
-        cache: file that keeps the scores of real recordings (`out_dir/real_scores.json`).
-        made_of: what tells the model from others, such as a checksum of its weights. With it items
-            are kept in `out_dir/items.jsonl` as they are scored, and those of an earlier run with
-            the same settings, recordings, metrics and code are not made again (tts.eval.done).
-        again: make them again all the same.
-        tell: called with a line that says how many were there.
+        limit: largest number of cases, which are taken from all speakers in turn.
+        cache: file for the scores of real recordings, by default `out_dir/real_scores.json`.
+        made_of: identifies the model, for example by a checksum of its weights. If given, finished
+            items are saved in `out_dir/items.jsonl`, and items of an earlier run with the same
+            settings, recordings, metrics and code are reused (tts.eval.done).
+        again: whether to synthesize all items again nevertheless.
+        tell: called with a message about the number of reused items.
 
     Raises:
-        UsageError: no cases. OutputError: `out_dir` cannot be written. What goes wrong in one
-        case is kept in its row and counted.
+        UsageError: no cases.
+        OutputError: `out_dir` cannot be written. Errors of single cases are recorded in their rows.
     """
     items = [
         Item(
@@ -332,10 +333,10 @@ def resynthesis(
     again: bool = False,
     tell: Tell = _quiet,
 ) -> Report:
-    """Encode and decode real recordings and score what is left of them.
+    """Evaluate resynthesis: encode and decode real recordings, and score the result.
 
-    The similarity of the report is to ANOTHER recording of the speaker, as for synthesis; that to
-    the recording itself, which shared words and noise raise, stands beside it (`own_similarity`).
+    As in synthesis, similarity is that to another recording of the speaker. The similarity to the
+    encoded recording itself (`own_similarity`) is higher, as both have the same words and noise.
 
     Arguments and errors as of `evaluate`.
     """
@@ -345,7 +346,7 @@ def resynthesis(
     ]
 
     def ready(item: Item) -> Callable[[], tuple[Any, ...]]:
-        # Reading the file is no part of the time that a codec takes.
+        # Reading the file is not part of the measured time.
         samples, rate = read_audio(item.real)
         return lambda: codec_fn(samples, rate)
 

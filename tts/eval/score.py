@@ -1,4 +1,4 @@
-"""Measuring one item: what was made, and the real recording beside it."""
+"""Scoring of one item: the synthesized speech, and the real recording of the same text."""
 
 import hashlib
 import json
@@ -28,10 +28,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to make and the recordings it is held against.
+    """One item of an evaluation: a text to be spoken, and recordings for comparison.
 
-    `real` says `text`. Speech that is made is compared with `anchor`, and so is `anchor_twin`,
-    another real recording of the same speaker. `own`: what a resynthesis was made from.
+    Attributes:
+        id: name of the item.
+        speaker: name of the voice.
+        text: the text.
+        real: real recording of `text`.
+        anchor: recording of the speaker with which the voice of synthesized speech is compared.
+        anchor_twin: another recording of the speaker, whose similarity to `anchor` is that of real
+            speech.
+        own: the recording that a resynthesis encodes and decodes; None in synthesis.
     """
 
     id: str
@@ -44,10 +51,11 @@ class Item:
 
 
 class RealScores:
-    """Measures a real recording once: results are kept in `path` by content and metric name.
+    """Scores of real recordings, each measured once: results are cached in the file `path`, by the
+    content of the recording and the name of the metric.
 
-    Words are kept as the transcript and voices as the embedding, so that another text or another
-    pairing needs no new measurement. A cache that cannot be read is measured anew.
+    The cache contains transcripts and speaker embeddings, so that another text or another pair of
+    recordings needs no new measurement. An unreadable cache is ignored.
     """
 
     def __init__(self, metrics: Metrics, path: Path | None = None) -> None:
@@ -63,7 +71,7 @@ class RealScores:
             self._known = known if isinstance(known, dict) else {}
 
     def checksum(self, path: Path) -> str:
-        """SHA-256 of a recording's file, read once. Raises OSError."""
+        """SHA-256 of a recording's file, which is read only once. Raises OSError."""
         if path not in self._hashes:
             self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
         return self._hashes[path]
@@ -90,7 +98,7 @@ class RealScores:
         return self._get(path, self.metrics.quality.name, self.metrics.quality.score)
 
     def save(self) -> None:
-        """Write the cache if there is anything new. Raises OutputError."""
+        """Write the cache if it has changed. Raises OutputError."""
         if self.path is not None and self._changed:
             write_json(self.path, self._known)
             self._changed = False
@@ -103,7 +111,8 @@ def reason(error: Exception) -> str:
 
 
 def _attempt(scores: Scores, what: str, measure: Callable[[], T]) -> T | None:
-    """A measurement that fails becomes a note of its row, and the run goes on."""
+    """The result of a measurement. If it fails, the error becomes a note in `scores`, and the
+    result is None."""
     try:
         return measure()
     except Exception as error:
@@ -117,6 +126,8 @@ def _set_words(scores: Scores, count: WordCount | None) -> None:
 
 
 def measure_real(item: Item, known: RealScores) -> Scores:
+    """Scores of the real recordings of an item: word errors and quality of `item.real`, and
+    similarity of `item.anchor_twin` to `item.anchor`."""
     scores = Scores()
     words, voices = known.metrics.words, known.metrics.similarity
     if words is not None:
@@ -138,7 +149,7 @@ def measure_real(item: Item, known: RealScores) -> Scores:
 
 
 def measure_made(item: Item, wave: np.ndarray, known: RealScores) -> Scores:
-    """Scores of `wave` [N] at 16 kHz, made for `item`."""
+    """Scores of synthesized speech `wave` [N] at 16 kHz for an item."""
     scores = Scores()
     words, voices, rater = known.metrics.words, known.metrics.similarity, known.metrics.quality
     if words is not None:
@@ -171,7 +182,7 @@ def measure_made(item: Item, wave: np.ndarray, known: RealScores) -> Scores:
 
 
 def measure_silence(item: Item, known: RealScores) -> Scores:
-    """Scores of an item that could not be made: every word of it was missed."""
+    """Scores of an item whose synthesis failed: all words count as deletions."""
     scores = Scores()
     if (words := known.metrics.words) is not None:
         _set_words(scores, _attempt(scores, "wer", lambda: words.count(item.text, "")))
@@ -179,9 +190,9 @@ def measure_silence(item: Item, known: RealScores) -> Scores:
 
 
 def chance_similarity(items: Sequence[Item], known: RealScores) -> float | None:
-    """Mean similarity of the references of different speakers: what a wrong voice scores.
+    """Chance level of speaker similarity: the mean similarity of references of different speakers.
 
-    It depends on the recordings (a shared band limit raises it), so it is measured, not assumed.
+    It depends on the recordings, for example a common bandwidth raises it, and so it is measured.
     None without the metric, with one speaker, or if a reference cannot be measured.
     """
     encoder = known.metrics.similarity
@@ -190,7 +201,7 @@ def chance_similarity(items: Sequence[Item], known: RealScores) -> float | None:
     anchors = {item.speaker: item.anchor for item in items}
     try:
         voices = [known.embedding(path) for path in anchors.values()]
-    except Exception:  # the rows of that reference carry the reason
+    except Exception:  # the rows with that reference contain the reason
         return None
     pairs = [encoder.compare(a, b) for a, b in combinations(voices, 2)]
     return float(np.mean(pairs)) if pairs else None

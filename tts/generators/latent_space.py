@@ -238,12 +238,12 @@ class CodeState:
     Attributes:
         voice_mean: [B, 1, C] mean of the voice.
         stack: state of the decoder's layers.
-        owed: how many frames of look-ahead are still to be dropped from its output.
+        to_drop: how many frames of look-ahead are still to be dropped from its output.
     """
 
     voice_mean: Tensor
     stack: list[Tensor]
-    owed: int
+    to_drop: int
 
 
 class AutoencoderSpace(FeatureLatents):
@@ -278,9 +278,9 @@ class AutoencoderSpace(FeatureLatents):
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))
         features, stack = self.autoencoder.decode_values(values, state.stack)
-        drop = min(state.owed, features.shape[1])
+        drop = min(state.to_drop, features.shape[1])
         features = features[:, drop:] + state.voice_mean
-        return features, replace(state, stack=stack, owed=state.owed - drop)
+        return features, replace(state, stack=stack, to_drop=state.to_drop - drop)
 
 
 class CodeSpace(AutoencoderSpace):

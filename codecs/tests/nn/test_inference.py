@@ -14,7 +14,7 @@ from codec_helpers import SMALL, lively, tiny_vocoder, voice
 from tts_codecs.base import finite
 from tts_codecs.errors import CodecError
 from tts_codecs.nn import half, inference
-from tts_codecs.nn.causal import CausalStack, KeptLinear, steadily
+from tts_codecs.nn.causal import CachedLinear, CausalStack, steadily
 from tts_codecs.nn.inference import Product, Taps, Windows, linear, overlap_add
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.quantizers.vq import VectorQuantizer, highest
@@ -175,7 +175,7 @@ def test_a_frame_does_not_depend_on_how_a_stream_is_cut(
         monkeypatch.setattr(half, "are_halves", lambda weight: False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made, head = CausalStack(6, 600, 700, 2, 7, 2), KeptLinear(600, 33)
+        made, head = CausalStack(6, 600, 700, 2, 7, 2), CachedLinear(600, 33)
     if halves:
         made, head = made.half().float(), head.half().float()
     x = random(2, 300, 6)
@@ -215,7 +215,7 @@ def test_a_stream_goes_on_with_the_weights_it_began_with() -> None:
 
 
 def test_kept_linear() -> None:
-    layer = KeptLinear(8, 5)
+    layer = CachedLinear(8, 5)
     x = random(2, 3, 8)
     for _ in range(2):
         wanted = layer(x)

@@ -1,4 +1,4 @@
-"""Discriminators of waveforms, and the names a YAML gives them."""
+"""Waveform discriminators for adversarial training, and their names in YAML."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,11 +19,12 @@ ADVERSARIES: dict[str, Callable[..., Adversary]] = {
 def build_adversaries(
     specs: Mapping[str, Mapping[str, Any]], rate: int, objective: Objective = "hinge"
 ) -> Adversaries:
-    """The discriminators that the keys of `specs` name in ADVERSARIES; its values are their
-    arguments.
+    """Build discriminators. The keys of `specs` are names in ADVERSARIES, the values their
+    arguments; `rate` is the sample rate in Hz.
 
     Raises:
-        CodecError: none, an unknown name or argument (naming the nearest), or objective.
+        CodecError: no discriminator, an unknown name or argument (with the nearest known one), or
+            an unknown objective.
     """
     made: dict[str, Adversary] = {}
     for kind, arguments in specs.items():

@@ -1,4 +1,4 @@
-"""Discriminators of log-mel bands at several window lengths."""
+"""Discriminator of log-mel spectrograms at several resolutions."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,17 @@ from tts_codecs.mel_discriminator import MelDiscriminator
 
 
 class MelBandDiscriminator(Adversary):
-    """MelDiscriminators (patches of time and band) of the waveform's mel, one a resolution: what is
-    judged is loudness over time and frequency alone, without phase.
+    """One MelDiscriminator per resolution, on the log-mel of the waveform. It sees magnitudes over
+    time and frequency, but no phase.
 
     Args:
         rate: Hz of the waveform.
-        n_ffts: window lengths, a hop being a quarter; bands: of the mel; channels: of the network.
+        n_ffts: window lengths in samples; the hop is a quarter of each.
+        bands: number of mel bands.
+        channels: channels of each network.
 
     Raises:
-        CodecError: a window that is too short or too long.
+        CodecError: a window is too short or too long.
     """
 
     def __init__(
@@ -35,6 +37,6 @@ class MelBandDiscriminator(Adversary):
         return max(analysis.n_fft for analysis in self.analyses)
 
     def forward(self, wav: Tensor) -> list[Judgement]:
-        """One judgement a resolution."""
+        """Scores and feature maps of each resolution, for a waveform [B, N]."""
         pairs = zip(self.parts, self.analyses, strict=True)
         return [part(log_mel(wav, analysis)) for part, analysis in pairs]

@@ -1,4 +1,4 @@
-"""What discriminators of waveforms share: their losses, and several of them as one."""
+"""Base class of waveform discriminators with the adversarial losses, and their combination."""
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
@@ -9,38 +9,42 @@ from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
 
-#: scores of a part, of any shape, and the feature maps of its layers
+#: output of one sub-discriminator: scores of any shape, and the feature maps of its layers
 Judgement: TypeAlias = tuple[Tensor, list[Tensor]]
+#: longest window in samples
 MOST_WINDOW = 1 << 16
 Objective: TypeAlias = Literal["hinge", "squares"]
 
 
 def check_windows(n_ffts: Sequence[int]) -> None:
-    """CodecError for a length of a window whose hop would be nothing, or that no sound fills."""
+    """Raise CodecError for window lengths whose hop would be 0 samples, or that are too long."""
     for n_fft in n_ffts:
         if not 4 <= n_fft <= MOST_WINDOW:
             raise CodecError(f"n_ffts are 4 to {MOST_WINDOW} samples each, not {n_fft}")
 
 
 class Adversary(nn.Module):
-    """Base of discriminators: a waveform [B, N] to one judgement for each of its parts.
+    """Base of discriminators, which consist of sub-discriminators such as one per resolution.
 
-    `objective` is "hinge" (Lim and Ye 2017) or "squares" (least squares, Mao et al. 2017).
+    Attributes:
+        objective: of the adversarial losses, "hinge" (Lim and Ye 2017) or "squares" (least-squares
+            GAN, Mao et al. 2017).
     """
 
     objective: Objective = "hinge"
 
     @property
     def least_samples(self) -> int:
-        """The shortest waveform that can be judged, in samples."""
+        """Length in samples of the shortest waveform that the discriminator accepts."""
         return 1
 
     def forward(self, wav: Tensor) -> list[Judgement]:
-        """[B, N] to (scores, feature maps) of every part."""
+        """Scores and feature maps of every sub-discriminator for a waveform [B, N]."""
         raise NotImplementedError
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Loss of the discriminator on real and (detached) generated audio [B, N]."""
+        """Discriminator loss on real and generated audio [B, N], a mean over sub-discriminators.
+        The generated audio is detached."""
         loss = real.new_zeros(())
         judged = list(zip(self(real), self(fake.detach()), strict=True))
         for (r, _), (f, _) in judged:
@@ -51,26 +55,27 @@ class Adversary(nn.Module):
         return loss / len(judged)
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss of the generator and feature matching (relative L1), both means over the parts."""
+        """Adversarial loss of the generator and feature-matching loss (relative L1), both means
+        over sub-discriminators, on real and generated audio [B, N]."""
         adversarial, matching = real.new_zeros(()), real.new_zeros(())
         with torch.no_grad():
             targets = self(real)
         for (_, wanted), (score, got) in zip(targets, self(fake), strict=True):
             fooled = -score if self.objective == "hinge" else (1 - score).square()
             adversarial = adversarial + fooled.mean()
-            apart = real.new_zeros(())
+            distance = real.new_zeros(())
             for a, b in zip(wanted, got, strict=True):
-                apart = apart + (a - b).abs().mean() / a.abs().mean().clamp_min(1e-3)
-            matching = matching + apart / len(wanted)
+                distance = distance + (a - b).abs().mean() / a.abs().mean().clamp_min(1e-3)
+            matching = matching + distance / len(wanted)
         count = len(targets)
         return adversarial / count, matching / count
 
 
 class Adversaries(Adversary):
-    """Several discriminators as one.
+    """Several discriminators combined into one.
 
     Raises:
-        CodecError: none at all, or an unknown objective.
+        CodecError: no discriminator, or an unknown objective.
     """
 
     def __init__(self, parts: dict[str, Adversary], objective: Objective = "hinge"):
@@ -84,11 +89,11 @@ class Adversaries(Adversary):
 
     @property
     def least_samples(self) -> int:
-        """What that of its parts needs which needs most."""
+        """The largest `least_samples` of the discriminators."""
         return max(part.least_samples for part in self._judges())
 
     def forward(self, wav: Tensor) -> list[Judgement]:
-        """The judgements of all."""
+        """Scores and feature maps of all discriminators, in order."""
         return [each for part in self._judges() for each in part(wav)]
 
     def _judges(self) -> list[Adversary]:

@@ -1,4 +1,4 @@
-"""Multi-period discriminator of HiFi-GAN (Kong et al. 2020): the waveform in rows of a period."""
+"""Multi-period discriminator of HiFi-GAN (Kong et al. 2020)."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,14 @@ from tts_codecs.adversaries.base import Adversary, Judgement
 
 
 class PeriodDiscriminator(nn.Module):
-    """One period: the waveform folded to [N / period, period], convolved along the first axis.
+    """Discriminator of one period: the waveform is folded to [N / period, period] and convolved
+    along the first axis.
 
     Args:
-        period: samples of a row.
-        channels: of the first layer; each later one has four times as many, at most 32 times.
+        period: in samples.
+        channels: channels of the first layer; each later layer has four times as many, up to 32
+            times those of the first.
+        layers: number of strided convolutions.
     """
 
     def __init__(self, period: int, channels: int = 16, layers: int = 4):
@@ -43,12 +46,13 @@ class PeriodDiscriminator(nn.Module):
 
 
 class MultiPeriodDiscriminator(Adversary):
-    """PeriodDiscriminators of several periods, which are prime so that they overlap little."""
+    """One PeriodDiscriminator per period. The periods are primes, so that their views of the
+    waveform overlap little."""
 
     def __init__(self, periods: Sequence[int] = (2, 3, 5, 7, 11), channels: int = 16):
         super().__init__()
         self.parts = nn.ModuleList(PeriodDiscriminator(period, channels) for period in periods)
 
     def forward(self, wav: Tensor) -> list[Judgement]:
-        """One judgement a period."""
+        """Scores and feature maps of each period, for a waveform [B, N]."""
         return [part(wav) for part in self.parts]

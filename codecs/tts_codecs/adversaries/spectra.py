@@ -1,4 +1,4 @@
-"""Multi-scale STFT discriminators (Jang et al. 2021, Défossez et al. 2022), kept thin."""
+"""Multi-resolution STFT discriminator (Jang et al. 2021, Défossez et al. 2022), a small one."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from tts_codecs.adversaries.base import Adversary, Judgement, check_windows
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """One resolution: convolutions over (time, frequency) of the complex STFT."""
+    """Discriminator of one resolution: convolutions over time and frequency of the complex STFT."""
 
     window: Tensor
 
@@ -40,7 +40,7 @@ class SpectrogramDiscriminator(nn.Module):
         spectrum = torch.stft(
             wav, self.n_fft, self.hop, window=self.window, center=False, return_complex=True
         )
-        # Compressing the magnitude lets quiet bands count; phase is kept.
+        # Compress magnitudes but keep phases, so that quiet bands have an influence.
         magnitude = spectrum.abs().clamp_min(1e-5)
         spectrum = spectrum / magnitude * magnitude.pow(0.3)
         x = torch.stack([spectrum.real, spectrum.imag], 1).transpose(2, 3)
@@ -52,10 +52,10 @@ class SpectrogramDiscriminator(nn.Module):
 
 
 class MultiResolutionDiscriminator(Adversary):
-    """SpectrogramDiscriminators at several window lengths.
+    """One SpectrogramDiscriminator per window length.
 
     Raises:
-        CodecError: a window that is too short or too long.
+        CodecError: a window is too short or too long.
     """
 
     def __init__(self, n_ffts: Sequence[int] = (256, 512, 1024), channels: int = 16):
@@ -72,5 +72,5 @@ class MultiResolutionDiscriminator(Adversary):
         return max(self.n_ffts)
 
     def forward(self, wav: Tensor) -> list[Judgement]:
-        """One judgement a resolution."""
+        """Scores and feature maps of each resolution, for a waveform [B, N]."""
         return [part(wav) for part in self.parts]

@@ -1,4 +1,4 @@
-"""A transformer after any encoder of waveforms, as in PAST (Har-Tuv et al. 2025)."""
+"""Waveform encoder with a transformer on top, as in PAST (Har-Tuv et al. 2025)."""
 
 from typing import Any
 
@@ -11,15 +11,22 @@ from tts_codecs.nn.waveform import States, WaveEncoder
 
 
 class AttendedEncoder(WaveEncoder):
-    """Vectors of another encoder, halfway to what a transformer makes of them and of the past. In
-    training some rows are what the transformer makes alone, and some are without it, so that both
-    are of use by themselves.
+    """Mean of the output of another encoder and of a causal transformer on top of it.
+
+    In training some rows use only the transformer's output and some only the encoder's, so that
+    each is also useful by itself.
 
     Args:
-        hop: as of SeanetEncoder; dim: width of the vectors and of the transformer.
-        under: the other encoder, built for that hop and width.
-        layers, heads, hidden: of the transformer; window: vectors that one attends to.
-        alone, skipped: shares of training rows with the transformer alone, and without it.
+        hop: samples per vector.
+        dim: width of the vectors and of the transformer.
+        under: the encoder below, built for that hop and width.
+        layers, heads, hidden: sizes of the transformer.
+        window: number of past vectors that a vector attends to, itself included.
+        alone: fraction of training rows with only the transformer's output.
+        skipped: fraction of training rows with only the encoder's output.
+
+    Raises:
+        CodecError: invalid sizes or fractions.
     """
 
     def __init__(

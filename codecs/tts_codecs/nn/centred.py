@@ -1,4 +1,4 @@
-"""Networks that see both sides, run in pieces: what a piece needs of its neighbours is computed
+"""Streaming of non-causal networks: the context that a chunk shares with its neighbours is computed
 again."""
 
 from collections.abc import Callable
@@ -7,14 +7,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: of sound that `in_windows` takes at a time
+#: duration of audio that `in_windows` computes at a time
 SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class WindowState:
-    """The frames [B, n, *] that later samples depend on, the first of them number `start`, of which
-    the first `done` were answered."""
+    """State of a stream.
+
+    Attributes:
+        encoded: frames [B, n, *] in the receptive field of later samples.
+        batch: rows of the stream.
+        done: how many of these frames are already decoded and only serve as left context.
+        start: index of the first of them in the stream.
+        finished: whether the stream has ended.
+    """
 
     encoded: Tensor
     batch: int
@@ -31,14 +38,19 @@ def windowed(
     hop: int,
     last: bool,
 ) -> tuple[Tensor, WindowState]:
-    """The next samples [B, n] of a stream.
+    """Decode the next frames of a stream by a non-causal network.
 
     Args:
-        network: frames [B, T, *], and the number of the first, to samples [B, T * hop]; beyond them
-            is silence.
-        encoded: the next ones [B, t, *], t may be 0.
-        reach: frames on each side that the samples of one depend on.
-        last: no frame follows.
+        network: maps frames [B, T, *] and the index of the first to samples [B, T * hop]. It treats
+            both ends as the ends of the recording.
+        encoded: the next frames [B, t, *]; t may be 0.
+        state: of the stream.
+        reach: receptive field of the network on each side, in frames.
+        hop: samples per frame.
+        last: whether these frames are the end of the stream.
+
+    Returns:
+        samples [B, n] and the new state.
     """
     seen = torch.cat([state.encoded, encoded], 1)
     ready = seen.shape[1] if last else max(state.done, seen.shape[1] - reach)
@@ -53,13 +65,18 @@ def windowed(
 def in_windows(
     network: Callable[[Tensor, int], Tensor], frames: Tensor, reach: int, hop: int, rate: float
 ) -> Tensor:
-    """What a network makes of frames [B, T, *], [B, T * hop, ...], a few seconds at a time, so that
-    an hour takes no more memory than they do.
+    """Apply a non-causal network to frames [B, T, *] in windows of a few seconds, so that memory
+    does not grow with the duration.
 
     Args:
-        network: frames [B, t, *], and the number of the first, to [B, t * hop, ...].
-        reach: frames on each side that what is made of one depends on.
-        hop: what is made of a frame; rate: frames per second.
+        network: maps frames [B, t, *] and the index of the first to [B, t * hop, ...].
+        frames: [B, T, *].
+        reach: receptive field of the network on each side, in frames.
+        hop: number of outputs per frame.
+        rate: frames per second.
+
+    Returns:
+        [B, T * hop, ...], equal to the network's output for all frames at once.
     """
     total, size = frames.shape[1], max(4 * reach, round(SECONDS * rate))
     if total <= size + reach:
@@ -68,7 +85,7 @@ def in_windows(
     for begin in range(0, total, size):
         end, start = min(total, begin + size), max(0, begin - reach)
         found = network(frames[:, start : end + reach], start)
-        # Beyond what is kept the network took the edges of the window for those of the sound. A
-        # copy, as a part of it would keep all of it.
+        # The outputs near the edges of the window lack context and are cut off. The rest is copied,
+        # since a view would keep the memory of the whole window.
         made.append(found[:, (begin - start) * hop : (end - start) * hop].clone())
     return torch.cat(made, 1)

@@ -1,7 +1,7 @@
-"""Convolutions over time with explicit state: causal, and centred with a known look-ahead.
+"""Convolutions over time with explicit state: causal ones, and centred ones with a look-ahead.
 
-Frames are [B, T, C]. Offline is one call with the initial state, so a stream that is cut anywhere
-gives the same values.
+Frames are [B, T, C]. Offline computation is a single call with the initial state, so that a stream
+split anywhere gives the same values.
 """
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class CausalConv(nn.Module):
-    """Convolution over time that sees only the present and `kernel - 1` past frames.
+    """Causal convolution over time: it sees the present and `kernel - 1` past frames.
 
-    State: the last `kernel - 1` inputs, [B, kernel - 1, C_in].
+    Its state is the last `kernel - 1` inputs, [B, kernel - 1, C_in].
     """
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, groups: int = 1):
@@ -26,17 +26,17 @@ class CausalConv(nn.Module):
         return like.new_full((batch, self.context, self.in_dim), value)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, C_in] to [B, T, C_out]."""
+        """Inputs [B, T, C_in] to outputs [B, T, C_out] and the new state."""
         x = torch.cat([state, x], dim=1)
         y = self.conv(x.transpose(1, 2)).transpose(1, 2)
         return y, x[:, x.shape[1] - self.context :]
 
 
 class CentredConv(nn.Module):
-    """Convolution over time with as much future as past context, fed in pieces.
+    """Convolution over time that sees as many later as earlier frames, for streams.
 
-    State: the inputs that later outputs still need, [B, n, C_in], n < kernel. The sequence is
-    continued by zeros on both sides.
+    Its state is the inputs in the receptive field of later outputs, [B, n, C_in], n < kernel. The
+    whole sequence is padded with zeros on both sides.
     """
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, groups: int = 1):
@@ -49,8 +49,13 @@ class CentredConv(nn.Module):
         return like.new_zeros(batch, self.reach, self.in_dim)
 
     def window(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """What the outputs that are ready see, [B, u + kernel - 1, C_in] (u = 0: nothing), their
-        own inputs [B, u, C_in], new state."""
+        """Take the next inputs x [B, T, C_in] of a stream; `last` says whether they are its end.
+
+        Returns:
+            the inputs [B, u + kernel - 1, C_in] in the receptive field of the u outputs that can be
+            computed now ([B, 0, C_in] if u = 0), the inputs [B, u, C_in] at the positions of these
+            outputs, and the new state.
+        """
         x = torch.cat([state, x], 1)
         if last:
             x = F.pad(x, (0, 0, 0, self.reach))
@@ -58,5 +63,5 @@ class CentredConv(nn.Module):
         return x if ready else x[:, :0], x[:, self.reach : self.reach + ready], x[:, ready:]
 
     def forward(self, window: Tensor) -> Tensor:
-        """[B, u + kernel - 1, C_in] to [B, u, C_out]."""
+        """Inputs [B, u + kernel - 1, C_in] of `window` to outputs [B, u, C_out]."""
         return self.conv(window.transpose(1, 2)).transpose(1, 2)

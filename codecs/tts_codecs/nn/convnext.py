@@ -1,13 +1,13 @@
-"""ConvNeXt blocks (Liu et al. 2022) over time: the variants of this project, side by side.
+"""ConvNeXt blocks (Liu et al. 2022) over time, in several variants.
 
-All are a depthwise convolution, a layer norm and two linear layers with GELU between them, added to
-the input. They differ in what the convolution sees and in what is done in between:
+Each is a depthwise convolution, a layer norm and two linear layers with a GELU between them, added
+to the input. The variants:
 
-    ConvNeXt         a whole padded sequence at once, with a mask; a condition may shift the norm
+    ConvNeXt         for whole padded sequences with a mask; a condition can modulate the norm
     ConvNeXtV2       the same without a mask, with global response normalisation (Woo et al. 2023)
-    CausalConvNeXt   the present and the past, in pieces, with an explicit state
-    CentredConvNeXt  as much future as past, in pieces whose context the caller keeps
-    FastConvNeXt     the last two as inference computes them, on weights laid out once
+    CausalConvNeXt   causal, for streams, with an explicit state
+    CentredConvNeXt  sees as many later as earlier frames, for streams; the caller keeps the state
+    FastConvNeXt     the latter two for inference, with prepared weights
 
 Frames are [B, T, dim]. The names of the weights (`depthwise`, `norm`, `up`, `down`, `scale`) are
 the same in all of them, and are part of the format of checkpoints.
@@ -22,13 +22,15 @@ from tts_codecs.nn.inference import Norm, Product, Taps, linear
 
 
 class _Block(nn.Module):
-    """The layers that all variants have, and their shared part.
+    """Common base of the variants, with the layers that all of them have.
 
     Args:
         depthwise: the convolution over time.
-        hidden: width between the two linear layers; eps: of the norm.
-        layer_scale: initial weight of the branch per channel (Touvron et al. 2021), or None for
-            none.
+        dim: channels.
+        hidden: width between the two linear layers.
+        layer_scale: initial value of the LayerScale weights, which scale the residual branch per
+            channel (Touvron et al. 2021); None for no LayerScale.
+        eps: of the norm.
     """
 
     def __init__(
@@ -48,13 +50,13 @@ class _Block(nn.Module):
             self.scale = nn.Parameter(torch.full((dim,), layer_scale))
 
     def branch(self, y: Tensor) -> Tensor:
-        """Normalised frames through the two linear layers, scaled."""
+        """The rest of the residual branch, for normalised frames y [B, T, dim]."""
         return self.scale * linear(self.down, linear(self.up, y, gelu="none"))
 
 
 class ConvNeXt(_Block):
-    """Block over whole sequences with a mask; an optional condition vector shifts and scales the
-    norm."""
+    """ConvNeXt block for whole sequences with a mask; a condition vector can shift and scale the
+    norm. `cond` is the width of the condition, 0 for none."""
 
     def __init__(self, dim: int, hidden: int, kernel: int = 7, cond: int = 0, dropout: float = 0.0):
         super().__init__(nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim), dim, hidden)
@@ -75,7 +77,7 @@ class ConvNeXt(_Block):
 
 
 class ConvNeXtV2(_Block):
-    """Block with global response normalisation in the wide layer (Woo et al. 2023)."""
+    """ConvNeXt V2 block, with global response normalisation of the wide layer (Woo et al. 2023)."""
 
     def __init__(self, dim: int, hidden: int, kernel: int = 7):
         conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
@@ -84,10 +86,11 @@ class ConvNeXtV2(_Block):
         self.beta = nn.Parameter(torch.zeros(1, 1, hidden))
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """x [B, T, dim], valid [B, T, 1] float: frames of the row, filler included."""
+        """x [B, T, dim] to the same shape. `valid` [B, T, 1] float is 1 for the frames of a row,
+        those of filler tokens included, and 0 for padding."""
         y = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
         y = linear(self.up, y, gelu="none")
-        # Over the row's own frames: what a longer row pads must not matter.
+        # Only over the frames of the row, so that the padding of a batch has no influence.
         response = (y * valid).norm(dim=1, keepdim=True)
         response = response / (response.mean(-1, keepdim=True) + 1e-6)
         y = self.gamma * (y * response) + self.beta + y
@@ -95,7 +98,7 @@ class ConvNeXtV2(_Block):
 
 
 class CausalConvNeXt(_Block):
-    """Block that sees the present and `kernel - 1` past frames."""
+    """Causal ConvNeXt block: it sees the present and `kernel - 1` past frames."""
 
     depthwise: CausalConv
 
@@ -103,13 +106,13 @@ class CausalConvNeXt(_Block):
         super().__init__(CausalConv(dim, dim, kernel, groups=dim), dim, hidden, layer_scale)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, dim] to the same shape."""
+        """x [B, T, dim] and state to an output of the same shape and the new state."""
         y, state = self.depthwise(x, state)
         return x + self.branch(self.norm(y)), state
 
 
 class CentredConvNeXt(_Block):
-    """Block that sees as many later frames as earlier ones."""
+    """Centred ConvNeXt block: it sees as many later as earlier frames."""
 
     depthwise: CentredConv
 
@@ -118,13 +121,14 @@ class CentredConvNeXt(_Block):
         super().__init__(conv, dim, hidden, layer_scale, 1e-6)
 
     def forward(self, window: Tensor, x: Tensor) -> Tensor:
-        """What the outputs see [B, u + kernel - 1, dim], their own inputs, to [B, u, dim]."""
+        """Outputs [B, u, dim], given the inputs in their receptive field [B, u + kernel - 1, dim],
+        and the inputs at their positions x [B, u, dim]."""
         y = self.norm(self.depthwise(window))
         return x + self.scale * self.down(F.gelu(self.up(y)))
 
 
 class FastConvNeXt:
-    """A causal or centred block as inference computes it; `steady` as in `Product`."""
+    """A causal or centred block for inference in a dtype; `steady` as in Product."""
 
     def __init__(
         self, block: CausalConvNeXt | CentredConvNeXt, dtype: torch.dtype, steady: bool = False
@@ -139,7 +143,7 @@ class FastConvNeXt:
         self.scale = block.scale.detach().to(dtype)
 
     def __call__(self, window: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
-        """The convolution's input [B, T + kernel - 1, C] and what the branch is added to
-        [B, T, C], which is also the shape of the result, and of `out` to write it to."""
+        """Outputs [B, T, C], written to `out` if given, of the convolution's input
+        [B, T + kernel - 1, C] and the input x [B, T, C] of the residual connection."""
         y = self.down(self.up(self.norm(self.taps(window)), gelu="none"))
         return torch.addcmul(x, y, self.scale, out=out)

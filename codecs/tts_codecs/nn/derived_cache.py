@@ -1,4 +1,4 @@
-"""What inference derives from weights, made once and again when the weights change."""
+"""Cache of values derived from weights for inference, recomputed when the weights change."""
 
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class DerivedCache:
-    """One derived value; a plain attribute of a module, and so no part of its state dict.
+    """Cache of one derived value. It is a plain attribute of a module, not part of its state dict.
 
-    Threads may share it: at worst two make the same value.
+    It may be shared by threads; at worst two of them compute the same value.
     """
 
     def __init__(self) -> None:
@@ -18,31 +18,32 @@ class DerivedCache:
         self._places: list[tuple[dict[str, Any], str]] | None = None
 
     def get(self, weights: list[Tensor], make: Callable[[], Any], *also: Hashable) -> Any:
-        """The value of `make()`, kept while the weights and `also` stay as they are.
+        """The value of `make()`, cached as long as the weights and `also` do not change.
 
-        Training changes the version of a weight, and another device or dtype its place. Of weights
-        that were made in inference mode, which have no version, nothing is kept.
+        Training changes the version counter of a weight, and a new device or dtype its address.
+        Nothing is cached for weights that were made in inference mode, which have no version.
         """
-        # Asked for once a chunk or step, for some hundred weights: no generators.
+        # Called for every chunk or step with some hundred weights, so it avoids slow generators.
         try:
             versions = [weight._version for weight in weights]
-        except RuntimeError:  # of inference mode
+        except RuntimeError:  # weights made in inference mode
             return make()
         key = (also, versions, [weight.data_ptr() for weight in weights])
         kept = self._kept
         if kept is None or kept[0] != key:
-            # Ordinary tensors, which serve in and outside of inference mode.
+            # Tensors made outside of inference mode can be used both in it and outside.
             with torch.inference_mode(False), torch.no_grad():
                 kept = self._kept = (key, make())
         return kept[1]
 
     def holds(self, value: Any) -> bool:
-        """Whether `value` is what `get` gave last."""
+        """Whether `value` is the cached value."""
         kept = self._kept
         return kept is not None and kept[1] is value
 
     def weights(self, module: nn.Module) -> list[Tensor]:
-        """The parameters of a module, whose layers stay the same, found faster than by itself."""
+        """The parameters of a module, faster than `module.parameters()`. The layers of the module
+        must not be replaced between calls."""
         if self._places is None:
             self._places = [(m._parameters, n) for m in module.modules() for n in m._parameters]
         found = [place[name] for place, name in self._places]

@@ -1,9 +1,9 @@
-"""Convolutions whose time comes before channels, [B, T, C], for inference of published codecs.
+"""Streaming layers of EnCodec for inference, in the layout [B, T, C] with time before channels.
 
-A convolution is then a sum of matrix products of shifted views, a transposed one too, with nothing
-copied in between. Each padding is that of EnCodec: the start of a sequence is reflected, and where
-the last inputs do not fill a stride their end is. A layer's `forward(x, state, last)` gives what
-can be told so far; it is its offline pass as well, with `last`.
+In this layout a convolution, also a transposed one, is a sum of matrix products of shifted views,
+without copies. Padding is that of EnCodec: the start of a sequence is reflected, and so is its end
+if the last inputs do not fill a stride. `forward(x, state, last)` of a layer returns the outputs
+that can be computed so far. Offline computation is a single call with `last`.
 """
 
 import math
@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: inputs [B, n, C] that later outputs see, and whether there were outputs before
+#: inputs [B, n, C] in the receptive field of later outputs, and whether there were outputs before
 ConvState = tuple[Tensor, bool]
 
 _LOG2_E = math.log2(math.e)
 
 
 def reflected(x: Tensor, left: int, right: int = 0) -> Tensor:
-    """Reflect values to both sides of ``x [B, n, C]``, n >= 1. Where n is not larger than the
-    padding the sequence counts as continued by zeros."""
+    """Pad ``x [B, n, C]``, n >= 1, by reflection on both sides. If n is not larger than the
+    padding, the sequence is first extended by zeros."""
     if not left and not right:
         return x
     missing = max(0, max(left, right) + 1 - x.shape[1])
@@ -31,15 +31,15 @@ def reflected(x: Tensor, left: int, right: int = 0) -> Tensor:
 
 
 def summed(x: Tensor, weight: Tensor, bias: Tensor, count: int) -> Tensor:
-    """Sum over k of x[:, k : k + count] @ weight[k], x [B, n, I], weight [K, I, O], to
-    [B, count, O]."""
+    """Convolution as the sum over k of x[:, k : k + count] @ weight[k], plus bias: x [B, n, I] and
+    weight [K, I, O] to [B, count, O]."""
     taps, inner, outer = weight.shape
     if outer == 1:
-        # A product for all taps at once, whose diagonals are what is wanted.
-        # The few taps come first, as BLAS is slow at products of so few columns.
-        found = weight[..., 0] @ x.transpose(1, 2)  # [B, K, n]
-        row, tap, step = found.stride()
-        diagonals = found.as_strided((len(x), taps, count), (row, tap + step, step))
+        # One product for all taps, whose diagonals are then summed. The weight is the left factor,
+        # as BLAS is slow at products with so few columns.
+        products = weight[..., 0] @ x.transpose(1, 2)  # [B, K, n]
+        row, tap, step = products.stride()
+        diagonals = products.as_strided((len(x), taps, count), (row, tap + step, step))
         return diagonals.sum(1).unsqueeze(-1) + bias
     if inner == 1:
         windows = x[..., 0].unfold(1, taps, 1)[:, :count]
@@ -51,18 +51,18 @@ def summed(x: Tensor, weight: Tensor, bias: Tensor, count: int) -> Tensor:
 
 
 def elu(x: Tensor) -> Tensor:
-    """ELU, which overwrites x; where no value is positive but zero, exp(x) - 1 lies above x.
+    """ELU in place, as the maximum of x and exp(min(x, 0)) - 1.
 
-    By powers of 2: torch leaves those of e to MKL, which is slow at them on AMD processors.
+    The exponential is computed by powers of 2, since torch uses MKL for those of e, which is slow
+    on AMD processors.
     """
     below = x.mul(_LOG2_E).clamp_max_(0).exp2_().sub_(1)
     return torch.maximum(x, below, out=x)
 
 
 class FramedConv(nn.Module):
-    """Causal convolution, [B, n, in_dim] to [B, n / stride, out_dim]; the kernel is as many whole
-    strides. With a kernel of more than a stride the first outputs wait for the inputs that the
-    padding reflects."""
+    """Causal convolution, [B, n, in_dim] to [B, n / stride, out_dim]; `kernel` is a multiple of
+    `stride`. The first outputs are delayed until the inputs that the padding reflects are there."""
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, stride: int = 1):
         super().__init__()
@@ -97,8 +97,9 @@ class FramedConv(nn.Module):
 
 
 class FramedTransposed(nn.Module):
-    """Transposed convolution with a kernel of two strides, [B, n, in_dim] to
-    [B, n * stride, out_dim]; the end of the last input's reach is left out. State: that input."""
+    """Causal transposed convolution with a kernel of two strides, [B, n, in_dim] to
+    [B, n * stride, out_dim]. What the last input contributes beyond that is cut off. The state is
+    the last input."""
 
     def __init__(self, in_dim: int, out_dim: int, stride: int):
         super().__init__()
@@ -122,7 +123,8 @@ class FramedTransposed(nn.Module):
 
 
 class FramedBlock(nn.Module):
-    """A bottleneck of two convolutions after ELUs, beside a linear map: [B, n, dim] to the same."""
+    """Residual block of EnCodec: a bottleneck of two convolutions with ELU, and a linear shortcut;
+    [B, n, dim] to the same shape."""
 
     def __init__(self, dim: int, kernel: int = 3):
         super().__init__()
@@ -131,29 +133,31 @@ class FramedBlock(nn.Module):
         self.wide = FramedConv(dim // 2, dim, 1)
 
     def initial(self, batch: int, like: Tensor) -> Any:
-        """State before the first input: of the narrow convolution, and what waits for it."""
+        """State before the first input: that of the narrow convolution, and the outputs of the
+        shortcut that wait for it."""
         return self.narrow.initial(batch, like), like.new_zeros(batch, 0, len(self.wide.bias))
 
     def forward(self, x: Tensor, state: Any, last: bool) -> Any:
         """The next inputs to outputs and the new state; overwrites x."""
         narrow, waiting = state
-        held = summed(x, self.shortcut.weight, self.shortcut.bias + self.wide.bias, x.shape[1])
+        direct = summed(x, self.shortcut.weight, self.shortcut.bias + self.wide.bias, x.shape[1])
         if waiting.shape[1]:
-            held = torch.cat([waiting, held], 1)
+            direct = torch.cat([waiting, direct], 1)
         y, narrow = self.narrow(elu(x), narrow, last)
         count = y.shape[1]
         if count == 0:
-            return held[:, :0], (narrow, held)
+            return direct[:, :0], (narrow, direct)
         weight = self.wide.weight[0]
-        ready = held[:, :count].reshape(-1, held.shape[2])
+        ready = direct[:, :count].reshape(-1, direct.shape[2])
         ready.addmm_(elu(y).flatten(0, 1), weight)
-        return ready.view(len(x), count, -1), (narrow, held[:, count:].clone())
+        return ready.view(len(x), count, -1), (narrow, direct[:, count:].clone())
 
 
 class FramedLSTM(nn.Module):
-    """An LSTM over [B, n, dim] added to its inputs; state: hidden and cell [layers, B, dim]."""
+    """LSTM over [B, n, dim] with a residual connection; its state is the hidden and the cell state
+    [layers, B, dim]."""
 
-    #: up to so many inputs are run cell by cell: nn.LSTM packs its weights anew in every call
+    #: number of inputs up to which cells are called directly: nn.LSTM packs weights in every call
     SHORT = 4
 
     def __init__(self, dim: int, layers: int = 2):
@@ -185,15 +189,15 @@ class FramedLSTM(nn.Module):
 
 
 class FramedELU(nn.Module):
-    """ELU that overwrites its input."""
+    """ELU in place."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of any shape."""
+        """x of any shape, which is overwritten."""
         return elu(x)
 
 
 def begin(layers: nn.ModuleList, batch: int, like: Tensor) -> list[Any]:
-    """States of layers one after another; those without `initial` have none."""
+    """Initial states of consecutive layers; None for layers without `initial`."""
     return [
         layer.initial(batch, like) if hasattr(layer, "initial") else None  # type: ignore[operator]
         for layer in layers
@@ -203,7 +207,7 @@ def begin(layers: nn.ModuleList, batch: int, like: Tensor) -> list[Any]:
 def run(
     layers: nn.ModuleList, x: Tensor, states: list[Any], last: bool
 ) -> tuple[Tensor, list[Any]]:
-    """Layers one after another."""
+    """Run consecutive layers on the next inputs x; return their outputs and the new states."""
     new = []
     for layer, state in zip(layers, states, strict=True):
         if hasattr(layer, "initial"):

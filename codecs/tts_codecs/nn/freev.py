@@ -1,8 +1,8 @@
-"""Decoder of log-mels after FreeV (Lv et al. 2024): the amplitudes start from the mel itself.
+"""Decoder of log-mels after FreeV (Lv et al. 2024), whose amplitudes start from the mel itself.
 
-The pseudo-inverse of the filter bank takes a mel back to a spectrum that is already close; a small
-network corrects it and another finds the phase. A codec may give it the mel of its encoder, coded
-or not, or let what comes out of the quantizer become one.
+The pseudo-inverse of the mel filter bank gives a first estimate of the amplitude spectrum. A small
+network corrects it, and another network predicts the phase. In a codec the decoder's input can be
+the mel of a MelEncoder, or learned vectors that training turns into a mel.
 """
 
 import math
@@ -16,21 +16,28 @@ from tts_codecs.mel import MelConfig, basis
 from tts_codecs.nn.causal import CausalStack
 from tts_codecs.nn.waveform import States, WaveDecoder
 
-_LEAST = 1e-5  # amplitude of a bin
+_LEAST = 1e-5  # smallest and largest amplitude of a bin
 _MOST = 100.0
 
 
 class FreevDecoder(WaveDecoder):
-    """Vectors that are `patch` frames of a normalised log-mel (tts_codecs.mel) to samples.
+    """Decoder of vectors that consist of `patch` frames of a normalised log-mel (tts_codecs.mel).
 
-    Causal but for `look_ahead` vectors, of which the centred windows of the transform take
-    (n_fft - step) / 2 samples and the networks the frames that are left.
+    It is causal except for `look_ahead` vectors. The centred windows of the STFT need
+    (n_fft - step) / 2 samples of it, and the networks use the rest.
 
     Args:
-        hop: samples per vector; dim: `patch` times the number of bands.
-        rate: Hz; n_fft: window; patch: frames per vector.
-        width: of the networks; amplitude_blocks, phase_blocks: their depths.
-        look_ahead: later vectors that the first samples of one wait for.
+        hop: samples per vector.
+        dim: width of a vector: `patch` times the number of mel bands.
+        rate: sample rate in Hz.
+        n_fft: window length.
+        patch: mel frames per vector.
+        width: width of both networks.
+        amplitude_blocks, phase_blocks: numbers of their blocks.
+        look_ahead: later vectors on which the samples of a vector depend.
+
+    Raises:
+        CodecError: sizes that do not fit each other.
     """
 
     inverse: Tensor
@@ -56,17 +63,17 @@ class FreevDecoder(WaveDecoder):
             )
         self.patch, self.step, self.look_ahead = patch, hop // patch, look_ahead
         self.n_fft, self.bins = n_fft, n_fft // 2 + 1
-        # Frames after its own that a sample is a sum of.
+        # Number of later frames whose windows contain a sample.
         windows = -(-(n_fft - self.step) // (2 * self.step))
         ahead = look_ahead * patch - windows
         if ahead < 0:
             raise CodecError(f"freev: windows of {n_fft} need look_ahead {-(-windows // patch)}")
-        #: samples that are complete and wait, as a vector's come out together
+        #: complete samples that are still held, as the samples of a vector are returned together
         self.early = windows * self.step - (n_fft - self.step) // 2
         self.mel = MelConfig(rate, n_fft, self.step, dim // patch, f_max=rate / 2)
         bank, window = basis(self.mel, "cpu")
         self.register_buffer("inverse", torch.linalg.pinv(bank), persistent=False)
-        # Where the windows' squares do not overlap to 1, each sample is divided by their sum.
+        # Divide by the overlap-added squared windows, which need not sum to 1.
         square = F.pad(window.square(), (0, -n_fft % self.step)).view(-1, self.step).sum(0)
         weight = square.repeat(-(-n_fft // self.step))[:n_fft]
         self.register_buffer("synthesis", window / weight, persistent=False)
@@ -87,8 +94,8 @@ class FreevDecoder(WaveDecoder):
         return states + self.phase.initial(batch, like, self.silence)
 
     def prior(self, mel: Tensor) -> Tensor:
-        """Logarithms of amplitudes [B, T, bins] of a normalised log-mel [B, T, n_mels], by the
-        pseudo-inverse of its filter bank."""
+        """Log-amplitudes [B, T, bins] of a normalised log-mel [B, T, n_mels], by the pseudo-inverse
+        of the filter bank."""
         loud = (mel * self.mel.std + self.mel.mean).clamp_max(8).exp()
         return (loud @ self.inverse).abs().clamp_min(_LEAST).log()
 
@@ -96,19 +103,19 @@ class FreevDecoder(WaveDecoder):
         """Vectors [B, n, dim] and states to samples [B, n * hop] and new states."""
         mel = x.unflatten(-1, (self.patch, -1)).flatten(1, 2)
         count = mel.shape[1]
-        late = torch.cat([states[1], mel], 1)  # the networks answer `ahead` frames late
+        late = torch.cat([states[1], mel], 1)  # the networks' output is delayed
         loud, amplitude = self.amplitude(mel, states[2:4])
         turned, phase = self.phase(mel, states[4:])
         log_amplitude = self.prior(late[:, :count]) + self.correction(loud)
         real, imaginary = self.angle(turned).chunk(2, -1)
         spectrum = torch.polar(log_amplitude.exp().clamp_max(_MOST), torch.atan2(imaginary, real))
-        total = F.pad(self._summed(spectrum), (self.early, 0))
+        total = F.pad(self._overlap_add(spectrum), (self.early, 0))
         total = total + F.pad(states[0], (0, total.shape[1] - states[0].shape[1]))
         ready = count * self.step
         return total[:, :ready], [total[:, ready:], late[:, count:], *amplitude, *phase]
 
-    def _summed(self, spectrum: Tensor) -> Tensor:
-        """Frames [B, F, bins] to the sum of their windows, [B, n_fft + (F - 1) * step]."""
+    def _overlap_add(self, spectrum: Tensor) -> Tensor:
+        """Inverse STFT of frames [B, F, bins] to samples [B, n_fft + (F - 1) * step]."""
         frames = torch.fft.irfft(spectrum, self.n_fft) * self.synthesis
         count = frames.shape[1]
         summed: Tensor = F.fold(
@@ -120,6 +127,7 @@ class FreevDecoder(WaveDecoder):
         return summed
 
     def overlapped(self, spectrum: Tensor) -> Tensor:
-        """The waveform [B, T * step] of centred frames [B, T, bins] of tts_codecs.mel."""
+        """Waveform [B, T * step] of spectra [B, T, bins], whose frames are centred as those of
+        tts_codecs.mel."""
         edge = (self.n_fft - self.step) // 2
-        return self._summed(spectrum)[:, edge : edge + spectrum.shape[1] * self.step]
+        return self._overlap_add(spectrum)[:, edge : edge + spectrum.shape[1] * self.step]

@@ -1,8 +1,9 @@
-"""Products on weights that float16 holds exactly, read as such and multiplied in float32.
+"""Matrix products on weights that float16 represents exactly: stored in float16, computed in
+float32.
 
-They are FBGEMM's. Pieces of a stream take half of the time, which is that of reading the weights;
-and each number is summed up in the order of its terms, so that a row comes out the same to the last
-bit however many there are, which no other product of float32 does.
+The products are those of FBGEMM. For chunks of a stream, whose products take the time of reading
+the weights, they need half the time. They also add up terms in a fixed order, so that a row of the
+result does not depend on the number of rows, to the last bit. No other float32 product does this.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_MANY = 48  # rows from which a call may be shared by threads
+_MANY = 48  # number of rows from which a product may use several threads
 
 
 def packs(weight: Tensor) -> bool:
-    """Whether oneDNN has products for such a weight [N, K]: float32 on an x86 CPU."""
+    """Whether oneDNN supports products with this weight [N, K]: float32 on an x86 CPU."""
     return weight.device.type == "cpu" and weight.dtype == torch.float32 and _has_onednn()
 
 
@@ -33,9 +34,9 @@ def _has_onednn() -> bool:
 
 
 def are_halves(weight: Tensor) -> bool:
-    """Whether float16 holds these weights exactly and there is a product that reads them so."""
-    known = packs(weight) and _has_fbgemm()
-    return known and torch.equal(weight.half().to(weight.dtype), weight)
+    """Whether float16 represents these weights exactly, and FBGEMM has a product for them."""
+    supported = packs(weight) and _has_fbgemm()
+    return supported and torch.equal(weight.half().to(weight.dtype), weight)
 
 
 @functools.cache
@@ -45,7 +46,7 @@ def _has_fbgemm() -> bool:
 
 
 class HalfProduct:
-    """x W^T + b of float32, for weights [N, K] that `are_halves` and a bias [N]."""
+    """x W^T + b in float32, for weights [N, K] for which `are_halves` holds, and a bias [N]."""
 
     def __init__(self, weight: Tensor, bias: Tensor):
         self._weight, self._bias = weight, bias
@@ -68,29 +69,29 @@ class HalfProduct:
 
 @functools.cache
 def _quick_product() -> tuple[Callable[..., Tensor], Callable[..., Tensor]] | None:
-    """What packs weights, and FBGEMM's product called directly, by one thread, which costs less a
-    call than `linear_dynamic_fp16` and gives the same numbers. None where this torch has it no
-    more."""
+    """FBGEMM's functions to pack weights and to multiply by them with a single thread. A call takes
+    less time than `linear_dynamic_fp16` and gives the same result. None if this version of torch
+    does not have them any more."""
     names = ("fbgemm_pack_gemm_matrix_fp16", "fbgemm_linear_fp16_weight_fp32_activation")
     pack, run = (getattr(torch, name, None) for name in names)
     if pack is None or run is None:
         return None
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
-        warnings.simplefilter("ignore")  # torch announces once a process that it will remove them
+        warnings.simplefilter("ignore")  # torch warns once per process that it will remove them
         run(torch.zeros(1, 8), pack(torch.zeros(8, 8)), torch.zeros(8))
     return pack, run
 
 
 def steady_dtype(weights: Iterable[Tensor]) -> torch.dtype:
     """The dtype in which products with these weights [N, K] do not depend on the number of rows:
-    float32 for halves, bit by bit, else float64, whose differences are 1e-16."""
+    float32 if `are_halves` holds for all, which is exact; else float64, up to 1e-16."""
     halves = all([are_halves(weight) for weight in weights]) and _in_order()
     return torch.float32 if halves else torch.float64
 
 
 @functools.cache
 def _in_order() -> bool:
-    """Whether FBGEMM does sum up in the order of terms on this processor."""
+    """Whether FBGEMM's products do not depend on the number of rows on this processor."""
     generator = torch.Generator().manual_seed(0)
     with torch.inference_mode(False), torch.no_grad():
         rows = torch.randn(50, 1100, generator=generator)

@@ -1,10 +1,10 @@
-"""Layers as they are run fast: few calls a layer, with weights that are prepared once
+"""Fast layers for inference on a CPU: few calls per layer, on weights that are prepared once
 (tts_codecs.nn.derived_cache).
 
-Frames are [B, T, C] throughout. On x86 the products are oneDNN's on weights packed for it, which
-takes half the time of the BLAS that torch calls for float32 (docs/performance.md); elsewhere, and
-in float64, they are torch's. Pieces of a stream read weights of half precision
-(tts_codecs.nn.half).
+Frames are [B, T, C] throughout. On x86, matrix products are those of oneDNN on packed weights, in
+half the time of the BLAS that torch calls for float32 (docs/performance.md). Elsewhere, and in
+float64, they are those of torch. Chunks of a stream, which have few rows, read the weights in half
+precision (tts_codecs.nn.half).
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from tts_codecs.nn.half import HalfProduct, are_halves, packs
 
 Gelu: TypeAlias = Literal["", "none", "tanh"]
 
-_MANY = 48  # rows from which laying out the weights anew is worth it
-_FEW = 1 << 16  # products up to which one call for all taps is faster than a call for each
-_ALONE = 1 << 15  # values from which torch shares a sum among threads, which changes its order
-_PIECE = 16  # rows up to which weights [K, N] are read faster than packed ones, by a third
-_HALF_PIECE = 48  # and weights of half precision in two thirds to a quarter of the time
+# Thresholds at which one way of computing is faster than another, measured:
+_MANY = 48  # number of rows from which packing the weights for a single product pays
+_FEW = 1 << 16  # multiplications up to which one call for all taps is faster than a call per tap
+_ALONE = 1 << 15  # values from which torch splits a sum between threads, which changes its order
+_PIECE = 16  # rows up to which weights laid out as [K, N] are faster than packed ones
+_HALF_PIECE = 48  # rows up to which weights in half precision are faster than packed ones
 _ANY = sys.maxsize
-_DOUBLE_PIECE = 3  # the former of float64, where they are no wider than high
+_DOUBLE_PIECE = 3  # as _PIECE, for float64 weights with N > K
 
 
-def plain(x: Tensor) -> bool:
-    """Whether `x` is computed with as it is: on a CPU, without gradients or autocast."""
+def is_plain_inference(x: Tensor) -> bool:
+    """Whether a computation with `x` is inference on a CPU without gradients and autocast."""
     return (
         x.device.type == "cpu"
         and not torch.is_grad_enabled()
@@ -40,14 +41,14 @@ def plain(x: Tensor) -> bool:
     )
 
 
-def keeps(x: Tensor, weight: Tensor) -> bool:
-    """Whether a layer with this weight computes with what it keeps for inference: nothing is kept
-    of weights made in inference mode, and to make it for one call pays only in another dtype."""
-    return plain(x) and (x.dtype != weight.dtype or not weight.is_inference())
+def uses_cache(x: Tensor, weight: Tensor) -> bool:
+    """Whether a layer with this weight computes `x` with prepared weights. They are not cached for
+    weights made in inference mode; preparing them for one call pays only for another dtype."""
+    return is_plain_inference(x) and (x.dtype != weight.dtype or not weight.is_inference())
 
 
-#: what oneDNN does to a product before it is written
-_AFTER: dict[Gelu, tuple[str, list[Any], str]] = {
+#: arguments of oneDNN for the activation after a product
+_ACTIVATIONS: dict[Gelu, tuple[str, list[Any], str]] = {
     "": ("none", [], ""),
     "none": ("gelu", [], "none"),
     "tanh": ("gelu", [], "tanh"),
@@ -55,7 +56,7 @@ _AFTER: dict[Gelu, tuple[str, list[Any], str]] = {
 
 
 class _Trained(torch.autograd.Function):
-    """x W^T + b by oneDNN, its gradients too: [..., K], [N, K], [N] or None to [..., N]."""
+    """x W^T + b by oneDNN, with gradients, for x [..., K], weight [N, K] and bias [N] or None."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -66,7 +67,7 @@ class _Trained(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        grad = grad.contiguous()  # that of a sum is one number, expanded
+        grad = grad.contiguous()  # the gradient of a sum is an expanded scalar
         rows = grad.flatten(0, -2)
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
@@ -77,19 +78,21 @@ class _Trained(torch.autograd.Function):
 
 
 def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None, gelu: Gelu = "") -> Tensor:
-    """x W^T + b on float32 weights [N, K], packed or not, with GELU of that; no gradients."""
+    """x W^T + b, optionally with GELU, on float32 weights [N, K], packed or not; no gradients."""
     run = torch.ops.mkldnn._linear_pointwise.default
-    found: Tensor = run(x, weight, bias, *_AFTER[gelu])
-    return found
+    y: Tensor = run(x, weight, bias, *_ACTIVATIONS[gelu])
+    return y
 
 
 def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
-    """`layer(x)` of a linear layer, with GELU of that, exact ("none") or approximated by "tanh";
-    by oneDNN if it is packed or, on the weights as they are, of many rows, in training too."""
+    """`layer(x)` of a linear layer, optionally with GELU: exact ("none") or approximated ("tanh").
+
+    It is computed by oneDNN if the layer is packed, or if x has many rows, in training too.
+    """
     if type(layer) is PackedLinear:
         return layer.product(x, gelu)
     y: Tensor
-    # A layer with int8 weights is of another type.
+    # Layers with int8 weights have another type.
     if type(layer) is nn.Linear:
         weight, bias = layer.weight, layer.bias
         many = x.numel() >= _MANY * x.shape[-1] and x.dtype == weight.dtype and packs(weight)
@@ -105,15 +108,17 @@ def linear(layer: nn.Module, x: Tensor, gelu: Gelu = "") -> Tensor:
 
 
 class Product:
-    """x W^T + b, with a copy of the weights.
+    """Matrix product x W^T + b on a prepared copy of the weights.
 
     Args:
-        weight: [N, K]; bias: [N] or None.
-        rows: how many rows x has, about.
-        pieces: x may have few rows, as the pieces of a stream have: another copy of the weights is
-            made when it first has.
-        steady: a row comes out the same to the last bit however many there are, if the weights are
-            of float32 and `steady_dtype` says so; of float64 it differs by 1e-16.
+        weight: [N, K].
+        bias: [N] or None.
+        rows: approximate number of rows of x.
+        pieces: whether x may also have few rows, as chunks of a stream do. A second copy of the
+            weights is made when this first happens.
+        steady: whether a row of the result must not depend on the number of rows. It is then equal
+            to the last bit for float32 weights, if `steady_dtype` is float32 for them, and up to
+            1e-16 for float64 weights.
     """
 
     def __init__(
@@ -137,7 +142,7 @@ class Product:
         self._most *= inner  # values of x rather than rows
 
     def __call__(self, x: Tensor, gelu: Gelu = "") -> Tensor:
-        """[..., K] to [..., N], of the weights' dtype; with GELU of that, see `linear`."""
+        """[..., K] to [..., N], both in the dtype of the weights; `gelu` as in `linear`."""
         size = x.numel()
         if not size:
             return x.new_zeros(*x.shape[:-1], self.width)
@@ -153,9 +158,10 @@ class Product:
 
 
 def _gelu_of_few(y: Tensor, gelu: Gelu) -> Tensor:
-    """GELU of [..., N]. Torch hands what is contiguous on to oneDNN, which for a few rows takes
-    twice the time of torch's own loop. Lying across it is not, though the loop is the same. The
-    last bit depends on where in memory a value is, so that it is not steady."""
+    """GELU of y [..., N] with few rows. Not for steady products: the last bit depends on the
+    position in memory."""
+    # Torch hands contiguous tensors to oneDNN, which takes twice the time of torch's own loop for a
+    # few rows. A transposed view is not contiguous and so gets that loop.
     if y.shape[-1] % 2:
         return F.gelu(y, approximate=gelu)
     return F.gelu(y.view(2, -1).t(), approximate=gelu).t().view(y.shape)
@@ -164,21 +170,21 @@ def _gelu_of_few(y: Tensor, gelu: Gelu) -> Tensor:
 def _of_few_rows(
     weight: Tensor, bias: Tensor, steady: bool
 ) -> tuple[Callable[[Tensor], Tensor] | None, int]:
-    """A product of few rows, whose time is that of reading the weights, and the number of rows up
-    to which it is the fastest, or `steady` alone.
+    """A product for few rows, which takes the time of reading the weights, and the number of rows
+    up to which to use it: as long as it is the fastest, or always if only it is `steady`.
 
-    Weights that float16 holds exactly, as those of a shipped checkpoint, are read as such; the
-    products and sums are of float32. Others are laid out for it, [K, N].
+    Weights that float16 represents exactly, as those of shipped checkpoints, are stored in float16;
+    products and sums are in float32. Other weights are laid out as [K, N].
     """
     if weight.dtype == torch.float64 and weight.device.type == "cpu":
-        return _Across(weight, bias), _DOUBLE_PIECE if len(weight) > weight.shape[1] else 0
+        return _Transposed(weight, bias), _DOUBLE_PIECE if len(weight) > weight.shape[1] else 0
     if are_halves(weight):
         return HalfProduct(weight, bias), _ANY if steady else _HALF_PIECE
-    return (_Across(weight, bias), _PIECE) if packs(weight) else (None, 0)
+    return (_Transposed(weight, bias), _PIECE) if packs(weight) else (None, 0)
 
 
-class _Across:
-    """x W^T + b with weights laid out as [K, N], when it is first called."""
+class _Transposed:
+    """x W^T + b with weights laid out as [K, N]; the copy is made in the first call."""
 
     def __init__(self, weight: Tensor, bias: Tensor):
         self._weight, self._bias = weight, bias
@@ -192,7 +198,7 @@ class _Across:
 
 
 class PackedLinear(nn.Module):
-    """A linear layer that is only computed with: its weights are packed and cannot be read."""
+    """A linear layer for inference only: its weights are packed and cannot be read any more."""
 
     def __init__(self, layer: nn.Linear):
         super().__init__()
@@ -205,14 +211,13 @@ class PackedLinear(nn.Module):
 
 
 def pack(network: nn.Module) -> int:
-    """Replace the linear layers inside of blocks (lists of that name) by packed ones, in place.
+    """Replace the linear layers within `blocks`, module lists of that name, by packed ones.
 
-    Packed for many rows weights are also read fastest for one, as fast as memory gives them
-    (docs/performance.md). No copy of the weights stays. Other devices and processors than x86 keep
-    their layers.
+    Weights packed for many rows are also the fastest for a single row, limited by memory bandwidth
+    (docs/performance.md). The original weights are freed. Only layers on an x86 CPU are replaced.
 
     Returns:
-        how many layers are packed now.
+        the number of replaced layers.
     """
     count = 0
     for name, part in network.named_modules():
@@ -227,8 +232,8 @@ def pack(network: nn.Module) -> int:
 
 
 class Taps:
-    """A depthwise convolution (`conv.groups` as many as channels) as products with its taps;
-    `steady` as in `Product`."""
+    """Depthwise convolution, computed as a sum of products with its taps; `steady` as in
+    Product."""
 
     def __init__(self, conv: nn.Conv1d, dtype: torch.dtype, steady: bool = False):
         assert conv.bias is not None
@@ -247,7 +252,7 @@ class Taps:
         y = shifted[0] * self.each[0]
         for frame, tap in zip(shifted[1:], self.each[1:], strict=True):
             if self.steady:
-                y += frame * tap  # each product is rounded, as it is at once
+                y += frame * tap  # rounds each product, as `_at_once` does; addcmul does not
             else:
                 y.addcmul_(frame, tap)
         return y.add_(self.bias)
@@ -257,8 +262,8 @@ class Taps:
         return torch.linalg.vecdot(windows, self.across).add_(self.bias)
 
     def _in_order(self) -> bool:
-        """Whether all taps at once are summed up in their order, whatever the number of frames, as
-        they are for most numbers of channels."""
+        """Whether `_at_once` sums the taps in their order for any number of frames. That is so for
+        most numbers of channels."""
         kernel, channels = self.taps.shape
         frames = _ALONE // (kernel * channels)
         self.few = 0
@@ -271,13 +276,13 @@ class Taps:
 
 
 class Windows:
-    """A convolution over all channels as a product with every window of its input; `steady` as
-    in `Product`."""
+    """Convolution, computed as a matrix product with every window of its input; `steady` as in
+    Product."""
 
     def __init__(self, conv: nn.Conv1d, dtype: torch.dtype, steady: bool = False):
         self.kernel = conv.kernel_size[0]
         bias = None if conv.bias is None else conv.bias.to(dtype)
-        # [N, kernel * C_in]: a window is one stretch of memory.
+        # [N, kernel * C_in], so that a window is contiguous in memory.
         weight = conv.weight.detach().transpose(1, 2).flatten(1).to(dtype)
         self.product = Product(weight, bias, pieces=True, steady=steady)
 
@@ -287,7 +292,7 @@ class Windows:
 
 
 class Norm:
-    """Layer normalisation in another dtype than its weights'."""
+    """Layer normalisation with its weights converted to a dtype."""
 
     def __init__(self, norm: nn.LayerNorm, dtype: torch.dtype):
         self.shape, self.eps = tuple(norm.normalized_shape), norm.eps
@@ -298,24 +303,25 @@ class Norm:
 
 
 def overlap_add(pieces: Tensor, step: int) -> Tensor:
-    """[B, F, n], n a multiple of `step`, each piece `step` after the one before, to their sum
-    [B, n + (F - 1) * step]."""
+    """Overlap-add windows [B, F, n], each `step` samples after the one before, to
+    [B, n + (F - 1) * step]; n is a multiple of `step`."""
     batch, count, length = pieces.shape
     rows = length // step
     parts = pieces.view(batch, count, rows, step).transpose(1, 2)
-    # A row too many behind each of the shifts, cut off at the end, moves the next one by a row.
+    # Each row of `parts` is padded by `rows` steps and then cut to one step less, so that the next
+    # row is shifted by one step.
     wide = F.pad(parts, (0, 0, 0, rows)).view(batch, -1, step)
     wide = wide[:, : rows * (count + rows - 1)].view(batch, rows, count + rows - 1, step)
     return wide.sum(1).flatten(1)
 
 
 def overlapped(pieces: Tensor, step: int) -> Tensor:
-    """Pieces [B, n / step - 1 + F, n], each `step` after the one before, to the sum [B, F * step]
-    of the last F steps that all of them have reached."""
+    """Overlap-add windows [B, n / step - 1 + F, n], each `step` samples after the one before, to
+    the F steps [B, F * step] in which all n / step windows overlap."""
     batch, count, length = pieces.shape
     rows = length // step
     pieces = pieces.contiguous()
-    # Row r of a step is that of the piece r steps before; here from the oldest piece on.
+    # A step sums row r of the window r steps before it; a view selects these, the oldest first.
     size = (batch, count - rows + 1, rows, step)
     strides = (pieces.stride(0), length, length - step, 1)
     reached = pieces.as_strided(size, strides, pieces.storage_offset() + length - step)

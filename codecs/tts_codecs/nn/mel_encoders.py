@@ -1,4 +1,4 @@
-"""Encoders of a codec that begin with a log-mel: the bands themselves, or groups of them."""
+"""Codec encoders on a log-mel: the mel itself, or a network for each group of its bands."""
 
 import torch
 import torch.nn.functional as F
@@ -11,13 +11,19 @@ from tts_codecs.nn.waveform import States, WaveEncoder
 
 
 class MelEncoder(WaveEncoder):
-    """Normalised log-mel bands (tts_codecs.mel) in pieces; nothing is learned.
+    """Streaming encoder to normalised log-mels (tts_codecs.mel), without learned weights.
 
-    A frame is centred on its own samples, so that it sees later ones: `look_ahead` vectors.
+    The windows are centred on their frames and so need later samples, up to `look_ahead` vectors.
 
     Args:
-        hop: samples per vector; dim: `patch` times the number of bands.
-        rate: Hz; n_fft: window; patch: frames per vector, whose bands follow one another.
+        hop: samples per vector.
+        dim: width of a vector: `patch` times the number of mel bands.
+        rate: sample rate in Hz.
+        n_fft: window length.
+        patch: mel frames per vector, which are concatenated.
+
+    Raises:
+        CodecError: sizes that do not fit each other.
     """
 
     window: Tensor
@@ -32,9 +38,11 @@ class MelEncoder(WaveEncoder):
             )
         self.patch, self.step = patch, hop // patch
         self.mel = MelConfig(rate, n_fft, self.step, dim // patch, f_max=rate / 2)
-        later = (n_fft - self.step) / 2  # samples that a frame sees of those after its own
+        later = (
+            n_fft - self.step
+        ) / 2  # number of samples after the end of a frame that its window contains
         self.look_ahead = max(0, -(-int(later) // hop))
-        #: samples that have come and that the last frame does not see
+        #: number of samples of the input that are after the window of the last frame
         self.unseen = self.look_ahead * hop - (n_fft - self.step) // 2
         bank, window = basis(self.mel, "cpu")
         self.register_buffer("bank", bank, persistent=False)
@@ -56,12 +64,18 @@ class MelEncoder(WaveEncoder):
 
 
 class BandsEncoder(WaveEncoder):
-    """Groups of mel bands, each with a causal network of its own, as in Langman et al. 2024,
-    "Spectral Codecs": what a quantizer of as many groups then codes belongs to its bands alone.
+    """Encoder with a separate causal network for each group of mel bands (Langman et al. 2024,
+    "Spectral Codecs"). With a quantizer of as many groups, each code depends on its bands alone.
 
     Args:
-        hop, rate, n_fft, patch: as of MelEncoder; dim: width of the vectors, group after group.
-        bands: of the mel; groups: of neighbouring bands; width, blocks: of the network of a group.
+        hop, rate, n_fft, patch: as for MelEncoder.
+        dim: width of the vectors, which concatenate the outputs of all groups.
+        bands: number of mel bands.
+        groups: number of groups of neighbouring bands.
+        width, blocks: width and number of residual blocks of each group's network.
+
+    Raises:
+        CodecError: sizes that do not fit each other.
     """
 
     def __init__(
@@ -96,7 +110,7 @@ class BandsEncoder(WaveEncoder):
     def forward(self, wav: Tensor, states: States) -> tuple[Tensor, States]:
         """Samples [B, n * hop] and states to vectors [B, n, dim] and new states."""
         x, new = self.mel(wav, states[:1])
-        # The frames of a vector lie side by side within each group.
+        # Within each group, the frames of a vector are concatenated.
         shape = (self.mel.patch, self.groups, -1)
         x = x.unflatten(-1, shape).transpose(2, 3).flatten(2)
         x, state = self.entry(x, states[1])

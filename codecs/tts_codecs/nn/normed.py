@@ -1,5 +1,5 @@
-"""Convolutions that see both sides, each normalised over all of its output: layers of EnCodec of
-48 kHz, [B, C, T], for inference on segments of one length."""
+"""Layers of the 48 kHz EnCodec: non-causal convolutions, each followed by a normalisation over its
+whole output. In the layout [B, C, T], for inference on segments of a fixed length."""
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,7 @@ from tts_codecs.nn.framed import elu
 
 
 class NormedConv(nn.Module):
-    """Convolution to ceil(T / stride) outputs, and a normalisation over channels and time; inputs
-    are reflected at both ends."""
+    """Convolution with reflection padding, then normalisation over channels and time."""
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, stride: int = 1):
         super().__init__()
@@ -19,7 +18,7 @@ class NormedConv(nn.Module):
         self.stride, self.padding = stride, kernel - stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, I, T] to [B, O, ceil(T / stride)]; T is larger than the kernel."""
+        """x [B, I, T] to [B, O, ceil(T / stride)]; T has to be larger than the kernel."""
         right = self.padding // 2
         left, filled = self.padding - right, -x.shape[2] % self.stride
         if self.padding or filled:
@@ -28,8 +27,8 @@ class NormedConv(nn.Module):
 
 
 class NormedTransposed(nn.Module):
-    """Transposed convolution of two strides, [B, I, T] to [B, O, T * stride]. The normalisation
-    sees the ends that are cut off."""
+    """Transposed convolution with a kernel of two strides, then normalisation. The ends are cut off
+    only after the normalisation."""
 
     def __init__(self, in_dim: int, out_dim: int, stride: int):
         super().__init__()
@@ -38,14 +37,15 @@ class NormedTransposed(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, I, T] to [B, O, T * stride]."""
+        """x [B, I, T] to [B, O, T * stride]."""
         right = self.stride // 2
         made: Tensor = self.norm(self.conv(x))
         return made[..., self.stride - right : made.shape[2] - right]
 
 
 class NormedBlock(nn.Module):
-    """Residual block of a convolution of 3 to half of the channels and one of 1 back."""
+    """Residual block: convolutions of kernel 3 to half the channels and of kernel 1 back, and a
+    linear shortcut."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -61,7 +61,7 @@ class NormedBlock(nn.Module):
 
 
 class SkippedLSTM(nn.Module):
-    """An LSTM over [B, dim, T] added to its inputs."""
+    """LSTM over [B, dim, T] with a residual connection."""
 
     def __init__(self, dim: int, layers: int = 2):
         super().__init__()

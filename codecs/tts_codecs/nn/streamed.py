@@ -1,7 +1,7 @@
-"""Layers of published codecs that run in pieces: causal convolutions with strides, and attention.
+"""Streaming layers of published codecs: strided causal convolutions, and windowed attention.
 
-Channels come before time, [B, C, T], as in the weights these are for. A layer's
-`forward(x, state) -> (y, state)` is also its offline pass, from `initial(batch, like)`.
+The layout is [B, C, T], channels before time, as in the published weights. Offline computation is a
+single call `forward(x, state) -> (y, state)` with the state of `initial(batch, like)`.
 """
 
 from collections.abc import Iterable
@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: values that a transformer takes at a time, however small its window: fewer take more time
+#: smallest number of vectors that a transformer takes at a time; fewer would be slower
 _LEAST_PIECE = 64
 
 
 class Conv(nn.Module):
-    """Causal convolution of whole strides: [B, C_in, n * stride] to [B, C_out, n].
+    """Causal strided convolution: [B, C_in, n * stride] to [B, C_out, n].
 
     Args:
-        repeats: continue the past by the first value; by zeros otherwise.
+        repeats: whether the start is padded by repeating the first value, instead of by zeros.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Conv(nn.Module):
 
 
 class Transposed(nn.Module):
-    """Transposed convolution, causal: [B, C_in, n] to [B, C_out, n * stride]; the kernel is at
-    least a stride long, and what reaches further is added to later samples."""
+    """Causal transposed convolution: [B, C_in, n] to [B, C_out, n * stride]. The kernel is at least
+    a stride long; what exceeds the stride is kept in the state and added to later outputs."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Transposed(nn.Module):
 
 
 class Residual(nn.Module):
-    """Layers whose output is added to their input; `block` lists them."""
+    """Residual connection around the layers in `block`."""
 
     def __init__(self, block: list[nn.Module]):
         super().__init__()
@@ -101,13 +101,13 @@ class Residual(nn.Module):
         return begin(self.block, batch, like)
 
     def forward(self, x: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
-        """[B, C, T] to the same."""
+        """x [B, C, T] and state to an output of the same shape and the new state."""
         y, state = run(self.block, x, state)
         return x + y, state
 
 
 def begin(layers: Iterable[nn.Module], batch: int, like: Tensor) -> list[Any]:
-    """States of layers one after another; those without `initial` have none."""
+    """Initial states of consecutive layers; None for layers without `initial`."""
     found = []
     for layer in layers:
         initial = getattr(layer, "initial", None)
@@ -116,7 +116,7 @@ def begin(layers: Iterable[nn.Module], batch: int, like: Tensor) -> list[Any]:
 
 
 def run(layers: Iterable[nn.Module], x: Tensor, states: list[Any]) -> tuple[Tensor, list[Any]]:
-    """Layers one after another."""
+    """Run consecutive layers on the next inputs x; return their outputs and the new states."""
     new = []
     for layer, state in zip(layers, states, strict=True):
         if hasattr(layer, "initial"):
@@ -153,7 +153,8 @@ class WindowAttention(nn.Module):
         return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None, start: int) -> Any:
-        """[B, T, dim] of positions from `start` on to the same, and the new state."""
+        """x [B, T, dim], whose first position is `start`, to an output of the same shape and the
+        new state: keys and values [B, H, window - 1, D] of the past, at most."""
         query = self._rotated(self._heads(self.q_proj(x)), start)
         key = self._rotated(self._heads(self.k_proj(x)), start)
         value = self._heads(self.v_proj(x))
@@ -169,7 +170,7 @@ class WindowAttention(nn.Module):
 
 
 class Scale(nn.Module):
-    """Weights of a branch's channels."""
+    """LayerScale: a learned factor per channel of a residual branch."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -181,8 +182,8 @@ class Scale(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """WindowAttention and two linear layers with GELU, each on normalised values, scaled and added
-    to them."""
+    """Pre-norm transformer layer: WindowAttention, then two linear layers with GELU, both as
+    residual branches with LayerScale."""
 
     def __init__(self, dim: int, heads: int, hidden: int, window: int):
         super().__init__()
@@ -196,7 +197,7 @@ class TransformerLayer(nn.Module):
         self.mlp_layer_scale = Scale(dim)
 
     def forward(self, x: Tensor, state: Any, start: int) -> Any:
-        """[B, T, dim] to the same, and the new state."""
+        """x [B, T, dim] to an output of the same shape and the new state."""
         y, state = self.self_attn(self.input_layernorm(x), state, start)
         x = x + self.self_attn_layer_scale(y)
         y = self.mlp["fc2"](F.gelu(self.mlp["fc1"](self.post_attention_layernorm(x))))
@@ -204,10 +205,10 @@ class TransformerLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """TransformerLayers over [B, dim, T], in pieces; the state counts positions as well.
+    """Streaming transformer over [B, dim, T]. Its state is the position and that of each layer.
 
-    In inference a long piece is taken about a window at a time: attention compares every value with
-    every other one of a piece, of which it needs those within the window alone.
+    In inference long inputs are split into pieces of about a window. Attention computes all pairs
+    within a piece, though only those within the window are needed.
     """
 
     def __init__(self, dim: int, heads: int, hidden: int, window: int, layers: int):
@@ -222,7 +223,7 @@ class Transformer(nn.Module):
         return [0, *(None for _ in self.layers)]
 
     def forward(self, x: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
-        """[B, dim, T] to the same."""
+        """x [B, dim, T] to an output of the same shape and the new state."""
         size = max(self.window, _LEAST_PIECE)
         if self.training or x.shape[2] <= size:
             return self._piece(x, state)

@@ -1,9 +1,9 @@
-"""Encoders of a waveform to vectors, one per `hop` samples, and decoders back.
+"""Waveform encoders, to one vector per `hop` samples, and waveform decoders.
 
-All of them are causal but for a declared look-ahead and are fed in pieces with an explicit list of
-states; offline is one piece. `initial(batch, like)` makes the states; an encoder then takes
-[B, n * hop] samples to [B, n, dim], a decoder the other way. What a part with a look-ahead returns
-is `look_ahead` vectors late: output t belongs to input t - look_ahead.
+All are causal except for a declared look-ahead, and take a stream chunk by chunk with an explicit
+list of states; offline computation is a single chunk. `initial(batch, like)` returns the initial
+states. An encoder maps samples [B, n * hop] to vectors [B, n, dim], a decoder vectors to samples.
+A look-ahead delays the output: output t belongs to input t - look_ahead.
 """
 
 import math
@@ -18,15 +18,16 @@ from tts_codecs.errors import CodecError
 from tts_codecs.nn.causal import CausalStack
 from tts_codecs.nn.conv import CausalConv
 
-#: of layers, most of them tensors
+#: states of all layers of a network, mostly tensors
 States = list[Any]
 
-# exp of a predicted log-magnitude is limited to this.
+# Upper limit of predicted magnitudes.
 _MAX_MAGNITUDE = 100.0
 
 
 class WaveEncoder(nn.Module):
-    """Base of encoders: [B, n * hop] samples and states to [B, n, dim] and states."""
+    """Base of encoders: `forward(wav, states)` maps samples [B, n * hop] to vectors [B, n, dim] and
+    the new states. `look_ahead` is in vectors."""
 
     look_ahead = 0
 
@@ -36,7 +37,8 @@ class WaveEncoder(nn.Module):
 
 
 class WaveDecoder(nn.Module):
-    """Base of decoders: [B, n, dim] vectors and states to [B, n * hop] samples and states."""
+    """Base of decoders: `forward(x, states)` maps vectors [B, n, dim] to samples [B, n * hop] and
+    the new states. `look_ahead` is in vectors."""
 
     look_ahead = 0
 
@@ -46,10 +48,10 @@ class WaveDecoder(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """Two causal convolutions with ELU, added to their input, as in SEANet.
+    """Residual unit of SEANet: two causal convolutions with ELU.
 
     Raises:
-        CodecError: one channel, of which half is none.
+        CodecError: fewer than 2 channels, as the inner convolution has half as many.
     """
 
     def __init__(self, channels: int, kernel: int = 3):
@@ -60,7 +62,7 @@ class ResidualUnit(nn.Module):
         self.second = nn.Linear(channels // 2, channels)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, channels] to the same."""
+        """x [B, T, channels] and state to an output of the same shape and the new state."""
         y, state = self.first(F.elu(x), state)
         return x + self.second(F.elu(y)), state
 
@@ -72,14 +74,17 @@ def _check_strides(strides: Sequence[int], hop: int) -> list[int]:
 
 
 class SeanetEncoder(WaveEncoder):
-    """Strided convolutions with residual units (Défossez et al. 2022), causal, without an LSTM.
+    """SEANet encoder of EnCodec (Défossez et al. 2022): strided causal convolutions with residual
+    units, without an LSTM.
 
-    A convolution with kernel 2 s and stride s is one of kernel 2 over frames folded s to one.
+    A convolution with kernel 2 s and stride s is computed as one with kernel 2 and stride 1, after
+    concatenating the channels of every s frames.
 
     Args:
-        hop: samples per vector; dim: width of the vectors.
-        channels: of the first layer; they double with every stride.
-        strides: first to last; their product is hop.
+        hop: samples per vector.
+        dim: width of the vectors.
+        channels: channels of the first layer; they double with every stride.
+        strides: from first to last; their product has to be `hop`.
     """
 
     def __init__(
@@ -117,10 +122,12 @@ class SeanetEncoder(WaveEncoder):
 
 
 class SeanetDecoder(WaveDecoder):
-    """The mirror of `SeanetEncoder`: a transposed convolution with kernel 2 s and stride s is one
-    of kernel 2 whose outputs are unfolded, one frame to s.
+    """SEANet decoder, the mirror image of SeanetEncoder.
 
-    Args: as of SeanetEncoder; `strides` are given in the encoder's order and run backwards.
+    A transposed convolution with kernel 2 s and stride s is computed as a convolution with kernel 2
+    and stride 1, whose output channels are split into s frames.
+
+    Args: as for SeanetEncoder. `strides` are in the encoder's order, and are used in reverse.
     """
 
     def __init__(
@@ -159,14 +166,14 @@ class SeanetDecoder(WaveDecoder):
 
 
 class SpectrumEncoder(WaveEncoder):
-    """ConvNeXt blocks on the complex short-time spectrum, its magnitudes compressed.
+    """ConvNeXt blocks on the complex short-time spectrum with compressed magnitudes.
 
-    A vector sees its own `hop` samples and the `hop` before them, and by the blocks the past.
+    The window of a vector is its own `hop` samples and the `hop` samples before them.
 
     Args:
-        hop, dim: as of SeanetEncoder.
-        width, blocks: of the network.
-        look_ahead: later vectors that it sees; 0 is causal.
+        hop, dim: as for SeanetEncoder.
+        width, blocks: width and number of the blocks.
+        look_ahead: later vectors that the network sees; 0 is causal.
     """
 
     window: Tensor
@@ -194,15 +201,16 @@ class SpectrumEncoder(WaveEncoder):
 
 
 class SpectrumDecoder(WaveDecoder):
-    """ConvNeXt blocks and an inverse short-time Fourier transform (Siuzdak 2023, "Vocos").
+    """ConvNeXt blocks and an inverse STFT (Siuzdak 2023, "Vocos").
 
-    The window of a frame begins with the frame, not centred on it, so that a frame's samples never
-    wait for a later one: the decoder is causal but for `look_ahead` vectors. The first frames of a
-    sequence, where fewer windows overlap, fade in.
+    The window of a frame begins with the frame instead of being centred on it, so that a frame's
+    samples never depend on a later window. The decoder is thus causal except for `look_ahead`
+    vectors. The first frames of a sequence, where fewer windows overlap, fade in.
 
     Args:
-        hop, dim: as of SeanetEncoder; width, blocks: of the network.
-        patch: frames of the transform per vector; hop is a multiple.
+        hop, dim: as for SeanetEncoder.
+        width, blocks: width and number of the blocks.
+        patch: STFT frames per vector; `hop` has to be a multiple of it.
         look_ahead: later vectors that the network sees.
     """
 

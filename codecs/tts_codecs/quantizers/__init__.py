@@ -1,4 +1,14 @@
-"""Quantizers behind one contract, and the names a YAML gives them."""
+"""Quantizers: one contract (base.py), its implementations, and their names in YAML.
+
+vq.py            one learned codebook; the search for the nearest entry; k-means
+rvq.py           residual vector quantization
+grouped.py       residual vector quantization of groups of channels
+fsq.py           finite scalar quantization, and the same of groups of channels
+residual_fsq.py  residual finite scalar quantization
+lfq.py           lookup-free quantization
+binned.py        quantization of single channels to evenly spaced values
+identity.py      no quantization, for codecs of latents
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,10 +39,10 @@ QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
 
 
 def build_quantizer(spec: Mapping[str, Any]) -> Quantizer:
-    """The quantizer that `kind`, a key of QUANTIZERS, names; the other keys are its arguments.
+    """Build a quantizer. `kind` is a key of QUANTIZERS, and the other keys are its arguments.
 
     Raises:
-        CodecError: an unknown kind or key, naming the nearest, or sizes that do not work.
+        CodecError: an unknown kind or key, with the nearest known one, or invalid sizes.
     """
     made: Quantizer = build_part(QUANTIZERS, spec, "quantizer")
     return made

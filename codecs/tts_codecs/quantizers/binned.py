@@ -1,4 +1,4 @@
-"""Quantizers of single channels: scalar with snapping, and bins of a known range."""
+"""Quantizers of single channels: scalar quantization of SQ-Codec, and evenly spaced bins."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from tts_codecs.quantizers.fsq import GroupedFSQ
 
 
 class ScalarQuantizer(GroupedFSQ):
-    """Every channel by itself to one of ``2 S + 1`` values in [-1, 1]: ``round(S tanh(z)) / S``.
+    """Scalar quantizer: every channel is rounded to one of ``2 S + 1`` values in [-1, 1], by
+    ``round(S tanh(z)) / S``.
 
-    The quantizer of SQ-Codec (Yang et al. 2024, "SimpleSpeech"). Its values are a latent space for
-    continuous generators, whose output `snap` moves to the nearest value the decoder knows.
+    The quantizer of SQ-Codec (Yang et al. 2024, "SimpleSpeech"). Continuous generators can predict
+    its values; `snap` then moves their output to the nearest values that the decoder was trained
+    on.
 
     Args:
-        dim: D, as many codes per frame.
+        dim: D, number of channels and of codes per frame.
         scale: S.
         passthrough, noise: see GroupedFSQ.
     """
@@ -32,19 +34,19 @@ class ScalarQuantizer(GroupedFSQ):
 
 
 class BinnedQuantizer(Quantizer):
-    """Every channel by itself to the nearest of evenly spaced values in a range; nothing is
-    learned.
+    """Uniform quantizer: every channel is rounded to the nearest of evenly spaced values in a fixed
+    range. Nothing is learned.
 
-    With log-mel bands as channels these are the tokens of Bai et al. 2024, "dMel: Speech
+    With log-mel bands as channels, its codes are the tokens of Bai et al. 2024, "dMel: Speech
     Tokenization Made Simple".
 
     Args:
-        dim: D, as many codes per frame.
-        low, high: the range; what lies outside takes the value at its end.
-        levels: values of a channel, 2 to 256.
+        dim: D, number of channels and of codes per frame.
+        low, high: the range; values outside are clipped to it.
+        levels: number of values of a channel, 2 to 256.
 
     Raises:
-        CodecError: unusable sizes or an empty range.
+        CodecError: invalid sizes or an empty range.
     """
 
     bounds = True
@@ -60,7 +62,8 @@ class BinnedQuantizer(Quantizer):
         self.step = (high - low) / (levels - 1)
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; gradients pass where z lies inside the range. The loss is 0."""
+        """Quantize ``z [B, T, D]`` with a straight-through gradient inside the range. The loss is
+        0."""
         check_mask(mask, z)
         codes = self.encode(z)
         inside = z.clamp(self.low, self.high)
@@ -72,8 +75,8 @@ class BinnedQuantizer(Quantizer):
         """Codes ``[B, T, D]`` of ``z [B, T, D]``."""
         check_latents(z, self.dim, type(self).__name__)
         self.check_prefix(num_codebooks)
-        place = (z.float() - self.low) / self.step
-        return place.round().clamp(0, self.codebook_size - 1).long()
+        position = (z.float() - self.low) / self.step
+        return position.round().clamp(0, self.codebook_size - 1).long()
 
     def decode(self, codes: Tensor) -> Tensor:
         """Values ``[B, T, D]`` float32 of ``codes [B, T, D]``."""
@@ -81,5 +84,5 @@ class BinnedQuantizer(Quantizer):
         return self.low + codes * self.step
 
     def snap(self, values: Tensor) -> Tensor:
-        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        """Move ``values [B, T, D]`` to the nearest quantized values."""
         return self.decode(self.encode(values))

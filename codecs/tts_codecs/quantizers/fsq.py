@@ -1,4 +1,5 @@
-"""Finite scalar quantization, single and grouped: no codebook to learn, none to collapse."""
+"""Finite scalar quantization (FSQ), single and grouped: without a learned codebook, and so without
+codebook collapse."""
 
 from __future__ import annotations
 
@@ -20,24 +21,26 @@ _MAX_LEVEL = 256
 class GroupedFSQ(Quantizer):
     """Finite scalar quantization over G groups of ``len(levels)`` channels each.
 
-    Each channel is bounded by tanh and rounded to one of its levels; the levels of a group form
-    one mixed-radix index, first channel least significant. Mentzer et al. 2023, "Finite Scalar
-    Quantization: VQ-VAE Made Simple". The symmetric variant places an even number of levels
-    evenly in [-1, 1] and, like the uniform noise in place of rounding, follows Parker et al. 2024,
-    "Scaling Transformers for Low-Bitrate High-Quality Speech Coding"; here noise (or the plain
-    bounded value) replaces rounding for whole rows of a batch, not single values.
+    Every channel is bounded by tanh and rounded to one of its levels (Mentzer et al. 2023, "Finite
+    Scalar Quantization: VQ-VAE Made Simple"). The levels of a group are the digits of its code, a
+    mixed-radix number whose least significant digit is the first channel.
+
+    The symmetric variant spaces also an even number of levels evenly over [-1, 1]. It follows
+    Parker et al. 2024, "Scaling Transformers for Low-Bitrate High-Quality Speech Coding", as does
+    the uniform noise in place of rounding. Here noise (or the bounded value itself) replaces
+    rounding in whole rows of a batch, not in single values.
 
     Args:
-        levels: levels of each channel of a group, 2 to 256 each (3 or more unless symmetric).
+        levels: number of levels of each channel of a group, 2 to 256 (at least 3 unless symmetric).
         groups: G; ``dim = G * len(levels)``.
-        symmetric: levels evenly spaced over [-1, 1]. False is the paper's form, where an even
-            L covers ``[-1, 1 - 2 / L]`` and 0 is always a level.
-        passthrough: in training, probability for a row to keep its bounded, unrounded values.
-        noise: in training, probability for a row to get uniform noise of one step's width
+        symmetric: whether levels are evenly spaced over [-1, 1]. False is the paper's form, where
+            an even number L of levels covers ``[-1, 1 - 2 / L]`` and 0 is always a level.
+        passthrough: in training, probability that a row keeps its bounded values without rounding.
+        noise: in training, probability that a row gets uniform noise of the width of one step
             instead of rounding. ``passthrough + noise`` is at most 1.
 
     Raises:
-        CodecError: unusable levels, groups or probabilities.
+        CodecError: invalid levels, groups or probabilities.
     """
 
     bounds = True
@@ -83,7 +86,7 @@ class GroupedFSQ(Quantizer):
 
     @property
     def digits(self) -> tuple[int, ...]:
-        """The levels of a code's channels, the first changing fastest."""
+        """Number of levels of each digit of a code, the least significant digit first."""
         return tuple(int(level) for level in self.levels)
 
     def forward(
@@ -94,10 +97,10 @@ class GroupedFSQ(Quantizer):
         check_mask(mask, z)
         position = self._positions(z)
         digits = self._round(position)
-        # Straight through: the value is exactly the level, the gradient that of the bound.
+        # Straight-through estimator: the value of the level, the gradient of the bounded value.
         rounded = digits.detach() + (position - position.detach())
         if self.training and self.passthrough + self.noise > 0:
-            rounded = self._loosen(position, rounded, generator)
+            rounded = self._replace_rounding(position, rounded, generator)
         quantized = self._to_values(rounded).flatten(2).to(z.dtype)
         codes = self.digits_to_codes(digits.detach().flatten(2).long())
         return QuantizerOutput(quantized, codes, z.new_zeros(()))
@@ -109,7 +112,7 @@ class GroupedFSQ(Quantizer):
             return self.digits_to_codes(self.encode_digits(z))
 
     def encode_digits(self, z: Tensor) -> Tensor:
-        """Level of each channel, ``[B, T, D]`` int64 in ``[0, levels)``."""
+        """Digits of ``z [B, T, D]``: the level of each channel, int64 in ``[0, levels)``."""
         self.check_input(z)
         with torch.no_grad():
             return self._round(self._positions(z)).flatten(2).long()
@@ -120,12 +123,12 @@ class GroupedFSQ(Quantizer):
         return self._to_values(self._split(digits).float()).flatten(2)
 
     def codes_to_digits(self, codes: Tensor) -> Tensor:
-        """Level of each channel ``[B, T, D]`` int64 of ``codes [B, T, G]``."""
+        """Digits ``[B, T, D]`` int64 of ``codes [B, T, G]``."""
         self.check_codes(codes)
         return ((codes[..., None] // self.basis) % self.levels).flatten(2)
 
     def digits_to_codes(self, digits: Tensor) -> Tensor:
-        """Inverse of `codes_to_digits`; levels out of range are a CodecError."""
+        """Codes ``[B, T, G]`` of ``digits [B, T, D]``; CodecError if a digit is out of range."""
         if digits.dim() != 3 or digits.shape[-1] != self.dim or digits.dtype != torch.int64:
             raise CodecError(
                 f"{type(self).__name__}: expected int64 levels [B, T, {self.dim}], got "
@@ -137,8 +140,8 @@ class GroupedFSQ(Quantizer):
         return (grouped * self.basis).sum(-1)
 
     def values_to_codes(self, values: Tensor) -> Tensor:
-        """Codes ``[B, T, G]`` of the levels nearest to ``values [B, T, D]`` (as `decode` gives
-        them, not bounded again): the exact inverse of `decode`, tolerant of small errors."""
+        """Codes ``[B, T, G]`` of the quantized values nearest to ``values [B, T, D]``. It inverts
+        `decode`, and so does not apply tanh, unlike `encode`."""
         check_latents(values, self.dim, type(self).__name__)
         centre, scale = self._affine()
         digits = (self._split(values.float()) * scale + centre).round().long()
@@ -146,11 +149,11 @@ class GroupedFSQ(Quantizer):
         return self.digits_to_codes(digits.flatten(2))
 
     def snap(self, values: Tensor) -> Tensor:
-        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        """Move ``values [B, T, D]`` to the nearest quantized values."""
         return self.decode(self.values_to_codes(values))
 
     def _split(self, x: Tensor) -> Tensor:
-        """``[B, T, D]`` to ``[B, T, G, D / G]``."""
+        """Split channels into groups: ``[B, T, D]`` to ``[B, T, G, D / G]``."""
         return x.unflatten(2, (self.groups, -1))
 
     def _affine(self) -> tuple[Tensor, Tensor]:
@@ -168,9 +171,9 @@ class GroupedFSQ(Quantizer):
         return (digits - centre) / scale
 
     def _positions(self, z: Tensor) -> Tensor:
-        """Bounded position of ``z`` on the scale of digits, ``[B, T, G, D / G]`` float32.
+        """Bounded ``z`` on the scale of digits, ``[B, T, G, D / G]``: rounding gives the digits.
 
-        Float32 at least: in half precision neighbouring levels would merge."""
+        In float32 at least, since half precision cannot tell neighbouring levels apart."""
         x = self._split(z if z.dtype == torch.float64 else z.float())
         if self.symmetric:
             return (self.levels - 1) * (torch.tanh(x) + 1) / 2
@@ -184,10 +187,10 @@ class GroupedFSQ(Quantizer):
             return (position + 0.5).floor()
         return position.round()
 
-    def _loosen(
+    def _replace_rounding(
         self, position: Tensor, rounded: Tensor, generator: torch.Generator | None
     ) -> Tensor:
-        """Replace the rounded digits of randomly chosen rows by noisy or plain positions."""
+        """Replace the rounded digits of randomly chosen rows by noisy or unrounded positions."""
         rows = position.shape[0]
         draw = torch.rand(rows, 1, 1, 1, device=position.device, generator=generator)
         jitter = torch.rand(
@@ -196,14 +199,14 @@ class GroupedFSQ(Quantizer):
         top = self.levels - 1
         clipped = torch.minimum(position.clamp(min=0), top.to(position.dtype))
         noisy = torch.minimum((position + jitter - 0.5).clamp(min=0), top.to(position.dtype))
-        # The clips above stop gradients only outside the levels, where rounding saturates too.
+        # The clips above stop gradients only outside the levels, where rounding also saturates.
         out = torch.where(draw < self.passthrough, clipped, rounded)
         chosen = (draw >= self.passthrough) & (draw < self.passthrough + self.noise)
         return torch.where(chosen, noisy, out)
 
 
 class FSQ(GroupedFSQ):
-    """Finite scalar quantization of ``len(levels)`` channels to one code: `GroupedFSQ` with G = 1.
+    """Finite scalar quantization of ``len(levels)`` channels to one code: GroupedFSQ with G = 1.
 
     Args: as for `GroupedFSQ`, without ``groups``.
     """

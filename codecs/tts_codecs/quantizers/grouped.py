@@ -12,21 +12,22 @@ from tts_codecs.quantizers.vq import CodebookUpdate
 
 
 class GroupedRVQ(Quantizer):
-    """The channels of z in G groups, each with a `ResidualVQ` of its own (Yang et al. 2023,
-    "HiFi-Codec").
+    """Grouped residual vector quantization: the channels are split into G groups, each with its
+    own ResidualVQ (Yang et al. 2023, "HiFi-Codec").
 
-    Codes are ordered by depth, then group: the first G codes are the coarsest of all groups, so
-    that every multiple of G leading codes can be decoded.
+    The codes of a frame are ordered by depth, then by group. The first G codes are the coarsest
+    ones of all groups, and any multiple of G leading codes can be decoded.
 
     Args:
-        dim: D, a multiple of groups; groups: G.
-        depth: residual codebooks of a group; there are ``K = G * depth``.
-        codebook_size: entries of each codebook.
-        dropout, dropout_min, update, decay, commitment, kmeans_init, dead_below: as for
-            `ResidualVQ`; a row's dropout is the same in all groups.
+        dim: D, a multiple of groups.
+        groups: G.
+        depth: number of residual codebooks of a group; in all there are ``K = G * depth``.
+        codebook_size: number of entries of each codebook.
+        dropout, dropout_min, update, decay, commitment, kmeans_init, dead_below: as in ResidualVQ.
+            Dropout leaves the same depth in all groups of a row.
 
     Raises:
-        CodecError: unusable sizes.
+        CodecError: invalid sizes.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class GroupedRVQ(Quantizer):
 
     @property
     def prefixes(self) -> tuple[int, ...]:
-        """Multiples of G."""
+        """The multiples of G up to K."""
         return tuple(range(self.groups, self.num_codebooks + 1, self.groups))
 
     @property
@@ -78,7 +79,8 @@ class GroupedRVQ(Quantizer):
     def forward(
         self, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
     ) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; the loss is the mean over groups, ``used`` counts codes."""
+        """Quantize ``z [B, T, D]``. The loss is the mean over groups; ``used`` counts codes of all
+        groups; ``generator`` draws the dropout."""
         self.check_input(z)
         parts = self._parts()
         used = parts[0].draw_used(z, generator)
@@ -95,8 +97,8 @@ class GroupedRVQ(Quantizer):
         )
 
     def fit(self, x: Tensor) -> None:
-        """Set the codebooks by k-means of vectors ``[N, D]``, one after the other on what the ones
-        before leave over. ``x [N, D]``."""
+        """Initialise the codebooks of every group by k-means on vectors ``x [N, D]``, each on the
+        residual of the codebooks before it."""
         for part, each in zip(self._parts(), x.chunk(self.groups, 1), strict=True):
             part.fit(each)
 

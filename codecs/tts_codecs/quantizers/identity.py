@@ -1,4 +1,4 @@
-"""No quantizer: for codecs of latents, such as vocoders of a mel."""
+"""The identity in place of a quantizer, for codecs of latents such as mel vocoders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 
 
 class Identity(Quantizer):
-    """Passes vectors on as they are; it has no codes.
+    """Quantizer that returns its input unchanged and has no codes.
 
     Args:
         dim: D.
@@ -28,11 +28,11 @@ class Identity(Quantizer):
 
     @property
     def bits(self) -> float:
-        """Of codes, which there are none of."""
+        """0, as there are no codes."""
         return 0.0
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """``z [B, T, D]`` itself, and codes ``[B, T, 0]``."""
+        """Return ``z [B, T, D]`` itself, and codes ``[B, T, 0]``."""
         check_mask(mask, z)
         return QuantizerOutput(self.check_input(z), self.encode(z), z.new_zeros(()))
 
@@ -42,5 +42,5 @@ class Identity(Quantizer):
         return torch.zeros(*z.shape[:2], 0, dtype=torch.int64, device=z.device)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """CodecError: nothing is left to decode from."""
+        """Raise CodecError, as codes contain nothing."""
         raise CodecError("Identity has no codes to decode from; it passes latents on")

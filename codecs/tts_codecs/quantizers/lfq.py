@@ -1,4 +1,4 @@
-"""Lookup-free quantization: the signs of the channels are the code."""
+"""Lookup-free quantization: the signs of the channels are the bits of the code."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ _MOST_BITS = 16
 
 
 class LookupFreeQuantizer(Quantizer):
-    """Each channel to its sign; the signs of a group of channels are the bits of one code, the
-    first channel the lowest.
+    """Lookup-free quantizer: every channel is quantized to its sign, and the signs of a group of
+    channels are the bits of one code. The first channel is the least significant bit.
 
     Yu et al. 2023, "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation"
-    (MAGVIT-v2). Signs need no loss to be used, but an entropy loss makes each of them sure and all
-    codes equally frequent. It is computed exactly, channel by channel: a softmax over the distances
-    to all codes is a product over channels, so no table of codes is needed.
+    (MAGVIT-v2). The entropy loss makes the code of each frame certain and all codes equally
+    frequent. The entropy of a frame is exact and needs no table of codes, since a softmax over the
+    distances to all codes factorises over channels.
 
     Args:
-        bits: channels of a group; groups: codes per frame; ``dim = bits * groups``.
-        entropy: weight of the entropy loss; diversity: of its second term, the entropy of the
-            average code, which counts negatively.
-        commitment: weight of the squared distance to the signs.
-        sharpness: inverse temperature of the softmax.
-        scale: the values are ``-scale`` and ``scale``.
+        bits: number of channels of a group.
+        groups: number of codes per frame; ``dim = bits * groups``.
+        entropy: weight of the entropy loss.
+        diversity: weight, within the entropy loss, of the entropy of the average code, which is
+            maximised.
+        commitment: weight of the commitment loss, the squared distance to the quantized values.
+        sharpness: inverse temperature of the softmax over distances.
+        scale: the quantized values are ``-scale`` and ``scale``.
 
     Raises:
-        CodecError: unusable sizes.
+        CodecError: invalid sizes.
     """
 
     bounds = True
@@ -58,7 +60,7 @@ class LookupFreeQuantizer(Quantizer):
         self.sharpness, self.scale = sharpness, scale
 
     def forward(self, z: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; in training the loss is entropy and commitment."""
+        """Quantize ``z [B, T, D]``; in training the loss is entropy plus commitment loss."""
         self.check_input(z)
         check_mask(mask, z)
         x = z.float()
@@ -66,10 +68,10 @@ class LookupFreeQuantizer(Quantizer):
         values = torch.where(positive, self.scale, -self.scale)
         loss = x.new_zeros(())
         if self.training:
-            kept = x.flatten(0, 1) if mask is None else x[mask]
-            if len(kept):
-                apart = (kept - torch.where(kept > 0, self.scale, -self.scale)).square().mean()
-                loss = self.entropy * self._entropy(kept) + self.commitment * apart
+            frames = x.flatten(0, 1) if mask is None else x[mask]
+            if len(frames):
+                error = (frames - torch.where(frames > 0, self.scale, -self.scale)).square().mean()
+                loss = self.entropy * self._entropy(frames) + self.commitment * error
         quantized = (values + (x - x.detach())).to(z.dtype)
         return QuantizerOutput(quantized, self._index(positive), loss)
 
@@ -88,7 +90,7 @@ class LookupFreeQuantizer(Quantizer):
         return (signs.flatten(2).float() * 2 - 1) * self.scale
 
     def snap(self, values: Tensor) -> Tensor:
-        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        """Move ``values [B, T, D]`` to the nearest quantized values."""
         return self.decode(self.encode(values))
 
     def _index(self, positive: Tensor) -> Tensor:
@@ -96,20 +98,21 @@ class LookupFreeQuantizer(Quantizer):
         return (positive.unflatten(-1, (self.groups, -1)).long() * powers).sum(-1)
 
     def _entropy(self, x: Tensor) -> Tensor:
-        """Mean entropy of a frame's code minus `diversity` times that of the average code, of
-        ``x [N, D]``, in nats, a mean over groups."""
+        """Entropy loss of frames ``x [N, D]`` in nats, averaged over groups: the mean entropy of a
+        frame's code minus `diversity` times the entropy of the average code."""
         # The distances to all codes differ by 4 * scale * x between the two signs of a channel.
         logit = (4 * self.sharpness * self.scale * x).unflatten(1, (self.groups, -1))
         plus, minus = torch.sigmoid(logit), torch.sigmoid(-logit)
-        sure = -(
+        frame_entropy = -(
             plus * torch.nn.functional.logsigmoid(logit)
             + minus * torch.nn.functional.logsigmoid(-logit)
         ).sum(-1)
-        # The average over frames does not factorise: all codes of a group, built bit by bit.
+        # The average over frames does not factorise. The probabilities of all codes of a group are
+        # built bit by bit.
         joint = x.new_ones(len(x), self.groups, 1)
         for bit in range(self.width):
             both = torch.stack([minus[..., bit], plus[..., bit]], -1)
             joint = (both[..., :, None] * joint[..., None, :]).flatten(-2)
         average = joint.mean(0)
-        even = -(average * average.clamp_min(1e-5).log()).sum(-1)
-        return sure.mean() - self.diversity * even.mean()
+        code_entropy = -(average * average.clamp_min(1e-5).log()).sum(-1)
+        return frame_entropy.mean() - self.diversity * code_entropy.mean()

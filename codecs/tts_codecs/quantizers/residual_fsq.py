@@ -1,4 +1,4 @@
-"""Residual finite scalar quantization: an FSQ of what the one before left over."""
+"""Residual finite scalar quantization: every stage quantizes the residual of the stage before."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 
 
 class ResidualFSQ(Quantizer):
-    """K scalar quantizers with the same levels, stage k on a grid finer by ``L ** k``.
+    """K stages of finite scalar quantization with the same levels. The grid of stage k is finer
+    than that of the first by a factor of ``L ** k``.
 
-    The L levels of a channel lie evenly in [-1, 1] and the channel is bounded half a step beyond
-    them; stage k then divides each interval of stage k - 1 into L, so that n stages leave at most
-    ``1 / ((L - 1) * L ** (n - 1))``. No codebook is learned, and any number of leading codes can be
-    decoded.
+    The L levels of a channel are evenly spaced over [-1, 1], and its input is bounded to half a
+    step beyond them. Stage k divides each interval of stage k - 1 into L, so that after n stages
+    the error is at most ``1 / ((L - 1) * L ** (n - 1))``. No codebook is learned, and any number of
+    leading codes can be decoded.
 
     Args:
-        levels: of each channel, 2 to 256; ``dim = len(levels)``.
+        levels: number of levels L of each channel, 2 to 256; ``dim = len(levels)``.
         num_codebooks: K.
-        dropout: probability for a row of a training batch to be cut to n codes, n uniform in
-            [1, K].
+        dropout: probability that a row of a training batch uses only its first n codes, with n
+            uniform in [1, K].
 
     Raises:
-        CodecError: unusable levels or sizes.
+        CodecError: invalid levels or sizes.
     """
 
     bounds = True
@@ -57,7 +58,7 @@ class ResidualFSQ(Quantizer):
 
     @property
     def digits(self) -> tuple[int, ...]:
-        """The levels of a code's channels, the first changing fastest."""
+        """Number of levels of each digit of a code, the least significant digit first."""
         return tuple(int(level) for level in self.levels)
 
     @property
@@ -98,22 +99,23 @@ class ResidualFSQ(Quantizer):
 
     @torch.no_grad()
     def snap(self, values: Tensor) -> Tensor:
-        """The nearest values ``[B, T, D]`` of the quantizer to ``values [B, T, D]``."""
+        """Move ``values [B, T, D]`` to the nearest quantized values."""
         self.check_input(values)
         return self._values(self._digits(values.float(), self.num_codebooks))
 
     def _bound(self, z: Tensor) -> Tensor:
-        """Into half a step beyond the outermost levels, where these are still the nearest."""
+        """Bound ``z`` to half a step beyond the outermost levels, which are still the nearest
+        there."""
         top = 1 + 1 / (self.levels - 1)
         return torch.tanh(z.float() / top) * top
 
     def _digits(self, bounded: Tensor, count: int) -> Tensor:
-        """Levels of ``count`` stages ``[B, T, n, D]``, as numbers from 0."""
+        """Digits ``[B, T, n, D]`` of the first ``count`` stages: levels, counted from 0."""
         half = (self.levels - 1) / 2
         residual, found = bounded, []
         for scale in self.scales[:count]:
-            place = (residual / scale).clamp(-1, 1)
-            digit = (half * (place + 1) + 0.5).floor()
+            position = (residual / scale).clamp(-1, 1)
+            digit = (half * (position + 1) + 0.5).floor()
             residual = residual - (digit / half - 1) * scale
             found.append(digit)
         return torch.stack(found, 2)
@@ -122,7 +124,8 @@ class ResidualFSQ(Quantizer):
         return (digits.long() * self.basis).sum(-1)
 
     def _values(self, digits: Tensor, used: Tensor | None = None) -> Tensor:
-        """Sum of the stages ``[B, T, n, D]``, of a row's first ``used`` alone."""
+        """Sum of the values of all stages, for ``digits [B, T, n, D]``; with ``used [B]``, of the
+        first ``used`` stages of each row."""
         parts = (digits * (2 / (self.levels - 1)) - 1) * self.scales[: digits.shape[2]]
         if used is not None:
             kept = torch.arange(digits.shape[2], device=digits.device) < used[:, None]

@@ -8,34 +8,34 @@ from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
 from tts_codecs.nn.derived_cache import DerivedCache
-from tts_codecs.nn.inference import keeps
+from tts_codecs.nn.inference import uses_cache
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 from tts_codecs.quantizers.vq import CodebookUpdate, VectorQuantizer, nearest
 
-_ROWS = 512  # vectors that are searched for at a time
+_SEARCH_ROWS = 512  # number of vectors that the beam search takes at a time
 
 
 class ResidualVQ(Quantizer):
-    """K codebooks, each quantizing what the ones before left over.
+    """Residual vector quantizer: K codebooks, each quantizing the residual of those before it.
 
     Algorithm 1 of Zeghidour et al. 2021, "SoundStream", with its quantizer dropout: in training
-    some rows use only the first n codebooks, so that one model serves every bitrate. Here n is
-    drawn per row, and dropped codebooks neither learn from nor are charged for that row.
+    some rows use only the first n codebooks, so that one model serves all bitrates. Here n is drawn
+    per row, and a row contributes neither to the updates nor to the losses of codebooks that it
+    drops.
 
     Args:
         dim: D.
         num_codebooks: K.
-        codebook_size: entries of each codebook.
-        dropout: probability for a row of a training batch to be cut to n codebooks, n uniform in
-            ``[dropout_min, K]``.
+        codebook_size: number of entries of each codebook.
+        dropout: probability that a row of a training batch uses only its first n codebooks, with n
+            uniform in ``[dropout_min, K]``.
         dropout_min: smallest n.
-        search: outside of training, sums of codes that are followed from codebook to codebook: the
-            nearest entry of each leads to one that is not the nearest in the end. 1 follows that
-            one alone.
-        update, decay, commitment, kmeans_init, dead_below: as for `VectorQuantizer`.
+        search: beam width of the search for codes outside of training. Choosing the nearest entry
+            of every codebook in turn (1) need not give the nearest sum.
+        update, decay, commitment, kmeans_init, dead_below: as in VectorQuantizer.
 
     Raises:
-        CodecError: unusable sizes or probabilities.
+        CodecError: invalid sizes or probabilities.
     """
 
     def __init__(
@@ -99,11 +99,18 @@ class ResidualVQ(Quantizer):
         generator: torch.Generator | None = None,
         used: Tensor | None = None,
     ) -> QuantizerOutput:
-        """Quantize ``z [B, T, D]``; ``generator`` draws the dropout, unless ``used`` [B] says it.
+        """Quantize ``z [B, T, D]``.
 
-        All K codes are returned, also for rows with dropout; ``used`` says how many entered
-        ``quantized``, which row by row is ``decode(codes[:, :, :used])`` with the codebooks as
-        they were before this call's update. The loss is the mean over codebooks.
+        Args:
+            z: ``[B, T, D]``.
+            mask: ``[B, T]``, False for padded frames.
+            generator: draws the dropout.
+            used: ``[B]`` number of codebooks of each row, instead of drawing it.
+
+        Returns:
+            all K codes, also for rows with dropout. A row of ``quantized`` is
+            ``decode(codes[:, :, :used])`` with the codebooks before this call's update. The loss is
+            the mean over codebooks.
         """
         self.check_input(z)
         check_mask(mask, z)
@@ -130,8 +137,8 @@ class ResidualVQ(Quantizer):
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
-        """Set the codebooks by k-means of vectors ``[N, D]``, one after the other on what the ones
-        before leave over."""
+        """Initialise the codebooks by k-means on vectors ``x [N, D]``, each on the residual of the
+        codebooks before it."""
         residual = x.float()
         for layer in self._layers():
             layer.fit(residual)
@@ -144,9 +151,9 @@ class ResidualVQ(Quantizer):
         count = self.check_prefix(num_codebooks)
         residual = z.reshape(-1, self.dim).float()
         if self.search > 1 and count > 1 and len(residual):
-            parts = residual.split(_ROWS)
-            found = torch.cat([self._searched(part, count) for part in parts])
-            return found.view(*z.shape[:2], count)
+            parts = residual.split(_SEARCH_ROWS)
+            searched = torch.cat([self._beam_search(part, count) for part in parts])
+            return searched.view(*z.shape[:2], count)
         codes = []
         for layer in self._layers()[:count]:
             index = layer.nearest(residual)
@@ -156,18 +163,18 @@ class ResidualVQ(Quantizer):
 
     @torch.no_grad()
     def encode_merged(self, z: Tensor, merge: int, num_codebooks: int | None = None) -> Tensor:
-        """Codes ``[B, T, n]`` of the first n (default K) codebooks, whose first is the same for
-        every `merge` neighbours: that of their mean. The others quantize what it leaves over of
-        each frame (VALL-E R, Han et al. 2024)."""
+        """Codes ``[B, T, n]`` of the first n (default K) codebooks, with merged codes in the first
+        (VALL-E R, Han et al. 2024): every `merge` neighbouring frames share the code of their mean.
+        The other codebooks quantize the residual of every frame."""
         if merge < 1:
             raise CodecError(f"ResidualVQ: merge must be at least 1, got {merge}")
         self.check_input(z)
         count = self.check_prefix(num_codebooks)
         frames = z.shape[1]
-        short = -frames % merge
-        # A last group that is not full repeats its last frame.
-        whole = torch.cat([z, z[:, -1:].expand(-1, short, -1)], 1) if short else z
-        mean = whole.unflatten(1, (-1, merge)).mean(2)
+        missing = -frames % merge
+        # An incomplete last group is filled with its last frame.
+        padded = torch.cat([z, z[:, -1:].expand(-1, missing, -1)], 1) if missing else z
+        mean = padded.unflatten(1, (-1, merge)).mean(2)
         first = self.encode(mean, 1).repeat_interleave(merge, 1)[:, :frames]
         residual = (z.float() - self.decode(first)).reshape(-1, self.dim)
         codes = [first.reshape(-1)]
@@ -176,19 +183,19 @@ class ResidualVQ(Quantizer):
             residual = residual - F.embedding(codes[-1], layer.codebook)
         return torch.stack(codes, 1).view(*z.shape[:2], count)
 
-    def _searched(self, residual: Tensor, count: int) -> Tensor:
+    def _beam_search(self, residual: Tensor, count: int) -> Tensor:
         """Codes [N, count] of vectors [N, D] by a beam search (multi-path encoding, Liu et al.
         2015, "Improved Residual Vector Quantization")."""
         rows = len(residual)
-        left = residual[:, None]  # [N, M, D]: what each of M sums leaves over
+        left = residual[:, None]  # [N, M, D] residuals of the M hypotheses
         codes = torch.zeros(rows, 1, 0, dtype=torch.int64, device=residual.device)
         for layer in self._layers()[:count]:
             book = layer.codebook.float()
-            # The square of what would be left, [N, M, S].
+            # Squared norms of the residuals with each entry, [N, M, S].
             squares = left.square().sum(2, keepdim=True) + book.square().sum(1)
             squares -= 2 * left.flatten(0, 1).mm(book.t()).view_as(squares)
-            kept = min(self.search, squares[0].numel())
-            best = squares.flatten(1).topk(kept, dim=1, largest=False).indices
+            beam = min(self.search, squares[0].numel())
+            best = squares.flatten(1).topk(beam, dim=1, largest=False).indices
             parent, index = best // len(book), best % len(book)
             row = torch.arange(rows, device=best.device)[:, None]
             codes = torch.cat([codes[row, parent], index[..., None]], 2)
@@ -200,11 +207,11 @@ class ResidualVQ(Quantizer):
         """Values ``[B, T, D]`` float32 of ``codes [B, T, n]`` of the first n codebooks."""
         self.check_codes(codes, self.check_prefix(self.width_of(codes)))
         books: list[Tensor] = [layer.codebook for layer in self.layers]  # type: ignore[misc]
-        if keeps(books[0], books[0]):
-            # All entries under each other: one lookup, whose sum has the order of the loop below.
+        if uses_cache(books[0], books[0]):
+            # One lookup in a table of all codebooks; it is summed in the order of the loop below.
             table, starts = self._derived.get(books, lambda: self._table(books))
-            found = F.embedding(codes + starts[: codes.shape[2]], table)
-            return found.sum(2)
+            entries = F.embedding(codes + starts[: codes.shape[2]], table)
+            return entries.sum(2)
         total = F.embedding(codes[..., 0], books[0])
         for k, codebook in enumerate(books[1 : codes.shape[2]], start=1):
             total = total + F.embedding(codes[..., k], codebook)
@@ -218,7 +225,8 @@ class ResidualVQ(Quantizer):
         return [layer for layer in self.layers if isinstance(layer, VectorQuantizer)]
 
     def draw_used(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor | None:
-        """How many codebooks each row [B] uses in this training step; None outside, for all."""
+        """Draw the quantizer dropout: the number of codebooks that each row uses, [B]; None outside
+        of training or without dropout, for all K."""
         if not self.training or self.dropout == 0:
             return None
         shape, device = (z.shape[0],), z.device

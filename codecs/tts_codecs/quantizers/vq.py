@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tts_codecs.errors import CodecError
 from tts_codecs.nn.derived_cache import DerivedCache
-from tts_codecs.nn.inference import Product, keeps
+from tts_codecs.nn.inference import Product, uses_cache
 from tts_codecs.quantizers.base import Quantizer, QuantizerOutput, check_mask
 
 CodebookUpdate = Literal["ema", "gradient"]
@@ -20,9 +20,10 @@ CodebookUpdate = Literal["ema", "gradient"]
 def nearest(x: Tensor, codebook: Tensor, half_norms: Tensor | None = None) -> Tensor:
     """Index ``[N]`` of the entry of ``codebook [S, D]`` nearest to each row of ``x [N, D]``.
 
-    ``|x - c|^2`` and ``|c|^2 / 2 - x.c`` have the same minimum: one addmm and no ``[N, S, D]``
-    tensor. ``half_norms [S]`` may be passed when known.
+    Args:
+        half_norms: ``[S]`` halves of the squared norms of the entries, if known.
     """
+    # |x - c|^2 and |c|^2 / 2 - x.c have the same minimum. The latter needs no [N, S, D] tensor.
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         codebook = codebook.float()
         if half_norms is None:
@@ -31,14 +32,14 @@ def nearest(x: Tensor, codebook: Tensor, half_norms: Tensor | None = None) -> Te
 
 
 _LANES = 32
-_ROWS = 64  # vectors whose scores, of 1,024 entries each, stay in the cache of a core
+_ROWS = 64  # number of vectors whose scores for 1,024 entries fit into the cache of a core
 
 
 def highest(scores: Tensor) -> Tensor:
-    """Index ``[N]`` of the highest of each row of ``scores [N, S]``; of equal ones any.
+    """Index ``[N]`` of a maximum of each row of ``scores [N, S]``: a faster ``scores.argmax(1)``.
 
-    A maximum over strided lanes and then one within the lane found costs half of what an argmax
-    does, which has to carry indices along.
+    Rows are split into lanes. The lane with the maximum is found first, then the maximum within it.
+    This takes half the time of argmax, which has to carry indices along.
     """
     rows, size = scores.shape
     if size % _LANES or size < _LANES * 8 or not rows:
@@ -50,22 +51,26 @@ def highest(scores: Tensor) -> Tensor:
 
 
 class Search:
-    """`nearest` in a codebook [S, D] that stays as it is: norms and layout are made once."""
+    """Search for the nearest entries of a fixed codebook [S, D], whose norms and memory layout are
+    prepared once. It returns what `nearest` does."""
 
     def __init__(self, codebook: Tensor):
         codebook = codebook.detach().float()
         self.scores = Product(codebook, -codebook.square().sum(1) / 2, rows=_ROWS)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """[N, D] float32 to [N]."""
+        """Indices [N] of the entries nearest to x [N, D] float32."""
         return torch.cat([highest(self.scores(part)) for part in x.split(_ROWS)])
 
 
 @torch.no_grad()
 def kmeans(x: Tensor, clusters: int, iterations: int) -> tuple[Tensor, Tensor]:
-    """Lloyd's k-means on ``x [N, D]``: centres ``[clusters, D]`` and members ``[clusters]``.
+    """Lloyd's k-means on ``x [N, D]``.
 
-    Starts from rows drawn at random; a cluster that loses all members moves to another row.
+    It starts from random rows. A cluster that loses all its members moves to another random row.
+
+    Returns:
+        centres ``[clusters, D]`` and numbers of members ``[clusters]``.
     """
     centres = draw_rows(x, clusters)
     for _ in range(iterations):
@@ -78,42 +83,44 @@ def kmeans(x: Tensor, clusters: int, iterations: int) -> tuple[Tensor, Tensor]:
 
 
 def draw_rows(x: Tensor, count: int) -> Tensor:
-    """``count`` random rows of ``x [N, D]``, without repetition while N allows it."""
+    """``count`` random rows of ``x [N, D]``, without repetition if N is large enough."""
     if x.shape[0] >= count:
         return x[torch.randperm(x.shape[0], device=x.device)[:count]]
     return x[torch.randint(0, x.shape[0], (count,), device=x.device)]
 
 
 def cluster_sums(x: Tensor, index: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
-    """Members ``[clusters]`` and their sums ``[clusters, D]`` of ``x [N, D]`` by ``index [N]``."""
+    """Number of members ``[clusters]`` of each cluster and their sums ``[clusters, D]``, for
+    ``x [N, D]`` with cluster indices ``index [N]``."""
     counts = torch.bincount(index, minlength=clusters).to(x.dtype)
     sums = x.new_zeros(clusters, x.shape[1]).index_add_(0, index, x)
     return counts, sums
 
 
-def _shared() -> bool:
+def _is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 class VectorQuantizer(Quantizer):
-    """Nearest entry of one codebook, straight-through gradients (van den Oord et al. 2017).
+    """Vector quantizer with one codebook and straight-through gradients (van den Oord et al. 2017).
 
-    The codebook follows the data by exponential moving averages (the paper's appendix A.1), or by
-    the gradient of the codebook loss. Entries used far less than the average are moved to random
-    frames of the batch (as Jukebox, Dhariwal et al. 2020); the threshold is relative here, so that
-    it does not depend on batch size. In a process group statistics are summed over processes.
+    The codebook is updated by exponential moving averages of the vectors assigned to each entry
+    (the paper's appendix A.1), or by the gradient of the codebook loss. Dead entries, which are
+    used far less than the average, are moved to random frames of the batch (as in Jukebox, Dhariwal
+    et al. 2020). Their threshold is relative to the mean usage here, so that it does not depend on
+    the batch size. In distributed training, statistics are summed over processes.
 
     Args:
         dim: D.
         codebook_size: number of entries.
         update: "ema" or "gradient".
-        decay: of the moving averages.
+        decay: decay of the moving averages.
         epsilon: Laplace smoothing of the usage counts.
-        commitment: weight of the pull of ``z`` towards its entry.
-        kmeans_init: start from k-means on the first training batch.
-        kmeans_iterations: of that start.
+        commitment: weight of the commitment loss, which pulls ``z`` towards its entry.
+        kmeans_init: whether to initialise the codebook by k-means on the first training batch.
+        kmeans_iterations: number of iterations of that k-means.
         dead_below: entries whose average usage is below this fraction of the mean usage are
-            replaced; 0 switches it off.
+            replaced; 0 switches this off.
 
     Raises:
         CodecError: sizes below 1, an unknown update, or a decay outside [0, 1).
@@ -183,8 +190,8 @@ class VectorQuantizer(Quantizer):
         entry = F.embedding(index, self.codebook)
         loss = self._loss(flat, entry, keep)
         if self.training:
-            self._learn(real, index if keep is None else index[keep])
-        # In this order the value is exactly the entry.
+            self._update_codebook(real, index if keep is None else index[keep])
+        # Straight-through estimator; in this order of operations the value is exactly the entry.
         quantized = (entry.detach() + (flat - flat.detach())).view(z.shape).to(z.dtype)
         return QuantizerOutput(quantized, index.view(*z.shape[:2], 1), loss)
 
@@ -195,10 +202,10 @@ class VectorQuantizer(Quantizer):
         return self.nearest(z.reshape(-1, self.dim).float()).view(*z.shape[:2], 1)
 
     def nearest(self, x: Tensor) -> Tensor:
-        """Codes ``[N]`` of ``x [N, D]`` float32."""
+        """Indices ``[N]`` of the entries nearest to ``x [N, D]`` float32."""
         codebook = self.codebook
         with torch.no_grad():
-            if keeps(x, codebook):
+            if uses_cache(x, codebook):
                 search: Search = self._derived.get([codebook], lambda: Search(codebook))
                 return search(x)
             return nearest(x, codebook)
@@ -209,8 +216,8 @@ class VectorQuantizer(Quantizer):
         return F.embedding(codes[..., 0], self.codebook)
 
     def fit(self, x: Tensor) -> None:
-        """Set the codebook by k-means of vectors ``[N, D]``, as `kmeans_init` does with the first
-        batch; with many more vectors than entries it starts where training would end."""
+        """Initialise the codebook by k-means on vectors ``x [N, D]``, as `kmeans_init` does on the
+        first batch. With many more vectors than entries this is close to the trained codebook."""
         self._initialise(x.detach().float())
 
     def _loss(self, flat: Tensor, entry: Tensor, keep: Tensor | None) -> Tensor:
@@ -228,16 +235,17 @@ class VectorQuantizer(Quantizer):
     @torch.no_grad()
     def _initialise(self, x: Tensor) -> None:
         rows = torch.tensor(x.shape[0], device=x.device)
-        if _shared():
-            # Process 0 decides for all, or the broadcasts below would wait for ever.
+        if _is_distributed():
+            # Process 0 decides for all; if only some processes returned here, the broadcasts below
+            # would never end.
             dist.broadcast(rows, 0)
         if int(rows) == 0:
             return
         source = x if x.shape[0] else self.codebook.detach().clone()
         centres, counts = kmeans(source, self.codebook_size, self.kmeans_iterations)
-        # Smoothed like every later count, or an empty cluster would divide by zero.
+        # Smoothed like all later counts, so that an empty cluster does not divide by zero.
         counts = counts.clamp(min=self.epsilon)
-        if _shared():
+        if _is_distributed():
             dist.broadcast(centres, 0)
             dist.broadcast(counts, 0)
         self.codebook.copy_(centres)
@@ -246,9 +254,10 @@ class VectorQuantizer(Quantizer):
         self.initialised.fill_(True)
 
     @torch.no_grad()
-    def _learn(self, x: Tensor, index: Tensor) -> None:
+    def _update_codebook(self, x: Tensor, index: Tensor) -> None:
+        """Update usage, codebook and dead entries for vectors [N, D] with entries ``index [N]``."""
         counts, sums = cluster_sums(x, index, self.codebook_size)
-        if _shared():
+        if _is_distributed():
             dist.all_reduce(counts)
             dist.all_reduce(sums)
         self.usage.lerp_(counts, 1 - self.decay)
@@ -263,13 +272,13 @@ class VectorQuantizer(Quantizer):
     def _replace_dead(self, x: Tensor) -> None:
         mean = self.usage.mean()
         dead = self.usage < self.dead_below * mean
-        # Every process takes the same way through here: usage is already shared.
+        # All processes decide alike, since usage is already summed over them.
         if not bool(dead.any()):
             return
         fresh = draw_rows(x, self.codebook_size) if x.shape[0] else self.codebook.clone()
-        if _shared():
+        if _is_distributed():
             dist.broadcast(fresh, 0)
-        # With the usage of an average entry a replacement has time to prove itself.
+        # A replaced entry starts with the mean usage, so that it is not replaced again at once.
         self.usage.copy_(torch.where(dead, mean, self.usage))
         self.codebook.copy_(torch.where(dead[:, None], fresh, self.codebook))
         self.sums.copy_(torch.where(dead[:, None], fresh * mean, self.sums))

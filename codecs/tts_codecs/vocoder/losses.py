@@ -6,9 +6,9 @@ import torch
 import torchaudio
 from torch import Tensor
 
-#: window lengths with their mel bands
+#: (window length, number of mel bands) of each resolution
 SCALES = ((256, 20), (512, 40), (1024, 80), (2048, 120))
-#: samples that the longest window needs
+#: shortest waveform in samples, that of the longest window
 LEAST_SAMPLES = max(n_fft for n_fft, _ in SCALES)
 
 
@@ -27,12 +27,14 @@ def multi_scale_spectral_loss(
     scales: tuple[tuple[int, int], ...] = SCALES,
     rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Mean L1 distances of log-mel and log-magnitude spectra over window lengths.
+    """Multi-resolution STFT loss: L1 distances of log-mel and of log-magnitude spectra, averaged
+    over window lengths.
 
     Args:
-        fake, real: [B, N].
-        scales: (n_fft, mel bands) pairs; hop is n_fft / 4.
-        rows: [B] weights of the rows, by default all the same.
+        fake, real: generated and real waveform, [B, N].
+        sample_rate: Hz.
+        scales: (n_fft, number of mel bands) pairs; the hop is n_fft / 4.
+        rows: [B] weights of the rows, all equal by default.
 
     Returns:
         (mel loss, magnitude loss), scalars.
@@ -40,10 +42,10 @@ def multi_scale_spectral_loss(
     mel_loss, magnitude_loss = fake.new_zeros(()), fake.new_zeros(())
 
     def distance(a: Tensor, b: Tensor, floor: float) -> Tensor:
-        apart = ((a + floor).log() - (b + floor).log()).abs()
+        error = ((a + floor).log() - (b + floor).log()).abs()
         if rows is None:
-            return apart.mean()
-        return (apart.mean(dim=(1, 2)) * rows).sum() / rows.sum()
+            return error.mean()
+        return (error.mean(dim=(1, 2)) * rows).sum() / rows.sum()
 
     for n_fft, n_mels in scales:
         window, bank = _basis(n_fft, n_mels, sample_rate, str(fake.device))
@@ -62,16 +64,19 @@ def multi_scale_spectral_loss(
 
 
 def phase_loss(fake: Tensor, real: Tensor, n_fft: int = 1024) -> Tensor:
-    """Mean distance of phases, of their differences along frequency (group delay) and along time,
-    each to the next multiple of 2 pi (Ai and Ling 2023; FreeV trains with it), of [B, N] audio."""
+    """Anti-wrapping phase loss (Ai and Ling 2023), as FreeV is trained with, of waveforms [B, N].
+
+    The sum of the mean errors of the phase, of its difference along frequency (group delay), and of
+    its difference along time (instantaneous frequency), each modulo 2 pi.
+    """
     window = torch.hann_window(n_fft, device=real.device)
 
     def phase(wav: Tensor) -> Tensor:
         spectrum = torch.stft(wav, n_fft, n_fft // 4, window=window, return_complex=True)
-        # At silence the angle has no gradient to speak of.
+        # The offset keeps the gradient of the angle finite in silence.
         return torch.atan2(spectrum.imag, spectrum.real + 1e-7)
 
-    apart = phase(fake) - phase(real)
-    parts = (apart, apart.diff(dim=1), apart.diff(dim=2))
+    error = phase(fake) - phase(real)
+    parts = (error, error.diff(dim=1), error.diff(dim=2))
     turn = 2 * torch.pi
     return sum(((p - turn * (p / turn).round()).abs().mean() for p in parts), real.new_zeros(()))

@@ -1,9 +1,11 @@
-"""Streaming source-filter vocoder: log-mel in, waveform out, at the mel's rate or a higher one.
+"""Streaming source-filter vocoder: log-mel to waveform, at the sample rate of the mel or a higher
+one.
 
-A harmonic-plus-noise synthesiser with learned filters: pulses at the pitch read off the mel pass a
-complex filter, noise passes a magnitude filter, both in the short-time Fourier domain (ConvNeXt
-trunk and iSTFT as in Vocos, Siuzdak 2023; a source as in NSF, Wang et al. 2019). The phase of
-voiced speech comes from the source, which is what makes a small network sound right.
+A harmonic-plus-noise synthesiser with predicted filters. A pulse train at the pitch estimated from
+the mel passes a complex filter, and noise passes a magnitude filter, both in the short-time Fourier
+domain. A ConvNeXt trunk predicts the filters, and an inverse STFT makes the waveform, as in Vocos
+(Siuzdak 2023); the source is as in NSF (Wang et al. 2019). Since the phase of voiced speech comes
+from the source, a small network suffices.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from torchaudio.functional import resample
 from tts_codecs.envelope import contrasted, mel_envelope, pack_pitch
 from tts_codecs.errors import CodecError
 from tts_codecs.mel import MelConfig, log_mel
-from tts_codecs.nn.causal import CausalStack, KeptLinear
+from tts_codecs.nn.causal import CachedLinear, CausalStack
 from tts_codecs.nn.inference import overlapped
 from tts_codecs.vocoder.pitch import F0_MIN, PitchNet, pulse_train
 
@@ -25,36 +27,56 @@ _NOISE_PERIOD = 1 << 16
 
 @dataclass
 class VocoderState:
-    """What a stream carries from chunk to chunk; nothing is hidden in the module."""
+    """State of a stream between chunks.
+
+    Attributes:
+        pitch: state of the pitch network.
+        trunk: state of the trunk.
+        f0: [B] Hz at the end of the last frame, without `f0_scale`, float64.
+        given: [B, look_ahead] given F0 of the frames that the delayed trunk has not reached yet.
+        phase: [B] phase of the last pulse-train sample in cycles, float64.
+        excitation: [B, 2, n_fft - step] last samples of pulses and noise.
+        pieces: [B, n_fft / step - 1, n_fft] last synthesis windows, which overlap with later ones.
+        position: number of samples of excitation so far.
+        pending: leading samples of the output that are still to be dropped: they come from the
+            delay of look-ahead and windows.
+    """
 
     pitch: list[Tensor]
     trunk: list[Tensor]
-    f0: Tensor  # [B] Hz at the end of the last frame, not scaled, float64
-    given: Tensor  # [B, look_ahead] given pitch that the delayed trunk has not reached yet
-    phase: Tensor  # [B] cycles, float64
-    excitation: Tensor  # [B, 2, n_fft - step] tail of pulses and noise
-    pieces: Tensor  # [B, n_fft / step - 1, n_fft] last windows, which later ones are added to
-    position: int = 0  # samples of excitation made so far
-    pending: int = 0  # leading samples to drop: look-ahead and window delay
+    f0: Tensor
+    given: Tensor
+    phase: Tensor
+    excitation: Tensor
+    pieces: Tensor
+    position: int = 0
+    pending: int = 0
 
 
 class SourceFilterVocoder(nn.Module):
-    """Mel [B, T, n_mels] (normalised, see tts_codecs.mel) to waveform [B, T * hop].
+    """Vocoder of normalised log-mels [B, T, n_mels] (tts_codecs.mel) to waveforms [B, T * hop].
 
-    The waveform has `sample_rate`, which may be above that of the mel: the filters then reach
-    further up, and what lies above the mel's band is inferred from what lies within. `hop` counts
-    samples of the waveform.
+    The `sample_rate` of the waveform may be above that of the mel. The content above the band of
+    the mel is then predicted from the content within it. `hop` is in samples of the waveform.
 
-    Causal but for `look_ahead` mel frames in the trunk's entry and the overlap of the synthesis
-    windows; `total_look_ahead` is the sum, in frames.
+    The vocoder is causal except for `look_ahead` mel frames that trunk and pitch network see, and
+    the overlap of the synthesis windows. `total_look_ahead` is the sum of both in frames.
 
     Args:
-        n_fft: length of the source's and the filters' windows in samples of the waveform.
+        dim, hidden, blocks: width, inner width and number of the trunk's ConvNeXt blocks.
+        pitch_dim, pitch_blocks: width and number of the pitch network's blocks.
+        look_ahead: later mel frames that the networks see.
+        n_fft: window length of source and filters in samples of the waveform.
+        upsample: number of filters, and so synthesis windows, per mel frame.
+        mel: analysis settings of the mel.
+        contrast: factor on the spectral contrast of the mel outside of training
+            (tts_codecs.envelope.contrasted); 1 changes nothing. Networks trained for an average
+            error fill the valleys between formants; values above 1 deepen them again, as the
+            postfilters of speech coders do (Chen and Gersho 1995).
         sample_rate: Hz of the waveform; by default that of the mel.
-        contrast: outside of training, how much further than they are the bands of a frame stand
-            from the average around them; 1 changes nothing. Networks fitted to an average error
-            fill the valleys between formants, here as in the synthesis filters whose postfilters
-            did the same (Chen and Gersho 1995).
+
+    Raises:
+        CodecError: a frame is not a whole number of samples, or `n_fft` is too short.
     """
 
     window: Tensor
@@ -95,7 +117,7 @@ class SourceFilterVocoder(nn.Module):
         self.pitch = PitchNet(self.mel.n_mels, pitch_dim, pitch_blocks, look_ahead)
         self.pitch_in = nn.Linear(2, dim)
         self.trunk = CausalStack(self.mel.n_mels, dim, hidden, blocks, 7, look_ahead)
-        self.head = KeptLinear(dim, upsample * 3 * self.bins)
+        self.head = CachedLinear(dim, upsample * 3 * self.bins)
         with torch.no_grad():
             self.head.weight.mul_(0.3)
             bias = self.head.bias.view(upsample, 3, self.bins)
@@ -104,19 +126,20 @@ class SourceFilterVocoder(nn.Module):
             bias[:, 2] = -4.0
         window = torch.hann_window(n_fft)
         self.register_buffer("window", window, persistent=False)
-        # Analysis and synthesis windows overlap to 1.
+        # The products of analysis and synthesis windows overlap-add to 1.
         self.register_buffer(
             "synthesis", window / (window.square().sum() / self.step), persistent=False
         )
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(_NOISE_PERIOD, generator=generator)
-        # A fixed noise table indexed by absolute time makes chunked output equal to offline.
+        # With a fixed table of noise, indexed by the position in the stream, streaming gives the
+        # same output as offline decoding.
         self.register_buffer("noise", noise, persistent=False)
         self.silence = (torch.tensor(self.mel.floor).log().item() - self.mel.mean) / self.mel.std
 
     @property
     def total_look_ahead(self) -> int:
-        """Mel frames after t that are needed before frame t's samples are final."""
+        """Number of later mel frames that are needed to complete the samples of a frame."""
         tail = self.n_fft - self.step
         return self.look_ahead + -(-tail // self.hop)
 
@@ -136,6 +159,7 @@ class SourceFilterVocoder(nn.Module):
         )
 
     def _noise(self, batch: int, position: int, count: int) -> Tensor:
+        """The noise [B, count] from sample `position` of a stream on."""
         start = position % _NOISE_PERIOD
         noise = self.noise[start : start + count]
         if len(noise) < count:
@@ -143,24 +167,25 @@ class SourceFilterVocoder(nn.Module):
             noise = self.noise[index % _NOISE_PERIOD]
         return noise.expand(batch, -1)
 
-    def _frames(self, signal: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft(signal.unfold(-1, self.n_fft, self.step) * self.window)
-        return spectrum
+    def _spectra(self, signal: Tensor) -> Tensor:
+        """Short-time spectra [B, 2, F, bins] of the excitation [B, 2, N]."""
+        return torch.fft.rfft(signal.unfold(-1, self.n_fft, self.step) * self.window)
 
     def chunk(
         self, mel: Tensor, state: VocoderState, f0: Tensor | None = None, f0_scale: float = 1.0
     ) -> tuple[Tensor, VocoderState, Tensor]:
-        """Advance the stream by some frames.
+        """Decode the next frames of a stream.
 
         Args:
             mel: [B, t, n_mels]; t may be 0.
-            state: from `initial` or the chunk before.
-            f0: [B, t] overrides the pitch (Hz at frame ends); a stream gets it always or never.
-            f0_scale: multiplies the pitch.
+            state: from `initial` or the previous chunk.
+            f0: [B, t] Hz at frame ends, which replaces the predicted F0. It has to be given for all
+                chunks of a stream or for none.
+            f0_scale: factor on F0.
 
         Returns:
-            waveform [B, n], state, pitch logits [B, t, bins + 1] (t = 0 where a given pitch leaves
-            them unused, which is outside of training).
+            waveform [B, n], state, pitch logits [B, t, bins + 1]. With a given `f0` outside of
+            training the pitch network does not run, and the logits are [B, 0, bins + 1].
         """
         batch, frames, _ = mel.shape
         logits = mel.new_empty(batch, 0, self.pitch.head.out_features)
@@ -172,7 +197,7 @@ class SourceFilterVocoder(nn.Module):
         if f0 is None:
             plain = self.pitch.decode(logits.detach())
         else:
-            # The trunk runs look_ahead frames late; so must the pitch.
+            # The output of the trunk is delayed by look_ahead frames, so F0 has to be as well.
             late = torch.cat([given, f0], 1).double()
             plain, given = late[:, :frames], late[:, frames:]
         f0 = plain * f0_scale
@@ -187,7 +212,7 @@ class SourceFilterVocoder(nn.Module):
         pulses = pulses.to(mel.dtype)
         noise = self._noise(batch, state.position, pulses.shape[1])
         source = torch.cat([state.excitation, torch.stack([pulses, noise], 1)], dim=2)
-        spectra = self._frames(source)  # [B, 2, t * upsample, bins]
+        spectra = self._spectra(source)  # [B, 2, t * upsample, bins]
         filters = self.head(hidden).view(batch, frames * self.upsample, 3, self.bins)
         loud = filters[:, :, ::2].clamp(max=6).exp_()
         response = torch.polar(loud[:, :, 0], filters[:, :, 1])
@@ -213,25 +238,26 @@ class SourceFilterVocoder(nn.Module):
     def flush(
         self, batch: int, state: VocoderState, f0_scale: float = 1.0, given: bool = False
     ) -> Tensor:
-        """The samples still owed at the end of a stream, [B, n]; `given` if its pitch was."""
+        """The remaining samples [B, n] at the end of a stream, delayed by the look-ahead. `given`
+        says whether the stream was given its F0."""
         mel = self.noise.new_zeros(batch, 0, self.mel.n_mels)
         return self.finish(mel, state, mel[..., 0] if given else None, f0_scale)[0]
 
     def finish(
         self, mel: Tensor, state: VocoderState, f0: Tensor | None = None, f0_scale: float = 1.0
     ) -> tuple[Tensor, Tensor]:
-        """The last frames of a stream, as for `chunk`, and the samples still owed after them:
-        (waveform [B, n], pitch logits [B, t + total_look_ahead, bins + 1])."""
+        """Decode the last frames of a stream, with arguments as for `chunk`, and return all
+        remaining samples: (waveform [B, n], pitch logits [B, t + total_look_ahead, bins + 1])."""
         extra = self.total_look_ahead
         padded = F.pad(mel, (0, 0, 0, extra), value=self.silence)
         if f0 is not None:
             f0 = F.pad(f0, (0, extra))
         wav, _, logits = self.chunk(padded, state, f0, f0_scale)
-        owed = self.look_ahead * self.hop + self.n_fft - self.step
-        return wav[:, : mel.shape[1] * self.hop + owed - state.pending], logits
+        delay = self.look_ahead * self.hop + self.n_fft - self.step
+        return wav[:, : mel.shape[1] * self.hop + delay - state.pending], logits
 
     def at_mel_rate(self, wav: Tensor) -> Tensor:
-        """A waveform [B, T * hop] of the vocoder's rate at that of the mel, [B, T * mel.hop]."""
+        """Resample a waveform [B, T * hop] to the sample rate of the mel, [B, T * mel.hop]."""
         if self.sample_rate == self.mel.sample_rate:
             return wav
         found = resample(wav, self.sample_rate, self.mel.sample_rate, lowpass_filter_width=64)
@@ -239,7 +265,8 @@ class SourceFilterVocoder(nn.Module):
 
     @torch.no_grad()
     def analyse(self, wav: Tensor) -> tuple[Tensor, Tensor]:
-        """Source-filter features of a waveform [B, N] at the mel's rate, N a multiple of its hop.
+        """Analyse a waveform [B, N] at the mel's sample rate to source-filter features; N is a
+        multiple of the mel's hop.
 
         Returns:
             features [B, T, n_mels + 2] (see tts_codecs.envelope), mel [B, T, n_mels].
@@ -256,9 +283,16 @@ class SourceFilterVocoder(nn.Module):
     def forward(
         self, mel: Tensor, f0: Tensor | None = None, f0_scale: float = 1.0
     ) -> tuple[Tensor, Tensor]:
-        """Offline: [B, T, n_mels] to (waveform [B, T * hop], pitch logits as `chunk` gives them).
+        """Decode a whole mel offline.
 
-        `f0` [B, T], Hz at frame ends, replaces the predicted pitch (training, pitch control).
+        Args:
+            mel: [B, T, n_mels].
+            f0: [B, T] Hz at frame ends, which replaces the predicted F0 (in training, or to control
+                the pitch).
+            f0_scale: factor on F0.
+
+        Returns:
+            waveform [B, T * hop], and the logits [B, T, bins + 1] of the pitch network.
         """
         batch, frames, _ = mel.shape
         wav, logits = self.finish(mel, self.initial(batch, mel), f0, f0_scale)

@@ -1,7 +1,8 @@
-"""Start of a vocoder of a higher sample rate from one of a lower: bandwidth extension.
+"""Initialisation of a wideband vocoder from a narrowband one, for bandwidth extension.
 
-A filter's bin lies at the same frequency in both, as their windows last equally long. So the wide
-vocoder says what the narrow one does within its band, and only the bins above are to be learned.
+The windows of both have the same duration, so the bins of their filters have the same frequencies.
+The wideband vocoder therefore starts with the output of the narrowband one within its band, and
+only the bins above have to be learned.
 """
 
 import math
@@ -11,17 +12,16 @@ import torch
 from tts_codecs.errors import CodecError
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-_SLOPE = 0.02  # fall of the new bins' logarithm a bin: about 0.17 dB at 25 Hz
+_SLOPE = 0.02  # decrease of the new bins' log-magnitude per bin: 0.17 dB per 25 Hz
 
 
 @torch.no_grad()
 def widen(narrow: SourceFilterVocoder, wide: SourceFilterVocoder) -> None:
-    """Copy all weights of `narrow` into `wide`, whose sample rate is higher.
-
-    The bins above are a continuation of the highest one.
+    """Copy all weights of `narrow` into `wide`, which has a higher sample rate. Its additional bins
+    continue the highest bin of `narrow`.
 
     Raises:
-        CodecError: the two differ in more than the rate.
+        CodecError: the two vocoders differ in more than the sample rate.
     """
     ratio = wide.sample_rate / narrow.sample_rate
     if ratio < 1 or wide.n_fft != round(narrow.n_fft * ratio) or wide.upsample != narrow.upsample:
@@ -43,9 +43,9 @@ def widen(narrow: SourceFilterVocoder, wide: SourceFilterVocoder) -> None:
     weight = narrow.head.weight.view(narrow.upsample, 3, narrow.bins, -1)
     bias = narrow.head.bias.view(narrow.upsample, 3, narrow.bins).clone()
     bias[:, ::2] += level
-    # The phase of a pulse counts from the sample before, which is less far away.
-    sooner = 1 / narrow.sample_rate - 1 / wide.sample_rate
-    turn = 2 * math.pi * sooner * narrow.sample_rate / narrow.n_fft * torch.arange(wide.bins)
+    # The phase of a pulse is relative to the sample before it, which is closer at the higher rate.
+    advance = 1 / narrow.sample_rate - 1 / wide.sample_rate
+    turn = 2 * math.pi * advance * narrow.sample_rate / narrow.n_fft * torch.arange(wide.bins)
     bias[:, 1] += turn[: narrow.bins]
     falling = bias[:, :, -1:] - _SLOPE * torch.arange(1, above + 1)
     falling[:, 1] = bias[:, 1, -1:] + turn[narrow.bins :] - turn[narrow.bins - 1]
