@@ -7,6 +7,7 @@ From recordings to a packed corpus (`tts data prepare`):
                     reading of tables and of text files
     prepare.py      analysis of recordings and transcripts
     unfinished.py   a corpus that is being prepared, to resume a run
+    finished.py     a corpus that exists already
     corpus.py       the packed corpus
     pack.py         a corpus in one small file
 
