@@ -54,7 +54,7 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_config_is_kept(folder: Path) -> None:
     config = read_config(folder, "small")
     assert config["arguments"] == {"size": 5} and config["step"] == 7
-    with pytest.raises(CheckpointError, match="holds a small, not a large"):
+    with pytest.raises(CheckpointError, match="of the kind small, not large"):
         read_config(folder, "large")
 
 

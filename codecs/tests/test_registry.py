@@ -159,3 +159,9 @@ def test_the_package_imports_alone_and_without_torch() -> None:
 def test_shipped_checkpoints_are_found_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TTS_HOME", raising=False)
     assert find("spectral").name == "spectral" and "vocoder" in tts_codecs.names()
+
+
+@pytest.mark.parametrize("kbits", ["abc", "", "1,5"])
+def test_what_is_no_bandwidth_is_told(kbits: str) -> None:
+    with pytest.raises(tts_codecs.UsageError, match="is not a bandwidth in kbit/s"):
+        tts_codecs.load(f"dmel@{kbits}")

@@ -93,7 +93,7 @@ def read_config(folder: str | Path, kind: str | None = None) -> dict[str, Any]:
     ):
         raise CheckpointError(f"{path} is damaged: it names no kind or checksum")
     if kind is not None and config["kind"] != kind:
-        raise CheckpointError(f"{folder} holds a {config['kind']}, not a {kind}")
+        raise CheckpointError(f"{folder} is a checkpoint of the kind {config['kind']}, not {kind}")
     return config
 
 

@@ -92,6 +92,9 @@ def find(name: str | Path) -> Path:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"unknown codec {str(name)[:80]!r}: {reason}") from error
     known = [*names(), *BUILT, *CODECS]
+    plain, at, kbits = str(name).rpartition("@")
+    if at and plain in known:
+        raise UsageError(f"{str(name)!r}: {kbits!r} is not a bandwidth in kbit/s, as in {plain}@1.0")
     raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), known)}")
 
 

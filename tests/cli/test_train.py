@@ -62,7 +62,7 @@ def test_checkpoints_of_another_kind_are_refused(
     out = tmp_path / "made"
     given = [] if command == "features" else ["--out", str(out)]
     assert run(["data", command, str(corpus.folder), *given, option, "speaker"]) == 1
-    one_line(capfd, "holds a speaker, not a")
+    one_line(capfd, "of the kind speaker, not")
     assert not out.exists()
 
 
@@ -99,7 +99,7 @@ def test_from_recordings_to_weights(
     from tts.data.vtlp import VTLP_FACTORS
 
     assert run(["data", "features", str(cache), "--vocoder", "speaker"]) == 1
-    one_line(capfd, "holds a speaker, not a")
+    one_line(capfd, "of the kind speaker, not")
     assert not (cache / "features.f16").exists()
     assert run(["data", "features", str(cache), "-q"]) == 0
     assert run(["data", "vtlp", str(cache), "-q"]) == 0

@@ -92,5 +92,6 @@ def join_pieces(index: str | Path, out: str | Path) -> Path:
             for name in members:
                 (out / name).write_bytes(archive.read(name))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{index} cannot be joined: {error}") from error
+        reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else error
+        raise CheckpointError(f"{index} cannot be joined: {reason}") from error
     return out
