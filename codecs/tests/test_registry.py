@@ -163,5 +163,5 @@ def test_shipped_checkpoints_are_found_beside_the_package(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("kbits", ["abc", "", "1,5"])
 def test_what_is_no_bandwidth_is_told(kbits: str) -> None:
-    with pytest.raises(tts_codecs.UsageError, match="is not a bandwidth in kbit/s"):
+    with pytest.raises(tts_codecs.UsageError, match="is no bandwidth in kbit/s"):
         tts_codecs.load(f"dmel@{kbits}")

@@ -94,7 +94,7 @@ def find(name: str | Path) -> Path:
     known = [*names(), *BUILT, *CODECS]
     plain, at, kbits = str(name).rpartition("@")
     if at and plain in known:
-        raise UsageError(f"{str(name)!r}: {kbits!r} is not a bandwidth in kbit/s, as in {plain}@1.0")
+        raise UsageError(f"{str(name)!r}: {kbits!r} is no bandwidth in kbit/s, as in {plain}@1.0")
     raise UsageError(f"unknown codec {str(name)!r}{nearest(str(name), known)}")
 
 
