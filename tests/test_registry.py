@@ -72,7 +72,7 @@ def test_values_so_large_that_the_sound_is_not_finite(
         ("flow", {"kind": "durations"}, "not one of: generator"),
         ("flow", {"arguments": None}, "wrong arguments"),
         ("flow", {"arguments": ["a"]}, "wrong arguments"),
-        ("vocoder", {"kind": "generator"}, "not a source_filter_vocoder"),
+        ("vocoder", {"kind": "generator"}, "not source_filter_vocoder"),
         ("durations", {"arguments": {"dim": 20000, "blocks": 1}}, "more than its weights"),
         ("durations", {"arguments": {"dim": -1}}, "wrong arguments"),
         ("speaker", {"arguments": {"hidden": "many"}}, "wrong arguments"),

@@ -68,7 +68,7 @@ def test_pages_say_that_the_probe_comes_first() -> None:
 def test_networks_of_other_losses_are_named_by_their_key(
     task: str, key: str, without: bool, home: Path, corpus: Corpus
 ) -> None:
-    for given, words in (("nothere", "no checkpoint"), ("speaker", "not a")):
+    for given, words in (("nothere", "no checkpoint"), ("speaker", ", not ")):
         values: dict[str, Any] = {"task": task, "out": "x", "options": {key: given}}
         if task == "generator":
             values["model"] = {"strategy": {"kind": "flow"}}
