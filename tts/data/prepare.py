@@ -222,13 +222,11 @@ def prepare(
             with the same value are reused; "" starts from scratch.
         tell: called with a message about the number of reused entries.
         last: called when all entries are done, before the folder changes.
-        of: identifies what the corpus is made of; kept in cache.json, so that `prepare_corpus`
-            recognises its own corpus.
+        of: identifies what the corpus is made of, for `prepare_corpus`; kept in cache.json.
 
     Raises:
         DataError: no utterance is usable.
-        OutputError: the folder cannot be written or the disk is full; the message says what is
-            kept.
+        OutputError: the folder cannot be written, or the disk is full (it says what is kept).
         UsageError: another run is writing into the folder.
         MissingDependencyError: praat-parselmouth is not installed.
     """
@@ -372,8 +370,6 @@ def prepare_corpus(
     entries = _once(found, note)
     if not entries:
         raise DataError("no corpus given")
-    encoder = load_module("speaker", kind="speaker")
-    assert isinstance(encoder, SpeakerEncoder)
 
     def phonemize(text: str) -> tuple[list[int], list[int], list[int]]:
         phones = frontend.one(text)
@@ -383,22 +379,22 @@ def prepare_corpus(
     made_of = made_with(language, fingerprint(checkpoint_folder("speaker")))
     of = identity(entries, made_of, names)
     summary = None if again else existing_summary(Path(out), of, len(entries), tell)
-    if summary is not None:
-        summary.skipped[:0] = [f"skipped {message}" for message in missing]
-        return summary
-    summary = prepare(
-        entries,
-        out,
-        encoder,
-        phonemize,
-        workers,
-        names,
-        report,
-        progress,
-        made_of,
-        tell,
-        lambda: write_manifest(entries, Path(out) / "manifest.tsv"),
-        of,
-    )
+    if summary is None:
+        encoder = load_module("speaker", kind="speaker")
+        assert isinstance(encoder, SpeakerEncoder)
+        summary = prepare(
+            entries,
+            out,
+            encoder,
+            phonemize,
+            workers,
+            names,
+            report,
+            progress,
+            made_of,
+            tell,
+            lambda: write_manifest(entries, Path(out) / "manifest.tsv"),
+            of,
+        )
     summary.skipped = [f"skipped {message}" for message in missing] + summary.skipped
     return summary

@@ -79,8 +79,7 @@ class Trainer:
         self.rank = self.accelerator.process_index
         precision = config.precision
         if precision == "auto":
-            usual = "bf16" if self.device.type == "cuda" else "fp32"
-            precision = getattr(task, "precision", usual)
+            precision = getattr(task, "precision", "bf16" if self.device.type == "cuda" else "fp32")
         if precision == "bf16" and getattr(task, "precision", "bf16") == "fp32":
             raise ConfigError("train.precision: phases and spectra of waveforms need fp32")
         self.precision = torch.bfloat16 if precision == "bf16" else torch.float32

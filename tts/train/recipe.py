@@ -139,7 +139,7 @@ def load_recipe(name: str | os.PathLike[str], assignments: Iterable[str] = ()) -
         path = configs() / "recipes" / f"{name}.yaml"
     written = read_resolved(path)
     values = parse(_Recipe, override(written, assignments), str(path))
-    _check_stages(values, written, str(path))
+    _check_stages(values, list(written.get("stages") or {}), str(path))
     if not values.sources and not values.data:
         raise ConfigError(
             f"{path}: no recordings: --set sources=[FOLDER] makes a corpus of them, "
@@ -190,9 +190,8 @@ def _resolved(
     return values
 
 
-def _check_stages(values: _Recipe, written: dict[str, Any], source: str) -> None:
-    """ConfigError for a stage that only `--set` names, as it has none to change."""
-    known = list(written.get("stages") or {})
+def _check_stages(values: _Recipe, known: list[str], source: str) -> None:
+    """Raise ConfigError for a stage that `--set` would change and the recipe does not have."""
     for name, given in values.stages.items():
         if name not in known and not {"run", "step"} & given.keys():
             raise ConfigError(f"{source}: there is no stage {name!r}{nearest(name, known)}")

@@ -32,7 +32,7 @@ def train_run(
         TTSError: as `tts.train.loop.Trainer.run`. DataError, CheckpointError, ConfigError: parts
             are missing or do not go together.
     """
-    # Initial weights depend on the seed exclusive, not on what ran in this process before.
+    # Initial weights depend on the seed alone, not on what ran in this process before.
     torch.manual_seed(run.train.seed)
     task = run.build(open_corpus(run.data))
     with exclusive(run.out):
