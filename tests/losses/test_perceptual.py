@@ -51,6 +51,20 @@ def probe() -> PhoneProbe:
     return net.eval().requires_grad_(False)
 
 
+def test_deep_features_are_near_where_the_phones_are_the_same(probe: PhoneProbe) -> None:
+    _, _, features, mask = speech()
+    other = features[:, :, [1, 0, 2, 3, 4, 5]]  # two phones exchanged
+    louder = features + 0.1 * torch.randn_like(features)
+    assert probe.distance(features, features, mask) == 0
+    assert 0 < 2 * probe.distance(louder, features, mask) < probe.distance(other, features, mask)
+    made = louder.clone().requires_grad_()
+    probe.distance(made, features, mask).backward()
+    assert made.grad is not None and made.grad.abs().sum() > 0
+    assert torch.isfinite(made.grad).all()
+    silent = torch.zeros_like(mask)
+    assert torch.isfinite(probe.distance(louder, features, silent))
+
+
 def test_what_fills_a_batch_is_no_phone_to_be_read(probe: PhoneProbe) -> None:
     """Of an odd number of frames the last latent reaches one too far."""
     tokens, durations, features, _ = speech(1)

@@ -60,6 +60,7 @@ def test_pages_say_that_the_probe_comes_first() -> None:
     ("task", "key", "without"),
     [
         ("spectral", "phone_probe", True),
+        ("spectral", "recognizer", True),
         ("vocoder", "narrow", True),
         ("generator", "phone_probe", True),
         ("generator", "profile", False),

@@ -186,29 +186,6 @@ def test_tasks_train_and_export(make: Any, corpus: Corpus, tmp_path: Path) -> No
     assert moved > 0
 
 
-def test_codebooks_are_fitted_before_training(corpus: Corpus) -> None:
-    torch.manual_seed(0)
-    task = rvq_task(corpus)
-    batch = task.batch(np.random.default_rng(5))
-    vectors = task.autoencoder.vectors(batch["features"]).detach()
-    quantizer = task.autoencoder.quantizer
-
-    def error() -> float:
-        return float((quantizer.decode(quantizer.encode(vectors)) - vectors).square().mean())
-
-    before = error()
-    next(task.losses(batch, 0))
-    fitted = error()
-    assert fitted < 0.5 * before, (fitted, before)
-    from tts.train.tasks.codec import SpectralTask
-
-    fsq = SpectralTask(
-        corpus, {"dim": 16, "blocks": 1, "levels": (5, 4)}, batch_size=2, frames=40, fit_batches=2
-    )
-    with pytest.raises(ConfigError, match="no codebooks to fit"):
-        next(fsq.losses(batch, 0))
-
-
 @pytest.mark.parametrize("name", ["durations", "probe", "phone_probe", "generator"])
 def test_speakers_that_are_held_out_are_not_heard(name: str, corpus: Corpus) -> None:
     from tests.helpers.training import FAMILIES, TINY

@@ -51,10 +51,30 @@ class PhoneProbe(nn.Module):
 
     def hidden(self, features: Tensor, mask: Tensor) -> Tensor:
         """Hidden states [B, T, dim], from which the logits are computed."""
-        x = self.entry(features)
+        return self.norm(self.states(features, mask)[-1])
+
+    def states(self, features: Tensor, mask: Tensor) -> list[Tensor]:
+        """The output [B, T, dim] of each block, from the first to the last."""
+        x, states = self.entry(features), []
         for block in self.blocks:
             x = block(x, mask)
-        return self.norm(x)
+            states.append(x)
+        return states
+
+    def distance(self, made: Tensor, real: Tensor, mask: Tensor) -> Tensor:
+        """The deep feature loss: how far the states of `made` [B, T, C] are from those of `real`
+        (perceptual loss, Johnson et al. 2016), a scalar; gradients go to `made` alone.
+
+        It is the mean over blocks of the L1 distance, in terms of the mean size of a block's states
+        of `real`.
+        """
+        with torch.no_grad():
+            wanted = self.states(real, mask)
+        apart = [
+            ((mine - theirs) * mask).abs().mean() / (theirs * mask).abs().mean().clamp_min(1e-6)
+            for mine, theirs in zip(self.states(made, mask), wanted, strict=True)
+        ]
+        return torch.stack(apart).mean()
 
     def errors(
         self, features: Tensor, mask: Tensor, tokens: TokenBatch, durations: Tensor

@@ -37,6 +37,8 @@ class SpectralTask:
             long-term spectrum of a voice never heard then need not be learned.
         phone_probe: checkpoint of the phone probe, which should read in coded features what it
             reads in the real ones; phone_loss: weight of that loss.
+        recognizer: checkpoint of the phone recognizer, which sees a sound among those around it;
+            recognizer_loss: weight of the distance of its hidden states.
         commitment: weight of the quantizer's own loss.
         fit_batches: codebooks start from k-means of the vectors of so many batches, after
             `train.init`; on a frozen encoder that is most of their training.
@@ -60,6 +62,8 @@ class SpectralTask:
         relative: float = 0.5,
         phone_probe: str | None = None,
         phone_loss: float = 0.5,
+        recognizer: str | None = None,
+        recognizer_loss: float = 1.0,
         commitment: float = 0.25,
         fit_batches: int = 0,
         held_out: tuple[str, ...] = (),
@@ -67,7 +71,11 @@ class SpectralTask:
         self.probe = cast(
             "PhoneProbe | None", load_part("options.phone_probe", phone_probe, "phone_probe")
         )
-        self.phone_loss, self.commitment, self.fit_batches = phone_loss, commitment, fit_batches
+        self.recognizer = cast(
+            "PhoneProbe | None", load_part("options.recognizer", recognizer, "phone_probe")
+        )
+        self.phone_loss, self.recognizer_loss = phone_loss, recognizer_loss
+        self.commitment, self.fit_batches = commitment, fit_batches
         self.corpus, self.batch_size, self.frames = corpus, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative
         self.arguments = dict(model or {})
@@ -151,16 +159,11 @@ class SpectralTask:
         for name, value in extra.items():
             loss = loss + value
             logs[name] = value.detach()
-        if self.probe is not None:
-            probe, average = self.probe.to(real.device), batch["voice_mean"]
-            mask = torch.ones_like(real[..., :1])
-            read, wanted = probe(fake + average, mask), probe(real + average, mask)
-            apart = F.kl_div(
-                read.log_softmax(-1), wanted.log_softmax(-1), reduction="none", log_target=True
-            )
-            phone_loss = apart.sum(-1).mean()
-            loss = loss + self.phone_loss * phone_loss
-            logs["phone_loss"] = phone_loss.detach()
+        for name, value in self._read(
+            fake + batch["voice_mean"], real + batch["voice_mean"]
+        ).items():
+            loss = loss + value
+            logs[name] = value.detach()
         adversarial = step >= self.adversarial_from
         if adversarial:
             discriminator.requires_grad_(False)
@@ -173,6 +176,25 @@ class SpectralTask:
         if adversarial:
             spot = discriminator.discriminator_loss(envelope_part(real), envelope_part(fake))
             yield "discriminator", spot, {"spot": spot.detach()}
+
+    def _read(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """The weighted losses of what the probe and the recognizer read in made features
+        [B, T, C]."""
+        losses: dict[str, Tensor] = {}
+        mask = torch.ones_like(real[..., :1])
+        if self.probe is not None:
+            probe = self.probe.to(real.device)
+            apart = F.kl_div(
+                probe(made, mask).log_softmax(-1),
+                probe(real, mask).log_softmax(-1),
+                reduction="none",
+                log_target=True,
+            )
+            losses["phone_loss"] = self.phone_loss * apart.sum(-1).mean()
+        if self.recognizer is not None:
+            distance = self.recognizer.to(real.device).distance(made, real, mask)
+            losses["recognizer_loss"] = self.recognizer_loss * distance
+        return losses
 
     def export(self, folder: Path, step: int) -> None:
         """Averaged weights of the autoencoder; the vocoder has its own checkpoint."""

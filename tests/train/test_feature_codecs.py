@@ -1,0 +1,64 @@
+"""Training of the codecs of features (tts.train.tasks.codec)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tts.data.corpus import Corpus
+from tts.errors import ConfigError
+from tts.losses.phone import PhoneProbe
+from tts.train.tasks.codec import SpectralTask
+from tts_codecs.checkpoint import save_checkpoint
+
+
+def test_codebooks_are_fitted_before_training(corpus: Corpus) -> None:
+    torch.manual_seed(0)
+    quantizer = {"kind": "rvq", "dim": 6, "num_codebooks": 2, "codebook_size": 8, "dropout": 0.5}
+    model = {"dim": 16, "blocks": 1, "quantizer": quantizer}
+    task = SpectralTask(corpus, model, batch_size=2, frames=40, adversarial_from=9, fit_batches=4)
+    batch = task.batch(np.random.default_rng(5))
+    vectors = task.autoencoder.vectors(batch["features"]).detach()
+    learned = task.autoencoder.quantizer
+
+    def error() -> float:
+        return float((learned.decode(learned.encode(vectors)) - vectors).square().mean())
+
+    before = error()
+    next(task.losses(batch, 0))
+    fitted = error()
+    assert fitted < 0.5 * before, (fitted, before)
+    fsq = SpectralTask(
+        corpus, {"dim": 16, "blocks": 1, "levels": (5, 4)}, batch_size=2, frames=40, fit_batches=2
+    )
+    with pytest.raises(ConfigError, match="no codebooks to fit"):
+        next(fsq.losses(batch, 0))
+
+
+def test_coded_features_are_read_by_the_probe_and_the_recognizer(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    sizes = {"dim": 8, "blocks": 2}
+    save_checkpoint(tmp_path / "reader", PhoneProbe(**sizes), "phone_probe", sizes)
+    reader, model = str(tmp_path / "reader"), {"dim": 16, "blocks": 1, "levels": (5, 4)}
+    task = SpectralTask(
+        corpus, model, batch_size=2, frames=40, phone_probe=reader, recognizer=reader
+    )
+    batch = task.batch(np.random.default_rng(3))
+
+    def losses() -> dict[str, float]:
+        torch.manual_seed(1)  # noise of the quantizer
+        _, loss, logs = next(task.losses(batch, 0))
+        return {"loss": loss.item(), **{k: float(v) for k, v in logs.items() if "_loss" in k}}
+
+    both = losses()
+    assert both["phone_loss"] > 0 and both["recognizer_loss"] > 0
+    task.recognizer_loss *= 2
+    assert losses()["recognizer_loss"] == pytest.approx(2 * both["recognizer_loss"], rel=1e-5)
+    task.probe = task.recognizer = None
+    alone = losses()
+    assert set(alone) == {"loss"}
+    told = alone["loss"] + both["phone_loss"] + both["recognizer_loss"]
+    assert both["loss"] == pytest.approx(told, rel=1e-5)
