@@ -20,8 +20,8 @@ FROM_ZERO = (
 )  # fmt: skip
 #: floats from 0 to 1
 SHARES = (
-    "both_sides", "distill_ratio", "distort", "dropout", "forget", "inpaint", "own_pitch",
-    "relative", "wide_share",
+    "both_sides", "colored", "distill_ratio", "distort", "dropout", "forget", "inpaint",
+    "own_pitch", "relative", "warped", "wide_share",
 )  # fmt: skip
 #: largest seed; random generators accept it even after adding a number per row and process
 MOST_SEED = 2**63 - 1

@@ -11,6 +11,7 @@ from tts.errors import ConfigError
 from tts.losses.phone import PhoneProbe
 from tts.train.tasks.codec import SpectralTask
 from tts_codecs.checkpoint import save_checkpoint
+from tts_codecs.spectral import SpectralAutoencoder
 
 
 def test_codebooks_are_fitted_before_training(corpus: Corpus) -> None:
@@ -19,8 +20,9 @@ def test_codebooks_are_fitted_before_training(corpus: Corpus) -> None:
     model = {"dim": 16, "blocks": 1, "quantizer": quantizer}
     task = SpectralTask(corpus, model, batch_size=2, frames=40, adversarial_from=9, fit_batches=4)
     batch = task.batch(np.random.default_rng(5))
-    vectors = task.autoencoder.vectors(batch["features"]).detach()
-    learned = task.autoencoder.quantizer
+    auto = task.autoencoder
+    assert isinstance(auto, SpectralAutoencoder)
+    vectors, learned = auto.vectors(batch["features"]).detach(), auto.quantizer
 
     def error() -> float:
         return float((learned.decode(learned.encode(vectors)) - vectors).square().mean())
@@ -40,8 +42,8 @@ def test_coded_features_are_read_by_the_probe_and_the_recognizer(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    sizes = {"dim": 8, "blocks": 2}
-    save_checkpoint(tmp_path / "reader", PhoneProbe(**sizes), "phone_probe", sizes)
+    net = PhoneProbe(dim=8, blocks=2)
+    save_checkpoint(tmp_path / "reader", net, "phone_probe", {"dim": 8, "blocks": 2})
     reader, model = str(tmp_path / "reader"), {"dim": 16, "blocks": 1, "levels": (5, 4)}
     task = SpectralTask(
         corpus, model, batch_size=2, frames=40, phone_probe=reader, recognizer=reader
@@ -62,3 +64,23 @@ def test_coded_features_are_read_by_the_probe_and_the_recognizer(
     assert set(alone) == {"loss"}
     told = alone["loss"] + both["phone_loss"] + both["recognizer_loss"]
     assert both["loss"] == pytest.approx(told, rel=1e-5)
+
+
+def test_rows_in_other_voices_are_relative_to_the_mean_of_that_voice(corpus: Corpus) -> None:
+    model = {"dim": 16, "blocks": 1, "levels": (5, 4)}
+
+    def draw(**options: float) -> tuple[torch.Tensor, torch.Tensor]:
+        task = SpectralTask(corpus, model, batch_size=64, frames=40, **options)  # type: ignore[arg-type]
+        batch = task.batch(np.random.default_rng(4))
+        return batch["features"], batch["voice_mean"]
+
+    plain, _ = draw(relative=0.0)
+    for options in ({"warped": 1.0}, {"colored": 1.0}):
+        other, _ = draw(relative=0.0, **options)
+        assert other.shape == plain.shape and torch.isfinite(other).all()
+        mean, own = plain[..., :-2].mean((0, 1)), other[..., :-2].mean(1)
+        assert float((own - mean).abs().mean()) > 0.02, options
+    # What a voice adds to all of its frames is taken away again with its mean.
+    relative, means = draw(relative=1.0, colored=1.0)
+    spread = relative[..., :-2].mean(1).std(0).mean()
+    assert float(spread) < float((relative + means)[..., :-2].mean(1).std(0).mean())

@@ -96,6 +96,8 @@ def test_sizes_of_the_parts_of_a_generator(section: str, name: str, kind: str | 
         ("durations", "model", {"dropout": 2}, "model.dropout is a share"),
         ("spectral", "options", {"relative": -0.1}, "options.relative is a share"),
         ("spectral", "options", {"frames": 0}, "options.frames is"),
+        ("spectral", "options", {"warped": 1.5}, "options.warped is a share"),
+        ("spectral", "options", {"colored": -1}, "options.colored is a share"),
         ("spectral", "options", {"recognizer_loss": -1}, "options.recognizer_loss is a number"),
         ("codec", "options", {"distort": 2}, "options.distort is a share"),
         ("codec", "options", {"weights": {"mel": -1}}, "options.weights is numbers"),

@@ -1,6 +1,6 @@
 """Training tasks of the codecs of features, wholly in their domain (the vocoder is shared)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
+from tts.data.vtlp import vtlp_features
 from tts.errors import CodecError, ConfigError
 from tts.generators.voice_encoders import voice_mean
 from tts.losses.phone import PhoneProbe
@@ -21,7 +22,7 @@ from tts.train.task import Logs
 from tts.train.tasks.vocoder import speaker_weights
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.checkpoint import save_checkpoint
-from tts_codecs.envelope import envelope_part, source_part
+from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch, source_part
 from tts_codecs.latent import LatentAutoencoder
 from tts_codecs.mel import MelConfig
 from tts_codecs.mel_discriminator import MelDiscriminator
@@ -35,6 +36,9 @@ class SpectralTask:
         relative: share of rows coded relative to the average spectrum and pitch of their speaker
             (tts.generators.voice_encoders.voice_mean). Generators of codes work on such frames: the
             long-term spectrum of a voice never heard then need not be learned.
+        warped: share of rows in the voice of another vocal tract (tts.data.vtlp), by a factor of
+            0.85 to 1.18, with a pitch of its own: the voices of a corpus are few.
+        colored: share of rows with another long-term spectrum, as of another microphone.
         phone_probe: checkpoint of the phone probe, which should read in coded features what it
             reads in the real ones; phone_loss: weight of that loss.
         recognizer: checkpoint of the phone recognizer, which sees a sound among those around it;
@@ -60,6 +64,8 @@ class SpectralTask:
         frames: int = 100,
         adversarial_from: int = 1500,
         relative: float = 0.5,
+        warped: float = 0.0,
+        colored: float = 0.0,
         phone_probe: str | None = None,
         phone_loss: float = 0.5,
         recognizer: str | None = None,
@@ -78,6 +84,7 @@ class SpectralTask:
         self.commitment, self.fit_batches = commitment, fit_batches
         self.corpus, self.batch_size, self.frames = corpus, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative
+        self.warped, self.colored = warped, colored
         self.arguments = dict(model or {})
         self.autoencoder = self.architecture(**self.arguments)
         if frames % self.autoencoder.patch:
@@ -99,12 +106,13 @@ class SpectralTask:
         rows, averages = [], []
         for index in rng.choice(self.usable, self.batch_size, p=self.weights):
             start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
-            row = self.corpus.features(int(index), start, self.frames)
+            voice = self._draw_voice(rng)
+            row = voice(self.corpus.features(int(index), start, self.frames))
             # A change of level is a shift of the log-mel.
             envelope_part(row)[:] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
             average = np.zeros_like(row[:1])
             if rng.random() < self.relative:
-                average = self._voice_mean(int(index), rng)
+                average = self._voice_mean(int(index), voice, rng)
             rows.append(row - average)
             averages.append(average)
         return {
@@ -112,11 +120,34 @@ class SpectralTask:
             "voice_mean": torch.from_numpy(np.stack(averages)),
         }
 
-    def _voice_mean(self, index: int, rng: np.random.Generator) -> np.ndarray:
+    def _draw_voice(self, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        """A function that gives features [T, C] the voice and the microphone that are drawn."""
+        factor, pitch, color = 1.0, 1.0, None
+        if self.warped and rng.random() < self.warped:
+            factor, pitch = np.exp(rng.uniform(-0.16, 0.16)), np.exp(rng.uniform(-0.12, 0.12))
+        if self.colored and rng.random() < self.colored:
+            color = np.cumsum(rng.normal(0, 0.05, MelConfig().n_mels)).astype(np.float32)
+
+        def voice(features: np.ndarray) -> np.ndarray:
+            if factor != 1:
+                features = vtlp_features(features, factor)
+                features[:, -EXTRA] = shift_pitch(features[:, -EXTRA], pitch)
+            if color is not None:
+                envelope_part(features)[:] += color
+            return features
+
+        return voice
+
+    def _voice_mean(
+        self,
+        index: int,
+        voice: Callable[[np.ndarray], np.ndarray],
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         """Anchor [1, C] of some other seconds of the utterance, as a prompt would give it."""
         length = min(int(rng.integers(75, 201)), self.corpus.frames(index))
         start = int(rng.integers(0, self.corpus.frames(index) - length + 1))
-        features = torch.from_numpy(self.corpus.features(index, start, length))[None]
+        features = torch.from_numpy(voice(self.corpus.features(index, start, length)))[None]
         prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([length]))
         return voice_mean(prompt)[0].numpy()
 
