@@ -6,7 +6,7 @@ hides it. Nothing changes its length, so that words stay where they were written
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.capital_words import INITIALISMS
 from tts.text.english_capitals import is_word, names_the_country
 from tts.text.english_codes import pronounceable
@@ -20,8 +20,8 @@ _RUN = re.compile(r"(?:\b[A-Z][A-Z']{1,20}\b[ ,!?-]{1,3}){2,40}\b[A-Z][A-Z']{1,2
 #: a short month beside its day: "by DEC 25"
 _MONTH = "JAN|FEB|MAR|APR|JUN|JUL|AUG|SEPT?|OCT|NOV|DEC"
 _DAY = re.compile(rf"\b(?:{_MONTH})(?=\.? \d{{1,2}}(?!\w))|(?<=\d )(?:{_MONTH})\b")
-_UNITS = {unit.upper(): unit for unit in reversed(lexicon.UNITS) if unit.isalpha()}
-_TITLED = frozenset(name[:3].upper() for name in (*lexicon.MONTHS, *lexicon.WEEKDAYS)) | frozenset(
+_UNITS = {unit.upper(): unit for unit in reversed(tables.UNITS) if unit.isalpha()}
+_TITLED = frozenset(name[:3].upper() for name in (*tables.MONTHS, *tables.WEEKDAYS)) | frozenset(
     "SEPT TUES THURS THUR MR MRS MS DR ST MT PROF SGT CAPT GEN COL REV BLVD AVE RD HWY JR SR INC "
     "LTD CORP NO VOL FIG VS ETC EST DEPT APPROX".split()
 )
@@ -120,7 +120,7 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
         and bare not in ("MAY", "SUN", "SAT", "MAR")
     ):
         return bare.title() + tail
-    if bare.title() in lexicon.MONTHS or bare.title() in lexicon.WEEKDAYS:
+    if bare.title() in tables.MONTHS or bare.title() in tables.WEEKDAYS:
         return bare.title() + tail
     if bare in ("MAR", "SAT", "SUN") and (
         right[:1] == "-" or left[-1:] == "-" or left[-1:].isdigit()
@@ -128,7 +128,7 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
         return bare.title() + tail
     if (
         bare in ("WWII", "WWI")
-        or bare in lexicon.STATE_NAMES
+        or bare in tables.STATE_NAMES
         and re.match(r" \d{5}", line[match.end() :][:6])
     ):
         return bare + tail
@@ -139,13 +139,13 @@ def _word(line: str, match: re.Match[str], before: str, after: str) -> str:
         spelled = spelled or not (is_word(bare) or pronounceable(bare))
     if (
         len(bare) == 1
-        or bare in lexicon.CURRENCIES
+        or bare in tables.CURRENCIES
         and (left.strip()[-1:].isdigit() or right.strip()[:1].isdigit())
     ):
         return (
             bare + tail if bare not in ("A", "T", "S") or left[-1:] == "&" else bare.lower() + tail
         )
-    if spelled and bare not in lexicon.HUSHED:
+    if spelled and bare not in tables.HUSHED:
         return bare + tail
     named = before in _BEFORE_NAME or after in ("ST", "AVE", "RD", "BLVD")
     if named or _numeral(after.removesuffix("'S"), word):
@@ -159,4 +159,4 @@ def _numeral(word: str, before: str) -> bool:
         return False
     if len(word) > 1:
         return word not in ("MIX", "DI", "LI", "CC", "CD", "CI", "LL", "VI") or word == "VI"
-    return before in lexicon.PART_WORDS or before.title() in lexicon.REGNAL and word != "I"
+    return before in tables.PART_WORDS or before.title() in tables.REGNAL and word != "I"

@@ -5,7 +5,8 @@ Every pattern starts at a boundary and has bounded repeats, so that the passes s
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
+from tts.text.english_ambiguous_units import SENSES
 from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
 from tts.text.english_capitals import CAPITALS
 from tts.text.english_chat import CHAT
@@ -13,24 +14,27 @@ from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_counts import COUNTS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
-from tts.text.english_plurals import PLURALS
+from tts.text.english_number_plurals import PLURALS
 from tts.text.english_references import REFERENCES
 from tts.text.english_scores import CRICKET, is_score
-from tts.text.english_senses import SENSES
-from tts.text.english_words import SHORT_WORDS, WORDS
-from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
+from tts.text.english_short_forms import SHORT_WORDS, WORDS
+from tts.text.numbers import (
+    LONG_NUMBER,
+    NUMBER,
+    cardinal,
+    decimal,
+    digits,
+    minus,
+    number,
+    ordinal,
+    year,
+)
 from tts.text.tracked import Rule, rule
 
 __all__ = ["RULES"]
 
 _Match = re.Match[str]
-_NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
-_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
 _RATIOS = "ratio|scale|split|mix|mixture|odds|dilution|blend|model|aspect"
-
-
-def _sign(sign: str | None) -> str:
-    return "minus " if sign else ""
 
 
 def _divided(match: _Match) -> str:
@@ -68,8 +72,8 @@ def _plain_number(match: _Match) -> str:
     sign, text = match[1], match[2]
     if "." in text:
         whole, _, part = text.replace(",", "").partition(".")
-        return _sign(sign) + decimal(whole, part)
-    return _sign(sign) + (cardinal(text.replace(",", "")) if "," in text else _bare(text))
+        return minus(sign) + decimal(whole, part)
+    return minus(sign) + (cardinal(text.replace(",", "")) if "," in text else _bare(text))
 
 
 def _dashes(match: _Match) -> str:
@@ -78,13 +82,13 @@ def _dashes(match: _Match) -> str:
 
 
 def _symbol(match: _Match) -> str:
-    word = lexicon.SYMBOLS.get(match[0])
+    word = tables.SYMBOLS.get(match[0])
     return f" {word} " if word else " "
 
 
 _MATHS: tuple[Rule, ...] = (
-    rule(rf"(?<=[\d)])\s?[-–]\s?(?=\(?-?{_N}\)?\s{{0,2}}=)", " minus "),
-    rule(rf"(?<==)(\s?{_N})\s?[-–]\s?(?=\d)", r"\1 minus "),
+    rule(rf"(?<=[\d)])\s?[-–]\s?(?=\(?-?{NUMBER}\)?\s{{0,2}}=)", " minus "),
+    rule(rf"(?<==)(\s?{NUMBER})\s?[-–]\s?(?=\d)", r"\1 minus "),
     rule(r"(?<=\d)\s-\s?(?=-\d)", " minus "),
     rule(r"\b([a-z])\s?[-–]\s?(?=\d{1,9}\s?=)", r"\1 minus "),
     rule(r"(?<!\w)≈\s?(?=[\d$£€])", "approximately "),
@@ -129,8 +133,8 @@ _NUMBERS: tuple[Rule, ...] = (
         r"foot|inch|point|page|man|person|member|percent|piece)\b)",
         r"\1 to ",
     ),
-    rule(rf"(?<![\w.,–-])({_N})\s?–\s?({_N})(?![\w-]|[.,]\d)", _range),
-    rule(rf"(?<![\w.,–-])({_N})-({_N})(?![\w–-]|[.,]\d)", _range),
+    rule(rf"(?<![\w.,–-])({NUMBER})\s?–\s?({NUMBER})(?![\w-]|[.,]\d)", _range),
+    rule(rf"(?<![\w.,–-])({NUMBER})-({NUMBER})(?![\w–-]|[.,]\d)", _range),
     rule(r"(?<![\w.,–-])((?:1\d|20)\d\d)\s-\s((?:1\d|20)\d\d)(?![\w-]|[.,]\d)", _range),
     rule(
         r"(?<![\w.,])(\d{1,3}(?:,\d{3}){0,10}|\d{1,36})(?:st|nd|rd|th)\b",
@@ -168,14 +172,14 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[^\W\d_])", " "),
     rule(
         r"(?<![^\W\d_])[α-ωΑ-Ω](?![^\W\d_])",
-        lambda m: lexicon.GREEK["αβγδεζηθικλμνξοπρςστυφχψω".index(m[0].lower())],
+        lambda m: tables.GREEK["αβγδεζηθικλμνξοπρςστυφχψω".index(m[0].lower())],
     ),
     rule(
         r"\d{1,9}(?:\.\d{1,9}){2,9}(?!\w)",
         lambda m: " point ".join(cardinal(part) for part in m[0].split(".")),
     ),
     rule(r"(?<=\d)-(?=\d)", " "),
-    rule(rf"((?<![\w)])-(?=[\d.]))?({_NUM})", _plain_number),
+    rule(rf"((?<![\w)])-(?=[\d.]))?({LONG_NUMBER})", _plain_number),
     rule(r"(?<!\w)([CFcf])#", r"\1 sharp"),
     rule(r"(?i:\band/or\b)", "and or"),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", " slash "),

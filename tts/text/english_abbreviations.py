@@ -2,8 +2,8 @@
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import company_end, measure_end, sentence_end, starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_sentence_ends import company_end, measure_end, sentence_end, starts_sentence
 from tts.text.numbers import NUMBER_WORDS, plural
 from tts.text.tracked import Rule, rule
 
@@ -34,13 +34,13 @@ _COMPASS = re.compile(r" (?:[NS][EW]?|[EW])\b(?!\.? [A-Z][a-z])")
 _ET = re.compile(r"\b[Ee]t $")
 _THE = re.compile(r"\b(?:the|an?|my|your|his|her|our|this|that) $", re.I)
 _DOUBTED_MONTHS = ("jan", "mar", "jun", "jul")
-_MONTHS = frozenset(name[:3].lower() for name in lexicon.MONTHS) | {"sept"}
+_MONTHS = frozenset(name[:3].lower() for name in tables.MONTHS) | {"sept"}
 
 
 def _end(match: _Match, word: str) -> str:
-    if word in lexicon.NEVER_LAST:
+    if word in tables.NEVER_LAST:
         return "" if match.string[match.end() : match.end() + 3].strip() else "."
-    if word in lexicon.TITLES:
+    if word in tables.TITLES:
         over = company_end if word in _COMPANIES else starts_sentence
         return "." if over(match.string, match.end()) else ""
     return sentence_end(match)
@@ -50,30 +50,30 @@ def _abbreviation(match: _Match) -> str:
     written, word = match[1], match[1].lower()
     before = match.string[max(0, match.start() - 24) : match.start()]
     after = match.string[match.end() : match.end() + 24]
-    if written.isupper() and word not in lexicon.CAPITAL_ABBREVIATIONS:
+    if written.isupper() and word not in tables.CAPITAL_ABBREVIATIONS:
         return _in_capitals(word, after) or match[0]
-    if written.islower() and word in lexicon.BEHIND_NUMBERS and (unit := _unit(word, before)):
+    if written.islower() and word in tables.BEHIND_NUMBERS and (unit := _unit(word, before)):
         return unit + measure_end(match, word)
     if said := _before_it(match, before):
         return said + _end(match, word)
     if said := _after_it(match, before, after):
         return said
-    if word in lexicon.AMBIGUOUS or word == "al" and not _ET.search(before):
+    if word in tables.AMBIGUOUS or word == "al" and not _ET.search(before):
         return match[0]
-    return lexicon.ABBREVIATIONS[word] + _end(match, word)
+    return tables.ABBREVIATIONS[word] + _end(match, word)
 
 
 def _in_capitals(word: str, after: str) -> str | None:
     """ "SEC." and "MS." are initialisms, but not in "SEC. 4" and "MS. JONES"."""
-    of_number = word in lexicon.BEFORE_NUMERALS or word in _MONTHS
+    of_number = word in tables.BEFORE_NUMERALS or word in _MONTHS
     told = of_number and re.match(r" ?\d", after)
-    told = told or word in lexicon.BEFORE_NAMES and re.match(r" [A-Z]{3}", after)
-    return lexicon.ABBREVIATIONS[word] if told else None
+    told = told or word in tables.BEFORE_NAMES and re.match(r" [A-Z]{3}", after)
+    return tables.ABBREVIATIONS[word] if told else None
 
 
 def _unit(word: str, before: str) -> str | None:
     """What a number counts: "two sec.", "per min."; "a sec." is said as it is written."""
-    name = lexicon.BEHIND_NUMBERS[word]
+    name = tables.BEHIND_NUMBERS[word]
     article = word in ("min", "hr", "yr", "wk") and re.search(r"(?i)\ban? $", before)
     if before.endswith("-") and _COUNT.search(before):
         return name
@@ -104,23 +104,23 @@ def _before_it(match: _Match, before: str) -> str | None:
     if match[1] == "ed" and _NTH.search(before):
         return "edition"
     in_month = word in _DOUBTED_MONTHS and _MONTHLY.search(before)
-    return lexicon.ABBREVIATIONS[word] if in_month else None
+    return tables.ABBREVIATIONS[word] if in_month else None
 
 
 def _after_it(match: _Match, before: str, after: str) -> str | None:
     """The words of a short form that goes on with a number, a name or in lower case."""
     written, word = match[1], match[1].lower()
-    said = lexicon.ABBREVIATIONS[word]
+    said = tables.ABBREVIATIONS[word]
     if written == "Ed" or word == "sec" and before.endswith(" a "):
         return None
-    if word in lexicon.BEFORE_NUMERALS and _NUMERAL.match(after):
+    if word in tables.BEFORE_NUMERALS and _NUMERAL.match(after):
         if word == "est" and not re.match(r" [12]\d{3}\b", after):
             return "estimated"
         return {"col": "column", "rev": "revision"}.get(word, said)
-    if word in lexicon.BEFORE_LETTERS:
+    if word in tables.BEFORE_LETTERS:
         if _LETTER.match(after) or written[0].isupper() and _ARTICLE.match(after):
             return said
-    if word in lexicon.BEFORE_NAMES and _NAME.match(after):
+    if word in tables.BEFORE_NAMES and _NAME.match(after):
         if word in ("mt", "ft"):
             return "featuring" if written == "ft" else said
         title = written[0].isupper()
@@ -128,7 +128,7 @@ def _after_it(match: _Match, before: str, after: str) -> str | None:
         return said if title and known else None
     if written in ("Max", "Min") and before.strip() and before.rstrip()[-1] not in ".!?:;(,":
         return None
-    if word in lexicon.BEFORE_MORE and _MORE.match(after):
+    if word in tables.BEFORE_MORE and _MORE.match(after):
         return {"est": "estimated", "min": "minimum"}.get(word, said)
     return None
 
@@ -160,10 +160,10 @@ def street_end(match: _Match) -> str:
 #: before the numbers are words: "123 Main St" has the number of a house
 STREETS: tuple[Rule, ...] = (
     rule(
-        rf"(?<=[a-z\d] )({'|'.join(lexicon.STREETS)})\b\.?(?=\s|[,;:!?)]|$)",
-        lambda m: lexicon.STREETS[m[1]] + street_end(m),
+        rf"(?<=[a-z\d] )({'|'.join(tables.STREETS)})\b\.?(?=\s|[,;:!?)]|$)",
+        lambda m: tables.STREETS[m[1]] + street_end(m),
     ),
-    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: lexicon.STREETS[m[1]] + street_end(m)),
+    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: tables.STREETS[m[1]] + street_end(m)),
     rule(
         r"(?<![\w.,/:-])(?<![IiOo]n )(\d{1,5} (?:[A-Z][a-z]{1,20} ){1,2})St\.(?= [A-Z])",
         lambda m: f"{m[1]}street{street_end(m)}",
@@ -185,7 +185,7 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         _measure,
     ),
     rule(
-        rf"(?<![\w.])({'|'.join(map(re.escape, lexicon.ABBREVIATIONS))})\.(?!\w)",
+        rf"(?<![\w.])({'|'.join(map(re.escape, tables.ABBREVIATIONS))})\.(?!\w)",
         _abbreviation,
         re.I,
     ),

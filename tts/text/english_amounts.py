@@ -2,20 +2,18 @@
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import measure_end, starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_attributives import attributive, before_noun, in_quotes
 from tts.text.english_money import MONEY, MONEY_FORMS, SCALE, SIGNS, scaled
-from tts.text.english_nouns import attributive, before_noun, in_quotes
-from tts.text.numbers import cardinal, number, plural
+from tts.text.english_sentence_ends import measure_end, starts_sentence
+from tts.text.numbers import LONG_NUMBER, NUMBER, cardinal, minus, number, plural
 from tts.text.tracked import Rule, rule
 
 __all__ = ["AMOUNTS", "AMOUNT_FORMS", "DOTTED", "INDIAN", "SQUARES", "UNIT_NAMES", "unit_name"]
 
 _Match = re.Match[str]
-_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
-_NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
 #: every short form of a unit, the longest first
-UNIT_NAMES = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
+UNIT_NAMES = "|".join(sorted(map(re.escape, tables.UNITS), key=len, reverse=True))
 #: the dot of a short form where the sentence goes on, "2 tsp. salt", "5 lbs., please", or may
 DOTTED = (
     r"(?:(?:(?<=oz|lb|ft|mi|yd|qt|pt|hr|yr|wk)|(?<=lbs|tsp|gal|hrs|min|sec|yrs|wks|mos)"
@@ -23,22 +21,18 @@ DOTTED = (
     r"| \d{1,2}\s?(?:oz|in|min|mins|sec|secs|tsp)\b))?"
 )
 _PER = "|".join(
-    re.escape(unit) for unit in sorted({*lexicon.PER, *lexicon.UNITS}, key=len, reverse=True)
+    re.escape(unit) for unit in sorted({*tables.PER, *tables.UNITS}, key=len, reverse=True)
 )
 _DASH = r"\s?[-–—]\s?"
 
 
-def _sign(sign: str | None) -> str:
-    return "minus " if sign else ""
-
-
 def unit_name(short: str, many: bool) -> str:
     """Words of a unit: "km/h" is "kilometers per hour"."""
-    name = lexicon.UNITS[short]
+    name = tables.UNITS[short]
     if not many:
         return name
     first, *rest = name.split(" per ", 1)
-    if first not in lexicon.UNCOUNTED:
+    if first not in tables.UNCOUNTED:
         head, _, last = first.partition(" ")
         # "degree Celsius" counts its first word, "square meter" its last.
         counts_first = head in ("degree", "dot", "part") or last.startswith("of ")
@@ -47,15 +41,15 @@ def unit_name(short: str, many: bool) -> str:
 
 
 def _per(short: str) -> str:
-    return lexicon.PER.get(short) or lexicon.UNITS.get(short) or short
+    return tables.PER.get(short) or tables.UNITS.get(short) or short
 
 
 def _unit(match: _Match) -> str:
     sign, amount, short = match[1], match[2], match[3]
     many = amount != "1" and not attributive(match)
     if short == "°":
-        return f"{_sign(sign)}{number(amount)} {'degrees' if many else 'degree'}"
-    return f"{_sign(sign)}{number(amount)} {unit_name(short, many)}{measure_end(match, short)}"
+        return f"{minus(sign)}{number(amount)} {'degrees' if many else 'degree'}"
+    return f"{minus(sign)}{number(amount)} {unit_name(short, many)}{measure_end(match, short)}"
 
 
 def _unit_of_noun(match: _Match) -> str:
@@ -99,7 +93,7 @@ def _angle(match: _Match) -> str:
     if match[3]:
         said.append(f"{number(match[3])} seconds")
     if match[4]:
-        said.append(lexicon.COMPASS[match[4]])
+        said.append(tables.COMPASS[match[4]])
     return " ".join(said)
 
 
@@ -164,7 +158,7 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     rule(rf"(?<![\w$])\$/(?=(?:{_PER})\b)", "dollars per "),
     # "$20k/year", "£3m/yr", "2M/day": a scale, which the units would take for meters
     rule(
-        rf"(?<![\w.,])((?:{SIGNS}){_N}\s?(?:{SCALE})|{_N}(?:k|K|M|B|bn|tn|mn))"
+        rf"(?<![\w.,])((?:{SIGNS}){NUMBER}\s?(?:{SCALE})|{NUMBER}(?:k|K|M|B|bn|tn|mn))"
         rf"\s?/\s?({_PER})(?![\w/^])",
         _scaled_per,
     ),
@@ -186,15 +180,15 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         _feet_and_inches,
     ),
     rule(
-        rf"(?<![\w.,–-])(-)?({_N})\s?(?:{UNIT_NAMES})?{_DASH}(-?{_N}\s?(?:{UNIT_NAMES}))(?![\w^])",
+        rf"(?<![\w.,–-])(-)?({NUMBER})\s?(?:{UNIT_NAMES})?{_DASH}(-?{NUMBER}\s?(?:{UNIT_NAMES}))(?![\w^])",
         _unit_range,
     ),
-    rule(rf"(?<![\w.,-])({_N})\s?({UNIT_NAMES})\s?/\s?({_PER})(?![\w^])", _compound_unit),
+    rule(rf"(?<![\w.,-])({NUMBER})\s?({UNIT_NAMES})\s?/\s?({_PER})(?![\w^])", _compound_unit),
     rule(
         rf"(?<![\w/.,-])(km|mg|kg|g|μg|MB|GB|KB|kB|TB|m|ml|mL|L|W|kW)/({_PER})(?![\w/^])",
         _bare_unit,
     ),
-    rule(rf"(?<=[A-Za-z]{{2}})/(?=(?:{lexicon.PER_WORDS})\b)", " per "),
+    rule(rf"(?<=[A-Za-z]{{2}})/(?=(?:{tables.PER_WORDS})\b)", " per "),
     rule(rf"(?<=\d)(?:\s?/)({_PER})(?![\w/^])", lambda m: f" per {_per(m[1])}"),
     rule(
         rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,3}})?)-({UNIT_NAMES}){DOTTED}(?= [A-Za-z])",
@@ -223,10 +217,10 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     rule(
         r"(?<![\w.])(\d{1,2})(20|40|60|80)p(?!\w)", lambda m: f"{cardinal(m[1])} {cardinal(m[2])} P"
     ),
-    rule(rf"(?<![\w.])(\d)K(?= (?:{lexicon.PICTURES})\b)", r"\1-K"),
+    rule(rf"(?<![\w.])(\d)K(?= (?:{tables.PICTURES})\b)", r"\1-K"),
 )
 AMOUNTS: tuple[Rule, ...] = (
     *MONEY,
-    rule(rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({UNIT_NAMES}){DOTTED}(?![\w^])(?!-\d)", _unit),
-    rule(rf"(?<![\w.,])({_NUM})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + scaled(m[2])),
+    rule(rf"(?<![\w.,-])(-)?((?:{LONG_NUMBER}))\s?({UNIT_NAMES}){DOTTED}(?![\w^])(?!-\d)", _unit),
+    rule(rf"(?<![\w.,])({LONG_NUMBER})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + scaled(m[2])),
 )

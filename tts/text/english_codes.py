@@ -2,14 +2,13 @@
 
 import re
 
-from tts.text import lexicon
-from tts.text.numbers import cardinal, digits, number
+from tts.text import english_tables as tables
+from tts.text.numbers import NUMBER, cardinal, digits, number
 from tts.text.tracked import Rule, rule
 
 __all__ = ["ADDRESSES", "CODES", "FORMULAS", "RAISED", "pronounceable", "spell"]
 
 _Match = re.Match[str]
-_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
 _TLD = (
     "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|es|it|eu|ca|au|us|tv|me|co|nl|pl|pt|ch|at|"
     "jp|cn|in|br|ru|se|no|dk|fi|ie|nz|biz|mil|int|xyz|online|shop|blog|tech|cloud"
@@ -84,7 +83,7 @@ def _address(match: _Match) -> str:
     text = re.sub(r"[^\w\s'@./:?&=#%+~-]", " ", text)
     text = re.sub(r"(?<![^\W_])[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{2,4}(?![^\W_])", _label, text)
     text = re.sub(r"(?<=\.)U K\b", "uk", text)
-    for mark, word in lexicon.ADDRESS.items():
+    for mark, word in tables.ADDRESS.items():
         text = text.replace(mark, f" {word} ")
     return " " + text + end
 
@@ -121,7 +120,7 @@ def _international(match: _Match) -> str:
 
 
 def _place(match: _Match) -> str:
-    name = lexicon.STATE_NAMES.get(match[1], match[1])
+    name = tables.STATE_NAMES.get(match[1], match[1])
     return f"{name}{match[2]}{digits(match[3])}" + (f", {digits(match[4])}" if match[4] else "")
 
 
@@ -150,7 +149,7 @@ def _model(text: str) -> str:
 
 def _formula(match: _Match) -> str:
     text = match[0]
-    if not re.search(r"\d", text) and text not in lexicon.FORMULAS:
+    if not re.search(r"\d", text) and text not in tables.FORMULAS:
         return text
     parts = re.findall(r"[A-Za-z]|\d+", text)
     return " ".join(cardinal(p) if p.isdigit() else p.upper() for p in parts)
@@ -158,16 +157,16 @@ def _formula(match: _Match) -> str:
 
 def _letters_and_number(match: _Match) -> str:
     letters = match[1]
-    if letters in lexicon.CURRENCIES:
+    if letters in tables.CURRENCIES:
         return letters
-    if len(letters) > 3 and pronounceable(letters) or letters in lexicon.WORDS_WITH_NUMBERS:
+    if len(letters) > 3 and pronounceable(letters) or letters in tables.WORDS_WITH_NUMBERS:
         return letters + " "
     return spell(letters) + " "
 
 
 def _after_number(match: _Match) -> str:
     word = match[2]
-    if word in lexicon.UNITS or word in lexicon.CURRENCIES:
+    if word in tables.UNITS or word in tables.CURRENCIES:
         return match[0]
     apart = " " if match.string[match.start() - 1 : match.start()].isalpha() else ""
     return f"{apart}{cardinal(match[1])} {spell(word)}"
@@ -317,13 +316,13 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(r"\b([A-Z]\d[A-Z]) (\d[A-Z]\d)\b", lambda m: f"{spell(m[1])}, {spell(m[2])}"),
     rule(
-        rf"\b((?i:zip(?: code)?|postcode|postal code)|{lexicon.STATES})(:? )(\d{{5}})"
+        rf"\b((?i:zip(?: code)?|postcode|postal code)|{tables.STATES})(:? )(\d{{5}})"
         r"(?:-(\d{4}))?\b(?![,.]\d)",
         _place,
     ),
     rule(
-        rf"\b([A-Z][a-z]+, )({lexicon.WORDLIKE_STATES})( )(\d{{5}})\b(?![,.]\d)",
-        lambda m: f"{m[1]}{lexicon.STATE_NAMES[m[2]]} {digits(m[4])}",
+        rf"\b([A-Z][a-z]+, )({tables.WORDLIKE_STATES})( )(\d{{5}})\b(?![,.]\d)",
+        lambda m: f"{m[1]}{tables.STATE_NAMES[m[2]]} {digits(m[4])}",
     ),
 )
 FORMULAS: tuple[Rule, ...] = (
@@ -334,10 +333,10 @@ FORMULAS: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.,$£€-])401k\b", "four oh one K"),
     rule(r"\b(Q[1-4]|FY|H[12])'(\d\d)\b", r"\1 \2"),
-    rule(rf"(?<![\w,.])({_N})[eE]([+-]?)(\d{{1,3}})(?![\w.])", _exponent),
+    rule(rf"(?<![\w,.])({NUMBER})[eE]([+-]?)(\d{{1,3}})(?![\w.])", _exponent),
     rule(r"(?<=\d)\s?[xX×*·]\s?(?=10\s?\^)", " times "),
     rule(
-        rf"(?<![\w.,])({_N}|{_VARIABLE})(?:\^|\*\*)[{{(]?([+-]?)(\d{{1,4}}|[a-z])\b[}})]?",
+        rf"(?<![\w.,])({NUMBER}|{_VARIABLE})(?:\^|\*\*)[{{(]?([+-]?)(\d{{1,4}}|[a-z])\b[}})]?",
         _power,
     ),
     rule(r"\)\^([23])(?!\d)", lambda m: f") {'squared' if m[1] == '2' else 'cubed'}"),

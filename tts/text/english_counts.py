@@ -3,7 +3,7 @@ millions of people, races, hours of the military clock and stars."""
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.numbers import cardinal, three_figures
 from tts.text.tracked import Rule, rule
 
@@ -25,7 +25,7 @@ _MANY = (
     "Americans|Britons|Canadians|Germans|Chinese|Indians|Europeans|Africans|Muslims|Christians|"
     "Catholics|Jews|Ukrainians|Russians|Syrians"
 )
-_QUALITY = rf"(?:(?!(?:{lexicon.FUNCTION})\b)[a-z]{{3,14}} )?"
+_QUALITY = rf"(?:(?!(?:{tables.FUNCTION})\b)[a-z]{{3,14}} )?"
 _RUN = (
     "race|races|run|runs|walk|walks|fun run|course|event|events|distance|swim|training|time|"
     "charity|PB|pb|personal best|record|medal|route|marathon|parkrun|obstacle"
@@ -77,7 +77,7 @@ def _millions(match: _Match) -> str:
 
 
 def _stars(match: _Match) -> str:
-    noun = re.match(rf"[ -](?!(?:{lexicon.FUNCTION})\b)[a-z]", match.string[match.end() :][:16])
+    noun = re.match(rf"[ -](?!(?:{tables.FUNCTION})\b)[a-z]", match.string[match.end() :][:16])
     return f"{match[1]} star{'' if match[1] == '1' or noun else 's'}"
 
 

@@ -2,10 +2,10 @@
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.english_decades import DECADES
-from tts.text.english_ends import sentence_end
 from tts.text.english_fractions import JUDGED
+from tts.text.english_sentence_ends import sentence_end
 from tts.text.numbers import cardinal, number, ordinal, three_figures, year
 from tts.text.tracked import Rule, rule
 
@@ -13,32 +13,32 @@ __all__ = ["DATES", "DATE_FORMS", "DECADES", "YEARS"]
 
 _Match = re.Match[str]
 _MONTH = (
-    "|".join(rf"{name}|{name[:3]}\.?(?![a-z])" for name in lexicon.MONTHS) + r"|Sept\.?(?![a-z])"
+    "|".join(rf"{name}|{name[:3]}\.?(?![a-z])" for name in tables.MONTHS) + r"|Sept\.?(?![a-z])"
 )
 _DAY = (
-    "|".join(rf"{day}|{day[:3]}\.?(?![a-z])" for day in lexicon.WEEKDAYS)
+    "|".join(rf"{day}|{day[:3]}\.?(?![a-z])" for day in tables.WEEKDAYS)
     + r"|Tues\.?(?![a-z])|Thurs?\.?(?![a-z])"
 )
 _SHORT_DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
-_WEEKDAY = "|".join(lexicon.WEEKDAYS)
+_WEEKDAY = "|".join(tables.WEEKDAYS)
 _CLOCK = r"(?:[01]?\d|2[0-4])(?:[:.][0-5]\d)?"
 _HALF = r"\s?[ap](?:m\b|\.\s?m\.)"
 _DASH = r"\s?[-–—]\s?"
 _NTH = r"(?:st|nd|rd|th)"
 _M_D = r"(1[0-2]|0?[1-9])/(\d{1,2})"
 _NO_DATE = r" (?:of|cup|inch|mile|teaspoon|tablespoon|hour|pound|in\b|cm|mm|oz|tsp|tbsp)|\""
-_DAYS = frozenset(day[:3] for day in lexicon.WEEKDAYS)
+_DAYS = frozenset(day[:3] for day in tables.WEEKDAYS)
 _DATED = frozenset(f"{word} " for word in "on due dated ends expires expired".split())
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
 
 
 def _month(name: str) -> str:
     """Full name of a month or its first three letters."""
-    return next(month for month in lexicon.MONTHS if month[:3] == name[:3].title())
+    return next(month for month in tables.MONTHS if month[:3] == name[:3].title())
 
 
 def _day(name: str) -> str:
-    return next(day for day in lexicon.WEEKDAYS if day[:3] == name[:3].title())
+    return next(day for day in tables.WEEKDAYS if day[:3] == name[:3].title())
 
 
 def _the(match: _Match) -> str:
@@ -48,7 +48,7 @@ def _the(match: _Match) -> str:
 
 
 def _date(month: int, day: int, in_year: str | None) -> str:
-    said = f"{lexicon.MONTHS[month - 1]} {ordinal(day)}"
+    said = f"{tables.MONTHS[month - 1]} {ordinal(day)}"
     return f"{said}, {year(in_year)}" if in_year else said
 
 
@@ -198,7 +198,7 @@ def _split_year(match: _Match) -> str:
         return f"{year(first)} to {low}"
     if len(match[2]) == 4:
         return f"{year(first)} to {year(second)}" if second > first else match[0]
-    return f"{lexicon.MONTHS[second - 1]} {year(first)}" if 1 <= second <= 12 else match[0]
+    return f"{tables.MONTHS[second - 1]} {year(first)}" if 1 <= second <= 12 else match[0]
 
 
 def _old_year(match: _Match) -> str:
@@ -315,7 +315,7 @@ DATE_FORMS: tuple[Rule, ...] = (
     ),
     rule(
         r"(?<![\w/.,$£€-])(0?[1-9]|1[0-2])/(19\d\d|20\d\d)(?![\w/]|[.,-]\d)",
-        lambda m: f"{lexicon.MONTHS[int(m[1]) - 1]} {year(m[2])}",
+        lambda m: f"{tables.MONTHS[int(m[1]) - 1]} {year(m[2])}",
     ),
     rule(r"(?<![\w.])(\d{1,2})h(\d{2})(?!\w)", r"\1 h \2"),
     rule(r"(?<=\dh)(\s?\d{1,2})m\b", r"\1 min"),
@@ -336,12 +336,12 @@ YEARS: tuple[Rule, ...] = (
     rule(r"(?<![\w.,])()(\d{3,4})(?= ?(?:AD|BC|BCE|CE|B\.C\.|A\.D\.)(?!\w))", _old_year),
     # "ten sixty-six", but "one thousand sixty-six people"
     rule(
-        rf"(?<![\w.,:/$£€#+-])()(10[1-9]\d)\b(?![,.:/-]\d|\s?[%°]| (?:{lexicon.COUNTED})\b)",
+        rf"(?<![\w.,:/$£€#+-])()(10[1-9]\d)\b(?![,.:/-]\d|\s?[%°]| (?:{tables.COUNTED})\b)",
         _old_year,
     ),
     rule(
         rf"(?<!the )(?<![\w.,:/$£€#+-])(1[01]\d\d|1[2-9]\d\d|20\d\d)(?<!00)"
-        rf"(?= (?:{lexicon.COUNTED})\b)",
+        rf"(?= (?:{tables.COUNTED})\b)",
         lambda m: cardinal(m[1]),
     ),
     rule(

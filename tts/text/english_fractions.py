@@ -4,8 +4,8 @@ import math
 import re
 
 from tts.text.english_amounts import DOTTED, UNIT_NAMES, unit_name
-from tts.text.english_ends import measure_end
-from tts.text.english_nouns import attributive, before_noun, in_quotes
+from tts.text.english_attributives import attributive, before_noun, in_quotes
+from tts.text.english_sentence_ends import measure_end
 from tts.text.numbers import cardinal, fraction, number, ordinal, three_figures
 from tts.text.tracked import Rule, rule
 

@@ -3,7 +3,7 @@
 import re
 
 from tts.text.english_abbreviations import street_end
-from tts.text.english_ends import state_end
+from tts.text.english_sentence_ends import state_end
 from tts.text.tracked import Rule, rule
 
 __all__ = ["PLACES"]

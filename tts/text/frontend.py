@@ -8,14 +8,14 @@ from typing import Literal
 from tts.errors import TextError
 from tts.text.chat import without_chat_marks
 from tts.text.emoji_names import say_emoji
-from tts.text.foreign import phonemize
-from tts.text.given import check_text
+from tts.text.foreign_scripts import phonemize
 from tts.text.homographs import readings
-from tts.text.inline import INLINE, inline_warnings
+from tts.text.inline_phones import INLINE, inline_warnings
 from tts.text.normalize import normalize_tracked
 from tts.text.phonemes import Phonemizer
 from tts.text.sentences import initial_dot, split_complete_at, split_sentences
 from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
+from tts.text.text_input import check_text
 from tts.text.tracked import Tracked, spans_of
 
 __all__ = ["Frontend", "Pauses"]

@@ -4,7 +4,7 @@ import re
 
 from tts.text.language_numbers import COUNTED, Numbers, dot_stays
 from tts.text.language_ordinals import german_ending
-from tts.text.polish import ordinal_bent, ordinal_genitive, year_genitive, year_rules
+from tts.text.polish_inflection import ordinal_bent, ordinal_genitive, year_genitive, year_rules
 from tts.text.tracked import Rule, rule
 
 __all__ = ["date_rules", "time_rules"]

@@ -6,7 +6,7 @@ import re
 
 from tts.text.language_numbers import Numbers, dot_stays
 from tts.text.language_words import LANGUAGES
-from tts.text.polish import agreeing, ordinal_bent
+from tts.text.polish_inflection import agreeing, ordinal_bent
 from tts.text.tracked import Rule, rule
 
 __all__ = ["begins_ordinal", "german_ending", "german_gender", "ordinal_rules"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tts.text.language_numbers import Numbers, dot_stays
 from tts.text.numbers import roman
-from tts.text.polish import agreeing, ordinal_bent
+from tts.text.polish_inflection import agreeing, ordinal_bent
 from tts.text.tracked import Rule, rule
 
 __all__ = ["roman_rules"]

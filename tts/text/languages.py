@@ -14,7 +14,7 @@ from tts.text.language_numbers import COUNTED, CURRENCY, Numbers
 from tts.text.language_ordinals import ordinal_rules
 from tts.text.language_romans import roman_rules
 from tts.text.language_words import LANGUAGES
-from tts.text.polish import cardinal_genitive
+from tts.text.polish_inflection import cardinal_genitive
 from tts.text.tracked import Rule, rule
 
 __all__ = ["rules_of", "short_rules_of"]

@@ -14,8 +14,8 @@ from tts.text.english import RULES
 from tts.text.english_codes import RAISED
 from tts.text.english_counts import STARS
 from tts.text.english_headings import HEADINGS
+from tts.text.english_tables import ABBREVIATIONS
 from tts.text.language_abbreviations import before_figures
-from tts.text.lexicon import ABBREVIATIONS
 from tts.text.tracked import Rule, Tracked, rule
 
 __all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 
 from tts.errors import UsageError
-from tts.text.lexicon import ADDRESS, MONTHS
+from tts.text.english_tables import ADDRESS, MONTHS
 from tts.text.numbers import cardinal, digits, fraction, number, ordinal, year
 from tts.text.tracked import is_mark
 

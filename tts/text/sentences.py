@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts.errors import UsageError
+from tts.text.english_tables import ABBREVIATIONS, STARTERS, TITLES
 from tts.text.language_abbreviations import before_figures, never_last
-from tts.text.lexicon import ABBREVIATIONS, STARTERS, TITLES
 
 __all__ = [
     "Sentence", "complete_end", "initial_dot", "split_complete", "split_complete_at",

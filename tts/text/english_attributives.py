@@ -2,8 +2,8 @@
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_sentence_ends import starts_sentence
 
 __all__ = ["attributive", "before_noun", "in_quotes"]
 
@@ -35,11 +35,9 @@ _NAMED = re.compile(
 _INDEFINITE = re.compile(r"(?:^|\W)(?:an?|another) $", re.I)
 _RATE = re.compile(r"-(?:an?|per)-[a-z]")
 _NOUN = re.compile(
-    r"[ -](?!(?:"
-    + lexicon.FUNCTION
-    + r")\b)(?:[a-z]{2}|[A-Z]-[a-z]|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
+    r"[ -](?!(?:" + tables.FUNCTION + r")\b)(?:[a-z]{2}|[A-Z]-[a-z]|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
 )
-_KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
+_KNOWN_NOUN = re.compile(r" (?:" + tables.MEASURED + r")\b")
 
 
 def before_noun(match: _Match) -> bool:

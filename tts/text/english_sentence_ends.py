@@ -2,7 +2,7 @@
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.numbers import NUMBER_WORDS
 
 __all__ = [
@@ -10,13 +10,13 @@ __all__ = [
 ]  # fmt: skip
 
 _Match = re.Match[str]
-_WEEKDAY = "|".join(lexicon.WEEKDAYS)
+_WEEKDAY = "|".join(tables.WEEKDAYS)
 _STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
 # a zone or a day after the time of day
 _GOES_ON = re.compile(
     r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT"
     rf"|(?:{_WEEKDAY})s?\b(?! (?:is|was|will|has)\b)"
-    rf"|(?:{'|'.join(lexicon.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
+    rf"|(?:{'|'.join(tables.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
 )
 # "a 7 p.m. Zoom call": what the time of day belongs to
 _ARTICLE = re.compile(r"\b(?:an?|another|every|each|the) $", re.I)
@@ -96,7 +96,7 @@ def starts_sentence(text: str, at: int) -> bool:
     if after is None:
         return False
     # "It's", "Don't"
-    return after[1].endswith("n't") or after[1].partition("'")[0] in lexicon.STARTERS
+    return after[1].endswith("n't") or after[1].partition("'")[0] in tables.STARTERS
 
 
 def sentence_end(match: _Match) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.numbers import cardinal, plural, three_figures, year
 from tts.text.tracked import Rule, rule
 
@@ -33,7 +33,7 @@ _AGES = re.compile(
 _PLANE = re.compile(r"7[0-8]7")
 _AND = r"(?:and|or|&)"
 _TOLD = re.compile(r" (?:are|were|have)\b")
-_NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r"|due|left)\b)[a-z]{2}")
+_NOUN = re.compile(r"[ -](?!(?:" + tables.FUNCTION + r"|due|left)\b)[a-z]{2}")
 
 
 def _many(figures: str) -> str:

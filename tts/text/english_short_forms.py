@@ -2,12 +2,12 @@
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.english_abbreviations import ABBREVIATIONS, STREETS
 from tts.text.english_codes import spell
-from tts.text.english_ends import initials_end, sentence_end
-from tts.text.english_numerals import NUMERALS
 from tts.text.english_places import PLACES
+from tts.text.english_roman_numerals import NUMERALS
+from tts.text.english_sentence_ends import initials_end, sentence_end
 from tts.text.tracked import Rule, rule
 
 __all__ = ["SHORT_WORDS", "WORDS"]
@@ -18,7 +18,7 @@ _WARS = {"I": "one", "1": "one", "II": "two", "2": "two"}
 
 def _initials(match: _Match) -> str:
     letters = re.sub(r"[.\s]", "", match[0])
-    known = lexicon.LATIN.get(letters.lower()) if letters[1:].islower() else None
+    known = tables.LATIN.get(letters.lower()) if letters[1:].islower() else None
     if known and letters[0].isupper():
         known = known[0].upper() + known[1:]
     if letters in ("am", "pm"):
@@ -63,8 +63,8 @@ SHORT_WORDS: tuple[Rule, ...] = (
     *STREETS,
     # the case of two parties; a version has a figure
     rule(r"(?<=\w )v\. (?=[A-Z])", "versus "),
-    rule(r"\b(Mr|Mrs|Ms|Dr)(?= [A-Z])", lambda m: lexicon.PLAIN_TITLES[m[1]]),
-    rule(r"\b(MR|DR)(?= [A-Z]{3,}\b)", lambda m: lexicon.PLAIN_TITLES[m[1].title()]),
+    rule(r"\b(Mr|Mrs|Ms|Dr)(?= [A-Z])", lambda m: tables.PLAIN_TITLES[m[1]]),
+    rule(r"\b(MR|DR)(?= [A-Z]{3,}\b)", lambda m: tables.PLAIN_TITLES[m[1].title()]),
     rule(r"\b(WWII|WWI|WW2|WW1)\b", lambda m: "World War " + _WARS[m[1][2:]]),
     rule(r"\b[Tt]el(?=:)", "telephone"),
     rule(r"(?<!\w)aka\b", "A K A"),
@@ -79,5 +79,5 @@ WORDS: tuple[Rule, ...] = (
     rule(r"(?<!\w)(Ph\.D|M\.Sc|B\.Sc|Ph\.d)\b(\.?)", _degree),
     rule(r"\b(PhD|MSc|BSc|DPhil)(s?)\b", lambda m: " ".join(m[1].upper()) + ("'s" if m[2] else "")),
     *ABBREVIATIONS,
-    rule(r"\b(vs|etc|approx)\b", lambda m: lexicon.ABBREVIATIONS[m[1]]),
+    rule(r"\b(vs|etc|approx)\b", lambda m: tables.ABBREVIATIONS[m[1]]),
 )

@@ -5,8 +5,8 @@ A lone I is mostly the pronoun, a lone C or L mostly a letter; what stands besid
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_sentence_ends import starts_sentence
 from tts.text.numbers import cardinal, ordinal, roman
 from tts.text.tracked import Rule, rule
 
@@ -19,8 +19,8 @@ _HEADS = (
     "Schedule|Annex|Division|Tier|Category|Categorie|Unit|Lesson|Exercise|Theorem|Page|Factor|"
     "Group|Item"
 )
-_REGNAL = "|".join(sorted(lexicon.REGNAL))
-_GIVEN = "|".join(sorted(lexicon.GIVEN_NAMES | lexicon.REGNAL))
+_REGNAL = "|".join(sorted(tables.REGNAL))
+_GIVEN = "|".join(sorted(tables.GIVEN_NAMES | tables.REGNAL))
 #: joins of two numerals; after these but a dash or a slash a lone letter is a word or a name
 _TIGHT = r"\s?[-–/]\s?"
 _LOOSE = r",? (?:and|or|to|through|&) |, "
@@ -119,7 +119,7 @@ def _numbered(match: _Match) -> str:
 def _named(match: _Match) -> str:
     title, name, numeral = match[1], match[2], match[3]
     value = roman(numeral)
-    regnal = bool(title) or name in lexicon.REGNAL
+    regnal = bool(title) or name in tables.REGNAL
     after = match.string[match.end() : match.end() + 24]
     if value is None or numeral == "IV" and (name in _BEFORE_VEIN or _VEIN.match(after)):
         return match[0]
@@ -176,12 +176,12 @@ NUMERALS: tuple[Rule, ...] = (
     ),
     rule(
         r"\b(vol|ch|fig|sec|art|bk)\. (?=[IVXLC]{2,8}\b)",
-        lambda m: f"{lexicon.NUMBERED[m[1].title()].lower()} ",
+        lambda m: f"{tables.NUMBERED[m[1].title()].lower()} ",
     ),
     rule(
         # an I that goes on is the pronoun
         r"\b(Vol|Ch|Fig|Sec|Art|Bk)\.? (?=(?!I\b(?!,|;|:|\)|\s*$))[IVXLC\d]{1,8}\b)",
-        lambda m: f"{lexicon.NUMBERED[m[1]]} ",
+        lambda m: f"{tables.NUMBERED[m[1]]} ",
     ),
     rule(
         rf"\b((?i:{_HEADS})(?:e?s)?) ([IVXLC]{{1,8}}|[IVXL]{{1,7}}[a-cA-C]|[ivxl]{{2,8}})\b"
