@@ -3,7 +3,7 @@
 A list knows the common ones of each. Of others those of four letters and more are words where
 their consonants can stand together in one; shorter ones are spelled. A few are both ("IT", "US",
 "WHO"), which the words beside them decide. Whole lines in capitals have no such contrast; they are
-put into small letters before (tts.text.capitals).
+put into small letters before (tts.text.truecasing).
 """
 
 import re

@@ -253,7 +253,7 @@ class Frontend:
 
 def _in_capitals(pieces: Sequence[str]) -> bool:
     """Whether a text is several words in capitals and nothing else. English has rules of its own
-    for such lines (tts.text.capitals)."""
+    for such lines (tts.text.truecasing)."""
     letters = [c for piece in pieces for c in piece if c.isalpha()]
     spaced = any(" " in piece.strip() for piece in pieces)
     return bool(letters) and spaced and not any(c.islower() for c in letters)

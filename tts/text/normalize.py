@@ -9,7 +9,6 @@ import re
 import unicodedata
 
 from tts.errors import TextError
-from tts.text.capitals import without_shouting
 from tts.text.english import RULES
 from tts.text.english_codes import RAISED
 from tts.text.english_counts import STARS
@@ -17,6 +16,7 @@ from tts.text.english_headings import HEADINGS
 from tts.text.english_tables import ABBREVIATIONS
 from tts.text.language_abbreviations import before_figures
 from tts.text.tracked import Rule, Tracked, rule
+from tts.text.truecasing import truecase
 
 __all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]
 
@@ -95,7 +95,7 @@ def normalize_tracked(text: str, lang: str = "en") -> Tracked:
         tracked.apply(STARS)
     _clean(tracked)
     if lang.lower().split("-")[0] == "en":
-        tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)
+        tracked.set(truecase(tracked.text), tracked.starts, tracked.ends)
         tracked.apply(HEADINGS)
         tracked.apply(_BLANKS)
         tracked.apply(RULES)
