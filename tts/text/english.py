@@ -1,6 +1,8 @@
-"""English text with numbers, dates, units, abbreviations and symbols written out.
+"""Rules of English text normalization in the order in which they are applied.
 
-Every pattern starts at a boundary and has bounded repeats, so that the passes stay linear.
+Numbers, dates, units, abbreviations and symbols are verbalized. Earlier rules decide what later
+ones would take for something else: a date is no fraction, and a score is no range. Every pattern
+starts at a boundary and has bounded repeats, so that each pass is linear in the length of the text.
 """
 
 import re
@@ -38,6 +40,7 @@ _RATIOS = "ratio|scale|split|mix|mixture|odds|dilution|blend|model|aspect"
 
 
 def _divided(match: _Match) -> str:
+    """Verbalize a division: "9/11", "2019/100", "12/4 = 3". Fractions are left to other rules."""
     top, bottom = int(match[1]), int(match[2])
     if (match[1], match[2]) in (("9", "11"), ("24", "7")) or top == bottom:
         return f"{cardinal(top)} {cardinal(bottom)}"
@@ -49,6 +52,7 @@ def _divided(match: _Match) -> str:
 
 
 def _range(match: _Match) -> str:
+    """Verbalize two numbers with a dash between them: a range, or a score ("won 3-1")."""
     first, second = match[1], match[2]
     if first == second:
         return f"{_bare(first)} {_bare(second)}"
@@ -60,7 +64,7 @@ def _range(match: _Match) -> str:
 
 
 def _bare(text: str) -> str:
-    """A number without unit or mark: years, codes with leading zeros, long codes, amounts."""
+    """Verbalize a number without a unit: a code with leading zeros, a year or an amount."""
     if len(text) > 1 and text[0] == "0" and text.isdecimal():
         return digits(text)
     if len(text) == 4 and text.isdecimal() and 1100 <= int(text) < 2100:
@@ -69,6 +73,7 @@ def _bare(text: str) -> str:
 
 
 def _plain_number(match: _Match) -> str:
+    """Verbalize a number that no earlier rule took."""
     sign, text = match[1], match[2]
     if "." in text:
         whole, _, part = text.replace(",", "").partition(".")
@@ -77,7 +82,7 @@ def _plain_number(match: _Match) -> str:
 
 
 def _dashes(match: _Match) -> str:
-    """A dash between spaces is a pause; inside of a word it stays a hyphen."""
+    """Make a dash between spaces a pause, and one within a word a hyphen."""
     return " — " if match[0] != match[0].strip() or "—" in match[0] else "-"
 
 
@@ -86,6 +91,7 @@ def _symbol(match: _Match) -> str:
     return f" {word} " if word else " "
 
 
+#: signs of arithmetic, ratios and times of races
 _MATHS: tuple[Rule, ...] = (
     rule(rf"(?<=[\d)])\s?[-–]\s?(?=\(?-?{NUMBER}\)?\s{{0,2}}=)", " minus "),
     rule(rf"(?<==)(\s?{NUMBER})\s?[-–]\s?(?=\d)", r"\1 minus "),
@@ -106,7 +112,7 @@ _MATHS: tuple[Rule, ...] = (
         r"\1 to ",
     ),
     rule(rf"\b((?:{_RATIOS})(?: (?:is|was|of))? \d{{1,3}}):(?=\d\d(?!\w|[:.,]\d))", r"\1 to "),
-    # the time of a race
+    # the time of a race, "4:05.3"
     rule(
         r"(?<![\w:.,])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\w:]|[.,]\d)",
         lambda m: (
@@ -114,13 +120,14 @@ _MATHS: tuple[Rule, ...] = (
             f"{cardinal(int(m[2]))} point {digits(m[3])}"
         ),
     ),
-    # past the hours of a day: a split or minutes and seconds
+    # past the hours of a day, "35:20": minutes and seconds
     rule(
         r"(?<![\w:.,])(2[5-9]|[3-9]\d):([0-5]\d)(?<!00)(?!\w|[:.,]\d)",
         lambda m: f"{m[1]} {'oh ' if m[2][0] == '0' else ''}{int(m[2])}",
     ),
     rule(r"(?<![\w/.,$])(\d{1,4})\s?/\s?(\d{1,4})(?![\w/])", _divided),
 )
+#: fractions, ranges and ordinals
 _NUMBERS: tuple[Rule, ...] = (
     FRACTION,
     rule(
@@ -141,7 +148,7 @@ _NUMBERS: tuple[Rule, ...] = (
         lambda m: ordinal(m[1].replace(",", "")),
     ),
 )
-#: in this order, each over the whole text
+#: all rules, each of which is applied to the whole text
 RULES: tuple[Rule, ...] = (
     rule(r"\d{37,}", lambda m: f" {digits(m[0])} "),
     *ADDRESSES,

@@ -1,4 +1,4 @@
-"""English amounts of money, and the scales of numbers: "$5M", "Rs. 2 lakh", "EUR 3-5 bn"."""
+"""Verbalization of English amounts of money: "$5M", "Rs. 2 lakh", "EUR 3-5 bn"."""
 
 import re
 
@@ -22,7 +22,7 @@ _DASH = r"\s?[-–—]\s?"
 
 
 def scaled(short: str | None) -> str:
-    """What a short form of thousands or more is called, with a blank before it; "" for none."""
+    """Return the name of an abbreviated scale such as "bn", with a space before it; "" for none."""
     return f" {tables.SCALES.get(short, short.lower())}" if short else ""
 
 
@@ -37,7 +37,15 @@ def _money(match: _Match) -> str:
 def money(
     sign: str | None, currency: str, amount: str, scale: str | None, attributive: bool = False
 ) -> str:
-    """Words of an amount of money; attributive ones are singular ("a five dollar bill")."""
+    """Return the words of an amount of money.
+
+    Args:
+        sign: of a negative amount.
+        currency: a key of `tts.text.english_tables.CURRENCIES`.
+        amount: a number, which may have thousands separators and decimals.
+        scale: such as "million" or "bn".
+        attributive: whether it stands before a noun and is singular ("a five dollar bill").
+    """
     one, many, cent, cents = tables.CURRENCIES[currency]
     if attributive:
         many, cents = one, cent
@@ -72,9 +80,8 @@ def _money_range_after(match: _Match) -> str:
     return f"{number(match[1])} to {match[3]}{match[2]}"
 
 
-#: in this order, before the units
+#: applied before the units: other spellings of amounts of money, and their ranges
 MONEY_FORMS: tuple[Rule, ...] = (
-    # currencies
     rule(
         r"\$(100|1,?000|1,?000,?000)s\b(?: of (thousands|[mbtr]+illions)\b)?",
         lambda m: (
@@ -129,7 +136,7 @@ MONEY_FORMS: tuple[Rule, ...] = (
         lambda m: f"{m[1]} per {_SHORT_PER[m[2]]}",
     ),
 )
-#: the amounts themselves
+#: amounts of money
 MONEY: tuple[Rule, ...] = (
     rule(rf"(-)?(?<!\w)({_MARKS})\s?({LONG_NUMBER})(?:\s?({SCALE})\b(?!&))?(?!\d)", _money),
     rule(
