@@ -91,12 +91,15 @@ def _symbol(match: _Match) -> str:
     return f" {word} " if word else " "
 
 
-#: signs of arithmetic, ratios and times of races
-_MATHS: tuple[Rule, ...] = (
+#: minus signs of equations
+_MINUS: tuple[Rule, ...] = (
     rule(rf"(?<=[\d)])\s?[-–]\s?(?=\(?-?{NUMBER}\)?\s{{0,2}}=)", " minus "),
     rule(rf"(?<==)(\s?{NUMBER})\s?[-–]\s?(?=\d)", r"\1 minus "),
     rule(r"(?<=\d)\s-\s?(?=-\d)", " minus "),
     rule(r"\b([a-z])\s?[-–]\s?(?=\d{1,9}\s?=)", r"\1 minus "),
+)
+#: other signs of arithmetic, ratios and times of races
+_MATHS: tuple[Rule, ...] = (
     rule(r"(?<!\w)≈\s?(?=[\d$£€])", "approximately "),
     rule(r"(?<!\w)~\s?(?=[\d$£€])", "about "),
     rule(r"(?<=\d)\+(?!\s?[\d(a-z=])", " plus"),
@@ -165,10 +168,10 @@ RULES: tuple[Rule, ...] = (
     *SQUARES,
     *FORMULAS,
     *SCORES,
-    *_MATHS[:4],
+    *_MINUS,
     *FRACTION_AMOUNTS,
     *AMOUNT_FORMS,
-    *_MATHS[4:],
+    *_MATHS,
     *DATES,
     *DECADES,
     *AMOUNTS,

@@ -64,6 +64,7 @@ _BEFORE_IT = frozenset(
     "says take took believe lost bring put keep kept use stop fix hit try tried think mean eat "
     "read heard find found give gave let watch bought that's if and".split()
 )
+#: nouns after "IT" for information technology
 _AFTER_IT_DEPARTMENT = frozenset(
     "department departments support team teams manager managers industry guy guys staff services "
     "service infrastructure security company companies professional professionals specialist "
