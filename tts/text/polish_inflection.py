@@ -1,4 +1,4 @@
-"""Inflection of Polish numbers, which num2words lacks: cases of ordinals and years, and the genitive
+"""Inflection of Polish numbers, which num2words lacks: cases of ordinals and years, and genitives
 of cardinals.
 """
 
