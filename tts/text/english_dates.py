@@ -140,6 +140,7 @@ def _half_of_day(letter: str | None) -> str:
 
 
 def _time(match: _Match) -> str:
+    """Verbalize a time of day with minutes, of 12 hours or 24."""
     hour, minute, second = int(match[1]), int(match[2]), match[3]
     half = _half_of_day(match[4])
     if match[0] == "00:00":

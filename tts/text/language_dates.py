@@ -44,12 +44,21 @@ _ELIDED = "l|dell|all|dall|nell|sull"
 _DENOMINATORS = (2, 3, 4, 5, 8, 10)
 
 
-def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
-    """Return the rules of dates, in digits and with names of months."""
-    w, lang = numbers.words, numbers.lang
-    names = "|".join(w.months)
+class _Dates:
+    """Verbalization of the dates of one language. Each method returns the words of a match, or the
+    match itself where it is no date."""
 
-    def numeric(m: _Match) -> str:
+    def __init__(self, numbers: Numbers):
+        self.numbers, self.words, self.lang = numbers, numbers.words, numbers.lang
+
+    def iso(self, m: _Match) -> str:
+        """A date as of ISO 8601: "2024-05-03"."""
+        if not (1 <= int(m[2]) <= 12 and 1 <= int(m[3]) <= 31):
+            return m[0]
+        return _date(self.numbers, str(int(m[3])), int(m[2]), m[1])
+
+    def numeric(self, m: _Match) -> str:
+        """A date in digits with its year: "3.5.2024", "3/5/24"."""
         day, month, year = int(m[1]), int(m[3]), m[4]
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return m[0]
@@ -59,51 +68,62 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
             if not (len(m[1]) == len(m[3]) == 2 or _DATED.search(before)):
                 return m[0]
             year = ("19" if int(year) >= _CENTURY else "20") + year
-        return _date(numbers, str(day), month, year, before)
+        return _date(self.numbers, str(day), month, year, before)
 
-    def short(m: _Match) -> str:
+    def short(self, m: _Match) -> str:
+        """A day and a month in digits with dots, of German and Polish: "3.5."."""
         before = _before(m)
         valid = 1 <= int(m[1]) <= 31 and 1 <= int(m[2]) <= 12
         if not valid or _SECTION.search(before) or not (m[3] or _DATED.search(before)):
             return m[0]
-        stays = m[3] and dot_stays(lang, m.string, m.end())
-        said = _date(numbers, str(int(m[1])), int(m[2]), None, before)
+        stays = m[3] and dot_stays(self.lang, m.string, m.end())
+        said = _date(self.numbers, str(int(m[1])), int(m[2]), None, before)
         return said + ("." if stays else "")
 
-    def named(m: _Match) -> str:
+    def named(self, m: _Match) -> str:
+        """A date with the name of its month: "3. Mai 2024"."""
         if not 1 <= int(m[1]) <= 31:
             return m[0]
-        month = [each.lower() for each in w.months].index(m[2].lower()) + 1
-        return _date(numbers, m[1], month, m[3], _before(m))
+        month = [each.lower() for each in self.words.months].index(m[2].lower()) + 1
+        return _date(self.numbers, m[1], month, m[3], _before(m))
 
-    def first(m: _Match) -> str:
+    def first(self, m: _Match) -> str:
+        """The first day of a range within a month: "3.-5. Mai"."""
         if not 1 <= int(m[1]) <= 31:
             return m[0]
-        between = f" {w.to} " if m[2].strip() in ("-", "–") else m[2]
-        if lang == "pl" and m[2].strip() not in ("-", "–"):
-            return ordinal_genitive(numbers.ordinal(m[1])) + between
-        if lang == "pl":
+        between = f" {self.words.to} " if m[2].strip() in ("-", "–") else m[2]
+        if self.lang == "pl" and m[2].strip() not in ("-", "–"):
+            return ordinal_genitive(self.numbers.ordinal(m[1])) + between
+        if self.lang == "pl":
             # "1-3 maja" says its "od", unless it is there.
             start = "" if re.search(r"(?i)\bod ?$", _before(m)) else "od "
-            return start + ordinal_genitive(numbers.ordinal(m[1])) + between
-        return _day(numbers, m[1], _before(m)) + between
+            return start + ordinal_genitive(self.numbers.ordinal(m[1])) + between
+        return _day(self.numbers, m[1], _before(m)) + between
 
-    def elided(m: _Match) -> str:
+    def elided(self, m: _Match) -> str:
+        """An Italian first day of a month after an elided article: "l'1 maggio"."""
         article = {"l": "il", "L": "Il"}.get(m[1], m[1][:-1])
-        return f"{article} {w.first} "
+        return f"{article} {self.words.first} "
 
-    def slashed(m: _Match) -> str:
+    def slashed(self, m: _Match) -> str:
+        """A day and a month in digits with a slash, after a word that shows a date."""
         day, month = int(m[1]), int(m[2])
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return m[0]
         padded = len(m[2]) == 2
-        surely, often = _BEFORE_SLASHED[lang]
+        surely, often = _BEFORE_SLASHED[self.lang]
         dated = rf"(?i)\b(?:{surely}{'|' + often if padded else ''}),? ?$"
         fraction = m[2][0] != "0" and day < month and month in _DENOMINATORS
         if fraction or not re.search(dated, _before(m)):
             return m[0]
-        return _date(numbers, str(day), month, None)
+        return _date(self.numbers, str(day), month, None)
 
+
+def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rules of dates, in digits and with names of months."""
+    w, lang = numbers.words, numbers.lang
+    dates = _Dates(numbers)
+    names = "|".join(w.months)
     full = r"\d{1,2}([./])\d{1,2}[./](?:\d{4}|\d\d)?"
     short_form = {
         "de": r"(?<![\w.,/:-])(\d{1,2})\.(\d{1,2})(\.?)(?![\w/-]|\.\d|,\d| ?(?:%|°|Uhr\b))",
@@ -112,34 +132,30 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
     return (
         rule(
             r"(?<![\w./-])(\d{4})-(\d{2})-(\d{2})(?![\w/-])",
-            lambda m: (
-                _date(numbers, str(int(m[3])), int(m[2]), m[1])
-                if 1 <= int(m[2]) <= 12 and 1 <= int(m[3]) <= 31
-                else m[0]
-            ),
+            dates.iso,
         ),
         rule(
             rf"(?<![\w./-])({full})\s?[-–]\s?(?=\d{{1,2}}\2\d{{1,2}}(?:\2\d\d|\.(?!\d)))",
             lambda m: f"{m[1]} {w.to} ",
         ),
         *(
-            (rule(r"(?<![\w./-])(\d{1,2})\.(\s?[-–]\s?)(?=\d{1,2}\.\d{1,2}\.)", first),)
+            (rule(r"(?<![\w./-])(\d{1,2})\.(\s?[-–]\s?)(?=\d{1,2}\.\d{1,2}\.)", dates.first),)
             if lang == "de"
             else ()
         ),
         rule(
             r"(?<![\w./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d\d)(?![\w/-]|[.,]\d)",
-            numeric,
+            dates.numeric,
         ),
-        *((rule(short_form[lang], short),) if lang in short_form else ()),
+        *((rule(short_form[lang], dates.short),) if lang in short_form else ()),
         *(
-            (rule(r"(?<![\w.,/:–-])(\d{1,2})/(\d{1,2})(?![\w/-]|[.,]\d|\s?%)", slashed),)
+            (rule(r"(?<![\w.,/:–-])(\d{1,2})/(\d{1,2})(?![\w/-]|[.,]\d|\s?%)", dates.slashed),)
             if lang in _BEFORE_SLASHED
             else ()
         ),
         # "l'1 maggio" has another article than "il primo".
         *(
-            (rule(rf"\b({_ELIDED})'1[°o]? (?=(?:{names})\b)", elided, re.I),)
+            (rule(rf"\b({_ELIDED})'1[°o]? (?=(?:{names})\b)", dates.elided, re.I),)
             if lang == "it"
             else ()
         ),
@@ -149,13 +165,13 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
                 lang, r"(\s?[-–]\s?)"
             )
             + rf"(?=\d{{1,2}}(?:\.|º|°|o)?(?: ?de)? ?(?:{names})\b)",
-            first,
+            dates.first,
             re.I,
         ),
         rule(
             rf"(?<![\w.,])(\d{{1,2}})(?:\.|º|°|er|o|e|de|ste)? ?(?:de )?({names})\b"
             r"(?:(?: de)? (\d{4})\b)?",
-            named,
+            dates.named,
             re.I,
         ),
         *(year_rules(numbers.ordinal) if lang == "pl" else ()),

@@ -137,6 +137,8 @@ def _guess(noun: str) -> str:
 
 
 def _german(numbers: Numbers) -> Rule:
+    """Return the rule of German ordinals."""
+
     def said(m: _Match) -> str:
         before = m.string[max(0, m.start() - 40) : m.start()]
         after = m.string[m.end() : m.end() + 60]
@@ -154,6 +156,8 @@ def _german(numbers: Numbers) -> Rule:
 
 
 def _polish(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rules of Polish decades and ordinals."""
+
     def decade(m: _Match) -> str:
         ending = "ych" if m[1].lower() != "lata" else "e"
         dot = "." if dot_stays("pl", m.string, m.end()) and m.string[m.end() :][:3] != " XX" else ""

@@ -197,6 +197,8 @@ def _centuries(numbers: Numbers) -> tuple[Rule, ...]:
 
 
 def _polish(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rule of Polish numerals before a noun, one or two of them."""
+
     def nth(m: _Match) -> str:
         before = m.string[max(0, m.start() - 20) : m.start()]
         first, between, second, word = m.groups()

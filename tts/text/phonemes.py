@@ -189,6 +189,7 @@ def _divide(spoken: str, alone: list[str]) -> list[str]:
 
 
 def _load() -> Any:
+    """Return the class of phonemizer that calls espeak-ng, with the library of espeakng-loader."""
     try:
         import espeakng_loader
         from phonemizer.backend.espeak.wrapper import EspeakWrapper

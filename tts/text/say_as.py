@@ -161,6 +161,7 @@ def _fraction(text: str, form: str, is_english: bool) -> str:
 
 
 def _date(text: str, form: str, is_english: bool) -> str:
+    """Read a date in digits, in the order of the format."""
     form = re.sub(r"[^a-z]", "", form.lower())
     form = re.sub(r"([dmy])\1+", r"\1", form)
     if form == "ymd":
@@ -206,6 +207,7 @@ def _plain_date(said: dict[str, int], text: str, form: str) -> str:
 
 
 def _time(text: str, _: str, is_english: bool) -> str:
+    """Read a time of day, or a duration in minutes and seconds."""
     found = _CLOCK.fullmatch(text)
     if not is_english or not found:
         length = _LENGTH.fullmatch(text)

@@ -150,6 +150,7 @@ class _Reader:
         raise MarkupError(f"<!DOCTYPE> at {self._where(self._here())}: SSML needs none, refused")
 
     def _start(self, name: str, values: Mapping[str, str]) -> None:
+        """Check the beginning of a tag and do what it asks for."""
         place = self._here()
         outer = self.stack[-1] if self.stack else _Open("", 0, PLAIN)
         at = self._where(place)
@@ -225,6 +226,7 @@ class _Reader:
             tag.say = lambda text: say_as(text, kind, form, self.language)
 
     def _end(self, name: str) -> None:
+        """Add what a closed tag says in place of its text, and go back to the style around it."""
         tag = self.stack.pop()
         if tag.say is not None:
             start, end = tag.span or [tag.place, tag.place]
@@ -244,6 +246,7 @@ class _Reader:
             self.marked.add("\n\n", place, place)
 
     def _text(self, text: str) -> None:
+        """Add text, or keep it for the tag that says something else in its place."""
         place = self._here()
         tag = self.stack[-1]
         if tag.name == "break" and text.strip():
