@@ -45,20 +45,20 @@ _DENOMINATORS = (2, 3, 4, 5, 8, 10)
 
 
 class _Dates:
-    """Verbalization of the dates of one language. Each method returns the words of a match, or the
+    """Verbalizer of the dates of one language. Each method returns the words of a match, or the
     match itself where it is no date."""
 
     def __init__(self, numbers: Numbers):
         self.numbers, self.words, self.lang = numbers, numbers.words, numbers.lang
 
     def iso(self, m: _Match) -> str:
-        """A date as of ISO 8601: "2024-05-03"."""
+        """Verbalize a date of ISO 8601: "2024-05-03"."""
         if not (1 <= int(m[2]) <= 12 and 1 <= int(m[3]) <= 31):
             return m[0]
         return _date(self.numbers, str(int(m[3])), int(m[2]), m[1])
 
     def numeric(self, m: _Match) -> str:
-        """A date in digits with its year: "3.5.2024", "3/5/24"."""
+        """Verbalize a date in digits with its year: "3.5.2024", "3/5/24"."""
         day, month, year = int(m[1]), int(m[3]), m[4]
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return m[0]
@@ -71,7 +71,7 @@ class _Dates:
         return _date(self.numbers, str(day), month, year, before)
 
     def short(self, m: _Match) -> str:
-        """A day and a month in digits with dots, of German and Polish: "3.5."."""
+        """Verbalize a German or Polish date in digits without a year: "3.5."."""
         before = _before(m)
         valid = 1 <= int(m[1]) <= 31 and 1 <= int(m[2]) <= 12
         if not valid or _SECTION.search(before) or not (m[3] or _DATED.search(before)):
@@ -81,14 +81,14 @@ class _Dates:
         return said + ("." if stays else "")
 
     def named(self, m: _Match) -> str:
-        """A date with the name of its month: "3. Mai 2024"."""
+        """Verbalize a date with the name of its month: "3. Mai 2024"."""
         if not 1 <= int(m[1]) <= 31:
             return m[0]
         month = [each.lower() for each in self.words.months].index(m[2].lower()) + 1
         return _date(self.numbers, m[1], month, m[3], _before(m))
 
     def first(self, m: _Match) -> str:
-        """The first day of a range within a month: "3.-5. Mai"."""
+        """Verbalize the first day of a range within a month: "3.-5. Mai"."""
         if not 1 <= int(m[1]) <= 31:
             return m[0]
         between = f" {self.words.to} " if m[2].strip() in ("-", "–") else m[2]
@@ -101,12 +101,12 @@ class _Dates:
         return _day(self.numbers, m[1], _before(m)) + between
 
     def elided(self, m: _Match) -> str:
-        """An Italian first day of a month after an elided article: "l'1 maggio"."""
+        """Verbalize an Italian first day after an elided article: "l'1 maggio"."""
         article = {"l": "il", "L": "Il"}.get(m[1], m[1][:-1])
         return f"{article} {self.words.first} "
 
     def slashed(self, m: _Match) -> str:
-        """A day and a month in digits with a slash, after a word that shows a date."""
+        """Verbalize a day and a month with a slash, after a word that shows a date."""
         day, month = int(m[1]), int(m[2])
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return m[0]

@@ -166,7 +166,7 @@ def _cased(capitals: _Capitals) -> str:
 
 
 def _code(at: _Capitals) -> str | None:
-    """Letters of a code, or letters with dots: "1AA", "U.S."."""
+    """Leave letters of a code and letters with dots as they are: "1AA", "U.S."."""
     dotted = (
         at.right[:1] == "."
         and at.right[1:].isalpha()
@@ -177,7 +177,7 @@ def _code(at: _Capitals) -> str | None:
 
 
 def _beside_digits(at: _Capitals) -> str | None:
-    """What goes on with a number: the suffix of an ordinal, a half of the day or a unit."""
+    """Case what belongs to a number: the suffix of an ordinal, AM or PM, or a unit."""
     if at.left[-1:].isdigit() and at.word in _ORDINAL_SUFFIXES:
         return at.word.lower()
     if not any(c.isdigit() for c in at.left):
@@ -190,12 +190,12 @@ def _beside_digits(at: _Capitals) -> str | None:
 
 
 def _roman_numeral(at: _Capitals) -> str | None:
-    """A Roman numeral that counts the word before."""
+    """Leave a Roman numeral that counts the word before in capitals."""
     return at.upper if _is_numeral(at.base, at.before) else None
 
 
 def _abbreviation(at: _Capitals) -> str | None:
-    """A title or another abbreviation that begins with a capital: "MR", "DEC"."""
+    """Case titles and other abbreviations that begin with a capital: "MR", "DEC"."""
     if at.base in _DOUBTFUL_DAYS or at.base not in _ABBREVIATIONS:
         return None
     number = at.base != "NO" or at.right[:1] == "."
@@ -203,7 +203,7 @@ def _abbreviation(at: _Capitals) -> str | None:
 
 
 def _calendar(at: _Capitals) -> str | None:
-    """A month or a day of the week."""
+    """Case months and days of the week."""
     if at.base.title() in tables.MONTHS or at.base.title() in tables.WEEKDAYS:
         return at.title
     joined = at.right[:1] == "-" or at.left[-1:] == "-" or at.left[-1:].isdigit()
@@ -211,20 +211,20 @@ def _calendar(at: _Capitals) -> str | None:
 
 
 def _war_or_state(at: _Capitals) -> str | None:
-    """A world war, or the code of a state before a ZIP code."""
+    """Leave world wars, and the code of a state before a ZIP code, in capitals."""
     state = at.base in tables.STATE_NAMES and at.zip_code
     return at.upper if at.base in ("WWII", "WWI") or state else None
 
 
 def _country(at: _Capitals) -> str | None:
-    """ "US": the country or the pronoun."""
+    """Case "US" as the country or as the pronoun."""
     if at.base != "US":
         return None
     return at.upper if names_the_country(at.before) else "us"
 
 
 def _letter_or_currency(at: _Capitals) -> str | None:
-    """A single letter, or the code of a currency beside an amount."""
+    """Case single letters and codes of currencies beside an amount."""
     beside_amount = at.left.strip()[-1:].isdigit() or at.right.strip()[:1].isdigit()
     if len(at.base) != 1 and not (at.base in tables.CURRENCIES and beside_amount):
         return None
@@ -234,7 +234,7 @@ def _letter_or_currency(at: _Capitals) -> str | None:
 
 
 def _initialism(at: _Capitals) -> str | None:
-    """Letters that are spelled: a known initialism, or what cannot be pronounced as a word."""
+    """Leave initialisms in capitals: known ones, and letters that cannot be pronounced."""
     spelled = at.base in INITIALISMS or not re.search("[AEIOUY]", at.base) and at.base.isascii()
     if len(at.base) in (3, 4) and at.before not in _BEFORE_NAME:
         spelled = spelled or not (is_word(at.base) or pronounceable(at.base))
@@ -242,7 +242,7 @@ def _initialism(at: _Capitals) -> str | None:
 
 
 def _name(at: _Capitals) -> str | None:
-    """A name: after a title, before a kind of street, or before its Roman numeral."""
+    """Case names: after a title, before a kind of street, or before a Roman numeral."""
     named = at.before in _BEFORE_NAME or at.after in ("ST", "AVE", "RD", "BLVD")
     if named or _is_numeral(at.after.removesuffix("'S"), at.word):
         return at.word[0] + at.word[1:].lower()

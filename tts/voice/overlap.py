@@ -46,6 +46,6 @@ class OverlapDetector(nn.Module):
         self.deviation: Tensor
 
     def forward(self, found: Tensor) -> Tensor:
-        """Statistics [..., size] to scores [...]."""
+        """Return the scores [...] of statistics [..., size]."""
         scaled = ((found - self.mean) / self.deviation).clamp(-_MOST, _MOST)
         return scaled @ self.weight + self.bias

@@ -26,8 +26,8 @@ PENALTY, _HEARD_PENALTY = 1.0, 4.0
 
 @torch.inference_mode()
 def _scores(probe: PhoneProbe, features: Tensor) -> tuple[np.ndarray, np.ndarray | None]:
-    """Log-probabilities of symbols, [T, N_SYMBOLS], and of modifiers, [T, N_MODS], in each frame;
-    None for modifiers if the probe does not know them."""
+    """Return the log-probabilities of symbols [T, N_SYMBOLS] and of modifiers [T, N_MODS] in each
+    frame; None for modifiers if the probe does not know them."""
     hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
 
     def told(head: nn.Module) -> np.ndarray:
