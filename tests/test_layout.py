@@ -40,8 +40,8 @@ def test_no_test_imports_another() -> None:
 @pytest.mark.parametrize(
     "package",
     [
-        "tts/data", "tts/eval", "tts/generators", "tts/losses", "tts/pipeline",
-        "codecs/tts_codecs", "codecs/tts_codecs/nn", "codecs/tts_codecs/quantizers",
+        "tts/data", "tts/eval", "tts/generators", "tts/losses", "tts/pipeline", "tts/text",
+        "tts/voice", "codecs/tts_codecs", "codecs/tts_codecs/nn", "codecs/tts_codecs/quantizers",
         "codecs/tts_codecs/vocoder",
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from tts.errors import TextError, UsageError
-from tts.text.given import check_text
+from tts.text.text_input import check_text
 from tts.types import Chunk
 
 MAX_FRAMES = 100_000

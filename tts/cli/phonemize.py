@@ -81,9 +81,9 @@ def _sentences(
     if config.published is not None:
         model, _ = load_model(name, "cpu", options.language)
         return model.sentences(text, options.language, options.markup, options.emoji)
+    from tts.text.analysis import read_sentences
     from tts.text.frontend import Frontend
     from tts.text.phonemes import check_language
-    from tts.text.reading import read_sentences
     from tts.text.user_lexicon import UserLexicon
 
     code = check_language(options.language or config.language)

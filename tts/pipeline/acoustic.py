@@ -33,10 +33,10 @@ from tts.prosody.total_length import frames_per_phone, total_frames
 from tts.quantize import prepare_weights
 from tts.registry import load_latent_space, load_module
 from tts.resources import checkpoint_folder
+from tts.text.analysis import read_sentences
 from tts.text.frontend import Frontend, Pauses
 from tts.text.pauses import spoken_pauses
 from tts.text.phonemes import check_language
-from tts.text.reading import read_sentences
 from tts.text.symbols import Phones
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts.text.user_lexicon import UserLexicon

@@ -1,9 +1,10 @@
-"""English words, acronyms and initialisms that are told apart where they are in capitals
-(tts.text.english_capitals)."""
+"""Lists of English words, acronyms and initialisms, by which words in capitals are read
+(tts.text.english_capitals).
+"""
 
 __all__ = ["ACRONYMS", "INITIALISMS", "RESPELT", "WORDS"]
 
-#: spelled although they look like words
+#: read letter by letter, although many look like words
 INITIALISMS = frozenset(
     "AAA AARP AAVE ABA ABC AC ACLU ACM ADAC ADC ADHD AFC AFK AI AIG AIIMS AKA ALS AMA AMD "
     "AOC AOL API APO ASPCA ASU ATM BAE BBC BMI BTW CBE CEO CET CFO CIA CIO COO CPU CT CTO "
@@ -16,7 +17,7 @@ INITIALISMS = frozenset(
     "TV UAE UCL UCLA UCSF UEFI UFC UFO UI UK UN UNEP UNHCR UNSC URL US USA USAA USAF USB "
     "USC USDA USTA USTR UTC UV UX VAR VAT WIP WTO YMCA YWCA".split()
 )
-#: said as words
+#: read as words
 ACRONYMS = frozenset(
     "ACAS ACT ANSI APAC APEC ASAP ASCII ASEAN AWOL BAFTA BASIC BIOS BOGO CAPTCHA CERN "
     "COBOL COVID DARPA EULA FEMA FIFA FLOTUS FOMO FORTRAN GAN GATT GIF HAZMAT HEPA IATA "
@@ -25,14 +26,14 @@ ACRONYMS = frozenset(
     "RAID RAM ROM SARS SAT SCOTUS SCUBA SIDS SIM SNAFU SOAP SONAR SWAT SWOT TASER TED "
     "TOEFL UEFA UNESCO UNICEF UNIX VIN WAN WYSIWYG YAML YOLO ZIP".split()
 )
-#: acronyms, in capitals or not, that are said in another way than they look
+#: acronyms with a pronunciation of their own, in other spelling
 RESPELT = {
     "JSON": "jason", "CMOS": "see moss", "DRAM": "D ram", "SRAM": "S ram", "MPEG": "em peg",
     "NOAA": "Noah", "SCSI": "scuzzy", "HIPAA": "hippa", "LSAT": "L sat", "MCAT": "M cat",
     "GMAT": "G mat", "PSAT": "P sat", "CPAP": "C pap", "SATA": "sayta", "OLED": "oh led",
 }  # fmt: skip
-#: ordinary words and short names, as they stand in emphasis; of longer ones those that do not look
-#: like words to the eyes of tts.text.english_codes.pronounceable
+#: ordinary words and short names, which are in capitals for emphasis. Of longer words only those
+#: are listed that tts.text.english_codes.pronounceable does not take for words
 _ORDINARY = frozenset(
     "ABE ABLE ABOUT ABOVE ACE ACTS ADA ADD ADDS ADO ADS AFTER AGAIN AGE AGO AH AHA AID "
     "AIDS AIL AIM AIMS AIR ALE ALI ALL ALONE ALSO AM AMP AMY AN AND ANN ANT ANTS ANY APE "
@@ -83,5 +84,5 @@ _ORDINARY = frozenset(
     "WITH WOE WOK WON WOOD WORD WORK WORLD WOW WRY YAK YAM YAP YAW YAY YE YEA YEAH YEAR "
     "YEN YEP YES YET YEW YO YOU YOUR YUM YUP ZAP ZEN ZERO ZIT ZOE ZOO".split()
 )
-#: read as words in capitals
+#: all that are read as words
 WORDS = _ORDINARY | ACRONYMS

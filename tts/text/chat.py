@@ -1,7 +1,8 @@
-"""Marks of chat programs taken out of a text: Markdown, HTML tags and entities, hard line ends.
+"""Removal of the marks of chat programs: Markdown, HTML tags and entities, hard ends of lines.
 
-A language model's answer is full of them, and nobody wants them read. Headings, items and rows of
-tables end with a pause; a word that was parted at a line end is one word again.
+The answers of language models are full of them, and they are not to be read. Headings, items of
+lists and rows of tables end with a pause, and a word that was hyphenated at the end of a line is
+joined again.
 """
 
 import html
@@ -22,8 +23,8 @@ _BLOCKS = frozenset(
     "blockquote br dd div dt h1 h2 h3 h4 h5 h6 hr li p pre section table td th title tr".split()
 )
 _ENDS = tuple(".!?…:;,。！？、，")
-# First parts that keep their hyphen at a line end.
-_KEEPS = frozenset(
+# First parts of compounds, which keep their hyphen at the end of a line.
+_COMPOUND_PARTS = frozenset(
     "well self half high low long short old new full ex non two three four five six seven eight "
     "nine ten first second third mid all cross anti pro semi post pre so twenty thirty forty fifty "
     "sixty seventy eighty ninety hard soft open left right large small".split()
@@ -32,24 +33,26 @@ _WORDS_ONLY = re.compile(r"[^.!?…。！？]{1,60}")
 
 
 def _tag(match: _Match) -> str:
+    """Remove an HTML tag; one of a block ends the line."""
     name = match[1].lower()
     return "\n" if name in _BLOCKS else ""
 
 
-def _parted(match: _Match) -> str:
+def _hyphenated(match: _Match) -> str:
+    """Join a word that was hyphenated at the end of a line; a compound keeps its hyphen."""
     before = re.search(r"[^\W\d_]+$", match.string[max(0, match.start() - 20) : match.start()])
-    return "-" if before and before[0].lower() in _KEEPS else ""
+    return "-" if before and before[0].lower() in _COMPOUND_PARTS else ""
 
 
 def _ended(match: _Match) -> str:
-    """A heading, an item or a row with the end of a sentence."""
+    """End a heading, an item or a row with a full stop, unless a mark ends it already."""
     line = match[0].rstrip()
     said = line.rstrip("*_`\"'”’)#| ")
     return match[0] if not said or said.endswith(_ENDS) or not _SAID.search(said) else line + "."
 
 
 def _item(match: _Match) -> str:
-    # A minus before an amount is one, where no other items are beside.
+    """Remove the bullet of an item."""
     return "" if _is_item(match) else match[0]
 
 
@@ -58,6 +61,7 @@ def _item_end(match: _Match) -> str:
 
 
 def _is_item(match: _Match) -> bool:
+    """Whether a bullet is one: a dash before an amount is a minus, unless other items are near."""
     if match[1] not in "-–—+" or not re.match(r"[\d$£€.]", match.string[match.end(2) :][:1]):
         return True
     around = match.string[max(0, match.start() - 200) : match.end() + 200]
@@ -65,6 +69,7 @@ def _is_item(match: _Match) -> bool:
 
 
 def _number(match: _Match) -> str:
+    """Set off the number of an item by a comma."""
     return match[0] if _is_ordinal(match) else match[1] + ","
 
 
@@ -73,8 +78,9 @@ def _number_end(match: _Match) -> str:
 
 
 def _is_ordinal(match: _Match) -> bool:
-    """Whether figures at the beginning of a line are an ordinal of German or Polish: before a
-    month, or before what is counted so, where no other items are beside."""
+    """Whether digits with a dot that begin a line are a German or Polish ordinal rather than the
+    number of an item: before a month, or, where no other items are near, before a noun that is
+    counted so."""
     from tts.text.language_ordinals import begins_ordinal
 
     text = match.string
@@ -93,21 +99,21 @@ _HEADING = r"[ \t]{0,4}#{1,6}[ \t]{1,4}"
 _NUMBER = r"[ \t]{0,16}\d{1,3}[.)][ \t]{1,4}(?=[^\W\d_]|[\"'“*_`\[(])"
 _LINES: tuple[Rule, ...] = (
     rule(r"\r\n?", "\n"),
-    rule(r"(?<=[^\W\d_])[-‐­]\n[ \t]{0,8}(?=[a-zß-ÿ])", _parted),
+    rule(r"(?<=[^\W\d_])[-‐­]\n[ \t]{0,8}(?=[a-zß-ÿ])", _hyphenated),
     rule(r"^[ \t]{0,8}(?:```|~~~)[^\n]{0,60}$", "", re.M),
     rule(r"<!--(?:[^-]|-(?!->)){0,2000}-->", ""),
     rule(rf"</?({_TAGS})(?:\s[^<>]{{0,500}})?/?>", _tag, re.I),
-    # rules, underlines of headings, the line under the head of a table
+    # horizontal rules, underlines of headings, the line under the head of a table
     rule(r"^[ \t]{0,8}(?:[-*_=][ \t]{0,2}){3,200}$", "", re.M),
     rule(r"\n[ \t]{0,8}\|?(?:[ \t]{0,40}:?-{2,60}:?[ \t]{0,40}\|){1,40}"
          r"[ \t]{0,40}(?::?-{2,60}:?)?[ \t]{0,40}$", "", re.M),
     rule(r"^[ \t]{0,4}\[[^\]\n]{1,60}\]:[ \t]{1,4}\S[^\n]{0,500}$", "", re.M),
-    # rows: their cells with pauses between
+    # rows of tables, whose cells are separated by pauses
     rule(r"^[ \t]{0,8}\|[^\n]{1,2000}\|[ \t]{0,8}$", _ended, re.M),
     rule(r"^[ \t]{0,8}\|[ \t]{0,40}([^\n]{0,2000}?)[ \t]{0,40}\|[ \t]{0,8}(?=\.?$)", 1, re.M),
     rule(r"(?<=[^\s|])[ \t]{1,40}\|[ \t]{1,40}(?=[^\s|])", ", "),
     rule(r"^(?:[ \t]{0,4}>[ \t]{0,4}){1,8}(?=[^\W\d_]|[\"'“*_#>\-]|\d{1,3}[.)] |$)", "", re.M),
-    # headings and items
+    # headings and items of lists
     rule(rf"^({_HEADING}[^\n]{{1,500}}?)[ \t]{{1,4}}#{{1,6}}[ \t]{{0,4}}$", 1, re.M),
     rule(rf"^{_HEADING}[^\n]{{1,500}}$", _ended, re.M),
     rule(rf"^{_HEADING}(?=\S)", "", re.M),
@@ -133,7 +139,8 @@ _INSIDE: tuple[Rule, ...] = (
 
 
 def _line_end(match: _Match) -> str:
-    """A pause after a line that is an item: short, without a mark, the next one beginning anew."""
+    """Put a comma after a line that is an item: it is short, ends without a mark, and the next line
+    begins anew."""
     text = match.string
     before = text[max(0, match.start() - 80) : match.start()].rpartition("\n")[2].rstrip()
     after = text[match.end() : match.end() + 80].partition("\n")[0].lstrip()
@@ -147,7 +154,11 @@ def _line_end(match: _Match) -> str:
 
 
 def without_chat_marks(tracked: Tracked) -> None:
-    """The marks go; what they marked stays where it was written. Linear in the length."""
+    """Remove the marks of chat programs in place, in time that is linear in the length.
+
+    Args:
+        tracked: the text; what is left keeps its spans.
+    """
     text = tracked.text
     if "\n" not in text and not re.search(r"[`*_~<&\[\]#>|:\\]|^\s*[-+•●▪‣◦–—\d]|\r", text):
         return

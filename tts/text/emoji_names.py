@@ -1,4 +1,4 @@
-"""The short names of emoji (Unicode CLDR, by the package `emoji`) in place of the emoji."""
+"""Verbalization of emoji by their short names in Unicode CLDR, which the package `emoji` holds."""
 
 import functools
 import re
@@ -9,7 +9,7 @@ from tts.text.tracked import Tracked
 
 __all__ = ["check_emoji_language", "say_emoji"]
 
-# Signs of print that the list of emoji has too; the clean-up of text reads or drops them.
+# Typographic signs that count as emoji too; normalization reads or removes them.
 _SIGNS = frozenset("©®™‼⁉〰〽")
 _TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
 _KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
@@ -19,13 +19,13 @@ _CLOSING = ".,;:!?…)\n"
 
 
 def check_emoji_language(lang: str) -> str:
-    """The code under which emoji have names in a language.
+    """Return the code under which emoji have names in a language.
 
     Args:
-        lang: espeak code, e.g. "en-us" or "cmn".
+        lang: espeak code, such as "en-us" or "cmn".
 
     Raises:
-        UsageError: there are no names in this language.
+        UsageError: emoji have no names in this language.
     """
     import emoji
 
@@ -39,17 +39,17 @@ def check_emoji_language(lang: str) -> str:
 
 
 def say_emoji(text: Tracked, lang: str) -> None:
-    """Puts the name of each emoji in its place, set off by commas: "thumbs up".
+    """Replace each emoji by its name, set off by commas: "thumbs up".
 
-    A row of one emoji is named once, tones of skin are left out, the digit of a keycap is read
-    as a digit. Signs of print such as © stay. Texts without emoji are left as they are.
+    Repeated emoji are named once, skin tones are left out, and the digit of a keycap is read as a
+    digit. Typographic signs such as © stay.
 
     Args:
         text: is changed in place; each name stands for the characters of its emoji.
         lang: espeak code.
 
     Raises:
-        UsageError: there are no names in this language.
+        UsageError: there are emoji, and they have no names in this language.
     """
     if text.text.isascii():
         return
@@ -62,7 +62,7 @@ def say_emoji(text: Tracked, lang: str) -> None:
     def named(match: re.Match[str]) -> str:
         import emoji
 
-        # The package takes time that grows with the square of a row of joined signs.
+        # The time of the package is quadratic in the length of a row of joined emoji.
         parts = (match[0][at : at + _LONGEST] for at in range(0, len(match[0]), _LONGEST))
         signs = (each["emoji"] for part in parts for each in emoji.emoji_list(part))
         names = [said for said in dict.fromkeys(map(name, signs)) if said]
@@ -79,17 +79,18 @@ def say_emoji(text: Tracked, lang: str) -> None:
 
 @functools.cache
 def _row() -> re.Pattern[str]:
-    """Emoji with the blanks around and between them."""
+    """Return the pattern of a row of emoji with the spaces around and between them."""
     import emoji
 
     every = {char for sign in emoji.EMOJI_DATA for char in sign if not char.isascii()} - _SIGNS
-    # Joiners and marks of variation only go on with a row: by themselves they shape letters.
+    # Joiners and variation selectors only continue a row: by themselves they shape letters.
     starts = re.escape("".join(sorted(every - {"\u200d", "\ufe0f", "\u20e3"})))
     return re.compile(rf"(?<! )[ ]*[{starts}](?:[ ]*[{starts}\u200d\ufe0f\u20e3])*[ ]*")
 
 
 @functools.cache
 def _namer(code: str) -> Callable[[str], str]:
+    """Return a function from an emoji to its name, "" without one, in a language."""
     import emoji
 
     if code != "en":

@@ -1,11 +1,14 @@
-"""English text with numbers, dates, units, abbreviations and symbols written out.
+"""Rules of English text normalization in the order in which they are applied.
 
-Every pattern starts at a boundary and has bounded repeats, so that the passes stay linear.
+Numbers, dates, units, abbreviations and symbols are verbalized. Earlier rules decide what later
+ones would take for something else: a date is no fraction, and a score is no range. Every pattern
+starts at a boundary and has bounded repeats, so that each pass is linear in the length of the text.
 """
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
+from tts.text.english_ambiguous_units import SENSES
 from tts.text.english_amounts import AMOUNT_FORMS, AMOUNTS, INDIAN, SQUARES
 from tts.text.english_capitals import CAPITALS
 from tts.text.english_chat import CHAT
@@ -13,27 +16,31 @@ from tts.text.english_codes import ADDRESSES, CODES, FORMULAS
 from tts.text.english_counts import COUNTS
 from tts.text.english_dates import DATE_FORMS, DATES, DECADES, YEARS
 from tts.text.english_fractions import FRACTION, FRACTION_AMOUNTS, SCORES
-from tts.text.english_plurals import PLURALS
+from tts.text.english_number_plurals import PLURALS
 from tts.text.english_references import REFERENCES
 from tts.text.english_scores import CRICKET, is_score
-from tts.text.english_senses import SENSES
-from tts.text.english_words import SHORT_WORDS, WORDS
-from tts.text.numbers import cardinal, decimal, digits, number, ordinal, year
+from tts.text.english_short_forms import SHORT_WORDS, WORDS
+from tts.text.numbers import (
+    LONG_NUMBER,
+    NUMBER,
+    cardinal,
+    decimal,
+    digits,
+    minus,
+    number,
+    ordinal,
+    year,
+)
 from tts.text.tracked import Rule, rule
 
 __all__ = ["RULES"]
 
 _Match = re.Match[str]
-_NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
-_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
 _RATIOS = "ratio|scale|split|mix|mixture|odds|dilution|blend|model|aspect"
 
 
-def _sign(sign: str | None) -> str:
-    return "minus " if sign else ""
-
-
 def _divided(match: _Match) -> str:
+    """Verbalize a division: "9/11", "2019/100", "12/4 = 3". Fractions are left to other rules."""
     top, bottom = int(match[1]), int(match[2])
     if (match[1], match[2]) in (("9", "11"), ("24", "7")) or top == bottom:
         return f"{cardinal(top)} {cardinal(bottom)}"
@@ -45,6 +52,7 @@ def _divided(match: _Match) -> str:
 
 
 def _range(match: _Match) -> str:
+    """Verbalize two numbers with a dash between them: a range, or a score ("won 3-1")."""
     first, second = match[1], match[2]
     if first == second:
         return f"{_bare(first)} {_bare(second)}"
@@ -56,7 +64,7 @@ def _range(match: _Match) -> str:
 
 
 def _bare(text: str) -> str:
-    """A number without unit or mark: years, codes with leading zeros, long codes, amounts."""
+    """Verbalize a number without a unit: a code with leading zeros, a year or an amount."""
     if len(text) > 1 and text[0] == "0" and text.isdecimal():
         return digits(text)
     if len(text) == 4 and text.isdecimal() and 1100 <= int(text) < 2100:
@@ -65,28 +73,33 @@ def _bare(text: str) -> str:
 
 
 def _plain_number(match: _Match) -> str:
+    """Verbalize a number that no earlier rule took."""
     sign, text = match[1], match[2]
     if "." in text:
         whole, _, part = text.replace(",", "").partition(".")
-        return _sign(sign) + decimal(whole, part)
-    return _sign(sign) + (cardinal(text.replace(",", "")) if "," in text else _bare(text))
+        return minus(sign) + decimal(whole, part)
+    return minus(sign) + (cardinal(text.replace(",", "")) if "," in text else _bare(text))
 
 
 def _dashes(match: _Match) -> str:
-    """A dash between spaces is a pause; inside of a word it stays a hyphen."""
+    """Make a dash between spaces a pause, and one within a word a hyphen."""
     return " — " if match[0] != match[0].strip() or "—" in match[0] else "-"
 
 
 def _symbol(match: _Match) -> str:
-    word = lexicon.SYMBOLS.get(match[0])
+    word = tables.SYMBOLS.get(match[0])
     return f" {word} " if word else " "
 
 
-_MATHS: tuple[Rule, ...] = (
-    rule(rf"(?<=[\d)])\s?[-–]\s?(?=\(?-?{_N}\)?\s{{0,2}}=)", " minus "),
-    rule(rf"(?<==)(\s?{_N})\s?[-–]\s?(?=\d)", r"\1 minus "),
+#: minus signs of equations
+_MINUS: tuple[Rule, ...] = (
+    rule(rf"(?<=[\d)])\s?[-–]\s?(?=\(?-?{NUMBER}\)?\s{{0,2}}=)", " minus "),
+    rule(rf"(?<==)(\s?{NUMBER})\s?[-–]\s?(?=\d)", r"\1 minus "),
     rule(r"(?<=\d)\s-\s?(?=-\d)", " minus "),
     rule(r"\b([a-z])\s?[-–]\s?(?=\d{1,9}\s?=)", r"\1 minus "),
+)
+#: other signs of arithmetic, ratios and times of races
+_MATHS: tuple[Rule, ...] = (
     rule(r"(?<!\w)≈\s?(?=[\d$£€])", "approximately "),
     rule(r"(?<!\w)~\s?(?=[\d$£€])", "about "),
     rule(r"(?<=\d)\+(?!\s?[\d(a-z=])", " plus"),
@@ -102,7 +115,7 @@ _MATHS: tuple[Rule, ...] = (
         r"\1 to ",
     ),
     rule(rf"\b((?:{_RATIOS})(?: (?:is|was|of))? \d{{1,3}}):(?=\d\d(?!\w|[:.,]\d))", r"\1 to "),
-    # the time of a race
+    # the time of a race, "4:05.3"
     rule(
         r"(?<![\w:.,])(\d{1,2}):([0-5]\d)\.(\d{1,3})(?![\w:]|[.,]\d)",
         lambda m: (
@@ -110,13 +123,14 @@ _MATHS: tuple[Rule, ...] = (
             f"{cardinal(int(m[2]))} point {digits(m[3])}"
         ),
     ),
-    # past the hours of a day: a split or minutes and seconds
+    # past the hours of a day, "35:20": minutes and seconds
     rule(
         r"(?<![\w:.,])(2[5-9]|[3-9]\d):([0-5]\d)(?<!00)(?!\w|[:.,]\d)",
         lambda m: f"{m[1]} {'oh ' if m[2][0] == '0' else ''}{int(m[2])}",
     ),
     rule(r"(?<![\w/.,$])(\d{1,4})\s?/\s?(\d{1,4})(?![\w/])", _divided),
 )
+#: fractions, ranges and ordinals
 _NUMBERS: tuple[Rule, ...] = (
     FRACTION,
     rule(
@@ -129,15 +143,15 @@ _NUMBERS: tuple[Rule, ...] = (
         r"foot|inch|point|page|man|person|member|percent|piece)\b)",
         r"\1 to ",
     ),
-    rule(rf"(?<![\w.,–-])({_N})\s?–\s?({_N})(?![\w-]|[.,]\d)", _range),
-    rule(rf"(?<![\w.,–-])({_N})-({_N})(?![\w–-]|[.,]\d)", _range),
+    rule(rf"(?<![\w.,–-])({NUMBER})\s?–\s?({NUMBER})(?![\w-]|[.,]\d)", _range),
+    rule(rf"(?<![\w.,–-])({NUMBER})-({NUMBER})(?![\w–-]|[.,]\d)", _range),
     rule(r"(?<![\w.,–-])((?:1\d|20)\d\d)\s-\s((?:1\d|20)\d\d)(?![\w-]|[.,]\d)", _range),
     rule(
         r"(?<![\w.,])(\d{1,3}(?:,\d{3}){0,10}|\d{1,36})(?:st|nd|rd|th)\b",
         lambda m: ordinal(m[1].replace(",", "")),
     ),
 )
-#: in this order, each over the whole text
+#: all rules, each of which is applied to the whole text
 RULES: tuple[Rule, ...] = (
     rule(r"\d{37,}", lambda m: f" {digits(m[0])} "),
     *ADDRESSES,
@@ -154,10 +168,10 @@ RULES: tuple[Rule, ...] = (
     *SQUARES,
     *FORMULAS,
     *SCORES,
-    *_MATHS[:4],
+    *_MINUS,
     *FRACTION_AMOUNTS,
     *AMOUNT_FORMS,
-    *_MATHS[4:],
+    *_MATHS,
     *DATES,
     *DECADES,
     *AMOUNTS,
@@ -168,14 +182,14 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[^\W\d_])", " "),
     rule(
         r"(?<![^\W\d_])[α-ωΑ-Ω](?![^\W\d_])",
-        lambda m: lexicon.GREEK["αβγδεζηθικλμνξοπρςστυφχψω".index(m[0].lower())],
+        lambda m: tables.GREEK["αβγδεζηθικλμνξοπρςστυφχψω".index(m[0].lower())],
     ),
     rule(
         r"\d{1,9}(?:\.\d{1,9}){2,9}(?!\w)",
         lambda m: " point ".join(cardinal(part) for part in m[0].split(".")),
     ),
     rule(r"(?<=\d)-(?=\d)", " "),
-    rule(rf"((?<![\w)])-(?=[\d.]))?({_NUM})", _plain_number),
+    rule(rf"((?<![\w)])-(?=[\d.]))?({LONG_NUMBER})", _plain_number),
     rule(r"(?<!\w)([CFcf])#", r"\1 sharp"),
     rule(r"(?i:\band/or\b)", "and or"),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", " slash "),

@@ -1,9 +1,13 @@
-"""English short forms that a dot follows, told from the words that end a sentence."""
+"""Expansion of English abbreviations with a dot.
+
+Many are also words that end a sentence ("sec.", "fig.", "Jan."). What stands before and after them
+decides, and whether their dot also ends the sentence (tts.text.english_sentence_ends).
+"""
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import company_end, measure_end, sentence_end, starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_sentence_ends import company_end, measure_end, sentence_end, starts_sentence
 from tts.text.numbers import NUMBER_WORDS, plural
 from tts.text.tracked import Rule, rule
 
@@ -13,7 +17,7 @@ _Match = re.Match[str]
 _COMPANIES = frozenset("inc ltd corp co".split())
 _NAME = re.compile(r" (?:doctor|[A-Z] [A-Z]\b|[A-Z][a-z'-]|[A-Z]\.|O'[A-Z])")
 _NUMERAL = re.compile(rf" ?(?:[-+]?\d|#|(?:number|{NUMBER_WORDS})\b)")
-# "Fig. A" is a figure, "a fig. A man" is not; a lone I is the pronoun
+# "Fig. A" is a figure, "a fig. A man" is not. A single I is the pronoun.
 _ARTICLE = re.compile(r" A\b(?!\.\w|')")
 _LETTER = re.compile(r" (?:[B-HJ-Z]|[IVXLC]{2,8})\b(?!\.\w|')")
 _MORE = re.compile(r" [a-z\d$£€]")
@@ -34,46 +38,48 @@ _COMPASS = re.compile(r" (?:[NS][EW]?|[EW])\b(?!\.? [A-Z][a-z])")
 _ET = re.compile(r"\b[Ee]t $")
 _THE = re.compile(r"\b(?:the|an?|my|your|his|her|our|this|that) $", re.I)
 _DOUBTED_MONTHS = ("jan", "mar", "jun", "jul")
-_MONTHS = frozenset(name[:3].lower() for name in lexicon.MONTHS) | {"sept"}
+_MONTHS = frozenset(name[:3].lower() for name in tables.MONTHS) | {"sept"}
 
 
 def _end(match: _Match, word: str) -> str:
-    if word in lexicon.NEVER_LAST:
+    """Return the dot of an abbreviation if it ends a sentence too, else nothing."""
+    if word in tables.NEVER_LAST:
         return "" if match.string[match.end() : match.end() + 3].strip() else "."
-    if word in lexicon.TITLES:
+    if word in tables.TITLES:
         over = company_end if word in _COMPANIES else starts_sentence
         return "." if over(match.string, match.end()) else ""
     return sentence_end(match)
 
 
 def _abbreviation(match: _Match) -> str:
+    """Expand an abbreviation, unless it is a word here."""
     written, word = match[1], match[1].lower()
     before = match.string[max(0, match.start() - 24) : match.start()]
     after = match.string[match.end() : match.end() + 24]
-    if written.isupper() and word not in lexicon.CAPITAL_ABBREVIATIONS:
+    if written.isupper() and word not in tables.CAPITAL_ABBREVIATIONS:
         return _in_capitals(word, after) or match[0]
-    if written.islower() and word in lexicon.BEHIND_NUMBERS and (unit := _unit(word, before)):
+    if written.islower() and word in tables.BEHIND_NUMBERS and (unit := _unit(word, before)):
         return unit + measure_end(match, word)
-    if said := _before_it(match, before):
+    if said := _by_left_context(match, before):
         return said + _end(match, word)
-    if said := _after_it(match, before, after):
+    if said := _by_right_context(match, before, after):
         return said
-    if word in lexicon.AMBIGUOUS or word == "al" and not _ET.search(before):
+    if word in tables.AMBIGUOUS or word == "al" and not _ET.search(before):
         return match[0]
-    return lexicon.ABBREVIATIONS[word] + _end(match, word)
+    return tables.ABBREVIATIONS[word] + _end(match, word)
 
 
 def _in_capitals(word: str, after: str) -> str | None:
-    """ "SEC." and "MS." are initialisms, but not in "SEC. 4" and "MS. JONES"."""
-    of_number = word in lexicon.BEFORE_NUMERALS or word in _MONTHS
+    """Expand letters in capitals that are otherwise an initialism: "SEC. 4", "MS. JONES"."""
+    of_number = word in tables.BEFORE_NUMERALS or word in _MONTHS
     told = of_number and re.match(r" ?\d", after)
-    told = told or word in lexicon.BEFORE_NAMES and re.match(r" [A-Z]{3}", after)
-    return lexicon.ABBREVIATIONS[word] if told else None
+    told = told or word in tables.BEFORE_NAMES and re.match(r" [A-Z]{3}", after)
+    return tables.ABBREVIATIONS[word] if told else None
 
 
 def _unit(word: str, before: str) -> str | None:
-    """What a number counts: "two sec.", "per min."; "a sec." is said as it is written."""
-    name = lexicon.BEHIND_NUMBERS[word]
+    """Expand a unit after a number or "per"; None where it is a word, as in "wait a sec."."""
+    name = tables.BEHIND_NUMBERS[word]
     article = word in ("min", "hr", "yr", "wk") and re.search(r"(?i)\ban? $", before)
     if before.endswith("-") and _COUNT.search(before):
         return name
@@ -82,6 +88,7 @@ def _unit(word: str, before: str) -> str | None:
     return plural(name) if _COUNT.search(before) else None
 
 
+#: units of recipes
 _MEASURES = {
     "c": "cup", "doz": "dozen", "pkg": "package", "pt": "pint", "pts": "pint", "qt": "quart",
     "qts": "quart", "Tbs": "tablespoon", "tbs": "tablespoon", "tbsps": "tablespoon",
@@ -89,38 +96,39 @@ _MEASURES = {
 
 
 def _measure(match: _Match) -> str:
-    """What a recipe counts: "2 c. flour"."""
+    """Expand a unit of recipes: "2 c. flour"."""
     name = _MEASURES[match[1]]
     before = match.string[max(0, match.start() - 24) : match.start()]
     many = before.endswith(" and a half ") or not _ONE.search(before)
     return (plural(name) if many and name != "dozen" else name) + measure_end(match, match[1])
 
 
-def _before_it(match: _Match, before: str) -> str | None:
-    """The words of a short form that what stands before it tells; None if nothing does."""
+def _by_left_context(match: _Match, before: str) -> str | None:
+    """Expand an abbreviation that the text before it decides; None if it does not."""
     word = match[1].lower()
     if word == "est" and before.endswith((" A M ", " P M ")):
         return "E S T"
     if match[1] == "ed" and _NTH.search(before):
         return "edition"
     in_month = word in _DOUBTED_MONTHS and _MONTHLY.search(before)
-    return lexicon.ABBREVIATIONS[word] if in_month else None
+    return tables.ABBREVIATIONS[word] if in_month else None
 
 
-def _after_it(match: _Match, before: str, after: str) -> str | None:
-    """The words of a short form that goes on with a number, a name or in lower case."""
+def _by_right_context(match: _Match, before: str, after: str) -> str | None:
+    """Expand an abbreviation before a number, a name or a small letter; None where nothing after
+    it shows that it is one."""
     written, word = match[1], match[1].lower()
-    said = lexicon.ABBREVIATIONS[word]
+    said = tables.ABBREVIATIONS[word]
     if written == "Ed" or word == "sec" and before.endswith(" a "):
         return None
-    if word in lexicon.BEFORE_NUMERALS and _NUMERAL.match(after):
+    if word in tables.BEFORE_NUMERALS and _NUMERAL.match(after):
         if word == "est" and not re.match(r" [12]\d{3}\b", after):
             return "estimated"
         return {"col": "column", "rev": "revision"}.get(word, said)
-    if word in lexicon.BEFORE_LETTERS:
+    if word in tables.BEFORE_LETTERS:
         if _LETTER.match(after) or written[0].isupper() and _ARTICLE.match(after):
             return said
-    if word in lexicon.BEFORE_NAMES and _NAME.match(after):
+    if word in tables.BEFORE_NAMES and _NAME.match(after):
         if word in ("mt", "ft"):
             return "featuring" if written == "ft" else said
         title = written[0].isupper()
@@ -128,13 +136,14 @@ def _after_it(match: _Match, before: str, after: str) -> str | None:
         return said if title and known else None
     if written in ("Max", "Min") and before.strip() and before.rstrip()[-1] not in ".!?:;(,":
         return None
-    if word in lexicon.BEFORE_MORE and _MORE.match(after):
+    if word in tables.BEFORE_MORE and _MORE.match(after):
         return {"est": "estimated", "min": "minimum"}.get(word, said)
     return None
 
 
 def _saint_or_street(match: _Match) -> str:
-    """ "Main St." is a street, "St. John" a saint; a new sentence or a flat follows a street."""
+    """Expand "St." and "Dr.": "Main St." is a street, "St. John" a saint. A new sentence or the
+    number of a flat follows a street."""
     before, word, after = match[1] or "", match[2], match[3]
     street = {"St": "street", "Dr": "drive"}[word]
     rest = match.string[match.end() : match.end() + 24]
@@ -152,18 +161,18 @@ def _saint_or_street(match: _Match) -> str:
 
 
 def street_end(match: _Match) -> str:
-    """The dot of a street's short form where it ends the sentence."""
+    """Return the dot of an abbreviated street if it ends the sentence, else nothing."""
     rest = match.string[match.end() : match.end() + 24]
     return "" if _FLAT.match(rest) or _COMPASS.match(rest) else sentence_end(match)
 
 
-#: before the numbers are words: "123 Main St" has the number of a house
+#: applied while numbers are digits, as the number of a house shows a street: "123 Main St"
 STREETS: tuple[Rule, ...] = (
     rule(
-        rf"(?<=[a-z\d] )({'|'.join(lexicon.STREETS)})\b\.?(?=\s|[,;:!?)]|$)",
-        lambda m: lexicon.STREETS[m[1]] + street_end(m),
+        rf"(?<=[a-z\d] )({'|'.join(tables.STREETS)})\b\.?(?=\s|[,;:!?)]|$)",
+        lambda m: tables.STREETS[m[1]] + street_end(m),
     ),
-    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: lexicon.STREETS[m[1]] + street_end(m)),
+    rule(r"\b(Blvd|Hwy|Pkwy)\b\.?", lambda m: tables.STREETS[m[1]] + street_end(m)),
     rule(
         r"(?<![\w.,/:-])(?<![IiOo]n )(\d{1,5} (?:[A-Z][a-z]{1,20} ){1,2})St\.(?= [A-Z])",
         lambda m: f"{m[1]}street{street_end(m)}",
@@ -171,7 +180,7 @@ STREETS: tuple[Rule, ...] = (
     rule(r"(?<=\d )([A-Z][a-z]{1,20}) St\b(?!\.)(?! [A-Z])", r"\1 street"),
     rule(r"(?<=\d )([A-Z][a-z]{1,20}) Dr\b(?!\.)(?! [A-Z])", r"\1 drive"),
 )
-#: after the numbers
+#: applied after the numbers
 ABBREVIATIONS: tuple[Rule, ...] = (
     rule(
         r"(\b(?:[A-Z][\w']{1,30}|[a-z-]{0,20}(?:th|first|second|third)) )?\b(St|Dr)\.(?=( [A-Z])?)",
@@ -185,7 +194,7 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         _measure,
     ),
     rule(
-        rf"(?<![\w.])({'|'.join(map(re.escape, lexicon.ABBREVIATIONS))})\.(?!\w)",
+        rf"(?<![\w.])({'|'.join(map(re.escape, tables.ABBREVIATIONS))})\.(?!\w)",
         _abbreviation,
         re.I,
     ),

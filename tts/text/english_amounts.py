@@ -1,61 +1,61 @@
-"""English amounts: units of measure, their ranges, and money."""
+"""Verbalization of English amounts: units of measure, their ranges and rates, and sizes."""
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import measure_end, starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_attributives import attributive, before_noun, in_quotes
 from tts.text.english_money import MONEY, MONEY_FORMS, SCALE, SIGNS, scaled
-from tts.text.english_nouns import attributive, before_noun, in_quotes
-from tts.text.numbers import cardinal, number, plural
+from tts.text.english_sentence_ends import measure_end, starts_sentence
+from tts.text.numbers import LONG_NUMBER, NUMBER, cardinal, minus, number, plural
 from tts.text.tracked import Rule, rule
 
 __all__ = ["AMOUNTS", "AMOUNT_FORMS", "DOTTED", "INDIAN", "SQUARES", "UNIT_NAMES", "unit_name"]
 
 _Match = re.Match[str]
-_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
-_NUM = r"\d{1,3}(?:,\d{3}){1,10}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?|\.\d{1,40}"
-#: every short form of a unit, the longest first
-UNIT_NAMES = "|".join(sorted(map(re.escape, lexicon.UNITS), key=len, reverse=True))
-#: the dot of a short form where the sentence goes on, "2 tsp. salt", "5 lbs., please", or may
+#: alternatives of a pattern: all symbols of units, the longest first
+UNIT_NAMES = "|".join(sorted(map(re.escape, tables.UNITS), key=len, reverse=True))
+#: pattern of the dot of an abbreviated unit where the sentence may go on: "2 tsp. salt"
 DOTTED = (
     r"(?:(?:(?<=oz|lb|ft|mi|yd|qt|pt|hr|yr|wk)|(?<=lbs|tsp|gal|hrs|min|sec|yrs|wks|mos)"
     r"|(?<=tbsp|Tbsp|mins|secs))\.(?= [A-Za-z(]|[,;:]"
     r"| \d{1,2}\s?(?:oz|in|min|mins|sec|secs|tsp)\b))?"
 )
 _PER = "|".join(
-    re.escape(unit) for unit in sorted({*lexicon.PER, *lexicon.UNITS}, key=len, reverse=True)
+    re.escape(unit) for unit in sorted({*tables.PER, *tables.UNITS}, key=len, reverse=True)
 )
 _DASH = r"\s?[-–—]\s?"
 
 
-def _sign(sign: str | None) -> str:
-    return "minus " if sign else ""
-
-
 def unit_name(short: str, many: bool) -> str:
-    """Words of a unit: "km/h" is "kilometers per hour"."""
-    name = lexicon.UNITS[short]
+    """Return the name of a unit: "km/h" is "kilometers per hour".
+
+    Args:
+        short: its symbol, a key of `tts.text.english_tables.UNITS`.
+        many: whether it is in the plural.
+    """
+    name = tables.UNITS[short]
     if not many:
         return name
     first, *rest = name.split(" per ", 1)
-    if first not in lexicon.UNCOUNTED:
+    if first not in tables.UNCOUNTED:
         head, _, last = first.partition(" ")
-        # "degree Celsius" counts its first word, "square meter" its last.
+        # The first word of "degree Celsius" takes the plural, but the last of "square meter".
         counts_first = head in ("degree", "dot", "part") or last.startswith("of ")
         first = f"{plural(head)} {last}" if counts_first else plural(first)
     return " per ".join([first, *rest])
 
 
 def _per(short: str) -> str:
-    return lexicon.PER.get(short) or lexicon.UNITS.get(short) or short
+    """Return the name of a unit after "per"."""
+    return tables.PER.get(short) or tables.UNITS.get(short) or short
 
 
 def _unit(match: _Match) -> str:
     sign, amount, short = match[1], match[2], match[3]
     many = amount != "1" and not attributive(match)
     if short == "°":
-        return f"{_sign(sign)}{number(amount)} {'degrees' if many else 'degree'}"
-    return f"{_sign(sign)}{number(amount)} {unit_name(short, many)}{measure_end(match, short)}"
+        return f"{minus(sign)}{number(amount)} {'degrees' if many else 'degree'}"
+    return f"{minus(sign)}{number(amount)} {unit_name(short, many)}{measure_end(match, short)}"
 
 
 def _unit_of_noun(match: _Match) -> str:
@@ -99,12 +99,12 @@ def _angle(match: _Match) -> str:
     if match[3]:
         said.append(f"{number(match[3])} seconds")
     if match[4]:
-        said.append(lexicon.COMPASS[match[4]])
+        said.append(tables.COMPASS[match[4]])
     return " ".join(said)
 
 
 def _inches_end(match: _Match) -> str:
-    """The dot of "in." before a capital."""
+    """Return the dot of "in." if it ends the sentence, else nothing."""
     return measure_end(match, "in") if match.string[match.end() :][:2].strip() else ""
 
 
@@ -143,28 +143,28 @@ def _by_thousands(match: _Match) -> str:
     return f"{int(match[0].replace(',', '')):,}"
 
 
-#: before anything that reads numbers: Indian groups, lakhs and crores ("12,34,567"), as groups of
-#: three; not the lists of a citation ("[1,12,123]")
+#: applied before any rule of numbers: Indian groups of digits ("12,34,567") become groups of three,
+#: but not the numbers of a citation ("[1,12,123]")
 INDIAN: Rule = rule(r"(?<![\d.,(\[])[1-9]\d?(?:,\d\d){1,6},\d{3}(?!,?\d|[)\]])", _by_thousands)
-#: before the powers of numbers
+#: applied before the powers of numbers: squared and cubed units
 SQUARES: tuple[Rule, ...] = (
     rule(r"(?<=[a-zA-Z])(?: |·)(s|h|kg|m|L|mol|K|d)\^-([12])(?!\d)", _negative_power),
     rule(r"(?<![\w/])([kcm]?m|ft|in|mi|yd)\^([23])(?!\d)", _bare_square),
 )
-#: in this order, before the amounts themselves
+#: applied before `AMOUNTS`: other spellings of amounts, ranges, rates and sizes
 AMOUNT_FORMS: tuple[Rule, ...] = (
-    # "1 000 000" where it surely is one number
+    # "1 000 000", where it is surely one number
     rule(r"(?<![\d.,+-])(?<!\d )[1-9]\d{0,2}(?: \d{3}){0,4} 000(?![\d.,]|[ -]\d)", _thousands),
-    # as other countries group them
+    # digits as other countries group them, "1.000.000"
     rule(
         r"(?<![\w.,'-])[1-9]\d{0,2}(?:(?:'\d{3}){1,4}|(?:\.\d{3}){2,4})(?![\w'-]|[.,]\d)",
         lambda m: re.sub(r"[.']", ",", m[0]),
     ),
     *MONEY_FORMS,
     rule(rf"(?<![\w$])\$/(?=(?:{_PER})\b)", "dollars per "),
-    # "$20k/year", "£3m/yr", "2M/day": a scale, which the units would take for meters
+    # "$20k/year", "£3m/yr", "2M/day": millions, which the rules of units would take for meters
     rule(
-        rf"(?<![\w.,])((?:{SIGNS}){_N}\s?(?:{SCALE})|{_N}(?:k|K|M|B|bn|tn|mn))"
+        rf"(?<![\w.,])((?:{SIGNS}){NUMBER}\s?(?:{SCALE})|{NUMBER}(?:k|K|M|B|bn|tn|mn))"
         rf"\s?/\s?({_PER})(?![\w/^])",
         _scaled_per,
     ),
@@ -186,15 +186,15 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         _feet_and_inches,
     ),
     rule(
-        rf"(?<![\w.,–-])(-)?({_N})\s?(?:{UNIT_NAMES})?{_DASH}(-?{_N}\s?(?:{UNIT_NAMES}))(?![\w^])",
+        rf"(?<![\w.,–-])(-)?({NUMBER})\s?(?:{UNIT_NAMES})?{_DASH}(-?{NUMBER}\s?(?:{UNIT_NAMES}))(?![\w^])",
         _unit_range,
     ),
-    rule(rf"(?<![\w.,-])({_N})\s?({UNIT_NAMES})\s?/\s?({_PER})(?![\w^])", _compound_unit),
+    rule(rf"(?<![\w.,-])({NUMBER})\s?({UNIT_NAMES})\s?/\s?({_PER})(?![\w^])", _compound_unit),
     rule(
         rf"(?<![\w/.,-])(km|mg|kg|g|μg|MB|GB|KB|kB|TB|m|ml|mL|L|W|kW)/({_PER})(?![\w/^])",
         _bare_unit,
     ),
-    rule(rf"(?<=[A-Za-z]{{2}})/(?=(?:{lexicon.PER_WORDS})\b)", " per "),
+    rule(rf"(?<=[A-Za-z]{{2}})/(?=(?:{tables.PER_WORDS})\b)", " per "),
     rule(rf"(?<=\d)(?:\s?/)({_PER})(?![\w/^])", lambda m: f" per {_per(m[1])}"),
     rule(
         rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,3}})?)-({UNIT_NAMES}){DOTTED}(?= [A-Za-z])",
@@ -211,7 +211,7 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
         lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])}",
     ),
     rule(r"(?<![\w.,'\"/-])(\d{1,3}(?:\.\d{1,2})?)\"(?!\w)", _inches),
-    # times and by
+    # factors and dimensions
     rule(r"(?<=\d)\s?[*·]\s?(?=\d)", " times "),
     rule(r"(?<=\d)\s?×\s?(?=\d)", " times "),
     rule(r"(?<=\d) [xX] (?=\d)|(?<=\d)[xX](?=\d{1,5}(?!\d))", _by),
@@ -223,10 +223,11 @@ AMOUNT_FORMS: tuple[Rule, ...] = (
     rule(
         r"(?<![\w.])(\d{1,2})(20|40|60|80)p(?!\w)", lambda m: f"{cardinal(m[1])} {cardinal(m[2])} P"
     ),
-    rule(rf"(?<![\w.])(\d)K(?= (?:{lexicon.PICTURES})\b)", r"\1-K"),
+    rule(rf"(?<![\w.])(\d)K(?= (?:{tables.PICTURES})\b)", r"\1-K"),
 )
+#: amounts of money and of units, and scaled numbers
 AMOUNTS: tuple[Rule, ...] = (
     *MONEY,
-    rule(rf"(?<![\w.,-])(-)?((?:{_NUM}))\s?({UNIT_NAMES}){DOTTED}(?![\w^])(?!-\d)", _unit),
-    rule(rf"(?<![\w.,])({_NUM})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + scaled(m[2])),
+    rule(rf"(?<![\w.,-])(-)?((?:{LONG_NUMBER}))\s?({UNIT_NAMES}){DOTTED}(?![\w^])(?!-\d)", _unit),
+    rule(rf"(?<![\w.,])({LONG_NUMBER})(bn|tn|mn|k|K|M|B)\b", lambda m: number(m[1]) + scaled(m[2])),
 )

@@ -1,4 +1,4 @@
-"""English of chats and of programs: short words, arrows, hearts and operators."""
+"""Verbalization of English in chats and programs: abbreviations, arrows, hearts and operators."""
 
 from tts.text.tracked import Rule, rule
 
@@ -13,7 +13,7 @@ _SAID = {
 _GROWTH = "YoY|QoQ|MoM"
 _OVER = {"y": "year over year", "q": "quarter over quarter", "m": "month over month"}
 
-#: first of the short words
+#: applied before other abbreviations
 CHAT: tuple[Rule, ...] = (
     rule(
         r"(?<![\w/.-])(pls|plz|thx|ppl|gr8|m8|l8r|2nite|2day|2moro|idk|imo|imho|iirc|tldr)(?![\w/-])",
@@ -22,10 +22,10 @@ CHAT: tuple[Rule, ...] = (
     rule(r"\bTL;DR\b|\btl;dr\b", "T L D R"),
     rule(rf"\b({_GROWTH})\b", lambda m: _SAID[m[1].lower()]),
     rule(r"(?<![\w/])([yqm])/\1(?![\w/])", lambda m: _OVER[m[1]]),
-    # a heart, which is a verb behind a pronoun and silent where it cannot be a number
+    # a heart: a verb after a pronoun, and silent where it cannot be less than a number
     rule(r"\b(I|[Ww]e|[Yy]ou|[Tt]hey) ?<3+ ?(?=[A-Za-z])(?!\w+ ?[=<>])", r"\1 love "),
     rule(r"(?:(?<=[a-z] )|(?<=[!?.] ))<3+(?=\s*(?:$|\n|!|<3))", ""),
-    # from one thing to another; elsewhere an arrow is a mark
+    # an arrow from one thing to another; other arrows are silent
     rule(r"(?<=[\w)%\"'.]) ?-{1,2}> ?(?=[\w(\"'$£€])", " to "),
     rule(r"(?<!\S)(?:<?-{1,2}>|=+>|<-{1,2}|<=+>)(?!\S)|-{1,2}>", " "),
     rule(r">=|=>(?=\s?\d)", "≥"),

@@ -1,15 +1,16 @@
-"""English codes: addresses of the net, telephone numbers, postcodes, formulas, models."""
+"""Verbalization of English codes: web and mail addresses, telephone numbers, postcodes, chemical
+and mathematical formulas, names of files and models.
+"""
 
 import re
 
-from tts.text import lexicon
-from tts.text.numbers import cardinal, digits, number
+from tts.text import english_tables as tables
+from tts.text.numbers import NUMBER, cardinal, digits, number
 from tts.text.tracked import Rule, rule
 
 __all__ = ["ADDRESSES", "CODES", "FORMULAS", "RAISED", "pronounceable", "spell"]
 
 _Match = re.Match[str]
-_N = r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,15})(?:\.\d{1,15})?"
 _TLD = (
     "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|es|it|eu|ca|au|us|tv|me|co|nl|pl|pt|ch|at|"
     "jp|cn|in|br|ru|se|no|dk|fi|ie|nz|biz|mil|int|xyz|online|shop|blog|tech|cloud"
@@ -21,6 +22,7 @@ _FILE = (
 _SPELLED_FILES = frozenset(
     "txt pdf csv tsv js ts py md html css xml gz svg wav cpp rs sql php".split()
 )
+#: consonants that can begin and end a syllable of a word in capitals
 _ONSETS = frozenset(
     "b c d f g h j k l m n p q r s t v w x y z bl br ch cl cr dr fl fr gl gr kn ph pl pr qu sc sh "
     "sk sl sm sn sp st str sw th tr tw wh wr sch scr shr spl spr squ thr".split()
@@ -30,34 +32,36 @@ _CODAS = frozenset(
     "st sk sp ft pt rt rd rk rm rn rp rl rs rb rg rv rth nth ght tch dge ff zz ls ns ts ds ks ps "
     "ms bs gs ws xt rst mb hn wn wl wk".split()
 ) | {""}
-#: atoms whose symbols may stand in a formula
+#: symbols of elements in chemical formulas
 _ATOMS = (
     "He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ar|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Br|Kr|Ag|Cd|Sn|Xe|Ba|Pt|Au|Hg|Pb|"
     "Ra|H|B|C|N|O|F|P|S|K|V|I|U"
 )
-#: before digits one by one
+#: nouns whose numbers are read digit by digit
 _IDENTIFIED = (
     "OTP|SSN|EIN|IMEI|ISBN|passcode|one-time code|verification code|security code|access code|"
     "confirmation code|tracking number|account number|routing number|serial number|case number|"
     "ticket number|order number|invoice number|confirmation number|booking number|policy number|"
     "reference number|passport number|member number|card number|meeting ID"
 )
-_COUNTED_TOO = (
+#: nouns whose numbers are read so only after "number", "code" or a colon, or when they are long
+_ALSO_COUNTED = (
     "refs?|reference|order|ticket|case|invoice|account|acct|tracking|confirmation|booking|policy|"
     "passport|member|membership|license|licence|serial|card|claim|customer|employee|student|"
     "transaction|file|badge|ID"
 )
 
+#: pattern of a variable that has an exponent, but not of a unit
 _VARIABLE = r"(?<!\d)(?:(?<!\d )|(?![kcmd]?m\b|s\b|ft\b|in\b))[A-Za-z]{1,2}"
 
 
 def spell(letters: str) -> str:
-    """Letters one by one, digits as words."""
+    """Spell letters one by one; digits are read as numbers of one digit."""
     return " ".join(cardinal(c) if c.isdigit() else c.upper() for c in letters if c.isalnum())
 
 
 def pronounceable(word: str) -> bool:
-    """Whether capitals look like a word: each run of consonants is one that English has."""
+    """Whether letters can be pronounced as a word: English has each of their runs of consonants."""
     low = word.lower()
     parts = re.split(r"([aeiouy]+)", low)
     if len(parts) < 3:
@@ -70,21 +74,19 @@ def pronounceable(word: str) -> bool:
     )
 
 
-def _label(match: _Match) -> str:
-    """One part of an address: short ones without a vowel are spelled."""
-    return spell(match[0])
-
-
 def _address(match: _Match) -> str:
+    """Verbalize a web or mail address; parts of a few consonants are spelled."""
     text = re.sub(r"^https?://", "", match[0], flags=re.I)
     bare = text.rstrip(".,;:!?)'\"")
     end = text[len(bare) :]
     text = bare.rstrip("/")
     text = re.sub(r"^www(?=\.)", "W W W", text, flags=re.I)
     text = re.sub(r"[^\w\s'@./:?&=#%+~-]", " ", text)
-    text = re.sub(r"(?<![^\W_])[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{2,4}(?![^\W_])", _label, text)
+    text = re.sub(
+        r"(?<![^\W_])[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{2,4}(?![^\W_])", lambda m: spell(m[0]), text
+    )
     text = re.sub(r"(?<=\.)U K\b", "uk", text)
-    for mark, word in lexicon.ADDRESS.items():
+    for mark, word in tables.ADDRESS.items():
         text = text.replace(mark, f" {word} ")
     return " " + text + end
 
@@ -105,6 +107,7 @@ def _hashtag(match: _Match) -> str:
 
 
 def _groups(match: _Match) -> str:
+    """Read groups of digits, such as those of a telephone number, digit by digit."""
     groups = re.findall(r"\+?\d+", match[0])
     said = []
     for group in groups:
@@ -120,13 +123,15 @@ def _international(match: _Match) -> str:
     return _groups(match) if 7 <= size <= 16 else match[0]
 
 
-def _place(match: _Match) -> str:
-    name = lexicon.STATE_NAMES.get(match[1], match[1])
+def _zip_code(match: _Match) -> str:
+    """Read a ZIP code digit by digit, after the name of its state or the word for it."""
+    name = tables.STATE_NAMES.get(match[1], match[1])
     return f"{name}{match[2]}{digits(match[3])}" + (f", {digits(match[4])}" if match[4] else "")
 
 
 def _house(match: _Match) -> str:
-    """221B is a house, 5B in a list of amounts five billion."""
+    """Read a number with a letter as that of a house ("221B Baker Street"), but not "5B" for five
+    billion."""
     before = match.string[max(0, match.start() - 12) : match.start()]
     capital = match.string[match.end() : match.end() + 2].strip()[:1].isupper()
     if capital or re.search(
@@ -139,7 +144,7 @@ def _house(match: _Match) -> str:
 
 
 def _model(text: str) -> str:
-    """A number of three digits as models and roads say it: 747 is "seven forty-seven"."""
+    """Read a number of three digits as that of a model or a road: 747 is "seven forty-seven"."""
     high, low = text[0], int(text[1:])
     if text[0] == "0":
         return digits(text)
@@ -149,31 +154,35 @@ def _model(text: str) -> str:
 
 
 def _formula(match: _Match) -> str:
+    """Spell a chemical formula."""
     text = match[0]
-    if not re.search(r"\d", text) and text not in lexicon.FORMULAS:
+    if not re.search(r"\d", text) and text not in tables.FORMULAS:
         return text
     parts = re.findall(r"[A-Za-z]|\d+", text)
     return " ".join(cardinal(p) if p.isdigit() else p.upper() for p in parts)
 
 
-def _letters_and_number(match: _Match) -> str:
+def _letters_before_number(match: _Match) -> str:
+    """Spell letters before digits ("GPT4"), or set them off where they are a word."""
     letters = match[1]
-    if letters in lexicon.CURRENCIES:
+    if letters in tables.CURRENCIES:
         return letters
-    if len(letters) > 3 and pronounceable(letters) or letters in lexicon.WORDS_WITH_NUMBERS:
+    if len(letters) > 3 and pronounceable(letters) or letters in tables.WORDS_WITH_NUMBERS:
         return letters + " "
     return spell(letters) + " "
 
 
-def _after_number(match: _Match) -> str:
+def _letters_after_number(match: _Match) -> str:
+    """Spell letters after digits, unless they are a unit or a currency."""
     word = match[2]
-    if word in lexicon.UNITS or word in lexicon.CURRENCIES:
+    if word in tables.UNITS or word in tables.CURRENCIES:
         return match[0]
     apart = " " if match.string[match.start() - 1 : match.start()].isalpha() else ""
     return f"{apart}{cardinal(match[1])} {spell(word)}"
 
 
 def _power(match: _Match) -> str:
+    """Verbalize a base with an exponent."""
     base, sign, exponent = match[1], match[2], match[3]
     if base[0].isdigit():
         said = number(base)
@@ -186,18 +195,20 @@ def _power(match: _Match) -> str:
     return f"{said} to the power of {minus}{power}"
 
 
-def _exponent(match: _Match) -> str:
+def _scientific(match: _Match) -> str:
+    """Verbalize scientific notation, "1.5e-3"."""
     minus = "minus " if match[2] == "-" else ""
     return f"{number(match[1])} times ten to the power of {minus}{cardinal(match[3])}"
 
 
-# "me.It was": two sentences without a space between
+# Two sentences without a space between them, "me.It was".
 _GLUED = re.compile(r"[a-z]{1,3}\.(?:it|in|no|at|me|us)")
 _UP = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ", "0123456789+-nx")
 _DOWN = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-")
 
 
 def _ion(match: _Match) -> str:
+    """Spell the formula of an ion with its charge."""
     charge = match[2].translate(_UP)
     said = f"{charge[0]} " if len(charge) > 1 else ""
     return f"{spell(match[1].translate(_DOWN))} {said}{'plus' if charge[-1] == '+' else 'minus'}"
@@ -207,7 +218,7 @@ def _hexadecimal(match: _Match) -> str:
     return ", ".join(spell(group) for group in re.split("[:-]", match[0]))
 
 
-#: before the clean-up, which takes raised figures for note marks
+#: applied before the clean-up, which takes raised digits for marks of notes
 RAISED: tuple[Rule, ...] = (
     rule(
         rf"(?<!\w)([⁰¹²³⁴⁵⁶⁷⁸⁹]{{2,3}})({_ATOMS})\b",
@@ -224,7 +235,7 @@ RAISED: tuple[Rule, ...] = (
     rule(r"(?<=\w)[₀-₉]{1,9}", lambda m: m[0].translate(_DOWN)),
     rule(r"(?<=[\d)])\s?−\s?(?=[\d(])", " minus "),
 )
-#: first of all
+#: addresses and names of files, which are applied first
 ADDRESSES: tuple[Rule, ...] = (
     rule(r"(?<!\w)\.NET\b|(?<=ASP)\.NET\b", " dot net"),
     # paths of files
@@ -241,8 +252,9 @@ ADDRESSES: tuple[Rule, ...] = (
     rule(rf"(?<![\w.@/-])([A-Za-z][\w-]{{0,40}})\.({_FILE})(?![\w@]|\.\w)", _file),
     rule(r"(?<![\w&/#])#([A-Za-z]\w{0,60})", _hashtag),
 )
+#: digits that identify something and are read one by one
 CODES: tuple[Rule, ...] = (
-    # of machines: addresses of network cards, colors, identifiers and sums of files
+    # MAC addresses, UUIDs, checksums and keys
     rule(
         r"(?<![\w:.-])[\dA-Fa-f]{2}(?:([:-])[\dA-Fa-f]{2})(?:\1[\dA-Fa-f]{2}){4}(?![\w:-])",
         _hexadecimal,
@@ -273,7 +285,7 @@ CODES: tuple[Rule, ...] = (
     rule(r"(?<![\w+.,-])0\d{9,10}(?![\w,.-]\w)", _groups),
     rule(r"(?<![\w+.,-])0\d(?: \d\d){4}(?![\w-])", _groups),
     rule(r"(?<![\w.+-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])", _groups),
-    # numbers of cards, of people and of orders
+    # numbers of credit cards, of social security and of orders
     rule(r"(?<![\w+.,-])(?<!\d )\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?![\w-]|[.,]\d)", _groups),
     rule(r"(?<![\w+.,-])\d{3}-\d\d-\d{4}(?![\w-])", _groups),
     rule(r"(?<![\w+.,-])(?=[\d-]{0,20}\d{5})\d{1,7}(?:-\d{1,7}){2,4}(?![\w-]|[.,]\d)", _groups),
@@ -282,9 +294,9 @@ CODES: tuple[Rule, ...] = (
         r"(\d{4,20})\b(?![-,.:/]\d|\s?%)",
         lambda m: m[1] + m[2] + digits(m[3]),
     ),
-    # with a number or a colon, or too long for a count
+    # these nouns are counted too, so that "number", "code" or a colon must stand between
     rule(
-        rf"\b((?i:{_COUNTED_TOO}))((?i: number| no\.?| code| ID)(?::| is:?)? |: )"
+        rf"\b((?i:{_ALSO_COUNTED}))((?i: number| no\.?| code| ID)(?::| is:?)? |: )"
         r"(\d{5,20})\b(?![-,.:/]\d|\s?%)",
         lambda m: m[1] + m[2] + digits(m[3]),
     ),
@@ -317,38 +329,39 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(r"\b([A-Z]\d[A-Z]) (\d[A-Z]\d)\b", lambda m: f"{spell(m[1])}, {spell(m[2])}"),
     rule(
-        rf"\b((?i:zip(?: code)?|postcode|postal code)|{lexicon.STATES})(:? )(\d{{5}})"
+        rf"\b((?i:zip(?: code)?|postcode|postal code)|{tables.STATES})(:? )(\d{{5}})"
         r"(?:-(\d{4}))?\b(?![,.]\d)",
-        _place,
+        _zip_code,
     ),
     rule(
-        rf"\b([A-Z][a-z]+, )({lexicon.WORDLIKE_STATES})( )(\d{{5}})\b(?![,.]\d)",
-        lambda m: f"{m[1]}{lexicon.STATE_NAMES[m[2]]} {digits(m[4])}",
+        rf"\b([A-Z][a-z]+, )({tables.WORDLIKE_STATES})( )(\d{{5}})\b(?![,.]\d)",
+        lambda m: f"{m[1]}{tables.STATE_NAMES[m[2]]} {digits(m[4])}",
     ),
 )
+#: formulas, powers, versions and names of models
 FORMULAS: tuple[Rule, ...] = (
-    # plans of the tax law: "401(k)", "501(c)(3)"
+    # sections of the tax law: "401(k)", "501(c)(3)"
     rule(
         r"(?<![\w.,$£€-])([45])(0\d|57|29)\(([a-z])\)(?:\((\d)\))?",
         lambda m: f"{_model(m[1] + m[2])} {m[3].upper()}{' ' + cardinal(m[4]) if m[4] else ''}",
     ),
     rule(r"(?<![\w.,$£€-])401k\b", "four oh one K"),
     rule(r"\b(Q[1-4]|FY|H[12])'(\d\d)\b", r"\1 \2"),
-    rule(rf"(?<![\w,.])({_N})[eE]([+-]?)(\d{{1,3}})(?![\w.])", _exponent),
+    rule(rf"(?<![\w,.])({NUMBER})[eE]([+-]?)(\d{{1,3}})(?![\w.])", _scientific),
     rule(r"(?<=\d)\s?[xX×*·]\s?(?=10\s?\^)", " times "),
     rule(
-        rf"(?<![\w.,])({_N}|{_VARIABLE})(?:\^|\*\*)[{{(]?([+-]?)(\d{{1,4}}|[a-z])\b[}})]?",
+        rf"(?<![\w.,])({NUMBER}|{_VARIABLE})(?:\^|\*\*)[{{(]?([+-]?)(\d{{1,4}}|[a-z])\b[}})]?",
         _power,
     ),
     rule(r"\)\^([23])(?!\d)", lambda m: f") {'squared' if m[1] == '2' else 'cubed'}"),
     rule(r"\bpH\b", "P H"),
     rule(rf"\b(?:(?:{_ATOMS})\d{{0,3}}){{2,10}}\b", _formula),
     rule(r"\b([A-Z]{2})(\d{3})\b", lambda m: f"{spell(m[1])} {_model(m[2])}"),
-    rule(r"\b([A-Z]{2,5})(?=\d)", _letters_and_number),
-    # "10:30PM", "17:30UTC": a time of day and what tells of it
+    rule(r"\b([A-Z]{2,5})(?=\d)", _letters_before_number),
+    # "10:30PM", "17:30UTC": a time of day and its zone
     rule(r"(?<=\d:[0-5]\d)(?=[A-Z]{2,4}\b)", " "),
-    rule(r"(?<![\d.,])(\d{1,4})([A-Z]{2,4})\b", _after_number),
-    rule(r"\b(?!(?:km|cm|mm|ft|kg)\d)([b-df-hj-np-tv-xz]{2,4})(?=\d)", _letters_and_number),
+    rule(r"(?<![\d.,])(\d{1,4})([A-Z]{2,4})\b", _letters_after_number),
+    rule(r"\b(?!(?:km|cm|mm|ft|kg)\d)([b-df-hj-np-tv-xz]{2,4})(?=\d)", _letters_before_number),
     rule(r"\b([A-Z]{1,3})-(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]}-{_model(m[2])}"),
     rule(r"\b([A-Z])(\d{3})\b(?![-.,]\d)", lambda m: f"{m[1]} {_model(m[2])}"),
     rule(

@@ -1,9 +1,10 @@
-"""English counts whose short forms mean something else elsewhere: stone, types of aircraft,
-millions of people, races, hours of the military clock and stars."""
+"""Verbalization of English counts whose abbreviations mean something else elsewhere: stone, types
+of aircraft, millions of people, races, hours of the military clock, and stars.
+"""
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.numbers import cardinal, three_figures
 from tts.text.tracked import Rule, rule
 
@@ -11,8 +12,8 @@ __all__ = ["COUNTS", "STARS"]
 
 _Match = re.Match[str]
 _NUM = r"\d{1,3}(?:\.\d{1,2})?"
-#: what is counted in millions, which no length in meters stands before
-_MANY = (
+#: nouns that are counted in millions, before which "m" is no length in meters
+_COUNTED_IN_MILLIONS = (
     "people|persons|men|women|children|kids|adults|adolescents|teenagers|babies|pensioners|users|"
     "votes|voters|jobs|workers|employees|staff|members|customers|clients|subscribers|followers|"
     "fans|viewers|listeners|readers|players|visitors|tourists|passengers|travellers|travelers|"
@@ -25,7 +26,7 @@ _MANY = (
     "Americans|Britons|Canadians|Germans|Chinese|Indians|Europeans|Africans|Muslims|Christians|"
     "Catholics|Jews|Ukrainians|Russians|Syrians"
 )
-_QUALITY = rf"(?:(?!(?:{lexicon.FUNCTION})\b)[a-z]{{3,14}} )?"
+_QUALITY = rf"(?:(?!(?:{tables.FUNCTION})\b)[a-z]{{3,14}} )?"
 _RUN = (
     "race|races|run|runs|walk|walks|fun run|course|event|events|distance|swim|training|time|"
     "charity|PB|pb|personal best|record|medal|route|marathon|parkrun|obstacle"
@@ -40,15 +41,16 @@ _PLANES = "jet|jets|aircraft|airliner|airliners|plane|planes|Dreamliner|freighte
 
 
 def _is_stone(amount: str) -> bool:
-    """Whether no ordinal is written so: 11st and 12st, but not 21st."""
+    """Whether a number with "st" is no ordinal: 11st and 12st, but not 21st."""
     return amount[-1] != "1" or amount.endswith("11")
 
 
 def _stone(match: _Match) -> str:
+    """Verbalize the weight of a person in stone."""
     pounds = match[2]
     if not (_is_stone(match[1]) or pounds and int(match[1]) > 1):
         return match[0]
-    # Figures stay: the dot of a unit before them is told by what follows it.
+    # The number stays in digits, which show the dot of a unit before them to be no end.
     return f"{match[1]} stone{pounds or ''}"
 
 
@@ -59,6 +61,7 @@ def _aircraft(match: _Match) -> str:
 
 
 def _hours(match: _Match) -> str:
+    """Verbalize a time of the military clock: "0630 hours" is "oh six thirty hours"."""
     before, hour, minute = match.groups()
     said = cardinal(hour) if hour[0] != "0" else f"oh {cardinal(hour[1])}"
     if hour == "00":
@@ -77,13 +80,13 @@ def _millions(match: _Match) -> str:
 
 
 def _stars(match: _Match) -> str:
-    noun = re.match(rf"[ -](?!(?:{lexicon.FUNCTION})\b)[a-z]", match.string[match.end() :][:16])
+    noun = re.match(rf"[ -](?!(?:{tables.FUNCTION})\b)[a-z]", match.string[match.end() :][:16])
     return f"{match[1]} star{'' if match[1] == '1' or noun else 's'}"
 
 
-#: before the clean-up, which takes the mark away
+#: applied before the clean-up, which removes the star
 STARS: tuple[Rule, ...] = (rule(r"(?<![\w.,])(\d(?:\.\d)?)[ -]?★(?![★☆\w])\ufe0f?", _stars),)
-#: before the dates and units
+#: applied before the dates and units
 COUNTS: tuple[Rule, ...] = (
     # the weight of a person: "11st 4lb"
     rule(r"(?<![\w.,/])(\d{1,2}) 1/2 ?st\b(?!\.)", r"\1 and a half stone"),
@@ -104,7 +107,7 @@ COUNTS: tuple[Rule, ...] = (
         _aircraft,
     ),
     rule(r"\b(A)(3[1-8]0)-([1-9]00)()(s)?(?![\w-]|[.,]\d)", _aircraft),
-    # "at 1330 hours"; a clock also where a zero comes first
+    # "at 1330 hours"; with a zero at the beginning also without a preposition
     rule(
         rf"\b((?i:from|between|at) ){_CLOCK}(?= (?:to|and|until|till|or) \d{{4}} ?(?:hours|hrs)\b)",
         lambda m: _hours(m).removesuffix(" hours"),
@@ -118,9 +121,9 @@ COUNTS: tuple[Rule, ...] = (
         rf"(?<=hours)( to | until | and ){_CLOCK} ?(?:hours|hrs)\b(?! of\b)",
         _hours,
     ),
-    # "6m people", "1.5m new jobs", but a board of 3m
+    # "6m people", "1.5m new jobs"
     rule(
-        rf"(?<![\w.,$£€¥-])(?:({_NUM})m?[-–])?({_NUM})m(?= {_QUALITY}(?:{_MANY})\b)",
+        rf"(?<![\w.,$£€¥-])(?:({_NUM})m?[-–])?({_NUM})m(?= {_QUALITY}(?:{_COUNTED_IN_MILLIONS})\b)",
         _millions,
     ),
     # "a 5k run", "my first 10k"

@@ -1,11 +1,11 @@
-"""English dates, times of day and years as they are said."""
+"""Verbalization of English dates, times of day, and years, with ranges of them."""
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.english_decades import DECADES
-from tts.text.english_ends import sentence_end
 from tts.text.english_fractions import JUDGED
+from tts.text.english_sentence_ends import sentence_end
 from tts.text.numbers import cardinal, number, ordinal, three_figures, year
 from tts.text.tracked import Rule, rule
 
@@ -13,46 +13,48 @@ __all__ = ["DATES", "DATE_FORMS", "DECADES", "YEARS"]
 
 _Match = re.Match[str]
 _MONTH = (
-    "|".join(rf"{name}|{name[:3]}\.?(?![a-z])" for name in lexicon.MONTHS) + r"|Sept\.?(?![a-z])"
+    "|".join(rf"{name}|{name[:3]}\.?(?![a-z])" for name in tables.MONTHS) + r"|Sept\.?(?![a-z])"
 )
 _DAY = (
-    "|".join(rf"{day}|{day[:3]}\.?(?![a-z])" for day in lexicon.WEEKDAYS)
+    "|".join(rf"{day}|{day[:3]}\.?(?![a-z])" for day in tables.WEEKDAYS)
     + r"|Tues\.?(?![a-z])|Thurs?\.?(?![a-z])"
 )
 _SHORT_DAY = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
-_WEEKDAY = "|".join(lexicon.WEEKDAYS)
+_WEEKDAY = "|".join(tables.WEEKDAYS)
 _CLOCK = r"(?:[01]?\d|2[0-4])(?:[:.][0-5]\d)?"
 _HALF = r"\s?[ap](?:m\b|\.\s?m\.)"
 _DASH = r"\s?[-–—]\s?"
 _NTH = r"(?:st|nd|rd|th)"
 _M_D = r"(1[0-2]|0?[1-9])/(\d{1,2})"
 _NO_DATE = r" (?:of|cup|inch|mile|teaspoon|tablespoon|hour|pound|in\b|cm|mm|oz|tsp|tbsp)|\""
-_DAYS = frozenset(day[:3] for day in lexicon.WEEKDAYS)
+_DAYS = frozenset(day[:3] for day in tables.WEEKDAYS)
 _DATED = frozenset(f"{word} " for word in "on due dated ends expires expired".split())
 _YEAR = r"(?:,?\s(\d{4}))?(?![\d:])"
 
 
 def _month(name: str) -> str:
-    """Full name of a month or its first three letters."""
-    return next(month for month in lexicon.MONTHS if month[:3] == name[:3].title())
+    """Return the name of a month that may be abbreviated."""
+    return next(month for month in tables.MONTHS if month[:3] == name[:3].title())
 
 
 def _day(name: str) -> str:
-    return next(day for day in lexicon.WEEKDAYS if day[:3] == name[:3].title())
+    """Return the name of a day of the week that may be abbreviated."""
+    return next(day for day in tables.WEEKDAYS if day[:3] == name[:3].title())
 
 
 def _the(match: _Match) -> str:
-    """ "the ", unless it is there."""
+    """Return "the " unless it stands before the match already."""
     before = match.string[max(0, match.start() - 4) : match.start()].lower()
     return "" if before.endswith(("the ", "this ")) else "the "
 
 
 def _date(month: int, day: int, in_year: str | None) -> str:
-    said = f"{lexicon.MONTHS[month - 1]} {ordinal(day)}"
+    said = f"{tables.MONTHS[month - 1]} {ordinal(day)}"
     return f"{said}, {year(in_year)}" if in_year else said
 
 
 def _numeric(match: _Match, in_year: str, month: int, day: int) -> str:
+    """Verbalize a date in digits; a month above 12 changes places with the day."""
     if month > 12:
         month, day = day, month
     if not (1 <= month <= 12 and 1 <= day <= 31):
@@ -69,40 +71,41 @@ def _iso_date(match: _Match) -> str:
 
 
 def _short_year(text: str) -> str:
-    """The last two figures of a year: "'08" is "oh eight"."""
+    """Return the words of the last two digits of a year: "'08" is "oh eight"."""
     return f"oh {cardinal(int(text))}" if text[0] == "0" and int(text) else cardinal(int(text))
 
 
-def _usual_part(top: int, bottom: int) -> bool:
-    """Whether figures are more often a fraction than a day."""
+def _usual_fraction(top: int, bottom: int) -> bool:
+    """Whether two numbers with a slash are more often a fraction than a date."""
     return top < bottom and bottom in (2, 3, 4, 5, 6, 8, 10, 12, 16)
 
 
 def _short_range(match: _Match) -> str:
-    """From one day of a year to another: "3/1 to 3/15"."""
+    """Verbalize a range of dates without a year: "3/1 to 3/15"; fractions are left alone."""
     days = [(int(match[1]), int(match[2])), (int(match[3]), int(match[4]))]
-    # Parts of one have the same kind of bottom: "3/16 to 5/16", "1/2 to 3/4".
-    if not all(1 <= day <= 31 for _, day in days) or all(_usual_part(*day) for day in days):
+    # "3/16 to 5/16" and "1/2 to 3/4" are ranges of fractions.
+    if not all(1 <= day <= 31 for _, day in days) or all(_usual_fraction(*day) for day in days):
         return match[0]
     return " to ".join(_date(month, day, None) for month, day in days)
 
 
 def _short_date(match: _Match) -> str:
+    """Verbalize a date without a year after a word such as "on"; a fraction is left alone."""
     before, month, day = match[1], int(match[2]), int(match[3])
     sure = before[0].isupper() and before[:3] in _DAYS or before.lower() in _DATED
-    # No part of one.
+    # A fraction of one has the smaller number first.
     sure = sure or month >= day and before.lower() not in ("of ", "for ")
-    if not 1 <= day <= 31 or not sure and (day <= 12 or _usual_part(month, day)):
+    if not 1 <= day <= 31 or not sure and (day <= 12 or _usual_fraction(month, day)):
         return match[0]
-    # "an area of 1/16": only these are dates after "of".
+    # "an area of 1/16": after "of" only these are dates.
     text = match.string[max(0, match.start() - 8) : match.start()].lower()
     if before.lower() == "of " and not text.endswith(("week ", "as ", "weekend ", "night ")):
         return match[0]
     return f"{before}{_date(month, day, None)}"
 
 
-def _day_told(match: _Match) -> str:
-    """A day of a year before its weekday or hour: "9/10 on Friday", "9/10 at noon"."""
+def _date_before_time(match: _Match) -> str:
+    """Verbalize a date without a year before a weekday or a time: "9/10 on Friday"."""
     month, day = int(match[1]), int(match[2])
     before = match.string[max(0, match.start() - 40) : match.start()]
     if not 1 <= day <= 31 or day in (2, 3, 4) and month < day or JUDGED.search(before):
@@ -137,6 +140,7 @@ def _half_of_day(letter: str | None) -> str:
 
 
 def _time(match: _Match) -> str:
+    """Verbalize a time of day with minutes, of 12 hours or 24."""
     hour, minute, second = int(match[1]), int(match[2]), match[3]
     half = _half_of_day(match[4])
     if match[0] == "00:00":
@@ -155,7 +159,8 @@ def _hour(match: _Match) -> str:
     return cardinal(int(match[1])) + _half_of_day(match[2]) + sentence_end(match)
 
 
-def _stamp(match: _Match) -> str:
+def _timestamp(match: _Match) -> str:
+    """Rewrite a timestamp of ISO 8601, whose date and time other rules verbalize."""
     zone = match[3] or ""
     said = " U T C" if zone else ""
     if zone and zone.upper() != "Z":
@@ -190,15 +195,15 @@ def _day_range_before(match: _Match) -> str:
 
 
 def _split_year(match: _Match) -> str:
-    """ "2020/21" is a season, "2024/05" a month of a year, anything else a division."""
+    """Verbalize "2020/21" as a season and "2024/05" as a month; all else is a division."""
     first, second = int(match[1]), int(match[2])
     if len(match[2]) == 2 and second == (first + 1) % 100:
-        # The turn of a century: "ninety-nine to two thousand".
+        # Over the turn of a century: "ninety-nine to two thousand".
         low = ("oh " if second < 10 else "") + cardinal(second) if second else year(first + 1)
         return f"{year(first)} to {low}"
     if len(match[2]) == 4:
         return f"{year(first)} to {year(second)}" if second > first else match[0]
-    return f"{lexicon.MONTHS[second - 1]} {year(first)}" if 1 <= second <= 12 else match[0]
+    return f"{tables.MONTHS[second - 1]} {year(first)}" if 1 <= second <= 12 else match[0]
 
 
 def _old_year(match: _Match) -> str:
@@ -206,16 +211,16 @@ def _old_year(match: _Match) -> str:
     return f"{match[1]}{three_figures(text) if len(text) == 3 else year(text)}"
 
 
-#: before the amounts: what looks like a range or a decimal but is a date or a time
+#: applied before the amounts: dates and times that look like a range or a decimal
 DATE_FORMS: tuple[Rule, ...] = (
     rule(
         r"(?<![\w-])(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d{1,9})?"
         r"(Z|[+-]\d{2}:?\d{2})?(?![\w:])",
-        _stamp,
+        _timestamp,
     ),
     rule(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d):([0-5]\d\.\d{1,9})(?![\d:])", _exact_time),
     rule(r"\b(UTC|GMT)\s?([+-])(\d{1,2})(?::(\d\d))?\b", _zone),
-    # "8a-6p", "6:30P"; "5p-10p" is money
+    # "8a-6p", "6:30P", but "5p-10p" is money
     rule(
         r"(?<![\w:.$£€-])((?:1[0-2]|0?[1-9])(?::[0-5]\d)?a)(\s?(?:[-–—]|to)\s?)"
         r"((?:1[0-2]|0?[1-9])(?::[0-5]\d)?p)(?!\w|\.\s?m\b)",
@@ -287,7 +292,7 @@ DATE_FORMS: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.,])(\d{2,4}'?s)\s?[-–—]\s?(?='?\d{2,4}'?s\b)", r"\1 to "),
     rule(r"(?<=:\d\d)\s?h(?:rs?)?\b", " hours"),
-    # "Jan '21" is no day of January
+    # "Jan '21" is a year and no day of January
     rule(
         rf"\b({_MONTH}),? '(\d\d)(?![\w'])",
         lambda m: f"{_month(m[1])} {_short_year(m[2])}",
@@ -307,7 +312,7 @@ DATE_FORMS: tuple[Rule, ...] = (
     rule(
         rf"(?<![\w/.,$£€-]){_M_D}(?=,? (?:on |this |next |last )?(?:{_WEEKDAY})\b"
         rf"|,? (?:at|@) (?:noon\b|midnight\b|{_CLOCK}{_HALF}|\d{{1,2}}:\d\d))",
-        _day_told,
+        _date_before_time,
     ),
     rule(
         r"(?<![\w/.,$£€-])(1[1-9]\d\d|20\d\d)/(\d\d|1[1-9]\d\d|20\d\d)(?![\w/]|[.,-]\d|\s?[=%])",
@@ -315,13 +320,13 @@ DATE_FORMS: tuple[Rule, ...] = (
     ),
     rule(
         r"(?<![\w/.,$£€-])(0?[1-9]|1[0-2])/(19\d\d|20\d\d)(?![\w/]|[.,-]\d)",
-        lambda m: f"{lexicon.MONTHS[int(m[1]) - 1]} {year(m[2])}",
+        lambda m: f"{tables.MONTHS[int(m[1]) - 1]} {year(m[2])}",
     ),
     rule(r"(?<![\w.])(\d{1,2})h(\d{2})(?!\w)", r"\1 h \2"),
     rule(r"(?<=\dh)(\s?\d{1,2})m\b", r"\1 min"),
     rule(r"(?<=\dh)(?=\d)", " "),
 )
-#: years that are not read like other numbers
+#: applied after the amounts: years that are not read like other numbers
 YEARS: tuple[Rule, ...] = (
     rule(r"\b(?:c|ca)\. ?(?=\d{3,4}\b)|\bca (?=\d{4}\b)", "circa "),
     rule(r"(?<![\w.])b\. (?=\d{4}\b)", "born "),
@@ -336,12 +341,12 @@ YEARS: tuple[Rule, ...] = (
     rule(r"(?<![\w.,])()(\d{3,4})(?= ?(?:AD|BC|BCE|CE|B\.C\.|A\.D\.)(?!\w))", _old_year),
     # "ten sixty-six", but "one thousand sixty-six people"
     rule(
-        rf"(?<![\w.,:/$£€#+-])()(10[1-9]\d)\b(?![,.:/-]\d|\s?[%°]| (?:{lexicon.COUNTED})\b)",
+        rf"(?<![\w.,:/$£€#+-])()(10[1-9]\d)\b(?![,.:/-]\d|\s?[%°]| (?:{tables.COUNTED})\b)",
         _old_year,
     ),
     rule(
         rf"(?<!the )(?<![\w.,:/$£€#+-])(1[01]\d\d|1[2-9]\d\d|20\d\d)(?<!00)"
-        rf"(?= (?:{lexicon.COUNTED})\b)",
+        rf"(?= (?:{tables.COUNTED})\b)",
         lambda m: cardinal(m[1]),
     ),
     rule(
@@ -357,6 +362,7 @@ YEARS: tuple[Rule, ...] = (
         ),
     ),
 )
+#: dates and times of day
 DATES: tuple[Rule, ...] = (
     rule(r"(?<![\w/.-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?![\w/-])", _iso_date),
     rule(r"(?<![\w/.-])(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?![\w/-])", _american),

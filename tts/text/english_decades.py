@@ -1,4 +1,4 @@
-"""English decades: "the '90s", "80s music"."""
+"""Verbalization of English decades: "the '90s", "80s music"."""
 
 import re
 
@@ -8,6 +8,7 @@ from tts.text.tracked import Rule, rule
 __all__ = ["DECADES"]
 
 _Match = re.Match[str]
+#: nouns after a decade
 _STYLE = (
     "music|hits?|songs?|bands?|movies?|films?|fashion|styles?|styled|pop|rock|disco|hair|"
     "hairstyles?|part(?:y|ies)|themes?|themed|kids?|child|children|bab(?:y|ies)|vibes?|nostalgia|"
@@ -17,9 +18,7 @@ _STYLE = (
     "comed(?:y|ies)|sci-fi|inspired|throwbacks?|revival|cinema|grunge|house|techno|soul|funk|jeans|"
     "neon|arcades?|toys?"
 )
-
-
-# what lasts seconds: "the 30s timeout"
+#: nouns after seconds rather than a decade: "the 30s timeout"
 _TIMED = (
     "timeouts?|timers?|delays?|limits?|intervals?|waits?|windows?|countdown|cooldown|penalty|"
     "exposures?|gaps?|lag|latency|planks?|bursts?|pauses?|rests?|breaks?|holds?|sprints?|caps?"
@@ -27,6 +26,7 @@ _TIMED = (
 
 
 def _decade(match: _Match) -> str:
+    """Verbalize a decade, with its century or without."""
     century, tens = match[1], int(match[2])
     if not (century or tens):
         return "two thousands"
@@ -41,7 +41,7 @@ def _many(match: _Match) -> str:
 
 
 DECADES: tuple[Rule, ...] = (
-    # "80s music", "60s and 70s hits": without an article, so not seconds only before such words
+    # "80s music", "60s and 70s hits": without an article seconds, but before these nouns
     rule(
         rf"(?<![\w'.,$£€-])()([2-9])0s(?=(?:[ -](?:and|or|to|&) '?[2-9]0s)?[ -](?:{_STYLE})\b)",
         _decade,

@@ -1,11 +1,13 @@
-"""English fractions: alone, before a unit, in inches, in ranges, and what only looks like one."""
+"""Verbalization of English fractions, alone, before a unit and in ranges, and of what only looks
+like a fraction: scores ("7/10"), shares ("80/20") and blood pressure.
+"""
 
 import math
 import re
 
 from tts.text.english_amounts import DOTTED, UNIT_NAMES, unit_name
-from tts.text.english_ends import measure_end
-from tts.text.english_nouns import attributive, before_noun, in_quotes
+from tts.text.english_attributives import attributive, before_noun, in_quotes
+from tts.text.english_sentence_ends import measure_end
 from tts.text.numbers import cardinal, fraction, number, ordinal, three_figures
 from tts.text.tracked import Rule, rule
 
@@ -13,8 +15,8 @@ __all__ = ["FRACTION", "FRACTION_AMOUNTS", "JUDGED", "SCORES"]
 
 _Match = re.Match[str]
 _MIXED = r"(?<![\w/.,])(\d{1,4}(?:\s{1,2}|-))?(\d{1,3})/(\d{1,4})"
-_MEASURE = rf"{UNIT_NAMES}|cups?\b|inch(?:es)?\b|miles?\b|hours?\b|pounds?\b|teaspoons?\b|tablesp"
-#: what is told before a score: "rated it", "a"
+_MEASURED = rf"{UNIT_NAMES}|cups?\b|inch(?:es)?\b|miles?\b|hours?\b|pounds?\b|teaspoons?\b|tablesp"
+#: text before a score: "rated it", "a"
 JUDGED = re.compile(
     r"\b(?:rat(?:e|es|ed|ing|ings)|scor(?:e|es|ed|ing)|grad(?:e|ed)|mark|marks|review|gave|giv(?:e|es|"
     r"en|ing)|gets?|got|earn(?:s|ed)?|quiz|test|exam|solid|strong|perfect|easy|easily|definitely|"
@@ -26,7 +28,7 @@ _PRAISED = re.compile(
     r"on his|on her|on their)\b",
     re.I,
 )
-#: what a part is a part of
+#: text after a fraction: "of", or a unit
 _OF = re.compile(r" (?:of|cups?|miles?|hours?|pounds?|inch|inches|majority|share|chance)\b")
 _PRESSURE = re.compile(r"\b(?:BP|bp|blood pressure|pressure)\b[^.!?\n]{0,40}$", re.I)
 _SPLIT = re.compile(
@@ -36,6 +38,7 @@ _SPLIT = re.compile(
 
 
 def _words(match: _Match) -> str:
+    """Return the words of a fraction, also after a whole number: "one and a half"."""
     top, bottom = int(match[2]), int(match[3])
     if match[1]:
         part = fraction(top, bottom)
@@ -48,8 +51,8 @@ def _words(match: _Match) -> str:
     return fraction(top, bottom)
 
 
-def _parts(match: _Match) -> str:
-    """What the ending of an ordinal shows to be a fraction: "2/3rds", "1/4th"."""
+def _with_suffix(match: _Match) -> str:
+    """Verbalize a fraction with the suffix of an ordinal: "2/3rds", "1/4th"."""
     top, bottom = int(match[2]), int(match[3])
     if bottom < 2:
         return match[0]
@@ -60,7 +63,7 @@ def _parts(match: _Match) -> str:
 
 
 def _score(match: _Match) -> str:
-    """ "7/10" of a film and "95/100" of a test are "out of"; alone they are parts."""
+    """Verbalize "7/10" of a film or "95/100" of a test as a score, "seven out of ten"."""
     first, top, bottom = match[1], float(match[1]), int(match[2])
     before = match.string[max(0, match.start() - 40) : match.start()]
     after = match.string[match.end() : match.end() + 24]
@@ -76,7 +79,7 @@ def _score(match: _Match) -> str:
 
 
 def _pair(match: _Match) -> str:
-    """Two numbers that share out a whole ("80/20") or tell the pressure of blood."""
+    """Verbalize two shares of a whole ("80/20") or a blood pressure ("120/80")."""
     high, low = int(match[1]), int(match[2])
     before = match.string[max(0, match.start() - 60) : match.start()]
     after = match.string[match.end() : match.end() + 16]
@@ -88,22 +91,22 @@ def _pair(match: _Match) -> str:
     return match[0]
 
 
-def _is_part(match: _Match) -> bool:
-    """Whether it is a part of one: "12/24 V" and "16/32 GB" name two amounts."""
+def _is_fraction(match: _Match) -> bool:
+    """Whether two numbers before a unit are a fraction: "12/24 V" and "16/32 GB" are not."""
     top, bottom = int(match[2]), int(match[3])
     return 0 < top < bottom and (bottom == 10 or math.gcd(top, bottom) == 1)
 
 
 def _with_unit(match: _Match) -> str:
-    if not _is_part(match):
+    if not _is_fraction(match):
         return match[0]
-    # A part of one unit is not many of them: "one half pound", "one and a half pounds".
+    # Only with a whole number the unit is in the plural: "one half pound", "one and a half pounds".
     many = match[1] is not None and match[4] != "-" and not attributive(match)
     return f"{_words(match)} {unit_name(match[5], many)}{measure_end(match, match[5])}"
 
 
 def _in_inches(match: _Match) -> str:
-    if not _is_part(match) or match[0][-1] == '"' and in_quotes(match):
+    if not _is_fraction(match) or match[0][-1] == '"' and in_quotes(match):
         return match[0]
     many = match[1] is not None and not before_noun(match) and not attributive(match)
     many = many and match.string[match.end() :][:1] != "-"
@@ -114,23 +117,23 @@ def _in_inches(match: _Match) -> str:
 
 
 def _range(match: _Match) -> str:
-    return f"{_words(match)} to " if _is_part(match) else match[0]
+    return f"{_words(match)} to " if _is_fraction(match) else match[0]
 
 
-#: before the units and the divisions
+#: applied before the units and divisions: scores, shares and fractions with a suffix
 SCORES: tuple[Rule, ...] = (
-    rule(rf"{_MIXED}(?:st|nd|rd|th)s?\b", _parts),
+    rule(rf"{_MIXED}(?:st|nd|rd|th)s?\b", _with_suffix),
     rule(
         r"(?<![\w/.,$£€-])(\d{1,3})/(\d{1,3})(?![\w/]|[.,]\d|\s?(?:mmHg\b|[%°]))",
         _pair,
     ),
     rule(r"(?<![\w/.,$£€-])(\d{1,3}(?:\.\d{1,2})?)/(\d{1,3})(?![\w/-]|[.,]\d|\s?[%°])", _score),
 )
-#: before the units, which would take the lower number for the whole amount
+#: applied before the units, which would take the denominator for the whole amount
 FRACTION_AMOUNTS: tuple[Rule, ...] = (
     rule(
         rf"{_MIXED}\s?[-–]\s?(?=(?:\d{{1,4}}\s{{1,2}})?\d{{1,3}}/\d{{1,4}}(?![\w/])"
-        rf"|\d{{1,4}}(?:\.\d{{1,3}})?\s?(?:{_MEASURE})(?!\w))",
+        rf"|\d{{1,4}}(?:\.\d{{1,3}})?\s?(?:{_MEASURED})(?!\w))",
         _range,
     ),
     rule(
@@ -150,5 +153,5 @@ FRACTION_AMOUNTS: tuple[Rule, ...] = (
         _in_inches,
     ),
 )
-#: a fraction that measures nothing
+#: a fraction without a unit
 FRACTION: Rule = rule(rf"{_MIXED}(?![\w/])", _words)

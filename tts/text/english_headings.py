@@ -1,4 +1,4 @@
-"""English Roman numerals that number headings, items and chapters at the beginning of a line."""
+"""Roman numerals that number English headings, items and chapters at the beginning of a line."""
 
 import re
 
@@ -10,12 +10,12 @@ __all__ = ["HEADINGS"]
 _Match = re.Match[str]
 _LINE = r"(?m:^)([ \t]{0,8}(?:#{1,6} |\*{1,2}|> )?)"
 _FAR = 3000
-#: what stands for something else more often, so that a numeral beside it in the row must tell
+#: numerals that stand for something else more often, so that the next or last one must be near
 _OTHERS = frozenset("I V X L IV XL LI LIV XX XXX".split())
 
 
-def _in_row(match: _Match, value: int) -> bool:
-    """Whether the numeral before or after it begins another line near by."""
+def _in_sequence(match: _Match, value: int) -> bool:
+    """Whether the numeral before or after this one begins another line near by."""
     around = match.string[max(0, match.start() - _FAR) : match.end() + _FAR]
     beside = "|".join(numeral for near in (value - 1, value + 1) if (numeral := _write(near)))
     ends = r"(?:[.):]|\s?[–—-]|$)"
@@ -24,6 +24,7 @@ def _in_row(match: _Match, value: int) -> bool:
 
 
 def _write(value: int) -> str:
+    """Return the Roman numeral of a number below 90, "" for others."""
     tens, ones = divmod(value, 10)
     if not 0 < value < 90:
         return ""
@@ -32,20 +33,21 @@ def _write(value: int) -> str:
 
 
 def _heading(match: _Match) -> str:
+    """Verbalize the numeral of a heading."""
     before, numeral, part = match[1], match[2], match[3]
     upper = numeral.upper()
     value = roman(upper)
-    # A numeral is of one case, and one that is spelled otherwise ("IIII") is none.
+    # Letters of both cases and wrong spellings such as "IIII" are no numeral.
     if value is None or _write(value) != upper or numeral not in (upper, upper.lower()):
         return match[0]
     marked = match.string[match.end() : match.end() + 1] in (".", ")")
     known = upper not in _OTHERS or numeral == "IV" and marked
-    if not known and not _in_row(match, value):
+    if not known and not _in_sequence(match, value):
         return match[0]
     return f"{before}{cardinal(value)}" + (f" {part}" if part else "")
 
 
-#: before lines are joined
+#: applied before lines are joined
 HEADINGS: tuple[Rule, ...] = (
     # "II. Methods", "iii) the third", "IV.B. Data", "II" on a line of its own
     rule(

@@ -1,15 +1,15 @@
-"""English places in print: states, points of the compass, courts, rooms and routes."""
+"""Expansion of English abbreviations of places: states, points of the compass, streets, rooms."""
 
 import re
 
 from tts.text.english_abbreviations import street_end
-from tts.text.english_ends import state_end
+from tts.text.english_sentence_ends import state_end
 from tts.text.tracked import Rule, rule
 
 __all__ = ["PLACES"]
 
 _Match = re.Match[str]
-#: as newspapers print them behind a town or a party
+#: states as newspapers abbreviate them after a town or a party
 _STATES = {
     "Ala": "Alabama", "Ariz": "Arizona", "Ark": "Arkansas", "Calif": "California",
     "Colo": "Colorado", "Conn": "Connecticut", "Del": "Delaware", "Fla": "Florida",
@@ -24,7 +24,7 @@ _STATES = {
     "Wash": "Washington", "Wis": "Wisconsin", "Wyo": "Wyoming",
 }  # fmt: skip
 _STATE = "|".join(map(re.escape, _STATES))
-#: of these, what is nothing else
+#: of these, the abbreviations that mean nothing else
 _PLAIN_STATES = "Ariz|Calif|Colo|Conn|Fla|Mich|Minn|Okla|Tenn|Wis|Wyo"
 _POINTS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 _LANDS = {
@@ -58,7 +58,7 @@ def _court(match: _Match) -> str:
     return f"{match[1]} {_COURTS[match[2]]}{street_end(match)}"
 
 
-#: before the numbers are words: "Rm. 204" is said as rooms are
+#: applied while numbers are digits, as those of rooms and routes are read in their own way
 PLACES: tuple[Rule, ...] = (
     rule(rf"\b([A-Z][A-Za-z'-]{{0,20}}, |[RDI]-)({_STATE})\.(?!\w)", _state),
     rule(rf"()\b({_PLAIN_STATES})\.(?!\w)", _state),

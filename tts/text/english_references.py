@@ -1,4 +1,6 @@
-"""English places in books and houses: chapter and verse, flats, seats and figures."""
+"""Verbalization of English references: chapter and verse, and numbers with a letter after words
+such as "flat", "seat" and "figure".
+"""
 
 import re
 
@@ -14,7 +16,7 @@ _LABELS = (
     "row|platform|terminal|level|zone|form|schedule|part|page|line|item|type|stage|phase|route|"
     "highway|exit|bus|number"
 )
-#: short forms of books, which would be generals, reverends and other words
+#: abbreviations of books of the Bible, which elsewhere are generals, reverends and other words
 _BOOKS = {
     "Gen": "Genesis", "Ex": "Exodus", "Exod": "Exodus", "Lev": "Leviticus", "Num": "Numbers",
     "Deut": "Deuteronomy", "Josh": "Joshua", "Judg": "Judges", "Sam": "Samuel", "Chr": "Chronicles",
@@ -25,7 +27,7 @@ _BOOKS = {
     "Thess": "Thessalonians", "Tim": "Timothy", "Heb": "Hebrews", "Jas": "James", "Pet": "Peter",
     "Rev": "Revelation",
 }  # fmt: skip
-#: of these, what needs no verse to be known
+#: of these, the ones that are known without a verse
 _KNOWN = "Cor|Pss?|Thess|Deut|Exod|Isa|Ezek|Eccl|Prov|Neh|Heb|Eph"
 _MORE_BOOKS = (
     "Genesis|Exodus|Leviticus|Numbers|Deuteronomy|Joshua|Judges|Ruth|Samuel|Kings|Chronicles|Ezra|"
@@ -45,12 +47,13 @@ def _verse(match: _Match) -> str:
 
 
 def _lettered(match: _Match) -> str:
+    """Verbalize a number with a letter: "Figure 2B"."""
     label, number, letter = match.groups()
     three = len(number) == 3 and number[0] != "0"
     return f"{label}{three_figures(number) if three else cardinal(number)} {letter}"
 
 
-#: before times and amounts: "John 3:5" is no time of day, "Figure 2B" no two billion
+#: applied before times and amounts: "John 3:5" is no time of day, and "Figure 2B" not two billion
 REFERENCES: tuple[Rule, ...] = (
     rule(
         rf"(?:(?<![\w.,/:-])([123]) )?\b(?:({_MORE_BOOKS}|{'|'.join(_BOOKS)})\b)\.? (\d{{1,3}}):"

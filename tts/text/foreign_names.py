@@ -1,7 +1,9 @@
-"""Names, dishes and words, most of other languages, as Americans say them, where espeak is far off.
+"""Pronunciation lexicon of American English for words that espeak-ng gets far off, most of them
+names and dishes of other languages.
 
-The words lie in foreign_names.tsv. One with a capital is a name and needs it in the text; one
-without accents also stands for its spelling with them, one with accents only for itself.
+The entries are in foreign_names.tsv. An entry with a capital holds for words with that capital
+only. An entry without accents holds for the spelling with accents too, one with accents only for
+itself.
 """
 
 import functools
@@ -13,12 +15,12 @@ from tts.text.homograph_readings import with_s
 __all__ = ["plain_letters", "said_abroad"]
 
 _TABLE = Path(__file__).with_name("foreign_names.tsv")
-# Letters that are no letter with a mark to Unicode.
+# Letters that Unicode does not decompose into a letter and a mark.
 _OTHERS = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "œ": "oe"})
 
 
 def said_abroad(word: str) -> str | None:
-    """IPA of a word of the table, also with "'s" or "s" at its end; None for others."""
+    """Return the IPA of a word of the lexicon, also with "'s" or "s" at its end, else None."""
     if found := _find(word):
         return found
     for end in ("'s", "s"):
@@ -30,7 +32,7 @@ def said_abroad(word: str) -> str | None:
 
 
 def plain_letters(word: str) -> str:
-    """Its letters without their marks."""
+    """Return a word with its letters without their marks."""
     if word.isascii():
         return word
     letters = unicodedata.normalize("NFD", word.translate(_OTHERS))

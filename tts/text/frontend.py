@@ -1,53 +1,59 @@
-"""Text to phone tokens: normalisation, sentences, espeak phonemes, fixed symbols."""
+"""Text to the phones of a language: normalization, sentence segmentation, grapheme-to-phoneme.
+
+`Frontend` runs the steps in order. Pronunciations are those of espeak-ng, but for homographs and
+foreign names of American English, for inline phones and for words of the user's lexicon.
+"""
 
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
 
 from tts.errors import TextError
 from tts.text.chat import without_chat_marks
 from tts.text.emoji_names import say_emoji
-from tts.text.foreign import phonemize
-from tts.text.given import check_text
+from tts.text.foreign_scripts import phonemize
 from tts.text.homographs import readings
-from tts.text.inline import INLINE, inline_warnings
+from tts.text.inline_phones import (
+    INLINE,
+    MAX_BLOCKS,
+    PLACEHOLDER,
+    block_number,
+    inline_warnings,
+    placeholder,
+)
 from tts.text.normalize import normalize_tracked
+from tts.text.phone_builder import Pauses, PhoneBuilder
+from tts.text.phone_spans import SpanFinder
 from tts.text.phonemes import Phonemizer
 from tts.text.sentences import initial_dot, split_complete_at, split_sentences
-from tts.text.symbols import PAUSES, PUNCTUATION, SIL, Phones, encode_phones, phones_to_ids
+from tts.text.symbols import PUNCTUATION, Phones
+from tts.text.text_input import check_text
 from tts.text.tracked import Tracked, spans_of
 
 __all__ = ["Frontend", "Pauses"]
 
 log = logging.getLogger(__name__)
-# Normalisation removes private-use characters, so these can stand for inline phonemes.
-_PRIVATE = 0xF0000
-_MAX_INLINE = 0xFFFD
-_HELD = re.compile("[\U000f0000-\U000ffffd]")
 # Marks between digits ("3,5", "10:30") and the dot of an ordinal ("3. Mai") belong to the
 # number that espeak reads.
 _TOKEN = re.compile(
     r'(?P<word>(?:[^\s,.?!;:—…"()\U000f0000-\U000ffffd]|(?<=\d)[.,:](?=\d)|(?<=\d)\.(?= \w))+)'
-    r"|(?P<mark>[,.?!;:—…()])|(?P<held>[\U000f0000-\U000ffffd])"
+    r"|(?P<mark>[,.?!;:—…()])|(?P<block>[\U000f0000-\U000ffffd])"
 )
-_STRENGTH = {mark: rank for rank, mark in enumerate(",()—:;….!?")}
 _SPEAKABLE = re.compile(r"[^\W_]")
-
-Pauses = Literal["marks", "sil", "none"]
 
 
 class Frontend:
-    """Text to `Phones` for one language.
+    """Front end of one language: text to `Phones`.
 
     Args:
         lang: espeak language code.
-        pauses: "marks" keeps one token per punctuation mark, "sil" turns each into `<sil>`,
-            "none" drops them.
-        lexicon: puts how words are said in their place before anything else is done.
+        pauses: what becomes of punctuation. "marks" keeps one token for each mark, "sil" turns
+            each into `<sil>`, and "none" drops them.
+        lexicon: replaces words of a text by their pronunciations before anything else is done
+            (tts.text.user_lexicon).
 
     Raises:
-        UsageError: unknown language.
+        UsageError: the language is not known.
     """
 
     def __init__(
@@ -62,7 +68,7 @@ class Frontend:
         self.pauses = pauses
 
     def __call__(self, text: str, max_chars: int = 220) -> list[Phones]:
-        """All of `sentences` at once."""
+        """Return all sentences of a text at once, see `sentences`."""
         return list(self.sentences(text, max_chars))
 
     def sentences(
@@ -72,28 +78,34 @@ class Frontend:
         plain: bool = False,
         emoji: bool = False,
     ) -> Iterator[Phones]:
-        """One `Phones` per sentence as it is needed, with the pause that follows it (seconds).
+        """Yield the phones of one sentence after the other, each when it is asked for.
 
         Args:
-            text: whole, or in pieces that may still be being written.
-            plain: read what stands there, marks of chat programs (tts.text.chat) as well.
+            text: the whole text, or pieces of one that is still being written.
+            max_chars: the length above which a sentence is cut.
+            plain: read the text as it stands. Otherwise the marks of chat programs are left out
+                (tts.text.chat).
             emoji: say the short names of emoji, which are silent otherwise.
 
+        Returns:
+            Sentences with the spans of their words in the text and the pause after them, in
+            seconds.
+
         Raises:
-            TextError: nothing to say, or not valid Unicode.
+            TextError: there is nothing to say, or the text is not valid Unicode.
             UsageError: emoji have no names in this language.
         """
         check_text(text)
         parts = [(text, 0.0, 0)] if isinstance(text, str) else split_complete_at(text, self.lang)
         empty = True
         for part, pause, offset in parts:
-            spoken, inline = self._prepare(part, plain, emoji)
-            places = _Places(spoken, offset, part, inline)
+            spoken, inline = self._normalize(part, plain, emoji)
+            spans = SpanFinder(spoken, part, inline, offset)
             sentences = split_sentences(spoken.text, max_chars, self.lang)
             for sentence in sentences:
                 phones = self._encode(sentence.text, inline)
                 if phones is not None:
-                    phones.spans = places.of(phones)
+                    spans.annotate(phones)
                     phones.pause_after = (
                         pause if sentence is sentences[-1] else sentence.pause_after
                     )
@@ -103,21 +115,25 @@ class Frontend:
             raise _nothing(text if isinstance(text, str) else "")
 
     def one(self, text: str) -> Phones:
-        """The whole text as one utterance; for training transcripts.
+        """Return the whole text as one utterance, as transcripts of training are.
 
         Raises:
-            TextError: no string, nothing to say, or not valid Unicode.
+            TextError: the text is no string, is not valid Unicode, or has nothing to say.
         """
         check_text(text, pieces=False)
-        spoken, inline = self._prepare(text)
+        spoken, inline = self._normalize(text)
         phones = self._encode(spoken.text, inline)
         if phones is None:
             raise _nothing(text)
-        phones.spans = _Places(spoken, 0, text, inline).of(phones)
+        SpanFinder(spoken, text, inline).annotate(phones)
         return phones
 
     def batch_one(self, texts: Sequence[str]) -> list[Phones]:
-        """`one` for many texts; a text with nothing to say raises, naming its index."""
+        """Return `one` of each of many texts.
+
+        Raises:
+            TextError: as of `one`; the message names the index of the text.
+        """
         out = []
         for index, text in enumerate(texts):
             try:
@@ -128,12 +144,12 @@ class Frontend:
 
     @staticmethod
     def from_phones(ipa: str, pauses: Pauses = "marks") -> Phones:
-        """Phones given directly as IPA words and punctuation, with silence at both edges.
+        """Return the utterance of words and punctuation that are given as IPA.
 
         Raises:
-            TextError: no known phone in it.
+            TextError: there is no known phone in it.
         """
-        phones = _Builder(pauses)
+        phones = PhoneBuilder(pauses)
         # Dots inside of a word mark syllables, not sentences.
         for chunk in re.sub(r"(?<=\S)\.(?=\S)", "", ipa).split():
             for match in re.finditer(r"[,.?!;—…()]|[^,.?!;—…()]+", chunk):
@@ -146,40 +162,38 @@ class Frontend:
             raise TextError(f"no known phone in {ipa[:40]!r}; give IPA such as 'həlˈoʊ'")
         return result
 
-    def _prepare(
+    def _normalize(
         self, text: str, plain: bool = True, emoji: bool = False
     ) -> tuple[Tracked, list[str]]:
-        """Spoken text with one private-use character per inline phoneme block."""
-        written = Tracked(text)
-        if not plain:
-            without_chat_marks(written)
-            text = written.text
-        if emoji:
-            say_emoji(written, self.lang)
-            text = written.text
-        if self.lexicon is not None:
-            self.lexicon(written)
-            text = written.text
-        pieces = INLINE.split(text)
+        """Normalize a text around its inline phones.
+
+        Returns:
+            The spoken text, in which a placeholder stands for each block of inline phones, and the
+            phones of the blocks.
+        """
+        written = self._preprocess(text, plain, emoji)
+        pieces = INLINE.split(written.text)
         inline = pieces[1::2]
-        if len(inline) > _MAX_INLINE:
-            raise TextError(f"{len(inline)} inline phoneme blocks; at most {_MAX_INLINE} a text")
+        if len(inline) > MAX_BLOCKS:
+            raise TextError(f"{len(inline)} inline phoneme blocks; at most {MAX_BLOCKS} a text")
         for line in inline_warnings(pieces):
             log.warning("%s", line)
-        shout = not self.lang.startswith("en") and _is_shout(pieces[::2])
+        all_capitals = not self.lang.startswith("en") and _in_capitals(pieces[::2])
         texts: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
         at = 0
         for n, piece in enumerate(pieces):
             if n % 2:
-                length = len(piece) + 4
-                texts.append(f" {chr(_PRIVATE + n // 2)} ")
+                length = len(piece) + len("[[]]")
+                texts.append(f" {placeholder(n // 2)} ")
                 starts += [at] * 3
                 ends += [at + length] * 3
             else:
                 length = len(piece)
-                made = normalize_tracked(_lower(piece, self.lang) if shout else piece, self.lang)
+                made = normalize_tracked(
+                    _lower(piece, self.lang) if all_capitals else piece, self.lang
+                )
                 texts.append(made.text)
                 starts += [at + start for start in made.starts]
                 ends += [at + end for end in made.ends]
@@ -190,170 +204,67 @@ class Frontend:
         spoken.set("".join(texts), [start for start, _ in spans], [end for _, end in spans])
         return spoken, inline
 
+    def _preprocess(self, text: str, plain: bool, emoji: bool) -> Tracked:
+        """Return a text without marks of chat programs, with names of emoji and with the words of
+        the lexicon."""
+        written = Tracked(text)
+        if not plain:
+            without_chat_marks(written)
+        if emoji:
+            say_emoji(written, self.lang)
+        if self.lexicon is not None:
+            self.lexicon(written)
+        return written
+
     def _encode(self, spoken: str, inline: list[str]) -> Phones | None:
-        builder = _Builder(self.pauses)
-        clause: list[str] = []
+        """Return the tokens of a sentence of spoken text; None where it has nothing to say."""
+        builder = PhoneBuilder(self.pauses)
         tokens = list(_TOKEN.finditer(spoken))
         chosen = readings([m[0] for m in tokens]) if self.lang == "en-us" else {}
-        known: dict[int, str] = {}
-
-        def flush() -> None:
-            said = phonemize(self.phonemizer, clause)
-            # A word of over a hundred letters comes in parts: then no reading is placed.
-            same = len(said) == len(clause)
-            for at, (word, ipa) in enumerate(said):
-                builder.word(word, known.get(at, ipa) if same else ipa)
-            clause.clear()
-            known.clear()
-
         english = self.lang.startswith("en")
+        clause: list[tuple[str, str | None]] = []
         for at, match in enumerate(tokens):
-            if english and match["mark"] == "." and initial_dot(spoken, match.start()):
-                # Apart from what follows, "A." is the letter and not the article.
-                flush()
-                continue
             if match["word"]:
                 if _SPEAKABLE.search(match["word"]):
-                    if at in chosen:
-                        known[len(clause)] = chosen[at]
-                    clause.append(match["word"])
+                    clause.append((match["word"], chosen.get(at)))
                 continue
-            flush()
-            if match["mark"]:
-                builder.mark(match["mark"])
-            else:
-                for part in inline[ord(match["held"]) - _PRIVATE].split():
+            # A clause ends before an initial ("A. Smith") too: apart from what follows, espeak
+            # reads "A" as the letter and not as the article.
+            self._add_clause(builder, clause)
+            clause = []
+            if match["block"]:
+                for part in inline[block_number(match["block"])].split():
                     builder.word(part, part)
-        flush()
-        return builder.finish(_HELD.sub(lambda m: f"[[{inline[ord(m[0]) - _PRIVATE]}]]", spoken))
+            elif not (english and match["mark"] == "." and initial_dot(spoken, match.start())):
+                builder.mark(match["mark"])
+        self._add_clause(builder, clause)
+        return builder.finish(
+            PLACEHOLDER.sub(lambda m: f"[[{inline[block_number(m[0])]}]]", spoken)
+        )
+
+    def _add_clause(self, builder: PhoneBuilder, clause: list[tuple[str, str | None]]) -> None:
+        """Add the words of a clause, each with its pronunciation if that is known already."""
+        said = phonemize(self.phonemizer, [word for word, _ in clause])
+        # A word of over a hundred letters comes in parts; known pronunciations then have no place.
+        known = [ipa for _, ipa in clause] if len(said) == len(clause) else [None] * len(said)
+        for (word, ipa), given in zip(said, known, strict=True):
+            builder.word(word, ipa if given is None else given)
 
 
-class _Places:
-    """Where the words of a text's sentences stand in the text as it was written."""
-
-    def __init__(self, spoken: Tracked, offset: int, written: str, inline: Sequence[str]) -> None:
-        self.spoken, self.offset, self.at = spoken, offset, 0
-        self.written, self.inline = written, inline
-        self.blocks = list(_HELD.finditer(spoken.text))[::-1]  # the next one is the last
-
-    def of(self, phones: Phones) -> list[tuple[int, int]]:
-        """One (start, end) per word; sentences come in order. Words of the lexicon that are given
-        as phones get their written form as a name."""
-        out: list[tuple[int, int]] = []
-        left, place = 0, (0, 0)  # words of an inline block that are to come, and where it stands
-        for number, (word, first_token, last_token) in enumerate(phones.words):
-            if left:
-                left -= 1
-                out.append(place)
-                continue
-            found = self.spoken.text.find(word, self.at)
-            while self.blocks and self.blocks[-1].start() < self.at:
-                self.blocks.pop()
-            held = self.blocks[-1] if self.blocks else None
-            if held and (found < 0 or held.start() < found):
-                # Inline phonemes: their words share the place of their block.
-                first, last = held.span()
-                parts = self.inline[ord(held[0]) - _PRIVATE].split()
-                left = sum(bool(encode_phones(part)[0]) for part in parts) - 1
-            elif found < 0:
-                first = last = self.at
-            else:
-                first, last = found, found + len(word)
-            self.at = max(self.at, last)
-            start, end = _bare(self.written, *self.spoken.span(first, last))
-            if out and _goes_on(self.written, start, end, out[-1][1] - self.offset):
-                start = _join(out, start + self.offset, end + self.offset) - self.offset
-            elif out and out[-1][0] < start + self.offset and end + self.offset <= out[-1][1]:
-                start, end = (each - self.offset for each in out[-1])
-            place = (start + self.offset, end + self.offset)
-            out.append(place)
-            written = self.written[start:end]
-            if held and first == held.start() and not left and written and "[[" not in written:
-                phones.words[number] = (written, first_token, last_token)
-        return out
-
-
-def _bare(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span of a text without the blanks at its edges, where there is anything else."""
-    part = text[start:end]
-    if not part.strip():
-        return start, end
-    return start + len(part) - len(part.lstrip()), end - len(part) + len(part.rstrip())
-
-
-def _goes_on(text: str, start: int, end: int, before: int) -> bool:
-    """Whether what was written for a word goes on with a letter after a dot where that of the word
-    before ends, as ".Y." does after "N": then it is one form, which both stand for."""
-    return start == before and text[start:end][:1] == "." and text[start + 1 : end][:1].isalpha()
-
-
-def _join(places: list[tuple[int, int]], start: int, end: int) -> int:
-    """Give the words that the last form stands for one that goes on to `end`; where it begins."""
-    last = places[-1]
-    at = len(places)
-    while at and places[at - 1] == last:
-        at -= 1
-        places[at] = (last[0], end)
-    return last[0]
-
-
-class _Builder:
-    """Collects words and pauses; a run of pauses leaves its strongest mark."""
-
-    def __init__(self, pauses: Pauses) -> None:
-        self.phones = Phones([SIL], [0])
-        self.pauses = pauses
-
-    def word(self, text: str, ipa: str) -> None:
-        ids, mods = encode_phones(ipa, self.phones.dropped)
-        if ids:
-            start = len(self.phones.ids)
-            self.phones.ids += ids
-            self.phones.mods += mods
-            self.phones.words.append((text, start, start + len(ids)))
-
-    def mark(self, mark: str) -> None:
-        if self.pauses == "none" or not self.phones.words:
-            return
-        mark = "," if mark in "()" else mark
-        new = SIL if self.pauses == "sil" else phones_to_ids(mark)[0]
-        last = self.phones.ids[-1]
-        if last not in PAUSES:
-            self.phones.ids.append(new)
-            self.phones.mods.append(0)
-        elif self.pauses == "marks" and _rank(mark) > _rank(_mark_of(last)):
-            self.phones.ids[-1] = new
-
-    def finish(self, text: str) -> Phones | None:
-        if not self.phones.words:
-            return None
-        if self.phones.ids[-1] != SIL:
-            self.phones.ids.append(SIL)
-            self.phones.mods.append(0)
-        self.phones.text = " ".join(text.split())
-        return self.phones
-
-
-def _is_shout(pieces: Sequence[str]) -> bool:
-    """Several words in capitals alone; English tells its own (tts.text.capitals)."""
+def _in_capitals(pieces: Sequence[str]) -> bool:
+    """Whether a text is several words in capitals and nothing else. English has rules of its own
+    for such lines (tts.text.truecasing)."""
     letters = [c for piece in pieces for c in piece if c.isalpha()]
     spaced = any(" " in piece.strip() for piece in pieces)
     return bool(letters) and spaced and not any(c.islower() for c in letters)
 
 
 def _lower(text: str, lang: str) -> str:
-    """Small letters, one for each capital, so that places stay; Turkish and Azeri have two i."""
+    """Return a text in small letters, one for each capital, so that spans stay valid. Turkish and
+    Azeri have two letters i."""
     if lang.split("-")[0] in ("tr", "az"):
         text = text.replace("I", "ı")
     return text.replace("İ", "i").lower()
-
-
-def _mark_of(symbol: int) -> str:
-    return PUNCTUATION[symbol - 4] if 4 <= symbol < 4 + len(PUNCTUATION) else ","
-
-
-def _rank(mark: str) -> int:
-    return _STRENGTH.get(mark, 0)
 
 
 def _nothing(text: str) -> TextError:

@@ -1,4 +1,7 @@
-"""The words beside a homograph, by what they say of its class (tts.text.homographs)."""
+"""Words beside a homograph, by the part of speech that they suggest (tts.text.homographs).
+
+Sentences are given as words in lower case, among them punctuation marks.
+"""
 
 import re
 from collections.abc import Sequence
@@ -57,10 +60,17 @@ AFTER_NOUN = frozenset(
 
 
 def near_words(low: Sequence[str], at: int, size: int = 8) -> set[str]:
-    """The words around it that are its own: where the word stands again, they are shared out."""
+    """Return the words around a word. Where the same word stands again near by, the words between
+    the two are divided.
+
+    Args:
+        low: words of a sentence in lower case.
+        at: index of the word.
+        size: words to either side.
+    """
     first, last = max(0, at - size), min(len(low), at + 1 + size)
     word = low[at]
-    # As far as twice the size, where half of the words between still are this one's.
+    # The other one may be up to twice as far, as half of the words between are this one's.
     for other in range(at - 1, max(-1, at - 2 * size - 1), -1):
         if low[other] == word:
             first = max(first, other + 1 + _share(low[other + 1 : at]))
@@ -73,7 +83,7 @@ def near_words(low: Sequence[str], at: int, size: int = 8) -> set[str]:
 
 
 def _share(between: Sequence[str]) -> int:
-    """How many of the words between two belong to the first: those up to a conjunction, or half."""
+    """Count the words between two that belong to the first: those up to a conjunction, or half."""
     for at, word in enumerate(between):
         if word in ("and", "or", "but", "while", "when", "because", ",", ";", ".", "?", "!"):
             return at
@@ -81,13 +91,16 @@ def _share(between: Sequence[str]) -> int:
 
 
 def word_before(low: Sequence[str], at: int, step: int = 1) -> str:
+    """Return the word `step` places before a word, "" where there is none."""
     return low[at - step] if at >= step else ""
 
 
 def word_after(low: Sequence[str], at: int) -> str:
+    """Return the word after a word, "" at the end."""
     return low[at + 1] if at + 1 < len(low) else ""
 
 
 def starts_clause(low: Sequence[str], at: int) -> bool:
+    """Whether a word begins a clause: nothing, a mark, a conjunction or "please" is before it."""
     before = word_before(low, at)
     return not before or not re.search(r"\w", before) or before in ("and", "then", "or", "please")

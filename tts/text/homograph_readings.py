@@ -1,6 +1,7 @@
-"""Pronunciations of words that are read in two ways (tts.text.homographs)."""
+"""Pronunciations of homographs in American English (tts.text.homographs)."""
 
-#: word: {reading: IPA}; "verb" and the like are chosen by word class, other names by rules below
+#: IPA of each reading of a word. Readings that are named as a part of speech are chosen by it,
+#: others by the rules of tts.text.homographs
 READINGS: dict[str, dict[str, str]] = {}
 _CLASSES = """
 record noun ɹˈɛkɚd verb ɹᵻkˈɔːɹd|present noun pɹˈɛzənt verb pɹɪzˈɛnt
@@ -65,7 +66,7 @@ for _entry in _CLASSES.strip().replace("\n", "|").split("|"):
 
 
 def _plurals() -> None:
-    """ "exports" and the like: both readings of a noun that is a verb too, with its ending."""
+    """Add both readings of the forms with "s" of words that are nouns and verbs ("exports")."""
     for word, known in list(READINGS.items()):
         form = word + ("es" if word.endswith(("s", "x", "ch")) else "s")
         if set(known) != {"noun", "verb"} or word.endswith("ss") or form in READINGS:
@@ -75,7 +76,7 @@ def _plurals() -> None:
 
 
 def with_s(ipa: str) -> str:
-    """A word and the ending of its plural."""
+    """Return the IPA of a word with the ending of its plural."""
     if ipa.endswith(("s", "z", "ʃ", "ʒ")):
         return ipa + "ᵻz"
     return ipa + ("s" if ipa[-1] in "ptkfθ" else "z")

@@ -1,4 +1,8 @@
-"""Homographs that the meaning of the words beside them tells apart (tts.text.homographs)."""
+"""Rules of homographs whose reading depends on the meaning of the words near them.
+
+Each takes the words of a sentence, the same in lower case, and the index of the homograph, and
+returns the name of its reading, or None to leave it to the part of speech (tts.text.homographs).
+"""
 
 import re
 from collections.abc import Sequence
@@ -20,16 +24,19 @@ _METAL = frozenset(
     "pipe pipes paint pencil poisoning metal heavy toxic melted copper zinc bullet bullets tin "
     "roof contains solder iron glass melts battery batteries".split()
 )
-#: whom someone leads: "to lead a project about lead poisoning"
-_LED = frozenset("the a an us me him her them you it my your his our their this that".split())
-_PLAYED = frozenset(
+#: words that begin the object of the verb: "to lead a project about lead poisoning"
+_LED_OBJECT = frozenset(
+    "the a an us me him her them you it my your his our their this that".split()
+)
+_MUSIC = frozenset(
     "player players guitar guitars guitarist line lines drum drums clef singer singers solo note "
     "notes amp part voice voices section riff".split()
 )
-_FISHED = frozenset("fish caught catch fishing lake river sea striped pond fry grilled".split())
-_ASKS = frozenset("what which who".split())
+_FISHING = frozenset("fish caught catch fishing lake river sea striped pond fry grilled".split())
+_QUESTIONS = frozenset("what which who".split())
 _GOT = frozenset("get gets got getting gotten become becomes became becoming grow grew".split())
-_TAKEN = frozenset(
+#: words after "used to" that show what someone is used to
+_ACCUSTOMED_TO = frozenset(
     "it this that these those the a an my your his her its our their him them you me us being "
     "having such people all".split()
 )
@@ -59,7 +66,7 @@ _LIVE_THINGS = frozenset(
     "translation transcription preview action auction entertainment theater theatre sports "
     "commentary report reports interview podcast call calls game match matches tracking".split()
 )
-#: what makes a live thing of what comes before or after: "the game will air live"
+#: verbs of showing, beside which "live" is the adjective or adverb: "the game will air live"
 _SHOWN = frozenset(
     "go goes going went gone air airs aired airing stream streams streamed streaming watch watches "
     "watched watching see sees saw seen hear heard broadcast broadcasts broadcasting perform "
@@ -70,9 +77,10 @@ _IS = frozenset(
     "am is are was were be been being isn't aren't wasn't i'm you're we're they're he's she's it's "
     "that's and/or".split()
 )
-_PASSED = frozenset("now still currently also both not never always all only just ever".split())
-#: what a verb goes on with: "Live well", "Tom and Ann live in Rome"
-_LIVED = frozenset(
+#: adverbs between a word and what decides on it
+_SKIPPED = frozenset("now still currently also both not never always all only just ever".split())
+#: words that the verb "live" goes on with: "Live well", "Tom and Ann live in Rome"
+_AFTER_LIVE = frozenset(
     "a an the your my our their his her in with for by as like long longer well life here there "
     "free each every within alone together better more happily near through without up off out to "
     "under next across outside apart below above among around where it this that on at".split()
@@ -85,9 +93,10 @@ _SPIRITED = frozenset("let learn work love breathe die play grow".split())
 
 
 def live(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    """Choose between "live music" (adjective) and "to live" (verb)."""
     after, before = word_after(low, at), word_before(low, at)
     step = 1
-    while before in _PASSED or before.endswith("ly") and len(before) > 3 and before != "family":
+    while before in _SKIPPED or before.endswith("ly") and len(before) > 3 and before != "family":
         step += 1
         before = word_before(low, at, step)
     two = word_before(low, at, step + 1)
@@ -98,7 +107,7 @@ def live(words: Sequence[str], low: Sequence[str], at: int) -> str:
     if before in AUX or before in SUBJECTS or before in ("that", "which", "long"):
         return "verb"
     on = low[at + 2] if at + 2 < len(low) else ""
-    goes_on = after in _LIVED and on not in _PLACES.get(after, "").split()
+    goes_on = after in _AFTER_LIVE and on not in _PLACES.get(after, "").split()
     if not re.search(r"\w", before) or before in ("and", "or", "then"):
         begun = before in ("and", "or") or after != "at"
         spirited = after in ("and", "or") and on in _SPIRITED
@@ -113,7 +122,8 @@ def live(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 
 def lead(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
-    led = word_before(low, at) in AUX | SUBJECTS and word_after(low, at) in _LED
+    """Choose between the metal and "to lead"."""
+    led = word_before(low, at) in AUX | SUBJECTS and word_after(low, at) in _LED_OBJECT
     metal = (
         near_words(low, at) & _METAL
         or word_before(low, at, 2) == "made"
@@ -123,6 +133,7 @@ def lead(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
 
 
 def tear(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    """Choose between a tear of the eye (noun) and "to tear" (verb), for "tear" and "tears"."""
     near, before, after = near_words(low, at, 5), word_before(low, at), word_after(low, at)
     cry = {"eye", "eyes", "cheek", "face", "single", "cried", "gas", "shed", "drop", "fell"}
     if near & cry or after in ("rolled", "gas"):
@@ -141,35 +152,39 @@ def tear(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 
 def bass(words: Sequence[str], low: Sequence[str], at: int) -> str:
-    if word_after(low, at) in _PLAYED:
+    """Choose between the fish and music."""
+    if word_after(low, at) in _MUSIC:
         return "music"
-    return "fish" if near_words(low, at) & _FISHED else "music"
+    return "fish" if near_words(low, at) & _FISHING else "music"
 
 
 def used(words: Sequence[str], low: Sequence[str], at: int) -> str:
-    """ "He used to work" and "I am used to it", but "it is used to cut"."""
+    """Choose the habit of "he used to work" and "I am used to it", or the verb of "used to cut"."""
     if word_after(low, at) != "to":
         return "verb"
     step = 1
-    while word_before(low, at, step) in _PASSED or word_before(low, at, step).endswith("ly"):
+    while word_before(low, at, step) in _SKIPPED or word_before(low, at, step).endswith("ly"):
         step += 1
     before, object = word_before(low, at, step), low[at + 2] if at + 2 < len(low) else ""
     if before in _GOT:
         return "habit"
     if before in _IS | BE or before.endswith(("n't", "'re")):
-        known = object in _TAKEN or object.endswith("ing") and len(object) > 5
+        known = object in _ACCUSTOMED_TO or object.endswith("ing") and len(object) > 5
         return "habit" if known or not re.search(r"\w", object) else "verb"
     if not re.search(r"\w", before) or before in SUBJECTS or before in _HABITUAL:
         return "habit"
-    # "the knife used to cut the bread" tells of a thing, "my father used to work" of a person
+    # A thing is used, a person has a habit: "the knife used to cut", "my father used to work".
     named = words[at - step][:1].isupper() and (at > step or not before.endswith("s"))
     person = named or before in _PEOPLE or object not in _PURPOSE
     return "habit" if person else "verb"
 
 
 def use(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
-    """ "He didn't use to smoke", "Did you use to smoke?", but "What did you use to cut it?"."""
-    asked = word_before(low, at, 2) == "did" and word_before(low, at, 3) not in _ASKS
+    """Choose the sound of "used to" ("He didn't use to smoke", "Did you use to smoke?").
+
+    "What did you use to cut it?" and other uses are left to the part of speech.
+    """
+    asked = word_before(low, at, 2) == "did" and word_before(low, at, 3) not in _QUESTIONS
     if asked and word_before(low, at) in SUBJECTS and word_after(low, at) == "to":
         return "noun"
     denied = word_before(low, at) == "didn't" or word_before(low, at) == "not" and "did" in low[:at]

@@ -1,8 +1,9 @@
-"""Words that are read in two ways, by the words around them (American English).
+"""Homograph disambiguation of American English: words that are read in two ways.
 
-espeak knows some of them ("the record", "to record"); imperatives, past tenses and meanings it
-does not. A reading is chosen by the words beside it, the way a small tagger would: after "to" or
-a pronoun stands a verb, after an article a noun.
+The reading is chosen by rules over the words beside it, much as a small part-of-speech tagger would
+do: after "to" or a pronoun stands a verb, after an article a noun. Other homographs are told apart
+by the topic of the words near them. espeak-ng decides some of them itself ("the record", "to
+record"), but not imperatives, past tenses and meanings.
 """
 
 import re
@@ -30,13 +31,18 @@ from tts.text.homograph_senses import bass, lead, live, tear, use, used
 
 __all__ = ["reading", "readings"]
 
-_Choose = Callable[[Sequence[str], Sequence[str], int], str | None]
+#: rule of one word: from the words of a sentence as they are written, the same in lower case, and
+#: an index, to the name of the reading; None leaves the choice to the part of speech
+_Rule = Callable[[Sequence[str], Sequence[str], int], str | None]
 
 
 def readings(words: Sequence[str]) -> dict[int, str]:
-    """IPA of the homographs and of foreign names in a sentence, by the index of the word. Marks may
-    be words too."""
-    low = [word.lower().strip("\"'") for word in words]
+    """Return the IPA of the homographs and the foreign names of a sentence, by index of the word.
+
+    Args:
+        words: words of the sentence, and punctuation marks.
+    """
+    low = _lower(words)
     out: dict[int, str] = {}
     for at, word in enumerate(low):
         if word in READINGS and (name := reading(words, at, low)):
@@ -47,21 +53,32 @@ def readings(words: Sequence[str]) -> dict[int, str]:
 
 
 def reading(words: Sequence[str], at: int, low: Sequence[str] | None = None) -> str | None:
-    """Name of the reading of word `at`, or None to leave it to espeak."""
-    low = low or [word.lower().strip("\"'") for word in words]
+    """Return the name of the reading of a word, or None to leave the word to espeak-ng.
+
+    Args:
+        words: words of the sentence, and punctuation marks.
+        at: index of the word.
+        low: `words` in lower case without quotation marks, where they are known.
+    """
+    low = low or _lower(words)
     word = low[at]
     known = READINGS.get(word)
     if not known:
         return None
-    rule = _OWN.get(word)
+    rule = _RULES.get(word)
     if rule and (found := rule(words, low, at)):
         return found
     if "verb" not in known:
         return None if "adjective" not in known else _adjective(low, at, known)
-    return "verb" if _verb(low, at, word) else next(name for name in known if name != "verb")
+    return "verb" if _is_verb(low, at, word) else next(name for name in known if name != "verb")
 
 
-def _verb(low: Sequence[str], at: int, word: str) -> bool:
+def _lower(words: Sequence[str]) -> list[str]:
+    return [word.lower().strip("\"'") for word in words]
+
+
+def _is_verb(low: Sequence[str], at: int, word: str) -> bool:
+    """Whether a word that is a verb or something else is the verb."""
     before, after = word_before(low, at), word_after(low, at)
     if before in AUX:
         return not (before in ("not", "also", "just", "never") and word_before(low, at, 2) in BE)
@@ -86,7 +103,7 @@ def _verb(low: Sequence[str], at: int, word: str) -> bool:
 
 
 def _plural_subject(low: Sequence[str], at: int) -> bool:
-    """ "Farms produce milk", "The two reports conflict"."""
+    """Whether the word before is a plural subject: "Farms produce milk", "The reports conflict"."""
     before = word_before(low, at)
     if len(before) < 4 or not before.endswith("s") or before.endswith(("ss", "us", "is", "'s")):
         return False
@@ -102,12 +119,14 @@ def _plural_subject(low: Sequence[str], at: int) -> bool:
 
 
 def _adjective(low: Sequence[str], at: int, known: dict[str, str]) -> str:
+    """Return "adjective" after a form of "to be", else the other reading."""
     before = word_before(low, at)
     other = next(name for name in known if name != "adjective")
     return "adjective" if before in BE and before not in ("more", "most", "less") else other
 
 
 def _read(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    """Choose between the present and the past of "read" by the auxiliaries and times near it."""
     before, two = word_before(low, at), word_before(low, at, 2)
     rest = set(low[at + 1 :]) | set(low[:at])
     if before in AUX - {"never", "always", "often", "usually", "just", "also", "then", "not"}:
@@ -126,18 +145,10 @@ def _read(words: Sequence[str], low: Sequence[str], at: int) -> str:
         and (rest & {"night", "week", "month", "year", "summer", "monday", "sunday", "friday"})
     ):
         return "past"
-    if before in ("i", "we", "they", "and", "the") and rest & {
-        "was",
-        "were",
-        "had",
-        "did",
-        "then",
-        "sat",
-        "went",
-        "said",
-        "came",
-        "when",
-    } - ({"then"} if starts_clause(low, at) else set()):
+    told = {"was", "were", "had", "did", "then", "sat", "went", "said", "came", "when"}
+    if starts_clause(low, at):
+        told -= {"then"}
+    if before in ("i", "we", "they", "and", "the") and rest & told:
         return "past"
     noun = before and before not in SUBJECTS and before.isalpha() and not starts_clause(low, at)
     plural = before.endswith("s") or before in ("people", "children", "and", "or")
@@ -145,9 +156,10 @@ def _read(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 
 def _close(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
+    """Choose between "a close friend" and "close the door"."""
     before, after = word_before(low, at), word_after(low, at)
     if after in ("to", "by", "friend", "friends", "call", "enough", "together", "attention"):
-        return "verb" if before in ("will", "to", "must") and after in ("at",) else "adjective"
+        return "adjective"
     if before in BE or before in ("come", "came", "get", "got", "stand", "sit", "stay", "keep"):
         return "adjective"
     if after in ("look", "range", "relatives", "contact", "race", "game", "match", "up"):
@@ -159,16 +171,8 @@ def _close(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
     return None
 
 
-def _by(name: str, words_near: str, other: str) -> _Choose:
-    cues = frozenset(words_near.split())
-
-    def choose(words: Sequence[str], low: Sequence[str], at: int) -> str:
-        return name if near_words(low, at) & cues else other
-
-    return choose
-
-
 def _polish(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    """Choose the nation for a capital that does not only begin a sentence ("Polish the table")."""
     capital = words[at][:1].isupper() and (
         not starts_clause(low, at) or word_after(low, at) not in OBJECTS
     )
@@ -180,6 +184,7 @@ def _upset(words: Sequence[str], low: Sequence[str], at: int) -> str | None:
 
 
 def _bow(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    """Choose between what one takes before a king (or the front of a ship) and a knot."""
     near = near_words(low, at)
     if word_before(low, at) == "a" and word_before(low, at, 2) in (
         "take",
@@ -196,49 +201,32 @@ def _bow(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 
 def _minute(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    """Choose between the time and "minute traces", "the details are minute"."""
     small = "amounts amount details detail traces trace particles quantities differences crack"
-    after = word_after(low, at)
-    # "The details are minute."
-    told = word_before(low, at) in ("are", "were", "is", "was", "very") and not re.search(
-        r"\w", after
-    )
-    return "adjective" if after in small.split() or told else "noun"
+    before, after = word_before(low, at), word_after(low, at)
+    ends = not re.search(r"\w", after)
+    predicate = before in ("are", "were", "is", "was", "very") and ends
+    return "adjective" if after in small.split() or predicate else "noun"
 
 
 def _wound(words: Sequence[str], low: Sequence[str], at: int) -> str:
-    after = word_after(low, at)
-    return (
-        "wind"
-        if after in ("up", "the", "around", "down", "through", "its", "it", "his")
-        and (word_before(low, at) not in ("the", "a", "this", "to"))
-        else "noun"
-    )
+    """Choose between the past of "wind" ("wound up") and an injury."""
+    goes_on = word_after(low, at) in ("up", "the", "around", "down", "through", "its", "it", "his")
+    return "wind" if goes_on and word_before(low, at) not in ("the", "a", "this", "to") else "noun"
 
 
 def _content(words: Sequence[str], low: Sequence[str], at: int) -> str:
-    feeling = BE | {"with"}
-    return (
-        "adjective"
-        if word_before(low, at) in feeling - {"more", "most", "less", "with"}
-        else "noun"
-    )
+    """Choose between "feeling content" and what something contains."""
+    feels = word_before(low, at) in BE - {"more", "most", "less"}
+    return "adjective" if feels else "noun"
 
 
 def _invalid(words: Sequence[str], low: Sequence[str], at: int) -> str:
+    """Choose between a person ("an invalid was") and what is not valid."""
     person = word_before(low, at) in ("an", "the") and word_after(low, at) in (
         "", ".", ",", "was", "could", "for", "who", "in",
     )  # fmt: skip
     return "noun" if person else "adjective"
-
-
-def _named(name: str, other: str, after: str = "", before: str = "") -> _Choose:
-    follow, lead = frozenset(after.split()), frozenset(before.split())
-
-    def choose(words: Sequence[str], low: Sequence[str], at: int) -> str:
-        hit = word_after(low, at) in follow or word_before(low, at) in lead
-        return name if hit else other
-
-    return choose
 
 
 def _resume(words: Sequence[str], low: Sequence[str], at: int) -> str:
@@ -252,14 +240,34 @@ def _perfect(words: Sequence[str], low: Sequence[str], at: int) -> str:
 
 
 def _dove(words: Sequence[str], low: Sequence[str], at: int) -> str:
-    return (
-        "dive"
-        if word_before(low, at) in PRONOUNS or word_after(low, at) in ("into", "in")
-        else "bird"
-    )
+    dived = word_before(low, at) in PRONOUNS or word_after(low, at) in ("into", "in")
+    return "dive" if dived else "bird"
 
 
-_OWN: dict[str, _Choose] = {
+def _if_near(name: str, cues: str, other: str) -> _Rule:
+    """Return a rule that chooses reading `name` where one of the cues is near, else `other`."""
+    found = frozenset(cues.split())
+
+    def choose(words: Sequence[str], low: Sequence[str], at: int) -> str:
+        return name if near_words(low, at) & found else other
+
+    return choose
+
+
+def _if_beside(name: str, other: str, after: str = "", before: str = "") -> _Rule:
+    """Return a rule that chooses reading `name` where one of the words `before` stands right before
+    or one of the words `after` right after, else `other`."""
+    follow, lead = frozenset(after.split()), frozenset(before.split())
+
+    def choose(words: Sequence[str], low: Sequence[str], at: int) -> str:
+        hit = word_after(low, at) in follow or word_before(low, at) in lead
+        return name if hit else other
+
+    return choose
+
+
+#: rules of single words, before that of the part of speech
+_RULES: dict[str, _Rule] = {
     "read": _read,
     "lead": lead,
     "close": _close,
@@ -279,14 +287,14 @@ _OWN: dict[str, _Choose] = {
     "bass": bass,
     "used": used,
     "use": use,
-    "row": _by("quarrel", "furious blazing heated neighbors argument shouting", "line"),
-    "sow": _by("pig", "piglets pig boar farmer's pigs", "plant"),
-    "sewer": _by("tailor", "thread needle fabric dress sewing cloth", "drain"),
-    "job": _by("name", "bible prophet", "work"),
-    "number": _named("numb", "count", before="grew even felt"),
-    "does": _by("deer", "bucks fawns deer grazing buck", "verb"),
-    "learned": _named("adjective", "verb", "professor scholar man friend judge men colleague"),
-    "aged": _named("adjective", "verb", "man woman mother father parents aunt uncle"),
-    "blessed": _named("adjective", "verb", "virgin event relief day", "the every"),
-    "august": _by("adjective", "body assembly institution presence company", "month"),
+    "row": _if_near("quarrel", "furious blazing heated neighbors argument shouting", "line"),
+    "sow": _if_near("pig", "piglets pig boar farmer's pigs", "plant"),
+    "sewer": _if_near("tailor", "thread needle fabric dress sewing cloth", "drain"),
+    "job": _if_near("name", "bible prophet", "work"),
+    "number": _if_beside("numb", "count", before="grew even felt"),
+    "does": _if_near("deer", "bucks fawns deer grazing buck", "verb"),
+    "learned": _if_beside("adjective", "verb", "professor scholar man friend judge men colleague"),
+    "aged": _if_beside("adjective", "verb", "man woman mother father parents aunt uncle"),
+    "blessed": _if_beside("adjective", "verb", "virgin event relief day", "the every"),
+    "august": _if_near("adjective", "body assembly institution presence company", "month"),
 }

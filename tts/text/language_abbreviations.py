@@ -1,4 +1,6 @@
-"""Short forms with a dot of seven languages, and which of these never end a sentence."""
+"""Expansion of abbreviations in the languages of tts.text.languages, and lists of those that never
+end a sentence.
+"""
 
 import re
 from functools import lru_cache
@@ -9,8 +11,9 @@ from tts.text.tracked import Rule, rule
 __all__ = ["abbreviation_rules", "before_figures", "never_last"]
 
 _Match = re.Match[str]
-# By what follows: a name, figures, more of the sentence, or often nothing. A question mark stands
-# for a dot that may be missing; words behind a stroke are those after Polish prepositions.
+# Four lists for each language, by what follows an abbreviation: a name, a number, more of the
+# sentence, or often nothing. A question mark stands for a dot that may be missing. A word after a
+# slash is the form that Polish prepositions govern.
 _TABLES: dict[str, tuple[str, str, str, str]] = {
     "de": (
         "Hr=Herr;Hrn=Herrn;Fr=Frau;Dr=Doktor;Prof=Professor;St=Sankt;Fa=Firma;Frl=Fräulein;"
@@ -99,14 +102,14 @@ _TABLES: dict[str, tuple[str, str, str, str]] = {
         "br=bieżącego roku;ub=ubiegłego",
     ),
 }
-# Before a name alone: elsewhere these are words, initials or days.
+# Expanded only before a name: elsewhere these are words, initials or days.
 _ALSO_WORDS = frozenset("M Me On Fr St Av av bd Pr al os pl im red ir Arch Rag Ing ing Rod".split())
-# Whose dot may well end a sentence, as they are words or units of some language.
+# Abbreviations whose dot may well end a sentence, as they are words or units of some language.
 _MISTAKEN = frozenset(
     "on arch rag red ir im al os me st sta sto mm m rod pr mind ref por max geb ca br gent fam sig "
     "eng env obs".split()
 )
-# In texts of any language; and those of other languages in English.
+# Titles in texts of any language, and titles of other languages in English.
 _TITLES = frozenset("mr mrs dr prof st".split())
 _FOREIGN_TITLES = frozenset("mme mlle sra srta mgr ste dott ing dhr hrn".split())
 _COUNTED = frozenset("tel tél telf op lit pos ziff rn anm ref réf nr fig tab vol ext apt".split())
@@ -114,15 +117,19 @@ _ENGLISH_COUNTED = frozenset(
     "no nos nr p pp pg pgs art arts chap chaps cl eq eqs ex exs ep eps op opp thm prop prob ser "
     "suppl lit ver pos tab par sect sects fol".split()
 )
+# No letter follows.
 _APART = r"(?![^\W\d_])"
 _CASES = re.compile(r"(?i)\b(?:na|przy|w|we|po|o) $")
 
 
 def _entries(table: str) -> dict[str, str]:
+    """Parse a table of abbreviations: "Nr=Nummer;S=Seite"."""
     return dict(entry.split("=") for entry in table.split(";"))
 
 
 def _known(lang: str, *kinds: int) -> frozenset[str]:
+    """Return the abbreviations of some of the four kinds in small letters; for a language without
+    a table those of all."""
     base = lang.lower().replace("_", "-").split("-")[0]
     of = [_TABLES[base]] if base in _TABLES else _TABLES.values()
     tables = [_entries(table[kind]) for table in of for kind in kinds]
@@ -134,8 +141,11 @@ def _known(lang: str, *kinds: int) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def never_last(lang: str) -> frozenset[str]:
-    """Short forms in small letters that the sentence goes on after; for a language without a table
-    those of all that have one."""
+    """Return the abbreviations, in small letters, that never end a sentence.
+
+    Args:
+        lang: espeak code. For a language without a table they are those of all languages.
+    """
     if lang.lower().startswith("en"):
         return _FOREIGN_TITLES
     return _known(lang, 0, 2) - _MISTAKEN | {"MM", "Sig", "ee"} | _TITLES
@@ -143,12 +153,20 @@ def never_last(lang: str) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def before_figures(lang: str) -> frozenset[str]:
-    """Short forms that the sentence goes on after where figures follow."""
+    """Return the abbreviations, in small letters, that do not end a sentence before a number.
+
+    Args:
+        lang: espeak code. For a language without a table they are those of all languages.
+    """
     return _COUNTED | (_ENGLISH_COUNTED if lang.lower().startswith("en") else _known(lang, 1))
 
 
 def abbreviation_rules(lang: str) -> tuple[Rule, ...]:
-    """The rules of a language, for texts with figures and without."""
+    """Return the rules of the abbreviations of a language.
+
+    Args:
+        lang: code of the language, a key of `tts.text.language_words.LANGUAGES`.
+    """
     names, counted, within, last = map(_entries, _TABLES[lang])
     rules = [
         _named(lang, names),
@@ -158,7 +176,7 @@ def abbreviation_rules(lang: str) -> tuple[Rule, ...]:
     ]
     number = {"fr": "numéro", "it": "numero", "es": "número", "pt": "número"}.get(lang)
     if number:
-        # The clean-up makes a sign of degrees of the raised letter.
+        # The clean-up replaces the raised letter by the sign of degrees.
         rules.append(rule(r"(?<!\w)[nN]\.?[°ºo] ?(?=\d)", f"{number} "))
     if lang == "fr":
         rules.append(rule(r"(?<!\w)M\.(?= et M(?:me|lle))", "Monsieur"))
@@ -183,7 +201,7 @@ def _christ(m: _Match) -> str:
 
 
 def _spoon(m: _Match) -> str:
-    """ "2 c. à soupe": what a recipe counts."""
+    """Expand a French unit of recipes: "2 c. à soupe"."""
     alone = m[1] is None or re.search(r"(?<![\d,/])1 $", m.string[: m.start() + 2][-4:])
     kind = {"s.": "soupe", "c.": "café"}.get(m[2], m[2])
     return f"{m[1] or ''}cuillère{'' if alone else 's'} à {kind}"
@@ -200,7 +218,7 @@ def _street(m: _Match) -> str:
 
 
 def _pattern(keys: dict[str, str]) -> str:
-    """All spellings of the keys, the longest first; spaces may stand behind their dots."""
+    """Return a pattern of abbreviations, the longest first, with or without spaces after dots."""
     out = []
     for key in sorted(keys, key=len, reverse=True):
         bare = key.removesuffix("?")
@@ -216,21 +234,30 @@ def _key(written: str) -> str:
 
 
 def _said(lang: str, keys: dict[str, str], m: _Match) -> str:
+    """Return the expansion of an abbreviation, in the form and the case of its context."""
     written = _key(m[1])
     small = written[0].lower() + written[1:]
     said = next(keys[key] for key in (written, written + "?", small, small + "?") if key in keys)
     before = m.string[max(0, m.start() - 20) : m.start()]
-    nominative, _, bent = said.partition("/")
-    said = bent if bent and _CASES.search(before) else nominative
+    nominative, _, inflected = said.partition("/")
+    said = inflected if inflected and _CASES.search(before) else nominative
     if said.startswith("de ") and re.search(r"(?i)\bde $", before):
         said = said.removeprefix("de ")
     if re.search(r"[.!?…][\"')]* $", before):
-        # The splitter knows a new sentence by its capital.
+        # Segmentation knows a new sentence by its capital.
         said = said[0].upper() + said[1:]
     return said
 
 
 def _rule(lang: str, keys: dict[str, str], following: str, ends: str) -> Rule:
+    """Return the rule of abbreviations that are no names.
+
+    Args:
+        keys: abbreviations and their expansions.
+        following: pattern of what must follow.
+        ends: "never" where their dot ends a sentence only at the end of the line.
+    """
+
     def replaced(m: _Match) -> str:
         rest = m.string[m.end() : m.end() + 40]
         dotted = m[1].endswith(".")
@@ -244,6 +271,7 @@ def _rule(lang: str, keys: dict[str, str], following: str, ends: str) -> Rule:
 
 
 def _named(lang: str, keys: dict[str, str]) -> Rule:
+    """Return the rule of abbreviations before a name; some are expanded without one too."""
     alone = {key for key in keys if key.rstrip("?") not in _ALSO_WORDS}
 
     def replaced(m: _Match) -> str:

@@ -1,4 +1,6 @@
-"""Millions with their abbreviations, and fractions, before what they count; signs of sums."""
+"""Verbalization of amounts in the languages of tts.text.languages: millions and fractions, and of
+signs of arithmetic.
+"""
 
 import re
 
@@ -12,7 +14,7 @@ _Noun = tuple[tuple[str, ...], str]
 
 
 def _table(entries: str) -> dict[str, _Noun]:
-    """ "Mio f Million/Millionen;..." """
+    """Parse a table of nouns: "Mio f Million/Millionen;..."."""
     out: dict[str, _Noun] = {}
     for entry in entries.split(";"):
         short, gender, forms = entry.split(" ", 2)
@@ -20,7 +22,7 @@ def _table(entries: str) -> dict[str, _Noun]:
     return out
 
 
-#: what numbers are counted in: abbreviations and the words in full
+#: forms and gender of thousand and more, by their abbreviations and the words in full
 SCALES: dict[str, dict[str, _Noun]] = {
     "de": _table(
         "Tsd n Tausend/Tausend;Mio f Million/Millionen;Mill f Million/Millionen;"
@@ -53,14 +55,19 @@ SCALES: dict[str, dict[str, _Noun]] = {
         "mld m miliard/miliardy/miliardów/miliarda"
     ),
 }
-# Thousands count without a preposition.
+# Thousands, after which no preposition stands.
 _THOUSANDS = frozenset({"Tsd", "tys", "mil", "duizend"})
-# Without a currency these are words or grades of their own ("5 mi").
+# Without a currency these are other words ("5 mi").
 _NEED_CURRENCY = frozenset({"Bio", "mi", "bi", "Mill", "mill"})
 
 
 def scale_rules(numbers: Numbers, number: str) -> tuple[Rule, ...]:
-    """Amounts in millions, with the sign of what is counted before or behind."""
+    """Return the rules of amounts in millions, with the sign of what is counted on either side.
+
+    Args:
+        numbers: the numbers of the language.
+        number: pattern of a number.
+    """
     w, lang = numbers.words, numbers.lang
     table = SCALES[lang]
     scales = "|".join(sorted(table, key=len, reverse=True))
@@ -69,7 +76,7 @@ def scale_rules(numbers: Numbers, number: str) -> tuple[Rule, ...]:
     def amount(sign: str, value: str, scale: str, what: str | None) -> str:
         forms, gender = table[scale]
         said = f"{w.minus} " if sign else ""
-        # A word in full has the right form by itself.
+        # A word in full is in the right form already.
         many = scale if scale in forms else numbers.form(numbers.plain(value), forms)
         said += f"{numbers.number(value, gender)} {many}"
         if not what:
@@ -102,7 +109,7 @@ def scale_rules(numbers: Numbers, number: str) -> tuple[Rule, ...]:
     )
 
 
-# By denominator: one and more; Polish: from five on as well.
+# Fractions by their denominator: singular and plural, in Polish also from five on.
 _PARTS: dict[str, dict[int, tuple[str, ...]]] = {
     "de": {3: ("Drittel",), 4: ("Viertel",), 5: ("Fünftel",), 8: ("Achtel",), 10: ("Zehntel",)},
     "fr": {3: ("tiers",), 4: ("quart", "quarts"), 5: ("cinquième", "cinquièmes"),
@@ -118,7 +125,7 @@ _PARTS: dict[str, dict[int, tuple[str, ...]]] = {
            5: ("piąta", "piąte"), 8: ("ósma", "ósme", "ósmych"),
            10: ("dziesiąta", "dziesiąte", "dziesiątych")},
 }  # fmt: skip
-# A half alone, before a masculine, feminine and neuter noun, and after a whole number.
+# A half alone, before a masculine, a feminine and a neuter noun, and after a whole number.
 _HALVES: dict[str, tuple[str, str, str, str, str]] = {
     "de": ("ein halb", "ein halber", "eine halbe", "ein halbes", "einhalb"),
     "fr": ("un demi", "un demi", "une demi", "un demi", " et demi"),
@@ -128,7 +135,7 @@ _HALVES: dict[str, tuple[str, str, str, str, str]] = {
     "nl": ("een half", "een halve", "een halve", "een half", " en een half"),
     "pl": ("pół", "pół", "pół", "pół", " i pół"),
 }
-# Genders of what is often halved, where the ending does not tell.
+# Genders of nouns that are often halved, where the ending does not tell.
 _HALVED: dict[str, dict[str, str]] = {
     "de": {
         **dict.fromkeys("Liter Meter Kilometer Tag Teelöffel Esslöffel TL EL Becher Apfel".split(),
@@ -143,7 +150,7 @@ _HALVED: dict[str, dict[str, str]] = {
         **dict.fromkeys("liter meter kilo kilometer dag ui theelepel eetlepel fles".split(), "m"),
     },
 }  # fmt: skip
-# A part of a whole work is one of so many, not a share.
+# Words before a part of a work, "Teil 1/2", which is no fraction.
 _NUMBERED = re.compile(
     r"(?i)\b(?:teil|seite|folge|nr|band|blatt|partie|page|tome|épisode|parte|página|episodio|"
     r"pagina|episódio|deel|aflevering|część|strona|tom|odcinek|le|el|il|den|am|vom|dia|dnia)\.? ?$"
@@ -151,7 +158,7 @@ _NUMBERED = re.compile(
 
 
 def fraction_rules(numbers: Numbers) -> tuple[Rule, ...]:
-    """Shares in figures ("1/2", "3/4"), which the clean-up makes of "½" as well."""
+    """Return the rule of fractions in digits ("1/2"), which the clean-up makes of "½" too."""
     w, lang = numbers.words, numbers.lang
     units = "|".join(sorted(map(re.escape, w.units), key=len, reverse=True))
     singles = {forms[0]: gender for forms, gender in w.units.values()}
@@ -176,7 +183,7 @@ def fraction_rules(numbers: Numbers) -> tuple[Rule, ...]:
         if whole:
             part = _mixed(numbers, whole, part, int(bottom) == 2, gender)
         if word and not unit:
-            # The word stands there, but for its preposition.
+            # The word stays in the text, so that only its preposition is added.
             return part + (" " + noun.removesuffix(word) if noun else " ")
         return f"{part} {noun}".rstrip()
 
@@ -190,6 +197,7 @@ def fraction_rules(numbers: Numbers) -> tuple[Rule, ...]:
 
 
 def _gender(lang: str, word: str, singles: dict[str, str]) -> str:
+    """Return the gender of a word, by the tables and by endings that tell it, "" if unknown."""
     known = _HALVED.get(lang, {}).get(word) or singles.get(word)
     if lang in ("es", "pt"):
         word = word.removesuffix("s")
@@ -199,6 +207,7 @@ def _gender(lang: str, word: str, singles: dict[str, str]) -> str:
 
 
 def _half(lang: str, whole: str | None, gender: str) -> str:
+    """Return the word of a half before a noun of a gender, alone or after a whole number."""
     forms = _HALVES[lang]
     if not whole:
         return forms["_mfn".find(gender) if gender else 0]
@@ -209,6 +218,7 @@ def _half(lang: str, whole: str | None, gender: str) -> str:
 
 
 def _part(numbers: Numbers, top: str, bottom: int, mixed: bool) -> str:
+    """Return the words of a fraction other than a half, alone or after a whole number (`mixed`)."""
     forms = _PARTS[numbers.lang][bottom]
     what = forms[0] if top == "1" else forms[-1] if int(top) > 4 else forms[1 % len(forms)]
     gender = {"de": "n", "pl": "f"}.get(numbers.lang, "m")
@@ -220,6 +230,7 @@ def _part(numbers: Numbers, top: str, bottom: int, mixed: bool) -> str:
 
 
 def _mixed(numbers: Numbers, whole: str, part: str, half: bool, gender: str) -> str:
+    """Return the words of a whole number with those of a fraction after it."""
     if half and numbers.lang == "de":
         return numbers.whole(whole, "n") + part
     if half and numbers.lang == "nl" and whole == "1":
@@ -227,7 +238,7 @@ def _mixed(numbers: Numbers, whole: str, part: str, half: bool, gender: str) -> 
     return numbers.whole(whole, gender if gender == "f" else "") + part
 
 
-# What +, -, times, divided by and = are called.
+# Words of plus, minus, times, divided by and equals.
 _SIGNS: dict[str, tuple[str, str, str, str, str]] = {
     "de": ("plus", "minus", "mal", "geteilt durch", "gleich"),
     "fr": ("plus", "moins", "fois", "divisé par", "égale"),
@@ -241,13 +252,19 @@ _TERM = r"\d{1,9}(?:[.,]\d{1,9})?"
 
 
 def sum_rules(lang: str) -> tuple[Rule, ...]:
-    """The signs of sums; a hyphen, a colon and a stroke are signs only before an equals sign."""
+    """Return the rules of the signs of arithmetic.
+
+    A hyphen, a colon and a slash are such signs only in an equation.
+
+    Args:
+        lang: code of the language.
+    """
     plus, minus, times, by, equal = _SIGNS[lang]
     names = {"+": plus, "-": minus, "–": minus, "×": times, "*": times, "·": times,
              "÷": by, "/": by, ":": by}  # fmt: skip
 
     def whole(m: _Match) -> str:
-        # "3/4 + 1/4" adds shares.
+        # In "3/4 + 1/4" the slashes are those of fractions.
         signs = (
             r" ?([-+–×*·÷:]) ?(?=\d)| (/) " if re.search(r"[-+–×*·]", m[1]) else r" ?([÷/:]) ?()"
         )

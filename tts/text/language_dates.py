@@ -1,31 +1,37 @@
-"""Dates and times of day of seven languages, and ranges of them."""
+"""Verbalization of dates, times of day and their ranges in the languages of tts.text.languages."""
 
 import re
 
 from tts.text.language_numbers import COUNTED, Numbers, dot_stays
 from tts.text.language_ordinals import german_ending
-from tts.text.polish import ordinal_bent, ordinal_genitive, year_genitive, year_rules
+from tts.text.polish_inflection import (
+    inflected_ordinal,
+    ordinal_genitive,
+    year_genitive,
+    year_rules,
+)
 from tts.text.tracked import Rule, rule
 
 __all__ = ["date_rules", "time_rules"]
 
 _Match = re.Match[str]
 _HOUR = r"(?:[01]?\d|2[0-4])"
-# Two figures of a year from here on belong to the last century.
+# Two digits of a year belong to the last century from here on.
 _CENTURY = 50
-# What a day and a month in figures are not a date after.
+# Text before the number of a section or an amount, which looks like a day and a month.
 _SECTION = re.compile(
     r"(?i)\b(?:version|kapitel|abschnitt|ziffer|punkt|nr|art|artikel|abb|tab|abbildung|tabelle|"
     r"rozdział|pkt|wersja|ust|artykuł|ustęp|numer|pozycja|tabela|rysunek|nummer|seite|absatz|"
     r"kurs)\.? ?$|[§€$£] ?$"
 )
+# Words before a date.
 _DATED = re.compile(
     r"(?i)\b(?:am|vom|zum|bis|ab|seit|den|dem|der|dnia|dniu|od|do|na|dzień|z|und|i|"
     r"il|dal|el|del|le|du|op|em|dia) ?$"
 )
-# Days and months with a stroke are dates behind these, and shares or scores elsewhere; behind those
-# of the second row where the month has two figures.
-_STROKED = {
+# Words before a day and a month with a slash, which are fractions or scores elsewhere. After those
+# of the second list the month must have two digits.
+_BEFORE_SLASHED = {
     "fr": ("le|du|au|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche", "et|dès"),
     "es": ("el|del|al|día|lunes|martes|miércoles|jueves|viernes|sábado|domingo",
            "de|a|hasta|desde"),
@@ -35,15 +41,24 @@ _STROKED = {
     "nl": ("op|vanaf|(?:maan|dins|woens|donder|vrij|zater|zon)dag", "van|tot|tot en met|en|t/m"),
 }  # fmt: skip
 _ELIDED = "l|dell|all|dall|nell|sull"
-_SHARES = (2, 3, 4, 5, 8, 10)
+_DENOMINATORS = (2, 3, 4, 5, 8, 10)
 
 
-def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
-    """Dates in figures and with names of months."""
-    w, lang = numbers.words, numbers.lang
-    names = "|".join(w.months)
+class _Dates:
+    """Verbalizer of the dates of one language. Each method returns the words of a match, or the
+    match itself where it is no date."""
 
-    def numeric(m: _Match) -> str:
+    def __init__(self, numbers: Numbers):
+        self.numbers, self.words, self.lang = numbers, numbers.words, numbers.lang
+
+    def iso(self, m: _Match) -> str:
+        """Verbalize a date of ISO 8601: "2024-05-03"."""
+        if not (1 <= int(m[2]) <= 12 and 1 <= int(m[3]) <= 31):
+            return m[0]
+        return _date(self.numbers, str(int(m[3])), int(m[2]), m[1])
+
+    def numeric(self, m: _Match) -> str:
+        """Verbalize a date in digits with its year: "3.5.2024", "3/5/24"."""
         day, month, year = int(m[1]), int(m[3]), m[4]
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return m[0]
@@ -53,51 +68,62 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
             if not (len(m[1]) == len(m[3]) == 2 or _DATED.search(before)):
                 return m[0]
             year = ("19" if int(year) >= _CENTURY else "20") + year
-        return _date(numbers, str(day), month, year, before)
+        return _date(self.numbers, str(day), month, year, before)
 
-    def short(m: _Match) -> str:
+    def short(self, m: _Match) -> str:
+        """Verbalize a German or Polish date in digits without a year: "3.5."."""
         before = _before(m)
         valid = 1 <= int(m[1]) <= 31 and 1 <= int(m[2]) <= 12
         if not valid or _SECTION.search(before) or not (m[3] or _DATED.search(before)):
             return m[0]
-        stays = m[3] and dot_stays(lang, m.string, m.end())
-        said = _date(numbers, str(int(m[1])), int(m[2]), None, before)
+        stays = m[3] and dot_stays(self.lang, m.string, m.end())
+        said = _date(self.numbers, str(int(m[1])), int(m[2]), None, before)
         return said + ("." if stays else "")
 
-    def named(m: _Match) -> str:
+    def named(self, m: _Match) -> str:
+        """Verbalize a date with the name of its month: "3. Mai 2024"."""
         if not 1 <= int(m[1]) <= 31:
             return m[0]
-        month = [each.lower() for each in w.months].index(m[2].lower()) + 1
-        return _date(numbers, m[1], month, m[3], _before(m))
+        month = [each.lower() for each in self.words.months].index(m[2].lower()) + 1
+        return _date(self.numbers, m[1], month, m[3], _before(m))
 
-    def first(m: _Match) -> str:
+    def first(self, m: _Match) -> str:
+        """Verbalize the first day of a range within a month: "3.-5. Mai"."""
         if not 1 <= int(m[1]) <= 31:
             return m[0]
-        between = f" {w.to} " if m[2].strip() in ("-", "–") else m[2]
-        if lang == "pl" and m[2].strip() not in ("-", "–"):
-            return ordinal_genitive(numbers.ordinal(m[1])) + between
-        if lang == "pl":
+        between = f" {self.words.to} " if m[2].strip() in ("-", "–") else m[2]
+        if self.lang == "pl" and m[2].strip() not in ("-", "–"):
+            return ordinal_genitive(self.numbers.ordinal(m[1])) + between
+        if self.lang == "pl":
             # "1-3 maja" says its "od", unless it is there.
             start = "" if re.search(r"(?i)\bod ?$", _before(m)) else "od "
-            return start + ordinal_genitive(numbers.ordinal(m[1])) + between
-        return _day(numbers, m[1], _before(m)) + between
+            return start + ordinal_genitive(self.numbers.ordinal(m[1])) + between
+        return _day(self.numbers, m[1], _before(m)) + between
 
-    def elided(m: _Match) -> str:
+    def elided(self, m: _Match) -> str:
+        """Verbalize an Italian first day after an elided article: "l'1 maggio"."""
         article = {"l": "il", "L": "Il"}.get(m[1], m[1][:-1])
-        return f"{article} {w.first} "
+        return f"{article} {self.words.first} "
 
-    def stroked(m: _Match) -> str:
+    def slashed(self, m: _Match) -> str:
+        """Verbalize a day and a month with a slash, after a word that shows a date."""
         day, month = int(m[1]), int(m[2])
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return m[0]
         padded = len(m[2]) == 2
-        surely, often = _STROKED[lang]
-        behind = rf"(?i)\b(?:{surely}{'|' + often if padded else ''}),? ?$"
-        share = m[2][0] != "0" and day < month and month in _SHARES
-        if share or not re.search(behind, _before(m)):
+        surely, often = _BEFORE_SLASHED[self.lang]
+        dated = rf"(?i)\b(?:{surely}{'|' + often if padded else ''}),? ?$"
+        fraction = m[2][0] != "0" and day < month and month in _DENOMINATORS
+        if fraction or not re.search(dated, _before(m)):
             return m[0]
-        return _date(numbers, str(day), month, None)
+        return _date(self.numbers, str(day), month, None)
 
+
+def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rules of dates, in digits and with names of months."""
+    w, lang = numbers.words, numbers.lang
+    dates = _Dates(numbers)
+    names = "|".join(w.months)
     full = r"\d{1,2}([./])\d{1,2}[./](?:\d{4}|\d\d)?"
     short_form = {
         "de": r"(?<![\w.,/:-])(\d{1,2})\.(\d{1,2})(\.?)(?![\w/-]|\.\d|,\d| ?(?:%|°|Uhr\b))",
@@ -106,34 +132,30 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
     return (
         rule(
             r"(?<![\w./-])(\d{4})-(\d{2})-(\d{2})(?![\w/-])",
-            lambda m: (
-                _date(numbers, str(int(m[3])), int(m[2]), m[1])
-                if 1 <= int(m[2]) <= 12 and 1 <= int(m[3]) <= 31
-                else m[0]
-            ),
+            dates.iso,
         ),
         rule(
             rf"(?<![\w./-])({full})\s?[-–]\s?(?=\d{{1,2}}\2\d{{1,2}}(?:\2\d\d|\.(?!\d)))",
             lambda m: f"{m[1]} {w.to} ",
         ),
         *(
-            (rule(r"(?<![\w./-])(\d{1,2})\.(\s?[-–]\s?)(?=\d{1,2}\.\d{1,2}\.)", first),)
+            (rule(r"(?<![\w./-])(\d{1,2})\.(\s?[-–]\s?)(?=\d{1,2}\.\d{1,2}\.)", dates.first),)
             if lang == "de"
             else ()
         ),
         rule(
             r"(?<![\w./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d\d)(?![\w/-]|[.,]\d)",
-            numeric,
+            dates.numeric,
         ),
-        *((rule(short_form[lang], short),) if lang in short_form else ()),
+        *((rule(short_form[lang], dates.short),) if lang in short_form else ()),
         *(
-            (rule(r"(?<![\w.,/:–-])(\d{1,2})/(\d{1,2})(?![\w/-]|[.,]\d|\s?%)", stroked),)
-            if lang in _STROKED
+            (rule(r"(?<![\w.,/:–-])(\d{1,2})/(\d{1,2})(?![\w/-]|[.,]\d|\s?%)", dates.slashed),)
+            if lang in _BEFORE_SLASHED
             else ()
         ),
         # "l'1 maggio" has another article than "il primo".
         *(
-            (rule(rf"\b({_ELIDED})'1[°o]? (?=(?:{names})\b)", elided, re.I),)
+            (rule(rf"\b({_ELIDED})'1[°o]? (?=(?:{names})\b)", dates.elided, re.I),)
             if lang == "it"
             else ()
         ),
@@ -143,13 +165,13 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
                 lang, r"(\s?[-–]\s?)"
             )
             + rf"(?=\d{{1,2}}(?:\.|º|°|o)?(?: ?de)? ?(?:{names})\b)",
-            first,
+            dates.first,
             re.I,
         ),
         rule(
             rf"(?<![\w.,])(\d{{1,2}})(?:\.|º|°|er|o|e|de|ste)? ?(?:de )?({names})\b"
             r"(?:(?: de)? (\d{4})\b)?",
-            named,
+            dates.named,
             re.I,
         ),
         *(year_rules(numbers.ordinal) if lang == "pl" else ()),
@@ -157,18 +179,20 @@ def date_rules(numbers: Numbers) -> tuple[Rule, ...]:
 
 
 def _before(m: _Match) -> str:
+    """Return the text before a match."""
     return m.string[max(0, m.start() - 40) : m.start()]
 
 
 def _day(numbers: Numbers, day: str, before: str) -> str:
+    """Return the words of the day of a date, inflected after the text before it."""
     w = numbers.words
     if numbers.lang == "de":
-        bent = re.search(
+        inflected = re.search(
             r"(?i)\b(?:am|vom|zum|dem|den|des|(?<!ter )bis|ab|seit|beim|im|"
             r"(?:vom|am|zum) \w+ten und)(?: \w+tag,)? ?$",
             before,
         )
-        ending = "n" if bent else german_ending(before, " Tag")
+        ending = "n" if inflected else german_ending(before, " Tag")
         return numbers.ordinal(day) + ("r" if ending is None else ending)
     if numbers.lang == "pl":
         return ordinal_genitive(numbers.ordinal(day))
@@ -178,6 +202,7 @@ def _day(numbers: Numbers, day: str, before: str) -> str:
 
 
 def _date(numbers: Numbers, day: str, month: int, year: str | None, before: str = "") -> str:
+    """Return the words of a date after a text."""
     w = numbers.words
     said = f"{_day(numbers, day, before)} {w.of}{w.months[month - 1]}"
     if not year:
@@ -188,7 +213,7 @@ def _date(numbers: Numbers, day: str, month: int, year: str | None, before: str 
 
 
 def time_rules(numbers: Numbers) -> tuple[Rule, ...]:
-    """Times of day; hours that are counted ("8 horas") are left to the units."""
+    """Return the rules of times of day. Those of units read hours that are counted ("8 horas")."""
     w, lang = numbers.words, numbers.lang
     counted = "|".join(sorted(map(re.escape, w.units), key=len, reverse=True))
     what = rf"(?!\s?(?:{counted}|{COUNTED})(?!\w))"
@@ -196,7 +221,7 @@ def time_rules(numbers: Numbers) -> tuple[Rule, ...]:
     def single(m: _Match) -> str:
         hour, minute, clock = m.groups()
         if clock and not w.oclock:
-            # Spanish and Italian say the word for hours only where it stands.
+            # In Spanish and Italian the word for hours is said only where it is written.
             if minute is None:
                 return m[0]
             if not int(minute):
@@ -243,10 +268,14 @@ def time_rules(numbers: Numbers) -> tuple[Rule, ...]:
 
 
 def _time(numbers: Numbers, hour: str, minute: str, ending: str = "a") -> str:
-    """A time of day; `ending` is that of the Polish ordinal."""
+    """Return the words of a time of day.
+
+    Args:
+        ending: the ending of the ordinal that a Polish hour is.
+    """
     w, hours = numbers.words, str(int(hour))
     if numbers.lang == "pl":
-        said = ordinal_bent(numbers.ordinal(hours) if int(hours) else "zerowy", ending)
+        said = inflected_ordinal(numbers.ordinal(hours) if int(hours) else "zerowy", ending)
         return said + (f" {numbers.whole(str(int(minute)))}" if int(minute) else "")
     between = w.oclock_one if hours == "1" else w.oclock
     said = f"{numbers.whole(hours, w.hour_gender)} {between}".rstrip()
@@ -266,7 +295,8 @@ _POLISH_FORMS = {"godzina": "a", "godzinie": "ej", "godziny": "ej", "godzinę": 
 
 
 def _polish(numbers: Numbers) -> tuple[Rule, ...]:
-    """Polish hours are ordinals in the case that the words before them ask for."""
+    """Return the rules of Polish times: the hour is an ordinal in the case that the word before it
+    governs."""
     at = rf"({_HOUR})(?:[:.]([0-5]\d))?"
 
     def spread(m: _Match) -> str:

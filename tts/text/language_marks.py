@@ -1,4 +1,6 @@
-"""Addresses of the net, scores, sizes and sections of seven languages: marks that are words."""
+"""Verbalization of marks in the languages of tts.text.languages: those of web and mail addresses,
+scores, sizes and sections.
+"""
 
 import re
 
@@ -7,13 +9,13 @@ from tts.text.tracked import Rule, rule
 __all__ = ["address_rules", "mark_rules"]
 
 _Match = re.Match[str]
-# Of all countries, "gut.es" and "fin.me" would be addresses.
+# Top-level domains of a language alone: with those of all countries "gut.es" would be an address.
 _TLD = {
     "de": "de|at|ch", "fr": "fr|be|ch|ca", "es": "es|mx|ar|cl", "it": "it|ch", "pt": "pt|br",
     "nl": "nl|be", "pl": "pl",
 }  # fmt: skip
 _TLD_ANYWHERE = "com|org|net|edu|gov|io|ai|dev|app|info|eu|uk|tv"
-#: at sign, dot, slash, underscore
+#: words of the at sign, the dot, the slash and the underscore
 _ADDRESS = {
     "de": ("ät", "Punkt", "Schrägstrich", "Unterstrich"),
     "fr": ("arobase", "point", "barre oblique", "tiret bas"),
@@ -23,13 +25,13 @@ _ADDRESS = {
     "nl": ("apenstaartje", "punt", "schuine streep", "laag streepje"),
     "pl": ("małpa", "kropka", "ukośnik", "podkreślenie"),
 }
-#: between the numbers of a score or a ratio, of a size, of a product
+#: words between the numbers of a score or a ratio, of a size, and of a product
 _BETWEEN = {
     "de": ("zu", "mal", "mal"), "fr": ("à", "sur", "fois"), "es": ("a", "por", "por"),
     "it": ("a", "per", "per"), "pt": ("a", "por", "vezes"), "nl": ("", "bij", "maal"),
     "pl": ("", "na", "razy"),
 }  # fmt: skip
-#: one section and many
+#: singular and plural of the section sign
 _SECTION = {
     "de": ("Paragraf", "Paragrafen"), "fr": ("paragraphe", "paragraphes"),
     "es": ("párrafo", "párrafos"), "it": ("paragrafo", "paragrafi"),
@@ -39,7 +41,7 @@ _SECTION = {
 
 
 def address_rules(lang: str) -> tuple[Rule, ...]:
-    """Addresses of pages and of mail, whose dots are no pauses."""
+    """Return the rules of web and mail addresses of a language."""
     words = dict(zip("@./_", _ADDRESS[lang], strict=True))
     ends = f"{_TLD_ANYWHERE}|{_TLD[lang]}"
 
@@ -60,7 +62,7 @@ def address_rules(lang: str) -> tuple[Rule, ...]:
 
 
 def mark_rules(lang: str) -> tuple[Rule, ...]:
-    """Marks between numbers and before them; times of day are words by now."""
+    """Return the rules of marks between numbers and before them, after those of times of day."""
     to, by, times = _BETWEEN[lang]
     one, many = _SECTION[lang]
     return (

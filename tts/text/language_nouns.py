@@ -1,7 +1,7 @@
-"""Numbers before a noun take its gender: "una persona", "duas casas", "dwie osoby".
+"""Agreement of numbers with the gender of the noun after them: "una persona", "duas casas".
 
-Genders are told by endings that hold, with the nouns that these mislead about in tables; a number
-before a word that tells nothing stays as it is counted.
+The gender is that of reliable endings, with tables of nouns that have another. Before a word of
+unknown gender a number is read as in counting.
 """
 
 import re
@@ -14,7 +14,7 @@ from tts.text.tracked import Rule, rule
 __all__ = ["noun_rules"]
 
 _Match = re.Match[str]
-# A number after one of these is a name, not a count: "capítulo 1 trata de ...".
+# Words before a number that is a name and no count: "capítulo 1 trata de ...".
 _LABEL = re.compile(
     r"(?i)\b(?:cap[ií]t\w+|chapitre|p[aáà]gin\w+|page|partie|part[ei]|fase|phase|n[ií]vel|"
     r"livello|niveau|grupo|groupe|gruppo|tipo|type|art[ií][cg]\w+|article|n[uú]m\w*|num[eé]ro|"
@@ -24,8 +24,8 @@ _LABEL = re.compile(
     r"épisode|episodi\w+|f[oó]rmul[ae]|formule|classe|clase|rai|piano|planta|versi[oó]n\w*|"
     r"el|del|al|le|du|au|il|dal|o|do|ao|no|nr|rozdział\w*|stron\w+|numer\w*|punkt\w*|etap\w*) $"
 )
-# Small words that end as nouns do.
-_SMALL = frozenset(
+# Function words with the endings of nouns.
+_FUNCTION_WORDS = frozenset(
     "para contra hasta hacia como pero cada ahora era esta hora cuando donde entre sobre desde sin "
     "por mejor peor mayor menor una uno esta este cuya cuyo "
     "otra otro mucho menos apenas mas nos vos tras además entonces jamás quizás nunca "
@@ -93,7 +93,12 @@ _DATIVE = re.compile(r"(?i)\b(?:mit|nach|von|seit|aus|bei|zu|vor|in) $")
 
 
 def _romance(word: str, feminine: frozenset[str], masculine: frozenset[str]) -> str:
-    """By the endings that Spanish, Italian and Portuguese share; of one and of many."""
+    """Return the gender of a Spanish, Italian or Portuguese noun in the singular or the plural, ""
+    if unknown.
+
+    Args:
+        feminine, masculine: nouns whose endings mislead.
+    """
     forms = {word, word.removesuffix("s"), word.removesuffix("es")}
     forms.add(re.sub("ces$", "z", word))
     one = word.removesuffix("s")
@@ -110,7 +115,8 @@ def _romance(word: str, feminine: frozenset[str], masculine: frozenset[str]) -> 
     return "m" if re.search(r"(?:ore?s?|ajes?|és)$", word) else ""
 
 
-def _french(word: str) -> str:
+def _french_gender(word: str) -> str:
+    """Return "f" for a noun that is surely feminine, else ""."""
     word = word if word in _FR_FEMININE else word.removesuffix("s")
     if word in _FR_FEMININE:
         return "f"
@@ -148,8 +154,8 @@ def _portuguese(numbers: Numbers, digits: str, word: str, before: str) -> str | 
     return numbers.whole(digits, "f") if gender == "f" else None
 
 
-def _of_french(numbers: Numbers, digits: str, word: str, before: str) -> str | None:
-    return numbers.whole(digits, "f") if _french(word) == "f" else None
+def _french(numbers: Numbers, digits: str, word: str, before: str) -> str | None:
+    return numbers.whole(digits, "f") if _french_gender(word) == "f" else None
 
 
 def _german(numbers: Numbers, digits: str, word: str, before: str) -> str | None:
@@ -173,11 +179,12 @@ def _polish(numbers: Numbers, digits: str, word: str, before: str) -> str | None
     return "jedno" if digits == "1" and word in _PL_NEUTER else None
 
 
+#: words of digits before a noun, with the text before them; None where they do not change
 _READ: dict[str, Callable[[Numbers, str, str, str], str | None]] = {
-    "es": _spanish, "it": _italian, "pt": _portuguese, "fr": _of_french, "de": _german,
+    "es": _spanish, "it": _italian, "pt": _portuguese, "fr": _french, "de": _german,
     "pl": _polish,
 }  # fmt: skip
-# The last figures of numbers that have genders.
+# Patterns of numbers that have genders.
 _ENDS = {
     "es": r"(?:[2-9]00|[2-9]0?[01]|\d*[2-9]\d\d|\d*1)", "it": "1", "fr": r"\d*1", "de": "1",
     "pt": r"(?:\d*[12]|\d*[2-9]\d\d)", "pl": r"\d*[12]",
@@ -185,7 +192,7 @@ _ENDS = {
 
 
 def noun_rules(numbers: Numbers) -> tuple[Rule, ...]:
-    """The rule of a language whose numbers have genders."""
+    """Return the rule of a language whose numbers have genders; none for others."""
     read = _READ.get(numbers.lang)
     if read is None:
         return ()
@@ -194,10 +201,10 @@ def noun_rules(numbers: Numbers) -> tuple[Rule, ...]:
         digits, word = numbers.plain(m[1]), m[2]
         before = m.string[max(0, m.start() - 30) : m.start()]
         if numbers.lang != "de":
-            if word.lower() in _SMALL or digits == "1" and _LABEL.search(before):
+            if word.lower() in _FUNCTION_WORDS or digits == "1" and _LABEL.search(before):
                 return m[0]
             word = word.lower()
-            # A plural that is none is a verb or a small word.
+            # A word that should be a plural and is none is no noun.
             many = word.endswith("s") or numbers.lang not in ("es", "pt", "fr")
             if digits != "1" and not many:
                 return m[0]

@@ -1,12 +1,12 @@
-"""German and Polish ordinals that are written as figures with a dot, in the form that the words
-around them ask for.
+"""Verbalization of German and Polish ordinals, which are written as digits with a dot, in the
+inflection that their context governs.
 """
 
 import re
 
 from tts.text.language_numbers import Numbers, dot_stays
 from tts.text.language_words import LANGUAGES
-from tts.text.polish import agreeing, ordinal_bent
+from tts.text.polish_inflection import agreeing_ending, inflected_ordinal
 from tts.text.tracked import Rule, rule
 
 __all__ = ["begins_ordinal", "german_ending", "german_gender", "ordinal_rules"]
@@ -32,7 +32,7 @@ _GENDERS = [
 _FEMININE_ENDING = re.compile(r"(?:ung|heit|keit|schaft|tion|tät|ik|ie|enz|anz|ur|e)$")
 _NEUTER_ENDING = re.compile(r"(?:chen|lein|um|ment|nis)$")
 _OWN = "mein|dein|sein|ihr|unser|eue?r|ein|kein"
-# Beside a number these are common, and their endings tell nothing or the wrong gender.
+# Nouns that are common beside numbers and whose endings tell no gender or the wrong one.
 _MISLEADING = {
     **dict.fromkeys("Name Junge Kunde Käse Buchstabe Gedanke Kollege Neffe Löffel".split(), "m"),
     **dict.fromkeys("Auge Ende Interesse Gebäude Gemüse Getränk Gericht Ei".split(), "n"),
@@ -45,8 +45,9 @@ _POLISH_NOUN = re.compile(
     r"(?:wojn|miejsc|klas|rund|lig|pi[ęe]t|edycj|rozdział|częś|etap|sezon|wiek|rocznic|tom|dzień)"
 )
 _MONTH = re.compile(rf"(?:{'|'.join((*LANGUAGES['de'].months, *LANGUAGES['pl'].months))})(?!\w)")
-# What ends before the ordinal; a name of a day may stand between ("am Montag, den").
-_BENT = re.compile(
+# Determiners before an ordinal by its ending: "n", none ("e"), or by gender. The name of a day may
+# stand between ("am Montag, den").
+_WITH_N = re.compile(
     rf"(?i)\b(?:am|im|vom|zum|zur|beim|dem|den|des|(?:{_OWN}|dies|jed)e[nms]|(?:{_OWN})er)"
     r"(?: \w+tag,)? ?$"
 )
@@ -54,7 +55,7 @@ _STRONG = re.compile(rf"(?i)\b(?:{_OWN}) ?$")
 _WEAK = re.compile(rf"(?i)\b(?:die|das|ins|ans|(?:{_OWN}|jed|dies|welch)e|jedes|dieses) ?$")
 _DER = re.compile(r"(?i)\b(?:der|jeder|dieser|welcher) ?$")
 _DATIVE = re.compile(r"(?i)\b(?:in|mit|ab|seit|nach|aus|bei|von|zu|vor) ?$")
-# "im 2. und 3. Stock": what stands before the first one bends all.
+# "im 2. und 3. Stock": the determiner before the first ordinal governs all.
 _EARLIER = re.compile(
     r"(?:(?<!\d)\d{1,3}\.(?: (?:und|oder|bis|sowie|i|oraz|lub|albo|czy) |[,/–-] ?))+$"
 )
@@ -65,7 +66,7 @@ _NOUN = re.compile(
 
 
 def ordinal_rules(numbers: Numbers) -> tuple[Rule, ...]:
-    """The rules of a language that writes ordinals with a dot; none for others."""
+    """Return the rules of a language that writes ordinals with a dot; none for others."""
     if numbers.lang == "de":
         return (_german(numbers),)
     if numbers.lang == "pl":
@@ -74,8 +75,12 @@ def ordinal_rules(numbers: Numbers) -> tuple[Rule, ...]:
 
 
 def begins_ordinal(following: str, alone: bool) -> bool:
-    """Whether figures with a dot before a text are an ordinal rather than the number of an item;
-    `alone` where no other items are beside, which months do not need."""
+    """Whether digits with a dot that begin a line are an ordinal rather than the number of an item.
+
+    Args:
+        following: the text after them.
+        alone: whether no other items are near. Before a month this does not matter.
+    """
     if _MONTH.match(following):
         return True
     word = re.match(r"[^\W\d_]+", following)
@@ -85,23 +90,29 @@ def begins_ordinal(following: str, alone: bool) -> bool:
 
 
 def german_ending(before: str, after: str) -> str | None:
-    """What "erste" gets between two texts; None where nothing shows that it is an ordinal."""
+    """Return the ending that "erste" takes between two texts, "r", "s", "n", "m" or "".
+
+    None is returned where nothing shows that digits with a dot are an ordinal.
+
+    Args:
+        before, after: the texts around the ordinal.
+    """
     before = _EARLIER.sub("", before)
     noun = _NOUN.match(after)
     word = noun[1] if noun else ""
     known = _known(word)
-    if _BENT.search(before):
+    if _WITH_N.search(before):
         return "n"
     if _WEAK.search(before):
         return ""
-    # "Jeder 3. Deutsche" is a man, whatever the ending.
+    # "Jeder 3. Deutsche": the determiner tells the gender, whatever the ending.
     gender = known or ("" if re.search(r"(?i)\bjeder ?$", before) else _guess(word))
     if _DER.search(before):
         return "n" if gender == "f" else ""
     if _STRONG.search(before):
         return "s" if gender == "n" else "r"
     if not known:
-        # "Ich bin 19. Vielleicht ..." looks no different; a small letter can begin no sentence.
+        # "Ich bin 19. Vielleicht ..." looks the same, but no sentence begins with a small letter.
         if not re.match(r"\s+(?!bis\b|und\b)[a-zäöüß]", after):
             return None
         return "n" if re.search(r"(?i)\b(?:bis|ab|seit) ?$", before) else "r"
@@ -111,7 +122,7 @@ def german_ending(before: str, after: str) -> str | None:
 
 
 def german_gender(noun: str) -> str:
-    """The gender of a noun by the tables and the endings that hold; empty where unknown."""
+    """Return the gender of a German noun by tables and reliable endings, "" if unknown."""
     return _MISLEADING.get(noun) or _known(noun) or _guess(noun)
 
 
@@ -126,6 +137,8 @@ def _guess(noun: str) -> str:
 
 
 def _german(numbers: Numbers) -> Rule:
+    """Return the rule of German ordinals."""
+
     def said(m: _Match) -> str:
         before = m.string[max(0, m.start() - 40) : m.start()]
         after = m.string[m.end() : m.end() + 60]
@@ -143,19 +156,23 @@ def _german(numbers: Numbers) -> Rule:
 
 
 def _polish(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rules of Polish decades and ordinals."""
+
     def decade(m: _Match) -> str:
         ending = "ych" if m[1].lower() != "lata" else "e"
         dot = "." if dot_stays("pl", m.string, m.end()) and m.string[m.end() :][:3] != " XX" else ""
-        first = f"{ordinal_bent(numbers.ordinal(m[2]), ending)}{m[3]}" if m[2] else ""
-        return f"{m[1]} {first}{ordinal_bent(numbers.ordinal(m[4]), ending)}{dot}"
+        first = f"{inflected_ordinal(numbers.ordinal(m[2]), ending)}{m[3]}" if m[2] else ""
+        return f"{m[1]} {first}{inflected_ordinal(numbers.ordinal(m[4]), ending)}{dot}"
 
     def said(m: _Match) -> str:
         before = m.string[max(0, m.start() - 20) : m.start()]
         if not before.strip(" \t") or before.rstrip(" \t")[-1] == "\n":
-            # The item of a list, unless such a noun follows.
+            # The number of an item, unless a noun that is counted so follows.
             if not _POLISH_NOUN.match(m[2]):
                 return m[0]
-        return ordinal_bent(numbers.ordinal(m[1]), agreeing(_EARLIER.sub("", before), m[2]))
+        return inflected_ordinal(
+            numbers.ordinal(m[1]), agreeing_ending(_EARLIER.sub("", before), m[2])
+        )
 
     return (
         rule(

@@ -1,18 +1,20 @@
-"""Roman numerals of rulers and centuries in seven languages: "Ludwig XIV.", "siglo XXI"."""
+"""Verbalization of the Roman numerals of rulers and centuries in the languages of
+tts.text.languages: "Ludwig XIV.", "siglo XXI".
+"""
 
 import re
 from collections.abc import Callable
 
 from tts.text.language_numbers import Numbers, dot_stays
 from tts.text.numbers import roman
-from tts.text.polish import agreeing, ordinal_bent
+from tts.text.polish_inflection import agreeing_ending, inflected_ordinal
 from tts.text.tracked import Rule, rule
 
 __all__ = ["roman_rules"]
 
 _Match = re.Match[str]
 _N = r"[IVX]{1,6}"
-# Names of rulers and popes; queens behind the stroke.
+# Names of rulers and popes; those of queens are after the slash.
 _NAMES = {
     "de": "Ludwig Heinrich Karl Friedrich Wilhelm Otto Papst Johannes Paul Benedikt Pius Georg "
     "Philipp Leopold Ferdinand Franz Joseph Maximilian Napoleon Nikolaus Alexander Peter Jakob "
@@ -53,21 +55,23 @@ _POLISH_NOUNS = (
     r"tur\w{1,2}|edycj\w{1,2}|połow\w{1,2}|Rzeczpospolit\w{1,3}|Rzeczypospolitej|część|części|tom\w{0,3}|"
     r"miejsc\w{1,2}|rozbi[oó]r\w{0,3}|semestr\w{0,3}|kwartał\w{0,3}|piętr\w{1,2}"
 )
-# Before a century these ask for its genitive or locative.
+# Words before a Polish century in the genitive or the locative.
 _IN_CENTURY = re.compile(r"(?i)\b(?:w|we|na|o|po|do|od|z|ze|połow\w+|końc\w+|lat\w*|[a-z]+u) $")
 
 
 def roman_rules(numbers: Numbers) -> tuple[Rule, ...]:
-    """Numerals after names of rulers, of centuries and of what is numbered so."""
+    """Return the rules of numerals after names of rulers, and beside centuries and other nouns."""
     return (*_centuries(numbers), _rulers(numbers))
 
 
 def _value(text: str) -> str | None:
+    """Return the digits of a Roman numeral, None for other letters."""
     value = roman(text)
     return None if value is None else str(value)
 
 
 def _rulers(numbers: Numbers) -> Rule:
+    """Return the rule of numerals after names."""
     lang = numbers.lang
     kings, queens = (part.split() for part in _NAMES[lang].split("/"))
     ends = {"de": "s?", "pl": "(?:owi|em|a|u|ie|y|ę|ą|o|)"}.get(lang, "")
@@ -93,6 +97,14 @@ def _rulers(numbers: Numbers) -> Rule:
 
 
 def _ruler(numbers: Numbers, value: str, queen: bool, ending: str, before: str) -> str:
+    """Return the words of the number of a ruler.
+
+    Args:
+        value: the number.
+        queen: whether the name is feminine.
+        ending: case ending of the name, in German and Polish.
+        before: the text before the name.
+    """
     lang = numbers.lang
     if lang == "fr":
         if value != "1":
@@ -108,13 +120,14 @@ def _ruler(numbers: Numbers, value: str, queen: bool, ending: str, before: str) 
             cases = {"a": "a", "y": "ej", "ie": "ej", "ę": "ą", "ą": "ą", "o": "a"}
         else:
             cases = {"a": "ego", "owi": "emu", "u": "u", "em": "ym", "ie": "ym"}
-        return ordinal_bent(ordinal, cases.get(ending, "a" if queen else "y"))
+        return inflected_ordinal(ordinal, cases.get(ending, "a" if queen else "y"))
     if lang == "de":
         return _german(ordinal, queen, ending, before)
     return re.sub("o$", "a", ordinal) if queen else ordinal
 
 
 def _german(ordinal: str, queen: bool, ending: str, before: str) -> str:
+    """Return a German ordinal with its article, in the case that the text before governs."""
     said = ordinal[0].upper() + ordinal[1:]
     title = r"(?: (?:König|Kaiser|Papst|Zar|Fürst)(?:in|s|en)?)?(?: [A-Z]\w+)? $"
     case = next(
@@ -133,6 +146,7 @@ def _german(ordinal: str, queen: bool, ending: str, before: str) -> str:
 
 
 def _centuries(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rules of numerals beside centuries and other nouns."""
     lang = numbers.lang
     noun = _CENTURY[lang]
 
@@ -153,7 +167,7 @@ def _centuries(numbers: Numbers) -> tuple[Rule, ...]:
         short = r"ss?\." if lang == "es" else r"sécs?\."
         return (rule(rf"\b((?i:{noun}|{short})) {several}(?!\w)(?!\.\w)", behind),)
     if lang == "fr":
-        # "Ce" and "Le" are words, so numerals of fifty and more are left.
+        # Numerals of fifty and more are left out, as "Ce" and "Le" are words.
         def nth(m: _Match) -> str:
             value = _value(m[1])
             if value is None:
@@ -174,7 +188,7 @@ def _centuries(numbers: Numbers) -> tuple[Rule, ...]:
                  lambda m: numbers.ordinal(v) if (v := _value(m[1])) else m[0]),
         )  # fmt: skip
     if lang == "de":
-        # As figures they are told by the rules of ordinals.
+        # They become digits, which the rules of ordinals verbalize.
         return (
             rule(rf"(?<!\w)({_N})\.(?= (?:{noun}|{_GERMAN_NOUNS}))",
                  lambda m: f"{v}." if (v := _value(m[1])) else m[0]),
@@ -183,6 +197,8 @@ def _centuries(numbers: Numbers) -> tuple[Rule, ...]:
 
 
 def _polish(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rule of Polish numerals before a noun, one or two of them."""
+
     def nth(m: _Match) -> str:
         before = m.string[max(0, m.start() - 20) : m.start()]
         first, between, second, word = m.groups()
@@ -191,9 +207,9 @@ def _polish(numbers: Numbers) -> tuple[Rule, ...]:
         if word == "w.":
             noun = "wieku" if _IN_CENTURY.search(before) else "wiek"
             stop = "." if dot_stays("pl", m.string, m.end()) else ""
-        ending = agreeing(before, noun)
+        ending = agreeing_ending(before, noun)
         said = [
-            ordinal_bent(numbers.ordinal(value), ending) if (value := _value(text)) else text
+            inflected_ordinal(numbers.ordinal(value), ending) if (value := _value(text)) else text
             for text in (first, second)
             if text
         ]

@@ -1,4 +1,6 @@
-"""Words of seven languages around their numbers."""
+"""Word tables of text normalization for German, French, Spanish, Italian, Portuguese, Dutch and
+Polish: months, units, currencies and the words of times and ranges.
+"""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +11,14 @@ _Forms = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Money:
-    """A currency: forms for one and many (Polish: 1, 2-4, 5 on), their gender, its hundredth."""
+    """Currency.
+
+    Attributes:
+        forms: the singular and the plural; in Polish after 1, after 2 to 4, after 5 and more, and
+            the genitive singular where it is another.
+        cents: the same of its hundredth.
+        gender, cent_gender: "m", "f" or "n".
+    """
 
     forms: _Forms
     cents: _Forms
@@ -19,17 +28,27 @@ class Money:
 
 @dataclass(frozen=True)
 class Words:
-    """What a language says around numbers.
+    """Words of one language that are said with numbers.
 
     Attributes:
-        months: names, as in dates; comma: of decimals; to: of ranges; minus, plus: signs.
-        of: before month and year; first: the first day of a month, where it is an ordinal.
-        oclock, oclock_one: between hours and minutes; minutes: before minutes.
-        clock: what may stand after a time of day; hour_gender: of the number of hours.
-        dot: between the groups of addresses and versions; at: what stands before a time that is
-            written with a dot.
-        money, units: forms and genders; cent_join: between them and cents.
-        forms: by gender, endings of numbers before a noun; ordinals: pattern of written ones.
+        months: names of the months as in dates.
+        comma: word of the decimal separator.
+        to: word between the ends of a range.
+        minus, plus: words of the signs; `plus` is also that of "&".
+        oclock: word between hours and minutes.
+        clock: pattern of what may follow a time of day.
+        money: currencies by their code.
+        units: forms and gender of each unit by its symbol, with forms as in `Money`.
+        oclock_one: `oclock` after the first hour.
+        minutes: text before the minutes of a time.
+        of: text before the month and the year of a date.
+        first: word of the first day of a month, where it is an ordinal.
+        hour_gender: gender of the number of hours.
+        cent_join: word between a currency and its hundredth.
+        forms: by gender, pairs of a pattern and a replacement that inflect a number before a noun.
+        ordinals: pattern of written ordinals, with the number and the suffix as groups.
+        dot: word of a dot between the groups of versions and addresses.
+        at: pattern of words before a time that is written with a dot.
     """
 
     months: _Forms
@@ -54,7 +73,7 @@ class Words:
 
 
 def _units(table: str) -> dict[str, tuple[_Forms, str]]:
-    """ "km m Kilometer/Kilometer; ..." """
+    """Parse a table of units: "km m Kilometer/Kilometer; ..."."""
     out: dict[str, tuple[_Forms, str]] = {}
     for entry in table.strip().split(";"):
         short, gender, forms = entry.strip().split(" ", 2)

@@ -1,5 +1,8 @@
-"""Numbers, dates, times, currencies and units of German, French, Spanish, Italian, Portuguese,
-Dutch and Polish as they are said. Whole numbers are those of num2words, imported when needed.
+"""Rules of text normalization for German, French, Spanish, Italian, Portuguese, Dutch and Polish.
+
+They are listed in the order in which they are applied.
+Abbreviations, addresses, numbers, dates, times, currencies and units are verbalized. The words of
+whole numbers come from the package num2words, which is imported when it is needed.
 """
 
 import re
@@ -14,7 +17,7 @@ from tts.text.language_numbers import COUNTED, CURRENCY, Numbers
 from tts.text.language_ordinals import ordinal_rules
 from tts.text.language_romans import roman_rules
 from tts.text.language_words import LANGUAGES
-from tts.text.polish import cardinal_genitive
+from tts.text.polish_inflection import cardinal_genitive
 from tts.text.tracked import Rule, rule
 
 __all__ = ["rules_of", "short_rules_of"]
@@ -23,21 +26,21 @@ _Match = re.Match[str]
 _YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
 # Polish prepositions after which numbers are in the genitive.
 _GENITIVE = "od|do|około|koło|powyżej|poniżej|bez|dla|wśród|zamiast|oprócz|spośród"
-# First figures are not 0, which tells thousands from telephone numbers; what follows other
-# figures and a space is a later part of something else.
+# A number, with or without separators of thousands and decimals. Groups that begin with 0 are a
+# telephone number, and digits after other digits and a space are a later part of something else.
 _N = (
     r"(?:(?:(?<!\d )[1-9]\d{0,2}(?: \d{3}){1,4}|[1-9]\d{0,2}(?:\.\d{3}){1,4})(?! ?\d)|\d{1,15})"
     r"(?:[,.]\d{1,15})?"
 )
-# A minus is attached to its number and to nothing else; ranges are words by then.
+# A minus sign is attached to its number and to nothing else; ranges are words by then.
 _MINUS = r"((?<![\w)])[-–])?"
-# Words after which figures are a telephone number.
+# Words after which digits are a telephone number.
 _CALL = (
     r"\b(?i:tel|tél|telef[oó]n\w*|téléphone|telefax|tfno|tlf|móvil|handy|fax|fon|phone|gsm|cel|"
     r"cellulare|telemóvel|celular|komórka|whatsapp|rufnummer|hotline|durchwahl)\b\.?:?"
     r"(?: (?i:nr|n|num|núm|nummer|numer|numéro|número|numero)[.°]?:?)? ?"
 )
-# Figures grouped in these ways are telephone numbers, unless something is counted.
+# Digits grouped in these ways are telephone numbers, unless something is counted.
 _MOBILE = {
     "es": r"[6-9]\d\d \d{3} (?!000)\d{3}",
     "it": r"3\d\d (?:\d{6,7}|\d{3} \d{4})",
@@ -48,14 +51,23 @@ _MOBILE = {
 
 @lru_cache(maxsize=8)
 def rules_of(lang: str) -> tuple[Rule, ...]:
-    """The rules of an espeak code for texts with figures; none for a language without."""
+    """Return the rules for texts with digits.
+
+    Args:
+        lang: espeak code. A language without rules has none.
+    """
     numbers = _numbers(lang)
     return _rules(numbers) if numbers else ()
 
 
 @lru_cache(maxsize=8)
 def short_rules_of(lang: str) -> tuple[Rule, ...]:
-    """The rules for short forms and Roman numerals, which come before those of `rules_of`."""
+    """Return the rules for addresses, Roman numerals and abbreviations, which are applied before
+    those of `rules_of`, to texts without digits too.
+
+    Args:
+        lang: espeak code. A language without rules has none.
+    """
     numbers = _numbers(lang)
     if numbers is None:
         return ()
@@ -75,6 +87,7 @@ def _numbers(lang: str) -> Numbers | None:
 
 
 def _rules(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rules for texts with digits in their order."""
     w = numbers.words
     units = "|".join(sorted(map(re.escape, w.units), key=len, reverse=True))
     powers = "|".join(re.escape(each) for each in w.units if "^" in each)
@@ -95,12 +108,12 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
         rule(r"(?<![\w.,])\d{1,15}(?:[.,]\d{1,15}){2,}", lambda m: _chain(numbers, m[0])),
         *ordinal_rules(numbers),
         *(_polish_cases(numbers, rf"{units}|{COUNTED}") if numbers.lang == "pl" else ()),
-        # "€ 5-10" names its currency behind the second one.
+        # "€ 5-10": the currency is read after the second number.
         rule(
             rf"(?<!\w)({CURRENCY})\s?(?!0\d)({_N})\s?[-–]\s?({_N})(?![\w-]|[.,]\d)",
             lambda m: f"{m[2]} {w.to} {m[1]}{m[3]}",
         ),
-        # Not where the first part begins with 0: that is a telephone number, or a code.
+        # A range, unless the first part begins with 0 as that of a telephone number or a code.
         rule(
             rf"(?<![\w.,])(?!0\d)({_N})\s?[-–]\s?(?=\d)(?!\d{{1,4}}-)",
             lambda m: f"{m[1]} {w.to} ",
@@ -117,11 +130,11 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
         *fraction_rules(numbers),
         rule(
             rf"{_MINUS}(?<![\w.,])({_N})\s?({units})(?![\w/^'])"
-            # The dot of the abbreviation, where it does not end the sentence.
+            # the dot of the abbreviation, where it does not end the sentence
             r"(?:(?<=godz)\.(?=\s+[^\WA-ZĄĆĘŁŃÓŚŹŻ]))?",
             unit,
         ),
-        # A power without a number before it; the sign of a sum is a word by now.
+        # A unit with an exponent and without a number; signs of arithmetic are words by now.
         rule(
             rf"(?:(?<=\w)\s?(/)\s?|(?<![\w^/]))({powers})(?![\w/^])",
             lambda m: (f" {_PER[numbers.lang]} " if m[1] else "") + w.units[m[2]][0][0],
@@ -141,7 +154,7 @@ def _rules(numbers: Numbers) -> tuple[Rule, ...]:
 
 
 def _chain(numbers: Numbers, text: str) -> str:
-    """Figures with two marks or more: left as they are where they are one number."""
+    """Verbalize digits with two separators or more, unless they are one number."""
     if re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3}){1,4}(?:,\d+)?", text):
         return text
     plain = numbers.plain(text)
@@ -153,6 +166,8 @@ def _chain(numbers: Numbers, text: str) -> str:
 
 
 def _telephone_rules(numbers: Numbers) -> tuple[Rule, ...]:
+    """Return the rules of telephone numbers, after a word for one or by their groups."""
+
     def called(m: _Match) -> str:
         if sum(c.isdecimal() for c in m[2]) < 6:
             return m[0]
@@ -192,7 +207,12 @@ _PLUS = {"de": "plus", "fr": "plus", "es": "más", "it": "più", "pt": "mais", "
 
 
 def _polish_cases(numbers: Numbers, counted: str) -> tuple[Rule, ...]:
-    """Ranges and what follows prepositions, which ask for the genitive; years stay."""
+    """Return the rules of Polish numbers in the genitive, which ranges and prepositions govern.
+    Years have rules of their own.
+
+    Args:
+        counted: alternatives of a pattern: units and currencies.
+    """
     scales = SCALES["pl"]
 
     def one(text: str, scale: str | None = None, what: str | None = None) -> str:
@@ -231,6 +251,7 @@ def _polish_cases(numbers: Numbers, counted: str) -> tuple[Rule, ...]:
 
 
 def _ordinal(numbers: Numbers, m: _Match) -> str:
+    """Verbalize an ordinal by its suffix, which tells the gender."""
     suffix = m[2].lower()
     said = numbers.ordinal(m[1])
     if suffix in ("ª", "a", "re", "ère"):

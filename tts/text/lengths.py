@@ -1,8 +1,8 @@
-"""Usual lengths of phones and pauses, for generators that are told no durations: they say how long
-a sentence may be, and where along it its text is laid before attention aligns.
+"""Usual durations of phones and pauses, for generators that get no predicted durations.
 
-Phones differ in length whoever says them (Klatt 1979 lists how long each is for a synthesizer), and
-pauses are several times as long. Three classes tell most of it; the rest is left to the generator.
+They tell how long a sentence may be, and where its tokens lie before attention aligns them. Phones
+have inherent durations (Klatt 1979 lists those of a synthesizer), and pauses are several times as
+long. Three classes explain most of the difference; the rest is left to the generator.
 """
 
 import functools
@@ -14,19 +14,19 @@ from tts.text.pauses import COMMA, PERIOD
 from tts.text.symbols import MODS, SIL, SYMBOLS
 from tts.text.tokens import TokenBatch
 
-#: frames of the average phone where nothing tells the pace of a voice
+#: frames of the average phone where the pace of a voice is not known
 FRAMES = 4.2
-#: frames of the silence at either end, and of the two pauses inside of a sentence
+#: frames of the silence at either end, and of the two pauses within a sentence
 PAUSE_FRAMES = {SIL: 11.0, COMMA: 12.0, PERIOD: 25.0}
-#: of the average phone; others have that of the average
+#: phones by their duration relative to that of the average phone; all others have 1
 _RELATIVE = {0.6: "əɐᵻɾðɡd", 0.8: "tpbvhʒʌɪo", 1.45: "szaɑɔæiuɜyøœ"}
-#: more than that of a vowel or consonant with the mark of length
+#: factor of a phone with the mark of length
 _LONG = 1.15
 
 
 @functools.cache
 def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Relative lengths of symbols and modifiers, copied to a device once."""
+    """Return the relative durations of symbols and modifiers, copied to a device once."""
     with torch.inference_mode(False):
         relative = torch.ones(len(SYMBOLS))
         for length, symbols in _RELATIVE.items():
@@ -36,9 +36,10 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def usual_frames(tokens: TokenBatch, paces: Tensor) -> Tensor:
-    """Frames [B, S] float that each token usually has, 0 past the end of a row.
+    """Return the usual frames of each token, [B, S] float; padding has 0.
 
     Args:
+        tokens: of B sentences.
         paces: [B] frames of the average phone.
     """
     relative, long = _tables(tokens.ids.device)
@@ -49,8 +50,8 @@ def usual_frames(tokens: TokenBatch, paces: Tensor) -> Tensor:
 
 
 def spread_evenly(tokens: TokenBatch, frames: Tensor) -> Tensor:
-    """Durations [B, S] that share out the frames [B] of each row among its tokens, as equally as
-    whole numbers can."""
+    """Return durations [B, S] that divide the frames [B] of each sentence equally among its tokens,
+    as far as whole numbers can."""
     lengths = tokens.lengths.unsqueeze(1)
     index = torch.arange(tokens.ids.shape[1] + 1, device=lengths.device)
     done = index.minimum(lengths) * frames.unsqueeze(1)
@@ -58,8 +59,8 @@ def spread_evenly(tokens: TokenBatch, frames: Tensor) -> Tensor:
 
 
 def spread_by_length(tokens: TokenBatch, frames: Tensor) -> Tensor:
-    """As `spread_evenly`, but by the usual lengths of the tokens; none of them gets nothing where
-    there is a frame for each."""
+    """Return durations [B, S] that divide the frames [B] of each sentence in proportion to the
+    usual durations of its tokens. Each gets one frame at least, where there are enough."""
     mask = tokens.mask[..., 0]
     least = mask * (frames >= tokens.lengths).unsqueeze(1)
     paces = torch.full(frames.shape, FRAMES, dtype=torch.float64, device=frames.device)

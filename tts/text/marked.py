@@ -1,4 +1,4 @@
-"""Sentences of a text with markup: each word with its style, pauses where they were asked for."""
+"""Sentences of a text with markup: words get their styles, and pauses the lengths asked for."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -11,9 +11,9 @@ from tts.text.symbols import PAUSES, SYMBOLS, Phones
 
 __all__ = ["marked_sentences"]
 
-#: seconds of silence with which generators open and close a sentence (align.durations.EDGE_FRAMES)
+#: seconds of silence at the beginning and end of a generated sentence (align.durations.EDGE_FRAMES)
 OPENS, CLOSES = 0.10, 0.12
-#: from which on a pause is a long one to generators (align.pauses)
+#: seconds from which on generators know a pause by the token of a long one (tts.text.pauses)
 _LONG = 0.36
 _COMMA, _PERIOD = SYMBOLS.index(","), SYMBOLS.index(".")
 
@@ -21,36 +21,52 @@ _COMMA, _PERIOD = SYMBOLS.index(","), SYMBOLS.index(".")
 def marked_sentences(
     frontend: Frontend, marked: Marked, plain: bool = True, emoji: bool = False
 ) -> Iterator[Phones]:
-    """`Frontend.sentences` with `Phones.styles` and `Phones.breaks`; the spans of the words are
-    places in the source, tags and all.
+    """Yield the sentences of `Frontend.sentences` with the styles and pauses of markup.
+
+    Args:
+        frontend: the front end of the language.
+        marked: a text with markup, parsed.
+        plain, emoji: see `Frontend.sentences`.
+
+    Returns:
+        Sentences with `Phones.styles` and `Phones.breaks`. The spans of their words are those in
+        the source, with its tags.
 
     Raises:
-        TextError: nothing to say. MarkupError: pauses at one place that are too long together.
+        TextError: there is nothing to say.
+        MarkupError: the pauses at one place are too long together.
     """
-    pauses = _Pauses(marked)
+    pauses = _PauseQueue(marked)
     held: Phones | None = None
     for phones in frontend.sentences(marked.text, plain=plain, emoji=emoji):
         if held is not None:
-            yield _after(held, pauses, phones.spans[0][0], marked)
-        held = _within(phones, pauses, marked, first=held is None)
+            yield _with_final_pause(held, pauses, phones.spans[0][0])
+        held = _with_markup(phones, pauses, marked, first=held is None)
     if held is not None:
-        yield _after(held, pauses, None, marked)
+        yield _with_final_pause(held, pauses, None)
 
 
-class _Pauses:
-    """The pauses of a text, taken in order."""
+class _PauseQueue:
+    """Queue of the pauses of a text, which are taken in order."""
 
     def __init__(self, marked: Marked):
         ends = [(place, seconds, True) for place, seconds in marked.sentence_ends]
         asked = [(place, seconds, False) for place, seconds in marked.pauses]
-        # Silence that is asked for at the end of a sentence is all there is.
+        # Silence that is asked for replaces the pause of a sentence that ends at the same place.
         self._left = sorted([*asked, *ends], key=lambda each: (each[0], each[2]))
         self._at = 0
         self._marked = marked
 
     def before(self, place: int | None) -> tuple[float | None, float | None]:
-        """What was asked for up to a character (None: the end) since the last call: the sum of
-        seconds, 0 for no pause, and the pause of a sentence that ends there; None for nothing."""
+        """Take the pauses up to a character.
+
+        Args:
+            place: a character of the text, None for its end.
+
+        Returns:
+            The sum of the seconds that were asked for (0 for no pause), and the pause after a
+            sentence that a tag ends; each is None where there is none.
+        """
         total: float | None = None
         ended: float | None = None
         while self._at < len(self._left):
@@ -61,19 +77,19 @@ class _Pauses:
                 ended = max(ended or 0.0, seconds or 0.0)
             else:
                 total = (total or 0.0) + (seconds or 0.0)
-                # Between them stood what nobody says.
+                # Checked again, as what stands between them may not be spoken.
                 check_sum(self._marked, at, total)
             self._at += 1
         return total, ended
 
 
-def _within(phones: Phones, pauses: _Pauses, marked: Marked, first: bool) -> Phones:
-    """A sentence with the styles of its words and the pauses between them."""
+def _with_markup(phones: Phones, pauses: _PauseQueue, marked: Marked, first: bool) -> Phones:
+    """Return a sentence with the styles of its words and the pauses between them."""
     styles = [marked.style_at(start) for start, _ in phones.spans]
     spans = [marked.source(*span) for span in phones.spans]
     words = list(phones.words)
     for number, (_, first_token, last_token) in enumerate(words):
-        # Phones that were given for a word are still that word.
+        # A word that was given as phones is named by its written form.
         given = marked.text.startswith("[[", phones.spans[number][0])
         written = marked.original[slice(*spans[number])]
         if given and spans.count(spans[number]) == 1 and written and "[[" not in written:
@@ -86,17 +102,18 @@ def _within(phones: Phones, pauses: _Pauses, marked: Marked, first: bool) -> Pho
         if number:
             breaks[number] = seconds
         elif first:
-            # Of later sentences it was taken as what follows the one before.
+            # In later sentences it was taken as the pause after the sentence before.
             breaks[0] = max(0.0, seconds - OPENS)
     plain = all(style == PLAIN for style in styles)
     placed = replace(
         phones, words=words, spans=spans, styles=[] if plain else styles, breaks=breaks
     )
-    return _with_tokens(placed, [n for n in breaks if n])
+    return _with_pause_tokens(placed, [n for n in breaks if n])
 
 
-def _with_tokens(phones: Phones, numbers: Iterable[int]) -> Phones:
-    """The token of each pause between words put in, changed or taken out."""
+def _with_pause_tokens(phones: Phones, numbers: Iterable[int]) -> Phones:
+    """Insert, change or remove the token of the pause before each of the words of these numbers,
+    as `Phones.breaks` asks for."""
     ids, mods, words = list(phones.ids), list(phones.mods), list(phones.words)
     for number in sorted(numbers, reverse=True):
         begin, end = words[number - 1][2], words[number][1]
@@ -109,8 +126,12 @@ def _with_tokens(phones: Phones, numbers: Iterable[int]) -> Phones:
     return replace(phones, ids=ids, mods=mods, words=words)
 
 
-def _after(phones: Phones, pauses: _Pauses, place: int | None, marked: Marked) -> Phones:
-    """A sentence with the silence that was asked for after it."""
+def _with_final_pause(phones: Phones, pauses: _PauseQueue, place: int | None) -> Phones:
+    """Return a sentence with the silence that was asked for after it.
+
+    Args:
+        place: the first character of the next sentence, None after the last one.
+    """
     seconds, ended = pauses.before(place)
     if seconds is not None:
         edges = CLOSES + (OPENS if place is not None else 0.0)

@@ -1,8 +1,8 @@
-"""Text with markup: `[pause 0.5]`, and a subset of SSML 1.1 (W3C 2010).
+"""Markup of a text: `[pause 0.5]`, and a subset of SSML 1.1 (W3C 2010).
 
-Markup is taken out before the text is normalised as a whole, so a tag never changes how the words
-around it are read. What it asks for is found again by the place of each word in the text
-(`Phones.spans`): rate, pitch and volume per word, pauses before words.
+Markup is removed before the whole text is normalized, so that a tag never changes how the words
+around it are read. Afterwards the span of each word (`Phones.spans`) leads back to what the markup
+asked for: rate, pitch and volume of the word, and pauses before it.
 """
 
 from collections.abc import Iterable
@@ -16,27 +16,35 @@ from tts.text.tracked import Tracked
 
 __all__ = ["MARKUPS", "Marked", "MarkupError", "check_markup", "parse_markup", "without_tags"]
 
-#: what a request may say of its text: none of its own, so that marks of chat programs are left
-#: out; everything read as it stands; with `[pause 0.5]`; that and SSML
+#: markup of a request: "none", where the marks of chat programs are left out; "plain", where
+#: everything is read as it stands; "pauses" with `[pause 0.5]`; "ssml" with that and SSML
 MARKUPS = ("none", "plain", "pauses", "ssml")
 
 
 def check_markup(markup: str) -> None:
-    """UsageError for a markup that is not known."""
+    """Check that the name of a markup is known.
+
+    Raises:
+        UsageError: it is not.
+    """
     if markup not in MARKUPS:
         raise UsageError(f"markup is {', '.join(MARKUPS[:-1])} or {MARKUPS[-1]}, not {markup!r}")
 
 
 def parse_markup(text: str | Iterable[str], markup: str, language: str = "en-us") -> Marked:
-    """A text with markup, read as a whole.
+    """Parse a text with markup.
 
     Args:
-        markup: "pauses" or "ssml".
-        language: of the text, which `<say-as>` follows.
+        text: the text, or its pieces, which are joined first.
+        markup: "pauses" or "ssml"; texts with other markups are returned as they are.
+        language: the language of the text, which `<say-as>` follows.
+
+    Returns:
+        The text without its markup, and what the markup asks for.
 
     Raises:
-        MarkupError: a tag, attribute or value that is not known, or tags that do not match; tells
-            which and where.
+        MarkupError: a tag, an attribute or a value is not known, or tags do not match. The message
+            tells which and where.
     """
     check_markup(markup)
     whole = text if isinstance(text, str) else "".join(text)
@@ -50,11 +58,16 @@ def parse_markup(text: str | Iterable[str], markup: str, language: str = "en-us"
 
 
 def without_tags(text: str, markup: str, language: str = "en-us") -> str:
-    """The text as it was written, in which all characters keep their place: those of markup are
-    `REMOVED`, or blanks where it parts words, and entities are what they stand for.
+    """Return a text of the same length without its markup, to be shown with the spans of words.
+
+    Characters of markup are replaced by `REMOVED`, or by spaces where it separates words. Entities
+    are replaced by what they stand for, with `REMOVED` after it.
+
+    Args:
+        text, markup, language: see `parse_markup`.
 
     Raises:
-        MarkupError: as `parse_markup`.
+        MarkupError: as of `parse_markup`.
     """
     if markup == "plain":
         return text
@@ -75,7 +88,7 @@ def without_tags(text: str, markup: str, language: str = "en-us") -> str:
         _put(shown, start, written)
     for start, end, char in zip(marked.starts, marked.ends, marked.text, strict=True):
         if char.isspace() and start < len(text) and (start == end or PAUSE.match(text, start)):
-            shown[start] = " "  # of a tag that parts words
+            shown[start] = " "  # the tag separates two words
     return "".join(shown)
 
 

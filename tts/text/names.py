@@ -1,4 +1,4 @@
-"""Names of speakers, which are one name however their letters are put together."""
+"""Names of speakers, which are compared by their composed spelling."""
 
 import unicodedata
 
@@ -6,9 +6,9 @@ __all__ = ["speaker_name"]
 
 
 def speaker_name(name: str) -> str:
-    """A name in the composed spelling of Unicode (NFC), by which names are compared.
+    """Return a name in the composed spelling of Unicode (NFC), by which names are compared.
 
-    Systems and programs write "é" as one character or as two, and some change it on the way; one
-    person must not become two by it.
+    Some systems write "é" as one character and others as two, and some change one into the other.
+    Without this, one person could become two.
     """
     return unicodedata.normalize("NFC", name)

@@ -1,22 +1,22 @@
-"""Text as written to text as spoken.
+"""Text normalization: a text as it is written to the words that are spoken.
 
-Every language gets the Unicode clean-up. English also gets its numbers, dates, units and
-abbreviations written out; German, French, Spanish, Italian, Portuguese, Dutch and Polish their
-numbers, dates, times, currencies and units (tts.text.languages). In others espeak reads numbers.
+Texts of all languages get the Unicode clean-up. Numbers, dates, times, amounts and abbreviations
+are verbalized in English (tts.text.english) and in German, French, Spanish, Italian, Portuguese,
+Dutch and Polish (tts.text.languages). In other languages espeak-ng reads numbers.
 """
 
 import re
 import unicodedata
 
 from tts.errors import TextError
-from tts.text.capitals import without_shouting
 from tts.text.english import RULES
 from tts.text.english_codes import RAISED
 from tts.text.english_counts import STARS
 from tts.text.english_headings import HEADINGS
+from tts.text.english_tables import ABBREVIATIONS
 from tts.text.language_abbreviations import before_figures
-from tts.text.lexicon import ABBREVIATIONS
 from tts.text.tracked import Rule, Tracked, rule
+from tts.text.truecasing import truecase
 
 __all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]
 
@@ -43,26 +43,29 @@ _TABLE: dict[str, str] = {
     "º": "°", "²": "^2", "³": "^3", "№": "No. ", "µ": "μ", "×": "×", "÷": "÷", "±": "±",
     "™": "", "®": "", **dict.fromkeys("→⟶➔➜➝", "->"),
 }  # fmt: skip
-# Letters whose compatibility form is the same letter; elsewhere NFKC would damage the spelling
-# (Thai sara am) or change the meaning (5½ to 51/2).
+# Ranges in which the compatibility form (NFKC) is the same letter. Elsewhere it would damage the
+# spelling (Thai sara am) or change the meaning (5½ to 51/2).
 _COMPATIBLE = (
     (0x2100, 0x214F), (0x2160, 0x217F), (0x2460, 0x24FF), (0xFB00, 0xFDFB), (0xFE70, 0xFEFC),
     (0xFF01, 0xFF9F), (0x1D400, 0x1D7FF),
 )  # fmt: skip
-# The clean-up takes the mark of an ordinal for degrees.
-_ORDINAL = re.compile(r"(?<=\d)\.?º(?!\s?[CFcf]\b)")
+# Replaced before the clean-up, which would take the sign for degrees.
+_ORDINAL_SIGN = re.compile(r"(?<=\d)\.?º(?!\s?[CFcf]\b)")
 _LINE_END = re.compile(r"\r\n?")
 _UNPRINTED = re.compile(r"[^\x20-\x5f\x61-\x7e\n\t]")
 _DOTS = re.compile(r"\.(?:\s?\.){2,}")
-# What is one blank to a reader is one to the rules. A line that ends with a mark may be an item,
-# of which some rules take notice; a dot may be that of an abbreviation.
-_BLANKS: tuple[Rule, ...] = (
+# The rules see single spaces, and a line that continues a sentence joined to the one before. A line
+# that ends with a mark may be the item of a list, which some rules take notice of; a dot does not
+# count, as it may be that of an abbreviation.
+_WHITE_SPACE: tuple[Rule, ...] = (
     rule(r"[^\S\n]+", " "),
     rule(r" ?\n ?", "\n"),
     rule(r"(?<![\n,:;!?…—-])\n(?!\n)", " "),
 )
-# The first letter after the end of a sentence.
-_BEGIN = re.compile(r"(?<![^\W_])([^\W_]{1,40})(?:\.[\"')\]]*|[!?]{1,3})\s+[\"'(\[]*([^\W\d_])")
+# The first letter of a sentence, with the word before it.
+_SENTENCE_START = re.compile(
+    r"(?<![^\W_])([^\W_]{1,40})(?:\.[\"')\]]*|[!?]{1,3})\s+[\"'(\[]*([^\W\d_])"
+)
 _NO_VOWEL = re.compile("[b-df-hj-np-tv-xz]+")
 _FINISH: tuple[Rule, ...] = (
     rule(r'([!?,;:"—])(?:\s*\1)+', r"\1"),
@@ -72,89 +75,90 @@ _FINISH: tuple[Rule, ...] = (
 
 
 def normalize(text: str, lang: str = "en") -> str:
-    """Spoken form of `text`; linear in its length.
+    """Return a text as it is spoken, in time that is linear in its length.
 
     Args:
-        text: anything; line ends are kept.
-        lang: espeak code; languages with rules of their own are written out, others only cleaned.
+        text: the written text; ends of lines that may end a sentence are kept.
+        lang: espeak code of its language. Without rules for the language the text is only cleaned.
 
     Raises:
-        TextError: a lone surrogate, naming its position.
+        TextError: the text has a lone surrogate; the message names its position.
     """
     return normalize_tracked(text, lang).text
 
 
 def normalize_tracked(text: str, lang: str = "en") -> Tracked:
-    """`normalize` that remembers which characters of `text` each spoken character stands for."""
+    """Return `normalize` of a text with the span of `text` that each character stands for."""
     tracked = Tracked(text)
     _check(text)
+    base = lang.lower().split("-")[0]
     tracked.apply(RAISED)
-    if lang.lower().split("-")[0] in ("es", "it", "pt"):
-        tracked.sub(_ORDINAL, "o")
-    if lang.lower().split("-")[0] == "en":
+    if base in ("es", "it", "pt"):
+        tracked.sub(_ORDINAL_SIGN, "o")
+    if base == "en":
         tracked.apply(STARS)
     _clean(tracked)
-    if lang.lower().split("-")[0] == "en":
-        tracked.set(without_shouting(tracked.text), tracked.starts, tracked.ends)
+    if base == "en":
+        tracked.set(truecase(tracked.text), tracked.starts, tracked.ends)
         tracked.apply(HEADINGS)
-        tracked.apply(_BLANKS)
+        tracked.apply(_WHITE_SPACE)
         tracked.apply(RULES)
     else:
-        # Words of other languages are loaded for a text that needs them.
+        # The tables of the other languages are loaded for a text that needs them.
         from tts.text.languages import rules_of, short_rules_of
 
-        tracked.apply(_BLANKS)
+        tracked.apply(_WHITE_SPACE)
         tracked.apply(short_rules_of(lang))
         if re.search(r"\d", tracked.text):
             tracked.apply(rules_of(lang))
     tracked.apply(_FINISH)
-    _begin_figures(tracked, text, lang)
+    _capitalize_numbers(tracked, text, lang)
     tracked.strip()
     return tracked
 
 
-def _begin_figures(tracked: Tracked, written: str, lang: str) -> None:
-    """Figures that begin a sentence with a capital, by which the splitter knows one: "Stop. Three
-    people left." """
-    goes_on = before_figures(lang)
+def _capitalize_numbers(tracked: Tracked, written: str, lang: str) -> None:
+    """Capitalize numbers that begin a sentence ("Stop. Three people left."), as segmentation knows
+    the beginning of a sentence by its capital."""
+    counting = before_figures(lang)
 
     def capital(match: re.Match[str]) -> str:
         source = written[tracked.starts[match.start(2)]]
         word = match[1].lower()
         english = lang.lower().startswith("en") and word in ABBREVIATIONS
-        figures = source.isdigit() or source in "$£€¥₹.'~+-#"
-        # Without a vowel it is a short form: "Blk. 3".
-        short = word in goes_on or english or len(word) > 1 and _NO_VOWEL.fullmatch(word)
-        if short or not figures or not match[2].islower():
+        was_number = source.isdigit() or source in "$£€¥₹.'~+-#"
+        # A word without a vowel is an abbreviation: "Blk. 3".
+        abbreviated = word in counting or english or len(word) > 1 and _NO_VOWEL.fullmatch(word)
+        if abbreviated or not was_number or not match[2].islower():
             return match[0]
         return match[0][:-1] + match[2].upper()
 
-    tracked.sub(_BEGIN, capital)
+    tracked.sub(_SENTENCE_START, capital)
 
 
 def word_spans(text: str, lang: str = "en") -> list[tuple[str, int, int]]:
-    """Each spoken word of `text` with the (start, end) of what was written for it.
+    """Return each spoken word of `text` with the span (start, end) of its written form.
 
-    `text[start:end]` is the written form. Words that one written form became share its span, so
-    a caption shows each span once: "It cost $5." gives [("It", 0, 2), ("cost", 3, 7),
-    ("five", 8, 10), ("dollars.", 8, 11)]. Starts never go back but where words changed places.
-    The words of `Phones` carry the same spans as `Phones.spans`.
+    Words that come from one written form share its span, so that captions show it once: "It cost
+    $5." gives [("It", 0, 2), ("cost", 3, 7), ("five", 8, 10), ("dollars.", 8, 11)]. Starts are in
+    ascending order but where words changed places. `Phones.spans` are the same spans.
 
     Raises:
-        TextError: a lone surrogate, naming its position.
+        TextError: the text has a lone surrogate; the message names its position.
     """
     tracked = normalize_tracked(text, lang)
     return [(m[0], *tracked.span(*m.span())) for m in re.finditer(r"\S+", tracked.text)]
 
 
 def clean(text: str) -> str:
-    """Unicode clean-up that holds for every language; one pass.
+    """Clean the Unicode of a text in any language, in one pass.
 
-    Control, format and private characters and emoji go, quotes, dashes and foreign punctuation
-    become plain ones, runs of combining marks are cut, letters become NFC.
+    Control, format and private-use characters and emoji are removed. Quotes, dashes and
+    punctuation of other scripts become plain ones, runs of combining marks are shortened, and
+    letters are composed (NFC).
 
     Raises:
-        TextError: a lone surrogate, naming its position.
+        TextError: the text has a lone surrogate; the message names its position.
     """
     _check(text)
     tracked = Tracked(text)
@@ -173,12 +177,13 @@ def _check(text: str) -> None:
 def _clean(tracked: Tracked) -> None:
     tracked.sub(_LINE_END, "\n")
     if not tracked.text.isascii() or _UNPRINTED.search(tracked.text):
-        _characters(tracked)
+        _clean_characters(tracked)
         tracked.compose()
     tracked.sub(_DOTS, "…")
 
 
-def _characters(tracked: Tracked) -> None:
+def _clean_characters(tracked: Tracked) -> None:
+    """Clean each character on its own."""
     out: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -190,13 +195,13 @@ def _characters(tracked: Tracked) -> None:
             new = char
             marks = 0
         elif unicodedata.combining(char):
-            # Bounded before NFC, whose reordering is quadratic in the length of a run.
+            # Runs are cut before NFC, whose reordering is quadratic in their length.
             marks += 1
             new = char if marks <= _MAX_MARKS and not 0x20D0 <= code <= 0x20FF else ""
         else:
             if char not in _JOINERS:
                 marks = 0
-            new = _plain(char, last)
+            new = _clean_character(char, last)
         out.append(new)
         last = new if new or not unicodedata.combining(char) else last
         starts += [tracked.starts[at]] * len(new)
@@ -204,8 +209,8 @@ def _characters(tracked: Tracked) -> None:
     tracked.set("".join(out), starts, ends)
 
 
-def _plain(char: str, before: str) -> str:
-    """One character outside of printable ASCII."""
+def _clean_character(char: str, before: str) -> str:
+    """Return the replacement of a character outside of printable ASCII, after `before`."""
     if char in _TABLE:
         return _TABLE[char]
     code, category = ord(char), unicodedata.category(char)
@@ -224,7 +229,7 @@ def _plain(char: str, before: str) -> str:
     if category == "Zs":
         return " "
     if char in _JOINERS:
-        # They shape Persian and Indic words; elsewhere they only glue emoji.
+        # They shape letters of Persian and Indic scripts; elsewhere they only join emoji.
         return char if before and ord(before[-1]) >= 0x600 and before[-1].isalpha() else ""
     if category in ("Cc", "Cf"):
         return ""
@@ -236,9 +241,10 @@ def _plain(char: str, before: str) -> str:
 
 
 def _numeric(char: str, value: float) -> str:
+    """Return a vulgar fraction as digits with a slash, and a circled number as digits."""
     parts = unicodedata.normalize("NFKC", char)
     if "\u2044" in parts:
         return " " + parts.replace("\u2044", "/")
-    # A raised or lowered figure is a note mark; a circled one is a number.
+    # A raised or lowered digit is the mark of a note, which is not read.
     raised = unicodedata.decomposition(char).startswith(("<super>", "<sub>"))
     return "" if raised else f" {value:g} "

@@ -1,4 +1,4 @@
-"""A text without its markup and what the markup said, and the mark `[pause 0.5]`."""
+"""Result of parsing markup, and the parser of the mark `[pause 0.5]`."""
 
 import re
 import unicodedata
@@ -12,29 +12,28 @@ __all__ = ["PAUSE", "REMOVED", "Marked", "MarkupError", "add_text", "check_pause
            "where"]  # fmt: skip
 
 PAUSE = re.compile(r"\[\s*pause\b([^\[\]]*)\]?", re.IGNORECASE)
-
-
 #: stands for a character of markup in a text that is shown; nothing is shown for it
 REMOVED = "\0"
 
 
 class MarkupError(TextError):
-    """Markup that is not understood; tells the tag and where it stands."""
+    """Markup is not understood. The message names the tag and its line and column."""
 
 
 @dataclass
 class Marked:
-    """A text without its markup, and what the markup said.
+    """Text without its markup, and what the markup asks for. It is built from left to right.
 
     Attributes:
-        original: the source; text: to be spoken.
-        starts, ends: offsets into the source, of each character of the text.
-        runs: (first character, style) in order, each up to the next one.
-        written: (offset into the source, text), what is written there, entities decoded.
-        sentence_ends: (character, seconds), silence after sentences that tags end.
-        pauses: (character, seconds), exact silence before that character; sums at one place, up
-            to a minute (`check_pauses`). One that is None asks for none, where the text would have
-            one.
+        original: the source with its markup.
+        text: the text that is to be spoken.
+        starts, ends: the span in the source of each character of `text`.
+        runs: (first character, style) in order; each style holds up to the next one.
+        written: (offset into the source, text) of what is shown there, with entities decoded.
+        sentence_ends: (character, seconds), the silence after sentences that tags end.
+        pauses: (character, seconds), the exact silence before a character. Several at one place
+            are added, up to a minute (`check_pauses`). None removes the pause that the text would
+            have there.
     """
 
     original: str = ""
@@ -47,7 +46,14 @@ class Marked:
     written: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, text: str, start: int, end: int | None = None) -> None:
-        """More text: as it stands in the source from `start` on, or all of it for start to end."""
+        """Add text.
+
+        Args:
+            text: the next part of the text.
+            start: where it begins in the source.
+            end: where its written form ends. All characters then stand for the whole form; without
+                it each stands for itself.
+        """
         self.text += text
         if end is None:
             self.starts += range(start, start + len(text))
@@ -57,23 +63,23 @@ class Marked:
             self.ends += [end] * len(text)
 
     def style(self, style: Style) -> None:
-        """What follows is said so."""
+        """Set the style of all that is added from now on."""
         if self.runs and self.runs[-1][0] == len(self.text):
             self.runs.pop()
         if style != (self.runs[-1][1] if self.runs else PLAIN):
             self.runs.append((len(self.text), style))
 
     def pause(self, seconds: float | None) -> None:
-        """Silence here."""
+        """Ask for seconds of silence before what is added next; None asks for no pause."""
         self.pauses.append((len(self.text), seconds))
 
     def style_at(self, place: int) -> Style:
-        """How the character there is said."""
+        """Return the style of a character of the text."""
         at = bisect_right(self.runs, place, key=lambda run: run[0]) - 1
         return self.runs[at][1] if at >= 0 else PLAIN
 
     def source(self, first: int, last: int) -> tuple[int, int]:
-        """Where in the source characters `first` to `last` came from."""
+        """Return the span in the source of characters `first` to `last` of the text."""
         if not self.text or first >= len(self.text):
             end = self.ends[-1] if self.ends else 0
             return end, end
@@ -82,7 +88,11 @@ class Marked:
 
 
 def check_pauses(marked: Marked) -> None:
-    """MarkupError where pauses with no word between them are longer together than one may be."""
+    """Check that pauses without a word between them are together no longer than one may be.
+
+    Raises:
+        MarkupError: they are longer.
+    """
     total, before = 0.0, 0
     for place, seconds in marked.pauses:
         parted = any(map(_may_be_said, marked.text[before:place]))
@@ -91,11 +101,16 @@ def check_pauses(marked: Marked) -> None:
 
 
 def _may_be_said(character: str) -> bool:
+    """Whether a character may be read: a letter, a number, a mark, or a symbol that has a name."""
     return unicodedata.category(character)[0] in "LNMS" or character in "&%@#*/"
 
 
 def check_sum(marked: Marked, place: int, seconds: float) -> None:
-    """MarkupError where the pauses before a character are too long together."""
+    """Check the sum of the pauses before a character.
+
+    Raises:
+        MarkupError: it is above `tts.text.style.LONGEST`.
+    """
     if seconds > LONGEST + 1e-6:
         start = marked.source(place, place + 1)[0]
         raise MarkupError(
@@ -108,7 +123,13 @@ def add_text(marked: Marked, text: str, start: int, source: str, end: int | None
     """Add text in which `[pause 0.5]` may stand.
 
     Args:
-        start, end: as of `Marked.add`; source: for the place in messages.
+        marked: the text so far.
+        text: the text to add.
+        start, end: see `Marked.add`.
+        source: the whole source, for the line and column in messages.
+
+    Raises:
+        MarkupError: the mark is not closed or does not hold a time.
     """
     at = 0
     for match in PAUSE.finditer(text):
@@ -122,7 +143,7 @@ def add_text(marked: Marked, text: str, start: int, source: str, end: int | None
             marked.pause(parse_seconds(match[1]))
         except UsageError as error:
             raise MarkupError(f"{match[0]} at {where(source, place)}: {error}") from error
-        # What it parts is not one word.
+        # The mark separates words.
         marked.add(" ", place, end or place + len(match[0]))
         at = match.end()
     marked.add(text[at:], start + (0 if end else at), end)
@@ -130,7 +151,7 @@ def add_text(marked: Marked, text: str, start: int, source: str, end: int | None
 
 
 def where(source: str, place: int) -> str:
-    """A place in a text for a message."""
+    """Return the line and column of an offset into a text, for messages."""
     line = source.count("\n", 0, place) + 1
     column = place - (source.rfind("\n", 0, place) + 1) + 1
     return f"line {line}, column {column}"

@@ -1,7 +1,8 @@
-"""Pauses as tokens: what the aligner measured, and what punctuation asks for.
+"""Pause tokens: those of training, from measured pauses, and those of synthesis, from punctuation.
 
-Corpora come without punctuation, so generators learn two pause tokens named by their length: a
-short one under `,` and a long one under `.`; at synthesis every mark is mapped to one of them.
+Transcripts of corpora often have no punctuation. Generators therefore learn two pause tokens that
+tell the length of a pause, a short one with the symbol `,` and a long one with the symbol `.`. In
+synthesis every mark is mapped to one of them.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from tts.text.symbols import SIL, SYMBOLS
 
 COMMA, PERIOD = SYMBOLS.index(","), SYMBOLS.index(".")
-_SHORTEST = 4  # frames (80 ms): anything shorter is closure or breath of its neighbours
+_SHORTEST = 4  # frames (80 ms); anything shorter is the closure or breath of a neighbouring phone
 _LONG = 18  # frames (360 ms)
 _AS_COMMA = frozenset(SYMBOLS.index(mark) for mark in ',()"')
 _AS_PERIOD = frozenset(SYMBOLS.index(mark) for mark in ".?!;:—…")
@@ -17,7 +18,13 @@ _AS_PERIOD = frozenset(SYMBOLS.index(mark) for mark in ".?!;:—…")
 
 @dataclass
 class Aligned:
-    """Tokens with their frames (lists of the same length) and the first token of each word."""
+    """Aligned tokens of an utterance.
+
+    Attributes:
+        ids, mods: symbol and modifier of each token.
+        durations: frames of each token.
+        words: first token of each word.
+    """
 
     ids: list[int]
     mods: list[int]
@@ -26,10 +33,14 @@ class Aligned:
 
 
 def canonical(ids: list[int], mods: list[int], durations: list[int]) -> Aligned:
-    """Aligned tokens with optional pauses to training tokens.
+    """Return the training tokens of an alignment with optional pauses between words.
 
-    Inner pauses become `,` or `.` by length, very short ones are given to their neighbours,
-    skipped ones vanish. The edges keep `<sil>`.
+    Pauses become `,` or `.` by their length, and the frames of very short ones are given to their
+    neighbours. The silence at both ends stays `<sil>`.
+
+    Args:
+        ids, mods, durations: symbol, modifier and frames of each aligned token; a pause that was
+            skipped has 0 frames.
     """
     out = Aligned([], [], [])
     carry = 0
@@ -60,9 +71,9 @@ def canonical(ids: list[int], mods: list[int], durations: list[int]) -> Aligned:
 
 
 def spoken_pauses(ids: list[int], mods: list[int]) -> tuple[list[int], list[int]]:
-    """Tokens of a sentence with every mark replaced by the pause that was trained for it.
+    """Return the ids and modifiers of a sentence with each mark replaced by its trained pause.
 
-    A mark before the closing `<sil>` goes: the silence after a sentence is not the generator's.
+    A mark before the final `<sil>` is removed, as the silence after a sentence is not generated.
     """
     ids = [COMMA if i in _AS_COMMA else PERIOD if i in _AS_PERIOD else i for i in ids]
     if ids and ids[-1] == SIL:
@@ -72,5 +83,5 @@ def spoken_pauses(ids: list[int], mods: list[int]) -> tuple[list[int], list[int]
 
 
 def is_pause(token: int) -> bool:
-    """Whether a canonical token is silence."""
+    """Whether a token of `canonical` is silence."""
     return token in (SIL, COMMA, PERIOD)

@@ -1,6 +1,7 @@
-"""Words to IPA through espeak-ng (phonemizer with the library of espeakng-loader).
+"""Grapheme-to-phoneme conversion by espeak-ng: the words of a clause to IPA.
 
-Both packages are GPL-3 and are imported only when the first text is phonemized.
+The library is that of the package espeakng-loader, called by the package phonemizer. Both are
+GPL-3 and are imported only when the first text is phonemized.
 """
 
 import difflib
@@ -18,38 +19,39 @@ from tts.text.foreign_names import plain_letters
 __all__ = ["Phonemizer", "check_language", "languages"]
 
 _LOCK = threading.RLock()
-# Listed by the loader's espeak, but their dictionaries are not in its data.
+# Languages that espeakng-loader lists without having their dictionaries.
 _NO_DICTIONARY = frozenset({"fo", "kaa", "xex"})
 _SHORT = {"en": "en-us", "fr": "fr-fr", "zh": "cmn", "no": "nb", "en-uk": "en-gb"}
 _FLAG = re.compile(r"\([a-z][a-z0-9-]{0,30}\)")
 _RETROFLEX = str.maketrans("tdsznlri", "ʈɖʂʐɳɭɽɨ")
 _DOTTED = re.compile(r"([tdsznlri])\.")
 _TONE3 = re.compile(r"(?<=[a-zɐ-ʯᵻæœøŋː\u0303])ɜ(?=_|$)")
-# Letters with marks that English espeak says by their names.
+# Letters with marks, which espeak-ng reads by their names in English.
 _UNREAD = re.compile("[Ā-ɏḀ-ỿ]")
-#: single letters that are words as well
+#: pronunciations of single letters that are words as well
 _LETTERS = {"A": "ˈeɪ", "I": "ˈaɪ"}
-_MAX_WORDS = 60
-# espeak cuts off words near 160 letters.
+_MAX_WORDS = 60  # words that espeak-ng gets at once
+# espeak-ng cuts off words near 160 letters.
 _MAX_LETTERS = 100
-# Speech without spaces or of spelled names; aligning would cost more than context is worth.
+# Characters of IPA above which words are read without their context, as aligning takes too long.
 _MAX_ALIGNED = 800
 _CACHE_WORDS = 50_000
 
 
 def languages() -> list[str]:
-    """Language codes that can be phonemized, sorted."""
+    """Return the codes of all languages that can be phonemized, sorted."""
     return sorted(_voices())
 
 
 class Phonemizer:
-    """espeak-ng for one language. Thread-safe: espeak has one global state, calls take a lock.
+    """Grapheme-to-phoneme converter of one language. It is safe to use from several threads: calls
+    take a lock, as espeak-ng has one global state.
 
     Args:
-        lang: espeak code such as "en-us", "de", "fr-fr", "es", "cmn".
+        lang: espeak code such as "en-us", "de", "fr-fr", "es" or "cmn".
 
     Raises:
-        UsageError: unknown language, naming the nearest known one.
+        UsageError: the language is not known; the message names the nearest one.
         MissingDependencyError: phonemizer or espeakng-loader is not installed.
     """
 
@@ -58,14 +60,22 @@ class Phonemizer:
         self._words: dict[str, str] = {}
 
     def phonemize_words(self, text: str) -> list[tuple[str, str]]:
-        """(word, IPA) for the white-space separated words of one clause, in its context.
+        """Return (word, IPA) of the words of a clause, which are pronounced in its context.
 
-        A word that cannot be spoken has an empty IPA.
+        Args:
+            text: the clause, with white space between its words.
+
+        Returns:
+            Words in order. One that cannot be spoken has an empty IPA, and one of over a hundred
+            letters comes in parts.
+
+        Raises:
+            TextError: the text is not valid Unicode.
         """
         return self.batch_words([text])[0]
 
     def batch_words(self, texts: Sequence[str]) -> list[list[tuple[str, str]]]:
-        """`phonemize_words` for many texts with one espeak start."""
+        """Return `phonemize_words` of many clauses under one lock."""
         with _LOCK:
             return [self._text(text) for text in texts]
 
@@ -77,22 +87,24 @@ class Phonemizer:
         for first in range(0, len(words), _MAX_WORDS):
             out.extend(self._clause(words[first : first + _MAX_WORDS]))
         if self.lang.startswith("en"):
-            _letters(out)
+            _stress_letters(out)
         return out
 
     def _clause(self, words: list[str]) -> list[tuple[str, str]]:
+        """Pronounce words together and return the pronunciation of each."""
         spoken = self._espeak(" ".join(words))
-        if len(spoken) == len(words) and all(map(_plain, words)):
+        if len(spoken) == len(words) and all(map(_is_one_word, words)):
             return list(zip(words, spoken, strict=True))
-        # espeak joins some pairs ("of the") and reads a number as many words: find each
-        # word's share by aligning with the words said alone.
+        # espeak-ng joins some pairs ("of the") and reads a number as many words. The share of each
+        # word is found by alignment with its pronunciation alone.
         alone = [self._alone(word) for word in words]
         joined = "".join(spoken)
         if len(joined) > _MAX_ALIGNED:
             return list(zip(words, alone, strict=True))
-        return list(zip(words, _share(joined, alone), strict=True))
+        return list(zip(words, _divide(joined, alone), strict=True))
 
     def _alone(self, word: str) -> str:
+        """Return the pronunciation of a word without context, from a cache."""
         if word not in self._words:
             if len(self._words) >= _CACHE_WORDS:
                 self._words.clear()
@@ -100,6 +112,7 @@ class Phonemizer:
         return self._words[word]
 
     def _espeak(self, text: str) -> list[str]:
+        """Return the IPA of each word that espeak-ng makes of a text."""
         if self.lang.startswith("en"):
             text = _UNREAD.sub(lambda m: plain_letters(m[0]), text)
         try:
@@ -113,9 +126,9 @@ class Phonemizer:
         return [word for word in words if any(unicodedata.category(c)[0] == "L" for c in word)]
 
 
-def _letters(words: list[tuple[str, str]]) -> None:
-    """A capital A or I beside another single capital is the letter, with its stress, not the
-    article or the pronoun."""
+def _stress_letters(words: list[tuple[str, str]]) -> None:
+    """Pronounce a capital A or I beside another single capital as the letter, in place, and not as
+    the article or the pronoun."""
     for at, (word, _) in enumerate(words):
         if word not in _LETTERS:
             continue
@@ -123,28 +136,36 @@ def _letters(words: list[tuple[str, str]]) -> None:
             words[at - 1][0] if at else "",
             words[at + 1][0] if at + 1 < len(words) else "",
         )
-        if _initial(before) or _initial(after):
+        if _is_letter(before) or _is_letter(after):
             words[at] = (word, _LETTERS[word])
 
 
-def _initial(word: str) -> bool:
+def _is_letter(word: str) -> bool:
+    """Whether a word is a single capital, also with "'s"."""
     return word[:1].isupper() and (len(word) == 1 or word[1:] == "'s")
 
 
-def _plain(word: str) -> bool:
-    """Whether espeak reads the word as one word: no digits, hyphens or initials."""
+def _is_one_word(word: str) -> bool:
+    """Whether espeak-ng reads a word as one: it has no digits or hyphens and is no initialism."""
     return word.replace("'", "").isalpha() and not (len(word) > 1 and word.isupper())
 
 
 def _tonal(lang: str, word: str) -> bool:
+    """Whether an "ɜ" of a pronunciation may be the third tone, which espeak-ng writes so."""
     tones = ("cmn", "vi", "yue", "th", "hak", "shn", "my")
     return lang.split("-")[0] in tones or any(c in "124567" for c in word)
 
 
-def _share(spoken: str, alone: list[str]) -> list[str]:
-    """Cut `spoken` into one piece per entry of `alone`, following a common-block alignment."""
+def _divide(spoken: str, alone: list[str]) -> list[str]:
+    """Divide the pronunciation of several words into that of each.
+
+    Args:
+        spoken: IPA of the words in their context.
+        alone: IPA of each word without context, with which `spoken` is aligned by the blocks that
+            both have in common.
+    """
     joined = "".join(alone)
-    # where[i]: position in `spoken` that corresponds to position i of `joined`
+    # where[i] is the position in `spoken` that corresponds to position i of `joined`.
     where = [0] * (len(joined) + 1)
     matcher = difflib.SequenceMatcher(None, joined, spoken, autojunk=False)
     for _, a0, a1, b0, b1 in matcher.get_opcodes():
@@ -168,6 +189,7 @@ def _share(spoken: str, alone: list[str]) -> list[str]:
 
 
 def _load() -> Any:
+    """Return the class of phonemizer that calls espeak-ng, with the library of espeakng-loader."""
     try:
         import espeakng_loader
         from phonemizer.backend.espeak.wrapper import EspeakWrapper
@@ -200,17 +222,19 @@ def _wrapper(lang: str) -> Any:
 
 
 def accent_warning(model: str, own: str, languages: Iterable[str | None]) -> str | None:
-    """A line where a model speaks languages that it was not trained in; None for none.
+    """Return a warning where a model speaks languages that it was not trained in, else None.
 
     Args:
-        model: its name; own: the language it was trained in; languages: of texts, None for that.
+        model: the name of the model.
+        own: the language that it was trained in.
+        languages: languages of texts; None stands for that of the model.
 
     Raises:
-        UsageError: a language that nobody speaks.
+        UsageError: a language is not known.
     """
     base = own.split("-")[0]
     asked = {each.strip().replace("_", "-").lower(): each for each in languages if each}
-    # Its own needs no look at those of espeak.
+    # The languages of espeak-ng are not looked up for that of the model.
     foreign = sorted(
         {check_language(each) for code, each in asked.items() if code.split("-")[0] != base}
     )
@@ -223,7 +247,11 @@ def accent_warning(model: str, own: str, languages: Iterable[str | None]) -> str
 
 
 def check_language(lang: str) -> str:
-    """The espeak code that a code means ("en" is "en-us"); UsageError naming the nearest."""
+    """Return the espeak code of a language code; "en" stands for "en-us".
+
+    Raises:
+        UsageError: the language is not known; the message names the nearest one.
+    """
     code = lang.strip().lower().replace("_", "-")
     code = _SHORT.get(code, code)
     known = {voice.lower(): voice for voice in _voices()}

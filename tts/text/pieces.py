@@ -1,8 +1,9 @@
-"""Sentences of too many phones in pieces.
+"""Limit on the phones of a sentence: longer sentences are cut into pieces.
 
-Sentences are cut by their characters (tts.text.sentences), but a character may be read as many
-phones: an ideograph or a letter of another script by its name, one ligature as a whole phrase. The
-networks take all phones of a sentence at once, so its time and memory would have no bound.
+Segmentation limits the characters of a sentence (tts.text.sentences), but one character may have
+many phones: an ideograph or a letter of another script is read by its name, and one ligature may be
+a whole phrase. The networks take all phones of a sentence at once, so that without this limit their
+time and memory would have no bound.
 """
 
 import math
@@ -10,15 +11,15 @@ from collections.abc import Iterable, Iterator
 
 from tts.text.symbols import SIL, Phones
 
-#: phones of a piece; sentences of letters have under 250
+#: tokens of a piece; sentences in letters have under 250
 MAX_PHONES = 400
 
 
 def in_pieces(sentences: Iterable[Phones], limit: int = MAX_PHONES) -> Iterator[Phones]:
-    """Sentences with no more than `limit` phones, those that have more in equal pieces.
+    """Yield sentences of at most `limit` tokens; longer ones come in pieces of about equal length.
 
-    They are cut between words, and inside of a word that is too long by itself; no pause follows
-    but after the last piece.
+    A sentence is cut between words, or inside of a word that is too long by itself. Only the last
+    piece is followed by the pause of the sentence.
     """
     for phones in sentences:
         if len(phones) <= limit:
@@ -28,6 +29,7 @@ def in_pieces(sentences: Iterable[Phones], limit: int = MAX_PHONES) -> Iterator[
 
 
 def _pieces(phones: Phones, limit: int) -> Iterator[Phones]:
+    """Cut a sentence that is too long, each time at the end of a word near the equal share."""
     last = len(phones) - 1
     room = limit - 2  # silence at both edges
     ends = sorted({end for _, _, end in phones.words} | {last})
@@ -43,7 +45,7 @@ def _pieces(phones: Phones, limit: int) -> Iterator[Phones]:
 
 
 def _piece(phones: Phones, begin: int, end: int, final: bool) -> Phones:
-    """Tokens `begin` to `end` of a sentence as one of its own."""
+    """Return tokens `begin` to `end` of a sentence as a sentence of their own."""
     kept = [n for n, (_, first, past) in enumerate(phones.words) if first < end and past > begin]
     words = [
         (word, max(first, begin) - begin + 1, min(past, end) - begin + 1)

@@ -1,4 +1,8 @@
-"""Text that is laid without durations: how long it usually is, and where it is said."""
+"""Placement of tokens on frames for generators without durations.
+
+Such a generator lays its tokens out in time before it knows when they are spoken
+(tts.text.lengths). These functions compare where tokens lie with when they are spoken.
+"""
 
 import torch
 from torch import Tensor
@@ -8,11 +12,12 @@ from tts.text.tokens import TokenBatch, token_index
 
 
 def usual_lengths(tokens: TokenBatch, laid: Tensor, frames: Tensor, count: int) -> Tensor:
-    """For how many frames what is laid at each frame is usually said, [B, count].
+    """Return for each frame the usual length of its token over its length as laid, [B, count].
 
     Args:
-        laid: [B, S] frames that each token is given; frames: [B] of the sentences, which the
-            tokens would share out by their usual lengths (tts.text.lengths).
+        laid: [B, S] frames that each token was given.
+        frames: [B] frames of the sentences, which tokens of their usual lengths would share.
+        count: frames of the result; those past the end of a sentence are 0.
     """
     owner = token_index(laid, count)
     share = spread_by_length(tokens, frames) / laid.clamp_min(1)
@@ -22,11 +27,13 @@ def usual_lengths(tokens: TokenBatch, laid: Tensor, frames: Tensor, count: int) 
 
 
 def said_at(laid: Tensor, durations: Tensor, count: int, patch: int) -> Tensor:
-    """[B, U, U] bool: whether a phone that is said in a latent (dim 1) is laid in another (dim 2).
+    """Return whether a token that is spoken in one latent was laid in another, [B, U, U] bool.
 
     Args:
-        laid, durations: [B, S] frames of each token, as it is laid and as it is said.
-        count: frames, a multiple of the `patch` of a latent.
+        laid: [B, S] frames of each token as they were laid, dim 2 of the result.
+        durations: [B, S] frames of each token as they are spoken, dim 1 of the result.
+        count: frames of a sentence, a multiple of `patch`.
+        patch: frames of a latent.
     """
 
     def owners(lengths: Tensor) -> Tensor:

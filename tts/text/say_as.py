@@ -1,6 +1,7 @@
-"""`<say-as>` of SSML: a text as the words it is to be read by.
+"""Verbalization of `<say-as>` in SSML: a text of a given kind to the words that are read.
 
-Kinds and formats are those of the W3C's note on say-as (2005), as common voices take them.
+Kinds and formats are those of the note of the W3C (SSML 1.0 say-as attribute values, 2005), as
+common voices interpret them.
 """
 
 import re
@@ -8,34 +9,38 @@ import unicodedata
 from collections.abc import Callable
 
 from tts.errors import UsageError
-from tts.text.lexicon import ADDRESS, MONTHS
+from tts.text.english_tables import ADDRESS, MONTHS
 from tts.text.numbers import cardinal, digits, fraction, number, ordinal, year
 from tts.text.tracked import is_mark
 
 __all__ = ["KINDS", "say_as"]
 
 _DATE = re.compile(r"(\d{1,4})(?:[-/. ](\d{1,4}))?(?:[-/. ](\d{1,4}))?")
-#: two digits of a year are of the last century above this
+#: two digits of a year above this belong to the last century
 _CENTURY = 68
 _FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "my", "ym", "d", "m", "y")
 _DIGITS = re.compile(r"([-−+]?)\s*((?:\d|(?<=\d)[ ,_/-](?=\d)|\.(?=\d))+)")
 _DECIMALS = re.compile(r"\d*[.,](?:\d{1,2}|\d{4,})")
-# Digits, an extension, a word, or a key.
+# A part of a telephone number: digits, the word for an extension, another word, or a key.
 _DIALLED = re.compile(
     r"(\d+)|((?:ext(?:ension|n)?|x)\b\.?(?=:?\s*\d)|x(?=\d))|([^\W\d_]+)|[+*#]", re.IGNORECASE
 )
 _BETWEEN = " -‐‑–./()[],;:\u00a0"
 _KEYS = {"+": "plus", "*": "star", "#": "pound"}
-# Minutes and seconds of a length, such as 2'30".
+# A duration in minutes and seconds, such as 2'30".
 _LENGTH = re.compile(r"(?:(\d{1,3})\s*['’′](?!['’′]))?\s*(?:(\d{1,2})\s*(?:[\"”″]|['’′]{2})?)?")
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?\s*([ap])?\.?m?\.?", re.IGNORECASE)
 
 
 def say_as(text: str, kind: str, form: str, language: str) -> str:
-    """The text as it is to be read.
+    """Return a text as it is to be read, set off by spaces.
 
     Args:
-        kind: of `KINDS`; form: of a date, such as "dmy".
+        text: what the tag holds.
+        kind: its `interpret-as`, one of `KINDS`.
+        form: its `format`, such as "dmy" for a date; other kinds ignore it.
+        language: espeak code. In other languages than English most kinds are left to the rules of
+            the language.
 
     Raises:
         UsageError: the text is not of that kind, or the kind is not known for the language.
@@ -49,6 +54,7 @@ def say_as(text: str, kind: str, form: str, language: str) -> str:
 
 
 def _characters(text: str, _: str, is_english: bool) -> str:
+    """Spell a text character by character; a letter and its marks are one."""
     parts: list[str] = []
     for character in unicodedata.normalize("NFC", text):
         if parts and is_mark(character):
@@ -61,8 +67,8 @@ def _characters(text: str, _: str, is_english: bool) -> str:
 
 
 def _character(character: str) -> str:
-    """A letter with its marks, or another character."""
-    if character in "aA":  # alone it is the article
+    """Return the name of a letter with its marks, or of another character."""
+    if character in "aA":  # espeak would read it as the article
         return "[[ˈeɪ]]"
     if character.isdecimal():
         return digits(character)
@@ -70,7 +76,7 @@ def _character(character: str) -> str:
 
 
 def _digits(text: str, form: str, is_english: bool) -> str:
-    """Digit by digit; a sign and decimals are said as those of a number are."""
+    """Read digit by digit; a sign and a decimal point are read as those of a number."""
     if not any(c.isdecimal() for c in text):
         raise UsageError(f"{text[:20]!r} holds no digits")
     found = _DIGITS.fullmatch(text)
@@ -78,7 +84,7 @@ def _digits(text: str, form: str, is_english: bool) -> str:
         raise UsageError(f"{text[:20]!r} holds other than digits: say it as characters")
     sign, whole = found[1], found[2]
     if not is_english:
-        # Of a sign and of decimals only the rules of the language know the words.
+        # Only the rules of the language know the words for a sign and a decimal point.
         if sign or _DECIMALS.fullmatch(whole):
             return _cardinal(text, form, is_english)
         return " ".join(c for c in whole if c.isdecimal())
@@ -87,6 +93,7 @@ def _digits(text: str, form: str, is_english: bool) -> str:
 
 
 def _telephone(text: str, form: str, is_english: bool) -> str:
+    """Read the groups of a telephone number, with keys and an extension."""
     if not any(c.isdecimal() for c in text):
         raise UsageError(f"{text[:20]!r} holds no digits")
     parts = []
@@ -107,20 +114,20 @@ def _telephone(text: str, form: str, is_english: bool) -> str:
             parts.append(_KEYS[group[0]])
     if text[at:].strip(_BETWEEN):
         raise UsageError(f"{text[:20]!r} is not a telephone number")
-    # No rest after a key or the word for an extension, which go with what follows.
+    # A key and the word for an extension are read without a pause after them.
     said = ", ".join(parts)
     return re.sub(r"\b(plus|star|pound|extension), ", r"\1 ", said) if is_english else said
 
 
 def _dialled_word(word: str) -> str:
-    """A word of letters on the keys; what nobody can say as one is spelt."""
+    """Read the letters of a number as a word, or spell them where no vowel makes them one."""
     if len(word) > 1 and re.search("[aeiouy]", word, re.IGNORECASE):
         return word.lower()
     return _characters(word, "", True)
 
 
 def _plain_number(text: str) -> tuple[str, str]:
-    """Sign and digits of a number as it is written."""
+    """Return the words of the sign and the digits of a written number."""
     found = re.fullmatch(r"([-−+]?)\s*(\d[\d,]*(?:\.\d+)?|\.\d+)", text)
     if not found:
         raise UsageError(f"{text[:20]!r} is not a number")
@@ -154,15 +161,16 @@ def _fraction(text: str, form: str, is_english: bool) -> str:
 
 
 def _date(text: str, form: str, is_english: bool) -> str:
+    """Read a date in digits, in the order of the format."""
     form = re.sub(r"[^a-z]", "", form.lower())
     form = re.sub(r"([dmy])\1+", r"\1", form)
     if form == "ymd":
         text = re.sub(r"(\d{4})(\d\d)(\d\d)", r"\1-\2-\3", text) if text.isdecimal() else text
     found = _DATE.fullmatch(text)
     if not found:
-        return text  # "May 4th", which is read as any date is
+        return text  # "May 4th" is normalized as any date
     if not is_english and not form:
-        return text  # in the order of the language
+        return text  # the rules of the language know their order
     parts = [part for part in found.groups() if part]
     if not form:
         form = {1: "y", 2: "md", 3: "ymd" if len(parts[0]) == 4 else "mdy"}[len(parts)]
@@ -187,7 +195,7 @@ def _date(text: str, form: str, is_english: bool) -> str:
 
 
 def _plain_date(said: dict[str, int], text: str, form: str) -> str:
-    """A date as the rules of all languages read it, whatever the order it was given in."""
+    """Return a date in the form that the rules of all languages read, year-month-day."""
     if said.keys() != {"d", "m", "y"}:
         if form in ("y", "d", "m"):
             return text
@@ -199,12 +207,13 @@ def _plain_date(said: dict[str, int], text: str, form: str) -> str:
 
 
 def _time(text: str, _: str, is_english: bool) -> str:
+    """Read a time of day, or a duration in minutes and seconds."""
     found = _CLOCK.fullmatch(text)
     if not is_english or not found:
         length = _LENGTH.fullmatch(text)
         if is_english and length and re.search("['’′\"”″]", text):
-            return _length(*length.groups())
-        return text  # words
+            return _duration(*length.groups())
+        return text  # normalized as any text
     hours, minutes, seconds = int(found[1]), int(found[2]), int(found[3] or 0)
     if hours > 24 or minutes > 59 or seconds > 59:
         raise UsageError(f"{text[:20]!r} is not a time of day")
@@ -216,8 +225,8 @@ def _time(text: str, _: str, is_english: bool) -> str:
     return spoken + (f" and {cardinal(seconds)} seconds" if seconds else "")
 
 
-def _length(minutes: str | None, seconds: str | None) -> str:
-    """Minutes and seconds, as many as there are of each."""
+def _duration(minutes: str | None, seconds: str | None) -> str:
+    """Return the words of a duration, without the part that is not given."""
     named = ((minutes, "minute"), (seconds, "second"))
     said = (
         f"{cardinal(int(count))} {unit}{'' if int(count) == 1 else 's'}"
@@ -231,6 +240,7 @@ def _as_written(text: str, _: str, __: bool) -> str:
     return text
 
 
+#: how each kind is read, from the text, the format and whether the language is English
 KINDS: dict[str, Callable[[str, str, bool], str]] = {
     "characters": _characters, "spell-out": _characters, "verbatim": _characters,
     "digits": _digits, "telephone": _telephone,

@@ -1,4 +1,9 @@
-"""Sentences of a text with the pause that follows each."""
+"""Sentence segmentation, with the pause that follows each sentence.
+
+A dot ends a sentence unless it belongs to an abbreviation, an initial or an ordinal of the
+language. No mark ends a sentence where a small letter follows. A text that arrives in pieces is cut
+as early as what follows shows that a sentence has ended.
+"""
 
 import math
 import re
@@ -7,14 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts.errors import UsageError
+from tts.text.english_tables import ABBREVIATIONS, STARTERS, TITLES
 from tts.text.language_abbreviations import before_figures, never_last
-from tts.text.lexicon import ABBREVIATIONS, STARTERS, TITLES
 
 __all__ = [
     "Sentence", "complete_end", "initial_dot", "split_complete", "split_complete_at",
     "split_sentences",
 ]  # fmt: skip
 
+#: seconds of silence after a sentence, a clause at which a long sentence was cut, and a paragraph
 PAUSE_SENTENCE = 0.35
 PAUSE_CLAUSE = 0.15
 PAUSE_PARAGRAPH = 0.7
@@ -25,20 +31,21 @@ _CLAUSE = re.compile(r"[,;:—)](?=\s|$)|[，、；]|—")
 _GAP = re.compile(r"\s+")
 _ALWAYS_BEFORE_NAME = TITLES | {"dr", "st"}
 _OFTEN_LAST = frozenset({"etc", "al", "max", "min", "jr", "sr", "inc", "ltd", "ed", "ch"})
-# Of other languages, before the noun or figures that they go with: "2,5 Mio. Euro".
+# Abbreviations of other languages before what is counted: "2,5 Mio. Euro".
 _BEFORE_COUNTED = frozenset({"mio", "mrd", "tsd", "mln", "mld", "tys", "godz"})
-# "Am 24.12. Weihnachten": a day and a month.
+# A day and a month: "Am 24.12. Weihnachten".
 _DAY = re.compile(r"(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])")
 _MIN_CHARS = 20
 _LONGEST_ABBREVIATION = 12
-# With what follows it, so that "A" is not the begin of a name that is still being written.
+# A word that begins sentences, with what follows it: "A" alone may be the beginning of a name that
+# is still being written.
 _STARTS = re.compile(
     rf" (?:(?:{'|'.join(sorted(STARTERS))})(?:'[a-z]{{1,2}})?|[A-Z][a-z]{{1,6}}n't),? (?![A-Z]\b)"
 )
 _INITIAL = re.compile(r"(?<![\w.'])[A-Z]\. (?=[A-Za-z])")
 _SPELLED = re.compile(r"(?<!\w)[A-Z] $")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+) $")
-# A letter after one of these is its name: "plan B."
+# Words whose kinds are named by letters: "plan B."
 _LETTERED = frozenset(
     "plan vitamin grade type class option part team group hepatitis section appendix schedule "
     "exhibit point letter figure item door gate room block terminal zone line level answer choice "
@@ -47,26 +54,26 @@ _LETTERED = frozenset(
 _AFTER = re.compile(r"\s+(\S)")
 _AFTER_IDEOGRAPH = re.compile(r"\s*(\S)")
 _PARAGRAPH_GAP = re.compile(r"[^\S\n]*\n[^\S\n]*\n")
-#: characters of a text without any end of a sentence that are kept waiting for one
+#: characters of an unfinished sentence after which a text that arrives in pieces is cut anyway
 _MAX_WAITING = 4000
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence and the silence after it in seconds; 0 where a long one was cut mid-clause."""
+    """Sentence with the seconds of silence after it, 0 where it was cut within a clause."""
 
     text: str
     pause_after: float
 
 
 def initial_dot(text: str, at: int) -> bool:
-    """Whether the dot at `at` belongs to the initial of a name, so that no pause is made."""
+    """Whether the dot at `at` belongs to the initial of a name, after which there is no pause."""
     return at > 0 and _INITIAL.match(text, at - 1) is not None and _is_initial(text, at)
 
 
 def _is_initial(text: str, at: int) -> bool:
-    """Whether a capital before `at` is that of a name, not one of letters that are spelled and not
-    the name of something: "J. Smith" but "the C I A." and "plan B."."""
+    """Whether the capital before a dot at `at` is the initial of a person, as in "J. Smith", rather
+    than the last of spelled letters ("the C I A.") or a name of its own ("plan B.")."""
     before = text[max(0, at - 24) : at - 1]
     if _STARTS.match(text, at + 1) or _SPELLED.search(before):
         return False
@@ -75,16 +82,19 @@ def _is_initial(text: str, at: int) -> bool:
 
 
 def split_sentences(text: str, max_chars: int = 220, lang: str = "en") -> list[Sentence]:
-    """Sentences in order, none longer than `max_chars`; linear in the length of the text.
+    """Split a text into sentences, in time that is linear in its length.
 
-    Blank lines end a paragraph, single line ends are spaces. An overlong sentence is cut at a
-    clause mark, else between words, else anywhere. The last sentence has no pause.
+    A blank line ends a paragraph; a single end of a line is a space. A sentence that is too long
+    is cut at punctuation within it, or else between words, or else anywhere. The last sentence is
+    followed by no pause.
 
     Args:
-        lang: espeak code, whose short forms end no sentence.
+        text: the whole text.
+        max_chars: characters of a sentence at most.
+        lang: espeak code of the language, whose abbreviations end no sentence.
 
     Raises:
-        UsageError: `max_chars` below 20.
+        UsageError: `max_chars` is below 20.
     """
     if max_chars < _MIN_CHARS:
         raise UsageError(f"max_chars is {max_chars}; it must be at least {_MIN_CHARS}")
@@ -104,16 +114,23 @@ def split_sentences(text: str, max_chars: int = 220, lang: str = "en") -> list[S
 
 
 def split_complete(pieces: Iterable[str], lang: str = "en") -> Iterator[tuple[str, float]]:
-    """A text that comes in pieces, as parts that end with a sentence, as early as what follows
-    shows that it has ended; each with the pause after it (0 for the last).
+    """Yield the parts of a text that arrives in pieces.
 
-    The sentences of all parts are those of the whole text, wherever the pieces were cut.
+    Each part ends with a sentence and is yielded as soon as what follows shows that the sentence
+    has ended. The sentences of all parts are those of the whole text, wherever the pieces were cut.
+
+    Args:
+        pieces: of the text, in order.
+        lang: espeak code of its language.
+
+    Returns:
+        Parts, each with the pause after it in seconds, 0 after the last one.
     """
     return ((part, pause) for part, pause, _ in split_complete_at(pieces, lang))
 
 
 def split_complete_at(pieces: Iterable[str], lang: str = "en") -> Iterator[tuple[str, float, int]]:
-    """`split_complete` that also tells where in the whole text each part begins."""
+    """Yield the parts of `split_complete`, each also with where it begins in the whole text."""
     waiting, at = "", 0
     for piece in pieces:
         waiting += piece
@@ -130,8 +147,16 @@ def split_complete_at(pieces: Iterable[str], lang: str = "en") -> Iterator[tuple
 
 
 def complete_end(waiting: str, lang: str = "en") -> tuple[int, float] | None:
-    """Where a text that goes on can be cut, after its last sentence that is surely over, and the
-    pause there; None for nowhere yet. One that waits for too long is cut between words."""
+    """Return where a text that goes on can be cut.
+
+    Args:
+        waiting: the text so far. Where it is very long without an end, it is cut between words.
+        lang: espeak code of its language.
+
+    Returns:
+        The end of the last sentence that is surely over and the pause after it in seconds; None
+        where no sentence is over yet.
+    """
     cut = _last_end(waiting, lang)
     if cut is None and len(waiting) > _MAX_WAITING:
         gap = max(waiting.rfind(" "), waiting.rfind("\n"))
@@ -140,7 +165,7 @@ def complete_end(waiting: str, lang: str = "en") -> tuple[int, float] | None:
 
 
 def _last_end(text: str, lang: str) -> tuple[int, float] | None:
-    """Where the last sentence that is surely over ends, and the pause after it."""
+    """Return where the last sentence that is surely over ends, and the pause after it."""
     ends = [p.start() for p in _PARAGRAPH.finditer(text) if p.end() < len(text)]
     last_paragraph = ends[-1] if ends else 0
     for match in reversed(list(_END.finditer(text, last_paragraph))):
@@ -149,13 +174,13 @@ def _last_end(text: str, lang: str) -> tuple[int, float] | None:
         )
         if following is None:
             continue
-        # As it looks in a text whose white space is single spaces.
+        # The decision is made on the text with single spaces, as in `split_sentences`.
         before = " ".join(text[max(0, match.start() - 40) : match.end()].split())
         seen = _END.search(f"{before} {following[1]}", len(before) - len(match[0]))
         if seen and seen.end() == len(before) and _ends(seen.string, seen, lang):
             ends.append(match.end())
             break
-    # Inline phonemes stay in one part.
+    # A block of inline phones stays in one part.
     whole = [end for end in ends if text.rfind("[[", 0, end) <= text.rfind("]]", 0, end)]
     if not whole:
         return None
@@ -164,6 +189,7 @@ def _last_end(text: str, lang: str) -> tuple[int, float] | None:
 
 
 def _sentences(text: str, lang: str) -> Iterator[str]:
+    """Yield the sentences of a paragraph, however long they are."""
     start = 0
     for match in _END.finditer(text):
         if _ends(text, match, lang):
@@ -175,6 +201,12 @@ def _sentences(text: str, lang: str) -> Iterator[str]:
 
 
 def _ends(text: str, match: re.Match[str], lang: str) -> bool:
+    """Whether a mark (of `_END`) ends a sentence.
+
+    Args:
+        text: a paragraph with single spaces.
+        lang: espeak code of its language.
+    """
     following = text[match.end() : match.end() + 2].lstrip()
     if following and (following[0].islower() or following[0] in ",;:"):
         return False
@@ -183,12 +215,12 @@ def _ends(text: str, match: re.Match[str], lang: str) -> bool:
     before = text[max(0, match.start() - _LONGEST_ABBREVIATION) : match.start()]
     word = re.split(r"[\s(\"']", before)[-1]
     if len(word) == 1 and word.isupper() and word != "I":
-        # An initial ("J. Smith"), unless nothing follows or it is a letter by itself.
+        # "J. Smith"
         return not following or not _is_initial(text, match.start())
     if "." in word and len(word.replace(".", "")) <= 3:
         return not following
     if word.isdecimal() and len(word) <= 2:
-        # An ordinal in many languages ("3. Mai"); English numbers are words by now.
+        # In many languages an ordinal ("3. Mai"). English numbers are words by now.
         return not following
     known = word.lower()
     shortened = never_last(lang)
@@ -199,7 +231,7 @@ def _ends(text: str, match: re.Match[str], lang: str) -> bool:
     if known in _BEFORE_COUNTED or _DAY.fullmatch(word):
         return not following
     if lang[:2].lower() != "en":
-        # In other languages these are words: "sept", "mar", "est".
+        # The English abbreviations that follow are words in other languages: "sept", "est".
         return True
     if known in _ALWAYS_BEFORE_NAME:
         return not following
@@ -207,6 +239,7 @@ def _ends(text: str, match: re.Match[str], lang: str) -> bool:
 
 
 def _cut(text: str, limit: int) -> Iterator[tuple[str, float]]:
+    """Cut a sentence into parts of at most `limit` characters, each with the pause after it."""
     start = 0
     while len(text) - start > limit:
         left = len(text) - start

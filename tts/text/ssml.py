@@ -1,6 +1,6 @@
-"""SSML to text and what its tags ask for, by the XML parser of the standard library.
+"""Parser of SSML 1.1, as far as tts.text.markup supports it, over the XML parser expat.
 
-A document type is refused, so there are no entities of a user's own and nothing is ever fetched.
+A document type is refused. So a text cannot define entities, and nothing is ever fetched.
 """
 
 import html
@@ -39,20 +39,27 @@ TAGS: dict[str, tuple[str, ...]] = {
     "sub": ("alias",),
     "say-as": ("interpret-as", "format", "detail"),
 }  # fmt: skip
-#: of any tag: they change nothing, but for the language, which must be that of the request
+#: attributes of any tag. They change nothing; a language must be that of the request
 _COMMON = ("xml:lang", "xml:base", "xml:id", "xsi:schemaLocation")
 _DECLARATION = re.compile(r"\ufeff?\s*<\?xml\s[^>]*\?>|\ufeff")
 _START = re.compile(
     r"\s*(?:<!--(?:(?!-->).)*-->\s*|<\?(?:(?!\?>).)*\?>\s*)*<(?:speak[\s>/]|!DOCTYPE)", re.DOTALL
 )
 _ENTITY = re.compile(r"&[#\w]+;")
-_DEPTH = 100
+_DEPTH = 100  # tags inside of each other, at most
 _ROOT = "<speak>"
 
 
 @dataclass
 class _Open:
-    """A tag that is not closed yet; one with `say` says something else in place of its text."""
+    """A tag that is not closed yet.
+
+    Attributes:
+        name: its name; place: where it stands in the source.
+        style: the style inside of it.
+        say: what is said in place of the text inside of it; None says that text.
+        held: the text inside of a tag with `say`, and its span in the source.
+    """
 
     name: str
     place: int
@@ -63,16 +70,27 @@ class _Open:
 
 
 def parse_ssml(text: str, language: str = "en-us") -> Marked:
-    """SSML to plain text with marks (tts.text.markup); a `<speak>` is put around what has none."""
+    """Parse SSML.
+
+    Args:
+        text: the document. One without `<speak>` is put into it.
+        language: the language of the request.
+
+    Raises:
+        MarkupError: as of `tts.text.markup.parse_markup`.
+    """
     return _Reader(text, language).read()
 
 
 class _Reader:
+    """Reader of one document. The methods with the names of events are called by the parser."""
+
     def __init__(self, text: str, language: str):
         self.source, self.language = text, language
         self.marked = Marked(text)
         self.stack: list[_Open] = []
-        # One line end is one character to the parser, and a declaration tells it nothing.
+        # The parser counts one character for each end of a line. An XML declaration is blanked, as
+        # the encoding that it names does not hold for a string.
         document = text.replace("\r\n", " \n").replace("\r", "\n")
         if declared := _DECLARATION.match(document):
             document = re.sub(r"[^\n]", " ", declared[0]) + document[declared.end() :]
@@ -84,10 +102,11 @@ class _Reader:
         except UnicodeEncodeError as error:
             at = where(text, max(0, error.start - self.before))
             raise MarkupError(f"a lone surrogate at {at}: save the text as valid UTF-8") from error
-        # Where each byte lies among the characters, if they are not the same.
+        # In an ASCII document the places of bytes, which the parser gives, are those of characters.
         self.ascii = len(self.data) == len(self.document)
 
     def read(self) -> Marked:
+        """Parse the document and return its text with what the tags ask for."""
         parser = expat.ParserCreate("utf-8")
         self.parser = parser
         parser.buffer_text = False
@@ -103,6 +122,7 @@ class _Reader:
         return self.marked
 
     def _broken(self, error: expat.ExpatError) -> str:
+        """Return the message for a document that is not well-formed."""
         place = self._place(self.parser.ErrorByteIndex)
         reason = expat.ErrorString(error.code) or "not well-formed"
         if error.code == expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH] and self.stack:
@@ -116,7 +136,7 @@ class _Reader:
         return f"SSML at {self._where(place)}: {reason} (& is written &amp; and < is &lt;)"
 
     def _place(self, byte: int) -> int:
-        """A character of the source, by the byte of the document."""
+        """Return the character of the source at a byte of the document."""
         at = byte if self.ascii else len(self.data[:byte].decode("utf-8", "ignore"))
         return min(max(0, at - self.before), len(self.source))
 
@@ -130,6 +150,7 @@ class _Reader:
         raise MarkupError(f"<!DOCTYPE> at {self._where(self._here())}: SSML needs none, refused")
 
     def _start(self, name: str, values: Mapping[str, str]) -> None:
+        """Check the beginning of a tag and do what it asks for."""
         place = self._here()
         outer = self.stack[-1] if self.stack else _Open("", 0, PLAIN)
         at = self._where(place)
@@ -148,7 +169,7 @@ class _Reader:
                 )
         tag = _Open(name, place, outer.style)
         try:
-            self._language(values)
+            self._check_language(values)
             self._open(tag, values, outer.style)
         except MarkupError:
             raise
@@ -156,7 +177,8 @@ class _Reader:
             raise MarkupError(f"<{name}> at {at}: {error}") from error
         self.stack.append(tag)
 
-    def _language(self, values: Mapping[str, str]) -> None:
+    def _check_language(self, values: Mapping[str, str]) -> None:
+        """Raise UsageError for a tag in another language than that of the request."""
         given = values.get("xml:lang", "").strip()
         if given and given.lower().split("-")[0] != self.language.lower().split("-")[0]:
             raise UsageError(
@@ -165,7 +187,7 @@ class _Reader:
             )
 
     def _open(self, tag: _Open, values: Mapping[str, str], outer: Style) -> None:
-        """What the tag asks for; UsageError for a wrong value."""
+        """Do what a tag asks for at its beginning; raise UsageError for a wrong value."""
         name = tag.name
         if name in ("p", "s"):
             self.marked.add("\n\n", tag.place, tag.place)
@@ -204,6 +226,7 @@ class _Reader:
             tag.say = lambda text: say_as(text, kind, form, self.language)
 
     def _end(self, name: str) -> None:
+        """Add what a closed tag says in place of its text, and go back to the style around it."""
         tag = self.stack.pop()
         if tag.say is not None:
             start, end = tag.span or [tag.place, tag.place]
@@ -223,12 +246,13 @@ class _Reader:
             self.marked.add("\n\n", place, place)
 
     def _text(self, text: str) -> None:
+        """Add text, or keep it for the tag that says something else in its place."""
         place = self._here()
         tag = self.stack[-1]
         if tag.name == "break" and text.strip():
             raise MarkupError(f"text inside of <break> at {self._where(place)}: it is empty")
         entity = _ENTITY.match(self.source, place)
-        # In CDATA it is letters.
+        # In a CDATA section an entity is its letters.
         written = len(entity[0]) if entity and html.unescape(entity[0]) == text else 0
         end = place + (written or len(text))
         if written or tag.say is not None:
@@ -243,6 +267,7 @@ class _Reader:
 
 
 def _break(values: Mapping[str, str]) -> float | None:
+    """Return the seconds of a `<break>`; None for no pause."""
     if "time" in values:
         return parse_seconds(values["time"])
     strength = values.get("strength", "medium").strip()
@@ -252,7 +277,7 @@ def _break(values: Mapping[str, str]) -> float | None:
 
 
 def _phones(values: Mapping[str, str]) -> str:
-    """An inline block of the phones of `ph`."""
+    """Return the phones of a `<phoneme>` as a block of inline phones."""
     alphabet = values.get("alphabet", "ipa").strip().lower()
     if alphabet != "ipa":
         raise UsageError(f"alphabet {alphabet[:20]!r} is not known; there is: ipa")

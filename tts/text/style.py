@@ -1,7 +1,7 @@
-"""How words are said, as markup asks for it: rate, pitch and volume, and the values that name them.
+"""Style of words that markup asks for (rate, pitch and volume), and parsers of its values.
 
-The values are those of SSML 1.1 (W3C 2010, section 3.2), as far as they do not need the pitch of
-the voice in hertz.
+The values are those of SSML 1.1 (W3C 2010, section 3.2), except those in hertz, which would need
+the pitch of the voice.
 """
 
 import math
@@ -14,12 +14,12 @@ from tts.resources import nearest
 __all__ = ["EMPHASIS", "PLAIN", "STRENGTHS", "Style", "parse_pitch", "parse_rate", "parse_seconds",
            "parse_volume"]  # fmt: skip
 
-#: smallest and largest of a rate and a pitch; of a volume in dB
+#: limits of rate and pitch as factors, and of volume in dB
 RATES, PITCHES, GAINS = (0.25, 4.0), (0.5, 2.0), (-40.0, 12.0)
 SILENT = -120.0  # dB
-#: seconds of one pause at most
+#: the longest pause, in seconds
 LONGEST = 60.0
-#: seconds of a `<break strength>`
+#: seconds of each strength of a `<break>`
 STRENGTHS = {
     "none": 0.0,
     "x-weak": 0.1,
@@ -56,10 +56,12 @@ _SECONDS = re.compile(r"\+?(?P<value>\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})\s*(?P<unit
 
 @dataclass(frozen=True)
 class Style:
-    """How a stretch of text is said; 1, 1 and 0 dB are as usual.
+    """Style of a stretch of text. The default changes nothing.
 
     Attributes:
-        rate: multiplies the speed; pitch: multiplies the pitch; gain: dB of volume.
+        rate: factor of the speed.
+        pitch: factor of the fundamental frequency.
+        gain: change of the volume in dB.
     """
 
     rate: float = 1.0
@@ -67,7 +69,7 @@ class Style:
     gain: float = 0.0
 
     def inside(self, outer: "Style") -> "Style":
-        """This one within another: they multiply, within what can be said."""
+        """Return the style of a tag within another: both are combined, within the limits."""
         return Style(
             _within(self.rate * outer.rate, RATES),
             _within(self.pitch * outer.pitch, PITCHES),
@@ -76,7 +78,7 @@ class Style:
 
 
 PLAIN = Style()
-#: of `<emphasis level>`: speakers slow down, raise the pitch and speak up
+#: styles of each level of `<emphasis>`: speakers slow down, raise the pitch and speak louder
 EMPHASIS = {
     "strong": Style(0.8, 1.12, 3.0), "moderate": Style(0.88, 1.06, 1.5), "none": PLAIN,
     "reduced": Style(1.12, 0.96, -2.0),
@@ -100,10 +102,10 @@ def _named(name: str, text: str, names: dict[str, float], forms: str) -> float:
 
 
 def parse_rate(text: str) -> float:
-    """A factor of "80%", "1.2", "+10%", "-10%" or a name such as "slow".
+    """Return the factor of a rate: "80%", "1.2", "+10%", "-10%" or a name such as "slow".
 
     Raises:
-        UsageError: another form, or out of range.
+        UsageError: the value has another form or is out of range.
     """
     text = text.strip()
     if percent := _PERCENT.fullmatch(text):
@@ -116,10 +118,10 @@ def parse_rate(text: str) -> float:
 
 
 def parse_pitch(text: str) -> float:
-    """A factor of "+10%", "-2st" (semitones) or a name such as "high".
+    """Return the factor of a pitch: "+10%", "-2st" (semitones) or a name such as "high".
 
     Raises:
-        UsageError: another form, or out of range.
+        UsageError: the value has another form or is out of range.
     """
     text = text.strip()
     if percent := _PERCENT.fullmatch(text):
@@ -135,10 +137,10 @@ def parse_pitch(text: str) -> float:
 
 
 def parse_volume(text: str) -> float:
-    """dB of "+6dB", "-20%" (of the amplitude) or a name such as "soft".
+    """Return the dB of a volume: "+6dB", "-20%" (of the amplitude) or a name such as "soft".
 
     Raises:
-        UsageError: another form, or out of range.
+        UsageError: the value has another form or is out of range.
     """
     text = text.strip()
     if text == "silent":
@@ -156,10 +158,10 @@ def parse_volume(text: str) -> float:
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds of "0.5", "0.5s" or "500ms".
+    """Return the seconds of a time: "0.5", "0.5s" or "500ms".
 
     Raises:
-        UsageError: another form, or longer than a minute.
+        UsageError: the value has another form or is longer than a minute.
     """
     found = _SECONDS.fullmatch(text.strip())
     if found is None:
@@ -169,4 +171,5 @@ def parse_seconds(text: str) -> float:
 
 
 def _relative(sign: str, share: float) -> float:
+    """Return the factor of a percentage, which a sign makes relative."""
     return 1 + share if sign == "+" else 1 - share if sign == "-" else share

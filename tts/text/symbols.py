@@ -1,9 +1,9 @@
-"""The fixed table of phone symbols, and the merge of IPA strings into aligned tokens.
+"""Symbol table of phones, and the encoding of IPA as tokens.
 
-A token is a pair (base symbol, modifier). Stress, length, tones and diacritics have no duration
-of their own, so they become the modifier of the phone they belong to and every token can be
-aligned to at least one frame. Trained weights index these tables: never reorder or insert, a
-test pins their checksum.
+A token is a pair of a base symbol and a modifier. Stress, length, tones and diacritics have no
+duration of their own; they become the modifier of the phone that they belong to, so that every
+token can be aligned to at least one frame. Trained weights index these tables, which must therefore
+never be reordered (a test pins their checksum).
 """
 
 import unicodedata
@@ -28,7 +28,7 @@ _IPA = tuple(chr(c) for c in range(0x250, 0x2B0))
 _OTHER = tuple("βθχᵻᵿǀǁǂǃ")
 _STRESS = ("", "ˈ", "ˌ")
 _LONG = ("", "ː")
-# The position is the third digit of a modifier; at most one survives on a phone.
+# The index of each is the third digit of a modifier. A phone has at most one of them.
 _EXTRAS = (
     "", "\u0329", "\u0303", "ʲ", "ʰ", "ʱ", "ʷ", "ˤ", "ʼ", "\u032a", "\u031d", "\u031e", "\u030a",
     "\u0308", "\u032f", "˞", "1", "2", "3", "4", "5", "6", "7", "8",
@@ -37,18 +37,18 @@ _MARKS = _STRESS[1:] + _LONG[1:] + _EXTRAS[1:]
 
 SYMBOLS: tuple[str, ...] = _SPECIALS + PUNCTUATION + _LATIN + _IPA + _OTHER + _MARKS
 N_SYMBOLS = len(SYMBOLS)
-#: (stress mark, length mark, other mark) of each modifier id; id 0 is a plain phone.
+#: (stress mark, length mark, other mark) of each modifier id; id 0 is a plain phone
 MODS: tuple[tuple[str, str, str], ...] = tuple(
     (stress, long, extra) for extra in _EXTRAS for long in _LONG for stress in _STRESS
 )
 N_MODS = len(MODS)
 _IDS = {symbol: i for i, symbol in enumerate(SYMBOLS)}
-#: ids that stand for silence or a pause rather than for a phone.
+#: ids of symbols that stand for silence or a pause rather than for a phone
 PAUSES = frozenset([SIL, *(_IDS[p] for p in PUNCTUATION)])
 
 VOWELS = frozenset("aeiouyæøœɐɑɒɔɘəɚɛɜɝɞɤɨɪɯɵɶʉʊʌʏɿʅᵻᵿ")
 
-# espeak leaves a few Kirshenbaum (ASCII) names untranslated; precomposed and rare forms too.
+# Kirshenbaum (ASCII) names that espeak-ng leaves untranslated, precomposed letters and rare forms.
 _ALIASES = {
     "g": "ɡ", "ε": "ɛ", "Φ": "ɸ", "φ": "ɸ", "ʦ": "ts", "ʣ": "dz", "ʧ": "tʃ", "ʤ": "dʒ",
     "ʨ": "tɕ", "ʥ": "dʑ", "S": "ʃ", "Z": "ʒ", "N": "ŋ", "X": "χ", "A": "ɑ", "K": "k", "F": "f",
@@ -63,7 +63,7 @@ _ALIASES = {
 }  # fmt: skip
 _ESPEAK_ONLY = frozenset("#+_")
 _TONE_LETTERS = {"˥": "1", "˧˥": "2", "˨˩˦": "3", "˨˩": "3", "˥˩": "4"}
-# Which mark stays when a phone has several; tones carry meaning, dentals the least.
+# Which mark stays when a phone has several: tones tell words apart the most, dentals the least.
 _PRIORITY = (*range(16, 24), 2, 1, 3, 4, 5, 8, 10, 6, 7, 15, 11, 12, 13, 14, 9)
 _RANK = {extra: rank for rank, extra in enumerate(_PRIORITY)}
 _EXTRA_IDS = {mark: i for i, mark in enumerate(_EXTRAS) if mark}
@@ -73,20 +73,21 @@ _BASE = frozenset(_LATIN + _IPA + _OTHER)
 
 @dataclass
 class Phones:
-    """One utterance as tokens. `ids` and `mods` have the same length T.
+    """Token sequence of one utterance, and where its words stand in the tokens and in the text.
 
     Attributes:
         ids: base symbol of each token, an index into `SYMBOLS`.
         mods: modifier of each token, an index into `MODS`.
-        words: (word, first token, past-last token); pauses lie outside of the words.
-        text: the text the tokens were made from, after normalisation.
+        words: (word, first token, token past the last) of each word; pauses lie outside of words.
+        text: the normalized text that the tokens were made from.
         dropped: symbols that are not in the table and were left out.
-        pause_after: silence that follows the sentence, seconds.
-        spans: of each word, the (start, end) of what was written for it in the text that was
-            given; words of one written form ("$5") share it. Empty where there was no text.
-        styles: how each word is said; empty where no markup told (tts.text.markup).
-        breaks: exact seconds of the pause before the word of that number, also of no pause; of
-            silence before the first one, and after the last, in place of `pause_after`.
+        pause_after: silence that follows the sentence, in seconds.
+        spans: (start, end) of the written form of each word in the text that was given. Words of
+            one written form ("$5") share it. Empty where there was no text.
+        styles: style of each word; empty where no markup asks for any (tts.text.markup).
+        breaks: exact seconds of the pause before a word, by its number; 0 is no pause. Number 0 is
+            the silence before the first word, and the number of words that after the last one,
+            which replaces `pause_after`.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -103,6 +104,7 @@ class Phones:
         return len(self.ids)
 
     def __str__(self) -> str:
+        """The IPA of the tokens, with spaces around words."""
         edges = {edge for _, first, last in self.words for edge in (first, last)}
         out = [
             (" " if at in edges else "") + decode_phones([i], [mod])
@@ -112,37 +114,50 @@ class Phones:
 
 
 def make_mod(stress: int = 0, long: bool = False, extra: int = 0) -> int:
-    """Modifier id from stress (0 none, 1 primary, 2 secondary), length and one other mark."""
+    """Return the modifier id of a stress (0 none, 1 primary, 2 secondary), a length and a mark."""
     return stress + 3 * int(long) + 6 * extra
 
 
 def split_mod(mod: int) -> tuple[int, bool, int]:
-    """Inverse of `make_mod`: (stress, long, extra)."""
+    """Return (stress, long, extra) of a modifier id, the inverse of `make_mod`."""
     return mod % 3, bool(mod // 3 % 2), mod // 6
 
 
 def phones_to_ids(phones: str | Iterable[str]) -> list[int]:
-    """Flat view: one id per code point (or list item), marks as symbols; unknown gives `<unk>`."""
+    """Return one id for each character or list item; unknown ones get that of `<unk>`.
+
+    Marks are symbols of their own here, unlike in `encode_phones`.
+    """
     return [_IDS.get(symbol, UNK) for symbol in phones]
 
 
 def ids_to_phones(ids: Iterable[int]) -> str:
-    """Inverse of `phones_to_ids` for known symbols."""
+    """Return the symbols of ids, the inverse of `phones_to_ids` for known symbols."""
     return "".join(SYMBOLS[i] for i in ids)
 
 
 def unknown_signs(ipa: str) -> list[str]:
-    """Signs in phones that somebody wrote which are none; those that only espeak writes too."""
+    """Return the signs of handwritten IPA that are no phones, once each.
+
+    Signs that only espeak-ng writes count as unknown here.
+    """
     dropped: list[str] = []
     encode_phones(ipa, dropped)
     return list(dict.fromkeys([*dropped, *(sign for sign in ipa if sign in _ESPEAK_ONLY)]))
 
 
 def encode_phones(ipa: str, dropped: list[str] | None = None) -> tuple[list[int], list[int]]:
-    """Merge the IPA of one word into (ids, mods), one entry per phone.
+    """Encode the IPA of one word.
 
-    A stress mark before an onset moves to the next vowel (or syllabic consonant); a tone moves
-    back to the first vowel of its syllable. Unknown symbols are left out and added to `dropped`.
+    A stress mark before an onset moves to the next vowel or syllabic consonant. A tone moves back
+    to the first vowel of its syllable.
+
+    Args:
+        ipa: pronunciation of a word.
+        dropped: a list to which unknown symbols, which are left out, are added.
+
+    Returns:
+        The symbol and the modifier of each phone.
     """
     bases: list[str] = []
     marks: list[tuple[int, bool, int]] = []
@@ -174,7 +189,8 @@ def encode_phones(ipa: str, dropped: list[str] | None = None) -> tuple[list[int]
 
 
 def decode_phones(ids: Iterable[int], mods: Iterable[int]) -> str:
-    """IPA of tokens, stress before its phone and other marks after; `<sil>` is left out."""
+    """Return the IPA of tokens. Stress is written before its phone and other marks after it;
+    silence is left out."""
     out = []
     for i, mod in zip(ids, mods, strict=True):
         if i in (PAD, SIL, NULL):
@@ -185,6 +201,7 @@ def decode_phones(ids: Iterable[int], mods: Iterable[int]) -> str:
 
 
 def _clean(ipa: str) -> list[str]:
+    """Return the characters of IPA with their aliases replaced by symbols of the table."""
     for letters, tone in sorted(_TONE_LETTERS.items(), key=lambda item: -len(item[0])):
         ipa = ipa.replace(letters, tone)
     symbols: list[str] = []
@@ -199,6 +216,7 @@ def _clean(ipa: str) -> list[str]:
 
 
 def _nucleus(bases: list[str], marks: list[tuple[int, bool, int]], start: int) -> int | None:
+    """Return the phone from `start` on that bears a stress; None where no phone follows."""
     for at in range(start, len(bases)):
         if bases[at] in VOWELS or marks[at][2] == 1:
             return at
@@ -206,6 +224,7 @@ def _nucleus(bases: list[str], marks: list[tuple[int, bool, int]], start: int) -
 
 
 def _tone_bearer(bases: list[str], marks: list[tuple[int, bool, int]]) -> int:
+    """Return the first vowel of the last syllable, or the last phone where it has no vowel."""
     at = len(bases) - 1
     while at > 0 and bases[at] not in VOWELS and marks[at][2] < 16:
         at -= 1

@@ -1,4 +1,4 @@
-"""Batches of phone tokens, and their expansion to frames by durations."""
+"""Batches of phone tokens, and the expansion of their values to frames by durations."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,12 @@ from torch import Tensor
 
 @dataclass
 class TokenBatch:
-    """Padded tokens: ids, mods [B, S] int64, lengths [B]."""
+    """Padded tokens of several utterances.
+
+    Attributes:
+        ids, mods: [B, S] int64, symbols and modifiers (tts.text.symbols).
+        lengths: [B] tokens of each utterance.
+    """
 
     ids: Tensor
     mods: Tensor
@@ -16,17 +21,17 @@ class TokenBatch:
 
     @property
     def mask(self) -> Tensor:
-        """[B, S, 1] float, 1 where valid."""
+        """[B, S, 1] float, 1 for tokens and 0 for padding."""
         index = torch.arange(self.ids.shape[1], device=self.ids.device)
         return (index < self.lengths.unsqueeze(1)).unsqueeze(-1).float()
 
     def to(self, device: torch.device | str) -> "TokenBatch":
-        """A copy with its tensors on `device`."""
+        """Return a copy with its tensors on `device`."""
         return TokenBatch(self.ids.to(device), self.mods.to(device), self.lengths.to(device))
 
 
 def collate_tokens(rows: list[tuple[list[int], list[int]]]) -> TokenBatch:
-    """Pad (ids, mods) rows to one batch."""
+    """Pad the (ids, mods) of utterances to one batch."""
     lengths = torch.tensor([len(ids) for ids, _ in rows])
     ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
     mods = torch.zeros_like(ids)
@@ -37,9 +42,11 @@ def collate_tokens(rows: list[tuple[list[int], list[int]]]) -> TokenBatch:
 
 
 def token_index(durations: Tensor, frames: int) -> Tensor:
-    """Which token each frame belongs to: [B, S] durations to [B, frames] int64.
+    """Return the token that each frame belongs to, [B, frames] int64.
 
-    Frames past the end belong to the last token.
+    Args:
+        durations: [B, S] frames of each token.
+        frames: frames of the result. Those past the end belong to the last token.
     """
     ends = durations.cumsum(1)
     index = torch.arange(frames, device=durations.device)
@@ -48,11 +55,11 @@ def token_index(durations: Tensor, frames: int) -> Tensor:
 
 
 def one_frame_each(tokens: TokenBatch) -> Tensor:
-    """Durations [B, S] of one frame for each token and none for the padding of the batch."""
+    """Return durations [B, S] of one frame for each token and none for padding."""
     return tokens.mask[..., 0].long()
 
 
 def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
-    """Repeat token values [B, S, D] by durations [B, S] to [B, frames, D]."""
+    """Repeat the values [B, S, D] of tokens by their durations [B, S] to [B, frames, D]."""
     index = token_index(durations, frames)
     return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))

@@ -1,4 +1,9 @@
-"""A text that is rewritten step by step while it remembers where each character came from."""
+"""Text that is rewritten rule by rule and remembers which written characters each one stands for.
+
+Normalization rules are pairs of a pattern and a replacement (`rule`), which `Tracked.apply` runs in
+order. By the spans of the result each spoken word is found again in the written text, for captions,
+markup and edits.
+"""
 
 import re
 import unicodedata
@@ -11,17 +16,23 @@ Rule = tuple[re.Pattern[str], Replace]
 
 
 def rule(pattern: str, replace: Replace, flags: int = 0) -> Rule:
-    """A compiled pattern and what takes the place of its matches; a number is the group that is
-    all that stays, with its own places."""
+    """Return a rewriting rule.
+
+    Args:
+        pattern: a regular expression.
+        replace: what replaces each match, as in `re.sub`. A number keeps only the group of that
+            number, whose characters keep their spans.
+        flags: of `re.compile`.
+    """
     return re.compile(pattern, flags), replace
 
 
 class Tracked:
-    """A text with, for each character, the span of the original that it stands for.
+    """Text with the span of the original that each of its characters stands for.
 
     Attributes:
-        text: as it reads now.
-        starts, ends: offsets into the original, one of each per character of `text`.
+        text: the text as it reads now.
+        starts, ends: offsets into the original of each character of `text`.
     """
 
     def __init__(self, text: str) -> None:
@@ -30,10 +41,13 @@ class Tracked:
         self.ends = list(range(1, len(text) + 1))
 
     def sub(self, pattern: re.Pattern[str], replace: Replace, whole: bool = False) -> None:
-        """`pattern.sub` in place; linear in the length of the text.
+        """Replace all matches in place, in time that is linear in the length of the text.
 
         Args:
-            whole: all that is put in stands for all of the match, also what both have in common.
+            pattern: what is replaced.
+            replace: see `rule`.
+            whole: let all of a replacement stand for all of its match. Otherwise characters that
+                both have at their beginning or end keep their own spans.
         """
         at = 0
         texts: list[str] = []
@@ -51,7 +65,7 @@ class Tracked:
             old = match[0]
             if new == old:
                 continue
-            # What stays at both edges keeps its own place.
+            # What is the same at either edge keeps its own span.
             head, most = 0, 0 if whole else min(len(old), len(new))
             while head < most and old[head] == new[head]:
                 head += 1
@@ -71,23 +85,23 @@ class Tracked:
             self.ends = ends + self.ends[at:]
 
     def apply(self, rules: Iterable[Rule]) -> None:
-        """Each rule in turn."""
+        """Apply rules in order, each to the whole text."""
         for pattern, replace in rules:
             self.sub(pattern, replace)
 
     def _span(self, first: int, last: int) -> tuple[int, int]:
         if first < last:
             return self.starts[first], self.ends[last - 1]
-        # Something was put in between two characters.
+        # An insertion between two characters stands for the empty span between them.
         at = self.ends[first - 1] if first else (self.starts[first] if self.starts else 0)
         return at, at
 
     def set(self, text: str, starts: list[int], ends: list[int]) -> None:
-        """A new text whose characters come from these spans of the original."""
+        """Set a new text, whose characters stand for these spans of the original."""
         self.text, self.starts, self.ends = text, starts, ends
 
     def compose(self) -> None:
-        """NFC; the characters of a word that it changes get the span of the word."""
+        """Bring the text to NFC. All characters of a word that changes get the span of the word."""
         if unicodedata.is_normalized("NFC", self.text):
             return
         texts: list[str] = []
@@ -106,32 +120,27 @@ class Tracked:
         self.set("".join(texts), starts, ends)
 
     def strip(self) -> None:
-        """White space at both ends goes."""
+        """Remove the white space at both ends."""
         first = len(self.text) - len(self.text.lstrip())
         last = len(self.text.rstrip())
         first = min(first, last)
         self.set(self.text[first:last], self.starts[first:last], self.ends[first:last])
 
-    def append(self, text: str, starts: list[int], ends: list[int]) -> None:
-        """More text at the end."""
-        self.text += text
-        self.starts += starts
-        self.ends += ends
-
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """The span of the original that characters `first` to `last` stand for."""
+        """Return the span of the original that characters `first` to `last` stand for."""
         if first >= last:
             return self._span(first, last)
         return min(self.starts[first:last]), max(self.ends[first:last])
 
 
 def is_mark(character: str) -> bool:
-    """Whether it belongs to the letter before it: an accent, a vowel sign, a virama."""
+    """Whether a character belongs to the letter before it, as an accent or a vowel sign does."""
     return unicodedata.category(character).startswith("M")
 
 
 def spans_of(text: Tracked, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """`Tracked.span` of each of many places; time is linear where neighbours have the same one."""
+    """Return `Tracked.span` of each of many places. Equal neighbours are looked up only once, so
+    that many characters for one long place do not make the time quadratic."""
     out: list[tuple[int, int]] = []
     before, found = (-1, -1), (0, 0)
     for place in places:

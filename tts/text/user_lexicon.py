@@ -1,7 +1,7 @@
-"""The user's lexicon: how words are to be said, one file per language, applied to every text.
+"""Pronunciation lexicon of the user, one file per language, applied to every text.
 
-A file `LANGUAGE.tsv` in the user's data folder holds a word and how it is said on each line, parted
-by a tab: as other words ("jif"), or as phones in IPA between double brackets ("[[dʒˈɪf]]").
+Each line of the file `LANGUAGE.tsv` in the user's data folder has a word, a tab and how the word is
+said: as other words ("jif"), or as phones in IPA between double brackets ("[[dʒˈɪf]]").
 """
 
 import re
@@ -23,28 +23,28 @@ LONGEST, MOST = 200, 50_000  # characters of an entry, entries of a file
 _INLINE = r"\[\[[^\[\]]*\]\]"
 _MARK = "['’ʼ]"
 _APOSTROPHES, _HYPHENS = re.compile(_MARK), re.compile("[-‐‑]")
-# Letters of scripts that put no blanks between words: Han, Kana, Thai, Lao, Khmer and Burmese.
-_UNPARTED = (
+# Letters of scripts without spaces between words: Han, Kana, Thai, Lao, Khmer and Burmese.
+_SPACELESS_LETTERS = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
     "\U00020000-\U0003ffff\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f"
 )
-_SPACELESS = re.compile(f"[{_UNPARTED}]")
-_LETTER = rf"[^\W{_UNPARTED}]"
+_SPACELESS = re.compile(f"[{_SPACELESS_LETTERS}]")
+_LETTER = rf"[^\W{_SPACELESS_LETTERS}]"
 _DOTTED = str.maketrans("İı", "ii")
 _SIBILANT, _VOICELESS = "szʃʒ", "ptkfθ"
 
 
 def lexicon_path(language: str) -> Path:
-    """The file of a language, which need not be there."""
+    """Return the path of the lexicon of a language; the file need not exist."""
     folder = xdg_folder("XDG_DATA_HOME", ".local/share") / "tts" / "lexicon"
     return folder / f"{language}.tsv"
 
 
 def read_lexicon(language: str) -> dict[str, str]:
-    """Words and how each is said; empty where there is no file.
+    """Read the lexicon of a language: words and how each is said. It is empty without a file.
 
     Raises:
-        UsageError: a file that cannot be read or is damaged, naming the line.
+        UsageError: the file cannot be read, or a line of it, which is named, is damaged.
     """
     path = lexicon_path(language)
     try:
@@ -70,15 +70,18 @@ def read_lexicon(language: str) -> dict[str, str]:
 
 
 def add_word(language: str, word: str, said: str, replace: bool = False) -> Path:
-    """Keep how a word is said and return the file.
+    """Add a word to the lexicon of a language and return the path of the file.
 
     Args:
-        word: one or more words; with a capital it is that spelling only, else any.
+        language: espeak code.
+        word: one word or several. With a capital the entry holds for that spelling only, without
+            one for any.
         said: other words, or IPA between double brackets.
-        replace: it may be there already.
+        replace: whether an entry of the same word is replaced.
 
     Raises:
-        UsageError: not usable, or there already. OutputError: cannot be written.
+        UsageError: the word or how it is said cannot be used, or the word has an entry already.
+        OutputError: the file cannot be written.
     """
     word, said = check_word(word), check_said(said)
     with alone_in(_folder_for(language)):
@@ -90,10 +93,11 @@ def add_word(language: str, word: str, said: str, replace: bool = False) -> Path
 
 
 def remove_word(language: str, word: str) -> Path:
-    """Forget a word and return the file.
+    """Remove a word from the lexicon of a language and return the path of the file.
 
     Raises:
-        UsageError: it is not there, telling the nearest. OutputError: cannot be written.
+        UsageError: the word has no entry; the message names the nearest one.
+        OutputError: the file cannot be written.
     """
     word = " ".join(word.split())
     with alone_in(lexicon_path(language).parent):
@@ -105,7 +109,7 @@ def remove_word(language: str, word: str) -> Path:
 
 
 def _folder_for(language: str) -> Path:
-    """The folder of the file of a language, made if needed."""
+    """Return the folder of the lexicon of a language, and make it if needed."""
     folder = lexicon_path(language).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +127,11 @@ def _write(language: str, entries: dict[str, str]) -> Path:
 
 
 def check_word(text: str) -> str:
-    """A word as it is kept; UsageError where it is none."""
+    """Return a word as it is written to a lexicon.
+
+    Raises:
+        UsageError: it is no word that an entry can have.
+    """
     word = " ".join(text.split())
     if not any(c.isalnum() for c in word) or any(c in word for c in "[]<>"):
         raise UsageError(f"{word[:40]!r} is not a word: letters or digits, no brackets")
@@ -133,7 +141,11 @@ def check_word(text: str) -> str:
 
 
 def check_said(text: str) -> str:
-    """How a word is said as it is kept; UsageError where it is nothing to say, or no IPA."""
+    """Return how a word is said as it is written to a lexicon.
+
+    Raises:
+        UsageError: it has nothing to say, or is not IPA.
+    """
     said = " ".join(text.split())
     if said.startswith("[[") and said.endswith("]]"):
         inside = said[2:-2]
@@ -158,7 +170,7 @@ def _checked(text: str) -> str:
 
 
 class UserLexicon:
-    """The lexicon of one language as it is now: read again when its file has changed.
+    """Lexicon of one language, which is read again whenever its file has changed.
 
     Args:
         language: espeak code.
@@ -171,10 +183,10 @@ class UserLexicon:
         self._replace: Callable[[re.Match[str]], str] = lambda match: match[0]
 
     def __call__(self, text: Tracked) -> None:
-        """Put how words are said in their place; inline phonemes stay.
+        """Replace words of a text by how they are said, in place; inline phones are left alone.
 
         Raises:
-            UsageError: a damaged file.
+            UsageError: the file is damaged.
         """
         try:
             stat = lexicon_path(self.language).stat()
@@ -192,8 +204,10 @@ class UserLexicon:
 
 
 def respelt(text: str, language: str) -> str:
-    """A text with the words of the lexicon that are said as other words; for models of letters,
-    which cannot use phones."""
+    """Return a text with words of the lexicon replaced, for models that read letters.
+
+    Entries that are phones are not used.
+    """
     known = read_lexicon(language)
     entries = {word: said for word, said in known.items() if not said.startswith("[[")}
     pattern = _pattern(entries, language)
@@ -202,12 +216,13 @@ def respelt(text: str, language: str) -> str:
 
 
 def _pattern(entries: dict[str, str], language: str) -> re.Pattern[str] | None:
+    """Return the pattern of the words of a lexicon, the longest first; None without any."""
     if not entries:
         return None
     english = language.startswith("en")
-    # A genitive is of the word: it must not be said alone.
+    # A possessive "'s" is matched with its word, or it would be read alone.
     tail = f"{_MARK}s" if english else ""
-    # By the border that each begins with: two of different ones begin at no place together.
+    # Words are grouped by the border before them: no two groups match at the same place.
     parts: dict[str, list[str]] = {}
     for word in sorted(entries, key=lambda each: (-len(each), each)):
         alike = _alike(word)
@@ -222,10 +237,10 @@ def _pattern(entries: dict[str, str], language: str) -> re.Pattern[str] | None:
 
 
 def _borders(word: str, english: bool) -> tuple[str, str]:
-    """What must not stand before and after a word for it to be a whole one, as patterns.
+    """Return patterns of what must not stand before and after a word for it to be a whole word.
 
-    In English an apostrophe within a word is a part of it ("don't", "o'clock"); in French and
-    Italian it parts two.
+    In English an apostrophe may be a part of a word ("don't", "o'clock"); in French and Italian it
+    separates two words.
     """
     before = after = ""
     if not _SPACELESS.match(word):
@@ -240,22 +255,23 @@ def _borders(word: str, english: bool) -> tuple[str, str]:
 
 
 def _alike(word: str) -> str:
-    """A word composed, with plain apostrophes and hyphens."""
+    """Return a word in NFC with plain apostrophes and hyphens."""
     return _APOSTROPHES.sub("'", _HYPHENS.sub("-", unicodedata.normalize("NFC", word)))
 
 
 def _spelled(part: str) -> str:
-    """A pattern of a part of a word, with whatever apostrophes and hyphens."""
+    """Return a pattern of a part of a word with any apostrophes and hyphens."""
     marks = {"'": _APOSTROPHES.pattern, "-": _HYPHENS.pattern}
     return "".join(marks.get(each) or re.escape(each) for each in part)
 
 
 def _lower(word: str) -> str:
-    """Lower case as patterns without case take it: the letters of Turkish are one there."""
+    """Return a word in lower case as patterns ignore case: they take both i of Turkish for one."""
     return word.translate(_DOTTED).lower()
 
 
 def _replacer(entries: dict[str, str]) -> Callable[[re.Match[str]], str]:
+    """Return a function from a match of `_pattern` to how its word is said."""
     exact = {_alike(word): said for word, said in entries.items()}
     any_case = {_lower(word): said for word, said in exact.items() if word == word.lower()}
 
@@ -264,7 +280,7 @@ def _replacer(entries: dict[str, str]) -> Callable[[re.Match[str]], str]:
             return match[0]
         word = _alike(" ".join(match["word"].split()))
         said = exact.get(word) or any_case.get(_lower(word))
-        if said is None:  # letters that are one to a pattern only
+        if said is None:  # letters that only a pattern takes for the same
             return match[0]
         if not match["s"]:
             return said

@@ -1,9 +1,9 @@
-"""Speech enhancer: takes noise and the room out of a recording before it becomes a voice.
+"""Speech enhancer: reduces noise and reverberation of a recording before it becomes a voice.
 
 A voice is made of all that a recording holds, and generators repeat its hiss and its echo with
-every word. The enhancer turns down the bands of a spectrum in which something else is louder than
+every word. The enhancer attenuates the bands of a spectrum in which something else is louder than
 the person (a mask in the sense of Wang and Chen 2018, "Supervised Speech Separation Based on Deep
-Learning"): what it leaves is a part of what was recorded, and nothing is made up.
+Learning"). What it leaves is a part of what was recorded; nothing is generated.
 """
 
 import math
@@ -17,20 +17,21 @@ from tts_codecs.nn.convnext import ConvNeXt
 
 SAMPLE_RATE = 16000
 N_FFT, HOP = 512, 128
-#: in units of the mean power of a recording: what is quieter is silence, whatever it is
+#: power below which all is silence, relative to the mean power of a recording
 _FLOOR = 1e-6
-#: share of the frames of a recording that tell how loud it is when nobody speaks
+#: share of the frames that estimate the level of the background
 _QUIET = 0.1
-#: how much of the decibels by which a band is to be turned down, it is. All of it takes away of the
-#: person too, where the network errs.
+#: factor of the decibels that the network predicts. With all of them speech would be attenuated too
+#: where the network errs
 STRENGTH = 0.5
 
 
 class SpeechEnhancer(nn.Module):
-    """Samples [B, N] at 16 kHz to as many in which one person speaks, close and in silence.
+    """Speech enhancer by a mask over mel bands, of samples [B, N] at 16 kHz.
 
     Args:
-        bands: of the spectrum, mel spaced; dim, blocks, kernel: sizes of the network.
+        bands: mel bands of the mask.
+        dim, blocks, kernel: sizes of the network.
     """
 
     spread: Tensor
@@ -39,7 +40,7 @@ class SpeechEnhancer(nn.Module):
     def __init__(self, bands: int = 64, dim: int = 128, blocks: int = 5, kernel: int = 9):
         super().__init__()
         bank = melscale_fbanks(N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, bands, SAMPLE_RATE)
-        # Every frequency belongs to the bands beside it, in shares that sum to one.
+        # Each frequency belongs to the bands beside it, with weights that sum to one.
         bank[: int(bank[:, 0].argmax()) + 1, 0] = 1.0
         bank[int(bank[:, -1].argmax()) :, -1] = 1.0
         self.register_buffer("spread", bank / bank.sum(1, keepdim=True), persistent=False)
@@ -52,20 +53,20 @@ class SpeechEnhancer(nn.Module):
         nn.init.constant_(self.out.bias, 3.0)
 
     def spectrum(self, samples: Tensor) -> Tensor:
-        """Samples [B, N] to complex [B, T, N_FFT / 2 + 1]."""
+        """Return the complex spectrum [B, T, N_FFT / 2 + 1] of samples [B, N]."""
         found = torch.stft(samples, N_FFT, HOP, window=self.window, return_complex=True)
         return found.transpose(1, 2)
 
     def power(self, spectrum: Tensor) -> Tensor:
-        """Mean power of each band, [B, T, bands]."""
+        """Return the mean power of each band of a spectrum, [B, T, bands]."""
         return spectrum.abs().square() @ self.spread / self.spread.sum(0)
 
     def levels(self, power: Tensor, unit: Tensor) -> Tensor:
-        """Logarithm of powers [B, T, bands] in units of `unit` [B, 1, 1]."""
+        """Return the logarithm of powers [B, T, bands] relative to `unit` [B, 1, 1]."""
         return (power / unit + _FLOOR).log()
 
     def gains(self, levels: Tensor) -> Tensor:
-        """Levels [B, T, bands] to the logarithm, at most 0, of what each is multiplied by."""
+        """Return the logarithm of the gain, at most 0, of each band for levels [B, T, bands]."""
         quiet = levels.kthvalue(max(1, math.ceil(_QUIET * levels.shape[1])), 1, keepdim=True)[0]
         x = self.entry(torch.cat([levels, levels - quiet], -1) / 4)
         mask = torch.ones_like(x[..., :1])
@@ -74,10 +75,12 @@ class SpeechEnhancer(nn.Module):
         return F.logsigmoid(self.out(self.norm(x)))
 
     def forward(self, samples: Tensor, strength: float = STRENGTH) -> Tensor:
-        """Samples [B, N], N at least `N_FFT`, to [B, N].
+        """Return enhanced samples [B, N].
 
         Args:
-            strength: of the decibels that the network says, from 0, the recording, to 1.
+            samples: [B, N], with N at least `N_FFT`.
+            strength: factor of the decibels that the network predicts, from 0, which leaves the
+                recording as it is, to 1.
         """
         spectrum = self.spectrum(samples)
         gains = strength * self.gains(self.levels(self.power(spectrum), _unit(spectrum)))
@@ -87,8 +90,13 @@ class SpeechEnhancer(nn.Module):
         )  # fmt: skip
 
     def loss(self, recorded: Tensor, clean: Tensor) -> Tensor:
-        """How far the bands of what is made of recordings [B, N] are from those of the person alone
-        [B, N], in dB. What is more than 60 dB below the mean power is silence in both."""
+        """Return the mean distance in dB of enhanced recordings from clean speech, over all bands.
+
+        Args:
+            recorded: [B, N] recordings.
+            clean: [B, N], the person alone. In both, what is more than 60 dB below the mean power
+                counts as silence.
+        """
         spectrum, wanted = self.spectrum(recorded), self.spectrum(clean)
         power, unit = self.power(spectrum), _unit(wanted)
         gains = self.gains(self.levels(power, _unit(spectrum)))
@@ -98,5 +106,5 @@ class SpeechEnhancer(nn.Module):
 
 
 def _unit(spectrum: Tensor) -> Tensor:
-    """Mean power of recordings [B, T, F], [B, 1, 1]."""
+    """Return the mean power [B, 1, 1] of spectra [B, T, F]."""
     return spectrum.abs().square().mean((1, 2), keepdim=True).clamp_min(1e-12)

@@ -1,8 +1,8 @@
-"""Voice files: safetensors whose header says what they are, read strictly.
+"""Format of voice files: safetensors with notes in the header, which are read strictly.
 
-A voice file comes from anybody, so nothing of it is believed: it must be a regular file of bounded
-size, with a small header, the tensors of a voice and no others, in half precision, of plausible
-shapes and values, and a checksum over all of it.
+A voice file may come from anybody, so nothing in it is trusted. It must be a regular file of
+bounded size, with a small header, the tensors of a voice and no others, in half precision, of
+plausible shapes and values, and a checksum over all of it.
 """
 
 import hashlib
@@ -23,18 +23,18 @@ from safetensors.numpy import load, save
 from tts.errors import DamagedVoiceError, VoiceError
 
 FORMAT = "tts-voice-3"
-#: the format before: no tuning, and a checksum of the values alone
+#: the format before, without tunings and with a checksum of the values alone
 OLDER = "tts-voice-2"
 SPEAKER = 256
-#: of features: 80 bands and 2 of the pitch (tts_codecs.envelope, which needs PyTorch)
+#: channels of features, 80 bands and 2 of the pitch (tts_codecs.envelope, which needs PyTorch)
 CHANNELS = 82
 MAX_BYTES = 16 << 20
 MAX_HEADER = 256 << 10
 MAX_FRAMES = 600
 MAX_RECORDING = 61 * 24000
-#: by the kind of tensor, what none comes near: features are of a few units, embeddings of length 1
+#: limits of the values of each kind of tensor, far above those of any voice
 LARGEST = {"speaker": 8.0, "features": 16.0, "recording": 16.0, "shift": 16.0, "factors": 64.0}
-#: rows a tuning's table and sides a factor may have
+#: largest side of a factor
 MAX_SIDE = 8192
 MAX_TUNINGS = 16
 _TUNED = re.compile(r"\d{1,2}\.(shift|factors\.[A-Za-z0-9_.]{1,200})")
@@ -44,10 +44,11 @@ Tensors = dict[str, NDArray[np.generic]]
 
 
 def digest(tensors: Tensors, notes: dict[str, str]) -> str:
-    """SHA-256 over names, kinds, shapes and bytes of the tensors and all notes but itself."""
+    """Return the SHA-256 over names, types, shapes and bytes of the tensors and over all notes but
+    the checksum."""
     found = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        # Kinds by their names in PyTorch, which wrote the first files.
+        # Types have their names in PyTorch, which wrote the first files.
         found.update(f"{name} torch.{tensor.dtype} {tensor.shape}\n".encode())
         found.update(tensor.tobytes())
     for key, value in sorted(notes.items()):
@@ -57,7 +58,7 @@ def digest(tensors: Tensors, notes: dict[str, str]) -> str:
 
 
 def older_digest(tensors: Tensors, transcript: str) -> str:
-    """The checksum of the format before."""
+    """Return the checksum of the format `OLDER`."""
     found = hashlib.sha256()
     for name in ("speaker", "features", "recording"):
         if name in tensors:
@@ -68,10 +69,10 @@ def older_digest(tensors: Tensors, transcript: str) -> str:
 
 
 def encode(tensors: Tensors, notes: dict[str, str]) -> bytes:
-    """A voice file: tensors in half precision and notes, with their checksum.
+    """Return the bytes of a voice file: tensors in half precision, notes, and their checksum.
 
     Raises:
-        VoiceError: what no voice has, so that `decode` would refuse the file.
+        VoiceError: `decode` would refuse the file.
     """
     half: Tensors = {
         name: np.ascontiguousarray(value, dtype=np.float16) for name, value in tensors.items()
@@ -87,7 +88,7 @@ def encode(tensors: Tensors, notes: dict[str, str]) -> bytes:
 
 
 def _too_much(data: bytes) -> str:
-    """What a file has more of than is read, or nothing."""
+    """Return what the file has too much of, "" for nothing."""
     if len(data) > MAX_BYTES:
         least = math.ceil(len(data) / (1 << 20))
         return f"its file would be of {least} MB; {MAX_BYTES >> 20} MB are the most"
@@ -97,7 +98,7 @@ def _too_much(data: bytes) -> str:
 
 
 def _untold(notes: dict[str, str]) -> str:
-    """What is wrong with the notes of a voice, or nothing."""
+    """Return what is wrong with the notes of a voice, "" for nothing."""
     try:
         tunings_of(notes, "")
         notes_of(notes.get("meta", "{}"), "")
@@ -107,16 +108,16 @@ def _untold(notes: dict[str, str]) -> str:
 
 
 def printable(text: str, limit: int = 64) -> str:
-    """Text without what a terminal would obey, shortened to `limit` characters."""
+    """Return a text without control characters, shortened to `limit` characters."""
     return "".join(c for c in text if c.isprintable())[:limit].strip()
 
 
 def decode(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
-    """Tensors (float32) and notes of a voice file.
+    """Read a voice file and return its tensors in float32 and its notes.
 
     Raises:
-        VoiceError: missing, or of another format.
-        DamagedVoiceError: not a voice file, cut off, edited, or with values no voice has.
+        VoiceError: the file is missing or of another format.
+        DamagedVoiceError: it is not a voice file, was cut off or edited, or has invalid values.
     """
     name = os.fspath(path)
     data = _bytes(Path(path))
@@ -148,12 +149,16 @@ def decode(path: str | os.PathLike[str]) -> tuple[Tensors, dict[str, str]]:
 
 
 def notes_of(text: str, name: str) -> dict[str, Any]:
-    """The notes on where a voice is from: a flat JSON object. Raises DamagedVoiceError."""
+    """Parse the notes on the source of a voice, a flat JSON object.
+
+    Raises:
+        DamagedVoiceError: they are none.
+    """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DamagedVoiceError(f"{name!r} is damaged: its notes are not JSON") from error
-    # Python reads NaN, and numbers without an end as infinite; nobody else would what it writes.
+    # Python reads NaN, and too large numbers as infinite, but no other parser would read them back.
     right = isinstance(found, dict) and all(
         isinstance(value, NOTES) and not (isinstance(value, float) and not math.isfinite(value))
         for value in found.values()
@@ -164,7 +169,11 @@ def notes_of(text: str, name: str) -> dict[str, Any]:
 
 
 def tunings_of(notes: dict[str, str], name: str) -> list[tuple[str, float]]:
-    """Generator and strength of each tuning that the notes tell. Raises DamagedVoiceError."""
+    """Return the generator and the strength of each tuning in the notes.
+
+    Raises:
+        DamagedVoiceError: they are not valid, or too many.
+    """
     try:
         found = json.loads(notes.get("tunings", "[]"))
         fitted = [(generator, float(strength)) for generator, strength in found]
@@ -181,9 +190,9 @@ def tunings_of(notes: dict[str, str], name: str) -> list[tuple[str, float]]:
 
 
 def _bytes(path: Path) -> bytes:
-    """All of a regular file of bounded size; a pipe or device is not opened for reading."""
+    """Read a regular file of bounded size; pipes and devices are not read."""
     try:
-        # A FIFO nobody writes to would block until somebody does.
+        # Opening a FIFO that nobody writes to would block.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError as error:
         raise VoiceError(f"no voice file {os.fspath(path)!r}") from error
@@ -200,7 +209,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _header(data: bytes, name: str) -> dict[str, str]:
-    """The notes in the header of a safetensors file, checked before anything parses the rest."""
+    """Return the notes in the header of a safetensors file, checked before the rest is parsed."""
     if len(data) < 8:
         raise DamagedVoiceError(f"{name!r} is not a voice file, or damaged: it is cut off")
     (size,) = struct.unpack("<Q", data[:8])
@@ -219,7 +228,7 @@ def _header(data: bytes, name: str) -> dict[str, str]:
 
 
 def _problem(tensors: Tensors) -> str:
-    """What is wrong with the tensors of a voice, or nothing."""
+    """Return what is wrong with the tensors of a voice, "" for nothing."""
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     frames = shapes.get("features", (0,))
     if shapes.get("speaker") != (SPEAKER,) or len(frames) != 2 or frames[1] != CHANNELS:

@@ -1,8 +1,8 @@
-"""A voice between two: what it is made of lies on the way from one to the other.
+"""Interpolation of two voices.
 
-The embedding moves along the great circle between both. The prompt holds stretches of both voices,
-in proportion, each moved so that its mean envelope and mean pitch are those of the mixture: what
-speaks in it then hears one person, not two in turn.
+The embedding moves along the great circle between both. The prompt has stretches of both voices in
+proportion, each moved so that its mean envelope and mean pitch are those of the mixture. A
+generator then hears one person, not two in turn.
 """
 
 import math
@@ -15,21 +15,21 @@ from torch import Tensor
 from tts.voice.tuning import Tuning
 from tts_codecs.envelope import EXTRA, envelope_part
 
-LEAST_FRAMES = 10  # of a voice that is in the mixture at all
-#: of the change to one weight: twice what one voice has of it (tts.tuning.adaptation), as files of
-#: mixtures of mixtures would grow without end
+LEAST_FRAMES = 10  # of each voice in the prompt of a mixture
+#: rank of the change of a weight, twice that of one voice (tts.tuning.adaptation). Without a limit
+#: the files of mixtures of mixtures would grow without end
 MOST_RANK = 48
-#: notes of the voices that hold for their mixture too, and what is put between those of two
+#: notes of the voices that hold for their mixture too, and the separator of those of two voices
 CREDITS, BETWEEN = ("source", "licence", "attribution", "consent"), "; "
 
 
 def mixed_speaker(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """A point on the great circle between two embeddings [256], their lengths interpolated."""
+    """Return the embedding between two [256] on their great circle, with the length between."""
     one, two = first / first.norm(), second / second.norm()
     length = torch.lerp(first.norm(), second.norm(), share)
     angle = math.acos(float((one @ two).clamp(-1, 1)))
     if math.sin(angle) < 1e-4:
-        # Nearly the same, or opposite, where no way is nearer than another.
+        # Nearly the same vectors, or opposite ones, between which there is no shortest way.
         way = torch.lerp(one, two, share)
         return length * way / way.norm().clamp_min(1e-6)
     weights = math.sin((1 - share) * angle), math.sin(share * angle)
@@ -37,8 +37,10 @@ def mixed_speaker(first: Tensor, second: Tensor, share: float) -> Tensor:
 
 
 def _means(features: Tensor) -> Tensor:
-    """Mean of each channel [C] of features [T, C]: pitch where there is a voice; the last channel,
-    which tells where, does not move."""
+    """Return the mean of each channel [C] of features [T, C].
+
+    That of the pitch is over voiced frames. The last channel, voicing, is 0, as it must not move.
+    """
     means = features.mean(0)
     weight = features[:, -1].clamp(0, 1)
     if float(weight.sum()) > 1:
@@ -48,7 +50,10 @@ def _means(features: Tensor) -> Tensor:
 
 
 def mixed_prompt(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """Frames of both [T, C], as many as the longer has, in proportion where there are enough."""
+    """Return a prompt of frames of two prompts [T, C], in proportion where there are enough.
+
+    It is as long as the longer one.
+    """
     total = max(len(first), len(second))
     count = round(share * total)
     count = min(max(count, min(LEAST_FRAMES, len(second))), len(second))
@@ -59,18 +64,18 @@ def mixed_prompt(first: Tensor, second: Tensor, share: float) -> Tensor:
 
 
 def _loudest(features: Tensor, count: int) -> Tensor:
-    """The stretch of `count` frames that holds the most speech."""
+    """Return the loudest stretch of `count` frames, which has the most speech."""
     energy = torch.cat([features.new_zeros(1), envelope_part(features).mean(1).cumsum(0)])
     start = int((energy[count:] - energy[: len(energy) - count]).argmax())
     return features[start : start + count]
 
 
 def mixed_credits(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, str]:
-    """Where both are from and what whoever uses them has to say and keep to, each once."""
+    """Return sources, licences and attributions of two voices, each once."""
     found = {}
     for key in CREDITS:
         told = [str(notes[key]) for notes in (first, second) if notes.get(key)]
-        # Of a mixture they are those of several voices already.
+        # A mixture has those of several voices already.
         lines = dict.fromkeys(each for line in told for each in line.split(BETWEEN))
         if lines:
             found[key] = BETWEEN.join(lines)
@@ -80,8 +85,14 @@ def mixed_credits(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[s
 def mixed_tunings(
     first: Sequence[Tuning], second: Sequence[Tuning], share: float
 ) -> tuple[Tuning, ...]:
-    """What was fitted to each generator for two voices, mixed; a voice that has nothing for one
-    adds nothing to it."""
+    """Mix the tunings of two voices for each generator.
+
+    A voice without a tuning for a generator adds nothing to it.
+
+    Args:
+        first, second: tunings of each voice.
+        share: of the second voice, 0 to 1.
+    """
     names = dict.fromkeys(each.generator for each in (*first, *second))
     mixed = []
     for name in names:
@@ -96,13 +107,14 @@ def mixed_tunings(
 
 
 def _tuning(name: str, fitted: list[tuple[Tuning, float]]) -> Tuning:
-    """The sum of fits to one generator, each with its part.
+    """Return the weighted sum of tunings for one generator.
 
-    A product of factors is a matrix of low rank; a sum of such is one of the ranks together, so the
-    mixture of two adapted voices is exact. Of more, the `MOST_RANK` largest parts are kept.
+    A product of factors is a matrix of low rank, and the rank of a sum is the sum of the ranks. The
+    mixture of two adapted voices is therefore exact; of a higher rank, the `MOST_RANK` largest
+    singular values are kept.
     """
     shifts = [part * tuning.shift for tuning, part in fitted if tuning.shift is not None]
-    # Of both or of none: without, a model computes it from the prompt of the mixture.
+    # If only one voice has a shift, a model computes that of the mixture from its prompt.
     same = len(shifts) == 2 and shifts[0].shape == shifts[1].shape
     shift = shifts[0] + shifts[1] if same else None
     factors: dict[str, Tensor] = {}
@@ -126,7 +138,7 @@ def _tuning(name: str, fitted: list[tuple[Tuning, float]]) -> Tuning:
 
 
 def _nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors of `MOST_RANK` whose product is as near to a @ b as any of that rank."""
+    """Return factors of rank `MOST_RANK` with the product nearest to a @ b."""
     (out, upper), (into, lower) = torch.linalg.qr(a.float()), torch.linalg.qr(b.float().T)
     u, s, v = torch.linalg.svd(upper @ lower.T, full_matrices=False)
     root = s[:MOST_RANK].sqrt()

@@ -1,8 +1,9 @@
-"""Tells two people who speak at once from one, by a linear score of a recording's statistics.
+"""Detector of two people who speak at once, by a logistic regression on statistics of a recording.
 
-A phone probe hears two voices as sounds that change faster and are less like any phone; spectra
-lie between those of both. Mean, spread and rate of change of the features and of the probe's last
-layer, over the whole recording, are weighed by a logistic regression (tts.data.overlap fits it).
+To a phone probe two voices are sounds that change faster and are less similar to any phone, and
+spectra lie between those of both. The statistics are the mean, the standard deviation and the rate
+of change of the features and of the probe's last layer over the whole recording. tts.data.overlap
+fits the regression.
 """
 
 import torch
@@ -10,15 +11,15 @@ from torch import Tensor, nn
 
 __all__ = ["OverlapDetector", "statistics"]
 
-_MOST = 5.0  # standard deviations that one statistic counts at most
+_MOST = 5.0  # standard deviations at which a statistic is clipped
 
 
 def statistics(features: Tensor, hidden: Tensor) -> Tensor:
-    """Mean, standard deviation and mean step from frame to frame of features and hidden layer.
+    """Return mean, standard deviation and mean absolute step of features and hidden layer.
 
     Args:
         features: [1, T, C] of a recording, T at least 2.
-        hidden: [1, T, D], PhoneProbe.hidden of them.
+        hidden: [1, T, D], `PhoneProbe.hidden` of them.
 
     Returns:
         [3 * (C + D)].
@@ -29,7 +30,7 @@ def statistics(features: Tensor, hidden: Tensor) -> Tensor:
 
 
 class OverlapDetector(nn.Module):
-    """A linear score of statistics; above 0 a recording is taken for two people at once.
+    """Linear classifier of `statistics`: a score above 0 stands for two people at once.
 
     Args:
         size: number of statistics.
@@ -45,6 +46,6 @@ class OverlapDetector(nn.Module):
         self.deviation: Tensor
 
     def forward(self, found: Tensor) -> Tensor:
-        """Statistics [..., size] to scores [...]."""
+        """Return the scores [...] of statistics [..., size]."""
         scaled = ((found - self.mean) / self.deviation).clamp(-_MOST, _MOST)
         return scaled @ self.weight + self.bias

@@ -62,7 +62,8 @@ class PhoneProfile(nn.Module):
 
     @torch.no_grad()
     def sums(self, probe: PhoneProbe, prompt: VoicePrompt) -> tuple[Tensor, Tensor]:
-        """Frames of each phone in prompts [B, N], and the sums of their envelopes [B, N, bands]."""
+        """Return the frames of each phone in prompts [B, N], and the sums of their envelopes
+        [B, N, bands]."""
         features, lengths = prompt.features, prompt.lengths
         valid = torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
         mask = valid.unsqueeze(-1).to(features.dtype)
@@ -71,25 +72,27 @@ class PhoneProfile(nn.Module):
 
     @torch.no_grad()
     def statistics(self, probe: PhoneProbe, prompt: VoicePrompt) -> tuple[Tensor, Tensor]:
-        """Frames of each phone [B, N], and the sum of their deviations from the voice's mean
-        spectrum plus the phone's, [B, N, bands]."""
+        """Return the frames of each phone [B, N], and the sums of their deviations [B, N, bands]
+        from the mean spectrum of the voice plus that of the phone."""
         count, total = self.sums(probe, prompt)
         average = envelope_part(voice_mean(prompt)) + self.mean
         return count, total - count.unsqueeze(-1) * average
 
     @torch.no_grad()
     def expected(self, count: Tensor, deviation: Tensor) -> Tensor:
-        """MAP estimate of the deviations [B, N, bands] from `statistics`."""
+        """Return the MAP estimate of the deviations [B, N, bands] from `statistics`."""
         near = torch.einsum("nm,bmc->bnc", self.kernel, deviation)
         return near / (count @ self.kernel.T + self.prior).unsqueeze(-1)
 
     def forward(self, probe: PhoneProbe, prompt: VoicePrompt) -> Tensor:
-        """Deviations [B, N, bands] of the voices of a prompt."""
+        """Return the deviations [B, N, bands] of the voices of a prompt."""
         return self.expected(*self.statistics(probe, prompt))
 
     def frames(self, shift: Tensor, tokens: TokenBatch, durations: Tensor, frames: int) -> Tensor:
-        """Deviations laid out in time, [B, frames, bands + 2], and smoothed over phone boundaries.
-        They are 0 in pauses, in padding, and for pitch and voicing.
+        """Return deviations laid out in time, [B, frames, bands + 2].
+
+        They are smoothed over phone boundaries, and 0 in pauses, in padding, and for pitch and
+        voicing.
 
         Args:
             shift: [B, N, bands] of each phone.
@@ -111,7 +114,7 @@ class PhoneProfile(nn.Module):
 
 
 def spoken_phones() -> list[int]:
-    """Ids of all symbols but pauses and special ones."""
+    """Return the ids of all symbols but pauses and special ones."""
     return [i for i in range(4, N_SYMBOLS) if i not in PAUSES]
 
 
@@ -140,23 +143,24 @@ class VoiceShifts:
 
     @torch.inference_mode()
     def deviations(self, prompt: VoicePrompt) -> Tensor | None:
-        """Deviations of the voices of prompts, [B, N, bands]; None if the generator makes them."""
+        """Return the deviations of the voices of prompts [B, N, bands], None if the generator makes
+        them itself."""
         return self.profile(self.probe, prompt) if self.normalised else None
 
     @torch.inference_mode()
     def added(
         self, prompt: VoicePrompt, tokens: TokenBatch, durations: Tensor, frames: int
     ) -> Tensor | float:
-        """`deviations` laid out in time, [B, frames, C]; 0 if there are none."""
+        """Return `deviations` laid out in time, [B, frames, C]; 0 if there are none."""
         found = self.deviations(prompt)
         return 0.0 if found is None else self.profile.frames(found, tokens, durations, frames)
 
     def for_voice(self, voice: "Voice") -> Tensor | None:
-        """The shift of a voice by calibration or else by its deviations, [N, bands] on the CPU;
-        None if it has none.
+        """Return the shift of a voice [N, bands] on the CPU, that of its calibration or else its
+        deviations; None if it has neither.
 
         Raises:
-            VoiceError: its shift is of another set of phones.
+            VoiceError: the shift is of another set of phones.
         """
         tuning = voice.tuning_for(self.generator)
         if tuning is not None and tuning.shift is not None:
@@ -178,8 +182,9 @@ class VoiceShifts:
     def frames(
         self, voices: "Sequence[Voice]", tokens: TokenBatch, durations: Tensor, frames: int
     ) -> Tensor | None:
-        """The shifts of voices laid out in time, [B, frames, C], to be added to generated features;
-        None if no voice has one."""
+        """Return the shifts of voices laid out in time, [B, frames, C]; None if no voice has one.
+
+        They are added to generated features."""
         found = [self.for_voice(voice) for voice in voices]
         if all(shift is None for shift in found):
             return None

@@ -1,4 +1,4 @@
-"""Phone recognition and forced alignment of a recording."""
+"""Phone recognition and forced alignment of the recordings of a voice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ PENALTY, _HEARD_PENALTY = 1.0, 4.0
 
 @torch.inference_mode()
 def _scores(probe: PhoneProbe, features: Tensor) -> tuple[np.ndarray, np.ndarray | None]:
-    """Log-probabilities of symbols, [T, N_SYMBOLS], and of modifiers, [T, N_MODS], in each frame;
-    None for modifiers if the probe does not know them."""
+    """Return the log-probabilities of symbols [T, N_SYMBOLS] and of modifiers [T, N_MODS] in each
+    frame; None for modifiers if the probe does not know them."""
     hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
 
     def told(head: nn.Module) -> np.ndarray:
@@ -75,7 +75,12 @@ def read_phones(
 
 @dataclass(frozen=True)
 class AlignedRecording:
-    """A recording with its phones: features [T, C], and tokens with the frames of each."""
+    """Recording with its phones.
+
+    Attributes:
+        features: [T, C] of the recording.
+        tokens: phones with the frames of each.
+    """
 
     features: Tensor
     tokens: Aligned
@@ -87,8 +92,11 @@ class AlignedRecording:
         return sum(frames for phone, frames in pairs if not is_pause(phone))
 
     def stretch(self, rng: np.random.Generator, most: int) -> tuple[int, int]:
-        """A random span of at most `most` frames, but at least one phone: the indices of its first
-        phone and of the one after its last."""
+        """Draw a random span of at most `most` frames, but at least one phone.
+
+        Returns:
+            The indices of its first phone and of the phone after its last.
+        """
         starts = np.concatenate([[0], np.cumsum(self.tokens.durations)])
         begin = int(rng.integers(max(1, int(starts[-1]) - most + 1)))
         first = int(np.searchsorted(starts, begin, "right")) - 1
@@ -101,18 +109,23 @@ class AlignedRecording:
 def align_recording(
     recognizer: PhoneProbe, features: Tensor, known: Sequence[int], penalty: float = PENALTY
 ) -> AlignedRecording:
-    """Align a recording without a transcript, by recognising its phones."""
+    """Align a recording without a transcript by recognition of its phones.
+
+    Args:
+        recognizer, features, known, penalty: see `read_phones`.
+    """
     return AlignedRecording(features, canonical(*read_phones(recognizer, features, known, penalty)))
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Words laid over a recording.
+    """Forced alignment of words with a recording.
 
     Attributes:
-        tokens: with the frames of each and the first token of each word.
-        lost: mean log-likelihood of a frame that the words cost against what is read without them.
-        costs: [T] of each frame.
+        tokens: tokens with the frames of each, and the first token of each word.
+        lost: how much lower the mean log-likelihood of a frame is with the words than with the
+            phones that are recognized without them.
+        costs: [T], the same of each frame.
     """
 
     tokens: Aligned
@@ -120,19 +133,22 @@ class Fitted:
     costs: np.ndarray
 
     def cost(self, begin: int, end: int) -> float:
-        """Mean of the costs of frames begin to end."""
+        """Return the mean of the costs of frames `begin` to `end`."""
         return float(self.costs[begin:end].mean()) if end > begin else 0.0
 
 
 def fit_words(probe: PhoneProbe, features: Tensor, phones: Phones, known: Sequence[int]) -> Fitted:
-    """Words laid over features [T, C] by what the probe hears (forced alignment).
+    """Align words with a recording by the posteriors of a probe (forced alignment).
 
     Args:
-        probe: whose scores the limits of what words may cost are of, and no recognizer.
-        phones: without pauses; known: see `read_phones`.
+        probe: the phone probe. A recognizer would not do, as limits of the cost of words hold for
+            the scores of the probe.
+        features: [T, C] of the recording.
+        phones: phones of the words, without pauses.
+        known: see `read_phones`.
 
     Raises:
-        AlignmentError: more phones than frames.
+        AlignmentError: there are more phones than frames.
     """
     if len(phones.ids) > len(features):
         raise AlignmentError(f"{len(phones.ids)} phones do not fit into {len(features)} frames")
@@ -160,7 +176,13 @@ def align_transcript(
     text: str,
     language: str,
 ) -> AlignedRecording | None:
-    """A recording aligned with its words; None where they do not fit what is heard."""
+    """Align a recording with its transcript; return None where the words do not fit the recording.
+
+    Args:
+        probe, features, known: see `fit_words`.
+        text: the transcript.
+        language: espeak code of its language.
+    """
     try:
         phones = Frontend(language, pauses="none").one(text)
         fitted = fit_words(probe, features, phones, known)

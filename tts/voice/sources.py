@@ -1,4 +1,4 @@
-"""What people give for a recording, as what tts.audio.reference reads."""
+"""Conversion of all that users give for a recording to what tts.audio.reference reads."""
 
 import io
 import os
@@ -24,7 +24,7 @@ Recording: TypeAlias = (
 
 
 def _is_rate(value: object) -> bool:
-    """Whether a value can be a sample rate: a number and nothing longer."""
+    """Whether a value can be a sample rate: a single number."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
@@ -37,7 +37,7 @@ def _is_numbers(value: object) -> bool:
 
 
 def is_pair(source: object) -> bool:
-    """Whether it is samples with their rate, in either order."""
+    """Whether a source is samples with their sample rate, in either order."""
     if not isinstance(source, (list, tuple)) or len(source) != 2:
         return False
     one, two = source
@@ -45,25 +45,25 @@ def is_pair(source: object) -> bool:
 
 
 def recordings_of(source: object) -> list[Any]:
-    """One recording, or the list of them that was given."""
+    """Return the list of recordings of a source, which may be a single one."""
     listed = isinstance(source, (list, tuple)) and not is_pair(source) and not _is_numbers(source)
     return list(source) if listed else [source]  # type: ignore[call-overload]
 
 
 def _array(samples: Any) -> NDArray[np.generic]:
-    """Samples as an array; a list of numbers too."""
+    """Return samples as an array; they may be a list of numbers or a tensor."""
     try:
         if isinstance(samples, torch.Tensor):
             samples = samples.detach().cpu()
             samples = (samples.float() if samples.dtype.is_floating_point else samples).numpy()
         return np.asarray(samples)
-    # Of tensors those that are sparse, quantized or on the device "meta".
+    # Sparse and quantized tensors, and those on the device "meta", cannot be converted.
     except (ValueError, TypeError, RuntimeError) as error:
         raise AudioError(f"the samples are no array of numbers: {error}") from error
 
 
 def _rate(value: Any) -> int:
-    """A sample rate in Hz; whether it is a usual one is checked with the samples."""
+    """Return a sample rate in Hz. Its range is checked with the samples."""
     if not _is_rate(value) or not float(value).is_integer():
         raise UsageError(f"a sample rate is a whole number of Hz, not {value!r}")
     return int(value)
@@ -72,15 +72,17 @@ def _rate(value: Any) -> int:
 def plain(
     source: Any,
 ) -> "tuple[Reference | str | os.PathLike[str] | BinaryIO | NDArray[np.generic], int | None]":
-    """A recording as a path, file, array or Reference, and the rate of an array that tells it.
+    """Return a recording as a path, a file, an array or a `Reference`, with the sample rate of an
+    array if it is given.
 
     Args:
-        source: what `Recording` lists: also bytes of a file, an Audio of this package, a tensor, an
-            array with its rate in either order, and mappings with "array" and "sampling_rate", as
-            data sets have them.
+        source: anything that `Recording` lists: also the bytes of a file, an `Audio` of this
+            package, a tensor, an array with its rate in either order, and a mapping with "array"
+            and "sampling_rate", as data sets have them.
 
     Raises:
-        UsageError: a rate that is none, or nothing that can be a recording.
+        UsageError: the rate is none, or the source cannot be a recording.
+        AudioError: the samples are no array of numbers.
     """
     from tts.types import Audio
 

@@ -1,6 +1,6 @@
-"""Speaker encoder: GE2E (Wan et al. 2018), the architecture and weights of Resemblyzer.
+"""Speaker encoder with the GE2E loss (Wan et al. 2018), in the architecture of Resemblyzer.
 
-The weights (Apache-2.0, Resemble AI) ship in `checkpoints/speaker`; they were trained for speaker
+Its weights (Apache-2.0, Resemble AI) ship in `checkpoints/speaker`. They were trained for speaker
 verification on thousands of people, which a synthesis corpus of a few hours cannot replace.
 """
 
@@ -18,10 +18,10 @@ _TARGET_DBFS = -30.0
 
 
 class SpeakerEncoder(nn.Module):
-    """Utterance to a unit-length voice vector.
+    """Encoder of an utterance as a speaker embedding of unit length.
 
-    Three LSTM layers over 40 mel powers; windows of 1.6 s with half overlap are embedded on their
-    own and averaged.
+    Three LSTM layers read 40 mel powers. Windows of 1.6 s, which overlap by half, are embedded on
+    their own, and the embeddings are averaged.
     """
 
     dim = 256
@@ -45,7 +45,7 @@ class SpeakerEncoder(nn.Module):
         self.register_buffer("window", torch.hann_window(_N_FFT), persistent=False)
 
     def mel(self, samples: Tensor) -> Tensor:
-        """[N] samples at 16 kHz to [T, 40] mel powers, after raising quiet audio to -30 dBFS."""
+        """Return the mel powers [T, 40] of samples [N] at 16 kHz, raised to -30 dBFS if quiet."""
         rms_db = 10 * torch.log10(samples.square().mean().clamp_min(1e-12))
         samples = samples * 10 ** (torch.clamp(_TARGET_DBFS - rms_db, min=0.0) / 20)
         power = (
@@ -64,7 +64,7 @@ class SpeakerEncoder(nn.Module):
         return power.T @ self.bank
 
     def forward(self, mels: Tensor) -> Tensor:
-        """[B, T, 40] mel powers to [B, 256] unit vectors."""
+        """Embed windows: mel powers [B, T, 40] to unit vectors [B, 256]."""
         _, (hidden, _) = self.lstm(mels)
         return F.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
 
@@ -76,7 +76,7 @@ class SpeakerEncoder(nn.Module):
             samples: [N] float at 16 kHz, mono.
 
         Returns:
-            [256], unit length.
+            A unit vector [256].
         """
         mel = self.mel(samples)
         if len(mel) < _PARTIAL:

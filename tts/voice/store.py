@@ -1,4 +1,4 @@
-"""Voices by name: the shipped ones and those a user added."""
+"""Store of voices by name: those that are shipped and those that the user added."""
 
 import os
 import re
@@ -17,7 +17,7 @@ NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class StoredVoice:
-    """A voice file and whether it was shipped or added by the user."""
+    """Voice file with its name, and whether it was shipped or added by the user."""
 
     name: str
     path: Path
@@ -25,12 +25,12 @@ class StoredVoice:
 
 
 def user_folder() -> Path:
-    """Where added voices live, by the XDG convention."""
+    """Return the folder of added voices, by the XDG convention."""
     return xdg_folder("XDG_DATA_HOME", ".local/share") / "tts" / "voices"
 
 
 def stored_voices() -> dict[str, StoredVoice]:
-    """All voices by name; a shipped one wins over an added one of the same name."""
+    """Return all voices by name. A shipped one hides an added one of the same name."""
     found: dict[str, StoredVoice] = {}
     with suppress(OSError):  # a folder that cannot be looked into holds none
         for path in sorted(user_folder().glob("*.safetensors")):
@@ -43,10 +43,10 @@ def stored_voices() -> dict[str, StoredVoice]:
 
 
 def find_voice(name: str) -> Path:
-    """The file of a voice given by name or by the path of a .safetensors file.
+    """Return the file of a voice, which is given by its name or as the path of a .safetensors file.
 
     Raises:
-        VoiceError: unknown, naming the nearest; all else as `find_stored`.
+        VoiceError: the voice is not known, see `find_stored`, or there is no such file.
     """
     if name.endswith(".safetensors"):
         if not os.path.isfile(name):  # False, too, where there can be no such name
@@ -56,11 +56,11 @@ def find_voice(name: str) -> Path:
 
 
 def find_stored(name: str) -> StoredVoice:
-    """A voice by its name.
+    """Return a voice by its name.
 
     Raises:
-        VoiceError: unknown, naming the nearest. CheckpointError: it might be a built-in one, but no
-            weights are installed.
+        VoiceError: the voice is not known; the message names the nearest one.
+        CheckpointError: it might be a built-in voice, but no weights are installed.
     """
     known = stored_voices()
     if name not in known:
@@ -70,11 +70,12 @@ def find_stored(name: str) -> StoredVoice:
 
 
 def rename_voice(name: str, new: str) -> Path:
-    """Give an added voice another name, in its file too, and return where it is.
+    """Rename an added voice, in its file too, and return the path of the file.
 
     Raises:
-        UsageError: built in, or the new name is not usable or taken. VoiceError: unknown, or a
-            damaged file. OutputError: the folder cannot be written.
+        UsageError: the voice is built in, or the new name cannot be used or is taken.
+        VoiceError: the voice is not known, or its file is damaged.
+        OutputError: the folder cannot be written.
     """
     from tts.voice.voice import Voice
 
@@ -97,11 +98,15 @@ def rename_voice(name: str, new: str) -> Path:
 
 
 def new_voice_path(name: str, replace: bool = False) -> Path:
-    """Where an added voice of this name goes; makes the folder.
+    """Return the path for an added voice, and make its folder.
+
+    Args:
+        name: name of the voice.
+        replace: whether an added voice of this name may be replaced.
 
     Raises:
-        UsageError: not a usable name, or taken.
-        OutputError: the folder cannot be made or written into, told before a voice is made.
+        UsageError: the name cannot be used or is taken.
+        OutputError: the folder cannot be made or written.
     """
     if not NAME.fullmatch(name):
         raise UsageError(
@@ -123,10 +128,12 @@ def new_voice_path(name: str, replace: bool = False) -> Path:
 
 
 def remove_voice(name: str) -> Path:
-    """Delete an added voice and return where it was.
+    """Delete an added voice and return the path that it had.
 
     Raises:
-        UsageError: built in. VoiceError: unknown. OutputError: cannot be deleted.
+        UsageError: the voice is built in.
+        VoiceError: the voice is not known.
+        OutputError: the file cannot be deleted.
     """
     known = stored_voices()
     if name not in known:

@@ -1,4 +1,4 @@
-"""What was fitted to one generator for a voice."""
+"""Tuning of a voice for one generator, by calibration or adaptation."""
 
 from dataclasses import dataclass, field
 
@@ -7,16 +7,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """What was fitted to one generator for a voice.
+    """Tuning of a voice for one generator.
 
     Attributes:
-        generator: fingerprint of its weights (tts_codecs.checkpoint.fingerprint).
-        shift: [N, bands] added to the envelope of each phone (tts.tuning.calibration); None for
-            none.
-        factors: of an adapted voice, by the name of a weight of the generator, what is added to it
-            (tts.tuning.adaptation): a vector under NAME, or the product of two matrices [O, r] and
-            [r, I] under NAME.a and NAME.b. Empty for an instant voice.
-        strength: of the factors, 0 to 1.
+        generator: fingerprint of the weights of the generator (tts_codecs.checkpoint.fingerprint).
+        shift: [N, bands], added to the envelope of each phone (tts.tuning.calibration), or None.
+        factors: changes of the weights of the generator, by their names (tts.tuning.adaptation): a
+            vector under NAME, or the product of two matrices [O, r] and [r, I] under NAME.a and
+            NAME.b. Empty for a voice that was not adapted.
+        strength: factor of these changes, 0 to 1.
     """
 
     generator: str

@@ -1,4 +1,4 @@
-"""A voice: the encoded voice prompt of a recording, for reuse."""
+"""Voice: a recording encoded as a prompt, which can be saved and reused."""
 
 import json
 import os
@@ -58,16 +58,16 @@ class Voice:
         return f"<Voice {self.name!r}{of}>"
 
     def tuning_for(self, generator: str) -> Tuning | None:
-        """The adaptation and calibration for a generator; None if there is none."""
+        """Return the adaptation and calibration for a generator, None without any."""
         return next((each for each in self.tunings if each.generator == generator), None)
 
     def tuned(self, tuning: Tuning) -> "Voice":
-        """The voice with a tuning, in place of an earlier one for the same generator."""
+        """Return the voice with a tuning, which replaces an earlier one for the same generator."""
         rest = tuple(each for each in self.tunings if each.generator != tuning.generator)
         return replace(self, tunings=(*rest, tuning), shifts={})
 
     def mix(self, other: "Voice", share: float = 0.5) -> "Voice":
-        """A voice between two (tts.voice.mixing).
+        """Return a voice between two (tts.voice.mixing).
 
         Their adaptation and calibration are mixed too, and source, licence and attribution of both
         are kept. Recordings, which f5-base continues, cannot be mixed and are left out.
@@ -102,7 +102,7 @@ class Voice:
 
     @property
     def sha256(self) -> str:
-        """A checksum of all of the voice but its name and notes: features, transcript, tunings."""
+        """Checksum of the voice: of its features, transcript and tunings, not of name and notes."""
         tensors: voice_file.Tensors = {
             name: value.astype(np.float16) for name, value in self._tensors().items()
         }
@@ -213,12 +213,12 @@ class Voice:
 
 
 def _name(told: str, path: Path) -> str:
-    """The name of a voice: that in its file, or else that of the file."""
+    """Return the name of a voice: that in its file, or else that of the file."""
     return told if told not in ("", UNNAMED) else voice_file.printable(path.stem, 255) or UNNAMED
 
 
 def collate_voices(voices: list[Voice]) -> VoicePrompt:
-    """A batch of voice prompts, padded to the longest one."""
+    """Return a batch of the prompts of voices, padded to the longest one."""
     features = torch.nn.utils.rnn.pad_sequence([v.features for v in voices], batch_first=True)
     lengths = torch.tensor([len(v.features) for v in voices])
     return VoicePrompt(torch.stack([v.speaker for v in voices]), features, lengths)

@@ -1,5 +1,5 @@
-"""Polish cases that num2words does not give: those of ordinals and of years, the genitive of
-cardinals.
+"""Inflection of Polish numbers, which num2words lacks: cases of ordinals and years, and genitives
+of cardinals.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tts.text.tracked import Rule, rule
 
 __all__ = [
-    "agreeing", "cardinal_genitive", "ordinal_bent", "ordinal_feminine", "ordinal_genitive",
+    "agreeing_ending", "cardinal_genitive", "inflected_ordinal", "ordinal_genitive",
     "year_genitive", "year_rules",
 ]  # fmt: skip
 
@@ -20,7 +20,7 @@ _CARDINALS = dict(
         strict=True,
     )
 )
-#: endings of the other words, the longest first
+#: endings of other cardinals in the nominative and the genitive, the longest first
 _ENDINGS = (
     ("dwadzieścia", "dwudziestu"), ("dwieście", "dwustu"), ("naście", "nastu"),
     ("dzieścia", "dziestu"), ("dzieści", "dziestu"), ("dziesiąt", "dziesięciu"),
@@ -30,8 +30,8 @@ _ENDINGS = (
 
 
 def cardinal_genitive(said: str) -> str:
-    """The words of a whole number as after "od" and "do": "dwadzieścia trzy" to "dwudziestu
-    trzech". A "jeden" at the end of a longer number stays."""
+    """Return the words of a whole number in the genitive: "dwadzieścia trzy" becomes "dwudziestu
+    trzech". A "jeden" at the end of a longer number does not change."""
     words = said.split()
     return " ".join(
         word if n and word == "jeden" else _word_genitive(word) for n, word in enumerate(words)
@@ -50,7 +50,7 @@ def _word_genitive(word: str) -> str:
 
 
 def ordinal_genitive(said: str) -> str:
-    """ "trzeci" as "trzeciego": the day of a date."""
+    """Return an ordinal in the genitive, as the day of a date: "trzeci" becomes "trzeciego"."""
     return " ".join(
         word[:-1] + ("iego" if word[-1] == "i" else "ego") if word[-1] in "yi" else word
         for word in said.split()
@@ -58,14 +58,9 @@ def ordinal_genitive(said: str) -> str:
 
 
 def year_genitive(said: str) -> str:
-    """The ordinal of a year as in a date: its last two words are inflected."""
+    """Return the ordinal of a year in the genitive, as in a date: its last two words change."""
     words = said.split()
     return " ".join([*words[:-2], ordinal_genitive(" ".join(words[-2:]))]) + " roku"
-
-
-def ordinal_feminine(said: str) -> str:
-    """ "drugi" as "druga": the hour of a time."""
-    return re.sub(r"(?:y|(?<=[gk])i)(?=$| )", "a", re.sub(r"(?<![gk])i(?=$| )", "ia", said))
 
 
 _LOCATIVE = re.compile(r"(?i)\b(?:w|we|na|o|po|przy) ?$")
@@ -80,8 +75,13 @@ _CASES = (
 )  # fmt: skip
 
 
-def agreeing(before: str, noun: str) -> str:
-    """The ending of an ordinal between a text and a noun, as that of "nowy" would be."""
+def agreeing_ending(before: str, noun: str) -> str:
+    """Return the ending of an ordinal before a noun, as that of "nowy" would be.
+
+    Args:
+        before: the text before the ordinal.
+        noun: in the form that is written.
+    """
     if noun in _EXCEPTIONS:
         return _EXCEPTIONS[noun]
     locative = bool(_LOCATIVE.search(before))
@@ -96,12 +96,13 @@ def agreeing(before: str, noun: str) -> str:
     return next((case for ending, case in _CASES if noun.endswith(ending)), "y")
 
 
-def ordinal_bent(said: str, ending: str) -> str:
-    """An ordinal with the ending that "nowy" would have: "trzeci" and "ej" as "trzeciej"."""
-    return " ".join(_bent(word, ending) if word[-1] in "yi" else word for word in said.split())
+def inflected_ordinal(said: str, ending: str) -> str:
+    """Return an ordinal with the ending that "nowy" would have: "trzeci" and "ej" give
+    "trzeciej"."""
+    return " ".join(_inflected(word, ending) if word[-1] in "yi" else word for word in said.split())
 
 
-def _bent(word: str, ending: str) -> str:
+def _inflected(word: str, ending: str) -> str:
     if word[-1] == "y":
         return word[:-1] + ending
     if ending[0] == "y":
@@ -110,7 +111,7 @@ def _bent(word: str, ending: str) -> str:
     return (word[:-1] if word[-2] in "gk" and ending[0] != "e" else word) + ending
 
 
-# The case of a year after the words before it: the ending of its ordinal and its noun.
+# The ending of the ordinal of a year and the form of its noun, by the preposition before it.
 _OF_YEARS = {
     **dict.fromkeys(("w", "we", "o", "po"), ("ym", "roku")),
     **dict.fromkeys(("przed", "między"), ("ym", "rokiem")),
@@ -120,7 +121,11 @@ _WRITTEN = {"rok": ("y", "rok"), "rokiem": ("ym", "rokiem")}
 
 
 def year_rules(ordinal: Callable[[str], str]) -> tuple[Rule, ...]:
-    """Years before their noun, which is often short: "w 1989 r." """
+    """Return the rules of years before their noun, which is often abbreviated: "w 1989 r.".
+
+    Args:
+        ordinal: returns the ordinal of digits in the nominative.
+    """
 
     def dot(m: re.Match[str], written: str) -> str:
         after = re.match(r"\s*(\S?)", m.string[m.end() : m.end() + 9])
@@ -132,12 +137,12 @@ def year_rules(ordinal: Callable[[str], str]) -> tuple[Rule, ...]:
         case = _WRITTEN.get(written) or ("ego", "roku")
         if before and written not in _WRITTEN and (before != "na" or written == "r."):
             case = _OF_YEARS.get(before.lower(), case)
-        words = f"{ordinal_bent(ordinal(year), case[0])} {case[1]}{dot(m, written)}"
+        words = f"{inflected_ordinal(ordinal(year), case[0])} {case[1]}{dot(m, written)}"
         return f"{before} {words}" if before else words
 
     noun = r"(r\.|roku|rokiem|rok)(?!\w)"
     return (
-        # A date has said it already.
+        # The rule of dates has added the noun already.
         rule(rf"(?<=ego roku) {noun}", lambda m: dot(m, m[1])),
         rule(
             rf"(?:\b((?i:{'|'.join(_OF_YEARS)})) )?(?<![\w.,/:–-])(1\d{{3}}|20\d\d) ?{noun}",

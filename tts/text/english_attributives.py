@@ -1,15 +1,15 @@
-"""Whether an English amount stands before what it measures: "a $5 bill", "35 mm film"."""
+"""Recognition of English amounts before a noun, which are singular: "a five dollar bill"."""
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_sentence_ends import starts_sentence
 
 __all__ = ["attributive", "before_noun", "in_quotes"]
 
 _Match = re.Match[str]
 _ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
-# What belongs to someone or is known; not "it's 5 km further", nor "cost the firm $5 million last".
+#: a definite article or a possessive, but not "it's 5 km further"
 _DEFINITE = re.compile(
     r"(?:(?:^|\W)(?:the|this|its|my|your|his|our|their)|(?<!\w)(?!(?:it|he|she|that|there|here|"
     r"what|who|where|let)')[a-z]{1,24}(?:'s|s'))"
@@ -17,7 +17,7 @@ _DEFINITE = re.compile(
     r"planned|current|latest|recent|annual|record|huge|massive|full|free|other|standard))? $",
     re.I,
 )
-# words after an amount that is the subject, or that tell when: "the 5 km took an hour"
+#: words after an amount that is a noun phrase of its own: "the 5 km took an hour"
 _NO_NOUN = re.compile(
     r"[ -](?:[a-z]{2,}ed|took|takes?|came|comes?|made|makes?|got|gets?|gave|gives?|cost|costs|felt|"
     r"left|paid|pays?|bought|brought|kept|ran|runs?|do|does|did|done|needs?|helps?|meant|means?|"
@@ -26,7 +26,7 @@ _NO_NOUN = re.compile(
     r"monthly|yearly|annually|each|worth|apiece|well|nearly|almost|since|being|also|never|always|"
     r"my|your|his|her|our|their|its|no|already|alone)\b"
 )
-# a name that a thing has or a short form of it: "a $20 Uber ride", "a $3 BLT"
+#: a proper noun or an initialism after an amount: "a $20 Uber ride", "a $3 BLT"
 _NAMED = re.compile(
     r" (?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:January|February|March|April|May|June|July|"
     r"August|September|October|November|December|NE|NW|SE|SW|AM|PM|AD|BC)\b)"
@@ -35,20 +35,18 @@ _NAMED = re.compile(
 _INDEFINITE = re.compile(r"(?:^|\W)(?:an?|another) $", re.I)
 _RATE = re.compile(r"-(?:an?|per)-[a-z]")
 _NOUN = re.compile(
-    r"[ -](?!(?:"
-    + lexicon.FUNCTION
-    + r")\b)(?:[a-z]{2}|[A-Z]-[a-z]|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
+    r"[ -](?!(?:" + tables.FUNCTION + r")\b)(?:[a-z]{2}|[A-Z]-[a-z]|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"
 )
-_KNOWN_NOUN = re.compile(r" (?:" + lexicon.MEASURED + r")\b")
+_KNOWN_NOUN = re.compile(r" (?:" + tables.MEASURED + r")\b")
 
 
 def before_noun(match: _Match) -> bool:
-    """Whether a noun follows at once: "27 in. monitor"."""
+    """Whether a noun follows an amount at once: "27 in. monitor"."""
     return _NOUN.match(match.string[match.end() : match.end() + 24]) is not None
 
 
 def attributive(match: _Match) -> bool:
-    """Whether the amount stands before what it measures: "a $5 bill", "35 mm film"."""
+    """Whether an amount stands before the noun that it describes: "a $5 bill", "35 mm film"."""
     end = match.end()
     after = match.string[end : end + 24]
     if _KNOWN_NOUN.match(after) or _RATE.match(after):
@@ -61,13 +59,14 @@ def attributive(match: _Match) -> bool:
     if _NAMED.match(after) is None:
         return False
     if match[0].endswith("."):
-        # "the 8 oz. Coke": the dot tells that it is no subject, unless a sentence begins.
+        # "the 8 oz. Coke": with a dot it is no subject, unless a sentence begins after it.
         known = _DEFINITE.search(before) or _INDEFINITE.search(before)
         return known is not None and not starts_sentence(match.string, end)
     return _INDEFINITE.search(before) is not None
 
 
 def in_quotes(match: _Match) -> bool:
-    """Whether a quotation is open where the match begins, so that its " closes it."""
+    """Whether a quotation is open where a match begins, so that the next quotation mark closes it
+    and does not stand for inches."""
     line = match.string[max(0, match.start() - 200) : match.start()].rpartition("\n")[2]
     return line.count('"') % 2 == 1

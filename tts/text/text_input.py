@@ -1,4 +1,4 @@
-"""Whether what is given for a text is one."""
+"""Check of the type of what a user gives as a text."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,11 @@ from tts.errors import TextError
 
 
 def check_text(text: object, pieces: bool = True) -> None:
-    """TextError for what is no string, nor, with `pieces`, an iterable of them."""
+    """Check that a text is a string, or an iterable of strings where `pieces` allows it.
+
+    Raises:
+        TextError: it is anything else; bytes are told to be decoded first.
+    """
     if isinstance(text, (bytes, bytearray)):
         raise TextError("the text is bytes: decode it first, as with .decode('utf-8')")
     if not isinstance(text, (str, Iterable) if pieces else str):

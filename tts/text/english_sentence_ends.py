@@ -1,8 +1,12 @@
-"""Where an English sentence ends after a short form with a dot, and where it goes on."""
+"""Decision whether the dot of an English abbreviation ends a sentence too.
+
+Where it does, normalization keeps it, so that segmentation finds the end. The decision looks at the
+word after the dot and at the sentence before it.
+"""
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.numbers import NUMBER_WORDS
 
 __all__ = [
@@ -10,31 +14,31 @@ __all__ = [
 ]  # fmt: skip
 
 _Match = re.Match[str]
-_WEEKDAY = "|".join(lexicon.WEEKDAYS)
+_WEEKDAY = "|".join(tables.WEEKDAYS)
 _STARTER = re.compile(r"\s+[\"'(]?([A-Z][a-z']*)(?![\w.]| [A-Z]\b)")
-# a zone or a day after the time of day
-_GOES_ON = re.compile(
+#: a time zone or a day after a time of day
+_AFTER_TIME = re.compile(
     r" (?:[A-Z]{2,4}\b|Eastern|Pacific|Central|Mountain|GMT"
     rf"|(?:{_WEEKDAY})s?\b(?! (?:is|was|will|has)\b)"
-    rf"|(?:{'|'.join(lexicon.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
+    rf"|(?:{'|'.join(tables.MONTHS)}) (?:\d|{NUMBER_WORDS}))"
 )
-# "a 7 p.m. Zoom call": what the time of day belongs to
+#: an article before a time of day that belongs to a noun: "a 7 p.m. Zoom call"
 _ARTICLE = re.compile(r"\b(?:an?|another|every|each|the) $", re.I)
 _NAMED = re.compile(r" [A-Z]")
 _CAPITAL = re.compile(r" ([A-Z][a-z']*)")
-# "Acme Inc. Sales rose": a word in small letters that no name goes on with
+#: words in small letters that a name may go on with; others begin a clause: "Acme Inc. Sales rose"
 _NO_VERB = (
     "of|and|or|for|in|on|at|to|with|from|by|as|than|nor|vs|the|a|an"
     "|de|da|di|la|le|van|von|der|del|y"
 )
 _CLAUSE = re.compile(rf"\s+[\"'(]?([A-Z][a-z]+),?(?:'s)? (?!(?:{_NO_VERB})\b)[a-z]")
-# behind a company: "Acme Inc. President Lee left"
+#: words that go on after a company: "Acme Inc. President Lee left"
 _TITLE = frozenset(
     "Chief Vice Executive Senior Deputy Managing President Chairman Chairwoman Chair Director "
     "Founder Co-founder Owner Manager Treasurer Spokesman Spokeswoman Spokesperson Analyst Class "
     "Series Common Preferred".split()
 )
-#: what is called after a country or a union of them: "the U.S. Army went home"
+#: words of names after a country or a union of countries: "the U.S. Army went home"
 _INSTITUTION = frozenset(
     "Administration Agency Agriculture Air Airways Ambassador Ambassadors Amateur Armed Army "
     "Assembly Attorney Bank Bureau Cabinet Capitol Cellular Census Centers Chamber Charter Chess "
@@ -52,17 +56,18 @@ _INSTITUTION = frozenset(
 )
 # "the U.S. Olympic team", "the U.K. Jewish community"
 _ADJECTIVE = re.compile(r"[A-Z][a-z]+(?:ic|ish|ial|ese|ican|istic)$")
-#: what "the" goes with where it is no adjective, of two letters
+#: of two letters, those that are a noun after "the"
 _THE_LANDS = frozenset({"US", "UK", "UN", "EU"})
 _DEGREES = frozenset(
     "PHD MD MA BA MS BS MBA JD LLB LLM MSC BSC DDS RN EDD DPHIL MPH BFA MFA".split()
 )
-#: what takes no article
+#: letters that are a noun without an article
 _BARE = frozenset("LA DC NY NJ NZ SF BC AD BCE CE PEI PM AM TV".split()) | _DEGREES
 _THE = re.compile(r"\b[Tt]he (?:[a-z]{3,12} )?$")
 _OWNED = re.compile(r"\b(?:an?|his|her|my|your|our|their|its|this|that|every|each|one) $", re.I)
 _BEGIN = re.compile(r"[.!?;:\n][\"')\]]*\s|[(\[\"]")
-_LITTLE = re.compile(
+#: words that do not count for a sentence: prepositions, articles and numbers
+_FUNCTION_WORD = re.compile(
     rf"(?:{_NO_VERB}|into|over|about|around|since|until|before|after|{NUMBER_WORDS}|"
     r"hundred|thousand|\W|\d)*",
     re.I,
@@ -70,11 +75,11 @@ _LITTLE = re.compile(
 
 _NUMBER_BEFORE = re.compile(rf"(?:(?:{NUMBER_WORDS}|hundred|and|half|[\d./,]+)[ -])*$", re.I)
 _WITH = re.compile(r"\b(?:with|plus|of|into) $", re.I)
-#: what only recipes count, and what else is counted in them
+#: units of recipes alone, and units that recipes share with other texts
 _SPOONS = frozenset("tbsp tbs tbsps tsp tsps c pkg".split())
 _POURED = frozenset("oz lb lbs pt pts qt qts gal doz".split())
-#: what a recipe says next
-_COOKS = frozenset(
+#: verbs that begin the next sentence of a recipe
+_COOKING_VERBS = frozenset(
     "Add Allow Arrange Bake Beat Blend Boil Bring Broil Brown Brush Chill Chop Combine Cook Cool "
     "Cover Cut Dice Discard Divide Drain Drizzle Drop Dry Fill Fold Freeze Fry Garnish Grate "
     "Grease Grill Heat Knead Layer Leave Make Marinate Mash Melt Mix Peel Place Poach Pour "
@@ -85,9 +90,9 @@ _COOKS = frozenset(
 
 
 def starts_sentence(text: str, at: int) -> bool:
-    """Whether the text ends at `at` or goes on with a word that begins sentences.
+    """Whether a text ends at `at` or goes on with a word that begins sentences ("The", "It's").
 
-    "U.S. Army" and "J. R. Smith" go on; "A." is an initial.
+    Names do not ("U.S. Army", "J. R. Smith"), and neither does an initial such as "A.".
     """
     rest = text[at : at + 24]
     if not rest[:3].strip() or "\n" in rest[:3]:
@@ -96,16 +101,17 @@ def starts_sentence(text: str, at: int) -> bool:
     if after is None:
         return False
     # "It's", "Don't"
-    return after[1].endswith("n't") or after[1].partition("'")[0] in lexicon.STARTERS
+    return after[1].endswith("n't") or after[1].partition("'")[0] in tables.STARTERS
 
 
 def sentence_end(match: _Match) -> str:
-    """The dot of a short form that also ends the sentence at the end or before a capital."""
+    """Return the dot of an abbreviation if it ends the sentence, that is, at the end of the text or
+    before a capital, else nothing."""
     if not match[0].endswith("."):
         return ""
     text, end = match.string, match.end()
     rest = text[end : end + 3]
-    if _GOES_ON.match(text[end : end + 24]):
+    if _AFTER_TIME.match(text[end : end + 24]):
         return ""
     if match[0].lstrip("-")[:1].isdigit() and _NAMED.match(rest):
         article = _ARTICLE.search(text[max(0, match.start() - 8) : match.start()])
@@ -116,11 +122,13 @@ def sentence_end(match: _Match) -> str:
 
 
 def measure_end(match: _Match, short: str) -> str:
-    """The dot of a unit that also ends the sentence, which what is measured goes on with: "an 8 oz.
-    Coke", "2 tbsp. Worcestershire sauce", but "It weighs 8 oz. Coke weighs more.".
+    """Return the dot of a unit if it ends the sentence, else nothing.
+
+    The name of what is measured continues the sentence: "an 8 oz. Coke", "2 tbsp. Worcestershire
+    sauce", but "It weighs 8 oz. Coke weighs more.".
 
     Args:
-        match: of the unit, with its number or without.
+        match: match of the unit, with its number or without.
         short: the unit as it is written.
     """
     text, end = match.string, match.end()
@@ -132,36 +140,41 @@ def measure_end(match: _Match, short: str) -> str:
     before = text[max(0, at - 8) : at]
     if _ARTICLE.search(before):
         return ""
-    if named[1] not in _COOKS:
-        eaten = short.lower() in _POURED and (_WITH.search(before) or not _said(text, at))
-        if short.lower() in _SPOONS or eaten:
+    if named[1] not in _COOKING_VERBS:
+        ingredient = short.lower() in _POURED and (
+            _WITH.search(before) or not _can_be_sentence(text, at)
+        )
+        if short.lower() in _SPOONS or ingredient:
             return ""
     return sentence_end(match)
 
 
 def company_end(text: str, at: int) -> bool:
-    """Whether the sentence is over after "Inc." and the like that ends at `at`."""
+    """Whether a sentence ends at `at`, after "Inc." and the like."""
     clause = _CLAUSE.match(text, at)
     return starts_sentence(text, at) or clause is not None and clause[1] not in _TITLE
 
 
 def state_end(text: str, start: int, at: int) -> bool:
-    """Whether the sentence is over after the short form of a state, from `start` to `at`."""
+    """Whether a sentence ends at `at`, after an abbreviated state that begins at `start`."""
     if starts_sentence(text, at):
         return True
     clause = _CLAUSE.match(text, at)
-    return clause is not None and clause[1] not in _INSTITUTION and _said(text, start)
+    return clause is not None and clause[1] not in _INSTITUTION and _can_be_sentence(text, start)
 
 
 def initials_end(text: str, start: int, at: int, letters: str) -> bool:
-    """Whether the sentence is over after letters with dots, from `start` to `at`.
+    """Whether a sentence ends at `at`, after letters with dots that begin at `start`.
 
-    A word that begins sentences tells it, or a clause where what is before can be a sentence and
-    the article fits the letters as a noun: "it fell in the U.S. Sales rose", but "the U.S. Army
-    went home", "a U.S. Navy ship", "the L.A. Lakers fan" and "J. R. Smith went".
+    It does before a word that begins sentences. It also does before a clause, if the text before
+    can be a sentence and the article before the letters shows them to be a noun: "it fell in the
+    U.S. Sales rose", but "the U.S. Army went home", "a U.S. Navy ship", "the L.A. Lakers fan" and
+    "J. R. Smith went".
 
     Args:
-        letters: in capitals, without dots.
+        text: the whole text.
+        start, at: where the letters begin and end.
+        letters: the letters in capitals without dots.
     """
     if starts_sentence(text, at):
         return True
@@ -176,16 +189,16 @@ def initials_end(text: str, start: int, at: int, letters: str) -> bool:
         fits = letters in _DEGREES
     else:
         fits = letters in _BARE
-    return fits and _said(text, start)
+    return fits and _can_be_sentence(text, start)
 
 
-def _said(text: str, start: int) -> bool:
-    """Whether what the sentence has before `start` can be one: two words at least that are no
-    prepositions, articles or numbers; or a part of a sentence that was cut out."""
+def _can_be_sentence(text: str, start: int) -> bool:
+    """Whether the part of a sentence before `start` can be one by itself: it has at least two words
+    other than prepositions, articles and numbers, or the text begins within a sentence."""
     before = text[max(0, start - 80) : start]
     begins = [found.end() for found in _BEGIN.finditer(before)]
     so_far = before[begins[-1] :] if begins else before
     words = so_far.split()
     if not begins and start <= 80 and so_far.lstrip()[:1].islower():
         return True
-    return sum(not _LITTLE.fullmatch(word) for word in words) >= 2
+    return sum(not _FUNCTION_WORD.fullmatch(word) for word in words) >= 2

@@ -1,40 +1,41 @@
-"""English Roman numerals: of chapters and stages, of kings, of sons and of centuries.
+"""Verbalization of Roman numerals in English: those of chapters, kings, sons and centuries.
 
-A lone I is mostly the pronoun, a lone C or L mostly a letter; what stands beside it tells.
+A single I is mostly the pronoun, and a single C or L mostly a letter. The words beside it decide.
 """
 
 import re
 
-from tts.text import lexicon
-from tts.text.english_ends import starts_sentence
+from tts.text import english_tables as tables
+from tts.text.english_sentence_ends import starts_sentence
 from tts.text.numbers import cardinal, ordinal, roman
 from tts.text.tracked import Rule, rule
 
 __all__ = ["NUMERALS"]
 
 _Match = re.Match[str]
+#: nouns that a numeral counts
 _HEADS = (
     "Chapter|Part|Book|Volume|Act|Scene|Section|Appendix|World War|Article|Phase|Type|Figure|Table|"
     "Stage|Class|Level|Episode|Season|Super Bowl|Mark|Canto|Psalm|Title|Grade|Apollo|Gemini|"
     "Schedule|Annex|Division|Tier|Category|Categorie|Unit|Lesson|Exercise|Theorem|Page|Factor|"
     "Group|Item"
 )
-_REGNAL = "|".join(sorted(lexicon.REGNAL))
-_GIVEN = "|".join(sorted(lexicon.GIVEN_NAMES | lexicon.REGNAL))
-#: joins of two numerals; after these but a dash or a slash a lone letter is a word or a name
+_REGNAL = "|".join(sorted(tables.REGNAL))
+_GIVEN = "|".join(sorted(tables.GIVEN_NAMES | tables.REGNAL))
+#: what joins two numerals; a single letter after a loose join is a word or a name
 _TIGHT = r"\s?[-–/]\s?"
 _LOOSE = r",? (?:and|or|to|through|&) |, "
 _NEXT = rf"(?:{_TIGHT})[IVX]{{1,8}}[a-cA-C]?\b|(?:{_LOOSE})(?:[VX]|[IVXLC]{{2,8}}[a-cA-C]?)\b"
 _JOINED = re.compile(rf"({_TIGHT}|{_LOOSE})([IVXLC]{{1,8}})([a-cA-C]?)\b")
 _LETTERED = re.compile(r"([IVXL]{1,7})([A-Ca-c])")
 
-#: verbs that go with "I" and with no numeral
+#: verbs after the pronoun "I", which follow no numeral
 _OF_PRONOUN = re.compile(
     r" (?:am|have|haven't|do|don't|want|need|like|love|hate|think|know|believe|guess|mean|say|see|"
     r"use|get|go|make|take|keep|find|feel|hope|wish|suppose|remember|prefer|enjoy|own|teach|buy|"
     r"wear|live|play|write|watch|give|put|call|understand|expect|wonder|swear|tell|ask|try)\b"
 )
-#: verbs and adverbs that go with both
+#: verbs and adverbs that follow both
 _OF_BOTH = re.compile(
     r" (?:was|wasn't|had|hadn't|did|didn't|can|can't|cannot|could|couldn't|will|won't|would|"
     r"wouldn't|should|shouldn't|may|might|must|just|never|always|really|also|still|only|already|"
@@ -48,26 +49,26 @@ _DETERMINED = re.compile(
     r"favou?rite) (?:[a-z]+ )?$",
     re.I,
 )
-#: what is said of a king and seldom of oneself right after a name
+#: text after the numeral of a king that seldom follows a name and the pronoun
 _OF_KING = re.compile(
     r"(?: of\b|'s\b|[,.;:!?)]| (?:was|had|became|died|reigned|ruled|married|succeeded|ascended|"
     rf"in|at|by|to|is|has|from|as|and (?:[IVX]{{2,7}}|(?:{_REGNAL}) [IVX]+))\b|\s*$)"
 )
 _INITIAL = re.compile(r"\. [A-Z]")
-#: what drips into a vein, and what stands before it
-_VEIN = re.compile(
+#: nouns after "IV" for intravenous, and words before it
+_INTRAVENOUS = re.compile(
     r" (?:fluids?|lines?|drips?|drugs?|antibiotics?|therap(?:y|ies)|bags?|poles?|access|infusions?|"
     r"catheters?|push|medications?|meds|injections?|contrast|nurses?|treatments?|needles?|tubes?|"
     r"sites?|pumps?|hydration|steroids?|iron|vitamins?|site|bolus)\b"
 )
-_BEFORE_VEIN = frozenset(
+_BEFORE_INTRAVENOUS = frozenset(
     "The An A His Her My Your Their Our This That Your Give Start Insert Remove Place Use Get Stop "
     "Hang Check Change Pull Flush No Each Every With By Via And Or".split()
 )
 
 
-def _pronoun(match: _Match, head: str) -> bool:
-    """Whether the I after a word such as "book" goes on as "I read" does."""
+def _is_pronoun(match: _Match, head: str) -> bool:
+    """Whether the I after a noun such as "book" is the pronoun: "the book I read"."""
     text = match.string
     after = text[match.end() : match.end() + 24]
     if _OF_PRONOUN.match(after):
@@ -78,14 +79,14 @@ def _pronoun(match: _Match, head: str) -> bool:
     return head[0].islower() or _DETERMINED.search(before) is not None
 
 
-def _initial(match: _Match) -> bool:
-    """Whether a letter is followed as an initial is: "Mark V. Jones"."""
+def _is_initial(match: _Match) -> bool:
+    """Whether a letter is the initial of a name: "Mark V. Jones"."""
     after = match.string[match.end() : match.end() + 3]
     return _INITIAL.match(after) is not None and not starts_sentence(match.string, match.end() + 1)
 
 
 def _value(numeral: str) -> str | None:
-    """Words of a numeral that may have a letter behind it: "IIIb"."""
+    """Return the words of a numeral that may have a letter after it: "IIIb"; None for others."""
     if re.fullmatch("(?i)[ivxlc]+", numeral) and (whole := roman(numeral.upper())) is not None:
         return cardinal(whole)
     lettered = _LETTERED.fullmatch(numeral)
@@ -96,6 +97,7 @@ def _value(numeral: str) -> str | None:
 
 
 def _joined(match: _Match) -> str:
+    """Verbalize a further numeral with what joins it: "I-III", "IV and V"."""
     value = _value(match[2] + match[3])
     if value is None:
         return match[0]
@@ -104,29 +106,35 @@ def _joined(match: _Match) -> str:
 
 
 def _numbered(match: _Match) -> str:
+    """Verbalize the numerals after a noun: "Chapter IV"."""
     head, numeral, more = match[1], match[2], match[3]
     value = _value(numeral)
     if value is None or numeral in ("C", "L"):
         return match[0]
     if not more and len(numeral) == 1:
-        if numeral == "I" and _pronoun(match, head):
+        if numeral == "I" and _is_pronoun(match, head):
             return match[0]
-        if head == "Mark" and _initial(match):
+        if head == "Mark" and _is_initial(match):
             return match[0]
     return f"{head} {value}{_JOINED.sub(_joined, more)}"
 
 
 def _named(match: _Match) -> str:
+    """Verbalize the numeral after a name: an ordinal after that of a ruler, else a cardinal."""
     title, name, numeral = match[1], match[2], match[3]
     value = roman(numeral)
-    regnal = bool(title) or name in lexicon.REGNAL
+    regnal = bool(title) or name in tables.REGNAL
     after = match.string[match.end() : match.end() + 24]
-    if value is None or numeral == "IV" and (name in _BEFORE_VEIN or _VEIN.match(after)):
+    if (
+        value is None
+        or numeral == "IV"
+        and (name in _BEFORE_INTRAVENOUS or _INTRAVENOUS.match(after))
+    ):
         return match[0]
     if len(numeral) == 1:
-        # A lone I is the pronoun unless it must be a number.
+        # A single I is the pronoun unless it must be a numeral.
         known = numeral != "I" or title or _OF_KING.match(after) and not _after_article(match)
-        if not (regnal and known) or _initial(match):
+        if not (regnal and known) or _is_initial(match):
             return match[0]
     if regnal:
         return f"{title or ''}{name} the {ordinal(value)}"
@@ -152,11 +160,12 @@ def _listed(match: _Match) -> str:
     return re.sub(r"[IVX]+", lambda m: cardinal(roman(m[0]) or 0), match[0])
 
 
+#: the item that must be near a single letter for it to be a numeral
 _BESIDE = {"i": "(ii)", "v": "(iv)", "x": "(ix)"}
 
 
 def _item(match: _Match) -> str:
-    """ "(iii)" of a list; a lone letter needs another item of its list."""
+    """Verbalize the number of an item, "(iii)"; a single letter needs another item near it."""
     numeral = match[1]
     around = match.string[max(0, match.start() - 2000) : match.end() + 2000]
     before = match.string[match.start() - 1 : match.start()]
@@ -166,6 +175,7 @@ def _item(match: _Match) -> str:
     return f"({cardinal(roman(numeral.upper()) or 0)})"
 
 
+#: numerals of items, nouns, centuries and names
 NUMERALS: tuple[Rule, ...] = (
     rule(r"\((i{1,3}|iv|vi{0,3}|ix|xi{0,3}|xi?v)\)", _item),
     # "I, II and III"
@@ -176,12 +186,12 @@ NUMERALS: tuple[Rule, ...] = (
     ),
     rule(
         r"\b(vol|ch|fig|sec|art|bk)\. (?=[IVXLC]{2,8}\b)",
-        lambda m: f"{lexicon.NUMBERED[m[1].title()].lower()} ",
+        lambda m: f"{tables.NUMBERED[m[1].title()].lower()} ",
     ),
     rule(
-        # an I that goes on is the pronoun
+        # an I that the sentence goes on after is the pronoun
         r"\b(Vol|Ch|Fig|Sec|Art|Bk)\.? (?=(?!I\b(?!,|;|:|\)|\s*$))[IVXLC\d]{1,8}\b)",
-        lambda m: f"{lexicon.NUMBERED[m[1]]} ",
+        lambda m: f"{tables.NUMBERED[m[1]]} ",
     ),
     rule(
         rf"\b((?i:{_HEADS})(?:e?s)?) ([IVXLC]{{1,8}}|[IVXL]{{1,7}}[a-cA-C]|[ivxl]{{2,8}})\b"

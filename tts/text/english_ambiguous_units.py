@@ -1,4 +1,6 @@
-"""English short forms that are units elsewhere: points of type, karats, letters, calibers."""
+"""Disambiguation of English abbreviations that are units elsewhere: "pt", "K", "F" and others as
+points of type, karats, degrees and the like.
+"""
 
 import re
 
@@ -29,9 +31,9 @@ def _caliber(match: _Match) -> str:
     return three_figures(match[1]) if len(match[1]) == 3 else cardinal(int(match[1]))
 
 
-#: before the units
+#: applied before the units
 SENSES: tuple[Rule, ...] = (
-    # of baseball
+    # averages of baseball
     rule(
         r"\b(batting|bats|batted|hitting|hits?|slugging|average of|avg\.?) \.(\d{3})"
         r"(?!\w|[.,]\d)",
@@ -63,7 +65,7 @@ SENSES: tuple[Rule, ...] = (
         lambda m: f"{cardinal(m[1])} {m[2]}",
     ),
     rule(r"(?<![\w.,])(\d\d)([A-K])(?= (?:bras?|cups?)\b)", lambda m: f"{cardinal(m[1])} {m[2]}"),
-    # "350 F"; a C needs something that has a temperature, or the other scale beside it
+    # "350 F"; before a C must stand words of temperature, or the other scale beside it
     rule(
         r"(?:(?<![\w.,$£€/-])|(?<=[CF]/))(-?\d{2,3}(?:\.\d)?) ?(F)"
         r"(?!\w|['/-]\w|\.\w| (?:bras?|cups?|[A-Z][a-z]))",

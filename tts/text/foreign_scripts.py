@@ -1,4 +1,4 @@
-"""Words in another script inside of a text: said in their own language where that is clear."""
+"""Pronunciation of words in another script than that of the text, by the language of the script."""
 
 import unicodedata
 import warnings
@@ -10,9 +10,9 @@ from tts.text.phonemes import Phonemizer, languages
 
 __all__ = ["phonemize"]
 
-#: languages in whose texts other scripts are foreign
+#: languages in the Latin script, in whose texts words in other scripts are foreign
 _LATIN = frozenset("en de fr es it pt nl pl".split())
-#: the script of a letter, by its Unicode name, and the language that it is taken for
+#: scripts, as the Unicode names of letters begin, and the language that each is read in
 _SCRIPTS = {
     "CYRILLIC": "ru", "GREEK": "el", "CJK": "cmn", "HIRAGANA": "ja", "KATAKANA": "ja",
     "HANGUL": "ko", "HEBREW": "he", "ARABIC": "ar", "DEVANAGARI": "hi", "BENGALI": "bn",
@@ -23,8 +23,16 @@ _SCRIPTS = {
 
 
 def phonemize(base: Phonemizer, words: Sequence[str]) -> list[tuple[str, str]]:
-    """`Phonemizer.phonemize_words` of a clause. Words of a script that espeak cannot say have an
-    empty IPA, and a warning names the script."""
+    """Return the pronunciations of a clause, each word in the language of its script.
+
+    Args:
+        base: the phonemizer of the language of the text.
+        words: words of the clause.
+
+    Returns:
+        (word, IPA) as of `Phonemizer.phonemize_words`. Words in a script that espeak-ng cannot
+        read have an empty IPA, and a warning names the script.
+    """
     if base.lang.split("-")[0] not in _LATIN or all(word.isascii() for word in words):
         return base.phonemize_words(" ".join(words))
     out: list[tuple[str, str]] = []
@@ -40,7 +48,7 @@ def phonemize(base: Phonemizer, words: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _script(word: str) -> str | None:
-    """The script of a word's first letter; None for Latin and what is not known."""
+    """Return the script of a word's first letter; None for Latin and for scripts not listed."""
     found = [unicodedata.name(char, "").split(" ")[0] for char in word if char.isalpha()]
     if "HIRAGANA" in found or "KATAKANA" in found:
         return "HIRAGANA"

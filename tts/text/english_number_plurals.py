@@ -1,15 +1,15 @@
-"""English numbers with an s: "747s" and "three 6s" are many of a number, "5s" is a time."""
+"""Verbalization of English numbers in the plural: "747s", "three 6s", but not the time "5s"."""
 
 import re
 
-from tts.text import lexicon
+from tts.text import english_tables as tables
 from tts.text.numbers import cardinal, plural, three_figures, year
 from tts.text.tracked import Rule, rule
 
 __all__ = ["PLURALS"]
 
 _Match = re.Match[str]
-#: what is counted by name, so that the number before the s is one of its kind
+#: nouns whose kinds have numbers
 _KINDS = (
     "iPhone|iPad|Galaxy|Pixel|PlayStation|Xbox|Windows|Boeing|Airbus|Cessna|Porsche|Ferrari|Peugeot|"
     "BMW|Form|Forms|Model|Jordan|Air Force|Formula|Level|Grade|Year|Size|number|numbers"
@@ -17,14 +17,14 @@ _KINDS = (
 _SPOKEN_COUNT = (
     r"(?:two|three|four|five|six|seven|eight|nine|ten|both|several|many|few|of|pair of|couple of)"
 )
-# before the number: what only a noun follows
-_OF_NOUN = re.compile(
+#: text before the number that only a noun follows
+_BEFORE_NOUN = re.compile(
     rf"(?:\b(?:{_KINDS}|{_SPOKEN_COUNT}|(?:count|counts|counted|counting|go|went) (?:up )?by|"
     r"rolled|rolling|straight|double|triple|pocket|trailing|leading|all|no|old|new|flew|flying|"
     r"the|these|those|your|my|our|their|his|her|some|more)|\d) $"
 )
 _BITS = re.compile(r"\b(?:with|to|all|only|just|of|in|are|as|the) $", re.I)
-# ages: not "in under 5s"
+#: text before an age, but not "in under 5s"
 _AGES = re.compile(
     r"(?:(?:^|[.,;:(!?\n]\s?|\b(?:the|for|and|with|all|no|only|free for) )(?:under|over) "
     r"|\b(?:under|over)-)$",
@@ -33,11 +33,11 @@ _AGES = re.compile(
 _PLANE = re.compile(r"7[0-8]7")
 _AND = r"(?:and|or|&)"
 _TOLD = re.compile(r" (?:are|were|have)\b")
-_NOUN = re.compile(r"[ -](?!(?:" + lexicon.FUNCTION + r"|due|left)\b)[a-z]{2}")
+_NOUN = re.compile(r"[ -](?!(?:" + tables.FUNCTION + r"|due|left)\b)[a-z]{2}")
 
 
 def _many(figures: str) -> str:
-    """Many of a number of a model, a form or a card: "seven forty-sevens", "sixes"."""
+    """Return the plural of a number of a model, a form or a card: "seven forty-sevens", "sixes"."""
     if figures[0] == "0" or len(figures) < 3:
         said = cardinal(figures)
     elif len(figures) == 3:
@@ -48,11 +48,12 @@ def _many(figures: str) -> str:
 
 
 def _is_decade(figures: str) -> bool:
-    """Tens and years that the rules for decades know."""
+    """Whether a number with an s is one that the rules of decades verbalize."""
     return len(figures) in (2, 4) and figures[-1] == "0" and figures[:2] != "10"
 
 
-def _alone(match: _Match) -> str:
+def _single(match: _Match) -> str:
+    """Verbalize one number with an s, if the text around it shows a plural."""
     figures = match[1]
     before = match.string[max(0, match.start() - 24) : match.start()]
     after = match.string[match.end() : match.end() + 24]
@@ -64,13 +65,13 @@ def _alone(match: _Match) -> str:
     told = bool(_PLANE.fullmatch(figures) or len(figures) > 2 and _TOLD.match(after))
     if figures in "01" and _BITS.search(before):
         told = not _NOUN.match(after)
-    if told or _OF_NOUN.search(before) and not _NOUN.match(after):
+    if told or _BEFORE_NOUN.search(before) and not _NOUN.match(after):
         return _many(figures)
     return match[0]
 
 
 def _pair(match: _Match) -> str:
-    """ "1s and 0s": two of a kind, unless they are the ends of a time or decades."""
+    """Verbalize two plurals, "1s and 0s", unless they are the ends of a time or decades."""
     first, joined, second = match.groups()
     before = match.string[max(0, match.start() - 24) : match.start()]
     if first[-1] == "0" != first or second[-1] == "0" != second or first == second:
@@ -80,14 +81,14 @@ def _pair(match: _Match) -> str:
     return f"{_many(first)}{joined}{_many(second)}"
 
 
-#: before the units, which take the s for seconds
+#: applied before the units, which would take the s for seconds
 PLURALS: tuple[Rule, ...] = (
-    # models of telephones that an s tells apart
+    # models of telephones whose names end with an s
     rule(r"\b(iPhone [3456])s\b", r"\1 S"),
     rule(
         r"(?<![^\W_])([A-Z]{1,5}-?)(?<!T-)(\d{1,4})s\b(?!-)",
         lambda m: f"{m[1]}{'' if m[1][-1] == '-' else ' '}{_many(m[2])}",
     ),
     rule(rf"(?<![\w.,:$£€'-])(\d{{1,4}})s( {_AND} )(\d{{1,4}})s\b(?![-'])", _pair),
-    rule(r"(?<![\w.,:$£€'/])(?<!\d-)(?<!--)(\d{1,4})s\b(?![-'/]|\s?[-–]\s?\d)", _alone),
+    rule(r"(?<![\w.,:$£€'/])(?<!\d-)(?<!--)(\d{1,4})s\b(?![-'/]|\s?[-–]\s?\d)", _single),
 )

@@ -1,4 +1,7 @@
-"""A text as sentences of phones, with or without markup: what every model of phones is given."""
+"""Text analysis, the entry of this package: a text, with or without markup, to sentences of phones.
+
+Every model that speaks phones gets its input here.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,14 +17,18 @@ __all__ = ["read_sentences"]
 def read_sentences(
     frontend: Frontend, text: str | Iterable[str], markup: str = "none", emoji: bool = False
 ) -> Iterator[Phones]:
-    """Sentences one at a time, each with the pause that follows it in seconds.
+    """Yield the phones of one sentence after the other, with the pause that follows each.
 
     Args:
-        markup, emoji: see tts.types.Options.
+        frontend: the front end of the language.
+        text: the whole text, or pieces of one that is still being written. A text with markup is
+            read to its end first.
+        markup, emoji: options of a request, see `tts.types.Options`.
 
     Raises:
-        TextError: nothing to say. MarkupError: see tts.text.markup.parse_markup.
-        UsageError: emoji in a language without names for them.
+        TextError: there is nothing to say.
+        MarkupError: the markup is not understood, see `tts.text.markup.parse_markup`.
+        UsageError: emoji have no names in this language.
     """
     if markup in ("none", "plain"):
         return in_pieces(frontend.sentences(text, plain=markup == "plain", emoji=emoji))

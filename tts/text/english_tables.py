@@ -1,4 +1,4 @@
-"""Word tables of the English normalisation."""
+"""Word tables of English text normalization."""
 
 __all__ = [
     "ABBREVIATIONS", "ADDRESS", "AMBIGUOUS", "BEFORE_LETTERS", "BEFORE_MORE", "BEFORE_NAMES",
@@ -50,17 +50,18 @@ STATE_NAMES = {
     "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
     "PR": "Puerto Rico",
 }  # fmt: skip
-#: of these, words of their own, before which a town must stand
+#: of these, the codes that are words, before which a town must stand
 WORDLIKE_STATES = "IN|ME|HI|OK|ID"
 STATES = "|".join(code for code in STATE_NAMES if code not in WORDLIKE_STATES.split("|"))
 
+#: abbreviations of thousand and more
 SCALES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
     "b": "billion", "B": "billion", "bn": "billion", "tn": "trillion", "T": "trillion",
     "Cr": "crore", "cr": "crore",
 }  # fmt: skip
 
-#: one, many, one hundredth, many hundredths
+#: singular and plural of each currency and of its hundredth, "" without one
 CURRENCIES = {
     "$": ("dollar", "dollars", "cent", "cents"),
     "US$": ("U S dollar", "U S dollars", "cent", "cents"),
@@ -104,6 +105,7 @@ CURRENCIES = {
     "¢": ("cent", "cents", "", ""),
 }
 
+#: singular of each unit of measure, by its symbol or abbreviation
 UNITS = {
     "%": "percent", "‰": "per mille", "°": "degree", "°C": "degree Celsius",
     "°F": "degree Fahrenheit", "° C": "degree Celsius", "° F": "degree Fahrenheit",
@@ -164,10 +166,11 @@ UNITS = {
     "mb": "megabyte", "gb": "gigabyte", "tb": "terabyte",
     "fl oz": "fluid ounce", "fl. oz.": "fluid ounce", "fl. oz": "fluid ounce",
 }  # fmt: skip
+#: names of units without a plural
 UNCOUNTED = frozenset(
     "percent hertz kilohertz megahertz gigahertz terahertz horsepower lux".split()
 ) | {"per mille"}
-#: short forms that stand after a slash beside the units
+#: abbreviations after a slash, beside those of `UNITS`
 PER = {
     "hr": "hour",
     "h": "hour",
@@ -196,7 +199,7 @@ COUNTED = (
     "tons|tonnes|copies|files|lines|steps|square|or|different|more|other|homes|houses|jobs|"
     "workers|seats|rooms|acres|degrees|watts|volts|guests|residents|inhabitants|customers|kids"
 )
-#: words after an amount that are not a noun which it describes
+#: alternatives of a pattern: words after an amount that are no noun which it describes
 FUNCTION = (
     "and|or|to|in|on|at|for|from|of|per|a|an|the|by|with|without|is|was|are|were|has|had|have|be|"
     "more|less|off|each|every|if|when|then|than|that|which|who|but|as|up|down|over|under|"
@@ -206,22 +209,23 @@ FUNCTION = (
     "earlier|instead|once|twice|through|across|around|between|until|till|since|during|"
     "against|toward|towards|outside|inside|below|above|total|altogether|together|too|also"
 )
-#: nouns that an amount before them describes even without an article
+#: alternatives of a pattern: nouns that an amount describes even without an article
 MEASURED = (
     "bill|bills|note|notes|coin|coins|banknote|banknotes|film|lens|lenses|sprint|dash|hurdles|"
     "freestyle|relay|monitor|monitors|television|televisions|gift card|gift cards|steak|nail|nails|"
     "pizza|fine|bag|bags|weight|tank|engine|battery|wrench|socket|drill|guy|man|rule|screen|"
     "screens|wheels|rims"
 )
+#: alternatives of a pattern: nouns after a resolution such as "4K"
 PICTURES = (
     "video|videos|TV|TVs|resolution|monitor|monitors|screen|screens|display|displays|UHD|camera|"
     "cameras|movie|movies|footage|content|streaming|projector|run|race"
 )
 
-#: lower-case letters with dots
+#: small letters with dots
 LATIN = {"eg": "for example", "ie": "that is", "am": "A M", "pm": "P M"}
 
-#: written with a dot
+#: abbreviations with a dot
 ABBREVIATIONS = {
     "mr": "mister", "mrs": "missus", "ms": "miz", "messrs": "messers", "prof": "professor",
     "rev": "reverend", "hon": "honorable", "gen": "general", "col": "colonel",
@@ -252,36 +256,38 @@ ABBREVIATIONS = {
     "det": "detective", "asst": "assistant", "atty": "attorney", "insp": "inspector",
     "msgr": "monsignor",
 }  # fmt: skip
-#: mostly inside of a sentence: only a word that begins sentences shows that their dot ends one
+#: of these, the ones that are mostly within a sentence: their dot ends one only before a word that
+#: begins sentences
 TITLES = frozenset(
     "mr mrs ms messrs prof rev hon gen col capt lt sgt cmdr gov sen rep pres mt ft fig vol ch pp "
     "cf approx vs co dept est ext avg incl excl esp viz sec eg ie ca attn temp jr sr bros intl "
     "natl supt maj brig adm drs inc ltd corp cpl pvt pfc fr det asst atty insp msgr".split()
 )
-#: of these, what even such a word may follow ("Mr. and Mrs.", "cats vs. the dogs")
+#: of these, the ones that even such a word may follow ("Mr. and Mrs.", "cats vs. the dogs")
 NEVER_LAST = frozenset("mr mrs ms messrs vs eg ie cf viz approx incl excl".split())
-#: never an initialism, so that capitals do not change them
+#: abbreviations that are no initialism in capitals
 CAPITAL_ABBREVIATIONS = frozenset(
     "mr mrs messrs prof capt sgt jr sr etc vs inc ltd corp bros blvd hwy vol approx dept".split()
 )
-#: also words, names or initialisms, so that something beside them must tell
+#: abbreviations that are also words, names or initialisms, so that their context must decide
 AMBIGUOUS = frozenset(
     "oz max ed sec fig figs gal apt rep ref temp hon mo gen col est ca mt ms min ext para rev ft "
     "jan mar jun jul fr det".split()
 )
-#: of these, what a name in capitals follows
+#: of these, the ones before a name
 BEFORE_NAMES = frozenset("ms hon gen col rep rev mt ft fr det".split())
-#: what a number follows, and of these what a letter may ("Fig. B")
+#: of these, the ones before a number, and before a letter ("Fig. B")
 BEFORE_NUMERALS = frozenset("fig figs sec ch apt para ext ref ed temp ca est col rev".split())
 BEFORE_LETTERS = frozenset("fig sec apt".split())
-#: what goes on in lower case, before which no sentence ends
+#: of these, the ones before a small letter
 BEFORE_MORE = frozenset("hon gen temp est max min jan mar jun jul".split())
-#: what stands behind a number or "per"
+#: of these, the ones after a number or "per"
 BEHIND_NUMBERS = {
     "oz": "ounce", "gal": "gallon", "sec": "second", "min": "minute", "mo": "month", "ft": "foot",
     "hr": "hour", "yr": "year", "wk": "week", "tsp": "teaspoon", "tbsp": "tablespoon",
 }  # fmt: skip
 
+#: names of rulers and popes
 REGNAL = frozenset(
     "Henry Louis Charles George Edward William James Richard Elizabeth Mary John Paul Pius "
     "Benedict Gregory Leo Innocent Clement Alexander Nicholas Peter Catherine Frederick Wilhelm "
@@ -294,7 +300,7 @@ REGNAL = frozenset(
     "Lothar Philippe Clovis Theodosius Valentinian Justinian Alexios Andronikos Kamehameha Rama "
     "Rainier Boniface Celestine Adrian Sylvester Eugene Karl Franz Johan Baudouin Basil".split()
 )
-#: before a surname, with which a numeral counts the bearers of the name
+#: given names before a surname, after which a numeral counts the bearers of the name
 GIVEN_NAMES = frozenset(
     "Adam Allen Andrew Anthony Arthur Benjamin Brian Bruce Calvin Chris Christopher Clarence "
     "Cornelius Daniel David Davis Dennis Donald Douglas Edgar Edwin Ernest Eugene Frank Franklin "
@@ -304,12 +310,14 @@ GIVEN_NAMES = frozenset(
     "Steven Theodore Thomas Thurston Timothy Trey Walter Warren Winston".split()
 )
 
+#: marks of web and mail addresses
 ADDRESS = {
     "://": "", "@": "at", ".": "dot", "/": "slash", "-": "dash", "_": "underscore",
     "?": "question mark", "&": "and", "=": "equals", "#": "hash", "%": "percent", "+": "plus",
     "~": "tilde", ":": "colon",
 }  # fmt: skip
 
+#: symbols that no other rule takes
 SYMBOLS = {
     "+": "plus", "×": "times", "÷": "divided by", "=": "equals", "&": "and", "@": "at",
     "%": "percent", "§": "section", "°": "degrees", "<": "less than", ">": "greater than",
@@ -327,14 +335,16 @@ STARTERS = frozenset(
     "Every Another Please Let Can Its Your".split()
 )
 
-#: formulas without a figure that are spelled
+#: chemical formulas without a digit, which are spelled
 FORMULAS = frozenset("NaCl HCl NaOH KCl KOH HF CuO FeO ZnO MgO CaO".split())
-#: capitals before a figure that are words
+#: words in capitals before a digit
 WORDS_WITH_NUMBERS = frozenset(
     "RAM ROM PIN SIM ZIP SAT ACT NO AND THE BUT FOR YOU TO OF IN OR".split()
 )
 
+#: titles without a dot
 PLAIN_TITLES = {"Mr": "mister", "Mrs": "missus", "Ms": "miz", "Dr": "doctor"}
+#: abbreviations before a Roman numeral
 NUMBERED = {
     "Vol": "Volume",
     "Ch": "Chapter",
@@ -343,14 +353,15 @@ NUMBERED = {
     "Art": "Article",
     "Bk": "Book",
 }
+#: names of the letters from α to ω
 GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma "
     "sigma tau upsilon phi chi psi omega"
 ).split()
-#: words before a numeral, in capitals
+#: words before a Roman numeral, in capitals
 PART_WORDS = frozenset(
     "CHAPTER PART BOOK VOLUME ACT SCENE SECTION APPENDIX WAR ARTICLE PHASE TYPE FIGURE TABLE "
     "STAGE CLASS LEVEL EPISODE SEASON BOWL MARK TITLE GRADE".split()
 )
-#: without a vowel, but not spelled
+#: words without a vowel, which are not spelled
 HUSHED = frozenset("HMM MM SHH SH PSST BRR BRRR GRR ZZZ HM TSK NTH".split())
