@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tts.audio.files import check_apart
+from tts.audio.files import check_apart, check_kind
 from tts.audio.formats import output_format
 from tts.batch.engines import engine, run_here
 from tts.batch.journal import Journal
@@ -77,6 +77,8 @@ def run_batch(
         raise UsageError(f"workers must be a whole number, not {workers!r}")
     if not 1 <= workers <= 256:
         raise UsageError(f"workers {workers} is out of range: 1 to 256")
+    if not settings.out.is_dir():
+        check_kind(settings.out, "a folder is", "speech")
     compute = engine(engine_name)
     output_format("-", settings.format)
     for kind in settings.timestamps:
