@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tts.arguments import check_whole
 from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.level import trim_silence
 from tts.audio.reference import Reference, load_reference
@@ -131,6 +132,8 @@ def read_recording(recording: Recording, sample_rate: int | None, default_rate: 
         UsageError: no recording, or another rate than it has itself.
         AudioError: longer than 60 s; all else as `load_reference`.
     """
+    if sample_rate is not None:
+        sample_rate = check_whole("sample_rate", sample_rate, 8000, 192_000)
     given, own = plain(recording)
     if isinstance(given, Reference):
         found = given

@@ -224,6 +224,8 @@ def accent_warning(model: str, own: str, languages: Iterable[str | None]) -> str
 
 def check_language(lang: str) -> str:
     """The espeak code that a code means ("en" is "en-us"); UsageError naming the nearest."""
+    if not isinstance(lang, str):
+        raise UsageError(f"a language is a code such as 'en-us', not {lang!r:.40}")
     code = lang.strip().lower().replace("_", "-")
     code = _SHORT.get(code, code)
     known = {voice.lower(): voice for voice in _voices()}
