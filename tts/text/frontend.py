@@ -32,6 +32,7 @@ _TOKEN = re.compile(
     r"|(?P<mark>[,.?!;:—…()])|(?P<held>[\U000f0000-\U000ffffd])"
 )
 _STRENGTH = {mark: rank for rank, mark in enumerate(",()—:;….!?")}
+_VOWELS = frozenset("aeiouæɑɐɒɔəɘɚɛɜɝɞɤɨɪɯɵøœɶʉʊʌʏy")
 _SPEAKABLE = re.compile(r"[^\W_]")
 
 Pauses = Literal["marks", "sil", "none"]
@@ -197,8 +198,11 @@ class Frontend:
         chosen = readings([m[0] for m in tokens]) if self.lang == "en-us" else {}
         known: dict[int, str] = {}
 
-        def flush() -> None:
-            said = phonemize(self.phonemizer, clause)
+        def flush(following: str = "") -> None:
+            said = phonemize(self.phonemizer, [*clause, following] if following else clause)
+            if following:
+                said = said[:-1] if said[-1:] and said[-1][0] == following else []
+                said = said or phonemize(self.phonemizer, clause)
             # A word of over a hundred letters comes in parts: then no reading is placed.
             same = len(said) == len(clause)
             for at, (word, ipa) in enumerate(said):
@@ -218,11 +222,13 @@ class Frontend:
                         known[len(clause)] = chosen[at]
                     clause.append(match["word"])
                 continue
-            flush()
             if match["mark"]:
+                flush()
                 builder.mark(match["mark"])
             else:
-                for part in inline[ord(match["held"]) - _PRIVATE].split():
+                parts = inline[ord(match["held"]) - _PRIVATE].split()
+                flush(_like(parts[0]) if english and clause and parts else "")
+                for part in parts:
                     builder.word(part, part)
         flush()
         return builder.finish(_HELD.sub(lambda m: f"[[{inline[ord(m[0]) - _PRIVATE]}]]", spoken))
@@ -271,6 +277,14 @@ class _Places:
             if held and first == held.start() and not left and written and "[[" not in written:
                 phones.words[number] = (written, first_token, last_token)
         return out
+
+
+def _like(ipa: str) -> str:
+    """A word that begins as the phones do, which stands in their place while what is before them is
+    read: at the end of a clause the article "a" would be read as the letter, and "the" before a
+    vowel as before a consonant."""
+    first = ipa.lstrip("ˈˌ'")[:1]
+    return "apple" if first in _VOWELS else "cat"
 
 
 def _bare(text: str, start: int, end: int) -> tuple[int, int]:
