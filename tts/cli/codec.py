@@ -95,7 +95,8 @@ def encode(
     if not quiet:
         seconds = len(samples) / made.info.sample_rate
         rate = f", {made.info.bitrate / 1000:.2f} kbit/s" if made.info.bitrate else ""
-        say(f"{output}: {seconds:.2f} s in {encoded.data.shape[1]} frames{rate}, {len(data)} bytes")
+        told = "standard output" if piped else output
+        say(f"{told}: {seconds:.2f} s in {encoded.data.shape[1]} frames{rate}, {len(data)} bytes")
 
 
 @app.command()
@@ -141,7 +142,8 @@ def decode(
     samples = round(found.samples * info.sample_rate / found.sample_rate)
     written = write_audio(output, _decoded(made, found.encoded, samples), info.sample_rate)
     if not quiet:
-        say(f"{output}: {written / info.sample_rate:.2f} s of audio")
+        told = "standard output" if output == "-" else output
+        say(f"{told}: {written / info.sample_rate:.2f} s of audio")
 
 
 def _at(codec: "Codec", name: str, device: str, count: int) -> "Codec":

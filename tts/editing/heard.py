@@ -13,7 +13,7 @@ from torch import Tensor
 from tts.arguments import check_whole
 from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.level import trim_silence
-from tts.audio.reference import Reference, load_reference
+from tts.audio.reference import UNNAMED, Reference, load_reference
 from tts.errors import AlignmentError, AudioError, UsageError
 from tts.losses.phone import PhoneProbe
 from tts.synthesizer import Synthesizer
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 LONGEST = 60.0
 #: frames in which speech is looked for, half of them between two looks: 6 s, as a voice has
 _LOOK = 300
+#: the largest value that needs no warning; what was encoded with loss goes a little beyond 1
+_OVER = 1.25
 #: between loud and quiet frames of what is steady, such as a hum; speech 5 dB below noise has 3.3
 _STEADY_DB = 2.5
 #: entropy of the phones of tones, in nats: melodies have 2.2, one of 450 short sentences 2.4
@@ -154,6 +156,13 @@ def read_recording(recording: Recording, sample_rate: int | None, default_rate: 
     # Files are refused before they are decoded.
     if found.seconds_in > LONGEST + PADDING_SECONDS:
         raise AudioError(f"the recording is {too_long(found.seconds_in, LONGEST)}: cut it")
+    peak = float(np.abs(found.samples).max())
+    if peak > _OVER:
+        line = (
+            f"{found.name or UNNAMED}: goes up to {20 * np.log10(peak):.0f} dB beyond full scale, "
+            "where the values of files end: make it quieter"
+        )
+        return replace(found, warnings=[*found.warnings, line])
     return found
 
 

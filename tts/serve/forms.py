@@ -45,10 +45,21 @@ async def form_of(request: Request, what: str) -> AsyncIterator[FormData]:
 
 
 def check_fields(form: FormData, known: Collection[str]) -> None:
-    """UsageError for a field that is not known: a slip in an optional one would go unnoticed."""
-    for name in form:
+    """Check the names of the fields of a form.
+
+    A slip in the name of an optional field would go unnoticed, and of a field that is sent twice
+    all but the last value would be lost.
+
+    Raises:
+        UsageError: a field is not known, or was sent more than once.
+    """
+    seen: set[str] = set()
+    for name, _ in form.multi_items():
         if name not in known:
             raise UsageError(f"unknown field {name[:40]!r} in the form")
+        if name in seen:
+            raise UsageError(f"the form has the field {name} more than once")
+        seen.add(name)
 
 
 async def bytes_of(file: UploadFile) -> bytes:
