@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tts.devices", "tts.eval", "tts.systems", "tts.text"),
     ("tts.resources",),
     ("tts.audio", "tts.bundle", "tts.cancel", "tts.data.tables", "tts.data.texts", "tts.quantize"),
+    ("tts.arguments",),
     ("tts.errors", "tts.folders", "tts.orphans", "tts.renamed", "tts.scores"),
     ("tts_codecs",),
 )

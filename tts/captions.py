@@ -14,6 +14,7 @@ from html import escape
 from tts.audio.files import write_file
 from tts.errors import UsageError
 from tts.text.pause_marks import REMOVED
+from tts.text.text_input import check_text
 from tts.types import Span
 
 FORMATS = ("srt", "vtt", "json")
@@ -61,7 +62,11 @@ def written(words: Sequence[Span], text: str = "") -> list[Written]:
 
     Args:
         text: that the places of the words (`Span.at`) lie in; without it they stand as spoken.
+
+    Raises:
+        TextError: `text` is not a string.
     """
+    check_text(text or "", pieces=False)
     out: list[Written] = []
     places: list[tuple[int, int]] = []
     for word in words:

@@ -15,6 +15,7 @@ from typing_extensions import Unpack
 
 from tts.aio import AsyncStream, AsyncText
 from tts.catalog import ModelInfo, VoiceInfo, models, voices
+from tts.errors import UsageError
 from tts.pipeline.voices import VoiceSource
 from tts.progress import Progress
 from tts.synthesizer import Synthesizer
@@ -181,9 +182,16 @@ class TTS(Synthesizer):
             a Result per row; what is wrong with a row is in its `error`.
 
         Raises:
-            UsageError: ids that are not unique or no file names, or another run uses the folder.
+            UsageError: an argument of a wrong kind, ids that are not unique or no file names, or
+                another run uses the folder.
             OutputError: the folder cannot be written.
         """
+        if not isinstance(out_dir, (str, os.PathLike)) or not os.fspath(out_dir):
+            raise UsageError(f"out_dir is the path of a folder, not {out_dir!r:.40}")
+        if isinstance(timestamps, str) or not isinstance(timestamps, Iterable):
+            raise UsageError(f"timestamps are a list such as ['srt'], not {timestamps!r:.40}")
+        if not isinstance(rows, Iterable):
+            raise UsageError(f"rows are a list of tuples or mappings, not {rows!r:.40}")
         from tts.batch.rows import make_rows
         from tts.batch.run import run_batch
         from tts.batch.worker import Settings

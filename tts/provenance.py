@@ -22,7 +22,8 @@ from tts.pipeline.voices import VoiceSource
 from tts.resources import checkpoint_folder, codec_without_folder
 from tts.synthesizer import Synthesizer
 from tts.systems import PARTS, plain_name
-from tts.types import Options
+from tts.text.text_input import check_text
+from tts.types import Options, options_of
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import fingerprint
 from tts_codecs.registry import weights_of
@@ -81,8 +82,10 @@ def provenance(
 
     Raises:
         VoiceError, UsageError, AudioError: see `Synthesizer.voice`.
+        TextError: `text` is not a string.
     """
-    options = options or Options()
+    check_text(text, pieces=False)
+    options = options_of(options, {})
     voice = voice if isinstance(voice, Voice) else model.voice(voice)
     try:
         number = version("tts")

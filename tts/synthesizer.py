@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self, Unpack
 
+from tts.arguments import check_flag, check_number, check_whole
 from tts.audio.loudness import Leveler
 from tts.cancel import Cancellation
 from tts.config import ModelConfig, load_model_config
@@ -19,7 +20,7 @@ from tts.lifecycle import Lifecycle, check_config
 from tts.pipeline.acoustic import AcousticModel
 from tts.pipeline.assemble import assemble
 from tts.pipeline.render import Renderer, Utterance
-from tts.pipeline.voices import VoiceSource, check_numbers, encode_voice
+from tts.pipeline.voices import MAX_CALIBRATION, VoiceSource, encode_voice
 from tts.progress import GivenText, Progress, TextProgress, check_frames, check_progress, told
 from tts.resources import model_config
 from tts.text.symbols import Phones
@@ -109,6 +110,7 @@ class Synthesizer(Lifecycle):
         """
         if not isinstance(name, (str, os.PathLike)):
             raise UsageError(f"a model is loaded by name or path, not {type(name).__name__}")
+        int8 = check_flag("int8", int8)
         config = load_model_config(model_config(os.fspath(name)))
         return cls.of(config.with_int8() if int8 else config, device)
 
@@ -135,7 +137,8 @@ class Synthesizer(Lifecycle):
             adapt: also adapt the model's weights to the voice (tts.tuning.adaptation), which takes
                 some seconds.
             strength: of the adaptation, 0 to 1.
-            calibration: rounds of calibration (tts.tuning.calibration); by default the model's.
+            calibration: rounds of calibration (tts.tuning.calibration), at most 20; by default the
+                model's.
             progress: called during adaptation with (steps done, all steps); an exception that it
                 raises stops the adaptation.
             enhance: remove noise and reverberation from recordings (tts.voice.enhancer); False
@@ -150,7 +153,10 @@ class Synthesizer(Lifecycle):
             TextError: the transcript is not valid Unicode.
         """
         self.check_open()
-        check_numbers(strength, calibration)
+        adapt, enhance = check_flag("adapt", adapt), check_flag("enhance", enhance)
+        strength = check_number("strength", strength, 0, 1)
+        if calibration is not None:
+            calibration = check_whole("calibration", calibration, 0, MAX_CALIBRATION)
         check_progress(progress)
         if adapt and not self.capabilities.adaptation:
             raise UsageError(f"voices of {self.config.name!r} cannot be adapted")

@@ -277,7 +277,7 @@ class Audio:
         Raises:
             UsageError: not 8000 to 192000 Hz.
         """
-        check_output_rate(sample_rate)
+        sample_rate = check_output_rate(sample_rate)
         samples = resample(self.samples, self.sample_rate, sample_rate)
         return replace(self, samples=samples, sample_rate=sample_rate)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
 from tts import TTS
+from tts.audio.writer import check_writable
 from tts.cli.common import warn_unfit
 from tts.cli.main import run
 from tts.errors import UsageError
@@ -185,6 +186,73 @@ def test_words_that_were_not_used_are_told(count: int, told: str, capfd: Capture
     assert not capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        (["codec", "encode", "IN", "-o", "x.wav"], "codes"),
+        (["codec", "encode", "IN", "-o", "x.JSON"], "codes"),
+        (["synthesize", TEXT, "--format", "mp3", "-o", "x.wav"], "mp3"),
+        (["synthesize", TEXT, "--format", "wav", "-o", "x.ogg"], "wav"),
+        (["synthesize", TEXT, "--format", "wav", "-o", "x.srt"], "wav"),
+        (["synthesize", TEXT, "--format", "flac", "-o", "x.safetensors"], "flac"),
+        (["eval", "cases", "TSV", "-o", "x.wav"], "case list"),
+        (["eval", "cases", "TSV", "-o", "x.tsv"], "case list"),
+        (["batch", "CSV", "--out", "x.wav"], "folder"),
+        (["eval", "--cases", "cases.json", "--model", "default", "-o", "x.md"], "folder"),
+    ],
+)
+def test_no_file_has_the_name_of_another_kind(
+    command: list[str],
+    kind: str,
+    tiny_home: Path,
+    tmp_path: Path,
+    capfd: Captured,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table, rows = tmp_path / "list", tmp_path / "rows.csv"
+    table.write_text("path\tspeaker\ttext\n")
+    rows.write_text(f"text\n{TEXT}\n")
+    places = {"IN": str(recording("mine.wav")), "TSV": str(table), "CSV": str(rows)}
+    assert run([places.get(each, each) for each in command]) == 2
+    one_line(capfd, "has the name of", kind)
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_names_that_say_nothing_else_are_taken(tmp_path: Path) -> None:
+    for name, format in [
+        ("a.bin", "mp3"), ("a", "flac"), ("a.ogg", "opus"), ("a.opus", "opus"), ("a.WAV", "wav"),
+        ("a.wave", "wav"), ("a.1", "ogg"), ("a.oga", "ogg"),
+    ]:  # fmt: skip
+        check_writable(tmp_path / name, format=format)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["codec", "encode", "gone.wav", "-o", "c.safetensors"], "recording not found"),
+        (["codec", "encode", "https://a.b/c.wav", "-o", "c.safetensors"], "recording "),
+        (["continue", "gone.wav", TEXT, "-o", "c.wav"], "recording not found"),
+        (["continue", ".", TEXT, "-o", "c.wav"], "is a folder"),
+        (["edit", "gone.wav", "--from", "a", "--to", "b", "-o", "c.wav"], "recording not found"),
+        (["synthesize", TEXT, "--ref", "gone.wav", "-o", "c.wav"], "recording not found"),
+    ],
+)
+def test_what_is_not_there_is_called_a_recording(
+    command: list[str],
+    told: str,
+    tiny_home: Path,
+    tmp_path: Path,
+    capfd: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(command) == 2
+    assert "reference" not in one_line(capfd, told)
+    assert not list(tmp_path.glob("c.*"))
+
+
 def test_outputs_do_not_replace_each_other(
     tiny_home: Path, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,8 +261,7 @@ def test_outputs_do_not_replace_each_other(
     (tmp_path / "link.vtt").symlink_to("old.srt")
     (tmp_path / "hard.json").hardlink_to("old.srt")
     for given in (
-        ["-o", "x.srt", "--format", "wav", "--timestamps", "x.srt"],
-        ["-o", "x.srt", "--format", "wav", "--timestamps", str(tmp_path / "x.srt")],
+        ["-o", "a.wav", "--timestamps", "x.srt", "--timestamps", str(tmp_path / "x.srt")],
         ["-o", "a.wav", "--timestamps", "b.srt", "--timestamps", "./b.srt"],
         ["-o", "a.wav", "--timestamps", "old.srt", "--timestamps", "link.vtt"],
         ["-o", "a.wav", "--timestamps", "old.srt", "--timestamps", "hard.json"],

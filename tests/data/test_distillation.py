@@ -199,7 +199,7 @@ def test_damaged_lessons_are_refused(teacher: TTS, corpus: Corpus, tmp_path: Pat
     write_distillation(corpus, teacher, said, 2, max_frames=60)
     with pytest.raises(OutputError, match="exists"):
         write_distillation(corpus, teacher, said, 2)
-    with pytest.raises(DataError, match="no distillation data"):
+    with pytest.raises(DataError, match="does not exist"):
         DistillationData([str(tmp_path / "nothing")])
     whole = (said / "features.f16").read_bytes()
     (said / "features.f16").write_bytes(whole[:100])

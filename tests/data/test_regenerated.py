@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_refused(model: TTS, corpus: Corpus, tmp_path: Path
     write_regenerated(corpus, model, made, 2)
     with pytest.raises(OutputError, match="exists"):
         write_regenerated(corpus, model, made, 2)
-    with pytest.raises(DataError, match="no regenerated features"):
+    with pytest.raises(DataError, match="does not exist"):
         RegeneratedFeatures(tmp_path / "nothing", corpus, 20)
     with pytest.raises(DataError, match="at least 5000 frames"):
         RegeneratedFeatures(made, corpus, 5000)

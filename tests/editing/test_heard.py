@@ -325,3 +325,16 @@ def test_shipped_weights_refuse_what_is_no_speech() -> None:
 def test_a_take_of_a_sentence_that_is_not_there(tts: TTS, sound: Samples) -> None:
     with pytest.raises(UsageError, match="take"):
         continued(tts, (sound, 16000), takes=((2, 5),))
+
+
+@BOTH
+def test_what_goes_beyond_full_scale_is_told(
+    do: Done, tts: TTS, sound: Samples, tmp_path: Path
+) -> None:
+    """Values of floats may be any; files of the result end at 1, so that all else is cut there."""
+    louder = (10 ** (30 / 20) / np.abs(sound).max() * sound).astype(np.float32)
+    for given in ((louder, 16000), wav(louder)):
+        (line,) = [each for each in do(tts, given).warnings if "full scale" in each]
+        assert "30 dB" in line
+    quiet = (0.9 / np.abs(sound).max() * sound).astype(np.float32)
+    assert not [each for each in do(tts, (quiet, 16000)).warnings if "full scale" in each]

@@ -216,3 +216,15 @@ def test_what_is_no_phone_is_told(
     Frontend("en-us")(text)
     found = [record.getMessage() for record in caplog.records]
     assert len(found) == len(told) and all(a in b for a, b in zip(told, found, strict=True)), found
+
+
+@pytest.mark.parametrize(
+    "before", ["a", "the", "I saw a", "I saw the", "We go to", "This is for a"]
+)
+@pytest.mark.parametrize(("word", "ipa"), [("cat", "kˈæt"), ("apple", "ˈæpəl"), ("dog", "dˈɑːɡ")])
+def test_words_before_phones_are_read_as_before_a_word(before: str, word: str, ipa: str) -> None:
+    """An article at the end of a clause is the name of a letter; one before phones is not."""
+    frontend = Frontend("en-us")
+    written, given = frontend.one(f"{before} {word}."), frontend.one(f"{before} [[{ipa}]].")
+    assert str(given).split()[:-2] == str(written).split()[:-2]
+    assert [each for each, _, _ in given.words[:-1]] == before.split()

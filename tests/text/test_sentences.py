@@ -46,6 +46,10 @@ def _said(text: str, lang: str = "en") -> list[str]:
         "The pole is 9 in. Cut it.",
         "Add 2 tbsp. Stir well.",
         "He drank the 8 oz. He left.",
+        # what answers a question, or names nothing that could be the phrase of a clause
+        "He lives in the U.S. I do not.",
+        "At 5 p.m. He left.",
+        "I met him at 5 p.m. Dan was late.",
         "It took 5 min. Nobody came.",
     ],
 )
@@ -80,6 +84,22 @@ def test_two_sentences(text: str) -> None:
         "Add 8 oz. Philadelphia cheese.",
         "He took a 7 p.m. Zoom call.",
         "They took the 9 a.m. Amtrak train.",
+        "I ordered two 16 oz. Starbucks lattes.",
+        # a phrase that the sentence or a clause opens with
+        "In the U.S. Sales rose.",
+        "In the U.S. I saw a bear.",
+        "In the U.K. I've seen it.",
+        "In Washington, D.C. I saw him.",
+        "In Boston, Mass. I saw him.",
+        "At 5 p.m. I left.",
+        "At 9 a.m. John called.",
+        "From 9 a.m. to 5 p.m. Dan works.",
+        "At approx. 5 p.m. Dan left.",
+        "At Acme Inc. I learned a lot.",
+        "On Main St. I fell.",
+        "In Dec. John left.",
+        "He said that in the U.S. Apple sells well.",
+        "I think that by 5 p.m. Dan was late.",
     ],
 )
 def test_one_sentence(text: str) -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from tests.helpers.systems import ROOT, tiny, tiny_parts
 from tts.data.corpus import Corpus
-from tts.errors import CheckpointError, TTSError, UsageError
+from tts.errors import CheckpointError, DataError, TTSError, UsageError
 from tts.systems import PARTS, merged, read_resolved
 from tts.train.config import check_run, load_run
 from tts.train.loop import Trainer
@@ -76,6 +76,41 @@ def test_networks_of_other_losses_are_named_by_their_key(
         with pytest.raises(CheckpointError, match=rf"{key}: .*{words}") as error:
             check_run(values, "x").build(corpus)
         assert ("=null" in str(error.value)) == without
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "others", "make"),
+    [
+        ("generator", "distill_data", {}, "tts data distill"),
+        ("vocoder", "regenerated", {}, "tts data regenerate"),
+        ("vocoder", "wide", {"train_pitch": False}, ""),
+        ("phrasing", "text", {}, ".txt"),
+    ],
+)
+def test_data_of_options_is_named_by_its_key(
+    task: str, key: str, others: dict[str, Any], make: str, home: Path, corpus: Corpus,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for given in (tmp_path / "nothere", empty):
+        value = [str(given)] if key == "distill_data" else str(given)
+        values: dict[str, Any] = {"task": task, "out": "x", "options": {key: value, **others}}
+        if task == "generator":
+            values["model"] = {"strategy": {"kind": "flow"}}
+        with pytest.raises(DataError) as error:
+            check_run(values, "x").build(corpus)
+        told = str(error.value)
+        assert told.startswith(f"options.{key}: ") and str(given) in told and make in told
+        assert "Errno" not in told and "\n" not in told
+
+
+def test_a_corpus_that_is_not_there_is_named_by_its_key(
+    home: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    run = check_run(system(corpus, tmp_path, data=str(tmp_path / "nothere")), "x")
+    with pytest.raises(DataError, match="^data: .*nothere.*tts data prepare"):
+        train_run(run, print)
 
 
 def test_weights_to_start_from_are_named_by_their_key(

@@ -15,8 +15,23 @@ from typing import IO, Any, BinaryIO, TextIO
 
 from tts.errors import OutputError, UsageError
 
-__all__ = ["CallbackFile", "atomic_output", "check_apart", "check_distinct", "check_parent",
-           "is_device", "standard_output", "write_all", "write_error", "write_to"]  # fmt: skip
+__all__ = [
+    "CallbackFile", "atomic_output", "check_apart", "check_distinct", "check_kind", "check_parent",
+    "is_device", "standard_output", "write_all", "write_error", "write_file", "write_to",
+]  # fmt: skip
+
+#: what files are whose names end so
+_KINDS = {
+    "audio": "wav wave flac ogg oga opus mp3 aac m4a mp4 webm aif aiff au caf w64 wma",
+    "captions": "srt vtt",
+    "codes or a voice": "safetensors",
+    "JSON": "json jsonl",
+    "a table": "csv tsv",
+    "text": "txt md",
+    "a config": "yaml yml",
+    "a picture": "png jpg jpeg svg pdf",
+}
+_KIND_OF = {f".{suffix}": kind for kind, found in _KINDS.items() for suffix in found.split()}
 
 
 def standard_output() -> TextIO:
@@ -174,6 +189,29 @@ def check_distinct(outputs: Iterable[str | os.PathLike[str]]) -> None:
             two = repr(name) if seen[same] == name else f"{seen[same]!r} and {name!r}"
             raise UsageError(f"two outputs go to one file, {two}: give another name")
         seen[same] = name
+
+
+def check_kind(path: str | os.PathLike[str], what: str, example: str, *own: str) -> None:
+    """Refuse to write a file of one kind under a name that says it is of another. A name that says
+    nothing, such as "x.bin", is taken.
+
+    Args:
+        what: is written, with its verb ("codes are"); example: a name for it.
+        own: extensions that such a file may have, besides that of the example.
+
+    Raises:
+        UsageError: the extension is that of another kind.
+    """
+    name = os.fspath(path)
+    suffix = Path(name).suffix.lower()
+    kind = _KIND_OF.get(suffix)
+    if kind is None or suffix == Path(example).suffix or suffix.lstrip(".") in own:
+        return
+    if name != "-" and not is_device(name):
+        raise UsageError(
+            f"output {name!r} has the name of {kind}, but {what} written: "
+            f"choose a name such as {example!r}"
+        )
 
 
 def check_parent(path: str | os.PathLike[str]) -> Path:

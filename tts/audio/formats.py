@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.audio.files import is_device
+from tts.audio.files import check_kind, is_device
 from tts.audio.loudness import limited
 from tts.errors import UsageError
 
@@ -41,13 +41,21 @@ _CEILING = 10.0 ** (-1.0 / 20.0) - 1e-4  # with what rounding to 16 bits may add
 
 
 def output_format(path: str | os.PathLike[str], format: str | None = None) -> str:
-    """The output format by name or by extension; raises UsageError that lists the formats."""
+    """The output format by name or by extension.
+
+    Raises:
+        UsageError: an unknown one (the message lists them), or a path whose extension is that of
+            another kind of file or of another format.
+    """
     if format is not None and not isinstance(format, str):
         raise UsageError(f"an audio format is a name such as 'wav', not {format!r}")
     suffix = Path(os.fspath(path)).suffix.lstrip(".")
     default = "wav" if os.fspath(path) == "-" or is_device(path) else suffix
     chosen = (format or default).lower().lstrip(".")
     if chosen in _SUPPORTED:
+        # Both are Ogg files.
+        own = ["ogg", "oga", "opus"] if chosen in ("ogg", "opus") else ["wave"]
+        check_kind(path, f"{chosen} is", f"{Path(os.fspath(path)).stem}.{chosen}", *own)
         return chosen
     what = f"format {format!r}" if format else f"extension {'.' + suffix!r}" if suffix else ""
     known = ", ".join(FORMATS)

@@ -11,8 +11,9 @@ from tts.audio.resample import resample
 LONGEST = 1800.0
 
 
-def read_recording(source: str | os.PathLike[str] | BinaryIO, rate: int) -> Reference:
-    """All of a path, of "-" for standard input or of a binary file, mixed to mono at `rate` Hz.
+def read_recording(source: str | os.PathLike[str] | BinaryIO, rate: int | None) -> Reference:
+    """All of a path, of "-" for standard input or of a binary file, mixed to mono at `rate` Hz;
+    None keeps its own rate.
 
     Formats, limits and the process in which foreign containers are decoded are those of
     `tts.audio.reference.load_reference`; silence is as good as sound here.
@@ -24,4 +25,5 @@ def read_recording(source: str | os.PathLike[str] | BinaryIO, rate: int) -> Refe
     warnings: list[str] = []
     with opened(source) as (handle, name):
         found = decode_file(handle, name, 0.0, LONGEST, warnings, entire=True)
+    rate = rate or found.rate
     return Reference(resample(found.samples, found.rate, rate), rate, found.seconds, warnings)

@@ -159,7 +159,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
     if not isinstance(source, (str, os.PathLike)):
         if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
             kind = type(source).__name__
-            raise UsageError(f"a reference is a path, a binary file or an array, not {kind}")
+            raise UsageError(f"a recording is a path, a binary file or an array, not {kind}")
         name = Path(str(getattr(source, "name", UNNAMED))).name
         if getattr(source, "closed", False):
             raise UsageError("the file of the recording is closed")
@@ -179,22 +179,22 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
             yield spool, "standard input"
         return
     if "://" in text:
-        raise UsageError(f"reference {text!r} is a URL: download it and give the file name")
+        raise UsageError(f"recording {text!r} is a URL: download it and give the file name")
     try:
         mode = os.stat(text).st_mode
         if stat.S_ISDIR(mode):
-            raise UsageError(f"reference {text!r} is a folder: give one audio file")
+            raise UsageError(f"recording {text!r} is a folder: give one audio file")
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise UsageError(f"reference {text!r} is a device, not an audio file")
+            raise UsageError(f"recording {text!r} is a device, not an audio file")
         # By descriptor, so that soundfile does not read a format into the name (".raw").
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         descriptor = _open_pipe(text) if stat.S_ISFIFO(mode) else os.open(text, flags)
         handle = os.fdopen(descriptor, "rb")
     except FileNotFoundError:
-        raise UsageError(f"reference not found: {text!r}") from None
+        raise UsageError(f"recording not found: {text!r}") from None
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise UsageError(f"reference {text!r} cannot be read: {reason}") from None
+        raise UsageError(f"recording {text!r} cannot be read: {reason}") from None
     with handle:
         if stat.S_ISFIFO(mode):
             with _spooled(handle, repr(text)) as spool:
@@ -214,7 +214,7 @@ def _open_pipe(path: str) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not select.select([descriptor], [], [], PIPE_WAIT)[0]:
         os.close(descriptor)
-        raise UsageError(f"reference {path!r} is a pipe that nobody writes into")
+        raise UsageError(f"recording {path!r} is a pipe that nobody writes into")
     os.set_blocking(descriptor, True)
     return descriptor
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tts.errors import UsageError
+from tts.arguments import check_whole
 
 if TYPE_CHECKING:
     from torchaudio.transforms import Resample
@@ -51,10 +51,13 @@ def _context(down: int, up: int) -> int:
     return down * math.ceil(reach / down)
 
 
-def check_output_rate(rate: int) -> None:
-    """UsageError unless `rate` is one that sound is written with, 8 to 192 kHz."""
-    if not 8000 <= rate <= 192_000:
-        raise UsageError(f"a sample rate is 8000 to 192000 Hz, not {rate}")
+def check_output_rate(rate: object) -> int:
+    """Return a sample rate that sound is written with, in Hz.
+
+    Raises:
+        UsageError: not a whole number from 8000 to 192,000.
+    """
+    return check_whole("a sample rate", rate, 8000, 192_000)
 
 
 class StreamResampler:

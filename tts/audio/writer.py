@@ -131,8 +131,7 @@ def save_to(
     """
     name = getattr(file, "name", "")
     suffix = Path(name).suffix if isinstance(name, str) else ""
-    if format is None:
-        format = output_format(name) if suffix else "wav"
+    format = output_format(name, format) if suffix else format or "wav"
     write_to(file, encode_audio(samples, sample_rate, format), "the audio")
 
 

@@ -142,7 +142,9 @@ def _row(value: Any, number: int, folder: Path, name: str) -> Row:
         row = replace(row, voice=_voice(value[2], folder))
     try:
         given = value[3] if len(value) > 3 and value[3] is not None else Options()
-        known = given if isinstance(given, Options) else options_of(None, dict(given))
+        if not isinstance(given, (Options, Mapping)):
+            raise UsageError(f"options are of tts.Options or a mapping, not {given!r:.40}")
+        known = given if isinstance(given, Options) else options_of(None, given)
         known.check()
         return replace(row, options=known)
     except (UsageError, TypeError, ValueError) as error:

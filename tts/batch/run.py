@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from numbers import Integral
 from pathlib import Path
 
 from tqdm import tqdm
 
-from tts.audio.files import check_apart
+from tts.arguments import check_flag, check_whole
+from tts.audio.files import check_apart, check_kind
 from tts.audio.formats import output_format
 from tts.batch.engines import engine, run_here
 from tts.batch.journal import Journal
@@ -73,12 +73,13 @@ def run_batch(
             a row, or another run uses the folder.
         OutputError: the folder cannot be written, the disk is full.
     """
-    if isinstance(workers, bool) or not isinstance(workers, Integral):
-        raise UsageError(f"workers must be a whole number, not {workers!r}")
-    if not 1 <= workers <= 256:
-        raise UsageError(f"workers {workers} is out of range: 1 to 256")
+    workers = check_whole("workers", workers, 1, 256)
+    if not callable(progress):
+        progress = check_flag("progress", progress)
+    if not settings.out.is_dir():
+        check_kind(settings.out, "a folder is", "speech")
     compute = engine(engine_name)
-    output_format("-", settings.format)
+    settings = replace(settings, format=_format(settings.format))
     for kind in settings.timestamps:
         if kind not in TIMESTAMPS:
             raise UsageError(f"unknown timestamps {kind!r}; there is: {', '.join(TIMESTAMPS)}")
@@ -127,6 +128,13 @@ def run_batch(
         summary = [replace(found[row.id], meta=dict(row.meta)) for row in rows]
         journal.finish(summary)
     return Summary(summary, skipped, time.perf_counter() - begin)
+
+
+def _format(format: object) -> str:
+    """The audio format of a batch as it stands in names of files; UsageError for none."""
+    if not isinstance(format, str) or not format:
+        raise UsageError(f"an audio format is a name such as 'wav', not {format!r:.40}")
+    return output_format("-", format)
 
 
 def _beside(settings: Settings) -> list[str]:

@@ -44,6 +44,7 @@ def encode(
     from tts.audio.files import (
         atomic_output,
         check_apart,
+        check_kind,
         check_parent,
         is_device,
         standard_output,
@@ -54,8 +55,9 @@ def encode(
     if piped and standard_output().isatty():
         raise UsageError("refusing to write codes to a terminal: redirect them or use -o FILE")
     if not piped and not is_device(output):
-        check_parent(output)
         check_apart([output], [recording])
+        check_kind(output, "codes are", "codes.safetensors")
+        check_parent(output)
     check_device(device)
     set_threads(threads)
     _check_bitrate(bitrate)
@@ -64,15 +66,17 @@ def encode(
 
     import tts_codecs
     from tts.audio.recording import read_recording
+    from tts.audio.resample import resample
     from tts_codecs.bandwidth import split_bandwidth
     from tts_codecs.files import pack_encoded
     from tts_codecs.registry import weights_of
 
+    # What cannot be read is told before seconds go into loading weights.
+    found = read_recording(recording, None)
     made = tts_codecs.load(codec, device, bandwidth=bitrate)
-    found = read_recording(recording, made.info.sample_rate)
     for line in found.warnings:
         warn(line)
-    samples = found.samples
+    samples = resample(found.samples, found.sample_rate, made.info.sample_rate)
     with torch.inference_mode():
         encoded = made.encode(torch.from_numpy(samples)[None, None])
     # How many codes there are says the bandwidth.
@@ -91,7 +95,8 @@ def encode(
     if not quiet:
         seconds = len(samples) / made.info.sample_rate
         rate = f", {made.info.bitrate / 1000:.2f} kbit/s" if made.info.bitrate else ""
-        say(f"{output}: {seconds:.2f} s in {encoded.data.shape[1]} frames{rate}, {len(data)} bytes")
+        told = "standard output" if piped else output
+        say(f"{told}: {seconds:.2f} s in {encoded.data.shape[1]} frames{rate}, {len(data)} bytes")
 
 
 @app.command()
@@ -137,7 +142,8 @@ def decode(
     samples = round(found.samples * info.sample_rate / found.sample_rate)
     written = write_audio(output, _decoded(made, found.encoded, samples), info.sample_rate)
     if not quiet:
-        say(f"{output}: {written / info.sample_rate:.2f} s of audio")
+        told = "standard output" if output == "-" else output
+        say(f"{told}: {written / info.sample_rate:.2f} s of audio")
 
 
 def _at(codec: "Codec", name: str, device: str, count: int) -> "Codec":

@@ -302,10 +302,12 @@ def cases(
     seed: Annotated[int, typer.Option(help="Same seed, same list.")] = 0,
 ) -> None:
     """Choose references and sentences of a corpus into a case list."""
-    from tts.audio.files import check_apart
+    from tts.audio.files import check_apart, check_kind, check_parent
     from tts.eval.cases import build_cases, save_cases
 
     check_apart([output], [tsv])
+    check_kind(output, "a case list is", "cases.json")
+    check_parent(output)
     if speakers < 1 or sentences < 1:
         raise UsageError("speakers and sentences must be at least 1")
     built = build_cases(tsv, speakers, sentences, seed)

@@ -111,9 +111,13 @@ class DistillationData:
                 np.memmap(folder / "prompts.f16", "<f2", "r", shape=(prompts, CHANNELS)),
                 np.memmap(folder / "speaker.f32", "<f4", "r", shape=(len(rows), SPEAKER_DIM)),
             )
+        except FileNotFoundError as error:
+            there = "holds no distillation data" if folder.is_dir() else "does not exist"
+            raise DataError(f"{folder} {there}: make some with `tts data distill`") from error
         except (OSError, ValueError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise DataError(
-                f"{folder} holds no distillation data, or is damaged: {error}"
+                f"{folder} holds no distillation data, or is damaged: {reason}"
             ) from error
         at = prompt_at = 0
         for number, row in enumerate(rows):

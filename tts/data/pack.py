@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from tts.audio.files import atomic_output, check_apart
+from tts.audio.files import atomic_output, check_apart, check_kind
 from tts.data.corpus import FILES, SPEAKER_DIM, Corpus, Item, speakers_of
 from tts.errors import DataError, MissingDependencyError
 from tts_codecs.envelope import CHANNELS, EXTRA, envelope_part
@@ -141,6 +141,7 @@ def write_pack(
         OutputError: the file cannot be written.
     """
     check_apart([path], [corpus.folder, *(corpus.folder / name for name in FILES)])
+    check_kind(path, "a pack is", "corpus.pack")
     taken = choose_items(corpus, hours, leave_out)
     durations = None if audio else corpus.durations(required=False)
     with (

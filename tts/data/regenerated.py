@@ -67,8 +67,12 @@ class RegeneratedFeatures:
             pieces = [Piece(**json.loads(line)) for line in lines]
             total = sum(piece.frames for piece in pieces)
             self._features = np.memmap(path / "features.f16", "<f2", "r", shape=(total, CHANNELS))
+        except FileNotFoundError as error:
+            there = "holds no regenerated features" if path.is_dir() else "does not exist"
+            raise DataError(f"{folder} {there}: make some with `tts data regenerate`") from error
         except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"{folder} holds no regenerated features: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DataError(f"{folder} holds no regenerated features: {reason}") from error
         self._corpus = corpus
         begin = 0
         self._pieces: list[tuple[Piece, int]] = []

@@ -69,7 +69,8 @@ class WideRecordings:
             try:
                 samples, rate = soundfile.read(path.parent / name, dtype="int16", always_2d=True)
             except (soundfile.SoundFileError, OSError) as error:
-                raise DataError(f"{path.parent / name} cannot be read: {error}") from error
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                raise DataError(f"{path.parent / name} cannot be read: {reason}") from error
             if rate != sample_rate:
                 raise DataError(
                     f"{path.parent / name} has {rate} Hz; the vocoder learns from {sample_rate} Hz"
@@ -96,7 +97,7 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     try:
         first, rows = table_rows(path, tabs=True)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
     header = [name.strip().lower() for name in first]
     if "path" not in header:
         return [(row[0], "") for row in (first, *(row for _, row in rows)) if row]

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tts.arguments import check_whole
 from tts.audio.decode import PADDING_SECONDS, too_long
 from tts.audio.level import trim_silence
-from tts.audio.reference import Reference, load_reference
+from tts.audio.reference import UNNAMED, Reference, load_reference
 from tts.errors import AlignmentError, AudioError, UsageError
 from tts.losses.phone import PhoneProbe
 from tts.synthesizer import Synthesizer
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 LONGEST = 60.0
 #: frames in which speech is looked for, half of them between two looks: 6 s, as a voice has
 _LOOK = 300
+#: the largest value that needs no warning; what was encoded with loss goes a little beyond 1
+_OVER = 1.25
 #: between loud and quiet frames of what is steady, such as a hum; speech 5 dB below noise has 3.3
 _STEADY_DB = 2.5
 #: entropy of the phones of tones, in nats: melodies have 2.2, one of 450 short sentences 2.4
@@ -38,12 +41,14 @@ _FEW = 2.3
 
 @dataclass(frozen=True)
 class Heard:
-    """A recording to edit.
+    """A recording that is to be edited, and what the model heard in it.
 
     Attributes:
-        samples: [N] as recorded, channels averaged; rate: Hz.
-        features: [T, C] of all of it; voice: that of who speaks, not calibrated yet.
-        warnings: what speaks against it, a line each.
+        samples: [N], the recording as it is, with its channels averaged.
+        rate: sample rate in Hz.
+        features: [T, C], the features of the whole recording.
+        voice: the voice of the speaker, which is not calibrated yet.
+        warnings: faults of the recording, such as noise, one line for each.
     """
 
     samples: NDArray[np.float32]
@@ -54,7 +59,11 @@ class Heard:
 
 
 def probing(model: Synthesizer) -> "VoiceShifts":
-    """What a model hears words with; UsageError where it has nothing, or is closed."""
+    """Return the part of a model with which it finds words in a recording.
+
+    Raises:
+        UsageError: the model has no such part, or is closed.
+    """
     model.check_open()
     if model.acoustic.latent_space.waveform_codec is not None:
         raise UsageError(
@@ -68,11 +77,13 @@ def probing(model: Synthesizer) -> "VoiceShifts":
 def listen(
     model: Synthesizer, recording: Recording, sample_rate: int | None, language: str | None
 ) -> Heard:
-    """Read and hear a recording; its warnings go to the logger as well.
+    """Read a recording and compute what an edit needs of it. Its warnings are also logged.
 
     Args:
-        sample_rate: Hz of an array that does not tell it; by default the model's.
-        language: of the texts, for a warning where the model was not trained in it.
+        model: the model that edits.
+        recording: what `TTS.voice` takes for one recording.
+        sample_rate: sample rate in Hz of an array without one; the model's by default.
+        language: language of the texts; a warning is given if the model was not trained in it.
 
     Raises:
         AlignmentError: no speech is heard in it.
@@ -102,10 +113,12 @@ def listen(
 
 @torch.inference_mode()
 def hears_speech(probe: PhoneProbe, features: Tensor, frame: float) -> bool:
-    """Whether some part of features [T, C] is that of speech.
+    """Tell whether some part of a recording is speech.
 
     Args:
-        frame: seconds of one.
+        probe: the phone classifier.
+        features: [T, C] of the recording.
+        frame: duration of a frame in seconds.
     """
     hidden = probe.hidden(features[None], features.new_ones(1, len(features), 1))
     # Of a long recording one part is enough: the others may be pauses or music.
@@ -121,16 +134,19 @@ def hears_speech(probe: PhoneProbe, features: Tensor, frame: float) -> bool:
 
 
 def read_recording(recording: Recording, sample_rate: int | None, default_rate: int) -> Reference:
-    """A recording as it is, channels averaged, at its own rate.
+    """Read a recording as it is, at its own sample rate, with its channels averaged.
 
     Args:
-        recording: what `TTS.voice` takes for one, but no list of several.
-        sample_rate: Hz of an array that does not tell it, `default_rate` where that is not given.
+        recording: what `TTS.voice` takes for one recording, but not a list of several.
+        sample_rate: sample rate in Hz of an array without one.
+        default_rate: sample rate that is assumed if `sample_rate` is None.
 
     Raises:
-        UsageError: no recording, or another rate than it has itself.
-        AudioError: longer than 60 s; all else as `load_reference`.
+        UsageError: the argument is not a recording, or `sample_rate` is not the recording's rate.
+        AudioError: the recording is longer than 60 s, or see `load_reference`.
     """
+    if sample_rate is not None:
+        sample_rate = check_whole("sample_rate", sample_rate, 8000, 192_000)
     given, own = plain(recording)
     if isinstance(given, Reference):
         found = given
@@ -151,17 +167,26 @@ def read_recording(recording: Recording, sample_rate: int | None, default_rate: 
     # Files are refused before they are decoded.
     if found.seconds_in > LONGEST + PADDING_SECONDS:
         raise AudioError(f"the recording is {too_long(found.seconds_in, LONGEST)}: cut it")
+    peak = float(np.abs(found.samples).max())
+    if peak > _OVER:
+        line = (
+            f"{found.name or UNNAMED}: goes up to {20 * np.log10(peak):.0f} dB beyond full scale, "
+            "where the values of files end: make it quieter"
+        )
+        return replace(found, warnings=[*found.warnings, line])
     return found
 
 
 def check_options(options: Options, what: str, unused: Sequence[str]) -> None:
-    """Whether a request changes what it can: some options would be without effect.
+    """Refuse options that would have no effect on an edit.
 
     Args:
-        what: is done to the recording, for the message; unused: names of options.
+        options: options of the request.
+        what: what is done to the recording, for the message: "edited" or "continued".
+        unused: names of the options without effect.
 
     Raises:
-        UsageError: one of these is not at its default.
+        UsageError: one of these options is not at its default.
     """
     usual: Any = Options()
     for name in unused:

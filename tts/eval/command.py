@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tts.audio.files import check_kind
 from tts.errors import UsageError
 from tts.eval.cases import load_cases
 from tts.eval.metrics import Metrics, load_metrics
@@ -139,6 +140,8 @@ def run_cli(
     """
     if options.threads < 1 or (options.limit is not None and options.limit < 1):
         raise UsageError("threads and limit must be at least 1")
+    if not options.out_dir.is_dir():
+        check_kind(options.out_dir, "a folder is", "report")
     if options.resynthesis:
         _check_resynthesis(options)
     load = load_codec if options.resynthesis else load_synthesizer

@@ -166,7 +166,8 @@ class AcousticModel:
     def frontend(self, language: str | None = None, pauses: Pauses = "marks") -> Frontend:
         """Text to phones in a language, with the user's lexicon."""
         code = language or self.config.language
-        if (code, pauses) not in self._frontends:
+        # Of another kind it may not even be looked up.
+        if not isinstance(code, str) or (code, pauses) not in self._frontends:
             lexicon = UserLexicon(check_language(code))
             self._frontends[code, pauses] = Frontend(code, pauses, lexicon)
         return self._frontends[code, pauses]

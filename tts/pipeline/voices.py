@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,17 +25,7 @@ VoiceSource: TypeAlias = "Recording | Voice | Sequence[Recording]"
 log = logging.getLogger(__name__)
 GAP = 0.2  # seconds of silence between recordings that are put together
 MAX_RECORDINGS = 20
-
-
-def check_numbers(strength: object, calibration: object) -> None:
-    """Raise UsageError for values that `TTS.voice` does not take as strength or calibration."""
-    if not isinstance(strength, Real) or not 0 <= float(strength) <= 1:
-        raise UsageError(f"strength is a number from 0 to 1, not {strength!r:.40}")
-    if calibration is None:
-        return
-    whole = isinstance(calibration, Integral) and not isinstance(calibration, bool)
-    if not whole or int(calibration) < 0:  # type: ignore[call-overload]
-        raise UsageError(f"calibration is a whole number from 0, or None, not {calibration!r:.40}")
+MAX_CALIBRATION = 20  # rounds, of which a few are enough
 
 
 def saved_voice(source: object) -> Voice | None:

@@ -1,4 +1,4 @@
-"""Forms with a recording that clients send, and the errors of those that cannot be used."""
+"""Reading of forms with a recording that clients send, and errors for those of no use."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -24,13 +24,13 @@ _MAX_PART = 4 * 4096 + 1  # bytes of a text of 4096 characters
 
 @asynccontextmanager
 async def form_of(request: Request, what: str) -> AsyncIterator[FormData]:
-    """The form of a request, whose files are deleted afterwards.
+    """Read the form of a request. Its files are deleted at the end of the block.
 
     Args:
-        what: tells clients what to send, where it is no form.
+        what: a message that tells clients what to send, if the body is not a form.
 
     Raises:
-        UsageError: it is not a form, or cannot be read.
+        UsageError: the body is not a form, or the form cannot be read.
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise UsageError(what)
@@ -45,14 +45,29 @@ async def form_of(request: Request, what: str) -> AsyncIterator[FormData]:
 
 
 def check_fields(form: FormData, known: Collection[str]) -> None:
-    """UsageError for a field that is not known: a slip in an optional one would go unnoticed."""
-    for name in form:
+    """Check the names of the fields of a form.
+
+    A slip in the name of an optional field would go unnoticed, and of a field that is sent twice
+    all but the last value would be lost.
+
+    Raises:
+        UsageError: a field is not known, or was sent more than once.
+    """
+    seen: set[str] = set()
+    for name, _ in form.multi_items():
         if name not in known:
             raise UsageError(f"unknown field {name[:40]!r} in the form")
+        if name in seen:
+            raise UsageError(f"the form has the field {name} more than once")
+        seen.add(name)
 
 
 async def bytes_of(file: UploadFile) -> bytes:
-    """What was uploaded; HTTPError 413 where it is too large."""
+    """Return the bytes of an uploaded file.
+
+    Raises:
+        HTTPError: 413, the file is too large.
+    """
     data = await file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise HTTPError(413, f"the recording is larger than {MAX_BYTES // 1_000_000} MB")
@@ -61,7 +76,16 @@ async def bytes_of(file: UploadFile) -> bytes:
 
 @dataclass(frozen=True)
 class SentVoice:
-    """The form of a recording that becomes a voice, with the arguments of `TTS.voice`."""
+    """A form with a recording that becomes a voice.
+
+    Attributes:
+        name: id of the new voice.
+        data: the recording as it was sent.
+        ref_text: words of the recording, for models that need them.
+        model: name of the model that the voice is made for.
+        adapt: strength of the adaptation; 0 makes an instant voice.
+        enhance: whether noise and reverberation are removed from the recording.
+    """
 
     name: str
     data: bytes
@@ -72,10 +96,10 @@ class SentVoice:
 
 
 async def read_voice(request: Request) -> SentVoice:
-    """The form of a recording that becomes a voice.
+    """Read the form of a recording that becomes a voice.
 
     Raises:
-        UsageError: a field is missing, unknown or too large.
+        UsageError: a field is missing, unknown, sent twice or too large.
     """
     what = "send a form: multipart/form-data with name, consent and audio_sample"
     async with form_of(request, what) as form:

@@ -7,7 +7,13 @@ decides, and whether their dot also ends the sentence (tts.text.english_sentence
 import re
 
 from tts.text import english_tables as tables
-from tts.text.english_sentence_ends import company_end, measure_end, sentence_end, starts_sentence
+from tts.text.english_sentence_ends import (
+    company_end,
+    in_opening,
+    measure_end,
+    sentence_end,
+    starts_sentence,
+)
 from tts.text.numbers import NUMBER_WORDS, plural
 from tts.text.tracked import Rule, rule
 
@@ -46,8 +52,10 @@ def _end(match: _Match, word: str) -> str:
     if word in tables.NEVER_LAST:
         return "" if match.string[match.end() : match.end() + 3].strip() else "."
     if word in tables.TITLES:
-        over = company_end if word in _COMPANIES else starts_sentence
-        return "." if over(match.string, match.end()) else ""
+        text, start, end = match.string, match.start(), match.end()
+        company = word in _COMPANIES
+        over = company_end(text, start, end) if company else starts_sentence(text, end)
+        return "." if over else ""
     return sentence_end(match)
 
 
@@ -154,7 +162,8 @@ def _saint_or_street(match: _Match) -> str:
     named = rest.startswith((" Who", " No")) and word == "Dr"
     if not named and starts_sentence(match.string, match.end()):
         if before:
-            return f"{before}{street}."
+            opens = in_opening(match.string, match.start(), match.end())
+            return f"{before}{street}{'' if opens else '.'}"
         if word == "Dr" and _THE.search(match.string[max(0, match.start() - 8) : match.start()]):
             return "doctor."
     return before + {"St": "saint", "Dr": "doctor"}[word]

@@ -8,7 +8,10 @@ from tts.text.english_sentence_ends import starts_sentence
 __all__ = ["attributive", "before_noun", "in_quotes"]
 
 _Match = re.Match[str]
-_ARTICLE = re.compile(r"(?:^|\W)(?:an?|every|each|another)(?: [a-z]{2,12})? $", re.I)
+_COUNT = "one|two|three|four|five|six|seven|eight|nine|ten|twelve|several"
+_ARTICLE = re.compile(
+    rf"(?:^|\W)(?:(?:an?|every|each|another)(?: [a-z]{{2,12}})?|{_COUNT}) $", re.I
+)
 #: a definite article or a possessive, but not "it's 5 km further"
 _DEFINITE = re.compile(
     r"(?:(?:^|\W)(?:the|this|its|my|your|his|our|their)|(?<!\w)(?!(?:it|he|she|that|there|here|"
@@ -32,7 +35,7 @@ _NAMED = re.compile(
     r"August|September|October|November|December|NE|NW|SE|SW|AM|PM|AD|BC)\b)"
     r"(?:[A-Z][a-z]+|[A-Z]{2,6}s?|[A-Z]&[A-Z])\b"
 )
-_INDEFINITE = re.compile(r"(?:^|\W)(?:an?|another) $", re.I)
+_INDEFINITE = re.compile(rf"(?:^|\W)(?:an?|another|{_COUNT}) $", re.I)
 _RATE = re.compile(r"-(?:an?|per)-[a-z]")
 _NOUN = re.compile(
     r"[ -](?!(?:" + tables.FUNCTION + r")\b)(?:[a-z]{2}|[A-Z]-[a-z]|(?:TV|SSD|HDD|LCD|LED)s?\b|V\d)"

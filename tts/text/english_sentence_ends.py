@@ -10,7 +10,8 @@ from tts.text import english_tables as tables
 from tts.text.numbers import NUMBER_WORDS
 
 __all__ = [
-    "company_end", "initials_end", "measure_end", "sentence_end", "starts_sentence", "state_end",
+    "company_end", "in_opening", "initials_end", "measure_end", "sentence_end", "starts_sentence",
+    "state_end",
 ]  # fmt: skip
 
 _Match = re.Match[str]
@@ -73,7 +74,27 @@ _FUNCTION_WORD = re.compile(
     re.I,
 )
 
+_PREPOSITION = (
+    "in|on|at|by|around|about|before|after|since|until|till|from|for|to|with|within|during|across"
+    "|outside|inside|throughout|near|over|under|through|between|like|unlike|of|beyond|behind|into"
+)
+_OPENER = re.compile(rf"(?:(?:only|even|back|here|just) )?(?:{_PREPOSITION})\b", re.I)
+#: what a phrase of a place or time is made of
+_IN_PHRASE = re.compile(
+    rf"(?i:(?:{_PREPOSITION}|{_NO_VERB}|{NUMBER_WORDS}|hundred|thousand|end|beginning|start|middle"
+    r"|early|late|mid|exactly|approximately|approx|[ap]|m|only|even|back|here|just|\W|\d)*)"
+    r"|[A-Z][\w'.,-]*"
+)
+#: "He said that in the U.S. Apple sells well"
+_SUBORDINATE = re.compile(
+    r"\b(?:that|if|when|because|while|whereas|although|though|since|where|whether) "
+    rf"(?:{_PREPOSITION}) (?:the )?(?:[A-Z][\w'-]*,? )?$"
+)
+_GOES_ON_LOW = re.compile(r"[a-z\d]")
+_WORD_I = re.compile(r" I(?:'[a-z]{1,2})?\b")
 _NUMBER_BEFORE = re.compile(rf"(?:(?:{NUMBER_WORDS}|hundred|and|half|[\d./,]+)[ -])*$", re.I)
+#: "two 16 oz. Starbucks lattes"
+_HOW_MANY = re.compile(r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|several) $")
 _WITH = re.compile(r"\b(?:with|plus|of|into) $", re.I)
 #: units of recipes alone, and units that recipes share with other texts
 _SPOONS = frozenset("tbsp tbs tbsps tsp tsps c pkg".split())
@@ -111,7 +132,7 @@ def sentence_end(match: _Match) -> str:
         return ""
     text, end = match.string, match.end()
     rest = text[end : end + 3]
-    if _AFTER_TIME.match(text[end : end + 24]):
+    if _AFTER_TIME.match(text[end : end + 24]) or in_opening(text, match.start(), end):
         return ""
     if match[0].lstrip("-")[:1].isdigit() and _NAMED.match(rest):
         article = _ARTICLE.search(text[max(0, match.start() - 8) : match.start()])
@@ -138,7 +159,10 @@ def measure_end(match: _Match, short: str) -> str:
     start = _NUMBER_BEFORE.search(text, max(0, match.start() - 40), match.start())
     at = match.start() if start is None else start.start()
     before = text[max(0, at - 8) : at]
-    if _ARTICLE.search(before):
+    counted = match[0][:1].isdigit() and _HOW_MANY.search(
+        text[max(0, match.start() - 8) : match.start()]
+    )
+    if _ARTICLE.search(before) or counted:
         return ""
     if named[1] not in _COOKING_VERBS:
         ingredient = short.lower() in _POURED and (
@@ -149,14 +173,42 @@ def measure_end(match: _Match, short: str) -> str:
     return sentence_end(match)
 
 
-def company_end(text: str, at: int) -> bool:
-    """Whether a sentence ends at `at`, after "Inc." and the like."""
+def in_opening(text: str, start: int, at: int) -> bool:
+    """Whether a short form, from `start` to `at`, belongs to a phrase with which a sentence or a
+    clause opens, so that its dot ends nothing: "In the U.S. Apple sells well.", "At 5 p.m. I left."
+    and "He said that in the U.S. Apple sells well.".
+
+    What answers a question may be such a phrase alone, and is not taken for an opening.
+    """
+    named = _CAPITAL.match(text, at)
+    if named is None or not _WORD_I.match(text, at) and starts_sentence(text, at):
+        return False
+    first = max(0, start - 80)
+    before = text[first:start]
+    if _SUBORDINATE.search(before):
+        return True
+    # In "From 9 a.m. to 5 p.m. Dan works" the first dot begins nothing.
+    ends = [found.end() for found in _BEGIN.finditer(before)]
+    begins = [end for end in ends if not _GOES_ON_LOW.match(text, first + end)]
+    if not begins and start > 80 or begins and before[: begins[-1]].rstrip("\"')] ")[-1:] == "?":
+        return False
+    so_far = before[begins[-1] :] if begins else before
+    opens = so_far[:1].isupper() and _OPENER.match(so_far) is not None
+    return opens and all(_IN_PHRASE.fullmatch(word) for word in so_far.split())
+
+
+def company_end(text: str, start: int, at: int) -> bool:
+    """Whether a sentence ends at `at`, after "Inc." and the like, which begin at `start`."""
+    if in_opening(text, start, at):
+        return False
     clause = _CLAUSE.match(text, at)
     return starts_sentence(text, at) or clause is not None and clause[1] not in _TITLE
 
 
 def state_end(text: str, start: int, at: int) -> bool:
     """Whether a sentence ends at `at`, after an abbreviated state that begins at `start`."""
+    if in_opening(text, start, at):
+        return False
     if starts_sentence(text, at):
         return True
     clause = _CLAUSE.match(text, at)
@@ -176,6 +228,8 @@ def initials_end(text: str, start: int, at: int, letters: str) -> bool:
         start, at: where the letters begin and end.
         letters: the letters in capitals without dots.
     """
+    if in_opening(text, start, at):
+        return False
     if starts_sentence(text, at):
         return True
     clause = _CLAUSE.match(text, at)

@@ -39,6 +39,7 @@ _TOKEN = re.compile(
     r'(?P<word>(?:[^\s,.?!;:—…"()\U000f0000-\U000ffffd]|(?<=\d)[.,:](?=\d)|(?<=\d)\.(?= \w))+)'
     r"|(?P<mark>[,.?!;:—…()])|(?P<block>[\U000f0000-\U000ffffd])"
 )
+_VOWELS = frozenset("aeiouæɑɐɒɔəɘɚɛɜɝɞɤɨɪɯɵøœɶʉʊʌʏy")
 _SPEAKABLE = re.compile(r"[^\W_]")
 
 
@@ -230,10 +231,11 @@ class Frontend:
                 continue
             # A clause ends before an initial ("A. Smith") too: apart from what follows, espeak
             # reads "A" as the letter and not as the article.
-            self._add_clause(builder, clause)
+            parts = inline[block_number(match["block"])].split() if match["block"] else []
+            self._add_clause(builder, clause, _like(parts[0]) if english and parts else "")
             clause = []
             if match["block"]:
-                for part in inline[block_number(match["block"])].split():
+                for part in parts:
                     builder.word(part, part)
             elif not (english and match["mark"] == "." and initial_dot(spoken, match.start())):
                 builder.mark(match["mark"])
@@ -242,13 +244,33 @@ class Frontend:
             PLACEHOLDER.sub(lambda m: f"[[{inline[block_number(m[0])]}]]", spoken)
         )
 
-    def _add_clause(self, builder: PhoneBuilder, clause: list[tuple[str, str | None]]) -> None:
-        """Add the words of a clause, each with its pronunciation if that is known already."""
-        said = phonemize(self.phonemizer, [word for word, _ in clause])
+    def _add_clause(
+        self, builder: PhoneBuilder, clause: list[tuple[str, str | None]], following: str = ""
+    ) -> None:
+        """Add the words of a clause, each with its pronunciation if that is known already.
+
+        Args:
+            builder: takes them.
+            clause: each word and its pronunciation or None.
+            following: a word that the clause is read with, though it is not added.
+        """
+        words = [word for word, _ in clause]
+        said = phonemize(self.phonemizer, [*words, following]) if following and words else []
+        if said and said[-1][0] == following:
+            said = said[:-1]
+        else:
+            said = phonemize(self.phonemizer, words)
         # A word of over a hundred letters comes in parts; known pronunciations then have no place.
         known = [ipa for _, ipa in clause] if len(said) == len(clause) else [None] * len(said)
         for (word, ipa), given in zip(said, known, strict=True):
             builder.word(word, ipa if given is None else given)
+
+
+def _like(ipa: str) -> str:
+    """Return a word that begins as the phones do, which stands in their place while the words
+    before them are read: at the end of a clause espeak reads the article "a" as the letter, and
+    "the" before a vowel as before a consonant."""
+    return "apple" if ipa.lstrip("ˈˌ'")[:1] in _VOWELS else "cat"
 
 
 def _in_capitals(pieces: Sequence[str]) -> bool:

@@ -252,6 +252,8 @@ def check_language(lang: str) -> str:
     Raises:
         UsageError: the language is not known; the message names the nearest one.
     """
+    if not isinstance(lang, str):
+        raise UsageError(f"a language is a code such as 'en-us', not {lang!r:.40}")
     code = lang.strip().lower().replace("_", "-")
     code = _SHORT.get(code, code)
     known = {voice.lower(): voice for voice in _voices()}

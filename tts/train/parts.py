@@ -1,13 +1,14 @@
 """Parts that a training needs: those of its losses, and those that a system will speak with."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from tts.config import ModelConfig, missing_weights, parse, trained_by
-from tts.errors import CheckpointError, MissingDependencyError, UsageError
+from tts.errors import CheckpointError, DataError, MissingDependencyError, UsageError
 from tts.registry import load_module
 from tts.systems import split
 from tts.text.phonemes import check_language
@@ -31,6 +32,19 @@ def load_part(key: str, name: str | None, kind: str, optional: bool = True) -> n
     except CheckpointError as error:
         without = f"; --set {key}=null trains without it" if optional else ""
         raise CheckpointError(f"{key}: {error}{trained_by(name)}{without}") from error
+
+
+@contextmanager
+def option_of_data(key: str) -> Iterator[None]:
+    """A block that reads what an option names; errors of the data begin with the option.
+
+    Args:
+        key: of the option, as "options.distill_data".
+    """
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{key}: {error}") from error
 
 
 def check_parts(system: dict[str, Any], place: Path | None = None) -> None:

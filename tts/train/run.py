@@ -10,6 +10,7 @@ from tts.train.config import RunConfig
 from tts.train.durations import write_durations
 from tts.train.earlier import changes, exclusive, settings
 from tts.train.loop import Trainer
+from tts.train.parts import option_of_data
 
 
 def train_run(
@@ -34,7 +35,9 @@ def train_run(
     """
     # Initial weights depend on the seed alone, not on what ran in this process before.
     torch.manual_seed(run.train.seed)
-    task = run.build(open_corpus(run.data))
+    with option_of_data("data"):
+        corpus = open_corpus(run.data)
+    task = run.build(corpus)
     with exclusive(run.out):
         trainer = Trainer(task, run.train, run.out, quiet or not bar, settings(run))
         if trainer.step:

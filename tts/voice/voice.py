@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tts.arguments import check_number
 from tts.audio.files import atomic_output, write_all, write_to
 from tts.audio.reference import Reference
 from tts.errors import UsageError
@@ -80,12 +81,7 @@ class Voice:
         """
         if not isinstance(other, Voice):
             raise UsageError(f"a voice is mixed with a voice, not with {type(other).__name__}")
-        try:
-            share = float(share)
-        except (TypeError, ValueError):
-            raise UsageError(f"the share of a mixture is a number, not {share!r}") from None
-        if not 0 <= share <= 1:
-            raise UsageError(f"the share of a mixture is 0 to 1, not {share:g}")
+        share = check_number("the share of a mixture", share, 0, 1)
         if share in (0.0, 1.0):
             return replace(other if share else self)
         parts = [[each.name, round(part, 4)] for each, part in ((self, 1 - share), (other, share))]

@@ -39,7 +39,7 @@ from tts.registry import (
 from tts.resources import checkpoint_folder
 from tts.systems import plain_name
 from tts.text.tokens import TokenBatch
-from tts.train.parts import load_part
+from tts.train.parts import load_part, option_of_data
 from tts.train.resident import ResidentSampler
 from tts.train.task import Logs
 from tts.voice.profile import PhoneProfile
@@ -188,10 +188,9 @@ class GeneratorTask:
         )
         if self.profile is not None and phone_probe is None:
             raise ConfigError("profile needs phone_probe")
-        self.distill_data, self.distill_ratio = (
-            DistillationData(distill_data, held_out) if distill_data else None,
-            distill_ratio,
-        )
+        with option_of_data("options.distill_data"):
+            self.distill_data = DistillationData(distill_data, held_out) if distill_data else None
+        self.distill_ratio = distill_ratio
         if resident and distill_data:
             raise ConfigError("resident: distillation data is not read there")
         self.resident = resident

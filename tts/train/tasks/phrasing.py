@@ -28,6 +28,7 @@ from tts.prosody.phrasing import (
 )
 from tts.text.frontend import Frontend
 from tts.text.pauses import is_pause
+from tts.train.parts import option_of_data
 from tts.train.task import Logs
 from tts.train.tasks.generator import prompt_of
 from tts_codecs.checkpoint import save_checkpoint
@@ -119,6 +120,8 @@ class PhrasingTask:
         self.model = PhrasingModel(**self.arguments)
         self.modules: dict[str, nn.Module] = {"phrasing": self.model}
         self.groups = {"phrasing": ["phrasing"]}
+        with option_of_data("options.text"):
+            self.text = PunctuationCorpus(text, language) if text else None
         rows = self._read(language)
         self.by_speaker: dict[str, list[Phrased]] = {}
         for row in rows:
@@ -132,7 +135,6 @@ class PhrasingTask:
         self.others = [row for row, s in zip(rows, speakers, strict=True) if s in self.held]
         sizes = np.array([len(row.before) for row in self.rows], dtype=float)
         self.weights = sizes / sizes.sum()
-        self.text = PunctuationCorpus(text, language) if text else None
         self.text_rows = text_rows
         keys = [row.words.names[0] for row in self.rows]
         if self.text is not None:

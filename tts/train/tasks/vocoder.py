@@ -15,7 +15,7 @@ from tts.data.regenerated import RegeneratedFeatures
 from tts.data.wide import WideRecordings
 from tts.errors import ConfigError, DataError
 from tts.text.names import speaker_name
-from tts.train.parts import load_part
+from tts.train.parts import load_part, option_of_data
 from tts.train.task import Logs
 from tts.train.waveform_losses import WaveformLosses
 from tts_codecs.checkpoint import save_checkpoint
@@ -138,17 +138,17 @@ class VocoderTask:
                     f"options.wide_share {wide_share} of {batch_size} rows leaves none for others"
                 )
             seconds = frames * self.vocoder.hop / rate
-            self.wide = WideRecordings.load(wide, rate, seconds, held_out)
+            with option_of_data("options.wide"):
+                self.wide = WideRecordings.load(wide, rate, seconds, held_out)
             # Who is only in the table need not be in the corpus.
             known = {item.speaker for item in corpus.items}
             others = self.wide.speakers - known
             held_out = tuple(name for name in held_out if speaker_name(name) not in others)
         self.regenerated_weight = regenerated_weight
-        self.regenerated = (
-            None
-            if regenerated is None
-            else RegeneratedFeatures(regenerated, corpus, frames, held_out)
-        )
+        self.regenerated = None
+        if regenerated is not None:
+            with option_of_data("options.regenerated"):
+                self.regenerated = RegeneratedFeatures(regenerated, corpus, frames, held_out)
         if narrow is not None:
             before = load_part("options.narrow", narrow, "source_filter_vocoder")
             widen(cast(SourceFilterVocoder, before), self.vocoder)
