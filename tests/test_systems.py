@@ -148,7 +148,7 @@ def test_a_system_without_weights_tells_how_it_is_trained(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "trained"),
-    [("kalle", "latent"), ("flow_vae", "latent"), ("ar_vqvae", "codec_vqvae")],
+    [("kalle", "latent"), ("flow_vae", "latent"), ("ar_vqvae", "spectral_vq")],
 )
 def test_a_part_that_is_missing_tells_how_it_is_trained(
     name: str, trained: str, home: Path, corpus: Corpus, tmp_path: Path

@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 #: ints that may be 0 although their default is not
 FROM_ZERO = (
     "adversarial_from", "codebooks", "content_blocks", "holdout", "look_ahead", "margin",
-    "phone_blocks", "seed",
+    "phone_blocks", "quantize_from", "seed",
 )  # fmt: skip
 #: floats from 0 to 1
 SHARES = (

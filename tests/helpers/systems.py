@@ -50,12 +50,14 @@ def tiny_parts(home: Path) -> None:
     shutil.rmtree(home / "configs")
     shutil.copytree(ROOT / "configs", home / "configs")
     small = {"dim": 16, "blocks": 1}
+    one = {"kind": "vq", "dim": 4, "codebook_size": 20}
     residual = {"kind": "rvq", "dim": 4, "num_codebooks": 3, "codebook_size": 20}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         for name, sizes in {
             "spectral": {**small, "levels": (5, 4), "groups": 3},
             "rvq": {**small, "quantizer": residual, "name": "rvq"},
+            "spectral_vq": {**small, "patch": 1, "quantizer": one, "name": "spectral_vq"},
         }.items():
             save_checkpoint(checkpoints / name, SpectralAutoencoder(**sizes), "spectral", sizes)
         latent = {**small, "latents": 8}
@@ -117,7 +119,7 @@ def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:
     values.pop("generator", None)
     if model["strategy"].get("own"):  # there is one block
         over["model"]["strategy"] = {"own": 1}
-    trained = {"runs/latent/export": "latent", "runs/codec_vqvae/export": "vqvae"}
+    trained = {"runs/latent/export": "latent", "runs/spectral_vq/export": "spectral_vq"}
     if values.get("codec") in trained:
         over["codec"] = trained[values["codec"]]
     steps = values.get("sampling", {}).get("steps")

@@ -66,6 +66,25 @@ def test_coded_features_are_read_by_the_probe_and_the_recognizer(
     assert both["loss"] == pytest.approx(told, rel=1e-5)
 
 
+def test_nothing_is_quantized_before_its_step(corpus: Corpus) -> None:
+    torch.manual_seed(0)
+    quantizer = {"kind": "vq", "dim": 6, "codebook_size": 8}
+    model = {"dim": 16, "blocks": 1, "quantizer": quantizer, "patch": 1}
+    task = SpectralTask(
+        corpus, model, batch_size=2, frames=40, adversarial_from=9, quantize_from=2, fit_batches=4
+    )
+    auto = task.autoencoder
+    assert isinstance(auto, SpectralAutoencoder)
+    batch = task.batch(np.random.default_rng(5))
+    before = auto.quantizer.codebooks[0].clone()
+    _, loss, logs = next(task.losses(batch, 1))
+    loss.backward()
+    assert "commit" not in logs and torch.equal(auto.quantizer.codebooks[0], before)
+    assert auto.to_code.weight.grad is not None and auto.to_code.weight.grad.abs().sum() > 0
+    _, _, logs = next(task.losses(batch, 2))
+    assert "commit" in logs and not torch.equal(auto.quantizer.codebooks[0], before)
+
+
 def test_rows_in_other_voices_are_relative_to_the_mean_of_that_voice(corpus: Corpus) -> None:
     model = {"dim": 16, "blocks": 1, "levels": (5, 4)}
 

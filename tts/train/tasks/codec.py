@@ -44,8 +44,10 @@ class SpectralTask:
         recognizer: checkpoint of the phone recognizer, which sees a sound among those around it;
             recognizer_loss: weight of the distance of its hidden states.
         commitment: weight of the quantizer's own loss.
-        fit_batches: codebooks start from k-means of the vectors of so many batches, after
-            `train.init`; on a frozen encoder that is most of their training.
+        quantize_from: steps before anything is quantized; an encoder that says nothing yet leaves
+            most of a codebook unused.
+        fit_batches: codebooks then start from k-means of the vectors of so many batches; on a
+            frozen encoder that is most of their training.
         held_out: speakers that are left out.
 
     Raises:
@@ -71,6 +73,7 @@ class SpectralTask:
         recognizer: str | None = None,
         recognizer_loss: float = 1.0,
         commitment: float = 0.25,
+        quantize_from: int = 0,
         fit_batches: int = 0,
         held_out: tuple[str, ...] = (),
     ):
@@ -81,7 +84,8 @@ class SpectralTask:
             "PhoneProbe | None", load_part("options.recognizer", recognizer, "phone_probe")
         )
         self.phone_loss, self.recognizer_loss = phone_loss, recognizer_loss
-        self.commitment, self.fit_batches = commitment, fit_batches
+        self.commitment = commitment
+        self.quantize_from, self.fit_batches, self.quantizes = quantize_from, fit_batches, True
         self.corpus, self.batch_size, self.frames = corpus, batch_size, frames
         self.adversarial_from, self.relative = adversarial_from, relative
         self.warped, self.colored = warped, colored
@@ -153,8 +157,14 @@ class SpectralTask:
 
     def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
         """Features coded and decoded, losses of the code alone, and what else is logged of it."""
+        if not self.quantizes:
+            return self.autoencoder.reconstruct(self._vectors(real)), {}, {}
         made, out = self.modules["autoencoder"](real)
         return made, {"commit": self.commitment * out.loss}, self._recent.add(out.codes)
+
+    def _vectors(self, real: Tensor) -> Tensor:
+        assert isinstance(self.autoencoder, SpectralAutoencoder)
+        return self.autoencoder.vectors(real)
 
     @torch.no_grad()
     def fit(self) -> None:
@@ -164,7 +174,7 @@ class SpectralTask:
         device = next(auto.parameters()).device
         rng = np.random.default_rng(0)
         drawn = (self.batch(rng)["features"] for _ in range(self.fit_batches))
-        vectors = [auto.vectors(each.to(device)).flatten(0, 1) for each in drawn]
+        vectors = [self._vectors(each.to(device)).flatten(0, 1) for each in drawn]
         try:
             auto.quantizer.fit(torch.cat(vectors))
         except CodecError as error:
@@ -172,7 +182,8 @@ class SpectralTask:
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
         """Autoencoder losses, then the discriminator's."""
-        if step == 0 and self.fit_batches:
+        self.quantizes = step >= self.quantize_from
+        if step == self.quantize_from and self.fit_batches:
             self.fit()
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MelDiscriminator)
