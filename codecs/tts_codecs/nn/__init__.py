@@ -19,6 +19,8 @@ Streaming layers with explicit state:
 Other layers:
 
     normed.py        layers of EnCodec at 48 kHz
+    snake.py         periodic activations
+    weight_norm.py   weights from the norms and directions that are stored
     coupling.py      an affine coupling flow
 
 Fast inference on CPUs:
