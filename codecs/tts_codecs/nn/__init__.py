@@ -15,6 +15,7 @@ Streaming layers with explicit state:
     streamed.py      layers of Mimi: strided convolutions, windowed attention
     framed.py        layers of EnCodec at 24 kHz
     centred.py       streaming of non-causal networks
+    hifigan.py       layers of HiFi-GAN, causal or not
 
 Other layers:
 
