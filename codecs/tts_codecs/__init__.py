@@ -24,7 +24,7 @@ The codecs:
     latent.py             variational latents of source-filter features
     autoencoder.py        the networks of spectral.py and latent.py
     neural.py             trainable waveform codecs of an encoder, a quantizer and a decoder
-    encodec.py, encodec_48khz.py, mimi.py, dac.py, snac.py, vocos.py, vocos_encodec.py
+    encodec.py, encodec_48khz.py, mimi.py, dac.py, snac.py, nanocodec.py, vocos.py, vocos_encodec.py
                           published codecs, for their published weights
 
 Acoustic features:
@@ -44,6 +44,8 @@ Checkpoints and configuration:
                           parts that a YAML names, ranges of their arguments, YAML itself
     published.py, fetched.py, download.py, sources.py
                           published weights: detection, cache, download, addresses
+    nanocodec_weights.py, nemo_archive.py
+                          files of NanoCodec's weights
 """
 
 from importlib import import_module
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     )
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
     from tts_codecs.mimi import MimiCodec
+    from tts_codecs.nanocodec import NanoCodec
     from tts_codecs.neural import NeuralCodec, build_codec
     from tts_codecs.quantizers import (
         FSQ,
@@ -95,6 +98,7 @@ _PLACES = {
     ),
     "tts_codecs.mel_codec": ("FeatureCodec", "MelCodec"),
     "tts_codecs.mimi": ("MimiCodec",),
+    "tts_codecs.nanocodec": ("NanoCodec",),
     "tts_codecs.neural": ("NeuralCodec", "build_codec"),
     "tts_codecs.quantizers": (
         "BinnedQuantizer", "FSQ", "GroupedFSQ", "GroupedRVQ", "LookupFreeQuantizer", "Quantizer",
@@ -126,6 +130,7 @@ __all__ = [
     "MelCodec",
     "MimiCodec",
     "MissingDependencyError",
+    "NanoCodec",
     "NeuralCodec",
     "Quantizer",
     "ResidualFSQ",

@@ -301,6 +301,37 @@ def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -
         raise CheckpointError(f"{path} does not fit its config: {detail}") from error
 
 
+def read_state(path: str | Path, sha256: str | None = None) -> dict[str, torch.Tensor]:
+    """The tensors of a file: safetensors, or a pickle with a known checksum.
+
+    Args:
+        path: of the file.
+        sha256: 64 hex digits, required for a pickle.
+
+    Raises:
+        CheckpointError: missing, unverified or damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no weights at {path}")
+    if sha256 is not None:
+        check_sha256(path, sha256)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        if sha256 is None:
+            raise CheckpointError(
+                f"{path}: not a .safetensors file; give its sha256 to load it all the same"
+            )
+        state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+    except (SafetensorError, pickle.UnpicklingError, OSError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: cannot be read as weights ({reason})") from error
+    except (RuntimeError, TypeError, AttributeError, LookupError, ValueError) as error:
+        raise wrong_model(path, error) from error
+
+
 def load_state(
     model: nn.Module,
     path: str | Path,
@@ -318,24 +349,14 @@ def load_state(
     Raises:
         CheckpointError: missing, unverified, damaged, or of another architecture.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no weights at {path}")
-    if sha256 is not None:
-        check_sha256(path, sha256)
+    state = read_state(path, sha256)
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        elif sha256 is None:
-            raise CheckpointError(
-                f"{path}: not a .safetensors file; give its sha256 to load it all the same"
-            )
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(rename(state))
-    except (SafetensorError, pickle.UnpicklingError, OSError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: cannot be read as weights ({reason})") from error
     except (RuntimeError, TypeError, AttributeError, LookupError, ValueError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{path}: not weights of this model ({reason})") from error
+        raise wrong_model(path, error) from error
+
+
+def wrong_model(path: str | Path, error: Exception) -> CheckpointError:
+    """The error for tensors in the file `path` that do not fit a model, of which `error` tells."""
+    reason = (str(error).splitlines() or [""])[-1].strip() or type(error).__name__
+    return CheckpointError(f"{path}: not weights of this model ({reason})")

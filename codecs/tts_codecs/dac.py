@@ -20,6 +20,7 @@ from tts_codecs.base import CodecInfo, Encoded, check_batch, check_encoded, chec
 from tts_codecs.checkpoint import load_state
 from tts_codecs.layered import LayeredCodec
 from tts_codecs.nn.centred import WindowState, in_windows, windowed
+from tts_codecs.nn.snake import Snake
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import nearest
 from tts_codecs.sources import DAC_LICENCE
@@ -44,18 +45,6 @@ CONFIGS = {
     24000: DacConfig(24000, (2, 4, 5, 8), codebooks=32),
     44100: DacConfig(),
 }
-
-
-class Snake(nn.Module):
-    """Snake activation x + sin(alpha x)^2 / alpha with one alpha per channel (Liu et al. 2020)."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.alpha = nn.Parameter(torch.ones(1, dim, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, T] to the same shape."""
-        return x + (self.alpha * x).sin().square() / (self.alpha + 1e-9)
 
 
 class _Unit(nn.Module):

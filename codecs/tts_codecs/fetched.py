@@ -111,7 +111,7 @@ def cache_folder() -> Path:
 
 
 #: Published codecs by name. DAC of 16 kHz, SNAC of 32 and 44 kHz, EnCodec of 48 kHz, NanoCodec and
-#: Vocos of EnCodec are not among them: no checksum was to be had, or no network here runs them.
+#: Vocos of EnCodec are not among them: no checksum is pinned here, or no network here runs them.
 CODECS = {
     each.name: each
     for each in (

@@ -6,6 +6,7 @@ from safetensors import SafetensorError, safe_open
 
 from tts_codecs.base import Codec
 from tts_codecs.errors import CheckpointError
+from tts_codecs.sources import ARCHIVE
 
 #: name of a tensor that only the weights of this codec contain
 _MARKS = {
@@ -13,6 +14,7 @@ _MARKS = {
     "dac": "encoder.block.0.res_unit1.conv1.weight",
     "snac": "decoder.model.2.block.0.alpha",
     "encodec_48khz": "encoder.model.0.conv.norm.weight",
+    "nanocodec": "audio_decoder.post_conv.conv.bias",
     "vocos_encodec": "feature_extractor.codebook_weights",
 }
 #: codebooks of the published DAC weights to their sample rate
@@ -21,17 +23,18 @@ _DAC_RATES = {12: 16000, 32: 24000, 9: 44100}
 
 def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
     """Load a codec from published weights: Mimi or DAC (as published for the library
-    `transformers`), SNAC (as for the package `snac`, saved as safetensors), Vocos of EnCodec codes,
-    EnCodec at 48 kHz, or else EnCodec at 24 kHz.
+    `transformers`), SNAC (as for the package `snac`, saved as safetensors), NanoCodec (an archive
+    of NeMo, or its state dict saved as safetensors), Vocos of EnCodec codes, EnCodec at 48 kHz, or
+    else EnCodec at 24 kHz.
 
     Args:
-        path: a safetensors file, or the pickled one of EnCodec.
+        path: a safetensors file, a `.nemo` archive, or the pickled file of EnCodec.
         bandwidth: kbit/s; by default 6 for EnCodec and Vocos, and the highest one for others.
 
     Raises:
         CheckpointError: damaged weights, or weights of another model.
         CodecError: a bandwidth that the codec does not have.
-        UsageError: a bandwidth is given for SNAC, which has only one.
+        UsageError: a bandwidth is given for SNAC or NanoCodec, which have only one.
     """
     from tts_codecs.layered import use_bandwidth
 
@@ -50,6 +53,10 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
         from tts_codecs.snac import SnacCodec
 
         codec = SnacCodec.from_file(path)
+    elif kind == "nanocodec":
+        from tts_codecs.nanocodec import NanoCodec
+
+        codec = NanoCodec.from_file(path)
     elif kind == "vocos_encodec":
         from tts_codecs.vocos_encodec import VocosEncodecCodec
 
@@ -69,19 +76,21 @@ def load_file(path: str | Path, bandwidth: float | None = None) -> Codec:
 
 
 def is_weights(path: str | Path) -> bool:
-    """Whether a file contains published weights. Pickled files are not opened, and count as
-    weights."""
+    """Whether a file contains published weights. Pickled files and archives are not opened, and
+    count as weights."""
     path = Path(path)
     try:
         with safe_open(path, "pt") as file:
             names = set(file.keys())
     except (SafetensorError, OSError):
-        return path.suffix in (".th", ".bin")
+        return path.suffix in (".th", ".bin", ARCHIVE)
     return not names <= {"codes", "latents"}
 
 
 def _read(path: Path) -> tuple[str, int]:
     """Kind of the weights, "" if none of _MARKS fits, and number of codebooks of DAC."""
+    if path.suffix == ARCHIVE:
+        return "nanocodec", 0
     if path.suffix != ".safetensors":
         return "", 0
     try:

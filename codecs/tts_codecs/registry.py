@@ -152,7 +152,7 @@ def load(
             - "features" for copy synthesis from source-filter features, "dmel" for binned log-mels;
             - the name of a published codec that was fetched ("mimi", see tts_codecs.fetched);
             - a file of published weights: EnCodec (24 or 48 kHz), Vocos of EnCodec codes, Mimi,
-              DAC or SNAC.
+              DAC, SNAC or NanoCodec.
             "NAME@KBITS" also chooses the bandwidth.
         device: device of the weights; "auto" is a GPU if available.
         vocoder: checkpoint of the vocoder, for codecs that need one.

@@ -25,8 +25,10 @@ from tts_codecs.base import (
     check_wav,
 )
 from tts_codecs.checkpoint import load_state
-from tts_codecs.dac import FactorizedBook, Snake, reach_of
+from tts_codecs.dac import FactorizedBook, reach_of
 from tts_codecs.nn.centred import WindowState, in_windows, windowed
+from tts_codecs.nn.snake import Snake
+from tts_codecs.nn.weight_norm import folded
 from tts_codecs.sources import SNAC_LICENCE
 
 _PERIOD = 1 << 16  # period of the noise in samples
@@ -160,7 +162,7 @@ class SnacCodec(Codec):
             CheckpointError: missing, unverified, damaged, or of another architecture.
         """
         codec = cls(PUBLISHED)
-        load_state(codec, path, sha256, own_names)
+        load_state(codec, path, sha256, folded)
         return codec.eval().requires_grad_(False)
 
     @property
@@ -239,25 +241,3 @@ class SnacCodec(Codec):
         check_stream(codes, state.batch, state.finished)
         wav, new = windowed(self._network, codes, state, self.reach, self.hop, last)
         return wav.unsqueeze(1), new
-
-
-def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the published state dict to that of SnacCodec. It stores weights with weight
-    normalisation, as norms and directions under either of the names that torch uses."""
-    norm, direction = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
-    older = {".weight_g": norm, ".weight_v": direction}
-    for end, newer in older.items():
-        state = {
-            name.removesuffix(end) + newer if name.endswith(end) else name: value
-            for name, value in state.items()
-        }
-    out = {}
-    for name, value in state.items():
-        if name.endswith(norm):
-            where = name.removesuffix(norm)
-            way = state[where + direction].float()
-            length = way.flatten(1).norm(dim=1).view(-1, *[1] * (way.dim() - 1))
-            out[f"{where}.weight"] = value.float() * way / length
-        elif not name.endswith(direction):
-            out[name] = value.float()
-    return out

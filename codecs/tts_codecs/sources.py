@@ -6,3 +6,6 @@ ENCODEC_SHA256 = "d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47
 MIMI_LICENCE = "code MIT; weights by Kyutai, CC BY 4.0"
 DAC_LICENCE = "code MIT; weights by Descript, MIT"
 SNAC_LICENCE = "code MIT; weights by H. Siuzdak, MIT"
+NANOCODEC_LICENCE = "code MIT; weights by NVIDIA, NVIDIA Open Model License"
+#: suffix of NeMo's archives, of which only that of NanoCodec is read
+ARCHIVE = ".nemo"

@@ -15,10 +15,13 @@ Streaming layers with explicit state:
     streamed.py      layers of Mimi: strided convolutions, windowed attention
     framed.py        layers of EnCodec at 24 kHz
     centred.py       streaming of non-causal networks
+    hifigan.py       layers of HiFi-GAN, causal or not
 
 Other layers:
 
     normed.py        layers of EnCodec at 48 kHz
+    snake.py         periodic activations
+    weight_norm.py   weights from the norms and directions that are stored
     coupling.py      an affine coupling flow
 
 Fast inference on CPUs:
