@@ -14,13 +14,16 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import tts_codecs
 from codec_helpers import example_wav
+from nanocodec_helpers import HOP, nemo_file, sines, weights
 from tts_codecs import fetched, snac
 from tts_codecs.download import HubFile
 from tts_codecs.errors import CheckpointError, UsageError
 from tts_codecs.fetched import CODECS, PublishedCodec
+from tts_codecs.nanocodec import NanoCodec
 from tts_codecs.snac import SnacCodec, SnacConfig
 
 SMALL = SnacConfig(24000, (2, 4), 4, 32, (4, 2, 1), 32, 3)
@@ -141,6 +144,36 @@ def test_a_file_that_is_no_weights_is_told(
     with pytest.raises(CheckpointError, match="cannot convert"):
         CODECS["snac_24khz"].fetch(True)
     assert not any(name.endswith("safetensors") for name in cached(tmp_path))
+
+
+def test_an_archive_is_fetched_as_its_tensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = {**weights(), "discriminator.weight": torch.ones(3)}
+    data = nemo_file(tmp_path / "made.nemo", state=state).read_bytes()
+    real = CODECS["nanocodec_22khz"].file
+    assert isinstance(real, HubFile)
+    file = dataclasses.replace(real, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    codec = PublishedCodec("nanocodec_22khz", file)
+    monkeypatch.setitem(CODECS, "nanocodec_22khz", codec)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def opened(url: str, timeout: float) -> io.BytesIO:
+        assert url == file.url
+        return io.BytesIO(data)
+
+    monkeypatch.setattr(urllib.request, "urlopen", opened)
+    with pytest.raises(UsageError, match="NVIDIA Open Model License"):
+        codec.fetch()
+    codec.fetch(True)
+    assert cached(tmp_path) == ["model.safetensors"]
+    assert not any("discriminator" in name for name in load_file(codec.weights))
+    loaded = tts_codecs.load("nanocodec_22khz")
+    assert isinstance(loaded, NanoCodec)
+    wav = sines(HOP * 20)
+    assert torch.equal(
+        loaded.encode(wav).data, tts_codecs.load(tmp_path / "made.nemo").encode(wav).data
+    )
 
 
 def test_names_that_are_nearly_one() -> None:

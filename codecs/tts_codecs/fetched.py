@@ -81,15 +81,22 @@ class PublishedCodec(Published):
 
 
 def _convert(path: Path, target: Path) -> None:
-    """Convert verified pickled tensors to safetensors, atomically."""
+    """Convert verified pickled tensors, or those of an archive of NeMo, to safetensors, atomically.
+    Of an archive only what codes is kept: it contains the discriminators of the training too."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     part = ""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        tensors = {name: value.contiguous() for name, value in state.items()}
+        if path.suffix == sources.ARCHIVE:
+            from tts_codecs.nemo_archive import read_archive
+
+            parts = ("audio_encoder.", "audio_decoder.", "vector_quantizer.")
+            state = {k: v for k, v in read_archive(path)[1].items() if k.startswith(parts)}
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = {name: value.clone().contiguous() for name, value in state.items()}
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         os.close(handle)
         save_file(tensors, part, metadata={"format": "pt"})
@@ -110,8 +117,9 @@ def cache_folder() -> Path:
     return home / "tts" / "codecs"
 
 
-#: Published codecs by name. DAC of 16 kHz, SNAC of 32 and 44 kHz, EnCodec of 48 kHz, NanoCodec and
-#: Vocos of EnCodec are not among them: no checksum is pinned here, or no network here runs them.
+#: Published codecs by name. DAC of 16 kHz, SNAC of 32 and 44 kHz, EnCodec of 48 kHz, NanoCodec of
+#: other bitrates and Vocos of EnCodec are not among them: no checksum is pinned here, or no network
+#: here runs them.
 CODECS = {
     each.name: each
     for each in (
@@ -163,6 +171,17 @@ CODECS = {
                 "4b8164cc6606bfa627f1a784734c1e539891518f1191ed9194fe1e3b9b4bff40",
                 79_488_254,
                 sources.SNAC_LICENCE,
+            ),
+        ),
+        PublishedCodec(
+            "nanocodec_22khz",
+            HubFile(
+                "nvidia/nemo-nano-codec-22khz-1.89kbps-21.5fps",
+                "3c482a402a3c4cf33690a2c0f0a7d41afea6bd6a",
+                "nemo-nano-codec-22khz-1.89kbps-21.5fps.nemo",
+                "28c2518de3e3d5a2c7d9bca40a7ebc0644eb76c60b890970365325bdd8e9f099",
+                425_021_440,
+                sources.NANOCODEC_LICENCE,
             ),
         ),
     )
