@@ -123,7 +123,7 @@ def test_any_sample_rate(tiny_home: Path, tmp_path: Path, capfd: Captured) -> No
     capfd.readouterr()
     (tmp_path / "out.wav").unlink()
     for wrong, *arguments in (
-        ["192000 Hz", "--rate", "500"],
+        ["rate in Hz is a whole number from 8000 to 192000", "--rate", "500"],
         ["mp3", "--rate", "96000", "--format", "mp3"],
     ):
         assert speak(tmp_path, *arguments) == 2

@@ -57,7 +57,7 @@ def check_output_rate(rate: object) -> int:
     Raises:
         UsageError: not a whole number from 8000 to 192,000.
     """
-    return check_whole("a sample rate", rate, 8000, 192_000)
+    return check_whole("a sample rate in Hz", rate, 8000, 192_000)
 
 
 class StreamResampler:
