@@ -43,6 +43,7 @@ from tts_codecs.nn.framed import (
     run,
 )
 from tts_codecs.nn.inference import uses_cache
+from tts_codecs.nn.streamed import LayersState
 from tts_codecs.quantizers.base import FixedQuantizer, Quantizer
 from tts_codecs.quantizers.vq import Search, nearest
 from tts_codecs.sources import ENCODEC_LICENCE, ENCODEC_SHA256, ENCODEC_URL
@@ -110,21 +111,6 @@ class EncodecBooks(FixedQuantizer):
         for k in range(codes.shape[2]):
             values += F.embedding(codes[..., k], self.books[k])
         return values
-
-
-@dataclass(frozen=True)
-class EncodecState:
-    """State of a stream, for decoding as well as for encoding.
-
-    Attributes:
-        layers: one state per layer.
-        batch: rows of the stream.
-        finished: whether the stream has ended.
-    """
-
-    layers: list[Any]
-    batch: int
-    finished: bool = False
 
 
 class EncodecCodec(LayeredCodec):
@@ -260,14 +246,14 @@ class EncodecCodec(LayeredCodec):
         codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
         return Encoded(codes, None, self.info.frame_rate)
 
-    def init_encoding(self, batch: int) -> EncodecState:
+    def init_encoding(self, batch: int) -> LayersState:
         """State of a new encoding stream of `batch` rows, for `encode_chunk`."""
-        return EncodecState(begin(self.encoder, check_batch(batch), self.quantizer.books), batch)
+        return LayersState(begin(self.encoder, check_batch(batch), self.quantizer.books), batch)
 
     @torch.no_grad()
     def encode_chunk(
-        self, wav: Tensor, state: EncodecState, last: bool = False
-    ) -> tuple[Tensor, EncodecState]:
+        self, wav: Tensor, state: LayersState, last: bool = False
+    ) -> tuple[Tensor, LayersState]:
         """Encode the next samples wav [B, 1, n] of a stream to codes [B, t, K]; n may be 0. With
         `last` the stream ends: its end is reflected to fill the last frame."""
         check_stream(check_wav(wav, piece=True), state.batch, state.finished)
@@ -281,7 +267,7 @@ class EncodecCodec(LayeredCodec):
             z, above = run(self.encoder[fine:], z, layers[fine:], last and end)
             layers = [*below, *above]
             codes.append(self.quantizer.encode(z, self.num_codebooks))
-        return torch.cat(codes, 1), EncodecState(layers, state.batch, last)
+        return torch.cat(codes, 1), LayersState(layers, state.batch, last)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
@@ -290,14 +276,14 @@ class EncodecCodec(LayeredCodec):
         codes = check_encoded(encoded, self.info)
         return self.decode_chunk(codes, self.init_state(len(codes)), last=True)[0]
 
-    def init_state(self, batch: int) -> EncodecState:
+    def init_state(self, batch: int) -> LayersState:
         """State of a new stream of ``batch`` rows, before its first frame."""
-        return EncodecState(begin(self.decoder, check_batch(batch), self.quantizer.books), batch)
+        return LayersState(begin(self.decoder, check_batch(batch), self.quantizer.books), batch)
 
     @torch.no_grad()
     def decode_chunk(
-        self, encoded: Tensor, state: EncodecState, last: bool = False
-    ) -> tuple[Tensor, EncodecState]:
+        self, encoded: Tensor, state: LayersState, last: bool = False
+    ) -> tuple[Tensor, LayersState]:
         """Decode the next ``t`` frames of a stream."""
         codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
@@ -309,7 +295,7 @@ class EncodecCodec(LayeredCodec):
             z, above = _in_pieces(self.decoder[_COARSE:], z, layers[_COARSE:], last and end, size)
             layers = [*below, *above]
             wavs.append(z)
-        return torch.cat(wavs, 1).transpose(1, 2), EncodecState(layers, state.batch, last)
+        return torch.cat(wavs, 1).transpose(1, 2), LayersState(layers, state.batch, last)
 
 
 #: kernel size of the first and the last convolution

@@ -10,7 +10,6 @@ and the context that neighbouring pieces share is computed again.
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +31,7 @@ from tts_codecs.nanocodec_weights import NanoCodecConfig, read_weights
 from tts_codecs.nn.centred import SECONDS, WindowState, in_windows, windowed
 from tts_codecs.nn.hifigan import CentredConv, ResidualBranches
 from tts_codecs.nn.snake import HalfSnake
-from tts_codecs.nn.streamed import Conv, Transposed, begin, run
+from tts_codecs.nn.streamed import Conv, LayersState, Transposed, begin, run
 from tts_codecs.quantizers.fsq import GroupedFSQ
 from tts_codecs.sources import NANOCODEC_LICENCE
 
@@ -51,21 +50,6 @@ class NanoFSQ(GroupedFSQ):
         offset = torch.where(self.levels % 2 == 0, 0.5, 0.0)
         bounded = half * torch.tanh(self._split(z.float()) + (offset / half).tan()) - offset
         return bounded + self.levels // 2
-
-
-@dataclass(frozen=True)
-class NanoDecodingState:
-    """State of a stream of codes.
-
-    Attributes:
-        parts: states of the layers.
-        batch: rows of the stream.
-        finished: whether the stream has ended.
-    """
-
-    parts: list[Any]
-    batch: int
-    finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,21 +217,21 @@ class NanoCodec(Codec):
             made.append(wav)
         return torch.cat(made, 2)
 
-    def init_state(self, batch: int) -> NanoDecodingState:
+    def init_state(self, batch: int) -> LayersState:
         """State of a new stream of ``batch`` rows, before its first frame."""
         like = self.decoder.pre_conv.conv.weight
-        return NanoDecodingState(begin(self.decoder.layers, check_batch(batch), like), batch)
+        return LayersState(begin(self.decoder.layers, check_batch(batch), like), batch)
 
     @torch.no_grad()
     def decode_chunk(
-        self, encoded: Tensor, state: NanoDecodingState, last: bool = False
-    ) -> tuple[Tensor, NanoDecodingState]:
+        self, encoded: Tensor, state: LayersState, last: bool = False
+    ) -> tuple[Tensor, LayersState]:
         """Decode the next ``t`` frames of a stream."""
         codes = check_encoded(encoded, self.info).to(self.device)
         check_stream(codes, state.batch, state.finished)
         z = self.quantizer.decode(codes).transpose(1, 2)
-        wav, parts = run(self.decoder.layers, z, state.parts)
-        return wav.clamp(-1, 1), NanoDecodingState(parts, state.batch, last)
+        wav, layers = run(self.decoder.layers, z, state.layers)
+        return wav.clamp(-1, 1), LayersState(layers, state.batch, last)
 
 
 def _reach(config: NanoCodecConfig) -> int:

@@ -19,7 +19,8 @@ from tts_codecs import encodec
 from tts_codecs.bandwidth import codebooks_at
 from tts_codecs.base import Codec, CodecInfo, Encoded, check_encoded
 from tts_codecs.checkpoint import load_state
-from tts_codecs.encodec import EncodecCodec, EncodecConfig, EncodecState
+from tts_codecs.encodec import EncodecCodec, EncodecConfig
+from tts_codecs.nn.streamed import LayersState
 from tts_codecs.vocos import VocosCodec, VocosConfig, VocosState, from_published
 
 #: bandwidths in kbit/s of the training, in the order of their normalisation weights
@@ -107,13 +108,13 @@ class VocosEncodecCodec(Codec):
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         return self.encodec.encode(wav)
 
-    def init_encoding(self, batch: int) -> EncodecState:
+    def init_encoding(self, batch: int) -> LayersState:
         """State of a new encoding stream of `batch` rows, for `encode_chunk`."""
         return self.encodec.init_encoding(batch)
 
     def encode_chunk(
-        self, wav: Tensor, state: EncodecState, last: bool = False
-    ) -> tuple[Tensor, EncodecState]:
+        self, wav: Tensor, state: LayersState, last: bool = False
+    ) -> tuple[Tensor, LayersState]:
         """Codes of the next samples of a stream, see EncodecCodec.encode_chunk."""
         return self.encodec.encode_chunk(wav, state, last)
 

@@ -18,7 +18,7 @@ from tts.text.language_abbreviations import before_figures
 from tts.text.tracked import Rule, Tracked, rule
 from tts.text.truecasing import truecase
 
-__all__ = ["clean", "normalize", "normalize_tracked", "word_spans"]
+__all__ = ["clean", "normalize", "normalize_tracked"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_MARKS = 4
@@ -134,20 +134,6 @@ def _capitalize_numbers(tracked: Tracked, written: str, lang: str) -> None:
         return match[0][:-1] + match[2].upper()
 
     tracked.sub(_SENTENCE_START, capital)
-
-
-def word_spans(text: str, lang: str = "en") -> list[tuple[str, int, int]]:
-    """Return each spoken word of `text` with the span (start, end) of its written form.
-
-    Words that come from one written form share its span, so that captions show it once: "It cost
-    $5." gives [("It", 0, 2), ("cost", 3, 7), ("five", 8, 10), ("dollars.", 8, 11)]. Starts are in
-    ascending order but where words changed places. `Phones.spans` are the same spans.
-
-    Raises:
-        TextError: the text has a lone surrogate; the message names its position.
-    """
-    tracked = normalize_tracked(text, lang)
-    return [(m[0], *tracked.span(*m.span())) for m in re.finditer(r"\S+", tracked.text)]
 
 
 def clean(text: str) -> str:

@@ -5,6 +5,7 @@ single call `forward(x, state) -> (y, state)` with the state of `initial(batch, 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,21 @@ from torch import Tensor, nn
 
 #: smallest number of vectors that a transformer takes at a time; fewer would be slower
 _LEAST_PIECE = 64
+
+
+@dataclass(frozen=True)
+class LayersState:
+    """State of a stream, of decoding or of encoding.
+
+    Attributes:
+        layers: one state per layer.
+        batch: rows of the stream.
+        finished: whether the stream has ended.
+    """
+
+    layers: list[Any]
+    batch: int
+    finished: bool = False
 
 
 class Conv(nn.Module):

@@ -163,6 +163,7 @@ class SpectralTask:
         return made, {"commit": self.commitment * out.loss}, self._recent.add(out.codes)
 
     def _vectors(self, real: Tensor) -> Tensor:
+        """Input of the quantizer for features [B, T, C]."""
         assert isinstance(self.autoencoder, SpectralAutoencoder)
         return self.autoencoder.vectors(real)
 
