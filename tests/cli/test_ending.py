@@ -1,4 +1,4 @@
-"""What a command does about signals that come when its work is done."""
+"""What a command does about signals at its end, and about a crash of native code."""
 
 import signal
 import subprocess
@@ -28,3 +28,24 @@ def test_a_signal_at_the_end_says_nothing(number: signal.Signals) -> None:
     )
     assert done.returncode == -number
     assert done.stdout.startswith("tts ") and done.stderr == ""
+
+
+_ABORTS = """
+import os, tts.train.run
+tts.train.run.train_run = lambda *given: os.abort()
+from tts.cli.main import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_training_that_aborts_tells_where() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _ABORTS, "train", "configs/train/pitch.yaml"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in done.stderr and " in train\n" in done.stderr

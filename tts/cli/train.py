@@ -1,5 +1,7 @@
 """`tts train`: one run from a YAML, or all runs of a recipe."""
 
+import contextlib
+import faulthandler
 import sys
 from typing import Annotated
 
@@ -49,6 +51,7 @@ def train(
     if bool(config) == bool(recipe):
         raise UsageError("give either the YAML of a run or --recipe NAME")
     set_threads(threads)
+    _trace_crashes()
     context.with_resource(logged_warnings())
     chosen = [*(overrides or ()), *([f"train.device={device}"] if device else [])]
     bar = sys.stderr.isatty()
@@ -61,3 +64,12 @@ def train(
     from tts.train.run import train_run
 
     train_run(load_run(config, chosen), say, quiet, bar)
+
+
+def _trace_crashes() -> None:
+    """Print where every thread was if native code crashes or aborts: hours of training leave more
+    than the name of a signal then."""
+    # A standard error that is no file, as in tests, or that is closed.
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        if not faulthandler.is_enabled():
+            faulthandler.enable()

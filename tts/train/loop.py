@@ -144,7 +144,16 @@ class Trainer:
         return Path(self.config.publish_to or self.folder / "pieces")
 
     def save(self) -> None:
-        """Write state.pt atomically, then export the averaged weights."""
+        """Write state.pt, then export the averaged weights.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        self.save_state()
+        self.export()
+
+    def save_state(self) -> None:
+        """Write state.pt atomically; OutputError if it cannot be written."""
         if not self.accelerator.is_main_process:
             return
         state = {
@@ -166,6 +175,11 @@ class Trainer:
             part.unlink(missing_ok=True)
             told = getattr(error, "strerror", None) or "is the disk full?"
             raise OutputError(f"cannot write {self.state_path}: {told}") from error
+
+    def export(self) -> None:
+        """Write the averaged weights to export/, as the task does."""
+        if not self.accelerator.is_main_process:
+            return
         self.ema.swap()
         try:
             self.task.export(self.folder / "export", self.step)
@@ -344,7 +358,9 @@ class Trainer:
                 if due:
                     published = now
                     self.publish()
-        self.save()
+            # Before anything is taken down: no error in that costs what was learned.
+            self.save_state()
+        self.export()
         if config.publish:
             self.publish()
         if self.accelerator.is_main_process:
