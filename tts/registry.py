@@ -22,7 +22,8 @@ from tts.generators.heads.linear import LinearHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.heads.regression import RegressionHead
 from tts.generators.latent_space import CodeSpace, FeatureSpace, LatentSpace, VAESpace
-from tts.generators.protocols import RELAXED, Strategy
+from tts.generators.options import RELAXED
+from tts.generators.protocols import Strategy
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.coarse_first import CoarseFirst
 from tts.generators.strategies.diffusion import Diffusion
@@ -189,15 +190,14 @@ def sampling_options(
     pointer = {"duration_tolerance": ()} if led else {}
     # Only strategies that go from left to right let the head draw.
     drawn = make_head.sampling if made_strategy.supports_pointer else {}
-    if isinstance(made_strategy, Autoregressive):
-        usual = inspect.signature(make_head).parameters.get("num_codebooks")
-        codebooks = head_keys.get("num_codebooks", usual.default if usual else 0)
-        ignored = made_strategy.ignored_options(codebooks, led)
-        if not head_keys.get("levels"):
-            ignored = (*ignored, *RELAXED)
-        drawn = {name: values for name, values in drawn.items() if name not in ignored}
+    usual = inspect.signature(make_head).parameters.get("num_codebooks")
+    num_codebooks = head_keys.get("num_codebooks", usual.default if usual else 0)
+    ignored = made_strategy.ignored_options(num_codebooks, led)
+    if not head_keys.get("levels"):
+        ignored = (*ignored, *RELAXED)
+    drawn = {name: values for name, values in drawn.items() if name not in ignored}
     found = {**made_strategy.sampling, **drawn, **pointer}
-    if getattr(make_head, "guides_itself", False):
+    if make_head.guides_itself:
         found.pop("uncond", None)  # it has a branch of its own
     return found
 

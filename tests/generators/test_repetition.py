@@ -23,7 +23,7 @@ from tts.generators.base import SamplingOptions
 from tts.generators.conditioning import Silence
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.protocols import StepContext
+from tts.generators.step_types import StepContext
 
 EVERY = pytest.mark.parametrize("name", ORDERS)
 AWARE = SamplingOptions(
@@ -56,7 +56,7 @@ def test_each_codebook_is_shown_its_last_codes(name: str, monkeypatch: pytest.Mo
     net, window = autoregressive(name), 4
     options = replace(FREE, temperature=1.0, repetition_window=window, repetition_penalty=1.2)
     seen, made = windows(net, options, monkeypatch)
-    pattern = net.strategy.order(net)  # type: ignore[attr-defined]
+    pattern = net.strategy.order_of(net)  # type: ignore[attr-defined]
     said: list[list[int]] = [[] for _ in range(NUM_CODEBOOKS)]
     full = 0
     for step, shown in enumerate(seen):

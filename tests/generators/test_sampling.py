@@ -14,8 +14,8 @@ from tts.generators import sampling as sampling_
 from tts.generators.base import SamplingOptions
 from tts.generators.guidance import Guidance, anneal, guide, needs_guidance
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.protocols import StepContext
 from tts.generators.sampling import Sampling, draw, pick, process, repeats, sample, uniforms
+from tts.generators.step_types import StepContext
 
 SAMPLINGS = [
     Sampling(),

@@ -8,7 +8,7 @@ from torch import Tensor
 from tts.generators.base import Losses, Request
 from tts.generators.conditioning import Condition
 from tts.generators.latent_space import CodeSpace, FeatureSpace
-from tts.generators.protocols import TeacherForced
+from tts.generators.step_types import TeacherForced
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe

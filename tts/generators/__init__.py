@@ -16,5 +16,16 @@ The other modules by topic:
     network              backbone.py, grouped.py, cuda_graph.py
     latents              latent_space.py, wave_space.py, folding.py
     order of latents     patterns.py, named_patterns.py, rearrangement.py, schedules.py
-    sampling             sampling.py, guidance.py, integration.py, external.py, speculative.py
+    sampling             options.py, sampling.py, guidance.py, integration.py, step_types.py,
+                         external.py, speculative.py
+    base classes         heads/base.py, strategies/non_autoregressive.py
+
+Shapes are written with these letters, here and in all modules of the package:
+
+    B, S, T, U           rows of a batch; phone tokens of a sentence, or steps of a decoder; frames
+                         of features, 50 a second; latents, most often one for 2 frames (the patch)
+    C, D                 channels of a frame of features (82); dimensions of a continuous latent
+    K, V                 codebooks of a latent; codes of a codebook, where the code V means unknown
+    M, G                 positions of the encoded voice prompt; dimensions of the voice vector
+    *                    D or K: code that serves both continuous latents and codes
 """

@@ -109,6 +109,8 @@ class PointerAligned:
         return heard if self._merge == 1 else heard.mean(1, keepdim=True)
 
     def _begin(self, position: int, hidden: Tensor | None) -> None:
+        """Move the pointer over the frames of step `position`, and write the text of its latents
+        into the condition; close the run if all rows have ended."""
         content, condition, text = self._conditioner.content, self._condition, self._text
         assert isinstance(content, PointerContent)
         state = content.before.expand(self._rows, -1) if hidden is None else hidden[: self._rows, 0]
@@ -162,12 +164,13 @@ class PointerAligned:
         self._pointer = pointing.step(self._pointer, leaving, self._rngs, self._pace)
 
     def _place(self) -> tuple[Tensor, Tensor]:
-        """[B, 1] index of the next frame's phone, and the frames spent on it so far; finished rows
-        stay at their last phone."""
+        """The phone of the next frame, and the frames spent on it so far, [B, 1] int64 each.
+        Finished rows stay at their last phone."""
         phone_index = torch.minimum(self._pointer.index, self._text.lengths - 1).unsqueeze(1)
         return phone_index, self._pointer.counts.gather(1, phone_index)
 
     def _close(self, count: int) -> None:
+        """End the run after `count` latents: cut the condition, and set its mask."""
         condition = self._condition
         self._going, self.count = False, -(-count // self._merge)
         self._text.alignment.durations = self._pointer.durations
@@ -182,8 +185,12 @@ class PointerAligned:
 
 @lru_cache(maxsize=64)
 def begun_frames(pattern: Pattern, frames: int, device: torch.device) -> Tensor:
-    """[S] for each step the frame whose text it is given: the one begun last; the last frame for
-    steps that only complete earlier ones."""
+    """For each step of a pattern, the latent whose text the network is given, [S] int64: the latent
+    that was begun last. Steps that only complete earlier latents get the last one.
+
+    Args:
+        frames: number of latents.
+    """
     with torch.inference_mode(False):  # the cached tensor serves training too
         return _begun_frames(pattern, frames).to(device)
 
@@ -196,7 +203,8 @@ def _begun_frames(pattern: Pattern, frames: int) -> Tensor:
 
 
 def text_at_steps(condition: Condition, pattern: Pattern | None) -> Tensor:
-    """The text content of every step, [B, S, dim]; of codes, by the pattern."""
+    """The text content of every step, [B, S, dim]: that of its latent, which for codes follows
+    from the pattern."""
     if pattern is None:
         return condition.frames
     frames, lengths = condition.frames, condition.lengths

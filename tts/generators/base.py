@@ -12,94 +12,47 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
 from tts.generators.conditioning import ExternalGenerator
-from tts.generators.sampling import LEAST_MASS, Sampling
+from tts.generators.options import (
+    AnnealedGuidanceOptions,
+    CategoricalOptions,
+    GuidanceOptions,
+    MaskedOptions,
+    PointerOptions,
+    SilenceOptions,
+    SolverOptions,
+    SpeculativeOptions,
+    StepOptions,
+)
+from tts.generators.sampling import Sampling
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch
 from tts_codecs.envelope import contrasted, envelope_part, source_part
 
 
+# A dataclass takes its fields from the last base on: `steps` and `guidance` come first.
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
-class SamplingOptions:
-    """Options of sampling. Each family reads those that its strategy and head declare.
-
-    Attributes:
-        steps: network evaluations of flow, diffusion and masked generation (guided ones run both
-            branches in one batch), and of a flow head per latent.
-        guidance: s in s * cond + (1 - s) * uncond; 1 switches guidance off.
-        uncond: the unconditional branch: "all" has neither text nor voice, "voice" has no voice,
-            "phones" has random phones, for which a model need not be trained (SSR-Speech).
-        temperature: scale of the noise or divisor of the logits; 0 takes the likeliest.
-        method: of integration: "euler" or "midpoint" for flow, "ddim" or "ddpm" for diffusion.
-        sway: F5-TTS's sway coefficient: -1 puts more steps near the noise, 0 is uniform.
-        top_k, top_p, min_p, typical_p: truncation of categorical draws; 0, 1, 0 and 1 switch them
-            off (tts.generators.sampling).
-        repetition_penalty: on codes that the same codebook had in the window; 1 is none.
-        repetition_window, repetition_ratio: of repetition-aware sampling (tts.generators.sampling).
-        silence_penalty: while a gap in a recording is filled in and words are due, the logits of
-            codes that occur in the recording's pauses fall by so much for every latent of silence
-            beyond `silence_run` in a row (SSR-Speech); 0 switches it off.
-        fsq_decode: how FSQ codes are chosen: "drawn" as entries, or "expected", the rounded means
-            of their digits under the distribution, so that rarely seen entries profit from their
-            neighbours. Codes without digits are always drawn.
-        choice_temperature: scale of the Gumbel noise on the confidence by which masked generation
-            chooses what to commit.
-        hyperschedule: share of a sentence that masked generation draws at the same time: 1 is all
-            of it, 0 goes from left to right like autoregression, values between move a window
-            (Fathi et al. 2025).
-        rescore: weight of the external model's probabilities (tts.generators.external) in the
-            confidence of masked generation, 0 for none; hybrid: how many latents at the beginning
-            the external model generates itself (MAGNeT).
-        guidance_final: s at the end. Guidance moves from `guidance` to it with the fraction that is
-            still masked (MAGNeT) or still noise (flow, diffusion, flow heads), so that details,
-            which come last, are less exaggerated. None keeps `guidance`.
-        draft: speculative decoding (tts.generators.speculative): "none", or "ngram", which guesses
-            the steps that followed the last step when it occurred before. The distribution of the
-            codes stays the same, and so do the codes at temperature 0.
-        draft_steps: most steps that are guessed at a time; draft_codebooks: how many of the first
-            codebooks have to agree with the earlier occurrence, 0 for all.
-        relaxed: probability mass, in total variation, that may be moved to a guessed FSQ code from
-            its nearest codes (LANTERN). More guesses are then kept, but the distribution is no
-            longer exact; 0 for none. relaxed_neighbours: how many codes count as near.
-        duration_tolerance: factor by which a pointer may make a phone shorter or longer than the
-            request's durations; 1 keeps to them.
-    """
-
-    steps: int = Field(default=8, ge=1, le=256)
-    guidance: float = Field(default=2.0, ge=0, le=20)
-    uncond: Literal["all", "voice", "phones"] = "all"
-    temperature: float = Field(default=1.0, ge=0, le=4)
-    method: Literal["euler", "midpoint", "ddim", "ddpm"] = "euler"
-    sway: float = Field(default=-1.0, ge=-1, le=1)
-    top_k: int = Field(default=0, ge=0)
-    top_p: float = Field(default=1.0, ge=LEAST_MASS, le=1)
-    min_p: float = Field(default=0.0, ge=0, lt=1)
-    typical_p: float = Field(default=1.0, ge=LEAST_MASS, le=1)
-    repetition_penalty: float = Field(default=1.0, ge=1, le=10)
-    silence_penalty: float = Field(default=0.0, ge=0, le=100)
-    silence_run: int = Field(default=3, ge=1, le=100)
-    fsq_decode: Literal["drawn", "expected"] = "drawn"
-    choice_temperature: float = Field(default=0.0, ge=0, le=100)
-    repetition_window: int = Field(default=10, ge=1)
-    repetition_ratio: float = Field(default=1.0, ge=0, le=1)
-    hyperschedule: float = Field(default=1.0, ge=0, le=1)
-    rescore: float = Field(default=0.0, ge=0, le=1)
-    hybrid: int = Field(default=0, ge=0)
-    guidance_final: float | None = Field(default=None, ge=0, le=20)
-    draft: Literal["none", "ngram"] = "none"
-    draft_steps: int = Field(default=4, ge=1, le=64)
-    draft_codebooks: int = Field(default=0, ge=0)
-    relaxed: float = Field(default=0.0, ge=0, le=1)
-    relaxed_neighbours: int = Field(default=16, ge=1, le=1000)
-    duration_tolerance: float = Field(default=1.0, ge=1, le=10)
+class SamplingOptions(
+    PointerOptions,
+    SpeculativeOptions,
+    AnnealedGuidanceOptions,
+    MaskedOptions,
+    SilenceOptions,
+    CategoricalOptions,
+    SolverOptions,
+    GuidanceOptions,
+    StepOptions,
+):
+    """All options of sampling. Each family reads those that its strategy and head declare; their
+    meaning is told by the groups of tts.generators.options."""
 
     @property
     def guided(self) -> bool:
@@ -222,6 +175,15 @@ class Infill:
     latents: Tensor
     known: Tensor
     silent: Tensor | None = None
+
+    @property
+    def mask(self) -> Tensor:
+        """`known` with one dimension for what a latent consists of, [B, U, 1] or [B, U, K]."""
+        return self.known if self.known.ndim == 3 else self.known.unsqueeze(-1)
+
+    def put_into(self, latents: Tensor) -> Tensor:
+        """Latents [B, U, *] with the known ones in their places."""
+        return torch.where(self.mask, self.latents, latents)
 
 
 @dataclass

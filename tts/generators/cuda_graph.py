@@ -206,7 +206,7 @@ class StaticPool:
 
 
 def _key(backbone: CausalNetwork, like: Tensor, length: int) -> object:
-    """What a cache and a request have to agree in. The address of the weights is part of it, since
-    a graph reads them there."""
+    """Key by which a free cache is found: batch size, length, type and device, and the address of
+    the weights, from which a recorded graph reads them."""
     pointer = backbone.modulation.weight.data_ptr()
     return len(like), length, like.dtype, like.device, pointer

@@ -35,7 +35,8 @@ class External:
 
     def __post_init__(self) -> None:
         strategy, head = self.generator.strategy, self.generator.head
-        if not isinstance(strategy, Rescoring) or not isinstance(head, CodeHead):
+        rescores = isinstance(strategy, Rescoring) and strategy.has_likelihood
+        if not rescores or not isinstance(head, CodeHead):
             raise ConfigError(
                 f"an external model draws codes and tells how likely they are; "
                 f"{type(strategy).__name__} does not"

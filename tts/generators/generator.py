@@ -113,8 +113,12 @@ class Generator(nn.Module):
     @property
     def posterior(self) -> bool:
         """Whether latents are distributions, not points (tts.generators.protocols.Head)."""
-        assert isinstance(self.head, Head)
-        return self.head.posterior
+        return self._contract.posterior
+
+    @property
+    def _contract(self) -> Head:
+        assert isinstance(self.head, Head)  # strategy.check has seen it
+        return self.head
 
     @property
     def patch(self) -> int:
@@ -186,7 +190,7 @@ class Generator(nn.Module):
         """The condition of a request: B rows, or with guidance 2 B (see Strategy.run). Heads that
         guide themselves need no unconditional rows."""
         condition: Condition = self.conditioner(request, self.backbone)
-        if options.guided and not getattr(self.head, "guides_itself", False):
+        if options.guided and not self._contract.guides_itself:
             bare = self.conditioner.unconditional(
                 request, condition, self.backbone, options.uncond, rngs
             )

@@ -64,15 +64,20 @@ def guide(
     rescale: float = 0.0,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Join the two branches.
+    """Combine the conditional and the unconditional output of a network.
 
     Args:
         cond: [B, ..., D].
         uncond: the same shape; None only with scale 1.
         scale: s, one for all or [B]. Rows with s = 1 are `cond` to the last bit.
-        rescale: phi of Lin et al. 2023 (MaskGCT: 0.75). The spread is that of each position, so
-            that neither padding nor later positions matter, unless `mask` is given.
-        mask: [B, T] bool; the spread is then that of the whole row [T, D], where it is True.
+        rescale: phi of Lin et al. 2023 (MaskGCT: 0.75), which brings the standard deviation of the
+            result back to that of `cond`. It is taken at each position, so that neither padding nor
+            later positions matter, unless `mask` is given.
+        mask: [B, T] bool; the standard deviation is then taken over all positions of a row at which
+            it is True.
+
+    Raises:
+        UsageError: `uncond` is missing.
     """
     if not isinstance(scale, Tensor) and not needs_guidance(scale):
         return cond
@@ -89,7 +94,8 @@ def guide(
 
 
 def _spread(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Standard deviation of each position, or of each row where `mask`; keeps dimensions."""
+    """Standard deviation over D of each position of x [B, T, D], [B, T, 1], or over all positions
+    of a row where `mask` [B, T], [B, 1, 1]."""
     if mask is None:
         return x.std(-1, correction=0, keepdim=True)
     weight = mask.unsqueeze(-1).to(x.dtype)
@@ -99,13 +105,22 @@ def _spread(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def guide_rows(out: Tensor, rows: int, scale: float, rescale: float = 0.0) -> Tensor:
-    """`guide` of an output whose first `rows` are conditional and the rest, if any, the same rows
-    unconditional."""
+    """Apply `guide` to an output of the network for both branches.
+
+    Args:
+        out: [2 B, ...], the conditional rows and then the unconditional ones, or [B, ...] without
+            guidance, which is returned as it is.
+        rows: B.
+
+    Returns:
+        [B, ...].
+    """
     if len(out) == rows:
         return out
     return guide(out[:rows], out[rows:], scale, rescale)
 
 
 def both(x: Tensor, condition: Condition) -> Tensor:
-    """x once more for the unconditional rows, where the condition has them."""
+    """Repeat x [B, ...] for the unconditional rows of guidance, [2 B, ...]; x itself if the
+    condition has no such rows."""
     return torch.cat([x, x]) if len(condition.mask) > len(x) else x

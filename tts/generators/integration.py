@@ -10,7 +10,8 @@ from tts.generators.protocols import LatentHead, Network
 
 
 def time_grid(steps: int, sway: float) -> Tensor:
-    """steps + 1 times from 0 (noise) to 1 (data), uniform or swayed as in F5-TTS."""
+    """Times from 0 (noise) to 1 (data), [steps + 1] float32: evenly spaced if `sway` is 0, and
+    otherwise moved by sway sampling (F5-TTS, Chen et al. 2024)."""
     u = torch.linspace(0, 1, steps + 1)
     return u + sway * (torch.cos(torch.pi / 2 * u) - 1 + u)
 
@@ -54,7 +55,7 @@ def random_spans(mask: Tensor, share: float, both_sides: float = 0.0) -> Tensor 
 
     Args:
         mask: [B, U, 1] valid latents.
-        share: of the rows, in which one random span of up to 70 % is given.
+        share: share of the rows in which one random span of up to 70 % is given.
         both_sides: share of these rows in which instead all but the span is given, as around the
             words of an edit.
     """

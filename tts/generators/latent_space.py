@@ -54,7 +54,7 @@ class LatentSpace(Protocol):
         """
         ...
 
-    def fits(self, head: nn.Module, channels: int) -> str:
+    def mismatch(self, head: nn.Module, channels: int) -> str:
         """Why a head cannot generate these latents, in words for the user; "" if it can.
 
         Args:
@@ -62,7 +62,7 @@ class LatentSpace(Protocol):
         """
         ...
 
-    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def default_arguments(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Default arguments that follow from these latents, such as the number of codebooks.
 
         Args:
@@ -123,11 +123,11 @@ class FeatureSpace(FeatureLatents):
     def __init__(self, patch: int = 2):
         self.patch = patch
 
-    def fits(self, head: nn.Module, channels: int) -> str:
+    def mismatch(self, head: nn.Module, channels: int) -> str:
         """Why a head cannot generate these latents; "" if it can."""
-        return size_fits(head, self.patch * channels, "features")
+        return size_mismatch(head, self.patch * channels, "features")
 
-    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def default_arguments(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Default arguments of strategy and head: none, since heads are made for features."""
         return {}, {}
 
@@ -149,7 +149,7 @@ class FeatureSpace(FeatureLatents):
         return out
 
 
-def ended(features: Tensor, frames: Tensor, prompt: VoicePrompt) -> Tensor:
+def padded_with_mean(features: Tensor, frames: Tensor, prompt: VoicePrompt) -> Tensor:
     """Features [B, T, C] whose padding, past the `frames` [B] of a row, is the mean of the voice.
     That is 0 in relative features, so that a row is encoded the same alone and in a batch."""
     index = torch.arange(features.shape[1], device=features.device)
@@ -166,15 +166,20 @@ def check_latent_space(latents: LatentSpace, head: nn.Module, patch: int, channe
     Raises:
         ConfigError: it cannot.
     """
-    problem = latents.fits(head, channels)
+    problem = latents.mismatch(head, channels)
     if not problem and latents.patch != patch:
         problem = f"the generator has {patch} frames in a latent, the codec {latents.patch}"
     if problem:
         raise ConfigError(f"generator and codec do not go together: {problem}")
 
 
-def size_fits(head: nn.Module, size: int, what: str) -> str:
-    """Why a head does not draw continuous latents of this size; "" if it does."""
+def size_mismatch(head: nn.Module, size: int, what: str) -> str:
+    """Why a head does not draw continuous latents of D = `size`, in words for the user; "" if it
+    does.
+
+    Args:
+        what: name of such latents in the message.
+    """
     if isinstance(head, CodeHead):
         return f"a {type(head).__name__} draws codes, not {what}: name a codec of codes"
     if isinstance(head, (LatentHead, StepHead)):
@@ -184,8 +189,8 @@ def size_fits(head: nn.Module, size: int, what: str) -> str:
     return ""
 
 
-def codes_fit(head: nn.Module, num_codebooks: int, codebook_size: int) -> str:
-    """Why a head does not draw codes of these sizes; "" if it does."""
+def codes_mismatch(head: nn.Module, num_codebooks: int, codebook_size: int) -> str:
+    """Why a head does not draw codes of these sizes, in words for the user; "" if it does."""
     if not isinstance(head, CodeHead):
         return f"a {type(head).__name__} draws continuous latents, not codes"
     if (head.num_codebooks, head.codebook_size) != (num_codebooks, codebook_size):
@@ -196,7 +201,7 @@ def codes_fit(head: nn.Module, num_codebooks: int, codebook_size: int) -> str:
     return ""
 
 
-def declared_codes(
+def default_code_arguments(
     strategy: str,
     head: str,
     num_codebooks: int,
@@ -262,7 +267,7 @@ class AutoencoderSpace(FeatureLatents):
         """The input of the decoder from latents [B, u, *]."""
         raise NotImplementedError
 
-    def fits(self, head: nn.Module, channels: int) -> str:
+    def mismatch(self, head: nn.Module, channels: int) -> str:
         """Why a head cannot generate these latents; "" if it can."""
         raise NotImplementedError
 
@@ -306,14 +311,14 @@ class CodeSpace(AutoencoderSpace):
         if merge > 1 and not isinstance(autoencoder.quantizer, ResidualVQ):
             raise ConfigError("merge is of the codes of a residual codec: codec: rvq")
 
-    def fits(self, head: nn.Module, channels: int) -> str:
+    def mismatch(self, head: nn.Module, channels: int) -> str:
         """Why a head cannot generate these latents; "" if it can."""
-        return codes_fit(head, self.num_codebooks, self.autoencoder.quantizer.codebook_size)
+        return codes_mismatch(head, self.num_codebooks, self.autoencoder.quantizer.codebook_size)
 
-    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Default arguments of strategy and head; see `declared_codes`."""
+    def default_arguments(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Default arguments of strategy and head; see `default_code_arguments`."""
         made = self.autoencoder.quantizer
-        return declared_codes(
+        return default_code_arguments(
             strategy, head, self.num_codebooks, made.codebook_size, made.digits, made.residual
         )
 
@@ -350,12 +355,12 @@ class VAESpace(AutoencoderSpace):
         super().__init__(autoencoder)
         self.posterior = posterior
 
-    def fits(self, head: nn.Module, channels: int) -> str:
+    def mismatch(self, head: nn.Module, channels: int) -> str:
         """Why a head cannot generate these latents; "" if it can."""
         size = self.autoencoder.size * (2 if self.posterior else 1)
-        return size_fits(head, size, "distributions" if self.posterior else "latents")
+        return size_mismatch(head, size, "distributions" if self.posterior else "latents")
 
-    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def default_arguments(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Default arguments of strategy and head: the size of a latent."""
         return {}, {"size": self.autoencoder.size * (2 if self.posterior else 1)}
 

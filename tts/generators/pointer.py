@@ -4,10 +4,11 @@ Each step speaks the phone pointed at; then the pointer stays or moves on by one
 is skipped, repeated or left out. Bounds on the steps of a phone, which VALL-E R does not have, make
 every run end; equal bounds make the pointer follow given durations.
 
-How long a phone lasts is decided on in its own time, in steps as they were in training, of which a
-step at pace 2 takes two: the whole distribution of durations is then divided by the pace, where
-probabilities that are multiplied by it would change its shape. What of a step is left over when a
-phone is left counts for the next one, so that many phones together are as long as was asked.
+The speed of a run is its pace. A pointer decides once for each step of training time, and a step of
+the run takes `pace` steps of training time: at pace 2 it decides twice. The distribution of the
+durations is thus divided by the pace and keeps its shape, which multiplied probabilities would
+change. When the pointer moves on, the fraction of a step that is left over counts for the next
+phone, so that many phones together last as long as was asked for.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from tts.errors import UsageError
 
 @dataclass(frozen=True)
 class Pointer:
-    """Where a batch of rows is; `start` makes one, `step` the next.
+    """Positions of the pointers of a batch. `start` makes them, and `step` returns the next ones.
 
     Attributes:
         index: [B] int64 phone to speak; the number of phones in a finished row.
@@ -29,9 +30,9 @@ class Pointer:
         least: [B, S] int64 steps before the pointer may leave a phone.
         most: [B, S] int64 steps after which it must; phones of 0 are passed over.
         lengths: [B] int64 phones.
-        spent: [B] int64 steps of the phone's own time that were decided on.
-        due: [B] float64 own time that was not yet.
-        survival: [B] float64, how likely it was to stay for that long.
+        spent: [B] int64 decisions on the current phone so far, one for each step of training time.
+        due: [B] float64 training time that has passed since the last decision.
+        survival: [B] float64 probability of having stayed on the phone in all of these decisions.
     """
 
     index: Tensor
@@ -50,7 +51,7 @@ class Pointer:
 
     @property
     def completed(self) -> Tensor:
-        """[B] int64, leading phones that will get no further step."""
+        """[B] int64, how many of the first phones are complete."""
         return self.index
 
     @property
@@ -136,12 +137,15 @@ def step(
     """Account for a step spent on the current phone, then stay or move on.
 
     Args:
-        probability: [B] of moving on (see `advance_probability`), or what tells it after so many
-            steps of own time [B] int64; the bounds overrule it.
-        rngs: one CPU generator per row, one number for each step of own time until the row is
-            finished; None moves on at the median: as soon as to stay so long is not likelier than
-            to have left.
-        pace: [B] own time of a step; None for 1.
+        probability: [B] probability of moving on (see `advance_probability`), or a function to it
+            from the number of decisions on the phone [B] int64; the bounds overrule it.
+        rngs: one CPU generator per row, from which one number is drawn for each decision until the
+            row is finished. Without them the pointer moves on at the median of the duration: as
+            soon as the probability of having stayed is at most one half.
+        pace: [B] training time that a step takes; None for 1.
+
+    Raises:
+        UsageError: not one generator per row.
     """
     if rngs is not None and len(rngs) != len(pointer.index):
         raise UsageError(f"{len(rngs)} generators for {len(pointer.index)} rows")
@@ -160,7 +164,7 @@ def step(
             break
         deciding = active & ~wish & (moved.due >= 1)
     leave = active & (count >= least) & (wish | (count >= most))
-    # Phones shorter than a step would owe ever more.
+    # Limited to one step, since phones shorter than a step would let it grow without end.
     owed = torch.where(
         leave, torch.minimum(moved.due, torch.zeros_like(moved.due) + rate), moved.due
     )
@@ -179,8 +183,8 @@ def _decide(
     probability: Tensor | Callable[[Tensor], Tensor],
     rngs: Sequence[torch.Generator] | None,
 ) -> tuple[Pointer, Tensor]:
-    """A step of own time of the rows `deciding` [B] bool: the pointer after it, and which of them
-    wish to move on."""
+    """Decide once in the rows `deciding` [B] bool: the pointer afterwards, and which of these rows
+    wish to move on, [B] bool."""
     spent = pointer.spent + deciding
     leaving = probability(spent) if callable(probability) else probability
     survival = torch.where(deciding, pointer.survival * (1 - leaving.double()), pointer.survival)

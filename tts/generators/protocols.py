@@ -15,7 +15,7 @@ then, and not a failure in the middle of a request.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +27,11 @@ from tts.generators.conditioner import Conditioner
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.patterns import Pattern
+from tts.generators.step_types import StepContext, TeacherForced
 
-#: options of tts.generators.base.SamplingOptions that a part reads, each with the values that it
+#: options of sampling (tts.generators.options) that a part reads, each with the values that it
 #: accepts; () accepts all
 SamplingKeys = Mapping[str, tuple[str, ...]]
-#: options of speculative decoding with relaxed acceptance, which only FSQ codes have
-RELAXED = ("relaxed", "relaxed_neighbours")
-#: all options of speculative decoding
-DRAFT = ("draft", "draft_steps", "draft_codebooks", *RELAXED)
-#: function of (codebook, least count) to the indices of latents whose code of that codebook was
-#: drawn, in the order of drawing (tts.generators.patterns.Pattern.drawn)
-Drawn = Callable[[int, int], list[int]]
 
 
 @runtime_checkable
@@ -48,14 +42,17 @@ class Head(Protocol):
     Attributes:
         posterior: whether latents are distributions, mean and log-variance side by side
             (tts.generators.latent_space.VAESpace).
+        guides_itself: whether guidance works inside of the head, without unconditional rows in the
+            backbone (DiTAR).
         sampling: options of sampling that `draw` of a StepHead reads.
     """
 
     posterior: bool
+    guides_itself: bool
     sampling: SamplingKeys
 
     def embed(self, latents: Tensor) -> Tensor:
-        """Latents [B, U, *] to [B, U, dim]."""
+        """Embed latents [B, U, *] to [B, U, dim]."""
         ...
 
 
@@ -64,12 +61,13 @@ class LatentHead(Protocol):
     """Head for flow and diffusion, which draw the whole sequence of continuous latents at once.
 
     Attributes:
-        posterior, sampling: see Head.
+        posterior, guides_itself, sampling: see Head.
         size: D of a latent.
         channel_weight: [D] weight of each dimension in losses.
     """
 
     posterior: bool
+    guides_itself: bool
     sampling: SamplingKeys
     size: int
     channel_weight: Tensor
@@ -95,12 +93,13 @@ class CodeHead(Protocol):
     """What all heads of codes share.
 
     Attributes:
-        posterior, sampling: see Head.
+        posterior, guides_itself, sampling: see Head.
         num_codebooks: K; codebook_size: V of each. Code V stands for one that is not known.
         sequential: whether the codebooks of a latent are drawn one after another.
     """
 
     posterior: bool
+    guides_itself: bool
     sampling: SamplingKeys
     num_codebooks: int
     codebook_size: int
@@ -137,55 +136,17 @@ class MaskedHead(CodeHead, Protocol):
         ...
 
 
-class TeacherForced(NamedTuple):
-    """All steps of a training batch, each predicted from the true steps before it.
+@runtime_checkable
+class DigitHead(CodeHead, Protocol):
+    """Head of codes that may be made of digits, as those of FSQ are (Mentzer et al. 2023).
 
     Attributes:
-        hidden: [B, S, dim] the state from which each step is predicted.
-        steps: [B, S, *] true steps.
-        known: [B, S, K] bool, codes that a step draws, or [B, S, 1], latents that are not padding.
-        fed: [B, S, *] network input, the step before each; clean: the same without added noise.
-        pattern: of codes, the part of the pattern that is drawn step by step.
+        values: [V, digits] the digits of each code; 0 digits for other codes.
+        sizes: [digits] int64, how many values each digit has.
     """
 
-    hidden: Tensor
-    steps: Tensor
-    known: Tensor
-    fed: Tensor
-    clean: Tensor
-    pattern: Pattern | None = None
-
-
-class StepContext(NamedTuple):
-    """What `draw` of a head gets beside the hidden state.
-
-    Attributes:
-        condition, options, rngs: of the run, see Strategy.run.
-        before: [B, 1, *] network input of the step, the step before it.
-        latents: [B, U, *] all latents drawn so far; codes not drawn yet are V.
-        at: index of the latent that the step begins.
-        codebooks: of codes, the codebooks that the step draws; None for all.
-        drawn: for which latents a codebook has been drawn already; None for those before `at`.
-    """
-
-    condition: Condition
-    options: SamplingOptions
-    rngs: Sequence[torch.Generator]
-    before: Tensor
-    latents: Tensor
-    at: int
-    codebooks: Sequence[int] | None = None
-    drawn: Drawn | None = None
-
-    @property
-    def rows(self) -> int:
-        """B, without the unconditional rows of guidance."""
-        return len(self.before)
-
-    @property
-    def latent(self) -> slice:
-        """The index of the latent as a slice of U, which keeps the dimension."""
-        return slice(self.at, self.at + 1)
+    values: Tensor
+    sizes: Tensor
 
 
 @runtime_checkable
@@ -193,14 +154,12 @@ class StepHead(Protocol):
     """Head for autoregression over continuous latents, which draws one after another.
 
     Attributes:
-        posterior, sampling: see Head.
-        guides_itself: whether guidance works inside of the head, without unconditional rows in the
-            backbone.
+        posterior, guides_itself, sampling: see Head.
     """
 
     posterior: bool
-    sampling: SamplingKeys
     guides_itself: bool
+    sampling: SamplingKeys
 
     def embed(self, latents: Tensor) -> Tensor:
         """Embed steps [B, S, *] to [B, S, dim]."""
@@ -227,8 +186,6 @@ class StepHead(Protocol):
 @runtime_checkable
 class CodeStepHead(CodeHead, Protocol):
     """Head for autoregression over codes: a step draws those codebooks that the pattern says."""
-
-    guides_itself: bool
 
     def empty(self, batch: int, steps: int) -> Tensor:
         """What is fed before the first step, [B, S, *]. Unknown codes, [B, S, K]."""
@@ -349,6 +306,15 @@ class Strategy(Protocol):
         """
         ...
 
+    def ignored_options(self, num_codebooks: int, pointer: bool) -> tuple[str, ...]:
+        """Options of sampling that the head declares but this strategy cannot follow.
+
+        Args:
+            num_codebooks: of the head; 0 for continuous latents.
+            pointer: whether a pointer aligns the text, and not durations.
+        """
+        ...
+
     def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
         """Training losses for the target latents [B, U, *]."""
         ...
@@ -374,12 +340,27 @@ class Strategy(Protocol):
 
 @runtime_checkable
 class Rescoring(Protocol):
-    """Strategy of codes that has a likelihood, so that its generator can be an external model
-    (tts.generators.external)."""
+    """Strategy of codes that can have a likelihood, so that its generator can be an external model
+    (tts.generators.external).
+
+    Attributes:
+        has_likelihood: whether it has one; `probability` is not called otherwise.
+    """
+
+    has_likelihood: bool
 
     def probability(
         self, net: Network, condition: Condition, known: Tensor, drawn: Tensor
     ) -> Tensor:
         """Probabilities [B, U, K] of the codes `drawn` [B, U, K], given those `known` [B, U, K],
         V where not known."""
+        ...
+
+
+@runtime_checkable
+class Patterned(Protocol):
+    """Strategy that draws codes in the order of a codebook pattern."""
+
+    def order_of(self, net: Network) -> Pattern | None:
+        """The pattern; None for continuous latents."""
         ...

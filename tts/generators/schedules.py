@@ -40,8 +40,8 @@ def masked_fraction(step: int, steps: int, schedule: str = "cosine") -> float:
 
 @lru_cache(maxsize=16)
 def masked_fractions(schedule: str, device: torch.device) -> Tensor:
-    """What `masked_fraction` gives for steps -1 to 998 of 1000, [1000] float32 on a device: to look
-    up there what is drawn there."""
+    """Table of `masked_fraction` for steps -1 to 998 of 1000, [1000] float32: on a device, training
+    looks up there the fraction of a random time without waiting for the device."""
     rows = [masked_fraction(step, 1000, schedule) for step in range(-1, 999)]
     return torch.tensor(rows, device=device)
 
@@ -64,16 +64,21 @@ def remaining(total: Tensor, step: int, steps: int, schedule: str = "cosine") ->
 
 
 def own_time(done: Tensor | float, place: Tensor, width: float | Tensor) -> Tensor:
-    """How far each position is in its own time, 0 to 1, under a hyperschedule (Fathi et al. 2025):
-    positions begin from left to right and take as long each.
+    """Progress of the unmasking of each position, 0 (not begun) to 1 (complete), under a
+    hyperschedule (Fathi et al. 2025): positions begin one after another from left to right, and
+    each takes the same share of the steps.
 
     Args:
-        done: share of the steps, 0 to 1; place: of each position in its row, 0 to 1.
-        width: share of the steps that a position takes: 1 gives all positions the same time, near 0
-            one comes after another, as in autoregression.
+        done: share of all steps that are done, 0 to 1, one number or [B, 1].
+        place: [B, T] relative position in the row, 0 to 1.
+        width: share of all steps in which one position is unmasked. 1 treats all positions alike,
+            values near 0 go from left to right as autoregression does.
+
+    Returns:
+        float64 of the shape of `place`.
     """
     width = torch.as_tensor(width, device=place.device).double().clamp_min(1e-6)
-    # At the end the time of all is over, whatever was rounded.
+    # After the last step every position is complete, whatever was rounded.
     return ((done - (1 - width) * place.double()) / width + 1e-6).clamp(0, 1)
 
 
@@ -86,11 +91,13 @@ def choose_in_time(
     rngs: Sequence[torch.Generator] | None = None,
     noise: float = 0.0,
 ) -> Tensor:
-    """As `choose`, where every position has its own time: those whose time is over are chosen, of
-    the others that have begun as many of the surest as the schedule says.
+    """Choose positions under a hyperschedule: all whose progress is complete, and of the others
+    that have begun the most confident ones, as many as the schedule says.
 
     Args:
-        time: [B, T] of `own_time`; wanted: [B, T] bool all that is to be filled, done or not.
+        confidence, mask, rngs, noise: see `choose`.
+        time: [B, T] progress of each position, from `own_time`.
+        wanted: [B, T] bool, all positions that are generated, committed or not.
 
     Returns:
         [B, T] bool.
@@ -158,7 +165,7 @@ def _fold(x: Tensor, width: int, fill: float) -> Tensor:
 
 
 def spans(mask: Tensor, width: int) -> Tensor:
-    """Spans of `width` adjacent positions with any in `mask`: [B, T] to [B, ceil(T / width)]."""
+    """Whether any of `width` adjacent positions is in `mask` [B, T], bool [B, ceil(T / width)]."""
     return _fold(mask.float(), width, 0).amax(-1) > 0
 
 
@@ -170,7 +177,8 @@ def choose_spans(
     rngs: Sequence[torch.Generator] | None = None,
     noise: float = 0.0,
 ) -> Tensor:
-    """As `choose`, whole spans that do not overlap, each as good as its best position (MAGNeT).
+    """Choose whole spans of adjacent positions, which do not overlap. The confidence of a span is
+    that of its best position (MAGNeT).
 
     Args:
         count: [B] int64 spans to choose (of `spans(mask, width)`).
@@ -185,7 +193,8 @@ def choose_spans(
 
 
 def leftmost(mask: Tensor, count: Tensor) -> Tensor:
-    """The first `count` [B] of the candidates [B, T] (span autoregression of PALLE)."""
+    """The first `count` [B] of the candidates `mask` [B, T] in each row, bool [B, T] (span
+    autoregression, PALLE)."""
     return mask & (mask.cumsum(1) <= count.unsqueeze(1))
 
 

@@ -33,7 +33,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
 from tts.generators.guidance import both, guide_rows
 from tts.generators.patterns import Pattern
-from tts.generators.protocols import Network, masked_head
+from tts.generators.protocols import DigitHead, Network, Patterned, masked_head
 from tts.generators.sampling import draw, pick, process, uniforms
 
 
@@ -120,9 +120,8 @@ class Run:
         rng: torch.Generator,
         options: SamplingOptions,
     ):
-        head, order = net.head, getattr(net.strategy, "order", None)
-        # A method of Autoregressive; in Masked `order` is a string.
-        pattern: Pattern | None = order(net) if callable(order) else None
+        strategy = net.strategy
+        pattern = strategy.order_of(net) if isinstance(strategy, Patterned) else None
         if pattern is None or not can_be_guessed(pattern) or net.conditioner.text == "pointer":
             raise UsageError(
                 "speculative decoding is for language models of codes with durations, in a "
@@ -137,7 +136,7 @@ class Run:
                 raise UsageError("speculative decoding is for one row at a time")
             request = net.condition(request, [rng], options)
         self.net, self.options, self.pattern = net, options, pattern
-        self.head = masked_head(head)
+        self.head = masked_head(net.head)
         self.condition = request
         self.frames = self.condition.mask.shape[1]
         self.total = pattern.steps(self.frames)
@@ -302,10 +301,9 @@ def speculate(
     entries, pattern = run.head.codebook_size, run.pattern
     near = None
     if options.relaxed:
-        values, sizes = getattr(run.head, "values", None), getattr(run.head, "sizes", None)
-        if values is None or sizes is None:
+        if not isinstance(run.head, DigitHead):
             raise ConfigError("relaxed acceptance is for codes of an FSQ (levels of the head)")
-        near = neighbours(values, sizes, options.relaxed_neighbours)
+        near = neighbours(run.head.values, run.head.sizes, options.relaxed_neighbours)
     if isinstance(draft, SmallModel) and draft.shape != (run.head.num_codebooks, entries, pattern):
         raise UsageError("the draft has other codes, or another pattern, than the model")
     steps = torch.full_like(run.known, entries, dtype=torch.int64)

@@ -18,8 +18,9 @@ from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.guidance import both
 from tts.generators.integration import row_normal
 from tts.generators.patterns import Pattern
-from tts.generators.protocols import CodeStepHead, Network, StepContext, step_head
+from tts.generators.protocols import CodeStepHead, Network, step_head
 from tts.generators.rearrangement import Rearrangement
+from tts.generators.step_types import StepContext
 
 
 class StepwiseDecoding:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from tts.errors import UsageError
-from tts.generators.latent_space import codes_fit, declared_codes, size_fits
-from tts.generators.protocols import CodeHead
+from tts.generators.latent_space import codes_mismatch, default_code_arguments, size_mismatch
+from tts.generators.protocols import CodeHead, Head
 from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import frames_until
 from tts_codecs.base import Codec
@@ -53,22 +53,22 @@ class WaveSpace:
         """Move the codec to a device."""
         self.codec.to(device)
 
-    def fits(self, head: nn.Module, channels: int) -> str:
+    def mismatch(self, head: nn.Module, channels: int) -> str:
         """Why a head cannot generate these latents; "" if it can."""
         if not self.coded:
-            if getattr(head, "posterior", False):
+            if isinstance(head, Head) and head.posterior:
                 return f"a {type(head).__name__} draws distributions, {self.info.name} has none"
-            return size_fits(head, self.info.dim, "latents")
+            return size_mismatch(head, self.info.dim, "latents")
         if isinstance(head, CodeHead) and len(set(self.info.sizes)) > 1:
             return f"the codebooks of {self.info.name} are not of one size"
-        return codes_fit(head, self.info.num_codebooks, self.info.codebook_size)
+        return codes_mismatch(head, self.info.num_codebooks, self.info.codebook_size)
 
-    def declared(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Default arguments of strategy and head; see LatentSpace.declared."""
+    def default_arguments(self, strategy: str, head: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Default arguments of strategy and head; see LatentSpace.default_arguments."""
         info = self.info
         if not self.coded:
             return {}, {"size": info.dim}
-        return declared_codes(
+        return default_code_arguments(
             strategy, head, info.num_codebooks, info.codebook_size, info.levels, info.residual
         )
 

@@ -28,7 +28,7 @@ from tts.config import ModelConfig
 from tts.errors import UsageError, VoiceError
 from tts.generators.base import Request
 from tts.generators.generator import Generator
-from tts.generators.latent_space import LatentSpace, ended
+from tts.generators.latent_space import LatentSpace, padded_with_mean
 from tts.modules.voice_prompt import VoicePrompt
 from tts.progress import Progress
 from tts.quantize import prepare_weights
@@ -214,7 +214,7 @@ def _learn(
                 features = features - shifts.profile.frames(
                     found.clone(), request.tokens, request.durations, features.shape[1]
                 )
-            features = ended(features, request.frames, request.prompt)
+            features = padded_with_mean(features, request.frames, request.prompt)
             latents = model.latent_space.encode(features, request.prompt)
             weights = {
                 f"generator.{name}": value + added[name] if name in added else value

@@ -20,7 +20,7 @@ from tts.generators.heads.gaussian import GaussianHead
 from tts.generators.heads.kl import CERTAIN, KLHead
 from tts.generators.heads.local_dit import LocalDiTHead
 from tts.generators.latent_space import VAESpace
-from tts.generators.protocols import StepContext, TeacherForced
+from tts.generators.step_types import StepContext, TeacherForced
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.voice_encoders import voice_mean
 from tts.modules.voice_prompt import VoicePrompt

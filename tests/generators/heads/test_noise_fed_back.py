@@ -12,7 +12,7 @@ from tests.helpers.generators import SIZE, build, fill, inputs, seeds
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.generator import Generator
-from tts.generators.protocols import TeacherForced
+from tts.generators.step_types import TeacherForced
 
 HEADS: dict[str, dict[str, Any]] = {
     "gaussian": {"kind": "gaussian", "width": 24, "flux": 1.0},

@@ -54,7 +54,7 @@ def test_a_code_matters_only_to_what_is_drawn_after_it(name: str) -> None:
     request = inputs([40], [20])
     latents = torch.randint(CODEBOOK_SIZE, (1, 20, NUM_CODEBOOKS), generator=seeds(1)[0])
     plain, steps, _ = teacher_forced(net, latents, request)
-    pattern = net.strategy.order(net)  # type: ignore[attr-defined]
+    pattern = net.strategy.order_of(net)  # type: ignore[attr-defined]
     step = pattern.layout(20).step
     for t, codebook in ((0, 0), (3, 2), (7, 1), (12, 0), (18, 2)):
         changed = latents.clone()
@@ -345,7 +345,7 @@ def test_a_pattern_without_options_is_its_name() -> None:
         build({"strategy": {"kind": "autoregressive", "pattern": pattern}, "head": CODES})
         for pattern in ("delay", {"name": "delay"})
     ]
-    orders = [net.strategy.order(net) for net in made]  # type: ignore[attr-defined]
+    orders = [net.strategy.order_of(net) for net in made]  # type: ignore[attr-defined]
     assert orders[0] == orders[1] and orders[0].name == "delay"
 
 

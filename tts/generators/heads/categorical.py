@@ -12,9 +12,17 @@ from tts.errors import ConfigError, UsageError
 from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
+from tts.generators.heads.base import HeadBase
 from tts.generators.named_patterns import group_sizes
-from tts.generators.protocols import DRAFT, SamplingKeys, StepContext, TeacherForced
+from tts.generators.options import (
+    CategoricalOptions,
+    SilenceOptions,
+    SpeculativeOptions,
+    reads,
+)
+from tts.generators.protocols import SamplingKeys
 from tts.generators.sampling import process, sample
+from tts.generators.step_types import StepContext, TeacherForced
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
 
@@ -23,8 +31,8 @@ NEAR = ("cpu",)
 
 
 def near(x: Tensor) -> bool:
-    """Whether shapes may depend on the values of x at no cost; on an accelerator the program would
-    have to wait for them."""
+    """Whether shapes can depend on the values of x at no cost, as on a CPU; on a GPU the program
+    would have to wait for them."""
     return x.device.type in NEAR
 
 
@@ -43,7 +51,7 @@ def codebook_errors(
     return F.cross_entropy(logits(query).flatten(0, -2), wanted.flatten(), reduction="sum")
 
 
-class CategoricalHead(nn.Module):
+class CategoricalHead(HeadBase):
     """K codebooks of V entries, drawn independently given the hidden state.
 
     Input and output share one table of entries of size `width` (Press & Wolf 2017), which is much
@@ -65,13 +73,7 @@ class CategoricalHead(nn.Module):
 
     #: the codebooks of a step are drawn one after another (tts.generators.patterns)
     sequential = False
-    posterior = False
-    guides_itself = False
-    sampling: SamplingKeys = {
-        "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
-        "repetition_window": (), "repetition_penalty": (), "repetition_ratio": (),
-        "silence_penalty": (), "silence_run": (), **dict.fromkeys(DRAFT, ()),
-    }  # fmt: skip
+    sampling: SamplingKeys = reads(CategoricalOptions, SilenceOptions, SpeculativeOptions)
     digits: Tensor
     values: Tensor
     strides: Tensor
@@ -191,7 +193,7 @@ class CategoricalHead(nn.Module):
         return torch.where(moved & fits, codes + change * self.strides[digit], codes)
 
     def _logits(self, query: Tensor, codebook: int) -> Tensor:
-        """[..., width] to [..., V]."""
+        """Logits [..., V] of a codebook from queries [..., width]."""
         if self._fast():
             return query @ self.folded()[1][codebook].T + self.bias[codebook]
         logits = query @ self.table[codebook, :-1].T + self.bias[codebook]
@@ -328,9 +330,14 @@ class CategoricalHead(nn.Module):
             return self.expected(process(logits, options.categorical(), history), hushed)
         return sample(logits, options.categorical(), rngs, history)
 
-    def hush(self, silence: Silence, latents: Tensor, at: int, options: SamplingOptions) -> Tensor:
-        """The silence penalty (SSR-Speech): how much the logits of the first codebook fall for the
-        latent `at`, [B, V]. It grows with the run of silent latents in which words are due."""
+    def hush(self, silence: Silence, latents: Tensor, at: int, options: SilenceOptions) -> Tensor:
+        """How much the silence penalty (SSR-Speech) lowers the logits of the first codebook at the
+        latent `at`, [B, V]. It grows with the number of silent latents in a row in which words are
+        due.
+
+        Args:
+            latents: [B, U, K] codes drawn so far, V where not drawn yet.
+        """
         last = latents[:, :at, 0].flip(1)
         quiet = silence.codes.gather(1, last.clamp_max(self.codebook_size - 1))
         # Latents that are not drawn yet, in patterns of another order, are not silence.

@@ -16,14 +16,17 @@ from tts.generators.base import Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.folding import channel_weights
 from tts.generators.guidance import Guidance, guide_rows
+from tts.generators.heads.base import HeadBase
 from tts.generators.integration import row_normal, time_grid
-from tts.generators.protocols import SamplingKeys, StepContext, TeacherForced
+from tts.generators.options import ANY, AnnealedGuidanceOptions, StepOptions, reads
+from tts.generators.protocols import SamplingKeys
+from tts.generators.step_types import StepContext, TeacherForced
 
 #: weight of the regression of a step beside the flow (FELLE)
 REGRESSION = 0.1
 
 
-class ContinuousHead(nn.Module):
+class ContinuousHead(HeadBase):
     """Base of the heads of Autoregressive that draw a vector per step. Subclasses complete the
     contract StepHead by `step_losses` and `draw`.
 
@@ -32,9 +35,6 @@ class ContinuousHead(nn.Module):
         features: size of `Condition.prior_mean`; channels: of a frame of it.
     """
 
-    posterior = False
-    guides_itself = False
-    sampling: SamplingKeys = {}
     channel_weight: Tensor
 
     def __init__(self, size: int = 164, dim: int = 256, features: int = 164, channels: int = 82):
@@ -98,7 +98,7 @@ class FlowHead(ContinuousHead):
         repeats: noise levels drawn per latent in training (MAR has 4).
     """
 
-    sampling: SamplingKeys = {"steps": (), "sway": (), "guidance_final": ()}
+    sampling: SamplingKeys = {**reads(StepOptions, AnnealedGuidanceOptions), "sway": ANY}
     spreads = {"normal": 0.85, "previous": 0.4, "mean": 0.3}
 
     def __init__(
@@ -123,19 +123,21 @@ class FlowHead(ContinuousHead):
         nn.init.zeros_(self.step.bias)
 
     def bands(self) -> list[Tensor]:
-        """Groups of the dimensions of a latent, which are drawn one group after another."""
+        """Groups (bands) of the dimensions of a latent, which are drawn one after another, as index
+        tensors; here one group of all."""
         return [torch.arange(self.size, device=self.channel_weight.device)]
 
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Tensor:
-        """The scaled prediction for a band, [B, S, dimensions of the band].
+        """Predict a band of n dimensions from noisy values, [B, S, n]: the error of the best linear
+        estimate of the clean values, divided by its standard deviation (see `scales`).
 
         Args:
-            x: scaled noisy latents, of the same shape.
-            t: [B, S] times, 0 noise to 1 data; hidden: [B, S, dim].
-            before: [B, S, size] latents before.
-            drawn: [B, S, size] the bands that were drawn before this one, zero elsewhere.
+            x: [B, S, n] noisy values of the band, divided by their standard deviation.
+            t: [B, S] times, 0 noise to 1 data; hidden: [B, S, dim] states of the backbone.
+            before: [B, S, size] the latent before each latent.
+            drawn: [B, S, size] the bands of this latent that are known, zero elsewhere.
             band: index in `bands`.
         """
         raise NotImplementedError
@@ -143,8 +145,8 @@ class FlowHead(ContinuousHead):
     def sampler(
         self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Callable[[Tensor, int], Tensor]:
-        """`network` for sampling one latent: a function of x [B, 1, *] and the index of the time.
-        Subclasses may compute here once what all steps share."""
+        """`network` as a function of x [B, 1, n] and the index of the time, for sampling one latent
+        at the given times. Subclasses can compute here what is the same in all steps."""
         levels = torch.tensor(times, device=hidden.device).view(-1, 1, 1)
 
         def evaluate(x: Tensor, at: int) -> Tensor:
@@ -154,14 +156,19 @@ class FlowHead(ContinuousHead):
         return evaluate
 
     def centre(self, step: Tensor, before: Tensor) -> Tensor:
-        """The centre [B, S, size], from the regressed step or the latents before."""
+        """The centre [B, S, size] of the noise, see `prior` of the class.
+
+        Args:
+            step: [B, S, size] regressed estimate of each latent; before: the latent before it.
+        """
         if self.prior == "previous":
             return self.previous(before)
         return torch.zeros_like(step) if self.prior == "normal" else step.detach()
 
     def scales(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scales at times t: the standard deviation of the input, the coefficient of the input in
-        the best linear estimate of the data, and the standard deviation of its error."""
+        """Scales at times t, of the shape of t (preconditioning, Karras et al. 2022): the standard
+        deviation of the noisy input, the coefficient of the input in the best linear estimate of
+        the data, and the standard deviation of the error of that estimate."""
         data, noise = t * self.spread, (1 - t) * self.noise
         norm = (data.square() + noise.square()).sqrt().clamp_min(1e-4)
         return norm, data * self.spread / norm.square(), self.spread * noise / norm
@@ -195,12 +202,17 @@ class FlowHead(ContinuousHead):
         return Losses({**parts, "flow": total / self.repeats}, lambda: estimate)
 
     def forget(self, hidden: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden states and means in training, of which a subclass may drop some."""
+        """Hidden states [B, S, dim] and estimates [B, S, size] as training uses them: unchanged
+        here; a head that guides itself drops some, to learn the unconditional branch."""
         return hidden, mean
 
     def branches(self, hidden: Tensor, mean: Tensor, rows: int, guided: bool) -> list[Tensor]:
-        """Hidden states and means of the conditional rows, then of the unconditional ones. The
-        backbone has made both, unless the head guides itself."""
+        """Hidden states and estimates of the conditional rows, followed by those of the
+        unconditional ones: as the backbone gives them, or made here by a head that guides itself.
+
+        Args:
+            rows: number of conditional rows; guided: whether unconditional ones are wanted.
+        """
         return [hidden, mean]
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
@@ -232,15 +244,20 @@ class FlowHead(ContinuousHead):
         return drawn
 
     def times(self, options: SamplingOptions) -> list[float]:
-        """Times of the steps from 0 (noise) to 1 (data), on a swayed grid."""
+        """Times of the Euler steps from 0 (noise) to 1 (data), `options.steps` + 1 of them, on a
+        swayed grid."""
         found: list[float] = time_grid(options.steps, options.sway).tolist()
         return found
 
     def integrate(
         self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
     ) -> Tensor:
-        """Take Euler steps between `times`; `clean` estimates the data from x and the index of the
-        time."""
+        """Draw the values of a band by Euler steps between `times`.
+
+        Args:
+            clean: estimates the clean values [B, 1, n] from noisy ones and the index of the time.
+            noise: [B, 1, n].
+        """
         x = noise * options.temperature
         for at, (now, then) in enumerate(itertools.pairwise(self.times(options))):
             x = x + (clean(x, at) - x) * ((then - now) / (1 - now))

@@ -13,7 +13,9 @@ from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
-from tts.generators.protocols import DRAFT, SamplingKeys, StepContext, TeacherForced
+from tts.generators.options import CategoricalOptions, SilenceOptions, reads
+from tts.generators.protocols import SamplingKeys
+from tts.generators.step_types import StepContext, TeacherForced
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.derived_cache import DerivedCache
 from tts_codecs.nn.inference import linear
@@ -52,7 +54,7 @@ class DepthHead(CategoricalHead):
     """
 
     sequential = True
-    sampling: SamplingKeys = {k: v for k, v in CategoricalHead.sampling.items() if k not in DRAFT}
+    sampling: SamplingKeys = reads(CategoricalOptions, SilenceOptions)
 
     def __init__(
         self,

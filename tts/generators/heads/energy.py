@@ -8,7 +8,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import StepContext, TeacherForced
+from tts.generators.step_types import StepContext, TeacherForced
 from tts.modules.adaln import AdaLNMLP
 
 
@@ -57,7 +57,7 @@ class EnergyHead(ContinuousHead):
         return Losses({"energy": (distance * known).sum() / known.sum().clamp_min(1)})
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
-        """The latent of a step, [B, 1, size]."""
+        """Draw the latent of a step, [B, 1, size]; see StepHead.draw."""
         rows, options = context.rows, context.options
         hidden = guide_rows(hidden, rows, options.guidance)
         noise = row_normal(hidden.new_empty(rows, 1, self.noise), context.rngs)

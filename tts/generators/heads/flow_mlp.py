@@ -59,7 +59,7 @@ class FlowMLPHead(FlowHead):
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Tensor:
-        """Scaled noisy latents to the scaled prediction, both [B, S, size of the band]."""
+        """Predict a band from noisy values; see FlowHead.network."""
         parts = [x, before[..., -(self.size // self.frames) :]]
         if band:
             parts.append(drawn)
@@ -71,10 +71,9 @@ class FlowMLPHead(FlowHead):
     def sampler(
         self, times: tuple[float, ...], hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Callable[[Tensor, int], Tensor]:
-        """`network` for one latent of [B, 1, *]: a function of x and the number of the time, which
-        may do once what the steps have in common. What depends on the time is the same for all
-        latents, and the modulation of all steps is made at once: its weights are most of the
-        network's."""
+        """`network` as a function of x [B, 1, n] and the index of the time, for one latent. The
+        embeddings of the times are the same for all latents and are kept; the modulation of all
+        steps is computed in one call, since most weights of the network are in it."""
         parts = [before[..., -(self.size // self.frames) :]]
         if band:
             parts.append(drawn)
@@ -83,7 +82,7 @@ class FlowMLPHead(FlowHead):
         return cast(AdaLNMLP, self.nets[band]).prepare(torch.cat(parts, -1), hidden, moments)
 
     def _times(self, times: tuple[float, ...]) -> Tensor:
-        """[S, dim] of times."""
+        """Embeddings of times, [steps, dim]."""
         t = torch.tensor(times, device=self.channel_weight.device)
         found: Tensor = self.time(timestep_embedding(t, 128))
         return found

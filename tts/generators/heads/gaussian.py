@@ -8,7 +8,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import StepContext, TeacherForced
+from tts.generators.step_types import StepContext, TeacherForced
 
 
 class GaussianHead(ContinuousHead):
@@ -78,7 +78,7 @@ class GaussianHead(ContinuousHead):
         return Losses({"frames": frames, "kl": self.kl * divergence})
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
-        """The latent of a step, [B, 1, size]."""
+        """Draw the latent of a step, [B, 1, size]; see StepHead.draw."""
         rows, options = context.rows, context.options
         mu, log_ratio = self.latent(hidden, self.mean(context.condition, context.latent))
         noise = row_normal(context.before, context.rngs) * options.temperature

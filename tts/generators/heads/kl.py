@@ -8,7 +8,7 @@ from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
 from tts.generators.integration import row_normal
-from tts.generators.protocols import StepContext, TeacherForced
+from tts.generators.step_types import StepContext, TeacherForced
 
 #: logarithm of the variance of latents that are drawn, not distributed
 CERTAIN = -30.0
@@ -68,7 +68,7 @@ class KLHead(ContinuousHead):
         return Losses({"kl": self.average(divergence, forced.known)})
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
-        """The latent of a step, [B, 1, size]."""
+        """Draw the latent of a step, [B, 1, size]; see StepHead.draw."""
         found = self.distribution(hidden, self.mean(context.condition, context.latent))
         mean = guide_rows(found[0], context.rows, context.options.guidance)
         noise = row_normal(mean, context.rngs) * context.options.temperature

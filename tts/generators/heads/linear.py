@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from tts.generators.conditioning import Condition
 from tts.generators.folding import channel_weights
-from tts.generators.protocols import SamplingKeys
+from tts.generators.heads.base import HeadBase
 
 
-class LinearHead(nn.Module):
+class LinearHead(HeadBase):
     """A linear map from latents to the backbone, and one back; fulfils the contract LatentHead.
 
     Latents are features, whose regressed mean is `Condition.prior_mean`, or those of a codec
@@ -20,8 +20,6 @@ class LinearHead(nn.Module):
             of it.
     """
 
-    posterior = False
-    sampling: SamplingKeys = {}
     channel_weight: Tensor
 
     def __init__(
@@ -43,7 +41,8 @@ class LinearHead(nn.Module):
         self.register_buffer("channel_weight", channel_weight, persistent=False)
 
     def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:
-        """[B, U, size] to [B, U, dim]; `known` [B, U] bool marks clean latents among noisy ones."""
+        """Embed latents [B, U, size] to [B, U, dim]; `known` [B, U] bool marks clean latents among
+        noisy ones."""
         x: Tensor = self.entry(latents)
         return x if known is None else x + known.unsqueeze(-1) * self.known
 
@@ -55,7 +54,7 @@ class LinearHead(nn.Module):
         return mean
 
     def predict(self, hidden: Tensor) -> Tensor:
-        """[B, U, dim] to [B, U, size]."""
+        """The prediction [B, U, size] from hidden states [B, U, dim]."""
         out: Tensor = self.out(hidden)
         return out
 

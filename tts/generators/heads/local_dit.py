@@ -97,7 +97,7 @@ class LocalDiTHead(FlowHead):
     def network(
         self, x: Tensor, t: Tensor, hidden: Tensor, before: Tensor, drawn: Tensor, band: int
     ) -> Tensor:
-        """Scaled noisy latents to the scaled prediction, both [B, S, size of the band]."""
+        """Predict a band from noisy values; see FlowHead.network."""
         frames = x.reshape(-1, self.frames, x.shape[-1] // self.frames)
         added, time_embedding = self.state(hidden.flatten(0, 1)).chunk(2, -1)
         tokens = self.noisy(frames) + added.unsqueeze(1)
@@ -124,7 +124,7 @@ class LocalDiTHead(FlowHead):
         return hidden * kept, mean * kept
 
     def branches(self, hidden: Tensor, mean: Tensor, rows: int, guided: bool) -> list[Tensor]:
-        """With guidance the same rows once more, without hidden state and mean."""
+        """With guidance, the same rows again, with zeros for hidden state and estimate."""
         if not guided:
             return [hidden, mean]
         return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]

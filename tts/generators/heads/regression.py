@@ -7,7 +7,7 @@ from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.continuous import ContinuousHead
-from tts.generators.protocols import StepContext, TeacherForced
+from tts.generators.step_types import StepContext, TeacherForced
 
 
 class RegressionHead(ContinuousHead):
@@ -56,6 +56,6 @@ class RegressionHead(ContinuousHead):
         return Losses({"frames": self.average(error + error.square(), forced.known)}, estimate)
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
-        """The latent of a step, [B, 1, size]."""
+        """Draw the latent of a step, [B, 1, size]; see StepHead.draw."""
         found = self.mean(context.condition, context.latent) + self.out(hidden)
         return guide_rows(found, context.rows, context.options.guidance)

@@ -24,18 +24,13 @@ from tts.generators.conditioning import Condition
 from tts.generators.grouped import GroupedBackbone
 from tts.generators.integration import random_spans
 from tts.generators.named_patterns import check_whole, make_pattern, pattern_options
+from tts.generators.options import GuidanceOptions, SpeculativeOptions, names_of, reads
 from tts.generators.patterns import Pattern
 from tts.generators.pointer_content import PointerContent
-from tts.generators.protocols import (
-    DRAFT,
-    CodeStepHead,
-    Network,
-    SamplingKeys,
-    TeacherForced,
-    step_head,
-)
+from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, step_head
 from tts.generators.rearrangement import Rearrangement, needed_rearrangement, rearrangement
 from tts.generators.speculative import can_be_guessed, drafted
+from tts.generators.step_types import TeacherForced
 from tts.generators.stepwise import StepwiseDecoding
 
 
@@ -72,7 +67,8 @@ class Autoregressive:
     supports_pointer = True
     network: Callable[..., Backbone] = Backbone
     merge = 1
-    sampling: SamplingKeys = {"guidance": (), "uncond": (), "temperature": ()}
+    has_likelihood = True
+    sampling: SamplingKeys = reads(GuidanceOptions)
 
     def __init__(
         self,
@@ -99,7 +95,7 @@ class Autoregressive:
 
     def check(self, net: Network) -> None:
         """Raise ConfigError if the parts of a generator do not go together."""
-        head, pattern = step_head(net.head), self.order(net)
+        head, pattern = step_head(net.head), self.order_of(net)
         if self.inpaint:
             if net.conditioner.text == "pointer":
                 raise ConfigError("inpaint needs durations: a pointer cannot skip what is known")
@@ -118,7 +114,7 @@ class Autoregressive:
         if net.conditioner.text == "pointer" and len(pattern.order) > 1:
             raise ConfigError(f"pattern {pattern.name} does not go from left to right: no pointer")
 
-    def order(self, net: Network) -> Pattern | None:
+    def order_of(self, net: Network) -> Pattern | None:
         """The pattern; None for continuous latents."""
         head = step_head(net.head)
         if not isinstance(head, CodeStepHead):
@@ -126,17 +122,18 @@ class Autoregressive:
         spec = self.pattern or {"name": "depth" if head.sequential else "parallel"}
         return make_pattern(codebooks=head.num_codebooks, **spec)
 
-    def ignored_options(self, codebooks: int, pointer: bool) -> tuple[str, ...]:
-        """Options of sampling that the head declares but this strategy cannot follow.
+    def ignored_options(self, num_codebooks: int, pointer: bool) -> tuple[str, ...]:
+        """Options of speculative decoding, if the pattern or a pointer rules it out.
 
         Args:
-            codebooks: of the head; 0 for continuous latents.
+            num_codebooks: of the head; 0 for continuous latents.
             pointer: whether a pointer aligns the text, and not durations.
         """
-        if not codebooks:
+        if not num_codebooks:
             return ()
-        pattern = make_pattern(codebooks=codebooks, **(self.pattern or {"name": "parallel"}))
-        return DRAFT if pointer or not can_be_guessed(pattern) else ()
+        pattern = make_pattern(codebooks=num_codebooks, **(self.pattern or {"name": "parallel"}))
+        guessed = not pointer and can_be_guessed(pattern)
+        return () if guessed else names_of(SpeculativeOptions)
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
         """Evaluations of the network until the first `latents` latents are committed, including
@@ -243,7 +240,7 @@ class Autoregressive:
     def _stepwise_pattern(self, net: Network) -> Pattern | None:
         """The part of the pattern that is drawn step by step; coarse_first draws the rest level by
         level."""
-        pattern = self.order(net)
+        pattern = self.order_of(net)
         return pattern and replace(pattern, levels=0)
 
     def run(

@@ -41,9 +41,8 @@ class CoarseFirst(Autoregressive):
 
     streamed = False
     network = TwoPass
-    #: not Rescoring (tts.generators.protocols): one pass draws and the other takes the likeliest
-    #: codes, so the two together have no likelihood
-    probability = None  # type: ignore[assignment]
+    #: one pass draws and the other takes the likeliest codes: together they have no likelihood
+    has_likelihood = False
 
     def __init__(self, streams: int = 1, merge: int = 1):
         super().__init__({"name": "coarse_first", "streams": streams})
@@ -55,7 +54,7 @@ class CoarseFirst(Autoregressive):
     def check(self, net: Network) -> None:
         """Raise ConfigError if the parts of a generator do not go together."""
         super().check(net)
-        pattern = self.order(net)
+        pattern = self.order_of(net)
         if pattern is None or not pattern.levels:
             raise ConfigError("coarse_first needs a head of more codebooks than streams")
 

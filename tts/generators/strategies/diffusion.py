@@ -20,6 +20,7 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise
+from tts.generators.options import AnnealedGuidanceOptions, GuidanceOptions, StepOptions, reads
 from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
@@ -46,9 +47,9 @@ class Diffusion(NonAutoregressive):
     """
 
     sampling: SamplingKeys = {
-        "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
+        **reads(StepOptions, GuidanceOptions, AnnealedGuidanceOptions),
         "method": ("ddim", "ddpm"),
-    }  # fmt: skip
+    }
 
     def __init__(
         self,
@@ -150,7 +151,7 @@ class Diffusion(NonAutoregressive):
         clean = x
         for next_log_snr, next_alpha, next_sigma in levels:
             if infill is not None:
-                x = torch.where(infill.known.unsqueeze(-1), infill.latents, x)
+                x = infill.put_into(x)
             rows = both(x, condition)
             level = torch.full((len(rows),), log_snr, device=x.device)
             # The fraction of noise on flow matching's path, to which `clean` maps this one.
@@ -169,5 +170,5 @@ class Diffusion(NonAutoregressive):
                 x = x + fresh * options.temperature * row_noise(condition, rngs, size)
             log_snr, alpha, sigma = next_log_snr, next_alpha, next_sigma
         if infill is not None:
-            clean = torch.where(infill.known.unsqueeze(-1), infill.latents, clean)
+            clean = infill.put_into(clean)
         yield clean

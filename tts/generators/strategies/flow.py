@@ -18,6 +18,13 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise, time_grid
+from tts.generators.options import (
+    AnnealedGuidanceOptions,
+    GuidanceOptions,
+    SolverOptions,
+    StepOptions,
+    reads,
+)
 from tts.generators.protocols import Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
@@ -34,9 +41,9 @@ class Flow(NonAutoregressive):
     """
 
     sampling: SamplingKeys = {
-        "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
-        "sway": (), "method": ("euler", "midpoint"),
-    }  # fmt: skip
+        **reads(StepOptions, GuidanceOptions, AnnealedGuidanceOptions, SolverOptions),
+        "method": ("euler", "midpoint"),
+    }
 
     def __init__(self, inpaint: float = 0.0, both_sides: float = 0.0, uniform: bool = False):
         self.inpaint, self.both_sides, self.uniform = inpaint, both_sides, uniform
@@ -117,9 +124,7 @@ class Flow(NonAutoregressive):
         scale = Guidance(options.guidance, options.guidance_final)
 
         def with_known(x: Tensor) -> Tensor:
-            if infill is None:
-                return x
-            return torch.where(infill.known.unsqueeze(-1), infill.latents, x)
+            return x if infill is None else infill.put_into(x)
 
         def velocity(x: Tensor, t: float) -> Tensor:
             rows = both(with_known(x), condition)

@@ -19,6 +19,14 @@ from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import random_spans
+from tts.generators.options import (
+    ANY,
+    AnnealedGuidanceOptions,
+    GuidanceOptions,
+    MaskedOptions,
+    StepOptions,
+    reads,
+)
 from tts.generators.protocols import Network, SamplingKeys, masked_head
 from tts.generators.sampling import draw, process
 from tts.generators.schedules import (
@@ -66,11 +74,11 @@ class Masked(NonAutoregressive):
         ConfigError: options out of range, or that do not go together.
     """
 
+    has_likelihood = True
     sampling: SamplingKeys = {
-        "steps": (), "guidance": (), "guidance_final": (), "uncond": (), "temperature": (),
-        "top_k": (), "top_p": (), "min_p": (), "typical_p": (), "fsq_decode": (),
-        "choice_temperature": (), "hyperschedule": (), "rescore": (), "hybrid": (),
-    }  # fmt: skip
+        **reads(StepOptions, GuidanceOptions, AnnealedGuidanceOptions, MaskedOptions),
+        **dict.fromkeys(("top_k", "top_p", "min_p", "typical_p", "fsq_decode"), ANY),
+    }
 
     def __init__(
         self,
@@ -178,7 +186,7 @@ class Masked(NonAutoregressive):
         valid = (condition.mask > 0).expand_as(latents)
         masked = masked & valid
         known = latents.masked_fill(masked, head.codebook_size)
-        t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+        t = _known_share(masked, valid)
         x = head.embed(known) + condition.frames
         out = net.hidden(x, condition, t, window)
 
@@ -196,9 +204,7 @@ class Masked(NonAutoregressive):
         shape = (*valid.shape[:2], head.num_codebooks)
         latents = torch.full(shape, head.codebook_size, device=valid.device)
         if infill is not None:
-            known = infill.known
-            known = known if known.ndim == 3 else known.unsqueeze(-1)
-            latents = torch.where(known & valid, infill.latents, latents)
+            latents = torch.where(infill.mask & valid, infill.latents, latents)
         return latents
 
     def predict(
@@ -223,7 +229,7 @@ class Masked(NonAutoregressive):
         head, rows = masked_head(net.head), len(rngs)
         valid = (condition.mask[:rows] > 0).expand_as(latents)
         masked = valid & (latents == head.codebook_size)
-        t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+        t = _known_share(masked, valid)
         x = both(head.embed(latents), condition) + condition.frames
         out = net.hidden(x, condition, both(t, condition), window)
         logits = guide_rows(head(out), rows, scale, self.rescale)
@@ -241,7 +247,7 @@ class Masked(NonAutoregressive):
         head = masked_head(net.head)
         valid = (condition.mask > 0).expand_as(known)
         masked = valid & (known == head.codebook_size)
-        t = 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+        t = _known_share(masked, valid)
         out = net.hidden(head.embed(known) + condition.frames, condition, t)
         return head(out).softmax(-1).gather(-1, drawn.unsqueeze(-1))[..., 0]
 
@@ -353,6 +359,12 @@ class Masked(NonAutoregressive):
         return (mask if self.span == 1 else spans(mask[..., 0], self.span)).flatten(1).sum(1)
 
 
+def _known_share(masked: Tensor, valid: Tensor) -> Tensor:
+    """The share of the valid codes [B, U, K] that is not masked, [B]: the noise level that the
+    backbone is given."""
+    return 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+
+
 def _behind(lead: Tensor, count: int, infill: Infill | None) -> Infill:
     """An infill of `count` latents that also knows the first ones, `lead` [B, n, K], which an
     external model generated; codes that were known before stay."""
@@ -360,9 +372,7 @@ def _behind(lead: Tensor, count: int, infill: Infill | None) -> Infill:
     known = torch.arange(count, device=lead.device) < lead.shape[1]
     known = known[:, None].expand_as(latents)
     if infill is not None:
-        given = infill.known if infill.known.ndim == 3 else infill.known.unsqueeze(-1)
-        latents = torch.where(given, infill.latents, latents)
-        known = known | given
+        latents, known = infill.put_into(latents), known | infill.mask
     return Infill(latents, known)
 
 

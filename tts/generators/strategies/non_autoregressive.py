@@ -18,3 +18,7 @@ class NonAutoregressive:
         """Evaluations of the network until the first `latents` latents are committed: None, since
         the whole sentence takes `SamplingOptions.steps`."""
         return None
+
+    def ignored_options(self, num_codebooks: int, pointer: bool) -> tuple[str, ...]:
+        """None: the head draws nothing step by step, so its options do not count anyway."""
+        return ()

@@ -49,5 +49,5 @@ class OneShot(NonAutoregressive):
         """Yield the sequence after one evaluation; known latents stay as they are."""
         out = self.made(net, condition.rows(len(rngs)))
         if infill is not None:
-            out = torch.where(infill.known.unsqueeze(-1), infill.latents, out)
+            out = infill.put_into(out)
         yield out

@@ -16,6 +16,7 @@ from tts.errors import ConfigError
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance
+from tts.generators.options import MaskedOptions, names_of
 from tts.generators.protocols import Network, SamplingKeys, masked_head
 from tts.generators.schedules import leftmost, refine
 from tts.generators.strategies.masked import Masked
@@ -40,7 +41,7 @@ class SpanAR(Masked):
     sampling: SamplingKeys = {
         name: values
         for name, values in Masked.sampling.items()
-        if name not in ("choice_temperature", "hyperschedule", "rescore", "hybrid")
+        if name not in names_of(MaskedOptions)
     }
 
     def __init__(

@@ -22,7 +22,7 @@ from tts.data.segments import SegmentSampler
 from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.latent_space import CodeSpace, LatentSpace, ended
+from tts.generators.latent_space import CodeSpace, LatentSpace, padded_with_mean
 from tts.generators.wave_space import WaveSpace
 from tts.losses.identity import SpeakerIdentity
 from tts.losses.perceptual import PerceptualLosses
@@ -88,7 +88,7 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
         raise CheckpointError(f"{error}{trained_by(plain_name('codec', codec))}") from error
     if space.patch != 2:
         model = {**model, "conditioner": {"patch": space.patch, **conditioner}}
-    order, sizes = space.declared(str(strategy.get("kind")), str(head.get("kind")))
+    order, sizes = space.default_arguments(str(strategy.get("kind")), str(head.get("kind")))
     known = {} if made is None else inspect.signature(made).parameters
     head = {key: value for key, value in sizes.items() if key in known} | head
     if "head" in model or sizes:
@@ -260,8 +260,9 @@ class GeneratorTask:
             batch["shift"] = self.profile.frames(shift, tokens_of(batch), batch["durations"], count)
             batch["features"] = batch["features"] - batch["shift"]
         if "latents" not in batch:  # a coded corpus has them
-            batch["features"] = ended(batch["features"], batch["frames"], prompt_of(batch))
-            batch["latents"] = self.latent_space.encode(batch["features"], prompt_of(batch))
+            prompt = prompt_of(batch)
+            batch["features"] = padded_with_mean(batch["features"], batch["frames"], prompt)
+            batch["latents"] = self.latent_space.encode(batch["features"], prompt)
         return batch
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
