@@ -26,6 +26,7 @@ from tts.resources import model_config
 from tts.text.symbols import Phones
 from tts.types import Audio, Chunk, Options, OptionValues, Stream, joined, options_of
 from tts.voice.voice import Voice
+from tts_codecs.nn.signal_stack import ensure_signal_stack
 
 
 class Synthesizer(Lifecycle):
@@ -59,6 +60,7 @@ class Synthesizer(Lifecycle):
         # kernels are first used in a process.
         for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(cache, "64")
+        ensure_signal_stack()  # Ctrl-C may come at any time
         self.cancellation = Cancellation()
         self.pipeline = assemble(config, device, self.cancellation)
         self.capabilities = self.pipeline.capabilities

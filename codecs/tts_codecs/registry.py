@@ -25,6 +25,7 @@ from tts_codecs.checkpoint import (
 from tts_codecs.construction import building
 from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
 from tts_codecs.fetched import BUILT, CODECS, FEATURES
+from tts_codecs.nn.signal_stack import ensure_signal_stack
 from tts_codecs.renamed import current_arguments
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -167,6 +168,7 @@ def load(
     """
     import torch
 
+    ensure_signal_stack()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     plain, named = split_bandwidth(name)

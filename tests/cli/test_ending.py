@@ -49,3 +49,24 @@ def test_a_training_that_aborts_tells_where() -> None:
     )
     assert done.returncode == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in done.stderr and " in train\n" in done.stderr
+
+
+_STACK = """
+import atexit
+from tts.cli.main import main
+from tts_codecs.nn.signal_stack import has_signal_stack
+atexit.register(lambda: print(has_signal_stack()))
+main()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signal stacks of Linux")
+def test_commands_have_a_signal_stack() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _STACK, "--version"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "True"

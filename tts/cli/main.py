@@ -37,6 +37,7 @@ from tts.cli import (
 from tts.cli.common import printable, show
 from tts.cli.version import version_number
 from tts.errors import TTSError
+from tts_codecs.nn.signal_stack import ensure_signal_stack
 
 EXAMPLES = """Examples:
 
@@ -195,6 +196,7 @@ def main() -> None:
     """Entry point of the command and of `python -m tts`."""
     # Threads that spin while they wait make a request ten times slower on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    ensure_signal_stack()
     # SIGTERM unwinds like an exception, so that no half-written file is left.
     signal.signal(signal.SIGTERM, _terminated)
     # A name or path that the terminal's encoding cannot hold must not hide the message.

@@ -39,6 +39,7 @@ from tts.train.publish import check_folder, write_pieces
 from tts.train.stepping import Batches, Engine, StepClock
 from tts.train.task import ResidentTask, Task, TrainConfig, check_training_device, learning_rate
 from tts_codecs.checkpoint import load_weights
+from tts_codecs.nn.signal_stack import ensure_signal_stack
 from tts_codecs.renamed import current_names
 
 _log = logging.getLogger(__name__)
@@ -291,6 +292,7 @@ class Trainer:
         self.asked = False
         before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
+            ensure_signal_stack()
             for number in (signal.SIGTERM, signal.SIGINT):
                 before[number] = signal.signal(number, self._ask)
         try:
