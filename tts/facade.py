@@ -44,15 +44,19 @@ class TTS(Synthesizer):
         return voices()
 
     def warmup(self, voice: VoiceSource = "default", text: str = "This is a test.") -> float:
-        """Speak once into nothing, so that the first request does not wait for kernels to be
-        compiled and the text front end to be read; seconds it took.
+        """Speak once and discard the audio, so that the first request does not wait for kernels to
+        be compiled and for the text front end to be loaded.
 
         Args:
-            voice: with which later requests speak; a model that continues recordings needs one
-                that has them.
+            voice: the voice of later requests; a model that continues recordings needs a voice with
+                a recording.
+            text: what is spoken.
+
+        Returns:
+            seconds that it took.
 
         Raises:
-            what `TTS.stream` does.
+            TTSError: as `TTS.stream`.
         """
         begin = time.perf_counter()
         with self.stream(text, voice) as stream:

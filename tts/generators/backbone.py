@@ -52,11 +52,11 @@ class KVCache:
         self.position = position
 
     def mark(self) -> "Mark":
-        """The current position, to return to by `back`."""
+        """The current position, to which `back` can return."""
         return Mark(self.position, [block.recent for block in self.blocks])
 
     def back(self, mark: "Mark") -> None:
-        """Drop all latents after a mark."""
+        """Return to a position of `mark`: drop all latents after it."""
         for block, recent in zip(self.blocks, mark.recent, strict=True):
             block.filled, block.recent = self.memory + mark.position, recent
         self.position = mark.position
@@ -64,7 +64,11 @@ class KVCache:
 
 @dataclass(frozen=True)
 class Mark:
-    """A position in a KVCache to return to."""
+    """A position in a KVCache.
+
+    Attributes:
+        position: latents before it; recent: last inputs of the convolution of each block.
+    """
 
     position: int
     recent: list[Tensor]
@@ -171,12 +175,14 @@ class Backbone(nn.Module):
             self._pool.give(cache)
 
     def modulated(self, global_cond: Tensor) -> list[tuple[Tensor, ...]]:
-        """The modulation by the voice alone, for every block and for the output."""
+        """The modulation by the voice vector [B, G] alone, for every block and for the output; see
+        CausalNetwork in tts.generators.cuda_graph."""
         return self._modulation(global_cond, None)
 
     def _modulation(self, global_cond: Tensor, t: Tensor | None) -> list[tuple[Tensor, ...]]:
-        """The modulation of each block (DiTBlock.parts), then shift and factor of the output, with
-        the gain of its voice units if it has some."""
+        """The modulation (adaptive layer norm) by voice and noise level `t` [B]: the parts of each
+        block (DiTBlock.parts), then shift and factor of the output, and the gain of its voice units
+        if it has some."""
         time_embedding = self.global_cond(global_cond)
         if self.time is not None and t is not None:
             time_embedding = time_embedding + self.time(timestep_embedding(t, 128))

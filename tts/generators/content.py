@@ -21,8 +21,8 @@ class PhoneContent(nn.Module):
         dim, blocks: of the encoder over latents; phone_dim, phone_blocks: of that over phones.
 
     Attributes:
-        kernel: of the convolutions over latents; position_dim: how many numbers tell where in its
-            phone a frame is.
+        kernel: size of the convolutions over latents.
+        position_dim: how many numbers describe the position of a frame in its phone.
     """
 
     kernel: ClassVar[int]
@@ -53,7 +53,7 @@ class PhoneContent(nn.Module):
         self.add_own(dim, phone_dim)
 
     def add_own(self, dim: int, phone_dim: int) -> None:
-        """Make the parameters that only this kind has."""
+        """Create the parameters that only the subclass has."""
         raise NotImplementedError
 
     def encode_frames(
@@ -89,10 +89,10 @@ class ContentEncoder(PhoneContent):
         mask: Tensor,
         fill: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Encode.
+        """Encode phones that are aligned by durations.
 
         Args:
-            durations: [B, S] frames per token; tokens past the last frame are lost.
+            durations: [B, S] frames per token; tokens after the last frame have no effect.
             frames: T of the padded output, a multiple of the patch.
             mask: [B, U, 1] valid latents.
             fill: whether frames after the last token are filler (E2 TTS, F5-TTS); otherwise they

@@ -33,16 +33,16 @@ DROP_ALL, DROP_VOICE = 0.1, 0.1
 
 
 class Perceptual(Protocol):
-    """Losses of generated features by frozen networks (tts.losses.perceptual).
+    """Losses that frozen networks compute from generated features (tts.losses.perceptual).
 
     Attributes:
-        latent_space: of the generator that is trained.
+        latent_space: latent space of the generator that is trained.
     """
 
     latent_space: LatentSpace
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether there is any such loss."""
         ...
 
     def losses(
@@ -55,9 +55,15 @@ class Perceptual(Protocol):
         drop_voice: Tensor,
         real: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Losses by name of features [B, T, C] with mask [B, T, 1]; `weight` [B] is that of each
-        row for the speaker, `drop_all` and `drop_voice` [B] the rows without text, without voice,
-        `real` [B, T, C] what was recorded.
+        """Losses by name.
+
+        Args:
+            made: [B, T, C] generated features; mask: [B, T, 1], 1 for valid frames.
+            request: what they were generated for.
+            weight: [B] weight of each row in the loss of the speaker.
+            drop_all, drop_voice: [B] bool, rows that were generated without text and voice, and
+                without the voice.
+            real: [B, T, C] features of the recordings, for losses that compare with them.
         """
         ...
 
@@ -155,34 +161,36 @@ class Generator(nn.Module):
             which has no such estimate, "alignment", the cross entropy of their attention; the
             losses of the strategy; and, if the strategy has an estimate, the perceptual losses.
         """
-        dice = torch.rand(len(features), device=features.device)
-        drop_all = dice < DROP_ALL
-        drop_voice = dice < DROP_ALL + DROP_VOICE
+        chance = torch.rand(len(features), device=features.device)
+        drop_all = chance < DROP_ALL
+        drop_voice = chance < DROP_ALL + DROP_VOICE
         condition = self.conditioner(request, self.backbone, (drop_all, drop_voice))
         average = voice_mean(request.prompt)
-        target = fold(features - average, self.patch)
-        kept = condition.mask * (~drop_all).float()[:, None, None]
-        error = (condition.prior_mean - target).abs() * self.channel_weight * kept
-        regression = error.sum() / (kept.sum().clamp_min(1) * target.shape[-1])
+        prior = self._prior_loss(condition, features - average, drop_all)
         condition.prior_mean = condition.prior_mean.detach()
         found: Losses = self.strategy.losses(self, latents, condition)
         losses = dict(found.parts)
         if condition.unaligned is None:
-            losses["prior"] = regression
-        if condition.unaligned is not None and condition.unaligned.errors:
+            losses["prior"] = prior
+        elif condition.unaligned.errors:
             losses["alignment"] = torch.stack(condition.unaligned.errors).mean()
         if perceptual and found.estimate is not None:
             made = perceptual.latent_space.to_features(found.estimate()) + average
-            real = features
-            if shift is not None:
-                made = made + F.pad(shift, (0, 0, 0, made.shape[1] - shift.shape[1]))
-                real = real + F.pad(shift, (0, 0, 0, real.shape[1] - shift.shape[1]))
-            frame_mask = condition.mask.repeat_interleave(self.patch, 1)
-            weight = torch.ones_like(dice) if found.weight is None else found.weight
+            mask = condition.mask.repeat_interleave(self.patch, 1)
+            weight = torch.ones_like(chance) if found.weight is None else found.weight
             losses |= perceptual.losses(
-                made, frame_mask, request, weight, drop_all, drop_voice, real
-            )
+                _shifted(made, shift), mask, request, weight, drop_all, drop_voice,
+                _shifted(features, shift),
+            )  # fmt: skip
         return losses
+
+    def _prior_loss(self, condition: Condition, relative: Tensor, drop_all: Tensor) -> Tensor:
+        """Mean absolute error of the regressed estimate of relative features [B, T, C], weighted by
+        channel, over the rows that have text; a scalar."""
+        target = fold(relative, self.patch)
+        kept = condition.mask * (~drop_all).float()[:, None, None]
+        error = (condition.prior_mean - target).abs() * self.channel_weight * kept
+        return error.sum() / (kept.sum().clamp_min(1) * target.shape[-1])
 
     def condition(
         self, request: Request, rngs: Sequence[torch.Generator], options: SamplingOptions
@@ -238,6 +246,13 @@ class Generator(nn.Module):
     ) -> Tensor:
         """`stream` in one piece: latents [B, U, *]."""
         return torch.cat(list(self.stream(request, rngs, options, infill, alignment, external)), 1)
+
+
+def _shifted(features: Tensor, shift: Tensor | None) -> Tensor:
+    """Features [B, T, C] with the shift [B, t, C], t <= T, of their voices added."""
+    if shift is None:
+        return features
+    return features + F.pad(shift, (0, 0, 0, features.shape[1] - shift.shape[1]))
 
 
 def spoken_latents(request: Request, patch: int) -> Tensor:

@@ -105,7 +105,12 @@ def pattern_options(given: object) -> dict[str, Any]:
 
 
 def check_whole(what: str, value: object, many: bool = False) -> None:
-    """ConfigError for what is no whole number, or no list of `many`; None where it may be."""
+    """Raise ConfigError unless the value is a whole number, or with `many` a list of whole numbers
+    or None.
+
+    Args:
+        what: name of the option in the message.
+    """
     if many and value is None:
         return
     numbers = value if many else [value]

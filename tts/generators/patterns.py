@@ -244,6 +244,7 @@ def _layout(pattern: Pattern, frames: int, device: torch.device) -> Layout:
 
 
 def _made(pattern: Pattern, frames: int) -> Layout:
+    """The index tables of a pattern, on the CPU."""
     time = torch.arange(frames)
     window = len(pattern.order)
     rank = torch.tensor(pattern._rank)

@@ -275,8 +275,10 @@ class Strategy(Protocol):
         streamed: whether latents come from left to right in more than one piece.
         supports_pointer: whether it goes from left to right, so that a pointer can find the
             durations during generation.
-        merge: neighbouring latents that share the code of the first codebook; 1 for most.
-        groups: groups of codebooks that the head draws from hidden states of their own; 1 for most.
+        merge: how many neighbouring latents share the code of the first codebook (VALL-E R); 1 for
+            most strategies.
+        groups: how many groups of codebooks have a hidden state of their own, from which the head
+            draws them (LiveSpeech); 1 for most strategies.
         sampling: options of sampling that it reads, beside those of its head.
     """
 
@@ -299,7 +301,8 @@ class Strategy(Protocol):
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
         """Evaluations of the network until the first `latents` latents are committed; None if that
-        depends on the length of the sentence.
+        depends on the length of the sentence or on options of sampling. The latency of a model
+        follows from it (tts.latency).
 
         Args:
             num_codebooks: of the head; 0 for continuous latents.

@@ -104,5 +104,6 @@ def rearrangement(known: Tensor, inside: Tensor) -> Rearrangement:
 
 
 def _gathered(x: Tensor, index: Tensor) -> Tensor:
+    """x [B or 2 B, U, *] at the indices [B, U] along U."""
     index = index.repeat(len(x) // len(index), 1)
     return x.gather(1, index.view(*index.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:]))

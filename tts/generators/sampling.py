@@ -13,10 +13,11 @@ from torch import Tensor
 
 from tts.errors import ConfigError, UsageError
 
+#: logit of a token that cannot be drawn
 NEVER = float("-inf")
-#: temperatures below are 0: logits divided by them are not finite
+#: temperatures below this count as 0, since logits divided by them would not be finite
 COLD = 1e-6
-#: least total probability that truncation keeps: less is rounded to nothing
+#: least total probability that truncation may keep; float32 would round less to nothing
 LEAST_MASS = 1e-6
 
 
@@ -70,7 +71,8 @@ def top_k(logits: Tensor, k: int) -> Tensor:
 
 
 def _keep_mass(logits: Tensor, order: Tensor, probabilities: Tensor, mass: float) -> Tensor:
-    """Keep tokens in `order` until their probability reaches `mass`; the first always."""
+    """Logits [..., V] of the first tokens in `order` [..., V] whose probabilities [..., V] add up
+    to `mass`, the others at -inf; the first token is always kept."""
     ordered = probabilities.gather(-1, order)
     before = ordered.cumsum(-1) - ordered
     drop = before >= mass
@@ -79,7 +81,8 @@ def _keep_mass(logits: Tensor, order: Tensor, probabilities: Tensor, mass: float
 
 
 def top_p(logits: Tensor, p: float) -> Tensor:
-    """Logits [..., V] without the tail beyond the fewest tokens of probability p in total."""
+    """Nucleus sampling (Holtzman et al. 2020): logits [..., V] with all but the fewest tokens that
+    have probability p in total at -inf; 1 keeps all."""
     if p >= 1:
         return logits
     order = logits.sort(dim=-1, descending=True, stable=True).indices
@@ -87,7 +90,8 @@ def top_p(logits: Tensor, p: float) -> Tensor:
 
 
 def min_p(logits: Tensor, p: float) -> Tensor:
-    """Logits [..., V] without tokens less likely than p times the most likely one."""
+    """Min-p sampling (Nguyen et al. 2024): logits [..., V] with tokens less likely than p times the
+    most likely one at -inf; 0 keeps all."""
     if p <= 0:
         return logits
     probabilities = logits.softmax(-1)
@@ -96,7 +100,8 @@ def min_p(logits: Tensor, p: float) -> Tensor:
 
 
 def typical(logits: Tensor, p: float) -> Tensor:
-    """Logits [..., V] of the tokens whose information is nearest to the entropy, of mass p."""
+    """Typical sampling (Meister et al. 2023): logits [..., V] with all at -inf but the tokens whose
+    information is nearest to the entropy, as many as have probability p; 1 keeps all."""
     if p >= 1:
         return logits
     logp = logits.log_softmax(-1)
@@ -111,7 +116,8 @@ def _recent(history: Tensor, window: int) -> Tensor:
 
 
 def penalize(logits: Tensor, history: Tensor, penalty: float, window: int = 0) -> Tensor:
-    """Repetition penalty.
+    """Repetition penalty (Keskar et al. 2019): divide positive logits of tokens of the history by
+    the penalty, and multiply negative ones by it.
 
     Args:
         logits: [..., V].
@@ -163,7 +169,8 @@ def uniforms(rngs: Sequence[torch.Generator], shape: Sequence[int] = ()) -> Tens
 
 
 def pick(log_probabilities: Tensor, points: Tensor) -> Tensor:
-    """Inverse distribution function: [..., V] at points [...] in [0, 1) to ids [...].
+    """Inverse of the distribution function: the tokens [...] int64 at which the cumulative
+    probabilities [..., V] pass points [...] in [0, 1).
 
     Raises:
         UsageError: a distribution with nothing to draw (all -inf) or NaN.
@@ -201,7 +208,8 @@ def sample(
     rngs: Sequence[torch.Generator],
     history: Tensor | None = None,
 ) -> Tensor:
-    """Process and draw, repetition-aware where asked for.
+    """Draw tokens from processed logits; with `repetition_ratio` below 1, draw again without
+    processing those that repeat too often (VALL-E 2, Chen et al. 2024).
 
     Args:
         logits: [B, ..., V]; -inf forbids a token, in the second draw too.

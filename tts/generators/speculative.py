@@ -76,7 +76,7 @@ class NGram:
         self.length, self.num_codebooks = length, num_codebooks
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
-        """Guess what comes next."""
+        """Guess the next steps; see Draft.propose."""
         size = self.length
         if count < 1 or len(steps) <= size:
             return steps[:0], None
@@ -189,7 +189,7 @@ class SmallModel:
         return self._run.head.num_codebooks, self._run.head.codebook_size, self._run.pattern
 
     def propose(self, steps: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
-        """Guess what comes next."""
+        """Guess the next steps; see Draft.propose."""
         run, cache = self._run, self._run.cache
         # Go back to before the first guess that was not kept.
         while self._marks[-1].position > len(steps):

@@ -22,9 +22,10 @@ from tts.text.symbols import Phones
 from tts.types import Chunk, Options, joined, spans_of
 from tts.voice.voice import Voice
 
-#: sentences of a batch by device: a CPU gains nothing beyond what its cache holds
+#: largest number of sentences in a batch by device; a CPU gains nothing from batches that its cache
+#: cannot hold
 MAX_UTTERANCES = {"cpu": 8, "cuda": 64}
-#: phones of a batch with what it is padded with: memory stays under a gigabyte
+#: largest number of phones in a batch, padding included: memory stays under a gigabyte
 MAX_PHONES = 6000
 
 
@@ -145,6 +146,7 @@ class Renderer:
             yield waiting
 
     def _fade(self, wave: Tensor) -> Fade:
+        """A new fade of the decoder's length, on the device of a waveform."""
         decoder = self.pipeline.decoder
         return Fade(round(decoder.fade * decoder.sample_rate), wave.device)
 
@@ -158,8 +160,8 @@ class Renderer:
             chunk.words, chunk.phones = spans_of(phones, frames, frame)
 
     def batches(self, utterances: Sequence[Utterance]) -> list[list[int]]:
-        """Indices of `utterances` that are generated together: with the same weights and options,
-        and of similar length."""
+        """Group utterances into batches of the same weights and options and of similar length;
+        each batch is a list of indices of `utterances`."""
         # Once for each utterance: the checksum of an adapted voice reads all of its factors.
         kinds = [self._kind(utterance) for utterance in utterances]
         most = MAX_UTTERANCES.get(torch.device(self.device).type, MAX_UTTERANCES["cpu"])
@@ -178,7 +180,7 @@ class Renderer:
         return out
 
     def _kind(self, utterance: Utterance) -> str:
-        """What utterances of one batch have in common."""
+        """Key that is equal for utterances that can share a batch: options, pitch and weights."""
         weights = self.pipeline.generator.group(utterance.voice)
         return repr((self.options(utterance.options), utterance.options.pitch, weights))
 

@@ -290,8 +290,7 @@ class Masked(NonAutoregressive):
                 if external is not None and options.rescore:
                     tried = torch.where(latents == unknown, drawn, latents)
                     theirs = external.probability(latents, tried)[..., level]
-                    mixed = (1 - options.rescore) * confidence.exp() + options.rescore * theirs
-                    confidence = mixed.clamp_min(1e-30).log()
+                    confidence = _rescored(confidence, theirs, options.rescore)
                 masked = wanted & (latents[..., level] == unknown)
                 noise = options.choice_temperature * heat
                 if moving:
@@ -312,7 +311,8 @@ class Masked(NonAutoregressive):
         yield latents.masked_fill(~valid, 0)
 
     def _plan(self, steps: int, num_codebooks: int) -> Iterator[tuple[list[int], int]]:
-        """The codebooks that are unmasked together, and the steps that it takes, in order."""
+        """Yield, in order, the codebooks that are unmasked together and the number of steps that
+        they take."""
         if self.order == "joint":
             return iter([(list(range(num_codebooks)), steps)])
         levels = [[codebook] for codebook in range(self.first, num_codebooks)]
@@ -363,6 +363,13 @@ def _known_share(masked: Tensor, valid: Tensor) -> Tensor:
     """The share of the valid codes [B, U, K] that is not masked, [B]: the noise level that the
     backbone is given."""
     return 1 - masked.sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+
+
+def _rescored(confidence: Tensor, probability: Tensor, weight: float) -> Tensor:
+    """Log-probabilities [...] of drawn codes, mixed with their probabilities [...] under an
+    external model, which have the given weight."""
+    mixed = (1 - weight) * confidence.exp() + weight * probability
+    return mixed.clamp_min(1e-30).log()
 
 
 def _behind(lead: Tensor, count: int, infill: Infill | None) -> Infill:
