@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from tts.serve.adapting import AdaptationQueue  # noqa: E402
+from tts.serve.adaptation import AdaptationQueue  # noqa: E402
 
 
 class _Model:
