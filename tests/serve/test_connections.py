@@ -21,7 +21,7 @@ from tts import TTS  # noqa: E402
 from tts.cancel import Cancellation  # noqa: E402
 from tts.pipeline.ports import Capabilities
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.connections import Limits  # noqa: E402
+from tts.serve.connections import Limits, raise_open_files  # noqa: E402
 from tts.serve.errors import ClientStalled, QueueFull  # noqa: E402
 from tts.serve.job import Job  # noqa: E402
 from tts.serve.logs import RateLimit  # noqa: E402
@@ -273,3 +273,15 @@ def test_log_lines_are_limited() -> None:
     limit._last -= 1
     last = logging.LogRecord("a", 30, "f", 1, "line %d", (99,), None)
     assert limit.filter(last) and last.getMessage() == "line 99 (45 lines before it were left out)"
+
+
+def test_a_limit_on_files_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS tells no hard limit, and refuses what is above its own."""
+    resource = pytest.importorskip("resource")
+
+    def refuse(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert raise_open_files() == 256

@@ -52,7 +52,7 @@ class Access:
         """Return why a request is refused; "" if it is not.
 
         Args:
-            scope: connection scope of ASGI, of which `headers` and, if it is HTTP, `method` are used.
+            scope: connection scope of ASGI; its `headers` and, if it has one, `method` are used.
         """
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:

@@ -238,8 +238,8 @@ async def _before(deadline: float, work: Any) -> Any:
 
 
 def edit_summary(edited: "Edited", warnings: Sequence[str]) -> str:
-    """Return the header X-TTS-Edits: changes, kept stretches and warnings as JSON in ASCII, shortened
-    to what a header holds."""
+    """Return the header X-TTS-Edits: changes, kept stretches and warnings as JSON in ASCII, cut to
+    what a header holds."""
     rate = edited.sample_rate
     changes = [
         [" ".join(words)[:_CHANGE_CHARACTERS] for words in (each.old, each.new)]

@@ -1,4 +1,4 @@
-"""One request of the server: the sentences that are left, and the audio on its way to the client."""
+"""One request of the server: the sentences that are left, and the audio for the client."""
 
 import asyncio
 import threading

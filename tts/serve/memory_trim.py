@@ -25,8 +25,8 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 
 class MemoryTrimmer:
-    """Calls malloc_trim from time to time. A call takes some milliseconds, and what is computed next
-    has to ask for memory again, so it is called less often while requests wait.
+    """Calls malloc_trim from time to time. A call takes some milliseconds, and what is computed
+    next has to ask for memory again, so it is called less often while requests wait.
 
     Args:
         idle_interval: seconds between two calls while no request waits.
