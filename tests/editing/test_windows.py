@@ -1,4 +1,4 @@
-"""Windows of segments that are said at once: what is put in is cut from one that holds all of it."""
+"""Windows of segments that are rendered at once: what is put in is cut from one that has it all."""
 
 import io
 import random

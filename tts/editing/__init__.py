@@ -1,5 +1,5 @@
-"""Editing of recordings: other words, or words that follow, in the voice of the speaker. What is not
-edited stays as it was recorded, sample for sample.
+"""Editing of recordings: other words, or words that follow, in the voice of the speaker. The rest
+stays as it was recorded, sample for sample.
 
 The modules in the order in which a recording passes them:
 

@@ -1,5 +1,5 @@
-"""Clips of an edited recording: which samples of the recording and of the rendered speech are heard,
-and the times of its words."""
+"""Clips of an edited recording: which samples of the recording and of the rendered speech are
+heard, and when its words are said."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Continuation of a recording: its last words are the context in which the next ones are rendered."""
+"""Continuation of a recording: its last words are the context in which new ones are rendered."""
 
 from collections.abc import Sequence
 from dataclasses import replace
