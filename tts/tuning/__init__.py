@@ -1,7 +1,9 @@
-"""Tuning: a generator is fitted to a voice, in the order of these modules.
+"""Tuning: a generator is fitted to a voice, whose file carries what was learned.
 
-adaptation      adaptation.py: fine-tuning in some seconds, whose result low_rank.py compresses to
-                factors that the voice carries; adapted_generators.py makes generators of them
-calibration     calibration.py: the error that is left for each phone, measured and corrected
-                without training
+The modules in the order in which a voice passes them:
+
+    adaptation      adaptation.py: fine-tuning in some seconds; low_rank.py compresses what was
+                    learned; adapted_generators.py makes generators of it when the voice speaks
+    calibration     calibration.py: the error that is left of each phone is measured and corrected
+                    without training
 """
