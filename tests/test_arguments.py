@@ -10,7 +10,7 @@ import pytest
 
 from tts import TTS
 from tts.captions import to_srt
-from tts.editing.heard import read_recording
+from tts.editing.recording import read_recording
 from tts.errors import TextError, UsageError
 from tts.provenance import provenance
 from tts.types import Audio

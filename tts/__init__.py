@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tts.editing.edit import Edited as Edited
+    from tts.editing.edited import Edited as Edited
     from tts.facade import TTS as TTS
     from tts.types import Audio as Audio
     from tts.types import Chunk as Chunk
@@ -29,7 +29,7 @@ logging.getLogger("tts").addHandler(logging.NullHandler())
 _NAMES = {
     "TTS": "tts.facade",
     "Audio": "tts.types",
-    "Edited": "tts.editing.edit",
+    "Edited": "tts.editing.edited",
     "Chunk": "tts.types",
     "Options": "tts.types",
     "Span": "tts.types",

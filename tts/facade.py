@@ -24,7 +24,7 @@ from tts.types import Audio, Options, OptionValues, joined, options_of
 if TYPE_CHECKING:
     from tts.batch.rows import Row
     from tts.batch.worker import Result
-    from tts.editing.edit import Edited
+    from tts.editing.edited import Edited
     from tts.voice.sources import Recording
 
 log = logging.getLogger(__name__)

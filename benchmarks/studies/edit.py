@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from tts import TTS
-from tts.editing.edit import Edited
+from tts.editing.edited import Edited
 from tts.errors import TTSError
 from tts.eval.metrics import Metrics, load_metrics, to_16k
 

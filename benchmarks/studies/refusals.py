@@ -14,7 +14,7 @@ import time
 
 from tts import TTS
 from tts.errors import TextError
-from tts.serve.budget import Budget, expected, is_plain, phones_of
+from tts.serve.budget import Budget, estimate_phones, is_plain, sentences_within
 from tts.types import Options
 
 MOST = 4096
@@ -55,13 +55,13 @@ def main() -> None:
     parser.add_argument("--exact", action="store_true", help="read the texts as a whole too")
     arguments = parser.parse_args()
     model = TTS.load(arguments.model, "cpu")
-    phones_of(model, "Rules and lexicon are read once, 12 times.", Options(), Budget())
+    sentences_within(model, "Rules and lexicon are read once, 12 times.", Options(), Budget())
     print("| text | CPU seconds | |" + " sample |" * arguments.exact)
     print("|---|---|---|" + "---|" * arguments.exact)
     for kind, text in KINDS.items():
         begin = time.process_time()
         try:
-            found = phones_of(model, text, Options(), Budget())
+            found = sentences_within(model, text, Options(), Budget())
             told = f"{sum(map(len, found)):,} phones in {len(found)} sentences"
         except TextError as error:
             told = "refused: " + str(error).split(";")[0][:90]
@@ -75,7 +75,7 @@ def share(model: TTS, text: str) -> str:
         exact = sum(len(phones) for phones in model.sentences(text))
     except TextError:
         return ""
-    return "" if is_plain(text) else f"{expected(model, text, Options()) / exact:.2f}"
+    return "" if is_plain(text) else f"{estimate_phones(model, text, Options()) / exact:.2f}"
 
 
 if __name__ == "__main__":

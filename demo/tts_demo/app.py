@@ -7,7 +7,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tts.serve.guard import LOCAL, Access
+from tts.serve.access import LOCAL, Access
 from tts_demo import page
 from tts_demo.batch import batch_tab
 from tts_demo.codec import codec_tab
@@ -41,7 +41,7 @@ TABS: dict[str, Callable[[Studio, VoiceFields], None]] = {
 class Private:
     """Tells browsers to load nothing from elsewhere and to tell nobody, whatever Gradio's pages
     ask for; refuses other names of this machine, behind which a foreign site may hide, and requests
-    of other sites, as the server does (tts.serve.guard).
+    of other sites, as the server does (tts.serve.access).
 
     Args:
         hosts: names by which the page may be asked for; empty allows all.

@@ -16,7 +16,7 @@ from tts_demo.limits import MAX_CHARACTERS, SPOKEN
 from tts_demo.studio import Studio
 
 if TYPE_CHECKING:
-    from tts.editing.edit import Edited
+    from tts.editing.edited import Edited
     from tts.types import Span
 
 _HISTORY = 8  # results that stay on the page

@@ -13,7 +13,7 @@ from tts.batch.rows import Row
 from tts.batch.worker import Result
 
 
-class Worker(engines._Process):
+class Worker(engines.WorkerProcess):
     """Answers at once; its other end is closed when it is said to have died."""
 
     made: list["Worker"]
@@ -22,7 +22,7 @@ class Worker(engines._Process):
 
     def __init__(self, settings: Any):
         self.connection, self.theirs = Pipe()
-        self.job, self.answered = None, False
+        self.job, self.has_answered = None, False
         self.left = self.lives.pop(0) if self.lives else float("inf")
         self.made.append(self)
         self._live()
@@ -64,7 +64,7 @@ def test_idle_workers_that_die_cost_nothing(
 ) -> None:
     monkeypatch.setattr(Worker, "made", [], raising=False)
     monkeypatch.setattr(Worker, "lives", list(lives), raising=False)
-    monkeypatch.setattr(engines, "_Process", Worker)
+    monkeypatch.setattr(engines, "WorkerProcess", Worker)
     rows = [[Row(f"r{n}", "", problem="none")] for n in range(groups)]
     settings: Any = Path("unused")
     found = [each for results in run_processes(settings, rows, workers) for each in results]

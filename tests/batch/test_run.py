@@ -17,7 +17,7 @@ import soundfile as sf
 import torch
 
 from tts import TTS, Options
-from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
+from tts.batch.grouping import GROUP_CHARS, GROUP_ROWS, group_rows
 from tts.batch.rows import Row, make_rows
 from tts.batch.run import run_batch
 from tts.batch.worker import RowSynthesizer, Settings
@@ -61,9 +61,9 @@ def test_plan_is_a_partition_of_similar_lengths() -> None:
             Row(str(n), "x" * rng.choice([5, 40, 300, 9000]), model=rng.choice(["", "b"]))
             for n in range(count)
         ]
-        groups = plan(rows, range(count))
+        groups = group_rows(rows, range(count))
         assert sorted(n for group in groups for n in group) == list(range(count))
-        assert groups == plan(rows, range(count))
+        assert groups == group_rows(rows, range(count))
         for group in groups:
             sizes = [len(rows[n].text) for n in group]
             assert len({rows[n].model for n in group}) == 1 and len(group) <= GROUP_ROWS
@@ -162,13 +162,13 @@ def test_done_rows_are_left_alone(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    say = RowSynthesizer.say
+    say = RowSynthesizer.synthesize
 
     def watched(self: RowSynthesizer, rows: list[Row]) -> Any:
         said.extend(row.id for row in rows)
         return say(self, rows)
 
-    monkeypatch.setattr(RowSynthesizer, "say", watched)
+    monkeypatch.setattr(RowSynthesizer, "synthesize", watched)
     rows = [(f"r{n}", text) for n, text in enumerate(texts(4))] + [("bad", "...")]
     first = tts.batch(rows, tmp_path)
     before = contents(tmp_path)
@@ -228,7 +228,7 @@ def test_kills_give_the_same_bytes(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at random file operations, each time going on where it stopped."""
-    monkeypatch.setattr("tts.batch.plan.GROUP_ROWS", 3)
+    monkeypatch.setattr("tts.batch.grouping.GROUP_ROWS", 3)
     rows = [(f"r{n}", text, None, {"seed": n}) for n, text in enumerate(texts(10))]
     rows.append(("bad", "...", None, {}))
 
@@ -337,7 +337,7 @@ def test_processes_give_the_same_and_survive_a_death(
 ) -> None:
     import psutil
 
-    monkeypatch.setattr("tts.batch.plan.GROUP_ROWS", 2)
+    monkeypatch.setattr("tts.batch.grouping.GROUP_ROWS", 2)
     rows = [(f"r{n}", text) for n, text in enumerate(texts(6))]
     tts.batch(rows, tmp_path / "one")
     killed: list[int] = []
@@ -369,7 +369,7 @@ def test_ray_survives_the_loss_of_a_worker(
     ray = pytest.importorskip("ray")
     from tts.batch.journal import Journal
 
-    monkeypatch.setattr("tts.batch.plan.GROUP_ROWS", 2)
+    monkeypatch.setattr("tts.batch.grouping.GROUP_ROWS", 2)
     rows = make_rows([(f"r{n}", text) for n, text in enumerate(texts(8))])
     settings = Settings(tmp_path / "one", tts.config, device="cpu", threads=1)
     run_batch(rows, settings, model=tts)

@@ -60,6 +60,8 @@ def test_numbers_and_texts_of_json(tmp_path: Path) -> None:
     assert whole == Row("000001", "One.", options=Options(seed=3, steps=8))
     assert type(whole.options.seed) is int and "seed" in part.problem and "seed" in endless.problem
     assert number.problem == "the text is not a string but int"
+    (long,) = make_rows([("a", "a" * 1_000_001)])
+    assert "longer than 1,000,000" in long.problem and long.text == ""
     assert [row.problem for row in empty] == ["the text is empty"] * 2
 
 

@@ -85,7 +85,7 @@ def test_what_speaks_against_a_recording_is_told(
     list(editing.find_words(studio, "s", "default", me, SAID))
     list(editing.change(studio, "s", "default", me, SAID, "one two", 0, []))
     assert told == ["odd &lt;b&gt;"] * 2
-    monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: False)
+    monkeypatch.setattr("tts.editing.recording.speaks", lambda *_: False)
     for steps in (
         editing.find_words(studio, "s", "default", me, SAID),
         editing.change(studio, "s", "default", me, SAID, "one two", 0, []),

@@ -206,8 +206,8 @@ def test_words_that_go_on_are_where_they_are_heard(
 
     def beeps(*given: Any) -> Rendered:
         made = render(*given)
-        spoken = [bool(piece.word) and piece.source is None for piece in made.pieces]
-        lengths = torch.tensor([320 * piece.length for piece in made.pieces])
+        spoken = [bool(segment.word) and segment.source is None for segment in made.segments]
+        lengths = torch.tensor([320 * segment.length for segment in made.segments])
         samples = torch.repeat_interleave(0.05 * torch.tensor(spoken).float(), lengths)
         return replace(made, samples=samples)
 

@@ -10,8 +10,8 @@ import torch
 
 from tests.helpers.edited import PAUSE, SAID, hearing, spoken
 from tts import TTS
-from tts.editing.join import Joiner, Run
 from tts.editing.render import Rendered, render
+from tts.editing.splice import Clip, Splicer
 from tts.errors import AlignmentError
 from tts.text.user_lexicon import add_word
 
@@ -106,11 +106,23 @@ def test_a_new_last_word_is_said_to_its_end(
 
 
 def test_silence_goes_on_to_and_fro() -> None:
-    joiner = Joiner(np.zeros(0, np.float32), 16000)
+    splicer = Splicer(np.zeros(0, np.float32), 16000)
     made = np.arange(400, dtype=np.float32)
-    joiner.add(Run(0, 400, made))
-    joiner.linger(3, 7)
-    joiner.linger(3, -2)
-    out, _ = joiner.result()
+    splicer.add(Clip(0, 400, made))
+    splicer.add_room_tone(3, 7)
+    splicer.add_room_tone(3, -2)
+    out, _ = splicer.result()
     assert out[400:].tolist() == [399, 398, 397, 397, 398, 399, 399]
-    assert joiner.length == len(out)
+    assert splicer.length == len(out)
+
+
+def test_a_clip_as_short_as_its_fade_is_not_kept() -> None:
+    """A stretch of no samples was told as kept."""
+    sound = np.sin(np.arange(16000, dtype=np.float32) / 9)
+    splicer = Splicer(sound, 16000)
+    splicer.add(Clip(0, 4000))
+    splicer.add(Clip(4000, 8000, sound))
+    splicer.add(Clip(8000, 8100))
+    out, kept = splicer.result()
+    assert len(kept) == 1 and kept[0].length > 0
+    np.testing.assert_array_equal(out[: kept[0].end], sound[: kept[0].end])

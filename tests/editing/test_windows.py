@@ -1,4 +1,4 @@
-"""Windows of pieces that are said at once: what is put in is cut from one that holds all of it."""
+"""Windows of segments that are rendered at once: what is put in is cut from one that has it all."""
 
 import io
 import random
@@ -9,62 +9,66 @@ import pytest
 import soundfile as sf
 import torch
 
-from tts.editing.align import Piece
-from tts.editing.edit import AT_ONCE, Edited, _place, windows
+from tts.editing.align import Segment
+from tts.editing.clips import find_window
+from tts.editing.edit import MAX_WINDOW, split_windows
+from tts.editing.edited import Edited
 from tts.editing.render import Rendered
 
 FRAME = 0.02
 
 
-def _old(frames: int, word: str, source: int) -> Piece:
-    return Piece((5,), (0,), (frames,), word, source)
+def _old(frames: int, word: str, source: int) -> Segment:
+    return Segment((5,), (0,), (frames,), word, source)
 
 
-def _new(word: str = "") -> Piece:
-    return Piece((7, 8) if word else (3,), (0, 0) if word else (0,), (0, 0) if word else (0,), word)
+def _new(word: str = "") -> Segment:
+    return Segment(
+        (7, 8) if word else (3,), (0, 0) if word else (0,), (0, 0) if word else (0,), word
+    )
 
 
-def _pieces(rng: random.Random) -> list[Piece]:
+def _segments(rng: random.Random) -> list[Segment]:
     """A recording of 20 to 60 s of words, some of them replaced or put in, with pauses before some
     new ones."""
-    pieces, at = [], 0
+    segments, at = [], 0
     for number in range(rng.randrange(60, 160)):
         if rng.random() < 0.08:
-            pieces += [_new()] * (rng.random() < 0.5) + [_new("new")] * rng.choice([1, 1, 3])
-            pieces += [_new()] * (rng.random() < 0.3)
+            segments += [_new()] * (rng.random() < 0.5) + [_new("new")] * rng.choice([1, 1, 3])
+            segments += [_new()] * (rng.random() < 0.3)
         frames = rng.randrange(4, 40)
-        pieces.append(_old(frames, "" if number % 7 == 3 else "old", at))
+        segments.append(_old(frames, "" if number % 7 == 3 else "old", at))
         at += frames
-    return pieces
+    return segments
 
 
-def _runs(pieces: list[Piece]) -> list[tuple[int, int]]:
-    """Stretches begin to end of new pieces with a word in them."""
+def _runs(segments: list[Segment]) -> list[tuple[int, int]]:
+    """Stretches begin to end of new segments with a word in them."""
     found, begin = [], None
-    for at, piece in enumerate([*pieces, _old(1, "end", 0)]):
-        if piece.source is None:
+    for at, segment in enumerate([*segments, _old(1, "end", 0)]):
+        if segment.source is None:
             begin = at if begin is None else begin
         elif begin is not None:
-            if any(each.word for each in pieces[begin:at]):
+            if any(each.word for each in segments[begin:at]):
                 found.append((begin, at))
             begin = None
     return found
 
 
-def test_one_window_holds_all_of_what_is_put_in_at_a_place() -> None:
+def test_one_window_holds_all_of_what_is_put_in_at_afind_window() -> None:
     several = 0
     for seed in range(300):
-        pieces = _pieces(random.Random(seed))
-        assert sum(piece.length for piece in pieces) * FRAME > AT_ONCE
-        spans = windows(pieces, FRAME)
+        segments = _segments(random.Random(seed))
+        assert sum(segment.length for segment in segments) * FRAME > MAX_WINDOW
+        spans = split_windows(segments, FRAME)
         several += len(spans) > 1
         lead = seed % 3
         rendered = [
-            (first, Rendered(pieces[first:last], [], torch.zeros(0), lead, last - first))
+            (first, Rendered(segments[first:last], [], torch.zeros(0), lead, last - first))
             for first, last in spans
         ]
-        for begin, end in _runs(pieces):
-            each, first, last = _place(begin, end, rendered)
+        for begin, end in _runs(segments):
+            each, first, last = find_window(begin, end, rendered)
             assert last - first == end - begin
             assert lead <= first and last <= lead + each.count
     assert several > 100

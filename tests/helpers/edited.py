@@ -36,8 +36,8 @@ def hearing(monkeypatch: pytest.MonkeyPatch) -> TTS:
         return out, None
 
     monkeypatch.setattr(reading, "_scores", scores)
-    monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: True)
-    monkeypatch.setattr("tts.editing.heard._STEADY_DB", -1.0)
+    monkeypatch.setattr("tts.editing.recording.speaks", lambda *_: True)
+    monkeypatch.setattr("tts.editing.recording._STEADY_DB", -1.0)
     monkeypatch.setattr("tts.pipeline.acoustic.calibrate", lambda model, voice, *_: voice)
     model = TTS.load("default", "cpu")
     assert model.acoustic.shifts is not None

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("fastapi")
 
 from tts.facade import TTS  # noqa: E402
-from tts.serve.connections import Limits, listen  # noqa: E402
-from tts.serve.stopping import server_of  # noqa: E402
+from tts.serve.connections import Limits, bind_socket  # noqa: E402
+from tts.serve.shutdown import make_server  # noqa: E402
 
 LONG = "The birch canoe slid on the smooth planks. " * 40
 SPEECH = "/v1/audio/speech"
@@ -39,8 +39,8 @@ class Gate:
 @contextmanager
 def serving(app: Any, limits: Limits | None = None, grace: float = 5) -> Iterator[int]:
     """The real server on a free port, in a thread; when it stops, clients have `grace` s."""
-    sock = listen("127.0.0.1", 0)
-    server = server_of(app, limits, grace, app.state.scheduler.cut)
+    sock = bind_socket("127.0.0.1", 0)
+    server = make_server(app, limits, grace, app.state.scheduler.abort_all)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:

@@ -5,9 +5,7 @@ import torch
 
 from tts import TTS
 from tts.text.symbols import phones_to_ids
-from tts.tuning.adaptation import (
-    compress,
-)
+from tts.tuning.low_rank import compress
 from tts.voice.voice import Tuning, Voice
 
 TEXT = "Hello there, my friend."

@@ -14,8 +14,8 @@ from tests.helpers.serving import SPEECH
 from tts import TTS  # noqa: E402
 from tts.cli.main import run  # noqa: E402
 from tts.errors import UsageError  # noqa: E402
+from tts.serve.access import check_access, check_origin  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.guard import check_access, check_origin  # noqa: E402
 
 
 def test_pages_of_allowed_sites(tts: TTS, tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from benchmarks.studies.refusals import KINDS, MOST
 from tts.errors import TextError
 from tts.facade import TTS
 from tts.serve.budget import (
-    CHARACTERS,
-    PIECES,
-    SAMPLES,
+    MAX_SAMPLES,
+    PIECE_CHARACTERS,
+    SAMPLE_PIECES,
     TOLERANCE,
     Budget,
-    expected,
+    estimate_phones,
     is_plain,
-    phones_of,
     sample_of,
+    sentences_within,
 )
 from tts.text.pieces import MAX_PHONES, in_pieces
 from tts.text.symbols import SIL, Phones
@@ -45,11 +45,11 @@ def test_refused_before_much_is_read(kind: str, tts: TTS, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(tts, "sentences", counted)
     try:
-        found = phones_of(tts, text, Options(), Budget())
+        found = sentences_within(tts, text, Options(), Budget())
     except TextError as error:
         if "nothing to say" not in str(error):
             assert re.search(r"[\d,]+ phones, [\d,]+ s of speech|letters, over", str(error)), error
-            assert given[0] <= 2 * SAMPLES * PIECES * CHARACTERS and made[0] < 5000
+            assert given[0] <= 2 * MAX_SAMPLES * SAMPLE_PIECES * PIECE_CHARACTERS and made[0] < 5000
     else:
         assert sum(map(len, found)) <= TOLERANCE * Budget().phones
         assert max(map(len, found)) <= MAX_PHONES
@@ -60,9 +60,11 @@ def test_a_sample_is_of_all_parts_and_follows_from_the_text() -> None:
     sample = sample_of(text)
     assert sample == sample_of(text) != sample_of(text[::-1])
     pieces = sample.split(" ")
-    assert len(pieces) == PIECES and all(len(p) == CHARACTERS and p in text for p in pieces)
+    assert len(pieces) == SAMPLE_PIECES and all(
+        len(p) == PIECE_CHARACTERS and p in text for p in pieces
+    )
     assert sample_of(text, 1) not in (sample, sample_of(text, 2))
-    quarters = [text.index(piece) * PIECES // MOST for piece in pieces]
+    quarters = [text.index(piece) * SAMPLE_PIECES // MOST for piece in pieces]
     assert quarters == [0, 1, 2, 3]
     sample_of("\ud800" * MOST)
 
@@ -77,15 +79,15 @@ def test_a_sample_is_of_all_parts_and_follows_from_the_text() -> None:
 )
 def test_a_sample_tells_what_the_whole_costs(tts: TTS, language: str, sentence: str) -> None:
     text, options = (sentence * 100)[:1500], Options(language=language)
-    found = sum(map(len, phones_of(tts, text, options, Budget())))
-    assert found / TOLERANCE < expected(tts, text, options) < TOLERANCE * found
+    found = sum(map(len, sentences_within(tts, text, options, Budget())))
+    assert found / TOLERANCE < estimate_phones(tts, text, options) < TOLERANCE * found
 
 
 @pytest.mark.parametrize("text", ["1" * MOST, ("Dial " + "12" * 60 + ". ") * 30])
 def test_long_numbers_are_not_thought_dear(tts: TTS, text: str) -> None:
     """A piece of one would be millions, the whole is said digit by digit."""
-    found = sum(map(len, phones_of(tts, text, Options(), Budget())))
-    assert found / TOLERANCE < expected(tts, text, Options()) < TOLERANCE * found
+    found = sum(map(len, sentences_within(tts, text, Options(), Budget())))
+    assert found / TOLERANCE < estimate_phones(tts, text, Options()) < TOLERANCE * found
 
 
 def test_samples_have_whole_words() -> None:
@@ -98,7 +100,7 @@ def test_english_is_read_once(tts: TTS, monkeypatch: pytest.MonkeyPatch) -> None
     calls = []
     whole = tts.sentences
     monkeypatch.setattr(tts, "sentences", lambda *a, **k: calls.append(a) or whole(*a, **k))
-    phones_of(tts, KINDS["plain"], Options(), Budget())
+    sentences_within(tts, KINDS["plain"], Options(), Budget())
     assert len(calls) == 1
 
 
@@ -106,8 +108,8 @@ def test_limits() -> None:
     with pytest.raises(TextError, match="13,0.. phones|1,2.. s"):
         Budget().check(4096, 13_001, 1.0)
     with pytest.raises(TextError, match="73,728 letters"):
-        Budget().check_spelled("\ufdfa" * 4096)
-    Budget().check_spelled("\ufb03 " * 2048)  # three letters each
+        Budget().check_letters("\ufdfa" * 4096)
+    Budget().check_letters("\ufb03 " * 2048)  # three letters each
     with pytest.raises(TextError, match="send it in parts"):
         Budget().check(4096, 8000, 0.5)
     Budget().check(4096, 8000, 1.0)
@@ -152,10 +154,12 @@ def test_breaks_and_words_of_pieces() -> None:
 def test_pauses_are_counted(tts: TTS) -> None:
     options = Options(markup="pauses")
     fits = "Hi " + "[pause 50] you " * 23 + "there."
-    assert sum(sum(p.breaks.values()) for p in phones_of(tts, fits, options, Budget())) > 1000
+    assert (
+        sum(sum(p.breaks.values()) for p in sentences_within(tts, fits, options, Budget())) > 1000
+    )
     for speed in (1.0, 2.0):
         with pytest.raises(TextError, match=r"1,4.. s of speech with 1,4.. s of pauses"):
-            phones_of(
+            sentences_within(
                 tts,
                 "Hi " + "[pause 50] you " * 28 + "there.",
                 Options(markup="pauses", speed=speed),

@@ -21,10 +21,11 @@ from tts import TTS  # noqa: E402
 from tts.cancel import Cancellation  # noqa: E402
 from tts.pipeline.ports import Capabilities
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.connections import Limits  # noqa: E402
-from tts.serve.job import Job, Stalled  # noqa: E402
+from tts.serve.connections import Limits, raise_open_files  # noqa: E402
+from tts.serve.errors import ClientStalled, QueueFull  # noqa: E402
+from tts.serve.job import Job  # noqa: E402
 from tts.serve.logs import RateLimit  # noqa: E402
-from tts.serve.scheduler import Full, Scheduler  # noqa: E402
+from tts.serve.scheduler import Scheduler  # noqa: E402
 from tts.text.symbols import Phones  # noqa: E402
 from tts.types import Chunk, Options  # noqa: E402
 
@@ -32,7 +33,7 @@ from tts.types import Chunk, Options  # noqa: E402
 @pytest.fixture(autouse=True)
 def little_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less is computed for who does not read, which is the same in less time."""
-    monkeypatch.setattr("tts.serve.scheduler.AHEAD", 2.0)
+    monkeypatch.setattr("tts.serve.scheduler.MAX_BUFFERED_SECONDS", 2.0)
     monkeypatch.setattr("tts.serve.connections.SEND_BUFFER", 8192)
 
 
@@ -43,14 +44,14 @@ def test_stalled_clients_stop_nobody(tts: TTS, tmp_path: Path) -> None:
     with serving(app) as port, ExitStack() as stack:
         for _ in range(8):
             stack.enter_context(connect(port, 4096)).sendall(asking(LONG))
-        until(lambda: scheduler.parked == 8)
+        until(lambda: scheduler.parked_count == 8)
         assert scheduler.load == (0, 0)
         with connect(port) as ninth:
             ninth.sendall(asking("Hello there.", "Connection: close\r\n"))
             answer = everything(ninth)
         assert answer.startswith(b"HTTP/1.1 200") and len(answer) > 4000
-        assert scheduler.parked == 8 and scheduler.load == (0, 0)
-    until(lambda: scheduler.parked == 0)
+        assert scheduler.parked_count == 8 and scheduler.load == (0, 0)
+    until(lambda: scheduler.parked_count == 0)
 
 
 def test_who_does_not_read_is_cut_off(tts: TTS, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_who_does_not_read_is_cut_off(tts: TTS, tmp_path: Path) -> None:
         until(lambda: 'outcome="stalled"} 1' in app.state.metrics.text())
         # It was reset: what comes is what had been sent by then, not the end of the body.
         assert not everything(stalled).endswith(b"0\r\n\r\n")
-        assert app.state.scheduler.load == (0, 0) and app.state.scheduler.parked == 0
+        assert app.state.scheduler.load == (0, 0) and app.state.scheduler.parked_count == 0
 
 
 def test_too_many_stalled_clients_give_way(tts: TTS) -> None:
@@ -71,22 +72,22 @@ def test_too_many_stalled_clients_give_way(tts: TTS) -> None:
         cut: list[int] = []
         for number in range(4):
             job = Job(tts, LONG[:400], voice, Options(), loop)
-            job.cut = lambda n=number: cut.append(n)  # type: ignore[misc]
+            job.disconnect = lambda n=number: cut.append(n)  # type: ignore[misc]
             scheduler.submit(job)
             jobs.append(job)
             if number == 0:
-                with pytest.raises(Full):
+                with pytest.raises(QueueFull):
                     scheduler.submit(Job(tts, LONG, voice, Options(), loop))
-            while job.parked is None:
+            while job.parked_since is None:
                 await asyncio.sleep(0.01)
-            assert 2 <= job.ahead < 8
-        assert cut == [0, 1] and scheduler.parked == 2
+            assert 2 <= job.buffered_seconds < 8
+        assert cut == [0, 1] and scheduler.parked_count == 2
         items = [jobs[0].chunks.get_nowait() for _ in range(jobs[0].chunks.qsize())]
-        assert isinstance(items[-1], Stalled)
+        assert isinstance(items[-1], ClientStalled)
         # One that goes on gets the rest.
         while (item := await jobs[3].chunks.get()) is not None:
             assert isinstance(item, Chunk)
-            scheduler.taken(jobs[3], item)
+            scheduler.acknowledge(jobs[3], item)
         for job in jobs:
             scheduler.cancel(job)
         await asyncio.to_thread(scheduler.stop, 5)
@@ -138,7 +139,7 @@ def told(texts: list[str], late: list[str]) -> str:
                 job.next_utterance()
                 scheduler.submit(job)
 
-        with scheduler._change:
+        with scheduler._condition:
             for text in texts:
                 submit(text)
         model.then = lambda: submit(next(coming, None))
@@ -234,7 +235,7 @@ def test_pipelining_http10_and_resets(tts: TTS, tmp_path: Path) -> None:
                 sock.sendall(sent)
                 time.sleep(0.01)
                 sock.close()
-        until(lambda: app.state.scheduler.load == (0, 0) and app.state.scheduler.parked == 0)
+        until(lambda: app.state.scheduler.load == (0, 0) and app.state.scheduler.parked_count == 0)
         assert get(port).startswith(b"HTTP/1.1 200")
 
 
@@ -272,3 +273,15 @@ def test_log_lines_are_limited() -> None:
     limit._last -= 1
     last = logging.LogRecord("a", 30, "f", 1, "line %d", (99,), None)
     assert limit.filter(last) and last.getMessage() == "line 99 (45 lines before it were left out)"
+
+
+def test_a_limit_on_files_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS tells no hard limit, and refuses what is above its own."""
+    resource = pytest.importorskip("resource")
+
+    def refuse(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert raise_open_files() == 256

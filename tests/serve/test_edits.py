@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient  # noqa: E402
 
 from tests.helpers.edited import SAID, hearing, spoken, unlike  # noqa: E402
+from tests.helpers.serving import until  # noqa: E402
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
 
@@ -96,7 +98,7 @@ def test_what_speaks_against_a_recording_is_told(
     assert any("trained in de" in line for line in warnings)
     assert any(line.startswith("odd") and len(line) == 200 for line in warnings)
     assert any("ends early" in line for line in warnings)
-    monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: False)
+    monkeypatch.setattr("tts.editing.recording.speaks", lambda *_: False)
     reply = post(client, recording, path, **fields)
     assert reply.status_code == 400 and "no speech" in reply.json()["error"]["message"]
 
@@ -143,3 +145,25 @@ def test_what_is_no_recording_is_refused(client: TestClient, recording: bytes) -
 def test_the_key_is_asked_for(tts: TTS, recording: bytes) -> None:
     with TestClient(create_app([tts], ServeSettings(key="k")), base_url="http://localhost") as made:
         assert post(made, recording, **{"from": SAID, "to": "one"}).status_code == 401
+
+
+def test_the_time_to_wait_for_others_counts(tts: TTS, recording: bytes) -> None:
+    """A request had all of its time again once the ones before it were done."""
+    hold = threading.Event()
+    app = create_app([tts], ServeSettings(timeout=2.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tts, "edit", lambda *_, **__: hold.wait(60))
+        with TestClient(app, base_url="http://localhost") as made:
+            answers: list[Any] = []
+            fields = {"from": SAID, "to": "one"}
+            threads = [
+                threading.Thread(target=lambda: answers.append(post(made, recording, **fields)))
+                for _ in range(2)
+            ]
+            for thread in threads:
+                thread.start()
+            until(lambda: answers)
+            hold.set()
+            for thread in threads:
+                thread.join(60)
+    assert [answer.status_code for answer in answers] == [504, 504]

@@ -22,8 +22,9 @@ from tests.helpers.audio import read
 from tests.helpers.serving import SPEECH, TEXT, Gate, serving, until
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
+from tts.serve.errors import QueueFull, ServerStopping  # noqa: E402
 from tts.serve.job import Job
-from tts.serve.scheduler import Full, Scheduler, Stopping  # noqa: E402
+from tts.serve.scheduler import Scheduler  # noqa: E402
 from tts.types import Chunk, Options  # noqa: E402
 
 
@@ -37,7 +38,7 @@ def client(tts: TTS, tmp_path: Path) -> Iterator[TestClient]:
 def test_full_queue_and_micro_batches(
     tts: TTS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tts.serve.scheduler.FIRST_STEP", 60)
+    monkeypatch.setattr("tts.serve.scheduler.FIRST_BATCH_SECONDS", 60)
     gate = Gate(tts)
     app = create_app([tts], ServeSettings(voices=tmp_path, max_batch=3, max_queue=1))
     body = {"input": TEXT, "response_format": "pcm"}
@@ -122,13 +123,13 @@ def test_of_a_crowd_only_some_are_read() -> None:
     scheduler = Scheduler(max_batch=2, max_queue=1)
     with ExitStack() as held:
         for _ in range(3):
-            held.enter_context(scheduler.place())
-        with pytest.raises(Full), scheduler.place():
+            held.enter_context(scheduler.reserve())
+        with pytest.raises(QueueFull), scheduler.reserve():
             pass
-    with scheduler.place():
+    with scheduler.reserve():
         pass
     scheduler.stop(0)
-    with pytest.raises(Stopping), scheduler.place():
+    with pytest.raises(ServerStopping), scheduler.reserve():
         pass
 
 
@@ -182,18 +183,20 @@ def test_scheduler_waits_for_slow_listeners_and_isolates_errors(tts: TTS) -> Non
             if isinstance(item, Exception):
                 break
         # Parked is told before the last piece is handed over.
-        while not scheduler.parked or jobs[0].samples < int(jobs[0].ahead * tts.sample_rate):
+        while not scheduler.parked_count or jobs[0].delivered_samples < int(
+            jobs[0].buffered_seconds * tts.sample_rate
+        ):
             await asyncio.sleep(0.01)
-        held = jobs[0].samples
+        held = jobs[0].delivered_samples
         await asyncio.sleep(0.2)
-        assert jobs[0].samples == held, "it went on for a listener who takes nothing"
+        assert jobs[0].delivered_samples == held, "it went on for a listener who takes nothing"
         seconds = 0
         while (chunk := await jobs[0].chunks.get()) is not None:
             assert isinstance(chunk, Chunk)
             seconds += len(chunk.samples)
-            scheduler.taken(jobs[0], chunk)
+            scheduler.acknowledge(jobs[0], chunk)
         assert seconds > held
-        with pytest.raises(Full):
+        with pytest.raises(QueueFull):
             for _ in range(5):
                 scheduler.submit(Job(tts, TEXT * 20, voice, Options(), loop))
         await asyncio.to_thread(scheduler.stop, 0)
@@ -230,7 +233,7 @@ def said_in_order(tts: TTS, *jobs: dict[str, Any]) -> list[int]:
     async def main() -> list[int]:
         loop, scheduler, order = asyncio.get_running_loop(), Scheduler(), []
         made = [Said(tts, TEXT, tts.voice("default"), Options(), loop) for _ in jobs]
-        with scheduler._change:
+        with scheduler._condition:
             for job, values in zip(made, jobs, strict=True):
                 vars(job).update(values, order=order)
                 scheduler.submit(job)
@@ -249,7 +252,7 @@ def test_who_is_ahead_waits_for_who_would_run_dry(one_by_one: TTS) -> None:
 
 
 def test_of_those_who_would_run_dry_the_shortest_rest_comes_first(one_by_one: TTS) -> None:
-    long, short = ({"seconds": 0.01, "pieces": 12, "left": left} for left in (90, 20))
+    long, short = ({"seconds": 0.01, "pieces": 12, "remaining_phones": left} for left in (90, 20))
     order = said_in_order(one_by_one, long, short)
     assert order.count(0) == order.count(1) == 12
     ended = order[: len(order) - order[::-1].index(1)]
@@ -258,7 +261,7 @@ def test_of_those_who_would_run_dry_the_shortest_rest_comes_first(one_by_one: TT
 
 
 def test_newcomers_and_who_would_run_dry_share_the_steps(one_by_one: TTS) -> None:
-    begun = {"seconds": 0.002, "pieces": 20, "samples": 1}
+    begun = {"seconds": 0.002, "pieces": 20, "delivered_samples": 1}
     order = said_in_order(one_by_one, begun, *[{"seconds": 0.002} for _ in range(10)])
     first = order[:20]
     assert 9 <= first.count(0) <= 11, "one of them had all steps"

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 from tests.helpers.audio import read
 from tests.helpers.serving import SPEECH, TEXT, VOICES
 from tts import TTS  # noqa: E402
-from tts.serve.http import MAX_UPLOADS, Guard  # noqa: E402
+from tts.serve.middleware import MAX_UPLOADS, RequestGuard  # noqa: E402
 
 Recording = Callable[..., Path]
 
@@ -113,7 +113,7 @@ def test_only_so_many_recordings_at_a_time() -> None:
                      "headers": [(b"host", b"localhost")]}  # fmt: skip
             return guard(scope, receive, send)
 
-        guard = Guard(app)
+        guard = RequestGuard(app)
         held = [asyncio.create_task(ask("POST", VOICES)) for _ in range(MAX_UPLOADS)]
         await asyncio.sleep(0)
         for method, path in (("POST", VOICES), ("GET", VOICES), ("POST", SPEECH)):

@@ -32,7 +32,7 @@ from wyoming.tts import (  # noqa: E402
 
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.wyoming import MAX_EVENT, MAX_TEXT, _Talk  # noqa: E402
+from tts.serve.wyoming import MAX_EVENT, MAX_TEXT, WyomingConnection  # noqa: E402
 from tts.text.sentences import split_complete  # noqa: E402
 
 TEXT = "The birch canoe slid. Glue the sheet to the dark."
@@ -206,24 +206,24 @@ def test_assistant_that_leaves_frees_its_place(tts: TTS, tmp_path: Path) -> None
 def test_streamed_text_is_cut_where_sentences_end(text: str, size: int) -> None:
     said = []
 
-    class Said(_Talk):
-        async def _say(self, text: str) -> bool:
+    class Said(WyomingConnection):
+        async def _speak(self, text: str) -> bool:
             said.append(text)
             return True
 
         async def _send(self, event: Event) -> None:
             pass
 
-        async def _stop(self) -> None:
+        async def _send_audio_stop(self) -> None:
             pass
 
     async def main() -> None:
         owner = SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(language="en-us")))
         talk = Said(owner, None)  # type: ignore[arg-type]
-        await talk.take(SynthesizeStart().event())
+        await talk.handle(SynthesizeStart().event())
         for at in range(0, len(text), size):
-            await talk.take(SynthesizeChunk(text[at : at + size]).event())
-        await talk.take(SynthesizeStop().event())
+            await talk.handle(SynthesizeChunk(text[at : at + size]).event())
+        await talk.handle(SynthesizeStop().event())
 
     asyncio.run(main())
     parts = [text[at : at + size] for at in range(0, len(text), size)]

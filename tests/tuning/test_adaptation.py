@@ -19,14 +19,8 @@ from tts.losses.phone import PhoneProbe
 from tts.progress import Progress
 from tts.registry import build_generator
 from tts.text.symbols import N_MODS, N_SYMBOLS, SIL
-from tts.tuning.adaptation import (
-    AdaptationOptions,
-    adapt,
-    adapted,
-    apply,
-    compress,
-    parse_strength,
-)
+from tts.tuning.adaptation import AdaptationOptions, adapt, is_adapted, parse_strength
+from tts.tuning.low_rank import add_factors, compress
 from tts.voice.reading import align_recording
 from tts.voice.voice import Voice
 from tts_codecs.checkpoint import save_checkpoint
@@ -234,7 +228,7 @@ def test_tables_of_symbols_and_codes_are_not_fitted(head: dict[str, Any]) -> Non
         for name, value in generator.named_parameters()
         if {20, 21, N_SYMBOLS, N_MODS, 9} & set(value.shape[:2]) and "backbone" not in name
     }
-    left = {name for name, _ in generator.named_parameters() if not adapted(name)}
+    left = {name for name, _ in generator.named_parameters() if not is_adapted(name)}
     assert left == tables and len(left) >= 4
 
 
@@ -263,7 +257,7 @@ def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:
 
     net = Net()
     before = net.a.weight.detach().clone()
-    apply(net, factors, 0.5)  # type: ignore[arg-type]
+    add_factors(net, factors, 0.5)  # type: ignore[arg-type]
     torch.testing.assert_close(net.a.weight - before, low / 2, atol=2e-3, rtol=0)
     torch.testing.assert_close(net.a.bias.detach(), vector / 2, atol=1e-3, rtol=0)
     for thin in (
@@ -273,7 +267,7 @@ def test_factors_are_exact_for_few_directions_and_stay_in_bounds() -> None:
         {"a.bias": torch.ones(8)},
     ):
         with pytest.raises(VoiceError, match="factors"):
-            apply(net, thin, 1.0)  # type: ignore[arg-type]
+            add_factors(net, thin, 1.0)  # type: ignore[arg-type]
     full = {"w": torch.randn(64, 64, generator=rng)}
     for most in (300, 3_000, 30_000):
         assert sum(2 * v.numel() for v in compress(full, most).values()) <= most

@@ -1,11 +1,11 @@
-"""What is done in a folder: kept so that a run can stop anywhere and go on.
+"""The state of a run in its folder, by which a run that was stopped anywhere goes on.
 
-    OUT/manifest.jsonl        a line per row, in the order of the rows; written at the end
-    OUT/.batch/plan.json      the groups of the run (tts.batch.plan)
-    OUT/.batch/journal.jsonl  a line per row as it is done, in any order; gone at the end
+    OUT/manifest.jsonl        one line for each row, in their order; written at the end of a run
+    OUT/.batch/plan.json      the groups of the run (tts.batch.grouping)
+    OUT/.batch/journal.jsonl  one line for each finished row, in any order; deleted at the end
 
-A row counts as done once its line is in the journal; its files are whole by then. A last line that
-was cut off is dropped.
+A row is done once its line is in the journal; its files are complete by then. A last line that was
+cut off is dropped.
 """
 
 import json
@@ -16,24 +16,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tts.audio.files import write_error
+from tts.audio.files import write_all, write_error
 from tts.batch.worker import Result
 from tts.captions import write_text
 from tts.errors import OutputError, UsageError
 from tts.folders import lock
 
 MANIFEST = "manifest.jsonl"
-_HALVES = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Journal:
-    """The state of a run in its folder; one process at a time.
+    """The state of a run in its folder, which one process at a time may use.
 
     Args:
-        out: folder, made if needed.
+        out: the folder, made if needed.
+
+    Attributes:
+        done: results of rows that are done, by id.
 
     Raises:
-        OutputError: it cannot be made or written. UsageError: another run is using it.
+        OutputError: the folder cannot be made or written, or holds other files of these names.
+        UsageError: another run is using the folder.
     """
 
     def __init__(self, out: Path):
@@ -64,19 +68,25 @@ class Journal:
             raise
 
     def _replay(self) -> dict[str, Result]:
-        """What the journal of a stopped run holds; a torn end is cut off."""
+        """Return the results in the journal of a stopped run, and cut off an incomplete line."""
         path = self.folder / "journal.jsonl"
         if not path.is_file():
             return {}
         data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(path, whole)
+        complete = data.rfind(b"\n") + 1
+        if complete < len(data):
+            os.truncate(path, complete)
         return _results(path)
 
     def is_done(self, name: str, key: str, beside: Sequence[str] = ()) -> bool:
-        """Whether a row has been said as it is now and its file is there, with those of the kinds
-        `beside`, or was found wrong."""
+        """Return whether a row is done: it was spoken as it is now and its files are there, or this
+        run found that it cannot be spoken.
+
+        Args:
+            name: id of the row.
+            key: checksum of what its audio depends on.
+            beside: extensions of the files that are written beside the audio.
+        """
         found = self.done.get(name)
         if found is None or found.key != key:
             return False
@@ -84,56 +94,81 @@ class Journal:
         return bool(found.error) or all((self.out / file).is_file() for file in files)
 
     def groups(self, digest: str) -> list[list[int]] | None:
-        """The plan of a stopped run over the same rows."""
+        """Return the groups of a stopped run over the same rows; None if there is none.
+
+        Args:
+            digest: checksum of the rows.
+        """
         path = self.folder / "plan.json"
         try:
-            known: dict[str, Any] = json.loads(path.read_text())
+            plan: Any = json.loads(path.read_text())
         except (OSError, ValueError):
             return None
-        return known["groups"] if known.get("rows") == digest else None
+        is_same = isinstance(plan, dict) and plan.get("rows") == digest
+        return plan.get("groups") if is_same else None
 
     def start(self, digest: str, groups: Sequence[Sequence[int]]) -> None:
-        """Keep the plan of a run."""
+        """Save the groups of a run, for `groups`.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
         write_text(self.folder / "plan.json", json.dumps({"rows": digest, "groups": groups}))
 
     def add(self, results: Iterable[Result]) -> None:
-        """Rows that are done; on the disk when this returns."""
+        """Add the results of finished rows, which are on disk when this returns.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
         lines = _lines(results)
         try:
-            self._file.write(lines.encode())
+            write_all(self._file, lines.encode())
             os.fsync(self._file.fileno())
         except OSError as error:
             raise write_error(self.folder / "journal.jsonl", error) from error
 
     def finish(self, results: Sequence[Result]) -> None:
-        """Write the manifest of all rows; the journal is not needed any more."""
+        """Write the manifest, and delete the journal.
+
+        Args:
+            results: results of all rows, in their order.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
         write_text(self.out / MANIFEST, _lines(results))
         self._file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Let another run in."""
+        """Release the folder for other runs."""
         self._file.close()
         os.close(self._lock)
 
 
 def _lines(results: Iterable[Result]) -> str:
-    """A line of JSON each, in letters; half a character, which no file can hold, as its number."""
+    """Return results as lines of JSON. Letters of all scripts are written as they are; only
+    surrogates, which UTF-8 cannot hold, are escaped."""
     lines = "".join(json.dumps(each.record(), ensure_ascii=False) + "\n" for each in results)
-    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", lines)
+    return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", lines)
 
 
 def _results(path: Path) -> dict[str, Result]:
-    """Results of a manifest or journal by id; a later line wins."""
+    """Return the results in a manifest or journal by id; of two lines with one id, the later.
+
+    Raises:
+        OutputError: the file is not of a batch.
+    """
     if not path.is_file():
         return {}
     found = {}
-    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line:
             continue
         try:
-            result = Result(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            result = Result(**json.loads(line.decode("utf-8")))
+        except (ValueError, TypeError, RecursionError) as error:
             raise OutputError(
                 f"{path} line {number} is not of a batch: choose another folder"
             ) from error

@@ -1,4 +1,4 @@
-"""What a batch is to say: rows of a CSV or JSON Lines file, or of Python values."""
+"""Rows of a batch, one for each text to say, from a table or from values in Python."""
 
 import hashlib
 import json
@@ -15,24 +15,30 @@ from tts.types import Options, flag_of, options_of
 from tts.voice.store import find_voice
 from tts.voice.voice import Voice
 
+#: ids, which are names of files on all systems
 _IDS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-_WHOLE = ("seed", "steps")
+#: columns of whole numbers
+_INTEGERS = ("seed", "steps")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing to say.
+    """One text to say.
 
     Attributes:
-        id: names the file; letters, digits, ".", "_" and "-".
-        voice: a name, a voice file, a recording (Path), or a Voice.
-        ref_text: what a recording says, for models that need it.
-        adapt: fit the model to the voice, 0 (not) to 1 (with full strength).
-        enhance: take noise and the room out of a recording.
-        model: name or path; "" for that of the batch.
-        problem: why it cannot be said, found while it was read.
-        mate: it is there already and only shares a batch with rows that are not.
-        meta: columns of the table that mean nothing here; they go into the manifest.
+        id: name of the files without extension; letters, digits, ".", "_" and "-".
+        text: the text.
+        voice: name of a voice, path of a voice file or of a recording, or a Voice.
+        model: name or path of a model; "" for that of the batch.
+        options: options of synthesis.
+        problem: why the row cannot be spoken, found while it was read; "" if it can.
+        is_done: whether the row was spoken before. It is computed again only so that the other
+            rows of its group are computed in the same batch as they would have been, and nothing is
+            written.
+        ref_text: words of a recording, for models that need them.
+        meta: columns of the table that are not known; they are copied into the manifest.
+        adapt: strength of the adaptation to the voice, from 0 (none) to 1.
+        enhance: whether noise and reverberation are removed from a recording.
     """
 
     id: str
@@ -41,24 +47,27 @@ class Row:
     model: str = ""
     options: Options = Options()
     problem: str = ""
-    mate: bool = False
+    is_done: bool = False
     ref_text: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
     adapt: float = 0.0
     enhance: bool = True
 
-    def key(self, digests: dict[str, str]) -> str:
-        """What the audio depends on, as a checksum; `digests` keeps those of files."""
+    def key(self, digests: dict[str | Path, str]) -> str:
+        """Return a checksum of what the audio depends on.
+
+        Args:
+            digests: checksums of the files of voices, which this extends.
+        """
         if isinstance(self.voice, Voice):
             voice = self.voice.sha256
         else:
-            name = str(self.voice)
-            if name not in digests:
-                digests[name] = _file_digest(self.voice)
-            voice = digests[name]
+            if self.voice not in digests:
+                digests[self.voice] = _file_digest(self.voice)
+            voice = digests[self.voice]
         options = asdict(self.options)
         if options["markup"] == "none":
-            del options["markup"]  # as it was before there was any
+            del options["markup"]  # keys of folders from before there was markup still hold
         for name in ("emoji", "takes"):
             if not options[name]:
                 del options[name]
@@ -70,8 +79,8 @@ class Row:
 
 
 def _file_digest(voice: str | Path) -> str:
-    """SHA-256 of the file behind a voice, so that another recording of the same name counts as
-    another; its name where there is no such file, which becomes an error of its rows."""
+    """Return the SHA-256 of the file of a voice, so that another recording of the same name counts
+    as another voice; its name if there is no such file, which becomes an error of its rows."""
     try:
         path = voice if isinstance(voice, Path) else find_voice(voice)
         with path.open("rb") as file:
@@ -84,13 +93,12 @@ def _file_digest(voice: str | Path) -> str:
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """Rows of a table (tts.batch.table.read_table); voices and recordings that are paths are taken
-    from the folder of the file.
-
-    What is wrong with one row is kept in its `problem`; only the file as a whole can fail.
+    """Read the rows of a table. Voices and recordings that are relative paths are relative to the
+    folder of the table. An error of one row is told in its `problem`.
 
     Raises:
-        UsageError: as `read_table`; ids that are not usable as file names or not unique.
+        UsageError: the table cannot be read (tts.batch.table.read_table), or ids are not unique or
+            not usable as names of files.
     """
     path = Path(path)
     return make_rows(read_table(path), path.parent, str(path))
@@ -101,15 +109,16 @@ def make_rows(
     folder: str | Path = ".",
     name: str = "rows",
 ) -> list[Row]:
-    """Rows of Python values.
+    """Make rows of values in Python. An error of one row is told in its `problem`.
 
     Args:
-        values: `Row`s, mappings with `COLUMNS` as keys, or tuples (id, text[, voice[, options]])
-            with Options or a mapping of them; None is the default.
-        folder: of relative paths; name: for messages.
+        values: rows, mappings with `COLUMNS` as keys, or tuples (id, text[, voice[, options]]) with
+            Options or a mapping of them. None stands for the default.
+        folder: folder that relative paths are relative to.
+        name: name of the values, for messages.
 
     Raises:
-        UsageError: as `read_rows`.
+        UsageError: a value is none of these, or ids are not unique or not usable as names of files.
     """
     rows = [_row(value, number, Path(folder), name) for number, value in enumerate(values, 1)]
     seen: dict[str, int] = {}
@@ -127,6 +136,7 @@ def make_rows(
 
 
 def _row(value: Any, number: int, folder: Path, name: str) -> Row:
+    """Make a row of a value in Python."""
     if isinstance(value, Row):
         return value
     if isinstance(value, Mapping):
@@ -134,14 +144,19 @@ def _row(value: Any, number: int, folder: Path, name: str) -> Row:
         return _from_mapping(value, number, folder)
     if not isinstance(value, (tuple, list)) or not 2 <= len(value) <= 4:
         raise UsageError(f"{name} {number}: (id, text, voice, options) or a mapping expected")
-    name_of = f"{number:06d}" if value[0] is None else str(value[0])
-    row = Row(name_of, value[1] if isinstance(value[1], str) else "")
-    if not isinstance(value[1], str):
-        return replace(row, problem=_not_text(value[1]))
-    if len(value) > 2 and value[2] is not None:
-        row = replace(row, voice=_voice(value[2], folder))
+    return _from_tuple((*value, None, None)[:4], number, folder)
+
+
+def _from_tuple(values: Sequence[Any], number: int, folder: Path) -> Row:
+    """Make a row of an id, a text, a voice and options."""
+    id, text, voice, options = values
+    row = _with_text(Row(f"{number:06d}" if id is None else str(id), ""), text)
+    if row.problem:
+        return row
+    if voice is not None:
+        row = replace(row, voice=_voice(voice, folder))
     try:
-        given = value[3] if len(value) > 3 and value[3] is not None else Options()
+        given = Options() if options is None else options
         if not isinstance(given, (Options, Mapping)):
             raise UsageError(f"options are of tts.Options or a mapping, not {given!r:.40}")
         known = given if isinstance(given, Options) else options_of(None, given)
@@ -151,12 +166,19 @@ def _row(value: Any, number: int, folder: Path, name: str) -> Row:
         return replace(row, problem=str(error))
 
 
-def _not_text(value: object) -> str:
-    return f"the text is not a string but {type(value).__name__}"
+def _with_text(row: Row, text: object) -> Row:
+    """Return a row with its text, or with what is wrong with that."""
+    if text is not None and not isinstance(text, str):
+        return replace(row, problem=f"the text is not a string but {type(text).__name__}")
+    if text is None or not text.strip():
+        return replace(row, problem="the text is empty")
+    if len(text) > MAX_TEXT:
+        return replace(row, problem=f"the text is longer than {MAX_TEXT:,} characters")
+    return replace(row, text=text)
 
 
 def _voice(voice: Any, folder: Path) -> str | Path | Voice:
-    """What may be said of a voice in Python; a string with a folder or extension is a path."""
+    """Return a voice as a row holds it. A string with a folder or an extension is a path."""
     if isinstance(voice, (Voice, Path)):
         return voice
     name = str(voice)
@@ -165,20 +187,16 @@ def _voice(voice: Any, folder: Path) -> str | Path | Voice:
 
 
 def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
-    meta = {str(name): _plain(value) for name, value in values.items() if name not in COLUMNS}
+    """Make a row of values by the names of their columns."""
+    meta = {str(name): _json_value(value) for name, value in values.items() if name not in COLUMNS}
     values = {name: value for name, value in values.items() if value is not None}
     model = str(values.get("model", ""))
     if "://" not in model and ("/" in model or model.endswith(".yaml")):
         model = str(folder / model)
     row = Row(str(values.get("id", f"{number:06d}")), "", model=model, meta=meta)
-    text = values.get("text")
-    if text is not None and not isinstance(text, str):
-        return replace(row, problem=_not_text(text))
-    if text is None or not text.strip():
-        return replace(row, problem="the text is empty")
-    row = replace(row, text=text)
-    if len(text) > MAX_TEXT:
-        return replace(row, text="", problem=f"the text is longer than {MAX_TEXT:,} characters")
+    row = _with_text(row, values.get("text"))
+    if row.problem:
+        return row
     if "voice" in values and "ref" in values:
         return replace(row, problem="voice and ref are both given")
     if "ref_text" in values and "ref" not in values:
@@ -202,6 +220,7 @@ def _from_mapping(values: Mapping[str, Any], number: int, folder: Path) -> Row:
 
 
 def _options(values: Mapping[str, Any]) -> Options:
+    """Return the options among the values of a row."""
     given: dict[str, Any] = {}
     for column in COLUMNS[COLUMNS.index("model") + 1 :]:
         value = values.get(column)
@@ -211,17 +230,17 @@ def _options(values: Mapping[str, Any]) -> Options:
             value = flag_of(column, value)
         elif isinstance(value, str) and column not in ("language", "markup"):
             value = _number(column, value)
-        elif column in _WHOLE and isinstance(value, float) and value.is_integer():
+        elif column in _INTEGERS and isinstance(value, float) and value.is_integer():
             value = int(value)  # 3.0, as a data frame with gaps writes 3
         given[column] = value
     return options_of(None, given)
 
 
 def _number(column: str, text: str) -> float | int:
-    """A number as tables hold it: "1.5", or "1,5" where a spreadsheet writes it so."""
+    """Return a number of a table: "1.5", or "1,5" as spreadsheets of some countries write it."""
     try:
         number = float(text.replace(",", ".") if text.count(",") == 1 else text)
-        if column not in _WHOLE or not number.is_integer():
+        if column not in _INTEGERS or not number.is_integer():
             return number
         # A whole number beyond 2^53 must not go through a float; "3.0" is how a table with gaps
         # in its numbers writes 3.
@@ -230,6 +249,6 @@ def _number(column: str, text: str) -> float | int:
         raise UsageError(f"{column} is not a number: {text!r}") from None
 
 
-def _plain(value: Any) -> Any:
-    """A value as the manifest can hold it."""
+def _json_value(value: Any) -> Any:
+    """Return a value as the manifest can hold it."""
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -1,22 +1,20 @@
-"""A batch from rows to a folder of files: plan, compute, keep account, go on where it stopped."""
+"""A run of a batch: rows become files in a folder, and a run that was stopped goes on."""
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tts.arguments import check_flag, check_whole
 from tts.audio.files import check_apart, check_kind
 from tts.audio.formats import output_format
 from tts.batch.engines import engine, run_here
+from tts.batch.grouping import GROUP_CHARS, GROUP_ROWS, group_rows
 from tts.batch.journal import Journal
-from tts.batch.plan import GROUP_CHARS, GROUP_ROWS, plan
+from tts.batch.progress_bar import ProgressBar
 from tts.batch.rows import Row
 from tts.batch.worker import Result, Settings
 from tts.captions import FORMATS as TIMESTAMPS
@@ -29,10 +27,11 @@ from tts.synthesizer import Synthesizer
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to.
+    """What a run did.
 
     Attributes:
-        results: one per row, in their order; skipped: how many were there before.
+        results: results of all rows, in their order.
+        skipped: how many of them were done before.
         elapsed: seconds of this run.
     """
 
@@ -42,7 +41,7 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """Rows with an error."""
+        """Number of rows with an error."""
         return sum(1 for result in self.results if result.error)
 
     @property
@@ -60,97 +59,118 @@ def run_batch(
     engine_name: str = "processes",
     progress: bool | Callable[[int, int], object] = False,
 ) -> Summary:
-    """Say all rows that are not there yet into `settings.out`.
+    """Speak all rows that are not done yet into files of `settings.out`.
 
     Args:
-        rows: from tts.batch.rows, ids unique.
-        model: for a single worker in this process, the loaded model of the settings.
-        workers: processes; 1 computes in this one (but for Ray).
-        progress: a bar on standard error, or a function called with (rows done, all rows).
+        rows: rows with unique ids (tts.batch.rows).
+        settings: what the rows share.
+        model: the model of the settings, if it is loaded; used with one worker.
+        workers: number of processes, 1 to 256. One worker computes in this process, except with
+            Ray.
+        engine_name: where the groups are computed (tts.batch.engines).
+        progress: whether a bar is shown on standard error, or a function that is called with (rows
+            done, all rows).
 
     Raises:
-        UsageError: settings out of range, a file of the folder that would replace a recording of
-            a row, or another run uses the folder.
-        OutputError: the folder cannot be written, the disk is full.
+        UsageError: settings out of range, a file of the folder would replace a recording of a row,
+            or another run uses the folder.
+        OutputError: the folder cannot be written, or the disk is full.
     """
+    begin = time.perf_counter()
     workers = check_whole("workers", workers, 1, 256)
     if not callable(progress):
         progress = check_flag("progress", progress)
     if not settings.out.is_dir():
         check_kind(settings.out, "a folder is", "speech")
     compute = engine(engine_name)
-    settings = replace(settings, format=_format(settings.format))
+    settings = replace(settings, format=_audio_format(settings.format))
+    _check(rows, settings)
+    keys = _keys(rows, settings)
+    with closing(Journal(settings.out)) as journal:
+        extensions = _beside(settings)
+        done = [
+            journal.is_done(row.id, key, extensions) for row, key in zip(rows, keys, strict=True)
+        ]
+        results = {
+            row.id: journal.done[row.id] for row, is_done in zip(rows, done, strict=True) if is_done
+        }
+        skipped = len(results)
+        todo = _todo(rows, keys, done, journal)
+        is_alone = workers == 1 and engine_name == "processes"
+        computed: Iterator[list[Result]] = iter(())
+        if todo:
+            computed = (
+                run_here(settings, todo, model) if is_alone else compute(settings, todo, workers)
+            )
+        key_of = {row.id: key for row, key in zip(rows, keys, strict=True)}
+        new_rows = [row for group in todo for row in group if not row.is_done]
+        with ProgressBar(rows, new_rows, progress) as bar:
+            for group in _closing(computed):
+                new = [replace(result, key=key_of[result.id]) for result in group]
+                journal.add(new)
+                results.update((result.id, result) for result in new)
+                bar.add(new)
+        # Other columns of the table may have changed, also those of rows that were done before.
+        final = [replace(results[row.id], meta=dict(row.meta)) for row in rows]
+        journal.finish(final)
+    return Summary(final, skipped, time.perf_counter() - begin)
+
+
+def _check(rows: Sequence[Row], settings: Settings) -> None:
+    """Raise UsageError for settings that cannot be, before anything is computed."""
     for kind in settings.timestamps:
         if kind not in TIMESTAMPS:
             raise UsageError(f"unknown timestamps {kind!r}; there is: {', '.join(TIMESTAMPS)}")
     if settings.watermark:
         load_watermark(settings.watermark)
-    beside = _beside(settings)
     _check_apart(rows, settings)
-    begin = time.perf_counter()
-    digests: dict[str, str] = {}
-    shared = _shared(settings)
-    models = {name: f" {_model_digest(name)}" for name in {row.model for row in rows} if name}
-    keys = [
-        hashlib.sha256(
-            f"{row.key(digests)} {shared}{models.get(row.model, '')}".encode()
-        ).hexdigest()
-        for row in rows
+
+
+def _todo(
+    rows: Sequence[Row], keys: Sequence[str], done: Sequence[bool], journal: Journal
+) -> list[list[Row]]:
+    """Return the groups that are to be computed: those of a stopped run over the same rows, or new
+    ones. A group of which some rows are done is computed as a whole (tts.batch.grouping).
+
+    Args:
+        rows: all rows.
+        keys: checksum of each row.
+        done: whether each row is done.
+        journal: state of the folder.
+    """
+    digest = _digest(rows, keys)
+    groups = journal.groups(digest)
+    if groups is None:
+        groups = group_rows(rows, [n for n in range(len(rows)) if not done[n]])
+        journal.start(digest, groups)
+    return [
+        [replace(rows[n], is_done=done[n]) for n in group]
+        for group in groups
+        if not all(done[n] for n in group)
     ]
-    with closing(Journal(settings.out)) as journal:
-        done = [journal.is_done(row.id, key, beside) for row, key in zip(rows, keys, strict=True)]
-        digest = _digest(rows, keys)
-        groups = journal.groups(digest)
-        if groups is None:
-            groups = plan(rows, [n for n in range(len(rows)) if not done[n]])
-            journal.start(digest, groups)
-        # A group of which a row is missing is computed whole: see tts.batch.plan.
-        todo = [group for group in groups if not all(done[n] for n in group)]
-        lists = [[replace(rows[n], mate=done[n]) for n in group] for group in todo]
-        key_of = {row.id: key for row, key in zip(rows, keys, strict=True)}
-        found = {row.id: journal.done[row.id] for row, d in zip(rows, done, strict=True) if d}
-        skipped = len(found)
-        alone = workers == 1 and engine_name == "processes"
-        results = (
-            (run_here(settings, lists, model) if alone else compute(settings, lists, workers))
-            if lists
-            else iter(())
-        )
-        with Progress(
-            rows, [row for each in lists for row in each if not row.mate], progress
-        ) as bar:
-            for each in _closing(results):
-                new = [replace(result, key=key_of[result.id]) for result in each]
-                journal.add(new)
-                found.update((result.id, result) for result in new)
-                bar.add(new)
-        # What else the table says now, also of rows that were there.
-        summary = [replace(found[row.id], meta=dict(row.meta)) for row in rows]
-        journal.finish(summary)
-    return Summary(summary, skipped, time.perf_counter() - begin)
 
 
-def _format(format: object) -> str:
-    """The audio format of a batch as it stands in names of files; UsageError for none."""
+def _audio_format(format: object) -> str:
+    """Return the audio format of a batch as extension of its files; UsageError for none."""
     if not isinstance(format, str) or not format:
         raise UsageError(f"an audio format is a name such as 'wav', not {format!r:.40}")
     return output_format("-", format)
 
 
 def _beside(settings: Settings) -> list[str]:
-    """Extensions of what is written beside the audio of a row."""
+    """Return the extensions of the files that are written beside the audio of a row."""
     return [*settings.timestamps, *(["provenance.json"] if settings.provenance else [])]
 
 
 def _check_apart(rows: Sequence[Row], settings: Settings) -> None:
-    """UsageError where a file of the folder would replace a recording or voice of a row."""
+    """Raise UsageError if a file of the folder would replace a recording or voice of a row."""
     kinds = [settings.format, *_beside(settings)]
     made = (settings.out / f"{row.id}.{kind}" for row in rows for kind in kinds)
     check_apart(made, {row.voice for row in rows if isinstance(row.voice, (str, Path))})
 
 
 def _closing(results: Iterator[list[Result]]) -> Iterator[list[Result]]:
-    """The same; processes end whatever happens to who takes them."""
+    """Yield the results of an engine, and end its processes whatever happens."""
     try:
         yield from results
     finally:
@@ -159,16 +179,24 @@ def _closing(results: Iterator[list[Result]]) -> Iterator[list[Result]]:
             close()
 
 
-def _shared(settings: Settings) -> str:
-    """What all audio of a run depends on, as text."""
-    return json.dumps(
+def _keys(rows: Sequence[Row], settings: Settings) -> list[str]:
+    """Return for each row a checksum of all that its audio depends on."""
+    digests: dict[str | Path, str] = {}
+    shared = json.dumps(
         [*made_with(settings.model), settings.format, settings.watermark], sort_keys=True
     )
+    models = {name: f" {_model_digest(name)}" for name in {row.model for row in rows} if name}
+    return [
+        hashlib.sha256(
+            f"{row.key(digests)} {shared}{models.get(row.model, '')}".encode()
+        ).hexdigest()
+        for row in rows
+    ]
 
 
 def _model_digest(name: str) -> str:
-    """What the audio of rows with a model of their own depends on, as text; what is wrong with it
-    becomes an error of these rows."""
+    """Return what the audio of rows with a model of their own depends on, as text. If the model
+    cannot be found, that becomes an error of these rows."""
     try:
         return json.dumps(made_with(load_model_config(model_config(name))), sort_keys=True)
     except TTSError:
@@ -176,49 +204,7 @@ def _model_digest(name: str) -> str:
 
 
 def _digest(rows: Sequence[Row], keys: Sequence[str]) -> str:
+    """Return a checksum of all that the groups of a run depend on."""
     parts = [[row.id, key] for row, key in zip(rows, keys, strict=True)]
     limits = [GROUP_ROWS, GROUP_CHARS]
     return hashlib.sha256(json.dumps([parts, limits]).encode()).hexdigest()
-
-
-class Progress:
-    """A bar over characters, which say more of the time than rows do, with ETA and RTF."""
-
-    def __init__(
-        self, rows: Sequence[Row], todo: Sequence[Row], show: bool | Callable[[int, int], object]
-    ):
-        self._sizes = {row.id: max(1, len(row.text)) for row in todo}
-        self._rows = len(rows) - len(todo)
-        self._total = len(rows)
-        self._audio, self._begin = 0.0, time.perf_counter()
-        self._failed = 0
-        self._call = show if callable(show) else None
-        self._bar = tqdm(
-            total=sum(self._sizes.values()),
-            disable=show is not True,
-            file=sys.stderr,
-            leave=False,
-            bar_format="{percentage:3.0f}%|{bar:30}| {postfix}, ETA {remaining}",
-        )
-        self._tell()
-
-    def _tell(self) -> None:
-        rtf = (time.perf_counter() - self._begin) / self._audio if self._audio else 0.0
-        failed = f", {self._failed} failed" if self._failed else ""
-        self._bar.set_postfix_str(f"{self._rows}/{self._total} rows{failed}, RTF {rtf:.3f}")
-        if self._call is not None:
-            self._call(self._rows, self._total)
-
-    def add(self, results: Sequence[Result]) -> None:
-        """A group is done."""
-        self._rows += len(results)
-        self._audio += sum(result.seconds for result in results)
-        self._failed += sum(1 for result in results if result.error)
-        self._bar.update(sum(self._sizes[result.id] for result in results))
-        self._tell()
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()

@@ -1,4 +1,4 @@
-"""A table of texts as people have them: CSV with any separator, of spreadsheets, JSON Lines."""
+"""Tables of texts: CSV with any separator, as spreadsheets write it, and JSON Lines."""
 
 import codecs
 import csv
@@ -13,7 +13,7 @@ from typing import Any
 from tts.errors import UsageError
 from tts.resources import nearest
 
-#: columns with a meaning; those after "model" are options (tts.types.Options)
+#: columns that are known; those after "model" are options (tts.types.Options)
 COLUMNS = (
     "id", "text", "voice", "ref", "ref_text", "adapt", "enhance", "model", "language", "speed",
     "seed", "pitch", "steps", "guidance", "temperature", "markup", "emoji",
@@ -21,20 +21,23 @@ COLUMNS = (
 MAX_TEXT = 1_000_000
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 _TABLES = (".csv", ".tsv", ".tab", ".txt")
-_SAME = 0.75  # likeness of two names from which one is taken for a slip of the other
+#: similarity of two names from which on one is taken for a misspelling of the other
+_SIMILAR = 0.75
+#: a separator for tables of one column, in which no character separates
+_NO_SEPARATOR = "\x1f"
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """Rows of a `.csv`, `.tsv`, `.tab` or `.txt` table with a header, or of a `.jsonl` file.
+    """Read the rows of a `.csv`, `.tsv`, `.tab` or `.txt` table with a header, or of a `.jsonl`
+    file, in UTF-8, or in UTF-16 with a byte order mark, as spreadsheets write it.
 
-    The separator is found: comma, semicolon, tab or bar, or what a first line "sep=;" says. Names
-    of columns are taken without regard to case and blanks around them; those that mean nothing
-    here are kept. Lines without any value are left out. UTF-8, or UTF-16 with its mark, as
-    spreadsheets write it.
+    The separator is found: comma, semicolon, tab or bar, or what a first line "sep=;" tells. Names
+    of columns are compared without regard to case and to blanks around them; columns that are not
+    known are kept. Lines without any value are left out.
 
     Raises:
-        UsageError: no such file, not a table or JSON Lines, no column "text", a column that seems
-            to be misspelt or comes twice.
+        UsageError: no such file, not a table or JSON Lines, no column "text", or a column that is
+            misspelt or comes twice.
     """
     kind = path.suffix.lower()
     if kind in (".xlsx", ".xls", ".ods", ".numbers"):
@@ -57,6 +60,7 @@ def read_table(path: Path) -> list[dict[str, Any]]:
 
 
 def _decoded(data: bytes, name: str) -> str:
+    """Decode the bytes of a table."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if wide else "utf-8-sig")
@@ -68,35 +72,34 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _separator(header: str, kind: str) -> str:
-    """The separator of a table from its first line: the one that shows the most of our columns,
-    then the one that comes most often."""
+    """Return the separator of a table: the one by which its first line has the most known columns,
+    then the most columns.
+
+    Args:
+        header: the first line.
+        kind: extension of the file.
+    """
 
     def score(mark: str) -> tuple[int, int]:
         names = next(csv.reader([header], delimiter=mark), [])
-        return sum(_plain(name) in COLUMNS for name in names), len(names)
+        return sum(column_name(name) in COLUMNS for name in names), len(names)
 
     if not any(mark in header for mark in SEPARATORS):
-        return "\x1f"  # one column: what is in it is text
+        return _NO_SEPARATOR
     first = ["\t"] if kind in (".tsv", ".tab") else []
     return max([*first, *SEPARATORS], key=score)
 
 
-def _plain(name: str) -> str:
+def column_name(name: str) -> str:
+    """Return the form of a name in which it is compared with `COLUMNS`."""
     return "_".join(name.strip().strip("\ufeff").lower().split())
 
 
 def _table(text: str, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of CSV."""
+    text, mark, skipped = _split_separator(text, name)
     before = csv.field_size_limit(4 * MAX_TEXT)  # of the whole process
     try:
-        first, _, rest = text.partition("\n")
-        told = first.strip().strip('"')
-        if told.lower().startswith("sep=") and len(told) == 5:
-            mark, text, skipped = told[4], rest, 1
-        elif told.lower() == "sep=" and first.rstrip("\r").endswith("\t"):
-            mark, text, skipped = "\t", rest, 1
-        else:
-            head = next((line for line in text.splitlines() if line.strip()), "")
-            mark, skipped = _separator(head, Path(name).suffix.lower()), 0
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
         header: list[str] | None = None
         for row in reader:
@@ -111,15 +114,34 @@ def _table(text: str, name: str) -> Iterator[dict[str, Any]]:
         csv.field_size_limit(before)
 
 
+def _split_separator(text: str, name: str) -> tuple[str, str, int]:
+    """Return a table without a first line "sep=;", its separator, and how many lines were taken
+    away."""
+    first, _, rest = text.partition("\n")
+    line = first.strip().strip('"')
+    if line.lower().startswith("sep=") and len(line) == 5:
+        return rest, line[4], 1
+    if line.lower() == "sep=" and first.rstrip("\r").endswith("\t"):
+        return rest, "\t", 1
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return text, _separator(header, Path(name).suffix.lower()), 0
+
+
+def _known_name(name: str) -> str:
+    """Return the name of a known column; of another, the name as it was written."""
+    return column_name(name) if column_name(name) in COLUMNS else name
+
+
 def _header(row: list[str], name: str, mark: str) -> list[str]:
-    # Ours by their plain names; what is kept is called as it was written.
-    header = [_plain(cell) if _plain(cell) in COLUMNS else cell.strip() for cell in row]
+    """Return the names of the columns."""
+    header = [_known_name(cell.strip()) for cell in row]
     check_columns([cell for cell in header if cell], name, separator=mark)
     return header
 
 
 def _cells(header: list[str], row: list[str], where: str, mark: str) -> dict[str, Any]:
-    """A row by its columns. A short line lacks the last ones; an empty cell is the default."""
+    """Return the values of a row by their columns. A short line lacks the last columns; an empty
+    cell stands for the default."""
     if any(cell.strip() for cell in row[len(header) :]):
         raise UsageError(
             f"{where}: more values than columns with the separator {SEPARATORS.get(mark, mark)}; "
@@ -134,6 +156,7 @@ def _cells(header: list[str], row: list[str], where: str, mark: str) -> dict[str
 
 
 def _json_lines(text: str, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of JSON Lines."""
     for number, line in enumerate(io.StringIO(text), 1):
         if not line.strip():
             continue
@@ -144,9 +167,9 @@ def _json_lines(text: str, name: str) -> Iterator[dict[str, Any]]:
             raise UsageError(f"{where} is not JSON: {error}") from error
         if not isinstance(row, dict):
             raise UsageError(f"{where} is not an object")
-        named = [(_plain(key) if _plain(key) in COLUMNS else key, row[key]) for key in row]
+        named = [(_known_name(key), value) for key, value in row.items()]
         check_columns([key for key, _ in named], where, need_text=False)
-        # An empty value of ours is the default, as an empty cell.
+        # As in CSV, an empty value of a known column stands for the default.
         yield {
             key: value
             for key, value in named
@@ -157,11 +180,17 @@ def _json_lines(text: str, name: str) -> Iterator[dict[str, Any]]:
 def check_columns(
     columns: Iterable[str], name: str, need_text: bool = True, separator: str = ""
 ) -> None:
-    """Refuse columns that look like a slip, and a table without texts.
+    """Check the names of columns.
+
+    Args:
+        columns: the names.
+        name: name of the table, for messages.
+        need_text: whether there has to be a column "text".
+        separator: the separator of the table, for messages.
 
     Raises:
-        UsageError: a name that is nearly one of `COLUMNS` which is not there, one that comes
-            twice, or no "text"; with the separator that the columns were split by.
+        UsageError: a name is nearly one of `COLUMNS` that is missing, comes twice, or there is no
+            column "text".
     """
     given = [str(column) for column in columns]
     split = f" with the separator {SEPARATORS.get(separator, repr(separator))}" if separator else ""
@@ -171,8 +200,8 @@ def check_columns(
         if column in COLUMNS:
             continue
         for known in COLUMNS:
-            like = SequenceMatcher(None, _plain(column), known).ratio()
-            if known not in given and like >= _SAME:
+            like = SequenceMatcher(None, column_name(column), known).ratio()
+            if known not in given and like >= _SIMILAR:
                 raise UsageError(f"{name}: unknown column {column!r}; did you mean {known!r}?")
     if need_text and "text" not in given:
         there = ", ".join(given)

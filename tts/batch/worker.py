@@ -1,10 +1,11 @@
-"""What computes groups of rows: the same in this process, in others, and on a Ray cluster."""
+"""Synthesis of groups of rows into files, the same in this process, in others and on a cluster."""
 
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ from tts.voice.voice import Voice
 
 #: sentences of a long text that are held in memory
 WINDOW = 64
-#: characters of a text that is written while it is computed
+#: characters from which on a text is long: it is written while it is computed
 LONG = 20_000
-_VOICES = 1000
+#: voices that are kept in memory
+_CACHED_VOICES = 1000
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,16 @@ class Settings:
     """What all rows of a run share.
 
     Attributes:
-        out: folder of the files; format: of tts.audio.writer.FORMATS.
-        model: for rows that name none.
-        timestamps: formats of tts.captions.FORMATS.
-        provenance: write ID.provenance.json; watermark: see tts.provenance.load_watermark.
-        threads: CPU threads of a process; 0 leaves them.
-        int8: weights of models that rows name (tts.quantize); `model` says its own.
+        out: folder of the files.
+        model: model of rows that name none.
+        format: audio format of the files (tts.audio.writer.FORMATS).
+        device: PyTorch device; "auto" chooses.
+        timestamps: formats of files with the times of words (tts.captions.FORMATS).
+        provenance: whether ID.provenance.json is written.
+        watermark: MODULE:FUNCTION that marks all audio (tts.provenance), or "".
+        threads: CPU threads of a process; 0 for PyTorch's default.
+        int8: whether models that rows name have weights of 8 bits (tts.quantize); `model` tells it
+            of itself.
     """
 
     out: Path
@@ -61,13 +67,22 @@ class Settings:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a row.
+    """What became of a row: a line of the manifest.
 
     Attributes:
-        file: name of the audio in the folder, "" where there is an error.
-        error: why there is none.
-        key: see `Row.key`; sha256: of the file; seconds: of audio.
-        meta: of the row.
+        id: id of the row.
+        file: name of the audio file in the folder; "" if there is an error.
+        error: why there is no audio; "" if there is.
+        seconds: duration of the audio.
+        sample_rate: sample rate in Hz.
+        sha256: checksum of the audio file.
+        model: name of the model.
+        voice: name of the voice.
+        voice_sha256: checksum of the voice.
+        text_sha256: checksum of the text.
+        seed: seed of the row.
+        key: checksum of what the audio depends on (`Row.key`).
+        meta: other columns of the row.
     """
 
     id: str
@@ -85,37 +100,43 @@ class Result:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the values for JSON."""
         return asdict(self)
 
 
+#: what makes another voice of a row: model, voice, ref_text, adapt, enhance
+_VoiceKey = tuple[str, str | Path, str, float, bool]
+
+
 class RowSynthesizer:
-    """Says groups of rows into files; keeps its models and voices.
+    """Synthesizes groups of rows into files, and keeps models and voices for the next ones.
 
     Args:
-        settings: of the run; model: the loaded one of them, if there is one.
+        settings: settings of the run.
+        model: the model of the settings, if it is loaded.
     """
 
     def __init__(self, settings: Settings, model: Synthesizer | None = None):
         self.settings = settings
         self.watermark = load_watermark(settings.watermark) if settings.watermark else None
         self._models: dict[str, Synthesizer] = {"": model} if model else {}
-        self._voices: OrderedDict[tuple[str, str, str, float, bool], Voice] = OrderedDict()
+        self._voices: OrderedDict[_VoiceKey, Voice] = OrderedDict()
 
-    def model(self, name: str) -> Synthesizer:
-        """A model by name, loaded once."""
+    def _model(self, name: str) -> Synthesizer:
+        """Return a model by its name or path, which is loaded once; "" is that of the settings."""
         if name not in self._models:
-            given, device = self.settings.model, self.settings.device
+            device = self.settings.device
             if name:
                 self._models[name] = Synthesizer.load(name, device, self.settings.int8)
             else:
-                self._models[name] = Synthesizer.of(given, device)
+                self._models[name] = Synthesizer.of(self.settings.model, device)
         return self._models[name]
 
     def _voice(self, model: Synthesizer, row: Row) -> Voice:
+        """Return the voice of a row."""
         if isinstance(row.voice, Voice) and not row.adapt:
             return row.voice
-        name = row.voice.sha256 if isinstance(row.voice, Voice) else str(row.voice)
+        name = row.voice.sha256 if isinstance(row.voice, Voice) else row.voice
         key = (row.model, name, row.ref_text, row.adapt, row.enhance)
         if key not in self._voices:
             self._voices[key] = model.voice(
@@ -126,109 +147,102 @@ class RowSynthesizer:
                 enhance=row.enhance,
             )
         self._voices.move_to_end(key)
-        while len(self._voices) > _VOICES:
+        while len(self._voices) > _CACHED_VOICES:
             self._voices.popitem(last=False)
         return self._voices[key]
 
-    def say(self, rows: Sequence[Row]) -> list[Result]:
-        """Say a group (tts.batch.plan) in as few batches as its lengths allow.
+    def synthesize(self, rows: Sequence[Row]) -> list[Result]:
+        """Synthesize a group (tts.batch.grouping) in as few batches as its lengths allow.
 
-        What is wrong with one row is told in its result and leaves the others alone.
+        Args:
+            rows: the rows, which have one model.
+
+        Returns:
+            The results of the rows that were not done before. An error of one row is told in its
+            result and leaves the others alone.
+
+        Raises:
+            OutputError: the folder cannot be written, or the disk is full.
         """
         results: dict[str, Result] = {}
         utterances: list[Utterance] = []
         owners: list[Row] = []
         for row in rows:
             try:
-                mine = self._utterances(row)
+                own = self._utterances(row)
                 if len(row.text) > LONG:
-                    if not row.mate:
-                        results[row.id] = self._write(row, self._windows(row, mine))
+                    if not row.is_done:
+                        results[row.id] = self._write(row, self._render_windows(row, own))
                     continue
-                # All of it: a sentence that cannot be said fails the row before it costs time.
-                listed = list(mine)
+                # All sentences, before any is computed: one that cannot be said fails the row.
+                listed = list(own)
             except Exception as error:
                 results[row.id] = _failed(row, error)
                 continue
             utterances += listed
             owners += [row] * len(listed)
-        said = self._said(rows[0].model, utterances) if utterances else []
+        chunks = self._render(rows[0].model, utterances) if utterances else []
         for row in rows:
-            if row.id in results or row.mate:
-                continue
-            own = [c for c, owner in zip(said, owners, strict=True) if owner is row]
-            try:
-                for chunk in own:
-                    if isinstance(chunk, Exception):
-                        raise chunk
-                results[row.id] = self._write(row, (c for c in own if isinstance(c, Chunk)))
-            except Exception as error:
-                results[row.id] = _failed(row, error)
-        return [results[row.id] for row in rows if not row.mate]
+            if row.id not in results and not row.is_done:
+                of_row = [c for c, owner in zip(chunks, owners, strict=True) if owner is row]
+                results[row.id] = self._write_or_fail(row, of_row)
+        return [results[row.id] for row in rows if not row.is_done]
 
     def _utterances(self, row: Row) -> Iterator[Utterance]:
+        """Yield the sentences of a row.
+
+        Raises:
+            TTSError: the row cannot be spoken.
+        """
         if row.problem:
             raise TTSError(row.problem)
-        model = self.model(row.model)
+        model = self._model(row.model)
         if self.settings.timestamps and not model.capabilities.word_times:
             raise UsageError(
                 f"{model.config.name} does not know when its words are said: no timestamps"
             )
-        # Told here it costs those who would share a batch with it nothing.
+        # An error that is found here costs the rows of the same batch nothing.
         model.renderer.check(row.options)
         yield from model.utterances(row.text, self._voice(model, row), row.options)
 
-    def _said(self, model: str, utterances: Sequence[Utterance]) -> list[Chunk | Exception]:
-        """Chunks of all utterances; where a batch fails, each of its sentences is tried alone."""
+    def _render(self, model: str, utterances: Sequence[Utterance]) -> list[Chunk | Exception]:
+        """Return the audio of sentences. If a batch fails, each sentence is tried alone, and one
+        that fails again has its error in place of audio."""
         try:
-            return list(self.model(model).renderer.render_all(utterances))
+            return list(self._model(model).renderer.render_all(utterances))
         except Exception as error:
             if len(utterances) == 1:
                 return [error]
-            return [each for utterance in utterances for each in self._said(model, [utterance])]
+            return [each for one in utterances for each in self._render(model, [one])]
 
-    def _windows(self, row: Row, utterances: Iterator[Utterance]) -> Iterator[Chunk]:
-        """Chunks of a long text, so many sentences at a time."""
-        model = self.model(row.model)
-        window: list[Utterance] = []
-        for utterance in utterances:
-            window.append(utterance)
-            if len(window) == WINDOW:
-                yield from model.renderer.render_all(window)
-                window = []
-        if window:
-            yield from model.renderer.render_all(window)
+    def _render_windows(self, row: Row, utterances: Iterator[Utterance]) -> Iterator[Chunk]:
+        """Yield the audio of a long text, of which `WINDOW` sentences at a time are in memory."""
+        while window := list(islice(utterances, WINDOW)):
+            yield from self._model(row.model).renderer.render_all(window)
+
+    def _write_or_fail(self, row: Row, chunks: Sequence[Chunk | Exception]) -> Result:
+        """Write the files of a row, unless one of its sentences failed."""
+        try:
+            for chunk in chunks:
+                if isinstance(chunk, Exception):
+                    raise chunk
+            return self._write(row, (chunk for chunk in chunks if isinstance(chunk, Chunk)))
+        except Exception as error:
+            return _failed(row, error)
 
     def _write(self, row: Row, chunks: Iterator[Chunk]) -> Result:
-        """The files of a row."""
-        model = self.model(row.model)
+        """Write the files of a row. The audio comes last, unless the text is long, so that a row
+        with audio has all of its files."""
+        model, settings = self._model(row.model), self.settings
         voice = self._voice(model, row)
-        made: dict[str, list[Span]] = {"words": [], "phones": []}
-        offset = 0
-
-        def samples() -> Iterator[Any]:
-            nonlocal offset
-            for chunk in chunks:
-                placed = chunk.later(offset / model.sample_rate)
-                made["words"] += placed.words
-                made["phones"] += placed.phones
-                offset += len(chunk.samples)
-                yield mark(chunk.levelled(level))
-
-        settings = self.settings
         audio = settings.out / f"{row.id}.{settings.format}"
-        level = Leveler(model.sample_rate)
-        mark = marker(self.watermark, model.sample_rate)
+        track = _Track(chunks, model.sample_rate, marker(self.watermark, model.sample_rate))
+        data: bytes | None = None
         if len(row.text) > LONG:
-            write_audio(audio, samples(), model.sample_rate, settings.format)
-            data: bytes | None = None
+            write_audio(audio, track.samples(), model.sample_rate, settings.format)
         else:
-            data = encode_audio(samples(), model.sample_rate, settings.format)
-        options = row.options
-        language = options.language or model.config.language
-        shown = without_tags(row.text, options.markup, language) if settings.timestamps else ""
-        for kind in settings.timestamps:
-            write_text(settings.out / f"{row.id}.{kind}", captions(kind, **made, text=shown))
+            data = encode_audio(track.samples(), model.sample_rate, settings.format)
+        self._write_captions(row, track, row.options.language or model.config.language)
         if settings.provenance:
             record = provenance(model, voice, row.text, row.options)
             write_text(settings.out / f"{row.id}.provenance.json", provenance_json(record))
@@ -238,19 +252,57 @@ class RowSynthesizer:
         return Result(
             row.id,
             audio.name,
-            "",
-            round(offset / model.sample_rate, 3),
-            model.sample_rate,
-            _sha256(audio, data),
-            model.config.name,
-            voice.name,
-            voice.sha256,
-            text_sha256(row.text),
-            row.options.seed,
+            seconds=round(track.length / model.sample_rate, 3),
+            sample_rate=model.sample_rate,
+            sha256=_sha256(audio, data),
+            model=model.config.name,
+            voice=voice.name,
+            voice_sha256=voice.sha256,
+            text_sha256=text_sha256(row.text),
+            seed=row.options.seed,
         )
+
+    def _write_captions(self, row: Row, track: "_Track", language: str) -> None:
+        """Write the files with the times of words."""
+        formats = self.settings.timestamps
+        text = without_tags(row.text, row.options.markup, language) if formats else ""
+        for kind in formats:
+            content = captions(kind, words=track.words, phones=track.phones, text=text)
+            write_text(self.settings.out / f"{row.id}.{kind}", content)
+
+
+class _Track:
+    """The audio of a row as it is written, and the times in it.
+
+    Args:
+        chunks: audio of its sentences.
+        sample_rate: sample rate in Hz.
+        mark: the watermark.
+
+    Attributes:
+        length: samples so far.
+        words, phones: times of words and phones so far.
+    """
+
+    def __init__(self, chunks: Iterator[Chunk], sample_rate: int, mark: Callable[[Any], Any]):
+        self.chunks, self.sample_rate, self.mark = chunks, sample_rate, mark
+        self.length = 0
+        self.words: list[Span] = []
+        self.phones: list[Span] = []
+
+    def samples(self) -> Iterator[Any]:
+        """Yield samples [N] at their loudness and with the watermark."""
+        leveler = Leveler(self.sample_rate)
+        for chunk in self.chunks:
+            placed = chunk.later(self.length / self.sample_rate)
+            self.words += placed.words
+            self.phones += placed.phones
+            self.length += len(chunk.samples)
+            yield self.mark(chunk.levelled(leveler))
 
 
 def _sha256(path: Path, data: bytes | None) -> str:
+    """Return the checksum of a file, whose bytes are given if they are in memory."""
     digest = hashlib.sha256()
     with io.BytesIO(data) if data is not None else path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -259,11 +311,20 @@ def _sha256(path: Path, data: bytes | None) -> str:
 
 
 def _failed(row: Row, error: Exception) -> Result:
-    """One line on what is wrong with a row; raises what is not: the disk is full, and the like."""
+    """Return the result of a row with an error, as one line.
+
+    Raises:
+        OutputError: the error is not of the row: the disk is full, and the like.
+    """
     if isinstance(error, OutputError) and isinstance(error.__cause__, OSError):
         raise error
     line = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(error, TTSError):
         line = f"unexpected {type(error).__name__}: {line}"
-    made = Result(row.id, error=line, text_sha256=text_sha256(row.text), seed=row.options.seed)
-    return replace(made, model=row.model)
+    return Result(
+        row.id,
+        error=line,
+        model=row.model,
+        text_sha256=text_sha256(row.text),
+        seed=row.options.seed,
+    )

@@ -11,7 +11,7 @@ import typer
 from tts.cli.common import check_device, say, warn
 from tts.cli.complete import Device, model_names_for
 from tts.errors import MissingDependencyError, UsageError
-from tts.serve.guard import check_access, is_loopback
+from tts.serve.access import check_access, is_loopback
 
 # Read by Gradio and its packages when they are imported.
 _QUIET = {

@@ -23,7 +23,7 @@ from tts.errors import TextError, UsageError
 
 if TYPE_CHECKING:
     from tts.audio.reference import Reference
-    from tts.editing.edit import Edited
+    from tts.editing.edited import Edited
     from tts.facade import TTS
 
 OUTPUT = typer.Option("--output", "-o", metavar="PATH", help="Audio file.")
@@ -124,7 +124,7 @@ def _loaded(
     with quick_start():
         from tts.audio.files import check_apart
         from tts.audio.writer import check_writable
-        from tts.editing.heard import read_recording
+        from tts.editing.recording import read_recording
         from tts.types import options_of
 
         if output == "-" or recording == "-":

@@ -88,13 +88,13 @@ def serve(
         # Starlette asks for it only when the first form comes.
         import python_multipart  # noqa: F401
 
+        from tts.serve.access import check_access, check_origin, is_loopback
         from tts.serve.aliases import Aliases
         from tts.serve.app import ServeSettings, create_app
-        from tts.serve.connections import Limits, listen, raise_open_files
-        from tts.serve.guard import check_access, check_origin, is_loopback
+        from tts.serve.connections import Limits, bind_socket, raise_open_files
         from tts.serve.logs import log_to_stderr
-        from tts.serve.stopping import server_of
-        from tts.serve.voices import VoiceShelf
+        from tts.serve.shutdown import make_server
+        from tts.serve.voices import VoiceLibrary
     except ImportError as error:
         raise MissingDependencyError(
             f"the server needs the package {error.name}: pip install 'tts[serve]'"
@@ -113,15 +113,15 @@ def serve(
     set_threads(threads)
     hosts = check_access(host, allowed_host or (), api_key, insecure)
     hook = load_watermark(watermark) if watermark else None
-    listening = listen(host, port)
-    assistants = listen(host, wyoming_port) if wyoming else None
+    listening = bind_socket(host, port)
+    assistants = bind_socket(host, wyoming_port) if wyoming else None
     models = [load_model(name, device, int8=int8)[0] for name in model or ["default"]]
     for each in models:
         marker(hook, each.sample_rate)  # one that refuses a rate is told before anybody asks
     names = [each.config.name for each in models]
     if len(set(names)) < len(names):
         raise UsageError(f"two models have the same name: {', '.join(sorted(names))}")
-    Aliases(names, alias or ()).check(VoiceShelf(voices).names())
+    Aliases(names, alias or ()).check(VoiceLibrary(voices).names())
     settings = ServeSettings(
         api_key,
         hosts,
@@ -140,7 +140,7 @@ def serve(
     most = max(16, min(max_connections, raise_open_files() - 256))
     limits = Limits(most, min(max_connections_per_address, most))
     made = create_app(models, settings)
-    server = server_of(made, limits, grace, made.state.scheduler.cut, access_log=not quiet)
+    server = make_server(made, limits, grace, made.state.scheduler.abort_all, access_log=not quiet)
     name, port = listening.getsockname()[:2]
     listening.listen()  # who reads the next line may ask
     say(f"speaking on http://{f'[{name}]' if ':' in name else name}:{port}/v1 (Ctrl-C ends it)")
@@ -149,4 +149,4 @@ def serve(
             warn("the Wyoming protocol knows no keys: everybody who reaches the port can use it")
         say(f"speaking on port {assistants.getsockname()[1]} by the Wyoming protocol")
     server.run(sockets=[listening])
-    server.leave()
+    server.exit_process()

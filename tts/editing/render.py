@@ -1,14 +1,15 @@
-"""New words in the context of a recording: generated, matched in pace, pitch, level and room."""
+"""Rendering of new words in the context of a recording, matched to its pace, pitch and timbre."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from tts.editing.align import Piece
-from tts.editing.plan import timed
+from tts.editing.align import Segment
+from tts.editing.plan import with_frames
 from tts.generators.base import Infill, Request
 from tts.generators.protocols import CodeHead
 from tts.synthesizer import Synthesizer
@@ -18,134 +19,174 @@ from tts.types import Options
 from tts.voice.voice import Voice, collate_voices
 from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch, source_part, unpack_pitch
 
-#: frames of silence at the ends that a generator is given
+#: frames of silence at both ends that a generator is given
 _EDGE = 25
-#: frames that count as much as no difference; largest differences of level and pitch (channels)
-_PRIOR, _MOST_LEVEL, _MOST_PITCH = 25.0, 0.7, 0.67
+#: frames of evidence that count as much as the prior of no difference
+_PRIOR_FRAMES = 25.0
+#: largest corrections of the envelope and of the pitch channel
+_MAX_ENVELOPE, _MAX_PITCH = 0.7, 0.67
+#: slowest and fastest pace of new words, as a factor of their predicted durations
 _PACES = (0.6, 1.7)
-#: share of the frames of a recording that are taken for its noise
-_QUIET = 0.05
+#: quantile of the frames of a recording that is taken for its noise
+_NOISE_QUANTILE = 0.05
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Pieces with their frames, and speech [N] in which the recording's own words are around the
-    new ones.
+    """Rendered speech, in which words of the recording are around the new ones.
 
     Attributes:
-        begins: the first frame of each piece, and the end of the last.
-        lead: how many pieces come before those that were asked for; count: how many those were.
+        segments: the segments with their durations.
+        begins: first frame of each segment, and the frame after the last.
+        samples: [N], the speech.
+        lead: segments of silence that were added before those that were asked for.
+        count: number of segments that were asked for.
     """
 
-    pieces: list[Piece]
+    segments: list[Segment]
     begins: list[int]
     samples: Tensor
     lead: int
     count: int
 
 
-def _tokens(pieces: Sequence[Piece], device: str) -> TokenBatch:
-    ids = [i for piece in pieces for i in piece.ids]
-    mods = [m for piece in pieces for m in piece.mods]
+def _token_batch(segments: Sequence[Segment], device: str) -> TokenBatch:
+    """Return the tokens of all segments as a batch of one."""
+    ids = [i for segment in segments for i in segment.ids]
+    mods = [m for segment in segments for m in segment.mods]
     return collate_tokens([(ids, mods)]).to(device)
 
 
-def _edged(pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces between silence, of which long ones are cut."""
-    out = list(pieces)
+def _with_silence(segments: Sequence[Segment]) -> list[Segment]:
+    """Return segments with silence at both ends. Silence that is there is cut to what generators
+    know."""
+    out = list(segments)
     for at, first in ((0, True), (-1, False)):
         edge = out[at]
         if edge.word:
-            silence = Piece((SIL,), (0,), (5,))
+            silence = Segment((SIL,), (0,), (5,))
             out = [silence, *out] if first else [*out, silence]
             continue
         frames = min(edge.length, _EDGE)
         source = None if edge.source is None else edge.end - frames if first else edge.source
-        out[at] = Piece((SIL,), (0,), (frames,), source=source)
+        out[at] = Segment((SIL,), (0,), (frames,), source=source)
     return out
 
 
 @torch.inference_mode()
 def render(
-    model: Synthesizer, voice: Voice, features: Tensor, pieces: Sequence[Piece], options: Options
+    model: Synthesizer,
+    voice: Voice,
+    features: Tensor,
+    segments: Sequence[Segment],
+    options: Options,
 ) -> Rendered:
-    """Say the pieces that have no source, in the context of those that have.
+    """Generate the segments without a source in the context of those with one.
 
     Args:
+        model: the model.
+        voice: voice of the speaker.
         features: [T, C] of the recording.
+        segments: words and pauses in order.
+        options: options of synthesis.
     """
-    asked = pieces
-    pieces = _edged(asked)
-    tokens = _tokens(pieces, model.device)
+    asked = segments
+    acoustic = model.acoustic
+    segments = _with_silence(asked)
+    tokens = _token_batch(segments, model.device)
     prompt = collate_voices([voice]).to(model.device)
-    predicted = model.acoustic.durations.predict(tokens, prompt, 1.0)[0].tolist()
-    pieces = _paced(pieces, predicted, options.speed)
-    rest = -sum(piece.length for piece in pieces) % model.acoustic.generator.patch
-    if rest:
-        last = pieces[-1]
-        pieces[-1] = timed(last, [*last.frames[:-1], last.frames[-1] + rest])
-    frames = [n for piece in pieces for n in piece.frames]
+    predicted = acoustic.durations.predict(tokens, prompt, 1.0)[0].tolist()
+    segments = _paced(segments, predicted, options.speed)
+    segments = _padded(segments, acoustic.generator.patch)
+    begins = [0, *accumulate(segment.length for segment in segments)]
+    frames = [count for segment in segments for count in segment.frames]
     durations = torch.tensor([frames], device=model.device)
     shift = None
-    if model.acoustic.shifts is not None:
-        shift = model.acoustic.shifts.frames([voice], tokens, durations, sum(frames))
-    contrast = model.acoustic.contrast_of([voice])
+    if acoustic.shifts is not None:
+        shift = acoustic.shifts.frames([voice], tokens, durations, sum(frames))
+    contrast = acoustic.contrast_of([voice])
     request = Request(tokens, prompt, durations, shift=shift, contrast=contrast)
-    given, kept, spoken = _given(features, pieces, sum(frames))
-    made = _generate(model, voice, request, given, kept, kept & ~spoken, options)
-    matched = _matched(model, made, given, kept & spoken, features)
+    given, kept, in_word = _given(features, segments, sum(frames))
+    made = _generate(model, voice, request, given, kept, kept & ~in_word, options)
+    matched = _matched(model, made, given, kept & in_word, features)
     matched[:, -EXTRA] = shift_pitch(matched[:, -EXTRA], options.pitch)
-    heard = torch.where(kept[:, None], given, matched)
-    f0 = unpack_pitch(source_part(heard)[None])
-    wav, _ = model.acoustic.vocoder(envelope_part(heard)[None], f0)
-    begins = [0]
-    for piece in pieces:
-        begins.append(begins[-1] + piece.length)
-    return Rendered(
-        list(pieces), begins, wav[0].float().cpu(), int(bool(asked[0].word)), len(asked)
-    )
+    result = torch.where(kept[:, None], given, matched)
+    f0 = unpack_pitch(source_part(result)[None])
+    wav, _ = acoustic.vocoder(envelope_part(result)[None], f0)
+    lead = int(bool(asked[0].word))
+    return Rendered(segments, begins, wav[0].float().cpu(), lead, len(asked))
 
 
-def _paced(pieces: Sequence[Piece], predicted: list[int], speed: float) -> list[Piece]:
-    """New words as long as the model has them, at the pace of the words that are kept."""
-    at, told, said = 0, 0, 0
-    for piece in pieces:
-        if piece.source is not None and piece.word:
-            told += sum(predicted[at : at + len(piece.ids)])
-            said += piece.length
-        at += len(piece.ids)
-    pace = (said + _PRIOR) / (told + _PRIOR)
+def _padded(segments: list[Segment], patch: int) -> list[Segment]:
+    """Return segments whose frames fill whole patches of a generator; the last one is prolonged."""
+    rest = -sum(segment.length for segment in segments) % patch
+    if not rest:
+        return segments
+    last = segments[-1]
+    longer = with_frames(last, [*last.frames[:-1], last.frames[-1] + rest])
+    return [*segments[:-1], longer]
+
+
+def _paced(segments: Sequence[Segment], predicted: list[int], speed: float) -> list[Segment]:
+    """Return the segments with the durations of new words: as predicted, at the pace of the words
+    of the recording.
+
+    Args:
+        segments: all segments.
+        predicted: predicted frames of each token.
+        speed: speed of the request.
+    """
+    of_segment = []
+    for segment in segments:
+        of_segment.append(predicted[: len(segment.ids)])
+        predicted = predicted[len(segment.ids) :]
+    expected = measured = 0
+    for segment, values in zip(segments, of_segment, strict=True):
+        if segment.source is not None and segment.word:
+            expected += sum(values)
+            measured += segment.length
+    pace = (measured + _PRIOR_FRAMES) / (expected + _PRIOR_FRAMES)
     pace = min(max(pace, _PACES[0]), _PACES[1]) / speed
-    out, at, owed = [], 0, 0.0
-    for piece in pieces:
-        if piece.source is None and piece.word:
+    paced, remainder = [], 0.0
+    for segment, values in zip(segments, of_segment, strict=True):
+        if segment.source is None and segment.word:
             frames = []
-            for value in predicted[at : at + len(piece.ids)]:
-                owed += value * pace
-                frames.append(max(1, round(owed)))
-                owed -= frames[-1]
-            piece = timed(piece, frames)
-        at += len(piece.ids)
-        out.append(piece)
-    return out
+            for value in values:  # what rounding leaves goes to the next token
+                remainder += value * pace
+                frames.append(max(1, round(remainder)))
+                remainder -= frames[-1]
+            segment = with_frames(segment, frames)
+        paced.append(segment)
+    return paced
 
 
-def _given(features: Tensor, pieces: Sequence[Piece], count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Features [T, C] of the recording where a piece is from it, which frames those are [T] bool,
-    and which are of words."""
+def _given(
+    features: Tensor, segments: Sequence[Segment], count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay the features of the recording where its segments are.
+
+    Args:
+        features: [T', C] of the recording.
+        segments: all segments.
+        count: their frames.
+
+    Returns:
+        The features [T, C], zero where a segment is new; whether a frame is of the recording, [T]
+        bool; and whether it is of a word, [T] bool.
+    """
     given = features.new_zeros(count, features.shape[1])
     kept = torch.zeros(count, dtype=torch.bool, device=features.device)
-    spoken = torch.zeros_like(kept)
+    in_word = torch.zeros_like(kept)
     at = 0
-    for piece in pieces:
-        if piece.source is not None:
-            # The last piece may have been made longer than the recording is.
-            found = features[piece.source : piece.source + piece.length]
+    for segment in segments:
+        if segment.source is not None:
+            # The last segment may have been made longer than the recording is.
+            found = features[segment.source : segment.source + segment.length]
             given[at : at + len(found)] = found
             kept[at : at + len(found)] = True
-        spoken[at : at + piece.length] = bool(piece.word)
-        at += piece.length
-    return given, kept, spoken
+        in_word[at : at + segment.length] = bool(segment.word)
+        at += segment.length
+    return given, kept, in_word
 
 
 def _generate(
@@ -157,17 +198,24 @@ def _generate(
     paused: Tensor,
     options: Options,
 ) -> Tensor:
-    """Features [T, C] of all of it; what is kept, and which of that is `paused`, [T] bool, is given
-    where the model was trained for that."""
+    """Generate the features [T, C] of all segments. A model that was trained for it is given those
+    of the recording (infilling).
+
+    Args:
+        model, voice, request, options: see `render`.
+        given: [T, C], features of the recording.
+        kept: [T] bool, frames of the recording.
+        paused: [T] bool, frames of the recording that are pauses.
+    """
     generator, infill = model.acoustic.generator_for(voice), None
     if getattr(generator.strategy, "inpaint", 0):
         shift = 0 if request.shift is None else request.shift
         latents = model.acoustic.latent_space.encode(given[None] - shift, request.prompt)
         count = len(kept) // generator.patch * generator.patch
-        committed, quiet = (
+        known, quiet = (
             each[:count].view(-1, generator.patch).all(1)[None] for each in (kept, paused)
         )
-        infill = Infill(latents, committed)
+        infill = Infill(latents, known)
         if isinstance(generator.head, CodeHead):
             silent = torch.zeros(1, generator.head.codebook_size, device=latents.device)
             infill.silent = silent.index_fill(1, latents[quiet][:, 0], 1) > 0
@@ -183,37 +231,52 @@ def _generate(
 def _matched(
     model: Synthesizer, made: Tensor, given: Tensor, both: Tensor, recording: Tensor
 ) -> Tensor:
-    """Generated features with the colour and pitch of the recording, measured on the words that are
-    in both, and not below its noise.
+    """Return generated features with the timbre and pitch of the recording, measured on the words
+    that are in both, and with its noise.
 
     Args:
-        both: [T] bool, frames of words that the recording has too; recording: [T', C] all of it.
+        model: the model.
+        made: [T, C], generated features.
+        given: [T, C], features of the recording.
+        both: [T] bool, frames of words of the recording, which were generated too.
+        recording: [T', C], features of the whole recording.
     """
     count = float(both.sum())
-    trust = count / (count + _PRIOR)
+    trust = count / (count + _PRIOR_FRAMES)
     out = made.clone()
     if count:
         difference = envelope_part(given[both] - made[both]).mean(0) * trust
-        envelope_part(out)[:] += difference.clamp(-_MOST_LEVEL, _MOST_LEVEL)
+        envelope_part(out)[:] += difference.clamp(-_MAX_ENVELOPE, _MAX_ENVELOPE)
         voiced = both & (given[:, -1] > 0) & (made[:, -1] > 0)
         if voiced.any():
             higher = (given[voiced, -EXTRA] - made[voiced, -EXTRA]).mean() * trust
-            out[:, -EXTRA] += higher.clamp(-_MOST_PITCH, _MOST_PITCH)
+            out[:, -EXTRA] += higher.clamp(-_MAX_PITCH, _MAX_PITCH)
     mel = model.acoustic.vocoder.mel
     levels = envelope_part(recording)
-    quiet = levels.quantile(_QUIET, 0) if len(levels) else levels.new_zeros(levels.shape[1])
-    scale = torch.stack([envelope_part(out), quiet.expand_as(envelope_part(out))]) * mel.std
+    noise = (
+        levels.quantile(_NOISE_QUANTILE, 0) if len(levels) else levels.new_zeros(levels.shape[1])
+    )
+    scale = torch.stack([envelope_part(out), noise.expand_as(envelope_part(out))]) * mel.std
     # Amplitudes of noise and speech add up.
     envelope_part(out)[:] = torch.logsumexp(2 * scale, 0) / (2 * mel.std)
     return out
 
 
-def level_of(samples: Tensor, begins: Sequence[int], pieces: Sequence[Piece], hop: int) -> float:
-    """RMS of the kept words in rendered speech; 0 where there are none."""
+def level_of(
+    samples: Tensor, begins: Sequence[int], segments: Sequence[Segment], hop: int
+) -> float:
+    """Return the RMS of words of the recording in rendered speech; 0 if there are none.
+
+    Args:
+        samples: [N], rendered speech.
+        begins: first frame of each segment.
+        segments: the segments.
+        hop: samples of a frame.
+    """
     parts = [
-        samples[begin * hop : (begin + piece.length) * hop]
-        for begin, piece in zip(begins, pieces, strict=False)
-        if piece.word and piece.source is not None
+        samples[begin * hop : (begin + segment.length) * hop]
+        for begin, segment in zip(begins, segments, strict=False)
+        if segment.word and segment.source is not None
     ]
     if not parts:
         return 0.0

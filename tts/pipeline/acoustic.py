@@ -40,7 +40,8 @@ from tts.text.phonemes import check_language
 from tts.text.symbols import Phones
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts.text.user_lexicon import UserLexicon
-from tts.tuning.adaptation import AdaptedGenerators, adapt
+from tts.tuning.adaptation import adapt
+from tts.tuning.adapted_generators import AdaptedGenerators
 from tts.tuning.calibration import calibrate
 from tts.voice.enhancer import SpeechEnhancer
 from tts.voice.judge import overlaps, speaks, warnings_about

@@ -1,8 +1,8 @@
-"""What a text may cost a server, counted in phones before any of it is spoken.
+"""Limits on the length of a text, counted in phones before any of it is spoken.
 
-Characters say little of it: a letter of English is about one phone, an ideograph ten, and a
-ligature such as U+FDFA a hundred and forty. A long text of other than plain letters need not be
-read as a whole to be refused: a sample of it tells about what it costs.
+Characters say little about the length of speech: a letter of English is about one phone, an
+ideograph ten, and a ligature such as U+FDFA a hundred and forty. A long text of other than plain
+letters need not be converted as a whole to be refused: samples of it tell about how long it is.
 """
 
 import random
@@ -18,44 +18,52 @@ from tts.facade import TTS
 from tts.text.symbols import Phones
 from tts.types import Options
 
-#: seconds of a phone at speed 1, as long voices speak
-PHONE = 0.08
-#: what is read of a long text to tell what all of it costs: pieces, and characters of each
-PIECES, CHARACTERS = 4, 32
-#: samples that are read at most, where the first does not tell clearly; and phones of them that do
-SAMPLES, ENOUGH = 3, 1200
-#: a text that its sample finds cheap enough may cost so much more
+#: seconds of a phone at speed 1 in a slow voice
+SECONDS_PER_PHONE = 0.08
+#: pieces of a text that make a sample, and characters of each piece
+SAMPLE_PIECES, PIECE_CHARACTERS = 4, 32
+#: most samples of a text; one sample is enough from this number of phones on
+MAX_SAMPLES, ENOUGH_PHONES = 3, 1200
+#: factor by which a text may exceed the limits after its samples were found to be within them
 TOLERANCE = 1.1
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,.'\n")
-#: about how many phones any other character is; corrects a sample that happens to hold more or
-#: fewer of those than the text does
-_OTHER = 5
-#: a number that is said digit by digit, while a piece of it would be said as millions
+#: about how many phones a character is that is not plain. This corrects for samples that happen to
+#: hold more or fewer of those characters than the text does
+_PHONES_PER_OTHER = 5
+#: numbers that are read digit by digit, while a piece of them would be read as millions
 _LONG_NUMBER = re.compile(r"\d{37,}")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one request may cost.
+    """Limits on the text of one request.
 
     Attributes:
-        phones: in all; seconds: of expected audio, which its speed changes.
-        per_character: phones for each character, after the first `free` phones.
+        phones: most phones.
+        seconds: longest expected audio, which depends on the speed.
+        phones_per_character: most phones for each character, after the first `free_phones`.
+        free_phones: phones that every text may have.
     """
 
     phones: int = 13_000
     seconds: float = 1200.0
-    per_character: float = 16.0
-    free: int = 400
+    phones_per_character: float = 16.0
+    free_phones: int = 400
 
-    def most(self, characters: int, speed: float) -> int:
-        """Phones that a text of so many characters may be."""
-        share = self.free + self.per_character * characters
-        return int(min(self.phones, self.seconds * speed / PHONE, share))
+    def max_phones(self, characters: int, speed: float) -> int:
+        """Return the most phones that a text of so many characters may have."""
+        by_time = self.seconds * speed / SECONDS_PER_PHONE
+        return int(min(self.phones, by_time, self._max_for(characters)))
 
-    def check_spelled(self, text: str) -> None:
-        """TextError where the ligatures of a text are more letters than may be said at all: told
-        at once, before anything is read."""
+    def _max_for(self, characters: int) -> float:
+        return self.free_phones + self.phones_per_character * characters
+
+    def check_letters(self, text: str) -> None:
+        """Refuse a text whose ligatures stand for more letters than may be spoken, before any work.
+
+        Raises:
+            TextError: the text is too long.
+        """
         # A letter is at least half a phone; no text of letters alone comes near.
         letters = len(unicodedata.normalize("NFKC", text))
         if letters > max(2 * self.phones, len(text)):
@@ -73,45 +81,100 @@ class Budget:
         word: str = "over",
         pauses: float = 0.0,
     ) -> None:
-        """TextError where a text costs too much, telling what it costs and what it may.
+        """Check a text against all limits.
 
         Args:
-            phones: counted so far, or expected.
-            tolerance: by which the limits may be passed.
-            word: "over" where phones were counted until now, "about" where they are expected.
-            pauses: seconds of silence that markup asks for, which do not follow the speed.
+            characters: length of the text.
+            phones: its phones, counted so far or estimated.
+            speed: speed of the request.
+            tolerance: factor by which the limits may be exceeded.
+            word: "over" if phones were counted so far, "about" if they are estimated.
+            pauses: seconds of pauses that markup asks for, which do not depend on the speed.
+
+        Raises:
+            TextError: the text is too long; the message has its length and the limit.
         """
-        seconds = phones * PHONE / speed + pauses
-        share = self.free + self.per_character * characters
-        held = f" with {pauses:,.0f} s of pauses" if pauses else ""
+        seconds = phones * SECONDS_PER_PHONE / speed + pauses
+        limit = self._max_for(characters)
+        with_pauses = f" with {pauses:,.0f} s of pauses" if pauses else ""
         if phones > tolerance * self.phones or seconds > tolerance * self.seconds:
             raise TextError(
-                f"the text is {word} {phones:,} phones, {seconds:,.0f} s of speech{held}; "
+                f"the text is {word} {phones:,} phones, {seconds:,.0f} s of speech{with_pauses}; "
                 f"{self.phones:,} phones and {self.seconds:,.0f} s are the most of a request: "
                 "send it in parts"
             )
-        if phones > tolerance * share:
+        if phones > tolerance * limit:
             raise TextError(
                 f"{characters:,} characters of the text are {word} {phones:,} phones, "
-                f"{seconds:,.0f} s of speech; {share:,.0f} phones are the most for so many "
+                f"{seconds:,.0f} s of speech; {limit:,.0f} phones are the most for so many "
                 "characters"
             )
 
 
-def sample_of(text: str, number: int = 0) -> str:
-    """Pieces of a text from all parts of it; which ones follows from the text alone, and from the
-    number of the sample.
+def sentences_within(model: TTS, text: str, options: Options, budget: Budget) -> list[Phones]:
+    """Convert a text to sentences of phones, at most as long as a budget allows.
 
-    They hold whole words, where those are short.
+    Raises:
+        TextError: the text exceeds the budget, which is found as early as possible, or there is
+            nothing to say.
+    """
+    budget.check_letters(text)
+    tolerance = 1.0
+    if len(text) > 2 * SAMPLE_PIECES * PIECE_CHARACTERS and not is_plain(text):
+        limit = budget.max_phones(len(text), options.speed)
+        estimate = estimate_phones(model, text, options, limit)
+        budget.check(len(text), estimate, options.speed, word="about")
+        tolerance = TOLERANCE
+    sentences, count, pauses = [], 0, 0.0
+    for phones in model.sentences(text, options.language, options.markup, options.emoji):
+        sentences.append(phones)
+        count += _count([phones])
+        pauses += sum(phones.breaks.values())
+        budget.check(len(text), count, options.speed, tolerance, pauses=pauses)
+    return sentences
+
+
+def estimate_phones(model: TTS, text: str, options: Options, limit: int = Budget.phones) -> int:
+    """Estimate the phones of a text from samples of it; 0 if the samples have nothing to say.
+
+    Args:
+        model: model whose front end converts the samples.
+        text: the text.
+        options: options of the request.
+        limit: most phones that the text may have. If the first sample tells less than half or more
+            than twice of it, it is the only one.
+    """
+    text = _LONG_NUMBER.sub(lambda number: " ".join(number[0]), text)
+    text_weight, count, weight, estimate = _weight(text), 0, 0, 0
+    for number in range(MAX_SAMPLES):
+        sample = sample_of(text, number)
+        weight += _weight(sample)
+        with suppress(TextError):
+            count += _count(model.sentences(sample, options.language, emoji=options.emoji))
+        estimate = count * text_weight // weight
+        if count > ENOUGH_PHONES or not limit / 2 < estimate < 2 * limit:
+            break
+    return estimate
+
+
+def sample_of(text: str, number: int = 0) -> str:
+    """Return pieces from all parts of a text, of whole words where those are short.
+
+    Args:
+        text: the text.
+        number: number of the sample. It and the text alone decide which pieces are taken.
     """
     rng = random.Random(zlib.crc32(text.encode("utf-8", "surrogatepass"), number))
-    part = len(text) / PIECES
-    starts = [int(n * part + rng.random() * (part - CHARACTERS)) for n in range(PIECES)]
-    return " ".join(_whole_words(text, start, start + CHARACTERS) for start in starts)
+    part = len(text) / SAMPLE_PIECES
+    starts = [
+        int(n * part + rng.random() * (part - PIECE_CHARACTERS)) for n in range(SAMPLE_PIECES)
+    ]
+    return " ".join(_whole_words(text, start, start + PIECE_CHARACTERS) for start in starts)
 
 
 def _whole_words(text: str, start: int, end: int) -> str:
-    """A piece without the parts of words at its ends, where at least half of it is left."""
+    """Return a piece of a text without the parts of words at its ends, unless that is less than
+    half of it."""
     piece = text[start:end]
     if start and not text[start - 1].isspace():
         piece = re.sub(r"^\S+\s+", "", piece)
@@ -121,57 +184,16 @@ def _whole_words(text: str, start: int, end: int) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text is letters of English for the most part, which are about a phone each."""
+    """Return whether a text is mostly letters of English, which are about one phone each."""
     return sum(character in _PLAIN for character in text) > 0.8 * len(text)
 
 
 def _count(sentences: Iterable[Phones]) -> int:
-    """Phones of sentences; models that read characters have none, and count those."""
+    """Count the phones of sentences; the characters for models that read those."""
     return sum(len(phones) or len(phones.text) for phones in sentences)
 
 
 def _weight(text: str) -> int:
-    """About how many phones a text is, by the kinds of its characters alone."""
+    """Return about how many phones a text is, from the kinds of its characters alone."""
     plain = sum(character in _PLAIN for character in text)
-    return plain + _OTHER * (len(text) - plain)
-
-
-def expected(model: TTS, text: str, options: Options, limit: int = Budget.phones) -> int:
-    """Phones of a text by samples of it; 0 where there is nothing to say in those.
-
-    Args:
-        limit: of phones: where one sample tells less than half or more than twice as many, it is
-            the only one.
-    """
-    text = _LONG_NUMBER.sub(lambda number: " ".join(number[0]), text)
-    whole, count, weight, told = _weight(text), 0, 0, 0
-    for number in range(SAMPLES):
-        sample = sample_of(text, number)
-        weight += _weight(sample)
-        with suppress(TextError):
-            count += _count(model.sentences(sample, options.language, emoji=options.emoji))
-        told = count * whole // weight
-        if count > ENOUGH or not limit / 2 < told < 2 * limit:
-            break
-    return told
-
-
-def phones_of(model: TTS, text: str, options: Options, budget: Budget) -> list[Phones]:
-    """The sentences of a text that does not cost too much.
-
-    Raises:
-        TextError: it does, or there is nothing to say. Told as soon as so many were counted.
-    """
-    budget.check_spelled(text)
-    tolerance = 1.0
-    if len(text) > 2 * PIECES * CHARACTERS and not is_plain(text):
-        about = expected(model, text, options, budget.most(len(text), options.speed))
-        budget.check(len(text), about, options.speed, word="about")
-        tolerance = TOLERANCE
-    found, count, pauses = [], 0, 0.0
-    for phones in model.sentences(text, options.language, options.markup, options.emoji):
-        found.append(phones)
-        count += _count([phones])
-        pauses += sum(phones.breaks.values())
-        budget.check(len(text), count, options.speed, tolerance, pauses=pauses)
-    return found
+    return plain + _PHONES_PER_OTHER * (len(text) - plain)

@@ -1,4 +1,4 @@
-"""Decode an upload in a process of its own (tts.audio.sandbox), without blocking the server."""
+"""Decoding of uploaded recordings in a process of its own (tts.audio.sandbox)."""
 
 import asyncio
 from contextlib import suppress
@@ -14,14 +14,19 @@ MAX_SECONDS = 60.0
 MIN_SECONDS = 1.0
 
 
-async def decode_whole(
+async def decode_recording(
     data: bytes, warnings: list[str], entire: bool = False, timeout: float = 30.0
 ) -> Decoded:
-    """The samples of a recording as it is: mono, at its own rate; `entire`: all of it, not only
-    from the first sound on.
+    """Decode a recording at its own sample rate, with its channels averaged.
+
+    Args:
+        data: the file.
+        warnings: faults of the recording are added to it, one line for each.
+        entire: whether silence at the beginning is kept.
+        timeout: seconds for the process.
 
     Raises:
-        AudioError: not audio, too short, too long, damaged, or too much work.
+        AudioError: not audio, too short, too long, damaged, or too slow to decode.
     """
     process = await asyncio.create_subprocess_exec(
         *command(MIN_SECONDS, MAX_SECONDS, MAX_BYTES, entire),
@@ -31,7 +36,7 @@ async def decode_whole(
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        out, _ = await asyncio.wait_for(process.communicate(data), timeout)
+        output, _ = await asyncio.wait_for(process.communicate(data), timeout)
     except asyncio.TimeoutError:
         raise AudioError("the recording takes too long to decode") from None
     finally:
@@ -39,16 +44,25 @@ async def decode_whole(
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    found = decoded(out, process.returncode or 0, "the recording", warnings)
+    found = decoded(output, process.returncode or 0, "the recording", warnings)
     if found.seconds - found.skipped > MAX_SECONDS + PADDING_SECONDS:
         raise AudioError(f"the recording is {too_long(found.seconds, MAX_SECONDS)}")
     return found
 
 
 async def decode_upload(data: bytes, sample_rate: int, timeout: float = 30.0) -> Reference:
-    """A reference from the bytes of a recording; errors as `decode_whole`."""
+    """Decode a recording of which a voice is made.
+
+    Args:
+        data: the file.
+        sample_rate: sample rate of the model in Hz.
+        timeout: seconds for the process.
+
+    Raises:
+        AudioError: see `decode_recording`; or it cannot serve as a reference.
+    """
     warnings: list[str] = []
-    found = await decode_whole(data, warnings, timeout=timeout)
+    found = await decode_recording(data, warnings, timeout=timeout)
     reference = await asyncio.to_thread(
         load_reference,
         found.samples,
@@ -57,5 +71,4 @@ async def decode_upload(data: bytes, sample_rate: int, timeout: float = 30.0) ->
         array_name="the recording",
         min_seconds=MIN_SECONDS,
     )
-    told = warnings + reference.warnings
-    return replace(reference, seconds_in=found.seconds, warnings=told)
+    return replace(reference, seconds_in=found.seconds, warnings=[*warnings, *reference.warnings])

@@ -1,13 +1,15 @@
-"""Recordings that clients have edited or continued: one at a time, given up when the client leaves.
+"""Edits and continuations of uploaded recordings, of which one is computed at a time.
 
-The answer is a file of audio. Its header X-TTS-Edits tells in JSON what was changed, which samples
-are those of the recording, and what speaks against it, such as noise.
+The response is an audio file. Its header X-TTS-Edits tells in JSON what was changed, which samples
+are those of the recording, and faults of the recording such as noise. The computation stops when
+the client leaves.
 """
 
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,20 +20,22 @@ from starlette.responses import Response
 
 from tts.audio.decode import Decoded
 from tts.errors import UsageError
-from tts.provenance import Watermark, marker
-from tts.serve.budget import Budget, phones_of
-from tts.serve.decode import decode_whole
-from tts.serve.forms import bytes_of, check_fields, form_of
-from tts.serve.http import HTTPError
+from tts.provenance import marker
+from tts.serve.budget import sentences_within
+from tts.serve.context import ServerContext
+from tts.serve.decode import decode_recording
+from tts.serve.errors import HTTPError
+from tts.serve.forms import check_fields, parse_form, read_file
 from tts.serve.schema import MAX_CHARACTERS, MEDIA_TYPES
 from tts.types import Options, options_of
 
 if TYPE_CHECKING:
-    from tts.editing.edit import Edited
+    from tts.editing.edited import Edited
     from tts.facade import TTS
 
+#: requests that may wait behind the one that is computed
 MAX_WAITING = 4
-#: formats of the answer; those that keep the samples of the recording come first
+#: formats of the response; those that keep the samples of the recording come first
 FORMATS = ("wav", "flac", "mp3", "opus")
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "seed": int,
@@ -40,18 +44,23 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
     "guidance": float,
     "temperature": float,
 }
-_COMMON = ("audio", "model", "response_format", "language", *_NUMBERS)
-_TOLD, _MOST_TOLD = 60, 8  # characters of a change, and changes, in a header
-_WARNED = 200  # characters of a warning there
-_LOOK = 0.2  # seconds between looks whether the client is still there
+_COMMON_FIELDS = ("audio", "model", "response_format", "language", *_NUMBERS)
+#: limits on the header X-TTS-Edits: characters of a change and of a warning, and how many of each
+_CHANGE_CHARACTERS, _WARNING_CHARACTERS, _MAX_ITEMS = 60, 200, 8
+#: seconds between two checks whether the client is still connected
+_POLL_INTERVAL = 0.2
 
 
 @dataclass(frozen=True)
-class SentEdit:
-    """A form that asks for an edit.
+class EditForm:
+    """A form that asks for an edit or a continuation.
 
     Attributes:
-        data: the recording as it was sent; texts: by the name of the field.
+        data: the recording as it was sent.
+        texts: texts by the name of their field: "from", "to" and "input".
+        model: name of the model.
+        format: audio format of the response.
+        options: options of synthesis.
     """
 
     data: bytes
@@ -61,166 +70,188 @@ class SentEdit:
     options: Options
 
 
-async def read_edit(
-    request: Request, needed: Sequence[str], allowed: Sequence[str] = ()
-) -> SentEdit:
-    """The form of a request.
+async def read_edit_form(
+    request: Request, required: Sequence[str], optional: Sequence[str] = ()
+) -> EditForm:
+    """Read the form of a request.
 
     Args:
-        needed, allowed: fields with words that there have to be, and that there may be.
+        request: the request.
+        required: names of text fields that have to be there.
+        optional: names of text fields that may be there.
 
     Raises:
-        UsageError: a field that is missing, unknown or wrong.
+        UsageError: a field is missing, unknown or wrong.
+        HTTPError: 413, the recording is too large.
     """
-    fields = ", ".join(("audio", *needed))
-    async with form_of(request, f"send a form: multipart/form-data with {fields}") as form:
-        check_fields(form, (*_COMMON, *needed, *allowed))
+    fields = ", ".join(("audio", *required))
+    async with parse_form(request, f"send a form: multipart/form-data with {fields}") as form:
+        check_fields(form, (*_COMMON_FIELDS, *required, *optional))
         values = dict(form)
         file = values.pop("audio", None)
         if not isinstance(file, UploadFile):
-            raise UsageError(f"the form needs the file audio and the fields {', '.join(needed)}")
+            raise UsageError(f"the form needs the file audio and the fields {', '.join(required)}")
         if not all(isinstance(value, str) for value in values.values()):
             raise UsageError("only audio is a file; the others are fields")
         given = {name: str(value) for name, value in values.items() if str(value).strip()}
-        for name in needed:
-            if name not in given:
-                raise UsageError(f"the form needs the field {name}")
-        texts = {name: given[name] for name in (*needed, *allowed) if name in given}
-        for name, text in texts.items():
-            if len(text) > MAX_CHARACTERS:
-                raise UsageError(f"{name} is longer than {MAX_CHARACTERS:,} characters")
+        texts = _texts(given, required, optional)
         format = given.get("response_format", "wav")
         if format not in FORMATS:
             raise UsageError(f"response_format is {', '.join(FORMATS)}, not {format[:20]!r}")
-        options = options_of(None, _numbers(given) | _language(given))
-        return SentEdit(await bytes_of(file), texts, given.get("model", "default"), format, options)
+        options = options_of(None, _option_values(given))
+        model = given.get("model", "default")
+        return EditForm(await read_file(file), texts, model, format, options)
 
 
-def _numbers(given: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _texts(
+    given: dict[str, str], required: Sequence[str], optional: Sequence[str]
+) -> dict[str, str]:
+    for name in required:
+        if name not in given:
+            raise UsageError(f"the form needs the field {name}")
+    texts = {name: given[name] for name in (*required, *optional) if name in given}
+    for name, text in texts.items():
+        if len(text) > MAX_CHARACTERS:
+            raise UsageError(f"{name} is longer than {MAX_CHARACTERS:,} characters")
+    return texts
+
+
+def _option_values(given: dict[str, str]) -> dict[str, Any]:
+    """Return the options among the fields of a form as numbers and words."""
+    values: dict[str, Any] = {"language": given["language"]} if "language" in given else {}
     for name, kind in _NUMBERS.items():
         if name in given:
             try:
-                found[name] = kind(given[name])
+                values[name] = kind(given[name])
             except ValueError:
                 what = "a whole number" if kind is int else "a number"
                 raise UsageError(f"{name} must be {what}, not {given[name][:20]!r}") from None
-    return found
+    return values
 
 
-def _language(given: dict[str, str]) -> dict[str, str]:
-    return {"language": given["language"]} if "language" in given else {}
-
-
-class Editor:
-    """Answers requests for edits.
+class EditHandler:
+    """Handles requests for edits and continuations.
 
     Args:
-        decoding: how many recordings may be decoded at a time; timeout: seconds for a request.
+        context: state of the server.
     """
 
-    def __init__(
-        self, decoding: asyncio.Semaphore, timeout: float, watermark: Watermark | None = None
-    ):
-        self._decoding, self._timeout, self._watermark = decoding, timeout, watermark
-        self._free = asyncio.Lock()
-        self._asked = 0
+    def __init__(self, context: ServerContext):
+        self._context = context
+        self._lock = asyncio.Lock()
+        self._requests = 0
 
-    async def answer(
-        self,
-        request: Request,
-        model_of: Callable[[str], "TTS"],
-        needed: Sequence[str],
-        allowed: Sequence[str] = (),
+    async def respond(
+        self, request: Request, required: Sequence[str], optional: Sequence[str] = ()
     ) -> Response:
-        """The edited recording that a request asks for.
+        """Return the response with the edited recording.
+
+        Args:
+            request: the request.
+            required, optional: text fields of its form (`read_edit_form`).
 
         Raises:
-            HTTPError: 404 an unknown model, 413 too large, 503 too many wait.
-            UsageError, TextError, AudioError, AlignmentError: what is wrong with it.
+            HTTPError: 404 unknown model, 413 too large a recording, 503 too many requests wait.
+            UsageError, TextError, AudioError, AlignmentError: the recording cannot be edited so.
             TimeoutError: it took too long.
         """
-        sent = await asyncio.wait_for(read_edit(request, needed, allowed), self._timeout)
-        model = model_of(sent.model)
-        if self._asked > MAX_WAITING:
+        deadline = time.monotonic() + self._context.settings.timeout
+        form = await _before(deadline, read_edit_form(request, required, optional))
+        model = self._context.model(form.model)
+        if self._requests > MAX_WAITING:
             raise HTTPError(503, "too many recordings wait to be edited: try again later")
-        self._asked += 1
+        self._requests += 1
         warnings: list[str] = []
         try:
-            async with self._decoding:
-                found = await decode_whole(sent.data, warnings, entire=True)
-            async with self._free:
-                edited = await self._edited(request, model, found, sent)
+            async with self._context.decoding:
+                recording = await decode_recording(form.data, warnings, entire=True)
+            await _before(deadline, self._lock.acquire())
+            try:
+                edited = await self._compute(request, model, recording, form, deadline)
+            finally:
+                self._lock.release()
         finally:
-            self._asked -= 1
-        data = await asyncio.to_thread(self._encoded, edited, sent.format)
-        warnings += edited.warnings
-        about = told(edited, warnings)
-        headers = {"X-Sample-Rate": str(edited.sample_rate), "X-TTS-Edits": about}
-        return Response(data, 200, headers, MEDIA_TYPES[sent.format])
+            self._requests -= 1
+        data = await asyncio.to_thread(self._encode, edited, form.format)
+        summary = edit_summary(edited, [*warnings, *edited.warnings])
+        headers = {"X-Sample-Rate": str(edited.sample_rate), "X-TTS-Edits": summary}
+        return Response(data, 200, headers, MEDIA_TYPES[form.format])
 
-    async def _edited(
-        self, request: Request, model: "TTS", found: Decoded, sent: SentEdit
+    async def _compute(
+        self, request: Request, model: "TTS", recording: Decoded, form: EditForm, deadline: float
     ) -> "Edited":
-        """Compute it in a thread, until nobody wants it any more."""
-        unwanted = threading.Event()
+        """Edit a recording in a thread, which stops when the client leaves or the time is over."""
+        cancelled = threading.Event()
 
         def work() -> "Edited":
-            with model.cancellation.watching(unwanted.is_set):
-                said, options = sent.texts.get("from"), sent.options
-                for text in sent.texts.values():
-                    phones_of(model, text, options, Budget())
-                if "to" in sent.texts:
-                    return model.edit(
-                        found.samples,
-                        said or "",
-                        sent.texts["to"],
-                        options,
-                        sample_rate=found.rate,
-                    )
-                text = sent.texts["input"]
-                return model.extend(found.samples, text, said, options, sample_rate=found.rate)
+            with model.cancellation.watching(cancelled.is_set):
+                return self._edit(model, recording, form)
 
-        async def leaving() -> None:
+        async def wait_for_disconnect() -> None:
             while not await request.is_disconnected():
-                await asyncio.sleep(_LOOK)
+                await asyncio.sleep(_POLL_INTERVAL)
 
         working = asyncio.ensure_future(asyncio.to_thread(work))
-        left = asyncio.ensure_future(leaving())
+        leaving = asyncio.ensure_future(wait_for_disconnect())
         try:
             await asyncio.wait(
-                (working, left), timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
+                (working, leaving),
+                timeout=max(0.0, deadline - time.monotonic()),
+                return_when=asyncio.FIRST_COMPLETED,
             )
             if not working.done():
-                unwanted.set()
+                cancelled.set()
                 with suppress(Exception):
                     await working
                 raise asyncio.TimeoutError
             return await working
         finally:
-            unwanted.set()
-            left.cancel()
+            cancelled.set()
+            leaving.cancel()
 
-    def _encoded(self, edited: "Edited", format: str) -> bytes:
-        """A file of it; without a watermark what is kept has its values in WAV and FLAC."""
-        if self._watermark is not None:
-            edited.samples = marker(self._watermark, edited.sample_rate)(edited.samples)
-        if format in ("wav", "flac"):
-            return edited.exact_bytes(format)
+    def _edit(self, model: "TTS", recording: Decoded, form: EditForm) -> "Edited":
+        """Edit or continue a recording, by the texts of the form."""
+        texts, options, rate = form.texts, form.options, recording.rate
+        for text in texts.values():
+            sentences_within(model, text, options, self._context.settings.budget)
+        said = texts.get("from")
+        if "to" in texts:
+            return model.edit(recording.samples, said or "", texts["to"], options, sample_rate=rate)
+        return model.extend(recording.samples, texts["input"], said, options, sample_rate=rate)
+
+    def _encode(self, edited: "Edited", format: str) -> bytes:
+        """Return an audio file. WAV and FLAC hold the very samples of the recording where it was
+        not changed, unless there is a watermark."""
+        watermark = self._context.settings.watermark
+        if watermark is not None:
+            edited.samples = marker(watermark, edited.sample_rate)(edited.samples)
         return edited.to_bytes(format)
 
 
-def told(edited: "Edited", warnings: Sequence[str]) -> str:
-    """What was done to a recording and what speaks against it, as JSON in ASCII; of much, as much
-    as a header holds."""
+async def _before(deadline: float, work: Any) -> Any:
+    """Return the result of an awaitable.
+
+    Raises:
+        TimeoutError: it took longer than until the deadline (time.monotonic).
+    """
+    return await asyncio.wait_for(work, max(0.0, deadline - time.monotonic()))
+
+
+def edit_summary(edited: "Edited", warnings: Sequence[str]) -> str:
+    """Return the header X-TTS-Edits: changes, kept stretches and warnings as JSON in ASCII, cut to
+    what a header holds."""
     rate = edited.sample_rate
-    changes = [[" ".join(each.old)[:_TOLD], " ".join(each.new)[:_TOLD]] for each in edited.changes]
+    changes = [
+        [" ".join(words)[:_CHANGE_CHARACTERS] for words in (each.old, each.new)]
+        for each in edited.changes[:_MAX_ITEMS]
+    ]
+    kept_samples = sum(each.end - each.source for each in edited.kept)
     return json.dumps(
         {
             "seconds": round(edited.seconds, 3),
-            "kept_seconds": round(sum(each.end - each.source for each in edited.kept) / rate, 3),
-            "kept": [[each.source, each.end, each.out] for each in edited.kept[:_MOST_TOLD]],
-            "changes": changes[:_MOST_TOLD],
-            "warnings": [line[:_WARNED] for line in warnings[:_MOST_TOLD]],
+            "kept_seconds": round(kept_samples / rate, 3),
+            "kept": [[each.source, each.end, each.out] for each in edited.kept[:_MAX_ITEMS]],
+            "changes": changes,
+            "warnings": [line[:_WARNING_CHARACTERS] for line in warnings[:_MAX_ITEMS]],
         }
     )

@@ -1,4 +1,4 @@
-"""Reading of forms with a recording that clients send, and errors for those of no use."""
+"""Multipart forms with a recording: parsing, and errors for forms that cannot be used."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -11,29 +11,31 @@ from starlette.formparsers import MultiPartException
 
 from tts.errors import UsageError
 from tts.serve.decode import MAX_BYTES
-from tts.serve.http import HTTPError
+from tts.serve.errors import HTTPError
 from tts.tuning.adaptation import parse_strength
 from tts.types import flag_of
 
 CONSENT = "only upload a voice whose owner agreed, and send consent=true to say so"
-#: of a voice
-_FIELDS = ("name", "consent", "audio_sample", "ref_text", "model", "adapt", "enhance")
+#: fields of a form of which a voice is made
+_VOICE_FIELDS = ("name", "consent", "audio_sample", "ref_text", "model", "adapt", "enhance")
 _MAX_FIELDS = 16
-_MAX_PART = 4 * 4096 + 1  # bytes of a text of 4096 characters
+#: bytes of a text of 4096 characters, and one more
+_MAX_PART = 4 * 4096 + 1
 
 
 @asynccontextmanager
-async def form_of(request: Request, what: str) -> AsyncIterator[FormData]:
-    """Read the form of a request. Its files are deleted at the end of the block.
+async def parse_form(request: Request, usage: str) -> AsyncIterator[FormData]:
+    """Parse the form of a request. Its files are deleted at the end of the block.
 
     Args:
-        what: a message that tells clients what to send, if the body is not a form.
+        request: the request.
+        usage: message that tells the client what to send, if the body is not a form.
 
     Raises:
         UsageError: the body is not a form, or the form cannot be read.
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise UsageError(what)
+        raise UsageError(usage)
     try:
         form = await request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_PART)
     except (MultiPartException, HTTPException, UnicodeError, ValueError, KeyError) as error:
@@ -45,10 +47,8 @@ async def form_of(request: Request, what: str) -> AsyncIterator[FormData]:
 
 
 def check_fields(form: FormData, known: Collection[str]) -> None:
-    """Check the names of the fields of a form.
-
-    A slip in the name of an optional field would go unnoticed, and of a field that is sent twice
-    all but the last value would be lost.
+    """Check the names of the fields of a form. A misspelt optional field would go unnoticed, and of
+    a field that is sent twice all values but the last would be lost.
 
     Raises:
         UsageError: a field is not known, or was sent more than once.
@@ -62,7 +62,7 @@ def check_fields(form: FormData, known: Collection[str]) -> None:
         seen.add(name)
 
 
-async def bytes_of(file: UploadFile) -> bytes:
+async def read_file(file: UploadFile) -> bytes:
     """Return the bytes of an uploaded file.
 
     Raises:
@@ -75,8 +75,8 @@ async def bytes_of(file: UploadFile) -> bytes:
 
 
 @dataclass(frozen=True)
-class SentVoice:
-    """A form with a recording that becomes a voice.
+class VoiceForm:
+    """A form with a recording of which a voice is made.
 
     Attributes:
         name: id of the new voice.
@@ -95,15 +95,16 @@ class SentVoice:
     enhance: bool = True
 
 
-async def read_voice(request: Request) -> SentVoice:
-    """Read the form of a recording that becomes a voice.
+async def read_voice_form(request: Request) -> VoiceForm:
+    """Read the form of which a voice is made.
 
     Raises:
         UsageError: a field is missing, unknown, sent twice or too large.
+        HTTPError: 413, the recording is too large.
     """
-    what = "send a form: multipart/form-data with name, consent and audio_sample"
-    async with form_of(request, what) as form:
-        check_fields(form, _FIELDS)
+    usage = "send a form: multipart/form-data with name, consent and audio_sample"
+    async with parse_form(request, usage) as form:
+        check_fields(form, _VOICE_FIELDS)
         name, consent, file = form.get("name"), form.get("consent"), form.get("audio_sample")
         if consent != "true":
             raise UsageError(CONSENT)
@@ -113,6 +114,6 @@ async def read_voice(request: Request) -> SentVoice:
         adapt, enhance = form.get("adapt", ""), form.get("enhance", "")
         if not all(isinstance(each, str) for each in (ref_text, model, adapt, enhance)):
             raise UsageError("ref_text, model, adapt and enhance are fields, not files")
-        chosen = parse_strength(adapt), flag_of("enhance", enhance, True)
-        data = await bytes_of(file)
-        return SentVoice(name, data, str(ref_text), str(model), *chosen)
+        strength, is_enhanced = parse_strength(adapt), flag_of("enhance", enhance, True)
+        data = await read_file(file)
+        return VoiceForm(name, data, str(ref_text), str(model), strength, is_enhanced)

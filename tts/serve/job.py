@@ -1,4 +1,4 @@
-"""One request of a server: what is still to be said, and what waits for its listener."""
+"""One request of the server: the sentences that are left, and the audio for the client."""
 
 import asyncio
 import threading
@@ -8,38 +8,43 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tts.audio.loudness import Leveler
-from tts.errors import TTSError
 from tts.facade import TTS
 from tts.pipeline.render import Utterance
-from tts.serve.budget import Budget, phones_of
+from tts.serve.budget import Budget, sentences_within
 from tts.types import Chunk, Options
 from tts.voice.voice import Voice
 
-#: seconds of audio that may wait for a slow listener before no more are computed for it
-AHEAD = 8.0
 #: characters of the longest sentence, where its phones are not yet known
 _SENTENCE = 220
-#: seconds of pauses within a sentence that is said together with others
-_PAUSES = 2.0
-
-
-class Stalled(TTSError):
-    """The listener does not take what was computed for it."""
+#: seconds of pauses within a sentence from which on it is not computed in a batch
+_LONG_PAUSES = 2.0
 
 
 @dataclass(eq=False)
 class Job:
-    """A request, and chunks on their way to who listens.
+    """A request and the queue of its chunks of audio.
+
+    The scheduler's thread writes all attributes but `disconnect`; the client's side reads `chunks`
+    in its event loop.
 
     Attributes:
-        chunks: of the listener's event loop: Chunk, an error, or None at the end.
-        ahead: seconds of audio that wait for the listener; samples: delivered so far.
-        speaking: chunks of the sentence that is being said, waiting: the next one.
-        left: phones of the sentences that have not begun.
-        due: when who plays from the first audio on has played all that was delivered.
-        served: number of the step of the scheduler that last computed for it.
-        parked: since when the listener is behind, where it is.
-        cut: called from any thread to end a connection whose listener is behind.
+        model, text, voice, options: what is to be said, and how.
+        loop: event loop of the client's side.
+        chunks: audio for the client, then an error or, at the end, None.
+        arrived: when the request came (time.perf_counter).
+        cancelled: set when nobody wants the audio any more.
+        buffered_seconds: audio that was computed and that the client has not read.
+        delivered_samples: samples that were put into `chunks`.
+        remaining_phones: phones of the sentences that have not begun.
+        playback_end: when a client that plays from the first audio on has played all of it.
+        last_step: the step of the scheduler that last computed for this request.
+        parked_since: since when nothing is computed because the client does not read, or None.
+        disconnect: ends the client's connection; may be called from any thread.
+        leveler: brings all sentences to one loudness.
+        utterances: sentences that have not begun; None before the text was converted to phones.
+        upcoming: the next sentence, taken from `utterances`.
+        rendering: chunks of the sentence that is being computed.
+        budget: limits on the length of the text.
     """
 
     model: TTS
@@ -50,87 +55,103 @@ class Job:
     chunks: "asyncio.Queue[Chunk | Exception | None]" = field(default_factory=asyncio.Queue)
     arrived: float = field(default_factory=time.perf_counter)
     cancelled: threading.Event = field(default_factory=threading.Event)
-    ahead: float = 0.0
-    samples: int = 0
-    left: int = 0
-    due: float = 0.0
-    served: int = 0
-    parked: float | None = None
-    cut: Callable[[], object] = lambda: None
-    level: Leveler | None = None
+    buffered_seconds: float = 0.0
+    delivered_samples: int = 0
+    remaining_phones: int = 0
+    playback_end: float = 0.0
+    last_step: int = 0
+    parked_since: float | None = None
+    disconnect: Callable[[], object] = lambda: None
+    leveler: Leveler | None = None
     utterances: Iterator[Utterance] | None = None
-    waiting: Utterance | None = None
-    speaking: Iterator[Chunk] | None = None
+    upcoming: Utterance | None = None
+    rendering: Iterator[Chunk] | None = None
     budget: Budget = Budget()
 
     def prepare(self) -> None:
-        """Read the text, which takes up to half a second of computation, so that the scheduler need
-        not.
+        """Convert the text to phones. It takes up to half a second of computation, which is why the
+        scheduler's thread should not do it.
 
         Raises:
-            TextError: nothing to say, or it costs too much (tts.serve.budget).
-            UsageError: another take of a sentence that it has not.
+            TextError: there is nothing to say, or the text exceeds the budget.
+            UsageError: the options ask for another take of a sentence that does not exist.
         """
-        sentences = phones_of(self.model, self.text, self.options, self.budget)
+        sentences = sentences_within(self.model, self.text, self.options, self.budget)
         self.options.check_takes(len(sentences))
-        self.left = sum(len(each) for each in sentences)
+        self.remaining_phones = sum(len(sentence) for sentence in sentences)
         self.utterances = self.model.utterances_of(sentences, self.voice, self.options)
-        self._turn_to_next(self.utterances)
+        self._advance(self.utterances)
 
-    def _turn_to_next(self, utterances: Iterator[Utterance]) -> None:
-        self.waiting = next(utterances, None)
-        if self.waiting is not None:
-            self.left -= len(self.waiting.phones)
-
-    @property
-    def heard(self) -> bool:
-        """Whether it has had audio."""
-        return self.samples > 0
+    def _advance(self, utterances: Iterator[Utterance]) -> None:
+        """Take the next sentence."""
+        self.upcoming = next(utterances, None)
+        if self.upcoming is not None:
+            self.remaining_phones -= len(self.upcoming.phones)
 
     @property
-    def cost(self) -> int:
-        """Phones of its next sentence, which the time to its audio follows; at most, where they
-        are not known yet."""
-        return len(self.waiting.phones) if self.waiting else min(len(self.text), _SENTENCE)
+    def has_audio(self) -> bool:
+        """Whether the client was given audio already."""
+        return self.delivered_samples > 0
 
     @property
-    def pauses(self) -> bool:
-        """Whether the next sentence has long pauses, which go to the listener piece by piece."""
-        waiting = self.waiting
-        return waiting is not None and sum(waiting.phones.breaks.values()) > _PAUSES
+    def next_phones(self) -> int:
+        """Phones of the next sentence, to which the time to its audio is proportional; an upper
+        limit if they are not known yet."""
+        return len(self.upcoming.phones) if self.upcoming else min(len(self.text), _SENTENCE)
+
+    @property
+    def has_long_pauses(self) -> bool:
+        """Whether the next sentence has long pauses, which are delivered piece by piece and
+        therefore not computed in a batch."""
+        upcoming = self.upcoming
+        return upcoming is not None and sum(upcoming.phones.breaks.values()) > _LONG_PAUSES
 
     def next_utterance(self) -> Utterance | None:
-        """The next sentence, None after the last; TextError when there is nothing to say."""
+        """Return the next sentence, or None after the last.
+
+        Raises:
+            TextError, UsageError: see `prepare`, which this calls for a text that was not prepared.
+        """
         if self.utterances is None:
             self.prepare()
-        elif self.waiting is None:
-            self._turn_to_next(self.utterances)
-        return self.waiting
+        elif self.upcoming is None:
+            self._advance(self.utterances)
+        return self.upcoming
 
     def next_chunk(self) -> Chunk | None:
-        """The next piece of the sentence that is being said, which `waiting` begins; None after
-        its last."""
-        if self.speaking is None:
-            utterance, self.waiting = self.waiting, None
+        """Return the next chunk of the sentence that is being computed, or None after its last. A
+        sentence begins with the first call after `next_utterance`."""
+        if self.rendering is None:
+            utterance, self.upcoming = self.upcoming, None
             assert utterance is not None
-            self.speaking = self.model.say(
+            self.rendering = self.model.say(
                 utterance.phones, utterance.voice, utterance.options, utterance.number
             )
-        chunk = next(self.speaking, None)
+        chunk = next(self.rendering, None)
         if chunk is None:
-            self.speaking = None
+            self.rendering = None
         return chunk
 
     def deliver(self, item: Chunk | Exception | None) -> None:
-        """Hand something to the listener, from any thread."""
+        """Put a chunk, an error or the end into `chunks`, from any thread.
+
+        Raises:
+            CheckpointError: the samples are not finite.
+        """
         if isinstance(item, Chunk):
-            item = item.later(self.samples / item.sample_rate)
-            if self.level is None:
-                self.level = Leveler(item.sample_rate)
-            item.samples, item.gain = item.levelled(self.level), None
-            self.samples += len(item.samples)
-            # A player that has run dry goes on only now.
-            self.due = max(self.due, time.perf_counter()) + len(item.samples) / item.sample_rate
-        # A loop that is closed has no listener any more.
+            item = self._placed(item)
+        # The loop may be closed; then nobody listens.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self.chunks.put_nowait, item)
+
+    def _placed(self, chunk: Chunk) -> Chunk:
+        """Return a chunk at its time in the whole audio and at its loudness, and count it."""
+        placed = chunk.later(self.delivered_samples / chunk.sample_rate)
+        if self.leveler is None:
+            self.leveler = Leveler(chunk.sample_rate)
+        placed.samples, placed.gain = placed.levelled(self.leveler), None
+        self.delivered_samples += len(placed.samples)
+        # A player that has run out of audio plays on only now.
+        resumes = max(self.playback_end, time.perf_counter())
+        self.playback_end = resumes + len(placed.samples) / placed.sample_rate
+        return placed

@@ -1,31 +1,36 @@
-"""The log of a server: lines on standard error, not more of them than can be read."""
+"""The log of the server on standard error, limited to so many lines a second."""
 
 import logging
 import sys
 import time
 
-#: lines a second, and how many may come at once
+#: lines a second on average, and lines that may come at once
 RATE, BURST = 20, 100
 _LOGGERS = ("uvicorn.error", "uvicorn.access", "asyncio", "tts")
 
 
 class RateLimit(logging.Filter):
-    """Passes `rate` lines a second after `burst` of them, and says how many were left out."""
+    """Filter that passes `rate` lines a second after the first `burst` (a token bucket).
+
+    Attributes:
+        dropped: lines that were left out since the last one that passed, which the next one tells.
+    """
 
     def __init__(self, rate: float = RATE, burst: int = BURST):
         super().__init__()
         self.rate, self.burst = rate, burst
-        self._left, self._last, self.dropped = float(burst), time.monotonic(), 0
+        self.dropped = 0
+        self._tokens, self._last = float(burst), time.monotonic()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is told."""
+        """Return whether a line passes."""
         now = time.monotonic()
-        self._left = min(self.burst, self._left + (now - self._last) * self.rate)
+        self._tokens = min(self.burst, self._tokens + (now - self._last) * self.rate)
         self._last = now
-        if self._left < 1:
+        if self._tokens < 1:
             self.dropped += 1
             return False
-        self._left -= 1
+        self._tokens -= 1
         if self.dropped:
             record.msg = f"{record.getMessage()} ({self.dropped} lines before it were left out)"
             record.args, self.dropped = None, 0
@@ -33,7 +38,11 @@ class RateLimit(logging.Filter):
 
 
 def log_to_stderr(requests: bool = True) -> None:
-    """Warnings and errors on standard error, and, with `requests`, a line for each of those."""
+    """Send the log to standard error: warnings and errors, and a line for each request.
+
+    Args:
+        requests: whether there is a line for each request.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RateLimit())
     for name in _LOGGERS:

@@ -1,15 +1,16 @@
-"""One thread that computes for many listeners, in short steps of which each gets its turn.
+"""Scheduler: one thread that computes for all requests, in short steps that they share.
 
-In every other step who has heard nothing yet goes first, the shortest first sentence before longer
-ones; in the steps between, whose audio ends within a second, the shortest rest before longer ones,
-so that newcomers without end stop nobody and what has begun goes on; every fourth step they come in
-turn, so that short ones without end stop nobody either. Last come those who are ahead, the least so
-first.
+In every other step requests without any audio yet come first, the one with the shortest first
+sentence before the others. In the steps between, requests whose audio will have been played within
+a second come first, the one with the least left to say before the others, so that newcomers without
+end do not stop what has begun; every fourth step these take turns, so that short requests without
+end do not stop long ones either. Requests whose clients have audio for longer come last, the one
+with the least audio first.
 
-A step is one piece of a sentence, or, where a batch is quick enough that a newcomer can wait for
-it, a sentence each of several requests (tts.pipeline.render). A request whose listener does not
-take what was computed for it is parked: it holds no place until the listener goes on. One who left
-is forgotten at once.
+A step computes one chunk of a sentence. Where a batch is quick enough for a newcomer to wait, it
+computes one sentence each of several requests (tts.pipeline.render). A request whose client does
+not read its audio is parked: it takes no part, and no place in the queue, until the client reads
+on. A request whose client has left is removed at once.
 """
 
 import threading
@@ -20,198 +21,201 @@ from contextlib import contextmanager
 import torch
 
 from tts.cancel import Cancelled
-from tts.errors import TTSError
 from tts.facade import TTS
 from tts.pipeline.render import Utterance
-from tts.serve.job import AHEAD, Job, Stalled
-from tts.serve.memory import Tidy
+from tts.serve.errors import ClientStalled, QueueFull, ServerStopping
+from tts.serve.job import Job
+from tts.serve.memory_trim import MemoryTrimmer
 from tts.types import Chunk
 
-#: seconds that a batch may take: of those who wait for their first audio, and of the others
-FIRST_STEP, STEP = 0.25, 0.5
-#: seconds of audio that a listener should have left while others are computed for
-MARGIN = 1.0
-#: seconds a phone in a batch, until it is known better
-_PACE = {"cpu": 0.004, "cuda": 0.0004}
+#: seconds that a batch may take, of requests without audio yet and of the others
+FIRST_BATCH_SECONDS, BATCH_SECONDS = 0.25, 0.5
+#: seconds of audio that a client may have in store before its request is parked
+MAX_BUFFERED_SECONDS = 8.0
+#: seconds of audio that a client should have in store while others are computed for
+_MARGIN = 1.0
+#: first guess of the seconds for each phone of a batch, until they are measured
+_SECONDS_PER_PHONE = {"cpu": 0.004, "cuda": 0.0004}
 #: phones by which a first sentence counts as shorter for each step that it has waited
 _AGING = 8
 
 
-class Full(TTSError):
-    """The queue has no room."""
-
-
-class Stopping(TTSError):
-    """The server takes no new requests."""
-
-
 class Scheduler:
-    """The computing thread, and the queue of requests in front of it.
+    """The computing thread and the queue of requests in front of it. All methods are thread-safe.
 
     Args:
         max_batch: requests of which sentences are computed together.
-        max_queue: requests beyond those that wait. As many as both may be parked besides.
+        max_queue: requests that may wait beyond those. As many as both may be parked besides.
     """
 
     def __init__(self, max_batch: int = 8, max_queue: int = 32):
         self.max_batch, self.max_queue = max_batch, max_queue
         self._jobs: list[Job] = []
-        self._pace: dict[int, float] = {}
+        self._seconds_per_phone: dict[int, float] = {}
         self._step = 0
-        self._change = threading.Condition()
-        self._stopping = False
-        self._reading = 0
-        self._tidy = Tidy()
+        self._condition = threading.Condition()
+        self._is_stopping = False
+        self._reserved = 0
+        self._trimmer = MemoryTrimmer()
         self._thread = threading.Thread(target=self._work, name="tts-scheduler", daemon=True)
         self._thread.start()
 
     @property
     def load(self) -> tuple[int, int]:
         """How many requests are being spoken, and how many wait for that."""
-        with self._change:
-            count = sum(job.parked is None for job in self._jobs)
+        with self._condition:
+            count = sum(job.parked_since is None for job in self._jobs)
         active = min(count, self.max_batch)
         return active, count - active
 
     @property
-    def parked(self) -> int:
-        """How many requests wait for their listeners."""
-        with self._change:
-            return sum(job.parked is not None for job in self._jobs)
+    def parked_count(self) -> int:
+        """How many requests are parked until their clients read."""
+        with self._condition:
+            return sum(job.parked_since is not None for job in self._jobs)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Holds a place for a request while its text is read, so that of a crowd only those are
-        read for which there is room.
+    def reserve(self) -> Iterator[None]:
+        """Hold a place in the queue during the block, in which the text of a request is converted.
 
         Raises:
-            Full, Stopping: there is none.
+            QueueFull, ServerStopping: there is no place.
         """
-        with self._change:
-            self._check()
-            self._reading += 1
+        with self._condition:
+            self._check_room()
+            self._reserved += 1
         try:
             yield
         finally:
-            with self._change:
-                self._reading -= 1
+            with self._condition:
+                self._reserved -= 1
 
-    def _check(self) -> None:
-        if self._stopping:
-            raise Stopping("the server is stopping")
-        waiting = self._reading + sum(job.parked is None for job in self._jobs)
+    def _check_room(self) -> None:
+        if self._is_stopping:
+            raise ServerStopping("the server is stopping")
+        waiting = self._reserved + sum(job.parked_since is None for job in self._jobs)
         if waiting >= self.max_batch + self.max_queue:
-            raise Full(f"{waiting} requests are waiting: try again later")
+            raise QueueFull(f"{waiting} requests are waiting: try again later")
 
     def submit(self, job: Job) -> None:
-        """Queue a request. Where too many are parked, the one that is it for longest is cut off.
+        """Add a request to the queue. If too many are parked, the one parked for longest is ended
+        by `ClientStalled`.
 
         Raises:
-            Full, Stopping: it is not taken.
+            QueueFull, ServerStopping: there is no place.
         """
-        with self._change:
-            self._check()
-            parked = [job for job in self._jobs if job.parked is not None]
+        with self._condition:
+            self._check_room()
+            parked = [each for each in self._jobs if each.parked_since is not None]
             if len(parked) > self.max_batch + self.max_queue:
-                self._cut(min(parked, key=lambda job: job.parked or 0.0))
-            job.served = self._step
+                self._evict(min(parked, key=lambda each: each.parked_since or 0.0))
+            job.last_step = self._step
             self._jobs.append(job)
-            self._change.notify()
+            self._condition.notify()
 
-    def _cut(self, job: Job) -> None:
-        job.cancelled.set()
-        self._drop(job)
-        job.deliver(Stalled("the client does not read"))
-        job.cut()
+    def _evict(self, job: Job) -> None:
+        self._abort(job, ClientStalled("the client does not read"))
+        job.disconnect()
 
-    def taken(self, job: Job, chunk: Chunk) -> None:
-        """The listener has taken a chunk."""
-        with self._change:
-            job.ahead -= len(chunk.samples) / chunk.sample_rate
-            if job.parked is not None:
-                job.parked = None if job.ahead < AHEAD else time.perf_counter()
-            self._change.notify()
+    def acknowledge(self, job: Job, chunk: Chunk) -> None:
+        """Note that the client has read a chunk of a request."""
+        with self._condition:
+            job.buffered_seconds -= len(chunk.samples) / chunk.sample_rate
+            if job.parked_since is not None:
+                is_behind = job.buffered_seconds >= MAX_BUFFERED_SECONDS
+                job.parked_since = time.perf_counter() if is_behind else None
+            self._condition.notify()
 
     def cancel(self, job: Job) -> None:
-        """Forget a request; what is being computed for it alone stops. May be called often."""
-        with self._change:
+        """Remove a request, and stop what is being computed for it alone. A request that is not in
+        the queue any more may be cancelled too."""
+        with self._condition:
             job.cancelled.set()
-            self._drop(job)
-            self._change.notify()
+            self._remove(job)
+            self._condition.notify()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Take no new requests, finish those that are here, end the thread; after `timeout`
-        seconds forget what is left."""
-        with self._change:
-            self._stopping = True
-            self._change.notify()
+        """Take no new requests, finish the others, and end the thread.
+
+        Args:
+            timeout: seconds after which the requests that are left are aborted; None waits.
+        """
+        with self._condition:
+            self._is_stopping = True
+            self._condition.notify()
         self._thread.join(timeout)
-        self.cut()
+        self.abort_all()
         self._thread.join(10)
 
-    def cut(self) -> None:
-        """Take no new requests and end those that are here: each is told by `Stopping`."""
-        with self._change:
-            self._stopping = True
+    def abort_all(self) -> None:
+        """Take no new requests, and end the others by the error `ServerStopping`."""
+        with self._condition:
+            self._is_stopping = True
             for job in list(self._jobs):
-                job.cancelled.set()
-                job.deliver(Stopping("the server is stopping"))
-                self._drop(job)
-            self._change.notify()
+                self._abort(job, ServerStopping("the server is stopping"))
+            self._condition.notify()
 
-    def _drop(self, job: Job) -> None:
+    def _abort(self, job: Job, error: Exception) -> None:
+        job.cancelled.set()
+        self._remove(job)
+        job.deliver(error)
+
+    def _remove(self, job: Job) -> None:
         if job in self._jobs:
             self._jobs.remove(job)
 
-    def _ordered(self) -> list[Job]:
-        """Requests whose listeners keep up, in the order in which they should be computed for."""
-        ready = [job for job in self._jobs if job.parked is None]
-        soon = time.perf_counter() + MARGIN
+    def _by_priority(self) -> list[Job]:
+        """Return the requests that are not parked, in the order in which to compute for them."""
+        soon = time.perf_counter() + _MARGIN
 
         def key(job: Job) -> tuple[float, ...]:
-            if not job.heard:
-                waited = self._step - job.served
-                return 2 * (self._step % 2), job.cost - _AGING * waited, job.arrived
-            if job.due < soon:
-                return 1, job.served if self._step % 4 == 3 else job.left, job.due
-            return 3, job.due, job.arrived
+            if not job.has_audio:
+                waited = self._step - job.last_step
+                return 2 * (self._step % 2), job.next_phones - _AGING * waited, job.arrived
+            if job.playback_end < soon:
+                takes_turn = self._step % 4 == 3
+                return 1, job.last_step if takes_turn else job.remaining_phones, job.playback_end
+            return 3, job.playback_end, job.arrived
 
-        return sorted(ready, key=key)
+        return sorted((job for job in self._jobs if job.parked_since is None), key=key)
 
-    def _next(self) -> list[Job] | None:
-        """Requests to compute for, waiting for one; none where it is time to give memory back, and
-        None at the end."""
-        with self._change:
-            while not (jobs := self._ordered()):
-                if self._stopping and not self._jobs:
+    def _next_jobs(self) -> list[Job] | None:
+        """Wait for requests and return them by priority. An empty list means that it is time to
+        trim memory, and None that the scheduler has stopped."""
+        with self._condition:
+            while not (jobs := self._by_priority()):
+                if self._is_stopping and not self._jobs:
                     return None
-                due = self._tidy.due()
-                if due == 0:
+                seconds = self._trimmer.seconds_until_due()
+                if seconds == 0:
                     return []
-                self._change.wait(due)
+                self._condition.wait(seconds)
             self._step += 1
             return jobs
 
     def _work(self) -> None:
-        while (jobs := self._next()) is not None:
-            if not jobs:
-                self._tidy.now()
-                continue
-            self._tidy.worked()
-            first = jobs[0]
-            if first.speaking:
-                self._say_piece(first)
-                continue
-            if not self._has_turn(first):
-                continue
-            together = self._batch(first, jobs)
-            if len(together) == 1:
-                self._say_piece(first)
+        """Compute step after step; runs in the thread."""
+        while (jobs := self._next_jobs()) is not None:
+            if jobs:
+                self._trimmer.before_work()
+                self._compute_step(jobs)
             else:
-                self._say_together(together)
+                self._trimmer.trim()
 
-    def _has_turn(self, job: Job) -> bool:
-        """Whether there is a sentence left; else the request is over."""
+    def _compute_step(self, jobs: list[Job]) -> None:
+        """Compute one step for the first of some requests, and for those that share its batch."""
+        first = jobs[0]
+        if first.rendering:
+            self._render_chunk(first)
+        elif self._has_sentence(first):
+            batch = self._batch(first, jobs)
+            if len(batch) == 1:
+                self._render_chunk(first)
+            else:
+                self._render_batch(batch)
+
+    def _has_sentence(self, job: Job) -> bool:
+        """Return whether a sentence of a request is left; if not, the request ends."""
         try:
             if job.next_utterance() is not None:
                 return True
@@ -220,23 +224,24 @@ class Scheduler:
             self._end(job, error)
         return False
 
-    def _end(self, job: Job, item: Exception | None) -> None:
-        with self._change:
-            self._drop(job)
-        job.deliver(item)
+    def _end(self, job: Job, error: Exception | None) -> None:
+        with self._condition:
+            self._remove(job)
+        job.deliver(error)
 
     def _deliver(self, job: Job, chunk: Chunk) -> None:
+        """Deliver a chunk, and park the request if its client is too far behind."""
         if job.cancelled.is_set():
             return
-        with self._change:
-            job.ahead += len(chunk.samples) / chunk.sample_rate
-            if job.ahead >= AHEAD and job.parked is None:
-                job.parked = time.perf_counter()
+        with self._condition:
+            job.buffered_seconds += len(chunk.samples) / chunk.sample_rate
+            if job.buffered_seconds >= MAX_BUFFERED_SECONDS and job.parked_since is None:
+                job.parked_since = time.perf_counter()
         job.deliver(chunk)
 
-    def _say_piece(self, job: Job) -> None:
-        """A piece of a sentence of one request."""
-        job.served = self._step
+    def _render_chunk(self, job: Job) -> None:
+        """Compute the next chunk of a sentence of one request."""
+        job.last_step = self._step
         try:
             with job.model.cancellation.watching(job.cancelled.is_set):
                 chunk = job.next_chunk()
@@ -248,51 +253,63 @@ class Scheduler:
             self._end(job, error)
 
     def _batch(self, first: Job, jobs: list[Job]) -> list[Job]:
-        """Requests that begin a sentence with `first`, as many as a step has time for."""
+        """Return the requests whose next sentences are computed together with that of `first`: as
+        many as the time of a step allows."""
         model = first.model
-        if not model.capabilities.batching or first.pauses:
+        if not model.capabilities.batching or first.has_long_pauses:
             return [first]
-        limit = STEP if first.heard else FIRST_STEP
-        pace = self._pace.get(id(model)) or _PACE.get(torch.device(model.device).type, _PACE["cpu"])
-        mine: list[Job] = []
+        max_seconds = BATCH_SECONDS if first.has_audio else FIRST_BATCH_SECONDS
+        batch: list[Job] = []
         utterances: list[Utterance] = []
         longest = 0
         for job in jobs:
-            if len(mine) == self.max_batch:
+            if len(batch) == self.max_batch:
                 break
-            if job.model is not model or job.speaking or job.heard != first.heard:
+            if job.model is not model or job.rendering or job.has_audio != first.has_audio:
                 continue
-            if not self._has_turn(job) or job.pauses:
+            if not self._has_sentence(job) or job.has_long_pauses:
                 continue
-            assert job.waiting is not None
-            longest = max(longest, len(job.waiting.phones))
-            if mine and pace * longest * (len(mine) + 1) > limit:
+            assert job.upcoming is not None
+            longest = max(longest, len(job.upcoming.phones))
+            # Rows of a batch are padded to the longest.
+            seconds = self._pace(model) * longest * (len(batch) + 1)
+            if batch and seconds > max_seconds:
                 break
-            mine.append(job)
-            utterances.append(job.waiting)
-        batches = model.renderer.batches(utterances)
-        return [mine[at] for at in next(each for each in batches if 0 in each)]
+            batch.append(job)
+            utterances.append(job.upcoming)
+        of_one_length = next(each for each in model.renderer.batches(utterances) if 0 in each)
+        return [batch[index] for index in of_one_length]
 
-    def _say_together(self, jobs: list[Job]) -> None:
+    def _render_batch(self, jobs: list[Job]) -> None:
+        """Compute the next sentence of each of some requests."""
         model = jobs[0].model
-        known: list[Utterance] = [job.waiting for job in jobs if job.waiting is not None]
+        utterances = [job.upcoming for job in jobs if job.upcoming is not None]
         begin = time.perf_counter()
         try:
-            with model.cancellation.watching(lambda: all(j.cancelled.is_set() for j in jobs)):
-                said = model.renderer.render_batch(known)
+            with model.cancellation.watching(lambda: all(job.cancelled.is_set() for job in jobs)):
+                chunks = model.renderer.render_batch(utterances)
         except Cancelled:
             return
         except Exception:
-            # One of them is at fault: alone it fails alone.
+            # One of them is at fault: computed alone, it fails alone.
             for job in jobs:
-                self._say_piece(job)
+                self._render_chunk(job)
             return
-        self._learn(model, known, time.perf_counter() - begin)
-        for job, chunk in zip(jobs, said, strict=True):
-            job.waiting, job.served = None, self._step
-            self._deliver(job, chunk)
+        self._measure_pace(model, utterances, time.perf_counter() - begin)
+        for job, chunk in zip(jobs, chunks, strict=True):
+            job.upcoming, job.last_step = None, self._step
+            try:
+                self._deliver(job, chunk)
+            except Exception as error:
+                self._end(job, error)
 
-    def _learn(self, model: TTS, utterances: list[Utterance], seconds: float) -> None:
-        """How long a batch takes, for the next one."""
+    def _pace(self, model: TTS) -> float:
+        """Return about how many seconds a model takes for each phone of a batch."""
+        guess = _SECONDS_PER_PHONE.get(torch.device(model.device).type, _SECONDS_PER_PHONE["cpu"])
+        return self._seconds_per_phone.get(id(model)) or guess
+
+    def _measure_pace(self, model: TTS, utterances: list[Utterance], seconds: float) -> None:
+        """Update the pace of a model by the time that a batch took."""
         pace = seconds / (len(utterances) * max(len(each.phones) for each in utterances))
-        self._pace[id(model)] = 0.7 * self._pace.get(id(model), pace) + 0.3 * pace
+        before = self._seconds_per_phone.get(id(model), pace)
+        self._seconds_per_phone[id(model)] = 0.7 * before + 0.3 * pace

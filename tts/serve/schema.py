@@ -1,4 +1,4 @@
-"""What clients send: the request of OpenAI's speech endpoint and a few fields more."""
+"""JSON of the speech endpoint: the request of OpenAI's API with some fields more."""
 
 import json
 from dataclasses import dataclass
@@ -22,10 +22,9 @@ MEDIA_TYPES = {
 }
 assert set(MEDIA_TYPES) <= set(STREAMED)
 
-
-#: fields of OpenAI's requests that change nothing here, which the answer tells in a header
+#: fields of OpenAI's requests that have no effect here, which a header of the response tells
 IGNORED = ("instructions", "user", "metadata", "stream", "store")
-#: speeds that OpenAI takes; ours are fewer, and the nearest is used
+#: speeds that OpenAI's API takes. The range here is smaller, and the nearest speed of it is used
 SPEEDS = (0.25, 4.0)
 
 
@@ -69,10 +68,10 @@ class SpeechRequest(Strict):
         return (self.voice if isinstance(self.voice, str) else self.voice.id).strip()
 
     def options(self) -> Options:
-        """Checked options.
+        """Return the options of synthesis.
 
         Raises:
-            UsageError: out of range.
+            UsageError: a value is out of range.
         """
         options = Options(
             self.seed,
@@ -91,9 +90,14 @@ class SpeechRequest(Strict):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request, and what of it is told in the answer's headers: fields that change nothing here,
-    and values that were brought into range."""
+class ParsedRequest:
+    """A request, and what the client is told about it in headers of the response.
+
+    Attributes:
+        request: the request.
+        ignored: names of fields that were sent and have no effect.
+        changed: values that were brought into range, as NAME=VALUE.
+    """
 
     request: SpeechRequest
     ignored: tuple[str, ...] = ()
@@ -101,39 +105,51 @@ class Asked:
 
     @property
     def headers(self) -> dict[str, str]:
-        """For the answer."""
-        told = {"X-TTS-Ignored": self.ignored, "X-TTS-Changed": self.changed}
-        return {name: ", ".join(values) for name, values in told.items() if values}
+        """Headers of the response."""
+        values = {"X-TTS-Ignored": self.ignored, "X-TTS-Changed": self.changed}
+        return {name: ", ".join(each) for name, each in values.items() if each}
 
 
-def parse_speech(body: bytes) -> Asked:
-    """A request from JSON. null, and an empty string for what has a default, is the default.
+def parse_speech(body: bytes) -> ParsedRequest:
+    """Parse the JSON of a request. A null, and an empty string for a field with a default, stands
+    for the default.
 
     Raises:
-        UsageError: not JSON, an unknown field (telling the nearest) or a wrong value.
+        UsageError: not JSON, an unknown field (with the nearest name), or a wrong value.
     """
     try:
         values = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise UsageError("the body is not valid JSON") from error
     if not isinstance(values, dict):
-        return Asked(parse(SpeechRequest, values, "request"))
+        return ParsedRequest(parse(SpeechRequest, values, "request"))
     given = {
         name: value
         for name, value in values.items()
         if value is not None and (value != "" or name == "input")
     }
     ignored = tuple(name for name in IGNORED if name in given)
+    fields = {name: value for name, value in given.items() if name not in ignored}
     changed: tuple[str, ...] = ()
-    given = {name: value for name, value in given.items() if name not in ignored}
-    speed, (low, high) = given.get("speed"), RANGES["speed"]
+    speed = fields.get("speed")
     if isinstance(speed, (int, float)) and not isinstance(speed, bool):
-        least, most = SPEEDS
-        if not least <= speed <= most:
-            raise UsageError(
-                f"request: speed: a number from {least:g} to {most:g}, not {speed!r:.20} (what is "
-                f"below {low:g} or above {high:g} is brought to it)"
-            )
-        given["speed"] = min(max(speed, low), high)
-        changed = (f"speed={given['speed']:g}",) if given["speed"] != speed else ()
-    return Asked(parse(SpeechRequest, given, "request"), ignored, changed)
+        fields["speed"] = _speed_in_range(speed)
+        if fields["speed"] != speed:
+            changed = (f"speed={fields['speed']:g}",)
+    return ParsedRequest(parse(SpeechRequest, fields, "request"), ignored, changed)
+
+
+def _speed_in_range(speed: float) -> float:
+    """Return the nearest speed that the models have.
+
+    Raises:
+        UsageError: a speed that OpenAI's API does not take either.
+    """
+    low, high = RANGES["speed"]
+    least, most = SPEEDS
+    if not least <= speed <= most:
+        raise UsageError(
+            f"request: speed: a number from {least:g} to {most:g}, not {speed!r:.20} (what is "
+            f"below {low:g} or above {high:g} is brought to it)"
+        )
+    return min(max(speed, low), high)

@@ -1,16 +1,16 @@
-"""The Wyoming protocol, by which Home Assistant asks for speech: text in, 16-bit sound out.
+"""Server of the Wyoming protocol, by which Home Assistant asks for speech.
 
-Events are lines of JSON with lengths of what follows; the package `wyoming` (the extra of that
-name) knows them. Text may come whole (`synthesize`) or while it is written (`synthesize-start`,
-`synthesize-chunk`, `synthesize-stop`): then each sentence is spoken as soon as it is complete.
+A client sends events with text and gets events with 16-bit PCM. An event is a line of JSON, which
+tells the lengths of the data and the payload that follow it; the package `wyoming` (the extra of
+that name) has their types. Text comes whole (`synthesize`) or while it is written
+(`synthesize-start`, `synthesize-chunk`, `synthesize-stop`); then each sentence is spoken as soon as
+it is complete.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
@@ -27,115 +27,90 @@ from wyoming.tts import (
 
 from tts.audio.formats import to_pcm16
 from tts.errors import TextError, TTSError, UsageError, VoiceError
-from tts.facade import TTS
-from tts.provenance import Watermark, marker
+from tts.provenance import marker
+from tts.serve.context import ServerContext
 from tts.serve.job import Job
-from tts.serve.scheduler import Scheduler
 from tts.text.sentences import complete_end
 from tts.types import Chunk, Options
-from tts.voice.voice import Voice
 
 PORT = 10200
-#: bytes of an event; characters of a request, which assistants write sentence by sentence
+#: largest event in bytes
 MAX_EVENT = 64 * 1024
+#: most characters of a request, whose sentences assistants send one by one
 MAX_TEXT = 20_000
 MAX_CONNECTIONS = 64
-_BY = Attribution("tts", "")
+#: seconds to send an error before the connection is closed
+_ERROR_TIMEOUT = 5.0
+_ATTRIBUTION = Attribution("tts", "")
 
 
-class Assistants:
-    """Serves assistants that connect.
+class WyomingServer:
+    """Handles connections of Wyoming clients; given to asyncio.start_server as its callback.
+
+    The first model of the server speaks.
 
     Args:
-        model: that speaks; voice: gives a voice by name, voices: lists them (id, name).
-        timeout: seconds for one event to come; stall: for what is sent to be taken.
-        reading: how many texts may be read at a time.
+        context: state of the server. A client has `settings.timeout` seconds for its next event,
+            and `settings.stall` seconds to read one.
 
     Attributes:
-        idle: connections for which nothing is being done, the one that waits for longest first.
+        connections: number of connections.
+        idle: connections for which nothing is computed, the one that is idle for longest first.
     """
 
-    def __init__(
-        self,
-        model: TTS,
-        scheduler: Scheduler,
-        voice: Callable[[str], Voice],
-        voices: Callable[[], Sequence[dict[str, Any]]],
-        timeout: float = 300.0,
-        watermark: Watermark | None = None,
-        stall: float = 60.0,
-        reading: asyncio.Semaphore | None = None,
-    ):
-        self.model, self.scheduler = model, scheduler
-        self.voice, self.voices = voice, voices
-        self.timeout, self.watermark, self.stall = timeout, watermark, stall
-        self.reading = reading or asyncio.Semaphore(4)
+    def __init__(self, context: ServerContext):
+        self.context, self.model = context, context.default_model
         self.connections = 0
         self.idle: dict[asyncio.StreamWriter, None] = {}
 
     def info(self) -> Info:
-        """What can be asked for."""
+        """Return the description of the server: its model and voices."""
         code = self.model.config.language
         base, _, region = code.partition("-")
         languages = [base, *([f"{base}_{region.upper()}"] if region else [])]
-        listed = [
+        voices = [
             TtsVoice(
                 name=voice["id"],
-                attribution=_BY,
+                attribution=_ATTRIBUTION,
                 installed=True,
                 description=voice["name"],
                 version=None,
                 languages=languages,
             )
-            for voice in self.voices()
+            for voice in self.context.voices.describe()
         ]
-        listed.sort(key=lambda voice: (voice.name != "default", voice.name))
-        return Info(
-            tts=[
-                TtsProgram(
-                    name=f"tts {self.model.config.name}",
-                    attribution=_BY,
-                    installed=True,
-                    description="Zero-shot text to speech",
-                    version=None,
-                    voices=listed,
-                    supports_synthesize_streaming=True,
-                )
-            ]
+        voices.sort(key=lambda voice: (voice.name != "default", voice.name))
+        program = TtsProgram(
+            name=f"tts {self.model.config.name}",
+            attribution=_ATTRIBUTION,
+            installed=True,
+            description="Zero-shot text to speech",
+            version=None,
+            voices=voices,
+            supports_synthesize_streaming=True,
         )
+        return Info(tts=[program])
 
-    async def said(self, seconds: float = 2.0) -> None:
-        """Wait until what was computed has been sent, at most so long."""
+    async def drain(self, seconds: float = 2.0) -> None:
+        """Wait until what was computed has been sent, at most for some seconds."""
         end = time.monotonic() + seconds
         while self.connections > len(self.idle) and time.monotonic() < end:
             await asyncio.sleep(0.02)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A connection, from its first event to its end."""
+        """Handle a connection from its first event to its end."""
         self.connections += 1
         try:
-            if self.connections > MAX_CONNECTIONS:
-                if not self.idle:
-                    raise UsageError("too many connections")
-                oldest = next(iter(self.idle))
-                del self.idle[oldest]
-                oldest.transport.abort()
-            talk = _Talk(self, writer)
-            while True:
-                self.idle[writer] = None
-                event = await asyncio.wait_for(read_event(reader), self.timeout)
-                self.idle.pop(writer, None)
-                if event is None:
-                    break
-                await talk.take(event)
+            self._make_room()
+            await self._handle_events(reader, writer)
         except TTSError as error:
             with suppress(OSError, asyncio.TimeoutError):
-                told = Error(" ".join(str(error).split()), type(error).__name__)
-                await asyncio.wait_for(async_write_event(told.event(), writer), 5)
+                event = Error(" ".join(str(error).split()), type(error).__name__).event()
+                await asyncio.wait_for(async_write_event(event, writer), _ERROR_TIMEOUT)
         except asyncio.TimeoutError:
-            writer.transport.abort()  # it does not go on, or does not read
+            writer.transport.abort()  # the client sends nothing, or does not read
         except (OSError, EOFError):
-            pass  # the assistant has left
+            pass  # the client has left
         finally:
             self.connections -= 1
             self.idle.pop(writer, None)
@@ -143,12 +118,38 @@ class Assistants:
             with suppress(OSError):
                 await writer.wait_closed()
 
+    def _make_room(self) -> None:
+        """End the connection that is idle for longest, if there are too many.
+
+        Raises:
+            UsageError: there are too many, and none is idle.
+        """
+        if self.connections > MAX_CONNECTIONS:
+            if not self.idle:
+                raise UsageError("too many connections")
+            oldest = next(iter(self.idle))
+            del self.idle[oldest]
+            oldest.transport.abort()
+
+    async def _handle_events(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        connection = WyomingConnection(self, writer)
+        while True:
+            self.idle[writer] = None
+            event = await asyncio.wait_for(read_event(reader), self.context.settings.timeout)
+            self.idle.pop(writer, None)
+            if event is None:
+                return
+            await connection.handle(event)
+
 
 async def read_event(reader: asyncio.StreamReader) -> Event | None:
-    """The next event, None at the end; the library's own reader knows no limits.
+    """Read the next event; None at the end of the connection. The reader of the package `wyoming`
+    has no limits.
 
     Raises:
-        UsageError: not an event, or too large.
+        UsageError: what was sent is not an event, or one that is too large.
     """
     try:
         line = await reader.readline()
@@ -171,103 +172,130 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
     return Event(kind, data, payload)
 
 
-class _Talk:
-    """One connection: what has been written and is not yet spoken."""
+class WyomingConnection:
+    """One connection: the text that has arrived and is not yet spoken.
 
-    def __init__(self, owner: Assistants, writer: asyncio.StreamWriter):
-        self.owner, self.writer = owner, writer
-        self.text, self.length = "", 0
-        self.streaming = self.started = False
-        self.name = "default"
+    Args:
+        server: the server.
+        writer: sends to the client.
+    """
 
-    async def _send(self, event: Event) -> None:
-        await asyncio.wait_for(async_write_event(event, self.writer), self.owner.stall)
+    def __init__(self, server: WyomingServer, writer: asyncio.StreamWriter):
+        self.server, self.writer = server, writer
+        self.text, self.characters = "", 0
+        self.is_streaming = self.has_started_audio = False
+        self.voice_name = "default"
 
-    async def take(self, event: Event) -> None:
-        """Act on an event; kinds that mean nothing here are passed over."""
+    async def handle(self, event: Event) -> None:
+        """Act on an event. Events of other types are ignored.
+
+        Raises:
+            TTSError: the text or the voice cannot be used.
+            TimeoutError: the client does not read.
+            OSError: the client has left.
+        """
         if Describe.is_type(event.type):
-            await self._send((await asyncio.to_thread(self.owner.info)).event())
+            await self._send((await asyncio.to_thread(self.server.info)).event())
         elif Ping.is_type(event.type):
             await self._send(Pong(text=event.data.get("text")).event())
         elif SynthesizeStart.is_type(event.type):
-            self.text, self.length, self.streaming, self.started = "", 0, True, False
-            self._choose(event)
+            self._begin(event)
+            self.text, self.is_streaming = "", True
         elif SynthesizeChunk.is_type(event.type):
-            if self.streaming:
-                self.text = (self.text + self._text(event)).lstrip()
-                language = self.owner.model.config.language
-                end, _ = complete_end(self.text, language) or (0, 0.0)
-                ready, self.text = self.text[:end], self.text[end:].lstrip()
-                await self._say(ready)
+            if self.is_streaming:
+                await self._speak_complete(self._text_of(event))
         elif SynthesizeStop.is_type(event.type):
-            await self._say(self.text)
-            await self._stop()
+            await self._speak(self.text)
+            await self._send_audio_stop()
             await self._send(SynthesizeStopped().event())
-            self.text, self.streaming = "", False
-        elif Synthesize.is_type(event.type) and not self.streaming:
-            # While text is streamed it comes once more as a whole, for servers that cannot do that.
-            self.length, self.started = 0, False
-            self._choose(event)
-            text = self._text(event)
-            if not await self._say(text):
+            self.text, self.is_streaming = "", False
+        elif Synthesize.is_type(event.type) and not self.is_streaming:
+            # A streamed text comes once more as a whole, for servers that cannot stream.
+            self._begin(event)
+            if not await self._speak(self._text_of(event)):
                 raise TextError("there is nothing to say")
-            await self._stop()
+            await self._send_audio_stop()
 
-    def _choose(self, event: Event) -> None:
+    def _begin(self, event: Event) -> None:
+        """Begin a request in the voice that an event names."""
+        self.characters, self.has_started_audio = 0, False
         voice = event.data.get("voice") or {}
         name = voice.get("name") if isinstance(voice, dict) else None
-        self.name = name if isinstance(name, str) and name else "default"
+        self.voice_name = name if isinstance(name, str) and name else "default"
 
-    def _text(self, event: Event) -> str:
+    def _text_of(self, event: Event) -> str:
+        """Return the text of an event, and count its characters."""
         text = event.data.get("text")
         if not isinstance(text, str):
             raise UsageError("an event has no text")
-        self.length += len(text)
-        if self.length > MAX_TEXT:
+        self.characters += len(text)
+        if self.characters > MAX_TEXT:
             raise TextError(f"the text is longer than {MAX_TEXT:,} characters")
         return text
 
-    async def _say(self, text: str) -> bool:
-        """Speak a part; whether there was something to say."""
+    async def _speak_complete(self, text: str) -> None:
+        """Add to the text, and speak the sentences that are complete."""
+        self.text = (self.text + text).lstrip()
+        end, _ = complete_end(self.text, self.server.model.config.language) or (0, 0.0)
+        complete, self.text = self.text[:end], self.text[end:].lstrip()
+        await self._speak(complete)
+
+    async def _speak(self, text: str) -> bool:
+        """Speak a part of the text. Return whether there was something to say."""
         if not any(character.isalnum() for character in text):
             return False
-        owner = self.owner
+        job = await self._job(text)
+        context = self.server.context
         try:
-            voice = await asyncio.to_thread(owner.voice, self.name)
-        except VoiceError:
-            voice = await asyncio.to_thread(owner.voice, "default")  # one that was deleted since
-        mark = marker(owner.watermark, owner.model.sample_rate)
-        job = Job(owner.model, text, voice, Options(), asyncio.get_running_loop())
-        job.cut = lambda: job.loop.call_soon_threadsafe(self.writer.transport.abort)
-        try:
-            with owner.scheduler.place():
-                async with owner.reading:
-                    await asyncio.to_thread(job.prepare)
+            await context.prepare(job)
         except TextError:
-            if self.streaming:
+            if self.is_streaming:
                 return False
             raise
-        owner.scheduler.submit(job)
+        context.scheduler.submit(job)
         try:
-            while (item := await asyncio.wait_for(job.chunks.get(), owner.timeout)) is not None:
-                if isinstance(item, TextError) and self.streaming:
-                    return False
-                if isinstance(item, Exception):
-                    raise item if isinstance(item, TTSError) else TTSError("it cannot be spoken")
-                assert isinstance(item, Chunk)
-                owner.scheduler.taken(job, item)
-                await self._start(item.sample_rate)
-                sound = to_pcm16(mark(item.samples))
-                await self._send(AudioChunk(item.sample_rate, 2, 1, sound).event())
+            return await self._send_audio(job)
         finally:
-            owner.scheduler.cancel(job)
-        return True
+            context.scheduler.cancel(job)
 
-    async def _start(self, rate: int) -> None:
-        if not self.started:
-            self.started = True
-            await self._send(AudioStart(rate, 2, 1).event())
+    async def _job(self, text: str) -> Job:
+        context, model = self.server.context, self.server.model
+        try:
+            voice = await asyncio.to_thread(context.voice, self.voice_name)
+        except VoiceError:  # deleted since the client was set up
+            voice = await asyncio.to_thread(context.voice, "default")
+        loop = asyncio.get_running_loop()
+        job = Job(model, text, voice, Options(), loop, budget=context.settings.budget)
+        job.disconnect = lambda: loop.call_soon_threadsafe(self.writer.transport.abort)
+        return job
 
-    async def _stop(self) -> None:
-        await self._start(self.owner.model.sample_rate)
+    async def _send_audio(self, job: Job) -> bool:
+        """Send the audio of a job. Return whether there was something to say."""
+        context = self.server.context
+        watermark = marker(context.settings.watermark, job.model.sample_rate)
+        while True:
+            item = await asyncio.wait_for(job.chunks.get(), context.settings.timeout)
+            if item is None:
+                return True
+            if isinstance(item, TextError) and self.is_streaming:
+                return False
+            if isinstance(item, Exception):
+                raise item if isinstance(item, TTSError) else TTSError("it cannot be spoken")
+            assert isinstance(item, Chunk)
+            context.scheduler.acknowledge(job, item)
+            await self._send_audio_start(item.sample_rate)
+            pcm = to_pcm16(watermark(item.samples))
+            await self._send(AudioChunk(item.sample_rate, 2, 1, pcm).event())
+
+    async def _send_audio_start(self, sample_rate: int) -> None:
+        if not self.has_started_audio:
+            self.has_started_audio = True
+            await self._send(AudioStart(sample_rate, 2, 1).event())
+
+    async def _send_audio_stop(self) -> None:
+        await self._send_audio_start(self.server.model.sample_rate)
         await self._send(AudioStop().event())
+
+    async def _send(self, event: Event) -> None:
+        stall = self.server.context.settings.stall
+        await asyncio.wait_for(async_write_event(event, self.writer), stall)

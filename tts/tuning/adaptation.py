@@ -1,21 +1,17 @@
 """Speaker adaptation: fine-tuning of a generator to a voice in some seconds.
 
-The generator takes a few dozen training steps on random spans of the recording. Each has another
-span as its prompt, so that the voice is learned and not one sentence. No transcript is needed: the
-phone recognizer reads phones and durations (a Viterbi search with a penalty for changes). The
-change of the weights is then compressed to low-rank factors of under a megabyte: as in LoRA (Hu et
-al. 2021), but by a singular value decomposition after training, which keeps the singular vectors
-that matter most across all weights.
+The generator takes a few dozen training steps on random spans of the recording. Each span has
+another one as its prompt, so that the voice is learned and not one sentence. No transcript is
+needed: the phone recognizer finds phones and durations (a Viterbi search with a penalty for
+changes). The change of the weights is then compressed to low-rank factors (tts.tuning.low_rank).
 
-The voice carries these factors. A model makes the adapted generator from them when the voice speaks
-and keeps the last few. The model's own generator does not change, so threads and batches may mix
-voices.
+The voice carries these factors. When the voice speaks, the model makes the adapted generator of
+them (tts.tuning.adapted_generators). The model's own generator does not change, so threads and
+batches may mix voices.
 """
 
-import copy
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -31,19 +27,26 @@ from tts.generators.generator import Generator
 from tts.generators.latent_space import LatentSpace, padded_with_mean
 from tts.modules.voice_prompt import VoicePrompt
 from tts.progress import Progress
-from tts.quantize import prepare_weights
 from tts.registry import load_module
 from tts.text.tokens import collate_tokens
+from tts.tuning.low_rank import compress
 from tts.voice.profile import VoiceShifts
 from tts.voice.reading import AlignedRecording, align_recording, align_transcript
 from tts.voice.tuning import Tuning
 from tts.voice.voice import Voice
-from tts_codecs.renamed import current_names
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
 class TunedModel(Protocol):
-    """A model as adaptation sees it (tts.pipeline.acoustic.AcousticModel)."""
+    """The parts of a model that adaptation uses (tts.pipeline.acoustic.AcousticModel).
+
+    Attributes:
+        config: configuration of the model.
+        device: PyTorch device.
+        shifts: phone probe and profile; None for a model without them.
+        latent_space: codec between features and latents.
+        vocoder: vocoder of the features.
+    """
 
     config: ModelConfig
     device: str
@@ -52,12 +55,11 @@ class TunedModel(Protocol):
     vocoder: SourceFilterVocoder
 
 
-LEAST_SECONDS = 2.5
+#: least seconds of speech for an adaptation
+MIN_SECONDS = 2.5
 #: training losses, the initialisation of new layers and the SVD draw from PyTorch's global random
 #: generator, which threads share
-_ONE_AT_A_TIME = threading.Lock()
-#: suffixes of the names of the two factors of a matrix
-SPLIT = ".a", ".b"
+_TRAINING_LOCK = threading.Lock()
 #: parts of the names of weights that have a row for each symbol (tts.modules.phone_encoder) or code
 #: (tts.generators.heads.categorical)
 TABLES = "phones.symbol", "phones.modifier", "head.table", "head.shared", "head.bias"
@@ -65,19 +67,22 @@ TABLES = "phones.symbol", "phones.modifier", "head.table", "head.shared", "head.
 
 @dataclass(frozen=True)
 class AdaptationOptions:
-    """How a generator is fitted to a voice.
+    """Options of the training.
 
     Attributes:
-        steps: of the optimizer; lr: its peak learning rate (AdamW).
-        averaged: the last share of the steps, over which the weights are averaged; otherwise the
-            gradient noise of so few batches is audible.
-        share: how much of the learned change a strength of 1 applies. All of it is hardly nearer to
-            the person in words other than the recording's, and less clear.
-        seconds: of speech from which on `share` is used in full. With less the share falls in
-            proportion, as little speech says more about its words than about the person.
-        rows: spans in a step; frames: of each at most.
+        steps: steps of the optimizer (AdamW).
+        lr: peak learning rate.
+        averaged: share of the steps, the last ones, over which the weights are averaged. Otherwise
+            the gradient noise of so few batches is audible.
+        share: share of the learned change that a strength of 1 applies. All of it is hardly nearer
+            to the person in words other than those of the recording, and less clear.
+        seconds: seconds of speech from which on `share` is applied in full. With less speech it
+            falls in proportion, since little speech tells more about its words than about the
+            person.
+        rows: spans in a batch.
+        frames: most frames of a span.
         weight_bytes: most bytes of the factors, in half precision.
-        seed: of the choice of spans and of all noise.
+        seed: seed of the choice of spans and of all noise.
     """
 
     steps: int = 60
@@ -92,10 +97,10 @@ class AdaptationOptions:
 
 
 def parse_strength(value: object) -> float:
-    """The strength that a table or a form gives as yes, no, or a number from 0 to 1.
+    """Return the strength that a table or a form gives as yes, no, or a number from 0 to 1.
 
     Raises:
-        UsageError: anything else.
+        UsageError: it is none of these.
     """
     known = {"": 0.0, "no": 0.0, "false": 0.0, "yes": 1.0, "true": 1.0}
     text = "" if value is None else str(value).strip().lower()
@@ -129,15 +134,20 @@ def adapt(
     progress: Progress | None = None,
     transcript: str = "",
 ) -> Voice:
-    """The voice with factors that adapt the generator of `model` to it; not calibrated.
+    """Adapt the generator of a model to a voice.
 
     Args:
-        voice: encoded from the recordings.
+        model: the model.
+        voice: the voice, encoded from the recordings.
         recordings: features [T, C] of each recording of the person.
+        options: options of the training; the defaults if None.
         strength: 0 to 1, how much of the learned change is used in synthesis.
         progress: called before every step; an exception that it raises stops the training.
-        transcript: the words of a single recording, which are used if they fit the recording. The
-            note "learned" of the voice says "words" then, otherwise "sounds".
+        transcript: words of a single recording, which are used if they fit the recording. The entry
+            "learned" in the metadata of the voice is "words" then, otherwise "sounds".
+
+    Returns:
+        The voice with factors for the generator. It is not calibrated.
 
     Raises:
         UsageError: a strength out of range, or a model that cannot be adapted.
@@ -152,26 +162,26 @@ def adapt(
     known = shifts.profile.phones
     recordings = [each.to(model.device) for each in recordings]
     aligned = [align_recording(shifts.recognizer, each, known) for each in recordings]
-    told = None
+    from_transcript = None
     if transcript and len(recordings) == 1:
-        told = align_transcript(
+        from_transcript = align_transcript(
             shifts.probe, recordings[0], known, transcript, model.config.language
         )
-        aligned = [told] if told else aligned
-    said = sum(each.spoken for each in aligned)
-    seconds = said * model.vocoder.hop / model.vocoder.sample_rate
-    if seconds < LEAST_SECONDS:
+        aligned = [from_transcript] if from_transcript else aligned
+    frames = sum(each.spoken for each in aligned)
+    seconds = frames * model.vocoder.hop / model.vocoder.sample_rate
+    if seconds < MIN_SECONDS:
         raise VoiceError(
-            f"adapting needs {LEAST_SECONDS:g} s of speech and the recording holds {seconds:.1f}: "
+            f"adapting needs {MIN_SECONDS:g} s of speech and the recording holds {seconds:.1f}: "
             "give a longer one, or use the voice without adapting"
         )
-    with _ONE_AT_A_TIME:
+    with _TRAINING_LOCK:
         generator = cast(Generator, load_module(model.config.generator, model.device, "generator"))
         if seconds < options.seconds:
             options = replace(options, share=options.share * seconds / options.seconds)
         learned = _learn(model, generator, voice, aligned, options, progress)
         factors = compress(learned, options.weight_bytes)
-    voice = replace(voice, meta={**voice.meta, "learned": "words" if told else "sounds"})
+    voice = replace(voice, meta={**voice.meta, "learned": "words" if from_transcript else "sounds"})
     return voice.tuned(Tuning(shifts.generator, None, factors, strength))
 
 
@@ -184,38 +194,26 @@ def _learn(
     progress: Progress | None,
 ) -> dict[str, Tensor]:
     """Train, and return what a strength of 1 adds to each weight, by name."""
-    shifts = model.shifts
-    assert shifts is not None
-    rng = np.random.default_rng(options.seed)
     base = {name: value.detach() for name, value in generator.named_parameters()}
     added = {
         name: torch.zeros_like(value, requires_grad=True)
         for name, value in base.items()
-        if adapted(name)
+        if is_adapted(name)
     }
-    last = min(int(options.steps * (1 - options.averaged)), options.steps - 1)
+    first_averaged = min(int(options.steps * (1 - options.averaged)), options.steps - 1)
+    averaged_share = options.share / (options.steps - first_averaged)
     mean = {name: torch.zeros_like(base[name]) for name in added}
     optimizer = torch.optim.AdamW(
         list(added.values()), lr=options.lr, weight_decay=0.0, fused=model.device == "cpu"
     )
-    lengths = np.array([len(each.features) for each in aligned], dtype=float)
-    share = lengths / lengths.sum()
     losses = _Losses(generator.train())
-    speaker = voice.speaker.to(model.device)
+    spans = _Spans(aligned, voice.speaker.to(model.device), options)
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         torch.manual_seed(options.seed)
         for step in range(options.steps):
             if progress is not None:
                 progress(step, options.steps)
-            request, features = _batch(aligned, share, speaker, rng, options)
-            found = shifts.deviations(request.prompt)
-            if found is not None:
-                assert request.durations is not None
-                features = features - shifts.profile.frames(
-                    found.clone(), request.tokens, request.durations, features.shape[1]
-                )
-            features = padded_with_mean(features, request.frames, request.prompt)
-            latents = model.latent_space.encode(features, request.prompt)
+            request, features, latents = _targets(model, *spans.batch())
             weights = {
                 f"generator.{name}": value + added[name] if name in added else value
                 for name, value in base.items()
@@ -224,168 +222,92 @@ def _learn(
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(added.values(), 1.0)
-            done = step / options.steps
             for group in optimizer.param_groups:
-                group["lr"] = options.lr * min(1.0, (step + 1) / 4) * (1 - 0.7 * done)
+                group["lr"] = options.lr * _lr_factor(step, options.steps)
             optimizer.step()
-            if step >= last:
+            if step >= first_averaged:
                 for name, value in added.items():
-                    mean[name] += value.detach() * (options.share / (options.steps - last))
+                    mean[name] += value.detach() * averaged_share
     if progress is not None:
         progress(options.steps, options.steps)
     return mean
 
 
-def _batch(
-    aligned: Sequence[AlignedRecording],
-    share: np.ndarray,
-    speaker: Tensor,
-    rng: np.random.Generator,
-    options: AdaptationOptions,
-) -> tuple[Request, Tensor]:
-    """A batch of random spans, with prompts from anywhere in the recordings: the request, and the
-    features [B, T, C]."""
-    tokens, durations, features, prompts = [], [], [], []
-    for index in rng.choice(len(aligned), options.rows, p=share):
-        each = aligned[index]
-        first, last = each.stretch(rng, options.frames)
-        said = each.tokens
-        begin = sum(said.durations[:first])
-        frames = said.durations[first:last]
-        tokens.append((said.ids[first:last], said.mods[first:last]))
-        durations.append(torch.tensor(frames))
-        features.append(each.features[begin : begin + sum(frames)])
-        source = aligned[int(rng.choice(len(aligned), p=share))].features
-        size = int(rng.integers(min(100, len(source) // 2), min(300, len(source)) + 1))
-        start = int(rng.integers(len(source) - size + 1))
-        prompts.append(source[start : start + size])
-    device = speaker.device
-    lengths = torch.tensor([len(each) for each in prompts], device=device)
-    prompt = VoicePrompt(
-        speaker.expand(options.rows, -1), pad_sequence(prompts, batch_first=True), lengths
-    )
-    request = Request(
-        collate_tokens(tokens).to(device),
-        prompt,
-        pad_sequence(durations, batch_first=True).to(device),
-    )
-    return request, pad_sequence(features, batch_first=True)
+def _lr_factor(step: int, steps: int) -> float:
+    """Return the factor of the learning rate: a short warm-up and a linear decay."""
+    return min(1.0, (step + 1) / 4) * (1 - 0.7 * step / steps)
 
 
-def adapted(name: str) -> bool:
-    """Whether a weight of a generator, by its name, is adapted: all are but the tables of symbols
-    and codes, of which a recording holds too few."""
-    return not any(part in name for part in TABLES)
+def _targets(
+    model: TunedModel, request: Request, features: Tensor
+) -> tuple[Request, Tensor, Tensor]:
+    """Return a request, its features [B, T, C] as the generator makes them, without the shifts of
+    its phones, and their latents."""
+    shifts = model.shifts
+    assert shifts is not None
+    deviations = shifts.deviations(request.prompt)
+    if deviations is not None:
+        assert request.durations is not None
+        features = features - shifts.profile.frames(
+            deviations.clone(), request.tokens, request.durations, features.shape[1]
+        )
+    features = padded_with_mean(features, request.frames, request.prompt)
+    return request, features, model.latent_space.encode(features, request.prompt)
 
 
-def compress(learned: dict[str, Tensor], most: int) -> dict[str, Tensor]:
-    """Compress the learned change of weights to at most `most` bytes in half precision.
-
-    Vectors are kept whole. Matrices become low-rank factors; singular vectors are kept in the order
-    of squared singular value per number stored, over all matrices together.
-
-    Returns:
-        NAME for vectors; NAME.a [O, r] and NAME.b [r, I] for matrices, which are flattened from the
-        second dimension on.
-    """
-    factors: dict[str, Tensor] = {}
-    parts: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
-    gains: list[tuple[float, int, str]] = []
-    left = most // 2
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for name, value in learned.items():
-            if value.dim() < 2:
-                factors[name] = value
-                left -= value.numel()
-                continue
-            matrix = value.flatten(1)
-            rank = min(*matrix.shape, 24)
-            u, s, v = torch.svd_lowrank(matrix, q=rank, niter=2)
-            parts[name] = u, s, v
-            size = sum(matrix.shape)
-            gains += [(float(x) ** 2 / size, size, name) for x in s]
-    ranks = dict.fromkeys(parts, 0)
-    for gain, size, name in sorted(gains, reverse=True):
-        if size <= left and gain > 0:
-            ranks[name] += 1
-            left -= size
-    for name, rank in ranks.items():
-        if rank:
-            u, s, v = parts[name]
-            root = s[:rank].sqrt()
-            factors[name + SPLIT[0]] = (u[:, :rank] * root).contiguous()
-            factors[name + SPLIT[1]] = (v[:, :rank] * root).T.contiguous()
-    return {name: value.half().cpu() for name, value in factors.items()}
-
-
-@torch.no_grad()
-def apply(generator: Generator, factors: dict[str, Tensor], strength: float) -> None:
-    """Add factors to the weights of a generator, in place.
-
-    Raises:
-        VoiceError: factors that do not fit.
-    """
-    weights = dict(generator.named_parameters())
-    factors = current_names(factors)
-    for name, value in factors.items():
-        if name.endswith(SPLIT[1]):
-            continue
-        whole = name.removesuffix(SPLIT[0])
-        weight = weights.get(whole)
-        fits = weight is not None and weight.numel() == value.numel()
-        if whole != name:
-            other = factors.get(whole + SPLIT[1])
-            if other is None or value.dim() != 2 or value.shape[-1] != other.shape[0]:
-                raise VoiceError(f"the voice's factors of {whole!r} do not belong together")
-            # Asked before they are multiplied: thin factors may make a huge matrix.
-            fits = weight is not None and weight.numel() == len(value) * other[0].numel()
-            value = value.float() @ other.float() if fits else value
-        if weight is None or not fits:
-            raise VoiceError(f"the voice has factors for {whole!r}, which this generator has not")
-        weight.add_(value.view_as(weight).to(weight), alpha=strength)
-
-
-class AdaptedGenerators:
-    """Cache of the adapted generators of a model, one per voice.
+class _Spans:
+    """Batches of random spans of recordings, with prompts from anywhere in the recordings.
 
     Args:
-        checkpoint: folder of the generator; weights, device: as the model has them.
-        watch: called with each new generator.
-        most: how many generators are kept, each as large as that of the model.
+        aligned: the recordings, of which long ones are chosen more often.
+        speaker: [D], the speaker embedding.
+        options: options of the training.
     """
 
     def __init__(
-        self,
-        checkpoint: str,
-        weights: str,
-        device: str,
-        watch: Callable[[nn.Module], None],
-        most: int = 2,
+        self, aligned: Sequence[AlignedRecording], speaker: Tensor, options: AdaptationOptions
     ):
-        self.checkpoint, self.weights, self.device = checkpoint, weights, device
-        self.watch, self.most = watch, most
-        self._plain: Generator | None = None
-        self._made: OrderedDict[str, Generator] = OrderedDict()
-        self._lock = threading.Lock()
+        self.aligned, self.speaker, self.options = aligned, speaker, options
+        lengths = np.array([len(each.features) for each in aligned], dtype=float)
+        self._share = lengths / lengths.sum()
+        self._rng = np.random.default_rng(options.seed)
 
-    def __call__(self, voice: Voice, tuning: Tuning) -> Generator:
-        """The generator of a voice with an adaptation; VoiceError as `apply`."""
-        key = voice.sha256
-        with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-                return self._made[key]
-            if self._plain is None:
-                # As it is on disk, in half precision: nothing is lost, and half of the memory.
-                self._plain = cast(
-                    Generator, load_module(self.checkpoint, self.device, "generator")
-                ).half()
-            made = copy.deepcopy(self._plain).float()
-            apply(made, tuning.factors, tuning.strength)
-            prepare_weights(made, self.weights, self.device)
-            self.watch(made)
-            self._made[key] = made
-            while len(self._made) > self.most:
-                self._made.popitem(last=False)
-            return made
+    def batch(self) -> tuple[Request, Tensor]:
+        """Return a batch: the request, and its features [B, T, C]."""
+        rng, options = self._rng, self.options
+        tokens, durations, features, prompts = [], [], [], []
+        for index in rng.choice(len(self.aligned), options.rows, p=self._share):
+            each = self.aligned[index]
+            first, last = each.stretch(rng, options.frames)
+            aligned = each.tokens
+            begin = sum(aligned.durations[:first])
+            frames = aligned.durations[first:last]
+            tokens.append((aligned.ids[first:last], aligned.mods[first:last]))
+            durations.append(torch.tensor(frames))
+            features.append(each.features[begin : begin + sum(frames)])
+            prompts.append(self._prompt())
+        device = self.speaker.device
+        lengths = torch.tensor([len(each) for each in prompts], device=device)
+        prompt = VoicePrompt(
+            self.speaker.expand(options.rows, -1), pad_sequence(prompts, batch_first=True), lengths
+        )
+        request = Request(
+            collate_tokens(tokens).to(device),
+            prompt,
+            pad_sequence(durations, batch_first=True).to(device),
+        )
+        return request, pad_sequence(features, batch_first=True)
+
+    def _prompt(self) -> Tensor:
+        """Return the features [T, C] of a prompt."""
+        rng = self._rng
+        source = self.aligned[int(rng.choice(len(self.aligned), p=self._share))].features
+        size = int(rng.integers(min(100, len(source) // 2), min(300, len(source)) + 1))
+        start = int(rng.integers(len(source) - size + 1))
+        return source[start : start + size]
+
+
+def is_adapted(name: str) -> bool:
+    """Return whether a weight of a generator is adapted, by its name. All are but the tables of
+    symbols and codes, of which a recording holds too few."""
+    return not any(part in name for part in TABLES)

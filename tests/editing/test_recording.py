@@ -16,7 +16,7 @@ from tests.helpers.edited import SAID, hearing, spoken, unlike
 from tts import TTS, Edited, Options
 from tts.audio.reference import load_reference
 from tts.cli.main import run
-from tts.editing.heard import hears_speech
+from tts.editing.recording import hears_speech
 from tts.errors import AlignmentError, TextError, UsageError
 from tts.losses.phone import PhoneProbe
 from tts.text.symbols import N_SYMBOLS, SIL
@@ -197,7 +197,7 @@ def test_commands_tell_it(
 def test_sound_without_speech_is_refused(
     tts: TTS, sound: Samples, do: Done, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tts.editing.heard.speaks", lambda *_: False)
+    monkeypatch.setattr("tts.editing.recording.speaks", lambda *_: False)
     for attempt in (
         lambda: do(tts, sound),
         lambda: tts.edit(sound, said, said),
@@ -211,7 +211,7 @@ def test_sound_without_speech_is_refused(
 def test_steady_sound_is_refused_whatever_the_probe_hears(
     tts: TTS, sound: Samples, do: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tts.editing.heard._STEADY_DB", 2.5)
+    monkeypatch.setattr("tts.editing.recording._STEADY_DB", 2.5)
     with pytest.raises(AlignmentError, match="no speech is heard"):
         do(tts, sound)
     syllables = 1 + 0.8 * np.sin(2 * np.pi * 4 * np.arange(len(sound)) / 16000)

@@ -1,4 +1,4 @@
-"""The recording that is edited: read as it is, heard, and judged as that of a voice would be."""
+"""Analysis of the recording that is edited: its samples, features, voice and faults."""
 
 import logging
 from collections.abc import Sequence
@@ -27,21 +27,23 @@ if TYPE_CHECKING:
     from tts.voice.profile import VoiceShifts
 
 log = logging.getLogger(__name__)
-#: seconds of a recording at most
-LONGEST = 60.0
-#: frames in which speech is looked for, half of them between two looks: 6 s, as a voice has
-_LOOK = 300
-#: the largest value that needs no warning; what was encoded with loss goes a little beyond 1
-_OVER = 1.25
-#: between loud and quiet frames of what is steady, such as a hum; speech 5 dB below noise has 3.3
+#: most seconds of a recording
+MAX_SECONDS = 60.0
+#: frames of a window in which speech is looked for: 6 s, as a voice has. Windows overlap by half
+_WINDOW = 300
+#: largest sample without a warning; lossy codecs go a little beyond 1
+_MAX_PEAK = 1.25
+#: level of loud over quiet frames below which a sound is steady, such as a hum; speech 5 dB below
+#: noise has 3.3
 _STEADY_DB = 2.5
-#: entropy of the phones of tones, in nats: melodies have 2.2, one of 450 short sentences 2.4
-_FEW = 2.3
+#: entropy of the phones that are heard in tones, in nats: melodies have 2.2, and one of 450 short
+#: sentences has 2.4
+_TONES_ENTROPY = 2.3
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A recording that is to be edited, and what the model heard in it.
+class AnalyzedRecording:
+    """A recording that is to be edited, as the model sees it.
 
     Attributes:
         samples: [N], the recording as it is, with its channels averaged.
@@ -58,8 +60,9 @@ class Heard:
     warnings: tuple[str, ...]
 
 
-def probing(model: Synthesizer) -> "VoiceShifts":
-    """Return the part of a model with which it finds words in a recording.
+def phone_probe_of(model: Synthesizer) -> "VoiceShifts":
+    """Return the part of a model with which it finds words in a recording: its phone probe and the
+    average of each phone.
 
     Raises:
         UsageError: the model has no such part, or is closed.
@@ -74,10 +77,10 @@ def probing(model: Synthesizer) -> "VoiceShifts":
     return model.acoustic.shifts
 
 
-def listen(
+def analyze(
     model: Synthesizer, recording: Recording, sample_rate: int | None, language: str | None
-) -> Heard:
-    """Read a recording and compute what an edit needs of it. Its warnings are also logged.
+) -> AnalyzedRecording:
+    """Read a recording and compute what an edit needs of it. The warnings are also logged.
 
     Args:
         model: the model that edits.
@@ -87,9 +90,9 @@ def listen(
 
     Raises:
         AlignmentError: no speech is heard in it.
-        UsageError, AudioError: see `read_recording` and `probing`.
+        UsageError, AudioError: see `read_recording` and `phone_probe_of`.
     """
-    probe = probing(model).probe
+    probe = phone_probe_of(model).probe
     rate = model.config.sample_rate
     read = read_recording(recording, sample_rate, rate)
     reference = load_reference(read.samples, rate, array_rate=read.sample_rate, trim=False)
@@ -103,17 +106,17 @@ def listen(
         )
     voice = model.acoustic.encode(reference, "voice")
     judged = model.acoustic.warnings(spoken, voice)
-    told = [*read.warnings, *(of_recording(line, read.name) for line in judged)]
+    warnings = [*read.warnings, *(of_recording(line, read.name) for line in judged)]
     accent = accent_warning(model.config.name, model.config.language, [language])
-    told += [accent] if accent else []
-    for line in told:
+    warnings += [accent] if accent else []
+    for line in warnings:
         log.warning("%s", line)
-    return Heard(read.samples, read.sample_rate, features, voice, tuple(told))
+    return AnalyzedRecording(read.samples, read.sample_rate, features, voice, tuple(warnings))
 
 
 @torch.inference_mode()
 def hears_speech(probe: PhoneProbe, features: Tensor, frame: float) -> bool:
-    """Tell whether some part of a recording is speech.
+    """Return whether some part of a recording is speech.
 
     Args:
         probe: the phone classifier.
@@ -125,11 +128,11 @@ def hears_speech(probe: PhoneProbe, features: Tensor, frame: float) -> bool:
     return any(
         speaks(
             probe,
-            hidden[:, begin : begin + _LOOK],
-            min(_LOOK, len(features) - begin) * frame,
-            _FEW,
+            hidden[:, begin : begin + _WINDOW],
+            min(_WINDOW, len(features) - begin) * frame,
+            _TONES_ENTROPY,
         )
-        for begin in range(0, max(1, len(features) - _LOOK // 2), _LOOK // 2)
+        for begin in range(0, max(1, len(features) - _WINDOW // 2), _WINDOW // 2)
     )
 
 
@@ -159,16 +162,16 @@ def read_recording(recording: Recording, sample_rate: int | None, default_rate: 
             given,
             rate if array else None,
             array_name="the recording",
-            max_seconds=LONGEST,
+            max_seconds=MAX_SECONDS,
             target_dbfs=None,
             trim=False,
             entire=True,
         )
     # Files are refused before they are decoded.
-    if found.seconds_in > LONGEST + PADDING_SECONDS:
-        raise AudioError(f"the recording is {too_long(found.seconds_in, LONGEST)}: cut it")
+    if found.seconds_in > MAX_SECONDS + PADDING_SECONDS:
+        raise AudioError(f"the recording is {too_long(found.seconds_in, MAX_SECONDS)}: cut it")
     peak = float(np.abs(found.samples).max())
-    if peak > _OVER:
+    if peak > _MAX_PEAK:
         line = (
             f"{found.name or UNNAMED}: goes up to {20 * np.log10(peak):.0f} dB beyond full scale, "
             "where the values of files end: make it quieter"
@@ -188,9 +191,9 @@ def check_options(options: Options, what: str, unused: Sequence[str]) -> None:
     Raises:
         UsageError: one of these options is not at its default.
     """
-    usual: Any = Options()
+    defaults: Any = Options()
     for name in unused:
         value = getattr(options, name)
-        # Neither of both has tags.
-        if value != getattr(usual, name) and (name, value) != ("markup", "plain"):
+        # Without tags, "plain" does not differ from no markup.
+        if value != getattr(defaults, name) and (name, value) != ("markup", "plain"):
             raise UsageError(f"{name}={value!r} has no effect on a recording that is {what}")

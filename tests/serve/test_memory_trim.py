@@ -11,26 +11,28 @@ pytest.importorskip("fastapi")
 from tests.helpers.serving import until  # noqa: E402
 from tts.facade import TTS  # noqa: E402
 from tts.serve.job import Job  # noqa: E402
-from tts.serve.memory import Tidy  # noqa: E402
+from tts.serve.memory_trim import MemoryTrimmer  # noqa: E402
 from tts.serve.scheduler import Scheduler  # noqa: E402
 from tts.types import Options  # noqa: E402
 
 
 def test_how_often() -> None:
     calls: list[int] = []
-    tidy = Tidy(idle=0.1, busy=0.3, give_back=lambda spare: calls.append(spare) or 1)
-    assert tidy.due() is None
+    trimmer = MemoryTrimmer(
+        idle_interval=0.1, busy_interval=0.3, trim=lambda spare: calls.append(spare) or 1
+    )
+    assert trimmer.seconds_until_due() is None
     end = time.monotonic() + 0.7
     while time.monotonic() < end:
-        tidy.worked()
+        trimmer.before_work()
     assert len(calls) == 2
-    tidy.worked()
-    due = tidy.due()
+    trimmer.before_work()
+    due = trimmer.seconds_until_due()
     assert due is not None and due <= 0.1
     time.sleep(due)
-    assert tidy.due() == 0
-    tidy.now()
-    assert len(calls) == 3 and tidy.due() is None
+    assert trimmer.seconds_until_due() == 0
+    trimmer.trim()
+    assert len(calls) == 3 and trimmer.seconds_until_due() is None
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc")
@@ -49,18 +51,20 @@ def test_freed_memory_leaves_the_process() -> None:
     full = resident()
     for block in blocks[:-1]:  # the last one keeps the heap as it is
         libc.free(block)
-    Tidy().now()
+    MemoryTrimmer().trim()
     assert resident() < full - 40_000_000
     libc.free(blocks[-1])
 
 
 def test_after_a_request(tiny_home: object) -> None:
     model, scheduler, calls = TTS.load("default", "cpu"), Scheduler(), []
-    scheduler._tidy = Tidy(idle=0.05, give_back=lambda spare: calls.append(spare) or 1)
+    scheduler._trimmer = MemoryTrimmer(
+        idle_interval=0.05, trim=lambda spare: calls.append(spare) or 1
+    )
     loop = asyncio.new_event_loop()
     job = Job(model, "Hello.", model.voice("default"), Options(), loop)
     scheduler.submit(job)
     until(lambda: calls)
-    assert scheduler.load == (0, 0) and job.samples > 0
+    assert scheduler.load == (0, 0) and job.delivered_samples > 0
     scheduler.stop(5)
     loop.close()

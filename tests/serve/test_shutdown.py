@@ -16,7 +16,7 @@ pytest.importorskip("fastapi")
 from tests.helpers.serving import LONG, Gate, asking, connect, everything, serving, until  # noqa: E402
 from tts import TTS  # noqa: E402
 from tts.serve.app import ServeSettings, create_app  # noqa: E402
-from tts.serve.connections import listen  # noqa: E402
+from tts.serve.connections import bind_socket  # noqa: E402
 
 
 def test_what_is_left_after_the_grace_is_told(tts: TTS, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_assistants_hear_the_end(tts: TTS, tmp_path: Path) -> None:
     pytest.importorskip("wyoming")
     import asyncio
 
-    listening = listen("127.0.0.1", 0)
+    listening = bind_socket("127.0.0.1", 0)
     listening.listen()
     app = create_app([tts], ServeSettings(voices=tmp_path, wyoming=listening))
     client = connect(listening.getsockname()[1])
