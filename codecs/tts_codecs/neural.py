@@ -233,7 +233,7 @@ class NeuralCodec(LayeredCodec):
         Frames are delayed by `encoder.look_ahead` frames. With `last` the stream ends: samples that
         do not fill a frame are padded with silence, and the delayed frames are returned.
         """
-        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state, NeuralState)
         samples = torch.cat([state.remainder, wav[:, 0].to(state.remainder)], 1)
         if last:
             padding = -samples.shape[1] % self.hop + self.encoder.look_ahead * self.hop
@@ -270,9 +270,8 @@ class NeuralCodec(LayeredCodec):
     @torch.no_grad()
     def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """Decode the next ``t`` frames of a stream."""
-        assert isinstance(state, NeuralState)
         encoded = self._checked(encoded)
-        check_stream(encoded, state.batch, state.finished)
+        check_stream(encoded, state, NeuralState)
         vectors = self._like.new_zeros(state.batch, 0, self.dim)
         if encoded.shape[1]:
             vectors = self.from_code(self._values(encoded))
