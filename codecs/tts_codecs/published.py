@@ -5,7 +5,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from tts_codecs.base import Codec
-from tts_codecs.checkpoint import CONFIG, sha256
+from tts_codecs.checkpoint import CONFIG
+from tts_codecs.download import file_sha256
 from tts_codecs.errors import CheckpointError
 from tts_codecs.fetched import CODECS
 from tts_codecs.sources import ARCHIVE
@@ -100,10 +101,7 @@ def is_weights(path: str | Path) -> bool:
 def _pickled(path: Path) -> tuple[str, str]:
     """Kind and checksum of a published pickle of weights; CheckpointError for any other file."""
     kinds = {CODECS[name].file.sha256: kind for name, kind in _PICKLES.items()}
-    try:
-        digest = sha256(path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    digest = file_sha256(path)
     if digest not in kinds:
         raise CheckpointError(
             f"{path}: not a safetensors file of weights, nor the published pickle of EnCodec or "
