@@ -316,7 +316,7 @@ def _check_errors(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
     for bad in (wav[0], wav[:, 0], stereo, wav[..., :0], (wav * 1000).short(), broken):
         with pytest.raises(CodecError):
             codec.encode(bad)
-        if hasattr(codec, "encode_chunk") and bad.numel():
+        if codec.encodes_streams and bad.numel():
             with pytest.raises(CodecError):
                 codec.encode_chunk(bad, codec.init_encoding(len(wav)))
     if codec.info.kind == "codes":
@@ -334,6 +334,21 @@ def _check_errors(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
         codec.decode_chunk(encoded, codec.init_state(3))
     with pytest.raises(CodecError):
         codec.init_state(0)
+    for other in (None, 0, (), torch.zeros(2)):
+        with pytest.raises(CodecError, match="init_state"):
+            codec.decode_chunk(encoded, other)
+    if codec.encodes_streams:
+        with pytest.raises(CodecError, match="init_encoding"):
+            codec.encode_chunk(wav, None)
+    else:
+        with pytest.raises(CodecError, match="whole recordings only"):
+            codec.init_encoding(2)
+        with pytest.raises(CodecError, match="whole recordings only"):
+            codec.encode_chunk(wav, None)
+    for change in (codec.half, codec.double, codec.bfloat16, lambda: codec.to(torch.float16)):
+        with pytest.raises(CodecError, match="float32"):
+            change()
+    assert all(each.dtype == torch.float32 for each in codec.parameters())
 
 
 def check_types(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
@@ -342,7 +357,7 @@ def check_types(codec: Codec, wav: Tensor, encoded: Tensor) -> None:
     for dtype in (torch.float64, torch.float16, torch.bfloat16):
         other = wav.to(dtype)
         assert torch.equal(codec.encode(other).data, codec.encode(other.float()).data), dtype
-        if hasattr(codec, "encode_chunk"):
+        if codec.encodes_streams:
             one, two = (
                 codec.encode_chunk(each, codec.init_encoding(len(wav)), last=True)[0]
                 for each in (other, other.float())

@@ -296,7 +296,11 @@ def test_wrong_parts_are_told() -> None:
         ({"encoder": {"kind": "seanet", "strides": [2, 2]}}, "must multiply to hop"),
         ({"encoder": {**ENCODER["seanet"], "channels": 1}}, "channels are at least 2, not 1"),
         ({"decoder": {"kind": "spectrum", "patch": 3}}, "must divide hop"),
-        ({"hop": 0}, "must be positive"),
+        ({"hop": 0}, "hop is a whole number of at least 1, not 0"),
+        ({"rate": "16k"}, "rate is a whole number of at least 1, not '16k'"),
+        ({"encoder": "seanet"}, "encoder is given as"),
+        ({"quantizer": None}, "quantizer is given as"),
+        ({"decoder": [{"kind": "spectrum"}]}, "decoder is given as"),
     ]
     for change, message in wrong:
         with pytest.raises(CodecError, match=message):

@@ -1,5 +1,6 @@
 """Files of published weights: which codec they are is told by their tensors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from safetensors.torch import save_file
 import tts_codecs
 from tts_codecs import dac, mimi
 from tts_codecs.dac import DacCodec, DacConfig
+from tts_codecs.download import file_sha256
+from tts_codecs.encodec import EncodecCodec, EncodecConfig
 from tts_codecs.errors import CheckpointError, CodecError
+from tts_codecs.fetched import CODECS
 from tts_codecs.mimi import MimiCodec, MimiConfig
 
 MIMI = MimiConfig(
@@ -71,3 +75,40 @@ def test_mimi_and_dac_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "y.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(CheckpointError, match="cannot be read"):
         tts_codecs.load(tmp_path / "y.safetensors")
+
+
+def test_files_that_are_not_weights_say_what_they_are(tmp_path: Path) -> None:
+    codes, other = tmp_path / "codes.safetensors", tmp_path / "other.safetensors"
+    save_file({"codes": torch.zeros(3, 8, dtype=torch.int16)}, codes)
+    save_file({"decoder.3.bias": torch.zeros(3)}, other)
+    (tmp_path / "speech.wav").write_bytes(b"RIFF")
+    for name, told in (
+        ("codes.safetensors", "a file of codes, not the weights"),
+        ("other.safetensors", "EnCodec, Vocos of EnCodec codes, Mimi, DAC, SNAC or NanoCodec"),
+        ("speech.wav", "others are not read as pickles"),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            tts_codecs.load(tmp_path / name)
+
+
+def test_a_published_pickle_is_known_by_its_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the package `encodec` left in the cache of torch.hub."""
+    path = tmp_path / "encodec_24khz-d7cc33bc.th"
+    torch.save({"encoder.model.0.conv.conv.weight_g": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="others are not read as pickles"):
+        tts_codecs.load(path)
+    pinned = CODECS["encodec_24khz"]
+    file = replace(pinned.file, sha256=file_sha256(path))
+    monkeypatch.setitem(CODECS, "encodec_24khz", replace(pinned, file=file))
+    made = EncodecCodec(EncodecConfig(filters=2, dim=8))
+    asked = {}
+
+    def from_file(path: Path, **given: object) -> EncodecCodec:
+        asked.update(given, path=path)
+        return made
+
+    monkeypatch.setattr(EncodecCodec, "from_file", from_file)
+    assert tts_codecs.load(f"{path}@3").info.bitrate == 3000
+    assert asked == {"path": path, "sha256": file.sha256}

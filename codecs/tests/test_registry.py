@@ -1,5 +1,6 @@
 """Codecs by name, the package by itself, and what importing it costs."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import yaml
 import tts_codecs
 from codec_helpers import check_codec_contract, tiny_vocoder
 from tts_codecs.bandwidth import codebooks_at
-from tts_codecs.checkpoint import CONFIG, fingerprint, save_checkpoint
+from tts_codecs.checkpoint import CONFIG, fingerprint, read_config, save_checkpoint
 from tts_codecs.errors import CodecError
+from tts_codecs.layered import LayeredCodec
 from tts_codecs.neural import build_codec
 from tts_codecs.registry import check_name, find, weights_of
 from tts_codecs.spectral import SpectralAutoencoder
@@ -82,7 +84,7 @@ def test_a_file_called_as_a_codec_hides_none(
     else:
         assert tts_codecs.load(name).info.name == name
         assert weights_of(name) == ("" if name == "dmel" else fingerprint(find(name)))
-    with pytest.raises(tts_codecs.CheckpointError, match="not a .safetensors file"):
+    with pytest.raises(tts_codecs.CheckpointError, match="not a safetensors file"):
         tts_codecs.load(f"./{name}")
 
 
@@ -165,3 +167,71 @@ def test_shipped_checkpoints_are_found_beside_the_package(monkeypatch: pytest.Mo
 def test_what_is_no_bandwidth_is_told(kbits: str) -> None:
     with pytest.raises(tts_codecs.UsageError, match="is no bandwidth in kbit/s"):
         tts_codecs.load(f"dmel@{kbits}")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:77", "", "cpu:x", 1.5])
+def test_a_device_that_is_not_there(home: Path, device: Any) -> None:
+    with pytest.raises(tts_codecs.UsageError, match="cannot be used"):
+        tts_codecs.load("dmel", device)
+
+
+def test_devices_by_name_and_as_objects(home: Path) -> None:
+    for device in ("cpu", torch.device("cpu"), "auto"):
+        assert tts_codecs.load("dmel", device).encode(torch.zeros(1, 1, 9)).data.shape[1] == 1
+
+
+def test_a_bandwidth_that_is_told_twice(home: Path) -> None:
+    arguments: dict[str, Any] = {"dim": 8, "blocks": 1}
+    arguments["quantizer"] = {"kind": "residual_fsq", "levels": [4, 4], "num_codebooks": 3}
+    folder = home / "checkpoints" / "small"
+    save_checkpoint(folder, SpectralAutoencoder(**arguments), "spectral", arguments)
+    codec = tts_codecs.load("small@0.2", bandwidth=0.2)
+    assert isinstance(codec, LayeredCodec) and codec.num_codebooks == 2
+    with pytest.raises(tts_codecs.UsageError, match="names its bandwidth: 0.1"):
+        tts_codecs.load("small@0.2", bandwidth=0.1)
+    codes = codec.encode(torch.zeros(1, 1, 4000)).data
+    with pytest.raises(CodecError, match="expected 2 codebooks, got 1; use_codebooks"):
+        codec.decode(codes[..., :1])
+    for count in (1.0, True, "1", None):
+        with pytest.raises(CodecError, match="is an int"):
+            codec.use_codebooks(count)
+    codec.use_codebooks(1)
+    assert codec.decode(codes[..., :1]).shape[2] == codes.shape[1] * codec.info.hop
+
+
+def test_a_folder_that_is_no_checkpoint(home: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "mine"
+    run.mkdir(parents=True)
+    with pytest.raises(tts_codecs.UsageError, match=r"is a folder without config.yaml"):
+        tts_codecs.load(run)
+    shutil.copytree(home / "checkpoints" / "spectral", run / "export")
+    with pytest.raises(tts_codecs.UsageError, match=r"did you mean '.*mine/export'"):
+        tts_codecs.load(run)
+    assert tts_codecs.load(run / "export").info.name == "spectral"
+    with pytest.raises(tts_codecs.CheckpointError, match=r"give its folder .*export"):
+        tts_codecs.load(run / "export" / "model.safetensors")
+
+
+def test_licences_are_those_that_checkpoints_declare(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("spectral", "vocoder", "dmel", "features"):
+        assert "declare no licence" in tts_codecs.load(name).info.licence, name
+    vocoder = home / "checkpoints" / "vocoder_24k" / CONFIG
+    vocoder.write_text(vocoder.read_text() + "licence: CC0\n")
+    for name in ("dmel", "features", "vocoder_24k"):
+        assert tts_codecs.load(name).info.licence == "code MIT; weights CC0", name
+    # The weights of the autoencoder may be anything.
+    assert "declare no licence" in tts_codecs.load("spectral").info.licence
+    config = home / "checkpoints" / "spectral" / CONFIG
+    config.write_text(config.read_text() + "licence: CC BY 4.0\n")
+    told = tts_codecs.load("spectral").info.licence
+    assert told == "code MIT; weights CC BY 4.0; vocoder CC0"
+    monkeypatch.delenv("TTS_HOME")
+    for name in ("rvq", "spectral", "vocoder", "vocoder_24k"):
+        corpora = (find(name) / "README.md").read_text().split("## Data")[1].split("##")[0]
+        told = read_config(find(name))["licence"]
+        other = find(name).parent / "flow" / "README.md"  # whose corpus it shares
+        corpora += other.read_text() if name == "vocoder_24k" else ""
+        for corpus in ("LibriSpeech", "speechocean762", "Kokoro-82M"):
+            assert (corpus in told) == (corpus in corpora), (name, corpus)

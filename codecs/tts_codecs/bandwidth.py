@@ -59,4 +59,4 @@ def codebooks_at(kbits: float, rates: Mapping[int, float], name: str) -> int:
 
 def one_bandwidth(name: str) -> UsageError:
     """The error for a codec with a single bandwidth."""
-    return UsageError(f"{name}: this codec has one bandwidth only: name it without")
+    return UsageError(f"{name}: this codec has one bandwidth only; leave the bandwidth out")

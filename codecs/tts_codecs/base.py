@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tts_codecs.errors import CodecError
 
 EncodedKind = Literal["codes", "latents"]
+State = TypeVar("State")
 
 #: largest absolute value of a sample that is accepted: squares of larger ones overflow in spectra
 LOUDEST = 1e6
@@ -97,6 +98,10 @@ class CodecInfo:
 class Codec(nn.Module, ABC):
     """Abstract waveform codec.
 
+    Every codec computes in float32, on the device of its weights, without gradients. Input of
+    another floating-point type or device is converted; what is returned is float32 or int64 and on
+    the device of the weights.
+
     Streaming: however the frames are split along T, the concatenated outputs of ``decode_chunk``
     (the final call with ``last=True``) equal the output of ``decode`` within 1e-4. If the codec has
     a look-ahead, a call may return fewer than ``t * hop`` samples, even none, and later calls more.
@@ -140,7 +145,55 @@ class Codec(nn.Module, ABC):
 
         Returns:
             ``wav [B, 1, n]`` and the state for the next call.
+
+        Raises:
+            CodecError: frames as for ``decode``, a state of another codec, another number of rows,
+                or a stream that has ended.
         """
+
+    @property
+    def encodes_streams(self) -> bool:
+        """Whether the codec can also encode a waveform chunk by chunk, by ``encode_chunk``."""
+        return type(self).encode_chunk is not Codec.encode_chunk
+
+    def init_encoding(self, batch: int) -> Any:
+        """State of a new encoding stream of ``batch`` rows, before its first sample.
+
+        Raises:
+            CodecError: ``batch`` is below 1, or the codec cannot encode streams.
+        """
+        raise self._whole_only()
+
+    def encode_chunk(self, wav: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
+        """Encode the next ``n`` samples of a stream, if the codec ``encodes_streams``.
+
+        However the waveform is split, the concatenated frames equal those of ``encode``.
+
+        Args:
+            wav: ``[B, 1, n]``; ``n`` may be 0 and need not be a multiple of the hop.
+            state: from ``init_encoding`` or the previous call; it is not modified.
+            last: whether these samples are the end of the stream. The last frame is then filled
+                up, and all frames that were delayed are returned.
+
+        Returns:
+            the frames ``[B, t, *]`` that are complete and the state for the next call.
+
+        Raises:
+            CodecError: a waveform as for ``encode``, a state of another codec, another number of
+                rows, a stream that has ended, or a codec that cannot encode streams.
+        """
+        raise self._whole_only()
+
+    def _whole_only(self) -> CodecError:
+        return CodecError(
+            f"{self.info.name}: this codec encodes whole recordings only (encode), no streams"
+        )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Codec:
+        # `half`, `double` and `to` come here. The check precedes any change.
+        if fn(torch.zeros(())).dtype != torch.float32:
+            raise CodecError("codecs compute in float32: convert their input or output instead")
+        return super()._apply(fn, recurse)
 
     @property
     def device(self) -> torch.device:
@@ -242,7 +295,9 @@ def check_codes(codes: Tensor, sizes: Sequence[int], what: str = "codes") -> Ten
     if codes.dtype != torch.int64:
         raise CodecError(f"{what}: expected int64, got {codes.dtype}")
     if codes.shape[2] != len(sizes):
-        raise CodecError(f"{what}: expected {len(sizes)} codebooks, got {codes.shape[2]}")
+        fewer = 0 < codes.shape[2] < len(sizes)
+        hint = "; use_codebooks sets fewer, in codecs of several bitrates" if fewer else ""
+        raise CodecError(f"{what}: expected {len(sizes)} codebooks, got {codes.shape[2]}{hint}")
     if codes.shape[0] == 0:
         raise CodecError(f"{what}: empty batch, shape {tuple(codes.shape)}")
     if codes.numel() and checks_values():
@@ -301,12 +356,32 @@ def check_batch(batch: int) -> int:
     return batch
 
 
-def check_stream(encoded: Tensor, batch: int, finished: bool) -> None:
-    """Raise CodecError if the stream has ended, or if ``encoded [B, ...]`` has not `batch` rows."""
-    if finished:
-        raise CodecError("decode_chunk: this stream has ended; start one with init_state")
-    if encoded.shape[0] != batch:
-        raise CodecError(f"decode_chunk: the stream has {batch} rows, these {encoded.shape[0]}")
+def check_state(state: Any, kind: type[State]) -> State:
+    """Return the state of a stream; CodecError if it is not of the type `kind` of its codec."""
+    if not isinstance(state, kind):
+        raise CodecError(
+            f"state: expected what init_state or init_encoding of this codec or its previous "
+            f"chunk returned ({kind.__name__}), got {type(state).__name__}"
+        )
+    return state
+
+
+def check_stream(data: Tensor, state: Any, kind: type) -> None:
+    """Check the arguments of the next chunk of a stream, of decoding or of encoding.
+
+    Args:
+        data: the chunk, frames or samples ``[B, ...]``.
+        state: of the stream, with its number of rows, `batch`, and whether it has `finished`.
+        kind: type of the states of this codec.
+
+    Raises:
+        CodecError: a state of another type, a stream that has ended, or another number of rows.
+    """
+    check_state(state, kind)
+    if state.finished:
+        raise CodecError("this stream has ended; start one with init_state or init_encoding")
+    if data.shape[0] != state.batch:
+        raise CodecError(f"the stream has {state.batch} rows, this chunk {data.shape[0]}")
 
 
 def frames_for(samples: int, hop: int) -> int:

@@ -269,8 +269,7 @@ class DacCodec(LayeredCodec):
     @torch.no_grad()
     def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """Decode the next ``t`` frames of a stream."""
-        assert isinstance(state, WindowState)
         codes = check_encoded(encoded, self.info).to(self.device)
-        check_stream(codes, state.batch, state.finished)
+        check_stream(codes, state, WindowState)
         wav, new = windowed(self._network, codes, state, self.reach, self.hop, last)
         return wav.unsqueeze(1), new

@@ -16,6 +16,7 @@ from tts_codecs.base import Codec, CodecInfo, Encoded, check_encoded, check_wav
 from tts_codecs.mel_codec import FrameState, MelCodec
 from tts_codecs.mel_stream import MelStreamState
 from tts_codecs.quantizers.binned import BinnedQuantizer
+from tts_codecs.sources import UNDECLARED
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 # Normalised log-mels from silence to the loudest of speech (0.01 % of values lie above 2.7).
@@ -29,14 +30,15 @@ class DMelCodec(Codec):
     Args:
         vocoder: decodes the mels.
         levels: number of levels of a band, 2 to 256.
+        licence: shown in `info`.
 
     Raises:
         CodecError: invalid number of levels.
     """
 
-    def __init__(self, vocoder: SourceFilterVocoder, levels: int = 16):
+    def __init__(self, vocoder: SourceFilterVocoder, levels: int = 16, licence: str = UNDECLARED):
         super().__init__()
-        self.mel = MelCodec(vocoder)
+        self.mel = MelCodec(vocoder, licence)
         self.quantizer = BinnedQuantizer(vocoder.mel.n_mels, _LOW, _HIGH, levels)
 
     @property

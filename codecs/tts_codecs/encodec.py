@@ -256,7 +256,7 @@ class EncodecCodec(LayeredCodec):
     ) -> tuple[Tensor, LayersState]:
         """Encode the next samples wav [B, 1, n] of a stream to codes [B, t, K]; n may be 0. With
         `last` the stream ends: its end is reflected to fill the last frame."""
-        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state, LayersState)
         x = wav.transpose(1, 2).to(self.quantizer.books)
         fine = len(self.encoder) - _COARSE - 2
         codes, layers = [], state.layers
@@ -286,7 +286,7 @@ class EncodecCodec(LayeredCodec):
     ) -> tuple[Tensor, LayersState]:
         """Decode the next ``t`` frames of a stream."""
         codes = check_encoded(encoded, self.info).to(self.device)
-        check_stream(codes, state.batch, state.finished)
+        check_stream(codes, state, LayersState)
         wavs, layers = [], state.layers
         for part, end in _pieces(codes, ROUND):
             z = self.quantizer.decode(part)

@@ -237,7 +237,7 @@ class SegmentedEncodecCodec(LayeredCodec):
     ) -> tuple[Tensor, SegmentState]:
         """Codes [B, t, K] of the segments that the next samples of a stream complete, wav
         [B, 1, n], n may be 0; the `last` one is filled up with silence."""
-        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state, SegmentState)
         held = torch.cat([state.kept, wav[:, 0].to(self.fade)], 1)
         ready = max(0, held.shape[1] - self.overlap) // self.hop
         if last:
@@ -275,7 +275,7 @@ class SegmentedEncodecCodec(LayeredCodec):
     ) -> tuple[Tensor, SegmentState]:
         """Decode the next ``t`` frames of a stream."""
         codes = check_encoded(encoded, self.info).to(self.device)
-        check_stream(codes, state.batch, state.finished)
+        check_stream(codes, state, SegmentState)
         kept, begun, made = state.kept, state.begun, [self.fade.new_zeros(state.batch, 0)]
         for part in codes.split(1, 1) if codes.shape[1] else []:
             wav = self._decoded(part)

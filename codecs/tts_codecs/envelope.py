@@ -24,6 +24,8 @@ CHANNELS = MelConfig().n_mels + EXTRA
 _CENTRE_HZ = 160.0
 _OCTAVES = 0.5
 _UNVOICED_WIDTH = 150.0
+#: frames whose spectra are smoothed at a time
+_BLOCK = 1000
 _NEIGHBOURS = 35  # number of bands in the local average of `contrasted`: wider than a formant
 
 
@@ -74,8 +76,17 @@ def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Te
     before = torch.cat([f0[:, :1], f0[:, :-1]], 1)
     centre = torch.where((before > 0) & (f0 > 0), (before + f0) / 2, torch.maximum(before, f0))
     width = torch.where(centre > 0, centre, torch.full_like(centre, _UNVOICED_WIDTH))
-    # Average the spectrum over a width of F0, as a difference of its integral at two frequencies.
-    # The integral is the linearly interpolated cumulative sum, mirrored at both ends.
+    bank, _ = basis(config, str(wav.device))
+    # In blocks: smoothing needs some ten times the memory of its result.
+    blocks = zip(power.split(_BLOCK, 1), width.split(_BLOCK, 1), strict=True)
+    mel = torch.cat([_smoothed(part, over, config).sqrt() @ bank for part, over in blocks], 1)
+    return (mel.clamp_min(config.floor).log() - config.mean) / config.std
+
+
+def _smoothed(power: Tensor, width: Tensor, config: MelConfig) -> Tensor:
+    """Power spectra [B, t, bins], each averaged over its `width` [B, t] in Hz."""
+    # The average is a difference of the spectrum's integral at two frequencies. The integral is the
+    # linearly interpolated cumulative sum, mirrored at both ends.
     bins = power.shape[-1]
     half = (width / 2 * config.n_fft / config.sample_rate).unsqueeze(-1)
     pad = 32
@@ -83,7 +94,7 @@ def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Te
         [power[..., 1 : pad + 1].flip(-1), power, power[..., -pad - 1 : -1].flip(-1)], -1
     )
     total = torch.nn.functional.pad(mirrored.double().cumsum(-1), (1, 0))
-    index = torch.arange(bins, device=wav.device) + pad + 0.5
+    index = torch.arange(bins, device=power.device) + pad + 0.5
 
     def integral(at: Tensor) -> Tensor:
         low = at.floor().clamp(0, total.shape[-1] - 2)
@@ -92,10 +103,7 @@ def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Te
         return total.gather(-1, low) * (1 - part) + total.gather(-1, low + 1) * part
 
     area = integral(index + half) - integral(index - half)
-    smooth = (area / (2 * half)).clamp_min(0).to(power.dtype)
-    bank, _ = basis(config, str(wav.device))
-    mel = smooth.sqrt() @ bank
-    return (mel.clamp_min(config.floor).log() - config.mean) / config.std
+    return (area / (2 * half)).clamp_min(0).to(power.dtype)
 
 
 def pack_pitch(f0: Tensor) -> Tensor:

@@ -35,12 +35,16 @@ class LayeredCodec(Codec):
         return bandwidths(self.layered, self.frames_per_second)
 
     def use_codebooks(self, count: int) -> None:
-        """Use the first `count` codebooks from now on.
+        """Use the first `count` codebooks from now on, for encoding as well as for decoding.
+
+        This changes the codec itself, so it must not be called while a stream is in progress.
 
         Raises:
             CodecError: `count` is not a key of `bandwidths`.
         """
         allowed = self.layered.prefixes
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise CodecError(f"{self.name}: a number of codebooks is an int, not {count!r}")
         if count not in allowed:
             most = self.layered.num_codebooks
             if len(allowed) == 1 and 1 <= count <= most:

@@ -28,6 +28,7 @@ from tts_codecs.base import (
 from tts_codecs.envelope import EXTRA, envelope_part, source_part, unpack_pitch
 from tts_codecs.mel import log_mel
 from tts_codecs.mel_stream import MelStream, MelStreamState
+from tts_codecs.sources import UNDECLARED
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 
@@ -42,14 +43,19 @@ class FrameState:
 
 
 class _FrameCodec(Codec):
-    """Common base of both codecs: latents that the vocoder decodes frame by frame."""
+    """Common base of both codecs: latents that the vocoder decodes frame by frame.
+
+    Args:
+        vocoder: decodes the latents.
+        licence: shown in `info`.
+    """
 
     name: str
     extra: int  # number of latent channels after the mel bands
 
-    def __init__(self, vocoder: SourceFilterVocoder):
+    def __init__(self, vocoder: SourceFilterVocoder, licence: str = UNDECLARED):
         super().__init__()
-        self.vocoder = vocoder
+        self.vocoder, self.licence = vocoder, licence
 
     @property
     def info(self) -> CodecInfo:
@@ -68,7 +74,7 @@ class _FrameCodec(Codec):
             bitrate=None,
             causal=look_ahead == 0,
             look_ahead=look_ahead,
-            licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
+            licence=self.licence,
         )
 
     @abstractmethod
@@ -105,9 +111,8 @@ class _FrameCodec(Codec):
     @torch.no_grad()
     def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """Decode the next ``t`` frames of a stream."""
-        assert isinstance(state, FrameState)
         latents = check_encoded(encoded, self.info).to(self.device)
-        check_stream(latents, state.batch, state.finished)
+        check_stream(latents, state, FrameState)
         mel, f0 = self._split(latents)
         if last:
             wav, _ = self.vocoder.finish(mel, state.vocoder, f0)

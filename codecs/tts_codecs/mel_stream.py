@@ -76,7 +76,7 @@ class MelStream:
             the frames [B, t, n_mels] that are complete, and the new state. With `last` the stream
             ends: the waveform is padded with silence to whole frames, and all are returned.
         """
-        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state, MelStreamState)
         wav = wav[:, 0].to(state.raw)
         seen = state.seen + wav.shape[1]
         if last:

@@ -209,7 +209,7 @@ class MimiCodec(LayeredCodec):
     ) -> tuple[Tensor, MimiState]:
         """Encode the next samples wav [B, 1, n] of a stream to codes [B, t, K]. With `last` the
         stream ends: samples that do not fill a frame are padded with silence."""
-        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state, MimiState)
         samples = torch.cat([state.remainder, wav[:, 0].to(state.remainder)], 1)
         if last:
             samples = F.pad(samples, (0, -samples.shape[1] % self.hop))
@@ -237,9 +237,8 @@ class MimiCodec(LayeredCodec):
     @torch.no_grad()
     def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """Decode the next ``t`` frames of a stream."""
-        assert isinstance(state, MimiState)
         codes = check_encoded(encoded, self.info).to(self.device)
-        check_stream(codes, state.batch, state.finished)
+        check_stream(codes, state, MimiState)
         if codes.shape[1] == 0:
             return state.remainder[:, None], replace(state, finished=last)
         z = self.quantizer.decode(codes).transpose(1, 2)

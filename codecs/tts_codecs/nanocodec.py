@@ -21,6 +21,7 @@ from tts_codecs.base import (
     Encoded,
     check_batch,
     check_encoded,
+    check_state,
     check_stream,
     check_wav,
 )
@@ -194,8 +195,8 @@ class NanoCodec(Codec):
         """Encode the next samples wav [B, 1, n] of a stream to codes [B, t, K], `reach` frames
         late. With `last` the stream ends: samples that do not fill a frame are padded with
         silence, and all codes are returned."""
-        window = state.window
-        check_stream(check_wav(wav, piece=True), window.batch, window.finished)
+        window = check_state(state, NanoEncodingState).window
+        check_stream(check_wav(wav, piece=True), window, WindowState)
         samples = torch.cat([state.remainder, wav[:, 0].to(state.remainder)], 1)
         if last:
             samples = F.pad(samples, (0, -samples.shape[1] % self.hop))
@@ -228,7 +229,7 @@ class NanoCodec(Codec):
     ) -> tuple[Tensor, LayersState]:
         """Decode the next ``t`` frames of a stream."""
         codes = check_encoded(encoded, self.info).to(self.device)
-        check_stream(codes, state.batch, state.finished)
+        check_stream(codes, state, LayersState)
         z = self.quantizer.decode(codes).transpose(1, 2)
         wav, layers = run(self.decoder.layers, z, state.layers)
         return wav.clamp(-1, 1), LayersState(layers, state.batch, last)

@@ -13,7 +13,7 @@ checkpoints.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -44,8 +44,9 @@ from tts_codecs.nn.waveform import (
     WaveDecoder,
     WaveEncoder,
 )
-from tts_codecs.parts import build_part
+from tts_codecs.parts import build_part, check_spec
 from tts_codecs.quantizers import Quantizer, QuantizerOutput, build_quantizer
+from tts_codecs.ranges import wrong_number
 
 ENCODERS: dict[str, Callable[..., WaveEncoder]] = {
     "seanet": SeanetEncoder,
@@ -233,7 +234,7 @@ class NeuralCodec(LayeredCodec):
         Frames are delayed by `encoder.look_ahead` frames. With `last` the stream ends: samples that
         do not fill a frame are padded with silence, and the delayed frames are returned.
         """
-        check_stream(check_wav(wav, piece=True), state.batch, state.finished)
+        check_stream(check_wav(wav, piece=True), state, NeuralState)
         samples = torch.cat([state.remainder, wav[:, 0].to(state.remainder)], 1)
         if last:
             padding = -samples.shape[1] % self.hop + self.encoder.look_ahead * self.hop
@@ -270,9 +271,8 @@ class NeuralCodec(LayeredCodec):
     @torch.no_grad()
     def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """Decode the next ``t`` frames of a stream."""
-        assert isinstance(state, NeuralState)
         encoded = self._checked(encoded)
-        check_stream(encoded, state.batch, state.finished)
+        check_stream(encoded, state, NeuralState)
         vectors = self._like.new_zeros(state.batch, 0, self.dim)
         if encoded.shape[1]:
             vectors = self.from_code(self._values(encoded))
@@ -311,8 +311,8 @@ def build_codec(
     Raises:
         CodecError: an unknown kind or key, with the nearest known one, or sizes that do not fit.
     """
-    if min(rate, hop, dim) < 1:
-        raise CodecError(f"rate {rate}, hop {hop} and dim {dim} must be positive")
+    if wrong := wrong_number(build_codec, {"rate": rate, "hop": hop, "dim": dim}):
+        raise CodecError(wrong)
     return NeuralCodec(
         rate,
         hop,
@@ -337,12 +337,12 @@ def _part(
 ) -> Any:
     """Build an encoder or decoder from its specification. It gets the sample rate if it takes one,
     and the part that `under` specifies, if any."""
+    check_spec(spec, what)
     given = {"hop": hop, "dim": dim}
     kind = table.get(str(spec.get("kind")))
     if kind is not None and "rate" in inspect.signature(kind).parameters:
         given["rate"] = rate
     if "under" in spec:
-        if not isinstance(spec["under"], Mapping):
-            raise CodecError(f"under of {what} is an {what} itself, not {spec['under']!r}")
-        spec = {**spec, "under": _part(table, dict(spec["under"]), what, rate, hop, dim)}
+        under = _part(table, spec["under"], f"under of {what}", rate, hop, dim)
+        spec = {**spec, "under": under}
     return build_part(table, spec, what, **given)

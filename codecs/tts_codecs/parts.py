@@ -20,9 +20,10 @@ def build_part(
         given: arguments that the caller sets, and `spec` may not.
 
     Raises:
-        CodecError: an unknown kind or key, with the nearest known one, a missing key, or a number
-            out of range.
+        CodecError: not a mapping, an unknown kind or key, with the nearest known one, a missing
+            key, or a number out of range.
     """
+    check_spec(spec, what)
     rest = dict(spec)
     kind = rest.pop("kind", None)
     if kind not in table:
@@ -38,3 +39,9 @@ def build_part(
     if wrong := wrong_number(table[kind], rest, what):
         raise CodecError(wrong)
     return table[kind](**given, **rest)
+
+
+def check_spec(spec: Any, what: str) -> None:
+    """Raise CodecError if the specification of a part is no mapping, as `encoder: seanet`."""
+    if not isinstance(spec, Mapping):
+        raise CodecError(f"{what} is given as {{kind: NAME, ...}}, not as {spec!r}")

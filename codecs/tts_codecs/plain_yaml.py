@@ -1,7 +1,7 @@
-"""YAML from anybody: a regular file of bounded size, no larger in memory than it is written.
+"""Reading of YAML of unknown origin, with bounds on its size, its nesting and its number of values.
 
-A file of a kilobyte may name one list ten times in a list, and that ten times in another: what
-goes through it, were it only a message that shows it, would not come to an end.
+A file of a kilobyte can refer to one list ten times in another, to that ten times in a third, and
+so on. Whatever then walks through all values, if only to print them, would never finish.
 """
 
 import os
@@ -18,12 +18,13 @@ MAX_DEPTH = 100
 MAX_MERGED, MAX_KEYS = 100, 10_000
 
 
-# Of libyaml where PyYAML was built with it: the same, ten times faster.
+# The loader of libyaml, if PyYAML was built with it, does the same ten times faster.
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML where merge keys (<<) do not multiply without an end, and no key is there twice."""
+    """Loader that limits merge keys (<<), which can multiply mappings, and refuses duplicate
+    keys."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        # Merging puts keys in that the mapping may have, too: it is looked at before.
+        # Checked first, as merging adds keys that the mapping may already have.
         if not hasattr(node, "merged"):
             node.merged = True  # type: ignore[attr-defined]
             _check_keys(node)
@@ -36,7 +37,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def _check_keys(node: yaml.MappingNode) -> None:
-    """ConstructorError for a key that is there twice: the first would be lost without a word."""
+    """Raise ConstructorError for a duplicate key, whose first value would be lost silently."""
     seen = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode):
@@ -48,7 +49,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 
 def wrong_yaml(error: Exception) -> str:
-    """What is wrong, of an error of `read_yaml` or of PyYAML, in one line with its place."""
+    """One line about an error of `read_yaml` or of PyYAML, with line and column if known."""
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     told = (str(problem or error).splitlines() or [""])[0]
     return f"{told} (line {mark.line + 1}, column {mark.column + 1})" if mark else told
@@ -62,7 +63,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         ValueError: not UTF-8, not a regular file, too large, or nested too deeply.
         yaml.YAMLError, RecursionError: not YAML.
     """
-    # A pipe nobody writes to would be waited for without an end.
+    # Opening a pipe without a writer would block forever.
     descriptor = os.open(Path(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(file.fileno())
@@ -75,7 +76,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
 
 
 def parse_yaml(data: bytes) -> Any:
-    """Plain values of YAML; errors as of `read_yaml`."""
+    """Plain values of YAML given as bytes. Errors as for `read_yaml`, except OSError."""
     _check_depth(data)
     values = yaml.load(data.decode("utf-8"), _Loader)
     _count(values, {}, 0)
@@ -83,10 +84,10 @@ def parse_yaml(data: bytes) -> Any:
 
 
 def _check_depth(data: bytes) -> None:
-    """ValueError for YAML that is nested deeply: libyaml would take the whole stack for it, which
-    ends the process."""
+    """Raise ValueError for deeply nested YAML, with which libyaml would exhaust the stack and so
+    end the process."""
     if sum(map(data.count, (b"[", b"{", b"- ", b"? "))) < MAX_DEPTH:
-        return  # as in nearly all; indentation alone takes too many bytes
+        return  # as in nearly all files; no other syntax nests so deeply in so few bytes
     depth = 0
     for event in yaml.parse(data, _Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
@@ -96,11 +97,16 @@ def _check_depth(data: bytes) -> None:
 
 
 def _count(value: Any, known: dict[int, int], depth: int) -> int:
-    """Values in a value, each as often as it is named.
+    """Number of values within a value, where one that is referred to repeatedly counts each time.
 
     Args:
-        known: counts by place in memory, 0 for what is being counted.
-        depth: of the value. Python's own limit of it may have been raised.
+        value: a plain value.
+        known: counts by id, 0 for a value that is being counted.
+        depth: nesting of the value, which is checked here too, as Python's own limit of recursion
+            may have been raised.
+
+    Raises:
+        ValueError: too many values, too deep, or a value that contains itself.
     """
     if not isinstance(value, (dict, list)):
         return 1

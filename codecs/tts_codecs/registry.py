@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from tts_codecs.bandwidth import split_bandwidth
@@ -27,6 +28,7 @@ from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
 from tts_codecs.fetched import BUILT, CODECS, FEATURES
 from tts_codecs.nn.signal_stack import ensure_signal_stack
 from tts_codecs.renamed import current_arguments
+from tts_codecs.sources import UNDECLARED
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -92,6 +94,10 @@ def find(name: str | Path) -> Path:
     except (OSError, ValueError) as error:  # not a valid file name, for example too long
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"unknown codec {str(name)[:80]!r}: {reason}") from error
+    if str(name) and path.is_dir():
+        inside = path / "export"  # of a training run
+        hint = f"; did you mean {str(inside)!r}?" if (inside / CONFIG).is_file() else ""
+        raise UsageError(f"{str(name)!r} is a folder without {CONFIG}, not a checkpoint{hint}")
     known = [*names(), *BUILT, *CODECS]
     plain, at, kbits = str(name).rpartition("@")
     if at and plain in known:
@@ -102,7 +108,7 @@ def find(name: str | Path) -> Path:
 def load_module(
     folder: str | Path,
     kinds: Mapping[str, Build] = KINDS,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     kind: str | None = None,
 ) -> nn.Module:
     """Build the network of a checkpoint and load its verified weights.
@@ -141,7 +147,7 @@ def load_module(
 
 def load(
     name: str | Path = "spectral",
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     vocoder: str | Path = "vocoder_24k",
     bandwidth: float | None = None,
 ) -> Codec:
@@ -156,28 +162,26 @@ def load(
               DAC, SNAC or NanoCodec.
             "NAME@KBITS" also chooses the bandwidth.
         device: device of the weights; "auto" is a GPU if available.
-        vocoder: checkpoint of the vocoder, for codecs that need one.
+        vocoder: name or folder of the vocoder's checkpoint, for codecs that need one ("spectral",
+            "rvq", "features", "dmel").
         bandwidth: kbit/s, for codecs with several bandwidths: EnCodec (6 by default), and codecs
             with residual codebooks (all codebooks by default).
 
     Raises:
         UsageError: an unknown name, with the nearest known one, or not a codec; a bandwidth for a
-            codec with only one, or two different bandwidths.
+            codec with only one, or two different bandwidths; a device that does not exist here.
         CheckpointError: damaged weights, or a published codec that was not fetched yet.
         CodecError: the codec does not have this bandwidth; those it has are listed.
     """
-    import torch
-
     ensure_signal_stack()
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = _device(device)
     plain, named = split_bandwidth(name)
-    if named is not None and bandwidth is not None:
+    if named is not None and bandwidth is not None and bandwidth != named:
         raise UsageError(f"{str(name)!r} names its bandwidth: {bandwidth!r} kbit/s is another")
     bandwidth = named if bandwidth is None else bandwidth
     published = published_file(plain)
     if published is None:
-        codec = _load(plain, device, vocoder)
+        codec = _load(plain, place, vocoder)
     else:
         from tts_codecs.published import load_file
 
@@ -186,7 +190,21 @@ def load(
         from tts_codecs.layered import use_bandwidth
 
         use_bandwidth(codec, bandwidth, plain)
-    return codec.to(device).eval()
+    return codec.to(place).eval()
+
+
+def _device(name: str | torch.device) -> torch.device:
+    """The device of a name, "auto" included; UsageError if it does not exist here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    # PyTorch raises all of these, depending on how it was built.
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise UsageError(f"device {str(name)!r} cannot be used: {reason}") from error
+    return device
 
 
 def check_name(name: str | Path) -> None:
@@ -247,7 +265,16 @@ def weights_of(name: str | Path) -> str:
     return "" if _is_built(name) else fingerprint(find(name))
 
 
-def _load(name: str | Path, device: str, vocoder: str | Path) -> Codec:
+def _licence(*folders: Path) -> str:
+    """Licence of the code and of the weights in checkpoints, as the key `licence` of each config
+    declares it."""
+    declared = [read_config(folder).get("licence") for folder in folders]
+    if not all(isinstance(each, str) for each in declared):
+        return UNDECLARED
+    return f"code MIT; weights {'; vocoder '.join(dict.fromkeys(map(str, declared)))}"
+
+
+def _load(name: str | Path, device: torch.device, vocoder: str | Path) -> Codec:
     """Load a codec that is not a file of published weights."""
     from tts_codecs.dmel import DMelCodec
     from tts_codecs.mel_codec import FeatureCodec, MelCodec
@@ -266,12 +293,14 @@ def _load(name: str | Path, device: str, vocoder: str | Path) -> Codec:
         return made
 
     if _is_built(name):
-        return FeatureCodec(load_vocoder()) if str(name) == FEATURES else DMelCodec(load_vocoder())
-    module = load_module(_codec_folder(name), KINDS, device)
+        built = FeatureCodec if str(name) == FEATURES else DMelCodec
+        return built(load_vocoder(), licence=_licence(find(vocoder)))
+    folder = _codec_folder(name)
+    module = load_module(folder, KINDS, device)
     if isinstance(module, Codec):
         return module
     if isinstance(module, SourceFilterVocoder):
-        return MelCodec(module)
+        return MelCodec(module, _licence(folder))
     if isinstance(module, SpectralAutoencoder):
-        return SpectralCodec(module, load_vocoder())
+        return SpectralCodec(module, load_vocoder(), _licence(folder, find(vocoder)))
     raise UsageError(f"{str(name)!r} is neither a codec nor a vocoder")

@@ -28,6 +28,7 @@ from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.layered import LayeredCodec
 from tts_codecs.mel import MelConfig
 from tts_codecs.quantizers import GroupedFSQ, Quantizer, QuantizerOutput, build_quantizer
+from tts_codecs.sources import UNDECLARED
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder, VocoderState
 
 
@@ -109,10 +110,22 @@ class SpectralAutoencoder(FeatureAutoencoder):
 
 
 class SpectralCodec(LayeredCodec):
-    """Spectral codec: a SpectralAutoencoder and a vocoder as one `Codec`."""
+    """Spectral codec: a SpectralAutoencoder and a vocoder as one `Codec`.
 
-    def __init__(self, autoencoder: SpectralAutoencoder, vocoder: SourceFilterVocoder):
+    Args:
+        autoencoder: codes the features.
+        vocoder: analyses waveforms to features, and makes waveforms of them.
+        licence: shown in `info`.
+    """
+
+    def __init__(
+        self,
+        autoencoder: SpectralAutoencoder,
+        vocoder: SourceFilterVocoder,
+        licence: str = UNDECLARED,
+    ):
         super().__init__()
+        self.licence = licence
         self.autoencoder, self.vocoder = autoencoder, vocoder
         self.mel: MelConfig = vocoder.mel
         self.name = autoencoder.name
@@ -146,7 +159,7 @@ class SpectralCodec(LayeredCodec):
             bitrate=quantizer.prefix_bits(self.num_codebooks) * self.frames_per_second,
             causal=False,
             look_ahead=look_ahead,
-            licence="MIT; weights trained on LibriSpeech (CC BY 4.0)",
+            licence=self.licence,
             residual=quantizer.residual,
             levels=quantizer.digits,
         )
@@ -184,9 +197,8 @@ class SpectralCodec(LayeredCodec):
     @torch.no_grad()
     def decode_chunk(self, encoded: Tensor, state: Any, last: bool = False) -> tuple[Tensor, Any]:
         """Decode the next ``t`` frames of a stream."""
-        assert isinstance(state, SpectralState)
         codes = check_codes(encoded, self.sizes).to(self.vocoder.window.device)
-        check_stream(codes, state.batch, state.finished)
+        check_stream(codes, state, SpectralState)
         values = self.autoencoder.quantizer.decode(codes)
         if last:
             values = F.pad(values, (0, 0, 0, self.autoencoder.look_ahead))

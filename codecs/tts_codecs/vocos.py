@@ -219,7 +219,7 @@ class VocosCodec(Codec):
         self, encoded: Tensor, state: VocosState, last: bool = False
     ) -> tuple[Tensor, VocosState]:
         mel = check_encoded(encoded, self.info).to(self.head.weight)
-        check_stream(mel, state.batch, state.finished)
+        check_stream(mel, state, VocosState)
         entry: Callable[[Tensor], Tensor] = self.entry
         head: Callable[[Tensor], Tensor] = self.head
         blocks: Sequence[Callable[[Tensor, Tensor], Tensor]] = list(self.blocks)

@@ -282,3 +282,77 @@ def test_every_cut_of_a_file_is_refused(home: Path) -> None:
     for samples in (0, 640, 1921, 10**9):
         with pytest.raises(tts_codecs.CodecError, match="samples"):
             unpack_encoded(pack_encoded(encoded, codec.info, samples, "spectral"))
+
+
+def test_a_lower_bandwidth_at_decoding(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments: dict[str, Any] = {"dim": 8, "blocks": 1}
+    arguments["quantizer"] = {"kind": "residual_fsq", "levels": [4, 4], "num_codebooks": 3}
+    module = SpectralAutoencoder(**arguments)
+    save_checkpoint(home / "checkpoints" / "small", module, "spectral", arguments)
+    sf.write(tmp_path / "in.wav", 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
+    made = {}
+    for kbits in ("0.1", "0.2", "0.3"):
+        codes = str(tmp_path / f"{kbits}.safetensors")
+        line = ["encode", str(tmp_path / "in.wav"), "-o", codes, "--codec", "small"]
+        assert run(["codec", *line, "--bitrate", kbits]) == 0
+        for asked in ("0.1", "0.2", "0.3"):
+            out = tmp_path / f"{kbits} {asked}.wav"
+            capsys.readouterr()
+            code = run(["codec", "decode", codes, "-o", str(out), "--codec", f"small@{asked}"])
+            assert code == (kbits < asked) and out.exists() == (code == 0)
+            if code:
+                assert "codes a frame, and 'small@" in capsys.readouterr().err
+            else:
+                made[kbits, asked] = out.read_bytes()
+    assert made["0.3", "0.1"] == made["0.2", "0.1"] == made["0.1", "0.1"]
+    assert made["0.3", "0.2"] == made["0.2", "0.2"] != made["0.3", "0.3"]
+    capsys.readouterr()
+    assert run(["codec", "info", "small@0.2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["bitrates"] == [100, 200, 300] and told["bitrate"] == 200
+    assert run(["codec", "info", "small"]) == 0
+    assert "bitrates: 100, 200, 300\n" in capsys.readouterr().out
+
+
+def test_wrong_codes_are_found_before_anything_is_decoded(
+    home: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Those at the end of a long file, of which a pipe had got the start."""
+    info = tts_codecs.load("spectral").info
+    data = torch.zeros(1, 200, 2, dtype=torch.int64)
+    data[0, -1, 0] = info.codebook_size
+    wide = torch.zeros(1, 200, 3, dtype=torch.int64)
+    for wrong, told in ((data, b"outside its codebook"), (wide, b"codebooks")):
+        encoded = tts_codecs.Encoded(wrong, None, info.frame_rate)
+        packed = pack_encoded(encoded, info, 200 * info.hop, "spectral", weights_of("spectral"))
+        (tmp_path / "c.safetensors").write_bytes(packed)
+        capfdbinary.readouterr()
+        assert run(["codec", "decode", str(tmp_path / "c.safetensors"), "-o", "-"]) == 1
+        out, err = capfdbinary.readouterr()
+        assert out == b"" and told in err and b"c.safetensors'" in err
+
+
+def test_errors_name_the_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sf.write("loud.wav", np.full(800, 1e20), 16000, subtype="DOUBLE")
+    assert run(["codec", "encode", "loud.wav", "-o", "c.safetensors"]) == 1
+    assert "'loud.wav': wav: samples beyond" in capsys.readouterr().err
+    sf.write("in.wav", np.zeros(800), 16000)
+    for name in ("c.npy", "c.pt", "c.npz"):  # which NumPy and PyTorch could not read
+        assert run(["codec", "encode", "in.wav", "-o", name]) == 2
+        assert "has the name of a " in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir() if each.name[:2] == "c."] == []
+    # A checkpoint that has been moved since.
+    (home / "checkpoints" / "spectral").rename("mine")
+    assert run(["codec", "encode", "in.wav", "-o", "c.safetensors", "--codec", "./mine"]) == 0
+    Path("mine").rename("yours")
+    capsys.readouterr()
+    assert run(["codec", "decode", "c.safetensors", "-o", "out.wav"]) == 2
+    assert (
+        "coded by './mine', which is not found here: give it as --codec" in capsys.readouterr().err
+    )
+    assert run(["codec", "decode", "c.safetensors", "-o", "out.wav", "--codec", "yours"]) == 0

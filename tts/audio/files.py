@@ -26,6 +26,8 @@ _KINDS = {
     "captions": "srt vtt",
     "codes or a voice": "safetensors",
     "JSON": "json jsonl",
+    "a NumPy array": "npy npz",
+    "a PyTorch file": "pt pth th ckpt",
     "a table": "csv tsv",
     "text": "txt md",
     "a config": "yaml yml",

@@ -77,8 +77,11 @@ def encode(
     for line in found.warnings:
         warn(line)
     samples = resample(found.samples, found.sample_rate, made.info.sample_rate)
-    with torch.inference_mode():
-        encoded = made.encode(torch.from_numpy(samples)[None, None])
+    try:
+        with torch.inference_mode():
+            encoded = made.encode(torch.from_numpy(samples)[None, None])
+    except CodecError as error:
+        raise CodecError(f"{_told(recording, 'input')}: {error}") from error
     # How many codes there are says the bandwidth.
     name, _ = split_bandwidth(codec)
     data = pack_encoded(encoded, made.info, len(samples), name, weights_of(name))
@@ -95,8 +98,9 @@ def encode(
     if not quiet:
         seconds = len(samples) / made.info.sample_rate
         rate = f", {made.info.bitrate / 1000:.2f} kbit/s" if made.info.bitrate else ""
-        told = "standard output" if piped else output
-        say(f"{told}: {seconds:.2f} s in {encoded.data.shape[1]} frames{rate}, {len(data)} bytes")
+        count = encoded.data.shape[1]
+        frames = "1 frame" if count == 1 else f"{count} frames"
+        say(f"{_told(output)}: {seconds:.2f} s in {frames}{rate}, {len(data)} bytes")
 
 
 @app.command()
@@ -104,7 +108,8 @@ def decode(
     codes: Annotated[str, typer.Argument(help='What `tts codec encode` wrote; "-": a pipe.')],
     output: Annotated[str, typer.Option("-o", "--output", help='An audio file, or "-".')],
     codec: Annotated[
-        str | None, typer.Option("--codec", help="By default the one that coded it.")
+        str | None,
+        typer.Option("--codec", help="By default that of the file; NAME@KBITS: at fewer kbit/s."),
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -121,29 +126,69 @@ def decode(
 
     import tts_codecs
     from tts_codecs.bandwidth import split_bandwidth
+    from tts_codecs.base import check_encoded
     from tts_codecs.files import unpack_encoded
-    from tts_codecs.registry import weights_of
+    from tts_codecs.registry import check_name, weights_of
 
-    found = unpack_encoded(_bytes(codes), "standard input" if codes == "-" else repr(codes))
+    told = _told(codes, "input")
+    found = unpack_encoded(_bytes(codes), told)
     name = found.codec if codec is None else codec
+    if codec is None:
+        try:
+            check_name(name)
+        except UsageError as error:
+            raise UsageError(
+                f"{told} was coded by {name!r}, which is not found here: give it as --codec"
+            ) from error
     made = tts_codecs.load(name, device)
     info = made.info
     # Not the sample rate: frames of features are the same whatever rate the vocoder speaks at.
     paced = info.sample_rate * found.hop == found.sample_rate * info.hop
     if info.kind != found.kind or not paced:
-        raise CodecError(f"{codes!r} was not coded by {name!r}: other rate or kind of frames")
+        raise CodecError(f"{told} was not coded by {name!r}: other rate or kind of frames")
     if found.weights and weights_of(name) != found.weights:
-        raise CodecError(f"{codes!r} was coded with other weights than those of {name!r}")
+        raise CodecError(f"{told} was coded with other weights than those of {name!r}")
     # Without a checksum, as of codecs that have no weights, the name alone says what codes are.
     if not found.weights and split_bandwidth(name)[0] != split_bandwidth(found.codec)[0]:
-        raise CodecError(f"{codes!r} was coded by {found.codec!r}, not {name!r}")
-    if found.kind == "codes" and found.encoded.shape[2] != info.num_codebooks:
-        made = _at(made, name, device, found.encoded.shape[2])
+        raise CodecError(f"{told} was coded by {found.codec!r}, not {name!r}")
+    made, frames = _matched(made, name, device, found.encoded, told)
+    # All frames before any is decoded: a pipe would have got the first ones already.
+    check_encoded(frames, made.info, told)
     samples = round(found.samples * info.sample_rate / found.sample_rate)
-    written = write_audio(output, _decoded(made, found.encoded, samples), info.sample_rate)
+    written = write_audio(output, _decoded(made, frames, samples), info.sample_rate)
     if not quiet:
-        told = "standard output" if output == "-" else output
-        say(f"{told}: {written / info.sample_rate:.2f} s of audio")
+        say(f"{_told(output)}: {written / info.sample_rate:.2f} s of audio")
+
+
+def _told(name: str, way: str = "output") -> str:
+    """A file in messages: its name, or which standard stream "-" is. What is read is quoted, as in
+    all errors."""
+    if name == "-":
+        return f"standard {way}"
+    return name if way == "output" else repr(name)
+
+
+def _matched(codec: "Codec", name: str, device: str, frames: Any, told: str) -> tuple["Codec", Any]:
+    """A codec and the frames [1, T, *] of a file with equal numbers of codebooks.
+
+    The file decides, unless `name` names a bandwidth: then that many of its leading codes are
+    decoded, and CodecError is raised if it has fewer.
+    """
+    from tts_codecs.bandwidth import split_bandwidth
+
+    info, count = codec.info, frames.shape[2]
+    if info.kind == "latents" or count == info.num_codebooks:
+        return codec, frames
+    if split_bandwidth(name)[1] is None or not info.residual:
+        try:
+            return _at(codec, name, device, count), frames
+        except CodecError as error:
+            raise CodecError(f"{told}: {error}") from error
+    if count < info.num_codebooks:
+        raise CodecError(
+            f"{told} has {count} codes a frame, and {name!r} needs {info.num_codebooks}"
+        )
+    return codec, frames[..., : info.num_codebooks]
 
 
 def _at(codec: "Codec", name: str, device: str, count: int) -> "Codec":
@@ -181,12 +226,15 @@ def _decoded(codec: "Codec", encoded: Any, samples: int) -> Iterator[Any]:
 
 @app.command()
 def info(
-    name: Annotated[str | None, typer.Argument(help="A codec, or a file of codes.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A codec, NAME@KBITS, or a file of codes.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Describe a codec or a file of codes; without a name, list the codecs."""
+    """List the codecs, or describe one or a file of codes."""
     import tts_codecs
     from tts_codecs.base import learned
+    from tts_codecs.layered import LayeredCodec
     from tts_codecs.registry import file_of
 
     if name is None:
@@ -207,11 +255,15 @@ def info(
             "parameters": sum(each.numel() for each in learned(codec)),
         }
         found.pop("codebook_sizes")
+        if isinstance(codec, LayeredCodec) and described.kind == "codes":
+            found["bitrates"] = list(codec.bandwidths().values())
     if as_json:
         show(json.dumps(found))
     else:
         for key, value in found.items():
-            show(f"{key}: {value:.6g}" if isinstance(value, float) else f"{key}: {value}")
+            listed = value if isinstance(value, list | tuple) else [value]
+            shown = [f"{each:.6g}" if isinstance(each, float) else str(each) for each in listed]
+            show(f"{key}: {'-' if value is None else ', '.join(shown) or '-'}")
 
 
 def _describe_file(name: str) -> dict[str, Any] | None:
@@ -240,7 +292,12 @@ def bench(
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
-    """Time a codec: real-time factors, latency, megabytes of weights; one line of JSON."""
+    """Time a codec, as one line of JSON.
+
+    *_rtf: seconds it takes for a second of audio, to encode, to decode, and to decode as a stream.
+    stream_to_decode: CPU time of the stream in multiples of decoding at once. first_piece_ms: time
+    until the stream returns sound. latency_ms: duration of the frames that this waits for.
+    """
     if not 1 <= seconds <= 60 or not 1 <= repeats <= 100:
         raise UsageError("--seconds is 1 to 60 and --repeats 1 to 100")
     if not 0.001 <= piece <= 60:
