@@ -21,7 +21,8 @@ from tts.data.pseudo import Heard, of_corpus, write_pseudo_labels
 from tts.errors import DataError, OutputError
 from tts.losses.phone import PhoneProbe
 from tts.text.symbols import N_SYMBOLS, SIL, phones_to_ids
-from tts.train.recipe import load_recipe, run_recipe
+from tts.train.recipe import load_recipe
+from tts.train.recipe_run import run_recipe
 
 
 class _Certain(PhoneProbe):
@@ -138,7 +139,7 @@ def test_from_few_recordings_to_a_model_that_speaks(
     tiny_parts(tiny_home)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     # The corpus has its durations: an aligner of random weights would make none that are plausible.
-    monkeypatch.setattr("tts.train.steps.write_durations", lambda *given: [f"{given[1:]}"])
+    monkeypatch.setattr("tts.train.recipe_steps.write_durations", lambda *given: [f"{given[1:]}"])
     # The tiny models have no profile, phrasing, enhancer or detector of overlaps.
     without = {
         "phrasing": None,

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from tests.helpers.systems import tiny_parts
 from tests.helpers.training import TINY, everything, flow_task
-from tts.data.batch import Batch
+from tts.data.batch import Batch, prompt_of, tokens_of
 from tts.data.corpus import Corpus
 from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.train.loop import Trainer
 from tts.train.task import Task, TrainConfig
-from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
-from tts.train.tasks.neural_codec import CodecTask
+from tts.train.tasks.generator import GeneratorTask
 from tts.train.tasks.vocoder import VocoderTask
+from tts.train.tasks.waveform_codec import CodecTask
 from tts_codecs.balancer import Balancer
 from tts_codecs.base import trusted
 
@@ -125,10 +125,10 @@ def test_what_is_frozen_may_change_when_a_run_goes_on(corpus: Corpus, tmp_path: 
     """As from configs/train/pitch.yaml to vocoder.yaml, in one folder."""
     Trainer(_vocoder(corpus), TrainConfig(steps=1, warmup=1), tmp_path, quiet=True).run()
     trainer = Trainer(_vocoder(corpus, False), TrainConfig(steps=2, warmup=1), tmp_path, quiet=True)
-    weights = trainer.plain["vocoder"].state_dict()
+    weights = trainer.modules["vocoder"].state_dict()
     pitch = {key: value.clone() for key, value in weights.items() if key.startswith("pitch.")}
     trainer.run()
-    after = trainer.plain["vocoder"].state_dict()
+    after = trainer.modules["vocoder"].state_dict()
     assert trainer.step == 2
     assert pitch and all(torch.equal(value, after[key]) for key, value in pitch.items())
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.helpers.training import FAMILIES, TINY, everything
+from tts.data.batch import prompt_of, tokens_of
 from tts.data.corpus import Corpus
 from tts.data.segments import SegmentSampler
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features, vtlp_matrix
@@ -23,7 +24,7 @@ from tts.registry import build_generator
 from tts.train.loop import Trainer
 from tts.train.resident import ResidentSampler
 from tts.train.task import TrainConfig
-from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
+from tts.train.tasks.generator import GeneratorTask
 from tts.voice.profile import PhoneProfile
 from tts_codecs.base import trusted
 from tts_codecs.checkpoint import save_checkpoint
@@ -89,7 +90,7 @@ def test_warps_are_those_of_numpy(corpus: Corpus) -> None:
     for at, factor in enumerate(VTLP_FACTORS):
         expected = vtlp_features(features, factor)
         assert np.abs(features[:, :-2] @ vtlp_matrix(factor) - expected[:, :-2]).max() < 1e-5
-        found = resident.change(
+        found = resident.augment(
             torch.from_numpy(features)[None],
             torch.tensor([at]),
             torch.tensor([False]),

@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,8 @@ from tts.errors import OutputError, UsageError
 
 __all__ = [
     "CallbackFile", "atomic_output", "check_apart", "check_distinct", "check_kind", "check_parent",
-    "is_device", "standard_output", "write_all", "write_error", "write_file", "write_to",
+    "check_writable", "is_device", "standard_output", "write_all", "write_error", "write_file",
+    "write_to",
 ]  # fmt: skip
 
 #: what files are whose names end so
@@ -39,6 +41,20 @@ def standard_output() -> TextIO:
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     return sys.stdout
+
+
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Make a folder if needed, and check that files can be written into it.
+
+    Raises:
+        OutputError: it cannot be made, or no file can be written into it.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def write_error(

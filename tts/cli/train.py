@@ -53,7 +53,8 @@ def train(
     chosen = [*(overrides or ()), *([f"train.device={device}"] if device else [])]
     bar = sys.stderr.isatty()
     if recipe:
-        from tts.train.recipe import load_recipe, run_recipe
+        from tts.train.recipe import load_recipe
+        from tts.train.recipe_run import run_recipe
 
         run_recipe(load_recipe(recipe, chosen), say, quiet, bar)
         return

@@ -32,7 +32,7 @@ class PunctuationCorpus:
         keys: list[int] = []
         parts: list[list[int]] = []
         sizes: list[tuple[int, int, int]] = []
-        before: list[int] = []
+        breaks: list[int] = []
         known: dict[str, tuple[int, list[int], tuple[int, int, int]]] = {}
         for written in texts_in(folder):
             text = normalize(written, language).lower()
@@ -50,15 +50,15 @@ class PunctuationCorpus:
                 keys.append(key)
                 parts.append(part)
                 sizes.append(size)
-                before.append(pending)
+                breaks.append(pending)
                 pending = NONE
         if not keys:
             raise DataError(f"no text in {folder}: it should hold .txt files")
         self.keys = torch.tensor(keys)
         self.parts = torch.tensor(parts)
         self.sizes = torch.tensor(sizes, dtype=torch.float32)
-        self.before = torch.tensor(before)
-        self.starts = self.before.nonzero()[:, 0].numpy()
+        self.breaks = torch.tensor(breaks)
+        self.starts = self.breaks.nonzero()[:, 0].numpy()
 
     def draw(
         self, rng: np.random.Generator, count: int, words: tuple[int, int] = (15, 45)
@@ -72,13 +72,13 @@ class PunctuationCorpus:
             # Very long sentences are truncated.
             last = min(int(self.starts[at]), int(first) + 2 * words[1])
             part = slice(int(first), max(last, int(first) + 2))
-            before = self.before[part].clone()
-            before[0] = NONE
+            breaks = self.breaks[part].clone()
+            breaks[0] = NONE
             batch = WordBatch(
                 self.keys[None, part],
                 self.parts[None, part],
                 self.sizes[None, part],
-                torch.tensor([len(before)]),
+                torch.tensor([len(breaks)]),
             )
-            rows.append((batch, before))
+            rows.append((batch, breaks))
         return rows
