@@ -1,7 +1,7 @@
 """Command line `tts`: one module for each command, and what the commands share.
 
     main.py         the command and its error handling; version.py prints its version
-    common.py       messages, texts and models for all commands; given.py reads voices
+    common.py       messages, texts and models for all commands; voice_arguments.py
     complete.py     completion in the shell; manual.py makes the manual page
 
 Speech:

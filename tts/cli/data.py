@@ -1,4 +1,4 @@
-"""`tts data`: from recordings to what training reads."""
+"""`tts data`: preparation of recordings and other data for training."""
 
 from typing import Annotated, Any, cast
 

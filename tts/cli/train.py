@@ -1,4 +1,4 @@
-"""`tts train`: one run from a YAML, or all runs of a recipe."""
+"""`tts train`: a training run from a YAML, or all runs of a recipe."""
 
 import sys
 from typing import Annotated

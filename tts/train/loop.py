@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tts.audio.files import check_writable, write_error
+from tts.audio.files import check_folder_writable, write_error
 from tts.config import trained_by
 from tts.data.batch import Batch
 from tts.errors import (
@@ -121,11 +121,11 @@ class Trainer:
         self.ema = Ema(self.modules, config.ema)
         self.engine = Engine(self)
         if self.accelerator.is_main_process:
-            check_writable(self.folder)
+            check_folder_writable(self.folder)
             if config.publish:
                 # Otherwise an error would come only after hours of training.
-                check_writable(self.pieces)
-            check_writable(self.folder / "logs")
+                check_folder_writable(self.pieces)
+            check_folder_writable(self.folder / "logs")
         self.resume()
         if self.accelerator.is_main_process:
             # Logs from after the last save are written again.

@@ -14,7 +14,7 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 
-from tts.audio.files import atomic_output, check_writable, write_all
+from tts.audio.files import atomic_output, check_folder_writable, write_all
 from tts.errors import CheckpointError
 
 #: bytes of a piece at most
@@ -35,7 +35,7 @@ def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE_SIZE)
         OutputError: the pieces cannot be written.
     """
     target = Path(target)
-    check_writable(target.parent)
+    check_folder_writable(target.parent)
     stream = io.BytesIO()
     # Weights cannot be compressed much.
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tts.audio.files import atomic_output, check_writable, write_all, write_error
+from tts.audio.files import atomic_output, check_folder_writable, write_all, write_error
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
 
@@ -40,7 +40,7 @@ def save_sources(own: Path, sources: Sequence[str], language: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    check_writable(own)
+    check_folder_writable(own)
     resolved = [str(Path(each).resolve()) for each in sources]
     values = {"sources": list(sources), "resolved": resolved, "language": language}
     with atomic_output(own / SOURCES) as file:

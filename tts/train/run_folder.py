@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tts.audio.files import check_writable
+from tts.audio.files import check_folder_writable
 from tts.errors import UsageError
 from tts.folders import lock
 from tts.train.config import RunConfig
@@ -35,7 +35,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     if int(os.environ.get("RANK", "0")):
         yield
         return
-    check_writable(folder)
+    check_folder_writable(folder)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
