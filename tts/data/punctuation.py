@@ -33,7 +33,7 @@ class PunctuationCorpus:
         parts: list[list[int]] = []
         sizes: list[tuple[int, int, int]] = []
         breaks: list[int] = []
-        known: dict[str, tuple[int, list[int], tuple[int, int, int]]] = {}
+        cache: dict[str, tuple[int, list[int], tuple[int, int, int]]] = {}
         for written in texts_in(folder):
             text = normalize(written, language).lower()
             pending = LONG
@@ -42,11 +42,11 @@ class PunctuationCorpus:
                 if word is None:
                     pending = max(pending, LONG if match["long"] else SHORT)
                     continue
-                if word not in known:
+                if word not in cache:
                     # Letters and groups of vowels approximate phones and syllables.
                     size = (1, len(word), max(1, len(_VOWELS.findall(word))))
-                    known[word] = (word_key(word), spelling(word), size)
-                key, part, size = known[word]
+                    cache[word] = (word_key(word), spelling(word), size)
+                key, part, size = cache[word]
                 keys.append(key)
                 parts.append(part)
                 sizes.append(size)
@@ -67,8 +67,8 @@ class PunctuationCorpus:
         random number of words in the range `words`."""
         rows = []
         for first in rng.choice(self.starts, count):
-            wanted = int(first) + int(rng.integers(words[0], words[1] + 1))
-            at = min(int(np.searchsorted(self.starts, wanted)), len(self.starts) - 1)
+            target = int(first) + int(rng.integers(words[0], words[1] + 1))
+            at = min(int(np.searchsorted(self.starts, target)), len(self.starts) - 1)
             # Very long sentences are truncated.
             last = min(int(self.starts[at]), int(first) + 2 * words[1])
             part = slice(int(first), max(last, int(first) + 2))

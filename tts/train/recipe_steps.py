@@ -76,7 +76,9 @@ def overlap(
     analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
     fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed, progress=progress)
-    return f"{out}: {fit.found:.0%} of overlaps told, {fit.false_alarms:.1%} false alarms"
+    return (
+        f"{out}: {fit.detection_rate:.0%} of overlaps told, {fit.false_alarm_rate:.1%} false alarms"
+    )
 
 
 def distill(
