@@ -244,10 +244,10 @@ def prepare(
                 progress(part.done, len(entries))
                 for message in part.skipped:
                     report(message)
-                for item in part.items():
-                    taken.add(item["id"])
-                    speakers.add(item["speaker"])
-                    samples_total += item["samples"]
+                for entry_done in part.items():
+                    taken.add(entry_done["id"])
+                    speakers.add(entry_done["speaker"])
+                    samples_total += entry_done["samples"]
                     summary.utterances += 1
 
             def skip(entry: Entry, problem: str) -> None:

@@ -274,7 +274,8 @@ class ResidentSampler:
         inside = index < filled[:, None]
         position = self.offsets[sources.gather(1, piece)] + into
         prompts = self.features[torch.where(inside, position, 0)].float() * inside[..., None]
-        votes = torch.where(lengths > 0, chance[:, 5 : 5 + PIECES + 1], -1.0)
+        # One number for each piece that has chosen nothing else.
+        votes = torch.where(lengths > 0, chance[:, 4::3], -1.0)
         return prompts, filled, sources.gather(1, votes.argmax(1)[:, None])[:, 0]
 
     def augment(
