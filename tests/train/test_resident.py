@@ -158,7 +158,7 @@ def test_no_step_asks_the_device(
     if isinstance(task.latent_space, AutoencoderSpace):
         task.latent_space.autoencoder.to("meta")
     with trusted():
-        meta = task._finished(meta)  # profile and codes
+        meta = task._add_latents(meta)  # profile and codes
     sent: list[Any] = []
     plain = torch.tensor
     for step in range(2):
