@@ -160,9 +160,9 @@ def test_a_row_learns_the_same_whatever_fills_the_batch(
     rng = np.random.default_rng(0)
     for _ in range(6):
         batch = task.sampler.draw(rng, 4)
-        whole = task._finished(dict(batch))
+        whole = task._add_latents(dict(batch))
         for row, frames in enumerate(batch["frames"].tolist()):
-            alone = task._finished(_row(batch, row, frames))
+            alone = task._add_latents(_row(batch, row, frames))
             count = alone["latents"].shape[1]
             torch.testing.assert_close(whole["latents"][row, :count], alone["latents"][0])
             features = torch.nn.functional.pad(alone["features"][0], (0, 0, 0, 1))
@@ -187,7 +187,7 @@ def test_losses_do_not_hear_the_padding(corpus: Corpus) -> None:
     wider = {**batch, "features": torch.nn.functional.pad(batch["features"], (0, 0, 0, 5))}
     found = []
     for each in (batch, wider):
-        made = task._finished(dict(each))
+        made = task._add_latents(dict(each))
         request = Request(tokens_of(made), prompt_of(made), made["durations"])
         request.longest = made["features"].shape[1]
         torch.manual_seed(5)
