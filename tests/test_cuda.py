@@ -34,7 +34,7 @@ def trainer(corpus: Corpus, folder: Path, family: str, **settings: Any) -> Train
 
 @pytest.mark.parametrize("family", CONTINUOUS)
 def test_a_step_never_waits(corpus: Corpus, tmp_path: Path, family: str) -> None:
-    from tts.train.stepping import Batches
+    from tts.train.batches import Batches
 
     made = trainer(corpus, tmp_path, family, steps=4)
     assert made.resident and made.precision == torch.bfloat16
@@ -59,9 +59,9 @@ def test_graphs_learn_what_kernels_learn(corpus: Corpus, tmp_path: Path) -> None
     for made in runs:
         made.run()
     assert runs[1].engine.graphs
-    for key, value in runs[0].plain["generator"].state_dict().items():
+    for key, value in runs[0].modules["generator"].state_dict().items():
         # Not the same random numbers: the weights have moved alike.
-        other = runs[1].plain["generator"].state_dict()[key]
+        other = runs[1].modules["generator"].state_dict()[key]
         assert torch.isfinite(other).all(), key
         assert (other - value).abs().max() < 0.1, key
 

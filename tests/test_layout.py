@@ -40,8 +40,9 @@ def test_no_test_imports_another() -> None:
 @pytest.mark.parametrize(
     "package",
     [
-        "tts/batch", "tts/data", "tts/editing", "tts/eval", "tts/generators", "tts/losses",
-        "tts/pipeline", "tts/serve", "tts/text", "tts/tuning", "tts/voice", "codecs/tts_codecs",
+        "tts/align", "tts/audio", "tts/batch", "tts/cli", "tts/data", "tts/editing", "tts/eval",
+        "tts/generators", "tts/losses", "tts/modules", "tts/pipeline", "tts/prosody", "tts/serve",
+        "tts/text", "tts/train", "tts/train/tasks", "tts/tuning", "tts/voice", "codecs/tts_codecs",
         "codecs/tts_codecs/nn", "codecs/tts_codecs/quantizers", "codecs/tts_codecs/vocoder",
     ],
 )  # fmt: skip

@@ -3,9 +3,9 @@
 python -m benchmarks.studies.noisy_references cases.json --limit 20 --metrics METRICS
 
 Cases are those of `tts eval cases`, one sentence per speaker in turn. Of each reference a poor copy
-is made as the enhancer's training makes them (tts.train.recordings), with a seed of its own. Voices
-are made of both, with and without the enhancer (tts.voice.enhancer); what is measured is ECAPA of
-the speech to `other`, as it was recorded, the word error and DistillMOS.
+is made as the enhancer's training makes them (tts.train.degradation), with a seed of its own.
+Voices are made of both, with and without the enhancer (tts.voice.enhancer); measured are the ECAPA
+of the speech to `other`, as it was recorded, the word error and DistillMOS.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tts import TTS
 from tts.audio.reference import load_reference
 from tts.eval.cases import load_cases, spread
 from tts.eval.metrics import load_metrics
-from tts.train.recordings import recorded
+from tts.train.degradation import degrade
 
 
 def poor_copy(samples: np.ndarray, others: list[np.ndarray], seed: int) -> np.ndarray:
@@ -29,7 +29,7 @@ def poor_copy(samples: np.ndarray, others: list[np.ndarray], seed: int) -> np.nd
     def draw(rng: np.random.Generator) -> np.ndarray:
         return np.resize(others[int(rng.integers(len(others)))], len(samples))
 
-    made, _ = recorded(samples, draw, rng)
+    made, _ = degrade(samples, draw, rng)
     return (made * min(1.0, 0.99 / np.abs(made).max())).astype(np.float32)
 
 

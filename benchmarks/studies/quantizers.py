@@ -20,8 +20,8 @@ from torch import Tensor
 from tts.data.corpus import Corpus
 from tts.errors import DataError
 from tts.registry import load_module
-from tts.train.codebooks import codebook_statistics
-from tts.train.tasks.codec import SpectralTask
+from tts.train.codebook_usage import codebook_statistics
+from tts.train.tasks.feature_codec import SpectralTask
 from tts_codecs.quantizers import Quantizer, build_quantizer
 from tts_codecs.spectral import SpectralAutoencoder
 

@@ -12,7 +12,7 @@ import torch
 
 from tests.helpers.training import flow_task, one_step
 from tts import TTS
-from tts.data.batch import Batch
+from tts.data.batch import Batch, prompt_of, tokens_of
 from tts.data.corpus import Corpus
 from tts.data.distillation import (
     DistillationData,
@@ -34,7 +34,7 @@ from tts.text.frontend import Frontend
 from tts.text.pauses import COMMA
 from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch
-from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
+from tts.train.tasks.generator import GeneratorTask
 from tts.train.tasks.identity import IdentityTask
 
 

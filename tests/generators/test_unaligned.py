@@ -84,9 +84,9 @@ def test_a_reader_finds_text_at_its_place_and_no_filler() -> None:
 
 def test_text_says_how_long_it_is_and_the_row_stays_as_long() -> None:
     reader, text = TextReader(8, 2, first=False), given()
-    close(reader.places(text), torch.arange(6.0).expand(2, -1))
+    close(reader.expected_times(text), torch.arange(6.0).expand(2, -1))
     torch.nn.init.normal_(reader.longer.weight)
-    places = reader.places(text)
+    places = reader.expected_times(text)
     assert differ(places, torch.arange(6.0).expand(2, -1))
     assert (places.diff(dim=1) > 0).all()
     assert places.min() > -0.5

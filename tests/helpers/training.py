@@ -100,7 +100,7 @@ class Writes(Toy):
 
 def everything(made: Trainer) -> dict[str, Tensor]:
     found = {f"ema/{k}": v for k, v in made.ema.shadow.items()}
-    for name, module in made.plain.items():
+    for name, module in made.modules.items():
         found |= {f"{name}/{k}": v for k, v in module.state_dict().items()}
     for name, optimizer in made.optimizers.items():
         for at, state in optimizer.state_dict()["state"].items():

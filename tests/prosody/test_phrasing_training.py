@@ -100,19 +100,19 @@ def test_words_of_the_corpus_line_up(corpus: Path) -> None:
 
     prepared = Corpus(corpus)
     task = PhrasingTask(prepared, {"dim": 8, "blocks": 1, "vocabulary": 4}, 8, holdout=1)
-    assert len(task.held) == 1 and task.rows and task.others
-    assert not {prepared.items[r.index].speaker for r in task.rows} & task.held
+    assert len(task.held_out) == 1 and task.rows and task.held_out_rows
+    assert not {prepared.items[r.index].speaker for r in task.rows} & task.held_out
     seen = set()
-    for row in task.rows + task.others:
+    for row in task.rows + task.held_out_rows:
         texts = prepared.items[row.index].text.split()
         assert row.words.names[0].tolist() == [word_key(t) for t in texts]
-        kinds = row.before.tolist()
+        kinds = row.breaks.tolist()
         seen |= set(kinds)
         assert [k != NONE for k in kinds] == [n > 0 and t == "and" for n, t in enumerate(texts)]
     assert seen == {NONE, SHORT, LONG}
     one, two = (task.batch(np.random.default_rng(3)) for _ in range(2))
     assert all(torch.equal(one[k], two[k]) for k in one)
-    assert (one["before"][:, 0] == NONE).all()
+    assert (one["breaks"][:, 0] == NONE).all()
 
 
 def test_the_task_trains_and_exports(corpus: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_text_is_read_as_words_with_marks(tmp_path: Path) -> None:
         "mister lee didn't go not yet he said at seven o'clock a well known tale he said it's true"
     )
     assert text.keys.tolist() == [word_key(w) for w in spoken.split()]
-    kinds = dict(zip(enumerate(spoken.split()), text.before.tolist(), strict=True))
+    kinds = dict(zip(enumerate(spoken.split()), text.breaks.tolist(), strict=True))
     assert {n: k for (n, _), k in kinds.items() if k} == {
         0: LONG,
         4: LONG,
@@ -195,7 +195,7 @@ def test_marks_help_pauses(corpus: Path) -> None:
         text=str(corpus),
         text_rows=3,
     )
-    assert not task.held and not task.others
+    assert not task.held_out and not task.held_out_rows
     batch = task.batch(np.random.default_rng(0))
     assert len(batch["names"]) == 4 and len(batch["text"]["names"]) == 3
     (_, loss, logs) = next(task.losses(batch, 0))

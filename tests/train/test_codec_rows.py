@@ -16,13 +16,19 @@ from tts.errors import ConfigError
 from tts.resources import configs
 from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
-from tts.train.auxiliaries import NOTHING, Ctc, Invariance, Pass, leading
-from tts.train.codec_batches import WaveBatches
+from tts.train.auxiliaries import (
+    IGNORE_INDEX,
+    CodecPass,
+    CtcLoss,
+    InvarianceLoss,
+    decode_leading,
+)
 from tts.train.config import check_run
-from tts.train.distortions import distorted
+from tts.train.distortions import distort
 from tts.train.loop import Trainer
 from tts.train.task import TrainConfig
-from tts.train.tasks.neural_codec import CodecTask
+from tts.train.tasks.waveform_codec import CodecTask
+from tts.train.waveform_batches import WaveformBatches
 from tts_codecs.neural import NeuralCodec, build_codec
 from tts_codecs.quantizers import QuantizerOutput
 
@@ -62,9 +68,11 @@ def test_trains_is_loaded_and_streams(path: Path, corpus: Corpus, tmp_path: Path
         tmp_path,
         quiet=True,
     )
-    before = {k: v.clone() for k, v in trainer.plain["codec"].state_dict().items()}
+    before = {k: v.clone() for k, v in trainer.modules["codec"].state_dict().items()}
     trainer.run()
-    changed = [k for k, v in trainer.plain["codec"].state_dict().items() if not v.equal(before[k])]
+    changed = [
+        k for k, v in trainer.modules["codec"].state_dict().items() if not v.equal(before[k])
+    ]
     assert any(name.startswith("decoder") for name in changed)
 
     codec = tts_codecs.load(tmp_path / "export")
@@ -102,19 +110,19 @@ def test_trains_is_loaded_and_streams(path: Path, corpus: Corpus, tmp_path: Path
 
 
 def test_labels_are_the_phones_of_the_middle_of_units(corpus: Corpus) -> None:
-    batches = WaveBatches(corpus, 3, 40 * 640, 640, labelled=True)
+    batches = WaveformBatches(corpus, 3, 40 * 640, 640, labelled=True)
     batch = batches.draw(np.random.default_rng(0))
     assert batch["labels"].shape == (3, 40)
     item, durations = corpus.items[0], corpus.durations()
     tokens = with_optional_pauses(item.phones, item.mods, item.words)[0]
     whole = np.repeat([SIL if is_pause(token) else token for token in tokens], durations[item.id])
-    found = batches._labels(0, 5)[:, 0]
-    wanted = [whole[k] if k < len(whole) else NOTHING for k in 5 + 2 * np.arange(40) + 1]
+    found = batches._frame_labels(0, 5)[:, 0]
+    wanted = [whole[k] if k < len(whole) else IGNORE_INDEX for k in 5 + 2 * np.arange(40) + 1]
     assert found.tolist() == wanted
     for labels, phones, count in zip(
         batch["labels"], batch["phones"], batch["phone_counts"], strict=True
     ):
-        kept, order = labels[labels != NOTHING].tolist(), phones[:count].tolist()
+        kept, order = labels[labels != IGNORE_INDEX].tolist(), phones[:count].tolist()
         # Each phone of the order follows in the labels; neighbours that are alike are two.
         assert set(order) == set(kept) and count <= len(kept)
         assert order[0] == kept[0] and order[-1] == kept[-1]
@@ -126,23 +134,23 @@ def test_the_first_codebook_alone_is_read() -> None:
     codec = build_codec(**row["model"]).eval()  # training skips the transformer at random
     wav = torch.randn(1, 320 * 8)
     made, out, vectors = codec(wav)
-    seen = Pass({"wav": wav}, made, vectors, out)
-    first = leading(codec, seen, 1)
+    seen = CodecPass({"wav": wav}, made, vectors, out)
+    first = decode_leading(codec, seen, 1)
     torch.testing.assert_close(first, codec.quantizer.decode(out.codes[..., :1]))
     (gradient,) = torch.autograd.grad(first.sum(), vectors)
     assert (gradient == 1).all()
     # The same sound heard clean has no distance to itself.
-    heard = Pass({"wav": wav, "heard": wav}, made, vectors, out)
-    assert Invariance(codec)(codec, heard).item() == pytest.approx(0, abs=1e-6)
+    heard = CodecPass({"wav": wav, "heard": wav}, made, vectors, out)
+    assert InvarianceLoss(codec)(codec, heard).item() == pytest.approx(0, abs=1e-6)
     with pytest.raises(ConfigError, match="distort"):
-        Invariance(codec)(codec, seen)
+        InvarianceLoss(codec)(codec, seen)
 
 
 def test_distortions_keep_the_level_and_change_the_sound() -> None:
     rng = np.random.default_rng(0)
     wav = 0.1 * np.sin(np.arange(16000) / 9).astype(np.float32)
     for _ in range(20):
-        heard = distorted(wav, rng)
+        heard = distort(wav, rng)
         assert heard.shape == wav.shape and np.isfinite(heard).all()
         assert np.mean(heard**2) == pytest.approx(np.mean(wav**2), rel=1e-3)
         assert np.abs(heard - wav).max() > 1e-3
@@ -172,7 +180,7 @@ def test_what_a_balanced_codec_computes_is_counted_without_a_trace(
         for key, value in module.state_dict().items()
     }
     trainer.engine.measure([task.batch(np.random.default_rng(0))])
-    assert trainer.engine.work > 0
+    assert trainer.engine.step_flops > 0
     for name, module in task.modules.items():
         for key, value in module.state_dict().items():
             assert torch.equal(value, before[name, key]), (name, key)
@@ -212,13 +220,13 @@ def test_rows_that_are_not_aligned_say_nothing_of_phones() -> None:
     torch.manual_seed(0)
     row = smaller(yaml.safe_load((configs() / "train/codec_encodec.yaml").read_text()))
     codec = build_codec(**row["model"]).eval()
-    loss = Ctc(codec, codebooks=0)
+    loss = CtcLoss(codec, codebooks=0)
     made, out, vectors = codec(torch.randn(2, codec.hop * 12))
     batch = {"phones": torch.tensor([[5, 6, 7], [0, 0, 0]]), "phone_counts": torch.tensor([3, 0])}
-    both = loss(codec, Pass(batch, made, vectors, out))
+    both = loss(codec, CodecPass(batch, made, vectors, out))
     part = {key: value[:1] for key, value in batch.items()}
     first = QuantizerOutput(out.quantized[:1], out.codes[:1], out.loss)
-    alone = loss(codec, Pass(part, made[:1], vectors[:1], first))
+    alone = loss(codec, CodecPass(part, made[:1], vectors[:1], first))
     torch.testing.assert_close(both, alone)
 
 

@@ -14,8 +14,8 @@ pytest.importorskip("tensorboard", reason="needs the train extra")
 from tts.data.corpus import Corpus
 from tts.errors import DataError
 from tts.registry import load_module
-from tts.train import recordings
-from tts.train.recordings import recorded
+from tts.train import degradation
+from tts.train.degradation import degrade
 from tts.train.tasks.enhancer import EnhancerTask
 
 TINY = {"bands": 16, "dim": 16, "blocks": 1, "kernel": 5}
@@ -27,12 +27,12 @@ def speech(rng: np.random.Generator) -> np.ndarray:
     return np.sin(2 * np.pi * rng.uniform(100, 300) * time) * (time * 8 % 1 < 0.6)
 
 
-@pytest.mark.parametrize("kind", range(len(recordings._NOISES)))
+@pytest.mark.parametrize("kind", range(len(degradation._NOISES)))
 def test_noises_are_as_long_as_they_should_and_finite(kind: int) -> None:
     rng = np.random.default_rng(kind)
     for count in (8000, 8001):
         draw = lambda rng, count=count: np.resize(speech(rng), count)  # noqa: E731
-        noise = recordings._NOISES[kind](count, draw, rng)
+        noise = degradation._NOISES[kind](count, draw, rng)
         assert noise.shape == (count,) and np.isfinite(noise).all() and noise.std() > 0
 
 
@@ -40,8 +40,8 @@ def test_a_poor_recording_keeps_time_with_the_clean_one() -> None:
     """What was said is found in it at the same place, and with one seed twice the same."""
     for seed in range(12):
         said = speech(np.random.default_rng(seed))
-        poor, clean = recorded(said, speech, np.random.default_rng(seed))
-        again, _ = recorded(said, speech, np.random.default_rng(seed))
+        poor, clean = degrade(said, speech, np.random.default_rng(seed))
+        again, _ = degrade(said, speech, np.random.default_rng(seed))
         assert np.array_equal(poor, again) and poor.shape == clean.shape == said.shape
         added = np.mean((poor - clean) ** 2) / np.mean(clean**2)
         if added < 0.1:

@@ -1,4 +1,4 @@
-"""Training of the codecs of features (tts.train.tasks.codec)."""
+"""Training of the codecs of features (tts.train.tasks.feature_codec)."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
 from tts.losses.phone import PhoneProbe
-from tts.train.tasks.codec import SpectralTask
+from tts.train.tasks.feature_codec import SpectralTask
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.spectral import SpectralAutoencoder
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from tests.helpers.training import TINY, one_step
+from tts.data.batch import prompt_of
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import load_latent_space
-from tts.train.tasks.generator import GeneratorTask, completed, learned_codebooks, prompt_of
+from tts.train.tasks.generator import GeneratorTask, complete_arguments, learned_codebooks
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.errors import CodecError
 from tts_codecs.quantizers import build_quantizer
@@ -106,7 +107,7 @@ def test_order_and_sizes_follow_from_the_codec(tmp_path: Path) -> None:
 
     def filled(name: str, kind: str, **given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         model = {"strategy": {"kind": kind, **given}, "head": categorical}
-        found = completed(model, name)[0]
+        found = complete_arguments(model, name)[0]
         return found["strategy"], found["head"]
 
     strategy, head = filled(residual, "autoregressive")

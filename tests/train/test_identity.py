@@ -25,7 +25,7 @@ def test_it_learns_who_speaks_and_how_the_voice_was_turned(corpus: Corpus, tmp_p
     task = IdentityTask(corpus, TINY, batch_size=12, frames=(20, 30), margin_steps=0)
     speakers = {item.speaker for item in corpus.items}
     batch = task.batch(np.random.default_rng(0))
-    assert int(batch["who"].max()) < len(speakers) * (1 + len(VTLP_FACTORS))
+    assert int(batch["labels"].max()) < len(speakers) * (1 + len(VTLP_FACTORS))
     again = task.batch(np.random.default_rng(0))
     assert all(torch.equal(batch[key], again[key]) for key in batch)
     assert {"speakers", "right"} <= one_step(task).keys()

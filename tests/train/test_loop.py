@@ -18,12 +18,13 @@ from torch import Tensor, nn
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
+from tts.train.stepping import Batches
+
 from tests.helpers.training import Plain, Toy, Writes, everything
 from tts.data.batch import Batch
 from tts.errors import CheckpointError, OutputError, TTSError, UsageError  # noqa: E402
 from tts.train.loop import Trainer
 from tts.train.publish import join_pieces  # noqa: E402
-from tts.train.stepping import Batches
 from tts.train.task import TrainConfig, learning_rate  # noqa: E402
 from tts_codecs.checkpoint import save_checkpoint  # noqa: E402
 
@@ -103,9 +104,9 @@ def test_a_run_goes_on_with_other_settings(tmp_path: Path) -> None:
             for part, value in kept.items():
                 assert torch.equal(value, saved[name]["state"][key][part])
     # Without gradients only the decay moves weights.
-    weight = next(made.plain["second"].parameters())
+    weight = next(made.modules["second"].parameters())
     before = weight.detach().clone()
-    for parameter in made.plain["second"].parameters():
+    for parameter in made.modules["second"].parameters():
         made.optimizers["b"].state[parameter]["exp_avg"].zero_()
         parameter.grad = torch.zeros_like(parameter)
     made.optimizers["b"].step()
@@ -135,7 +136,7 @@ def test_processes_go_on_with_numbers_of_their_own(tmp_path: Path) -> None:
 def test_averaged_weights_are_exported(tmp_path: Path) -> None:
     made = trainer(tmp_path, 8)
     made.run()
-    current = made.plain["first"].state_dict()
+    current = made.modules["first"].state_dict()
     for key, value in made.task.exported.items():  # type: ignore[attr-defined]
         assert torch.equal(value, made.ema.shadow[f"first.{key}"])
     assert not torch.equal(made.task.exported["0.weight"], current["0.weight"])  # type: ignore[attr-defined]
@@ -145,7 +146,7 @@ def test_averaged_weights_are_exported(tmp_path: Path) -> None:
 def test_bad_steps_are_skipped(tmp_path: Path, inf_gradient: bool) -> None:
     made = trainer(tmp_path, 8, Toy({3, 4}, inf_gradient))
     seen: dict[int, Tensor] = {}
-    made.run(lambda _: seen.__setitem__(made.step, made.plain["first"][0].weight.clone()))  # type: ignore[index]
+    made.run(lambda _: seen.__setitem__(made.step, made.modules["first"][0].weight.clone()))  # type: ignore[index]
     for before, after in ((1, 2), (5, 6), (7, 8)):
         assert not torch.equal(seen[before], seen[after])
     assert torch.equal(seen[3], seen[4]) and torch.equal(seen[4], seen[5])
@@ -202,15 +203,15 @@ def test_a_fresh_run_starts_from_given_weights(tmp_path: Path) -> None:
     config = TrainConfig(steps=1, init=str(tmp_path / "weights"))
     started = Trainer(Toy(), config, tmp_path / "run", quiet=True)
     for key, value in source.first.state_dict().items():
-        assert torch.equal(started.plain["first"].state_dict()[key], value)
+        assert torch.equal(started.modules["first"].state_dict()[key], value)
         assert torch.equal(started.ema.shadow[f"first.{key}"], value)
     # Of several the later ones count, as far as they go.
     part = nn.Sequential(nn.Linear(4, 8))
     save_checkpoint(tmp_path / "part", part, "toy", {}, half=False)
     both = TrainConfig(steps=1, init=(str(tmp_path / "weights"), str(tmp_path / "part")))
     mixed = Trainer(Toy(), both, tmp_path / "mixed", quiet=True)
-    assert not mixed.fresh
-    found = mixed.plain["first"].state_dict()
+    assert not mixed.new_tensors
+    found = mixed.modules["first"].state_dict()
     assert torch.equal(found["0.weight"], part.state_dict()["0.weight"])
     assert torch.equal(found["2.weight"], source.first.state_dict()["2.weight"])
     with pytest.raises(CheckpointError):
@@ -330,9 +331,9 @@ def test_bfloat16_on_float32_weights(tmp_path: Path) -> None:
     config = TrainConfig(steps=3, precision="bf16")
     made = Trainer(Toy(), config, tmp_path, quiet=True)
     made.run()
-    assert all(v.dtype == torch.float32 for v in made.plain["first"].state_dict().values())
+    assert all(v.dtype == torch.float32 for v in made.modules["first"].state_dict().values())
     with made.engine.autocast():
-        assert made.plain["first"](torch.ones(1, 4)).dtype == torch.bfloat16
+        assert made.modules["first"](torch.ones(1, 4)).dtype == torch.bfloat16
 
 
 def one_of_two(rank: int, port: int, out: Path) -> None:
@@ -349,7 +350,7 @@ def one_of_two(rank: int, port: int, out: Path) -> None:
     config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1)
     made = Trainer(Plain(), config, out, quiet=True)
     made.run()
-    torch.save(made.plain["first"].state_dict(), f"{out}{rank}")
+    torch.save(made.modules["first"].state_dict(), f"{out}{rank}")
     assert (made.accelerator.num_processes, made.step) == (2, 4)
 
 
@@ -384,9 +385,9 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     torch.manual_seed(100)
     config = TrainConfig(steps=4, lr=1e-2, warmup=1, log_every=2, clip=0.1, accumulate=2)
     both = Both(Plain(), config, tmp_path / "both", quiet=True)
-    before = both.plain["first"].state_dict()["0.weight"].clone()
+    before = both.modules["first"].state_dict()["0.weight"].clone()
     both.run()
-    for key, value in both.plain["first"].state_dict().items():
+    for key, value in both.modules["first"].state_dict().items():
         assert torch.equal(one[key], two[key]), key
         assert torch.allclose(one[key], value, atol=1e-6), key
     assert not torch.allclose(before, one["0.weight"], atol=1e-3)

@@ -17,11 +17,12 @@ from tests.helpers.systems import NETWORK, tiny_parts
 from tts import TTS
 from tts.data.corpus import Corpus
 from tts.data.distillation import DistillationData
-from tts.data.pseudo import Heard, of_corpus, write_pseudo_labels
+from tts.data.pseudo import Recording, of_corpus, write_pseudo_labels
 from tts.errors import DataError, OutputError
 from tts.losses.phone import PhoneProbe
 from tts.text.symbols import N_SYMBOLS, SIL, phones_to_ids
-from tts.train.recipe import load_recipe, run_recipe
+from tts.train.recipe import load_recipe
+from tts.train.recipe_run import run_recipe
 
 
 class _Certain(PhoneProbe):
@@ -36,11 +37,11 @@ class _Certain(PhoneProbe):
         return one_hot * features[..., 1:2]
 
 
-def heard(phones: list[int], frames: int, sure: float, speaker: int = 0) -> Heard:
+def heard(phones: list[int], frames: int, sure: float, speaker: int = 0) -> Recording:
     features = torch.zeros(len(phones) * frames, 82)
     features[:, 0] = torch.tensor(phones).repeat_interleave(frames)
     features[:, 1] = sure
-    return Heard(features, torch.nn.functional.one_hot(torch.tensor(speaker), 256).float())
+    return Recording(features, torch.nn.functional.one_hot(torch.tensor(speaker), 256).float())
 
 
 def test_rows_are_labelled_as_they_are_heard(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_prompt_is_of_the_speaker_whose_name_the_row_has(tmp_path: Path) -> No
         made.features[:, 2] = number % 2
         # The embeddings of all are alike, but for the two of the first speaker.
         voice = made.speaker if number != 2 else torch.ones(256) / 16
-        recordings.append(Heard(made.features, voice, f"s{number % 2}"))
+        recordings.append(Recording(made.features, voice, f"s{number % 2}"))
     folder = tmp_path / "rows"
     write_pseudo_labels(recordings, _Certain(), ids, folder, 30, keep=1.0)
     batch = DistillationData([str(folder)], held_out=["s1"]).draw(np.random.default_rng(0), 8)
@@ -138,7 +139,7 @@ def test_from_few_recordings_to_a_model_that_speaks(
     tiny_parts(tiny_home)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     # The corpus has its durations: an aligner of random weights would make none that are plausible.
-    monkeypatch.setattr("tts.train.steps.write_durations", lambda *given: [f"{given[1:]}"])
+    monkeypatch.setattr("tts.train.recipe_steps.write_durations", lambda *given: [f"{given[1:]}"])
     # The tiny models have no profile, phrasing, enhancer or detector of overlaps.
     without = {
         "phrasing": None,

@@ -13,11 +13,11 @@ from tests.helpers.training import one_step
 from tts.data.corpus import Corpus
 from tts.errors import ConfigError
 from tts.resources import configs
-from tts.train.codebooks import codebook_statistics
+from tts.train.codebook_usage import CodebookUsage, codebook_statistics
 from tts.train.config import check_run, load_run
 from tts.train.loop import Trainer
 from tts.train.task import TrainConfig
-from tts.train.tasks.neural_codec import CodecTask
+from tts.train.tasks.waveform_codec import CodecTask
 
 MODEL: dict[str, Any] = {
     "hop": 320,
@@ -68,7 +68,7 @@ def test_trains_resumes_and_is_loaded(corpus: Corpus, tmp_path: Path) -> None:
         return next(trainer.task.losses(batch, 0))[2]["mel"]
 
     whole, cut = run(tmp_path / "whole", 8), run(tmp_path / "cut", 3, 8)
-    a, b = whole.plain["codec"].state_dict(), cut.plain["codec"].state_dict()
+    a, b = whole.modules["codec"].state_dict(), cut.modules["codec"].state_dict()
     assert all(torch.equal(a[key], b[key]) for key in a)
     before = mel(Trainer(task(corpus), TrainConfig(), tmp_path / "none", quiet=True))
     assert mel(run(tmp_path / "whole", 40)) < 0.9 * before
@@ -103,3 +103,20 @@ def test_shipped_rows_are_what_they_say() -> None:
         "codec_sar": (50.0, 0), "codec_spectral_groups": (25.0, 1993), "codec_sq": (50.0, 0),
         "codec_vqvae": (25.0, 300),
     }  # fmt: skip
+
+
+def test_usage_of_codebooks_stays_on_the_device() -> None:
+    """A training step must not wait for the device to log how codebooks are used."""
+    usage = CodebookUsage(4)
+    codes = torch.tensor([[[0, 1], [0, 3]]])
+    first = usage.add(codes)
+    assert all(isinstance(value, torch.Tensor) for value in first.values())
+    assert {name: float(value) for name, value in first.items()} == pytest.approx(
+        codebook_statistics(codes[0], 4)
+    )
+    # The statistics are over the last batches together.
+    second = usage.add(torch.tensor([[[2, 1], [2, 3]]]))
+    both = torch.tensor([[0, 1], [0, 3], [2, 1], [2, 3]])
+    assert {name: float(value) for name, value in second.items()} == pytest.approx(
+        codebook_statistics(both, 4)
+    )

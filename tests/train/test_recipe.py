@@ -20,11 +20,12 @@ from tts.data.pack import write_pack
 from tts.errors import ConfigError, DataError
 from tts.progress import untold
 from tts.systems import read_resolved
-from tts.train import recipe as recipe_module
+from tts.train import recipe_run as recipe_module
 from tts.train.config import check_run
-from tts.train.recipe import finished_stages, load_recipe, recipe_names, run_recipe
+from tts.train.recipe import load_recipe, recipe_names
+from tts.train.recipe_run import finished_stages, run_recipe
+from tts.train.recipe_steps import run_step
 from tts.train.run import train_run
-from tts.train.steps import run_step
 from tts_codecs.checkpoint import read_config
 
 Recording = Callable[..., Path]

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from tests.helpers.systems import tiny_parts
 from tests.helpers.training import TINY, everything, flow_task
-from tts.data.batch import Batch
+from tts.data.batch import Batch, prompt_of, tokens_of
 from tts.data.corpus import Corpus
 from tts.errors import CheckpointError, ConfigError
 from tts.generators.base import Request
 from tts.train.loop import Trainer
 from tts.train.task import Task, TrainConfig
-from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
-from tts.train.tasks.neural_codec import CodecTask
+from tts.train.tasks.generator import GeneratorTask
 from tts.train.tasks.vocoder import VocoderTask
+from tts.train.tasks.waveform_codec import CodecTask
 from tts_codecs.balancer import Balancer
 from tts_codecs.base import trusted
 
@@ -125,10 +125,10 @@ def test_what_is_frozen_may_change_when_a_run_goes_on(corpus: Corpus, tmp_path: 
     """As from configs/train/pitch.yaml to vocoder.yaml, in one folder."""
     Trainer(_vocoder(corpus), TrainConfig(steps=1, warmup=1), tmp_path, quiet=True).run()
     trainer = Trainer(_vocoder(corpus, False), TrainConfig(steps=2, warmup=1), tmp_path, quiet=True)
-    weights = trainer.plain["vocoder"].state_dict()
+    weights = trainer.modules["vocoder"].state_dict()
     pitch = {key: value.clone() for key, value in weights.items() if key.startswith("pitch.")}
     trainer.run()
-    after = trainer.plain["vocoder"].state_dict()
+    after = trainer.modules["vocoder"].state_dict()
     assert trainer.step == 2
     assert pitch and all(torch.equal(value, after[key]) for key, value in pitch.items())
 
@@ -160,9 +160,9 @@ def test_a_row_learns_the_same_whatever_fills_the_batch(
     rng = np.random.default_rng(0)
     for _ in range(6):
         batch = task.sampler.draw(rng, 4)
-        whole = task._finished(dict(batch))
+        whole = task._add_latents(dict(batch))
         for row, frames in enumerate(batch["frames"].tolist()):
-            alone = task._finished(_row(batch, row, frames))
+            alone = task._add_latents(_row(batch, row, frames))
             count = alone["latents"].shape[1]
             torch.testing.assert_close(whole["latents"][row, :count], alone["latents"][0])
             features = torch.nn.functional.pad(alone["features"][0], (0, 0, 0, 1))
@@ -187,7 +187,7 @@ def test_losses_do_not_hear_the_padding(corpus: Corpus) -> None:
     wider = {**batch, "features": torch.nn.functional.pad(batch["features"], (0, 0, 0, 5))}
     found = []
     for each in (batch, wider):
-        made = task._finished(dict(each))
+        made = task._add_latents(dict(each))
         request = Request(tokens_of(made), prompt_of(made), made["durations"])
         request.longest = made["features"].shape[1]
         torch.manual_seed(5)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.helpers.training import FAMILIES, TINY, everything
+from tts.data.batch import prompt_of, tokens_of
 from tts.data.corpus import Corpus
 from tts.data.segments import SegmentSampler
 from tts.data.vtlp import VTLP_FACTORS, vtlp_features, vtlp_matrix
@@ -23,7 +24,7 @@ from tts.registry import build_generator
 from tts.train.loop import Trainer
 from tts.train.resident import ResidentSampler
 from tts.train.task import TrainConfig
-from tts.train.tasks.generator import GeneratorTask, prompt_of, tokens_of
+from tts.train.tasks.generator import GeneratorTask
 from tts.voice.profile import PhoneProfile
 from tts_codecs.base import trusted
 from tts_codecs.checkpoint import save_checkpoint
@@ -89,7 +90,7 @@ def test_warps_are_those_of_numpy(corpus: Corpus) -> None:
     for at, factor in enumerate(VTLP_FACTORS):
         expected = vtlp_features(features, factor)
         assert np.abs(features[:, :-2] @ vtlp_matrix(factor) - expected[:, :-2]).max() < 1e-5
-        found = resident.change(
+        found = resident.augment(
             torch.from_numpy(features)[None],
             torch.tensor([at]),
             torch.tensor([False]),
@@ -157,7 +158,7 @@ def test_no_step_asks_the_device(
     if isinstance(task.latent_space, AutoencoderSpace):
         task.latent_space.autoencoder.to("meta")
     with trusted():
-        meta = task._finished(meta)  # profile and codes
+        meta = task._add_latents(meta)  # profile and codes
     sent: list[Any] = []
     plain = torch.tensor
     for step in range(2):
@@ -204,3 +205,31 @@ def test_what_counts_and_all_of_it_have_one_loss(
     assert len(found[0]) == len(found[1]) and found[0][0] > 0
     for one, other in zip(*found, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_the_voice_does_not_depend_on_the_recordings_of_the_prompt(corpus: Corpus) -> None:
+    """The recording whose speaker embedding is used is drawn independently of the others."""
+    plain = SegmentSampler(corpus, 80, 30, (200, 200))
+    resident = ResidentSampler(plain, CPU)
+    speaker = max(plain.by_speaker.values(), key=len)
+    row = max(speaker, key=lambda at: int(resident.frames[at]))
+    count, own_frames = 1000, 45
+    rows = torch.full((count,), row)
+    begin, stop = torch.full_like(rows, own_frames), resident.frames[rows]
+    generator = torch.Generator().manual_seed(0)
+    prompts, _, voices = resident.prompts(rows, begin, stop, generator)
+    own = plain.utterances[row].index
+    begins_with_own = prompts[:, :own_frames] - torch.from_numpy(corpus.features(own))[:own_frames]
+    has_own = begins_with_own.abs().amax((1, 2)) < 1e-2
+    assert len(speaker) > 2 and has_own.any()
+    # The recording that follows, by its place in the order of the speaker.
+    others = [at for at in resident.order.tolist() if at in speaker and at != row]
+    following = prompts[has_own, own_frames]
+    distances = []
+    for at in others:
+        features = torch.from_numpy(corpus.features(plain.utterances[at].index))
+        distances.append(torch.cdist(following, features, compute_mode=EXACT).amin(1))
+    choice = torch.stack(distances, 1).argmin(1).float()
+    is_own = voices[has_own] == row
+    difference = choice[is_own].mean() - choice[~is_own].mean()
+    assert abs(float(difference)) < 0.12 * len(others)

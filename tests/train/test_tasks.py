@@ -122,20 +122,20 @@ def test_discriminators_hear_mel_and_envelope_of_narrow_and_wide_rows(
 
 
 def duration_task(corpus: Corpus) -> Any:
-    from tts.train.tasks.generator import DurationTask
+    from tts.train.tasks.durations import DurationTask
 
     return DurationTask(corpus, {"dim": 16, "blocks": 1, "style": 16}, batch_size=3)
 
 
 def spectral_task(corpus: Corpus) -> Any:
-    from tts.train.tasks.codec import SpectralTask
+    from tts.train.tasks.feature_codec import SpectralTask
 
     model = {"dim": 16, "blocks": 1, "levels": (5, 4), "groups": 2}
     return SpectralTask(corpus, model, batch_size=2, frames=40, adversarial_from=1)
 
 
 def rvq_task(corpus: Corpus) -> Any:
-    from tts.train.tasks.codec import SpectralTask
+    from tts.train.tasks.feature_codec import SpectralTask
 
     quantizer = {"kind": "rvq", "dim": 6, "num_codebooks": 2, "codebook_size": 8, "dropout": 0.5}
     model = {"dim": 16, "blocks": 1, "quantizer": quantizer}
@@ -143,7 +143,7 @@ def rvq_task(corpus: Corpus) -> Any:
 
 
 def latent_task(corpus: Corpus) -> Any:
-    from tts.train.tasks.codec import LatentTask
+    from tts.train.tasks.feature_codec import LatentTask
 
     model = {"dim": 16, "blocks": 1, "latents": 6}
     return LatentTask(corpus, model, batch_size=2, frames=40, adversarial_from=1)
@@ -227,7 +227,7 @@ def test_a_run_starts_from_another_family(corpus: Corpus, tmp_path: Path) -> Non
     other = GeneratorTask(corpus, model, batch_size=2, codec=str(tmp_path / "spectral"))
     config = TrainConfig(steps=1, init=str(tmp_path / "flow"))
     trainer = Trainer(other, config, tmp_path / "run", True)
-    assert trainer.fresh and all(name.startswith("head") for name in trainer.fresh)
+    assert trainer.new_tensors and all(name.startswith("head") for name in trainer.new_tensors)
     for name, value in other.generator.backbone.state_dict().items():
         wanted = flow.generator.backbone.state_dict()[name]
         torch.testing.assert_close(value, wanted, rtol=1e-3, atol=1e-3)  # fp16 on disk

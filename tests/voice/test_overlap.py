@@ -69,7 +69,7 @@ def test_fitted_on_mixtures_it_tells_them_from_single_speakers(tmp_path: Path) -
         progress=lambda done, total: steps.append((done, total)),
     )
     assert fit.clips == 96 and steps[-1] == (96, 96)
-    assert fit.found > 0.7 and fit.false_alarms <= 0.15
+    assert fit.detection_rate > 0.7 and fit.false_alarm_rate <= 0.15
 
     made = cast(OverlapDetector, load_module(tmp_path / "made", kind="overlap"))
 

@@ -1,8 +1,8 @@
-"""Alignment of phones and audio learned from the data, and the durations that follow from it.
+"""Aligner: learns the alignment of phones and audio from the data, without labels.
 
-The aligner is a Gaussian per phone token, its mean predicted from the phones around it and the
-voice; monotonic search finds the best path, the path trains the means (Glow-TTS, Kim et al. 2020).
-Pauses between words are optional tokens, so transcripts need no punctuation.
+It has a Gaussian for each phone token, whose mean is predicted from the neighboring phones and the
+voice. Monotonic search finds the best path, which trains the means (Glow-TTS, Kim et al. 2020).
+Pauses between words are optional tokens, so that transcripts need no punctuation.
 """
 
 import torch
@@ -40,11 +40,12 @@ def with_optional_pauses(
 
 
 class Aligner(nn.Module):
-    """Gaussian mean per token over [mel, mel slope] of a frame.
+    """Network that predicts the mean [mel, mel slope] of the frames of each phone token.
 
     Args:
-        n_mels: bands of the (normalised) log-mel.
-        speaker_dim: size of the voice vector.
+        n_mels: bands of the normalized log-mel spectrum.
+        dim, blocks: width and number of blocks of the phone encoder.
+        speaker_dim: size of the speaker embedding.
     """
 
     def __init__(self, n_mels: int = 80, dim: int = 192, blocks: int = 3, speaker_dim: int = 256):
@@ -55,17 +56,18 @@ class Aligner(nn.Module):
 
     @staticmethod
     def features(mel: Tensor) -> Tensor:
-        """[B, T, n_mels] to [B, T, 2 n_mels]: the frame and its slope over +-1 frame."""
+        """Append the slope over the frames before and after: [B, T, n_mels] to [B, T, 2 n_mels]."""
         padded = F.pad(mel.transpose(1, 2), (1, 1), mode="replicate").transpose(1, 2)
         slope = (padded[:, 2:] - padded[:, :-2]) * 0.7
         return torch.cat([mel, slope], -1)
 
     def means(self, tokens: TokenBatch, speaker: Tensor) -> Tensor:
-        """[B, S, 2 n_mels]."""
+        """Predict the means [B, S, 2 n_mels] of tokens for speaker embeddings [B, speaker_dim]."""
         return self.mean(self.encoder(tokens, self.voice(speaker)))
 
     def scores(self, means: Tensor, features: Tensor) -> Tensor:
-        """Log-likelihood up to a constant, [B, S, T]."""
+        """Compute log-likelihoods [B, S, T] of frames [B, T, F] under means [B, S, F], up to
+        constants that depend on the frame alone."""
         cross = torch.bmm(means, features.transpose(1, 2))
         return cross - 0.5 * means.square().sum(-1, keepdim=True)
 
@@ -77,7 +79,7 @@ class Aligner(nn.Module):
         frames: Tensor,
         optional: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Best path.
+        """Find the best alignment.
 
         Args:
             speaker: [B, speaker_dim]; mel: [B, T, n_mels]; frames: [B]; optional: [B, S] bool.
@@ -88,7 +90,7 @@ class Aligner(nn.Module):
         features = self.features(mel)
         means = self.means(tokens, speaker)
         with torch.no_grad():
-            # In mixed precision they may be bfloat16, which NumPy does not have.
+            # NumPy has no bfloat16, which they may be in mixed precision.
             scores = self.scores(means, features).float().cpu().numpy()
         path = monotonic_alignment(
             scores, tokens.lengths.cpu().numpy(), frames.cpu().numpy(), optional.cpu().numpy()
@@ -98,7 +100,13 @@ class Aligner(nn.Module):
     def loss(
         self, tokens: TokenBatch, speaker: Tensor, mel: Tensor, frames: Tensor, optional: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Mean squared error of the frames to their token's mean, and the durations [B, S]."""
+        """Align, and compute the mean squared error between frames and the means of their tokens.
+
+        Arguments are those of `align`.
+
+        Returns:
+            the loss, a scalar, and durations [B, S].
+        """
         durations, means, features = self.align(tokens, speaker, mel, frames, optional)
         expanded = expand(means, durations, mel.shape[1])
         index = torch.arange(mel.shape[1], device=mel.device)

@@ -11,10 +11,10 @@ def monotonic_alignment(
     frames: np.ndarray,
     optional: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Durations of the best monotonic path through a batch of score matrices.
+    """Find the best monotonic path through each score matrix of a batch.
 
     Every token takes at least one frame, except optional ones (pauses between words), which may
-    take none; no two optional tokens may be neighbours. The first and last token may be optional.
+    take none. Two optional tokens must not be neighbors; the first and last may be optional.
 
     Args:
         scores: [B, S, T] log-likelihood of frame t under token s.
@@ -26,7 +26,7 @@ def monotonic_alignment(
         int64 [B, S] frames per token; rows sum to `frames`.
 
     Raises:
-        AlignmentError: a row with fewer frames than tokens that need one.
+        AlignmentError: a row has fewer frames than tokens that are not optional.
     """
     batch, size, time = scores.shape
     if optional is None:
@@ -40,31 +40,33 @@ def monotonic_alignment(
     best[:, 0] = masked[:, 0, 0]
     if size > 1:
         best[:, 1] = np.where(optional[:, 0], masked[:, 1, 0], -np.inf)
-    # May state s be entered from s - 2, skipping s - 1?
-    jump = np.zeros((batch, size), dtype=bool)
-    jump[:, 2:] = optional[:, 1:-1]
+    # Whether token s may follow s - 2, so that s - 1 is skipped.
+    can_skip = np.zeros((batch, size), dtype=bool)
+    can_skip[:, 2:] = optional[:, 1:-1]
     moves = np.zeros((time, batch, size), dtype=np.int8)
     for t in range(1, time):
-        one = np.full_like(best, -np.inf)
-        one[:, 1:] = best[:, :-1]
-        two = np.full_like(best, -np.inf)
-        two[:, 2:] = best[:, :-2]
-        two[~jump] = -np.inf
-        move = np.where(one > best, 1, 0)
-        value = np.maximum(best, one)
-        move = np.where(two > value, 2, move)
+        from_one = np.full_like(best, -np.inf)
+        from_one[:, 1:] = best[:, :-1]
+        from_two = np.full_like(best, -np.inf)
+        from_two[:, 2:] = best[:, :-2]
+        from_two[~can_skip] = -np.inf
+        move = np.where(from_one > best, 1, 0)
+        value = np.maximum(best, from_one)
+        move = np.where(from_two > value, 2, move)
         moves[t] = move
         best = np.where(
-            t < frames[:, None], np.maximum(value, two) + masked[:, :, t], best
+            t < frames[:, None], np.maximum(value, from_two) + masked[:, :, t], best
         )  # rows that have ended keep their final scores
     rows = np.arange(batch)
     state = tokens - 1
-    before = np.maximum(tokens - 2, 0)
-    skip_last = (tokens > 1) & optional[rows, tokens - 1] & (best[rows, before] > best[rows, state])
-    state = np.where(skip_last, before, state)
+    previous = np.maximum(tokens - 2, 0)
+    skip_last = (
+        (tokens > 1) & optional[rows, tokens - 1] & (best[rows, previous] > best[rows, state])
+    )
+    state = np.where(skip_last, previous, state)
     durations = np.zeros((batch, size), dtype=np.int64)
     for t in range(time - 1, -1, -1):
-        live = t < frames
-        np.add.at(durations, (rows[live], state[live]), 1)
-        state = np.where(live & (t > 0), state - moves[t, rows, state], state)
+        active = t < frames
+        np.add.at(durations, (rows[active], state[active]), 1)
+        state = np.where(active & (t > 0), state - moves[t, rows, state], state)
     return durations

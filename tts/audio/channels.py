@@ -1,4 +1,4 @@
-"""Channels of a recording to one, also where they would cancel each other."""
+"""Mixing of channels to mono, also of channels with opposite phase."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from tts.errors import AudioError
 
 __all__ = ["Mixer"]
 
-#: what the mean keeps of the power that channels without relation would leave in it
+#: share of the power of uncorrelated channels below which a mix counts as cancelled
 _CANCELLED = 0.5
 
 
 class Mixer:
-    """The mean of channels, block by block.
+    """Mixes channels to mono by their mean, block by block.
 
-    A microphone with its poles swapped, or a "karaoke" effect, makes the channels of a voice each
-    other's inverse, and their mean silent. `cancels` tells that from what has been seen, and
-    `aligned` gives a mixer that turns such channels round.
+    A microphone with swapped poles or a "karaoke" effect makes the channels of a voice opposite, so
+    that their mean is silent. `cancels` detects this in the blocks so far, and `aligned` makes a
+    mixer that inverts such channels.
 
     Args:
-        channels: how many; signs: [C] of +1 and -1.
+        channels: their number C.
+        signs: [C] of +1 and -1, by which channels are multiplied; None for all +1.
     """
 
     def __init__(self, channels: int, signs: NDArray[np.float32] | None = None):
@@ -29,7 +30,11 @@ class Mixer:
         self._products = np.zeros((channels, channels))
 
     def __call__(self, block: NDArray[np.floating], name: str) -> NDArray[np.float32]:
-        """[N, C] -> [N]; raises AudioError for NaN and infinity."""
+        """Mix a block [N, C] to [N].
+
+        Raises:
+            AudioError: a value is NaN or infinite.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             if block.shape[1] == 1:
                 mono = block[:, 0].astype(np.float32, copy=False)
@@ -44,12 +49,12 @@ class Mixer:
 
     @property
     def cancels(self) -> bool:
-        """Whether channels have taken much of each other away."""
-        alone = float(np.trace(self._products))
-        return self.signs is None and float(self._products.sum()) < _CANCELLED * alone
+        """Whether the channels of the blocks so far cancel each other."""
+        separate = float(np.trace(self._products))
+        return self.signs is None and float(self._products.sum()) < _CANCELLED * separate
 
     def aligned(self) -> Mixer:
-        """One that turns channels which run against the loudest."""
+        """A mixer that inverts the channels with a phase opposite to that of the loudest."""
         loudest = int(np.diagonal(self._products).argmax())
         signs = np.where(self._products[loudest] < 0, -1.0, 1.0).astype(np.float32)
         return Mixer(len(signs), signs)

@@ -1,8 +1,8 @@
-"""What phones and browsers record (AAC in MP4, Opus in WebM, and others), by FFmpeg's libraries.
+"""Decoding of containers that phones and browsers record (AAC in MP4, Opus in WebM, and others).
 
-They come with the package `av` (PyAV), the extra `formats`. The kind of container is told from the
-first bytes and forced, so that none of FFmpeg's formats that name other files or addresses, such as
-playlists, is ever opened, and FFmpeg sees nothing but the bytes it is handed.
+The libraries of FFmpeg come with the package `av` (PyAV), the extra `formats`. The type of a
+container is detected from its first bytes and forced, so that FFmpeg opens no formats that refer to
+other files or addresses, such as playlists.
 """
 
 from __future__ import annotations
@@ -46,25 +46,30 @@ _MAGIC: tuple[tuple[int, bytes, str, bool], ...] = (
 
 
 def container_of(head: bytes, failed: bool = False) -> str:
-    """FFmpeg's name of a container from the first bytes of a file, "" for none.
+    """Detect the type of a container, by its FFmpeg name; "" for none.
 
     Args:
-        failed: libsndfile could not read it.
+        head: first bytes of the file.
+        failed: whether libsndfile could not read the file, so that types it knows count too.
     """
-    for offset, magic, name, last in _MAGIC:
-        if head[offset : offset + len(magic)] == magic and (failed or not last):
+    for offset, magic, name, fallback in _MAGIC:
+        if head[offset : offset + len(magic)] == magic and (failed or not fallback):
             return name
     return ""
 
 
 class ContainerSource:
-    """The first sound of a container.
+    """The first audio stream of a container, a `tts.audio.decode.Source`.
+
+    Args:
+        handle: seekable; name: for messages; kind: type by its FFmpeg name.
+        described: type in words, for messages.
 
     Attributes:
-        rate, channels, frames, exact: see tts.audio.decode.Source.
+        rate, channels, frames, exact: as of Source.
 
     Raises:
-        AudioError: the extra is missing, it cannot be read, or holds no sound.
+        AudioError: the extra `formats` is missing, or the file is damaged or has no audio.
     """
 
     exact = False
@@ -81,9 +86,9 @@ class ContainerSource:
             with self._opened() as container:
                 stream = container.streams.audio[0]
                 first = next(iter(container.decode(stream)), None)
-                told = stream.duration * stream.time_base if stream.duration else None
-                if told is None and container.duration:
-                    told = Fraction(container.duration, 1_000_000)
+                duration = stream.duration * stream.time_base if stream.duration else None
+                if duration is None and container.duration:
+                    duration = Fraction(container.duration, 1_000_000)
         except (av.FFmpegError, ValueError, EOFError) as error:
             raise AudioError(f"{self._problem} ({_line(error)})") from error
         except IndexError:
@@ -92,7 +97,7 @@ class ContainerSource:
             raise AudioError(f"{name}: holds 0 frames of audio (empty or cut off)")
         self.rate, self.channels = int(first.sample_rate), len(first.layout.channels)
         self._layout = first.layout.name
-        self.frames = int(told * self.rate) if told and told > 0 else None
+        self.frames = int(duration * self.rate) if duration and duration > 0 else None
 
     def _opened(self) -> Any:
         self._handle.seek(0, os.SEEK_SET)
@@ -107,16 +112,16 @@ class ContainerSource:
         return container
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """All of it as [n, C], from its beginning.
+        """Decode all blocks [n, C] from the beginning.
 
         Raises:
-            AudioError: damaged from here on.
+            AudioError: the rest is damaged.
         """
         try:
             with self._opened() as container:
                 convert = self._av.AudioResampler("fltp", self._layout, self.rate)
                 for frame in container.decode(container.streams.audio[0]):
-                    # A gap or jump of the clock would stop the converter.
+                    # Gaps between time stamps would stop the converter.
                     frame.pts = None
                     for part in convert.resample(frame):
                         yield part.to_ndarray().T.astype(np.float32, copy=False)
@@ -125,5 +130,6 @@ class ContainerSource:
 
 
 def _line(error: BaseException) -> str:
-    told = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(told).split())[:100] or type(error).__name__
+    """The message of an error, on one short line."""
+    message = getattr(error, "strerror", None) or str(error)
+    return " ".join(str(message).split())[:100] or type(error).__name__

@@ -1,7 +1,7 @@
-"""Decode the part of a recording that is used, with bounded work, whatever it is stored in.
+"""Decoding of the part of a recording that is used, with bounded work.
 
-Everything that can be refused from a header is refused before anything is decoded. Silence before
-the first sound does not count: a minute of it in front of the speech is passed over.
+Headers are checked before anything is decoded. Silence before the first sound does not count: a
+minute of it before the speech is skipped.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ MAX_CHANNELS = 32
 MAX_HEADER_SECONDS = 30 * 60.0
 # Work limit: values decoded at most (60 s of 8 channels at 192 kHz are 92 million).
 MAX_DECODED_VALUES = 100_000_000
-# Of a recording that is wanted whole: 30 minutes of two channels at 96 kHz.
+# The limit for whole recordings: 30 minutes of two channels at 96 kHz.
 MAX_ENTIRE_VALUES = 350_000_000
 BLOCK_VALUES = 1 << 16
-_SMALL_FRAMES = 1024  # of the blocks in which damage is approached
-PADDING_SECONDS = 0.25  # that encoders add to a recording, beyond the most that it may have
+_SMALL_FRAMES = 1024  # of blocks shortly before damage
+PADDING_SECONDS = 0.25  # tolerance of limits, as encoders pad recordings
 _UNKNOWN_FRAMES = 1 << 61
-_LEAD_SECONDS = 1.0  # a pause before the first sound that is left as it is
+_LEAD_SECONDS = 1.0  # longest pause before the first sound that is kept
 
 
 class Source(Protocol):
     """A recording that can be decoded from its beginning, more than once.
 
     Attributes:
-        rate: Hz; channels: how many; frames: as the header tells, None where it does not.
-        exact: whether that is the number of frames, and not a length that somebody wrote down.
+        rate: in Hz; channels: their number.
+        frames: their number by the header; None if the header does not have it.
+        exact: whether `frames` is reliable.
     """
 
     rate: int
@@ -56,24 +57,27 @@ class Source(Protocol):
     exact: bool
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """All of it as [n, C]. Raises AudioError with what is damaged."""
+        """Decode all blocks [n, C] from the beginning; AudioError for damage."""
 
 
 class _Sequential(sf.SoundFile):
-    """A sound that is read from its beginning to its end: soundfile seeks after every read of one
-    that can be, which drops the bit reservoir of MP3 (a click per block)."""
+    """A file that claims not to be seekable.
+
+    soundfile seeks after every read of a seekable file, which drops the bit reservoir of MP3 and
+    gives a click at each block.
+    """
 
     def seekable(self) -> bool:
         return False
 
 
 class _SoundFile:
-    """A `Source` of libsndfile. Raises sf.SoundFileError where it cannot be opened."""
+    """A `Source` by libsndfile; sf.SoundFileError if it cannot be opened."""
 
     exact = True
 
     def __init__(self, handle: IO[bytes]):
-        # A damaged header makes libsndfile seek to impossible places: quietly a failed read.
+        # A damaged header makes libsndfile seek to impossible positions, which fails silently.
         self._handle = handle
         with self._opened() as sound:
             self.rate, self.channels = sound.samplerate, sound.channels
@@ -89,7 +93,7 @@ class _SoundFile:
             raise
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """All of it as [n, C]."""
+        """Decode all blocks [n, C] from the beginning; AudioError for damage."""
         size = max(1, BLOCK_VALUES // self.channels)
         given = 0
         try:
@@ -97,15 +101,17 @@ class _SoundFile:
                 yield part
                 given += len(part)
         except sf.SoundFileError:
-            # The library tells nothing of what it read of the block that holds the damage.
+            # The library drops the beginning of the damaged block, so that small ones follow.
             try:
                 yield from self._read(size, given, min(size, _SMALL_FRAMES))
             except sf.SoundFileError as again:
                 raise AudioError(str(again)) from again
 
     def _read(self, size: int, skip: int = 0, then: int = 0) -> Iterator[NDArray[np.float32]]:
-        """Blocks of `size`; after the first `skip` frames, which are read but not given (seeking in
-        what is damaged is no safer), of `then`."""
+        """Decode blocks of `size` frames; with `skip`, blocks of `then` frames after these.
+
+        The skipped frames are decoded and dropped, as seeking is unsafe in a damaged file.
+        """
         guarded = CallbackFile(self._handle)
         self._handle.seek(0)
         block = np.empty((size, self.channels), dtype=np.float32)
@@ -121,13 +127,13 @@ class _SoundFile:
 
 
 def _raise_interrupt(handle: CallbackFile) -> None:
-    """Raise Ctrl-C and the like from within the library; failed reads are damage, told as such."""
+    """Raise an exception of a callback, such as Ctrl-C; failed reads count as damage."""
     if handle.error is not None and not isinstance(handle.error, (OSError, ValueError)):
         raise handle.error
 
 
 def _check_layout(rate: int, channels: int, name: str) -> None:
-    """AudioError for a rate or number of channels that no recording of a voice has."""
+    """Raise AudioError for an implausible sample rate or number of channels."""
     if not MIN_RATE <= rate <= MAX_RATE:
         raise AudioError(
             f"{name}: a sample rate of {rate} Hz is not usable; "
@@ -138,7 +144,7 @@ def _check_layout(rate: int, channels: int, name: str) -> None:
 
 
 def _check_length(frames: int, rate: int, name: str, min_seconds: float) -> None:
-    """AudioError for nothing, or less than `min_seconds`."""
+    """Raise AudioError for an empty recording, or one of less than `min_seconds`."""
     if frames == 0:
         raise AudioError(f"{name}: holds 0 frames of audio (empty or cut off)")
     if frames < min_seconds * rate:
@@ -156,14 +162,15 @@ def decode_file(
     sandbox: bool = True,
     entire: bool = False,
 ) -> Decoded:
-    """Check the header, then decode at most `max_seconds` to mono, from the first sound on.
+    """Check the header of a file, and decode at most `max_seconds` from the first sound on to mono.
 
     Args:
-        handle: seekable; name: for messages; warnings: added to.
-        entire: decode all of it, silence before the first sound too; a recording that is longer
-            than `max_seconds` is refused.
-        sandbox: what FFmpeg's libraries are needed for is decoded in a process of its own, with
-            limits (tts.audio.sandbox); False within that.
+        handle: seekable; name: for messages; warnings: a list that gets further ones.
+        min_seconds: shorter recordings are refused.
+        sandbox: whether to decode containers of FFmpeg in another process with limits
+            (tts.audio.sandbox); False within that process.
+        entire: whether to decode the whole recording, also silence at the beginning, and to refuse
+            one that is longer than `max_seconds`.
 
     Raises:
         AudioError: see `load_reference`.
@@ -179,7 +186,7 @@ def decode_file(
         try:
             sound, share = with_true_size(handle)
             source = _SoundFile(sound)
-            _tell_cut(source, share, name, warnings)
+            _warn_truncated(source, share, name, warnings)
             return decode_source(source, name, min_seconds, max_seconds, warnings, entire=entire)
         except sf.SoundFileError:
             kind = container_of(head, failed=True)
@@ -191,13 +198,15 @@ def decode_file(
     return decode_source(container, name, min_seconds, max_seconds, warnings, entire=entire)
 
 
-def _tell_cut(source: Source, share: float, name: str, warnings: list[str]) -> None:
-    """A warning where only a `share` of the sound is there; less than a tenth of a second is the
-    rounding of whoever wrote the header."""
-    there = (source.frames or 0) / source.rate
-    if (1 / share - 1) * there >= 0.1:
-        told = there / share
-        warnings.append(f"{name}: is cut off: {there:.1f} of the {told:.1f} s its header tells")
+def _warn_truncated(source: Source, share: float, name: str, warnings: list[str]) -> None:
+    """Add a warning if a file has only a `share` of the samples that its header declares; less
+    than a tenth of a second is ignored."""
+    seconds = (source.frames or 0) / source.rate
+    if (1 / share - 1) * seconds >= 0.1:
+        declared = seconds / share
+        warnings.append(
+            f"{name}: is cut off: {seconds:.1f} of the {declared:.1f} s its header tells"
+        )
 
 
 def decode_source(
@@ -209,16 +218,16 @@ def decode_source(
     max_length: float = MAX_HEADER_SECONDS,
     entire: bool = False,
 ) -> Decoded:
-    """`decode_file` of what could be opened.
+    """Decode an open source as `decode_file`.
 
     Args:
-        max_length: seconds of the whole recording.
+        max_length: longest whole recording in seconds.
     """
     rate, channels, frames = source.rate, source.channels, source.frames
     _check_layout(rate, channels, name)
     if frames is not None:
         _check_length(frames, rate, name, min_seconds)
-        # A length guessed from the bit rate, as of AAC without a container, is a little off.
+        # Lengths that are estimated from the bit rate, as of raw AAC, are inexact.
         most = max_seconds * (1.0 if source.exact else 1.02) + PADDING_SECONDS
         if entire and frames > most * rate:
             raise AudioError(f"{name}: {too_long(frames / rate, max_seconds)}: cut it")
@@ -258,17 +267,17 @@ def decode_source(
 
 
 def too_long(seconds: float | None, most: float) -> str:
-    """Words for a recording of more than `most` seconds, None for an unknown number of them."""
+    """Describe a recording that is longer than `most` seconds; None for an unknown length."""
     limit = f"{most:g} s" if most < 600 else f"{most / 60:g} minutes"
     if seconds is None:
         return f"more than {limit} long; {limit} are the most"
-    # 60.3 s are not to be told as the 60 that are allowed.
+    # 60.3 s must not be rounded to the 60 s that are allowed.
     return f"{seconds:.{0 if round(seconds) > most else 1}f} s long; {limit} are the most"
 
 
 class _Taken(NamedTuple):
-    """Samples [N], frames passed over before them, frames read in all, whether the recording ended
-    there, and what is damaged."""
+    """Decoded samples [N], frames skipped before them, frames read in all, whether the recording
+    ended there, and a description of damage."""
 
     samples: NDArray[np.float32]
     skipped: int
@@ -278,23 +287,26 @@ class _Taken(NamedTuple):
 
 
 def _take(source: Source, wanted: int, name: str, look: bool) -> _Taken:
-    """At most `wanted` frames of channels that do not cancel, from the first sound on where it is
-    to be looked for."""
+    """Decode at most `wanted` frames to mono; with `look` from the first sound on."""
     mixer: Mixer | None = Mixer(source.channels)
     while True:
         assert mixer is not None
         taken, again = _attempt(source, wanted, name, mixer, look)
         if taken is not None:
             return taken
-        # The channels cancel, or there is no sound anywhere: then the beginning is as good.
+        # Again with aligned channels, or, without any sound, from the beginning.
         mixer, look = (again, look) if again is not None else (mixer, False)
 
 
 def _attempt(
     source: Source, wanted: int, name: str, mixer: Mixer, look: bool
 ) -> tuple[_Taken | None, Mixer | None]:
-    """What was taken, or a mixer that has to be used from the beginning, or neither where nothing
-    but silence was found."""
+    """Decode once with a mixer.
+
+    Returns:
+        the samples; or, if channels cancel, another mixer to begin again with; or neither, if there
+        is only silence.
+    """
     rate = source.rate
     out = np.empty(wanted, dtype=np.float32)
     filled = read = skipped = 0
@@ -320,7 +332,7 @@ def _attempt(
             if mixer.cancels:
                 return None, mixer.aligned()
             if found:
-                # Whether there is more shows with one block more.
+                # Only another block shows whether the recording goes on.
                 ended = ended or (not pending.size and _is_over(blocks))
                 return _Taken(out[:filled], skipped, read, ended, damage), None
             begin = _first_sound(out[:filled], rate)
@@ -342,6 +354,7 @@ def _attempt(
 
 
 def _is_over(blocks: Iterator[NDArray[np.float32]]) -> bool:
+    """Whether there are no further blocks, or only damaged ones."""
     try:
         return next(blocks, None) is None
     except AudioError:
@@ -349,15 +362,15 @@ def _is_over(blocks: Iterator[NDArray[np.float32]]) -> bool:
 
 
 def _shift(out: NDArray[np.float32], drop: int, filled: int) -> None:
-    """Move out[drop:filled] to the front, a piece at a time."""
+    """Move out[drop:filled] to the front, in pieces to save memory."""
     for at in range(drop, filled, BLOCK_VALUES):
         piece = out[at : min(at + BLOCK_VALUES, filled)].copy()
         out[at - drop : at - drop + len(piece)] = piece
 
 
 def _first_sound(samples: NDArray[np.float32], rate: int) -> int | None:
-    """Where sound begins in [N], a little before it; None for silence and what is as steady as the
-    noise of a room."""
+    """Find the index shortly before the first sound in samples [N]; None for silence and for steady
+    noise, as of a room."""
     size = max(1, round(rate * FRAME_SECONDS))
     levels = []
     step = size * max(1, BLOCK_VALUES // size)
@@ -368,7 +381,7 @@ def _first_sound(samples: NDArray[np.float32], rate: int) -> int | None:
     if not levels:
         return 0
     level = np.concatenate(levels)
-    # The level of the loudest third of a second: a click is shorter.
+    # The level of the loudest 0.3 s, since a click is shorter.
     loud = float(np.sort(level)[-min(15, level.size)])
     steady = loud - float(np.median(level)) < 6.0 and loud < SILENCE_DBFS / 2
     if loud <= SILENCE_DBFS or steady:
@@ -376,7 +389,7 @@ def _first_sound(samples: NDArray[np.float32], rate: int) -> int | None:
     quiet = float(np.percentile(level, 10))
     threshold = max(SILENCE_DBFS, loud - 35.0, min(quiet + 10.0, loud - 10.0))
     active = (level > threshold).astype(np.float64)
-    # A quarter of half a second: a click or a knock does not begin the speech.
+    # Seven of 25 frames have to be active, so that a click does not count as speech.
     dense = np.convolve(active, np.ones(25), mode="same") >= 7
     first = int(dense.argmax()) if dense.any() else 0
     return max(0, (first - 15) * size)

@@ -1,4 +1,4 @@
-"""Speech in a notebook: a player with the words that are said."""
+"""A player for notebooks, with the spoken words."""
 
 import base64
 import html
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from tts.audio.writer import encode_audio
 
-#: seconds from which on the page holds MP3: of a chapter as WAV it would be tens of megabytes
+#: seconds above which the player has MP3, as WAV of a chapter takes tens of megabytes
 LONG = 60.0
 
 
 def player(samples: NDArray[np.float32], sample_rate: int, words: Sequence[str]) -> str:
-    """HTML that plays samples [N] without any other file, the words below it."""
+    """Make HTML that plays samples [N] without other files, and shows words below the player."""
     if not len(samples):
         return "<em>no audio</em>"
     seconds = len(samples) / sample_rate
@@ -23,8 +23,8 @@ def player(samples: NDArray[np.float32], sample_rate: int, words: Sequence[str])
     data = base64.b64encode(encode_audio(samples, sample_rate, kind)).decode("ascii")
     media = "audio/mpeg" if mp3 else "audio/wav"
     text = html.escape(" ".join(words))
-    told = html.escape(f"{seconds:.2f} s, {sample_rate} Hz")
+    caption = html.escape(f"{seconds:.2f} s, {sample_rate} Hz")
     return (
         f'<figure style="margin:0"><audio controls src="data:{media};base64,{data}"></audio>'
-        f"<figcaption>{told}{'<br>' + text if text else ''}</figcaption></figure>"
+        f"<figcaption>{caption}{'<br>' + text if text else ''}</figcaption></figure>"
     )

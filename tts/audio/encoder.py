@@ -1,4 +1,4 @@
-"""Encode speech while it is made, for a listener who gets each piece at once."""
+"""Encoding of speech for streams, piece by piece while it is generated."""
 
 import io
 from contextlib import suppress
@@ -18,11 +18,14 @@ STREAMED = ("wav", "pcm", "flac", "ogg", "opus", "mp3", "aac")
 
 
 class _Outbox(io.RawIOBase):
-    """What an encoder writes, handed on as it comes. Corrections of what has left are kept aside:
-    they are lengths in headers, which a stream does not know.
+    """The output of an encoder, of which `take` returns new bytes.
+
+    An encoder goes back to write lengths into headers. Bytes that were taken already cannot change,
+    so that `late` collects such corrections.
 
     Args:
-        skip_first: of MP3, an empty frame in place of a header that comes last.
+        skip_first: whether to drop the first write, an empty MP3 frame that reserves space for a
+            header.
     """
 
     def __init__(self, skip_first: bool = False) -> None:
@@ -74,10 +77,10 @@ class _Outbox(io.RawIOBase):
 
 
 class _AAC:
-    """AAC in ADTS frames, by FFmpeg's libraries (the extra `formats`).
+    """Encoder of AAC in ADTS frames by the libraries of FFmpeg (the extra `formats`).
 
     Raises:
-        UsageError: they are not installed, or cannot hold the rate.
+        UsageError: the libraries are not installed, or AAC does not have the sample rate.
     """
 
     def __init__(self, sample_rate: int):
@@ -94,7 +97,7 @@ class _AAC:
         )
 
     def encode(self, samples: NDArray[np.float32] | None) -> bytes:
-        """Bytes that are ready after these samples; None ends it."""
+        """Encode samples [n], and return the bytes that are ready; None ends the stream."""
         frame = None
         if samples is not None:
             frame = self._av.AudioFrame.from_ndarray(
@@ -110,16 +113,19 @@ class _AAC:
         return self._outbox.take()
 
     def close(self) -> None:
-        """Let go of it; may be called often."""
+        """Free the encoder; may be called repeatedly."""
         with suppress(self._av.FFmpegError):
             self._container.close()
 
 
 class StreamEncoder:
-    """float32 [n] chunks at full scale 1.0 to bytes that can be played while they come.
+    """Encoder of float32 chunks [n] at full scale 1.0 to bytes that can be played at once.
+
+    Args:
+        format: one of STREAMED; sample_rate: in Hz.
 
     Raises:
-        UsageError: an unknown format, or one that cannot hold the rate.
+        UsageError: the format is unknown, or does not have the sample rate.
     """
 
     def __init__(self, format: str, sample_rate: int):
@@ -133,7 +139,7 @@ class StreamEncoder:
             is_mp3 = format == "mp3"
             self._outbox = _Outbox(skip_first=is_mp3)
             self._sink = CallbackFile(cast(IO[bytes], self._outbox))
-            # Players take the length of a stream from the rate of its first frame.
+            # Players estimate the length of a stream from the bit rate of its first frame.
             steady = {"bitrate_mode": "CONSTANT", "compression_level": 0.5} if is_mp3 else {}
             self._sound = sf.SoundFile(
                 self._sink,
@@ -146,10 +152,10 @@ class StreamEncoder:
             )
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
-        """The bytes that are ready after these samples, maybe none.
+        """Encode samples [n], and return the bytes that are ready, maybe none.
 
         Raises:
-            OutputError: samples that are not finite, or the encoder fails.
+            OutputError: a sample is not finite, or the encoder fails.
         """
         if not np.isfinite(samples).all():
             raise OutputError("the audio is not finite")
@@ -172,7 +178,7 @@ class StreamEncoder:
         return self._outbox.take()
 
     def finish(self) -> bytes:
-        """The last bytes."""
+        """End the stream, and return its last bytes."""
         if self._aac is not None:
             return self._aac.encode(None)
         if self._sound is None:
@@ -182,14 +188,16 @@ class StreamEncoder:
         return self._outbox.take()
 
     def corrections(self) -> list[tuple[int, bytes]]:
-        """After `finish`: at which byte of all that was encoded, what would stand there had its
-        length been known. For whoever has kept the bytes, or can go back in them."""
+        """Corrections of headers with the length, as (position in the stream, bytes).
+
+        They are known after `finish`, and serve outputs that can go back.
+        """
         if self.format == "wav":
             return [(0, wav_stream_header(self.sample_rate, samples=self._samples))]
         return self._outbox.late if self._sound is not None else []
 
     def close(self) -> None:
-        """Let go of an encoder that is not needed any more; may be called after `finish`."""
+        """Free the encoder; may be called after `finish`."""
         if self._aac is not None:
             self._aac.close()
         if self._sound is not None:

@@ -1,4 +1,4 @@
-"""Atomic output files, and files handed to C libraries."""
+"""Files: atomic output, checks before writing, and callbacks for C libraries."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import IO, Any, BinaryIO, TextIO
 from tts.errors import OutputError, UsageError
 
 __all__ = [
-    "CallbackFile", "atomic_output", "check_apart", "check_distinct", "check_kind", "check_parent",
-    "is_device", "standard_output", "write_all", "write_error", "write_file", "write_to",
+    "CallbackFile", "atomic_output", "check_apart", "check_distinct", "check_folder_writable",
+    "check_kind", "check_parent", "is_device", "standard_output", "write_all", "write_error",
+    "write_file", "write_to",
 ]  # fmt: skip
 
-#: what files are whose names end so
+#: extensions of files by their kind
 _KINDS = {
     "audio": "wav wave flac ogg oga opus mp3 aac m4a mp4 webm aif aiff au caf w64 wma",
     "captions": "srt vtt",
@@ -43,11 +45,29 @@ def standard_output() -> TextIO:
     return sys.stdout
 
 
+def check_folder_writable(folder: str | os.PathLike[str]) -> None:
+    """Make a folder if needed, and check that files can be written into it.
+
+    Raises:
+        OutputError: it cannot be made, or no file can be written into it.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(folder, error) from error
+
+
 def write_error(
     path: str | os.PathLike[str], exc: OSError, left: str = "nothing was changed there"
 ) -> OutputError:
-    """One clear line for a failed write, with what is `left` there."""
-    what = {
+    """Make the error for a failed write, one line for the user.
+
+    Args:
+        left: state of the path after the failure.
+    """
+    reason = {
         errno.ENOSPC: "the disk is full",
         errno.EDQUOT: "the disk quota is used up",
         errno.EFBIG: "the file is larger than the system allows",
@@ -55,11 +75,15 @@ def write_error(
         errno.EACCES: "permission denied",
         errno.EPERM: "permission denied",
     }.get(exc.errno or 0, exc.strerror or str(exc))
-    return OutputError(f"cannot write {os.fspath(path)!r}: {what}; {left}")
+    return OutputError(f"cannot write {os.fspath(path)!r}: {reason}; {left}")
 
 
 def write_all(raw: BinaryIO, data: Any) -> None:
-    """Write all of `data` to an unbuffered file, which may take less than it is given."""
+    """Write all of `data` to an unbuffered file, which may take less in one call.
+
+    Raises:
+        BlockingIOError: the file is a full pipe that does not block.
+    """
     view = memoryview(data).cast("B")
     while len(view):
         written = raw.write(view)
@@ -70,13 +94,13 @@ def write_all(raw: BinaryIO, data: Any) -> None:
 
 
 def write_to(file: Any, data: bytes, what: str) -> None:
-    """Write bytes into a file that is open.
+    """Write bytes to an open file.
 
     Args:
-        what: is written, for messages.
+        what: name of the data, for messages.
 
     Raises:
-        UsageError: not a file to write bytes into. OutputError: it does not take them.
+        UsageError: `file` is no binary file. OutputError: writing fails.
     """
     if not hasattr(file, "write") or isinstance(file, io.TextIOBase):
         raise UsageError(f"{what} is saved to a path or a binary file, not {type(file).__name__}")
@@ -87,10 +111,10 @@ def write_to(file: Any, data: bytes, what: str) -> None:
 
 
 class CallbackFile(io.RawIOBase):
-    """A file that libsndfile reads or writes through callbacks; keeps the first exception.
+    """A file that libsndfile reads or writes through callbacks.
 
-    Exceptions cannot cross the C library: they would be printed and lost, Ctrl-C included. A
-    failed call returns 0 to the library, and `check` raises the exception afterwards.
+    Exceptions cannot pass through the C library: they would be printed and lost, also Ctrl-C. A
+    failed call returns 0 to the library, and `check` raises its exception afterwards.
     """
 
     def __init__(self, raw: IO[bytes]) -> None:
@@ -128,13 +152,13 @@ class CallbackFile(io.RawIOBase):
             return 0
 
     def check(self) -> None:
-        """Raise what a callback raised."""
+        """Raise the first exception of a callback."""
         if self.error is not None:
             raise self.error
 
 
 def is_device(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` is an existing pipe, socket or device: written to, never replaced."""
+    """Whether `path` is an existing pipe, socket or device, which must not be replaced."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -143,8 +167,8 @@ def is_device(path: str | os.PathLike[str]) -> bool:
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """What a file has in common with all its names and links; None where there is no regular one,
-    which alone could be lost."""
+    """Device and inode of a regular file, which all of its names and links share; None for others,
+    which cannot be lost."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -153,14 +177,14 @@ def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 
 def check_apart(outputs: Iterable[str | os.PathLike[str]], given: Iterable[object]) -> None:
-    """Refuse to write over what was given, which may be the only copy of it.
+    """Check that no output would replace an input, which may be the only copy.
 
     Args:
         outputs: paths that will be written.
-        given: paths that are read; anything else is passed over.
+        given: inputs; those that are no paths are ignored.
 
     Raises:
-        UsageError: an output is one of them, by whatever name or link.
+        UsageError: an output and an input are the same file, under any name or link.
     """
     paths = [each for each in given if isinstance(each, (str, os.PathLike))]
     known = {found: os.fspath(each) for each in paths if (found := _identity(each))}
@@ -175,11 +199,10 @@ def check_apart(outputs: Iterable[str | os.PathLike[str]], given: Iterable[objec
 
 
 def check_distinct(outputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse to write two results of one command into the same file, where the last would replace
-    the others. Pipes and devices take several.
+    """Check that the outputs of a command are different files; pipes and devices may be equal.
 
     Raises:
-        UsageError: two are the same, by whatever name or link.
+        UsageError: two outputs are the same file, under any name or link.
     """
     seen: dict[object, str] = {}
     for output in outputs:
@@ -194,12 +217,13 @@ def check_distinct(outputs: Iterable[str | os.PathLike[str]]) -> None:
 
 
 def check_kind(path: str | os.PathLike[str], what: str, example: str, *own: str) -> None:
-    """Refuse to write a file of one kind under a name that says it is of another. A name that says
-    nothing, such as "x.bin", is taken.
+    """Check that the extension of an output is not that of another kind of file.
+
+    Unknown extensions, such as that of "x.bin", are accepted.
 
     Args:
-        what: is written, with its verb ("codes are"); example: a name for it.
-        own: extensions that such a file may have, besides that of the example.
+        what: kind of the output with its verb, such as "codes are"; example: a name for it.
+        own: extensions that are right, besides that of the example.
 
     Raises:
         UsageError: the extension is that of another kind.
@@ -217,10 +241,11 @@ def check_kind(path: str | os.PathLike[str], what: str, example: str, *own: str)
 
 
 def check_parent(path: str | os.PathLike[str]) -> Path:
-    """The real target of `path` (links followed), after checks that need no writing.
+    """Check that a file can be written at `path`, without writing; return its target behind links.
 
-    Raises UsageError for a folder, a missing parent folder or an impossible name, and OutputError
-    where the system forbids writing.
+    Raises:
+        UsageError: it is a folder, its parent folder is missing, or the name is impossible.
+        OutputError: there is no permission.
     """
     text = os.fspath(path)
     try:
@@ -248,15 +273,18 @@ def check_parent(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def atomic_output(path: str | os.PathLike[str], *, new: bool = False) -> Iterator[BinaryIO]:
-    """A new unbuffered file that becomes `path` when the block ends without an exception.
+    """Open an unbuffered file that becomes `path` when the block ends without an exception.
 
-    It is written beside the target under a hidden name, synced, then renamed over it; on any
-    exception (also KeyboardInterrupt) it is removed and an older file at `path` stays as it was.
-    OSErrors become OutputError; others pass through.
+    It is written beside the target under a hidden name, synced and renamed. After any exception,
+    also KeyboardInterrupt, it is removed, and an older file at `path` is unchanged.
 
     Args:
-        new: nothing may be at `path`: of several that write at once the first wins, and the others
-            get FileExistsError.
+        new: whether `path` must not exist; if several processes write at once, one succeeds.
+
+    Raises:
+        UsageError: as of `check_parent`.
+        OutputError: the file cannot be written.
+        FileExistsError: `path` exists, and `new` is set.
     """
     target = check_parent(path)
     temporary = target.parent / f".tts-{secrets.token_hex(8)}.part"
@@ -289,7 +317,7 @@ def atomic_output(path: str | os.PathLike[str], *, new: bool = False) -> Iterato
 
 
 def write_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """A whole file, as `atomic_output`; a pipe or device is written into.
+    """Write a whole file atomically; write to a pipe or device as it is.
 
     Raises:
         OutputError: it cannot be written.
@@ -306,13 +334,13 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def _take_place(temporary: Path, target: Path) -> None:
-    """Rename to a name that is not taken; FileExistsError where it is."""
+    """Rename a file to a name that must not exist; FileExistsError if it does."""
     try:
         os.link(temporary, target)
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links: whoever makes the name owns it, and fills it then.
+        # The file system has no hard links: creating the name reserves it.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         os.replace(temporary, target)
     else:
@@ -320,7 +348,7 @@ def _take_place(temporary: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    # Makes the rename itself durable; not every system can sync a folder, and the file is there.
+    """Make renames in a folder durable, on systems that can sync a folder."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

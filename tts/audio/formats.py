@@ -1,4 +1,4 @@
-"""The formats that speech is written in, and float samples as values that they hold."""
+"""Audio formats of output, and the conversion of float samples to their values."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ __all__ = [
 
 
 class Format(NamedTuple):
+    """A format by its names in libsndfile, and its sample rates in Hz."""
+
     container: str
     subtype: str
     rates: tuple[int, ...]  # empty: any rate
@@ -37,15 +39,15 @@ _SUPPORTED = {
 FORMATS = tuple(_SUPPORTED)
 
 _KNEE = 0.85
-_CEILING = 10.0 ** (-1.0 / 20.0) - 1e-4  # with what rounding to 16 bits may add
+_CEILING = 10.0 ** (-1.0 / 20.0) - 1e-4  # minus what rounding to 16 bits may add
 
 
 def output_format(path: str | os.PathLike[str], format: str | None = None) -> str:
-    """The output format by name or by extension.
+    """Choose the format of an output by its name or by the extension of the path.
 
     Raises:
-        UsageError: an unknown one (the message lists them), or a path whose extension is that of
-            another kind of file or of another format.
+        UsageError: the format is unknown (the message lists all), or the extension is that of
+            another format or kind of file.
     """
     if format is not None and not isinstance(format, str):
         raise UsageError(f"an audio format is a name such as 'wav', not {format!r}")
@@ -66,10 +68,10 @@ def output_format(path: str | os.PathLike[str], format: str | None = None) -> st
 
 
 def check_rate(format: str, sample_rate: int) -> Format:
-    """What libsndfile calls a format, after checking that it is known and can hold the rate.
+    """Check that a format is known and has a sample rate, and return it.
 
     Raises:
-        UsageError: it is not, or cannot.
+        UsageError: the format is unknown, or does not have the sample rate.
     """
     spec = _SUPPORTED[output_format("-", format)]
     if sample_rate <= 0 or (spec.rates and sample_rate not in spec.rates):
@@ -79,33 +81,37 @@ def check_rate(format: str, sample_rate: int) -> Format:
 
 
 def held_rate(format: str, sample_rate: int) -> int:
-    """The sample rate at which a format can hold sound of another: the next one, or its highest.
+    """Choose the sample rate of a format for audio at another rate: the next one, or the highest.
 
     Raises:
-        UsageError: an unknown format.
+        UsageError: the format is unknown.
     """
     rates = _SUPPORTED[output_format("-", format)].rates or (sample_rate,)
     return min((rate for rate in rates if rate >= sample_rate), default=max(rates))
 
 
 def limit_peaks(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bend values beyond 0.85 smoothly to below -1 dBFS (0.891): [N] -> [N].
+    """Compress values beyond 0.85 smoothly to below -1 dBFS (0.891): [N] -> [N].
 
-    Without memory, so chunks and whole signals give the same values; 0.85 and less, as of speech
-    that has been levelled (tts.audio.loudness), stay as they are.
+    It works sample by sample, so that chunks do not matter. Values up to 0.85, as of speech after
+    tts.audio.loudness, are unchanged.
     """
     return limited(samples, _KNEE, _CEILING)
 
 
 def to_pcm16(samples: NDArray[np.float32]) -> bytes:
-    """Float samples [N] at full scale 1.0 as little-endian 16-bit PCM, peaks limited."""
+    """Convert float samples [N] to little-endian 16-bit PCM, with limited peaks."""
     scaled = np.rint(limit_peaks(samples).astype(np.float64) * 32767.0)
     return scaled.astype("<i2").tobytes()
 
 
 def wav_stream_header(sample_rate: int, channels: int = 1, samples: int | None = None) -> bytes:
-    """Header of a 16-bit WAV of so many samples; of unknown length (sizes 0xFFFFFFFF, as live
-    encoders write it) without them, or where 32 bits cannot hold their bytes."""
+    """Make the header of a 16-bit WAV stream.
+
+    Args:
+        samples: of each channel; None for an unknown length, for which sizes are 0xFFFFFFFF, as
+            for one that 32 bits cannot hold.
+    """
     unknown = 0xFFFFFFFF
     width = 2 * channels
     size = unknown if samples is None else min(samples * width, unknown)

@@ -1,8 +1,7 @@
-"""Headers of recordings whose length was not known when they were begun.
+"""Headers of recordings with a missing or wrong length.
 
-A recorder that is cut off, or writes into a pipe, leaves 0 or too small a number where the size of
-the sound belongs. `with_true_size` shows such a file with the size that it has, and tells of one
-that is shorter than its header says.
+A recorder that is interrupted, or writes into a pipe, leaves a size of 0 in the header.
+`with_true_size` mends such a header, and detects files that are shorter than their header says.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ __all__ = ["with_true_size"]
 
 _MAX_CHUNKS = 100
 _LIMIT = 0xFFFFFFFF
-#: sizes from here on stand for "not known" in what recorders and converters write into pipes
+#: recorders and converters write sizes from here on into pipes if the length is unknown
 _UNKNOWN = 0x7FFF0000
 
 
 class _Overlay(io.RawIOBase):
-    """A file with some of its bytes shown as others."""
+    """A file in which some bytes, by position, are replaced."""
 
     def __init__(self, raw: IO[bytes], patches: dict[int, bytes]):
         self.raw, self.patches = raw, patches
@@ -29,8 +28,8 @@ class _Overlay(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         at = self.raw.tell()
         data = bytearray(self.raw.read(size))
-        for place, shown in self.patches.items():
-            for offset, value in enumerate(shown, place - at):
+        for position, patch in self.patches.items():
+            for offset, value in enumerate(patch, position - at):
                 if 0 <= offset < len(data):
                     data[offset] = value
         return bytes(data)
@@ -54,43 +53,41 @@ class _Overlay(io.RawIOBase):
 
 
 def with_true_size(handle: IO[bytes]) -> tuple[IO[bytes], float]:
-    """A sound file whose header tells its size, and how much of the told sound is there.
+    """Mend the header of a WAV (RIFF, RIFX), AIFF or AU file with a size of 0.
 
-    Read are the headers of WAV (RIFF, RIFX), AIFF and AU. Where one gives the sound the size 0 and
-    bytes follow it, the returned file shows the true size; every other file is returned as it is.
-    Sizes beyond the end of the file are left: libsndfile reads what there is.
+    Other files are returned as they are, also those with sizes beyond their end, of which
+    libsndfile reads what exists.
 
     Returns:
-        The file, and a share from 0 to 1: below 1 the file was cut off. It is 1 where the header
-        does not know the size, and for all other formats.
+        the file, and the share from 0 to 1 of the declared audio that it has. It is 1 if the header
+        has no size, and for other formats.
     """
     start = handle.tell()
     patches: dict[int, bytes] = {}
     try:
         head = handle.read(12)
         end = handle.seek(0, os.SEEK_END)
-        place, size = end, 0
+        position, size = end, 0
         if head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE":
             order = "<" if head[:4] == b"RIFF" else ">"
-            place, size = _chunks(handle, end, order).get(b"data", (end, 0))
-            patches = _riff_sizes(place, size, end, order)
+            position, size = _chunks(handle, end, order).get(b"data", (end, 0))
+            patches = _riff_sizes(position, size, end, order)
         elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
             chunks = _chunks(handle, end, ">")
-            place, size = chunks.get(b"SSND", (end, 0))
+            position, size = chunks.get(b"SSND", (end, 0))
             patches = _aiff_sizes(handle, chunks, end)
         elif head[:4] == b".snd" and len(head) == 12:
-            place, size = struct.unpack(">II", head[4:])
+            position, size = struct.unpack(">II", head[4:])
             patches = {} if size else {8: struct.pack(">I", _LIMIT)}
     finally:
         handle.seek(start)
-    there = end - place
-    share = there / size if 0 < there < size < _UNKNOWN else 1.0
+    actual = end - position
+    share = actual / size if 0 < actual < size < _UNKNOWN else 1.0
     return cast(IO[bytes], _Overlay(handle, patches)) if patches else handle, share
 
 
 def _chunks(handle: IO[bytes], end: int, order: str) -> dict[bytes, tuple[int, int]]:
-    """Where the first chunk of each name begins, after its header, and the size it tells; up to the
-    one with the sound."""
+    """Position and declared size of the first chunk of each name, up to the one with the audio."""
     found: dict[bytes, tuple[int, int]] = {}
     at = 12
     for _ in range(_MAX_CHUNKS):
@@ -105,29 +102,29 @@ def _chunks(handle: IO[bytes], end: int, order: str) -> dict[bytes, tuple[int, i
     return found
 
 
-def _riff_sizes(place: int, size: int, end: int, order: str) -> dict[int, bytes]:
-    """Bytes by their place that give a WAV file the size it has; none where it tells one."""
-    if size or place >= end:
+def _riff_sizes(position: int, size: int, end: int, order: str) -> dict[int, bytes]:
+    """Patches by position that give a WAV file its true size; none if it has a size."""
+    if size or position >= end:
         return {}
-    sound = struct.pack(f"{order}I", min(end - place, _LIMIT))
-    return {4: struct.pack(f"{order}I", min(end - 8, _LIMIT)), place - 4: sound}
+    sound = struct.pack(f"{order}I", min(end - position, _LIMIT))
+    return {4: struct.pack(f"{order}I", min(end - 8, _LIMIT)), position - 4: sound}
 
 
 def _aiff_sizes(
     handle: IO[bytes], chunks: dict[bytes, tuple[int, int]], end: int
 ) -> dict[int, bytes]:
-    """As `_riff_sizes`, of an AIFF file, which also counts its frames."""
+    """Patches as of `_riff_sizes` for an AIFF file, also of its number of frames."""
     if b"COMM" not in chunks or b"SSND" not in chunks:
         return {}
-    common, (place, size) = chunks[b"COMM"][0], chunks[b"SSND"]
+    common, (position, size) = chunks[b"COMM"][0], chunks[b"SSND"]
     handle.seek(common)
     channels, frames, bits = struct.unpack(">hIh", handle.read(8))
     width = channels * ((bits + 7) // 8)
-    sound = end - place - 8
+    sound = end - position - 8
     if width <= 0 or sound <= 0 or (frames and size > 8):
         return {}
     return {
         4: struct.pack(">I", min(end - 8, _LIMIT)),
         common + 2: struct.pack(">I", min(sound // width, _LIMIT)),
-        place - 4: struct.pack(">I", min(sound + 8, _LIMIT)),
+        position - 4: struct.pack(">I", min(sound + 8, _LIMIT)),
     }

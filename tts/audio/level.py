@@ -1,4 +1,4 @@
-"""Level and activity of speech: where sound is, how loud it is, and how to make levels equal.
+"""Level and activity of speech: detection of sound, trimming, and normalization of levels.
 
 All functions take mono float arrays [N] at full scale 1.0; levels are in dBFS, where a constant of
 1.0 has 0 dBFS RMS. Activity is decided by energy alone, which is enough to trim silence and to
@@ -30,8 +30,8 @@ _FLOOR_DBFS = -120.0
 def frame_levels(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
     """RMS of consecutive frames of `FRAME_SECONDS`, in dBFS, at least -120.
 
-    samples [N] -> levels [ceil(N / frame)]; the last frame may be short. The mean of the whole
-    signal is taken out first, so that a constant offset does not count as sound.
+    samples [N] -> levels [ceil(N / frame)]; the last frame may be short. The mean of the
+    signal is subtracted first, so that a constant offset does not count as sound.
     """
     size = max(1, round(sample_rate * FRAME_SECONDS))
     if samples.size == 0:
@@ -44,7 +44,7 @@ def frame_levels(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
 
 
 def active_frames(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which frames [F] carry sound, from their levels [F] in dBFS.
+    """Detect frames with sound, bool [F], from their levels [F] in dBFS.
 
     The threshold lies 35 dB under the loud frames; where there is background noise it rises to
     6 dB over the noise, but stays 15 dB under the loud frames so that steady sound counts.
@@ -59,10 +59,10 @@ def active_frames(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
 def split_active(
     samples: Samples, sample_rate: int, *, min_gap: float = 0.2, min_active: float = 0.06
 ) -> list[tuple[int, int]]:
-    """Stretches of sound as (start, end) sample indices, in order.
+    """Find segments with sound, as (start, end) sample indices in order.
 
-    Pauses shorter than `min_gap` seconds are bridged; sounds shorter than `min_active` seconds
-    after bridging (clicks) are left out.
+    Segments with gaps of less than `min_gap` seconds are joined; then those of less than
+    `min_active` seconds, such as clicks, are left out.
     """
     active = active_frames(frame_levels(samples, sample_rate))
     size = max(1, round(sample_rate * FRAME_SECONDS))
@@ -78,7 +78,7 @@ def split_active(
 
 
 def trim_silence(samples: Samples, sample_rate: int, *, keep: float = 0.1) -> Samples:
-    """Cut leading and trailing silence down to `keep` seconds: [N] -> [M], M <= N (a view)."""
+    """Shorten leading and trailing silence to `keep` seconds: [N] -> [M], a view."""
     spans = split_active(samples, sample_rate)
     if not spans:
         return samples
@@ -87,9 +87,10 @@ def trim_silence(samples: Samples, sample_rate: int, *, keep: float = 0.1) -> Sa
 
 
 def cut_at_pause(samples: Samples, sample_rate: int, seconds: float) -> Samples:
-    """At most the first `seconds`: [N] -> [M], cut at the quietest place of the last quarter.
+    """Keep at most the first `seconds`: [N] -> [M].
 
-    A cut in a pause does not leave half a word at the end of a voice prompt.
+    The cut is at the quietest position of the last quarter, so that a voice prompt does not end
+    within a word.
     """
     limit = int(seconds * sample_rate)
     if samples.size <= limit:
@@ -99,7 +100,7 @@ def cut_at_pause(samples: Samples, sample_rate: int, seconds: float) -> Samples:
     levels = frame_levels(samples[start:limit], sample_rate)
     if levels.size < 3:
         return samples[:limit]
-    # Mean of three frames: a pause, not one dip between two periods of the voice.
+    # Averaged over three frames, so that a dip between two pitch periods is no pause.
     smooth = np.convolve(levels, np.ones(3) / 3.0, mode="valid")
     return samples[: start + (int(smooth.argmin()) + 2) * size]
 
@@ -109,8 +110,11 @@ def normalize_level(
 ) -> Samples:
     """Remove the constant offset and scale to an active level of `target_dbfs`: [N] -> [N].
 
-    The level is the RMS over active frames only, so pauses do not change the gain. Peaks are kept
-    under 0.95 by a smaller gain, never by clipping. Raises AudioError when there is no sound.
+    The level is the RMS of active frames, so that pauses do not matter. The gain is reduced if
+    peaks would exceed 0.95; nothing is clipped.
+
+    Raises:
+        AudioError: there is no sound.
     """
     levels = frame_levels(samples, sample_rate)
     active = active_frames(levels)

@@ -1,4 +1,4 @@
-"""Pictures of what was synthesized: the mel spectrogram with its phones."""
+"""Plots of mel spectrograms with phones."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ def save_mel_plot(
     *,
     frames_per_second: float | None = None,
 ) -> None:
-    """Draw a mel spectrogram [n_mels, T] into a PNG, SVG or PDF file.
+    """Draw a mel spectrogram into a PNG, SVG or PDF file, atomically.
 
-    phones [P] with durations [P] (frames, summing to at most T) are written at the top between
-    thin lines. frames_per_second puts seconds on the time axis. The file is written atomically.
+    Args:
+        mel: [n_mels, T].
+        phones: [P] labels above the plot; durations: [P] frames of each, at most T in sum.
+        frames_per_second: for a time axis in seconds; None for frames.
 
-    Raises MissingDependencyError without matplotlib, UsageError for shapes that do not fit or
-    another extension, OutputError when the path cannot be written.
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        UsageError: shapes do not fit, or the extension is unknown.
+        OutputError: the file cannot be written.
     """
     extension = Path(os.fspath(path)).suffix.lstrip(".").lower()
     if extension not in _EXTENSIONS:
@@ -97,5 +101,5 @@ def save_mel_plot(
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib does not read as mathematics."""
+    """Escape text that matplotlib would read as mathematics."""
     return text.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Read a whole recording as it is: mono at a wanted rate, nothing trimmed or levelled."""
+"""Reading of whole recordings to mono, without trimming or normalization."""
 
 import os
 from typing import BinaryIO
@@ -7,20 +7,22 @@ from tts.audio.decode import decode_file
 from tts.audio.reference import Reference, opened
 from tts.audio.resample import resample
 
-#: seconds that are accepted
+#: longest recording in seconds
 LONGEST = 1800.0
 
 
 def read_recording(source: str | os.PathLike[str] | BinaryIO, rate: int | None) -> Reference:
-    """All of a path, of "-" for standard input or of a binary file, mixed to mono at `rate` Hz;
-    None keeps its own rate.
+    """Read a whole recording, which may be silent, and mix it to mono.
 
-    Formats, limits and the process in which foreign containers are decoded are those of
-    `tts.audio.reference.load_reference`; silence is as good as sound here.
+    Formats, limits and decoding are those of `tts.audio.reference.load_reference`.
+
+    Args:
+        source: a path, "-" for standard input, or a binary file.
+        rate: sample rate of the result in Hz; None for that of the recording.
 
     Raises:
-        UsageError: missing, a folder, a URL.
-        AudioError: not audio, empty, longer than 30 minutes, or not finite.
+        UsageError: it is missing, a folder or a URL.
+        AudioError: it is not audio, empty, longer than 30 minutes, or not finite.
     """
     warnings: list[str] = []
     with opened(source) as (handle, name):

@@ -1,7 +1,7 @@
-"""Load a voice reference: any recording in, clean mono speech at the model's rate out.
+"""Loading of voice references: any recording to mono speech at the sample rate of a model.
 
-Everything that can be refused is refused from the header, before anything is decoded, and at most
-`max_seconds` are ever decoded: a few hundred kilobytes of compressed silence unpack to gigabytes.
+Headers are checked before anything is decoded, and at most `max_seconds` are decoded, since a few
+hundred kilobytes of compressed silence may unpack to gigabytes.
 """
 
 from __future__ import annotations
@@ -38,21 +38,23 @@ __all__ = ["Reference", "clipped_share", "load_reference", "load_references"]
 
 T = TypeVar("T")
 
-UNNAMED = "the recording"  # one without a file name, in messages
+UNNAMED = "the recording"  # in messages, if it has no file name
 MAX_STDIN_BYTES = 200_000_000
 MIN_ACTIVE_SECONDS = 0.3
-PIPE_WAIT = 60.0  # seconds for somebody to write into a named pipe
-_MAX_SAMPLE_VALUE = 1e10  # above the range of 32-bit integers stored as floats: not sound
+PIPE_WAIT = 60.0  # seconds to wait for data in a named pipe
+_MAX_SAMPLE_VALUE = 1e10  # above 32-bit integers that are stored as floats
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference ready for an encoder.
+    """A voice reference, ready for an encoder.
 
-    samples: float32 [N], mono, at `sample_rate` Hz. seconds_in: length of the source before any
-    trimming. warnings: one line each, for the user, about what was changed or looks doubtful.
-    declared: seconds that the header of a file tells, None where it tells none. name: of the file,
-    for messages; empty where it has none.
+    Attributes:
+        samples: float32 [N], mono, at `sample_rate` Hz.
+        seconds_in: length of the source before trimming.
+        warnings: lines for the user about changes and doubtful properties.
+        declared: length by the header of a file in seconds; None if it has none.
+        name: of the file, for messages; "" if it has none.
     """
 
     samples: NDArray[np.float32]
@@ -81,32 +83,40 @@ def load_reference(
     trim: bool = True,
     entire: bool = False,
 ) -> Reference:
-    """Read a recording and make it a mono reference at `sample_rate` Hz, by default 16,000; None
-    keeps the rate of a file.
+    """Load a recording as a mono voice reference.
 
-    source: a path, "-" for standard input (at most 200 MB), a binary file object, or an array
-    ([N], [C, N] or [N, C]; floats at full scale 1.0 or integers at theirs) at `array_rate` Hz,
-    by default `sample_rate`, called `array_name` in messages. Formats: WAV, FLAC, MP3, Ogg Vorbis,
-    Opus, AIFF and the others of libsndfile; with the extra `formats` also AAC, M4A, MP4, WebM and
-    others of FFmpeg. Channels are averaged, after turning those that would cancel. Only
-    `max_seconds` from the first sound on are used, with a warning.
-    Leading and trailing silence is cut to 0.1 s unless `trim` is False; `trim_to` keeps at most
-    so many seconds of the rest, ending in a pause. The active level becomes `target_dbfs`;
-    None leaves level and offset alone. With `entire` what is before the first sound is used too,
-    and a file longer than `max_seconds` is refused.
+    Formats are WAV, FLAC, MP3, Ogg Vorbis, Opus, AIFF and others of libsndfile; with the extra
+    `formats` also AAC, M4A, MP4, WebM and others of FFmpeg. Channels are averaged, and
+    inverted if they would cancel others.
 
-    Raises UsageError (exit code 2) when the source is missing, a folder, a URL or unreadable, and
-    AudioError (exit code 1) when it is not audio, silent, shorter than `min_seconds`, longer than
-    30 minutes, not finite, or outside 8 to 192 kHz and 32 channels.
+    Args:
+        source: a path, "-" for standard input (at most 200 MB), a binary file, or an array [N],
+            [C, N] or [N, C] of floats at full scale 1.0 or of integers.
+        sample_rate: of the result in Hz; None for that of the file.
+        array_rate: sample rate of an array, by default `sample_rate`; array_name: its name in
+            messages.
+        min_seconds: shorter recordings are refused.
+        max_seconds: longest part that is used, from the first sound on; there is a warning if the
+            recording is longer.
+        trim_to: seconds that are kept after trimming, up to a pause; None for all.
+        target_dbfs: active level of the result; None keeps level and offset.
+        trim: whether to shorten silence at both ends to 0.1 s.
+        entire: whether to use the recording from its beginning, and to refuse one that is longer
+            than `max_seconds`.
+
+    Raises:
+        UsageError: the source is missing, a folder, a URL or not readable (exit code 2).
+        AudioError: it is not audio, silent, too short, longer than 30 minutes, not finite, or has
+            other than 8 to 192 kHz and 1 to 32 channels (exit code 1).
     """
     warnings: list[str] = []
     if isinstance(source, np.ndarray):
         name, rate = array_name, array_rate or sample_rate or 16000
-        found = _from_array(source, rate, name, min_seconds, max_seconds, warnings)
+        decoded = _from_array(source, rate, name, min_seconds, max_seconds, warnings)
     else:
         with opened(source) as (handle, name):
-            found = decode_file(handle, name, min_seconds, max_seconds, warnings, entire=entire)
-    mono, rate, seconds_in = found.samples, found.rate, found.seconds
+            decoded = decode_file(handle, name, min_seconds, max_seconds, warnings, entire=entire)
+    mono, rate, seconds_in = decoded.samples, decoded.rate, decoded.seconds
 
     sample_rate = sample_rate or rate
     low, high = float(mono.min()), float(mono.max())
@@ -126,36 +136,47 @@ def load_reference(
         samples = normalize_level(samples, target_dbfs, sample_rate=sample_rate)
     called = "" if isinstance(source, np.ndarray) or name == UNNAMED else name
     return Reference(
-        np.ascontiguousarray(samples), sample_rate, seconds_in, warnings, found.declared, called
+        np.ascontiguousarray(samples), sample_rate, seconds_in, warnings, decoded.declared, called
     )
 
 
 def load_references(sources: Iterable[T], load: Callable[[T], Reference]) -> list[Reference]:
-    """Several recordings of one person, of which those that are silent are left out where another
-    is not; the warnings of the first that is kept tell so.
+    """Load several recordings of one person; silent ones are left out with a warning.
+
+    The warning is among those of the first recording that is kept.
 
     Args:
-        load: `load_reference` with its arguments.
+        load: loads a source, usually by `load_reference`.
 
     Raises:
-        SilentError: all are silent. UsageError, AudioError: as `load_reference`.
+        SilentError: all recordings are silent.
+        UsageError, AudioError: as of `load_reference`.
     """
-    found: list[Reference] = []
+    loaded: list[Reference] = []
     silent: list[SilentError] = []
     for source in sources:
         try:
-            found.append(load(source))
+            loaded.append(load(source))
         except SilentError as error:
             silent.append(error)
-    if silent and not found:
+    if silent and not loaded:
         raise silent[0]
-    told = [f"{error}; it is left out of the voice" for error in silent]
-    return [replace(found[0], warnings=[*told, *found[0].warnings]), *found[1:]] if told else found
+    if not silent:
+        return loaded
+    first, *others = loaded
+    left_out = [f"{error}; it is left out of the voice" for error in silent]
+    return [replace(first, warnings=[*left_out, *first.warnings]), *others]
 
 
 @contextmanager
 def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes], str]]:
-    """A seekable binary file and its name for messages; closed afterwards if opened here."""
+    """Open a source as a seekable binary file; yield it with its name for messages.
+
+    Files that were opened here are closed afterwards.
+
+    Raises:
+        UsageError: the source is missing, a folder, a URL or not readable.
+    """
     if not isinstance(source, (str, os.PathLike)):
         if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
             kind = type(source).__name__
@@ -163,7 +184,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
         name = Path(str(getattr(source, "name", UNNAMED))).name
         if getattr(source, "closed", False):
             raise UsageError("the file of the recording is closed")
-        # Temporary files of Python 3.10 can be gone back in, but do not say so.
+        # Temporary files of Python 3.10 can seek, but have no method `seekable`.
         seekable = getattr(source, "seekable", None)
         if seekable() if seekable is not None else hasattr(source, "seek"):
             yield source, name
@@ -186,7 +207,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
             raise UsageError(f"recording {text!r} is a folder: give one audio file")
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise UsageError(f"recording {text!r} is a device, not an audio file")
-        # By descriptor, so that soundfile does not read a format into the name (".raw").
+        # By descriptor, as soundfile would take the format from a name such as "x.raw".
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         descriptor = _open_pipe(text) if stat.S_ISFIFO(mode) else os.open(text, flags)
         handle = os.fdopen(descriptor, "rb")
@@ -204,10 +225,10 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[IO[bytes
 
 
 def _open_pipe(path: str) -> int:
-    """A named pipe, open for reading, once something is written into it.
+    """Open a named pipe for reading when it has data.
 
     Raises:
-        UsageError: nothing is; to open it in the usual way would wait for ever.
+        UsageError: nothing was written within PIPE_WAIT; a usual `open` would wait for ever.
     """
     import select
 
@@ -221,7 +242,7 @@ def _open_pipe(path: str) -> int:
 
 @contextmanager
 def _spooled(stream: IO[bytes], name: str) -> Iterator[IO[bytes]]:
-    """The bytes of a pipe as a seekable file, in memory while small."""
+    """Copy a pipe to a seekable temporary file, which is in memory while it is small."""
     with tempfile.SpooledTemporaryFile(max_size=16_000_000) as spool:
         total = 0
         while chunk := stream.read(1 << 20):
@@ -235,7 +256,7 @@ def _spooled(stream: IO[bytes], name: str) -> Iterator[IO[bytes]]:
 
 
 class _ArraySource:
-    """A `Source` of an array [N, C] of floats or integers."""
+    """A `Source` from an array [N, C] of floats or integers."""
 
     exact = True
 
@@ -277,7 +298,7 @@ def _from_array(
 def _check_speech(
     samples: NDArray[np.float32], rate: int, name: str, min_seconds: float, warnings: list[str]
 ) -> None:
-    """Refuse silence; warn about what makes a poor voice prompt."""
+    """Raise SilentError for silence, and add warnings about what makes a poor voice."""
     low, high, mean = float(samples.min()), float(samples.max()), float(samples.mean())
     peak = max(high - mean, mean - low)
     if peak <= 10.0 ** (SILENCE_DBFS / 20.0):
@@ -295,7 +316,7 @@ def _check_speech(
 
 
 def clipped_share(samples: NDArray[np.float32], peak: float) -> float:
-    """Share of samples [N] that lie at the peak and equal their neighbour: flat tops."""
+    """Share of samples [N] that are clipped: at the peak, and equal to the sample before."""
     count = 0
     for start in range(0, samples.size, BLOCK_VALUES):  # temporaries stay small
         part = samples[start : start + BLOCK_VALUES]

@@ -35,8 +35,10 @@ def _ratio(rate: int, target: int) -> Fraction:
 
 @lru_cache(maxsize=4)
 def _converter(down: int, up: int) -> Resample:
-    """The filters of a ratio, a few megabytes at most; making them takes longer than using them on
-    some seconds of speech."""
+    """The filters of a ratio, a few megabytes at most.
+
+    They are cached, as their design takes longer than the conversion of a few seconds.
+    """
     from torchaudio.transforms import Resample
 
     return Resample(
@@ -45,29 +47,31 @@ def _converter(down: int, up: int) -> Resample:
 
 
 def _context(down: int, up: int) -> int:
-    """Samples before and after a piece that its filters reach, a multiple of `down`: pieces then
-    start at filter phase 0."""
+    """Samples of context on both sides of a piece; a multiple of `down`, so that pieces begin at
+    filter phase 0."""
     reach = math.ceil(_WIDTH * down / (min(down, up) * _ROLLOFF)) + down
     return down * math.ceil(reach / down)
 
 
 def check_output_rate(rate: object) -> int:
-    """Return a sample rate that sound is written with, in Hz.
+    """Check a sample rate of output in Hz, and return it.
 
     Raises:
-        UsageError: not a whole number from 8000 to 192,000.
+        UsageError: it is not a whole number from 8000 to 192,000.
     """
     return check_whole("a sample rate in Hz", rate, 8000, 192_000)
 
 
 class StreamResampler:
-    """Sample-rate conversion of a stream, piece by piece, to the samples that `resample` gives.
+    """Sample-rate conversion of a stream, with the same result as `resample`.
 
-    What has been put in comes out when the filters have seen the few milliseconds after it.
+    The output is a few milliseconds late, as the filters need context.
+
+    Args:
+        rate: of the input in Hz; target: of the output in Hz.
     """
 
     def __init__(self, rate: int, target: int):
-        """rate: Hz of what is put in; target: Hz of what comes out."""
         import torch
 
         self._same = rate == target
@@ -77,23 +81,24 @@ class StreamResampler:
         with torch.inference_mode(False):
             self._convert = _converter(self._down, self._up)
         self._kept = np.zeros(0, np.float32)
-        self._start = 0  # of what is kept, in samples put in
-        self._done = 0  # samples put in that have come out
+        self._start = 0  # position of `_kept` in the input
+        self._done = 0  # input samples that were converted
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take [N] samples; give those that are ready, [M]."""
+        """Convert samples [N], and return those that are ready, [M]."""
         if self._same:
             return samples
         self._kept = np.concatenate([self._kept, np.asarray(samples, np.float32)])
         ready = self._start + self._kept.size - self._reach - self._done
-        return self._come(ready // self._down * self._up) if ready >= self._down else _NONE
+        return self._convert_next(ready // self._down * self._up) if ready >= self._down else _NONE
 
     def finish(self) -> NDArray[np.float32]:
-        """The samples still owed at the end of the stream, [M]."""
+        """End the stream, and return the remaining samples [M]."""
         left = self._start + self._kept.size - self._done
-        return _NONE if left <= 0 else self._come(-(-left * self._up // self._down))
+        return _NONE if left <= 0 else self._convert_next(-(-left * self._up // self._down))
 
-    def _come(self, count: int) -> NDArray[np.float32]:
+    def _convert_next(self, count: int) -> NDArray[np.float32]:
+        """The next `count` samples of the output."""
         import torch
 
         with torch.inference_mode():
@@ -111,8 +116,8 @@ _NONE = np.zeros(0, np.float32)
 def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np.float32]:
     """Convert mono `samples` [N] from `rate` Hz to `target` Hz: [ceil(N * target / rate)].
 
-    Works piece by piece with the context the filter needs, so the result is that of one long
-    convolution while the extra memory stays at a few megabytes. Equal rates return the input.
+    The conversion works in pieces with context, so that the result is that of one convolution and
+    the extra memory is a few megabytes. Equal rates return the input.
     """
     if rate == target or samples.size == 0:
         return samples
@@ -123,7 +128,7 @@ def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np
     done = 0
     for start in range(0, samples.size + piece, piece):
         last = start >= samples.size
-        made = stream.finish() if last else stream.push(samples[start : start + piece])
-        out[done : done + made.size] = made
-        done += made.size
+        piece_out = stream.finish() if last else stream.push(samples[start : start + piece])
+        out[done : done + piece_out.size] = piece_out
+        done += piece_out.size
     return out

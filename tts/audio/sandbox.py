@@ -1,6 +1,6 @@
-"""Decode a recording in a process of its own, with limits: audio from strangers meets C libraries.
+"""Decoding in another process with limits, since recordings of strangers may exploit C libraries.
 
-What runs in the process is tts.audio.sandboxed.
+The process runs tts.audio.sandboxed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ __all__ = ["ENTIRE", "NAME", "Decoded", "command", "decode_apart", "decoded", "e
 
 MAX_BYTES = 200_000_000
 TIMEOUT = 60.0
-ENTIRE = 6  # times the time for half an hour instead of a minute
+ENTIRE = 6  # factor on time limits for half an hour instead of a minute
 NAME = "the recording"
 
 
 class Decoded(NamedTuple):
-    """What was decoded: samples [N] as they are in the file, their rate in Hz, seconds of the whole
-    file, seconds of silence that were passed over before the samples, and the length in seconds
-    that the file's header tells, if it tells one."""
+    """A decoded recording.
+
+    Attributes:
+        samples: [N] mono; rate: their sample rate in Hz.
+        seconds: length of the whole file; skipped: silence before the samples that was left out.
+        declared: length by the header of the file; None if it has none.
+    """
 
     samples: NDArray[np.float32]
     rate: int
@@ -40,14 +44,13 @@ class Decoded(NamedTuple):
 def command(
     min_seconds: float, max_seconds: float, max_bytes: int, entire: bool = False
 ) -> list[str]:
-    """The command line of the process."""
+    """Make the command line of the process; arguments are those of tts.audio.sandboxed."""
     limits = [str(each) for each in (min_seconds, max_seconds, max_bytes)]
     return [sys.executable, "-m", "tts.audio.sandboxed", *limits, *(["entire"] if entire else [])]
 
 
 def environment() -> dict[str, str]:
-    """The variables of the process: it finds the packages that this one runs, and keeps to one
-    thread."""
+    """Make the environment of the process: the same packages as here, and one thread."""
     roots = [str(Path(sys.modules[name].__path__[0]).parent) for name in ("tts", "tts_codecs")]
     path = [*dict.fromkeys(roots), os.environ.get("PYTHONPATH", "")]
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -55,20 +58,26 @@ def environment() -> dict[str, str]:
 
 
 def decoded(out: bytes, code: int, name: str, warnings: list[str]) -> Decoded:
-    """What the process has written, as samples.
+    """Read the output of the process.
+
+    Args:
+        out: its standard output; code: its exit code; name: of the recording, for messages.
+        warnings: a list that gets those of the process.
 
     Raises:
-        AudioError: what it tells, or that it did not come to its end.
+        AudioError: the process reports an error, or it failed.
     """
     head, _, body = out.partition(b"\n")
     if code != 0 or not head:
         raise AudioError(f"{name} cannot be decoded")
-    told = json.loads(head)
-    if "error" in told:
-        raise AudioError(told["error"].replace(NAME, name, 1))
-    warnings += [line.replace(NAME, name, 1) for line in told["warnings"]]
+    header = json.loads(head)
+    if "error" in header:
+        raise AudioError(header["error"].replace(NAME, name, 1))
+    warnings += [line.replace(NAME, name, 1) for line in header["warnings"]]
     samples = np.frombuffer(body, dtype=np.float32).copy()
-    return Decoded(samples, told["rate"], told["seconds"], told["skipped"], told["declared"])
+    return Decoded(
+        samples, header["rate"], header["seconds"], header["skipped"], header["declared"]
+    )
 
 
 def decode_apart(
@@ -79,10 +88,10 @@ def decode_apart(
     warnings: list[str],
     entire: bool = False,
 ) -> Decoded:
-    """`decode_file` in the process.
+    """Decode a file in the process, as `tts.audio.decode.decode_file`.
 
     Raises:
-        AudioError: as that, or it takes too long, or too much memory.
+        AudioError: as of that, or decoding takes too long or too much memory.
     """
     handle.seek(0)
     data = handle.read(MAX_BYTES + 1)

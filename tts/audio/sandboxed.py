@@ -1,4 +1,4 @@
-"""The process that decodes a recording from strangers, with limits (tts.audio.sandbox).
+"""The process in which recordings of strangers are decoded with limits (tts.audio.sandbox).
 
 `python -m tts.audio.sandboxed MIN_SECONDS MAX_SECONDS MAX_BYTES [entire]` reads a file on
 standard input and writes a line of JSON, then mono float32 samples at the rate of the file.
@@ -19,6 +19,7 @@ _CPU_SECONDS = 20
 
 
 def _limit(entire: bool) -> None:
+    """Limit memory, time and files of this process."""
     try:
         import resource
     except ImportError:  # Windows: the time limit of the caller remains
@@ -34,7 +35,7 @@ def _limit(entire: bool) -> None:
 
 
 def main() -> None:
-    """The process."""
+    """Decode standard input to standard output."""
     entire = sys.argv[4:] == ["entire"]
     _limit(entire)
     min_seconds, max_seconds, max_bytes = (float(each) for each in sys.argv[1:4])
@@ -43,7 +44,7 @@ def main() -> None:
     try:
         if len(data) > max_bytes:
             raise AudioError(f"{NAME} is larger than {max_bytes / 1e6:.0f} MB")
-        found = decode_file(
+        decoded = decode_file(
             io.BytesIO(data),
             NAME,
             min_seconds,
@@ -58,15 +59,15 @@ def main() -> None:
     except MemoryError:
         sys.stdout.write(json.dumps({"error": f"{NAME} needs too much memory"}) + "\n")
         return
-    told = {
-        "rate": found.rate,
-        "seconds": found.seconds,
-        "skipped": found.skipped,
-        "declared": found.declared,
+    header = {
+        "rate": decoded.rate,
+        "seconds": decoded.seconds,
+        "skipped": decoded.skipped,
+        "declared": decoded.declared,
     }
-    sys.stdout.write(json.dumps({**told, "warnings": warnings}) + "\n")
+    sys.stdout.write(json.dumps({**header, "warnings": warnings}) + "\n")
     sys.stdout.flush()
-    sys.stdout.buffer.write(np.ascontiguousarray(found.samples, dtype=np.float32).data)
+    sys.stdout.buffer.write(np.ascontiguousarray(decoded.samples, dtype=np.float32).data)
 
 
 if __name__ == "__main__":

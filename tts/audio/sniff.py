@@ -1,4 +1,4 @@
-"""Name what a file seems to be from its first bytes, for error messages about unusable input."""
+"""Guesses of the type of a file from its first bytes, for error messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 
 
 def seems_to_be(head: bytes) -> str:
-    """Describe a file by its first bytes (`SNIFF_BYTES` of them are enough).
+    """Guess the type of a file in words, from its first `SNIFF_BYTES` bytes.
 
     >>> seems_to_be(b"%PDF-1.7")
     'a PDF document'
@@ -63,6 +63,7 @@ def seems_to_be(head: bytes) -> str:
 
 
 def _text_kind(head: bytes) -> str:
+    """Guess the type of a text file."""
     try:
         # The cut at SNIFF_BYTES may split one character: drop up to three trailing bytes.
         text = head.decode("utf-8", errors="strict")

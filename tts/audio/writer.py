@@ -1,9 +1,8 @@
-"""Write speech to a file or to standard output, whole or chunk by chunk while it is made.
+"""Writing of speech to files and standard output, whole or in chunks while it is generated.
 
-A file appears complete or not at all. On standard output every format goes out as it is encoded,
-and headers carry no length, so players start at once; where it is a file, the length is put in at
-the end. Values are limited the same way for arrays and chunks, so a streamed WAV or FLAC file
-equals one written whole.
+Files are written atomically. Standard output gets each chunk as soon as it is encoded, with headers
+without a length, so that players start at once; if it is a file, the length is corrected at the
+end. Chunks give the same WAV and FLAC files as whole arrays.
 """
 
 from __future__ import annotations
@@ -45,10 +44,12 @@ __all__ = ["check_writable", "encode_audio", "save_to", "write_audio"]
 def check_writable(
     path: str | os.PathLike[str], sample_rate: int | None = None, *, format: str | None = None
 ) -> None:
-    """Check an output path before any synthesis; nothing is created or changed.
+    """Check an output path before synthesis, without creating or changing anything.
 
-    Raises UsageError for a folder, a missing parent, an unknown extension, a sample rate that the
-    format cannot hold, or audio sent to a terminal; OutputError where writing is not allowed.
+    Raises:
+        UsageError: the path is a folder, its parent is missing, its extension is unknown, the
+            format does not have the sample rate, or standard output is a terminal.
+        OutputError: there is no permission.
     """
     chosen = output_format(path, format)
     if sample_rate is not None:
@@ -64,7 +65,7 @@ def check_writable(
 def encode_audio(
     samples: NDArray[np.float32] | Iterable[Any], sample_rate: int, format: str
 ) -> bytes:
-    """A complete file of `format` in memory; samples as in `write_audio`."""
+    """Encode a whole file in memory; arguments and errors are those of `write_audio`."""
     chosen = output_format("-", format)
     check_rate(chosen, sample_rate)
     buffer = io.BytesIO()
@@ -79,18 +80,20 @@ def write_audio(
     sample_rate: int,
     format: str | None = None,
 ) -> int:
-    """Write mono speech and return the number of samples written.
+    """Write mono speech, and return the number of samples.
 
-    path: the format follows from the extension (wav, flac, ogg, opus, mp3) unless `format` names
-    it; "-" is standard output, which gets what is encoded as it comes; a pipe or device is
-    written to in the same way. samples: one array [N] (or [1, N]) of floats at full scale 1.0,
-    or an iterable of such chunks, which is consumed while writing and closed at the end. CPU
-    tensors are taken as arrays.
+    If writing fails, no partial file is left, and an older file at `path` is unchanged.
 
-    Raises UsageError before anything is consumed (see `check_writable`), OutputError for a failed
-    write, samples that are not finite, no samples, or an exception in the iterable (chained);
-    errors of this package in the iterable and KeyboardInterrupt pass through. In every case no
-    partial file is left, and an older file at `path` is unchanged.
+    Args:
+        path: of a file, pipe or device, or "-" for standard output.
+        samples: an array or tensor [N] or [1, N] of floats at full scale 1.0, or an iterable of
+            such chunks, which is consumed while writing and closed at the end.
+        format: wav, flac, ogg, opus or mp3; by default that of the extension.
+
+    Raises:
+        UsageError: as of `check_writable`, before the iterable is consumed.
+        OutputError: writing fails, there are no samples, samples are not finite, or the iterable
+            raises an exception other than those of this package and KeyboardInterrupt.
     """
     check_writable(path, sample_rate, format=format)
     chosen = output_format(path, format)
@@ -120,14 +123,14 @@ def write_audio(
 def save_to(
     file: Any, samples: NDArray[np.float32], sample_rate: int, format: str | None = None
 ) -> None:
-    """Write speech into a binary file that is open; nothing before all of it is encoded.
+    """Encode speech, and then write it to an open binary file.
 
     Args:
-        format: by default that of the file's name, and WAV where it has none.
+        format: by default that of the name of the file, or WAV without a name.
 
     Raises:
-        UsageError: not a file to write bytes into, or see `write_audio`.
-        OutputError: it cannot be written.
+        UsageError: `file` is no binary file, or as of `write_audio`.
+        OutputError: writing fails.
     """
     name = getattr(file, "name", "")
     suffix = Path(name).suffix if isinstance(name, str) else ""
@@ -136,7 +139,7 @@ def save_to(
 
 
 def _stdout() -> BinaryIO:
-    """Standard output below its buffer: a closed pipe then leaves nothing to flush at exit."""
+    """Standard output without its buffer, so that a closed pipe leaves nothing to flush at exit."""
     stream = standard_output()
     if stream.isatty():
         raise UsageError("refusing to write audio to a terminal: redirect it or use -o FILE")
@@ -149,9 +152,9 @@ def _stdout() -> BinaryIO:
 def _chunks(
     samples: NDArray[np.float32] | Iterable[Any],
 ) -> Generator[NDArray[np.float32], None, None]:
-    """Checked float32 chunks [n] of an array or of an iterable of arrays.
+    """Yield checked float32 chunks [n] of an array or of an iterable of arrays.
 
-    Closing it closes the source too, so that a producer stops when the writing has failed.
+    Closing the generator closes the iterable too, so that synthesis stops if writing fails.
     """
     whole = isinstance(samples, np.ndarray) or hasattr(samples, "detach")
     source: Iterator[Any] = iter([samples]) if whole else iter(samples)
@@ -181,7 +184,7 @@ def _chunks(
 def _encode(
     chunks: Iterable[NDArray[np.float32]], handle: BinaryIO, sample_rate: int, format: str
 ) -> int:
-    """Encode chunks into an open seekable file; returns the number of samples."""
+    """Encode chunks to an open seekable file, and return the number of samples."""
     spec = check_rate(format, sample_rate)
     sink = CallbackFile(handle)
     total = 0
@@ -190,7 +193,7 @@ def _encode(
             sink, "w", sample_rate, 1, format=spec.container, subtype=spec.subtype
         ) as sound:
             for chunk in chunks:
-                # A 16-bit file holds the values a stream does: both are limited once, by to_pcm16.
+                # As in streams, 16-bit values are limited once, by to_pcm16.
                 pcm = spec.subtype == "PCM_16"
                 values = _pcm16_array(chunk) if pcm else limit_peaks(chunk)
                 # libsndfile 1.2 crashes on long Vorbis blocks: at most 1 s at a time.
@@ -199,7 +202,7 @@ def _encode(
                     sink.check()
                 total += chunk.size
     except (sf.SoundFileError, AssertionError) as exc:
-        sink.check()  # the true cause, such as a full disk
+        sink.check()  # raises the cause, such as a full disk
         raise OutputError(f"the {format} encoder failed: {exc}") from exc
     sink.check()
     return total
@@ -209,15 +212,15 @@ def _pcm16_array(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.frombuffer(to_pcm16(samples), dtype="<i2").astype(np.int16)
 
 
-def _place(raw: BinaryIO) -> int | None:
-    """Where an output stands that can be gone back in, such as a file behind ">" in a shell; None
-    for pipes, and for files that are appended to, whatever their place."""
+def _seekable_position(raw: BinaryIO) -> int | None:
+    """The position of an output that can seek, such as a file after ">" in a shell; None for pipes
+    and for files that are appended to."""
     try:
         if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
             return None
         try:
             import fcntl
-        except ImportError:  # Windows, whose files do not tell
+        except ImportError:  # Windows does not say whether a file is appended to
             return raw.tell()
         flags = fcntl.fcntl(raw.fileno(), fcntl.F_GETFL)
         return None if flags & os.O_APPEND else raw.tell()
@@ -228,14 +231,13 @@ def _place(raw: BinaryIO) -> int | None:
 def _write_stream(
     raw: BinaryIO, name: str, chunks: Iterator[NDArray[np.float32]], sample_rate: int, format: str
 ) -> int:
-    """Write to something that cannot seek, as it comes; where it is a file after all, its length
-    is put in at the end."""
+    """Write chunks as they come; if the output can seek, correct its length at the end."""
     with closing(StreamEncoder(format, sample_rate)) as encoder:
         try:
             total = 0
-            begin = _place(raw)
+            begin = _seekable_position(raw)
             for chunk in chunks:
-                # The header goes out with the first samples: an early failure leaves no empty file.
+                # With the first samples comes the header, so that a failure before leaves none.
                 write_all(raw, encoder.encode(chunk))
                 total += chunk.size
             write_all(raw, encoder.finish())

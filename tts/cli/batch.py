@@ -1,4 +1,4 @@
-"""`tts batch`: many rows of text and voice into files."""
+"""`tts batch`: a table of texts and voices to audio files."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`tts bench`: how fast a model is here, in ten seconds."""
+"""`tts bench`: the speed of a model on this machine."""
 
 import json
 from dataclasses import asdict

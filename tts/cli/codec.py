@@ -1,4 +1,4 @@
-"""`tts codec`: recordings to codes and back, what codecs there are, and how fast they are."""
+"""`tts codec`: encode and decode recordings, describe and time codecs."""
 
 import json
 import math
@@ -210,7 +210,7 @@ def _at(codec: "Codec", name: str, device: str, count: int) -> "Codec":
 
 
 def _decoded(codec: "Codec", encoded: Any, samples: int) -> Iterator[Any]:
-    """The waveform [n] of frames [1, T, *] in pieces, `samples` in all."""
+    """Decode frames [1, T, *] to chunks [n] of a waveform of `samples` in all."""
     import torch
 
     state = codec.init_state(1)
@@ -267,7 +267,7 @@ def info(
 
 
 def _describe_file(name: str) -> dict[str, Any] | None:
-    """What a file of codes says, or None for published weights."""
+    """Describe a file of codes; None for published weights."""
     from tts_codecs.files import unpack_encoded
     from tts_codecs.published import is_weights
 
@@ -372,7 +372,7 @@ def _check_bitrate(bitrate: float | None) -> None:
 
 
 def _bytes(name: str) -> bytes:
-    """The contents of a file of codes, or of standard input."""
+    """Read a file of codes, or standard input."""
     try:
         if name == "-":
             if sys.stdin is None or sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""What the commands share: messages, the text of a request, loading with a clear clock."""
+"""Functions that commands share: messages, reading of texts, loading of models."""
 
 import contextlib
 import gc
@@ -29,22 +29,24 @@ INT8_HELP = "8-bit weights: faster on a CPU, nearly the same speech."
 
 
 def printable(message: str) -> str:
-    """A message in which what a terminal would obey, as in the names of files, is escaped."""
+    """Escape control characters in a message, which may come from the name of a file."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
 
 
 def say(message: str) -> None:
-    """One line for a person, on standard error; standard output is for results."""
+    """Write a line for the user to standard error; standard output is for results."""
     sys.stderr.write(f"{printable(message)}\n")
     sys.stderr.flush()
 
 
 def warn(message: str) -> None:
-    """A warning line."""
+    """Write a warning to standard error."""
     say(f"tts: warning: {message}")
 
 
-class _Told(logging.Handler):
+class _WarnOnce(logging.Handler):
+    """Shows logged warnings, each line once."""
+
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.seen: set[str] = set()
@@ -58,9 +60,12 @@ class _Told(logging.Handler):
 
 @contextlib.contextmanager
 def logged_warnings(name: str = "tts") -> Iterator[None]:
-    """Show what is logged as a warning, each line once: where there is no other place for it, as in
-    training and data, or all that concerns a text (`tts.text`)."""
-    log, handler = logging.getLogger(name), _Told()
+    """Show warnings that a logger gets within the block, each line once.
+
+    Args:
+        name: of the logger, such as "tts.text" for warnings about texts.
+    """
+    log, handler = logging.getLogger(name), _WarnOnce()
     log.addHandler(handler)
     try:
         yield
@@ -69,13 +74,13 @@ def logged_warnings(name: str = "tts") -> Iterator[None]:
 
 
 def tell_of_texts(context: typer.Context, quiet: bool) -> None:
-    """Show warnings about the texts of a command, such as signs among phones that are none."""
+    """Show warnings about the texts of a command, such as unknown phone symbols."""
     if not quiet:
         context.with_resource(logged_warnings("tts.text"))
 
 
 def warn_without_weights() -> None:
-    """Say how to get the weights where only the code is installed."""
+    """Warn, with how to get the weights, if only the code is installed."""
     from tts.resources import NO_WEIGHTS, find_checkpoints
 
     if find_checkpoints() is None:
@@ -83,19 +88,20 @@ def warn_without_weights() -> None:
 
 
 def show(line: str) -> None:
-    """One line of result on standard output."""
+    """Write a line of the result to standard output."""
     stream = standard_output()
     stream.write(f"{line}\n")
     stream.flush()
 
 
 def read_text(text: str | None, text_file: str | None) -> str:
-    """The text of a request: the argument or a file, "-" for standard input, which is also read
-    where neither is given and something is piped in.
+    """Read the text of a request from an argument or a file.
+
+    Standard input is read for "-", and if neither is given and there is a pipe.
 
     Raises:
-        UsageError: both or none given, or a file that cannot be read.
-        TextError: empty, not UTF-8, or longer than 100,000 characters.
+        UsageError: both or none are given, or the file cannot be read.
+        TextError: the text is empty, not UTF-8, or longer than 100,000 characters.
     """
     if text is not None and text_file is not None:
         raise UsageError("give the text as an argument or with --text-file, one of them")
@@ -112,10 +118,13 @@ def read_text(text: str | None, text_file: str | None) -> str:
 
 
 def check_text(text: str, name: str = "the text") -> str:
-    """A text that is not empty or longer than 100,000 characters.
+    """Check that a text is not empty or too long, and return it.
+
+    Args:
+        name: of the option or argument, for the message.
 
     Raises:
-        TextError: it is, with `name`, of the option or argument.
+        TextError: the text is empty or longer than 100,000 characters.
     """
     if len(text) > MAX_CHARACTERS:
         raise TextError(f"{name} is longer than {MAX_CHARACTERS:,} characters: split it into parts")
@@ -125,7 +134,7 @@ def check_text(text: str, name: str = "the text") -> str:
 
 
 def stdin_is_text() -> bool:
-    """Whether something is piped into this process, or a file is its standard input."""
+    """Whether standard input is a pipe or a file."""
     try:
         if sys.stdin is None or sys.stdin.isatty():
             return False
@@ -160,7 +169,7 @@ def _file_text(name: str) -> str:
 
 
 def chosen_markup(markup: str, ssml: bool, plain: bool) -> str:
-    """The markup of --markup, --ssml and --plain; UsageError for several."""
+    """The markup that --markup, --ssml or --plain choose; UsageError for more than one."""
     asked = [name for name, given in (("ssml", ssml), ("plain", plain)) if given]
     if asked and (len(asked) > 1 or markup not in ("none", *asked)):
         raise UsageError("give one of --ssml, --plain and --markup")
@@ -168,7 +177,7 @@ def chosen_markup(markup: str, ssml: bool, plain: bool) -> str:
 
 
 def check_device(device: str, int8: bool = False) -> str:
-    """UsageError for a device that is not known or not there, or cannot do int8."""
+    """Raise UsageError if a device is unknown, missing or not able to compute with int8."""
     if int8 or device not in ("auto", "cpu"):
         from tts.devices import choose_device  # PyTorch, which takes its time
 
@@ -177,7 +186,7 @@ def check_device(device: str, int8: bool = False) -> str:
 
 
 def set_threads(count: int | None) -> None:
-    """CPU threads of this process; None leaves torch's choice."""
+    """Set the CPU threads of this process; None keeps the choice of PyTorch."""
     if count is None:
         return
     if not 1 <= count <= 1024:
@@ -189,9 +198,11 @@ def set_threads(count: int | None) -> None:
 
 @contextlib.contextmanager
 def quick_start() -> Iterator[None]:
-    """Without the cyclic garbage collector while packages and weights are loaded: it would go over
-    hundreds of thousands of objects that stay, again and again, and does not look at them later
-    either. For a command that has the process for itself."""
+    """Turn off the cyclic garbage collector while packages and weights are loaded.
+
+    It would check hundreds of thousands of objects that stay, again and again; later it ignores
+    them too. This is for commands, which have the process for themselves.
+    """
     was = gc.isenabled()
     gc.disable()
     try:
@@ -205,12 +216,12 @@ def quick_start() -> Iterator[None]:
 def load_model(
     name: str, device: str = "auto", language: str | None = None, int8: bool = False
 ) -> tuple["TTS", float]:
-    """A synthesizer ready for a request, and the seconds it took to load."""
+    """Load a model, and return it with the seconds that loading took."""
     begin = time.perf_counter()
     from tts.facade import TTS
 
     model = TTS.load(name, check_device(device), int8)
-    # Loads the text front end, which is a part of loading and not of the first sentence.
+    # Loads the text front end too, which should not count as time of the first sentence.
     model.phonemize("a", language)
     return model, time.perf_counter() - begin
 
@@ -221,7 +232,7 @@ ENHANCE_HELP = "Take noise and the room out of --ref, so that the voice does not
 
 
 def check_strength(strength: float, adapt: bool) -> None:
-    """UsageError for a strength out of range, or without --adapt."""
+    """Raise UsageError if a strength is out of range or given without --adapt."""
     if not 0 <= strength <= 1:
         raise UsageError(f"strength {strength} is out of range: 0 to 1")
     if strength != 1 and not adapt:
@@ -232,8 +243,11 @@ def check_strength(strength: float, adapt: bool) -> None:
 def working(
     name: str, unit: str, quiet: bool, leave: bool = True
 ) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], Any]]]:
-    """Progress of a long work as (progress(done, total), write(line)): a bar on a terminal, else a
-    line every half minute."""
+    """Show the progress of long work: by a bar on a terminal, else by a line every half minute.
+
+    Yields:
+        `progress(done, total)`, and `write(line)` for other lines.
+    """
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         from tts.progress import ProgressLines, untold
 
@@ -252,7 +266,7 @@ def working(
 
 @contextlib.contextmanager
 def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """The progress of an adaptation, where it is to be shown."""
+    """Show the progress of an adaptation if wanted; yields None otherwise."""
     if not shown:
         yield None
         return
@@ -261,7 +275,7 @@ def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
 
 
 def warn_new(voice: "Voice", references: "Sequence[Reference]") -> None:
-    """The warnings of a voice that its recordings did not give already."""
+    """Show the warnings of a voice that were not shown for its recordings."""
     before = {line for each in references for line in each.warnings}
     for line in voice.warnings:
         if line not in before:
@@ -269,8 +283,10 @@ def warn_new(voice: "Voice", references: "Sequence[Reference]") -> None:
 
 
 def warn_unfit(voice: "Voice", ref_text: str | None, references: "Sequence[Reference]") -> None:
-    """Say so where words were given for an adaptation and do not fit the recording, or are those of
-    several, of which nothing tells what each says."""
+    """Warn if the transcript of a recording could not be used for an adaptation.
+
+    It may not fit the recording, or there are several recordings.
+    """
     if not ref_text or voice.meta.get("learned") != "sounds":
         return
     if len(references) == 1:
@@ -280,10 +296,10 @@ def warn_unfit(voice: "Voice", ref_text: str | None, references: "Sequence[Refer
 
 
 def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> None:
-    """One warning where a model speaks languages that its weights have not heard.
+    """Warn once if the weights of a model were not trained on some of the languages.
 
     Raises:
-        UsageError: a language that nobody speaks.
+        UsageError: a language is unknown.
     """
     from tts.text.phonemes import accent_warning
 

@@ -1,4 +1,4 @@
-"""What a shell offers behind an option: names of models and voices, without loading anything."""
+"""Completion of names of models and voices in the shell, without loading them."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -9,7 +9,7 @@ from tts.errors import TTSError
 
 
 def model_names_for(incomplete: str) -> list[str]:
-    """Names of models that begin so."""
+    """Names of models with a prefix."""
     from tts.resources import model_names
 
     try:
@@ -19,7 +19,7 @@ def model_names_for(incomplete: str) -> list[str]:
 
 
 def voice_names_for(incomplete: str) -> list[str]:
-    """Names of voices that begin so."""
+    """Names of voices with a prefix."""
     from tts.voice.store import stored_voices
 
     try:
@@ -29,7 +29,7 @@ def voice_names_for(incomplete: str) -> list[str]:
 
 
 def added_names_for(incomplete: str) -> list[str]:
-    """Names of voices that the user added and that begin so."""
+    """Names of the user's voices with a prefix."""
     from tts.voice.store import stored_voices
 
     try:
@@ -40,7 +40,7 @@ def added_names_for(incomplete: str) -> list[str]:
 
 
 def one_of(*values: str) -> Callable[[str], list[str]]:
-    """Of a few fixed values those that begin so."""
+    """Make a completion function for fixed values."""
 
     def offered(incomplete: str) -> list[str]:
         return [value for value in values if value.startswith(incomplete)]

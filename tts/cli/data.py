@@ -1,4 +1,4 @@
-"""`tts data`: from recordings to what training reads."""
+"""`tts data`: preparation of recordings and other data for training."""
 
 from typing import Annotated, Any, cast
 
@@ -174,8 +174,8 @@ def overlap(
     with working("overlap", "clip", quiet) as (progress, _):
         fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed, progress=progress)
     say(
-        f"{out}: of {clips} clips; on held-out speakers {fit.found:.0%} of overlaps are told, and "
-        f"{fit.false_alarms:.1%} of single speakers doubted"
+        f"{out}: of {clips} clips; on held-out speakers {fit.detection_rate:.0%} of overlaps are "
+        f"told, and {fit.false_alarm_rate:.1%} of single speakers doubted"
     )
 
 

@@ -1,4 +1,4 @@
-"""`tts demo`: a page to try the models on."""
+"""`tts demo`: a page in the browser to try the models."""
 
 import os
 import queue
@@ -102,7 +102,7 @@ def demo(
 
 
 def _until_told() -> None:
-    """Wait for the first Ctrl-C or SIGTERM; the second one ends the process as ever."""
+    """Wait for the first Ctrl-C or SIGTERM; a second one ends the process at once."""
     # Unlike an Event, it can be put into by a handler that comes in the middle of anything.
     told: queue.SimpleQueue[None] = queue.SimpleQueue()
     numbers = (signal.SIGINT, signal.SIGTERM)

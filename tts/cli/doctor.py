@@ -1,4 +1,4 @@
-"""`tts doctor`: what is installed, whether the weights are whole, how fast it is."""
+"""`tts doctor`: versions, checksums of weights, and a speed test."""
 
 import json
 import platform
@@ -57,7 +57,7 @@ def _check_weights() -> list[dict[str, str]]:
 
 
 def _voice() -> "Voice":
-    """Any voice: a shipped one, else an empty prompt; the speed is the same."""
+    """A voice for the speed test: a shipped one, else an empty prompt, which is as fast."""
     import torch
 
     from tts.voice.store import stored_voices

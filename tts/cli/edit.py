@@ -1,4 +1,4 @@
-"""`tts edit` and `tts continue`: other words in a recording, and more after it."""
+"""`tts edit` and `tts continue`: change the words of a recording, or continue it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -138,7 +138,7 @@ def _loaded(
 
 
 def _check_words(model: "TTS", texts: Mapping[str, str], language: str | None) -> None:
-    """TextError for a text without a word, such as "...", by the name of its option."""
+    """Raise TextError, with the name of the option, for a text without words, such as "..."."""
     for name, text in texts.items():
         try:
             model.phonemize(text, language)
@@ -147,7 +147,7 @@ def _check_words(model: "TTS", texts: Mapping[str, str], language: str | None) -
 
 
 def _short(words: Sequence[str]) -> str:
-    """Words for a line of status, of long ones the beginning."""
+    """Shorten a text for a line of status."""
     told = " ".join(words) or "(nothing)"
     return told if len(told) <= LONGEST else f"{told[:LONGEST].rstrip()}..."
 

@@ -1,4 +1,4 @@
-"""`tts eval`: score synthesis, or codecs and vocoders, beside real recordings."""
+"""`tts eval`: score synthesis, codecs and vocoders, and real recordings with them."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ def _made_of(resynthesis: bool, sampling: Sequence[str]) -> Callable[[str], str]
 
 
 def _command(model: str, given: "EvalOptions", chosen: Sequence[str], name: str) -> str:
-    """The command that measures a model again, without paths of this machine."""
+    """The command that reproduces a measurement, without paths of this machine."""
     from tts.eval.command import EvalOptions
 
     words = ["tts", "eval", "--cases", "cases.json", "--model", _shown(model)]

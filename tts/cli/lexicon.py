@@ -1,4 +1,4 @@
-"""`tts lexicon`: how words are said, kept for all texts of a language."""
+"""`tts lexicon`: pronunciations of words for all texts of a language."""
 
 import json
 from typing import Annotated

@@ -1,7 +1,8 @@
-"""The command `tts`: its commands, and one line with an exit code for whatever goes wrong.
+"""The command `tts`: its subcommands, and an error line with an exit code for failures.
 
-Exit codes: 0 done (of `serve` and `demo` also: told to stop), 1 failed, 2 wrong usage, 130 Ctrl-C,
-141 the reader closed the pipe, 143 terminated. Nothing heavy is imported before a command runs.
+Exit codes: 0 done (for `serve` and `demo` also after a request to stop), 1 failed, 2 wrong usage,
+130 Ctrl-C, 141 the reader closed the pipe, 143 terminated. Nothing heavy is imported before a
+command runs.
 """
 
 import errno
@@ -109,7 +110,7 @@ def _line(error: BaseException) -> str:
 
 
 def _report(error: BaseException, debug: bool) -> int:
-    """One line on standard error; the exit code of an error."""
+    """Write an error as one line to standard error, and return its exit code."""
     if debug:
         traceback.print_exception(error)
     if isinstance(error, TTSError):
@@ -135,7 +136,7 @@ def _report(error: BaseException, debug: bool) -> int:
 
 
 def _hint(error: BaseException, arguments: Sequence[str]) -> str:
-    """What else a text may be that was taken for an option."""
+    """A hint for a text that begins with "-" and was taken for an option; "" for other errors."""
     if type(error).__name__ != "NoSuchOption" or "synthesize" not in arguments[:2]:
         return ""
     taken = str(getattr(error, "option_name", ""))
@@ -145,7 +146,7 @@ def _hint(error: BaseException, arguments: Sequence[str]) -> str:
 
 
 def _closed_pipe() -> int:
-    """Like a program that SIGPIPE ends: silent, and nothing is left to flush at exit."""
+    """End silently, as after SIGPIPE, with nothing left to flush; return the exit code."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""The manual page of the command, made of what `--help` is made of."""
+"""The manual page of the command, from the same texts as `--help`."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tts.cli.version import version_number
 
 
 def _plain(text: str) -> str:
-    """Text for roff: what it would take for its own is escaped; `code` is bold."""
+    """Escape text for roff, with `code` in bold."""
     text = " ".join(text.replace("\b", "").split())
     text = text.replace("\\", "\\e").replace("-", "\\-")
     text = re.sub(r"`([^`]+)`", r"\\fB\1\\fR", text)
@@ -24,7 +24,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _commands(command: Any, path: str, context: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Each command with its path, depth first, those that are hidden left out."""
+    """Yield each visible command with its path, depth first."""
     for name, each in sorted(getattr(command, "commands", {}).items()):
         if each.hidden:
             continue
@@ -42,7 +42,7 @@ def _option(parameter: Any, context: Any) -> str:
 
 
 def manual_page(command: Any, version: str, day: date | None = None) -> str:
-    """The page in roff, for section 1.
+    """Make the manual page in roff, for section 1.
 
     Args:
         command: the click command of all of `tts`.

@@ -1,4 +1,4 @@
-"""`tts models`: what can be asked for with --model, and weights of others fetched for it."""
+"""`tts models`: list models, fetch published weights, edit checkpoints."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 
 def _parameters(folder: Path) -> int:
-    """Numbers in the tensors of a checkpoint, without reading them and without PyTorch."""
+    """Count the parameters of a checkpoint from its header, without PyTorch."""
     from math import prod
 
     from safetensors import safe_open

@@ -1,4 +1,4 @@
-"""`tts phonemize`: what of a text will be said, without saying it."""
+"""`tts phonemize`: sentences and phones of a text, without synthesis."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`tts serve`: an HTTP server that OpenAI's clients can speak to."""
+"""`tts serve`: an HTTP server for clients of OpenAI's speech API."""
 
 from pathlib import Path
 from typing import Annotated

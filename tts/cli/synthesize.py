@@ -1,4 +1,4 @@
-"""`tts synthesize`: text and a voice in, speech out."""
+"""`tts synthesize`: text to speech."""
 
 import json
 import time
@@ -40,7 +40,7 @@ from tts.cli.complete import (
     model_names_for,
     voice_names_for,
 )
-from tts.cli.given import check_recordings, load_recordings, voice_path
+from tts.cli.voice_arguments import check_recordings, load_recordings, voice_path
 from tts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ DEFAULT_VOICE = "default"
 
 @dataclass
 class Clock:
-    """What a request took and when its words are said, filled while it streams."""
+    """Measurements and word times of a request, which are filled while it streams."""
 
     first_audio: float = 0.0
     elapsed: float = 0.0

@@ -1,4 +1,4 @@
-"""`tts train`: one run from a YAML, or all runs of a recipe."""
+"""`tts train`: a training run from a YAML, or all runs of a recipe."""
 
 import contextlib
 import faulthandler
@@ -56,7 +56,8 @@ def train(
     chosen = [*(overrides or ()), *([f"train.device={device}"] if device else [])]
     bar = sys.stderr.isatty()
     if recipe:
-        from tts.train.recipe import load_recipe, run_recipe
+        from tts.train.recipe import load_recipe
+        from tts.train.recipe_run import run_recipe
 
         run_recipe(load_recipe(recipe, chosen), say, quiet, bar)
         return

@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def version_number() -> str:
-    """Of the installed package."""
+    """The version of the installed package, or "(not installed)"."""
     try:
         return version("tts")
     except PackageNotFoundError:

@@ -24,7 +24,7 @@ from tts.cli.common import (
     warn_without_weights,
 )
 from tts.cli.complete import added_names_for, model_names_for, voice_names_for
-from tts.cli.given import FILE, check_recordings, load_recordings, voice_of, voice_path
+from tts.cli.voice_arguments import FILE, check_recordings, load_recordings, voice_of, voice_path
 
 if TYPE_CHECKING:
     from tts.catalog import VoiceInfo
@@ -47,12 +47,12 @@ CONSENT = "only clone a voice with its owner's consent, and say that the speech 
 
 
 def _kind(voice: "VoiceInfo") -> str:
-    """Built-in, added, or a file that lies elsewhere, which its path is the name of."""
+    """The kind of a voice: built-in, added, or "file" for a voice file elsewhere."""
     return "file" if voice.name.endswith(FILE) else voice.kind
 
 
 def _told(voice: "VoiceInfo") -> dict[str, Any]:
-    """What is known of a voice, for JSON."""
+    """Describe a voice for JSON."""
     return {
         "name": voice.name, "path": str(voice.path), "kind": _kind(voice), "sex": voice.sex,
         "accent": voice.accent, "seconds": voice.seconds, "adapted": voice.adapted,
@@ -172,7 +172,7 @@ def import_voice(
 
 
 def _keep(voice: "Voice", path: Path, force: bool) -> None:
-    """Save an added voice and tell it."""
+    """Save an added voice, and report it."""
     from tts.errors import UsageError
 
     try:

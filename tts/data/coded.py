@@ -53,8 +53,8 @@ class CodedCorpus:
         self.width = info.num_codebooks if space.coded else info.dim
         self.lengths = np.array([self._count(index) for index in range(len(corpus))])
         self.offsets = np.cumsum(self.lengths) - self.lengths
-        made_of = [weights, info.sample_rate, info.hop, self.width, corpus.fingerprint()]
-        digest = hashlib.sha256(" ".join(map(str, made_of)).encode())
+        identity = [weights, info.sample_rate, info.hop, self.width, corpus.fingerprint()]
+        digest = hashlib.sha256(" ".join(map(str, identity)).encode())
         if not space.coded:
             kind, ending = "<f2", "f16"
         else:
@@ -81,7 +81,7 @@ class CodedCorpus:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise write_error(path.parent, error) from error
-        rate, told = self.space.info.sample_rate, time.monotonic()
+        rate, logged = self.space.info.sample_rate, time.monotonic()
         with atomic_output(path) as file:
             for index in range(len(self.corpus)):
                 samples = self.corpus.audio(index)
@@ -93,8 +93,8 @@ class CodedCorpus:
                 latents = latents[: self.lengths[index]]
                 missing = self.lengths[index] - len(latents)
                 write_all(file, np.pad(latents, ((0, missing), (0, 0)), "edge").astype(kind))
-                if time.monotonic() - told > _EVERY:
-                    told = time.monotonic()
+                if time.monotonic() - logged > _EVERY:
+                    logged = time.monotonic()
                     log.warning("coding the corpus: %d of %d", index + 1, len(self.corpus))
 
     def cut(

@@ -119,7 +119,7 @@ class Corpus:
             if length and path.stat().st_size == length * np.dtype(kind).itemsize:
                 return np.memmap(path, dtype=kind, mode="r")
         except OSError:
-            pass  # missing or unreadable: told below like a wrong size
+            pass  # missing or unreadable, which is reported below like a wrong size
         raise DataError(f"{self.folder} is incomplete ({name}); run `tts data prepare` again")
 
     def __len__(self) -> int:
@@ -220,10 +220,10 @@ class Corpus:
             return self._durations
         if path.is_file():
             try:
-                found = json.loads(path.read_text())
-                if not isinstance(found, dict) or not all(map(_counts, found.values())):
+                durations = json.loads(path.read_text())
+                if not isinstance(durations, dict) or not all(map(_counts, durations.values())):
                     raise ValueError("not frames by utterance")
-                return found
+                return durations
             except ValueError as error:
                 raise DataError(f"{path} is damaged: align the corpus again") from error
         if required:
@@ -250,8 +250,8 @@ def speakers_of(corpus: Corpus, names: Iterable[str]) -> frozenset[str]:
     left_out = frozenset(map(speaker_name, names))
     known = {item.speaker for item in corpus.items}
     for name in sorted(left_out - known):
-        told = nearest(name, known)
-        if len(known) > _LISTED and "did you mean" not in told:
-            told = f", but {len(known)} others"
-        raise UsageError(f"{corpus.folder} has no speaker {name!r} to leave out{told}")
+        hint = nearest(name, known)
+        if len(known) > _LISTED and "did you mean" not in hint:
+            hint = f", but {len(known)} others"
+        raise UsageError(f"{corpus.folder} has no speaker {name!r} to leave out{hint}")
     return left_out

@@ -156,9 +156,9 @@ class DistillationData:
         rows = [self.rows[at] for at in chosen]
         features, prompts, speakers = [], [], []
         for at, row in zip(chosen, rows, strict=True):
-            (said, heard, table), begin, prompt_begin, number = self._places[at]
-            features.append(said[begin : begin + row.frames])
-            prompts.append(heard[prompt_begin : prompt_begin + row.prompt_frames])
+            (feature_table, prompt_table, table), begin, prompt_begin, number = self._places[at]
+            features.append(feature_table[begin : begin + row.frames])
+            prompts.append(prompt_table[prompt_begin : prompt_begin + row.prompt_frames])
             speakers.append(table[number])
         tokens = collate_tokens([(row.ids, row.mods) for row in rows])
         return {
@@ -313,23 +313,23 @@ def write_distillation(
     written = Texts(texts, Frontend(teacher.config.language)) if texts else None
     rng = np.random.default_rng(seed)
     parts = [min(batch_size, rows - done) for done in range(0, rows, batch_size)]
-    counts = [math.ceil(wanted / keep) for wanted in parts]
+    counts = [math.ceil(target / keep) for target in parts]
 
-    def said() -> Iterator[RowData]:
+    def generated_rows() -> Iterator[RowData]:
         # Every drawn row has its own seed, also those that are not kept.
         first, done = seed * sum(counts), 0
-        for wanted, count in zip(parts, counts, strict=True):
+        for target, count in zip(parts, counts, strict=True):
             names: list[str] = []
             drawn = sampler.draw(rng, count, names)
             tokens = written.draw(rng, count) if written else None
             # Larger seeds are not supported by random generators.
             batch = distill_rows(teacher, drawn, first % MOST_SEED, tokens)
-            for row in clearest(batch, judge, wanted):
+            for row in clearest(batch, judge, target):
                 yield _row_of(batch, row, names[row])
-            first, done = first + count, done + wanted
+            first, done = first + count, done + target
             progress(done, rows)
 
-    write_rows(folder, said())
+    write_rows(folder, generated_rows())
 
 
 def _row_of(batch: Batch, row: int, name: str) -> RowData:
@@ -362,14 +362,14 @@ def write_rows(folder: str | Path, rows: Iterable[RowData]) -> None:
         part.mkdir(parents=True)
         with (
             (part / "rows.jsonl").open("w", encoding="utf-8") as table,
-            (part / "features.f16").open("wb") as said,
-            (part / "prompts.f16").open("wb") as heard,
+            (part / "features.f16").open("wb") as feature_file,
+            (part / "prompts.f16").open("wb") as prompt_file,
             (part / "speaker.f32").open("wb") as speakers,
         ):
             for row, features, prompt, speaker in rows:
                 table.write(json.dumps(vars(row)) + "\n")
-                said.write(_bytes(features, "<f2"))
-                heard.write(_bytes(prompt, "<f2"))
+                feature_file.write(_bytes(features, "<f2"))
+                prompt_file.write(_bytes(prompt, "<f2"))
                 speakers.write(_bytes(speaker, "<f4"))
         part.rename(folder)
     except OSError as error:
@@ -383,9 +383,9 @@ def clearest(batch: Batch, judge: PhoneProbe | None, count: int) -> list[int]:
     if judge is None:
         return list(range(min(count, len(batch["lengths"]))))
     tokens = TokenBatch(batch["ids"], batch["mods"], batch["lengths"])
-    made = batch["features"]
-    mask = (torch.arange(made.shape[1]) < batch["frames"].unsqueeze(1)).float().unsqueeze(-1)
-    errors = judge.errors(made.float(), mask, tokens, batch["durations"])
+    features = batch["features"]
+    mask = (torch.arange(features.shape[1]) < batch["frames"].unsqueeze(1)).float().unsqueeze(-1)
+    errors = judge.errors(features.float(), mask, tokens, batch["durations"])
     return sorted(errors.argsort()[:count].tolist())
 
 

@@ -37,13 +37,13 @@ class Fit:
 
     Attributes:
         clips: number of clips of both kinds.
-        found: detection rate: fraction of clips with overlap that are detected.
-        false_alarms: false alarm rate: fraction of clips of a single speaker that are detected.
+        detection_rate: fraction of clips with overlap that are detected.
+        false_alarm_rate: fraction of clips of a single speaker that are detected.
     """
 
     clips: int
-    found: float
-    false_alarms: float
+    detection_rate: float
+    false_alarm_rate: float
 
 
 class _Clips:
@@ -88,8 +88,8 @@ class _Clips:
 
     def _of(self, speaker: str, count: int) -> np.ndarray:
         """At most so many samples of a speaker, of power 1."""
-        mine = self.by_speaker[speaker]
-        samples = self.corpus.samples(mine[int(self.rng.integers(len(mine)))])
+        utterances = self.by_speaker[speaker]
+        samples = self.corpus.samples(utterances[int(self.rng.integers(len(utterances)))])
         start = int(self.rng.integers(max(0, len(samples) - count) + 1))
         cut = samples[start : start + count].astype(np.float64)
         return cut / max(1e-4, float(np.sqrt(np.mean(cut**2))))
@@ -97,24 +97,24 @@ class _Clips:
     def _noise(self, count: int) -> np.ndarray:
         rng = self.rng
         kind = rng.integers(3)
-        found = rng.standard_normal(count)
+        noise = rng.standard_normal(count)
         if kind == 1:  # falls with frequency
-            found = np.cumsum(found)
-            found -= found.mean()
+            noise = np.cumsum(noise)
+            noise -= noise.mean()
         elif kind == 2:
             time = np.arange(count) / _RATE
             notes = rng.choice(_CHORD, 4)
-            found = np.sum([rng.random() * np.sin(2 * np.pi * f * time) for f in notes], axis=0)
-            found *= 1 + 0.5 * np.sign(np.sin(4 * np.pi * time))
-        return found / np.sqrt(np.mean(found**2))
+            noise = np.sum([rng.random() * np.sin(2 * np.pi * f * time) for f in notes], axis=0)
+            noise *= 1 + 0.5 * np.sign(np.sin(4 * np.pi * time))
+        return noise / np.sqrt(np.mean(noise**2))
 
     def _room(self, samples: np.ndarray) -> np.ndarray:
         size = int(_RATE * self.rng.uniform(0.15, 1.0))
         echo = self.rng.standard_normal(size) * np.exp(-6.9 * np.arange(size) / size)
         echo *= self.rng.uniform(0.3, 1.5) / np.sqrt(np.sum(echo**2))
         echo[0] += 1
-        found = fftconvolve(torch.from_numpy(samples), torch.from_numpy(echo))
-        return found[: len(samples)].numpy()
+        reverberant = fftconvolve(torch.from_numpy(samples), torch.from_numpy(echo))
+        return reverberant[: len(samples)].numpy()
 
 
 def write_overlap(
@@ -146,27 +146,27 @@ def write_overlap(
     """
     source = _Clips(corpus, seed)
     rows: list[Tensor] = []
-    two: list[bool] = []
-    held: list[bool] = []
+    overlaps: list[bool] = []
+    held_out: list[bool] = []
     for at in range(clips):
-        held.append(at % 4 == 0)
-        samples, overlap = source.draw(held[-1])
+        held_out.append(at % 4 == 0)
+        samples, overlap = source.draw(held_out[-1])
         rows.append(_statistics(vocoder, probe, samples))
-        two.append(overlap)
+        overlaps.append(overlap)
         progress(at + 1, clips)
-    found, label = torch.stack(rows), torch.tensor(two, dtype=torch.float32)
-    out = torch.tensor(held)
-    detector = _fit(found[~out], label[~out])
+    features, label = torch.stack(rows), torch.tensor(overlaps, dtype=torch.float32)
+    test = torch.tensor(held_out)
+    detector = _fit(features[~test], label[~test])
     with torch.no_grad():
-        scores = detector(found[out])
-        single = scores[label[out] < 1]
+        scores = detector(features[test])
+        single = scores[label[test] < 1]
         detector.bias.sub_(torch.quantile(single, 1 - alarms))
-        scores = detector(found[out]) > 0
-    save_checkpoint(folder, detector, "overlap", {"size": found.shape[1]})
+        scores = detector(features[test]) > 0
+    save_checkpoint(folder, detector, "overlap", {"size": features.shape[1]})
     return Fit(
         clips,
-        float(scores[label[out] > 0].float().mean()),
-        float(scores[label[out] < 1].float().mean()),
+        float(scores[label[test] > 0].float().mean()),
+        float(scores[label[test] < 1].float().mean()),
     )
 
 
@@ -175,21 +175,21 @@ def _statistics(vocoder: SourceFilterVocoder, probe: PhoneProbe, samples: np.nda
     level = (0.5 * samples / np.abs(samples).max()).astype(np.float32)
     reference = load_reference(level, _RATE, array_rate=_RATE)
     hop = vocoder.mel.hop
-    heard = torch.from_numpy(np.ascontiguousarray(reference.samples))
-    features = vocoder.analyse(heard[: len(heard) // hop * hop][None])[0]
+    wav = torch.from_numpy(np.ascontiguousarray(reference.samples))
+    features = vocoder.analyse(wav[: len(wav) // hop * hop][None])[0]
     mask = features.new_ones(1, features.shape[1], 1)
     return statistics(features, probe.hidden(features, mask)).clone()
 
 
-def _fit(found: Tensor, label: Tensor) -> OverlapDetector:
-    detector = OverlapDetector(found.shape[1])
-    detector.mean.copy_(found.mean(0))
-    detector.deviation.copy_(found.std(0) + 1e-3)
+def _fit(features: Tensor, label: Tensor) -> OverlapDetector:
+    detector = OverlapDetector(features.shape[1])
+    detector.mean.copy_(features.mean(0))
+    detector.deviation.copy_(features.std(0) + 1e-3)
     optimizer = torch.optim.LBFGS(detector.parameters(), max_iter=200)
 
     def closure() -> float:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(detector(found), label)
+        loss = F.binary_cross_entropy_with_logits(detector(features), label)
         loss = loss + WEIGHT_DECAY * detector.weight.square().sum()
         loss.backward()
         return float(loss.detach())

@@ -67,15 +67,15 @@ def restore_features(
     envelope: np.ndarray, level: np.ndarray, pitch: np.ndarray, voiced: np.ndarray
 ) -> np.ndarray:
     """Invert `quantize_features`: features float16 [T, 82]."""
-    found = np.empty((len(level), CHANNELS), np.float16)
+    features = np.empty((len(level), CHANNELS), np.float16)
     table = cosines(CHANNELS - EXTRA) * np.float32(STEP)
     for begin in range(0, len(level), 65536):  # in blocks, as float32 takes twice the memory
         part = slice(begin, begin + 65536)
         steps = np.concatenate([level[None, part], envelope[:, part]]).astype(np.float32)
-        envelope_part(found)[part] = steps.T @ table
-    found[:, -EXTRA] = pitch.astype(np.float32) * PITCH_STEP
-    found[:, -1] = np.where(voiced, 1, -1)
-    return found
+        envelope_part(features)[part] = steps.T @ table
+    features[:, -EXTRA] = pitch.astype(np.float32) * PITCH_STEP
+    features[:, -1] = np.where(voiced, 1, -1)
+    return features
 
 
 def choose_items(corpus: Corpus, hours: float | None, speakers: Iterable[str] = ()) -> list[int]:
@@ -154,15 +154,15 @@ def write_pack(
             _write_features(corpus, taken, archive, progress)
         items, offset = [], 0
         for index in taken:
-            known = asdict(corpus.items[index])
-            known.pop("frame_offset")
-            items.append(json.dumps(known | {"offset": offset}, ensure_ascii=False))
-            offset += known["samples"]
+            entry = asdict(corpus.items[index])
+            entry.pop("frame_offset")
+            items.append(json.dumps(entry | {"offset": offset}, ensure_ascii=False))
+            offset += entry["samples"]
         archive.writestr("items.jsonl", "\n".join(items))
         if durations is not None:
-            kept = {corpus.items[i].id for i in taken}
+            ids = {corpus.items[i].id for i in taken}
             archive.writestr(
-                "durations.json", json.dumps({k: v for k, v in durations.items() if k in kept})
+                "durations.json", json.dumps({k: v for k, v in durations.items() if k in ids})
             )
         speakers = np.stack([corpus.speaker(i) for i in taken]).astype("<f2")
         archive.writestr("speaker.f16", speakers.tobytes())
@@ -170,7 +170,7 @@ def write_pack(
             rows = [[corpus.vtlp_speaker(i, w) for w in range(corpus.vtlp_copies)] for i in taken]
             steps = np.clip(np.rint(np.array(rows) / WARPED_STEP), -127, 127).astype(np.int8)
             archive.writestr("warped.i8", steps.tobytes())
-        about = {
+        header = {
             "version": VERSION,
             "sample_rate": corpus.sample_rate,
             "hop": corpus.hop,
@@ -179,7 +179,7 @@ def write_pack(
             "warps": corpus.vtlp_copies,
             "audio": audio,
         }
-        archive.writestr("pack.json", json.dumps(about))
+        archive.writestr("pack.json", json.dumps(header))
     return Path(path).stat().st_size
 
 
@@ -309,11 +309,11 @@ class Pack(Corpus):
         sf = _soundfile()
         audio = np.zeros(samples, np.int16)
         for number, item in enumerate(self.items):
-            found, rate = sf.read(io.BytesIO(archive.read(f"audio/{number}.opus")), dtype="int16")
-            if rate != self.sample_rate or found.ndim != 1:
+            decoded, rate = sf.read(io.BytesIO(archive.read(f"audio/{number}.opus")), dtype="int16")
+            if rate != self.sample_rate or decoded.ndim != 1:
                 raise ValueError(f"{item.id}: not mono at {self.sample_rate} Hz")
-            count = min(item.samples, len(found))
-            audio[item.offset : item.offset + count] = found[:count]
+            count = min(item.samples, len(decoded))
+            audio[item.offset : item.offset + count] = decoded[:count]
         return audio
 
 

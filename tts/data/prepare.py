@@ -59,18 +59,18 @@ def fundamental(samples: np.ndarray, sample_rate: int = SAMPLE_RATE, hop: int = 
     as unvoiced.
     """
     praat = _praat()
-    found = np.zeros(len(samples) // hop + 1, dtype=np.float32)
+    f0 = np.zeros(len(samples) // hop + 1, dtype=np.float32)
     if len(samples) < 3 * sample_rate / F0_MIN:  # Praat needs three periods of the lowest pitch
-        return found
+        return f0
     pitch = praat.Sound(samples.astype(np.float64), sample_rate).to_pitch_ac(
         time_step=_F0_STEP, pitch_floor=F0_MIN, pitch_ceiling=F0_MAX
     )
     hertz = pitch.selected_array["frequency"]
-    times = np.arange(len(found)) * hop / sample_rate
+    times = np.arange(len(f0)) * hop / sample_rate
     nearest = np.round((times - pitch.xs()[0]) / _F0_STEP).astype(int)
     inside = (nearest >= 0) & (nearest < len(hertz))
-    found[inside] = hertz[nearest[inside]]
-    return found
+    f0[inside] = hertz[nearest[inside]]
+    return f0
 
 
 def _is_cut_wave(path: Path) -> bool:
@@ -161,11 +161,11 @@ def _unique(path: Path, taken: set[str]) -> str:
         if name not in taken:
             break
     number = 2
-    found = name
-    while found in taken:
-        found, number = f"{name}#{number}", number + 1
-    taken.add(found)
-    return found
+    unique = name
+    while unique in taken:
+        unique, number = f"{name}#{number}", number + 1
+    taken.add(unique)
+    return unique
 
 
 def _unwritable(
@@ -244,10 +244,10 @@ def prepare(
                 progress(part.done, len(entries))
                 for message in part.skipped:
                     report(message)
-                for known in part.items():
-                    taken.add(known["id"])
-                    speakers.add(known["speaker"])
-                    samples_total += known["samples"]
+                for entry_done in part.items():
+                    taken.add(entry_done["id"])
+                    speakers.add(entry_done["speaker"])
+                    samples_total += entry_done["samples"]
                     summary.utterances += 1
 
             def skip(entry: Entry, problem: str) -> None:
@@ -362,12 +362,12 @@ def prepare_corpus(
         missing.append(message)
         report(f"skipped {message}")
 
-    made = [Path(out) / name for name in FILES]
-    check_apart(made, sources)
+    outputs = [Path(out) / name for name in FILES]
+    check_apart(outputs, sources)
     frontend = Frontend(language, pauses="none")
-    found = [entry for path in sources for entry in read_manifest(path, layout, note)]
-    check_apart(made, (entry.path for entry in found))
-    entries = _once(found, note)
+    listed = [entry for path in sources for entry in read_manifest(path, layout, note)]
+    check_apart(outputs, (entry.path for entry in listed))
+    entries = _once(listed, note)
     if not entries:
         raise DataError("no corpus given")
 

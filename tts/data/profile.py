@@ -44,35 +44,36 @@ def write_profile(
         UsageError: the corpus has no speaker with a name in `leave_out`.
     """
     left_out = speakers_of(corpus, leave_out)
-    heard = [at for at, item in enumerate(corpus.items) if item.speaker not in left_out]
-    if not heard:
+    included = [at for at, item in enumerate(corpus.items) if item.speaker not in left_out]
+    if not included:
         raise DataError(f"leave_out leaves no speaker of {corpus.folder}")
-    known = spoken_phones()
+    symbols = spoken_phones()
     sums: dict[str, list[torch.Tensor]] = {}
-    for done, at in enumerate(heard, 1):
+    for done, at in enumerate(included, 1):
         features = torch.from_numpy(np.array(corpus.features(at), np.float32))[None]
         lengths = torch.tensor([features.shape[1]])
         mask = torch.ones(1, features.shape[1], 1)
-        found = probe(features, mask).softmax(-1)[0][:, known]
+        posteriors = probe(features, mask).softmax(-1)[0][:, symbols]
         average = envelope_part(voice_mean(VoicePrompt(torch.zeros(1, 256), features, lengths)))[
             0, 0
         ]
         relative = envelope_part(features)[0] - average
-        mine = [found.sum(0), found.T @ relative, torch.tensor(float(len(found)))]
+        frames = torch.tensor(float(len(posteriors)))
+        statistics = [posteriors.sum(0), posteriors.T @ relative, frames]
         speaker = corpus.items[at].speaker
-        so_far = sums.get(speaker)
-        pairs = zip(so_far or mine, mine, strict=True)
-        sums[speaker] = mine if so_far is None else [a + b for a, b in pairs]
-        progress(done, len(heard))
+        previous = sums.get(speaker)
+        pairs = zip(previous or statistics, statistics, strict=True)
+        sums[speaker] = statistics if previous is None else [a + b for a, b in pairs]
+        progress(done, len(included))
     weights = [frames**-_BALANCE for _, _, frames in sums.values()]
     count = sum(w * n for w, (n, _, _) in zip(weights, sums.values(), strict=True))
     total = sum(w * s for w, (_, s, _) in zip(weights, sums.values(), strict=True))
-    said = sum(n for n, _, _ in sums.values())
-    assert isinstance(count, torch.Tensor) and isinstance(said, torch.Tensor)
-    kept = (said >= LEAST_FRAMES).nonzero()[:, 0]
+    frame_counts = sum(n for n, _, _ in sums.values())
+    assert isinstance(count, torch.Tensor) and isinstance(frame_counts, torch.Tensor)
+    kept = (frame_counts >= LEAST_FRAMES).nonzero()[:, 0]
     if not len(kept):
         raise DataError(f"{corpus.folder}: no phone is said for {LEAST_FRAMES} frames")
-    phones = [known[int(at)] for at in kept]
+    phones = [symbols[int(at)] for at in kept]
     profile = PhoneProfile(phones)
     profile.mean.copy_((total / count.clamp_min(1e-6).unsqueeze(-1))[kept])
     rows = F.normalize(probe.head.weight[phones], dim=-1)

@@ -31,7 +31,7 @@ _LEAST, _LEAST_PROMPT, _MOST_PROMPT = 50, 25, 200
 
 
 @dataclass(frozen=True)
-class Heard:
+class Recording:
     """A recording of one speaker: features [T, C], the speaker embedding [256], and the name of the
     speaker, "" if unknown."""
 
@@ -40,10 +40,10 @@ class Heard:
     name: str = ""
 
 
-def of_corpus(corpus: Corpus) -> list[Heard]:
+def of_corpus(corpus: Corpus) -> list[Recording]:
     """The recordings of a corpus, without their transcripts."""
     return [
-        Heard(
+        Recording(
             torch.from_numpy(corpus.features(index)),
             torch.from_numpy(corpus.speaker(index).copy()),
             corpus.items[index].speaker,
@@ -54,13 +54,13 @@ def of_corpus(corpus: Corpus) -> list[Heard]:
 
 def of_folder(
     folder: str | Path, vocoder: SourceFilterVocoder, encoder: SpeakerEncoder
-) -> list[Heard]:
+) -> list[Recording]:
     """The recordings in a folder and its subfolders. Files that cannot be read are left out.
 
     Raises:
         DataError: no file is a readable recording.
     """
-    found = []
+    recordings = []
     for path in sorted(each for each in Path(folder).rglob("*") if each.is_file()):
         try:
             reference = load_reference(path, vocoder.mel.sample_rate, max_seconds=60.0, trim=False)
@@ -70,16 +70,16 @@ def of_folder(
         whole = samples[: len(samples) // vocoder.mel.hop * vocoder.mel.hop]
         with torch.inference_mode():
             features = vocoder.analyse(whole[None])[0][0].clone()
-        found.append(Heard(features, encoder.embed(samples)))
-    if not found:
+        recordings.append(Recording(features, encoder.embed(samples)))
+    if not recordings:
         raise DataError(f"no recordings in {folder}")
-    return found
+    return recordings
 
 
 def write_pseudo_labels(
-    recordings: Sequence[Heard],
+    recordings: Sequence[Recording],
     probe: PhoneProbe,
-    known: Sequence[int],
+    phones: Sequence[int],
     folder: str | Path,
     rows: int,
     keep: float = 0.75,
@@ -92,7 +92,7 @@ def write_pseudo_labels(
     Args:
         recordings: to label.
         probe: the phone recognizer.
-        known: ids of the phones that can be recognized.
+        phones: ids of the phones that can be recognized.
         folder: to be written.
         rows: largest number of rows.
         keep: fraction of the drawn excerpts that is kept, those with the highest confidence.
@@ -110,7 +110,7 @@ def write_pseudo_labels(
     long = [each for each in recordings if len(each.features) >= _LEAST]
     if not long:
         raise DataError(f"no recording has a second ({_LEAST} frames) to learn from")
-    read = [align_recording(probe, each.features, known, penalty) for each in long]
+    alignments = [align_recording(probe, each.features, phones, penalty) for each in long]
     rng = np.random.default_rng(seed)
     weights = np.array([len(each.features) for each in long], np.float64)
     weights /= weights.sum()
@@ -120,17 +120,17 @@ def write_pseudo_labels(
         near = [long[i] for i in range(len(long)) if i != at and _same(long[i], long[at])]
         # If a voice has only one recording, half of it is left for the prompt.
         most = max_frames if near else min(max_frames, max(_LEAST, len(long[at].features) // 2))
-        found = _stretch(read[at], rng, most)
-        if found is None:
+        excerpt = _stretch(alignments[at], rng, most)
+        if excerpt is None:
             continue
-        row, features, begin = found
+        row, features, begin = excerpt
         # The voice is that of another recording of the same folder or corpus, where there is one,
         # else of the recording itself, but not of what is to be learned.
-        outside = _outside(long[at], begin, begin + row.frames)
-        heard = near[int(rng.integers(len(near)))] if near else outside
-        if len(heard.features) < _LEAST_PROMPT:
+        rest = _outside(long[at], begin, begin + row.frames)
+        prompt_source = near[int(rng.integers(len(near)))] if near else rest
+        if len(prompt_source.features) < _LEAST_PROMPT:
             continue
-        prompt = _prompt(heard, rng)
+        prompt = _prompt(prompt_source, rng)
         row.prompt_frames, row.speaker = len(prompt.features), long[at].name
         drawn.append((_error(probe, row, features), (row, features, *_parts(prompt))))
     if not drawn:
@@ -161,13 +161,13 @@ def _stretch(
     return row, recording.features[begin : begin + frames], begin
 
 
-def _outside(heard: Heard, begin: int, end: int) -> Heard:
+def _outside(recording: Recording, begin: int, end: int) -> Recording:
     """The longer of what a recording has before and after a stretch of it."""
-    before, after = heard.features[:begin], heard.features[end:]
-    return Heard(before if len(before) >= len(after) else after, heard.speaker)
+    before, after = recording.features[:begin], recording.features[end:]
+    return Recording(before if len(before) >= len(after) else after, recording.speaker)
 
 
-def _same(one: Heard, other: Heard) -> bool:
+def _same(one: Recording, other: Recording) -> bool:
     """Whether two recordings are of one speaker: where it is not known, embeddings of two people
     are rarely that near."""
     if one.name and other.name:
@@ -175,15 +175,15 @@ def _same(one: Heard, other: Heard) -> bool:
     return float(torch.dot(one.speaker, other.speaker)) > 0.75
 
 
-def _prompt(heard: Heard, rng: np.random.Generator) -> Heard:
+def _prompt(recording: Recording, rng: np.random.Generator) -> Recording:
     """A random stretch of a recording as the prompt of its voice."""
-    most = min(_MOST_PROMPT, len(heard.features))
+    most = min(_MOST_PROMPT, len(recording.features))
     size = int(rng.integers(min(_LEAST_PROMPT, most), most + 1))
-    begin = int(rng.integers(len(heard.features) - size + 1))
-    return Heard(heard.features[begin : begin + size], heard.speaker)
+    begin = int(rng.integers(len(recording.features) - size + 1))
+    return Recording(recording.features[begin : begin + size], recording.speaker)
 
 
-def _parts(prompt: Heard) -> tuple[Tensor, Tensor]:
+def _parts(prompt: Recording) -> tuple[Tensor, Tensor]:
     return prompt.features, prompt.speaker
 
 

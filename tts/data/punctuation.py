@@ -32,8 +32,8 @@ class PunctuationCorpus:
         keys: list[int] = []
         parts: list[list[int]] = []
         sizes: list[tuple[int, int, int]] = []
-        before: list[int] = []
-        known: dict[str, tuple[int, list[int], tuple[int, int, int]]] = {}
+        breaks: list[int] = []
+        cache: dict[str, tuple[int, list[int], tuple[int, int, int]]] = {}
         for written in texts_in(folder):
             text = normalize(written, language).lower()
             pending = LONG
@@ -42,23 +42,23 @@ class PunctuationCorpus:
                 if word is None:
                     pending = max(pending, LONG if match["long"] else SHORT)
                     continue
-                if word not in known:
+                if word not in cache:
                     # Letters and groups of vowels approximate phones and syllables.
                     size = (1, len(word), max(1, len(_VOWELS.findall(word))))
-                    known[word] = (word_key(word), spelling(word), size)
-                key, part, size = known[word]
+                    cache[word] = (word_key(word), spelling(word), size)
+                key, part, size = cache[word]
                 keys.append(key)
                 parts.append(part)
                 sizes.append(size)
-                before.append(pending)
+                breaks.append(pending)
                 pending = NONE
         if not keys:
             raise DataError(f"no text in {folder}: it should hold .txt files")
         self.keys = torch.tensor(keys)
         self.parts = torch.tensor(parts)
         self.sizes = torch.tensor(sizes, dtype=torch.float32)
-        self.before = torch.tensor(before)
-        self.starts = self.before.nonzero()[:, 0].numpy()
+        self.breaks = torch.tensor(breaks)
+        self.starts = self.breaks.nonzero()[:, 0].numpy()
 
     def draw(
         self, rng: np.random.Generator, count: int, words: tuple[int, int] = (15, 45)
@@ -67,18 +67,18 @@ class PunctuationCorpus:
         random number of words in the range `words`."""
         rows = []
         for first in rng.choice(self.starts, count):
-            wanted = int(first) + int(rng.integers(words[0], words[1] + 1))
-            at = min(int(np.searchsorted(self.starts, wanted)), len(self.starts) - 1)
+            target = int(first) + int(rng.integers(words[0], words[1] + 1))
+            at = min(int(np.searchsorted(self.starts, target)), len(self.starts) - 1)
             # Very long sentences are truncated.
             last = min(int(self.starts[at]), int(first) + 2 * words[1])
             part = slice(int(first), max(last, int(first) + 2))
-            before = self.before[part].clone()
-            before[0] = NONE
+            breaks = self.breaks[part].clone()
+            breaks[0] = NONE
             batch = WordBatch(
                 self.keys[None, part],
                 self.parts[None, part],
                 self.sizes[None, part],
-                torch.tensor([len(before)]),
+                torch.tensor([len(breaks)]),
             )
-            rows.append((batch, before))
+            rows.append((batch, breaks))
         return rows

@@ -126,8 +126,8 @@ def regenerate(
     rngs = [torch.Generator().manual_seed(seed)]
     condition = generator.condition(request, rngs, options)
     latents = space.encode(target - shift, request.prompt)
-    made = strategy.refine(generator, condition, rngs, options, latents, begin)
-    decoded, _ = space.decode(made, space.start(request.prompt), True)
+    refined = strategy.refine(generator, condition, rngs, options, latents, begin)
+    decoded, _ = space.decode(refined, space.start(request.prompt), True)
     spoken = decoded[:, : target.shape[1]] + shift
     # Pitch and voicing stay, so that the sound of the recording goes with them.
     bands = envelope_part(spoken).shape[-1]
@@ -184,7 +184,7 @@ def write_regenerated(
         part.mkdir(parents=True)
         with (
             (part / "items.jsonl").open("w", encoding="utf-8") as table,
-            (part / "features.f16").open("wb") as made,
+            (part / "features.f16").open("wb") as file,
         ):
             for done in range(count):
                 at = int(rng.choice(len(sampler.utterances), p=sampler.weights))
@@ -192,16 +192,16 @@ def write_regenerated(
                 tokens, first, last = sampler.segment(utterance, MOST_FRAMES, rng)
                 prompt, source = sampler.prompt_for(at, first, last, rng)
                 speaker = torch.from_numpy(corpus.speaker(source))[None]
-                heard = torch.from_numpy(prompt.astype(np.float32))[None]
+                prompt_features = torch.from_numpy(prompt.astype(np.float32))[None]
                 request = Request(
                     collate_tokens([(tokens.ids, tokens.mods)]),
-                    VoicePrompt(speaker, heard, torch.tensor([len(prompt)])),
+                    VoicePrompt(speaker, prompt_features, torch.tensor([len(prompt)])),
                     torch.tensor(tokens.durations)[None],
                 )
                 target = corpus.features(utterance.index, first, last - first).astype(np.float32)
                 share = float(np.clip(begin * rng.uniform(0.6, 1.2), 0, 0.95))
                 features = regenerate(model, request, target, share, seed + done)
-                made.write(features.astype("<f2").tobytes())
+                file.write(features.astype("<f2").tobytes())
                 piece = Piece(utterance.index, first, last - first)
                 table.write(json.dumps(vars(piece)) + "\n")
                 progress(done + 1, count)

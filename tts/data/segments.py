@@ -59,9 +59,9 @@ def _aligned(corpus: Corpus) -> Iterator[tuple[int, list[int], list[int], list[i
     Raises:
         DataError: the corpus has no durations, or they do not fit its phones or recordings.
     """
-    found = corpus.durations()
+    durations = corpus.durations()
     for index, item in enumerate(corpus.items):
-        frames = found.get(item.id)
+        frames = durations.get(item.id)
         if frames is None:
             continue
         ids, mods, _ = with_optional_pauses(item.phones, item.mods, item.words)
@@ -79,7 +79,7 @@ def load_utterances(corpus: Corpus) -> list[Utterance]:
     Raises:
         DataError: no utterance is left; or as `read_durations`.
     """
-    found, stretched = [], 0
+    utterances, stretched = [], 0
     for index, ids, mods, frames in _aligned(corpus):
         tokens = canonical(ids, mods, frames)
         longest = max(
@@ -92,13 +92,13 @@ def load_utterances(corpus: Corpus) -> list[Utterance]:
         starts = np.concatenate([[0], np.cumsum(tokens.durations)])
         pauses = [at for at, i in enumerate(tokens.ids) if is_pause(i)]
         cuts = sorted({*tokens.words, *pauses})
-        found.append(Utterance(index, tokens, starts, cuts, pauses))
-    aligned = len(found) + stretched
+        utterances.append(Utterance(index, tokens, starts, cuts, pauses))
+    aligned = len(utterances) + stretched
     if not aligned:
         raise DataError(f"{corpus.folder} has durations of none of its {len(corpus)} utterances")
     seconds = MOST_OF_A_PHONE * corpus.hop / corpus.sample_rate
     rule = f"a phone of over {MOST_OF_A_PHONE} frames ({seconds:.2g} s)"
-    if not found:
+    if not utterances:
         raise DataError(
             f"{corpus.folder}: all of its {aligned} aligned utterances have {rule} and are left "
             "out: the texts are not what is said, or the aligner has not learned enough (more "
@@ -109,7 +109,7 @@ def load_utterances(corpus: Corpus) -> list[Utterance]:
             "%s: %d of %d aligned utterances are left out, as each has %s: a wrong text, or a "
             "wrong alignment", corpus.folder, stretched, aligned, rule,
         )  # fmt: skip
-    return found
+    return utterances
 
 
 def _band_limit(
@@ -252,7 +252,7 @@ class SegmentSampler:
     ) -> tuple[np.ndarray, int]:
         """Prompt features [P, C] of the same speaker from outside of the segment, and the index of
         the utterance whose speaker embedding is used."""
-        wanted = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
+        target_frames = int(rng.integers(self.prompt[0], self.prompt[1] + 1))
         utterance = self.utterances[at]
         speaker = self.corpus.items[utterance.index].speaker
         others = [o for o in self.by_speaker[speaker] if o != at]
@@ -262,14 +262,14 @@ class SegmentSampler:
         pieces: list[np.ndarray] = []
         sources: list[int] = []
         if not others or (room >= 40 and rng.random() < 0.5):
-            length = max(1, min(wanted, room))
+            length = max(1, min(target_frames, room))
             low, high = (0, before - length) if before >= after else (stop, total - length)
             start = int(rng.integers(low, max(low, high) + 1))
             pieces.append(self.corpus.features(utterance.index, start, length))
             sources.append(utterance.index)
         # Concatenate recordings until the prompt is long enough.
         for other in rng.permutation(others):
-            missing = wanted - sum(len(piece) for piece in pieces)
+            missing = target_frames - sum(len(piece) for piece in pieces)
             if missing < 40 and pieces:
                 break
             index = self.utterances[int(other)].index
@@ -317,14 +317,14 @@ class SegmentSampler:
             if rng.random() < self.band_limited:
                 target, prompt = _band_limit(rng, target, prompt)
             rows.append((tokens.ids, tokens.mods))
-            lengths, made = torch.tensor(tokens.durations), torch.from_numpy(target)
+            lengths, segment = torch.tensor(tokens.durations), torch.from_numpy(target)
             if self.coded is not None:
-                lengths, made, found = self.coded.cut(
-                    utterance.index, begin, tokens.durations, made
+                lengths, segment, coded = self.coded.cut(
+                    utterance.index, begin, tokens.durations, segment
                 )
-                latents.append(found)
+                latents.append(coded)
             durations.append(lengths)
-            features.append(made)
+            features.append(segment)
             prompts.append(torch.from_numpy(prompt))
             speakers.append(torch.from_numpy(speaker))
         tokens_batch = collate_tokens(rows)

@@ -45,13 +45,13 @@ _PACKAGES = (
 def made_with(*settings: str) -> str:
     """What the data of an entry depend on, besides the entry: settings, code, and versions of the
     packages."""
-    found = []
+    versions = []
     for package in _PACKAGES:
         try:
-            found.append(metadata.version(package))
+            versions.append(metadata.version(package))
         except metadata.PackageNotFoundError:
-            found.append("")
-    return json.dumps([settings, code_checksum(), found])
+            versions.append("")
+    return json.dumps([settings, code_checksum(), versions])
 
 
 def identity(entries: Sequence[Entry], *settings: str) -> str:
@@ -193,12 +193,14 @@ class Unfinished:
         self.remove()
 
     def remove(self) -> None:
-        """Forget what is done."""
+        """Delete the folder of the interrupted run."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _replay(self, made_of: str) -> list[int]:
-        """Sets what is done; the sizes of the files then. A cut or damaged line, and all after it,
-        does not count."""
+        """Read the journal, set what is done, and return the sizes of the files at that point.
+
+        A truncated or damaged line ends the journal.
+        """
         sizes = [0] * len(NAMES)
         try:
             lines = (self.folder / _JOURNAL).read_bytes().splitlines(keepends=True)
@@ -206,24 +208,24 @@ class Unfinished:
                 return sizes
             whole = len(lines[0])
             for line in lines[1:]:
-                found = json.loads(line)
-                done, ends, skipped = found["entries"], found["sizes"], found["skipped"]
+                state = json.loads(line)
+                done, ends, skipped = state["entries"], state["sizes"], state["skipped"]
                 stretch = self._entries[self.done : done]
-                if not line.endswith(b"\n") or found["of"] != _checksum(stretch):
+                if not line.endswith(b"\n") or state["of"] != _checksum(stretch):
                     break
-                if found["added"] != self._read(sizes, ends):
+                if state["added"] != self._read(sizes, ends):
                     break
                 self.done, sizes, self.skipped = done, ends, self.skipped + skipped
                 whole += len(line)
         except (OSError, ValueError, KeyError, IndexError, TypeError):
-            pass  # what is not there, or cannot be read, is made again
+            pass  # missing or unreadable entries are computed again
         if self.done:
             os.truncate(self.folder / _JOURNAL, whole)
         return sizes
 
     def _read(self, begins: Sequence[int], ends: Sequence[int]) -> list[str]:
-        """Checksums of stretches of the files."""
-        found = []
+        """Compute checksums of ranges of the files."""
+        checksums = []
         for name, begin, end in zip(NAMES, begins, ends, strict=True):
             digest = hashlib.sha256()
             with (self.folder / name).open("rb") as file:
@@ -232,12 +234,12 @@ class Unfinished:
                 while left > 0 and (block := file.read(min(left, _BLOCK))):
                     digest.update(block)
                     left -= len(block)
-            found.append(digest.hexdigest())
-        return found
+            checksums.append(digest.hexdigest())
+        return checksums
 
 
 def _state(entry: Entry) -> list[Any]:
-    """What tells an entry from another, and its recording from one that was changed."""
+    """Values that identify an entry and detect changes of its recording."""
     try:
         about = entry.path.stat()
         recording = [about.st_size, about.st_mtime_ns]

@@ -103,11 +103,11 @@ def _rows(path: Path) -> list[tuple[str, str]]:
         return [(row[0], "") for row in (first, *(row for _, row in rows)) if row]
     at = header.index("path")
     of = header.index("speaker") if "speaker" in header else None
-    found = []
+    recordings = []
     for number, row in rows:
         if len(row) != len(header):
             raise DataError(
                 f"{path}: line {number} has {len(row)} fields, the first line {len(header)}"
             )
-        found.append((row[at].strip(), "" if of is None else speaker_name(row[of].strip())))
-    return found
+        recordings.append((row[at].strip(), "" if of is None else speaker_name(row[of].strip())))
+    return recordings

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tts_codecs.envelope import envelope_part
 from tts_codecs.nn.convnext import ConvNeXt
 
-#: least spread of layer statistics in a batch, by which they are divided; silence has less
+#: smallest standard deviation of layer statistics within a batch, by which they are divided
 _LEAST_SPREAD = 1e-3
 
 
@@ -25,7 +25,8 @@ class SpeakerIdentity(nn.Module):
     room and the microphone. Pitch is not used.
 
     Args:
-        bands: of the envelope; dim, blocks: of the network; size: of the vector.
+        bands: of the envelope; dim: width of the network; blocks: their number; size: of the
+            embedding.
     """
 
     def __init__(self, bands: int = 80, dim: int = 160, blocks: int = 5, size: int = 160):
@@ -61,23 +62,24 @@ class SpeakerIdentity(nn.Module):
         """The embedding [B, size] of features [B, T, C] with mask [B, T, 1]."""
         return self.pooled(self.layers(features, mask)[-1], mask)
 
-    def distances(self, made: Tensor, real: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Distances of generated features [B, T, C] to recorded ones of the same text.
+    def distances(self, fake: Tensor, real: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute distances between generated and real features [B, T, C] of the same text.
 
         Returns:
-            One minus the cosine of their embeddings, and the mean distance of their layer
+            1 - cosine of their embeddings, and the mean distance of their layer
             statistics, relative to the spread of these within the batch, [B] each.
         """
         with torch.no_grad():
-            wanted = self.layers(real, mask)
-            vector = self.pooled(wanted[-1], mask)
-            wanted = [_statistics(each, mask) for each in wanted]
-        found = self.layers(made, mask)
-        style = torch.zeros_like(vector[:, 0])
-        for layer, target in zip(found, wanted, strict=True):
+            real_layers = self.layers(real, mask)
+            embedding = self.pooled(real_layers[-1], mask)
+            targets = [_statistics(each, mask) for each in real_layers]
+        fake_layers = self.layers(fake, mask)
+        style = torch.zeros_like(embedding[:, 0])
+        for layer, target in zip(fake_layers, targets, strict=True):
             scale = target.std(0, correction=0).mean().clamp_min(_LEAST_SPREAD)
             style = style + (_statistics(layer, mask) - target).abs().mean(-1) / scale
-        return 1 - (self.pooled(found[-1], mask) * vector).sum(-1), style / len(found)
+        similarity = (self.pooled(fake_layers[-1], mask) * embedding).sum(-1)
+        return 1 - similarity, style / len(fake_layers)
 
 
 def _statistics(x: Tensor, mask: Tensor) -> Tensor:
@@ -89,10 +91,11 @@ def _statistics(x: Tensor, mask: Tensor) -> Tensor:
 
 
 class AngularMargin(nn.Module):
-    """Cross entropy of speakers with an additive margin on the angle to the right one (ArcFace).
+    """Cross entropy of speakers with an additive angular margin (ArcFace, Deng et al. 2019).
 
     Args:
-        size: of the vectors; speakers: how many there are; scale: of the cosines; margin: radians.
+        size: of the embeddings; speakers: number of classes.
+        scale: factor on the cosines, which gives logits; margin: in radians.
     """
 
     def __init__(self, size: int, speakers: int, scale: float = 30.0, margin: float = 0.2):
@@ -100,15 +103,17 @@ class AngularMargin(nn.Module):
         self.scale, self.margin = scale, margin
         self.centres = nn.Parameter(0.05 * torch.randn(speakers, size))
 
-    def forward(self, vectors: Tensor, who: Tensor, share: float = 1.0) -> tuple[Tensor, Tensor]:
-        """The loss and the accuracy, scalars.
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, share: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the loss and the accuracy, scalars.
 
         Args:
-            vectors: [B, size] unit embeddings; who: [B] indices of their speakers.
-            share: of the margin that is applied, which training raises to 1.
+            embeddings: [B, size] of length 1; labels: [B] indices of their speakers.
+            share: of the margin that is applied; training raises it to 1.
         """
-        cosine = vectors @ F.normalize(self.centres, dim=-1).T
-        right = cosine.gather(1, who.unsqueeze(1)).clamp(-1 + 1e-6, 1 - 1e-6)
-        harder = torch.cos(right.acos() + share * self.margin)
-        logits = self.scale * cosine.scatter(1, who.unsqueeze(1), harder)
-        return F.cross_entropy(logits, who), (cosine.argmax(1) == who).float().mean()
+        cosine = embeddings @ F.normalize(self.centres, dim=-1).T
+        target = cosine.gather(1, labels.unsqueeze(1)).clamp(-1 + 1e-6, 1 - 1e-6)
+        with_margin = torch.cos(target.acos() + share * self.margin)
+        logits = self.scale * cosine.scatter(1, labels.unsqueeze(1), with_margin)
+        return F.cross_entropy(logits, labels), (cosine.argmax(1) == labels).float().mean()

@@ -20,8 +20,10 @@ class PerceptualLosses:
     """The frozen networks of the perceptual losses; without one its losses are left out.
 
     Attributes:
-        latent_space: of the generator that is trained.
-        voice: predicts the speaker embedding; phones: classifies phones; identity: embeds speakers.
+        latent_space: latent space of the generator that is trained.
+        voice: probe that predicts the speaker embedding.
+        phones: probe that classifies phones.
+        identity: speaker classifier.
     """
 
     latent_space: LatentSpace
@@ -42,7 +44,7 @@ class PerceptualLosses:
 
     def losses(
         self,
-        made: Tensor,
+        fake: Tensor,
         mask: Tensor,
         request: Request,
         weight: Tensor,
@@ -50,10 +52,10 @@ class PerceptualLosses:
         drop_voice: Tensor,
         real: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """The losses by name.
+        """Compute the losses by name.
 
         Args:
-            made: [B, T, C] features; mask: [B, T, 1].
+            fake: [B, T, C] generated features; mask: [B, T, 1].
             weight: [B] of each row in the losses of the speaker.
             drop_all, drop_voice: [B] bool, rows generated without text, and without voice.
             real: [B, T, C] the recorded features.
@@ -65,15 +67,15 @@ class PerceptualLosses:
         """
         losses = {}
         if self.voice is not None:
-            cosine = self.voice.similarity(made, mask, request.prompt.speaker)
+            cosine = self.voice.similarity(fake, mask, request.prompt.speaker)
             losses["speaker_loss"] = _mean(1 - cosine, weight * ~drop_voice)
         if self.phones is not None and request.durations is not None:
-            errors = self.phones.errors(made, mask, request.tokens, request.durations)
+            errors = self.phones.errors(fake, mask, request.tokens, request.durations)
             losses["phone_loss"] = _mean(errors, (~drop_all).float())
         if self.identity is not None and real is not None:
             # The last latent may reach past the end of the recording.
             count = real.shape[1]
-            identity, style = self.identity.distances(made[:, :count], real, mask[:, :count])
+            identity, style = self.identity.distances(fake[:, :count], real, mask[:, :count])
             losses["identity_loss"] = _mean(identity, weight * ~drop_voice)
             losses["style_loss"] = _mean(style, weight * ~drop_voice)
         return losses

@@ -23,8 +23,9 @@ class PhoneProbe(nn.Module):
     modifier of each phone (stress and length).
 
     Args:
-        channels: C; dim, blocks, kernel: sizes; dropout: in training.
-        modifiers: whether it predicts modifiers.
+        channels: C; dim: width of the network; blocks: their number; kernel: frames of their
+            convolutions.
+        modifiers: whether it also predicts modifiers.
     """
 
     def __init__(
@@ -61,25 +62,31 @@ class PhoneProbe(nn.Module):
             states.append(x)
         return states
 
-    def distance(self, made: Tensor, real: Tensor, mask: Tensor) -> Tensor:
-        """The deep feature loss: how far the states of `made` [B, T, C] are from those of `real`
-        (perceptual loss, Johnson et al. 2016), a scalar; gradients go to `made` alone.
+    def distance(self, fake: Tensor, real: Tensor, mask: Tensor) -> Tensor:
+        """Compute the deep feature loss between generated and real features (perceptual loss,
+        Johnson et al. 2016).
 
-        It is the mean over blocks of the L1 distance, in terms of the mean size of a block's states
-        of `real`.
+        It is the L1 distance of the states of each block, divided by the mean absolute state for
+        the real features, and averaged over blocks. Gradients flow to `fake` alone.
+
+        Args:
+            fake, real: [B, T, C] features; mask: [B, T, 1].
+
+        Returns:
+            a scalar.
         """
         with torch.no_grad():
-            wanted = self.states(real, mask)
-        apart = [
-            ((mine - theirs) * mask).abs().mean() / (theirs * mask).abs().mean().clamp_min(1e-6)
-            for mine, theirs in zip(self.states(made, mask), wanted, strict=True)
+            targets = self.states(real, mask)
+        distances = [
+            ((state - target) * mask).abs().mean() / (target * mask).abs().mean().clamp_min(1e-6)
+            for state, target in zip(self.states(fake, mask), targets, strict=True)
         ]
-        return torch.stack(apart).mean()
+        return torch.stack(distances).mean()
 
     def errors(
         self, features: Tensor, mask: Tensor, tokens: TokenBatch, durations: Tensor
     ) -> Tensor:
-        """Cross entropy of the target phones, mean over the frames of each row, [B].
+        """Compute the cross entropy of the phones, a mean over the frames of each row, [B].
 
         Args:
             features: [B, T, C]; mask: [B, T, 1] float.
@@ -90,23 +97,26 @@ class PhoneProbe(nn.Module):
     def both_errors(
         self, features: Tensor, mask: Tensor, tokens: TokenBatch, durations: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`errors`, and the cross entropy of the modifiers, [B] each; 0 without modifiers."""
-        owner = token_index(durations, features.shape[1])
-        labels = tokens.ids.gather(1, owner)
-        # Kinds of pauses differ in their length only.
+        """Compute the cross entropy of phones as in `errors`, and that of modifiers, [B] each.
+
+        The second is 0 for a probe without modifiers.
+        """
+        phone_index = token_index(durations, features.shape[1])
+        labels = tokens.ids.gather(1, phone_index)
+        # Pauses of different lengths have one label, as they sound alike.
         labels = torch.where((labels == COMMA) | (labels == PERIOD), SIL, labels)
         hidden = self.hidden(features, mask)
         # The last latent may reach past the last phone; these frames have no target.
         index = torch.arange(features.shape[1], device=features.device)
-        counted = mask[..., 0] * (index < durations.sum(1, keepdim=True))
-        spoken = counted * (labels != SIL)
+        valid = mask[..., 0] * (index < durations.sum(1, keepdim=True))
+        spoken = valid * (labels != SIL)
 
         def mean(head: nn.Module, labels: Tensor, weight: Tensor) -> Tensor:
             logits = head(hidden).transpose(1, 2)
             error = F.cross_entropy(logits, labels, reduction="none") * weight
             return error.sum(1) / weight.sum(1).clamp_min(1)
 
-        phones = mean(self.head, labels, counted)
+        phones = mean(self.head, labels, valid)
         if self.modifiers is None:
             return phones, torch.zeros_like(phones)
-        return phones, mean(self.modifiers, tokens.mods.gather(1, owner), spoken)
+        return phones, mean(self.modifiers, tokens.mods.gather(1, phone_index), spoken)

@@ -1,4 +1,4 @@
-"""Residual MLP modulated by a condition: the small network of heads that draw one vector."""
+"""MLP with adaptive layer normalization, the network of heads that sample single vectors."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,10 @@ from tts_codecs.nn.inference import linear
 
 
 class AdaLNBlock(nn.Module):
-    """Residual block whose norm is shifted, scaled and gated by the condition, closed at first
-    (adaLN-zero, Peebles & Xie 2023)."""
+    """Residual block with shift, scale and gate from a condition (adaLN-Zero, Peebles & Xie 2023).
+
+    The gate is 0 at first, so that the block is the identity.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -22,23 +24,23 @@ class AdaLNBlock(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        """x and cond [..., width] to [..., width]."""
+        """Apply the block to x [..., width] with the condition cond [..., width]."""
         return self.modulated(x, self.modulation(cond))
 
     def modulated(self, x: Tensor, modulation: Tensor) -> Tensor:
-        """`forward` with the modulation [..., 3 * width] of the condition."""
+        """Apply the block with a computed modulation [..., 3 * width]."""
         shift, scale, gate = modulation.chunk(3, -1)
         y = self.norm(x) * (1 + scale) + shift
         return x + gate * linear(self.down, F.silu(linear(self.up, y)))
 
 
 class AdaLNMLP(nn.Module):
-    """The denoising MLP of Li et al. 2024, "Autoregressive Image Generation without Vector
-    Quantization" (MAR), which SLED and FELLE use for speech.
+    """The denoising MLP of MAR (Li et al. 2024, "Autoregressive Image Generation without Vector
+    Quantization"), which SLED and FELLE use for speech.
 
     Args:
-        in_dim, cond_dim, out_dim: of content, condition and output.
-        width, blocks: sizes.
+        in_dim, cond_dim, out_dim: sizes of input, condition and output.
+        width, blocks: size of the hidden layers, and number of blocks.
     """
 
     def __init__(self, in_dim: int, cond_dim: int, out_dim: int, width: int, blocks: int):
@@ -55,7 +57,7 @@ class AdaLNMLP(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        """Content [..., in_dim] and condition [..., cond_dim] to [..., out_dim]."""
+        """Compute the output [..., out_dim] for x [..., in_dim] and cond [..., cond_dim]."""
         cond = F.silu(self.cond(cond))
         x = self.entry(x)
         for block in self.blocks:
@@ -64,29 +66,31 @@ class AdaLNMLP(nn.Module):
         return self.out(self.norm(x) * (1 + scale) + shift)
 
     def prepare(
-        self, fixed: Tensor, conds: Tensor, moments: Tensor
+        self, fixed: Tensor, cond: Tensor, times: Tensor
     ) -> Callable[[Tensor, int], Tensor]:
-        """`forward` for the steps of a sampler, which share part of content and condition.
+        """Prepare `forward` for the steps of a sampler, which share parts of input and condition.
 
         Args:
-            fixed: [B, 1, n], the last n of in_dim that all steps have.
-            conds: [B, 1, cond_dim] of all steps; moments: [S, cond_dim] that each adds to it.
+            fixed: [B, 1, n], the last n channels of the input at all steps.
+            cond: [B, 1, cond_dim], the condition of all steps.
+            times: [S, cond_dim] time embeddings, which are added to it.
 
         Returns:
-            A function of the rest of the content, [B, 1, in_dim - n], and the number of the step.
+            a function of the other channels of the input, [B, 1, in_dim - n], and the number of the
+            step.
         """
-        own = self.entry.in_features - fixed.shape[-1]
-        into = self.entry.weight[:, :own]
-        base = F.linear(fixed, self.entry.weight[:, own:], self.entry.bias)
-        both = F.linear(moments, self.cond.weight)[:, None, None] + self.cond(conds)
-        cond = F.silu(both)  # [S, B, 1, width]
-        shaped = [block.modulation(cond) for block in self.blocks]  # type: ignore[operator, union-attr]
+        variable = self.entry.in_features - fixed.shape[-1]
+        weight = self.entry.weight[:, :variable]
+        base = F.linear(fixed, self.entry.weight[:, variable:], self.entry.bias)
+        hidden = F.linear(times, self.cond.weight)[:, None, None] + self.cond(cond)
+        cond = F.silu(hidden)  # [S, B, 1, width]
+        modulations = [block.modulation(cond) for block in self.blocks]  # type: ignore[operator, union-attr]
         shift, scale = self.modulation(cond).chunk(2, -1)
         scale = 1 + scale
 
         def step(x: Tensor, at: int) -> Tensor:
-            x = base + F.linear(x, into)
-            for block, modulation in zip(self.blocks, shaped, strict=True):
+            x = base + F.linear(x, weight)
+            for block, modulation in zip(self.blocks, modulations, strict=True):
                 x = block.modulated(x, modulation[at])  # type: ignore[operator, union-attr]
             return self.out(self.norm(x) * scale[at] + shift[at])
 

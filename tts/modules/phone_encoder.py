@@ -8,7 +8,13 @@ from tts_codecs.nn.convnext import ConvNeXt
 
 
 class PhoneEncoder(nn.Module):
-    """Embeds (symbol, modifier) tokens and mixes neighbours with ConvNeXt blocks."""
+    """Encoder of phone tokens, each the sum of the embeddings of its symbol and its modifier.
+
+    Args:
+        dim, blocks: width of the encoder, and number of its ConvNeXt blocks.
+        kernel: tokens that the convolutions see.
+        cond: size of a condition; 0 for none.
+    """
 
     def __init__(self, dim: int, blocks: int, kernel: int = 5, cond: int = 0, dropout: float = 0.1):
         super().__init__()
@@ -22,7 +28,7 @@ class PhoneEncoder(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, tokens: TokenBatch, cond: Tensor | None = None) -> Tensor:
-        """To [B, S, dim], zero where padded."""
+        """Encode tokens [B, S] with a condition [B, cond] to [B, S, dim], 0 for padding."""
         mask = tokens.mask
         x = self.symbol(tokens.ids) + self.modifier(tokens.mods)
         for block in self.blocks:

@@ -1,4 +1,4 @@
-"""Attention blocks shared by every generator."""
+"""Transformer blocks with voice prompts, which all generators share."""
 
 import math
 from dataclasses import dataclass
@@ -13,27 +13,29 @@ from tts_codecs.nn.inference import linear
 
 
 def rotary(positions: Tensor, dim: int, base: float = 10000.0) -> tuple[Tensor, Tensor]:
-    """Cosine and sine tables of rotary embeddings (Su et al. 2021): [T] to two [T, dim / 2]."""
+    """Compute cosines and sines [T, dim / 2] of rotary embeddings (Su et al. 2021) for positions
+    [T]."""
     rates = base ** (-torch.arange(0, dim, 2, device=positions.device).float() / dim)
     angles = positions.float().unsqueeze(-1) * rates
     return angles.cos(), angles.sin()
 
 
 def whole_rotary(positions: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """`rotary` for `rotate`: two [T, dim], the sine of the first half negative."""
+    """Compute the table of `rotate`: cosines and sines [T, dim], with negative sines in the first
+    half."""
     cos, sin = rotary(positions, dim)
     return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
 def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the halves (a, b) of [..., T, D] to (a cos - b sin, b cos + a sin), with tables of
+    """Rotate x [..., T, D] of halves (a, b) to (a cos - b sin, b cos + a sin), by a table of
     `whole_rotary`."""
     cos, sin = table
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
-    """Sinusoids of t in 0..1: [B] to [B, dim]."""
+    """Embed times t [B] between 0 and 1 as sinusoids [B, dim]."""
     rates = torch.exp(-math.log(1000.0) * torch.arange(dim // 2, device=t.device) / (dim // 2))
     angles = t.unsqueeze(-1) * rates * 1000.0
     return torch.cat([angles.sin(), angles.cos()], -1)
@@ -41,14 +43,14 @@ def timestep_embedding(t: Tensor, dim: int) -> Tensor:
 
 @dataclass
 class BlockCache:
-    """Cache of one causal block: keys, values and the last inputs of its convolution.
+    """Cache of a causal block: keys, values, and the last inputs of its convolution.
 
     Attributes:
-        keys, values: [B, H, L, D], preallocated, so that a step allocates nothing; a memory (the
-            voice prompt) fills the front.
-        filled: positions used so far.
+        keys, values: [B, H, L, D], preallocated, so that a step allocates nothing; the memory (the
+            voice prompt) is at the beginning.
+        filled: number of positions in use.
         recent: [B, n, dim] last inputs of the depthwise convolution, at least kernel - 1.
-        taps: [kernel, dim] weights of the convolution, and of what goes past it, for single steps.
+        taps: [kernel, dim] weights of the convolution with the residual, for single steps.
     """
 
     keys: Tensor
@@ -78,16 +80,21 @@ class BlockCache:
 
 
 class MemoryAttention(nn.Module):
-    """Self-attention whose keys are [memory; self]: the memory (a voice prompt) is projected once
-    and has no positions, so any length of prompt can be attended to.
+    """Self-attention with further keys and values from a memory (a voice prompt).
+
+    The memory is projected once for all steps. It has no positions, so that prompts may have any
+    length.
+
+    Args:
+        memory_dim: channels of the memory; 0 for no memory.
 
     Raises:
-        ConfigError: heads that do not divide the width.
+        ConfigError: `dim` is not a multiple of twice the number of heads.
     """
 
     def __init__(self, dim: int, heads: int, memory_dim: int = 0):
         super().__init__()
-        # Rotary embeddings turn the halves of each head.
+        # Rotary embeddings need an even number of channels in each head.
         if dim % (2 * heads):
             raise ConfigError(
                 f"heads is a number of which twice as many divide the width {dim}, not {heads}"
@@ -101,7 +108,7 @@ class MemoryAttention(nn.Module):
         return rearrange(x, "b t (h d) -> b h t d", h=self.heads)
 
     def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, M, memory_dim] to keys and values [B, H, M, D]; reusable over sampler steps."""
+        """Project a memory [B, M, memory_dim] to keys and values [B, H, M, D] for all steps."""
         assert self.memory is not None
         key, value = self.memory(memory).chunk(2, -1)
         return self._split(key), self._split(value)
@@ -114,11 +121,20 @@ class MemoryAttention(nn.Module):
         memory: tuple[Tensor, Tensor] | None = None,
         cache: BlockCache | None = None,
     ) -> Tensor:
-        """x [B, T, dim], tables of `whole_rotary`; mask [B, 1, 1 or T, M + T] bool, true where
-        attended, or a bias. With a cache, which holds the memory already, T are the new positions
-        and the mask spans all so far (None attends to all)."""
+        """Attend from x to the memory and x.
+
+        Args:
+            x: [B, T, dim]; with a cache, the new positions.
+            table: of `whole_rotary`.
+            mask: [B, 1, 1 or T, M + T] bool, True for keys that are attended to, or a bias; with a
+                cache, for all positions so far; None for all keys.
+            memory: keys and values of `project_memory`; None with a cache, which has them.
+
+        Returns:
+            [B, T, dim].
+        """
         batch, count, dim = x.shape
-        # view and permute: einops costs a step of one latent more than its products.
+        # Not by einops, which takes longer than the products in a step of one latent.
         parts = linear(self.qkv, x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key = rotate(parts[:2], table).unbind()
         value = parts[2]
@@ -132,15 +148,15 @@ class MemoryAttention(nn.Module):
 
 
 class VoiceUnits(nn.Module):
-    """Hidden units that are gated by the voice: a second, narrow feed-forward path whose units are
-    multiplied by gains predicted from the voice, which are 0 at first.
+    """Narrow feed-forward path whose hidden units are multiplied by gains from the voice.
 
-    Shift and scale of a norm say how loud each channel is; how channels are put together is the
-    same for everybody. Here that differs from voice to voice, with few weights (conditional
-    adapters, as the low-rank ones of Hu et al. 2021 with a diagonal that the condition sets).
+    Adaptive layer normalization sets the scale of each channel by the voice, but combines channels
+    in the same way for all voices. This path depends on the voice with few weights: it is a
+    low-rank adapter (LoRA, Hu et al. 2021) with a diagonal that the condition sets. Its output is 0
+    at first.
 
     Args:
-        dim: of what comes in and goes out; units: how many; cond_dim: of the condition.
+        dim: of input and output; units: number of hidden units; cond_dim: of the condition.
     """
 
     def __init__(self, dim: int, units: int, cond_dim: int):
@@ -152,22 +168,29 @@ class VoiceUnits(nn.Module):
         nn.init.ones_(self.condition.bias)
 
     def gain(self, cond: Tensor) -> Tensor:
-        """The gains [B, 1, units] from the condition [B, cond_dim]."""
+        """Compute the gains [B, 1, units] from a condition [B, cond_dim]."""
         gain: Tensor = self.condition(cond).unsqueeze(1)
         return gain
 
     def forward(self, x: Tensor, gain: Tensor) -> Tensor:
-        """The output of the gated units for x [B, T, dim], of the same shape."""
+        """Apply the path to x [B, T, dim] with gains [B, 1, units]."""
         return linear(self.down, linear(self.up, x, gelu="none") * gain)
 
 
 class DiTBlock(nn.Module):
-    """Transformer block modulated by (time, voice) (adaLN, Peebles & Xie 2023) with a depthwise
-    convolution in the feed-forward part, which small models need for local detail.
+    """Transformer block with adaptive layer normalization by time and voice (DiT, Peebles & Xie
+    2023), and a depthwise convolution before the feed-forward layers, for local detail.
 
-    The modulation is shared over blocks; each block learns an offset to it, and with `voice_units`
-    has so many units of its own that only a voice opens. `causal` shifts the convolution into the
-    past; what is attended to is the mask's business.
+    All blocks share the modulation, to which each block learns an offset.
+
+    Args:
+        hidden: width of the feed-forward layers; memory_dim: as of MemoryAttention.
+        kernel: of the convolution; causal: whether it sees only the past. Attention is causal by
+            its mask.
+        voice_units: hidden units of VoiceUnits; 0 for none.
+
+    Raises:
+        ConfigError: the kernel is even and not causal, or as of MemoryAttention.
     """
 
     def __init__(
@@ -196,33 +219,37 @@ class DiTBlock(nn.Module):
         self.voice = VoiceUnits(dim, voice_units, dim) if voice_units else None
 
     def parts(self, modulation: Tensor, cond: Tensor | None = None) -> tuple[Tensor, ...]:
-        """The modulation as `forward` takes it, from [B, 6, dim]: shift, factor and gate of both
-        halves, [B, 1, dim] each, and with voice units their gain, from `cond` [B, dim]."""
+        """Split a modulation [B, 6, dim] for `forward`.
+
+        Returns:
+            shift, scale and gate of attention and feed-forward part, [B, 1, dim] each, and with
+            voice units their gains, from `cond` [B, dim].
+        """
         parts = (modulation + self.offset).unsqueeze(2).unbind(1)
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
-        made = shift1, 1 + scale1, 1 + gate1, shift2, 1 + scale2, 1 + gate2
+        modulations = shift1, 1 + scale1, 1 + gate1, shift2, 1 + scale2, 1 + gate2
         if self.voice is None or cond is None:
-            return made
-        return *made, self.voice.gain(cond)
+            return modulations
+        return *modulations, self.voice.gain(cond)
 
     def taps(self) -> Tensor:
-        """[kernel, dim] weights of the convolution in a causal step, the residual included."""
+        """Weights [kernel, dim] of the convolution in a causal step, with the residual."""
         taps = self.depthwise.weight[:, 0].T.clone()
         taps[-1] += 1
         return taps
 
     def _mix(self, y: Tensor, cache: BlockCache | None) -> Tensor:
-        """y and its convolution, [B, T, dim]."""
+        """Add its convolution to y [B, T, dim]."""
         past = self.kernel - 1
         if not past and self.depthwise.bias is not None:
-            # A product: the kernels of grouped convolutions go channel by channel for few rows.
+            # A product is faster than a grouped convolution with a kernel of 1.
             return torch.addcmul(self.depthwise.bias, y, self.taps()[0])
         if cache is not None and past:
             recent = cache.recent
             window = torch.cat([recent[:, recent.shape[1] - past :], y], 1)
             cache.recent = window
             if y.shape[1] == 1 and self.depthwise.bias is not None:
-                # A convolution of one step costs several times what its products do.
+                # For a single step, products are several times faster than the convolution.
                 return (window * cache.taps).sum(1, keepdim=True) + self.depthwise.bias
             return y + self.depthwise(window.transpose(1, 2)).transpose(1, 2)
         ahead = 0 if self.causal else self.kernel // 2
@@ -239,7 +266,17 @@ class DiTBlock(nn.Module):
         memory: tuple[Tensor, Tensor] | None,
         cache: BlockCache | None = None,
     ) -> Tensor:
-        """x [B, T, dim], parts of the modulation, frame_mask [B, T, 1] or None for all valid."""
+        """Apply the block.
+
+        Args:
+            x: [B, T, dim].
+            parts: of the modulation, by `parts`.
+            frame_mask: [B, T, 1], 0 for padding; None for no padding.
+            table, attention_mask, memory, cache: as of MemoryAttention.
+
+        Returns:
+            [B, T, dim].
+        """
         shift1, scale1, gate1, shift2, scale2, gate2, *gain = parts
         y = torch.addcmul(shift1, self.norm1(x), scale1)
         x = torch.addcmul(x, gate1, self.attention(y, table, attention_mask, memory, cache))
@@ -247,7 +284,7 @@ class DiTBlock(nn.Module):
         if frame_mask is not None:
             y = y * frame_mask
         y = self._mix(y, cache)
-        made = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
+        update = linear(self.down, self.dropout(linear(self.up, y, gelu="none")))
         if self.voice is not None and gain:
-            made = made + self.voice(y, gain[0])
-        return torch.addcmul(x, gate2, made)
+            update = update + self.voice(y, gain[0])
+        return torch.addcmul(x, gate2, update)

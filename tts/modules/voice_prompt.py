@@ -1,4 +1,4 @@
-"""A voice as networks take it."""
+"""VoicePrompt, a voice as the input of networks."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass
 class VoicePrompt:
-    """A batch of voices.
+    """A batch of voice prompts.
 
     Attributes:
         speaker: [B, 256] speaker embedding.

@@ -10,23 +10,24 @@ from tts.text.symbols import SIL
 from tts.text.tokens import TokenBatch
 from tts_codecs.nn.convnext import ConvNeXt
 
-EDGE_FRAMES = (5, 6)  # silence before and after a sentence
+#: frames of silence before and after a sentence
+EDGE_FRAMES = (5, 6)
 
 
 class DurationModel(nn.Module):
     """Duration model: a distribution over frames for each phone, from text and voice.
 
-    It is a classifier over 1..`classes` frames (as in FlexSpeech, 2025), whose mean is not biased
-    towards short phones as that of log-domain regression is. The voice enters as speaker embedding
-    and as a style vector pooled from the prompt, which carries the speaking rate without a
-    transcript.
+    It classifies into 1 to `classes` frames (as in FlexSpeech, 2025). The mean of the distribution
+    is not biased towards short phones, as regression of log durations is. The voice is given by the
+    speaker embedding and by a style vector, pooled from the prompt, which has the speaking rate.
 
     Args:
-        dim, blocks: of the phone encoder; style: width of the style vector.
-        classes: most frames of a phone; channels: of the prompt's features.
-        shortest: least frames per phone of `predict`, at speed 1. Speakers drop phones, to which an
-            aligner still has to give a frame each; generators trained on a few hours cannot say a
-            phone in so little time, and words would be lost.
+        dim, blocks: width and number of blocks of the phone encoder.
+        classes: largest duration of a phone in frames.
+        channels: of the features of the prompt; style: size of the style vector.
+        shortest: smallest duration in frames that `predict` gives at speed 1. Aligners give a frame
+            to phones that speakers drop; generators that were trained on a few hours cannot say a
+            phone in a frame, and would lose words.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class DurationModel(nn.Module):
         self.head = nn.Linear(dim, classes)
 
     def forward(self, tokens: TokenBatch, prompt: VoicePrompt) -> Tensor:
-        """Logits [B, S, classes]; class c means c + 1 frames."""
+        """Compute logits [B, S, classes]; class c stands for c + 1 frames."""
         index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
         mask = (index < prompt.lengths.unsqueeze(1)).unsqueeze(-1).float()
         x = self.style_in(prompt.features)
@@ -63,7 +64,11 @@ class DurationModel(nn.Module):
         return self.head(self.encoder(tokens, cond))
 
     def loss(self, tokens: TokenBatch, prompt: VoicePrompt, durations: Tensor) -> Tensor:
-        """Cross entropy plus the error of the expected duration; durations [B, S] frames."""
+        """Compute cross entropy plus 0.1 times the absolute error of the expected duration.
+
+        Args:
+            durations: [B, S] in frames.
+        """
         logits = self(tokens, prompt)
         mask = tokens.mask[..., 0] > 0
         target = (durations - 1).clamp(0, self.classes - 1)
@@ -72,7 +77,7 @@ class DurationModel(nn.Module):
         return entropy + 0.1 * (expected - durations[mask].clamp(1, self.classes)).abs().mean()
 
     def expected(self, logits: Tensor) -> Tensor:
-        """Mean frames, [B, S] float."""
+        """Compute the expected frames [B, S] from logits [B, S, classes]."""
         frames = torch.arange(1, self.classes + 1, device=logits.device)
         return (torch.softmax(logits, -1) * frames).sum(-1)
 
@@ -80,13 +85,13 @@ class DurationModel(nn.Module):
     def predict(
         self, tokens: TokenBatch, prompt: VoicePrompt, speed: float | Tensor = 1.0
     ) -> Tensor:
-        """Integer frames per token [B, S], at least 1, and 0 in padding.
+        """Predict the frames of each token [B, S], at least 1, and 0 for padding.
 
-        Rounding errors, also those of phones that are raised to one frame in fast speech, are
-        carried along the sentence, so that its total length is right.
+        Rounding errors, also those of one frame at least in fast speech, are carried over to the
+        next tokens, so that the total length is right.
 
         Args:
-            speed: above 1 is faster; a number, [B] per sentence or [B, S] per token.
+            speed: factor, above 1 for faster speech; [B] for sentences or [B, S] for tokens.
         """
         expected = self.expected(self(tokens, prompt)).clamp_min(self.shortest)
         rate = torch.as_tensor(speed, device=expected.device, dtype=expected.dtype)
@@ -96,7 +101,7 @@ class DurationModel(nn.Module):
 
 
 def frames_until(ends: Tensor, valid: Tensor) -> Tensor:
-    """Durations in whole frames [B, S] of tokens that end at `ends`.
+    """Compute durations in whole frames [B, S] of tokens that end at `ends`.
 
     Args:
         ends: [B, S] times in frames, not rounded.
@@ -104,15 +109,17 @@ def frames_until(ends: Tensor, valid: Tensor) -> Tensor:
     """
     valid = valid.long()
     ends = ends.round().long()
-    # The earliest ends that leave every token a frame: frames beyond that never shrink.
-    least = valid.cumsum(1)
-    ends = least + (ends - least).clamp_min(0).cummax(1).values
+    # The earliest possible ends, with one frame for each token.
+    earliest = valid.cumsum(1)
+    ends = earliest + (ends - earliest).clamp_min(0).cummax(1).values
     return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1])) * valid
 
 
 def with_edges(durations: Tensor, tokens: TokenBatch, patch: int) -> Tensor:
-    """Durations [B, S] with EDGE_FRAMES for the silence at both ends of a sentence; the last one
-    is extended so that the sentence is a whole number of latents of `patch` frames."""
+    """Set the silence at both ends of sentences to EDGE_FRAMES in durations [B, S].
+
+    The silence at the end is extended to a whole number of latents of `patch` frames.
+    """
     durations = durations.clone()
     rows = torch.arange(len(durations), device=durations.device)
     last = tokens.lengths - 1

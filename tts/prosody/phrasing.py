@@ -1,9 +1,8 @@
-"""Where a reader pauses, for text that carries no punctuation.
+"""Phrase-break model: predicts pauses in text without punctuation.
 
-Phrase breaks follow syntax and rhythm, so words are the units: what they are, how long they are,
-and how long ago the last pause was (as in the classic predictors of Black and Taylor, 1997). The
-distance to the last pause enters at the very end, which lets the best placement of all pauses of a
-sentence be found exactly instead of one word at a time.
+Phrase breaks depend on syntax and rhythm, so that the model sees the words, their lengths, and the
+distance to the last pause (as the predictors of Black and Taylor, 1997). As the distance enters
+only in the last layers, dynamic programming finds the best pauses of a whole sentence exactly.
 """
 
 import zlib
@@ -22,10 +21,11 @@ from tts.text.symbols import PAUSES, SYMBOLS, VOWELS, Phones
 from tts_codecs.envelope import envelope_part
 from tts_codecs.nn.convnext import ConvNeXt
 
-NONE, SHORT, LONG = 0, 1, 2  # what stands before a word
+#: the pause before a word
+NONE, SHORT, LONG = 0, 1, 2
 PAUSE_TOKENS = {SHORT: COMMA, LONG: PERIOD}
 _VOWEL_IDS = frozenset(SYMBOLS.index(symbol) for symbol in VOWELS)
-_REPEATED = 20.0  # taken from the score of a pause between a word and the same word again
+_REPEATED = 20.0  # penalty on the logits of a pause between a word and its repetition
 _PARTS = 4
 _BUCKETS = 1024
 _NO_KEY = 2**32  # larger than any CRC-32
@@ -33,13 +33,13 @@ _NO_KEY = 2**32  # larger than any CRC-32
 
 @dataclass
 class WordBatch:
-    """Padded words.
+    """A padded batch of texts as words.
 
     Attributes:
-        names: [B, W] int64, `word_key` of the written word.
-        parts: [B, W, 4] int64, buckets of its first and last letters.
-        sizes: [B, W, 3] float: 1, phones, syllables.
-        lengths: [B] words.
+        names: [B, W] int64, `word_key` of each word.
+        parts: [B, W, 4] int64, hashes of its first and last letters (`spelling`).
+        sizes: [B, W, 3] float: 1, number of phones, number of syllables.
+        lengths: [B] number of words.
     """
 
     names: Tensor
@@ -49,7 +49,7 @@ class WordBatch:
 
     @property
     def mask(self) -> Tensor:
-        """[B, W, 1] float, 1 where valid."""
+        """A mask [B, W, 1]: 1 for words, 0 for padding."""
         index = torch.arange(self.names.shape[1], device=self.names.device)
         return (index < self.lengths.unsqueeze(1)).unsqueeze(-1).float()
 
@@ -64,24 +64,27 @@ class WordBatch:
 
 
 def _letters(text: str) -> str:
+    """The letters, digits and apostrophes of a word, in lower case."""
     return "".join(c for c in text.lower() if c.isalnum() or c == "'").strip("'")
 
 
 def word_key(text: str) -> int:
-    """A word's identity without a stored list of words: CRC-32 of its letters in lower case."""
+    """Hash a word by CRC-32 of its letters in lower case, so that no list of words is stored."""
     return zlib.crc32(_letters(text).encode())
 
 
 def spelling(text: str) -> list[int]:
-    """Buckets of a word's beginning and endings: they tell its part of speech, also of words that
-    training never saw."""
+    """Hash the beginning and the endings of a word into buckets.
+
+    They indicate the part of speech, also of words that are not in the training data.
+    """
     word = _letters(text)
     pieces = (word[:3], word[-2:], word[-3:], word[-4:])
     return [n * _BUCKETS + zlib.crc32(piece.encode()) % _BUCKETS for n, piece in enumerate(pieces)]
 
 
 def words_of(phones: Phones) -> WordBatch:
-    """The words of one sentence, B = 1."""
+    """The words of one sentence, as a batch of one row."""
     sizes = [
         (1, last - first, max(1, sum(i in _VOWEL_IDS for i in phones.ids[first:last])))
         for _, first, last in phones.words
@@ -95,12 +98,12 @@ def words_of(phones: Phones) -> WordBatch:
 
 
 def habits(prompt: VoicePrompt) -> Tensor:
-    """How a recording pauses, [B, 3]: share of silence, and pauses of 100 ms and of 360 ms per
-    second."""
+    """Measure the pauses of prompts: the share of silence, and the number of pauses of at least 100
+    ms and of at least 360 ms per second, [B, 3]."""
     index = torch.arange(prompt.features.shape[1], device=prompt.features.device)
     valid = index < prompt.lengths.unsqueeze(1)
     level = envelope_part(prompt.features).mean(-1).masked_fill(~valid, -torch.inf)
-    # Two units of the normalised log-mel are about 38 dB.
+    # A difference of 2 of the normalized log-mel spectrum is about 38 dB.
     silent = valid & (level < level.amax(1, keepdim=True) - 2.0)
     count = silent.long().cumsum(1)
     run = count - count.masked_fill(silent, 0).cummax(1).values
@@ -114,13 +117,14 @@ class PhrasingModel(nn.Module):
     """Distribution over no pause, a short and a long one before each word.
 
     Args:
-        vocabulary: how many words have an embedding of their own (see `learn_words`); others are
-            known by their first and last letters only.
-        forget: share of words that training treats as unknown.
+        vocabulary: number of words with an embedding (see `learn_words`); others are represented by
+            their first and last letters only.
+        forget: probability with which training treats a word as unknown.
         prior: added to the logits of a short and of a long pause when pauses are placed, so that
             there are as many as speakers make.
-        least: words between two marks (or ends of the sentence) from which on pauses are placed.
-        most: words without a pause at most where pauses are placed.
+        least: smallest number of words between two marks (or ends of the sentence) for pauses to be
+            placed.
+        most: largest number of words between two pauses that are placed.
     """
 
     def __init__(
@@ -142,7 +146,7 @@ class PhrasingModel(nn.Module):
         self.forget = forget
         self.known: Tensor
         self.register_buffer("known", torch.full((vocabulary,), _NO_KEY, dtype=torch.int64))
-        self.names = nn.Embedding(vocabulary + 1, dim)  # the last is any other word
+        self.names = nn.Embedding(vocabulary + 1, dim)  # the last one is for all other words
         self.parts = nn.Embedding(_PARTS * _BUCKETS, dim)
         for table in (self.names, self.parts):
             nn.init.normal_(table.weight, std=0.2)
@@ -156,12 +160,12 @@ class PhrasingModel(nn.Module):
         self.boundary = nn.Linear(2 * dim + style, dim)
         self.distance = nn.Linear(6, dim)
         self.head = nn.Linear(dim, 3)
-        # Where a writer puts marks is learned beside it: a hint, and there is far more text.
+        # Punctuation is learned as a second task, since there is far more text than speech.
         self.marks = nn.Linear(dim, 3)
         self.writer = nn.Parameter(torch.zeros(style))
 
     def learn_words(self, keys: Sequence[int] | NDArray[np.int64]) -> None:
-        """Give the most frequent words that occur at least twice an embedding of their own.
+        """Choose the words with an embedding: the most frequent ones that occur at least twice.
 
         Args:
             keys: `word_key` of every word of the corpus.
@@ -173,10 +177,10 @@ class PhrasingModel(nn.Module):
         self.known[: len(chosen)] = torch.from_numpy(chosen)
 
     def _boundaries(self, words: WordBatch, prompt: VoicePrompt | None) -> Tensor:
-        """What is known of each boundary but for earlier pauses, [B, W, dim]."""
+        """Encode the boundary before each word without earlier pauses, [B, W, dim]."""
         other = len(self.known)
-        place = torch.searchsorted(self.known, words.names).clamp(max=other - 1)
-        names = torch.where(self.known[place] == words.names, place, other)
+        index = torch.searchsorted(self.known, words.names).clamp(max=other - 1)
+        names = torch.where(self.known[index] == words.names, index, other)
         if self.training:
             forgotten = torch.rand(names.shape, device=names.device) < self.forget
             names = names.masked_fill(forgotten, other)
@@ -190,50 +194,55 @@ class PhrasingModel(nn.Module):
         for block in self.blocks:
             x = block(x, mask, cond)
         x = self.norm(x) * mask
-        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+        previous = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
         voice = cond.unsqueeze(1).expand(-1, x.shape[1], -1)
-        return self.boundary(torch.cat([before, x, voice], -1))
+        return self.boundary(torch.cat([previous, x, voice], -1))
 
     def _score(self, head: nn.Linear, boundaries: Tensor, past: Tensor, left: Tensor) -> Tensor:
-        """Logits of boundaries [..., dim] from what was said since the last pause and what is left
-        of the sentence, both [..., 3] in words, phones and syllables."""
+        """Compute logits [..., 3] of boundaries [..., dim].
+
+        Args:
+            past: distance to the last pause; left: to the end of the sentence; [..., 3] in words,
+                phones and syllables.
+        """
         distance = self.distance(torch.cat([past, left], -1).clamp_min(0).log1p())
         return head(self.dropout(F.gelu(boundaries + distance)))
 
     @staticmethod
     def _starts(words: WordBatch) -> tuple[Tensor, Tensor]:
-        """What was said before and what is left from each word on, [B, W, 3]."""
+        """Distances from the beginning and to the end of the sentence for each word, [B, W, 3]."""
         sizes = words.sizes * words.mask
         ends = sizes.cumsum(1)
         starts = ends - sizes
         return starts, ends[:, -1:] - starts
 
-    def forward(self, words: WordBatch, prompt: VoicePrompt | None, before: Tensor) -> Tensor:
-        """Logits [B, W, 3] of what stands before each word, given what stands before the earlier
-        ones. Those of the first word mean nothing.
+    def forward(self, words: WordBatch, prompt: VoicePrompt | None, breaks: Tensor) -> Tensor:
+        """Compute logits [B, W, 3] of the pause before each word, given earlier pauses.
+
+        Logits of the first word have no meaning.
 
         Args:
-            prompt: whose pauses; None for the marks of a writer.
-            before: [B, W] int64, NONE, SHORT or LONG.
+            prompt: voice of the speaker; None for punctuation of text.
+            breaks: [B, W] int64, NONE, SHORT or LONG before each word.
         """
         head = self.marks if prompt is None else self.head
-        index = torch.arange(before.shape[1], device=before.device).expand_as(before)
-        last = index.masked_fill(before == NONE, 0).cummax(1).values
+        index = torch.arange(breaks.shape[1], device=breaks.device).expand_as(breaks)
+        last = index.masked_fill(breaks == NONE, 0).cummax(1).values
         last = F.pad(last[:, :-1], (1, 0))
         starts, left = self._starts(words)
         past = starts - starts.gather(1, last.unsqueeze(-1).expand(-1, -1, 3))
         return self._score(head, self._boundaries(words, prompt), past, left)
 
-    def loss(self, words: WordBatch, prompt: VoicePrompt | None, before: Tensor) -> Tensor:
-        """Cross entropy; `before` as in `forward`."""
+    def loss(self, words: WordBatch, prompt: VoicePrompt | None, breaks: Tensor) -> Tensor:
+        """Compute the cross entropy of pauses; arguments are those of `forward`."""
         mask = words.mask[..., 0] > 0
         mask[:, 0] = False
-        return F.cross_entropy(self(words, prompt, before)[mask], before[mask])
+        return F.cross_entropy(self(words, prompt, breaks)[mask], breaks[mask])
 
     @torch.inference_mode()
     def table(self, words: WordBatch, prompt: VoicePrompt) -> Tensor:
-        """Logits [B, W, W, 3]: entry (j, k) is what stands before word k when word j followed the
-        last pause (or j = 0)."""
+        """Compute logits [B, W, W, 3] for all positions of the last pause: entry (j, k) is for the
+        pause before word k if the last pause is before word j (or j = 0)."""
         starts, left = self._starts(words)
         past = starts.unsqueeze(1) - starts.unsqueeze(2)
         boundaries = self._boundaries(words, prompt).unsqueeze(1)
@@ -247,16 +256,15 @@ def place_pauses(
     least: int = 1,
     most: int = 1000,
 ) -> list[int]:
-    """The most likely pauses of a sentence, found exactly by dynamic programming over the word
-    that follows the last pause.
+    """Find the most likely pauses of a sentence, by dynamic programming over the last pause.
 
     Args:
-        table: one sentence of `PhrasingModel.table`, [W, W, 3].
-        marked: whether the text has a mark before each word; these stay what they are.
+        table: [W, W, 3], a row of `PhrasingModel.table`.
+        marked: whether the text has punctuation before each word, which is kept.
         prior, least, most: see `PhrasingModel`.
 
     Returns:
-        NONE, SHORT or LONG for each word; NONE before marked words, whose pause is there.
+        NONE, SHORT or LONG for each word; NONE for marked words, which have a pause.
     """
     count = len(marked)
     logits = table[:count, :count].astype(np.float64) + (0.0, *prior)
@@ -265,15 +273,15 @@ def place_pauses(
     free = np.zeros(count, dtype=bool)
     for first, last in zip(ends, ends[1:], strict=False):
         free[first + 1 : last] = last - first >= least
-    # best[j]: of all ways whose last pause so far is before word j; came[j]: the pause before it.
+    # best[j]: the best score with the last pause before word j; previous[j]: the pause before.
     best = np.full(count, -np.inf)
     best[0] = 0.0
-    came = np.zeros(count, dtype=int)
+    previous = np.zeros(count, dtype=int)
     for k in range(1, count):
         if free[k] or marked[k]:
-            ways = best[:k] + scores[:k, k, 1:].max(-1)
-            came[k] = int(ways.argmax())
-            best[k] = ways[came[k]]
+            candidates = best[:k] + scores[:k, k, 1:].max(-1)
+            previous[k] = int(candidates.argmax())
+            best[k] = candidates[previous[k]]
         if marked[k]:
             best[:k] = -np.inf
         elif free[k]:
@@ -283,19 +291,19 @@ def place_pauses(
     at = int(best.argmax())
     while at > 0:
         if free[at]:
-            placed[at] = SHORT + int(scores[came[at], at, 1:].argmax())
-        at = int(came[at])
+            placed[at] = SHORT + int(scores[previous[at], at, 1:].argmax())
+        at = int(previous[at])
     return placed
 
 
 def with_phrasing(phones: Phones, model: PhrasingModel, prompt: VoicePrompt) -> Phones:
-    """A sentence with pauses where its text has long stretches without a mark.
+    """Add pauses to a sentence where its text has many words without punctuation.
 
-    What is inserted looks like punctuation: `,` or `.` tokens between words. Marks of the text stay
-    as they are, sentences that need none are returned as they came.
+    Pauses are added as the tokens of "," and "." between words. Punctuation of the text is kept,
+    and a sentence that needs no pauses is returned as it is.
 
     Args:
-        prompt: one voice, B = 1, on the device of the model.
+        prompt: of one row, on the device of the model.
     """
     words = phones.words
     marked = [False] + [
@@ -303,11 +311,11 @@ def with_phrasing(phones: Phones, model: PhrasingModel, prompt: VoicePrompt) -> 
         for (_, _, last), (_, first, _) in zip(words, words[1:], strict=False)
     ]
     table = model.table(words_of(phones).to(prompt.speaker.device), prompt)[0].cpu().numpy()
-    # Nobody wrote "ha ha ha ha" into a book without marks: the network has not learned such runs
-    # and would rest after each word.
-    said = [phones.ids[first:last] for _, first, last in words]
+    # Training texts have punctuation in repetitions such as "ha, ha, ha", so that the model would
+    # place a pause after each word.
+    word_phones = [phones.ids[first:last] for _, first, last in words]
     for at in range(1, len(words)):
-        if said[at] == said[at - 1]:
+        if word_phones[at] == word_phones[at - 1]:
             table[:, at, 1:] -= _REPEATED
     placed = place_pauses(table, marked, model.prior, model.least, model.most)
     if not any(placed):

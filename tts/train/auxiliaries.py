@@ -1,12 +1,12 @@
-"""Auxiliary losses of waveform codecs: what else the codes should say, or not say.
+"""Auxiliary losses of waveform codecs, which shape what the codes represent.
 
     auxiliaries:
-      phones: {weight: 5.0}             # the phone of each frame, from the first codebook (PAST)
-      ctc: {weight: 12.0, codebooks: 1}     # the phones in their order (PAST, QDAC)
-      invariance: {weight: 1.0}         # the same vectors whatever distorts the sound (SAR)
-      speaker: {weight: 0.1}            # the voice of what is decoded (NanoCodec)
+      phones: {weight: 5.0}             # phone of each frame, from the first codebook (PAST)
+      ctc: {weight: 12.0, codebooks: 1}     # sequence of phones (PAST, QDAC)
+      invariance: {weight: 1.0}         # equal vectors for distorted and clean sound (SAR)
+      speaker: {weight: 0.1}            # voice of the decoded sound (NanoCodec)
 
-Their networks are trained beside the codec and are no part of what is exported.
+The networks of these losses are trained together with the codec, but not exported.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,59 +27,73 @@ from tts_codecs.neural import NeuralCodec
 from tts_codecs.parts import build_part
 from tts_codecs.quantizers import QuantizerOutput
 
-#: label of a frame without a phone
-NOTHING = -100
+#: label of a frame without a phone, which losses leave out
+IGNORE_INDEX = -100
 
 
 @dataclass(frozen=True)
-class Pass:
-    """A training pass: what was heard [B, N] and decoded, the vectors before the quantizer
-    [B, T, D], and what that gave."""
+class CodecPass:
+    """A forward pass of a codec in training.
+
+    Attributes:
+        batch: as of `tts.train.waveform_batches.WaveformBatches.draw`.
+        reconstruction: [B, N] decoded waveform.
+        vectors: [B, T, D] output of the encoder, before the quantizer.
+        quantized: output of the quantizer.
+    """
 
     batch: Batch
-    made: Tensor
+    reconstruction: Tensor
     vectors: Tensor
-    coded: QuantizerOutput
+    quantized: QuantizerOutput
 
 
-class Auxiliary(nn.Module):
-    """One loss, with the network that it needs."""
+class AuxiliaryLoss(nn.Module):
+    """Base of the auxiliary losses, each with the network that it needs.
+
+    Args:
+        weight: by which the training multiplies the loss.
+    """
 
     def __init__(self, weight: float):
         super().__init__()
         self.weight = weight
 
-    def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """The loss, a scalar that is not yet weighted."""
+    def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute the loss, a scalar without its weight."""
         raise NotImplementedError
 
 
-def leading(codec: NeuralCodec, seen: Pass, codebooks: int) -> Tensor:
-    """Values [B, T, D] of the leading `codebooks` alone, with the gradient of the vectors;
-    of all of them for 0, and the vectors where nothing is quantized yet."""
-    if codebooks == 0 or not seen.coded.codes.shape[2]:
-        return seen.coded.quantized
+def decode_leading(codec: NeuralCodec, outputs: CodecPass, codebooks: int) -> Tensor:
+    """Decode the first `codebooks` codebooks to vectors [B, T, D]; 0 stands for all of them.
+
+    The gradient passes straight through to the vectors before the quantizer. Where the training
+    does not quantize yet, the result is these vectors.
+    """
+    if codebooks == 0 or not outputs.quantized.codes.shape[2]:
+        return outputs.quantized.quantized
     with torch.no_grad():
-        values = codec.quantizer.decode(seen.coded.codes[..., :codebooks])
-    return seen.vectors + (values.to(seen.vectors.dtype) - seen.vectors).detach()
+        values = codec.quantizer.decode(outputs.quantized.codes[..., :codebooks])
+    return outputs.vectors + (values.to(outputs.vectors.dtype) - outputs.vectors).detach()
 
 
-class _Reader(Auxiliary):
-    """Base of what reads phones off the leading codebooks.
+class _PhoneClassifier(AuxiliaryLoss):
+    """Base of the losses that classify phones from the first codebooks.
 
     Args:
-        codebooks: how many codebooks it sees; 0 for all.
-        width: of a convolution over `kernel` frames, an odd number, so that neighbours may help.
+        classes: number of classes.
+        codebooks: number of codebooks that the classifier sees; 0 for all.
+        width: channels of its convolution; kernel: frames that the convolution sees, an odd number.
 
     Raises:
-        ConfigError: codebooks that cannot be decoded by themselves, or an even kernel.
+        ConfigError: the codebooks cannot be decoded without the others, or kernel is even.
     """
 
     def __init__(
         self,
         codec: NeuralCodec,
         weight: float,
-        outputs: int,
+        classes: int,
         codebooks: int,
         width: int,
         kernel: int,
@@ -93,17 +107,19 @@ class _Reader(Auxiliary):
             raise ConfigError(f"auxiliaries: kernel: {kernel} has no middle: it has to be odd")
         self.codebooks = codebooks
         self.entry = nn.Conv1d(codec.quantizer.dim, width, kernel, padding=kernel // 2)
-        self.head = nn.Linear(width, outputs)
+        self.head = nn.Linear(width, classes)
 
-    def read(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """Logits [B, T, outputs]."""
-        x = self.entry(leading(codec, seen, self.codebooks).transpose(1, 2)).transpose(1, 2)
+    def logits(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute logits [B, T, classes]."""
+        x = self.entry(decode_leading(codec, outputs, self.codebooks).transpose(1, 2)).transpose(
+            1, 2
+        )
         logits: Tensor = self.head(F.gelu(x))
         return logits
 
 
-class PhonesPerUnit(_Reader):
-    """Cross entropy of the phone of each frame (Har-Tuv et al. 2025, "PAST")."""
+class FramePhoneLoss(_PhoneClassifier):
+    """Cross entropy of the phone of each frame (PAST, Har-Tuv et al. 2025)."""
 
     def __init__(
         self,
@@ -115,16 +131,16 @@ class PhonesPerUnit(_Reader):
     ):
         super().__init__(codec, weight, N_SYMBOLS, codebooks, width, kernel)
 
-    def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """The loss, a scalar that is not yet weighted."""
-        logits, labels = self.read(codec, seen), seen.batch["labels"]
+    def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute the loss, a scalar without its weight."""
+        logits, labels = self.logits(codec, outputs), outputs.batch["labels"]
         errors = F.cross_entropy(
-            logits.transpose(1, 2), labels, ignore_index=NOTHING, reduction="sum"
+            logits.transpose(1, 2), labels, ignore_index=IGNORE_INDEX, reduction="sum"
         )
-        return errors / (labels != NOTHING).sum().clamp_min(1)
+        return errors / (labels != IGNORE_INDEX).sum().clamp_min(1)
 
 
-class Ctc(_Reader):
+class CtcLoss(_PhoneClassifier):
     """Connectionist temporal classification of the phones (Graves et al. 2006)."""
 
     def __init__(
@@ -137,87 +153,93 @@ class Ctc(_Reader):
     ):
         super().__init__(codec, weight, N_SYMBOLS + 1, codebooks, width, kernel)
 
-    def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """The loss, a scalar that is not yet weighted."""
-        scores = self.read(codec, seen).log_softmax(-1).transpose(0, 1)
-        lengths = torch.full((scores.shape[1],), scores.shape[0], device=scores.device)
-        counts = seen.batch["phone_counts"]
-        # More phones than frames cannot be told; such rows count for nothing.
+    def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute the loss, a scalar without its weight."""
+        log_probs = self.logits(codec, outputs).log_softmax(-1).transpose(0, 1)
+        lengths = torch.full((log_probs.shape[1],), log_probs.shape[0], device=log_probs.device)
+        counts = outputs.batch["phone_counts"]
+        # A row with more phones than frames has no valid path, and its loss is infinite.
         errors = F.ctc_loss(
-            scores,
-            seen.batch["phones"],
+            log_probs,
+            outputs.batch["phones"],
             lengths,
             counts,
             blank=N_SYMBOLS,
             reduction="none",
             zero_infinity=True,
         )
-        # Nor do those without any phone: they were not aligned, which is not to say nothing.
-        known = counts > 0
-        return (errors * known / counts.clamp_min(1)).sum() / known.sum().clamp_min(1)
+        # Rows without phones were not aligned; they need not be silent.
+        aligned = counts > 0
+        return (errors * aligned / counts.clamp_min(1)).sum() / aligned.sum().clamp_min(1)
 
 
-class Invariance(Auxiliary):
-    """Distance of the vectors of the distorted sound from those of the clean one, in terms of their
-    variance; needs options.distort."""
+class InvarianceLoss(AuxiliaryLoss):
+    """Mean squared distance between the vectors of the distorted and of the clean waveform.
+
+    It is divided by the variance of the clean vectors, and needs options.distort above 0.
+    """
 
     def __init__(self, codec: NeuralCodec, weight: float = 1.0):
         super().__init__(weight)
 
-    def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """The loss, a scalar that is not yet weighted."""
-        if "heard" not in seen.batch:
+    def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute the loss, a scalar without its weight."""
+        if "heard" not in outputs.batch:
             raise ConfigError("auxiliaries: invariance needs options.distort above 0")
         with torch.no_grad():
-            clean = codec.vectors(seen.batch["wav"])
-        return F.mse_loss(seen.vectors, clean) / clean.var().clamp_min(1e-4)
+            clean = codec.vectors(outputs.batch["wav"])
+        return F.mse_loss(outputs.vectors, clean) / clean.var().clamp_min(1e-4)
 
 
-class SpeakerLikeness(Auxiliary):
-    """1 - cosine of the voices of recording and decoded sound by a speaker encoder.
+class SpeakerLoss(AuxiliaryLoss):
+    """1 - cosine of the speaker embeddings of the recording and of the decoded waveform.
 
     Args:
-        encoder: its checkpoint.
+        encoder: checkpoint of the speaker encoder.
     """
 
     def __init__(self, codec: NeuralCodec, weight: float = 0.1, encoder: str = "speaker"):
         super().__init__(weight)
         self.rate = codec.rate
         loaded = cast("SpeakerEncoder", load_module(encoder, kind="speaker"))
-        # Not a part of the modules that are trained and saved.
+        # In a list it is no submodule, so that it is neither trained nor saved.
         self._encoder = [loaded.requires_grad_(False)]
 
-    def _voices(self, wav: Tensor) -> Tensor:
+    def _embed(self, wav: Tensor) -> Tensor:
+        """Speaker embeddings [B, 256] of waveforms [B, N]."""
         encoder = self._encoder[0].to(wav.device)
         if self.rate != SAMPLE_RATE:
             wav = resample(wav, self.rate, SAMPLE_RATE)
-        # cuDNN gives no gradients of recurrent layers that are not in training.
+        # cuDNN computes no gradients of recurrent layers in evaluation mode.
         with torch.backends.cudnn.flags(enabled=False):
-            voices: Tensor = encoder(torch.stack([encoder.mel(row) for row in wav]))
-        return voices
+            embeddings: Tensor = encoder(torch.stack([encoder.mel(row) for row in wav]))
+        return embeddings
 
-    def forward(self, codec: NeuralCodec, seen: Pass) -> Tensor:
-        """The loss, a scalar that is not yet weighted."""
+    def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute the loss, a scalar without its weight."""
         with torch.no_grad():
-            wanted = self._voices(seen.batch["wav"])
-        return 1 - (self._voices(seen.made) * wanted).sum(1).mean()
+            target = self._embed(outputs.batch["wav"])
+        return 1 - (self._embed(outputs.reconstruction) * target).sum(1).mean()
 
 
-AUXILIARIES: dict[str, Callable[..., Auxiliary]] = {
-    "phones": PhonesPerUnit,
-    "ctc": Ctc,
-    "invariance": Invariance,
-    "speaker": SpeakerLikeness,
+AUXILIARIES: dict[str, Callable[..., AuxiliaryLoss]] = {
+    "phones": FramePhoneLoss,
+    "ctc": CtcLoss,
+    "invariance": InvarianceLoss,
+    "speaker": SpeakerLoss,
 }
 
 
 def build_auxiliaries(
     specs: Mapping[str, Mapping[str, Any]], codec: NeuralCodec
-) -> dict[str, Auxiliary]:
-    """The losses that the keys of `specs` name in AUXILIARIES; its values are their arguments.
+) -> dict[str, AuxiliaryLoss]:
+    """Build auxiliary losses.
+
+    Args:
+        specs: arguments of each loss by its name in AUXILIARIES.
 
     Raises:
-        ConfigError: an unknown name or argument, naming the nearest.
+        ConfigError: a name or argument is unknown; the message names the nearest.
     """
     try:
         return {

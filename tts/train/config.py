@@ -1,14 +1,14 @@
-"""The YAML of a training run, checked before anything is loaded.
+"""The YAML of a training run, which is checked before anything is loaded.
 
     task: generator               # a key of KINDS below
-    data: data/train              # made by `tts data prepare`
+    data: data/train              # corpus, made by `tts data prepare`
     out: runs/flow                # state, logs and export/ (the weights to use)
-    size: base                    # of a generator: small (default) or base; `model` goes before it
+    size: base                    # of a generator: small (default) or base; `model` overrides it
     model: {strategy: {kind: flow}}  # arguments of the network
     options: {batch_size: 16}     # arguments of the task
     train: {steps: 16000}         # see tts.train.task.TrainConfig
 
-Every key is checked against the class it is for; an unknown one names the nearest.
+Every key is checked against the class that gets it; the error for an unknown key names the nearest.
 """
 
 import copy
@@ -46,10 +46,10 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-#: sizes of networks that those of a corpus are
+#: sizes of networks that the data determine
 _FIXED = {"channels": CHANNELS, "speaker_dim": SPEAKER_DIM, "n_mels": MelConfig().n_mels}
-#: the least that settings of the loop may be
-_LEAST = {
+#: smallest values of the settings of the loop
+_MINIMUM = {
     "steps": 1, "log_every": 1, "warmup": 0, "accumulate": 1, "budget": 0, "slowest": 0,
     "publish": 0, "weight_decay": 0, "save_minutes": 0, "sample_minutes": 0, "seed": 0,
 }  # fmt: skip
@@ -57,7 +57,7 @@ _LEAST = {
 
 @dataclass(frozen=True)
 class _Kind:
-    """Where a task and the network it trains are defined."""
+    """Modules and names of a task and of the network that it trains."""
 
     module: str
     task: str
@@ -65,73 +65,77 @@ class _Kind:
     model: str
 
 
+_TASKS = "tts.train.tasks"
+#: task and network by the name in YAML
 KINDS = {
     "vocoder": _Kind(
-        "tts.train.tasks.vocoder",
-        "VocoderTask",
-        "tts_codecs.vocoder.source_filter",
-        "SourceFilterVocoder",
+        f"{_TASKS}.vocoder", "VocoderTask",
+        "tts_codecs.vocoder.source_filter", "SourceFilterVocoder",
     ),
     "spectral": _Kind(
-        "tts.train.tasks.codec", "SpectralTask", "tts_codecs.spectral", "SpectralAutoencoder"
+        f"{_TASKS}.feature_codec", "SpectralTask", "tts_codecs.spectral", "SpectralAutoencoder"
     ),
-    "codec": _Kind("tts.train.tasks.neural_codec", "CodecTask", "tts_codecs.neural", "build_codec"),
     "latent": _Kind(
-        "tts.train.tasks.codec", "LatentTask", "tts_codecs.latent", "LatentAutoencoder"
+        f"{_TASKS}.feature_codec", "LatentTask", "tts_codecs.latent", "LatentAutoencoder"
     ),
-    "aligner": _Kind("tts.train.tasks.aligner", "AlignerTask", "tts.align.aligner", "Aligner"),
+    "codec": _Kind(f"{_TASKS}.waveform_codec", "CodecTask", "tts_codecs.neural", "build_codec"),
+    "aligner": _Kind(f"{_TASKS}.aligner", "AlignerTask", "tts.align.aligner", "Aligner"),
     "durations": _Kind(
-        "tts.train.tasks.generator", "DurationTask", "tts.prosody.durations", "DurationModel"
+        f"{_TASKS}.durations", "DurationTask", "tts.prosody.durations", "DurationModel"
     ),
-    "probe": _Kind("tts.train.tasks.probes", "ProbeTask", "tts.losses.speaker", "SpeakerProbe"),
-    "enhancer": _Kind(
-        "tts.train.tasks.enhancer", "EnhancerTask", "tts.voice.enhancer", "SpeechEnhancer"
-    ),
+    "probe": _Kind(f"{_TASKS}.probes", "ProbeTask", "tts.losses.speaker", "SpeakerProbe"),
+    "phone_probe": _Kind(f"{_TASKS}.probes", "PhoneProbeTask", "tts.losses.phone", "PhoneProbe"),
     "identity": _Kind(
-        "tts.train.tasks.identity", "IdentityTask", "tts.losses.identity", "SpeakerIdentity"
-    ),
-    "phone_probe": _Kind(
-        "tts.train.tasks.probes", "PhoneProbeTask", "tts.losses.phone", "PhoneProbe"
+        f"{_TASKS}.identity", "IdentityTask", "tts.losses.identity", "SpeakerIdentity"
     ),
     "phrasing": _Kind(
-        "tts.train.tasks.phrasing", "PhrasingTask", "tts.prosody.phrasing", "PhrasingModel"
+        f"{_TASKS}.phrasing", "PhrasingTask", "tts.prosody.phrasing", "PhrasingModel"
+    ),
+    "enhancer": _Kind(
+        f"{_TASKS}.enhancer", "EnhancerTask", "tts.voice.enhancer", "SpeechEnhancer"
     ),
     "generator": _Kind(
-        "tts.train.tasks.generator", "GeneratorTask", "tts.registry", "build_generator"
+        f"{_TASKS}.generator", "GeneratorTask", "tts.registry", "build_generator"
     ),
-}
+}  # fmt: skip
 
 
 def arguments_of(cls: Any, skip: Iterable[str] = ()) -> type[Strict]:
-    """A strict model of a constructor's keyword arguments; objects that YAML cannot hold are
-    left out."""
+    """Make a strict pydantic model of the keyword arguments of a constructor or function.
+
+    Arguments of types that YAML does not have are left out, as are those named in `skip`.
+    """
     skip = {"self", *skip}
-    known: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         kind = parameter.annotation
-        if name in skip or not _plain(kind):
+        if name in skip or not _is_yaml_type(kind):
             continue
-        known[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
-    return create_model(cls.__name__, __base__=Strict, **known)
+        arguments[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
+    return create_model(cls.__name__, __base__=Strict, **arguments)
 
 
-def _plain(kind: Any) -> bool:
+def _is_yaml_type(kind: Any) -> bool:
+    """Whether YAML can hold values of a type: numbers, strings, None, dicts, tuples and unions."""
     if kind in (int, float, bool, str, type(None)):
         return True
     if getattr(kind, "__origin__", None) is dict:
         return True
     parts = getattr(kind, "__args__", ())
-    return bool(parts) and all(part is Ellipsis or _plain(part) for part in parts)
+    return bool(parts) and all(part is Ellipsis or _is_yaml_type(part) for part in parts)
 
 
 def _train_settings() -> type[Strict]:
-    known: dict[str, Any] = {
+    """Make a strict pydantic model of TrainConfig."""
+    settings: dict[str, Any] = {
         field.name: (field.type, field.default) for field in fields(TrainConfig)
     }
-    return create_model("TrainSettings", __base__=Strict, **known)
+    return create_model("TrainSettings", __base__=Strict, **settings)
 
 
 class _Run(Strict):
+    """The keys of a run's YAML."""
+
     task: str
     data: str = "data/train"
     out: str
@@ -143,8 +147,14 @@ class _Run(Strict):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A checked run. `build` makes the task from a `tts.data.corpus.Corpus`; `system` is all of a
-    system's YAML on top of its bases, None for another run, and `place` the folder of its file."""
+    """A checked run.
+
+    Attributes:
+        task: key of KINDS; data: the corpus; out: folder of the run.
+        model: arguments of the network; options: arguments of the task.
+        system: the resolved YAML of a system; None for other runs.
+        folder: of the YAML, in which parts of a system may lie.
+    """
 
     task: str
     data: Path
@@ -153,33 +163,38 @@ class RunConfig:
     options: dict[str, Any]
     train: TrainConfig
     system: dict[str, Any] | None = None
-    place: Path | None = None
+    folder: Path | None = None
 
     @property
     def build(self) -> Callable[[Any], Task]:
-        """Corpus to task. Errors as of `tts.train.parts.check_parts`."""
+        """A function that builds the task from a `tts.data.corpus.Corpus`.
+
+        Errors are those of `tts.train.parts.check_parts`.
+        """
         kind = KINDS[self.task]
         cls = getattr(import_module(kind.module), kind.task)
-        more: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
         if self.system is not None:
-            check_parts(self.system, self.place)
-            # The resolved copy goes with the weights.
-            more["system"] = self.system
-        return lambda corpus: cls(corpus, model=self.model, **self.options, **more)
+            check_parts(self.system, self.folder)
+            # It is exported with the weights.
+            extra["system"] = self.system
+        return lambda corpus: cls(corpus, model=self.model, **self.options, **extra)
 
 
 def override(values: Any, assignments: Iterable[str]) -> Any:
-    """Apply `key.sub=value` assignments, the value read as YAML, to a copy of parsed YAML. As in
-    `tts.systems.merged`, another kind replaces its section; what else is set is put on top of it.
+    """Apply assignments `key.sub=value` to a copy of parsed YAML.
+
+    Values are read as YAML. As in `tts.systems.merged`, another `kind` replaces its whole section
+    before other keys of the section are set.
 
     Raises:
-        ConfigError: not an assignment, or a value that is not YAML.
+        ConfigError: a string is not an assignment, or its value is not YAML.
     """
     if not isinstance(values, dict):
         return values
     result = copy.deepcopy(values)
     given = [(each, *read_assignment(each, "train.steps=100")) for each in assignments]
-    # Kinds first, whatever the order on the command line.
+    # Kinds are set first, whatever the order on the command line.
     for assignment, path, value in sorted(given, key=lambda each: not each[1].endswith(".kind")):
         *parents, last = path.split(".")
         section: Any = result
@@ -194,10 +209,13 @@ def override(values: Any, assignments: Iterable[str]) -> Any:
 
 
 def check_run(values: Any, source: str) -> RunConfig:
-    """Validate a parsed run or system.
+    """Check the parsed YAML of a run or a system.
+
+    Args:
+        source: name of the file, for errors.
 
     Raises:
-        ConfigError: unknown task or key (naming the nearest), or a wrong value.
+        ConfigError: a task or key is unknown (the message names the nearest), or a value is wrong.
     """
     if is_system(values):
         return _check_system(values, source)
@@ -212,10 +230,10 @@ def check_run(values: Any, source: str) -> RunConfig:
     given = merged(SIZES[run.size], run.model)
     task = getattr(import_module(kind.module), kind.task)
     network = getattr(import_module(kind.model_module), kind.model)
-    # Only what is given is kept, so that a checkpoint's arguments say what was chosen.
+    # Defaults are left out, so that the arguments in a checkpoint say what was chosen.
     model = parse(arguments_of(network), given, f"{source}: model")
     if kind.model in ("build_generator", "build_codec"):
-        _check_parts(network, model.model_dump(exclude_unset=True), source)
+        _check_network(network, model.model_dump(exclude_unset=True), source)
     accepted = arguments_of(task, ("corpus", "model", "system"))
     options = parse(accepted, run.options, f"{source}: options")
     for section, cls, part in (("model", network, model), ("options", task, options)):
@@ -235,7 +253,7 @@ def check_run(values: Any, source: str) -> RunConfig:
 
 
 def _check_fixed(model: dict[str, Any], source: str) -> None:
-    """ConfigError for a size that the corpus decides and that is another here."""
+    """Raise ConfigError for a size that differs from that of the data."""
     for name, size in _FIXED.items():
         if model.get(name, size) != size:
             raise ConfigError(f"{source}.{name} is {size}, as in the corpus, not {model[name]}")
@@ -245,11 +263,11 @@ def _check_fixed(model: dict[str, Any], source: str) -> None:
 
 
 def _check_train(train: TrainConfig, source: str) -> None:
-    """ConfigError for settings of the loop that are out of their range."""
-    for name, least in _LEAST.items():
-        # NaN is less than nothing.
-        if not getattr(train, name) >= least:
-            raise ConfigError(f"{source}: train.{name} must be at least {least}")
+    """Raise ConfigError for settings of the loop that are out of range."""
+    for name, minimum in _MINIMUM.items():
+        # Written so that NaN fails too.
+        if not getattr(train, name) >= minimum:
+            raise ConfigError(f"{source}: train.{name} must be at least {minimum}")
     if train.seed > MOST_SEED:
         raise ConfigError(f"{source}: train.seed must be at most {MOST_SEED}, not {train.seed}")
     for name, choices in (("device", DEVICES), ("precision", PRECISIONS)):
@@ -268,48 +286,58 @@ def _check_train(train: TrainConfig, source: str) -> None:
         raise ConfigError(f"{source}: train.clip must be above 0, not {train.clip}")
 
 
-class _Unfilled(TorchFunctionMode):
-    """Leaves weights as they are made: to draw them without memory, torch would load its compiler,
-    which takes seconds."""
+class _SkipInit(TorchFunctionMode):
+    """Skips the initialization of weights, for which PyTorch would load its compiler on the "meta"
+    device; that takes seconds."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        drawn = (torch.Tensor.normal_, torch.Tensor.uniform_)
-        if func in drawn or getattr(func, "__module__", "") == "torch.nn.init":
+        initializers = (torch.Tensor.normal_, torch.Tensor.uniform_)
+        if func in initializers or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
-        made = torch.empty if func is torch.randn else func
-        return made(*args, **(kwargs or {}))
+        function = torch.empty if func is torch.randn else func
+        return function(*args, **(kwargs or {}))
 
 
-def _check_parts(network: Any, arguments: dict[str, Any], source: str) -> None:
-    """ConfigError where the parts of a network do not fit; built without memory to find out."""
+def _check_network(network: Any, arguments: dict[str, Any], source: str) -> None:
+    """Raise ConfigError if the parts of a network do not fit together.
+
+    The network is built on the "meta" device, without memory.
+    """
     try:
-        with torch.device("meta"), _Unfilled():
+        with torch.device("meta"), _SkipInit():
             network(**arguments)
     except (TTSError, TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{source}: model: {error}") from error
 
 
 def _check_system(values: dict[str, Any], source: str) -> RunConfig:
-    """`check_run` of a system: what its training needs of the parts it speaks with follows from
-    those."""
+    """Check a system; codec, vocoder and profile of its training are those that it speaks with."""
     training, speaking = split(values, list(ModelConfig.model_fields), source)
     model = parse(ModelConfig, {"generator": values["name"], **speaking}, source)
     options = dict(training.get("options") or {})
-    follows: dict[str, Any] = {"codec": model.codec, "vocoder": model.vocoder}
+    derived: dict[str, Any] = {"codec": model.codec, "vocoder": model.vocoder}
     if model.normalised:
-        follows["profile"] = model.profile
+        derived["profile"] = model.profile
     for key in ("codec", "profile"):
         if key in options:
             raise ConfigError(f"{source}: options.{key} follows from {key} of the system")
-    training = {"out": f"runs/{model.name}", **training, "options": {**follows, **options}}
+    training = {"out": f"runs/{model.name}", **training, "options": {**derived, **options}}
     run = check_run(training, source)
     check_sampling(sampling_options(**run.model), speaking.get("sampling") or {}, source)
     return replace(run, system={**values, "out": str(run.out)})
 
 
 def load_run(path: str | Path, assignments: Iterable[str] = ()) -> RunConfig:
-    """Read the YAML of a run or of a system, or of a name in configs/train or configs/systems, with
-    overrides; ConfigError as `check_run`, UsageError for an unknown name."""
+    """Read and check a run or a system.
+
+    Args:
+        path: of a YAML, or a name in configs/train or configs/systems.
+        assignments: see `override`.
+
+    Raises:
+        ConfigError: as of `override` and `check_run`.
+        UsageError: the name is unknown.
+    """
     if not Path(path).suffix and not Path(path).exists():
         own = configs() / "train"
         names = [file.stem for file in sorted(own.glob("*.yaml"))]
@@ -320,4 +348,4 @@ def load_run(path: str | Path, assignments: Iterable[str] = ()) -> RunConfig:
         else:
             path = model_config(str(path))
     run = check_run(override(read_resolved(path), assignments), str(path))
-    return replace(run, place=Path(path).parent)
+    return replace(run, folder=Path(path).parent)

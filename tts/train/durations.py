@@ -1,4 +1,4 @@
-"""Durations of a corpus: found by an aligner, or refined by a phone probe."""
+"""Phone durations of a corpus, from an aligner or refined by a phone probe."""
 
 import json
 from pathlib import Path
@@ -16,19 +16,22 @@ from tts.train.tasks.aligner import align_corpus, refine_corpus, voicing_agreeme
 def write_durations(
     folder: str | Path, aligner: str | Path = "aligner", phone_probe: str | Path = ""
 ) -> list[str]:
-    """Write durations.json into a corpus, atomically.
+    """Align a corpus and write durations.json into it, atomically.
 
     Args:
         folder: of the corpus.
-        aligner: checkpoint that finds the durations.
-        phone_probe: checkpoint that moves those that are there already; "" for none.
+        aligner: checkpoint of the aligner.
+        phone_probe: checkpoint of a phone probe, which refines the durations that the corpus has
+            instead of aligning it anew; "" for none.
 
     Returns:
-        lines for the user: how many were aligned, and how well they agree with the voicing.
+        lines for the user: how many utterances were aligned, and how well the phones agree with the
+        voicing of the features.
 
     Raises:
-        CheckpointError: a checkpoint that is missing, damaged, or of something else.
-        DataError, OutputError.
+        CheckpointError: a checkpoint is missing, damaged or of another kind.
+        DataError: the corpus is damaged, or has no durations to refine.
+        OutputError: the file cannot be written.
     """
     corpus = Corpus(folder)
     if phone_probe:

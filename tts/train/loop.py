@@ -1,16 +1,14 @@
-"""The training loop every model shares: accelerate, EMA, exact resume, guards, TensorBoard.
+"""The training loop that all networks share, with checkpoints, exact resuming and TensorBoard.
 
-A `Task` owns modules, optimizers, data and losses. `Task.losses` is a generator of (optimizer name,
-loss, logs): the loop does backward, clipping and the update after each, so an adversarial task is
-just one that yields twice.
+A `Task` has networks, batches and losses. `Task.losses` yields (optimizer name, loss, logs), and
+after each item the loop computes gradients and updates the weights, so that an adversarial task is
+one that yields twice.
 
-On a GPU the losses are computed in bfloat16 on float32 weights, and nothing in a step waits for the
-device: losses, norms and the count of bad steps stay there until they are logged.
+On a GPU the losses are computed in bfloat16 with float32 weights, and no step waits for the device:
+losses, gradient norms and the count of bad steps stay there until they are logged.
 """
 
 import logging
-import pickle
-import random
 import signal
 import tempfile
 import threading
@@ -23,39 +21,47 @@ import numpy as np
 import torch
 from torch import nn
 
-from tts.audio.files import write_error
+from tts.audio.files import check_folder_writable, write_error
 from tts.config import trained_by
 from tts.data.batch import Batch
 from tts.errors import (
     CheckpointError,
     ConfigError,
     MissingDependencyError,
-    OutputError,
     TTSError,
 )
 from tts.resources import checkpoint_folder
+from tts.train.batches import Batches
 from tts.train.ema import Ema
-from tts.train.publish import check_folder, write_pieces
-from tts.train.stepping import Batches, Engine, StepClock
+from tts.train.engine import Engine
+from tts.train.publish import write_pieces
+from tts.train.state import random_state, read_state, restore_random_state, write_state
 from tts.train.task import ResidentTask, Task, TrainConfig, check_training_device, learning_rate
+from tts.train.throughput import StepClock
 from tts_codecs.checkpoint import load_weights
 from tts_codecs.nn.signal_stack import ensure_signal_stack
 from tts_codecs.renamed import current_names
 
 _log = logging.getLogger(__name__)
 
-#: what state.pt holds at least
-STATE = ("step", "modules", "optimizers", "ema", "torch_rng", "cuda_rng", "python_rng")
-
 
 class Trainer:
-    """Runs a Task. `folder` holds state.pt (resume), export/ (weights to use) and logs. `settings`
-    are kept in the state; `before` has those that it was written with.
+    """Trains a Task.
+
+    Args:
+        folder: of the run, which gets state.pt (to resume), export/ (weights to use) and logs/.
+        quiet: whether to show no progress bar.
+        settings: kept in state.pt; see tts.train.run_folder.
+
+    Attributes:
+        saved_settings: the settings with which state.pt was written; empty for a new run.
+        new_tensors: names of the tensors that none of the checkpoints of `config.init` has.
 
     Raises:
-        ConfigError: a precision that the task cannot be trained in, or nothing to freeze.
-        OutputError: `folder`, or where weights are to be published, cannot be written.
-        CheckpointError: the state in it is damaged or of another run.
+        ConfigError: the task cannot be trained in that precision, or no tensor has a name that is
+            to be frozen.
+        OutputError: `folder`, or the folder to publish weights to, cannot be written.
+        CheckpointError: state.pt is damaged or of another run.
     """
 
     def __init__(
@@ -74,7 +80,7 @@ class Trainer:
                 f"training needs {error.name}: pip install 'tts[train]'"
             ) from error
         self.task, self.config, self.folder, self.quiet = task, config, Path(folder), quiet
-        self.settings, self.before = dict(settings or {}), dict[str, str]()
+        self.settings, self.saved_settings = dict(settings or {}), dict[str, str]()
         self.accelerator = Accelerator(cpu=check_training_device(config.device) == "cpu")
         self.device: torch.device = self.accelerator.device
         self.rank = self.accelerator.process_index
@@ -91,21 +97,21 @@ class Trainer:
         self.begun = 0.0  # when training would have begun without a break, by the monotonic clock
         self.elapsed = 0.0  # seconds of training before the last look at the clock
         self.bad_steps = torch.zeros((), device=self.device)
-        self.fresh: list[str] = []  # tensors that `config.init` did not have
+        self.new_tensors: list[str] = []
         torch.manual_seed(config.seed + self.rank)
         self._freeze(next(iter(task.modules.values())))
         for module in task.modules.values():
             module.to(self.device)
-            share_weights(module)
-        # Not wrapped for several processes: tasks call more than `forward`, so the loop itself
-        # averages the gradients.
-        self.plain = task.modules
+            broadcast_weights(module)
+        # They are not wrapped for several processes, as tasks call other methods than `forward`:
+        # the engine averages the gradients.
+        self.modules = task.modules
         self.resident = isinstance(task, ResidentTask) and task.place(self.device)
         self.optimizers = {
             name: torch.optim.AdamW(
-                # Frozen ones too, which have no gradients and stay: what is frozen may change when
-                # a run goes on.
-                [p for part in parts for p in self.plain[part].parameters()],
+                # With frozen ones, which have no gradients: another choice of what is frozen then
+                # finds the same state of the optimizer when the run goes on.
+                [p for part in parts for p in self.modules[part].parameters()],
                 lr=config.lr,
                 betas=config.betas,
                 weight_decay=config.weight_decay,
@@ -113,18 +119,19 @@ class Trainer:
             )
             for name, parts in task.groups.items()
         }
-        self.ema = Ema(self.plain, config.ema)
+        self.ema = Ema(self.modules, config.ema)
         self.engine = Engine(self)
         if self.accelerator.is_main_process:
-            check_folder(self.folder)
+            check_folder_writable(self.folder)
             if config.publish:
-                # Hours later would be late to find out.
-                check_folder(self.pieces)
-            check_folder(self.folder / "logs")
+                # Otherwise an error would come only after hours of training.
+                check_folder_writable(self.pieces)
+            check_folder_writable(self.folder / "logs")
         self.resume()
         if self.accelerator.is_main_process:
-            again = self.step + 1 if self.step else None  # what was logged after the last save
-            self.writer = SummaryWriter(str(self.folder / "logs"), purge_step=again)
+            # Logs from after the last save are written again.
+            purge = self.step + 1 if self.step else None
+            self.writer = SummaryWriter(str(self.folder / "logs"), purge_step=purge)
 
     def _freeze(self, module: nn.Module) -> None:
         for prefix in self.config.freeze:
@@ -136,12 +143,12 @@ class Trainer:
 
     @property
     def state_path(self) -> Path:
-        """Where the resumable state lives."""
+        """Path of the state from which the run resumes."""
         return self.folder / "state.pt"
 
     @property
     def pieces(self) -> Path:
-        """The folder that weights are published into."""
+        """Folder that weights are published to."""
         return Path(self.config.publish_to or self.folder / "pieces")
 
     def save(self) -> None:
@@ -160,22 +167,13 @@ class Trainer:
         state = {
             "step": self.step,
             "elapsed": self.elapsed,
-            "modules": {n: m.state_dict() for n, m in self.plain.items()},
+            "modules": {n: m.state_dict() for n, m in self.modules.items()},
             "optimizers": {n: o.state_dict() for n, o in self.optimizers.items()},
             "ema": self.ema.shadow,
-            "torch_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "python_rng": random.getstate(),
+            **random_state(),
             "settings": self.settings,
         }
-        part = self.state_path.with_suffix(".part")
-        try:
-            torch.save(state, part)
-            part.replace(self.state_path)
-        except (OSError, RuntimeError) as error:  # of a full disk PyTorch makes a RuntimeError
-            part.unlink(missing_ok=True)
-            told = getattr(error, "strerror", None) or "is the disk full?"
-            raise OutputError(f"cannot write {self.state_path}: {told}") from error
+        write_state(self.state_path, state)
 
     def export(self) -> None:
         """Write the averaged weights to export/, as the task does."""
@@ -188,29 +186,29 @@ class Trainer:
             self.ema.swap()
 
     def _warm_start(self) -> None:
-        """Weights of `config.init` into the task's first module and its average."""
-        name, module = next(iter(self.plain.items()))
+        """Load the weights of `config.init` into the first module and its average."""
+        name, module = next(iter(self.modules.items()))
         init = self.config.init
-        lacking = []
+        missing = []
         for each in [init] if isinstance(init, str) else init:
             try:
-                lacking.append(load_weights(checkpoint_folder(each), module, partial=True))
+                missing.append(load_weights(checkpoint_folder(each), module, partial=True))
             except CheckpointError as error:
                 raise CheckpointError(f"train.init: {error}{trained_by(each)}") from error
-        self.fresh = [key for key in lacking[0] if all(key in names for names in lacking)]
+        self.new_tensors = [key for key in missing[0] if all(key in names for names in missing)]
         for key, value in module.state_dict().items():
             self.ema.shadow[f"{name}.{key}"].copy_(value)
 
     def resume(self) -> None:
-        """Continue from state.pt when there is one: weights, optimizers, EMA, step, RNG."""
+        """Resume from state.pt if it exists: step, weights, optimizers, averages, random state."""
         if not self.state_path.exists():
             if self.config.init:
                 self._warm_start()
             return
-        state = self._read_state()
+        state = read_state(self.state_path)
         self.step, self.elapsed = state["step"], state.get("elapsed", 0.0)
-        self.before = state.get("settings", {})
-        for name, module in self.plain.items():
+        self.saved_settings = state.get("settings", {})
+        for name, module in self.modules.items():
             if name in state["modules"]:
                 try:
                     module.load_state_dict(current_names(state["modules"][name]))
@@ -223,8 +221,8 @@ class Trainer:
             if name in state["optimizers"]:
                 saved = state["optimizers"][name]
                 for group in saved["param_groups"]:
-                    # A run may go on with another decay, other betas, on another device: only what
-                    # was counted is the past's.
+                    # A run may go on with other settings or on another device: only the moments
+                    # are those of the state.
                     group.update(optimizer.defaults)
                 try:
                     optimizer.load_state_dict(saved)
@@ -237,48 +235,16 @@ class Trainer:
             if key in self.ema.shadow:
                 self.ema.shadow[key].copy_(value)
         self.ema.settle()
-        self._restore_chance(state)
-
-    def _read_state(self) -> dict[str, Any]:
-        """What `save` wrote."""
-        # The file is this trainer's own; python_rng is a plain tuple, so no code is unpickled.
-        try:
-            state = torch.load(self.state_path, map_location="cpu", weights_only=True)
-        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"{self.state_path} is damaged; remove it to start over"
-            ) from error
-        if not isinstance(state, dict) or not state.keys() >= set(STATE):
-            raise CheckpointError(
-                f"{self.state_path} is no state of a training run; remove it to start over"
-            )
-        return state
-
-    def _restore_chance(self, state: dict[str, Any]) -> None:
-        """Random numbers go on where they were in the first process, which is the one that saved
-        them. The others begin anew, each with its own: with those of the first all processes would
-        draw the same."""
-        if self.rank:
-            numbers = np.random.SeedSequence((self.config.seed, self.rank, self.step))
-            seed = int(numbers.generate_state(1, np.uint64)[0] >> 1)
-            torch.manual_seed(seed)
-            random.seed(seed)
-            return
-        torch.set_rng_state(state["torch_rng"])
-        if torch.cuda.is_available():
-            # Of as many devices as there are now.
-            torch.cuda.set_rng_state_all(state["cuda_rng"][: torch.cuda.device_count()])
-        version, internal, gauss = state["python_rng"]
-        random.setstate((version, tuple(internal), gauss))
+        restore_random_state(state, self.config.seed, self.rank, self.step)
 
     def draw(self, number: int) -> Batch:
-        """Batch `number` of the run."""
-        # Seeding by number makes the data of a resumed run equal to an uninterrupted one.
+        """Draw batch `number` of the run on the CPU."""
+        # Seeded by its number, so that a resumed run sees the same data as an uninterrupted one.
         return self.task.batch(np.random.default_rng((self.config.seed, self.rank, number)))
 
     @property
     def learning_rate(self) -> float:
-        """That of the next update."""
+        """Learning rate of the next update."""
         return learning_rate(self.step, self.config, self.elapsed)
 
     def run(self, progress: Callable[[str], None] | None = None) -> None:
@@ -308,7 +274,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to train."""
+        """Whether the steps or the budget are used up."""
         spent = self.config.budget and self.elapsed >= self.config.budget
         return self.step >= self.config.steps or bool(spent)
 
@@ -318,7 +284,12 @@ class Trainer:
         config = self.config
         self.begun = time.monotonic() - self.elapsed
         saved = sampled = published = time.monotonic()
-        bar = tqdm(total=config.steps, initial=self.step, disable=self.quiet, mininterval=5)
+        bar = tqdm(
+            total=config.steps,
+            initial=self.step,
+            disable=self.quiet or not self.accelerator.is_main_process,
+            mininterval=5,
+        )
         clock = StepClock(self.device)
         with Batches(self) as batches:
             while not self.finished and not self._halted():
@@ -326,13 +297,13 @@ class Trainer:
                 self.ema.update(self.step)
                 self.step += 1
                 bar.update()
-                looks = self.step % config.log_every == 0 or self.step >= config.steps
-                # On a CPU a look costs nothing; on a GPU it waits for all that was asked for.
-                if looks or self.device.type == "cpu":
+                synchronize = self.step % config.log_every == 0 or self.step >= config.steps
+                # Reading the device's tensors costs nothing on a CPU; a GPU first has to finish.
+                if synchronize or self.device.type == "cpu":
                     if float(self.bad_steps) > 20:
                         raise TTSError(f"training diverged: 20 bad steps before {self.step}")
                     self.elapsed = self._agreed(time.monotonic() - self.begun)
-                clock.tick(self.step, looks)
+                clock.tick(self.step, synchronize)
                 if clock.slower_than(config.slowest):
                     raise TTSError(
                         f"a step takes {1000 * clock.seconds:.0f} ms, more than the "
@@ -343,7 +314,7 @@ class Trainer:
                     for key, value in values.items():
                         self.writer.add_scalar(key, value, self.step)
                     text = " ".join(f"{k}={v:.3f}" for k, v in values.items())
-                    text += self.engine.told(clock.seconds)
+                    text += self.engine.describe_throughput(clock.seconds)
                     bar.set_postfix_str(text)
                     if progress is not None:
                         progress(f"step {self.step} {text}")
@@ -353,7 +324,7 @@ class Trainer:
                     if self.accelerator.is_main_process:
                         self._sample()
                 due = config.publish and now - published > config.publish
-                # Saved before it is published: a place that takes no more loses no training.
+                # Saved first, so that no training is lost if publishing fails.
                 if due or now - saved > 60 * config.save_minutes:
                     saved = now
                     self.save()
@@ -370,13 +341,16 @@ class Trainer:
         bar.close()
 
     def _sample(self) -> None:
-        """Something to hear and see in the log. It is made when the clock says so, and the run must
-        not depend on the clock: random numbers are drawn beside those of the training."""
+        """Log a sample of the task.
+
+        It is due by the clock, on which the training must not depend: the random state is restored
+        after it.
+        """
         devices = [self.device] if self.device.type == "cuda" else []
         try:
             with torch.random.fork_rng(devices):
                 self.task.sample(self.writer, self.step)
-        except Exception as error:  # a look is not worth a run
+        except Exception as error:  # no sample is worth the run
             _log.warning("no sample of step %d: %s: %s", self.step, type(error).__name__, error)
 
     def _halted(self) -> bool:
@@ -393,26 +367,26 @@ class Trainer:
         return float(wish[0])
 
     def publish(self) -> None:
-        """Export the averaged weights in half precision, in pieces that are small to carry.
+        """Export the averaged weights in small pieces (tts.train.publish).
 
         Raises:
-            OutputError: they cannot be written.
+            OutputError: the pieces cannot be written.
         """
         if not self.accelerator.is_main_process:
             return
         self.ema.swap()
         try:
-            with tempfile.TemporaryDirectory(dir=self.folder) as made:
-                self.task.export(Path(made), self.step)
-                write_pieces(made, self.pieces / self.folder.name)
+            with tempfile.TemporaryDirectory(dir=self.folder) as export:
+                self.task.export(Path(export), self.step)
+                write_pieces(export, self.pieces / self.folder.name)
         except OSError as error:
             raise write_error(self.folder, error) from error
         finally:
             self.ema.swap()
 
 
-def share_weights(module: nn.Module) -> None:
-    """Every process begins with the weights and buffers of the first."""
+def broadcast_weights(module: nn.Module) -> None:
+    """Copy the weights and buffers of the first process to all others."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         for value in [*module.parameters(), *module.buffers()]:
             torch.distributed.broadcast(value.detach(), 0)

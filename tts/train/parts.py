@@ -1,4 +1,4 @@
-"""Parts that a training needs: those of its losses, and those that a system will speak with."""
+"""Checkpoints that a training needs: those of its losses, and those a system will speak with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,15 +15,20 @@ from tts.text.phonemes import check_language
 
 
 def load_part(key: str, name: str | None, kind: str, optional: bool = True) -> nn.Module | None:
-    """The network of an option that names a checkpoint; None where it names none.
+    """Load the network of an option that names a checkpoint.
 
     Args:
-        key: of the option, as "options.probe"; kind: of the network it has to be.
-        optional: whether the training does without.
+        key: of the option, such as "options.probe".
+        name: of the checkpoint, or its folder; None for no network.
+        kind: of network that is expected.
+        optional: whether the training can do without it.
+
+    Returns:
+        the network; None without a name.
 
     Raises:
-        CheckpointError: missing, damaged or of another kind, with the key, how it is trained and,
-            where it is optional, how to do without.
+        CheckpointError: it is missing, damaged or of another kind. The message has the key, how the
+            network is trained and, for optional ones, how to train without.
     """
     if not name:
         return None
@@ -36,10 +41,13 @@ def load_part(key: str, name: str | None, kind: str, optional: bool = True) -> n
 
 @contextmanager
 def option_of_data(key: str) -> Iterator[None]:
-    """A block that reads what an option names; errors of the data begin with the option.
+    """Put the key of an option before the errors of a block that reads its data.
 
     Args:
-        key: of the option, as "options.distill_data".
+        key: of the option, such as "options.distill_data".
+
+    Raises:
+        DataError: the data of the option are missing or damaged.
     """
     try:
         yield
@@ -47,24 +55,25 @@ def option_of_data(key: str) -> Iterator[None]:
         raise DataError(f"{key}: {error}") from error
 
 
-def check_parts(system: dict[str, Any], place: Path | None = None) -> None:
-    """Checks what a system will speak with, which its training does not need, before the training.
+def check_parts(system: dict[str, Any], folder: Path | None = None) -> None:
+    """Check, before its training, that a system will be able to speak.
 
     Args:
-        system: its YAML on top of its bases; place: the folder of the file, where parts may lie.
+        system: its resolved YAML.
+        folder: of the YAML, in which parts may lie.
 
     Raises:
-        CheckpointError: a part other than the generator without weights, naming its key and how it
-            is trained.
-        UsageError: a language that is not known.
+        CheckpointError: a part other than the generator has no weights; the message has its key and
+            how it is trained.
+        UsageError: the language is unknown.
     """
     _, speaking = split(system, list(ModelConfig.model_fields), str(system["name"]))
     config = parse(ModelConfig, {"generator": system["name"], **speaking}, str(system["name"]))
-    missing = missing_weights(config, place)
+    missing = missing_weights(config, folder)
     missing.pop("generator", None)
     if missing:
         raise CheckpointError(f"{config.name}: " + "; ".join(missing.values()))
-    # Training alone needs no espeak: a machine that only trains may be without.
+    # A machine that only trains may have no espeak.
     with suppress(MissingDependencyError):
         try:
             check_language(config.language)

@@ -1,49 +1,43 @@
-"""Checkpoints in pieces small enough to carry, written while a run goes on.
+"""Publishing: a checkpoint in small pieces, which are written while a run goes on.
 
-A checkpoint folder becomes NAME.SET.000, NAME.SET.001 ... and NAME.json, which lists them and is
-written last: SET is of what they hold, so a set that is cut short leaves the one of before whole,
-whose pieces are removed when NAME.json says the new ones. `tts models join` puts a set together.
+A checkpoint folder becomes the files NAME.SET.000, NAME.SET.001 and so on, where SET is a digest of
+their contents, and NAME.json, which lists them. As NAME.json is written last, the previous set
+stays valid if writing is interrupted; its pieces are removed afterwards. `tts models join` restores
+the folder.
 """
 
 import hashlib
 import io
 import json
 import re
-import tempfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 
-from tts.audio.files import atomic_output, write_all, write_error
+from tts.audio.files import atomic_output, check_folder_writable, write_all
 from tts.errors import CheckpointError
 
-PIECE = 15 * 2**20
+#: bytes of a piece at most
+PIECE_SIZE = 15 * 2**20
 
 
-def check_folder(folder: str | Path) -> None:
-    """OutputError where a folder cannot be made, or no file written into it."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise write_error(folder, error) from error
-
-
-def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> list[Path]:
-    """Write the files of a checkpoint folder as pieces of at most `size` bytes, and then remove
-    those of before.
+def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE_SIZE) -> list[Path]:
+    """Write the files of a checkpoint folder as pieces, then remove the pieces of earlier sets.
 
     Args:
         target: path of the pieces without their endings.
+        size: bytes of a piece at most.
+
+    Returns:
+        paths of the pieces.
 
     Raises:
-        OutputError: they cannot be written.
+        OutputError: the pieces cannot be written.
     """
     target = Path(target)
-    check_folder(target.parent)
+    check_folder_writable(target.parent)
     stream = io.BytesIO()
-    # Weights do not compress.
+    # Weights cannot be compressed much.
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(Path(folder).iterdir()):
             archive.write(path, path.name)
@@ -54,26 +48,26 @@ def write_pieces(folder: str | Path, target: str | Path, size: int = PIECE) -> l
     for path, part in zip(paths, parts, strict=True):
         with atomic_output(path) as file:
             write_all(file, part)
-    about = {
-        "pieces": [p.name for p in paths],
-        "sha256": digest,
-    }
+    index = {"pieces": [path.name for path in paths], "sha256": digest}
     with atomic_output(target.with_name(f"{target.name}.json")) as file:
-        write_all(file, json.dumps(about).encode())
-    # Of the set of before, and of one that was cut short; names of older versions have no SET.
+        write_all(file, json.dumps(index).encode())
+    # Earlier versions wrote names without SET.
     piece = re.compile(re.escape(target.name) + r"(\.[0-9a-f]{8})?\.\d{3,}")
     for path in target.parent.iterdir():
         if path not in paths and piece.fullmatch(path.name):
-            with suppress(OSError):  # the new set is whole
+            with suppress(OSError):  # the new set is complete in any case
                 path.unlink()
     return paths
 
 
 def join_pieces(index: str | Path, out: str | Path) -> Path:
-    """Put a checkpoint folder together from NAME.json and the pieces beside it.
+    """Restore a checkpoint folder from NAME.json and the pieces beside it.
+
+    Args:
+        index: path of NAME.json; out: folder to make.
 
     Raises:
-        CheckpointError: a piece is missing or of another set, or `out` exists.
+        CheckpointError: a piece is missing, damaged or of another set, or `out` exists.
     """
     index, out = Path(index), Path(out)
     if out.exists():

@@ -8,30 +8,31 @@ from tts.data.pack import open_corpus
 from tts.errors import ConfigError
 from tts.train.config import RunConfig
 from tts.train.durations import write_durations
-from tts.train.earlier import changes, exclusive, settings
 from tts.train.loop import Trainer
 from tts.train.parts import option_of_data
+from tts.train.run_folder import describe_changes, exclusive, run_settings
 
 
 def train_run(
     run: RunConfig, report: Callable[[str], None], quiet: bool = False, bar: bool = True
 ) -> bool:
-    """Train a run from its beginning, or from where it was stopped; weights go to OUT/export.
+    """Train a run from its beginning, or from where it was stopped, and export to OUT/export.
 
-    A finished aligner also writes the durations of its corpus, unless that is a pack.
+    A finished aligner also writes the durations of its corpus, unless the corpus is a pack.
 
     Args:
-        report: called with lines for the user.
-        quiet: whether to leave out lines about progress; bar: whether to show a bar in their place.
+        report: called with lines for the user, by the first process of a distributed training.
+        quiet: whether to leave out lines about progress.
+        bar: whether to show a progress bar in place of these lines.
 
     Returns:
-        True if the run is finished, False if it was stopped before.
+        whether the run is finished; False if it was stopped before.
 
     Raises:
         UsageError: another process trains into the folder.
-        ConfigError: the run is finished and had other settings.
-        TTSError: as `tts.train.loop.Trainer.run`. DataError, CheckpointError, ConfigError: parts
-            are missing or do not go together.
+        ConfigError: the run is finished and had other settings, or parts do not fit together.
+        DataError, CheckpointError: the corpus or a part is missing or damaged.
+        TTSError: as of `tts.train.loop.Trainer.run`.
     """
     # Initial weights depend on the seed alone, not on what ran in this process before.
     torch.manual_seed(run.train.seed)
@@ -39,12 +40,14 @@ def train_run(
         corpus = open_corpus(run.data)
     task = run.build(corpus)
     with exclusive(run.out):
-        trainer = Trainer(task, run.train, run.out, quiet or not bar, settings(run))
+        trainer = Trainer(task, run.train, run.out, quiet or not bar, run_settings(run))
+        if not trainer.accelerator.is_main_process:
+            report = _ignore
         if trainer.step:
             report(f"continuing {run.out} at step {trainer.step}")
-        elif trainer.fresh:
-            report(f"started from {run.train.init}, new: {', '.join(trainer.fresh)}")
-        if not _left_as_it_is(trainer, run, report):
+        elif trainer.new_tensors:
+            report(f"started from {run.train.init}, new: {', '.join(trainer.new_tensors)}")
+        if not _keeps_export(trainer, run, report):
             _train(trainer, run, report, quiet)
     if run.task == "aligner" and trainer.finished and trainer.accelerator.is_main_process:
         if run.data.is_file():
@@ -58,22 +61,30 @@ def train_run(
     return trainer.finished
 
 
-def _left_as_it_is(trainer: Trainer, run: RunConfig, report: Callable[[str], None]) -> bool:
-    """Whether a run has nothing left to train and other settings now. Its export is then not
-    written again, as it would name settings with which its weights were not trained.
+def _ignore(line: str) -> None:
+    """A report that other processes than the first use."""
+
+
+def _keeps_export(trainer: Trainer, run: RunConfig, report: Callable[[str], None]) -> bool:
+    """Whether a run is finished and now has other settings.
+
+    Its export is then not written again, as it would name settings with which its weights were not
+    trained.
 
     Raises:
         ConfigError: the run is finished at just the steps that were asked for.
     """
-    other = changes(trainer.before, trainer.settings) if trainer.before else ""
-    if not other:
+    changed = (
+        describe_changes(trainer.saved_settings, trainer.settings) if trainer.saved_settings else ""
+    )
+    if not changed:
         return False
     if not trainer.finished:
-        report(f"from step {trainer.step} on with other settings: {other}")
+        report(f"from step {trainer.step} on with other settings: {changed}")
         return False
     if trainer.step <= run.train.steps:
         raise ConfigError(
-            f"{run.out} is finished, with other settings: {other}; train into another folder "
+            f"{run.out} is finished, with other settings: {changed}; train into another folder "
             "(--set out=FOLDER), or go on with more train.steps or train.budget"
         )
     report(f"{run.out / 'export'}: at step {trainer.step} with other settings, left as it is")
@@ -81,11 +92,12 @@ def _left_as_it_is(trainer: Trainer, run: RunConfig, report: Callable[[str], Non
 
 
 def _train(trainer: Trainer, run: RunConfig, report: Callable[[str], None], quiet: bool) -> None:
+    """Train, and report progress and the end."""
     logged = 0
 
     def progress(line: str) -> None:
         nonlocal logged
-        # Without a bar every tenth line: a log file stays readable.
+        # Without a bar every tenth line is enough, so that a log file stays readable.
         if trainer.quiet and logged % 10 == 0:
             report(line)
         logged += 1

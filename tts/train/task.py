@@ -1,4 +1,4 @@
-"""Contract of training tasks, and the settings of the training loop."""
+"""Protocols of training tasks and of a run, and the settings of the training loop."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from tts.data.batch import Batch
 from tts.devices import choose_device
 from tts.errors import UsageError
 
-#: numbers to log by name; scalar tensors for numbers on the device
+#: values to log by name; those computed on the device stay there as scalar tensors
 Logs = Mapping[str, float | Tensor]
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -24,32 +24,36 @@ PRECISIONS = ("auto", "fp32", "bf16")
 
 @dataclass
 class TrainConfig:
-    """Settings of the loop.
+    """Settings of the training loop, the section `train` of a YAML.
 
     Attributes:
         steps: total optimizer steps; extending a finished run continues it.
         lr: peak learning rate; linear warm-up over `warmup`, then cosine to `lr * final`.
-        clip: gradient norm limit.
+        clip: largest norm of the gradient; larger gradients are scaled down to it.
         ema: decay of the averaged weights that are exported.
         save_minutes: minutes between checkpoints.
-        init: checkpoint (name or folder) a fresh run takes its weights from, as far as names and
-            shapes fit: shipped weights can be trained on where the state of their own run is gone,
-            and one family can start from another. Of several the later ones count.
-        freeze: beginnings of the names of tensors of the first module that stay as they are, such
-            as "conditioner": the steps cost less.
+        init: checkpoint (name or folder) from which a new run takes the weights whose names and
+            shapes fit; thus shipped weights can be trained further without the state of their own
+            run, and one family of models can start from another. Later checkpoints override earlier
+            ones.
+        freeze: prefixes of the names of tensors of the first module that are not trained, such as
+            "conditioner".
         device: "auto" (a GPU where there is one), "cpu" or "cuda".
-        precision: "auto" (what the task asks for, else bf16 on a GPU and fp32 on a CPU), "fp32" or
-            "bf16".
+        precision: "fp32", "bf16", or "auto": that of the task if it has one, else bf16 on a GPU and
+            fp32 on a CPU.
         accumulate: batches per step; their gradients are averaged.
-        budget: seconds of training after which the run is done, unless `steps` are done before: the
-            learning rate falls with the time spent or with the steps, whichever is nearer to its
-            end, so a run ends well on any machine. 0 for none.
-        slowest: milliseconds; a run whose first steps take longer stops with an error. 0 for any.
-        graphs: replay the losses and gradients of a step as a CUDA graph, for tasks that make their
-            batches on the GPU; where it fails, steps are run one kernel after the other.
-        compile: fuse the kernels of repeated blocks by torch.compile; takes a minute to start.
-        publish: seconds after which averaged weights are exported in pieces (tts.train.publish), to
-            be there if the machine goes away; into `publish_to`, default OUT/pieces. 0 for never.
+        budget: seconds of training after which the run ends, if `steps` are not reached before; 0
+            for no limit. The learning rate decays by time or by steps, whichever is nearer to its
+            end, so that the decay is complete on any machine.
+        slowest: milliseconds; a run whose first steps take longer stops with an error; 0 for no
+            limit.
+        graphs: whether to replay the losses and gradients of a step as a CUDA graph, for tasks that
+            make their batches on the GPU; where the capture fails, training goes on without.
+        compile: whether to fuse the kernels of repeated blocks by torch.compile, which takes a
+            minute to start.
+        publish: seconds between exports of the averaged weights in pieces (tts.train.publish), for
+            machines that may go away; 0 for none. They are written to `publish_to`, by default
+            OUT/pieces.
     """
 
     steps: int = 10000
@@ -78,34 +82,42 @@ class TrainConfig:
 
 
 class Task(Protocol):
-    """What is trained: networks, batches and losses.
+    """Networks with their batches and losses.
 
-    A task may also have an attribute `precision`, which `TrainConfig.precision` "auto" stands for,
-    and `frozen`, networks that it runs but does not train. See ResidentTask for tasks that can make
-    their batches on the device.
+    A task may also have an attribute `precision`, for `TrainConfig.precision` "auto", and `frozen`,
+    networks that the losses run but do not train. ResidentTask is for tasks that can make their
+    batches on the device.
 
     Attributes:
-        modules: the networks by name; groups: names of the networks of each optimizer.
+        modules: the networks by name; the first is the one that is warm-started and frozen.
+        groups: for each optimizer by name, the names of the networks that it trains.
     """
 
     modules: dict[str, nn.Module]
     groups: dict[str, list[str]]
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch of tensors. It depends on `rng` alone, since worker threads call this."""
+        """Draw a batch of tensors on the CPU.
+
+        Worker threads call this, so that it must depend on `rng` alone and change nothing.
+        """
         ...
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """Yield (optimizer name, scalar loss, logs) for each optimizer in turn. Logs on the device
-        stay scalar tensors, for which nothing has to wait."""
+        """Yield (optimizer name, scalar loss, logs) for each optimizer in turn.
+
+        The loop updates the weights before it asks for the next item, so that a discriminator's
+        loss follows the generator's. Logs that are computed on the device stay scalar tensors, for
+        which the step does not wait.
+        """
         ...
 
     def export(self, folder: Path, step: int) -> None:
-        """Write the checkpoint that users load; the networks hold the averaged weights then."""
+        """Write the checkpoint that users load, while the networks hold the averaged weights."""
         ...
 
     def sample(self, writer: Any, step: int) -> None:
-        """Log pictures or audio to TensorBoard."""
+        """Log pictures or audio to `writer`, a TensorBoard SummaryWriter."""
         ...
 
 
@@ -114,44 +126,89 @@ class ResidentTask(Protocol):
     """A Task that can make its batches on the device of the training.
 
     Attributes:
-        varies: whether steps on batches of one shape may differ in what they compute, which rules
-            out CUDA graphs.
+        varies: whether the computation may differ between steps on batches of one shape, which
+            rules out CUDA graphs.
     """
 
     varies: bool
 
     def place(self, device: torch.device) -> bool:
-        """Move what batches are made of to the device, once before training, and tell whether
-        `resident_batch` is to be used there."""
+        """Move the data to the device before training; return whether to use `resident_batch`."""
         ...
 
     def resident_batch(self, rng: torch.Generator, host: np.random.Generator) -> Batch:
         """Draw a batch on the device.
 
         Args:
-            rng: on the device; host: for what the shapes of the batch depend on.
+            rng: generator on the device.
+            host: generator on the CPU, for choices on which shapes depend.
         """
         ...
 
 
+class TrainingRun(Protocol):
+    """The state of a run that its batches and steps need (tts.train.loop.Trainer).
+
+    Attributes:
+        rank: index of this process; step: number of the next step.
+        precision: of the losses; the weights are float32.
+        resident: whether the task makes its batches on the device.
+        modules: networks by name; optimizers: by name.
+        accelerator: an accelerate.Accelerator.
+        begun: time of the monotonic clock at which the run would have begun without interruptions.
+        bad_steps: scalar, how many steps in a row had a gradient that was not finite.
+    """
+
+    task: Task
+    config: TrainConfig
+    device: torch.device
+    rank: int
+    step: int
+    precision: torch.dtype
+    resident: bool
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, Any]
+    accelerator: Any
+    begun: float
+    bad_steps: Tensor
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next update."""
+        ...
+
+    def draw(self, number: int) -> Batch:
+        """Draw batch `number` of the run on the CPU."""
+        ...
+
+
 def learning_rate(step: int, config: TrainConfig, elapsed: float = 0.0) -> float:
-    """Learning rate of a step: linear warm-up, then cosine decay over the steps, or over `elapsed`
-    seconds of a budget if that ends the run sooner."""
+    """Compute the learning rate of a step: linear warm-up, then cosine decay.
+
+    The decay follows the steps, or the share of the budget that `elapsed` seconds are, if that is
+    larger.
+    """
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
     if config.budget:
-        done = max(done, elapsed / config.budget)
-    done = min(1.0, done)
-    return config.lr * (config.final + (1 - config.final) * 0.5 * (1 + math.cos(math.pi * done)))
+        progress = max(progress, elapsed / config.budget)
+    progress = min(1.0, progress)
+    return config.lr * (
+        config.final + (1 - config.final) * 0.5 * (1 + math.cos(math.pi * progress))
+    )
 
 
 def check_training_device(name: str) -> str:
-    """ "cpu" or "cuda"; UsageError for a device that is not there."""
+    """Choose "cpu" or "cuda" for one of DEVICES.
+
+    Raises:
+        UsageError: the name is unknown, or the device is not there.
+    """
     if name not in DEVICES:
         raise UsageError(f"device is auto, cpu or cuda, not {name!r}")
     if name == "cuda":
         return choose_device(name)
-    # accelerate's own switch counts as well.
-    wished = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    return "cpu" if wished else choose_device(name)
+    # The switch of accelerate counts as well.
+    force_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return "cpu" if force_cpu else choose_device(name)

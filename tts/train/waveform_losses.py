@@ -1,4 +1,4 @@
-"""Losses of a waveform beside its recording: spectra, and discriminators from a step on."""
+"""Losses between generated and real waveforms: spectral, and adversarial from some step on."""
 
 from typing import Any, cast
 
@@ -9,26 +9,28 @@ from tts_codecs.adversaries import Adversaries, Objective, build_adversaries
 from tts_codecs.balancer import Balancer
 from tts_codecs.vocoder.losses import multi_scale_spectral_loss, phase_loss
 
-_FADE = 500  # steps in which discriminators come in
+#: steps over which the weights of the adversarial losses grow
+_FADE_STEPS = 500
 
 
 class WaveformLosses:
-    """Multi-scale spectral losses, samples and phases if weighted, and discriminators with feature
-    matching from step `adversarial_from` on, which come in over 500 steps.
+    """Multi-scale spectral losses, and from step `adversarial_from` on adversarial losses with
+    feature matching, whose weights grow over 500 steps.
 
     Args:
-        rate: Hz of the waveforms; samples: how long they are at least.
+        rate: sample rate in Hz; samples: smallest length of the waveforms.
         weights: of mel and log-magnitude spectra ("mel", "mag"), samples ("l1"), phases ("phase"),
-            fooling ("fool") and feature matching ("match"); 0 leaves one out.
+            the adversarial loss ("fool") and feature matching ("match"); 0 leaves a loss out.
         adversaries: discriminators by name (tts_codecs.adversaries.ADVERSARIES), each with its
-            arguments; by default thin ones of spectrograms. objective: "hinge" or "squares".
-        adversarial_batch: rows that the discriminators hear, the first ones.
-        balance: the losses share the waveform's gradient by their weights, however large their own
-            gradients are (tts_codecs.balancer).
+            arguments; by default small ones of spectrograms.
+        objective: "hinge" or "squares", the loss of the discriminators.
+        adversarial_batch: number of rows that the discriminators see, the first ones.
+        balance: whether the share of each loss in the gradient of the waveform is that of its
+            weight, however large its own gradient is (tts_codecs.balancer).
 
     Raises:
-        ConfigError: unknown discriminators or arguments of them, windows longer than waveforms, or
-            nothing to balance.
+        ConfigError: a discriminator or an argument is unknown, a window is longer than the
+            waveforms, or there is no loss to balance.
     """
 
     def __init__(
@@ -64,63 +66,67 @@ class WaveformLosses:
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """Those that are a part of the state of a run."""
-        found: dict[str, nn.Module] = {"discriminator": self.discriminator}
+        """Modules that are part of the state of a run."""
+        modules: dict[str, nn.Module] = {"discriminator": self.discriminator}
         if self.balancer is not None:
-            found["balancer"] = self.balancer
-        return found
+            modules["balancer"] = self.balancer
+        return modules
 
     def __call__(
-        self, fake: Tensor, real: Tensor, step: int, faithful: Tensor | None = None
+        self, fake: Tensor, real: Tensor, step: int, row_weights: Tensor | None = None
     ) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """The loss of what was generated, and its parts.
+        """Compute the loss of generated waveforms.
 
         Args:
-            fake, real: [B, N].
-            faithful: [B] weights of the rows in the spectral losses, 1 by default.
+            fake, real: [B, N] generated and real waveforms.
+            row_weights: [B] weights of the rows in the spectral losses, 1 by default.
+
+        Returns:
+            the weighted sum, a scalar, and the losses by name, without weights.
         """
         fades = self._fades(step)
         if self.balancer is None:
-            found = self._parts(fake, real, step, faithful)
+            losses = self._losses(fake, real, step, row_weights)
             loss = sum(
                 (
                     self.weights[name] * fades.get(name, 1.0) * value
-                    for name, value in found.items()
+                    for name, value in losses.items()
                 ),
                 real.new_zeros(()),
             )
         else:
             leaf = fake.detach().requires_grad_()
-            found = self._parts(leaf, real, step, faithful)
-            loss = (fake * self.balancer(found, leaf, fades)).sum()
-            loss = loss - loss.detach()  # it is there for its gradient
-        return loss, {name: value.detach() for name, value in found.items()}
+            losses = self._losses(leaf, real, step, row_weights)
+            loss = (fake * self.balancer(losses, leaf, fades)).sum()
+            loss = loss - loss.detach()  # only its gradient has a meaning
+        return loss, {name: value.detach() for name, value in losses.items()}
 
-    def spotting(self, fake: Tensor, real: Tensor, step: int) -> Tensor | None:
-        """The discriminators' own loss, None before they take part."""
+    def discriminator_loss(self, fake: Tensor, real: Tensor, step: int) -> Tensor | None:
+        """Compute the loss of the discriminators; None before step `adversarial_from`."""
         if step < self.adversarial_from:
             return None
-        part = slice(0, self.adversarial_batch)
-        return self.discriminator.discriminator_loss(real[part], fake[part])
+        rows = slice(0, self.adversarial_batch)
+        return self.discriminator.discriminator_loss(real[rows], fake[rows])
 
     def _fades(self, step: int) -> dict[str, float]:
-        """Factors on the weights of what discriminators say: they start cold."""
-        fade = min(1.0, (step - self.adversarial_from + 1) / _FADE)
+        """Factors on the weights of the adversarial losses, which grow from step to step."""
+        fade = min(1.0, (step - self.adversarial_from + 1) / _FADE_STEPS)
         return {"fool": fade, "match": fade}
 
-    def _parts(
-        self, fake: Tensor, real: Tensor, step: int, faithful: Tensor | None
+    def _losses(
+        self, fake: Tensor, real: Tensor, step: int, row_weights: Tensor | None
     ) -> dict[str, Tensor]:
-        mel, magnitude = multi_scale_spectral_loss(fake, real, self.rate, rows=faithful)
-        found = {"mel": mel, "mag": magnitude}
+        """Compute the losses that have a weight, by name."""
+        mel, magnitude = multi_scale_spectral_loss(fake, real, self.rate, rows=row_weights)
+        losses = {"mel": mel, "mag": magnitude}
         if "l1" in self.weights:
-            found["l1"] = (fake - real).abs().mean()
+            losses["l1"] = (fake - real).abs().mean()
         if "phase" in self.weights:
-            found["phase"] = phase_loss(fake, real)
+            losses["phase"] = phase_loss(fake, real)
         if step >= self.adversarial_from:
-            part = slice(0, self.adversarial_batch)
+            rows = slice(0, self.adversarial_batch)
             self.discriminator.requires_grad_(False)
-            fool, match = self.discriminator.generator_loss(real[part], fake[part])
+            fool, match = self.discriminator.generator_loss(real[rows], fake[rows])
             self.discriminator.requires_grad_(True)
-            found |= {"fool": fool, "match": match}
-        return {name: loss for name, loss in found.items() if name in self.weights}
+            losses |= {"fool": fool, "match": match}
+        return {name: loss for name, loss in losses.items() if name in self.weights}

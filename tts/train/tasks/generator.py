@@ -1,4 +1,4 @@
-"""Training tasks of the generators and of the duration model."""
+"""Training task of the generators."""
 
 import copy
 import inspect
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tts.audio.files import atomic_output, write_all
 from tts.config import trained_by
-from tts.data.batch import Batch
+from tts.data.batch import Batch, prompt_of, tokens_of
 from tts.data.coded import CodedCorpus
 from tts.data.corpus import Corpus
 from tts.data.distillation import DistillationData
@@ -28,8 +28,6 @@ from tts.losses.identity import SpeakerIdentity
 from tts.losses.perceptual import PerceptualLosses
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
-from tts.modules.voice_prompt import VoicePrompt
-from tts.prosody.durations import DurationModel
 from tts.registry import (
     HEADS,
     build_generator,
@@ -38,7 +36,6 @@ from tts.registry import (
 )
 from tts.resources import checkpoint_folder
 from tts.systems import plain_name
-from tts.text.tokens import TokenBatch
 from tts.train.parts import load_part, option_of_data
 from tts.train.resident import ResidentSampler
 from tts.train.task import Logs
@@ -50,35 +47,28 @@ from tts_codecs.quantizers import Quantizer
 from tts_codecs.registry import weights_of
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
-def tokens_of(batch: Batch) -> TokenBatch:
-    """The token part of a batch."""
-    return TokenBatch(batch["ids"], batch["mods"], batch["lengths"])
-
-
-def prompt_of(batch: Batch) -> VoicePrompt:
-    """The voice part of a batch."""
-    return VoicePrompt(batch["speaker"], batch["prompt_features"], batch["prompt_frames"])
-
-
-def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], LatentSpace]:
+def complete_arguments(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], LatentSpace]:
     """Complete the arguments of a generator by those that follow from its codec.
 
     Args:
-        model: arguments of `build_generator`; those given are kept.
+        model: arguments of `build_generator`, which have priority.
         codec: as of GeneratorTask.
 
     Returns:
-        The arguments, with the sizes of the head and the order of residual codes, and the latent
+        the arguments, with the sizes of the head and the order of residual codes, and the latent
         space of the codec.
+
+    Raises:
+        CheckpointError: the codec is missing or damaged.
     """
     head = dict(model.get("head") or {"kind": "linear"})
     strategy = dict(model.get("strategy") or {})
-    made = HEADS.get(str(head.get("kind")))
+    head_class = HEADS.get(str(head.get("kind")))
     conditioner = dict(model.get("conditioner") or {})
-    posterior = bool(getattr(made, "posterior", False))
+    posterior = bool(getattr(head_class, "posterior", False))
     try:
         patch, merge = conditioner.get("patch", 2), strategy.get("merge", 1)
         space = load_latent_space(
@@ -89,15 +79,15 @@ def completed(model: dict[str, Any], codec: str) -> tuple[dict[str, Any], Latent
     if space.patch != 2:
         model = {**model, "conditioner": {"patch": space.patch, **conditioner}}
     order, sizes = space.default_arguments(str(strategy.get("kind")), str(head.get("kind")))
-    known = {} if made is None else inspect.signature(made).parameters
-    head = {key: value for key, value in sizes.items() if key in known} | head
+    accepted = {} if head_class is None else inspect.signature(head_class).parameters
+    head = {key: value for key, value in sizes.items() if key in accepted} | head
     if "head" in model or sizes:
         model = {**model, "head": head}
     return {**model, "strategy": order | strategy}, space
 
 
 def learned_codebooks(space: LatentSpace) -> list[Tensor]:
-    """The entries [V, D] of each codebook that is generated; empty without learned codebooks."""
+    """The entries [V, D] of each codebook that is generated; empty without learned ones."""
     quantizer, count = None, 0
     if isinstance(space, CodeSpace):
         quantizer, count = space.autoencoder.quantizer, space.num_codebooks
@@ -111,30 +101,35 @@ class GeneratorTask:
 
     Args:
         model: arguments of `build_generator`; those that follow from the codec may be left out.
-        batch_size: segments in a batch; max_frames: of each.
-        codec: what is generated: "features", the checkpoint of a codec of features, or a codec of
-            waveforms. The latter encodes the corpus once (tts.data.coded), and everything that
-            needs features is not available: vocal tract length perturbation, the profile, and
-            losses of probes.
-        probe: checkpoint of the speaker probe; speaker_loss: weight of its loss.
-        phone_probe: checkpoint of the phone probe; phone_loss: weight of its loss.
+        batch_size: segments of a batch; max_frames: length of a segment at most.
+        codec: whose latents are generated: "features" for the features themselves, the checkpoint
+            of a codec of features, or a codec of waveforms. The latter encodes the corpus once
+            (tts.data.coded) and has no features, so that vocal tract length perturbation, the
+            profile and the losses of probes are not available.
+        probe: checkpoint of the speaker probe (tts.losses.speaker); speaker_loss: weight of its
+            loss.
+        phone_probe: checkpoint of the phone probe (tts.losses.phone); phone_loss: weight of its
+            loss.
         identity: checkpoint of a speaker classifier (tts.losses.identity); identity_loss,
             style_loss: weights of its losses.
-        prior_loss: weight of the regression of features.
+        prior_loss: weight of the regression of features (the prior mean of the strategies).
         alignment_loss: weight of the attention loss of text readers (tts.modules.text_reader).
         distill_data: folders of utterances generated by a teacher (tts.data.distillation);
-            distill_ratio: share of the batches that come from these and not from the corpus.
+            distill_ratio: probability with which a batch comes from these and not from the corpus.
         profile: checkpoint of the phone profile (tts.voice.profile), by which features are
             normalised.
-        held_out: speakers that are left out; shares: factors on how often speakers are drawn, by
-            the beginning of their names; prompt: least and most frames of a prompt.
+        held_out: speakers that are left out.
+        shares: factors on how often speakers are drawn, by prefixes of their names.
+        prompt: smallest and largest number of frames of a voice prompt.
         vocoder: checkpoint that makes audio samples for TensorBoard; None logs pictures alone.
         resident: whether the corpus is kept on the device and batches are made there; by default on
             a GPU, unless there is distillation data.
         system: the resolved YAML of a system (tts.systems), which is exported with the weights.
 
     Raises:
-        ConfigError: options that do not go together.
+        ConfigError: options do not go together.
+        CheckpointError: a checkpoint is missing, damaged or of another kind.
+        DataError: data are missing or damaged.
     """
 
     def __init__(
@@ -168,13 +163,13 @@ class GeneratorTask:
             "prior": prior_loss, "speaker_loss": speaker_loss, "phone_loss": phone_loss,
             "identity_loss": identity_loss, "style_loss": style_loss, "alignment": alignment_loss,
         }  # fmt: skip
-        self.arguments, self.latent_space = completed(dict(model or {}), codec)
+        self.arguments, self.latent_space = complete_arguments(dict(model or {}), codec)
         coded = None
         if isinstance(self.latent_space, WaveSpace):
             if resident or distill_data:
                 raise ConfigError(f"{codec}: resident and distill_data are of features")
             if profile or probe or phone_probe or identity:
-                log.warning("%s is of waveforms: trained without probes and profile", codec)
+                _log.warning("%s is of waveforms: trained without probes and profile", codec)
             profile = probe = phone_probe = identity = None
             coded = CodedCorpus(corpus, self.latent_space, weights_of(codec))
             if not self.latent_space.coded:
@@ -201,7 +196,7 @@ class GeneratorTask:
         codebooks = learned_codebooks(self.latent_space)
         if codebooks and isinstance(self.generator.head, CategoricalHead):
             self.generator.head.start_from(codebooks)
-        #: the window of attention changes from step to step
+        # An attention window changes from step to step.
         self.varies = bool(getattr(self.generator.strategy, "window", 0))
         self.perceptual = PerceptualLosses(
             self.latent_space,
@@ -212,26 +207,26 @@ class GeneratorTask:
             ),
             cast("SpeakerIdentity | None", load_part("options.identity", identity, "identity")),
         )
-        #: phone probe for making batches; on another device than that of the losses, if batches are
-        #: made on the CPU
+        # The phone probe that makes batches; it stays on the CPU if batches are made there, while
+        # that of the losses moves to the GPU.
         self.phones = self.perceptual.phones
         self.modules: dict[str, nn.Module] = {"generator": self.generator}
         self.groups = {"generator": ["generator"]}
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw segments with prompts and latents."""
+        """Draw segments with voice prompts and latents."""
         source: DistillationData | SegmentSampler = self.sampler
         if self.distill_data is not None and rng.random() < self.distill_ratio:
             source = self.distill_data
-        return self._finished(source.draw(rng, self.batch_size))
+        return self._add_latents(source.draw(rng, self.batch_size))
 
     def place(self, device: torch.device) -> bool:
-        """Prepare for training on a device; see ResidentTask."""
+        """Move the networks of the losses to a device, and the corpus if batches are made there."""
         on_gpu = device.type == "cuda" and self.distill_data is None
         coded = self.latent_space.waveform_codec is not None
         if coded or not (on_gpu if self.resident is None else self.resident):
             if device.type != "cpu":
-                # Batches are still made on the CPU, by threads, and need the probes there too.
+                # Threads make batches on the CPU and need the probes there too.
                 self.perceptual = copy.deepcopy(self.perceptual).to(device)
             return False
         self.resident_sampler = ResidentSampler(self.sampler, device)
@@ -246,12 +241,13 @@ class GeneratorTask:
         return [m for m in (self.perceptual.voice, self.perceptual.phones) if m is not None]
 
     def resident_batch(self, rng: torch.Generator, host: np.random.Generator) -> Batch:
-        """As `batch`, made on the device."""
+        """Draw as `batch`, on the device."""
         assert self.resident_sampler is not None
         with torch.no_grad(), trusted():
-            return self._finished(self.resident_sampler.draw(rng, host, self.batch_size))
+            return self._add_latents(self.resident_sampler.draw(rng, host, self.batch_size))
 
-    def _finished(self, batch: Batch) -> Batch:
+    def _add_latents(self, batch: Batch) -> Batch:
+        """Normalize the features of a batch by the profile, and encode them as latents."""
         if self.profile is not None:
             prompt = prompt_of(batch)
             assert self.phones is not None
@@ -259,14 +255,15 @@ class GeneratorTask:
             count = batch["features"].shape[1]
             batch["shift"] = self.profile.frames(shift, tokens_of(batch), batch["durations"], count)
             batch["features"] = batch["features"] - batch["shift"]
-        if "latents" not in batch:  # a coded corpus has them
-            prompt = prompt_of(batch)
-            batch["features"] = padded_with_mean(batch["features"], batch["frames"], prompt)
-            batch["latents"] = self.latent_space.encode(batch["features"], prompt)
+        if "latents" not in batch:  # batches of a coded corpus have them
+            batch["features"] = padded_with_mean(
+                batch["features"], batch["frames"], prompt_of(batch)
+            )
+            batch["latents"] = self.latent_space.encode(batch["features"], prompt_of(batch))
         return batch
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """The losses of Generator.loss, weighted and summed."""
+        """Yield the weighted sum of the losses of Generator.loss."""
         request = Request(tokens_of(batch), prompt_of(batch), batch["durations"])
         request.longest = batch["features"].shape[1]
         with trusted():
@@ -286,8 +283,10 @@ class GeneratorTask:
                 write_all(file, text.encode())
 
     def sample(self, writer: Any, step: int) -> None:
-        """Log one utterance: a picture of recorded and generated features, and the generated
-        audio if the vocoder is there. Over a codec of waveforms, its audio alone."""
+        """Log an utterance: a picture of real and generated features, and the generated audio.
+
+        Audio needs the checkpoint of the vocoder. With a codec of waveforms, only audio is logged.
+        """
         batch = self.sampler.draw(np.random.default_rng(0), 1)
         device = next(self.generator.parameters()).device
         batch = {k: v.to(device) for k, v in batch.items() if isinstance(v, Tensor)}
@@ -303,58 +302,27 @@ class GeneratorTask:
             wav = codec.decode(self.latent_space.frames(latents))
             writer.add_audio("generated", wav[0].cpu(), step, codec.info.sample_rate)
             return
-        with torch.inference_mode():
-            space = self.perceptual.latent_space
-            made, _ = space.decode(latents, space.start(request.prompt), True)
-            made = made[:, : int(request.frames[0])]
-            if self.profile is not None and self.phones is not None:
-                near = request.to(self.profile.mean.device)
-                assert near.durations is not None
-                shift = self.profile(self.phones, near.prompt)
-                shift = self.profile.frames(shift, near.tokens, near.durations, made.shape[1])
-                made = made + shift.to(device)
-        picture = torch.cat([batch["features"][:, : made.shape[1]], made], 2)[0].T.flip(0)
+        generated = self._decode(latents, request)
+        picture = torch.cat([batch["features"][:, : generated.shape[1]], generated], 2)[0].T.flip(0)
         low, high = picture.min(), picture.max()
         writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)
         if self.vocoder is None or not (checkpoint_folder(self.vocoder) / CONFIG).is_file():
             return
         vocoder = cast(SourceFilterVocoder, load_module(self.vocoder, str(device)))
         with torch.inference_mode():
-            wav, _ = vocoder(envelope_part(made), unpack_pitch(source_part(made)))
+            wav, _ = vocoder(envelope_part(generated), unpack_pitch(source_part(generated)))
         writer.add_audio("generated", wav[0].cpu(), step, vocoder.sample_rate)
 
-
-class DurationTask:
-    """Training of the duration model on segments of up to whole utterances, without the speakers
-    `held_out`."""
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        model: dict[str, Any] | None = None,
-        batch_size: int = 16,
-        max_frames: int = 500,
-        held_out: tuple[str, ...] = (),
-    ):
-        self.sampler = SegmentSampler(corpus, max_frames, prompt=(100, 250), held_out=held_out)
-        self.batch_size = batch_size
-        self.arguments = dict(model or {})
-        self.model = DurationModel(**self.arguments)
-        self.modules: dict[str, nn.Module] = {"durations": self.model}
-        self.groups = {"durations": ["durations"]}
-
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw segments with prompts."""
-        return self.sampler.draw(rng, self.batch_size)
-
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """The loss of DurationModel."""
-        loss = self.model.loss(tokens_of(batch), prompt_of(batch), batch["durations"])
-        yield "durations", loss, {"durations": loss.detach()}
-
-    def export(self, folder: Path, step: int) -> None:
-        """Write the weights."""
-        save_checkpoint(folder, self.model, "durations", self.arguments, step=step)
-
-    def sample(self, writer: Any, step: int) -> None:
-        """Log nothing."""
+    @torch.inference_mode()
+    def _decode(self, latents: Tensor, request: Request) -> Tensor:
+        """Decode generated latents to features [B, T, C] of the length of the request."""
+        space = self.perceptual.latent_space
+        features, _ = space.decode(latents, space.start(request.prompt), True)
+        features = features[:, : int(request.frames[0])]
+        if self.profile is None or self.phones is None:
+            return features
+        near = request.to(self.profile.mean.device)
+        assert near.durations is not None
+        shift = self.profile(self.phones, near.prompt)
+        shift = self.profile.frames(shift, near.tokens, near.durations, features.shape[1])
+        return features + shift.to(features.device)

@@ -1,4 +1,4 @@
-"""Training tasks of the probes that judge generated features in the loss of a generator."""
+"""Training tasks of the speaker probe and the phone probe, which are losses of generators."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,23 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tts.data.batch import Batch
+from tts.data.batch import Batch, frame_mask, tokens_of
 from tts.data.corpus import Corpus, speakers_of
 from tts.data.segments import SegmentSampler
 from tts.losses.phone import PhoneProbe
 from tts.losses.speaker import SpeakerProbe
 from tts.train.task import Logs
-from tts.train.tasks.generator import tokens_of
 from tts_codecs.checkpoint import save_checkpoint
 
-
-def _mask(batch: Batch) -> Tensor:
-    index = torch.arange(batch["features"].shape[1], device=batch["features"].device)
-    return (index < batch["frames"].unsqueeze(1)).unsqueeze(-1).float()
+#: weight of the phone modifiers, such as stress, beside the phones
+_MODIFIER_WEIGHT = 0.3
 
 
 class ProbeTask:
-    """Speaker probe on segments of all (also warped) voices but those `held_out`."""
+    """Training of the speaker probe to predict speaker embeddings from segments of features.
+
+    Most segments are in warped voices (tts.data.vtlp), since a corpus has few speakers.
+
+    Args:
+        model: arguments of SpeakerProbe.
+        max_frames: length of a segment at most.
+        held_out: speakers that are left out.
+
+    Raises:
+        DataError: the corpus has no durations. UsageError: held_out names an unknown speaker.
+    """
 
     def __init__(
         self,
@@ -40,33 +48,42 @@ class ProbeTask:
         self.batch_size = batch_size
         self.arguments = dict(model or {})
         self.probe = SpeakerProbe(**self.arguments)
-        left_out = speakers_of(corpus, held_out)
-        kept = [at for at, item in enumerate(corpus.items) if item.speaker not in left_out]
-        centre = np.mean([corpus.speaker(at) for at in kept], axis=0)
-        self.probe.centre.copy_(torch.from_numpy(centre))
+        excluded = speakers_of(corpus, held_out)
+        included = [at for at, item in enumerate(corpus.items) if item.speaker not in excluded]
+        mean = np.mean([corpus.speaker(index) for index in included], axis=0)
+        self.probe.centre.copy_(torch.from_numpy(mean))
         self.modules: dict[str, nn.Module] = {"probe": self.probe}
         self.groups = {"probe": ["probe"]}
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Segments with the embedding of their speaker."""
+        """Draw segments with the embeddings of their speakers."""
         return self.sampler.draw(rng, self.batch_size)
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """One minus the cosine."""
-        similarity = self.probe.similarity(batch["features"], _mask(batch), batch["speaker"])
+        """Yield 1 - cosine of the predicted and the true embedding."""
+        similarity = self.probe.similarity(batch["features"], frame_mask(batch), batch["speaker"])
         loss = 1 - similarity.mean()
         yield "probe", loss, {"similarity": 1 - loss.detach()}
 
     def export(self, folder: Path, step: int) -> None:
-        """Averaged weights."""
+        """Write the weights of the probe."""
         save_checkpoint(folder, self.probe, "probe", self.arguments, step=step)
 
     def sample(self, writer: Any, step: int) -> None:
-        """Nothing to hear."""
+        """Log nothing."""
 
 
 class PhoneProbeTask:
-    """Phone probe on segments of all (also warped) voices but those `held_out`."""
+    """Training of the phone probe to classify the phone of each frame, also in warped voices.
+
+    Args:
+        model: arguments of PhoneProbe.
+        max_frames: length of a segment at most.
+        held_out: speakers that are left out.
+
+    Raises:
+        DataError: the corpus has no durations. UsageError: held_out names an unknown speaker.
+    """
 
     def __init__(
         self,
@@ -84,21 +101,21 @@ class PhoneProbeTask:
         self.groups = {"phone_probe": ["phone_probe"]}
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Segments with their phones."""
+        """Draw segments with their phones and durations."""
         return self.sampler.draw(rng, self.batch_size)
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """Cross entropy of the phones by frame."""
+        """Yield the cross entropy of the phones and modifiers of each frame."""
         errors = self.probe.both_errors(
-            batch["features"], _mask(batch), tokens_of(batch), batch["durations"]
+            batch["features"], frame_mask(batch), tokens_of(batch), batch["durations"]
         )
         phones, modifiers = (each.mean() for each in errors)
         logs = {"phones": phones.detach(), "modifiers": modifiers.detach()}
-        yield "phone_probe", phones + 0.3 * modifiers, logs
+        yield "phone_probe", phones + _MODIFIER_WEIGHT * modifiers, logs
 
     def export(self, folder: Path, step: int) -> None:
-        """Averaged weights."""
+        """Write the weights of the probe."""
         save_checkpoint(folder, self.probe, "phone_probe", self.arguments, step=step)
 
     def sample(self, writer: Any, step: int) -> None:
-        """Nothing to hear."""
+        """Log nothing."""

@@ -1,6 +1,6 @@
 """Training task of the source-filter vocoder."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torchaudio.functional import resample
 
 from tts.data.batch import Batch
-from tts.data.corpus import Corpus, speakers_of
+from tts.data.corpus import Corpus
 from tts.data.regenerated import RegeneratedFeatures
 from tts.data.wide import WideRecordings
 from tts.errors import ConfigError, DataError
 from tts.text.names import speaker_name
 from tts.train.parts import load_part, option_of_data
+from tts.train.sampling import crop_weights, random_gain
 from tts.train.task import Logs
 from tts.train.waveform_losses import WaveformLosses
 from tts_codecs.checkpoint import save_checkpoint
@@ -25,72 +26,60 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 from tts_codecs.vocoder.widen import widen
 
 
-def speaker_weights(
-    corpus: Corpus, frames: int, held_out: Collection[str] = ()
-) -> tuple[np.ndarray, np.ndarray]:
-    """Utterances of at least `frames` frames, and how often to draw each.
+def mixed_order(narrow: int, wide: int) -> Tensor:
+    """Interleave narrow and wide rows, so that the first rows of a batch are of all kinds.
 
-    A speaker weighs by the square root of the hours recorded: the many short ones count.
+    Discriminators see the first rows alone. Rows alternate between mel and envelope as input, so
+    that pairs of rows are kept together.
 
     Args:
-        held_out: speakers that are left out.
+        narrow: number of rows of the corpus, which come first; wide: number of wideband rows.
 
-    Raises:
-        DataError: no utterance is long enough, or none is left by held_out. UsageError: held_out
-            names nobody.
+    Returns:
+        indices [narrow + wide] of the rows in their new order.
     """
-    left_out = speakers_of(corpus, held_out)
-    heard = np.array([item.speaker not in left_out for item in corpus.items], dtype=bool)
-    if not heard.any():
-        raise DataError(f"held_out leaves no speaker of {corpus.folder}")
-    lengths = np.array([corpus.frames(i) for i in range(len(corpus))], dtype=float)
-    usable = np.flatnonzero(heard & (lengths >= frames))
-    if not len(usable):
-        raise DataError(f"{corpus.folder} has no utterance of at least {frames} frames")
-    speakers = [corpus.items[i].speaker for i in usable]
-    totals: dict[str, float] = {}
-    for index, speaker in zip(usable, speakers, strict=True):
-        totals[speaker] = totals.get(speaker, 0.0) + lengths[index]
-    weights = np.array(
-        [lengths[i] / totals[s] ** 0.5 for i, s in zip(usable, speakers, strict=True)]
-    )
-    return usable, weights / weights.sum()
-
-
-def mixed_order(narrow: int, wide: int) -> Tensor:
-    """The order of narrow and then wide rows by which the first ones, which alone the
-    discriminators hear, are of each kind: pairs of a mel and an envelope, in turn from both."""
-    place = torch.cat([torch.arange(narrow), torch.arange(wide)])
-    # Which rows show the envelope goes by their place in all of them.
-    later = torch.arange(narrow + wide) >= narrow
-    return (place // 2 * 2 + later).argsort(stable=True)
+    position = torch.cat([torch.arange(narrow), torch.arange(wide)])
+    is_wide = torch.arange(narrow + wide) >= narrow
+    return (position // 2 * 2 + is_wide).argsort(stable=True)
 
 
 class VocoderTask:
-    """Multi-scale spectral losses first, discriminators from `adversarial_from` on; `adversaries`,
-    `objective`, `weights` and `balance` are those of tts.train.waveform_losses.
+    """Training of the vocoder on random crops of recordings.
 
-    Crops of `frames` frames; the first and last `margin` frames only give context, as the network
-    takes silence beyond the crop's edges.
+    Every other row has the full mel spectrum as its input, the others the smooth envelope that
+    generators predict. A vocoder with a higher sample rate than the corpus learns its upper band
+    from wideband recordings (tts.data.wide); rows of the corpus are compared in their band only.
 
-    A vocoder of a higher rate than the corpus learns its upper band from the recordings that the
-    table `wide` lists (see tts.data.wide), `wide_share` of the rows; of the corpus' rows only the
-    band that they have is compared. It can start from the weights of a vocoder of the corpus' rate,
-    the checkpoint `narrow`.
+    Args:
+        model: arguments of SourceFilterVocoder.
+        frames: length of a crop; margin: frames at both ends that only give context, since the
+            network sees silence beyond the crop.
+        own_pitch: probability with which a row uses the pitch that the vocoder predicts and not
+            that of the corpus.
+        weights, adversaries, objective, adversarial_from, adversarial_batch, balance: as of
+            tts.train.waveform_losses.WaveformLosses; `weights` overrides the defaults in WEIGHTS.
+        train_pitch: whether the pitch network is trained.
+        wide: table of wideband recordings; wide_share: share of the rows that come from it.
+        narrow: checkpoint of a vocoder at the rate of the corpus, whose weights are the beginning
+            of those of a wideband vocoder.
+        regenerated: folder of features that a generator made of the recordings (`tts data
+            regenerate`, tts.data.regenerated), which take the place of the envelopes.
+        regenerated_weight: weight of these rows in the spectral losses, since the generator may
+            have changed what is in the recording.
+        held_out: speakers that are left out, also of `wide`, which then has to name its speakers,
+            and of `regenerated`.
 
-    With `regenerated`, a folder that `tts data regenerate` wrote, the rows of the corpus that show
-    the envelope show one that a generator made of the recording (see tts.data.regenerated). What
-    the generator changed is not in the recording: `regenerated_weight` is the weight of these rows
-    in the spectral losses.
-
-    Speakers `held_out` are left out, of what was regenerated and of the table `wide` too, which
-    then has to name its speakers. DataError where it does not or nobody is left, UsageError for a
-    name that neither knows.
+    Raises:
+        ConfigError: options do not go together.
+        CheckpointError: `narrow` is missing, damaged or of another kind.
+        DataError: no utterance is long enough, none is left by held_out, or `wide` or `regenerated`
+            is missing or damaged.
+        UsageError: held_out names a speaker that is unknown.
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
 
-    #: of the losses of the waveform, see WaveformLosses
+    #: weights of WaveformLosses
     WEIGHTS = {"mel": 15.0, "mag": 5.0, "fool": 1.0, "match": 2.0}
 
     def __init__(
@@ -140,22 +129,21 @@ class VocoderTask:
             seconds = frames * self.vocoder.hop / rate
             with option_of_data("options.wide"):
                 self.wide = WideRecordings.load(wide, rate, seconds, held_out)
-            # Who is only in the table need not be in the corpus.
-            known = {item.speaker for item in corpus.items}
-            others = self.wide.speakers - known
-            held_out = tuple(name for name in held_out if speaker_name(name) not in others)
+            # Speakers of the table need not be in the corpus.
+            only_wide = self.wide.speakers - {item.speaker for item in corpus.items}
+            held_out = tuple(name for name in held_out if speaker_name(name) not in only_wide)
         self.regenerated_weight = regenerated_weight
         self.regenerated = None
         if regenerated is not None:
             with option_of_data("options.regenerated"):
                 self.regenerated = RegeneratedFeatures(regenerated, corpus, frames, held_out)
         if narrow is not None:
-            before = load_part("options.narrow", narrow, "source_filter_vocoder")
-            widen(cast(SourceFilterVocoder, before), self.vocoder)
-        # Once features were computed with it, the pitch network must not move any more.
+            narrowband = load_part("options.narrow", narrow, "source_filter_vocoder")
+            widen(cast(SourceFilterVocoder, narrowband), self.vocoder)
+        # The pitch network must not change any more once features were computed with it.
         self.vocoder.pitch.requires_grad_(train_pitch)
         self.train_pitch = train_pitch
-        self.of_wave = WaveformLosses(
+        self.waveform_losses = WaveformLosses(
             rate,
             (frames - 2 * margin) * self.vocoder.hop,
             {**self.WEIGHTS, **(weights or {})},
@@ -165,14 +153,21 @@ class VocoderTask:
             adversarial_batch,
             balance,
         )
-        self.modules: dict[str, nn.Module] = {"vocoder": self.vocoder, **self.of_wave.modules}
+        self.modules: dict[str, nn.Module] = {
+            "vocoder": self.vocoder,
+            **self.waveform_losses.modules,
+        }
         self.groups = {"vocoder": ["vocoder"], "discriminator": ["discriminator"]}
-        self.usable, self.weights = speaker_weights(corpus, frames, held_out)
+        self.usable, self.weights = crop_weights(corpus, frames, held_out)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """wav [B, frames * hop] at the mel's rate, f0 [B, frames], own_pitch [B, 1], wide [B', N]
-        at the vocoder's rate, which are further rows, and regenerated [B // 2, frames, C],
-        features of every other row of wav."""
+        """Draw a batch of B rows, of which W are wideband.
+
+        Returns:
+            "wav" [B - W, N] at the rate of the corpus; "wide" [W, N'] at that of the vocoder; "f0"
+            [B, T] in Hz, zero where it is unknown; "own_pitch" [B, 1] bool; "regenerated"
+            [(B - W) // 2, T, C], features of every other row of "wav".
+        """
         wavs, pitches, wide, regenerated = [], [], [], []
         rows = self.batch_size - self.wide_rows
         for row, index in enumerate(rng.choice(self.usable, rows, p=self.weights)):
@@ -183,12 +178,12 @@ class VocoderTask:
                 pitches.append(np.zeros(self.frames, np.float32))
                 continue
             start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
-            gain = 10 ** (rng.uniform(-10, 6) / 20)
+            gain = random_gain(rng)
             wavs.append(self.corpus.audio(int(index), start, self.frames) * gain)
             pitches.append(self.corpus.f0(int(index), start, self.frames))
         for _ in range(self.wide_rows):
             assert self.wide is not None
-            gain = 10 ** (rng.uniform(-10, 6) / 20)
+            gain = random_gain(rng)
             wide.append(self.wide.crop(rng, self.frames * self.vocoder.hop) * gain)
             pitches.append(np.zeros(self.frames, np.float32))
         own = torch.from_numpy(rng.random((self.batch_size, 1)) < self.own_pitch)
@@ -205,64 +200,65 @@ class VocoderTask:
             batch["wide"] = torch.from_numpy(np.stack(wide)).clamp(-1, 1)
         return batch
 
-    def _resampled(self, wav: Tensor, up: bool) -> Tensor:
-        """From the mel's rate to the vocoder's or back."""
+    def _resample(self, wav: Tensor, up: bool) -> Tensor:
+        """Resample from the rate of the corpus to that of the vocoder (`up`) or back."""
         rates = (self.vocoder.mel.sample_rate, self.vocoder.sample_rate)
         if rates[0] == rates[1]:
             return wav
         start, end = rates if up else rates[::-1]
         return resample(wav, start, end, lowpass_filter_width=32, rolloff=0.97)
 
-    def _limited(self, wav: Tensor) -> Tensor:
-        """A waveform of the vocoder's rate with the corpus' band only."""
-        return self._resampled(self._resampled(wav, False), True)
+    def _limit_band(self, wav: Tensor) -> Tensor:
+        """Remove the band above that of the corpus from a waveform at the rate of the vocoder."""
+        return self._resample(self._resample(wav, False), True)
 
     def _inner(self, wav: Tensor) -> Tensor:
+        """Remove the margins of a waveform at the rate of the vocoder."""
         edge = self.margin * self.vocoder.hop
         return wav[:, edge : wav.shape[1] - edge]
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """Vocoder losses, then the discriminator's."""
+        """Yield the loss of the vocoder, then that of the discriminators."""
         vocoder = self.modules["vocoder"]
         narrow, f0, wide = batch["wav"], batch["f0"], batch.get("wide")
-        known = narrow if wide is None else torch.cat([narrow, self._resampled(wide, False)])
-        features, full = self.vocoder.analyse(known)
-        faithful = torch.ones_like(known[:, 0])
+        wav = narrow if wide is None else torch.cat([narrow, self._resample(wide, False)])
+        features, full_mel = self.vocoder.analyse(wav)
+        row_weights = torch.ones_like(wav[:, 0])
         if "regenerated" in batch:
             features = features.clone()
             features[1 : len(narrow) : 2] = batch["regenerated"]
-            faithful[1 : len(narrow) : 2] = self.regenerated_weight
-        # Every other row sees the envelope, as from a generator, and the others the full mel.
-        envelope = torch.arange(len(known), device=known.device) % 2 == 1
-        mel = torch.where(envelope[:, None, None], features[..., : full.shape[-1]], full)
-        own = unpack_pitch(features[..., full.shape[-1] :])
-        fake, logits = vocoder(mel, torch.where(batch["own_pitch"], own, f0))
-        pitch = self.vocoder.pitch.loss(logits[::2], f0[::2])
+            row_weights[1 : len(narrow) : 2] = self.regenerated_weight
+        bands = full_mel.shape[-1]
+        has_envelope = torch.arange(len(wav), device=wav.device) % 2 == 1
+        mel = torch.where(has_envelope[:, None, None], features[..., :bands], full_mel)
+        own_f0 = unpack_pitch(features[..., bands:])
+        fake, pitch_logits = vocoder(mel, torch.where(batch["own_pitch"], own_f0, f0))
+        pitch_loss = self.vocoder.pitch.loss(pitch_logits[::2], f0[::2])
         real = narrow
         if self.vocoder.sample_rate != self.vocoder.mel.sample_rate:
             rows = len(narrow)
-            real = self._limited(self._resampled(narrow, True))
-            fake = torch.cat([self._limited(fake[:rows]), fake[rows:]])
+            real = self._limit_band(self._resample(narrow, True))
+            fake = torch.cat([self._limit_band(fake[:rows]), fake[rows:]])
             if wide is not None:
                 order = mixed_order(rows, len(wide)).to(fake.device)
                 real, fake = torch.cat([real, wide])[order], fake[order]
-                faithful = faithful[order]
+                row_weights = row_weights[order]
         real, fake = self._inner(real), self._inner(fake)
-        loss, logs = self.of_wave(fake, real, step, faithful)
+        loss, logs = self.waveform_losses(fake, real, step, row_weights)
         if self.train_pitch:
-            loss = loss + pitch
-        yield "vocoder", loss, logs | {"pitch": pitch.detach()}
-        spot = self.of_wave.spotting(fake, real, step)
-        if spot is not None:
-            yield "discriminator", spot, {"spot": spot.detach()}
+            loss = loss + pitch_loss
+        yield "vocoder", loss, logs | {"pitch": pitch_loss.detach()}
+        discriminator_loss = self.waveform_losses.discriminator_loss(fake, real, step)
+        if discriminator_loss is not None:
+            yield "discriminator", discriminator_loss, {"spot": discriminator_loss.detach()}
 
     def export(self, folder: Path, step: int) -> None:
-        """Averaged vocoder weights, as `tts_codecs` loads them."""
+        """Write the weights of the vocoder, as `tts_codecs` loads them."""
         save_checkpoint(folder, self.vocoder, "source_filter_vocoder", self.arguments, step=step)
 
     @torch.no_grad()
     def sample(self, writer: Any, step: int) -> None:
-        """One resynthesised utterance."""
+        """Log a resynthesized utterance as audio."""
         index = int(self.usable[0])
         wav = torch.from_numpy(self.corpus.audio(index))[None].to(self.vocoder.window.device)
         features, mel = self.vocoder.analyse(wav)

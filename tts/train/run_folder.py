@@ -1,5 +1,4 @@
-"""The folder of a run: one training at a time writes into it, and a run that goes on tells which
-settings have changed."""
+"""The folder of a run: a lock against two trainings at once, and changed settings on resuming."""
 
 import dataclasses
 import json
@@ -9,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tts.audio.files import check_folder_writable
 from tts.errors import UsageError
 from tts.folders import lock
 from tts.train.config import RunConfig
-from tts.train.publish import check_folder
 
-#: settings that may change when a run goes on: they decide how long it runs, not what it learns
-_FREE = {
+#: settings that may change when a run resumes without a note: they do not affect what it learns
+_IGNORED = {
     f"train.{name}"
     for name in (
         "steps", "budget", "slowest", "log_every", "save_minutes", "sample_minutes", "publish",
@@ -26,8 +25,9 @@ _FREE = {
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Lock a folder, which is made if needed, so that no other training writes into it meanwhile.
-    Of the processes of one distributed training only the first takes the lock.
+    """Lock a folder, which is made if needed, against other trainings.
+
+    Of the processes of a distributed training only the first takes the lock.
 
     Raises:
         UsageError: another training holds the lock. OutputError: the folder cannot be written.
@@ -35,7 +35,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     if int(os.environ.get("RANK", "0")):
         yield
         return
-    check_folder(folder)
+    check_folder_writable(folder)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -46,14 +46,14 @@ def exclusive(folder: Path) -> Iterator[None]:
                 "folder (--set out=FOLDER)"
             ) from error
         except OSError:
-            pass  # of a file system that has no locks
+            pass  # the file system has no locks
         yield
     finally:
         os.close(descriptor)
 
 
-def settings(run: RunConfig) -> dict[str, str]:
-    """The settings on which the weights of a run depend, by dotted key; values as JSON."""
+def run_settings(run: RunConfig) -> dict[str, str]:
+    """List the settings on which the weights of a run depend, by dotted key, with JSON values."""
     sections = {
         "task": run.task,
         "data": os.path.realpath(run.data),
@@ -61,21 +61,22 @@ def settings(run: RunConfig) -> dict[str, str]:
         "options": run.options,
         "train": dataclasses.asdict(run.train),
     }
-    found: dict[str, str] = {}
-    _flatten("", sections, found)
-    return {key: value for key, value in found.items() if key not in _FREE}
+    flat: dict[str, str] = {}
+    _flatten("", sections, flat)
+    return {key: value for key, value in flat.items() if key not in _IGNORED}
 
 
-def _flatten(path: str, value: Any, found: dict[str, str]) -> None:
+def _flatten(path: str, value: Any, flat: dict[str, str]) -> None:
+    """Add the leaves of nested mappings to `flat`."""
     if isinstance(value, Mapping) and value:
         for key, each in value.items():
-            _flatten(f"{path}.{key}" if path else str(key), each, found)
+            _flatten(f"{path}.{key}" if path else str(key), each, flat)
     else:
-        found[path] = json.dumps(value, default=str)
+        flat[path] = json.dumps(value, default=str)
 
 
-def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """The settings that have changed, each with its value now and before; "" if none has."""
+def describe_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Describe the settings that have changed, each with its new and old value; "" for none."""
     keys = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     unset = "not set"
     return ", ".join(f"{key} {now.get(key, unset)} (was {before.get(key, unset)})" for key in keys)

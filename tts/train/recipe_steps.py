@@ -1,9 +1,9 @@
-"""Steps between the runs of a recipe: what is computed from a corpus, from weights, or by a model.
+"""Steps between the trainings of a recipe, which compute data or weights.
 
-Every step is a function `step(corpus, out, progress, **options)`: it reads the corpus, fills the
-folder `out`, calls `progress` with what is done and all there is to do, and returns a line for the
-user. `options` are what a recipe may set. The commands `tts data` and `tts models average` do the
-same things one at a time.
+Every step is a function `step(corpus, out, progress, **options)`. It reads the corpus, writes into
+the folder `out` or the corpus, calls `progress` with the work done and the work in all, and returns
+a line for the user. `options` are the keys that a recipe may set. The commands `tts data` and `tts
+models average` do the same.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,14 +30,14 @@ from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
 def features(corpus: Corpus, out: Path, progress: Progress, vocoder: str) -> str:
-    """Source-filter features of the corpus, by the pitch network of a vocoder."""
+    """Compute the source-filter features of the corpus, with the pitch network of a vocoder."""
     module = load_module(vocoder, kind="source_filter_vocoder")
     write_features(corpus, cast(SourceFilterVocoder, module), progress)
     return f"{corpus.folder / 'features.f16'}: {len(corpus)} utterances"
 
 
 def vtlp(corpus: Corpus, out: Path, progress: Progress, speaker: str = "speaker") -> str:
-    """Speaker embeddings of other vocal tract lengths."""
+    """Compute the speaker embeddings of copies with other vocal tract lengths."""
     encoder = cast(SpeakerEncoder, load_module(speaker, kind="speaker"))
     write_vtlp_speakers(corpus, encoder, progress)
     return f"{corpus.folder / 'speaker_warped.f32'}: {len(corpus)} utterances"
@@ -46,7 +46,7 @@ def vtlp(corpus: Corpus, out: Path, progress: Progress, speaker: str = "speaker"
 def align(
     corpus: Corpus, out: Path, progress: Progress, aligner: str = "aligner", phone_probe: str = ""
 ) -> str:
-    """Durations of the corpus by an aligner, or moved by a phone probe."""
+    """Align the corpus by an aligner, or refine its durations by a phone probe."""
     return "; ".join(write_durations(corpus.folder, aligner, phone_probe))
 
 
@@ -57,10 +57,10 @@ def profile(
     phone_probe: str,
     leave_out: tuple[str, ...] = (),
 ) -> str:
-    """A phone profile: how the average speaker, but for those of `leave_out`, says each phone."""
+    """Compute a phone profile: mean features of each phone, without the speakers `leave_out`."""
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
-    made = write_profile(corpus, probe, out, progress, leave_out)
-    return f"{out}: {len(made.phones)} phones"
+    profile = write_profile(corpus, probe, out, progress, leave_out)
+    return f"{out}: {len(profile.phones)} phones"
 
 
 def overlap(
@@ -72,11 +72,13 @@ def overlap(
     clips: int = 1600,
     seed: int = 0,
 ) -> str:
-    """A detector of two people who speak at once."""
+    """Train a detector of overlapped speech."""
     analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
     probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
     fit = write_overlap(corpus, analysis, probe, out, clips, seed=seed, progress=progress)
-    return f"{out}: {fit.found:.0%} of overlaps told, {fit.false_alarms:.1%} false alarms"
+    return (
+        f"{out}: {fit.detection_rate:.0%} of overlaps told, {fit.false_alarm_rate:.1%} false alarms"
+    )
 
 
 def distill(
@@ -91,12 +93,12 @@ def distill(
     keep: float = 0.75,
     leave_out: tuple[str, ...] = (),
 ) -> str:
-    """What a trained model says of the texts of the corpus, for others to learn from."""
-    # Written as a whole, so what is there was made by an interrupted recipe.
+    """Generate speech for the texts of the corpus by a trained model, as distillation data."""
+    # The folder is written as a whole: if it exists, an interrupted recipe has finished it.
     if not out.exists():
-        judge = None
+        probe = None
         if phone_probe:
-            judge = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
+            probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
         write_distillation(
             corpus,
             Synthesizer.load(teacher, "cpu"),
@@ -104,8 +106,8 @@ def distill(
             rows,
             seed,
             texts=text or None,
-            judge=judge,
-            keep=keep if judge else 1.0,
+            judge=probe,
+            keep=keep if probe else 1.0,
             leave_out=leave_out,
             progress=progress,
         )
@@ -125,31 +127,34 @@ def pseudo_labels(
     keep: float = 0.75,
     seed: int = 0,
 ) -> str:
-    """Recordings of a folder, or those of the corpus, with the phones that a probe reads in them;
-    `profile` names the phones that are looked for, all without it."""
+    """Recognize the phones of recordings by a phone probe, as training data without transcripts.
+
+    The recordings are those of a folder, by default those of the corpus. Only phones of `profile`
+    are recognized, by default all.
+    """
     if not out.exists():
         probe = cast(PhoneProbe, load_module(phone_probe, kind="phone_probe"))
-        known = PHONES
+        phones = PHONES
         if profile:
-            known = cast(PhoneProfile, load_module(profile, kind="profile")).phones
-        heard = of_corpus(corpus)
+            phones = cast(PhoneProfile, load_module(profile, kind="profile")).phones
+        source = of_corpus(corpus)
         if recordings:
             analysis = cast(SourceFilterVocoder, load_module(vocoder, kind="source_filter_vocoder"))
             encoder = cast(SpeakerEncoder, load_module(speaker, kind="speaker"))
-            heard = of_folder(recordings, analysis, encoder)
-        rows = write_pseudo_labels(heard, probe, known, out, rows, keep, seed=seed)
+            source = of_folder(recordings, analysis, encoder)
+        rows = write_pseudo_labels(source, probe, phones, out, rows, keep, seed=seed)
     return f"{out}: {rows} stretches as they are heard"
 
 
 def average(
     corpus: Corpus, out: Path, progress: Progress, first: str, second: str, weight: float = 0.5
 ) -> str:
-    """The average of the weights of two checkpoints, `weight` of the second."""
+    """Average the weights of two checkpoints, with `weight` for the second."""
     average_weights(checkpoint_folder(first), checkpoint_folder(second), weight, out)
     return f"{out}: {1 - weight:g} of {first}, {weight:g} of {second}"
 
 
-#: steps by the name that recipes give
+#: steps by their names in recipes
 STEPS: Mapping[str, Callable[..., str]] = {
     step.__name__: step
     for step in (features, vtlp, align, profile, overlap, distill, pseudo_labels, average)
@@ -161,8 +166,10 @@ IN_CORPUS = ("features", "vtlp", "align")
 def run_step(
     name: str, corpus: Corpus, out: Path, progress: Progress, options: Mapping[str, Any]
 ) -> str:
-    """Run the step of a recipe called `name`; the arguments, the returned line and the errors are
-    those of the function in `STEPS`."""
+    """Run the step `name` of a recipe; return its line for the user.
+
+    Other arguments and errors are those of the function in STEPS.
+    """
     if name not in IN_CORPUS:
         out.parent.mkdir(parents=True, exist_ok=True)
     return STEPS[name](corpus, out, progress, **options)

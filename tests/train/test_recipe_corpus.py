@@ -14,7 +14,8 @@ from tests.helpers.systems import tiny_parts
 from tts.data.corpus import Corpus
 from tts.data.prepare import Summary
 from tts.errors import ConfigError, OutputError
-from tts.train.recipe import Recipe, load_recipe, run_recipe
+from tts.train.recipe import Recipe, load_recipe
+from tts.train.recipe_run import run_recipe
 
 #: what the stages of the recipe write into the corpus
 WRITTEN = ("features.f16", "speaker_warped.f32", "durations.json")
@@ -95,7 +96,7 @@ def test_a_corpus_that_was_removed_is_made_again_with_what_was_in_it(
         def full(*_: object) -> str:
             raise OutputError("the disk is full")
 
-        patch.setattr("tts.train.recipe.run_step", full)
+        patch.setattr("tts.train.recipe_run.run_step", full)
         run_recipe(recipe_of(data, out), said.append, quiet=True)
     assert json.loads((out / "recipe.json").read_text())["stages"] == {}
     said.clear()
@@ -134,7 +135,7 @@ def test_recordings_are_not_taken_for_others_of_before(
             raise OutputError("the disk is full")
         return Summary(5, 0.1, 2)
 
-    monkeypatch.setattr("tts.train.recipe.prepare_corpus", prepared)
+    monkeypatch.setattr("tts.train.recipe_run.prepare_corpus", prepared)
     monkeypatch.chdir(tmp_path)
 
     def run(*sources: str, language: str = "en-us") -> bool:

@@ -1,4 +1,4 @@
-"""What a command is given as a voice: recordings, saved voices and voice files, told apart."""
+"""Arguments that name voices: recordings, saved voices and voice files."""
 
 import os
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ FILE = ".safetensors"
 
 
 def check_recordings(given: Sequence[str], saved: str, file: str) -> None:
-    """Refuse what is no recording before one is read.
+    """Check that arguments name recordings, before one is read.
 
     Args:
         given: values of --ref.
-        saved: what to do with the name of a saved voice, file: with a voice file; "{}" stands for
-            its name or path.
+        saved, file: advice for the name of a saved voice and for a voice file, in which "{}" stands
+            for the argument.
 
     Raises:
-        UsageError: a saved voice or a voice file; standard input twice.
+        UsageError: a saved voice or a voice file is given, or standard input twice.
     """
     from tts.voice.store import stored_voices
 
@@ -38,7 +38,7 @@ def check_recordings(given: Sequence[str], saved: str, file: str) -> None:
 
 
 def load_recordings(given: Sequence[str], sample_rate: int, quiet: bool) -> "list[Reference]":
-    """Recordings of one person, with their warnings shown; errors as `load_references`."""
+    """Load recordings of one person, and show their warnings; errors as of `load_references`."""
     from tts.audio.reference import load_reference, load_references
 
     references = load_references(given, lambda each: load_reference(each, sample_rate))
@@ -48,13 +48,13 @@ def load_recordings(given: Sequence[str], sample_rate: int, quiet: bool) -> "lis
 
 
 def voice_path(given: str, recording: str) -> Path:
-    """The file of a voice given by its name or as a voice file.
+    """Find the file of a voice by its name or path.
 
     Args:
-        recording: what to do with a recording; "{}" stands for its path.
+        recording: advice for a recording, in which "{}" stands for its path.
 
     Raises:
-        VoiceError, CheckpointError: see tts.voice.store.find_voice.
+        VoiceError, CheckpointError: as of `tts.voice.store.find_voice`.
     """
     from tts.voice.store import NAME, find_voice
 
@@ -63,13 +63,13 @@ def voice_path(given: str, recording: str) -> Path:
     except VoiceError as error:
         named = not NAME.fullmatch(given) and Path(given).suffix not in ("", FILE)
         if named or os.path.isfile(given) and not given.endswith(FILE):
-            told = f"unknown voice {given!r}: for a recording, {recording.format(given)}"
-            raise VoiceError(told) from error
+            advice = recording.format(given)
+            raise VoiceError(f"unknown voice {given!r}: for a recording, {advice}") from error
         raise
 
 
 def voice_of(given: str, recording: str) -> "StoredVoice":
-    """A saved voice by its name, or what a voice file holds, under its path. Errors as
+    """Find a saved voice by its name, or a voice file; arguments and errors are those of
     `voice_path`."""
     from tts.voice.store import StoredVoice, find_stored
 

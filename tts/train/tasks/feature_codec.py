@@ -1,4 +1,4 @@
-"""Training tasks of the codecs of features, wholly in their domain (the vocoder is shared)."""
+"""Training tasks of the codecs of features, without the vocoder, which they share."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +16,10 @@ from tts.errors import CodecError, ConfigError
 from tts.generators.voice_encoders import voice_mean
 from tts.losses.phone import PhoneProbe
 from tts.modules.voice_prompt import VoicePrompt
-from tts.train.codebooks import RecentCodes
+from tts.train.codebook_usage import CodebookUsage
 from tts.train.parts import load_part
+from tts.train.sampling import crop_weights
 from tts.train.task import Logs
-from tts.train.tasks.vocoder import speaker_weights
 from tts_codecs.autoencoder import FeatureAutoencoder
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch, source_part
@@ -30,29 +30,36 @@ from tts_codecs.spectral import SpectralAutoencoder
 
 
 class SpectralTask:
-    """L1 and squared error of the features, a patch discriminator from `adversarial_from` on.
+    """Training of a codec that quantizes features, by absolute and squared error.
+
+    A patch discriminator of the envelope joins from step `adversarial_from` on.
 
     Args:
-        relative: share of rows coded relative to the average spectrum and pitch of their speaker
-            (tts.generators.voice_encoders.voice_mean). Generators of codes work on such frames: the
-            long-term spectrum of a voice never heard then need not be learned.
-        warped: share of rows in the voice of another vocal tract (tts.data.vtlp), by a factor of
-            0.85 to 1.18, with a pitch of its own: the voices of a corpus are few.
-        colored: share of rows with another long-term spectrum, as of another microphone.
-        phone_probe: checkpoint of the phone probe, which should read in coded features what it
-            reads in the real ones; phone_loss: weight of that loss.
-        recognizer: checkpoint of the phone recognizer, which sees a sound among those around it;
+        model: arguments of the architecture.
+        frames: length of a crop.
+        relative: probability with which a row is coded relative to the mean features of its speaker
+            (tts.generators.voice_encoders.voice_mean). Generators of codes use such features, so
+            that they need not learn the long-term spectrum of unseen voices.
+        warped: probability with which a row gets another vocal tract length (tts.data.vtlp), by a
+            factor of 0.85 to 1.18, and another pitch, since a corpus has few voices.
+        colored: probability with which a row gets another long-term spectrum, as of another
+            microphone.
+        phone_probe: checkpoint of the phone probe, whose posteriors should be equal for
+            reconstructed and real features; phone_loss: weight of that loss.
+        recognizer: checkpoint of the phone recognizer, which sees more context than the probe;
             recognizer_loss: weight of the distance of its hidden states.
-        commitment: weight of the quantizer's own loss.
-        quantize_from: steps before anything is quantized; an encoder that says nothing yet leaves
-            most of a codebook unused.
-        fit_batches: codebooks then start from k-means of the vectors of so many batches; on a
-            frozen encoder that is most of their training.
+        commitment: weight of the commitment loss of the quantizer.
+        quantize_from: first step that quantizes; at the beginning the encoder is not informative,
+            which would leave most of a codebook unused.
+        fit_batches: batches from whose vectors codebooks are then initialized by k-means; with a
+            frozen encoder this is most of their training.
         held_out: speakers that are left out.
 
     Raises:
-        ConfigError: parts that do not fit. DataError: no utterance is long enough, or none is left
-            by held_out. UsageError: held_out names nobody.
+        ConfigError: parts do not fit together.
+        CheckpointError: a checkpoint is missing, damaged or of another kind.
+        DataError: no utterance is long enough, or none is left by held_out.
+        UsageError: held_out names a speaker that the corpus does not have.
     """
 
     kind = "spectral"
@@ -101,38 +108,44 @@ class SpectralTask:
             "discriminator": MelDiscriminator(),
         }
         self.groups = {"autoencoder": ["autoencoder"], "discriminator": ["discriminator"]}
-        self.usable, self.weights = speaker_weights(corpus, frames, held_out)
+        self.usable, self.weights = crop_weights(corpus, frames, held_out)
         if isinstance(self.autoencoder, SpectralAutoencoder):
-            self._recent = RecentCodes(self.autoencoder.quantizer.codebook_size)
+            self._usage = CodebookUsage(self.autoencoder.quantizer.codebook_size)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """features [B, frames, C] as they are coded, average [B, 1, C] they are relative to."""
-        rows, averages = [], []
+        """Draw a batch.
+
+        Returns:
+            "features" [B, frames, C], less the "voice_mean" [B, 1, C], which is zero for rows that
+            are not relative.
+        """
+        rows, means = [], []
         for index in rng.choice(self.usable, self.batch_size, p=self.weights):
             start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
-            voice = self._draw_voice(rng)
-            row = voice(self.corpus.features(int(index), start, self.frames))
-            # A change of level is a shift of the log-mel.
+            augment = self._draw_augmentation(rng)
+            row = augment(self.corpus.features(int(index), start, self.frames))
+            # A gain of -6 to 4 dB is a shift of the log-mel spectrum.
             envelope_part(row)[:] += rng.uniform(-6, 4) / 20 * np.log(10) / MelConfig().std
-            average = np.zeros_like(row[:1])
+            mean = np.zeros_like(row[:1])
             if rng.random() < self.relative:
-                average = self._voice_mean(int(index), voice, rng)
-            rows.append(row - average)
-            averages.append(average)
+                mean = self._voice_mean(int(index), augment, rng)
+            rows.append(row - mean)
+            means.append(mean)
         return {
             "features": torch.from_numpy(np.stack(rows)),
-            "voice_mean": torch.from_numpy(np.stack(averages)),
+            "voice_mean": torch.from_numpy(np.stack(means)),
         }
 
-    def _draw_voice(self, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-        """A function that gives features [T, C] the voice and the microphone that are drawn."""
+    def _draw_augmentation(self, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        """Draw a vocal tract length and a coloration; return the function that applies them to
+        features [T, C]."""
         factor, pitch, color = 1.0, 1.0, None
         if self.warped and rng.random() < self.warped:
             factor, pitch = np.exp(rng.uniform(-0.16, 0.16)), np.exp(rng.uniform(-0.12, 0.12))
         if self.colored and rng.random() < self.colored:
             color = np.cumsum(rng.normal(0, 0.05, MelConfig().n_mels)).astype(np.float32)
 
-        def voice(features: np.ndarray) -> np.ndarray:
+        def augment(features: np.ndarray) -> np.ndarray:
             if factor != 1:
                 features = vtlp_features(features, factor)
                 features[:, -EXTRA] = shift_pitch(features[:, -EXTRA], pitch)
@@ -140,71 +153,78 @@ class SpectralTask:
                 envelope_part(features)[:] += color
             return features
 
-        return voice
+        return augment
 
     def _voice_mean(
         self,
         index: int,
-        voice: Callable[[np.ndarray], np.ndarray],
+        augment: Callable[[np.ndarray], np.ndarray],
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Anchor [1, C] of some other seconds of the utterance, as a prompt would give it."""
+        """Mean features [1, C] of 75 to 200 frames of the utterance, as of a voice prompt."""
         length = min(int(rng.integers(75, 201)), self.corpus.frames(index))
         start = int(rng.integers(0, self.corpus.frames(index) - length + 1))
-        features = torch.from_numpy(voice(self.corpus.features(index, start, length)))[None]
+        features = torch.from_numpy(augment(self.corpus.features(index, start, length)))[None]
         prompt = VoicePrompt(torch.zeros(1, 256), features, torch.tensor([length]))
         return voice_mean(prompt)[0].numpy()
 
-    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
-        """Features coded and decoded, losses of the code alone, and what else is logged of it."""
+    def reconstruct(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Encode and decode features.
+
+        Returns:
+            the reconstruction [B, T, C], weighted losses of the latents, and further logs.
+        """
         if not self.quantizes:
             return self.autoencoder.reconstruct(self._vectors(real)), {}, {}
-        made, out = self.modules["autoencoder"](real)
-        return made, {"commit": self.commitment * out.loss}, self._recent.add(out.codes)
+        reconstruction, out = self.modules["autoencoder"](real)
+        return reconstruction, {"commit": self.commitment * out.loss}, self._usage.add(out.codes)
 
     def _vectors(self, real: Tensor) -> Tensor:
-        """Input of the quantizer for features [B, T, C]."""
+        """Encode features [B, T, C] to the vectors that are quantized."""
         assert isinstance(self.autoencoder, SpectralAutoencoder)
         return self.autoencoder.vectors(real)
 
     @torch.no_grad()
-    def fit(self) -> None:
-        """Codebooks from k-means; ConfigError for a quantizer without."""
-        auto = self.autoencoder
-        assert isinstance(auto, SpectralAutoencoder)
-        device = next(auto.parameters()).device
+    def fit_codebooks(self) -> None:
+        """Initialize the codebooks by k-means.
+
+        Raises:
+            ConfigError: the quantizer has no learned codebooks.
+        """
+        autoencoder = self.autoencoder
+        assert isinstance(autoencoder, SpectralAutoencoder)
+        device = next(autoencoder.parameters()).device
         rng = np.random.default_rng(0)
-        drawn = (self.batch(rng)["features"] for _ in range(self.fit_batches))
-        vectors = [self._vectors(each.to(device)).flatten(0, 1) for each in drawn]
+        batches = (self.batch(rng)["features"] for _ in range(self.fit_batches))
+        vectors = [self._vectors(each.to(device)).flatten(0, 1) for each in batches]
         try:
-            auto.quantizer.fit(torch.cat(vectors))
+            autoencoder.quantizer.fit(torch.cat(vectors))
         except CodecError as error:
             raise ConfigError(f"options.fit_batches: {error}") from error
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Tensor, Logs]]:
-        """Autoencoder losses, then the discriminator's."""
+        """Yield the loss of the autoencoder, then that of the discriminator."""
         self.quantizes = step >= self.quantize_from
         if step == self.quantize_from and self.fit_batches:
-            self.fit()
+            self.fit_codebooks()
         discriminator = self.modules["discriminator"]
         assert isinstance(discriminator, MelDiscriminator)
         real = batch["features"]
-        fake, extra, told = self.code(real)
+        fake, latent_losses, more_logs = self.reconstruct(real)
         absolute, square = F.l1_loss(fake, real), F.mse_loss(fake, real)
-        # Two channels of 82 carry pitch and voicing.
+        # Pitch and voicing are only two of the 82 channels.
         pitch = F.l1_loss(source_part(fake), source_part(real))
         loss = 4 * (absolute + square) + pitch
         logs: dict[str, float | Tensor] = {
             "l1": absolute.detach(),
             "pitch": pitch.detach(),
-            **told,
+            **more_logs,
         }
-        for name, value in extra.items():
+        for name, value in latent_losses.items():
             loss = loss + value
             logs[name] = value.detach()
-        for name, value in self._read(
-            fake + batch["voice_mean"], real + batch["voice_mean"]
-        ).items():
+        mean = batch["voice_mean"]
+        for name, value in self._phone_losses(fake + mean, real + mean).items():
             loss = loss + value
             logs[name] = value.detach()
         adversarial = step >= self.adversarial_from
@@ -217,53 +237,54 @@ class SpectralTask:
             logs |= {"fool": fool.detach(), "match": matching.detach()}
         yield "autoencoder", loss, logs
         if adversarial:
-            spot = discriminator.discriminator_loss(envelope_part(real), envelope_part(fake))
-            yield "discriminator", spot, {"spot": spot.detach()}
+            loss = discriminator.discriminator_loss(envelope_part(real), envelope_part(fake))
+            yield "discriminator", loss, {"spot": loss.detach()}
 
-    def _read(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """The weighted losses of what the probe and the recognizer read in made features
-        [B, T, C]."""
+    def _phone_losses(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Compute the weighted losses of the probe and the recognizer for features [B, T, C]."""
         losses: dict[str, Tensor] = {}
         mask = torch.ones_like(real[..., :1])
         if self.probe is not None:
             probe = self.probe.to(real.device)
-            apart = F.kl_div(
-                probe(made, mask).log_softmax(-1),
+            divergence = F.kl_div(
+                probe(fake, mask).log_softmax(-1),
                 probe(real, mask).log_softmax(-1),
                 reduction="none",
                 log_target=True,
             )
-            losses["phone_loss"] = self.phone_loss * apart.sum(-1).mean()
+            losses["phone_loss"] = self.phone_loss * divergence.sum(-1).mean()
         if self.recognizer is not None:
-            distance = self.recognizer.to(real.device).distance(made, real, mask)
+            distance = self.recognizer.to(real.device).distance(fake, real, mask)
             losses["recognizer_loss"] = self.recognizer_loss * distance
         return losses
 
     def export(self, folder: Path, step: int) -> None:
-        """Averaged weights of the autoencoder; the vocoder has its own checkpoint."""
+        """Write the weights of the autoencoder."""
         save_checkpoint(folder, self.autoencoder, self.kind, self.arguments, step=step)
 
     @torch.no_grad()
     def sample(self, writer: Any, step: int) -> None:
-        """Real and coded features as a picture."""
+        """Log real and reconstructed features as a picture."""
         device = next(self.autoencoder.parameters()).device
         first, patch = int(self.usable[0]), self.autoencoder.patch
         count = min(300, self.corpus.frames(first)) // patch * patch
         real = torch.from_numpy(self.corpus.features(first, 0, count))[None].to(device)
         self.autoencoder.eval()
-        coded = self.code(real)[0]
+        reconstruction = self.reconstruct(real)[0]
         self.autoencoder.train()
-        picture = torch.cat([real, coded], 2)[0].T.flip(0)
+        picture = torch.cat([real, reconstruction], 2)[0].T.flip(0)
         low, high = picture.min(), picture.max()
         writer.add_image("features", ((picture - low) / (high - low))[None].cpu(), step)
 
 
 class LatentTask(SpectralTask):
-    """Variational latents instead of codes.
+    """Training of a variational autoencoder of features (Kingma & Welling 2014).
+
+    Arguments and errors are those of SpectralTask, as far as they apply.
 
     Args:
-        kl: weight of the divergence of the latents from N(0, 1), a mean over all of them.
-        held_out: speakers that are left out. Errors as of SpectralTask.
+        kl: weight of the Kullback-Leibler divergence of the latents from N(0, 1), a mean over all
+            of them.
     """
 
     kind = "latent"
@@ -285,7 +306,11 @@ class LatentTask(SpectralTask):
         )
         self.kl = kl
 
-    def code(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, float]]:
-        """Features coded and decoded, losses of the code alone, and what else is logged of it."""
-        made, divergence = self.modules["autoencoder"](real)
-        return made, {"kl": self.kl * divergence.mean()}, {}
+    def reconstruct(self, real: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Encode and decode features.
+
+        Returns:
+            the reconstruction [B, T, C], weighted losses of the latents, and further logs.
+        """
+        reconstruction, divergence = self.modules["autoencoder"](real)
+        return reconstruction, {"kl": self.kl * divergence.mean()}, {}

@@ -111,3 +111,15 @@ def test_wrong_assignments_are_one_line(given: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="^--set ") as error:
         load_run(path, [given])
     assert "\n" not in str(error.value)
+
+
+def test_only_the_first_process_reports(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several processes, each line would come once from each of them."""
+    from accelerate import Accelerator
+
+    monkeypatch.setattr(Accelerator, "is_main_process", property(lambda self: False))
+    said = list[str]()
+    assert train_run(check_run(aligner(corpus, tmp_path / "out"), "x"), said.append)
+    assert not said
