@@ -36,7 +36,8 @@ from tts.config import load_model_config  # noqa: E402
 from tts.errors import AudioError, TTSError, VoiceError  # noqa: E402
 from tts.registry import load_module  # noqa: E402
 from tts.voice.voice import Voice  # noqa: E402
-from tts_codecs.checkpoint import CONFIG, WEIGHTS, sha256  # noqa: E402
+from tts_codecs.checkpoint import CONFIG, WEIGHTS  # noqa: E402
+from tts_codecs.download import file_sha256  # noqa: E402
 
 # Of a mutant: none is legitimately slow, and a machine may be busy.
 LONGEST = 30
@@ -185,12 +186,12 @@ def test_weights(many: int, tiny_home: Path) -> None:
     folder = tiny_home / "checkpoints" / "durations"
     weights, config = folder / WEIGHTS, folder / CONFIG
     data, told = weights.read_bytes(), yaml.safe_load(config.read_text())
-    right = sha256(weights)
+    right = file_sha256(weights)
     assert right in config.read_text()
 
     def check(mutant: bytes) -> None:
         weights.write_bytes(mutant)
-        config.write_text(yaml.safe_dump(told).replace(right, sha256(weights)))
+        config.write_text(yaml.safe_dump(told).replace(right, file_sha256(weights)))
         try:
             module = load_module(folder)
         except TTSError as error:

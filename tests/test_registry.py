@@ -12,8 +12,9 @@ from tts import TTS
 from tts.cli.main import run
 from tts.config import load_model_config
 from tts.errors import TTSError
-from tts_codecs.checkpoint import CONFIG, WEIGHTS, sha256
+from tts_codecs.checkpoint import CONFIG, WEIGHTS
 from tts_codecs.construction import building
+from tts_codecs.download import file_sha256
 from tts_codecs.errors import CheckpointError
 
 
@@ -24,7 +25,7 @@ def rewrite(folder: Path, tensors: Any = None, **config: Any) -> None:
         tensors(state)
         save_file(state, folder / WEIGHTS)
     values = yaml.safe_load((folder / CONFIG).read_text())
-    values |= {"sha256": sha256(folder / WEIGHTS), **config}
+    values |= {"sha256": file_sha256(folder / WEIGHTS), **config}
     (folder / CONFIG).write_text(yaml.safe_dump(values))
 
 

@@ -7,7 +7,6 @@ Models with common frozen parts can share them: `base` in config.yaml names a si
 the tensors that are missing here, and its checksum (`share_weights`).
 """
 
-import hashlib
 import os
 import pickle
 import tempfile
@@ -21,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tts_codecs.download import check_sha256
+from tts_codecs.download import check_sha256, file_sha256
 from tts_codecs.errors import CheckpointError, UsageError
 from tts_codecs.plain_yaml import read_yaml
 from tts_codecs.renamed import current_names
@@ -32,15 +31,6 @@ _TYPES = (
     torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8,
     torch.int8, torch.int16, torch.int32, torch.int64,
 )  # fmt: skip
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file as a hex digest."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _temporary_sibling(path: Path) -> Path:
@@ -109,7 +99,7 @@ def check_weights(folder: str | Path) -> Path:
     expected = read_config(folder)["sha256"]
     if not path.is_file():
         raise CheckpointError(f"{path} is missing")
-    if sha256(path) != expected:
+    if file_sha256(path) != expected:
         raise CheckpointError(f"{path} is damaged: its checksum differs from {CONFIG}")
     return path
 
@@ -166,7 +156,7 @@ def _write_weights(folder: Path, state: dict[str, torch.Tensor], config: dict[st
             made[folder / name] = _temporary_sibling(folder / name)
         save_file(state, made[folder / WEIGHTS])
         config = {k: v for k, v in config.items() if k != "sha256"}
-        config["sha256"] = sha256(made[folder / WEIGHTS])
+        config["sha256"] = file_sha256(made[folder / WEIGHTS])
         made[folder / CONFIG].write_text(yaml.safe_dump(config, sort_keys=False))
         for path, new in made.items():
             os.replace(new, path)

@@ -20,10 +20,10 @@ from tts_codecs.checkpoint import (
     fingerprint,
     load_weights,
     read_config,
-    sha256,
     weights_bytes,
 )
 from tts_codecs.construction import building
+from tts_codecs.download import file_sha256
 from tts_codecs.errors import CheckpointError, TTSError, UsageError, nearest
 from tts_codecs.fetched import BUILT, CODECS, FEATURES
 from tts_codecs.nn.signal_stack import ensure_signal_stack
@@ -261,7 +261,7 @@ def weights_of(name: str | Path) -> str:
     name, _ = split_bandwidth(name)
     published = published_file(name)
     if published is not None:
-        return sha256(published)
+        return file_sha256(published)
     return "" if _is_built(name) else fingerprint(find(name))
 
 
