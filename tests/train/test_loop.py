@@ -18,11 +18,11 @@ from torch import Tensor, nn
 pytest.importorskip("accelerate", reason="needs the train extra")
 pytest.importorskip("tensorboard", reason="needs the train extra")
 
-from tts.train.stepping import Batches
 
 from tests.helpers.training import Plain, Toy, Writes, everything
 from tts.data.batch import Batch
 from tts.errors import CheckpointError, OutputError, TTSError, UsageError  # noqa: E402
+from tts.train.batches import Batches
 from tts.train.loop import Trainer
 from tts.train.publish import join_pieces  # noqa: E402
 from tts.train.task import TrainConfig, learning_rate  # noqa: E402
