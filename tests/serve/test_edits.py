@@ -149,10 +149,15 @@ def test_the_key_is_asked_for(tts: TTS, recording: bytes) -> None:
 
 def test_the_time_to_wait_for_others_counts(tts: TTS, recording: bytes) -> None:
     """A request had all of its time again once the ones before it were done."""
-    hold = threading.Event()
-    app = create_app([tts], ServeSettings(timeout=2.0))
+    begun, hold = threading.Event(), threading.Event()
+    app = create_app([tts], ServeSettings(timeout=4.0))
+
+    def edit(*_: Any, **__: Any) -> None:
+        begun.set()
+        hold.wait(60)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tts, "edit", lambda *_, **__: hold.wait(60))
+        patch.setattr(tts, "edit", edit)
         with TestClient(app, base_url="http://localhost") as made:
             answers: list[Any] = []
             fields = {"from": SAID, "to": "one"}
@@ -160,9 +165,10 @@ def test_the_time_to_wait_for_others_counts(tts: TTS, recording: bytes) -> None:
                 threading.Thread(target=lambda: answers.append(post(made, recording, **fields)))
                 for _ in range(2)
             ]
-            for thread in threads:
-                thread.start()
-            until(lambda: answers)
+            threads[0].start()
+            assert begun.wait(60)
+            threads[1].start()
+            until(lambda: answers)  # of the second: the first ends with its edit
             hold.set()
             for thread in threads:
                 thread.join(60)
