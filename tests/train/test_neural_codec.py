@@ -120,3 +120,13 @@ def test_usage_of_codebooks_stays_on_the_device() -> None:
     assert {name: float(value) for name, value in second.items()} == pytest.approx(
         codebook_statistics(both, 4)
     )
+
+
+def test_usage_of_codebooks_forgets_all_but_the_last_fifty_batches() -> None:
+    usage = CodebookUsage(8)
+    codes = torch.randint(0, 8, (120, 1, 2, 3), generator=torch.Generator().manual_seed(0))
+    for batch in codes:
+        told = usage.add(batch)
+    assert {name: float(value) for name, value in told.items()} == pytest.approx(
+        codebook_statistics(codes[-50:].flatten(0, 2), 8)
+    )

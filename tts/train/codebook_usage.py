@@ -49,7 +49,8 @@ class CodebookUsage:
 
     def __init__(self, size: int):
         self.size = size
-        self._recent: deque[Tensor] = deque(maxlen=_WINDOW)
+        self._recent: deque[Tensor] = deque()
+        self._total: Tensor | None = None
 
     def add(self, codes: Tensor) -> dict[str, Tensor]:
         """Add a batch of codes [B, T, K], and return the statistics with it.
@@ -57,5 +58,9 @@ class CodebookUsage:
         Only counts are kept, on the device of the codes, so that a training step does not wait for
         a GPU.
         """
-        self._recent.append(code_counts(codes.detach().flatten(0, 1), self.size))
-        return usage_of_counts(torch.stack(list(self._recent)).sum(0))
+        counts = code_counts(codes.detach().flatten(0, 1), self.size)
+        self._recent.append(counts)
+        self._total = counts if self._total is None else self._total + counts
+        if len(self._recent) > _WINDOW:
+            self._total = self._total - self._recent.popleft()
+        return usage_of_counts(self._total)
