@@ -81,7 +81,7 @@ def test_what_speaks_against_a_recording_is_told(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(gr, "Warning", told.append)
-    monkeypatch.setattr("tts.pipeline.acoustic.warnings_about", lambda *_: ["odd <b>"])
+    monkeypatch.setattr("tts.pipeline.prompt_encoder.warnings_about", lambda *_: ["odd <b>"])
     list(editing.find_words(studio, "s", "default", me, SAID))
     list(editing.change(studio, "s", "default", me, SAID, "one two", 0, []))
     assert told == ["odd &lt;b&gt;"] * 2

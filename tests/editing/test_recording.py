@@ -30,7 +30,7 @@ ODD = "the recording: is odd"
 @pytest.fixture
 def tts(profiled_home: Path, monkeypatch: pytest.MonkeyPatch) -> TTS:
     model = hearing(monkeypatch)
-    monkeypatch.setattr("tts.pipeline.acoustic.warnings_about", lambda *_: [ODD])
+    monkeypatch.setattr("tts.pipeline.prompt_encoder.warnings_about", lambda *_: [ODD])
     monkeypatch.setattr("tts.cli.edit.load_model", lambda *_: (model, 0.0))
     return model
 

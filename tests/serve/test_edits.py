@@ -88,7 +88,9 @@ def test_what_speaks_against_a_recording_is_told(
     path: str,
     fields: dict[str, str],
 ) -> None:
-    monkeypatch.setattr("tts.pipeline.acoustic.warnings_about", lambda *_: ["odd \n" + "é" * 300])
+    monkeypatch.setattr(
+        "tts.pipeline.prompt_encoder.warnings_about", lambda *_: ["odd \n" + "é" * 300]
+    )
     unlike(monkeypatch)
     # What the file itself has is told too: this one is cut off.
     buffer = io.BytesIO()

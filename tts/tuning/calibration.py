@@ -41,10 +41,8 @@ class CalibratedModel(Protocol):
         """Return the sentences of a text as phones."""
         ...
 
-    def request(
-        self, sentences: Sequence[Phones], voices: Sequence[Voice], *, shifted: bool
-    ) -> Request:
-        """Return the request of sentences, with or without the shifts of their voices."""
+    def request(self, sentences: Sequence[Phones], voices: Sequence[Voice]) -> Request:
+        """Return the request of sentences, each in a voice."""
         ...
 
     def generator_for(self, voice: Voice) -> Generator:
@@ -97,7 +95,9 @@ def calibrate(
     generator = model.generator_for(voice)
     if generator.conditioner.text != "expanded":
         return voice
-    request = model.request(sentences, [voice] * len(sentences), shifted=False)
+    # Durations do not follow tunings, of which the one that is replaced may not even fit.
+    untuned = replace(voice, tunings=())
+    request = model.request(sentences, [untuned] * len(sentences))
     assert request.durations is not None
     predicted = _predict(generator, request)
     whole = [each.to(predicted.device) for each in recordings]
@@ -107,7 +107,7 @@ def calibrate(
     profile = shifts.profile
     # Narrower than the kernel of the profile, since this is about single phones.
     kernel = profile.kernel.square()
-    start = shifts.for_voice(replace(voice, tunings=())) if shifts.normalised else None
+    start = shifts.for_voice(untuned) if shifts.normalised else None
     shift = torch.zeros_like(profile.mean) if start is None else start.to(predicted.device)
     for _ in range(rounds):
         table = shift.expand(len(predicted), -1, -1)

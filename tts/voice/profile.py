@@ -27,6 +27,7 @@ from tts.text.tokens import TokenBatch, token_index
 from tts_codecs.envelope import EXTRA, envelope_part
 
 if TYPE_CHECKING:
+    from tts.voice.tuning import Tuning
     from tts.voice.voice import Voice
 
 #: weights of the frames around one when shifts are smoothed over the borders of phones
@@ -191,3 +192,10 @@ class VoiceShifts:
         none = torch.zeros_like(self.profile.mean, device="cpu")
         table = torch.stack([none if shift is None else shift for shift in found])
         return self.profile.frames(table.to(durations.device), tokens, durations, frames)
+
+
+def adaptation_of(voice: "Voice", shifts: VoiceShifts | None) -> "Tuning | None":
+    """Return the adaptation of a voice to the generator that shifts belong to; None if it has none,
+    its strength is 0, or the model has no shifts and cannot be adapted."""
+    tuning = None if shifts is None else voice.tuning_for(shifts.generator)
+    return tuning if tuning is not None and tuning.factors and tuning.strength else None
