@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -24,15 +23,18 @@ from tts.generators.conditioning import ExternalGenerator
 from tts.generators.options import (
     AnnealedGuidanceOptions,
     CategoricalOptions,
+    CodeOptions,
+    CodeStepOptions,
     GuidanceOptions,
+    IntegrationOptions,
     MaskedOptions,
     PointerOptions,
     SilenceOptions,
     SolverOptions,
     SpeculativeOptions,
     StepOptions,
+    UnmaskingOptions,
 )
-from tts.generators.sampling import Sampling
 from tts.modules.voice_prompt import VoicePrompt
 from tts.text.tokens import TokenBatch
 from tts_codecs.envelope import contrasted, envelope_part, source_part
@@ -41,23 +43,22 @@ from tts_codecs.envelope import contrasted, envelope_part, source_part
 # A dataclass takes its fields from the last base on: `steps` and `guidance` come first.
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class SamplingOptions(
+    UnmaskingOptions,
+    CodeStepOptions,
+    IntegrationOptions,
     PointerOptions,
     SpeculativeOptions,
     AnnealedGuidanceOptions,
     MaskedOptions,
     SilenceOptions,
+    CodeOptions,
     CategoricalOptions,
     SolverOptions,
     GuidanceOptions,
     StepOptions,
 ):
-    """All options of sampling. Each family reads those that its strategy and head declare; their
-    meaning is told by the groups of tts.generators.options."""
-
-    @property
-    def guided(self) -> bool:
-        """Whether there is an unconditional branch."""
-        return self.guidance != 1.0 or self.guidance_final not in (None, 1.0)
+    """All options of sampling. Each family reads those that its strategy and head declare, and
+    takes them as one of its groups; their meaning is told there (tts.generators.options)."""
 
     def guided_by(self, guidance: float) -> SamplingOptions:
         """These options with another guidance scale. `guidance_final` changes in proportion; it
@@ -69,25 +70,6 @@ class SamplingOptions(
             share = (final - 1) / (self.guidance - 1)
             final = min(20.0, max(0.0, 1 + share * (guidance - 1)))
         return replace(self, guidance=guidance, guidance_final=final)
-
-    def categorical(self, temperature: float | None = None) -> Sampling:
-        """The settings of categorical draws, at this or another temperature."""
-        return _categorical(self, self.temperature if temperature is None else temperature)
-
-
-@lru_cache(maxsize=256)
-def _categorical(options: SamplingOptions, temperature: float) -> Sampling:
-    """Cached, since `Sampling` checks its values and is needed at every draw."""
-    return Sampling(
-        temperature,
-        options.top_k,
-        options.top_p,
-        options.min_p,
-        options.typical_p,
-        options.repetition_penalty,
-        repetition_window=options.repetition_window,
-        repetition_ratio=options.repetition_ratio,
-    )
 
 
 @dataclass

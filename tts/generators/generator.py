@@ -9,7 +9,7 @@ are thus not comparisons of text encoders, voice encoders or backbones.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,7 @@ from tts.generators.voice_encoders import voice_mean
 from tts.text.symbols import PAUSES
 from tts.text.tokens import token_index
 
+H = TypeVar("H", bound=nn.Module)
 #: shares of training rows without text and voice, and without the voice alone (for guidance)
 DROP_ALL, DROP_VOICE = 0.1, 0.1
 
@@ -87,14 +88,15 @@ class Generator(nn.Module):
         self,
         conditioner: Conditioner,
         backbone: Backbone,
-        head: nn.Module,
-        strategy: Strategy,
+        head: H,
+        strategy: Strategy[H],
         latent_scale: float = 1.0,
     ):
         super().__init__()
         self.latent_scale = latent_scale
-        self.conditioner, self.backbone, self.head = conditioner, backbone, head
-        self.strategy = strategy
+        self.conditioner, self.backbone = conditioner, backbone
+        self.head: nn.Module = head
+        self.strategy: Strategy[Any] = strategy
         if conditioner.text == "pointer" and not strategy.supports_pointer:
             raise ConfigError("text: pointer is for strategies that go from left to right")
         conditioner.has_readers = len(backbone.readers) > 0

@@ -34,7 +34,7 @@ def row_noise(condition: Condition, rngs: Sequence[torch.Generator], size: int) 
 
 
 def denoise(
-    net: Network,
+    net: Network[LatentHead],
     head: LatentHead,
     x: Tensor,
     condition: Condition,

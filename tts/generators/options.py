@@ -2,17 +2,20 @@
 
 `tts.generators.base.SamplingOptions` inherits from all groups, so that `sampling:` of a YAML is one
 flat mapping. A strategy or head names the options that it reads in its attribute `sampling`
-(tts.generators.protocols); an option that neither names is an error when the YAML is read. A new
-option is a field of a group here, and a key in `sampling` of the part that reads it.
+(tts.generators.protocols); an option that neither names is an error when the YAML is read. Its
+methods take the group that they read, or several that are joined here, and mypy finds a method that
+reads another. A new option is a field of a group here, and a key in `sampling` of the part that
+reads it.
 """
 
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 
-from tts.generators.sampling import LEAST_MASS
+from tts.generators.sampling import LEAST_MASS, Sampling
 
 #: in the attribute `sampling` of a strategy or head: every value of the option is accepted
 ANY: tuple[str, ...] = ()
@@ -175,6 +178,54 @@ class PointerOptions:
     """
 
     duration_tolerance: float = Field(default=1.0, ge=1, le=10)
+
+
+# Groups that are read together. They have no fields of their own.
+
+
+@checked(frozen=True, config=_STRICT)
+class IntegrationOptions(AnnealedGuidanceOptions, SolverOptions, GuidanceOptions, StepOptions):
+    """What is read where latents are integrated from noise: by flow, diffusion and flow-matching
+    heads."""
+
+    @property
+    def guided(self) -> bool:
+        """Whether there is an unconditional branch."""
+        return self.guidance != 1.0 or self.guidance_final not in (None, 1.0)
+
+
+@checked(frozen=True, config=_STRICT)
+class CodeOptions(CategoricalOptions, GuidanceOptions):
+    """What is read where codes are drawn."""
+
+    def categorical(self, temperature: float | None = None) -> Sampling:
+        """The settings of categorical draws, at this or another temperature."""
+        return _categorical(self, self.temperature if temperature is None else temperature)
+
+
+@checked(frozen=True, config=_STRICT)
+class CodeStepOptions(SilenceOptions, CodeOptions):
+    """What heads of codes read that draw one step after another."""
+
+
+@checked(frozen=True, config=_STRICT)
+class UnmaskingOptions(AnnealedGuidanceOptions, MaskedOptions, CodeOptions, StepOptions):
+    """What masked generation reads."""
+
+
+@lru_cache(maxsize=256)
+def _categorical(options: CodeOptions, temperature: float) -> Sampling:
+    """Cached, since `Sampling` checks its values and is needed at every draw."""
+    return Sampling(
+        temperature,
+        options.top_k,
+        options.top_p,
+        options.min_p,
+        options.typical_p,
+        options.repetition_penalty,
+        repetition_window=options.repetition_window,
+        repetition_ratio=options.repetition_ratio,
+    )
 
 
 def names_of(*groups: Any) -> tuple[str, ...]:

@@ -9,16 +9,18 @@ one contract:
     StepHead       Autoregressive: one latent at a time; of codes it is a CodeStepHead
 
 Contracts are checked when a generator is built: parts that do not go together are a ConfigError
-then, and not a failure in the middle of a request.
+then, and not a failure in the middle of a request. In Python code a type checker finds them before:
+Flow is a `Strategy[LatentHead]`, whose methods take a `Network[LatentHead]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from typing_extensions import TypeVar
 
 from tts.errors import ConfigError
 from tts.generators.backbone import Backbone, KVCache
@@ -32,6 +34,10 @@ from tts.generators.step_types import StepContext, TeacherForced
 #: options of sampling (tts.generators.options) that a part reads, each with the values that it
 #: accepts; () accepts all
 SamplingKeys = Mapping[str, tuple[str, ...]]
+
+#: contract of the head: of the one that a network has, and of those that a strategy drives
+HeadOf = TypeVar("HeadOf", covariant=True, default=Any)
+Drives = TypeVar("Drives", contravariant=True, default=Any)
 
 
 @runtime_checkable
@@ -205,21 +211,25 @@ class CodeStepHead(CodeHead, Protocol):
         ...
 
 
-def latent_head(head: nn.Module) -> LatentHead:
+def latent_head(head: object) -> LatentHead:
     """The head, checked to be one for flow and diffusion; ConfigError otherwise."""
     if not isinstance(head, LatentHead):
         raise ConfigError(f"flow and diffusion need head linear, not {type(head).__name__}")
     return head
 
 
-def masked_head(head: nn.Module) -> MaskedHead:
+def masked_head(head: object) -> MaskedHead:
     """The head, checked to be one for masked generation; ConfigError otherwise."""
     if not isinstance(head, MaskedHead) or head.sequential:
         raise ConfigError("masked generation draws codes independently: a categorical head")
     return head
 
 
-def step_head(head: nn.Module) -> StepHead | CodeStepHead:
+#: heads for autoregression
+AutoregressiveHead: TypeAlias = StepHead | CodeStepHead
+
+
+def step_head(head: object) -> AutoregressiveHead:
     """The head, checked to be one for autoregression; ConfigError otherwise."""
     if isinstance(head, CodeStepHead):
         return head
@@ -230,8 +240,9 @@ def step_head(head: nn.Module) -> StepHead | CodeStepHead:
     return head
 
 
-class Network(Protocol):
-    """A generator as strategies see it (tts.generators.generator.Generator)."""
+class Network(Protocol[HeadOf]):
+    """A generator as strategies see it (tts.generators.generator.Generator), with a head of a
+    certain contract."""
 
     @property
     def conditioner(self) -> Conditioner:
@@ -244,7 +255,7 @@ class Network(Protocol):
         ...
 
     @property
-    def head(self) -> nn.Module:
+    def head(self) -> HeadOf:
         """A head of one of the contracts above."""
         ...
 
@@ -266,8 +277,10 @@ class Network(Protocol):
         ...
 
 
-class Strategy(Protocol):
+class Strategy(Protocol[Drives]):
     """How latents are generated: in which order they are drawn, and the loss that trains for it.
+
+    Its type has the contract of the heads that it drives.
 
     Attributes:
         causal, time_conditioned: what the backbone has to be: it sees only the past, and it knows a
@@ -296,7 +309,8 @@ class Strategy(Protocol):
         ...
 
     def check(self, net: Network) -> None:
-        """Raise ConfigError if the parts of a generator do not go together."""
+        """Raise ConfigError if the parts of a generator do not go together. Only here may the head
+        be of any contract."""
         ...
 
     def steps_before(self, latents: int, num_codebooks: int) -> int | None:
@@ -318,13 +332,13 @@ class Strategy(Protocol):
         """
         ...
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network[Drives], latents: Tensor, condition: Condition) -> Losses:
         """Training losses for the target latents [B, U, *]."""
         ...
 
     def run(
         self,
-        net: Network,
+        net: Network[Drives],
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
@@ -336,6 +350,7 @@ class Strategy(Protocol):
             condition: B rows, or with guidance 2 B: all conditional ones, then the unconditional
                 ones in the same order.
             rngs: one per row, so that a row does not depend on its batch.
+            options: all of the model; a strategy names in its signature the group that it reads.
             infill: known latents, which stay as they are.
         """
         ...

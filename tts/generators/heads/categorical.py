@@ -9,13 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tts.errors import ConfigError, UsageError
-from tts.generators.base import Losses, SamplingOptions
+from tts.generators.base import Losses
 from tts.generators.conditioning import Condition, Silence
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.base import HeadBase
 from tts.generators.named_patterns import group_sizes
 from tts.generators.options import (
     CategoricalOptions,
+    CodeOptions,
+    CodeStepOptions,
     SilenceOptions,
     SpeculativeOptions,
     reads,
@@ -290,7 +292,8 @@ class CategoricalHead(HeadBase):
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """Draw the codes of a step, [B, 1, K], or only those of `context.codebooks`."""
-        options, silence, codebooks = context.options, context.condition.silence, context.codebooks
+        options: CodeStepOptions = context.options
+        silence, codebooks = context.condition.silence, context.codebooks
         if codebooks is None:
             logits, codebooks = self(hidden), range(self.num_codebooks)
         else:
@@ -310,7 +313,7 @@ class CategoricalHead(HeadBase):
         self,
         logits: Tensor,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: CodeOptions,
         history: Tensor | None = None,
         hushed: Tensor | None = None,
     ) -> Tensor:
@@ -350,7 +353,8 @@ class CategoricalHead(HeadBase):
     def history(self, context: StepContext, codebooks: Sequence[int]) -> Tensor | None:
         """The last codes that each codebook has drawn, [B, 1, codebooks, H], oldest first and -1
         before the first; None if no option looks at repetitions."""
-        latents, at, options = context.latents, context.at, context.options
+        options: CategoricalOptions = context.options
+        latents, at = context.latents, context.at
         if options.repetition_ratio == 1 and options.repetition_penalty == 1:
             return None
         window = options.repetition_window

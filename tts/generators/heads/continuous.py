@@ -12,13 +12,19 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from tts.generators.base import Losses, SamplingOptions
+from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.folding import channel_weights
 from tts.generators.guidance import Guidance, guide_rows
 from tts.generators.heads.base import HeadBase
 from tts.generators.integration import row_normal, time_grid
-from tts.generators.options import ANY, AnnealedGuidanceOptions, StepOptions, reads
+from tts.generators.options import (
+    ANY,
+    AnnealedGuidanceOptions,
+    IntegrationOptions,
+    StepOptions,
+    reads,
+)
 from tts.generators.protocols import SamplingKeys
 from tts.generators.step_types import StepContext, TeacherForced
 
@@ -217,7 +223,8 @@ class FlowHead(ContinuousHead):
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """Draw the latent of a step, [B, 1, size], in `options.steps` Euler steps per band."""
-        options, rows, before = context.options, context.rows, context.before
+        options: IntegrationOptions = context.options
+        rows, before = context.rows, context.before
         mean = self.mean(context.condition, context.latent)
         hidden, mean = self.branches(hidden, mean, rows, options.guided)
         past = before.repeat(len(hidden) // rows, 1, 1)
@@ -243,14 +250,14 @@ class FlowHead(ContinuousHead):
             drawn[..., dims] = self.integrate(clean, noise[..., dims], options)
         return drawn
 
-    def times(self, options: SamplingOptions) -> list[float]:
+    def times(self, options: IntegrationOptions) -> list[float]:
         """Times of the Euler steps from 0 (noise) to 1 (data), `options.steps` + 1 of them, on a
         swayed grid."""
         found: list[float] = time_grid(options.steps, options.sway).tolist()
         return found
 
     def integrate(
-        self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
+        self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: IntegrationOptions
     ) -> Tensor:
         """Draw the values of a band by Euler steps between `times`.
 

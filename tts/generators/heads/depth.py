@@ -13,7 +13,7 @@ from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
-from tts.generators.options import CategoricalOptions, SilenceOptions, reads
+from tts.generators.options import CategoricalOptions, CodeStepOptions, SilenceOptions, reads
 from tts.generators.protocols import SamplingKeys
 from tts.generators.step_types import StepContext, TeacherForced
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
@@ -227,7 +227,8 @@ class DepthHead(CategoricalHead):
 
     def draw(self, hidden: Tensor, context: StepContext) -> Tensor:
         """Draw the codes of a frame, [B, 1, K], from hidden states [B or 2 B, 1, dim]."""
-        rows, options, silence = context.rows, context.options, context.condition.silence
+        options: CodeStepOptions = context.options
+        rows, silence = context.rows, context.condition.silence
         history = self.history(context, range(self.num_codebooks))
         step = self._stepper(hidden) if self._fast() else self._plain(hidden)
         made: list[Tensor] = []

@@ -7,8 +7,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from tts.generators.base import SamplingOptions
 from tts.generators.heads.continuous import FlowHead
+from tts.generators.options import IntegrationOptions
 from tts.modules.transformer import DiTBlock, timestep_embedding, whole_rotary
 
 #: times that are nearer to each other are one
@@ -129,7 +129,7 @@ class LocalDiTHead(FlowHead):
             return [hidden, mean]
         return [torch.cat([x, torch.zeros_like(x)]) for x in (hidden, mean)]
 
-    def times(self, options: SamplingOptions) -> list[float]:
+    def times(self, options: IntegrationOptions) -> list[float]:
         """Times from 0 (noise) to 1 (data). Below temperature 1 the time at which the noise is
         added is one of them, and then there is one step more, unless it is next to another."""
         grid = super().times(options)
@@ -140,7 +140,7 @@ class LocalDiTHead(FlowHead):
         return grid
 
     def integrate(
-        self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: SamplingOptions
+        self, clean: Callable[[Tensor, int], Tensor], noise: Tensor, options: IntegrationOptions
     ) -> Tensor:
         """Euler steps. At temperature T below 1 noise is added at time 1 - T to the data found
         last, from there on the flow is that of temperature 1; before that there is none."""

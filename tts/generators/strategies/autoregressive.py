@@ -27,7 +27,13 @@ from tts.generators.named_patterns import check_whole, make_pattern, pattern_opt
 from tts.generators.options import GuidanceOptions, SpeculativeOptions, names_of, reads
 from tts.generators.patterns import Pattern
 from tts.generators.pointer_content import PointerContent
-from tts.generators.protocols import CodeStepHead, Network, SamplingKeys, step_head
+from tts.generators.protocols import (
+    AutoregressiveHead,
+    CodeStepHead,
+    Network,
+    SamplingKeys,
+    step_head,
+)
 from tts.generators.rearrangement import Rearrangement, needed_rearrangement, rearrangement
 from tts.generators.speculative import can_be_guessed, drafted
 from tts.generators.step_types import TeacherForced
@@ -152,7 +158,9 @@ class Autoregressive:
             steps += 1
         return steps
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(
+        self, net: Network[AutoregressiveHead], latents: Tensor, condition: Condition
+    ) -> Losses:
         """The losses of the head, given the true latents before, and that of the pointer."""
         layout = None
         given = random_spans(condition.mask, self.inpaint, self.both_sides)
@@ -164,7 +172,7 @@ class Autoregressive:
             latents, condition = layout.rearrange(latents), layout.condition(condition)
         forced = self.teacher_forced(net, latents, condition, layout)
         hidden, pattern = forced.hidden, forced.pattern
-        found = step_head(net.head).step_losses(forced, condition)
+        found = net.head.step_losses(forced, condition)
         by_step = found.estimate
         if pattern is not None and by_step is not None:
             step = pattern.layout(latents.shape[1], latents.device).step
@@ -183,7 +191,11 @@ class Autoregressive:
         return found
 
     def probability(
-        self, net: Network, condition: Condition, known: Tensor, drawn: Tensor
+        self,
+        net: Network[AutoregressiveHead],
+        condition: Condition,
+        known: Tensor,
+        drawn: Tensor,
     ) -> Tensor:
         """Probabilities [B, U, K] of codes, each given all before it; see Rescoring."""
         clean = copy.copy(self)
@@ -194,14 +206,14 @@ class Autoregressive:
 
     def teacher_forced(
         self,
-        net: Network,
+        net: Network[AutoregressiveHead],
         latents: Tensor,
         condition: Condition,
         layout: Rearrangement | None = None,
     ) -> TeacherForced:
         """The steps of a training batch and the hidden states that predict them; latents and
         condition are in the order of `layout`."""
-        head = step_head(net.head)
+        head = net.head
         inside = condition.mask > 0
         pattern = self._stepwise_pattern(net)
         steps, known = latents, inside
@@ -237,7 +249,7 @@ class Autoregressive:
         hidden = net.hidden(x, replace(condition, mask=mask))
         return TeacherForced(hidden, steps, known, fed, clean, pattern)
 
-    def _stepwise_pattern(self, net: Network) -> Pattern | None:
+    def _stepwise_pattern(self, net: Network[AutoregressiveHead]) -> Pattern | None:
         """The part of the pattern that is drawn step by step; coarse_first draws the rest level by
         level."""
         pattern = self.order_of(net)
@@ -245,7 +257,7 @@ class Autoregressive:
 
     def run(
         self,
-        net: Network,
+        net: Network[AutoregressiveHead],
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
@@ -253,7 +265,7 @@ class Autoregressive:
     ) -> Iterator[Tensor]:
         """Yield latents as soon as all their codes are drawn: one step at a time, or with
         `options.draft` and no infill several (tts.generators.speculative)."""
-        head = step_head(net.head)
+        head = net.head
         rows = len(rngs)
         if isinstance(head, CodeStepHead) and options.draft != "none" and infill is None:
             yield from drafted(net, condition, rngs, options)

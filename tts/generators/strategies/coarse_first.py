@@ -18,7 +18,7 @@ from tts.generators.backbone import Backbone, KVCache, TwoPass
 from tts.generators.base import Infill, Losses, SamplingOptions
 from tts.generators.conditioning import Condition
 from tts.generators.cuda_graph import StaticKVCache
-from tts.generators.protocols import Network
+from tts.generators.protocols import AutoregressiveHead, Network, masked_head
 from tts.generators.strategies.autoregressive import Autoregressive
 from tts.generators.strategies.masked import Masked
 
@@ -58,7 +58,9 @@ class CoarseFirst(Autoregressive):
         if pattern is None or not pattern.levels:
             raise ConfigError("coarse_first needs a head of more codebooks than streams")
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(
+        self, net: Network[AutoregressiveHead], latents: Tensor, condition: Condition
+    ) -> Losses:
         """The losses of both passes, each given the true codes."""
         coarse = latents[:, :: self.merge]
         found = super().losses(net, coarse, merged(condition, self.merge))
@@ -68,7 +70,7 @@ class CoarseFirst(Autoregressive):
 
     def run(
         self,
-        net: Network,
+        net: Network[AutoregressiveHead],
         condition: Condition,
         rngs: Sequence[torch.Generator],
         options: SamplingOptions,
@@ -126,10 +128,10 @@ def _merged_infill(infill: Infill, merge: int) -> Infill:
 class _FineNetwork:
     """The generator as Masked sees it in the second pass: with the second backbone."""
 
-    def __init__(self, net: Network):
+    def __init__(self, net: Network[AutoregressiveHead]):
         backbone = net.backbone
         assert isinstance(backbone, TwoPass)
-        self.head, self.conditioner, self.patch = net.head, net.conditioner, net.patch
+        self.head, self.conditioner, self.patch = masked_head(net.head), net.conditioner, net.patch
         self.backbone: Backbone = backbone.fine
         self._first = len(backbone.blocks)
 

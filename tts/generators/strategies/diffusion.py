@@ -16,12 +16,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tts.generators.base import Infill, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise
-from tts.generators.options import AnnealedGuidanceOptions, GuidanceOptions, StepOptions, reads
-from tts.generators.protocols import Network, SamplingKeys, latent_head
+from tts.generators.options import (
+    AnnealedGuidanceOptions,
+    GuidanceOptions,
+    IntegrationOptions,
+    StepOptions,
+    reads,
+)
+from tts.generators.protocols import LatentHead, Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 _LIMIT = 10.0  # of lambda: float32 has no digits for more
@@ -91,14 +97,14 @@ class Diffusion(NonAutoregressive):
 
     def clean(
         self,
-        net: Network,
+        net: Network[LatentHead],
         x: Tensor,
         condition: Condition,
         log_snr: Tensor,
         known: Tensor | None = None,
     ) -> Tensor:
         """The network's estimate of the data from noisy x [B, U, size] at lambda [B]."""
-        head = latent_head(net.head)
+        head = net.head
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
         # Divided by alpha + sigma the path is that of flow matching, at time alpha / (alpha +
         # sigma): weights may start from a flow's.
@@ -113,7 +119,7 @@ class Diffusion(NonAutoregressive):
             return mean + alpha * (x - alpha * mean) - sigma * out
         return (x - sigma * out) / alpha
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network[LatentHead], latents: Tensor, condition: Condition) -> Losses:
         """Weighted squared error of v, or of eps if that is predicted."""
         log_snr = self.draw_level(len(latents), latents.device)
         alpha, sigma = (s[:, None, None] for s in self.scales(log_snr))
@@ -125,24 +131,24 @@ class Diffusion(NonAutoregressive):
             mask = mask * (~known).unsqueeze(-1)
         clean = self.clean(net, x, condition, log_snr, known)
         scale = alpha / sigma if self.predict == "eps" else 1 / sigma
-        weight = self.weight(log_snr)[:, None, None] * mask * latent_head(net.head).channel_weight
+        weight = self.weight(log_snr)[:, None, None] * mask * net.head.channel_weight
         error = ((clean - latents) * scale).square() * weight
         loss = error.sum() / (mask.sum() * latents.shape[-1])
         return Losses({"diffusion": loss}, lambda: clean, torch.sigmoid(-log_snr))
 
     def run(
         self,
-        net: Network,
+        net: Network[LatentHead],
         condition: Condition,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: IntegrationOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Yield the sequence after DDIM steps, or with method "ddpm" steps with fresh noise."""
         known = infill.known if infill else None
         marks = both(known, condition) if known is not None else None
         scale = Guidance(options.guidance, options.guidance_final)
-        size = latent_head(net.head).size
+        size = net.head.size
         x = row_noise(condition, rngs, size) * options.temperature
         grid = self.log_snr(torch.linspace(1, 0, options.steps + 1))
         levels = zip(grid.tolist(), *(s.tolist() for s in self.scales(grid)), strict=True)

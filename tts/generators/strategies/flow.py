@@ -14,18 +14,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from tts.generators.base import Infill, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import denoise, random_spans, row_noise, time_grid
-from tts.generators.options import (
-    AnnealedGuidanceOptions,
-    GuidanceOptions,
-    SolverOptions,
-    StepOptions,
-    reads,
-)
-from tts.generators.protocols import Network, SamplingKeys, latent_head
+from tts.generators.options import IntegrationOptions, reads
+from tts.generators.protocols import LatentHead, Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 
@@ -40,10 +34,7 @@ class Flow(NonAutoregressive):
             has to align noise with the text, count more.
     """
 
-    sampling: SamplingKeys = {
-        **reads(StepOptions, GuidanceOptions, AnnealedGuidanceOptions, SolverOptions),
-        "method": ("euler", "midpoint"),
-    }
+    sampling: SamplingKeys = {**reads(IntegrationOptions), "method": ("euler", "midpoint")}
 
     def __init__(self, inpaint: float = 0.0, both_sides: float = 0.0, uniform: bool = False):
         self.inpaint, self.both_sides, self.uniform = inpaint, both_sides, uniform
@@ -52,9 +43,9 @@ class Flow(NonAutoregressive):
         """Raise ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network[LatentHead], latents: Tensor, condition: Condition) -> Losses:
         """Squared error of the clean latents, weighted as that of the velocity would be."""
-        head = latent_head(net.head)
+        head = net.head
         if self.uniform:
             t = torch.rand(len(latents), device=latents.device)
         else:
@@ -75,14 +66,14 @@ class Flow(NonAutoregressive):
 
     def run(
         self,
-        net: Network,
+        net: Network[LatentHead],
         condition: Condition,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: IntegrationOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Yield the sequence after Euler or midpoint steps on a swayed time grid."""
-        x = row_noise(condition, rngs, latent_head(net.head).size) * options.temperature
+        x = row_noise(condition, rngs, net.head.size) * options.temperature
         yield self._integrated(net, condition, x, 0.0, options, infill)
 
     def refine(
@@ -90,7 +81,7 @@ class Flow(NonAutoregressive):
         net: Network,
         condition: Condition,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: IntegrationOptions,
         latents: Tensor,
         begin: float,
     ) -> Tensor:
@@ -103,21 +94,21 @@ class Flow(NonAutoregressive):
         Returns:
             [B, U, size].
         """
-        noise = row_noise(condition, rngs, latent_head(net.head).size) * options.temperature
+        noise = row_noise(condition, rngs, net.head.size) * options.temperature
         start = (1 - begin) * noise + begin * latents
         return self._integrated(net, condition, start, begin, options, None)
 
     def _integrated(
         self,
-        net: Network,
+        net: Network[LatentHead],
         condition: Condition,
         x: Tensor,
         begin: float,
-        options: SamplingOptions,
+        options: IntegrationOptions,
         infill: Infill | None,
     ) -> Tensor:
         """Integrate x [B, U, size] from the time `begin` to the data at time 1."""
-        head = latent_head(net.head)
+        head = net.head
         mean = head.mean(condition)
         known = infill.known if infill else None
         marks = both(known, condition) if known is not None else None

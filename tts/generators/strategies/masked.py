@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.base import Infill, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import random_spans
@@ -25,9 +25,10 @@ from tts.generators.options import (
     GuidanceOptions,
     MaskedOptions,
     StepOptions,
+    UnmaskingOptions,
     reads,
 )
-from tts.generators.protocols import Network, SamplingKeys, masked_head
+from tts.generators.protocols import MaskedHead, Network, SamplingKeys, masked_head
 from tts.generators.sampling import draw, process
 from tts.generators.schedules import (
     choose,
@@ -110,7 +111,7 @@ class Masked(NonAutoregressive):
         """Raise ConfigError for a head that draws codebooks one after another."""
         masked_head(net.head)
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network[MaskedHead], latents: Tensor, condition: Condition) -> Losses:
         """Cross entropy of randomly masked codes."""
         masked = self._random_mask(latents, condition)
         counted, window = torch.ones_like(masked), 0
@@ -167,7 +168,7 @@ class Masked(NonAutoregressive):
 
     def masked_losses(
         self,
-        net: Network,
+        net: Network[MaskedHead],
         latents: Tensor,
         condition: Condition,
         masked: Tensor,
@@ -182,7 +183,7 @@ class Masked(NonAutoregressive):
             counted: [B, U, K] bool, codes that count in the loss if they are masked.
             window: of attention, see the class.
         """
-        head = masked_head(net.head)
+        head = net.head
         valid = (condition.mask > 0).expand_as(latents)
         masked = masked & valid
         known = latents.masked_fill(masked, head.codebook_size)
@@ -197,10 +198,12 @@ class Masked(NonAutoregressive):
         loss = head.loss(out, latents, masked & counted)
         return Losses({"codes": loss}, estimate, 1 - t)
 
-    def begin(self, net: Network, condition: Condition, rows: int, infill: Infill | None) -> Tensor:
+    def begin(
+        self, net: Network[MaskedHead], condition: Condition, rows: int, infill: Infill | None
+    ) -> Tensor:
         """The codes [B, U, K] to start from: known ones, and V where masked and in padding."""
         valid = condition.mask[:rows] > 0
-        head = masked_head(net.head)
+        head = net.head
         shape = (*valid.shape[:2], head.num_codebooks)
         latents = torch.full(shape, head.codebook_size, device=valid.device)
         if infill is not None:
@@ -209,11 +212,11 @@ class Masked(NonAutoregressive):
 
     def predict(
         self,
-        net: Network,
+        net: Network[MaskedHead],
         condition: Condition,
         latents: Tensor,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: UnmaskingOptions,
         scale: float,
         window: int = 0,
     ) -> tuple[Tensor, Tensor]:
@@ -226,7 +229,7 @@ class Masked(NonAutoregressive):
         Returns:
             ids [B, U, K], and log-probabilities [B, U, K, V] at temperature 1.
         """
-        head, rows = masked_head(net.head), len(rngs)
+        head, rows = net.head, len(rngs)
         valid = (condition.mask[:rows] > 0).expand_as(latents)
         masked = valid & (latents == head.codebook_size)
         t = _known_share(masked, valid)
@@ -241,10 +244,10 @@ class Masked(NonAutoregressive):
         return ids, process(logits, options.categorical(1.0))
 
     def probability(
-        self, net: Network, condition: Condition, known: Tensor, drawn: Tensor
+        self, net: Network[MaskedHead], condition: Condition, known: Tensor, drawn: Tensor
     ) -> Tensor:
         """Probabilities [B, U, K] of codes given the known ones; see Rescoring."""
-        head = masked_head(net.head)
+        head = net.head
         valid = (condition.mask > 0).expand_as(known)
         masked = valid & (known == head.codebook_size)
         t = _known_share(masked, valid)
@@ -253,14 +256,14 @@ class Masked(NonAutoregressive):
 
     def run(
         self,
-        net: Network,
+        net: Network[MaskedHead],
         condition: Condition,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: UnmaskingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Yield the sequence after `options.steps` evaluations, shared out over the levels."""
-        head = masked_head(net.head)
+        head = net.head
         external, moving = condition.external, options.hyperschedule < 1
         if external is None and (options.rescore or options.hybrid):
             raise ConfigError("rescore and hybrid need an external model: name its `external`")

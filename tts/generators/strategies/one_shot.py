@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from tts.generators.base import Infill, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses
 from tts.generators.conditioning import Condition
-from tts.generators.protocols import Network, SamplingKeys, latent_head
+from tts.generators.protocols import LatentHead, Network, SamplingKeys, latent_head
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 
@@ -26,24 +26,24 @@ class OneShot(NonAutoregressive):
         """Raise ConfigError for a head that does not draw whole sequences."""
         latent_head(net.head)
 
-    def made(self, net: Network, condition: Condition) -> Tensor:
+    def made(self, net: Network[LatentHead], condition: Condition) -> Tensor:
         """Latents [B, U, size] of a condition."""
-        head = latent_head(net.head)
+        head = net.head
         return head.mean(condition) + head.predict(net.hidden(condition.frames, condition))
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network[LatentHead], latents: Tensor, condition: Condition) -> Losses:
         """Mean absolute error, weighted by the channel weights of the head."""
         found = self.made(net, condition)
-        error = (found - latents).abs() * latent_head(net.head).channel_weight * condition.mask
+        error = (found - latents).abs() * net.head.channel_weight * condition.mask
         total = error.sum() / (condition.mask.sum().clamp_min(1) * latents.shape[-1])
         return Losses({"frames": total}, lambda: found)
 
     def run(
         self,
-        net: Network,
+        net: Network[LatentHead],
         condition: Condition,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: object,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Yield the sequence after one evaluation; known latents stay as they are."""

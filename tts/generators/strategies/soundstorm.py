@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tts.generators.base import Losses
 from tts.generators.conditioning import Condition
-from tts.generators.protocols import Network
+from tts.generators.protocols import MaskedHead, Network
 from tts.generators.schedules import masked_fractions
 from tts.generators.strategies.masked import Masked
 
@@ -27,7 +27,7 @@ class SoundStorm(Masked):
     def __init__(self, schedule: str = "cosine", rescale: float = 0.0):
         super().__init__("levels", schedule, rescale)
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network[MaskedHead], latents: Tensor, condition: Condition) -> Losses:
         """Cross entropy of the masked codes of one level, after the acoustic prompt."""
         batch, length, num_codebooks = latents.shape
         device = latents.device

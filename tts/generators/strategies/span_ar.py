@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from tts.errors import ConfigError
-from tts.generators.base import Infill, Losses, SamplingOptions
+from tts.generators.base import Infill, Losses
 from tts.generators.conditioning import Condition
 from tts.generators.guidance import Guidance
-from tts.generators.options import MaskedOptions, names_of
-from tts.generators.protocols import Network, SamplingKeys, masked_head
+from tts.generators.options import MaskedOptions, UnmaskingOptions, names_of
+from tts.generators.protocols import MaskedHead, Network, SamplingKeys
 from tts.generators.schedules import leftmost, refine
 from tts.generators.strategies.masked import Masked
 
@@ -60,7 +60,7 @@ class SpanAR(Masked):
         self.reach, self.scattered = reach, scattered
         self.streamed = not rounds
 
-    def losses(self, net: Network, latents: Tensor, condition: Condition) -> Losses:
+    def losses(self, net: Network[MaskedHead], latents: Tensor, condition: Condition) -> Losses:
         """Cross entropy of the latents after a random one, or of scattered ones."""
         batch, length, _ = latents.shape
         total = condition.lengths.unsqueeze(1)
@@ -77,14 +77,14 @@ class SpanAR(Masked):
 
     def run(
         self,
-        net: Network,
+        net: Network[MaskedHead],
         condition: Condition,
         rngs: Sequence[torch.Generator],
-        options: SamplingOptions,
+        options: UnmaskingOptions,
         infill: Infill | None = None,
     ) -> Iterator[Tensor]:
         """Yield latents after `options.steps` evaluations, and one more per round."""
-        rows, unknown = len(rngs), masked_head(net.head).codebook_size
+        rows, unknown = len(rngs), net.head.codebook_size
         valid = condition.mask[:rows] > 0
         latents = self.begin(net, condition, rows, infill)
         free = valid & (latents == unknown)
