@@ -17,10 +17,27 @@ import torch
 import tts_codecs
 from tts import TTS
 from tts.cli.main import run
+from tts.pipeline.assemble import PIPELINES
 from tts.registry import STRATEGIES
 
 ROOT = Path(__file__).parent.parent
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+#: heads and strategies, of which only the last pair does not go together
+PAIRS = """\
+from typing import Any
+from tts.generators.generator import Generator
+from tts.generators.heads.categorical import CategoricalHead
+from tts.generators.heads.linear import LinearHead
+from tts.generators.strategies.flow import Flow
+from tts.generators.strategies.masked import Masked
+
+def pairs(conditioner: Any, backbone: Any) -> None:
+    Generator(conditioner, backbone, LinearHead(), Flow())
+    Generator(conditioner, backbone, CategoricalHead(), Masked())
+    Generator(conditioner, backbone, LinearHead(), Masked())
+"""
 
 
 def blocks(name: str) -> list[tuple[str, str]]:
@@ -51,7 +68,9 @@ def execute(code: str, names: dict[str, Any]) -> None:
     "name", ["README.md", "docs/index.md", "docs/api.md", "docs/voices.md", "docs/adding.md"]
 )
 def test_python(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts.registry.STRATEGIES", dict(STRATEGIES))  # an example adds one
+    # Examples add to them.
+    monkeypatch.setattr("tts.registry.STRATEGIES", dict(STRATEGIES))
+    monkeypatch.setattr("tts.pipeline.assemble.PIPELINES", dict(PIPELINES))
     names: dict[str, Any] = {}
     examples = [code for language, code in blocks(name) if language == "python"]
     for code in examples:
@@ -62,6 +81,8 @@ def test_python(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert not voice.exists() or voice.stat().st_size < 60_000
     if name == "docs/adding.md":
         assert names["latents"].shape[-1] == 164 and names["latents"].isfinite().all()
+        lengths = [phone.end - phone.start for phone in names["even"].phones]
+        assert len(lengths) > 10 and lengths == pytest.approx([0.12] * len(lengths))
 
 
 @pytest.mark.parametrize("name", ["docs/index.md", "docs/markup.md", "docs/voices.md"])
@@ -181,12 +202,15 @@ def test_types_of_python(tmp_path: Path) -> None:
         paths.append(str(path))
     wrong = tmp_path / "wrong.py"
     wrong.write_text("from tts import TTS\nTTS.load(3)\n")
+    pairs = tmp_path / "pairs.py"
+    pairs.write_text(PAIRS)
     cache = ROOT / ".mypy_cache"  # of the package, which is what takes the time
     config = f"--config-file={ROOT / 'pyproject.toml'}"
-    told, problems, _ = api.run([config, f"--cache-dir={cache}", *paths, str(wrong)])
+    told, problems, _ = api.run([config, f"--cache-dir={cache}", *paths, str(wrong), str(pairs)])
     lines = [line for line in told.splitlines() if ": error: " in line]
-    # The one that is wrong on purpose is found, and no other.
-    assert len(lines) == 1 and "wrong.py:2" in lines[0], told + problems
+    # Those that are wrong on purpose are found, and no other.
+    assert len(lines) == 2 and any("wrong.py:2" in line for line in lines), told + problems
+    assert any("pairs.py:11" in line and "Masked" in line for line in lines), told
 
 
 def test_page_of_codecs(monkeypatch: pytest.MonkeyPatch) -> None:

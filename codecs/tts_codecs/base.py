@@ -35,12 +35,10 @@ class Encoded:
 
     Attributes:
         data: codes ``[B, T, K]`` int64 or latents ``[B, T, D]`` float.
-        lengths: number of valid frames of each row, ``[B]`` int64; None if all frames are valid.
         rate: frames per second.
     """
 
     data: Tensor
-    lengths: Tensor | None
     rate: float
 
 

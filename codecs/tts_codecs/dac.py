@@ -240,7 +240,7 @@ class DacCodec(LayeredCodec):
         # The receptive field of the encoder, the decoder's mirror image, is no larger.
         rate = self.frames_per_second
         codes = in_windows(self._codes, frames, self.reach, 1, rate)
-        return Encoded(codes, None, rate)
+        return Encoded(codes, rate)
 
     def _codes(self, frames: Tensor, start: int = 0) -> Tensor:
         z = self.encoder(frames.flatten(1)[:, None])

@@ -244,7 +244,7 @@ class EncodecCodec(LayeredCodec):
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
         codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
-        return Encoded(codes, None, self.info.frame_rate)
+        return Encoded(codes, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> LayersState:
         """State of a new encoding stream of `batch` rows, for `encode_chunk`."""

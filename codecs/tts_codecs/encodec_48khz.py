@@ -225,7 +225,7 @@ class SegmentedEncodecCodec(LayeredCodec):
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
         codes, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
-        return Encoded(codes, None, self.info.frame_rate)
+        return Encoded(codes, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> SegmentState:
         """State of a new stream of waveforms, for `encode_chunk`."""

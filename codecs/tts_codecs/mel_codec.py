@@ -93,7 +93,7 @@ class _FrameCodec(Codec):
         wav = check_wav(wav)[:, 0].to(self.device)
         wav = F.pad(wav, (0, -wav.shape[1] % self.info.hop))
         wav = self.vocoder.at_mel_rate(wav)
-        return Encoded(self._analyse(wav), None, self.info.frame_rate)
+        return Encoded(self._analyse(wav), self.info.frame_rate)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:

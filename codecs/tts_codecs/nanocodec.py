@@ -175,7 +175,7 @@ class NanoCodec(Codec):
         wav = check_wav(wav).to(self.device)
         frames = F.pad(wav[:, 0], (0, -wav.shape[2] % self.hop)).unflatten(1, (-1, self.hop))
         rate = self.info.frame_rate
-        return Encoded(in_windows(self._codes, frames, self.reach, 1, rate), None, rate)
+        return Encoded(in_windows(self._codes, frames, self.reach, 1, rate), rate)
 
     def _codes(self, frames: Tensor, start: int = 0) -> Tensor:
         """Codes [B, T, K] of samples [B, T, hop]."""

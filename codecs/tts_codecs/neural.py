@@ -217,7 +217,7 @@ class NeuralCodec(LayeredCodec):
         """Encode ``wav [B, 1, N]`` to frames with ``T = ceil(N / hop)``."""
         wav = check_wav(wav)
         frames, _ = self.encode_chunk(wav, self.init_encoding(len(wav)), last=True)
-        return Encoded(frames, None, self.info.frame_rate)
+        return Encoded(frames, self.info.frame_rate)
 
     def init_encoding(self, batch: int) -> NeuralState:
         """State of a new encoding stream of `batch` rows, for `encode_chunk`."""

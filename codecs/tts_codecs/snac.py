@@ -193,7 +193,7 @@ class SnacCodec(Codec):
         frames = F.pad(wav[:, 0], (0, -wav.shape[2] % self.hop)).unflatten(1, (-1, self.hop))
         # The receptive field of the encoder, the decoder's mirror image, is no larger.
         rate = self.info.frame_rate
-        return Encoded(in_windows(self._codes, frames, self.reach, 1, rate), None, rate)
+        return Encoded(in_windows(self._codes, frames, self.reach, 1, rate), rate)
 
     def _codes(self, frames: Tensor, start: int = 0) -> Tensor:
         residual = self.encoder["block"](frames.flatten(1)[:, None]).transpose(1, 2)

@@ -172,7 +172,7 @@ class SpectralCodec(LayeredCodec):
         wav = F.pad(wav[:, 0].to(self.device), (0, -wav.shape[2] % hop))
         features, _ = self.vocoder.analyse(self.vocoder.at_mel_rate(wav))
         codes = self.autoencoder.encode(features, self.num_codebooks)
-        return Encoded(codes, None, self.info.frame_rate)
+        return Encoded(codes, self.info.frame_rate)
 
     @torch.no_grad()
     def decode(self, encoded: Encoded | Tensor) -> Tensor:

@@ -199,7 +199,7 @@ class VocosCodec(Codec):
         wav = check_wav(wav)[:, 0].to(self.device)
         config = self.config
         mel = centred_log_mel(wav, 1e-7, config.n_fft, config.hop, config.n_mels)
-        return Encoded(mel, None, self.info.frame_rate)
+        return Encoded(mel, self.info.frame_rate)
 
     def decode(self, encoded: Encoded | Tensor) -> Tensor:
         mel = check_encoded(encoded, self.info)

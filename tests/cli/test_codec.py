@@ -325,7 +325,7 @@ def test_wrong_codes_are_found_before_anything_is_decoded(
     data[0, -1, 0] = info.codebook_size
     wide = torch.zeros(1, 200, 3, dtype=torch.int64)
     for wrong, told in ((data, b"outside its codebook"), (wide, b"codebooks")):
-        encoded = tts_codecs.Encoded(wrong, None, info.frame_rate)
+        encoded = tts_codecs.Encoded(wrong, info.frame_rate)
         packed = pack_encoded(encoded, info, 200 * info.hop, "spectral", weights_of("spectral"))
         (tmp_path / "c.safetensors").write_bytes(packed)
         capfdbinary.readouterr()

@@ -13,7 +13,10 @@ from tts.registry import HEADS, sampling_options
 GROUPS = [
     each
     for name, each in vars(options).items()
-    if isinstance(each, type) and each.__module__ == options.__name__ and name.endswith("Options")
+    if isinstance(each, type)
+    and each.__module__ == options.__name__
+    and name.endswith("Options")
+    and vars(each).get("__annotations__")  # the others only join some of them
 ]
 
 
